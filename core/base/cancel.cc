@@ -1,0 +1,40 @@
+// Stopping work early.
+#include "core/base/cancel.h"
+
+#include <time.h>
+
+namespace weft {
+
+namespace {
+constexpr int64_t kPollEveryNs = 20'000'000;
+}  // namespace
+
+int64_t monotonic_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+Status StopCondition::check_slow() {
+  if (token_ != nullptr && token_->cancelled()) {
+    tripped_.store(true, std::memory_order_relaxed);
+    return Status(Code::kCancelled, "the run was cancelled");
+  }
+  if (deadline_ns_ == 0 && poll_ == nullptr) return {};
+  int64_t now = monotonic_ns();
+  if (deadline_ns_ != 0 && now >= deadline_ns_) {
+    tripped_.store(true, std::memory_order_relaxed);
+    return Status(Code::kDeadlineExceeded, "the run passed its deadline");
+  }
+  if (poll_ != nullptr && now >= next_poll_ns_) {
+    next_poll_ns_ = now + kPollEveryNs;
+    Status status = poll_(poll_user_);
+    if (!status.ok()) {
+      tripped_.store(true, std::memory_order_relaxed);
+      return status;
+    }
+  }
+  return {};
+}
+
+}  // namespace weft

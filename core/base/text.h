@@ -1,0 +1,56 @@
+// Text from values without locale: cat(...) joins strings and numbers, parse_* reads numbers back.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace weft {
+
+void append_text(std::string& out, double value);  // shortest form that reads back to the same bits
+void append_text(std::string& out, float value);
+
+inline void append_text(std::string& out, std::string_view value) { out.append(value); }
+inline void append_text(std::string& out, const char* value) { out.append(value); }
+inline void append_text(std::string& out, const std::string& value) { out.append(value); }
+inline void append_text(std::string& out, char value) { out.push_back(value); }
+inline void append_text(std::string& out, bool value) { out.append(value ? "true" : "false"); }
+
+template <typename T>
+  requires std::is_integral_v<T>
+void append_text(std::string& out, T value) {
+  char digits[24];
+  auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  out.append(digits, end);
+}
+
+template <typename... Parts>
+std::string cat(const Parts&... parts) {
+  std::string out;
+  (append_text(out, parts), ...);
+  return out;
+}
+
+// The items in order, separated by `separator`.
+template <typename Items>
+std::string join(const Items& items, std::string_view separator = ", ") {
+  std::string out;
+  bool first = true;
+  for (const auto& item : items) {
+    if (!first) out.append(separator);
+    first = false;
+    append_text(out, item);
+  }
+  return out;
+}
+
+// Each reads the whole of `text` or returns nothing.
+std::optional<int64_t> parse_int(std::string_view text);
+std::optional<double> parse_double(std::string_view text);
+
+std::string_view trim(std::string_view text);
+
+}  // namespace weft

@@ -1,0 +1,84 @@
+// Reference-counted bytes.
+#include "core/tensor/buffer.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <new>
+
+namespace weft {
+
+namespace {
+
+struct Account {
+  std::atomic<int64_t> in_use{0};
+  std::atomic<int64_t> peak{0};
+  std::atomic<int64_t> limit{0};
+};
+Account& account() {
+  static Account account;
+  return account;
+}
+
+constexpr int64_t kHugePage = int64_t{2} << 20;
+
+}  // namespace
+
+int64_t buffer_bytes_in_use() { return account().in_use.load(std::memory_order_relaxed); }
+int64_t buffer_bytes_peak() { return account().peak.load(std::memory_order_relaxed); }
+int64_t buffer_limit() { return account().limit.load(std::memory_order_relaxed); }
+void set_buffer_limit(int64_t bytes) { account().limit.store(bytes, std::memory_order_relaxed); }
+
+Result<std::shared_ptr<Buffer>> Buffer::allocate(int64_t bytes) {
+  if (bytes < 0 || bytes > (int64_t{1} << 47)) {
+    return make_error(Code::kResourceExhausted, "cannot allocate ", bytes, " bytes");
+  }
+  Account& a = account();
+  int64_t rounded = (bytes + kAlign - 1) / kAlign * kAlign;
+  if (rounded == 0) rounded = kAlign;
+  int64_t now = a.in_use.fetch_add(rounded, std::memory_order_relaxed) + rounded;
+  int64_t limit = a.limit.load(std::memory_order_relaxed);
+  void* data = nullptr;
+  if (limit == 0 || now <= limit) {
+    data = std::aligned_alloc(rounded >= kHugePage ? kHugePage : kAlign,
+                              rounded >= kHugePage ? (rounded + kHugePage - 1) / kHugePage * kHugePage
+                                                   : rounded);
+  }
+  if (data == nullptr) {
+    a.in_use.fetch_sub(rounded, std::memory_order_relaxed);
+    if (limit != 0 && now > limit) {
+      return make_error(Code::kResourceExhausted, "allocating ", bytes, " bytes would pass the limit of ",
+                        limit, " bytes (", now - rounded, " in use)");
+    }
+    return make_error(Code::kResourceExhausted, "out of memory: cannot allocate ", bytes, " bytes");
+  }
+  // First touch of a huge page costs a sixth of that of 512 small ones.
+  if (rounded >= kHugePage) madvise(data, rounded, MADV_HUGEPAGE);
+  int64_t peak = a.peak.load(std::memory_order_relaxed);
+  while (now > peak && !a.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+  Buffer* buffer = new (std::nothrow) Buffer(data, bytes, false, true, nullptr, nullptr);
+  if (buffer == nullptr) {
+    std::free(data);
+    a.in_use.fetch_sub(rounded, std::memory_order_relaxed);
+    return make_error(Code::kResourceExhausted, "out of memory");
+  }
+  return std::shared_ptr<Buffer>(buffer);
+}
+
+std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user) {
+  return std::shared_ptr<Buffer>(new Buffer(data, bytes, true, writable, drop, user));
+}
+
+Buffer::~Buffer() {
+  if (borrowed_) {
+    if (drop_ != nullptr) drop_(user_);
+    return;
+  }
+  std::free(data_);
+  int64_t rounded = (bytes_ + kAlign - 1) / kAlign * kAlign;
+  if (rounded == 0) rounded = kAlign;
+  account().in_use.fetch_sub(rounded, std::memory_order_relaxed);
+}
+
+}  // namespace weft

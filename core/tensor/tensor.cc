@@ -1,0 +1,169 @@
+// A run-time value: tensor, string tensor, sequence, optional or map.
+#include "core/tensor/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace weft {
+
+namespace {
+const std::vector<std::string> kNoStrings;
+const std::vector<Tensor> kNoItems;
+}  // namespace
+
+Result<Tensor> Tensor::make(DType dtype, Shape shape) {
+  WEFT_TRY(int64_t count, element_count(shape));
+  Tensor out;
+  out.dtype_ = dtype;
+  out.shape_ = std::move(shape);
+  out.count_ = count;
+  if (dtype == DType::kString) {
+    out.strings_ = std::make_shared<std::vector<std::string>>(count);
+    return out;
+  }
+  if (count > (int64_t{1} << 56)) return make_error(Code::kResourceExhausted, "tensor too large");
+  WEFT_TRY(out.buffer_, Buffer::allocate(dtype_bytes(dtype, count)));
+  out.data_ = out.buffer_->data();
+  return out;
+}
+
+Result<Tensor> Tensor::from_bytes(DType dtype, Shape shape, const void* data, int64_t bytes) {
+  if (dtype == DType::kString) return invalid("string tensors are made from strings, not from bytes");
+  WEFT_TRY(Tensor out, make(dtype, std::move(shape)));
+  if (bytes != out.bytes()) {
+    return invalid(out.summary(), " needs ", out.bytes(), " bytes but ", bytes, " were given");
+  }
+  if (bytes > 0) std::memcpy(out.data_, data, bytes);
+  return out;
+}
+
+Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer, int64_t offset) {
+  if (dtype == DType::kString) return invalid("string tensors cannot lie over a buffer");
+  WEFT_TRY(int64_t count, element_count(shape));
+  if (count > (int64_t{1} << 56)) return make_error(Code::kResourceExhausted, "tensor too large");
+  int64_t bytes = dtype_bytes(dtype, count);
+  if (offset < 0 || offset > buffer->bytes() || bytes > buffer->bytes() - offset) {
+    return invalid(dtype_name(dtype), shape_text(shape), " needs ", bytes, " bytes at offset ", offset,
+                   " but the buffer has ", buffer->bytes());
+  }
+  Tensor out;
+  out.dtype_ = dtype;
+  out.shape_ = std::move(shape);
+  out.count_ = count;
+  out.data_ = static_cast<char*>(buffer->data()) + offset;
+  int64_t align = std::min<int64_t>(dtype_bits(dtype) / 8, 8);
+  if (align > 1 && reinterpret_cast<uintptr_t>(out.data_) % align != 0) {
+    return invalid("memory for ", dtype_name(dtype), " must be aligned to ", align, " bytes");
+  }
+  out.buffer_ = std::move(buffer);
+  return out;
+}
+
+Result<Tensor> Tensor::from_strings(Shape shape, std::vector<std::string> strings) {
+  WEFT_TRY(int64_t count, element_count(shape));
+  if (count != static_cast<int64_t>(strings.size())) {
+    return invalid("string", shape_text(shape), " needs ", count, " strings but ", strings.size(),
+                   " were given");
+  }
+  Tensor out;
+  out.dtype_ = DType::kString;
+  out.shape_ = std::move(shape);
+  out.count_ = count;
+  out.strings_ = std::make_shared<std::vector<std::string>>(std::move(strings));
+  return out;
+}
+
+Tensor Tensor::sequence(std::vector<Tensor> items) {
+  Tensor out;
+  out.kind_ = Kind::kSequence;
+  out.count_ = static_cast<int64_t>(items.size());
+  out.dtype_ = items.empty() ? DType::kNone : items[0].dtype();
+  out.items_ = std::make_shared<const std::vector<Tensor>>(std::move(items));
+  return out;
+}
+
+Tensor Tensor::optional(std::vector<Tensor> at_most_one) {
+  Tensor out = sequence(std::move(at_most_one));
+  out.kind_ = Kind::kOptional;
+  return out;
+}
+
+Tensor Tensor::map(Tensor keys, Tensor values) {
+  Tensor out = sequence({std::move(keys), std::move(values)});
+  out.kind_ = Kind::kMap;
+  return out;
+}
+
+template <typename T>
+Tensor Tensor::from_values(Shape shape, const T* values, size_t count) {
+  Result<Tensor> out = make(dtype_of<T>(), std::move(shape));
+  if (!out.ok()) throw std::bad_alloc();
+  if (count > 0) std::memcpy(out->data_, values, count * sizeof(T));
+  return *out;
+}
+template Tensor Tensor::from_values<float>(Shape, const float*, size_t);
+template Tensor Tensor::from_values<double>(Shape, const double*, size_t);
+template Tensor Tensor::from_values<int32_t>(Shape, const int32_t*, size_t);
+template Tensor Tensor::from_values<int64_t>(Shape, const int64_t*, size_t);
+template Tensor Tensor::from_values<bool>(Shape, const bool*, size_t);
+
+const std::vector<std::string>& Tensor::strings() const { return strings_ ? *strings_ : kNoStrings; }
+std::vector<std::string>& Tensor::mutable_strings() { return *strings_; }
+const std::vector<Tensor>& Tensor::items() const { return items_ ? *items_ : kNoItems; }
+
+Result<Tensor> Tensor::reshaped(Shape shape) const {
+  WEFT_TRY(int64_t count, element_count(shape));
+  if (kind_ != Kind::kTensor || count != count_) {
+    return invalid(summary(), " cannot take the shape ", shape_text(shape));
+  }
+  Tensor out = *this;
+  out.shape_ = std::move(shape);
+  return out;
+}
+
+Result<Tensor> Tensor::copy() const {
+  if (kind_ != Kind::kTensor) return *this;  // items never change once made
+  if (dtype_ == DType::kString) return from_strings(shape_, strings());
+  if (empty()) return *this;
+  return from_bytes(dtype_, shape_, data_, bytes());
+}
+
+Result<std::vector<int64_t>> Tensor::to_ints() const {
+  std::vector<int64_t> out(count_);
+  if (kind_ == Kind::kTensor && dtype_ == DType::kI64) {
+    if (count_ > 0) std::memcpy(out.data(), data_, bytes());
+  } else if (kind_ == Kind::kTensor && dtype_ == DType::kI32) {
+    for (int64_t i = 0; i < count_; ++i) out[i] = as<int32_t>()[i];
+  } else if (kind_ == Kind::kTensor && (dtype_ == DType::kBool || dtype_ == DType::kU8)) {
+    for (int64_t i = 0; i < count_; ++i) out[i] = as<uint8_t>()[i];
+  } else {
+    return invalid("expected an i32 or i64 tensor but got ", summary());
+  }
+  return out;
+}
+
+std::string Tensor::summary() const {
+  switch (kind_) {
+    case Kind::kTensor: return cat(dtype_name(dtype_), shape_text(shape_));
+    case Kind::kSequence: return cat("sequence of ", count_);
+    case Kind::kOptional:
+      return items().empty() ? "optional, empty" : cat("optional ", items()[0].summary());
+    case Kind::kMap: return cat("map of ", items()[0].count());
+  }
+  return {};
+}
+
+bool Tensor::same_bits(const Tensor& other) const {
+  if (kind_ != other.kind_ || dtype_ != other.dtype_ || shape_ != other.shape_ || count_ != other.count_) {
+    return false;
+  }
+  if (kind_ != Kind::kTensor) {
+    return std::equal(items().begin(), items().end(), other.items().begin(), other.items().end(),
+                      [](const Tensor& a, const Tensor& b) { return a.same_bits(b); });
+  }
+  if (dtype_ == DType::kString) return strings() == other.strings();
+  return bytes() == 0 || std::memcmp(data_, other.data_, bytes()) == 0;
+}
+
+}  // namespace weft

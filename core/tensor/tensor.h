@@ -1,0 +1,96 @@
+// A run-time value: tensor, string tensor, sequence, optional or map.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/tensor/buffer.h"
+#include "core/tensor/dim.h"
+#include "core/tensor/dtype.h"
+
+namespace weft {
+
+enum class Kind : int32_t { kTensor = 0, kSequence = 1, kOptional = 2, kMap = 3 };
+
+// A small value type: copies share the data. Row-major, no strides.
+class Tensor {
+ public:
+  Tensor() = default;  // empty: kind tensor, dtype none
+
+  // Not initialised (strings: empty ones).
+  static Result<Tensor> make(DType dtype, Shape shape);
+  static Result<Tensor> from_bytes(DType dtype, Shape shape, const void* data, int64_t bytes);
+  // `buffer` holds the elements from `offset` on; an error if it is too small.
+  static Result<Tensor> over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer, int64_t offset = 0);
+  static Result<Tensor> from_strings(Shape shape, std::vector<std::string> strings);
+  static Tensor sequence(std::vector<Tensor> items);
+  static Tensor optional(std::vector<Tensor> at_most_one);
+  static Tensor map(Tensor keys, Tensor values);
+
+  template <typename T>
+  static Tensor scalar(T value) {
+    return from_values<T>({}, &value, 1);
+  }
+  template <typename T>
+  static Tensor vector(const std::vector<T>& values) {
+    return from_values<T>({static_cast<int64_t>(values.size())}, values.data(), values.size());
+  }
+
+  bool empty() const { return dtype_ == DType::kNone && kind_ == Kind::kTensor; }
+  Kind kind() const { return kind_; }
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  int64_t rank() const { return static_cast<int64_t>(shape_.size()); }
+  int64_t count() const { return count_; }  // elements; for other kinds, items
+  int64_t bytes() const { return dtype_bytes(dtype_, count_); }
+
+  const void* data() const { return data_; }
+  void* mutable_data() { return data_; }
+  template <typename T>
+  const T* as() const {
+    return static_cast<const T*>(data_);
+  }
+  template <typename T>
+  T* as() {
+    return static_cast<T*>(data_);
+  }
+  const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
+
+  const std::vector<std::string>& strings() const;
+  std::vector<std::string>& mutable_strings();
+  // The items of a sequence, optional (at most one) or map (keys, values).
+  const std::vector<Tensor>& items() const;
+
+  // The same elements under another shape of the same count.
+  Result<Tensor> reshaped(Shape shape) const;
+  // A tensor whose elements nobody else holds.
+  Result<Tensor> copy() const;
+  // Small integer tensors as numbers; an error for other types.
+  Result<std::vector<int64_t>> to_ints() const;
+
+  std::string summary() const;  // "f32[2, 3]"
+  bool same_bits(const Tensor& other) const;
+
+ private:
+  template <typename T>
+  static Tensor from_values(Shape shape, const T* values, size_t count);
+
+  Kind kind_ = Kind::kTensor;
+  DType dtype_ = DType::kNone;
+  Shape shape_;
+  int64_t count_ = 0;
+  void* data_ = nullptr;
+  std::shared_ptr<Buffer> buffer_;
+  std::shared_ptr<std::vector<std::string>> strings_;
+  std::shared_ptr<const std::vector<Tensor>> items_;
+};
+
+extern template Tensor Tensor::from_values<float>(Shape, const float*, size_t);
+extern template Tensor Tensor::from_values<double>(Shape, const double*, size_t);
+extern template Tensor Tensor::from_values<int32_t>(Shape, const int32_t*, size_t);
+extern template Tensor Tensor::from_values<int64_t>(Shape, const int64_t*, size_t);
+extern template Tensor Tensor::from_values<bool>(Shape, const bool*, size_t);
+
+}  // namespace weft
