@@ -1,0 +1,238 @@
+// Checks a node against its schema and infers what its outputs will be.
+#include <algorithm>
+
+#include "core/graph/expr.h"
+#include "core/graph/graph.h"
+
+namespace weft {
+
+namespace {
+
+struct TypeText {
+  Kind kind = Kind::kTensor;
+  std::string_view element;  // a type variable or dtype
+};
+
+TypeText read_type(std::string_view type) {
+  TypeText out;
+  if (type.starts_with("seq(")) {
+    out.kind = Kind::kSequence;
+    type = type.substr(4, type.size() - 5);
+  } else if (type.starts_with("optional(")) {
+    out.kind = Kind::kOptional;
+    type = type.substr(9, type.size() - 10);
+  }
+  out.element = type;
+  return out;
+}
+
+}  // namespace
+
+Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, std::vector<ValueType>* outputs) {
+  struct Bound {
+    std::string_view variable;
+    DType dtype;
+    std::string_view by;
+  };
+  std::vector<Bound> bound;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] == nullptr) continue;
+    const Formal& formal = *op.input_formal(static_cast<int>(i));
+    TypeText want = read_type(formal.type);
+    const ValueType& have = *inputs[i];
+    if (want.element == "any") continue;
+    if (want.kind != have.kind) {
+      return invalid("input '", formal.name, "' must be a ",
+                     want.kind == Kind::kSequence ? "sequence" : want.kind == Kind::kOptional ? "optional" : "tensor",
+                     " but is ", have.text());
+    }
+    const TypeVar* variable = op.find_type_var(want.element);
+    DTypeSet allowed;
+    if (variable != nullptr) {
+      allowed = variable->set;
+    } else {
+      WEFT_TRY(DType only, parse_dtype(want.element));
+      allowed = set_of(only);
+    }
+    if (have.dtype == DType::kNone) continue;  // an empty sequence
+    if (!contains(allowed, have.dtype)) {
+      return invalid("input '", formal.name, "' is ", dtype_name(have.dtype), " but must be one of ",
+                     dtype_set_text(allowed));
+    }
+    if (variable == nullptr || formal.mixed) continue;
+    auto at = std::find_if(bound.begin(), bound.end(), [&](const Bound& b) { return b.variable == variable->name; });
+    if (at == bound.end()) {
+      bound.push_back({variable->name, have.dtype, formal.name});
+    } else if (at->dtype != have.dtype) {
+      return invalid("inputs '", at->by, "' and '", formal.name, "' must have one dtype but are ",
+                     dtype_name(at->dtype), " and ", dtype_name(have.dtype),
+                     "; convert one of them with Cast");
+    }
+  }
+  for (size_t i = 0; i < outputs->size(); ++i) {
+    const Formal& formal = *op.output_formal(static_cast<int>(i));
+    TypeText want = read_type(formal.type);
+    (*outputs)[i].kind = want.kind;
+    if (want.element == "any" || formal.mixed) continue;
+    if (op.find_type_var(want.element) == nullptr) {
+      WEFT_TRY((*outputs)[i].dtype, parse_dtype(want.element));
+      continue;
+    }
+    for (const Bound& b : bound) {
+      if (b.variable == want.element) (*outputs)[i].dtype = b.dtype;
+    }
+  }
+  return {};
+}
+
+Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
+  for (const auto& [name, value] : *attrs) {
+    const AttrDef* def = op.find_attr(name);
+    if (def == nullptr) {
+      std::vector<std::string> known;
+      for (const AttrDef& attr : op.attrs()) known.push_back(attr.name);
+      return invalid("there is no attribute '", name, "'; ", op.full_name(),
+                     known.empty() ? " has none" : cat(" has ", join(known)));
+    }
+  }
+  Attrs complete;
+  for (const AttrDef& def : op.attrs()) {
+    const AttrValue* given = attrs->find(def.name);
+    if (given == nullptr) {
+      if (def.required) return invalid("attribute '", def.name, "' must be given: ", def.doc);
+      if (def.default_value) complete.set(def.name, *def.default_value);
+      continue;
+    }
+    AttrValue value = *given;
+    // A whole number serves where a float is asked for, an empty list as a list of any kind.
+    if (def.kind == AttrKind::kFloat && value.kind() == AttrKind::kInt) value = static_cast<double>(value.i());
+    if (def.kind == AttrKind::kFloats && value.kind() == AttrKind::kInts) {
+      value = std::vector<double>(value.ints().begin(), value.ints().end());
+    }
+    if (def.kind == AttrKind::kInts && value.kind() == AttrKind::kFloats && value.floats().empty()) {
+      value = std::vector<int64_t>();
+    }
+    if (def.kind == AttrKind::kStrings && value.kind() == AttrKind::kInts && value.ints().empty()) {
+      value = std::vector<std::string>();
+    }
+    // ONNX files hold such numbers as f32; what is never saved must mean the same.
+    if (op.domain().empty() && value.kind() == AttrKind::kFloat) value = double{static_cast<float>(value.f())};
+    if (value.kind() != def.kind) {
+      return invalid("attribute '", def.name, "' must be of kind ", attr_kind_name(def.kind), " but is ",
+                     attr_kind_name(value.kind()));
+    }
+    if (value.kind() == AttrKind::kGraph && value.graph() == nullptr) {
+      return invalid("attribute '", def.name, "' is a null graph");
+    }
+    complete.set(def.name, std::move(value));
+  }
+  *attrs = std::move(complete);
+  return {};
+}
+
+Status Graph::check_inputs(const OpDef& op, const std::vector<ValueId>& inputs) const {
+  int count = static_cast<int>(inputs.size());
+  if (count < op.min_inputs()) {
+    return invalid("needs at least ", op.min_inputs(), " inputs but has ", count);
+  }
+  for (int i = 0; i < count; ++i) {
+    const Formal* formal = op.input_formal(i);
+    if (formal == nullptr) return invalid("takes at most ", op.inputs().size(), " inputs but has ", count);
+    if (inputs[i] == kNoValue) {
+      if (!formal->optional) return invalid("input '", formal->name, "' must be given");
+    } else if (!has_value(inputs[i])) {
+      return invalid("input '", formal->name, "' is not a value of this graph");
+    }
+  }
+  return {};
+}
+
+Result<int> Graph::output_count(const OpDef& op, const Attrs& attrs, const NodeOptions& options) const {
+  int count = options.output_count;
+  if (count == 0) {
+    for (const Formal& formal : op.outputs()) {
+      if (formal.optional) break;
+      count += formal.variadic ? formal.min_count : 1;
+    }
+    // Control flow returns what its sub-graphs do.
+    for (const auto& [name, attr] : attrs) {
+      if (attr.kind() == AttrKind::kGraph) count = std::max<int>(count, attr.graph()->outputs().size());
+    }
+  }
+  if (count > 0 && op.output_formal(count - 1) == nullptr) {
+    return invalid("has at most ", op.outputs().size(), " outputs but ", count, " are asked for");
+  }
+  return count;
+}
+
+Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, std::string_view name,
+                    std::vector<ValueType>* outputs) const {
+  std::vector<const ValueType*> types;
+  std::vector<const Tensor*> constants;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    bool given = inputs[i] != kNoValue;
+    types.push_back(given ? &values_[inputs[i]].type : nullptr);
+    constants.push_back(given ? values_[inputs[i]].constant.get() : nullptr);
+  }
+  InferContext context(op, attrs, types, std::move(constants), static_cast<int>(outputs->size()), std::string(name));
+  while (!types.empty() && op.input_formal(static_cast<int>(types.size()) - 1) == nullptr) types.pop_back();
+  WEFT_CHECK(bind_types(op, types, &context.outputs()));
+  if (op.infer_fn() != nullptr) {
+    WEFT_CHECK(op.infer_fn()(context));
+  } else if (op.body_fn() != nullptr) {
+    WEFT_CHECK(infer_through_body(op, attrs, inputs, &context.outputs()));
+  }
+  for (int i = 0; i < context.output_count(); ++i) {
+    ValueType& type = context.output(i);
+    if (type.kind == Kind::kTensor && type.dtype == DType::kNone) {
+      return internal_error("the shape rule of ", op.full_name(), " left the dtype of output ", i, " open");
+    }
+    for (const Dim& dim : type.dims) {
+      if (dim.known() && dim.value() < 0) return invalid("output ", i, " would have the shape ", dims_text(type.dims));
+    }
+    if (type.ints != nullptr && type.ints->size() > static_cast<size_t>(kMaxKnownInts)) type.ints = nullptr;
+  }
+  *outputs = std::move(context.outputs());
+  return {};
+}
+
+Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
+                                 std::vector<ValueType>* outputs) const {
+  WEFT_TRY(std::shared_ptr<Graph> scratch, Graph::make(ops_));
+  ExprScope scope(*scratch);
+  std::vector<Expr> arguments;
+  for (ValueId input : inputs) {
+    if (input == kNoValue) {
+      arguments.emplace_back();
+      continue;
+    }
+    const Value& value = values_[input];
+    ValueId id;
+    if (value.constant != nullptr) {
+      WEFT_TRY(id, scratch->add_constant(*value.constant));
+    } else {
+      WEFT_TRY(id, scratch->add_input({}, value.type));
+    }
+    arguments.emplace_back(scope, id);
+  }
+  WEFT_TRY(std::vector<Expr> results,
+           expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size())));
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].valid()) (*outputs)[i] = results[i].type();
+  }
+  return {};
+}
+
+Status UpgradeContext::attr_to_input(std::string_view attr, size_t input) {
+  const AttrValue* value = attrs.find(attr);
+  if (value == nullptr) return {};
+  Tensor tensor = value->kind() == AttrKind::kInt ? Tensor::scalar<int64_t>(value->i())
+                                                  : Tensor::vector<int64_t>(value->ints());
+  WEFT_TRY(ValueId id, graph_.add_constant(std::move(tensor)));
+  while (inputs.size() <= input) inputs.push_back(kNoValue);
+  inputs[input] = id;
+  attrs.erase(attr);
+  return {};
+}
+
+}  // namespace weft

@@ -1,0 +1,157 @@
+// Building graphs in C++: expressions over values, for gradients, bodies, layers and passes.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "core/graph/graph.h"
+
+namespace weft {
+
+// Where expressions are built. The first error sticks; later ones build nothing.
+class ExprScope {
+ public:
+  explicit ExprScope(Graph& graph, std::string origin = {}) : graph_(graph), origin_(std::move(origin)) {}
+
+  Graph& graph() { return graph_; }
+  const Status& status() const { return status_; }
+  void fail(Status status) {
+    if (status_.ok()) status_ = std::move(status);
+  }
+  void set_origin(std::string origin) { origin_ = std::move(origin); }
+  const std::string& origin() const { return origin_; }
+
+ private:
+  Graph& graph_;
+  std::string origin_;
+  Status status_;
+};
+
+// A value under construction, or none. Copies are cheap.
+class Expr {
+ public:
+  Expr() = default;
+  Expr(ExprScope& scope, ValueId id) : scope_(&scope), id_(id) {}
+
+  bool valid() const { return scope_ != nullptr && id_ != kNoValue; }
+  ValueId id() const { return id_; }
+  ExprScope& scope() const { return *scope_; }
+  const ValueType& type() const { return scope_->graph().type(id_); }
+  DType dtype() const { return type().dtype; }
+  bool has_rank() const { return valid() && type().has_rank; }
+  const Dims& dims() const { return type().dims; }
+  int64_t rank() const { return static_cast<int64_t>(type().dims.size()); }
+
+ private:
+  ExprScope* scope_ = nullptr;
+  ValueId id_ = kNoValue;
+};
+
+// The first output of a new node; an operator with a dot in its name is of that domain ("weft.SumTo").
+Expr make(ExprScope& scope, std::string_view op, std::initializer_list<Expr> inputs, Attrs attrs = {},
+          std::string_view name = {});
+Expr make(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs = {},
+          std::string_view name = {});
+// All outputs.
+std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs,
+                           int output_count);
+
+Expr constant(ExprScope& scope, Tensor value);
+Expr constant_ints(ExprScope& scope, const std::vector<int64_t>& values);  // i64[n]
+Expr constant_int(ExprScope& scope, int64_t value);                        // i64 scalar
+// A scalar of the dtype of `like`.
+Expr scalar_like(Expr like, double value);
+Expr scalar(ExprScope& scope, DType dtype, double value);
+// Zeros or another number in the shape and dtype of `like`.
+Expr fill_like(Expr like, double value);
+
+Expr operator+(Expr a, Expr b);
+Expr operator-(Expr a, Expr b);
+Expr operator*(Expr a, Expr b);
+Expr operator/(Expr a, Expr b);
+Expr operator-(Expr a);
+Expr operator+(Expr a, double b);
+Expr operator-(Expr a, double b);
+Expr operator*(Expr a, double b);
+Expr operator/(Expr a, double b);
+Expr operator+(double a, Expr b);
+Expr operator-(double a, Expr b);
+Expr operator*(double a, Expr b);
+Expr operator/(double a, Expr b);
+
+Expr where(Expr condition, Expr x, Expr y);
+Expr cast(Expr x, DType to);
+Expr shape_of(Expr x);  // i64[rank]
+Expr reshape(Expr x, Expr shape);
+Expr reshape_like(Expr x, Expr like);
+Expr expand_like(Expr x, Expr like);
+Expr transpose(Expr x, const std::vector<int64_t>& perm);
+Expr swap_last_two(Expr x);
+Expr reduce_sum(Expr x, const std::vector<int64_t>& axes, bool keep_dims);
+Expr unsqueeze(Expr x, const std::vector<int64_t>& axes);
+Expr squeeze(Expr x, const std::vector<int64_t>& axes);
+Expr concat(const std::vector<Expr>& parts, int64_t axis);
+Expr matmul(Expr a, Expr b);
+// Sums a gradient over the axes along which `like` was broadcast to it.
+Expr sum_to(Expr gradient, Expr like);
+
+// What a gradient rule sees: the node's inputs and outputs, the gradients of its outputs; where it leaves those of
+// its inputs. Rules are called only if an output has a gradient and an input needs one.
+class GradContext {
+ public:
+  GradContext(ExprScope& scope, const Node& node, std::vector<Expr> inputs, std::vector<Expr> outputs,
+              std::vector<Expr> grads, std::vector<bool> needed)
+      : scope_(scope), node_(node), inputs_(std::move(inputs)), outputs_(std::move(outputs)),
+        grads_(std::move(grads)), needed_(std::move(needed)), input_grads_(inputs_.size()) {}
+
+  ExprScope& scope() { return scope_; }
+  const Node& node() const { return node_; }
+  const Attrs& attrs() const { return node_.attrs; }
+  int input_count() const { return static_cast<int>(inputs_.size()); }
+  int output_count() const { return static_cast<int>(outputs_.size()); }
+  bool has_input(int i) const { return i < input_count() && inputs_[i].valid(); }
+  Expr input(int i) const { return inputs_[i]; }
+  Expr output(int i) const { return outputs_[i]; }
+  bool has_grad(int i) const { return i < output_count() && grads_[i].valid(); }
+  // Zeros if the output has none.
+  Expr grad(int i) const { return grads_[i].valid() ? grads_[i] : fill_like(outputs_[i], 0); }
+  bool needs(int i) const { return i < input_count() && needed_[i]; }
+  void set_grad(int i, Expr gradient) { input_grads_[i] = gradient; }
+  const std::vector<Expr>& input_grads() const { return input_grads_; }
+
+ private:
+  ExprScope& scope_;
+  const Node& node_;
+  std::vector<Expr> inputs_, outputs_, grads_;
+  std::vector<bool> needed_;
+  std::vector<Expr> input_grads_;
+};
+
+// What an operator's body sees: its inputs as expressions of the graph to build in.
+class BodyContext {
+ public:
+  BodyContext(ExprScope& scope, const Attrs& attrs, std::vector<Expr> inputs, int output_count)
+      : scope_(scope), attrs_(attrs), inputs_(std::move(inputs)), outputs_(output_count) {}
+
+  ExprScope& scope() { return scope_; }
+  const Attrs& attrs() const { return attrs_; }
+  int input_count() const { return static_cast<int>(inputs_.size()); }
+  bool has_input(int i) const { return i < input_count() && inputs_[i].valid(); }
+  Expr input(int i) const { return inputs_[i]; }
+  int output_count() const { return static_cast<int>(outputs_.size()); }
+  void set_output(int i, Expr value) { outputs_[i] = value; }
+  const std::vector<Expr>& outputs() const { return outputs_; }
+
+ private:
+  ExprScope& scope_;
+  const Attrs& attrs_;
+  std::vector<Expr> inputs_;
+  std::vector<Expr> outputs_;
+};
+
+// Builds the body of `op` in `scope`.
+Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs,
+                                      std::vector<Expr> inputs, int output_count);
+
+}  // namespace weft

@@ -1,0 +1,340 @@
+// The dataflow graph: adding nodes, names, scopes, sub-graphs and captures.
+#include "core/graph/graph.h"
+
+#include <algorithm>
+
+#include "core/graph/expr.h"
+
+namespace weft {
+
+namespace {
+
+std::atomic<uint32_t> next_graph_number{1};
+
+constexpr int32_t kMaxValues = 1 << 30;
+
+}  // namespace
+
+// A graph has one writer. Two at once is the caller's mistake; it must not corrupt the lists.
+class Graph::Writing {
+ public:
+  explicit Writing(Graph& graph) : graph_(graph), mine_(!graph.writing_.exchange(true, std::memory_order_acquire)) {}
+  ~Writing() {
+    if (mine_) graph_.writing_.store(false, std::memory_order_release);
+  }
+  Status check() const {
+    if (!mine_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
+    if (graph_.frozen_) {
+      return failed_precondition("this graph is the attribute of a node already and can no longer change");
+    }
+    return {};
+  }
+
+ private:
+  Graph& graph_;
+  const bool mine_;
+};
+
+Graph::Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent)
+    : ops_(ops), number_(next_graph_number.fetch_add(1) & 0x7fffffff), opset_(opset), parent_(std::move(parent)) {}
+
+Result<std::shared_ptr<Graph>> Graph::make(const OpRegistry& ops, int opset) {
+  if (opset == 0) opset = kNewestOpset;
+  if (opset < 1 || opset > kNewestOpset + 1) {
+    return invalid("opset ", opset, " is not supported; it must be 1 to ", kNewestOpset + 1, ", or 0 for the newest");
+  }
+  return std::shared_ptr<Graph>(new Graph(ops, opset, nullptr));
+}
+
+Result<std::shared_ptr<Graph>> Graph::make_subgraph(std::shared_ptr<Graph> parent) {
+  const OpRegistry& ops = parent->ops_;
+  int opset = parent->opset_;
+  return std::shared_ptr<Graph>(new Graph(ops, opset, std::move(parent)));
+}
+
+std::string Graph::scoped(std::string_view name) const { return scope_.empty() ? std::string(name) : cat(scope_, name); }
+
+Status Graph::push_scope(std::string_view name) {
+  if (name.empty()) return invalid("the name of a scope must not be empty");
+  scope_ += cat(name, "/");
+  return {};
+}
+
+Status Graph::pop_scope() {
+  if (scope_.empty()) return failed_precondition("there is no scope to leave");
+  size_t slash = scope_.rfind('/', scope_.size() - 2);
+  scope_.resize(slash == std::string::npos ? 0 : slash + 1);
+  return {};
+}
+
+std::string Graph::unique_name(std::string_view wanted) const {
+  std::string name(wanted);
+  if (node_names_.count(name) == 0 && names_.count(name) == 0) return name;
+  int& counter = name_counters_[name];
+  for (;;) {
+    std::string numbered = cat(name, "_", ++counter);
+    if (node_names_.count(numbered) == 0 && names_.count(numbered) == 0) return numbered;
+  }
+}
+
+std::string Graph::node_name(const OpDef& op, std::string_view wanted) const {
+  return unique_name(scoped(wanted.empty() ? std::string_view(op.name()) : wanted));
+}
+
+void Graph::name_value(ValueId id, std::string name) {
+  values_[id].name = name;
+  names_.emplace(std::move(name), id);
+}
+
+Status Graph::set_value_name(ValueId id, std::string_view name) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  if (!has_value(id)) return invalid("there is no value ", id, " in this graph");
+  if (name.empty()) return invalid("the name of a value must not be empty");
+  auto taken = names_.find(std::string(name));
+  if (taken != names_.end()) {
+    if (taken->second == id) return {};
+    return make_error(Code::kAlreadyExists, "this graph has a value '", name, "' already");
+  }
+  names_.erase(values_[id].name);
+  name_value(id, std::string(name));
+  return {};
+}
+
+ValueId Graph::find(std::string_view name) const {
+  auto at = names_.find(std::string(name));
+  return at == names_.end() ? kNoValue : at->second;
+}
+
+const VariableInfo* Graph::find_variable(std::string_view name) const {
+  for (const VariableInfo& variable : variables_) {
+    if (variable.name == name) return &variable;
+  }
+  return nullptr;
+}
+
+const VariableInfo* Graph::variable_of(ValueId value) const {
+  for (const VariableInfo& variable : variables_) {
+    if (variable.value == value) return &variable;
+  }
+  return nullptr;
+}
+
+Result<ValueId> Graph::add_input(std::string_view name, ValueType type, std::string_view origin) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  if (type.dtype == DType::kNone && type.kind == Kind::kTensor) return invalid("an input needs a dtype");
+  if (!name.empty() && names_.count(scoped(name)) != 0) {
+    return make_error(Code::kAlreadyExists, "this graph has a value '", scoped(name), "' already");
+  }
+  WEFT_TRY(const OpDef* op, ops_.get(kWeftDomain, "Input"));
+  for (Dim& dim : type.dims) {
+    if (dim.known() && dim.value() < 0) return invalid("input '", name, "' has a negative dimension");
+  }
+  Node node;
+  node.op = op;
+  node.name = node_name(*op, name.empty() ? "input" : name);
+  node.origin = origin;
+  node.first_output = value_count();
+  node.output_count = 1;
+  Value value;
+  value.type = std::move(type);
+  value.node = node_count();
+  std::string value_name = node.name;
+  node_names_.emplace(node.name, node_count());
+  nodes_.push_back(std::move(node));
+  values_.push_back(std::move(value));
+  ValueId id = value_count() - 1;
+  name_value(id, std::move(value_name));
+  inputs_.push_back(id);
+  return id;
+}
+
+Result<ValueId> Graph::add_constant(Tensor value, std::string_view name, std::string_view origin) {
+  if (value.kind() != Kind::kTensor || value.empty()) return invalid("a constant must be a tensor");
+  WEFT_TRY(const OpDef* op, ops_.get(kOnnxDomain, "Constant"));
+  Attrs attrs;
+  attrs.set("value", std::move(value));
+  NodeOptions options;
+  options.name = name;
+  options.origin = origin;
+  WEFT_TRY(NodeId node, add_node(*op, {}, std::move(attrs), std::move(options)));
+  return nodes_[node].first_output;
+}
+
+Result<ValueId> Graph::add_variable(std::string_view name, ValueId initial, bool trainable, std::string_view origin) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  if (parent_ != nullptr) return failed_precondition("variables belong to the outermost graph, not to a sub-graph");
+  if (name.empty()) return invalid("a variable needs a name: files and stores know it by that");
+  std::string full = scoped(name);
+  if (names_.count(full) != 0 || node_names_.count(full) != 0) {
+    return make_error(Code::kAlreadyExists, "this graph has a variable or node named '", full, "' already");
+  }
+  if (!has_value(initial)) return invalid("the initial value of variable '", full, "' is not a value of this graph");
+  const ValueType type = values_[initial].type;
+  if (!type.concrete()) {
+    return invalid("variable '", full, "' needs a shape of numbers, but its initial value is ", type.text());
+  }
+  WEFT_TRY(const OpDef* op, ops_.get(kWeftDomain, "Variable"));
+  Node node;
+  node.op = op;
+  node.attrs.set("name", full);
+  node.name = full;
+  node.origin = origin;
+  node.first_output = value_count();
+  node.output_count = 1;
+  Value value;
+  value.type = ValueType::tensor(type.dtype, type.dims);
+  value.node = node_count();
+  node_names_.emplace(full, node_count());
+  nodes_.push_back(std::move(node));
+  values_.push_back(std::move(value));
+  ValueId id = value_count() - 1;
+  name_value(id, full);
+  variables_.push_back({std::move(full), id, initial, trainable});
+  return id;
+}
+
+Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std::vector<ValueId> inputs,
+                          Attrs attrs, NodeOptions options) {
+  WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
+  if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
+  if (op->domain().empty() && opset_ < kNewestOpset) {
+    std::string name = op->name();
+    for (ValueId input : inputs) {
+      if (input != kNoValue && !has_value(input)) return invalid("an input of ", name, " is not a value of this graph");
+    }
+    UpgradeContext context(*this, inputs, attrs, name, std::max(options.output_count, 1));
+    for (const Upgrade& upgrade : op->upgrades()) {
+      if (opset_ < upgrade.version) WEFT_CHECK(upgrade.apply(context).at(options.name, op->name(), options.origin));
+    }
+    if (name != op->name()) {
+      WEFT_TRY(op, ops_.get(domain, name));
+    }
+  }
+  return add_node(*op, std::move(inputs), std::move(attrs), std::move(options));
+}
+
+Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
+  std::string name = options.name, origin = options.origin;
+  Result<NodeId> node = append(op, std::move(inputs), std::move(attrs), std::move(options));
+  if (!node.ok()) return node.status().at(name, op.full_name(), origin);
+  return node;
+}
+
+Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
+  {
+    Writing writing(*this);
+    WEFT_CHECK(writing.check());
+  }
+  WEFT_CHECK(complete_attrs(op, &attrs));
+  // Trailing omitted inputs are the same as none.
+  while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
+  WEFT_CHECK(check_inputs(op, inputs));
+  if (op.domain() == kWeftDomain && op.name() == "Assign") {
+    if (!producer(inputs[0]).is(kWeftDomain, "Variable")) {
+      return invalid("the first input of weft.Assign must be a variable");
+    }
+  }
+  WEFT_TRY(int outputs, output_count(op, attrs, options));
+  int32_t schema_inputs = static_cast<int32_t>(inputs.size());
+  WEFT_CHECK(add_captures(attrs, &inputs));
+  if (value_count() > kMaxValues - outputs) {
+    return make_error(Code::kResourceExhausted, "a graph has at most ", kMaxValues, " values");
+  }
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  std::string name = node_name(op, options.name);
+  std::vector<ValueType> types(outputs);
+  WEFT_CHECK(infer(op, attrs, inputs, name, &types));
+
+  Node node;
+  node.op = &op;
+  node.attrs = std::move(attrs);
+  node.inputs = std::move(inputs);
+  node.schema_inputs = schema_inputs;
+  node.first_output = value_count();
+  node.output_count = outputs;
+  node.name = name;
+  node.origin = std::move(options.origin);
+  NodeId id = node_count();
+  bool is_constant = node.is("Constant");
+  for (int i = 0; i < outputs; ++i) {
+    Value value;
+    value.type = std::move(types[i]);
+    value.node = id;
+    value.output_index = i;
+    if (is_constant) value.constant = std::make_shared<const Tensor>(node.attrs.tensor("value"));
+    values_.push_back(std::move(value));
+    std::string value_name = outputs == 1 ? name : cat(name, ":", i);
+    if (names_.count(value_name) != 0) value_name = unique_name(value_name);
+    name_value(value_count() - 1, std::move(value_name));
+  }
+  for (const auto& [attr_name, attr] : node.attrs) {
+    if (attr.kind() == AttrKind::kGraph) const_cast<Graph&>(*attr.graph()).frozen_ = true;
+  }
+  node_names_.emplace(name, id);
+  nodes_.push_back(std::move(node));
+  return id;
+}
+
+Status Graph::attach(NodeId node, ValueId assignment) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  if (node < 0 || node >= node_count() || !has_value(assignment)) return invalid("no such node or value");
+  if (!producer(assignment).is(kWeftDomain, "Assign")) return invalid("only assignments can be attached to a node");
+  nodes_[node].attached.push_back(assignment);
+  return {};
+}
+
+Status Graph::set_outputs(std::vector<ValueId> outputs) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  for (ValueId id : outputs) {
+    if (!has_value(id)) return invalid("an output is not a value of this graph");
+  }
+  outputs_ = std::move(outputs);
+  return {};
+}
+
+Result<ValueId> Graph::capture(const Graph& owner, ValueId outer) {
+  if (&owner == this) return outer;
+  if (parent_ == nullptr) return invalid("a value belongs to another graph");
+  // A value of a graph further out comes in through every graph between.
+  std::vector<Graph*> path;
+  for (Graph* graph = this; graph != &owner; graph = graph->parent_.get()) {
+    if (graph == nullptr) return invalid("a value belongs to another graph, which does not enclose this one");
+    path.push_back(graph);
+  }
+  ValueId id = outer;
+  for (size_t i = path.size(); i-- > 0;) {
+    Graph& graph = *path[i];
+    ValueId inner = kNoValue;
+    for (const Capture& known : graph.captures_) {
+      if (known.outer == id) inner = known.inner;
+    }
+    if (inner == kNoValue) {
+      const Value& value = graph.parent_->values_[id];
+      WEFT_TRY(inner, graph.add_input(cat("capture", graph.captures_.size()), value.type));
+      graph.inputs_.pop_back();  // not an input of the sub-graph's own
+      graph.captures_.push_back({id, inner});
+    }
+    id = inner;
+  }
+  return id;
+}
+
+Status Graph::add_captures(const Attrs& attrs, std::vector<ValueId>* inputs) {
+  for (const auto& [name, attr] : attrs) {
+    if (attr.kind() != AttrKind::kGraph) continue;
+    const Graph& sub = *attr.graph();
+    if (sub.parent_ != nullptr && sub.parent_.get() != this) {
+      return invalid("the sub-graph '", name, "' was made for another graph");
+    }
+    for (const Capture& capture : sub.captures_) inputs->push_back(capture.outer);
+  }
+  return {};
+}
+
+}  // namespace weft

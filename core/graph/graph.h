@@ -1,0 +1,181 @@
+// The dataflow graph: an append-only list of nodes whose types and shapes are known as they are added.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/op/registry.h"
+
+namespace weft {
+
+using ValueId = int32_t;  // index in its graph
+using NodeId = int32_t;
+constexpr ValueId kNoValue = -1;  // an omitted optional input
+
+struct Node {
+  const OpDef* op = nullptr;
+  Attrs attrs;  // complete: defaults are filled in
+  // Sub-graphs' captures follow the schema's own inputs.
+  std::vector<ValueId> inputs;
+  int32_t schema_inputs = 0;
+  ValueId first_output = kNoValue;
+  int32_t output_count = 0;
+  std::string name;
+  std::string origin;
+  // Values of side effects (assignments) that a run of this node brings with it.
+  std::vector<ValueId> attached;
+
+  ValueId output(int i) const { return first_output + i; }
+  bool is(std::string_view domain, std::string_view op_name) const {
+    return op->domain() == domain && op->name() == op_name;
+  }
+  bool is(std::string_view onnx_name) const { return is(kOnnxDomain, onnx_name); }
+};
+
+struct Value {
+  ValueType type;
+  NodeId node = -1;
+  int32_t output_index = 0;
+  std::string name;
+  std::shared_ptr<const Tensor> constant;  // the value itself, of constants
+};
+
+struct VariableInfo {
+  std::string name;
+  ValueId value = kNoValue;    // what the run sees
+  ValueId initial = kNoValue;  // value given when a store first meets the variable
+  bool trainable = true;
+};
+
+// Says what `Graph::add` should call a node and whom an error should name.
+struct NodeOptions {
+  std::string name;    // "" makes one from the operator
+  std::string origin;  // the user's source line
+  int output_count = 0;  // 0: the schema's non-optional ones, one of a variadic output
+};
+
+class Graph {
+ public:
+  // `opset` is the version of ONNX's operator set that `add` speaks; 0 is the newest released.
+  static Result<std::shared_ptr<Graph>> make(const OpRegistry& ops, int opset = 0);
+  // A graph for an attribute of a node of `parent`; values of the parent may be used in it.
+  static Result<std::shared_ptr<Graph>> make_subgraph(std::shared_ptr<Graph> parent);
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  uint32_t number() const { return number_; }  // unique in the process, never 0
+  int opset() const { return opset_; }
+  const OpRegistry& ops() const { return ops_; }
+  Graph* parent() const { return parent_.get(); }
+
+  // -- Building. Each checks all that can be checked, and leaves the graph as it was on an error.
+  Result<ValueId> add_input(std::string_view name, ValueType type, std::string_view origin = {});
+  Result<ValueId> add_constant(Tensor value, std::string_view name = {}, std::string_view origin = {});
+  // `initial` is a value of this graph that depends on no input; its shape becomes the variable's.
+  Result<ValueId> add_variable(std::string_view name, ValueId initial, bool trainable, std::string_view origin = {});
+  // A node of the operator as the graph's opset knows it.
+  Result<NodeId> add(std::string_view domain, std::string_view op, std::vector<ValueId> inputs, Attrs attrs = {},
+                     NodeOptions options = {});
+  // A node of the newest version of the operator.
+  Result<NodeId> add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
+  // Runs `assignment` (an output of weft.Assign) whenever `node` runs.
+  Status attach(NodeId node, ValueId assignment);
+  // The values that a sub-graph returns or that a saved model shows.
+  Status set_outputs(std::vector<ValueId> outputs);
+  // For importers: refines what is known of a value.
+  Status set_value_name(ValueId value, std::string_view name);
+  // The value of `outer` (of this graph or an enclosing one) as a value of this graph.
+  Result<ValueId> capture(const Graph& owner, ValueId outer);
+
+  // Names of nodes made until the scope is left begin with "name/".
+  Status push_scope(std::string_view name);
+  Status pop_scope();
+  std::string scoped(std::string_view name) const;
+
+  // -- Reading.
+  int32_t node_count() const { return static_cast<int32_t>(nodes_.size()); }
+  int32_t value_count() const { return static_cast<int32_t>(values_.size()); }
+  const Node& node(NodeId id) const { return nodes_[id]; }
+  const Value& value(ValueId id) const { return values_[id]; }
+  const ValueType& type(ValueId id) const { return values_[id].type; }
+  const Node& producer(ValueId id) const { return nodes_[values_[id].node]; }
+  bool has_value(ValueId id) const { return id >= 0 && id < value_count(); }
+  const std::vector<ValueId>& inputs() const { return inputs_; }
+  const std::vector<ValueId>& outputs() const { return outputs_; }
+  const std::vector<VariableInfo>& variables() const { return variables_; }
+  const VariableInfo* find_variable(std::string_view name) const;
+  const VariableInfo* variable_of(ValueId value) const;
+  // An input, variable, or named value; kNoValue if there is none.
+  ValueId find(std::string_view name) const;
+  // Of a sub-graph: outer value and inner input, in the order of the node's extra inputs.
+  struct Capture {
+    ValueId outer;
+    ValueId inner;
+  };
+  const std::vector<Capture>& captures() const { return captures_; }
+  std::string unique_name(std::string_view wanted) const;
+
+ private:
+  Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent);
+
+  class Writing;  // detects two threads building at once
+  Result<NodeId> append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
+  Status complete_attrs(const OpDef& op, Attrs* attrs) const;
+  Status check_inputs(const OpDef& op, const std::vector<ValueId>& inputs) const;
+  Result<int> output_count(const OpDef& op, const Attrs& attrs, const NodeOptions& options) const;
+  Status infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, std::string_view name,
+               std::vector<ValueType>* outputs) const;
+  Status infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
+                            std::vector<ValueType>* outputs) const;
+  Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);
+  std::string node_name(const OpDef& op, std::string_view wanted) const;
+  void name_value(ValueId id, std::string name);
+
+  const OpRegistry& ops_;
+  const uint32_t number_;
+  const int opset_;
+  const std::shared_ptr<Graph> parent_;
+  bool frozen_ = false;  // became an attribute of a node
+  std::atomic<bool> writing_{false};
+  std::vector<Node> nodes_;
+  std::vector<Value> values_;
+  std::vector<ValueId> inputs_;
+  std::vector<ValueId> outputs_;
+  std::vector<VariableInfo> variables_;
+  std::vector<Capture> captures_;
+  std::unordered_map<std::string, ValueId> names_;
+  std::unordered_map<std::string, NodeId> node_names_;
+  mutable std::unordered_map<std::string, int> name_counters_;
+  std::string scope_;
+};
+
+// Dtypes of inputs bound to the schema's type variables, and of outputs read off them.
+Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, std::vector<ValueType>* outputs);
+
+// What an old version's rewrite sees: inputs and attributes of the node to be, to be changed in place.
+class UpgradeContext {
+ public:
+  UpgradeContext(Graph& graph, std::vector<ValueId>& inputs, Attrs& attrs, std::string& op, int output_count)
+      : inputs(inputs), attrs(attrs), op(op), output_count(output_count), graph_(graph) {}
+
+  std::vector<ValueId>& inputs;
+  Attrs& attrs;
+  std::string& op;
+  const int output_count;
+
+  const ValueType& type(int input) const { return graph_.type(inputs[input]); }
+  // Turns a list attribute of an old version into the constant input it became.
+  Status attr_to_input(std::string_view attr, size_t input);
+  Graph& graph() { return graph_; }
+
+ private:
+  Graph& graph_;
+};
+
+}  // namespace weft

@@ -1,0 +1,115 @@
+// What a kernel is: `prepare` once for dtypes, shapes, attributes and constants; then `run` on raw addresses.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/base/thread_pool.h"
+#include "core/op/attr.h"
+
+namespace weft {
+
+// What a flat kernel gets in a run. Addresses are aligned to the dtype, no more; an omitted optional input or
+// output is null. Inputs and outputs overlap only where the operator's `inplace` pairs allow it, and then wholly.
+struct RunArgs {
+  const void* const* in;
+  void* const* out;
+  void* scratch;  // 64-byte aligned, of the size asked for in prepare; not initialised
+  const Parallel* parallel;
+  Status* status;  // set on failure, by the calling thread alone; outputs are then thrown away
+
+  template <typename T>
+  const T* input(int i) const {
+    return static_cast<const T*>(in[i]);
+  }
+  template <typename T>
+  T* output(int i) const {
+    return static_cast<T*>(out[i]);
+  }
+};
+using RunFn = void (*)(const void* state, const RunArgs& args);
+
+// What a tensor kernel gets: for values that are no plain memory (strings, sequences) or whose shape only the
+// kernel finds (NonZero). It fills the outputs with tensors of its own.
+struct TensorArgs {
+  const std::vector<Tensor>& in;  // an omitted one is empty()
+  std::vector<Tensor>& out;
+  const Parallel* parallel;
+};
+using RunTensorsFn = Status (*)(const void* state, TensorArgs& args);
+
+// A kernel ready for one node: one of `run` and `run_tensors`, with what it needs to know.
+struct PreparedKernel {
+  RunFn run = nullptr;
+  RunTensorsFn run_tensors = nullptr;
+  std::shared_ptr<const void> state;
+  int64_t scratch_bytes = 0;
+  double cost_ns = 0;                   // a guess of one run at one thread
+  std::vector<int> unused_inputs;       // constants whose own form the kernel no longer needs
+  const char* name = "";
+
+  // prepared->use<&add>(State{...}) for `void add(const State&, const RunArgs&)`.
+  template <auto Fn, typename State>
+  void use(State value) {
+    state = std::make_shared<const State>(std::move(value));
+    run = [](const void* state, const RunArgs& args) { Fn(*static_cast<const State*>(state), args); };
+  }
+  template <auto Fn, typename State>
+  void use_tensors(State value) {
+    state = std::make_shared<const State>(std::move(value));
+    run_tensors = [](const void* state, TensorArgs& args) { return Fn(*static_cast<const State*>(state), args); };
+  }
+};
+
+// What `accepts` and `prepare` see. All shapes are numbers.
+class KernelContext {
+ public:
+  struct Slot {
+    bool given = false;
+    Kind kind = Kind::kTensor;
+    DType dtype = DType::kNone;
+    Shape shape;       // of an output that the kernel sizes itself: empty
+    bool sized = true; // false for such an output
+    const Tensor* constant = nullptr;
+  };
+
+  KernelContext(const Attrs& attrs, std::vector<Slot> inputs, std::vector<Slot> outputs)
+      : attrs_(attrs), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+
+  const Attrs& attrs() const { return attrs_; }
+  int input_count() const { return static_cast<int>(inputs_.size()); }
+  int output_count() const { return static_cast<int>(outputs_.size()); }
+  bool has_input(int i) const { return i < input_count() && inputs_[i].given; }
+  bool has_output(int i) const { return i < output_count() && outputs_[i].given; }
+  DType dtype(int i) const { return inputs_[i].dtype; }
+  const Shape& shape(int i) const { return inputs_[i].shape; }
+  int64_t rank(int i) const { return static_cast<int64_t>(inputs_[i].shape.size()); }
+  int64_t count(int i) const { return product(inputs_[i].shape); }
+  const Tensor* constant(int i) const { return has_input(i) ? inputs_[i].constant : nullptr; }
+  const Slot& input(int i) const { return inputs_[i]; }
+  const Slot& output(int i) const { return outputs_[i]; }
+  DType output_dtype(int i) const { return outputs_[i].dtype; }
+  const Shape& output_shape(int i) const { return outputs_[i].shape; }
+  int64_t output_count_of(int i) const { return product(outputs_[i].shape); }
+
+ private:
+  static int64_t product(const Shape& shape) {
+    int64_t count = 1;
+    for (int64_t dim : shape) count *= dim;
+    return count;
+  }
+
+  const Attrs& attrs_;
+  std::vector<Slot> inputs_, outputs_;
+};
+
+struct KernelImpl {
+  const char* name;                             // "simd", "reference"
+  bool (*accepts)(const KernelContext& context);  // null: everything
+  Status (*prepare)(const KernelContext& context, PreparedKernel* prepared);
+};
+
+}  // namespace weft

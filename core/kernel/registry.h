@@ -1,0 +1,26 @@
+// Implementations of operators on one device, in an ordered list each: the first that accepts runs.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/kernel/kernel.h"
+
+namespace weft {
+
+class KernelRegistry {
+ public:
+  // Fastest first; the last is the plain reference. `op` is a full name ("MatMul", "weft.Adam").
+  void add(std::string_view op, const KernelImpl& impl);
+  const std::vector<KernelImpl>* find(std::string_view op) const;
+  bool has(std::string_view op) const { return find(op) != nullptr; }
+  // The first implementation that accepts, prepared. `reference` asks for the last one instead.
+  Status prepare(std::string_view op, const KernelContext& context, bool reference, PreparedKernel* prepared) const;
+
+ private:
+  std::map<std::string, std::vector<KernelImpl>, std::less<>> kernels_;
+};
+
+}  // namespace weft

@@ -1,0 +1,65 @@
+// What a shape rule sees.
+#include "core/op/infer_context.h"
+
+#include "core/op/op_def.h"
+
+namespace weft {
+
+std::string ValueType::text() const {
+  std::string shape = has_rank ? dims_text(dims) : "[...]";
+  switch (kind) {
+    case Kind::kTensor: return cat(dtype_name(dtype), shape);
+    case Kind::kSequence: return cat("sequence(", dtype_name(dtype), shape, ")");
+    case Kind::kOptional: return cat("optional(", dtype_name(dtype), shape, ")");
+    case Kind::kMap: return "map";
+  }
+  return {};
+}
+
+InferContext::InferContext(const OpDef& op, const Attrs& attrs, std::vector<const ValueType*> inputs,
+                           std::vector<const Tensor*> constants, int output_count, std::string fresh_prefix)
+    : op_(op),
+      attrs_(attrs),
+      inputs_(std::move(inputs)),
+      constants_(std::move(constants)),
+      outputs_(output_count),
+      fresh_prefix_(std::move(fresh_prefix)) {}
+
+std::optional<std::vector<int64_t>> InferContext::numbers(int i) const {
+  const Dims* known = ints(i);
+  if (known == nullptr || !all_known(*known)) return std::nullopt;
+  return to_shape(*known);
+}
+
+Dim InferContext::fresh() { return Dim::symbol(cat("?", fresh_prefix_, ".", fresh_count_++)); }
+
+Dims InferContext::fresh_dims(int64_t rank) {
+  Dims out;
+  for (int64_t i = 0; i < rank; ++i) out.push_back(fresh());
+  return out;
+}
+
+Result<int64_t> InferContext::axis(int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank) {
+    return invalid("axis ", axis, " is outside rank ", rank, "; it must be in [", -rank, ", ", rank - 1, "]");
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+Status infer_same_as_first(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  for (int i = 0; i < c.output_count(); ++i) c.set_dims(i, c.dims(0));
+  return {};
+}
+
+Status infer_broadcast(InferContext& c) {
+  Dims out;
+  for (int i = 0; i < c.input_count(); ++i) {
+    if (!c.has_rank(i)) return {};
+    WEFT_TRY(out, broadcast(out, c.dims(i)));
+  }
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+}  // namespace weft

@@ -1,0 +1,144 @@
+// The definition of an operator: schema, documentation, shape rule, gradient or body, upgrades from old versions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/op/attr.h"
+#include "core/op/infer_context.h"
+
+namespace weft {
+
+class GradContext;
+class BodyContext;
+class UpgradeContext;
+
+using InferFn = Status (*)(InferContext&);
+using GradFn = Status (*)(GradContext&);
+using BodyFn = Status (*)(BodyContext&);
+using UpgradeFn = Status (*)(UpgradeContext&);
+
+inline constexpr std::string_view kOnnxDomain = "";
+inline constexpr std::string_view kWeftDomain = "weft";
+inline constexpr int kNewestOpset = 26;
+inline constexpr int kWeftOpset = 1;
+
+// An input or output of a schema.
+struct Formal {
+  std::string name;
+  // A type variable declared with `types`, a dtype ("i64"), or seq(...) / optional(...) of one.
+  std::string type;
+  std::string doc;
+  bool optional = false;
+  bool variadic = false;  // the last one only: any number from `min_count` on
+  int min_count = 1;
+  bool mixed = false;     // the items of a variadic one may differ in type
+  // The shapes of the outputs depend on this input's values, not only on its shape.
+  bool shapes_outputs = false;
+  // Only this input's shape and type are looked at; its data need not be there.
+  bool shape_only = false;
+};
+
+struct AttrDef {
+  std::string name;
+  AttrKind kind;
+  std::string doc;
+  bool required = false;
+  std::optional<AttrValue> default_value;
+};
+
+struct TypeVar {
+  std::string name;
+  DTypeSet set;
+};
+
+struct Upgrade {
+  int version;  // nodes of opsets below this one are rewritten
+  UpgradeFn apply;
+};
+
+class OpDef {
+ public:
+  OpDef(std::string_view domain, std::string_view name) : domain_(domain), name_(name) {}
+
+  const std::string& domain() const { return domain_; }
+  const std::string& name() const { return name_; }
+  std::string full_name() const { return domain_.empty() ? name_ : cat(domain_, ".", name_); }
+  const std::string& group_name() const { return group_; }
+  const std::string& doc_text() const { return doc_; }
+  int since_version() const { return since_; }
+  const std::vector<Formal>& inputs() const { return inputs_; }
+  const std::vector<Formal>& outputs() const { return outputs_; }
+  const std::vector<AttrDef>& attrs() const { return attrs_; }
+  const std::vector<TypeVar>& type_vars() const { return type_vars_; }
+  const std::vector<Upgrade>& upgrades() const { return upgrades_; }
+  const AttrDef* find_attr(std::string_view name) const;
+  const TypeVar* find_type_var(std::string_view name) const;
+  // The formal that the i-th actual input or output belongs to, or null if there are too many.
+  const Formal* input_formal(int i) const;
+  const Formal* output_formal(int i) const;
+  int min_inputs() const;
+  InferFn infer_fn() const { return infer_; }
+  GradFn grad_fn() const { return grad_; }
+  BodyFn body_fn() const { return body_; }
+  const std::string& no_gradient_reason() const { return no_gradient_; }
+  bool is_pure() const { return pure_; }
+  bool sizes_own_outputs() const { return sizes_own_outputs_; }
+  bool is_internal() const { return internal_; }
+  const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
+
+  // -- Building; each returns *this.
+  OpDef& group(std::string_view group) { group_ = group; return *this; }
+  OpDef& doc(std::string_view doc) { doc_ = doc; return *this; }
+  // First opset with today's meaning and schema.
+  OpDef& since(int version) { since_ = version; return *this; }
+  OpDef& types(std::string_view name, DTypeSet set);
+  OpDef& input(std::string_view name, std::string_view type, std::string_view doc);
+  OpDef& optional_input(std::string_view name, std::string_view type, std::string_view doc);
+  OpDef& variadic_input(std::string_view name, std::string_view type, std::string_view doc, int min_count = 1);
+  OpDef& output(std::string_view name, std::string_view type, std::string_view doc);
+  OpDef& optional_output(std::string_view name, std::string_view type, std::string_view doc);
+  OpDef& variadic_output(std::string_view name, std::string_view type, std::string_view doc, int min_count = 1);
+  // These four speak of the input or output that was declared last.
+  OpDef& shapes_outputs() { inputs_.back().shapes_outputs = true; return *this; }
+  OpDef& shape_only() { inputs_.back().shape_only = true; return *this; }
+  OpDef& mixed_inputs() { inputs_.back().mixed = true; return *this; }
+  OpDef& mixed_outputs() { outputs_.back().mixed = true; return *this; }
+  // With a default; the kind follows from it.
+  OpDef& attr(std::string_view name, AttrValue default_value, std::string_view doc);
+  OpDef& required_attr(std::string_view name, AttrKind kind, std::string_view doc);
+  OpDef& optional_attr(std::string_view name, AttrKind kind, std::string_view doc);
+  OpDef& infer(InferFn fn) { infer_ = fn; return *this; }
+  OpDef& grad(GradFn fn) { grad_ = fn; return *this; }
+  OpDef& no_gradient(std::string_view reason) { no_gradient_ = reason; return *this; }
+  // Made of other operators: runs, differentiates and infers through them.
+  OpDef& body(BodyFn fn) { body_ = fn; return *this; }
+  // Two nodes with equal inputs and attributes are not the same, and it must not be folded.
+  OpDef& impure() { pure_ = false; return *this; }
+  // Its kernel finds the output shapes (NonZero).
+  OpDef& sizes_outputs() { sizes_own_outputs_ = true; return *this; }
+  // Made by passes only; not offered to users, not saved.
+  OpDef& internal() { internal_ = true; return *this; }
+  // Output `out` may overwrite input `in` if nobody else needs it and both have the same bytes.
+  OpDef& inplace(int out, int in) { inplace_.emplace_back(out, in); return *this; }
+  OpDef& upgrade(int version, UpgradeFn fn) { upgrades_.push_back({version, fn}); return *this; }
+
+ private:
+  std::string domain_, name_, group_ = "other", doc_, no_gradient_;
+  int since_ = 1;
+  std::vector<Formal> inputs_, outputs_;
+  std::vector<AttrDef> attrs_;
+  std::vector<TypeVar> type_vars_;
+  std::vector<Upgrade> upgrades_;
+  InferFn infer_ = nullptr;
+  GradFn grad_ = nullptr;
+  BodyFn body_ = nullptr;
+  bool pure_ = true;
+  bool sizes_own_outputs_ = false;
+  bool internal_ = false;
+  std::vector<std::pair<int, int>> inplace_;
+};
+
+}  // namespace weft
