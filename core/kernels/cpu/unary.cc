@@ -1,0 +1,169 @@
+// Elementwise kernels of one input.
+#include <cmath>
+#include <cstring>
+
+#include "core/kernel/registry.h"
+
+namespace weft {
+namespace {
+
+struct Params {
+  int64_t count;
+  double a;  // alpha, where the operator has one
+};
+
+// Elements a block: whole cache lines, large enough to hide the hand-over to another thread.
+constexpr int64_t kBlock = 16384;
+
+template <typename T, T (*F)(T, T)>
+void run(const Params& p, const RunArgs& args) {
+  const T* x = args.input<T>(0);
+  T* y = args.output<T>(0);
+  T a = static_cast<T>(p.a);
+  parallel_for(*args.parallel, p.count, kBlock, 2.0, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) y[i] = F(x[i], a);
+  });
+}
+
+template <typename T>
+struct Fns {
+  using U = std::make_unsigned<std::conditional_t<std::is_integral_v<T>, T, int>>;
+  static T neg(T x, T) {
+    if constexpr (std::is_integral_v<T>) {
+      return static_cast<T>(typename U::type{0} - static_cast<typename U::type>(x));
+    } else {
+      return -x;
+    }
+  }
+  static T abs(T x, T a) {
+    if constexpr (std::is_integral_v<T>) return x < 0 ? neg(x, a) : x;
+    else return std::fabs(x);
+  }
+  static T sign(T x, T) { return x > 0 ? T(1) : x < 0 ? T(-1) : x == x ? T(0) : x; }
+  static T floor(T x, T) { return std::floor(x); }
+  static T ceil(T x, T) { return std::ceil(x); }
+  static T round(T x, T) { return std::nearbyint(x); }
+  static T reciprocal(T x, T) { return T(1) / x; }
+  static T sqrt(T x, T) { return std::sqrt(x); }
+  static T exp(T x, T) { return std::exp(x); }
+  static T log(T x, T) { return std::log(x); }
+  static T sin(T x, T) { return std::sin(x); }
+  static T cos(T x, T) { return std::cos(x); }
+  static T tanh(T x, T) { return std::tanh(x); }
+  static T erf(T x, T) { return std::erf(x); }
+  static T sigmoid(T x, T) {
+    if (x >= 0) return T(1) / (T(1) + std::exp(-x));
+    T e = std::exp(x);
+    return e / (T(1) + e);
+  }
+  static T softplus(T x, T) { return std::fmax(x, T(0)) + std::log1p(std::exp(-std::fabs(x))) + (x - x); }
+  static T relu(T x, T) { return x > 0 ? x : x == x ? T(0) : x; }
+  static T leaky_relu(T x, T a) { return x > 0 ? x : a * x; }
+  static T elu(T x, T a) { return x > 0 ? x : a * std::expm1(x); }
+  static T gelu(T x, T) { return T(0.5) * x * (T(1) + std::erf(x * T(0.7071067811865476))); }
+  static T gelu_tanh(T x, T) {
+    return T(0.5) * x * (T(1) + std::tanh(T(0.7978845608028654) * (x + T(0.044715) * x * x * x)));
+  }
+};
+
+template <typename T, T (*F)(T, T)>
+void use(const KernelContext& c, PreparedKernel* prepared, double a) {
+  prepared->cost_ns = 2.0 * static_cast<double>(c.count(0));
+  prepared->use<&run<T, F>>(Params{c.count(0), a});
+}
+
+template <float (*F32)(float, float), double (*F64)(double, double)>
+Status prepare_float(const KernelContext& c, PreparedKernel* prepared) {
+  double a = c.attrs().has("alpha") ? c.attrs().f("alpha") : 0;
+  if (c.dtype(0) == DType::kF32) use<float, F32>(c, prepared, a);
+  else use<double, F64>(c, prepared, a);
+  return {};
+}
+
+bool takes_float(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+
+template <template <typename> typename Pick>
+Status prepare_number(const KernelContext& c, PreparedKernel* prepared) {
+  switch (c.dtype(0)) {
+    case DType::kF32: use<float, Pick<float>::fn>(c, prepared, 0); break;
+    case DType::kF64: use<double, Pick<double>::fn>(c, prepared, 0); break;
+    case DType::kI32: use<int32_t, Pick<int32_t>::fn>(c, prepared, 0); break;
+    default: use<int64_t, Pick<int64_t>::fn>(c, prepared, 0); break;
+  }
+  return {};
+}
+bool takes_number(const KernelContext& c) {
+  return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
+}
+template <typename T> struct Neg { static constexpr auto fn = &Fns<T>::neg; };
+template <typename T> struct Abs { static constexpr auto fn = &Fns<T>::abs; };
+template <typename T> struct Sign { static constexpr auto fn = &Fns<T>::sign; };
+template <typename T> struct Relu { static constexpr auto fn = &Fns<T>::relu; };
+
+Status prepare_gelu(const KernelContext& c, PreparedKernel* prepared) {
+  if (c.attrs().s("approximate") == "tanh") {
+    return prepare_float<Fns<float>::gelu_tanh, Fns<double>::gelu_tanh>(c, prepared);
+  }
+  return prepare_float<Fns<float>::gelu, Fns<double>::gelu>(c, prepared);
+}
+
+template <typename T>
+void is_nan(const Params& p, const RunArgs& args) {
+  const T* x = args.input<T>(0);
+  bool* y = args.output<bool>(0);
+  for (int64_t i = 0; i < p.count; ++i) y[i] = x[i] != x[i];
+}
+Status prepare_is_nan(const KernelContext& c, PreparedKernel* prepared) {
+  Params p{c.count(0), 0};
+  if (c.dtype(0) == DType::kF32) prepared->use<&is_nan<float>>(p);
+  else prepared->use<&is_nan<double>>(p);
+  return {};
+}
+
+void logical_not(const Params& p, const RunArgs& args) {
+  const bool* x = args.input<bool>(0);
+  bool* y = args.output<bool>(0);
+  for (int64_t i = 0; i < p.count; ++i) y[i] = !x[i];
+}
+Status prepare_not(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->use<&logical_not>(Params{c.count(0), 0});
+  return {};
+}
+
+#define FLOAT_ROW(op, fn) {op, {"plain", takes_float, prepare_float<Fns<float>::fn, Fns<double>::fn>}}
+struct Row {
+  const char* op;
+  KernelImpl impl;
+};
+const Row kRows[] = {
+    {"Neg", {"plain", takes_number, prepare_number<Neg>}},
+    {"Abs", {"plain", takes_number, prepare_number<Abs>}},
+    {"Sign", {"plain", takes_number, prepare_number<Sign>}},
+    {"Relu", {"plain", takes_number, prepare_number<Relu>}},
+    FLOAT_ROW("Floor", floor),
+    FLOAT_ROW("Ceil", ceil),
+    FLOAT_ROW("Round", round),
+    FLOAT_ROW("Reciprocal", reciprocal),
+    FLOAT_ROW("Sqrt", sqrt),
+    FLOAT_ROW("Exp", exp),
+    FLOAT_ROW("Log", log),
+    FLOAT_ROW("Sin", sin),
+    FLOAT_ROW("Cos", cos),
+    FLOAT_ROW("Tanh", tanh),
+    FLOAT_ROW("Erf", erf),
+    FLOAT_ROW("Sigmoid", sigmoid),
+    FLOAT_ROW("Softplus", softplus),
+    FLOAT_ROW("LeakyRelu", leaky_relu),
+    FLOAT_ROW("Elu", elu),
+    {"Gelu", {"plain", takes_float, prepare_gelu}},
+    {"IsNaN", {"plain", takes_float, prepare_is_nan}},
+    {"Not", {"plain", nullptr, prepare_not}},
+};
+
+}  // namespace
+
+void add_cpu_unary(KernelRegistry& kernels) {
+  for (const Row& row : kRows) kernels.add(row.op, row.impl);
+}
+
+}  // namespace weft

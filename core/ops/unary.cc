@@ -1,0 +1,155 @@
+// Elementwise operators of one input that keep its shape.
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+// dx as an expression of x, y and dy; null where the gradient is zero everywhere (and so none flows).
+using Rule = Expr (*)(GradContext& c, Expr x, Expr y, Expr dy);
+
+template <Rule rule>
+Status grad(GradContext& c) {
+  c.set_grad(0, rule(c, c.input(0), c.output(0), c.grad(0)));
+  return {};
+}
+
+// dy * factor, but 0 where dy is exactly 0: an infinite slope there must not make a NaN.
+Expr guarded(Expr dy, Expr product) { return where(make(dy.scope(), "Equal", {dy, scalar_like(dy, 0)}), dy, product); }
+
+Expr step(Expr x) { return make(x.scope(), "Greater", {x, scalar_like(x, 0)}); }
+Expr zeros(GradContext&, Expr x, Expr, Expr) { return fill_like(x, 0); }
+Expr neg(GradContext&, Expr, Expr, Expr dy) { return -dy; }
+Expr abs(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Sign", {x}); }
+Expr reciprocal(GradContext&, Expr, Expr y, Expr dy) { return guarded(dy, -(dy * y * y)); }
+Expr sqrt(GradContext&, Expr, Expr y, Expr dy) { return guarded(dy, dy / (y + y)); }
+Expr exp(GradContext&, Expr, Expr y, Expr dy) { return guarded(dy, dy * y); }
+Expr log(GradContext&, Expr x, Expr, Expr dy) { return guarded(dy, dy / x); }
+Expr sin(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Cos", {x}); }
+Expr cos(GradContext& c, Expr x, Expr, Expr dy) { return -(dy * make(c.scope(), "Sin", {x})); }
+Expr tanh(GradContext&, Expr, Expr y, Expr dy) { return dy * (1.0 - y * y); }
+// 2 / sqrt(pi) * exp(-x^2)
+Expr erf(GradContext& c, Expr x, Expr, Expr dy) {
+  return dy * make(c.scope(), "Exp", {-(x * x)}) * 1.1283791670955126;
+}
+Expr sigmoid(GradContext&, Expr, Expr y, Expr dy) { return dy * (y * (1.0 - y)); }
+Expr softplus(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Sigmoid", {x}); }
+Expr relu(GradContext&, Expr, Expr y, Expr dy) { return where(step(y), dy, scalar_like(dy, 0)); }
+Expr leaky_relu(GradContext& c, Expr x, Expr, Expr dy) { return where(step(x), dy, dy * c.attrs().f("alpha")); }
+// For x <= 0: alpha * exp(x), which is y + alpha.
+Expr elu(GradContext& c, Expr x, Expr y, Expr dy) { return where(step(x), dy, dy * (y + c.attrs().f("alpha"))); }
+// Exact form: Phi(x) + x * phi(x); tanh form after Hendrycks and Gimpel, arXiv:1606.08415.
+Expr gelu(GradContext& c, Expr x, Expr, Expr dy) {
+  ExprScope& s = c.scope();
+  if (c.attrs().s("approximate") == "tanh") {
+    Expr t = make(s, "Tanh", {(x + x * x * x * 0.044715) * 0.7978845608028654});
+    Expr inner = (1.0 + x * x * (3 * 0.044715)) * 0.7978845608028654;
+    return dy * ((1.0 + t) * 0.5 + x * (1.0 - t * t) * inner * 0.5);
+  }
+  Expr cdf = (1.0 + make(s, "Erf", {x * 0.7071067811865476})) * 0.5;
+  Expr pdf = make(s, "Exp", {x * x * -0.5}) * 0.3989422804014327;
+  return dy * (cdf + x * pdf);
+}
+
+struct Row {
+  const char* name;
+  int since;
+  DTypeSet types;
+  GradFn grad;
+  const char* group;
+  const char* doc;
+};
+
+const Row kRows[] = {
+    {"Neg", 13, kSignedTypes, grad<neg>, "math", "`-x`, elementwise. Integers wrap around."},
+    {"Abs", 13, kNumberTypes, grad<abs>, "math", "`|x|`, elementwise. The gradient at 0 is 0."},
+    {"Sign", 13, kNumberTypes, grad<zeros>, "math", "-1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN."},
+    {"Floor", 13, kFloatTypes, grad<zeros>, "math", "The greatest whole number not above `x`."},
+    {"Ceil", 13, kFloatTypes, grad<zeros>, "math", "The smallest whole number not below `x`."},
+    {"Round", 22, kFloatTypes, grad<zeros>, "math", "`x` to the nearest whole number, halves to the even one."},
+    {"Reciprocal", 13, kFloatTypes, grad<reciprocal>, "math", "`1 / x`, elementwise."},
+    {"Sqrt", 13, kFloatTypes, grad<sqrt>, "math", "The square root of `x`; NaN for negative numbers."},
+    {"Exp", 13, kFloatTypes, grad<exp>, "math", "`e^x`, elementwise."},
+    {"Log", 13, kFloatTypes, grad<log>, "math", "The natural logarithm of `x`."},
+    {"Sin", 22, kFloatTypes, grad<sin>, "math", "The sine of `x` in radians."},
+    {"Cos", 22, kFloatTypes, grad<cos>, "math", "The cosine of `x` in radians."},
+    {"Tanh", 13, kFloatTypes, grad<tanh>, "activation", "The hyperbolic tangent of `x`."},
+    {"Erf", 13, kFloatTypes, grad<erf>, "math", "The error function of `x`."},
+    {"Sigmoid", 13, kFloatTypes, grad<sigmoid>, "activation", "`1 / (1 + e^-x)`, elementwise."},
+    {"Softplus", 22, kFloatTypes, grad<softplus>, "activation", "`log(1 + e^x)`, elementwise."},
+    {"Relu", 14, kSignedTypes, grad<relu>, "activation", "`max(x, 0)`, elementwise. The gradient at 0 is 0."},
+};
+
+}  // namespace
+
+void define_op_unary(OpRegistry& ops) {
+  for (const Row& row : kRows) {
+    ops.add(row.name)
+        .group(row.group)
+        .since(row.since)
+        .doc(row.doc)
+        .types("T", row.types)
+        .input("X", "T", "Any shape.")
+        .output("Y", "T", "The shape of X.")
+        .inplace(0, 0)
+        .infer(infer_same_as_first)
+        .grad(row.grad);
+  }
+  ops.add("LeakyRelu")
+      .group("activation")
+      .since(16)
+      .doc("`x` where positive, `alpha * x` elsewhere. The gradient at 0 is `alpha`.")
+      .types("T", kFloatTypes)
+      .attr("alpha", 0.01, "Slope below 0.")
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .infer(infer_same_as_first)
+      .grad(grad<leaky_relu>);
+  ops.add("Elu")
+      .group("activation")
+      .since(22)
+      .doc("`x` where positive, `alpha * (e^x - 1)` elsewhere. The gradient at 0 is `alpha`.")
+      .types("T", kFloatTypes)
+      .attr("alpha", 1.0, "Height of the plateau below 0.")
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .infer(infer_same_as_first)
+      .grad(grad<elu>);
+  ops.add("Gelu")
+      .group("activation")
+      .since(20)
+      .doc("`x * Phi(x)` with the normal distribution's Phi, exact through erf or approximated through tanh.")
+      .types("T", kFloatTypes)
+      .attr("approximate", "none", "\"none\" for the exact form, \"tanh\" for the approximation.")
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .infer([](InferContext& c) -> Status {
+        const std::string& form = c.attrs().s("approximate");
+        if (form != "none" && form != "tanh") {
+          return invalid("attribute 'approximate' must be \"none\" or \"tanh\" but is \"", form, "\"");
+        }
+        return infer_same_as_first(c);
+      })
+      .grad(grad<gelu>);
+  ops.add("IsNaN")
+      .group("compare")
+      .since(20)
+      .doc("Whether `x` is not a number, elementwise.")
+      .types("T", kFloatTypes)
+      .input("X", "T", "Any shape.")
+      .output("Y", "bool", "The shape of X.")
+      .infer(infer_same_as_first)
+      .no_gradient("its output is not a number");
+  ops.add("Not")
+      .group("compare")
+      .doc("The opposite of each truth value.")
+      .input("X", "bool", "Any shape.")
+      .output("Y", "bool", "The shape of X.")
+      .inplace(0, 0)
+      .infer(infer_same_as_first)
+      .no_gradient("its output is not a number");
+}
+
+}  // namespace weft
