@@ -130,8 +130,7 @@ Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
   return {};
 }
 
-Status Graph::check_inputs(const OpDef& op, const std::vector<ValueId>& inputs) const {
-  int count = static_cast<int>(inputs.size());
+Status Graph::check_inputs(const OpDef& op, const ValueId* inputs, int count) const {
   if (count < op.min_inputs()) {
     return invalid("needs at least ", op.min_inputs(), " inputs but has ", count);
   }
@@ -165,17 +164,16 @@ Result<int> Graph::output_count(const OpDef& op, const Attrs& attrs, const NodeO
   return count;
 }
 
-Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, std::string_view name,
-                    std::vector<ValueType>* outputs) const {
+Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, int32_t schema_inputs,
+                    std::string_view name, std::vector<ValueType>* outputs) const {
   std::vector<const ValueType*> types;
   std::vector<const Tensor*> constants;
-  for (size_t i = 0; i < inputs.size(); ++i) {
+  for (int32_t i = 0; i < schema_inputs; ++i) {
     bool given = inputs[i] != kNoValue;
     types.push_back(given ? &values_[inputs[i]].type : nullptr);
     constants.push_back(given ? values_[inputs[i]].constant.get() : nullptr);
   }
   InferContext context(op, attrs, types, std::move(constants), static_cast<int>(outputs->size()), std::string(name));
-  while (!types.empty() && op.input_formal(static_cast<int>(types.size()) - 1) == nullptr) types.pop_back();
   WEFT_CHECK(bind_types(op, types, &context.outputs()));
   if (op.infer_fn() != nullptr) {
     WEFT_CHECK(op.infer_fn()(context));

@@ -36,7 +36,11 @@ class Graph::Writing {
 };
 
 Graph::Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent)
-    : ops_(ops), number_(next_graph_number.fetch_add(1) & 0x7fffffff), opset_(opset), parent_(std::move(parent)) {}
+    : ops_(ops),
+      number_(next_graph_number.fetch_add(1) & 0x7fffffff),
+      opset_(opset),
+      parent_(std::move(parent)),
+      parent_number_(parent_ != nullptr ? parent_->number_ : 0) {}
 
 Result<std::shared_ptr<Graph>> Graph::make(const OpRegistry& ops, int opset) {
   if (opset == 0) opset = kNewestOpset;
@@ -229,17 +233,20 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
     WEFT_CHECK(writing.check());
   }
   WEFT_CHECK(complete_attrs(op, &attrs));
-  // Trailing omitted inputs are the same as none.
-  while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
-  WEFT_CHECK(check_inputs(op, inputs));
+  int32_t schema_inputs = options.schema_inputs;
+  if (schema_inputs < 0) {
+    // Trailing omitted inputs are the same as none.
+    while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
+    schema_inputs = static_cast<int32_t>(inputs.size());
+  }
+  WEFT_CHECK(check_inputs(op, inputs.data(), schema_inputs));
   if (op.domain() == kWeftDomain && op.name() == "Assign") {
     if (!producer(inputs[0]).is(kWeftDomain, "Variable")) {
       return invalid("the first input of weft.Assign must be a variable");
     }
   }
   WEFT_TRY(int outputs, output_count(op, attrs, options));
-  int32_t schema_inputs = static_cast<int32_t>(inputs.size());
-  WEFT_CHECK(add_captures(attrs, &inputs));
+  if (options.schema_inputs < 0) WEFT_CHECK(add_captures(attrs, &inputs));
   if (value_count() > kMaxValues - outputs) {
     return make_error(Code::kResourceExhausted, "a graph has at most ", kMaxValues, " values");
   }
@@ -247,7 +254,7 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
   WEFT_CHECK(writing.check());
   std::string name = node_name(op, options.name);
   std::vector<ValueType> types(outputs);
-  WEFT_CHECK(infer(op, attrs, inputs, name, &types));
+  WEFT_CHECK(infer(op, attrs, inputs, schema_inputs, name, &types));
 
   Node node;
   node.op = &op;
@@ -272,7 +279,10 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
     name_value(value_count() - 1, std::move(value_name));
   }
   for (const auto& [attr_name, attr] : node.attrs) {
-    if (attr.kind() == AttrKind::kGraph) const_cast<Graph&>(*attr.graph()).frozen_ = true;
+    if (attr.kind() != AttrKind::kGraph) continue;
+    Graph& sub = const_cast<Graph&>(*attr.graph());
+    sub.frozen_ = true;
+    sub.parent_.reset();
   }
   node_names_.emplace(name, id);
   nodes_.push_back(std::move(node));
@@ -329,7 +339,7 @@ Status Graph::add_captures(const Attrs& attrs, std::vector<ValueId>* inputs) {
   for (const auto& [name, attr] : attrs) {
     if (attr.kind() != AttrKind::kGraph) continue;
     const Graph& sub = *attr.graph();
-    if (sub.parent_ != nullptr && sub.parent_.get() != this) {
+    if (sub.parent_number_ != 0 && sub.parent_number_ != number_) {
       return invalid("the sub-graph '", name, "' was made for another graph");
     }
     for (const Capture& capture : sub.captures_) inputs->push_back(capture.outer);

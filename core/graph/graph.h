@@ -58,9 +58,11 @@ struct NodeOptions {
   std::string name;    // "" makes one from the operator
   std::string origin;  // the user's source line
   int output_count = 0;  // 0: the schema's non-optional ones, one of a variadic output
+  // For copies of a node: the inputs from here on are its sub-graphs' captures, already found.
+  int schema_inputs = -1;
 };
 
-class Graph {
+class Graph : public std::enable_shared_from_this<Graph> {
  public:
   // `opset` is the version of ONNX's operator set that `add` speaks; 0 is the newest released.
   static Result<std::shared_ptr<Graph>> make(const OpRegistry& ops, int opset = 0);
@@ -72,6 +74,7 @@ class Graph {
   uint32_t number() const { return number_; }  // unique in the process, never 0
   int opset() const { return opset_; }
   const OpRegistry& ops() const { return ops_; }
+  // The enclosing graph; null of an outermost graph and of one that became an attribute.
   Graph* parent() const { return parent_.get(); }
 
   // -- Building. Each checks all that can be checked, and leaves the graph as it was on an error.
@@ -127,10 +130,10 @@ class Graph {
   class Writing;  // detects two threads building at once
   Result<NodeId> append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
   Status complete_attrs(const OpDef& op, Attrs* attrs) const;
-  Status check_inputs(const OpDef& op, const std::vector<ValueId>& inputs) const;
+  Status check_inputs(const OpDef& op, const ValueId* inputs, int count) const;
   Result<int> output_count(const OpDef& op, const Attrs& attrs, const NodeOptions& options) const;
-  Status infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, std::string_view name,
-               std::vector<ValueType>* outputs) const;
+  Status infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, int32_t schema_inputs,
+               std::string_view name, std::vector<ValueType>* outputs) const;
   Status infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
                             std::vector<ValueType>* outputs) const;
   Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);
@@ -140,7 +143,8 @@ class Graph {
   const OpRegistry& ops_;
   const uint32_t number_;
   const int opset_;
-  const std::shared_ptr<Graph> parent_;
+  std::shared_ptr<Graph> parent_;      // let go when frozen: the parent then holds this graph
+  const uint32_t parent_number_;
   bool frozen_ = false;  // became an attribute of a node
   std::atomic<bool> writing_{false};
   std::vector<Node> nodes_;

@@ -86,6 +86,7 @@ class OpDef {
   const std::string& no_gradient_reason() const { return no_gradient_; }
   bool is_pure() const { return pure_; }
   bool sizes_own_outputs() const { return sizes_own_outputs_; }
+  bool is_view() const { return view_; }
   bool is_internal() const { return internal_; }
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
@@ -123,6 +124,8 @@ class OpDef {
   OpDef& internal() { internal_ = true; return *this; }
   // Output `out` may overwrite input `in` if nobody else needs it and both have the same bytes.
   OpDef& inplace(int out, int in) { inplace_.emplace_back(out, in); return *this; }
+  // Output 0 has the bytes of input 0, whatever its shape: the plan gives both one place and runs nothing.
+  OpDef& view() { view_ = true; return *this; }
   OpDef& upgrade(int version, UpgradeFn fn) { upgrades_.push_back({version, fn}); return *this; }
 
  private:
@@ -138,6 +141,7 @@ class OpDef {
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
   bool internal_ = false;
+  bool view_ = false;
   std::vector<std::pair<int, int>> inplace_;
 };
 

@@ -1,0 +1,193 @@
+// Reverse-mode differentiation.
+#include "core/passes/differentiate.h"
+
+#include <algorithm>
+
+#include "core/passes/differentiate_if.h"
+#include "core/passes/program.h"
+
+namespace weft {
+
+namespace {
+
+bool carries_gradient(const ValueType& type) { return is_float(type.dtype) || is_complex(type.dtype); }
+
+class Differentiator {
+ public:
+  Differentiator(Graph& graph, std::string_view origin)
+      : graph_(graph), scope_(graph, std::string(origin)), value_count_(graph.value_count()) {}
+
+  Result<std::vector<ValueId>> run(const std::vector<ValueId>& ys, const std::vector<ValueId>& xs,
+                                   const std::vector<ValueId>& grad_ys) {
+    for (ValueId id : xs) {
+      if (!graph_.has_value(id)) return invalid("a value to differentiate by is not of this graph");
+    }
+    parts_.resize(value_count_);
+    WEFT_CHECK(seed(ys, grad_ys));
+    std::vector<NodeId> order = ordered_nodes(graph_, ys, {}, false);
+    mark_needed(order, xs);
+    for (size_t i = order.size(); i-- > 0;) {
+      WEFT_CHECK(backward(order[i]));
+    }
+    std::vector<ValueId> out;
+    for (ValueId id : xs) out.push_back(total(id).id());
+    WEFT_CHECK(scope_.status());
+    return out;
+  }
+
+ private:
+  Status seed(const std::vector<ValueId>& ys, const std::vector<ValueId>& grad_ys) {
+    if (!grad_ys.empty() && grad_ys.size() != ys.size()) {
+      return invalid("there are ", ys.size(), " values to differentiate but ", grad_ys.size(), " weights");
+    }
+    for (size_t i = 0; i < ys.size(); ++i) {
+      if (!graph_.has_value(ys[i])) return invalid("a value to differentiate is not of this graph");
+      const Value& y = graph_.value(ys[i]);
+      if (!carries_gradient(y.type)) {
+        return invalid("'", y.name, "' is ", y.type.text(), "; only floating-point values can be differentiated");
+      }
+      Expr weight;
+      if (i < grad_ys.size() && grad_ys[i] != kNoValue) {
+        if (!graph_.has_value(grad_ys[i])) return invalid("a weight is not a value of this graph");
+        weight = Expr(scope_, grad_ys[i]);
+        const ValueType& type = weight.type();
+        if (type.dtype != y.type.dtype || (type.has_rank && y.type.has_rank && type.dims.size() != y.type.dims.size())) {
+          return invalid("the weight of '", y.name, "' is ", type.text(), " but must be like it, ", y.type.text());
+        }
+      } else {
+        weight = fill_like(Expr(scope_, ys[i]), 1);
+      }
+      parts_[ys[i]].push_back(weight);
+    }
+    return scope_.status();
+  }
+
+  // A value needs a gradient if one of `xs` is among what it is made of.
+  void mark_needed(const std::vector<NodeId>& order, const std::vector<ValueId>& xs) {
+    needed_.assign(value_count_, false);
+    for (ValueId id : xs) {
+      if (id < value_count_) needed_[id] = true;
+    }
+    for (NodeId id : order) {
+      const Node& node = graph_.node(id);
+      bool any = std::any_of(node.inputs.begin(), node.inputs.end(),
+                             [&](ValueId input) { return input != kNoValue && needed_[input]; });
+      if (!any) continue;
+      for (int i = 0; i < node.output_count; ++i) {
+        if (carries_gradient(graph_.type(node.output(i)))) needed_[node.output(i)] = true;
+      }
+    }
+  }
+
+  // The sum of what has arrived, or none. Summed once: later contributions cannot come in a walk from the ys.
+  Expr total(ValueId id) {
+    std::vector<Expr>& parts = parts_[id];
+    if (parts.empty()) return {};
+    Expr sum = parts[0];
+    for (size_t i = 1; i < parts.size(); ++i) {
+      bool sequence = graph_.type(id).kind == Kind::kSequence;
+      sum = sequence ? make(scope_, "weft.SequenceAdd", {sum, parts[i]}) : sum + parts[i];
+    }
+    parts = {sum};
+    return sum;
+  }
+
+  Status backward(NodeId id) {
+    const Node node = graph_.node(id);  // a copy: the list of nodes grows
+    std::vector<Expr> grads;
+    bool any_grad = false;
+    for (int i = 0; i < node.output_count; ++i) {
+      grads.push_back(needed_[node.output(i)] ? total(node.output(i)) : Expr());
+      any_grad = any_grad || grads.back().valid();
+    }
+    std::vector<bool> needed;
+    bool any_needed = false;
+    for (ValueId input : node.inputs) {
+      bool need = input != kNoValue && needed_[input] && carries_gradient(graph_.type(input));
+      needed.push_back(need);
+      any_needed = any_needed || need;
+    }
+    if (!any_grad || !any_needed) return {};
+    scope_.set_origin(node.origin);
+    std::vector<Expr> inputs, outputs;
+    for (ValueId input : node.inputs) inputs.push_back(input == kNoValue ? Expr() : Expr(scope_, input));
+    for (int i = 0; i < node.output_count; ++i) outputs.emplace_back(scope_, node.output(i));
+    if (node.op->grad_fn() == nullptr && node.op->body_fn() != nullptr) {
+      return through_body(node, std::move(inputs), std::move(outputs), grads, needed);
+    }
+    GradContext context(scope_, node, std::move(inputs), std::move(outputs), std::move(grads), std::move(needed));
+    if (node.op->grad_fn() != nullptr) {
+      WEFT_CHECK(node.op->grad_fn()(context).at(node.name, node.op->full_name(), node.origin));
+    } else if (node.is("If")) {
+      WEFT_CHECK(differentiate_if(context).at(node.name, node.op->full_name(), node.origin));
+    } else if (!node.op->no_gradient_reason().empty()) {
+      return {};  // by design nothing flows: the reason is in the operator's page
+    } else {
+      return unimplemented("operator ", node.op->full_name(), " has no gradient")
+          .at(node.name, node.op->full_name(), node.origin);
+    }
+    WEFT_CHECK(scope_.status().at(node.name, node.op->full_name(), node.origin));
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      Expr gradient = context.input_grads()[i];
+      if (gradient.valid() && context.needs(static_cast<int>(i))) parts_[node.inputs[i]].push_back(gradient);
+    }
+    return {};
+  }
+
+  // The body is built beside the node on the same inputs; common sub-expressions fall together later.
+  Status through_body(const Node& node, std::vector<Expr> inputs, std::vector<Expr>, const std::vector<Expr>& grads,
+                      const std::vector<bool>& needed) {
+    WEFT_TRY(std::vector<Expr> outputs, expand_body(scope_, *node.op, node.attrs, inputs, node.output_count));
+    std::vector<ValueId> ys, weights, xs;
+    std::vector<size_t> where;
+    for (int i = 0; i < node.output_count; ++i) {
+      if (!grads[i].valid() || !outputs[i].valid()) continue;
+      ys.push_back(outputs[i].id());
+      weights.push_back(grads[i].id());
+    }
+    for (size_t i = 0; i < needed.size(); ++i) {
+      if (!needed[i]) continue;
+      xs.push_back(node.inputs[i]);
+      where.push_back(i);
+    }
+    // Bodies are made of operators nearer to the ground each time, so this nests a few levels at most.
+    WEFT_TRY(std::vector<ValueId> gradients, differentiate_until(ys, xs, weights));
+    for (size_t i = 0; i < where.size(); ++i) {
+      if (gradients[i] != kNoValue) parts_[node.inputs[where[i]]].push_back(Expr(scope_, gradients[i]));
+    }
+    return {};
+  }
+
+  // Gradients of `ys` by `xs`, not going past `xs`.
+  Result<std::vector<ValueId>> differentiate_until(const std::vector<ValueId>& ys, const std::vector<ValueId>& xs,
+                                                   const std::vector<ValueId>& weights) {
+    Differentiator inner(graph_, scope_.origin());
+    inner.parts_.resize(inner.value_count_);
+    WEFT_CHECK(inner.seed(ys, weights));
+    std::vector<bool> stops(graph_.value_count(), false);
+    for (ValueId id : xs) stops[id] = true;
+    std::vector<NodeId> order = ordered_nodes(graph_, ys, stops, false);
+    inner.mark_needed(order, xs);
+    for (size_t i = order.size(); i-- > 0;) WEFT_CHECK(inner.backward(order[i]));
+    std::vector<ValueId> out;
+    for (ValueId id : xs) out.push_back(inner.total(id).id());
+    WEFT_CHECK(inner.scope_.status());
+    return out;
+  }
+
+  Graph& graph_;
+  ExprScope scope_;
+  const ValueId value_count_;  // of the graph as it was; gradients are made of newer values
+  std::vector<std::vector<Expr>> parts_;
+  std::vector<bool> needed_;
+};
+
+}  // namespace
+
+Result<std::vector<ValueId>> differentiate(Graph& graph, const std::vector<ValueId>& ys,
+                                           const std::vector<ValueId>& xs, const std::vector<ValueId>& grad_ys,
+                                           std::string_view origin) {
+  return Differentiator(graph, origin).run(ys, xs, grad_ys);
+}
+
+}  // namespace weft

@@ -1,0 +1,55 @@
+// Constant folding: runs a node's kernel while the program is compiled.
+#include "core/passes/rewrite.h"
+
+namespace weft {
+
+std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node& node, const KernelRegistry& kernels) {
+  std::vector<KernelContext::Slot> inputs, outputs;
+  std::vector<Tensor> in, out(node.output_count);
+  for (ValueId id : node.inputs) {
+    KernelContext::Slot slot;
+    Tensor value;
+    if (id != kNoValue) {
+      value = *graph.value(id).constant;
+      slot = {true, value.kind(), value.dtype(), value.shape(), true, graph.value(id).constant.get()};
+    }
+    inputs.push_back(slot);
+    in.push_back(std::move(value));
+  }
+  for (int i = 0; i < node.output_count; ++i) {
+    const ValueType& type = graph.type(node.output(i));
+    KernelContext::Slot slot{true, type.kind, type.dtype, {}, type.concrete(), nullptr};
+    if (slot.sized) slot.shape = to_shape(type.dims);
+    outputs.push_back(std::move(slot));
+  }
+  KernelContext context(node.attrs, std::move(inputs), std::move(outputs));
+  PreparedKernel prepared;
+  if (!kernels.prepare(node.op->full_name(), context, false, &prepared).ok()) return std::nullopt;
+  Parallel parallel;
+  if (prepared.run_tensors != nullptr) {
+    TensorArgs args{in, out, &parallel};
+    if (!prepared.run_tensors(prepared.state.get(), args).ok()) return std::nullopt;
+    return out;
+  }
+  std::vector<const void*> in_data;
+  std::vector<void*> out_data;
+  for (const Tensor& tensor : in) in_data.push_back(tensor.data());
+  for (int i = 0; i < node.output_count; ++i) {
+    const KernelContext::Slot& slot = context.output(i);
+    if (!slot.sized) return std::nullopt;
+    Result<Tensor> tensor = Tensor::make(slot.dtype, slot.shape);
+    if (!tensor.ok()) return std::nullopt;
+    out[i] = std::move(*tensor);
+    out_data.push_back(out[i].mutable_data());
+  }
+  Result<std::shared_ptr<Buffer>> scratch = Buffer::allocate(prepared.scratch_bytes);
+  if (!scratch.ok()) return std::nullopt;
+  Status status;
+  RunArgs args{in_data.data(), out_data.data(), (*scratch)->data(), &parallel, &status};
+  FloatEnvironment float_environment;
+  prepared.run(prepared.state.get(), args);
+  if (!status.ok()) return std::nullopt;
+  return out;
+}
+
+}  // namespace weft

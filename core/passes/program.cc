@@ -1,0 +1,181 @@
+// A program: a graph of its own with the values that go in and come out.
+#include "core/passes/program.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace weft {
+
+std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots,
+                                  const std::vector<bool>& stops, bool with_attached) {
+  std::vector<NodeId> order;
+  std::vector<bool> seen(graph.node_count(), false);
+  struct Entry {
+    NodeId node;
+    size_t next;
+  };
+  std::vector<Entry> stack;
+  auto push = [&](ValueId id) {
+    if (id == kNoValue || (!stops.empty() && stops[id])) return;
+    NodeId node = graph.value(id).node;
+    if (seen[node]) return;
+    seen[node] = true;
+    stack.push_back({node, 0});
+  };
+  // Attached assignments depend on their node's outputs, so they are roots of their own, after the others.
+  std::vector<ValueId> pending = roots;
+  for (size_t i = 0; i < pending.size(); ++i) {
+    push(pending[i]);
+    while (!stack.empty()) {
+      Entry& top = stack.back();
+      const Node& node = graph.node(top.node);
+      if (top.next < node.inputs.size()) {
+        push(node.inputs[top.next++]);
+        continue;
+      }
+      order.push_back(top.node);
+      if (with_attached) pending.insert(pending.end(), node.attached.begin(), node.attached.end());
+      stack.pop_back();
+    }
+  }
+  return order;
+}
+
+namespace {
+
+// Copies nodes of one graph into another and remembers where each value went.
+class Copier {
+ public:
+  Copier(const Graph& from, Graph& to) : from_(from), to_(to), map_(from.value_count(), kNoValue) {}
+
+  ValueId at(ValueId id) const { return id == kNoValue ? kNoValue : map_[id]; }
+  void set(ValueId id, ValueId mapped) { map_[id] = mapped; }
+
+  Status copy(const Node& node) {
+    std::vector<ValueId> inputs;
+    for (ValueId input : node.inputs) inputs.push_back(at(input));
+    return copy_with(node, std::move(inputs));
+  }
+
+  Status copy_with(const Node& node, std::vector<ValueId> inputs) {
+    NodeOptions options;
+    options.name = node.name;
+    options.origin = node.origin;
+    options.output_count = node.output_count;
+    options.schema_inputs = node.schema_inputs;
+    WEFT_TRY(NodeId id, to_.add_node(*node.op, std::move(inputs), node.attrs, std::move(options)));
+    for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = to_.node(id).output(i);
+    return {};
+  }
+
+ private:
+  const Graph& from_;
+  Graph& to_;
+  std::vector<ValueId> map_;
+};
+
+}  // namespace
+
+Result<Cut> cut_program(const Graph& graph, const std::vector<ValueId>& feeds, const std::vector<ValueId>& fetches,
+                        const std::vector<ValueId>& targets) {
+  Cut cut;
+  WEFT_TRY(cut.program.graph, Graph::make(graph.ops()));
+  Graph& out = *cut.program.graph;
+  Copier copier(graph, out);
+  std::vector<bool> fed(graph.value_count(), false);
+  for (ValueId id : feeds) {
+    if (!graph.has_value(id)) return invalid("a feed is not a value of this graph");
+    if (fed[id]) return invalid("'", graph.value(id).name, "' is fed twice");
+    fed[id] = true;
+    ValueType type = graph.type(id);
+    type.ints = nullptr;
+    WEFT_TRY(ValueId mapped, out.add_input(graph.value(id).name, std::move(type), graph.producer(id).origin));
+    copier.set(id, mapped);
+    cut.program.inputs.push_back(mapped);
+  }
+  cut.feed_count = feeds.size();
+  cut.fetch_count = fetches.size();
+  std::vector<ValueId> roots = fetches;
+  roots.insert(roots.end(), targets.begin(), targets.end());
+  for (ValueId id : roots) {
+    if (!graph.has_value(id)) return invalid("a fetch is not a value of this graph");
+  }
+  // Where a variable's repeated running updates have got to.
+  std::unordered_map<ValueId, ValueId> chained;
+  struct Assigned {
+    std::string variable;
+    ValueId value;
+    bool chain;
+  };
+  std::vector<Assigned> assigned;
+  for (NodeId node_id : ordered_nodes(graph, roots, fed, true)) {
+    const Node& node = graph.node(node_id);
+    if (node.is(kWeftDomain, "Input")) {
+      return invalid("input '", node.name, "' is needed by what is fetched but was not fed")
+          .at(node.name, "weft.Input", node.origin);
+    }
+    if (node.is(kWeftDomain, "Variable")) {
+      WEFT_TRY(ValueId mapped, out.add_input(node.name, graph.type(node.first_output), node.origin));
+      copier.set(node.first_output, mapped);
+      cut.program.inputs.push_back(mapped);
+      cut.read_variables.push_back(node.name);
+      cut.variable_types.push_back(graph.type(node.first_output));
+      continue;
+    }
+    if (node.is(kWeftDomain, "Assign")) {
+      const Node& variable = graph.producer(node.inputs[0]);
+      ValueId value = copier.at(node.inputs[1]);
+      const Node& source = graph.producer(node.inputs[1]);
+      bool chain = source.is(kWeftDomain, "RunningUpdate") && source.inputs[0] == node.inputs[0];
+      auto earlier = std::find_if(assigned.begin(), assigned.end(),
+                                  [&](const Assigned& a) { return a.variable == variable.name; });
+      if (earlier != assigned.end()) {
+        if (!chain || !earlier->chain) {
+          return invalid("variable '", variable.name, "' is assigned twice in one run")
+              .at(node.name, "weft.Assign", node.origin);
+        }
+        // A second running update starts from what the first one left.
+        WEFT_CHECK(copier.copy_with(source, {earlier->value, copier.at(source.inputs[1])}));
+        value = copier.at(node.inputs[1]);
+        earlier->value = value;
+      } else {
+        assigned.push_back({variable.name, value, chain});
+      }
+      copier.set(node.first_output, value);
+      continue;
+    }
+    WEFT_CHECK(copier.copy(node));
+  }
+  for (ValueId id : fetches) cut.program.outputs.push_back(copier.at(id));
+  for (const Assigned& a : assigned) {
+    cut.assigned_variables.push_back(a.variable);
+    cut.program.outputs.push_back(a.value);
+    cut.variable_types.push_back(out.type(a.value));
+  }
+  return cut;
+}
+
+Result<Program> subgraph_program(const Graph& graph) {
+  Program program;
+  WEFT_TRY(program.graph, Graph::make(graph.ops()));
+  Graph& out = *program.graph;
+  Copier copier(graph, out);
+  std::vector<ValueId> inputs = graph.inputs();
+  for (const Graph::Capture& capture : graph.captures()) inputs.push_back(capture.inner);
+  for (ValueId id : inputs) {
+    ValueType type = graph.type(id);
+    type.ints = nullptr;
+    WEFT_TRY(ValueId mapped, out.add_input(graph.value(id).name, std::move(type)));
+    copier.set(id, mapped);
+    program.inputs.push_back(mapped);
+  }
+  for (NodeId node_id : ordered_nodes(graph, graph.outputs(), {}, false)) {
+    const Node& node = graph.node(node_id);
+    if (node.is(kWeftDomain, "Input")) continue;
+    WEFT_CHECK(copier.copy(node));
+  }
+  for (ValueId id : graph.outputs()) program.outputs.push_back(copier.at(id));
+  return program;
+}
+
+}  // namespace weft

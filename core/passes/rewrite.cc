@@ -1,0 +1,250 @@
+// Rewriting programs: the walk.
+#include "core/passes/rewrite.h"
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+
+namespace weft {
+
+namespace {
+
+// Larger results than this are not computed ahead, unless they are smaller than what goes in.
+constexpr int64_t kMaxFoldedBytes = int64_t{1} << 20;
+constexpr int kMaxWalks = 10;
+
+uint64_t mix(uint64_t hash, uint64_t value) { return (hash ^ value) * 0x9e3779b97f4a7c15u + (hash >> 29); }
+
+bool foldable(const Graph& graph, const Node& node) {
+  if (!node.op->is_pure() || node.inputs.empty() || node.op->domain() == kWeftDomain) {
+    // Operators of the weft domain keep state or are random or call the host; those that do not gain little.
+    if (!node.op->is_pure() || node.inputs.empty()) return false;
+    if (node.op->domain() == kWeftDomain && node.op->name() != "SumTo") return false;
+  }
+  int64_t in_bytes = 0;
+  for (ValueId id : node.inputs) {
+    if (id == kNoValue) continue;
+    const Value& value = graph.value(id);
+    if (value.constant == nullptr) return false;
+    in_bytes += value.constant->bytes();
+  }
+  for (const auto& [name, attr] : node.attrs) {
+    if (attr.kind() == AttrKind::kGraph) return false;
+  }
+  for (int i = 0; i < node.output_count; ++i) {
+    const ValueType& type = graph.type(node.output(i));
+    if (type.kind != Kind::kTensor) return false;
+    if (!type.concrete()) continue;
+    Result<int64_t> count = element_count(to_shape(type.dims));
+    if (!count.ok()) return false;
+    int64_t bytes = dtype_bytes(type.dtype, *count);
+    if (bytes > kMaxFoldedBytes && bytes > in_bytes) return false;
+  }
+  return true;
+}
+
+class Walk {
+ public:
+  Walk(const Program& program, const KernelRegistry& kernels, const RewriteOptions& options, bool* changed)
+      : program_(program), from_(*program.graph), kernels_(kernels), options_(options), changed_(*changed) {}
+
+  Result<Program> run(const std::vector<KnownInput>& known) {
+    WEFT_TRY(out_.graph, Graph::make(from_.ops()));
+    scope_.emplace(*out_.graph);
+    map_.resize(from_.value_count());
+    WEFT_CHECK(copy_inputs(known));
+    std::vector<NodeId> order = ordered_nodes(from_, program_.outputs, {}, false);
+    uses_.assign(from_.value_count(), 0);
+    for (NodeId id : order) {
+      for (ValueId input : from_.node(id).inputs) {
+        if (input != kNoValue) ++uses_[input];
+      }
+    }
+    for (ValueId id : program_.outputs) ++uses_[id];
+    for (NodeId id : order) {
+      const Node& node = from_.node(id);
+      if (node.is(kWeftDomain, "Input")) continue;
+      scope_->set_origin(node.origin);
+      WEFT_CHECK(step(node).at(node.name, node.op->full_name(), node.origin));
+    }
+    for (ValueId id : program_.outputs) out_.outputs.push_back(map_[id].id());
+    return std::move(out_);
+  }
+
+ private:
+  Status copy_inputs(const std::vector<KnownInput>& known) {
+    for (size_t i = 0; i < program_.inputs.size(); ++i) {
+      const Value& value = from_.value(program_.inputs[i]);
+      ValueType type = value.type;
+      const Tensor* constant = nullptr;
+      if (i < known.size()) {
+        if (known[i].type) type = *known[i].type;
+        constant = known[i].value;
+      }
+      WEFT_TRY(ValueId id, out_.graph->add_input(value.name, std::move(type), from_.producer(program_.inputs[i]).origin));
+      out_.inputs.push_back(id);
+      if (constant != nullptr) {
+        WEFT_TRY(id, out_.graph->add_constant(*constant));
+      }
+      map_[program_.inputs[i]] = Expr(*scope_, id);
+    }
+    return {};
+  }
+
+  Status step(const Node& node) {
+    for (const Rule* rule : options_.rules) {
+      if (rule->op[0] != '*' && node.op->full_name() != rule->op) continue;
+      RuleContext context(from_, uses_, map_, *scope_, node, kernels_);
+      WEFT_CHECK(rule->apply(context));
+      WEFT_CHECK(scope_->status());
+      if (!context.replaced()) continue;
+      changed_ = true;
+      for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = context.outputs()[i];
+      return {};
+    }
+    std::vector<Expr> inputs;
+    for (ValueId id : node.inputs) inputs.push_back(id == kNoValue ? Expr() : map_[id]);
+    if (options_.expand_bodies && node.op->body_fn() != nullptr && !kernels_.has(node.op->full_name())) {
+      changed_ = true;
+      WEFT_TRY(std::vector<Expr> outputs,
+               expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count));
+      for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = outputs[i];
+      return {};
+    }
+    return copy(node, inputs);
+  }
+
+  Status copy(const Node& node, const std::vector<Expr>& inputs) {
+    std::vector<ValueId> ids;
+    for (const Expr& input : inputs) ids.push_back(input.id());
+    uint64_t hash = 0;
+    bool shareable = options_.share_equal_nodes && node.op->is_pure();
+    if (shareable) {
+      hash = hash_of(node, ids);
+      auto [begin, end] = seen_.equal_range(hash);
+      for (auto at = begin; at != end; ++at) {
+        const Node& twin = out_.graph->node(at->second);
+        if (twin.op != node.op || twin.inputs != ids || twin.output_count != node.output_count ||
+            !(twin.attrs == node.attrs)) {
+          continue;
+        }
+        for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = Expr(*scope_, twin.output(i));
+        return {};
+      }
+    }
+    NodeOptions options;
+    options.name = node.name;
+    options.origin = node.origin;
+    options.output_count = node.output_count;
+    options.schema_inputs = node.schema_inputs;
+    WEFT_TRY(NodeId id, out_.graph->add_node(*node.op, std::move(ids), node.attrs, std::move(options)));
+    const Node& made = out_.graph->node(id);
+    if (shareable) seen_.emplace(hash, id);
+    if (options_.fold_constants && foldable(*out_.graph, made)) {
+      if (auto values = evaluate_node(*out_.graph, made, kernels_)) {
+        changed_ = true;
+        for (int i = 0; i < node.output_count; ++i) {
+          map_[node.output(i)] = constant(*scope_, std::move((*values)[i]));
+        }
+        return scope_->status();
+      }
+    }
+    // What inference knows of integers is a constant too, though nothing was computed.
+    for (int i = 0; i < node.output_count; ++i) {
+      map_[node.output(i)] = Expr(*scope_, made.output(i));
+      const ValueType& type = out_.graph->type(made.output(i));
+      if (options_.fold_constants && type.ints != nullptr && all_known(*type.ints) && !node.is("Constant") &&
+          type.dtype == DType::kI64 && type.concrete()) {
+        WEFT_TRY(Tensor tensor, Tensor::vector<int64_t>(to_shape(*type.ints)).reshaped(to_shape(type.dims)));
+        map_[node.output(i)] = constant(*scope_, std::move(tensor));
+        changed_ = true;
+      }
+    }
+    return scope_->status();
+  }
+
+  static uint64_t hash_of(const Node& node, const std::vector<ValueId>& ids) {
+    uint64_t hash = reinterpret_cast<uintptr_t>(node.op);
+    for (ValueId id : ids) hash = mix(hash, static_cast<uint64_t>(id) + 1);
+    if (node.is("Constant")) {
+      const Tensor& tensor = node.attrs.tensor("value");
+      hash = mix(hash, static_cast<uint64_t>(tensor.count()));
+      if (tensor.dtype() != DType::kString) {
+        const unsigned char* bytes = tensor.as<unsigned char>();
+        for (int64_t i = 0; i < std::min<int64_t>(tensor.bytes(), 64); ++i) hash = mix(hash, bytes[i]);
+      }
+    }
+    return hash;
+  }
+
+  const Program& program_;
+  const Graph& from_;
+  const KernelRegistry& kernels_;
+  const RewriteOptions& options_;
+  bool& changed_;
+  Program out_;
+  std::optional<ExprScope> scope_;
+  std::vector<Expr> map_;
+  std::vector<int32_t> uses_;
+  std::unordered_multimap<uint64_t, NodeId> seen_;
+};
+
+}  // namespace
+
+const Node* RuleContext::producer_of(ValueId id, std::string_view op, bool sole) const {
+  if (id == kNoValue || (sole && uses_[id] != 1)) return nullptr;
+  const Node& producer = from.producer(id);
+  auto [domain, name] = split_op_name(op);
+  return producer.is(domain, name) ? &producer : nullptr;
+}
+
+std::optional<double> RuleContext::constant_number(ValueId id) const {
+  const Tensor* value = constant(id);
+  if (value == nullptr || value->count() == 0 || value->count() > 4096) return std::nullopt;
+  auto read = [&](int64_t i) -> std::optional<double> {
+    switch (value->dtype()) {
+      case DType::kF32: return value->as<float>()[i];
+      case DType::kF64: return value->as<double>()[i];
+      case DType::kI32: return value->as<int32_t>()[i];
+      case DType::kI64: return static_cast<double>(value->as<int64_t>()[i]);
+      default: return std::nullopt;
+    }
+  };
+  std::optional<double> first = read(0);
+  for (int64_t i = 1; first && i < value->count(); ++i) {
+    if (read(i) != first) return std::nullopt;
+  }
+  return first;
+}
+
+Result<Program> rewrite(const Program& program, const KernelRegistry& kernels, const RewriteOptions& options,
+                        const std::vector<KnownInput>& known, bool* changed) {
+  return Walk(program, kernels, options, changed).run(known);
+}
+
+Result<Program> optimize(Program program, const KernelRegistry& kernels, const RewriteOptions& options,
+                         const std::vector<KnownInput>& known) {
+  for (int walk = 0; walk < kMaxWalks; ++walk) {
+    bool changed = false;
+    WEFT_TRY(Program next, rewrite(program, kernels, options, walk == 0 ? known : std::vector<KnownInput>(), &changed));
+    program = std::move(next);
+    if (!changed) break;
+  }
+  return program;
+}
+
+RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<std::string>& disabled) {
+  auto off = [&](std::string_view name) {
+    return std::any_of(disabled.begin(), disabled.end(),
+                       [&](const std::string& item) { return item == "*" || item == name; });
+  };
+  RewriteOptions options;
+  for (const Rule& rule : registry.rules()) {
+    if (!off(rule.name)) options.rules.push_back(&rule);
+  }
+  options.fold_constants = !off("fold_constants");
+  options.share_equal_nodes = !off("share_equal_nodes");
+  return options;
+}
+
+}  // namespace weft
