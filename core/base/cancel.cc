@@ -16,25 +16,27 @@ int64_t monotonic_ns() {
 }
 
 Status StopCondition::check_slow() {
+  if (!reason_.ok()) return reason_;
   if (token_ != nullptr && token_->cancelled()) {
-    tripped_.store(true, std::memory_order_relaxed);
-    return Status(Code::kCancelled, "the run was cancelled");
+    return trip(Status(Code::kCancelled, "the run was cancelled"));
   }
   if (deadline_ns_ == 0 && poll_ == nullptr) return {};
   int64_t now = monotonic_ns();
   if (deadline_ns_ != 0 && now >= deadline_ns_) {
-    tripped_.store(true, std::memory_order_relaxed);
-    return Status(Code::kDeadlineExceeded, "the run passed its deadline");
+    return trip(Status(Code::kDeadlineExceeded, "the run passed its deadline"));
   }
   if (poll_ != nullptr && now >= next_poll_ns_) {
     next_poll_ns_ = now + kPollEveryNs;
     Status status = poll_(poll_user_);
-    if (!status.ok()) {
-      tripped_.store(true, std::memory_order_relaxed);
-      return status;
-    }
+    if (!status.ok()) return trip(std::move(status));
   }
   return {};
+}
+
+Status StopCondition::trip(Status reason) {
+  tripped_.store(true, std::memory_order_relaxed);
+  reason_ = std::move(reason);
+  return reason_;
 }
 
 }  // namespace weft

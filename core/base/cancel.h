@@ -40,7 +40,8 @@ class StopCondition {
 
   bool trivial() const { return token_ == nullptr && deadline_ns_ == 0 && poll_ == nullptr; }
 
-  // Between steps, on the caller's thread. Reads the clock only if there is a deadline or a poll.
+  // Between steps and between blocks of a parallel loop, on the caller's thread. Reads the clock only if there is a
+  // deadline or a poll. Once stopped it stays so, and says why as it did the first time.
   Status check() { return trivial() ? Status() : check_slow(); }
 
   // Inside long kernels, on any thread: true when what is left of the work may be skipped.
@@ -50,12 +51,14 @@ class StopCondition {
 
  private:
   Status check_slow();
+  Status trip(Status reason);
 
   const CancelToken* token_ = nullptr;
   int64_t deadline_ns_ = 0;
   Poll poll_ = nullptr;
   void* poll_user_ = nullptr;
   int64_t next_poll_ns_ = 0;
+  Status reason_;
   std::atomic<bool> tripped_{false};
 };
 

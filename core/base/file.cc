@@ -1,0 +1,342 @@
+// Files: read whole, in parts or mapped; written so that a failure leaves the old file as it was.
+#include "core/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "core/base/cancel.h"
+
+namespace weft {
+
+namespace {
+
+// Linux moves at most a little under 2 GiB in one call.
+constexpr int64_t kMostPerCall = int64_t{1} << 30;
+constexpr size_t kPending = size_t{1} << 16;
+
+Code code_of(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR: return Code::kNotFound;
+    case EACCES:
+    case EPERM:
+    case EROFS: return Code::kPermissionDenied;
+    case ENOMEM:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EMFILE:
+    case ENFILE: return Code::kResourceExhausted;
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EINVAL: return Code::kInvalidArgument;
+    default: return Code::kUnavailable;
+  }
+}
+
+// In English whatever the locale; those that a user meets.
+std::string error_text(int error) {
+  switch (error) {
+    case ENOENT: return "there is no such file or folder";
+    case ENOTDIR: return "a part of the path is not a folder";
+    case EACCES: return "permission denied";
+    case EPERM: return "operation not permitted";
+    case EROFS: return "the file system is read-only";
+    case ENOMEM: return "out of memory";
+    case ENOSPC: return "no space is left on the device";
+    case EDQUOT: return "the disk quota is used up";
+    case EFBIG: return "the file would pass the limit on file sizes";
+    case EMFILE:
+    case ENFILE: return "too many files are open";
+    case EISDIR: return "it is a folder";
+    case ELOOP: return "too many symbolic links";
+    case ENAMETOOLONG: return "the name is too long";
+    case EIO: return "input or output error";
+    default: return cat("error ", error);
+  }
+}
+
+Status file_error(std::string_view verb, std::string_view path, int error) {
+  return make_error(code_of(error), "cannot ", verb, " '", path, "': ", error_text(error));
+}
+
+int open_retrying(const char* path, int flags, mode_t mode = 0) {
+  int fd;
+  do {
+    fd = ::open(path, flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+struct Descriptor {
+  int fd;
+  explicit Descriptor(int fd) : fd(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+  int release() { return std::exchange(fd, -1); }
+};
+
+Status check_name(std::string_view verb, const std::string& path) {
+  if (path.empty()) return invalid("cannot ", verb, " a file: the path is empty");
+  if (path.find('\0') != std::string::npos) {
+    return invalid("cannot ", verb, " a file: the path contains a zero byte");
+  }
+  return {};
+}
+
+// Refuses folders, and with `regular` all that has no size of its own.
+Status check_kind(std::string_view verb, const std::string& path, int fd, bool regular,
+                  struct stat* info) {
+  if (::fstat(fd, info) != 0) return file_error(verb, path, errno);
+  if (S_ISDIR(info->st_mode)) return file_error(verb, path, EISDIR);
+  if (regular && !S_ISREG(info->st_mode)) {
+    return invalid("cannot ", verb, " '", path, "': it is not a regular file");
+  }
+  return {};
+}
+
+std::string folder_of(const std::string& path) {
+  size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+FileBytes::~FileBytes() {
+  if (mapped_) {
+    ::munmap(data_, size_);
+  } else {
+    ::free(data_);
+  }
+}
+
+Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path, int64_t limit) {
+  WEFT_CHECK(check_name("read", path));
+  Descriptor file(open_retrying(path.c_str(), O_RDONLY));
+  if (file.fd < 0) return file_error("read", path, errno);
+  struct stat info;
+  WEFT_CHECK(check_kind("read", path, file.fd, false, &info));
+  auto too_long = [&](int64_t found) {
+    return make_error(Code::kResourceExhausted, "cannot read '", path, "': it has ",
+                      S_ISREG(info.st_mode) ? "" : "at least ", found, " bytes, more than the ",
+                      limit, " allowed");
+  };
+  if (S_ISREG(info.st_mode) && info.st_size > limit) return too_long(info.st_size);
+  // A byte more than the file claims, so that its end is seen without growing.
+  int64_t room = S_ISREG(info.st_mode) && info.st_size > 0 ? info.st_size + 1 : 4096;
+  char* data = static_cast<char*>(::malloc(room));
+  if (data == nullptr) return file_error("read", path, ENOMEM);
+  int64_t size = 0;
+  std::shared_ptr<FileBytes> bytes(new FileBytes(data, 0, false));
+  for (;;) {
+    if (size == room) {
+      int64_t more = room > std::numeric_limits<int64_t>::max() / 2 ? 0 : room * 2;
+      data = static_cast<char*>(more > 0 ? ::realloc(bytes->data_, more) : nullptr);
+      if (data == nullptr) return file_error("read", path, ENOMEM);
+      bytes->data_ = data;
+      room = more;
+    }
+    ssize_t got = ::read(file.fd, data + size, std::min(room - size, kMostPerCall));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return file_error("read", path, errno);
+    if (got == 0) break;
+    size += got;
+    if (size > limit) return too_long(size);
+  }
+  bytes->size_ = size;
+  return std::shared_ptr<const FileBytes>(std::move(bytes));
+}
+
+Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path) {
+  WEFT_CHECK(check_name("map", path));
+  Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK));
+  if (file.fd < 0) return file_error("map", path, errno);
+  struct stat info;
+  WEFT_CHECK(check_kind("map", path, file.fd, true, &info));
+  if (info.st_size == 0) {  // nothing to map
+    return std::shared_ptr<const FileBytes>(new FileBytes(nullptr, 0, false));
+  }
+  void* data = ::mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  if (data == MAP_FAILED) return file_error("map", path, errno);
+  return std::shared_ptr<const FileBytes>(
+      new FileBytes(static_cast<char*>(data), info.st_size, true));
+}
+
+Result<FileReader> FileReader::open(const std::string& path) {
+  WEFT_CHECK(check_name("read", path));
+  // Without O_NONBLOCK the open of a pipe that nobody writes to would not return.
+  Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK));
+  if (file.fd < 0) return file_error("read", path, errno);
+  struct stat info;
+  WEFT_CHECK(check_kind("read", path, file.fd, true, &info));
+  return FileReader(path, file.release(), info.st_size);
+}
+
+FileReader::FileReader(FileReader&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+
+FileReader::~FileReader() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Status FileReader::read_at(int64_t offset, void* out, int64_t bytes) const {
+  char* to = static_cast<char*>(out);
+  while (bytes > 0) {
+    ssize_t got = ::pread(fd_, to, std::min(bytes, kMostPerCall), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return file_error("read", path_, errno);
+    if (got == 0) {
+      return data_loss("cannot read '", path_, "': it ends at byte ", offset, ", ", bytes,
+                       " bytes too early");
+    }
+    to += got;
+    offset += got;
+    bytes -= got;
+  }
+  return {};
+}
+
+Result<FileWriter> FileWriter::create(const std::string& path) {
+  WEFT_CHECK(check_name("write", path));
+  std::string target = path;
+  struct stat old;
+  bool exists = ::lstat(path.c_str(), &old) == 0;
+  if (exists && S_ISLNK(old.st_mode)) {
+    // The link stays one; what it leads to is replaced.
+    char* real = ::realpath(path.c_str(), nullptr);
+    if (real == nullptr) return file_error("write", path, errno);
+    target = real;
+    ::free(real);
+    exists = ::stat(target.c_str(), &old) == 0;
+  }
+  if (exists && S_ISDIR(old.st_mode)) return file_error("write", path, EISDIR);
+  if (exists && !S_ISREG(old.st_mode)) {
+    return invalid("cannot write '", path, "': it is not a regular file");
+  }
+  // Renaming over a write-protected file would work; nobody who protected it wants that.
+  if (exists && ::access(target.c_str(), W_OK) != 0) return file_error("write", path, errno);
+  static std::atomic<uint32_t> counter{0};
+  std::string temporary;
+  int fd = -1;
+  for (int attempt = 0; attempt < 100 && fd < 0; ++attempt) {
+    temporary = cat(target, ".", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed),
+                    "-", monotonic_ns() % 1'000'000'000, ".tmp");
+    fd = open_retrying(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (fd < 0 && errno != EEXIST) return file_error("write", path, errno);
+  }
+  if (fd < 0) return file_error("write", path, EEXIST);
+  FileWriter writer(std::move(target), std::move(temporary), fd);
+  if (exists && ::fchmod(fd, old.st_mode & 07777) != 0) return file_error("write", path, errno);
+  return writer;
+}
+
+FileWriter::FileWriter(std::string path, std::string temporary, int fd)
+    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {
+  pending_.reserve(kPending);
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::exchange(other.fd_, -1)),
+      position_(other.position_),
+      pending_(std::move(other.pending_)),
+      failed_(std::move(other.failed_)) {}
+
+FileWriter::~FileWriter() { discard(); }
+
+void FileWriter::discard() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  temporary_.clear();
+}
+
+Status FileWriter::write(const void* data, int64_t bytes) {
+  if (!failed_.ok()) return failed_;
+  if (fd_ < 0) return failed_precondition("'", path_, "' is written already");
+  const char* from = static_cast<const char*>(data);
+  if (pending_.size() + bytes > kPending) WEFT_CHECK(flush());
+  if (bytes >= static_cast<int64_t>(kPending)) {
+    WEFT_CHECK(write_through(from, bytes));
+  } else if (bytes > 0) {
+    pending_.append(from, bytes);
+  }
+  position_ += bytes;
+  return {};
+}
+
+Status FileWriter::flush() {
+  WEFT_CHECK(write_through(pending_.data(), static_cast<int64_t>(pending_.size())));
+  pending_.clear();
+  return {};
+}
+
+Status FileWriter::write_through(const char* data, int64_t bytes) {
+  if (bytes == 0) return {};
+  auto fail = [this](int error) {
+    failed_ = file_error("write", path_, error);
+    discard();
+    return failed_;
+  };
+  // To write past this limit would not only fail but send SIGXFSZ, which ends the process.
+  rlimit limit;
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    off_t at = ::lseek(fd_, 0, SEEK_CUR);
+    if (at < 0) return fail(errno);
+    if (static_cast<rlim_t>(at) + static_cast<rlim_t>(bytes) > limit.rlim_cur) return fail(EFBIG);
+  }
+  while (bytes > 0) {
+    ssize_t put = ::write(fd_, data, std::min(bytes, kMostPerCall));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail(errno);
+    data += put;
+    bytes -= put;
+  }
+  return {};
+}
+
+Status FileWriter::commit() {
+  if (!failed_.ok()) return failed_;
+  if (fd_ < 0) return failed_precondition("'", path_, "' is written already");
+  WEFT_CHECK(flush());
+  auto fail = [this](int error) {
+    failed_ = file_error("write", path_, error);
+    discard();
+    return failed_;
+  };
+  if (::fsync(fd_) != 0) return fail(errno);
+  // Before the rename: some file systems tell only here that bytes did not arrive.
+  if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) return fail(errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return fail(errno);
+  temporary_.clear();
+  Descriptor folder(open_retrying(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY));
+  // A folder that may be written but not read, or whose file system has no such call, cannot be synced.
+  if (folder.fd >= 0 && ::fsync(folder.fd) != 0 && errno == EIO) {
+    return failed_ = file_error("write", path_, errno);
+  }
+  return {};
+}
+
+Status write_file(const std::string& path, std::string_view text) {
+  WEFT_TRY(FileWriter writer, FileWriter::create(path));
+  WEFT_CHECK(writer.write(text));
+  return writer.commit();
+}
+
+}  // namespace weft

@@ -1,0 +1,98 @@
+// Files: read whole, in parts or mapped; written so that a failure leaves the old file as it was.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/base/status.h"
+
+namespace weft {
+
+// The bytes of a file, read or mapped; freed or unmapped with the object.
+class FileBytes {
+ public:
+  FileBytes(const FileBytes&) = delete;
+  FileBytes& operator=(const FileBytes&) = delete;
+  ~FileBytes();
+
+  const char* data() const { return data_; }
+  int64_t size() const { return size_; }
+  std::string_view text() const { return {data_, static_cast<size_t>(size_)}; }
+  bool mapped() const { return mapped_; }
+
+ private:
+  friend Result<std::shared_ptr<const FileBytes>> read_file(const std::string&, int64_t);
+  friend Result<std::shared_ptr<const FileBytes>> map_file(const std::string&);
+  FileBytes(char* data, int64_t size, bool mapped) : data_(data), size_(size), mapped_(mapped) {}
+
+  char* data_;
+  int64_t size_;
+  bool mapped_;
+};
+
+// Everything up to the end, also from pipes; RESOURCE_EXHAUSTED if that is more than `limit` bytes.
+Result<std::shared_ptr<const FileBytes>> read_file(
+    const std::string& path, int64_t limit = std::numeric_limits<int64_t>::max());
+
+// Read-only. If another process makes the file shorter while it is mapped, touching what was cut off ends this one.
+Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path);
+
+// A regular file open for reading at any place.
+class FileReader {
+ public:
+  static Result<FileReader> open(const std::string& path);
+  FileReader(FileReader&& other) noexcept;
+  FileReader& operator=(FileReader&&) = delete;
+  ~FileReader();
+
+  const std::string& path() const { return path_; }
+  int64_t size() const { return size_; }  // when it was opened
+  // DATA_LOSS if the file ends before that.
+  Status read_at(int64_t offset, void* out, int64_t bytes) const;
+
+ private:
+  FileReader(std::string path, int fd, int64_t size)
+      : path_(std::move(path)), fd_(fd), size_(size) {}
+
+  std::string path_;
+  int fd_;
+  int64_t size_;
+};
+
+// A file in the making. Bytes go to a temporary file in the folder of `path`; `commit` brings them to the disk and
+// takes the temporary file to `path` in one step. Without a successful commit, whatever was at `path` stays there and
+// the temporary file goes away.
+class FileWriter {
+ public:
+  static Result<FileWriter> create(const std::string& path);
+  FileWriter(FileWriter&& other) noexcept;
+  FileWriter& operator=(FileWriter&&) = delete;
+  ~FileWriter();
+
+  Status write(const void* data, int64_t bytes);
+  Status write(std::string_view text) { return write(text.data(), static_cast<int64_t>(text.size())); }
+  int64_t position() const { return position_; }  // bytes written so far
+  // Once; nothing can be written after it.
+  Status commit();
+
+ private:
+  FileWriter(std::string path, std::string temporary, int fd);
+  Status flush();
+  Status write_through(const char* data, int64_t bytes);
+  void discard();
+
+  std::string path_;  // with links followed
+  std::string temporary_;
+  int fd_;
+  int64_t position_ = 0;
+  std::string pending_;
+  Status failed_;  // the first error; later calls give it again
+};
+
+// `text` as the whole of the file.
+Status write_file(const std::string& path, std::string_view text);
+
+}  // namespace weft
