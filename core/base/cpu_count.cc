@@ -82,7 +82,7 @@ int cgroup_cpu_quota(const std::string& root) {
     if (controllers.empty()) group_2 = line.substr(second + 1);
     if (has_item(controllers, "cpu")) group_1 = line.substr(second + 1);
   }
-  int64_t least = std::numeric_limits<int64_t>::max();
+  int64_t least = 0;
   // "id parent device root mount-point options [tags] - type source super-options"
   std::string mounts = read_text(root + "/proc/self/mountinfo");
   for (std::string_view line : split(mounts, '\n')) {
@@ -97,13 +97,14 @@ int cgroup_cpu_quota(const std::string& root) {
     std::string path = below_mount(*group, words[3]);
     // A group may use no more than each of those around it.
     for (;;) {
-      if (auto quota = folder_quota(mount + path, version_2)) least = std::min(least, *quota);
+      if (auto quota = folder_quota(mount + path, version_2)) {
+        least = least == 0 ? *quota : std::min(least, *quota);
+      }
       size_t slash = path.rfind('/');
       if (slash == std::string::npos) break;
       path.resize(slash);
     }
   }
-  if (least == std::numeric_limits<int64_t>::max()) return 0;
   return static_cast<int>(std::min<int64_t>(least, std::numeric_limits<int>::max()));
 }
 

@@ -15,8 +15,16 @@ void append_text(std::string& out, float value) {
   out.append(digits, end);
 }
 
+namespace {
+// from_chars takes a minus but no plus.
+std::string_view without_plus(std::string_view text) {
+  bool plus = text.size() >= 2 && text[0] == '+' && text[1] != '-';
+  return plus ? text.substr(1) : text;
+}
+}  // namespace
+
 std::optional<int64_t> parse_int(std::string_view text) {
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  text = without_plus(text);
   int64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -24,7 +32,7 @@ std::optional<int64_t> parse_int(std::string_view text) {
 }
 
 std::optional<double> parse_double(std::string_view text) {
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  text = without_plus(text);
   double value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
