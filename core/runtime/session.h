@@ -1,0 +1,119 @@
+// A session: runs parts of one graph over one store of variables.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/base/cancel.h"
+#include "core/base/live.h"
+#include "core/exec/executor.h"
+#include "core/graph/graph.h"
+#include "core/runtime/store.h"
+
+namespace weft {
+
+struct SessionOptions {
+  int threads = 0;                              // most threads of one run; 0: what the machine gives
+  std::vector<std::string> disabled_passes;     // by name; "*" for all
+  bool reference_kernels = false;               // the plain implementation of each operator
+  int max_plans = 64;                           // prepared shape signatures kept a (feeds, fetches) pair
+  int64_t spin_after_run_ns = 0;
+};
+
+struct RunOptions {
+  const CancelToken* cancel = nullptr;
+  int64_t timeout_ns = 0;  // from the start of the run; 0: none
+  StopCondition::Poll poll = nullptr;
+  void* poll_user = nullptr;
+  Trace* trace = nullptr;
+};
+
+// What a run computes: values of the session's graph.
+struct Signature {
+  std::vector<ValueId> feeds;
+  std::vector<ValueId> fetches;
+  std::vector<ValueId> targets;
+
+  bool operator==(const Signature&) const = default;
+};
+
+class Session;
+
+// A call made ready: inputs and outputs are bound by index. Used by one thread at a time; a second one gets an error.
+class Prepared {
+ public:
+  ~Prepared();
+  int input_count() const;
+  int output_count() const;
+  // The tensor's memory is read by every run from now on; its owner may write new values there between runs.
+  Status bind_input(int i, Tensor value);
+  // Every run writes its result here. An output that is not bound gets a new tensor each run.
+  Status bind_output(int i, Tensor value);
+  Status run(const RunOptions& options);
+  // Of the last run that succeeded.
+  Result<Tensor> output(int i) const;
+  // After it, calls are FAILED_PRECONDITION. Waits for a running call of another thread.
+  Status close();
+
+ private:
+  friend class Session;
+  struct State;
+  explicit Prepared(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+  Live live_;
+};
+
+class Session {
+ public:
+  static Result<std::shared_ptr<Session>> make(std::shared_ptr<Graph> graph, SessionOptions options,
+                                               std::shared_ptr<Store> store = nullptr);
+  ~Session();
+
+  const std::shared_ptr<Graph>& graph() const { return graph_; }
+  const std::shared_ptr<Store>& store() const { return store_; }
+  const SessionOptions& options() const { return options_; }
+
+  // Outputs are new tensors that nobody writes to again. Any number of threads may run at once.
+  Status run(const Signature& signature, const std::vector<Tensor>& feeds, const RunOptions& options,
+             std::vector<Tensor>* outputs);
+  Result<std::shared_ptr<Prepared>> prepare(const Signature& signature);
+
+  // Values of variables by name; a variable of the graph that has no value yet is initialised first.
+  Result<Tensor> get_variable(std::string_view name);
+  Status set_variable(std::string_view name, Tensor value);
+  // Gives every variable of the graph that has no value yet its initial one.
+  Status initialise();
+
+  // Idempotent. Waits for running calls to end; from inside such a call (a host function) it is an error.
+  Status close();
+  bool closed() const;
+  // Lets go of memory kept for speed: plans and their arenas.
+  void trim();
+
+ private:
+  friend class Prepared;
+  struct Compiled;
+  class Use;  // counts a running call in, unless closed
+
+  Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store);
+  Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
+  Status initialise_needed(const std::vector<std::string>& names);
+  Status run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, const RunOptions& options,
+                      std::vector<Tensor>* outputs);
+
+  const std::shared_ptr<Graph> graph_;
+  const SessionOptions options_;
+  const std::shared_ptr<Store> store_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  bool closed_ = false;
+  int running_ = 0;
+  std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled_;
+  Live live_;
+};
+
+}  // namespace weft

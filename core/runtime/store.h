@@ -1,0 +1,55 @@
+// The values of variables: shared by sessions, changed only by commits.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/live.h"
+#include "core/tensor/tensor.h"
+
+namespace weft {
+
+// Runs that only read take a snapshot and go in parallel. Runs that assign hold `writer_mutex` throughout, so each sees
+// the commit before it; what they write goes to a spare buffer that the commit puts in place, so a failed run changes
+// nothing. The spare is the value before last, unless somebody still holds it.
+class Store {
+ public:
+  // The place of a variable in this store; made at first sight. An error if it is known with another type.
+  Result<int> slot(std::string_view name, DType dtype, const Shape& shape);
+  // -1 if the store has not met it.
+  int find(std::string_view name) const;
+  bool initialised(int slot) const;
+
+  Result<Tensor> get(std::string_view name) const;
+  Status set(std::string_view name, Tensor value);  // copies: the caller may go on writing to its own
+  std::vector<std::string> names() const;           // sorted
+
+  // The current values of `slots`, all from one moment.
+  void snapshot(const std::vector<int>& slots, std::vector<Tensor>* values) const;
+  // A tensor to write the next value of the slot into. Only under the writer mutex.
+  Result<Tensor> spare(int slot);
+  // Puts the new values in place, all in one moment. Only under the writer mutex; cannot fail.
+  void commit(const std::vector<int>& slots, std::vector<Tensor>& values);
+
+  std::mutex& writer_mutex() { return writer_; }
+
+ private:
+  struct Slot {
+    std::string name;
+    DType dtype;
+    Shape shape;
+    Tensor value;  // empty until initialised
+    Tensor spare;
+  };
+
+  mutable std::mutex mutex_;
+  std::mutex writer_;
+  std::vector<Slot> slots_;
+  std::map<std::string, int, std::less<>> index_;
+};
+
+}  // namespace weft
