@@ -1,6 +1,8 @@
 // Text from values without locale.
 #include "core/base/text.h"
 
+#include <algorithm>
+
 namespace weft {
 
 void append_text(std::string& out, double value) {
@@ -31,12 +33,63 @@ std::optional<int64_t> parse_int(std::string_view text) {
   return value;
 }
 
-std::optional<double> parse_double(std::string_view text) {
+namespace {
+
+// For a number that from_chars finds outside the range of its type: whether it is too small, not too large.
+bool is_below_one(std::string_view text) {
+  size_t exponent_at = text.find_first_of("eE");
+  std::string_view digits = text.substr(0, exponent_at);
+  int64_t exponent = 0;
+  if (exponent_at != std::string_view::npos) {
+    std::string_view rest = text.substr(exponent_at + 1);
+    std::optional<int64_t> value = parse_int(rest);
+    if (!value) return rest.front() == '-';  // beyond all that the digits could make up for
+    exponent = *value;
+  }
+  size_t first = digits.find_first_of("123456789");
+  size_t point = std::min(digits.find('.'), digits.size());
+  if (first == std::string_view::npos) return true;
+  int64_t power = static_cast<int64_t>(point) - static_cast<int64_t>(first) - (first < point ? 1 : 0);
+  return exponent < -power;
+}
+
+template <typename T>
+std::optional<T> parse_real(std::string_view text) {
   text = without_plus(text);
-  double value = 0;
+  T value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (end != text.data() + text.size()) return std::nullopt;
+  if (error == std::errc::result_out_of_range && is_below_one(text)) {
+    return text.front() == '-' ? -T{0} : T{0};
+  }
+  if (error != std::errc()) return std::nullopt;
   return value;
+}
+
+}  // namespace
+
+std::optional<double> parse_double(std::string_view text) { return parse_real<double>(text); }
+std::optional<float> parse_float(std::string_view text) { return parse_real<float>(text); }
+
+bool is_utf8(std::string_view text) {
+  auto at = [text](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  for (size_t i = 0; i < text.size();) {
+    unsigned lead = at(i);
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead < 0xc2 || lead > 0xf4) return false;
+    unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (at(i + 1) < least || at(i + 1) > most) return false;
+    for (int k = 2; k <= more; ++k) {
+      if (at(i + k) < 0x80 || at(i + k) > 0xbf) return false;
+    }
+    i += more + 1;
+  }
+  return true;
 }
 
 std::string_view trim(std::string_view text) {

@@ -47,10 +47,14 @@ std::string join(const Items& items, std::string_view separator = ", ") {
   return out;
 }
 
-// Each reads the whole of `text` or returns nothing.
+// Each reads the whole of `text` or returns nothing, also when the number is too large for the type; a real number too
+// small for it is zero.
 std::optional<int64_t> parse_int(std::string_view text);
 std::optional<double> parse_double(std::string_view text);
+std::optional<float> parse_float(std::string_view text);
 
 std::string_view trim(std::string_view text);
+// Well-formed UTF-8: no surrogates, nothing longer than need be, nothing above U+10FFFF.
+bool is_utf8(std::string_view text);
 
 }  // namespace weft

@@ -55,6 +55,39 @@ TEST(Text, ParsesRealNumbersWhole) {
   }
 }
 
+TEST(Text, NumbersTooSmallAreZeroAndTooLargeAreRefused) {
+  for (const char* small : {"1e-999", "4.9e-999", "0.1e-400", "1e-99999999999999999999"}) {
+    EXPECT_EQ(parse_double(small), 0.0) << small;
+    EXPECT_EQ(parse_float(small), 0.0f) << small;
+  }
+  EXPECT_TRUE(std::signbit(*parse_double("-1e-999")));
+  EXPECT_EQ(parse_float("1e-60"), 0.0f);
+  EXPECT_EQ(parse_float("1.5"), 1.5f);
+  EXPECT_EQ(parse_float("16777217"), 16777216.0f);
+  EXPECT_EQ(parse_double("0." + std::string(400, '0') + "1"), 0.0);
+  EXPECT_EQ(parse_double("1" + std::string(400, '0') + "e-5"), std::nullopt);
+  EXPECT_EQ(parse_double("1" + std::string(400, '0')), std::nullopt);
+  EXPECT_EQ(parse_double("1" + std::string(400, '0') + "e-800"), 0.0);
+  for (const char* large : {"1e999", "-1e999", "0.1e400", "1e99999999999999999999"}) {
+    EXPECT_EQ(parse_double(large), std::nullopt) << large;
+    EXPECT_EQ(parse_float(large), std::nullopt) << large;
+  }
+  EXPECT_EQ(parse_float("1e60"), std::nullopt);
+}
+
+TEST(Text, KnowsUtf8) {
+  for (const char* good : {"", "abc", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                           "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+  EXPECT_TRUE(is_utf8(std::string_view("a\0b", 3)));
+  for (const char* bad : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z", "\xe0\x9f\x80",
+                          "\xed\xa0\x80", "\xe1\x80", "\xe1\x80z", "\xf0\x8f\x80\x80", "\xf4\x90\x80\x80",
+                          "\xf5\x80\x80\x80", "\xff", "\xf1\x80\x80"}) {
+    EXPECT_FALSE(is_utf8(bad)) << bad;
+  }
+}
+
 TEST(Text, IgnoresTheLocale) {
   const char* before = setlocale(LC_ALL, nullptr);
   std::string saved = before;
