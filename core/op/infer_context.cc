@@ -62,4 +62,48 @@ Status infer_broadcast(InferContext& c) {
   return {};
 }
 
+namespace {
+
+// Arithmetic that wraps around in the dtype is not worth following.
+bool fits(const Dim& value, DType dtype) {
+  if (!value.known()) return true;
+  switch (dtype) {
+    case DType::kI64: return true;
+    case DType::kU64: return value.value() >= 0;
+    case DType::kBool: return value.value() == 0 || value.value() == 1;
+    default: break;
+  }
+  if (!is_integer(dtype)) return false;
+  bool is_signed = contains(set_of(DType::kI32, DType::kI16, DType::kI8, DType::kI4, DType::kI2), dtype);
+  int64_t span = int64_t{1} << dtype_bits(dtype);
+  return is_signed ? value.value() >= -span / 2 && value.value() < span / 2 : value.value() >= 0 && value.value() < span;
+}
+
+}  // namespace
+
+void infer_ints(InferContext& c, IntsFn fn) {
+  const ValueType& out = c.output(0);
+  if (!out.has_rank || out.dims.size() > 1) return;
+  int64_t count = 1;
+  if (out.dims.size() == 1) {
+    if (!out.dims[0].known() || out.dims[0].value() > kMaxKnownInts) return;
+    count = out.dims[0].value();
+  }
+  for (int i = 0; i < c.input_count(); ++i) {
+    if (c.ints(i) == nullptr) return;
+  }
+  Dims values;
+  std::vector<Dim> operands(c.input_count());
+  for (int64_t e = 0; e < count; ++e) {
+    for (int i = 0; i < c.input_count(); ++i) {
+      const Dims& known = *c.ints(i);
+      operands[i] = known.size() == 1 ? known[0] : known[e];
+    }
+    std::optional<Dim> value = fn(operands);
+    if (!value || !fits(*value, out.dtype)) return;
+    values.push_back(std::move(*value));
+  }
+  c.set_ints(0, std::move(values));
+}
+
 }  // namespace weft

@@ -79,5 +79,9 @@ class InferContext {
 // Shape rules that many operators share.
 Status infer_same_as_first(InferContext& c);      // every output has the shape of input 0
 Status infer_broadcast(InferContext& c);          // output 0 has the broadcast shape of all inputs
+// Known elements of output 0 from those of all inputs, each of which has one element or as many as the output; `fn`
+// says nothing where it cannot tell. Truth values count as 0 and 1.
+using IntsFn = std::optional<Dim> (*)(const std::vector<Dim>& operands);
+void infer_ints(InferContext& c, IntsFn fn);
 
 }  // namespace weft

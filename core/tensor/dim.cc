@@ -42,6 +42,18 @@ bool Dim::operator==(const Dim& other) const {
                     });
 }
 
+bool Dim::never_negative() const {
+  if (known()) return value_ >= 0;
+  for (const Term& term : *terms_) {
+    if (term.coefficient < 0) return false;
+    for (const std::string& symbol : term.symbols) {
+      // Names made of an expression say nothing about its sign; all others stand for dimensions.
+      if (symbol.find('(') != std::string::npos) return false;
+    }
+  }
+  return true;
+}
+
 Dim Dim::operator+(const Dim& other) const {
   if (known() && other.known()) return Dim(value_ + other.value_);
   Terms sum = terms();

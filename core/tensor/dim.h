@@ -24,6 +24,8 @@ class Dim {
 
   // True only if both are the same for every value of the symbols.
   bool operator==(const Dim& other) const;
+  // True if it is at least 0 for every value of the symbols, as far as the form of the expression tells.
+  bool never_negative() const;
   Dim operator+(const Dim& other) const;
   Dim operator-(const Dim& other) const;
   Dim operator*(const Dim& other) const;

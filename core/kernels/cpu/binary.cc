@@ -1,0 +1,151 @@
+// Arithmetic and logic kernels of two inputs with broadcasting.
+#include <cmath>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft {
+namespace {
+
+// Each works on what arithmetic is done in: T itself, float for the half-precision types.
+struct Add {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) return wrap_add(a, b);
+    else return a + b;
+  }
+};
+struct Sub {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) return wrap_sub(a, b);
+    else return a - b;
+  }
+};
+struct Mul {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) return wrap_mul(a, b);
+    else return a * b;
+  }
+};
+struct GradMul {
+  template <typename T>
+  static T apply(T a, T b) {
+    return a == T(0) ? a : Mul::apply(a, b);
+  }
+};
+struct GradDiv {
+  template <typename T>
+  static T apply(T a, T b) {
+    return a == T(0) ? a : a / b;
+  }
+};
+// Integer divisors are not 0 here: that was looked for before.
+struct Div {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) return b == T(-1) ? wrap_sub(T(0), a) : a / b;
+    else return a / b;
+  }
+};
+// The sign of the divisor.
+struct FloorMod {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_signed_v<T>) {
+      if (b == T(-1)) return 0;
+      T rest = a % b;
+      return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    } else {
+      return a % b;
+    }
+  }
+};
+// The sign of the dividend.
+struct Fmod {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
+    else if constexpr (std::is_signed_v<T>) return b == T(-1) ? T(0) : T(a % b);
+    else return a % b;
+  }
+};
+
+struct State {
+  Broadcast plan;
+  int64_t divisors = 0;  // elements to be checked for 0
+  const char* what = "";
+};
+
+template <typename T>
+bool has_zero(const T* values, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (values[i] == 0) return true;
+  }
+  return false;
+}
+
+template <typename T, typename Op>
+void run(const State& s, const RunArgs& args) {
+  if constexpr (std::is_integral_v<T>) {
+    if (s.plan.count != 0 && has_zero(args.input<T>(1), s.divisors)) {
+      *args.status = invalid(s.what, " by zero of ", dtype_name(dtype_of<T>()));
+      return;
+    }
+  }
+  run_broadcast<T, T, T>(s.plan, args, 0.5, [](T a, T b) -> T {
+    return static_cast<T>(Op::apply(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b)));
+  });
+}
+
+template <typename Op, typename Elements>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  State state{plan_broadcast(c)};
+  prepared->cost_ns = 0.5 * static_cast<double>(state.plan.count);
+  constexpr bool kDivides = std::is_same_v<Op, Div> || std::is_same_v<Op, FloorMod> || std::is_same_v<Op, Fmod>;
+  if (kDivides) {
+    state.divisors = c.count(1);
+    state.what = std::is_same_v<Op, Div> ? "division" : "remainder of a division";
+  }
+  with_type(Elements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, Op>>(std::move(state)); });
+  return {};
+}
+
+Status prepare_mod(const KernelContext& c, PreparedKernel* prepared) {
+  return c.attrs().b("fmod") ? prepare<Fmod, NumberElements>(c, prepared) : prepare<FloorMod, IntElements>(c, prepared);
+}
+
+enum class Logic { kAnd, kOr, kXor };
+template <Logic op>
+void run_logic(const State& s, const RunArgs& args) {
+  // Any byte but 0 is true.
+  run_broadcast<uint8_t, uint8_t, uint8_t>(s.plan, args, 0.2, [](uint8_t a, uint8_t b) -> uint8_t {
+    uint8_t x = a != 0, y = b != 0;
+    return op == Logic::kAnd ? x & y : op == Logic::kOr ? x | y : x ^ y;
+  });
+}
+template <Logic op>
+Status prepare_logic(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = 0.2 * static_cast<double>(c.output_count_of(0));
+  prepared->use<&run_logic<op>>(State{plan_broadcast(c)});
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_binary(KernelRegistry& kernels) {
+  kernels.add("Add", {"plain", nullptr, prepare<Add, NumberElements>});
+  kernels.add("Sub", {"plain", nullptr, prepare<Sub, NumberElements>});
+  kernels.add("Mul", {"plain", nullptr, prepare<Mul, NumberElements>});
+  kernels.add("Div", {"plain", nullptr, prepare<Div, NumberElements>});
+  kernels.add("Mod", {"plain", nullptr, prepare_mod});
+  kernels.add("weft.GradMul", {"plain", nullptr, prepare<GradMul, NumberElements>});
+  kernels.add("weft.GradDiv", {"plain", nullptr, prepare<GradDiv, FloatElements>});
+  kernels.add("And", {"plain", nullptr, prepare_logic<Logic::kAnd>});
+  kernels.add("Or", {"plain", nullptr, prepare_logic<Logic::kOr>});
+  kernels.add("Xor", {"plain", nullptr, prepare_logic<Logic::kXor>});
+}
+
+}  // namespace weft

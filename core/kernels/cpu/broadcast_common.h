@@ -1,0 +1,88 @@
+// Broadcasting for elementwise kernels: shapes are collapsed once in prepare; run walks over contiguous runs.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "core/kernel/kernel.h"
+
+namespace weft {
+
+// How operands are read to fill an output. Axes of size 1 are dropped and neighbours merged wherever every operand
+// steps through both alike, so two operands of one shape have a single axis.
+struct Broadcast {
+  int64_t count = 0;                        // elements of the output
+  std::vector<int64_t> dims;                // outermost first, at least one
+  std::vector<std::vector<int64_t>> steps;  // by operand and axis: elements to move; 0 where it repeats
+  // Along the last axis an operand either moves by one element or stays.
+  int64_t last_step(int operand) const { return steps[operand].back(); }
+};
+
+// Every operand must broadcast to `out`.
+Broadcast plan_broadcast(const Shape& out, const std::vector<Shape>& operands);
+Broadcast plan_broadcast(const KernelContext& context);  // all inputs of a node to its first output
+
+// Axes left when all are at least 2 and the elements can be counted in 63 bits.
+constexpr int kMaxCollapsedRank = 63;
+// Elements a block of a parallel loop: whole cache lines, large enough to hide the hand-over to another thread.
+constexpr int64_t kElementwiseBlock = 16384;
+
+// Calls fn(position in the output, positions in the operands, length) for runs along the last axis that together
+// cover [begin, end) of the output.
+template <int N, typename Fn>
+void for_runs(const Broadcast& plan, int64_t begin, int64_t end, Fn&& fn) {
+  const int last = static_cast<int>(plan.dims.size()) - 1;
+  int64_t index[kMaxCollapsedRank];
+  int64_t at[N] = {};
+  const int64_t* steps[N];
+  for (int k = 0; k < N; ++k) steps[k] = plan.steps[k].data();
+  int64_t rest = begin;
+  for (int d = last; d >= 0; --d) {
+    index[d] = rest % plan.dims[d];
+    rest /= plan.dims[d];
+    for (int k = 0; k < N; ++k) at[k] += index[d] * steps[k][d];
+  }
+  while (begin < end) {
+    int64_t length = std::min(plan.dims[last] - index[last], end - begin);
+    fn(begin, static_cast<const int64_t*>(at), length);
+    begin += length;
+    index[last] += length;
+    for (int k = 0; k < N; ++k) at[k] += length * steps[k][last];
+    for (int d = last; d > 0 && index[d] == plan.dims[d]; --d) {
+      index[d] = 0;
+      ++index[d - 1];
+      for (int k = 0; k < N; ++k) at[k] += steps[k][d - 1] - plan.dims[d] * steps[k][d];
+    }
+  }
+}
+
+// y[i] = fn(a[i], b[i]) over the broadcast of two operands. `y` may be `a` or `b` itself.
+template <typename R, typename A, typename B, typename Fn>
+void run_broadcast(const Broadcast& plan, const RunArgs& args, double cost_ns, Fn fn) {
+  const A* a = args.input<A>(0);
+  const B* b = args.input<B>(1);
+  R* y = args.output<R>(0);
+  const bool a_moves = plan.last_step(0) != 0, b_moves = plan.last_step(1) != 0;
+  parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns, [&](int64_t begin, int64_t end) {
+    for_runs<2>(plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
+      const A* x = a + at[0];
+      const B* z = b + at[1];
+      R* to = y + out;
+      if (a_moves && b_moves) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], z[i]);
+      } else if (a_moves) {
+        const B same = *z;
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], same);
+      } else {
+        const A same = *x;
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; ++i) to[i] = fn(same, z[i]);
+      }
+    });
+  });
+}
+
+}  // namespace weft

@@ -1,0 +1,68 @@
+// Comparison kernels of two inputs with broadcasting.
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft {
+namespace {
+
+enum class Test { kEqual, kLess, kGreater, kAtMost, kAtLeast };
+
+template <Test test, typename T>
+bool holds(T a, T b) {
+  switch (test) {
+    case Test::kEqual: return a == b;
+    case Test::kLess: return a < b;
+    case Test::kGreater: return a > b;
+    case Test::kAtMost: return a <= b;
+    case Test::kAtLeast: return a >= b;
+  }
+}
+
+template <typename T, Test test>
+void run(const Broadcast& plan, const RunArgs& args) {
+  run_broadcast<bool, T, T>(plan, args, 0.5, [](T a, T b) {
+    return holds<test, Wide<T>>(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b));
+  });
+}
+
+// Any byte but 0 is true.
+void run_equal_bools(const Broadcast& plan, const RunArgs& args) {
+  run_broadcast<bool, uint8_t, uint8_t>(plan, args, 0.2,
+                                        [](uint8_t a, uint8_t b) { return (a != 0) == (b != 0); });
+}
+
+Status run_equal_strings(const Broadcast& plan, TensorArgs& args) {
+  const std::vector<std::string>&a = args.in[0].strings(), &b = args.in[1].strings();
+  bool* y = args.out[0].as<bool>();
+  for_runs<2>(plan, 0, plan.count, [&](int64_t out, const int64_t* at, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) y[out + i] = a[at[0] + i * plan.last_step(0)] == b[at[1] + i * plan.last_step(1)];
+  });
+  return {};
+}
+
+template <Test test>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  Broadcast plan = plan_broadcast(c);
+  prepared->cost_ns = 0.5 * static_cast<double>(plan.count);
+  if (c.dtype(0) == DType::kBool) {
+    prepared->use<&run_equal_bools>(std::move(plan));
+  } else if (c.dtype(0) == DType::kString) {
+    prepared->use_tensors<&run_equal_strings>(std::move(plan));
+  } else {
+    with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, test>>(std::move(plan)); });
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_compare(KernelRegistry& kernels) {
+  kernels.add("Equal", {"plain", nullptr, prepare<Test::kEqual>});
+  kernels.add("Less", {"plain", nullptr, prepare<Test::kLess>});
+  kernels.add("Greater", {"plain", nullptr, prepare<Test::kGreater>});
+  kernels.add("LessOrEqual", {"plain", nullptr, prepare<Test::kAtMost>});
+  kernels.add("GreaterOrEqual", {"plain", nullptr, prepare<Test::kAtLeast>});
+}
+
+}  // namespace weft

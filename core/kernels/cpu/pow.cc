@@ -1,0 +1,126 @@
+// Power kernels; the exponent may be of another type than the base.
+#include <cmath>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/cast_common.h"
+
+namespace weft {
+namespace {
+
+template <typename T>
+void run_same(const Broadcast& plan, const RunArgs& args) {
+  if (plan.last_step(1) == 0 && plan.dims.size() == 1 && *args.input<T>(1) == T(2)) {
+    run_broadcast<T, T, T>(plan, args, 0.5, [](T x, T) { return x * x; });
+    return;
+  }
+  run_broadcast<T, T, T>(plan, args, 20, [](T x, T y) { return std::pow(x, y); });
+}
+
+// An exponent of any type: whole as sign and magnitude, or broken.
+struct Exponent {
+  bool whole;
+  bool negative;
+  uint64_t magnitude;
+  double value;
+};
+template <typename T>
+Exponent load_exponent(const void* values, int64_t i) {
+  T y = static_cast<const T*>(values)[i];
+  if constexpr (std::is_integral_v<T>) {
+    bool negative = y < 0;
+    uint64_t bits = static_cast<uint64_t>(y);
+    return {true, negative, negative ? 0 - bits : bits, static_cast<double>(y)};
+  } else {
+    return {false, false, 0, static_cast<double>(static_cast<Wide<T>>(y))};
+  }
+}
+
+template <typename T>
+T whole_power(T x, uint64_t n) {
+  T result = 1;
+  for (; n != 0; n >>= 1) {
+    if (n & 1) result = wrap_mul(result, x);
+    x = wrap_mul(x, x);
+  }
+  return result;
+}
+
+struct State {
+  Broadcast plan;
+  Exponent (*load)(const void* values, int64_t i);
+  int64_t bases, exponents;
+};
+
+template <typename T>
+bool divides_by_zero(const State& s, const RunArgs& args) {
+  bool any = false;
+  const T* x = args.input<T>(0);
+  for (int64_t i = 0; i < s.exponents && !any; ++i) any = s.load(args.in[1], i).negative;
+  if (!any) return false;
+  bool found = false;
+  for_runs<2>(s.plan, 0, s.plan.count, [&](int64_t, const int64_t* at, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      found = found || (x[at[0] + i * s.plan.last_step(0)] == 0 &&
+                        s.load(args.in[1], at[1] + i * s.plan.last_step(1)).negative);
+    }
+  });
+  return found;
+}
+
+template <typename T>
+void run_mixed(const State& s, const RunArgs& args) {
+  const T* x = args.input<T>(0);
+  T* z = args.output<T>(0);
+  if constexpr (std::is_integral_v<T>) {
+    if (divides_by_zero<T>(s, args)) {
+      *args.status = invalid("a negative power of the integer 0");
+      return;
+    }
+  }
+  parallel_for(*args.parallel, s.plan.count, kElementwiseBlock / 16, 25, [&](int64_t begin, int64_t end) {
+    for_runs<2>(s.plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) {
+        const T base = x[at[0] + i * s.plan.last_step(0)];
+        const Exponent e = s.load(args.in[1], at[1] + i * s.plan.last_step(1));
+        if constexpr (std::is_integral_v<T>) {
+          if (!e.whole) z[out + i] = convert<T>(std::pow(static_cast<double>(base), e.value));
+          else if (!e.negative) z[out + i] = whole_power(base, e.magnitude);
+          else z[out + i] = base == 1 || base == -1 ? whole_power(base, e.magnitude & 1) : T(0);
+        } else {
+          z[out + i] = static_cast<T>(std::pow(static_cast<double>(static_cast<Wide<T>>(base)), e.value));
+        }
+      }
+    });
+  });
+}
+
+using BaseElements = Types<float, double, int32_t, int64_t, F16, BF16>;
+
+Status prepare_mixed(const KernelContext& c, PreparedKernel* prepared) {
+  State state{plan_broadcast(c), nullptr, c.count(0), c.count(1)};
+  prepared->cost_ns = 25.0 * static_cast<double>(state.plan.count);
+  with_type(NumberElements{}, c.dtype(1), [&]<typename T>() { state.load = &load_exponent<T>; });
+  with_type(BaseElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_mixed<T>>(std::move(state)); });
+  return {};
+}
+
+Status prepare_same(const KernelContext& c, PreparedKernel* prepared) {
+  Broadcast plan = plan_broadcast(c);
+  prepared->cost_ns = 20.0 * static_cast<double>(plan.count);
+  if (c.dtype(0) == DType::kF32) prepared->use<&run_same<float>>(std::move(plan));
+  else prepared->use<&run_same<double>>(std::move(plan));
+  return {};
+}
+bool is_same_float(const KernelContext& c) {
+  return c.dtype(0) == c.dtype(1) && (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64);
+}
+
+}  // namespace
+
+void add_cpu_pow(KernelRegistry& kernels) {
+  kernels.add("Pow", {"same type", is_same_float, prepare_same});
+  kernels.add("Pow", {"plain", nullptr, prepare_mixed});
+}
+
+}  // namespace weft

@@ -1,0 +1,199 @@
+// Kernel of weft.SumTo: sums over the axes that broadcasting had stretched.
+#include <algorithm>
+#include <cstring>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft {
+namespace {
+
+// The input is read once, in order. Its axes alternate between kept and summed ones. The first kept axis (`outer`)
+// and pieces of the first summed one (`slices`) are worked on in parallel; each slice has a partial result of its
+// own, and these are added in their order at the end. Sums are taken in short groups first, so that rounding errors
+// stay small however long the axis.
+struct State {
+  int64_t outer = 1;        // length of a leading kept axis
+  int64_t summed = 1;       // length of the summed axis after it
+  int64_t rest = 1;         // input elements behind one index of both
+  int64_t rest_out = 1;     // output elements of these
+  int64_t slices = 1;       // pieces of the summed axis
+  int64_t slice = 1;        // indices in a piece
+  std::vector<int64_t> dims;    // of the rest: kept, summed, kept, ...
+  std::vector<int64_t> steps;   // of the rest in the output: 0 for the summed
+  int64_t block = 1;        // slices handed to a thread at once
+  bool convert = false;     // sums are kept in scratch memory first
+  int64_t count_out = 0;
+};
+
+constexpr int64_t kGroup = 32;     // additions into one place before it is added to the next
+constexpr int64_t kTile = 512;     // columns summed at once
+constexpr int64_t kLanes = 16;
+
+template <typename W>
+W plus(W a, W b) {
+  if constexpr (std::is_integral_v<W>) return wrap_add(a, b);
+  else return a + b;
+}
+
+// The sum of n neighbours: sixteen lanes in groups, then the lanes in pairs.
+template <typename T, typename W>
+W sum_run(const T* x, int64_t n) {
+  W total[kLanes] = {};
+  int64_t i = 0;
+  while (i + kLanes <= n) {
+    W group[kLanes] = {};
+    const int64_t end = std::min(n - kLanes + 1, i + kGroup * kLanes);
+    for (; i < end; i += kLanes) {
+      for (int64_t l = 0; l < kLanes; ++l) group[l] = plus(group[l], static_cast<W>(x[i + l]));
+    }
+    for (int64_t l = 0; l < kLanes; ++l) total[l] = plus(total[l], group[l]);
+  }
+  for (int64_t l = 0; i < n; ++i, ++l) total[l] = plus(total[l], static_cast<W>(x[i]));
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (int64_t l = 0; l < width; ++l) total[l] = plus(total[l], total[l + width]);
+  }
+  return total[0];
+}
+
+// Adds `rows` rows of `columns` each into y.
+template <typename T, typename W>
+void add_rows(const T* x, int64_t rows, int64_t columns, W* y) {
+  W group[kTile];
+  for (int64_t column = 0; column < columns; column += kTile) {
+    const int64_t width = std::min(kTile, columns - column);
+    for (int64_t row = 0; row < rows; row += kGroup) {
+      const int64_t stop = std::min(rows, row + kGroup);
+      const T* from = x + row * columns + column;
+      for (int64_t i = 0; i < width; ++i) group[i] = static_cast<W>(from[i]);
+      for (int64_t r = row + 1; r < stop; ++r) {
+        from += columns;
+        for (int64_t i = 0; i < width; ++i) group[i] = plus(group[i], static_cast<W>(from[i]));
+      }
+      for (int64_t i = 0; i < width; ++i) y[column + i] = plus(y[column + i], group[i]);
+    }
+  }
+}
+
+// Adds `rows` indices of the summed axis, with the rest behind each, into y.
+template <typename T, typename W>
+void add_slice(const State& s, const T* x, int64_t rows, W* y) {
+  if (s.dims.empty()) {
+    *y = plus(*y, sum_run<T, W>(x, rows));
+    return;
+  }
+  if (s.dims.size() == 1) {  // one kept axis
+    add_rows(x, rows, s.dims[0], y);
+    return;
+  }
+  const int last = static_cast<int>(s.dims.size()) - 1;
+  const bool sums_runs = s.steps[last] == 0;
+  const int64_t run = s.dims[last];
+  int64_t index[kMaxCollapsedRank];
+  for (int64_t row = 0; row < rows; ++row) {
+    std::fill(index, index + last, 0);
+    int64_t at = 0;
+    for (int64_t done = 0; done < s.rest; done += run, x += run) {
+      if (sums_runs) {
+        y[at] = plus(y[at], sum_run<T, W>(x, run));
+      } else {
+        for (int64_t i = 0; i < run; ++i) y[at + i] = plus(y[at + i], static_cast<W>(x[i]));
+      }
+      for (int d = last - 1; d >= 0; --d) {
+        at += s.steps[d];
+        if (++index[d] < s.dims[d]) break;
+        at -= s.dims[d] * s.steps[d];
+        index[d] = 0;
+      }
+    }
+  }
+}
+
+template <typename T>
+void run(const State& s, const RunArgs& args) {
+  using W = Wide<T>;
+  const T* x = args.input<T>(0);
+  T* y = args.output<T>(0);
+  W* partial = s.convert ? static_cast<W*>(args.scratch) : reinterpret_cast<W*>(y);
+  const double cost = 0.3 * static_cast<double>(s.slice * s.rest);
+  parallel_for(*args.parallel, s.outer * s.slices, s.block, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t piece = task % s.slices, at = task / s.slices;
+      const int64_t first = piece * s.slice, rows = std::max<int64_t>(0, std::min(s.slice, s.summed - first));
+      W* to = partial + piece * s.count_out + at * s.rest_out;
+      std::fill(to, to + s.rest_out, W(0));
+      if (rows != 0) add_slice<T, W>(s, x + (at * s.summed + first) * s.rest, rows, to);
+    }
+  });
+  if (!s.convert) return;
+  parallel_for(*args.parallel, s.count_out, kElementwiseBlock, static_cast<double>(s.slices),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   W sum = partial[i];
+                   for (int64_t k = 1; k < s.slices; ++k) sum = plus(sum, partial[k * s.count_out + i]);
+                   y[i] = static_cast<T>(sum);
+                 }
+               });
+}
+
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  const Shape &from = c.shape(0), &to = c.output_shape(0);
+  State state;
+  state.count_out = c.output_count_of(0);
+  // Neighbouring axes of one kind together; those of size 1 are of any kind.
+  std::vector<int64_t> dims;
+  std::vector<bool> kept;
+  bool fits = to.size() <= from.size();
+  for (size_t i = 0; fits && i < from.size(); ++i) {
+    size_t missing = from.size() - to.size();
+    int64_t target = i < missing ? 1 : to[i - missing];
+    fits = target == from[i] || target == 1;
+    if (from[i] == 1) continue;
+    bool keep = i >= missing && target == from[i];
+    if (!dims.empty() && kept.back() == keep) {
+      dims.back() *= from[i];
+    } else {
+      dims.push_back(from[i]);
+      kept.push_back(keep);
+    }
+  }
+  if (!fits) return invalid("a value of shape ", shape_text(to), " does not broadcast to ", shape_text(from));
+  const int64_t total = c.count(0);
+  if (total == 0) {
+    dims = {0};
+    kept = {false};
+  }
+  size_t next = 0;
+  if (next < dims.size() && kept[next]) state.outer = dims[next++];
+  if (next < dims.size()) state.summed = dims[next++];
+  for (size_t i = next; i < dims.size(); ++i) state.rest *= dims[i];
+  state.dims.assign(dims.begin() + static_cast<int64_t>(next), dims.end());
+  state.steps.assign(state.dims.size(), 0);
+  for (size_t i = state.dims.size(); i-- > 0;) {
+    if (!kept[next + i]) continue;
+    state.steps[i] = state.rest_out;
+    state.rest_out *= state.dims[i];
+  }
+  // Pieces worth a thread each, no more than there is memory for beside the input.
+  constexpr int64_t kPiece = 32768, kMostPieces = 64;
+  const int64_t piece = total / state.outer;
+  const int64_t wanted = std::max<int64_t>(
+      1, std::min({piece / kPiece, piece / state.rest_out / 8, state.summed / kGroup, kMostPieces}));
+  state.slice = std::max<int64_t>(1, (state.summed + wanted - 1) / wanted);
+  state.slices = std::max<int64_t>(1, (state.summed + state.slice - 1) / state.slice);
+  state.block = std::max<int64_t>(1, kElementwiseBlock / std::max<int64_t>(1, state.slice * state.rest));
+  if (total == 0) state.rest_out = state.count_out;
+  bool half = c.dtype(0) == DType::kF16 || c.dtype(0) == DType::kBF16;
+  state.convert = half || state.slices > 1;
+  if (state.convert) prepared->scratch_bytes = state.count_out * state.slices * (half ? 4 : dtype_size(c.dtype(0)));
+  prepared->cost_ns = 0.3 * static_cast<double>(total);
+  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T>>(std::move(state)); });
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_sum_to(KernelRegistry& kernels) { kernels.add("weft.SumTo", {"plain", nullptr, prepare}); }
+
+}  // namespace weft
