@@ -12,26 +12,20 @@
 
 namespace weft {
 
-// Collects what ran when; written as Chrome trace JSON. One run at a time.
+// Collects what ran when, over any number of runs one after another; written as Chrome trace JSON.
 class Trace {
  public:
-  struct Event {
-    const StepInfo* info;
-    int64_t begin_ns, end_ns;
-  };
-  void add(std::string name, std::string detail, int64_t begin_ns, int64_t end_ns);
+  void add(const StepInfo& info, int64_t begin_ns, int64_t end_ns);
   std::string json() const;
 
  private:
   struct Item {
-    std::string name, detail;
+    std::string name, op, kernel;
     int64_t begin_ns, end_ns;
   };
+  mutable std::mutex mutex_;
   std::vector<Item> items_;
 };
-
-// What runs one HostCall: looks the function up by its registered name.
-using HostCallFn = Status (*)(void* user, const std::string& name, const std::vector<Tensor>& in, std::vector<Tensor>& out);
 
 struct ExecOptions {
   Parallel parallel;
@@ -53,11 +47,15 @@ class Frame {
  private:
   explicit Frame(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
   Status run_watched(const ExecOptions& options);
+  Status failed(size_t step, const Status& status) const;
 
   std::shared_ptr<const Plan> plan_;
   std::shared_ptr<Buffer> arena_;
   std::vector<void*> addresses_;
 };
+
+// An error that names `what` 'name' unless the tensor is of that kind, dtype and, where numbers are known, shape.
+Status check_type(const Tensor& value, const ValueType& type, std::string_view what, std::string_view name);
 
 // A program with the plans made for it, one for each signature of input shapes, the least used thrown away first.
 // Safe for concurrent runs.
@@ -67,25 +65,18 @@ class Executable {
 
   const Program& program() const { return program_; }
 
-  // `outputs` has an entry an output: a tensor of the right type to write into, or an empty one to be filled with a new
-  // tensor.
+  // `outputs` has an entry an output: a tensor of the right type to write into, or an empty one to be filled with a
+  // new tensor.
   Status run(const std::vector<Tensor>& inputs, const ExecOptions& options, std::vector<Tensor>* outputs);
 
   Result<std::shared_ptr<const Plan>> plan_for(const std::vector<Tensor>& inputs);
-  // A frame for the plan, an idle one if there is one; `release` gives it back.
-  Result<std::unique_ptr<Frame>> acquire(const std::shared_ptr<const Plan>& plan);
-  void release(std::unique_ptr<Frame> frame);
-  void trim();
+  void trim();  // forgets all plans
+  int64_t plan_count();
 
  private:
-  struct Entry {
-    std::vector<InputKey> key;
-    std::shared_ptr<const Plan> plan;
-    std::vector<std::unique_ptr<Frame>> idle;
-    std::shared_ptr<Executable> rest;                   // of the plan's rest, with plans of its own
-    std::vector<std::vector<std::shared_ptr<Executable>>> branches;  // of each tensor step
-  };
-  Result<Entry*> entry_for(const std::vector<Tensor>& inputs);
+  struct Entry;
+  Result<std::shared_ptr<Entry>> entry_for(const std::vector<Tensor>& inputs);
+  Status run_tensor_step(Entry& entry, size_t index, const ExecOptions& options, std::vector<Tensor>& values);
 
   const Program program_;
   const std::vector<bool> value_inputs_;

@@ -2,6 +2,7 @@
 #include "core/graph/graph.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "core/graph/expr.h"
 
@@ -34,6 +35,22 @@ class Graph::Writing {
   Graph& graph_;
   const bool mine_;
 };
+
+GraphReading::GraphReading(Graph& graph) : graph_(graph) {
+  constexpr int kTries = 1'000'000;
+  for (int i = 0; i < kTries && !mine_; ++i) {
+    mine_ = !graph_.writing_.exchange(true, std::memory_order_acquire);
+    if (!mine_ && i > 100) std::this_thread::yield();
+  }
+}
+
+GraphReading::~GraphReading() {
+  if (mine_) graph_.writing_.store(false, std::memory_order_release);
+}
+
+Status GraphReading::check() const {
+  return mine_ ? Status() : failed_precondition("this graph is being built on another thread; run it after that");
+}
 
 Graph::Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent)
     : ops_(ops),

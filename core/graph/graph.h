@@ -127,6 +127,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
  private:
   Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent);
 
+  friend class GraphReading;
   class Writing;  // detects two threads building at once
   Result<NodeId> append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
   Status complete_attrs(const OpDef& op, Attrs* attrs) const;
@@ -157,6 +158,18 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::unordered_map<std::string, NodeId> node_names_;
   mutable std::unordered_map<std::string, int> name_counters_;
   std::string scope_;
+};
+
+// Keeps writers away while a session reads the lists; waits a moment for one that is at it.
+class GraphReading {
+ public:
+  explicit GraphReading(Graph& graph);
+  ~GraphReading();
+  Status check() const;
+
+ private:
+  Graph& graph_;
+  bool mine_ = false;
 };
 
 // Dtypes of inputs bound to the schema's type variables, and of outputs read off them.

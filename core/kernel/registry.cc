@@ -10,6 +10,15 @@ const std::vector<KernelImpl>* KernelRegistry::find(std::string_view op) const {
   return at == kernels_.end() ? nullptr : &at->second;
 }
 
+bool KernelRegistry::accepts(std::string_view op, const KernelContext& context) const {
+  const std::vector<KernelImpl>* impls = find(op);
+  if (impls == nullptr) return false;
+  for (const KernelImpl& impl : *impls) {
+    if (impl.accepts == nullptr || impl.accepts(context)) return true;
+  }
+  return false;
+}
+
 Status KernelRegistry::prepare(std::string_view op, const KernelContext& context, bool reference,
                                PreparedKernel* prepared) const {
   const std::vector<KernelImpl>* impls = find(op);

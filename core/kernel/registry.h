@@ -16,6 +16,7 @@ class KernelRegistry {
   void add(std::string_view op, const KernelImpl& impl);
   const std::vector<KernelImpl>* find(std::string_view op) const;
   bool has(std::string_view op) const { return find(op) != nullptr; }
+  bool accepts(std::string_view op, const KernelContext& context) const;
   // The first implementation that accepts, prepared. `reference` asks for the last one instead.
   Status prepare(std::string_view op, const KernelContext& context, bool reference, PreparedKernel* prepared) const;
 

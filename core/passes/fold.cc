@@ -3,26 +3,29 @@
 
 namespace weft {
 
-std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node& node, const KernelRegistry& kernels) {
+KernelContext kernel_context(const Graph& graph, const Node& node) {
   std::vector<KernelContext::Slot> inputs, outputs;
-  std::vector<Tensor> in, out(node.output_count);
-  for (ValueId id : node.inputs) {
+  auto slot_of = [&graph](ValueId id) {
     KernelContext::Slot slot;
-    Tensor value;
-    if (id != kNoValue) {
-      value = *graph.value(id).constant;
-      slot = {true, value.kind(), value.dtype(), value.shape(), true, graph.value(id).constant.get()};
-    }
-    inputs.push_back(slot);
-    in.push_back(std::move(value));
-  }
-  for (int i = 0; i < node.output_count; ++i) {
-    const ValueType& type = graph.type(node.output(i));
-    KernelContext::Slot slot{true, type.kind, type.dtype, {}, type.concrete(), nullptr};
+    if (id == kNoValue) return slot;
+    const ValueType& type = graph.type(id);
+    slot.given = true;
+    slot.kind = type.kind;
+    slot.dtype = type.dtype;
+    slot.sized = type.concrete();
     if (slot.sized) slot.shape = to_shape(type.dims);
-    outputs.push_back(std::move(slot));
-  }
-  KernelContext context(node.attrs, std::move(inputs), std::move(outputs));
+    slot.constant = graph.value(id).constant.get();
+    return slot;
+  };
+  for (ValueId id : node.inputs) inputs.push_back(slot_of(id));
+  for (int i = 0; i < node.output_count; ++i) outputs.push_back(slot_of(node.output(i)));
+  return KernelContext(node.attrs, std::move(inputs), std::move(outputs));
+}
+
+std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node& node, const KernelRegistry& kernels) {
+  std::vector<Tensor> in, out(node.output_count);
+  for (ValueId id : node.inputs) in.push_back(id == kNoValue ? Tensor() : *graph.value(id).constant);
+  KernelContext context = kernel_context(graph, node);
   PreparedKernel prepared;
   if (!kernels.prepare(node.op->full_name(), context, false, &prepared).ok()) return std::nullopt;
   Parallel parallel;

@@ -104,7 +104,7 @@ class Walk {
     }
     std::vector<Expr> inputs;
     for (ValueId id : node.inputs) inputs.push_back(id == kNoValue ? Expr() : map_[id]);
-    if (options_.expand_bodies && node.op->body_fn() != nullptr && !kernels_.has(node.op->full_name())) {
+    if (options_.expand_bodies && node.op->body_fn() != nullptr && !has_kernel(node)) {
       changed_ = true;
       WEFT_TRY(std::vector<Expr> outputs,
                expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count));
@@ -112,6 +112,15 @@ class Walk {
       return {};
     }
     return copy(node, inputs);
+  }
+
+  // Once the shapes are numbers, one that takes them; before, any.
+  bool has_kernel(const Node& node) const {
+    if (!kernels_.has(node.op->full_name())) return false;
+    for (ValueId id : node.inputs) {
+      if (id != kNoValue && !from_.type(id).concrete()) return true;
+    }
+    return kernels_.accepts(node.op->full_name(), kernel_context(from_, node));
   }
 
   Status copy(const Node& node, const std::vector<Expr>& inputs) {

@@ -99,6 +99,9 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
 // "fold_constants" and "share_equal_nodes" are known too.
 RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<std::string>& disabled);
 
+// What a kernel of the node would be prepared with.
+KernelContext kernel_context(const Graph& graph, const Node& node);
+
 // Runs the node's kernel on constants. Nothing (and no error) if it has no kernel for them or the kernel fails.
 std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node& node, const KernelRegistry& kernels);
 

@@ -12,12 +12,13 @@
 
 namespace weft {
 
-// One kernel call. Its addresses stand in the frame, `args_begin` on: inputs, then outputs.
+// One kernel call. `in`, `out` and `scratch` are places among the frame's addresses.
 struct Step {
   RunFn run;
   const void* state;
-  int32_t args_begin;
-  int32_t input_count;
+  int32_t in;
+  int32_t out;
+  int32_t scratch;
 };
 
 // The cold side of a step: for errors and traces.
@@ -38,44 +39,48 @@ struct Binding {
 // A node that works on tensors rather than addresses: it sizes its own outputs, has inputs that are no plain memory,
 // calls the host, or is control flow.
 struct TensorStep {
-  PreparedKernel kernel;  // run_tensors, unless `branches` or `host` says otherwise
-  StepInfo info;
-  std::vector<int32_t> inputs;  // indices of `Plan::values`, -1 for an omitted one
-  std::vector<int32_t> outputs;
-  std::vector<Program> branches;            // of If: then, else; each takes the inputs from `branch_inputs` on
-  std::vector<std::vector<int32_t>> branch_inputs;
   const OpDef* op = nullptr;
   Attrs attrs;
+  StepInfo info;
+  PreparedKernel kernel;         // run_tensors; empty for control flow and host calls, which the executor knows
+  std::vector<int32_t> inputs;   // values of the plan, -1 for an omitted one
+  std::vector<int32_t> outputs;
+  std::vector<ValueType> output_types;
+  // Control flow: the sub-graphs in the order of their attributes, and which of `inputs` each of them takes.
+  std::vector<std::string> branch_names;
+  std::vector<Program> branches;
+  std::vector<std::vector<int32_t>> branch_inputs;
 };
 
 // The flat part runs first: steps over one arena. What is left (`rest`) can be planned only once the flat part and the
 // tensor steps have given values that its shapes depend on.
 struct Plan {
-  // -- The flat part. Never changes once made; may be walked by many frames at once.
+  // -- The flat part. Never changes once made; many frames may walk it at once.
   std::vector<Step> steps;
   std::vector<StepInfo> infos;
   std::vector<PreparedKernel> kernels;       // own the states
-  std::vector<Tensor> constants;             // own what `address_template` points to
-  std::vector<int64_t> arena_offsets;        // per address: offset in the arena, or -1
-  std::vector<const void*> fixed_addresses;  // per address: constant, or null
+  std::vector<Tensor> constants;             // own what `fixed` points to
+  // Per address of a frame: a constant, or null and an offset in the arena, or null and -1 for a bound one.
+  std::vector<const void*> fixed;
+  std::vector<int64_t> offsets;
   int64_t arena_bytes = 0;
-  int64_t scratch_offset = 0;                // in the arena; shared by all steps
-  std::vector<Binding> inputs;               // by program input; empty `args` if the flat part does not read it
-  std::vector<Binding> outputs;              // what the flat part hands on, as tensors
+  std::vector<Binding> inputs;   // by program input; no `args` if the flat part does not read it
+  std::vector<Binding> outputs;  // by flat output
 
-  // -- Tensor values: program inputs, then flat outputs, then outputs of tensor steps.
+  // -- Values as tensors: program inputs, then flat outputs, then constants, then outputs of tensor steps.
   int32_t value_count = 0;
+  std::vector<std::pair<int32_t, Tensor>> constant_values;
   std::vector<TensorStep> tensor_steps;
-  // Program output k is value `results[k]`, or comes from the rest (-1).
-  std::vector<int32_t> results;
-  bool simple() const { return tensor_steps.empty() && rest == nullptr; }
+  std::vector<int32_t> results;  // the value that is program output k; -1: the rest has it
 
-  // -- The rest: a program whose inputs are values of this plan.
+  // -- What is left: a program whose inputs are values of this plan.
   std::unique_ptr<Program> rest;
-  std::vector<int32_t> rest_inputs;   // per input of the rest, a value
-  std::vector<int32_t> rest_results;  // per output of the rest, the program output it is
+  std::vector<int32_t> rest_inputs;
+  std::vector<int32_t> rest_results;  // the program output that output k of the rest is
 
-  std::vector<std::string> fallbacks;  // operators that ran on a reference kernel though a faster one exists
+  // Flat output k is program output k, for all k: one frame does it all.
+  bool simple() const { return tensor_steps.empty() && rest == nullptr && all_flat; }
+  bool all_flat = false;
 };
 
 struct PlanOptions {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -67,7 +66,7 @@ class Prepared {
   Live live_;
 };
 
-class Session {
+class Session : public std::enable_shared_from_this<Session> {
  public:
   static Result<std::shared_ptr<Session>> make(std::shared_ptr<Graph> graph, SessionOptions options,
                                                std::shared_ptr<Store> store = nullptr);
@@ -96,8 +95,8 @@ class Session {
 
  private:
   friend class Prepared;
+  friend class SessionUse;
   struct Compiled;
-  class Use;  // counts a running call in, unless closed
 
   Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store);
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
@@ -108,11 +107,10 @@ class Session {
   const std::shared_ptr<Graph> graph_;
   const SessionOptions options_;
   const std::shared_ptr<Store> store_;
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  bool closed_ = false;
-  int running_ = 0;
+  std::mutex mutex_;  // of compiled_
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled_;
+  std::atomic<bool> closed_{false};
+  std::atomic<int32_t> running_{0};
   Live live_;
 };
 

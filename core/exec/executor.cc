@@ -1,0 +1,233 @@
+// Executables: plans by signature, and runs through flat parts, tensor steps and rests.
+#include "core/exec/executor.h"
+
+#include <algorithm>
+
+#include "core/exec/host_functions.h"
+
+namespace weft {
+
+struct Executable::Entry {
+  std::vector<InputKey> key;
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<Executable> rest;                                // of the plan's rest
+  std::vector<std::vector<std::shared_ptr<Executable>>> branches;  // of each tensor step
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Frame>> idle;
+
+  Result<std::unique_ptr<Frame>> acquire() {
+    {
+      std::lock_guard lock(mutex);
+      if (!idle.empty()) {
+        std::unique_ptr<Frame> frame = std::move(idle.back());
+        idle.pop_back();
+        return frame;
+      }
+    }
+    return Frame::make(plan);
+  }
+  void release(std::unique_ptr<Frame> frame) {
+    std::lock_guard lock(mutex);
+    idle.push_back(std::move(frame));
+  }
+};
+
+Status check_type(const Tensor& value, const ValueType& type, std::string_view what, std::string_view name) {
+  bool same = value.kind() == type.kind && (value.kind() != Kind::kTensor || value.dtype() == type.dtype);
+  if (same && value.kind() == Kind::kTensor && type.has_rank) {
+    same = value.shape().size() == type.dims.size();
+    for (size_t i = 0; same && i < type.dims.size(); ++i) {
+      if (type.dims[i].known()) same = type.dims[i].value() == value.shape()[i];
+    }
+  }
+  if (same) return {};
+  return invalid(what, " '", name, "' is ", value.empty() ? "an empty tensor" : value.summary(), " but must be ",
+                 type.text());
+}
+
+namespace {
+
+bool matches(const InputKey& key, const Tensor& input, bool by_value) {
+  if (key.kind != input.kind() || key.dtype != input.dtype() || key.shape != input.shape()) return false;
+  return !by_value || key.value.empty() || key.value.same_bits(input);
+}
+
+// Values of larger tensors are not compared; what depends on them is found after a step of its own.
+bool keyed(const Tensor& input) { return input.count() <= kMaxKnownInts; }
+
+}  // namespace
+
+Executable::Executable(Program program, const KernelRegistry& kernels, PlanOptions options, int max_plans)
+    : program_(std::move(program)),
+      value_inputs_(value_inputs(program_)),
+      kernels_(kernels),
+      options_(std::move(options)),
+      max_plans_(std::max(max_plans, 1)) {}
+
+Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vector<Tensor>& inputs) {
+  std::lock_guard lock(mutex_);
+  for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+    const std::vector<InputKey>& key = (*at)->key;
+    bool same = true;
+    for (size_t i = 0; same && i < inputs.size(); ++i) same = matches(key[i], inputs[i], value_inputs_[i]);
+    if (!same) continue;
+    if (at != entries_.begin()) entries_.splice(entries_.begin(), entries_, at);
+    return entries_.front();
+  }
+  auto entry = std::make_shared<Entry>();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    InputKey key;
+    key.kind = inputs[i].kind();
+    key.dtype = inputs[i].dtype();
+    key.shape = inputs[i].shape();
+    if (value_inputs_[i] && keyed(inputs[i])) {
+      WEFT_TRY(key.value, inputs[i].copy());
+    }
+    entry->key.push_back(std::move(key));
+  }
+  WEFT_TRY(entry->plan, make_plan(program_, entry->key, kernels_, options_));
+  const Plan& plan = *entry->plan;
+  if (plan.rest != nullptr) {
+    entry->rest = std::make_shared<Executable>(*plan.rest, kernels_, options_, static_cast<int>(max_plans_));
+  }
+  for (const TensorStep& step : plan.tensor_steps) {
+    entry->branches.emplace_back();
+    for (const Program& branch : step.branches) {
+      entry->branches.back().push_back(
+          std::make_shared<Executable>(branch, kernels_, options_, static_cast<int>(max_plans_)));
+    }
+  }
+  entries_.push_front(entry);
+  if (entries_.size() > max_plans_) entries_.pop_back();
+  return entry;
+}
+
+Result<std::shared_ptr<const Plan>> Executable::plan_for(const std::vector<Tensor>& inputs) {
+  WEFT_TRY(std::shared_ptr<Entry> entry, entry_for(inputs));
+  return entry->plan;
+}
+
+void Executable::trim() {
+  std::lock_guard lock(mutex_);
+  entries_.clear();
+}
+
+int64_t Executable::plan_count() {
+  std::lock_guard lock(mutex_);
+  return static_cast<int64_t>(entries_.size());
+}
+
+Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions& options,
+                                   std::vector<Tensor>& values) {
+  const TensorStep& step = entry.plan->tensor_steps[index];
+  std::vector<Tensor> in, out(step.outputs.size());
+  for (int32_t id : step.inputs) in.push_back(id < 0 ? Tensor() : values[id]);
+  if (!step.branches.empty()) {
+    bool taken = *in[0].as<bool>();
+    std::string_view wanted = taken ? "then_branch" : "else_branch";
+    size_t b = std::find(step.branch_names.begin(), step.branch_names.end(), wanted) - step.branch_names.begin();
+    std::vector<Tensor> arguments;
+    for (int32_t id : step.branch_inputs[b]) arguments.push_back(values[id]);
+    WEFT_CHECK(entry.branches[index][b]->run(arguments, options, &out));
+  } else if (step.kernel.run_tensors != nullptr) {
+    TensorArgs args{in, out, &options.parallel};
+    WEFT_CHECK(step.kernel.run_tensors(step.kernel.state.get(), args));
+  } else {
+    const std::string& name = step.attrs.s("name");
+    std::shared_ptr<const HostFunction> function = find_host_function(name);
+    if (function == nullptr) {
+      return failed_precondition("the host function '", name, "' is not registered in this process");
+    }
+    WEFT_CHECK(function->call(function->user, in, &out));
+    if (out.size() != step.outputs.size()) {
+      return invalid("host function '", name, "' gave ", out.size(), " outputs but must give ", step.outputs.size());
+    }
+    for (size_t i = 0; i < out.size(); ++i) {
+      WEFT_CHECK(check_type(out[i], step.output_types[i], "output of host function", name));
+    }
+  }
+  for (size_t i = 0; i < out.size(); ++i) values[step.outputs[i]] = std::move(out[i]);
+  return {};
+}
+
+Status Executable::run(const std::vector<Tensor>& inputs, const ExecOptions& options, std::vector<Tensor>* outputs) {
+  // The rest of a plan is an executable of its own: run one after another, not one inside the other.
+  Executable* current = this;
+  std::shared_ptr<Executable> owner;  // of `current`, once it is a rest
+  std::shared_ptr<Entry> entry;
+  std::vector<Tensor> arguments = inputs;
+  std::vector<int32_t> wanted;  // the caller's output that output k of `current` is
+  for (size_t k = 0; k < program_.outputs.size(); ++k) wanted.push_back(static_cast<int32_t>(k));
+  outputs->resize(program_.outputs.size());
+  for (;;) {
+    WEFT_TRY(std::shared_ptr<Entry> next, current->entry_for(arguments));
+    entry = std::move(next);
+    const Plan& plan = *entry->plan;
+    std::vector<Tensor> values(plan.value_count);
+    for (size_t i = 0; i < arguments.size(); ++i) values[i] = arguments[i];
+    // Flat outputs that are program outputs go straight to where the caller wants them.
+    std::vector<int32_t> target(plan.outputs.size(), -1);
+    for (size_t k = 0; k < plan.results.size(); ++k) {
+      int32_t slot = plan.results[k] - static_cast<int32_t>(plan.inputs.size());
+      if (slot >= 0 && slot < static_cast<int32_t>(plan.outputs.size())) target[slot] = wanted[k];
+    }
+    WEFT_TRY(std::unique_ptr<Frame> frame, entry->acquire());
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      if (!plan.inputs[i].args.empty()) frame->bind_input(static_cast<int>(i), arguments[i].data());
+    }
+    for (size_t slot = 0; slot < plan.outputs.size(); ++slot) {
+      Tensor& value = values[plan.inputs.size() + slot];
+      const Binding& binding = plan.outputs[slot];
+      Tensor* given = target[slot] >= 0 ? &(*outputs)[target[slot]] : nullptr;
+      if (given != nullptr && !given->empty()) {
+        if (given->dtype() != binding.dtype || given->shape() != binding.shape) {
+          return invalid("an output is ", dtype_name(binding.dtype), shape_text(binding.shape),
+                         " but was bound to ", given->summary());
+        }
+        value = *given;
+      } else {
+        WEFT_TRY(value, Tensor::make(binding.dtype, binding.shape));
+      }
+      frame->bind_output(static_cast<int>(slot), value.mutable_data());
+    }
+    Status status = frame->run(options);
+    entry->release(std::move(frame));
+    WEFT_CHECK(status);
+    for (const auto& [index, constant] : plan.constant_values) values[index] = constant;
+    for (size_t t = 0; t < plan.tensor_steps.size(); ++t) {
+      if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
+      const StepInfo& info = plan.tensor_steps[t].info;
+      int64_t begin = options.trace != nullptr ? monotonic_ns() : 0;
+      WEFT_CHECK(current->run_tensor_step(*entry, t, options, values).at(info.node, info.op, info.origin));
+      if (options.trace != nullptr) options.trace->add(info, begin, monotonic_ns());
+    }
+    for (size_t k = 0; k < plan.results.size(); ++k) {
+      if (plan.results[k] < 0) continue;
+      const Tensor& value = values[plan.results[k]];
+      Tensor& out = (*outputs)[wanted[k]];
+      if (!out.empty() && out.data() != value.data()) {
+        if (out.kind() != value.kind() || out.dtype() != value.dtype() || out.shape() != value.shape()) {
+          return invalid("an output is ", value.summary(), " but was bound to ", out.summary());
+        }
+        if (value.dtype() == DType::kString) {
+          out.mutable_strings() = value.strings();
+        } else if (value.bytes() > 0) {
+          std::copy_n(value.as<char>(), value.bytes(), out.as<char>());
+        }
+      } else {
+        out = value;
+      }
+    }
+    if (entry->rest == nullptr) return {};
+    std::vector<Tensor> next_arguments;
+    for (int32_t id : plan.rest_inputs) next_arguments.push_back(values[id]);
+    std::vector<int32_t> next_wanted;
+    for (int32_t k : plan.rest_results) next_wanted.push_back(wanted[k]);
+    arguments = std::move(next_arguments);
+    wanted = std::move(next_wanted);
+    owner = entry->rest;
+    current = owner.get();
+  }
+}
+
+}  // namespace weft

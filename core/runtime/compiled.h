@@ -1,0 +1,67 @@
+// What a session keeps for a signature, and what every run of it sets up. Shared by session.cc and prepared.cc alone.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/runtime/session.h"
+
+namespace weft {
+
+struct Session::Compiled {
+  Cut cut;
+  std::unique_ptr<Executable> executable;
+  std::vector<int> reads, writes;  // slots of the store
+  std::vector<ValueType> feed_types;
+  std::vector<std::string> feed_names;
+  std::atomic<bool> ready{false};  // all variables that it reads have values
+
+  Status prepare_variables(Session& session);
+};
+
+// Counts a call in, unless the session is closed.
+class SessionUse {
+ public:
+  explicit SessionUse(Session& session);
+  ~SessionUse();
+  Status check() const;
+
+ private:
+  Session& session_;
+  bool open_;
+};
+
+// Marks that this thread is in a run of a session's store.
+class ThreadRun {
+ public:
+  explicit ThreadRun(const Session& session);
+  ~ThreadRun();
+  ThreadRun(const ThreadRun&) = delete;
+  ThreadRun& operator=(const ThreadRun&) = delete;
+  static Status check(const Session& session);   // an error inside a run of the same store
+  static bool inside(const Session& session);    // inside a run of this very session
+
+ private:
+  alignas(void*) unsigned char place_[3 * sizeof(void*)];
+};
+
+// The stop condition and executor options of one run.
+struct RunControl {
+  StopCondition stop;
+  ExecOptions exec;
+
+  RunControl(const RunOptions& options, const SessionOptions& session) {
+    stop.set_token(options.cancel);
+    if (options.timeout_ns > 0) stop.set_deadline_ns(monotonic_ns() + options.timeout_ns);
+    if (options.poll != nullptr) stop.set_poll(options.poll, options.poll_user);
+    exec.stop = &stop;
+    exec.trace = options.trace;
+    exec.parallel.max_threads = session.threads;
+    exec.parallel.stop = &stop;
+    exec.parallel.spin_after_run_ns = session.spin_after_run_ns;
+  }
+};
+
+}  // namespace weft

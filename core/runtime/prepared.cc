@@ -1,0 +1,232 @@
+// Prepared calls: inputs and outputs bound by index, one plan, nothing allocated in a run.
+#include <algorithm>
+
+#include "core/runtime/compiled.h"
+#include "core/runtime/session.h"
+
+namespace weft {
+
+struct Prepared::State {
+  std::shared_ptr<Session> session;
+  std::shared_ptr<Session::Compiled> compiled;
+  std::atomic<bool> busy{false};
+  bool closed = false;
+
+  std::vector<Tensor> inputs;   // feeds, then the variables of the run under way
+  std::vector<Tensor> bound;    // outputs given by the caller, empty where not
+  std::vector<Tensor> results;  // of the last run; then the new values of variables
+  std::vector<Tensor> variables, written;
+
+  // The frame for the bound shapes; none while they change or if the plan is not simple.
+  std::unique_ptr<Frame> frame;
+  bool planned = false;
+  bool simple = false;
+
+  Status plan();
+  Status run_frame(RunControl& control);
+  Status run_general(RunControl& control);
+};
+
+namespace {
+
+// One thread at a time; a second one is told so rather than made to wait.
+class Exclusive {
+ public:
+  explicit Exclusive(std::atomic<bool>& busy) : busy_(busy), mine_(!busy.exchange(true, std::memory_order_acquire)) {}
+  ~Exclusive() {
+    if (!mine_) return;
+    busy_.store(false, std::memory_order_release);
+    busy_.notify_all();
+  }
+  Status check() const {
+    return mine_ ? Status() : failed_precondition("this prepared call is in use on another thread; make one for each thread");
+  }
+
+ private:
+  std::atomic<bool>& busy_;
+  const bool mine_;
+};
+
+}  // namespace
+
+Prepared::Prepared(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Prepared::~Prepared() = default;
+
+Result<std::shared_ptr<Prepared>> Session::prepare(const Signature& signature) {
+  SessionUse use(*this);
+  WEFT_CHECK(use.check());
+  WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
+  auto state = std::make_unique<Prepared::State>();
+  state->compiled = compiled;
+  state->inputs.resize(compiled->cut.feed_count + compiled->reads.size());
+  state->bound.resize(compiled->cut.fetch_count);
+  state->results.resize(compiled->cut.fetch_count + compiled->writes.size());
+  state->variables.resize(compiled->reads.size());
+  state->written.resize(compiled->writes.size());
+  state->session = std::const_pointer_cast<Session>(shared_from_this());
+  return std::shared_ptr<Prepared>(new Prepared(std::move(state)));
+}
+
+int Prepared::input_count() const { return static_cast<int>(state_->compiled->cut.feed_count); }
+int Prepared::output_count() const { return static_cast<int>(state_->compiled->cut.fetch_count); }
+
+Status Prepared::bind_input(int i, Tensor value) {
+  Exclusive exclusive(state_->busy);
+  WEFT_CHECK(exclusive.check());
+  if (state_->closed) return failed_precondition("this prepared call is closed");
+  if (i < 0 || i >= input_count()) {
+    return out_of_range("there is no input ", i, "; this call has ", input_count());
+  }
+  const Session::Compiled& compiled = *state_->compiled;
+  WEFT_CHECK(check_type(value, compiled.feed_types[i], "the tensor bound to", compiled.feed_names[i]));
+  Tensor& old = state_->inputs[i];
+  if (state_->frame != nullptr && old.dtype() == value.dtype() && old.shape() == value.shape()) {
+    state_->frame->bind_input(i, value.data());
+  } else {
+    state_->planned = false;
+  }
+  old = std::move(value);
+  return {};
+}
+
+Status Prepared::bind_output(int i, Tensor value) {
+  Exclusive exclusive(state_->busy);
+  WEFT_CHECK(exclusive.check());
+  if (state_->closed) return failed_precondition("this prepared call is closed");
+  if (i < 0 || i >= output_count()) {
+    return out_of_range("there is no output ", i, "; this call has ", output_count());
+  }
+  if (!value.empty() && value.buffer() != nullptr && !value.buffer()->writable()) {
+    return invalid("the tensor bound to output ", i, " is read-only");
+  }
+  state_->bound[i] = std::move(value);
+  state_->planned = false;
+  return {};
+}
+
+Result<Tensor> Prepared::output(int i) const {
+  Exclusive exclusive(state_->busy);
+  WEFT_CHECK(exclusive.check());
+  if (i < 0 || i >= output_count()) {
+    return out_of_range("there is no output ", i, "; this call has ", output_count());
+  }
+  if (state_->results[i].empty()) return failed_precondition("this call has not run yet");
+  return state_->results[i];
+}
+
+Status Prepared::close() {
+  if (ThreadRun::inside(*state_->session) && state_->busy.load()) {
+    return failed_precondition("a prepared call cannot be closed from inside its own run");
+  }
+  while (state_->busy.exchange(true, std::memory_order_acquire)) state_->busy.wait(true);
+  state_->closed = true;
+  state_->frame = nullptr;
+  state_->inputs.assign(state_->inputs.size(), Tensor());
+  state_->bound.assign(state_->bound.size(), Tensor());
+  state_->results.assign(state_->results.size(), Tensor());
+  state_->busy.store(false, std::memory_order_release);
+  state_->busy.notify_all();
+  return {};
+}
+
+// Finds the plan for what is bound. Value-dependent and unfinished plans go the general way in every run.
+Status Prepared::State::plan() {
+  session->store()->snapshot(compiled->reads, &variables);
+  std::copy(variables.begin(), variables.end(), inputs.begin() + compiled->cut.feed_count);
+  WEFT_TRY(std::shared_ptr<const Plan> plan, compiled->executable->plan_for(inputs));
+  std::vector<bool> by_value = value_inputs(compiled->executable->program());
+  simple = plan->simple() && std::find(by_value.begin(), by_value.end(), true) == by_value.end();
+  frame = nullptr;
+  if (simple) {
+    for (size_t i = 0; i < bound.size(); ++i) {
+      const Binding& binding = plan->outputs[i];
+      if (bound[i].empty()) continue;
+      if (bound[i].dtype() != binding.dtype || bound[i].shape() != binding.shape) {
+        return invalid("output ", i, " is ", dtype_name(binding.dtype), shape_text(binding.shape), " but is bound to ",
+                       bound[i].summary());
+      }
+    }
+    WEFT_TRY(frame, Frame::make(plan));
+    for (size_t i = 0; i < compiled->cut.feed_count; ++i) frame->bind_input(static_cast<int>(i), inputs[i].data());
+    for (size_t i = 0; i < bound.size(); ++i) {
+      if (!bound[i].empty()) frame->bind_output(static_cast<int>(i), bound[i].mutable_data());
+    }
+  }
+  planned = true;
+  return {};
+}
+
+Status Prepared::State::run_frame(RunControl& control) {
+  Store& store = *session->store();
+  const Plan& plan = frame->plan();
+  size_t feeds = compiled->cut.feed_count, fetches = compiled->cut.fetch_count;
+  store.snapshot(compiled->reads, &variables);
+  for (size_t i = 0; i < variables.size(); ++i) frame->bind_input(static_cast<int>(feeds + i), variables[i].data());
+  for (size_t i = 0; i < fetches; ++i) {
+    if (!bound[i].empty()) {
+      results[i] = bound[i];
+      continue;
+    }
+    WEFT_TRY(results[i], Tensor::make(plan.outputs[i].dtype, plan.outputs[i].shape));
+    frame->bind_output(static_cast<int>(i), results[i].mutable_data());
+  }
+  for (size_t i = 0; i < written.size(); ++i) {
+    WEFT_TRY(written[i], store.spare(compiled->writes[i]));
+    frame->bind_output(static_cast<int>(fetches + i), written[i].mutable_data());
+  }
+  {
+    ThreadRun here(*session);
+    RunScope scope(control.exec.parallel);
+    WEFT_CHECK(frame->run(control.exec));
+  }
+  // What was read is let go first, so that its buffers can serve as the next spares.
+  for (Tensor& value : variables) value = Tensor();
+  store.commit(compiled->writes, written);
+  return {};
+}
+
+Status Prepared::State::run_general(RunControl& control) {
+  Store& store = *session->store();
+  size_t feeds = compiled->cut.feed_count, fetches = compiled->cut.fetch_count;
+  store.snapshot(compiled->reads, &variables);
+  std::copy(variables.begin(), variables.end(), inputs.begin() + feeds);
+  for (Tensor& value : variables) value = Tensor();
+  for (size_t i = 0; i < fetches; ++i) results[i] = bound[i];
+  for (size_t i = 0; i < written.size(); ++i) {
+    WEFT_TRY(results[fetches + i], store.spare(compiled->writes[i]));
+  }
+  {
+    ThreadRun here(*session);
+    RunScope scope(control.exec.parallel);
+    WEFT_CHECK(compiled->executable->run(inputs, control.exec, &results));
+  }
+  for (size_t i = 0; i < compiled->reads.size(); ++i) inputs[feeds + i] = Tensor();
+  for (size_t i = 0; i < written.size(); ++i) written[i] = std::move(results[fetches + i]);
+  store.commit(compiled->writes, written);
+  return {};
+}
+
+Status Prepared::run(const RunOptions& options) {
+  State& s = *state_;
+  Exclusive exclusive(s.busy);
+  WEFT_CHECK(exclusive.check());
+  if (s.closed) return failed_precondition("this prepared call is closed");
+  SessionUse use(*s.session);
+  WEFT_CHECK(use.check());
+  WEFT_CHECK(ThreadRun::check(*s.session));
+  if (!s.planned) {
+    for (int i = 0; i < input_count(); ++i) {
+      if (s.inputs[i].empty() && s.inputs[i].kind() == Kind::kTensor) {
+        return failed_precondition("input ", i, " ('", s.compiled->feed_names[i], "') is not bound");
+      }
+    }
+    WEFT_CHECK(s.compiled->prepare_variables(*s.session));
+    WEFT_CHECK(s.plan());
+  }
+  RunControl control(options, s.session->options());
+  std::unique_lock<std::mutex> writer;
+  if (!s.compiled->writes.empty()) writer = std::unique_lock(s.session->store()->writer_mutex());
+  return s.simple ? s.run_frame(control) : s.run_general(control);
+}
+
+}  // namespace weft

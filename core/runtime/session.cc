@@ -1,0 +1,270 @@
+// A session: compiling signatures, initial values and runs by name.
+#include "core/runtime/session.h"
+
+#include <algorithm>
+
+#include "core/runtime/builtin.h"
+#include "core/runtime/compiled.h"
+
+namespace weft {
+
+namespace {
+
+// The stores of the runs that are under way on this thread, innermost first. A host function that enters a run of the
+// same store would wait for itself.
+struct RunningStore {
+  const Store* store;
+  const Session* session;
+  const RunningStore* outer;
+};
+thread_local const RunningStore* running_here = nullptr;
+
+constexpr size_t kMaxCompiled = 256;
+
+}  // namespace
+
+ThreadRun::ThreadRun(const Session& session) {
+  auto* entry = new (place_) RunningStore{session.store().get(), &session, running_here};
+  running_here = entry;
+}
+
+ThreadRun::~ThreadRun() { running_here = running_here->outer; }
+
+Status ThreadRun::check(const Session& session) {
+  for (const RunningStore* run = running_here; run != nullptr; run = run->outer) {
+    if (run->store == session.store().get()) {
+      return failed_precondition("a host function must not run a session of the store whose run it is part of");
+    }
+  }
+  return {};
+}
+
+bool ThreadRun::inside(const Session& session) {
+  for (const RunningStore* run = running_here; run != nullptr; run = run->outer) {
+    if (run->session == &session) return true;
+  }
+  return false;
+}
+
+SessionUse::SessionUse(Session& session) : session_(session) {
+  session_.running_.fetch_add(1, std::memory_order_acq_rel);
+  open_ = !session_.closed_.load(std::memory_order_acquire);
+}
+
+SessionUse::~SessionUse() {
+  // Only a closing thread waits for the count.
+  if (session_.running_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
+      session_.closed_.load(std::memory_order_acquire)) {
+    session_.running_.notify_all();
+  }
+}
+
+Status SessionUse::check() const {
+  return open_ ? Status() : failed_precondition("this session is closed");
+}
+
+Session::Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store)
+    : graph_(std::move(graph)), options_(std::move(options)), store_(std::move(store)) {}
+
+Session::~Session() = default;
+
+Result<std::shared_ptr<Session>> Session::make(std::shared_ptr<Graph> graph, SessionOptions options,
+                                               std::shared_ptr<Store> store) {
+  if (graph->parent() != nullptr) return invalid("a session needs an outermost graph, not a sub-graph");
+  if (options.threads < 0) return invalid("option 'threads' is ", options.threads, " but must be 0 or more");
+  if (options.max_plans < 1) return invalid("option 'max_plans' is ", options.max_plans, " but must be 1 or more");
+  if (store == nullptr) store = std::make_shared<Store>();
+  return std::shared_ptr<Session>(new Session(std::move(graph), std::move(options), std::move(store)));
+}
+
+bool Session::closed() const { return closed_.load(std::memory_order_acquire); }
+
+Status Session::close() {
+  if (ThreadRun::inside(*this)) {
+    return failed_precondition("a session cannot be closed from inside one of its own runs");
+  }
+  closed_.store(true, std::memory_order_release);
+  for (int32_t running = running_.load(); running != 0; running = running_.load()) running_.wait(running);
+  trim();
+  return {};
+}
+
+void Session::trim() {
+  std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> dropped;
+  std::lock_guard lock(mutex_);
+  dropped.swap(compiled_);
+}
+
+Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& signature) {
+  std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < compiled_.size(); ++i) {
+    if (!(compiled_[i].first == signature)) continue;
+    if (i > 0) std::rotate(compiled_.begin(), compiled_.begin() + i, compiled_.begin() + i + 1);
+    return compiled_[0].second;
+  }
+  GraphReading reading(*graph_);
+  WEFT_CHECK(reading.check());
+  auto compiled = std::make_shared<Compiled>();
+  WEFT_TRY(compiled->cut, cut_program(*graph_, signature.feeds, signature.fetches, signature.targets));
+  Cut& cut = compiled->cut;
+  for (ValueId id : signature.feeds) {
+    compiled->feed_types.push_back(graph_->type(id));
+    compiled->feed_names.push_back(graph_->value(id).name);
+  }
+  std::vector<std::string> names = cut.read_variables;
+  names.insert(names.end(), cut.assigned_variables.begin(), cut.assigned_variables.end());
+  for (size_t i = 0; i < names.size(); ++i) {
+    const ValueType& type = cut.variable_types[i];
+    if (!type.concrete()) return invalid("variable '", names[i], "' would be assigned ", type.text());
+    WEFT_TRY(int slot, store_->slot(names[i], type.dtype, to_shape(type.dims)));
+    (i < cut.read_variables.size() ? compiled->reads : compiled->writes).push_back(slot);
+  }
+  PlanOptions options;
+  options.rewrite = rewrite_options(builtin_rules(), options_.disabled_passes);
+  options.reference_kernels = options_.reference_kernels;
+  WEFT_TRY(Program program, optimize(cut.program, cpu_kernels(), options.rewrite));
+  compiled->executable = std::make_unique<Executable>(std::move(program), cpu_kernels(), options, options_.max_plans);
+  compiled_.insert(compiled_.begin(), {signature, compiled});
+  if (compiled_.size() > kMaxCompiled) compiled_.pop_back();
+  return compiled;
+}
+
+Status Session::initialise_needed(const std::vector<std::string>& names) {
+  // In the order of the graph, so that an initial value may read a variable made before.
+  std::vector<std::string> missing;
+  std::vector<Cut> cuts;
+  {
+    GraphReading reading(*graph_);
+    WEFT_CHECK(reading.check());
+    std::vector<ValueId> initial;
+    for (const VariableInfo& variable : graph_->variables()) {
+      if (std::find(names.begin(), names.end(), variable.name) == names.end()) continue;
+      int slot = store_->find(variable.name);
+      if (slot >= 0 && store_->initialised(slot)) continue;
+      missing.push_back(variable.name);
+      initial.push_back(variable.initial);
+    }
+    if (missing.empty()) return {};
+    // One run for all, unless an initial value reads another variable: then one by one.
+    cuts.emplace_back();
+    WEFT_TRY(cuts[0], cut_program(*graph_, {}, initial, {}));
+    if (!cuts[0].read_variables.empty()) {
+      cuts.clear();
+      for (ValueId value : initial) {
+        cuts.emplace_back();
+        WEFT_TRY(cuts.back(), cut_program(*graph_, {}, {value}, {}));
+      }
+    }
+  }
+  size_t next = 0;
+  for (Cut& cut : cuts) {
+    std::vector<Tensor> inputs, outputs;
+    for (const std::string& name : cut.read_variables) {
+      Result<Tensor> value = store_->get(name);
+      if (!value.ok()) {
+        return failed_precondition("the initial value of '", missing[next], "' reads '", name, "', which has none yet");
+      }
+      inputs.push_back(std::move(*value));
+    }
+    PlanOptions options;
+    options.rewrite = rewrite_options(builtin_rules(), options_.disabled_passes);
+    options.reference_kernels = options_.reference_kernels;
+    Executable executable(std::move(cut.program), cpu_kernels(), options, 1);
+    ExecOptions exec;
+    exec.parallel.max_threads = options_.threads;
+    RunScope scope(exec.parallel);
+    WEFT_CHECK(executable.run(inputs, exec, &outputs));
+    for (const Tensor& value : outputs) {
+      const std::string& name = missing[next++];
+      WEFT_TRY(int slot, store_->slot(name, value.dtype(), value.shape()));
+      // Another session of this store may have been first.
+      if (!store_->initialised(slot)) WEFT_CHECK(store_->set(name, value));
+    }
+  }
+  return {};
+}
+
+Status Session::initialise() {
+  SessionUse use(*this);
+  WEFT_CHECK(use.check());
+  std::vector<std::string> names;
+  for (const VariableInfo& variable : graph_->variables()) names.push_back(variable.name);
+  return initialise_needed(names);
+}
+
+Result<Tensor> Session::get_variable(std::string_view name) {
+  SessionUse use(*this);
+  WEFT_CHECK(use.check());
+  if (graph_->find_variable(name) != nullptr) WEFT_CHECK(initialise_needed({std::string(name)}));
+  return store_->get(name);
+}
+
+Status Session::set_variable(std::string_view name, Tensor value) {
+  SessionUse use(*this);
+  WEFT_CHECK(use.check());
+  WEFT_CHECK(ThreadRun::check(*this));
+  const VariableInfo* variable = graph_->find_variable(name);
+  if (variable == nullptr) return not_found("this graph has no variable '", name, "'");
+  WEFT_CHECK(check_type(value, graph_->type(variable->value), "the new value of variable", name));
+  return store_->set(name, std::move(value));
+}
+
+Status Session::Compiled::prepare_variables(Session& session) {
+  if (ready.load(std::memory_order_acquire)) return {};
+  WEFT_CHECK(session.initialise_needed(cut.read_variables));
+  for (size_t i = 0; i < reads.size(); ++i) {
+    if (!session.store_->initialised(reads[i])) {
+      return failed_precondition("variable '", cut.read_variables[i], "' has no value");
+    }
+  }
+  ready.store(true, std::memory_order_release);
+  return {};
+}
+
+Status Session::run(const Signature& signature, const std::vector<Tensor>& feeds, const RunOptions& options,
+                    std::vector<Tensor>* outputs) {
+  SessionUse use(*this);
+  WEFT_CHECK(use.check());
+  if (feeds.size() != signature.feeds.size()) {
+    return invalid("there are ", signature.feeds.size(), " feeds but ", feeds.size(), " tensors for them");
+  }
+  WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
+  for (size_t i = 0; i < feeds.size(); ++i) {
+    WEFT_CHECK(check_type(feeds[i], compiled->feed_types[i], "the tensor fed to", compiled->feed_names[i]));
+  }
+  return run_compiled(*compiled, feeds, options, outputs);
+}
+
+Status Session::run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, const RunOptions& options,
+                             std::vector<Tensor>* outputs) {
+  WEFT_CHECK(ThreadRun::check(*this));
+  WEFT_CHECK(compiled.prepare_variables(*this));
+  RunControl control(options, options_);
+  std::unique_lock<std::mutex> writer;
+  if (!compiled.writes.empty()) writer = std::unique_lock(store_->writer_mutex());
+  std::vector<Tensor> inputs = feeds;
+  std::vector<Tensor> values(compiled.reads.size());
+  store_->snapshot(compiled.reads, &values);
+  inputs.insert(inputs.end(), values.begin(), values.end());
+  values.clear();
+  size_t fetches = compiled.cut.fetch_count;
+  std::vector<Tensor> results(fetches + compiled.writes.size());
+  for (size_t i = 0; i < fetches && i < outputs->size(); ++i) results[i] = (*outputs)[i];
+  for (size_t i = 0; i < compiled.writes.size(); ++i) {
+    WEFT_TRY(results[fetches + i], store_->spare(compiled.writes[i]));
+  }
+  {
+    ThreadRun here(*this);
+    RunScope scope(control.exec.parallel);
+    WEFT_CHECK(compiled.executable->run(inputs, control.exec, &results));
+  }
+  std::vector<Tensor> written(std::make_move_iterator(results.begin() + fetches),
+                              std::make_move_iterator(results.end()));
+  inputs.clear();
+  store_->commit(compiled.writes, written);
+  results.resize(fetches);
+  *outputs = std::move(results);
+  return {};
+}
+
+}  // namespace weft

@@ -1,0 +1,86 @@
+// The values of variables.
+#include "core/runtime/store.h"
+
+#include <atomic>
+
+namespace weft {
+
+Result<int> Store::slot(std::string_view name, DType dtype, const Shape& shape) {
+  std::lock_guard lock(mutex_);
+  auto at = index_.find(name);
+  if (at != index_.end()) {
+    const Slot& slot = slots_[at->second];
+    if (slot.dtype != dtype || slot.shape != shape) {
+      return failed_precondition("variable '", name, "' is ", dtype_name(dtype), shape_text(shape),
+                                 " in the graph but ", dtype_name(slot.dtype), shape_text(slot.shape), " in the store");
+    }
+    return at->second;
+  }
+  int index = static_cast<int>(slots_.size());
+  slots_.push_back({std::string(name), dtype, shape, {}, {}});
+  index_.emplace(name, index);
+  return index;
+}
+
+int Store::find(std::string_view name) const {
+  std::lock_guard lock(mutex_);
+  auto at = index_.find(name);
+  return at == index_.end() ? -1 : at->second;
+}
+
+bool Store::initialised(int slot) const {
+  std::lock_guard lock(mutex_);
+  return !slots_[slot].value.empty();
+}
+
+Result<Tensor> Store::get(std::string_view name) const {
+  std::lock_guard lock(mutex_);
+  auto at = index_.find(name);
+  if (at == index_.end() || slots_[at->second].value.empty()) return not_found("there is no variable '", name, "'");
+  return slots_[at->second].value.copy();
+}
+
+Status Store::set(std::string_view name, Tensor value) {
+  WEFT_TRY(int index, slot(name, value.dtype(), value.shape()));
+  WEFT_TRY(Tensor copy, value.copy());
+  std::lock_guard writer(writer_);
+  std::lock_guard lock(mutex_);
+  slots_[index].value = std::move(copy);
+  return {};
+}
+
+std::vector<std::string> Store::names() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& [name, index] : index_) {
+    if (!slots_[index].value.empty()) out.push_back(name);
+  }
+  return out;
+}
+
+void Store::snapshot(const std::vector<int>& slots, std::vector<Tensor>* values) const {
+  std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < slots.size(); ++i) (*values)[i] = slots_[slots[i]].value;
+}
+
+Result<Tensor> Store::spare(int index) {
+  std::lock_guard lock(mutex_);
+  Slot& slot = slots_[index];
+  if (!slot.spare.empty() && slot.spare.buffer().use_count() == 1) {
+    // Whoever else read it has let go; what they did comes before what we write.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return std::move(slot.spare);
+  }
+  return Tensor::make(slot.dtype, slot.shape);
+}
+
+void Store::commit(const std::vector<int>& slots, std::vector<Tensor>& values) {
+  std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    Slot& slot = slots_[slots[i]];
+    slot.spare = std::move(slot.value);
+    slot.value = std::move(values[i]);
+  }
+}
+
+}  // namespace weft
