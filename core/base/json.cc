@@ -227,11 +227,12 @@ Status JsonReader::skip_value() {
 
 void append_json_string(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
+  constexpr std::string_view kPlain = "\"\\\b\f\n\r\t", kShort = "\"\\bfnrt";
   out += '"';
   for (char c : text) {
-    if (c == '"' || c == '\\') {
+    if (size_t at = kPlain.find(c); at != std::string_view::npos) {
       out += '\\';
-      out += c;
+      out += kShort[at];
     } else if (static_cast<unsigned char>(c) < 0x20) {
       out += "\\u00";
       out += kHex[c >> 4];

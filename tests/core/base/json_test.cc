@@ -92,7 +92,7 @@ TEST(Json, ExpectsKindsAndSkips) {
 TEST(Json, WritesStrings) {
   std::string out;
   append_json_string(out, std::string_view("a\"\\\n\x1f\0\u00e9/", 9));
-  EXPECT_EQ(out, "\"a\\\"\\\\\\u000a\\u001f\\u0000\u00e9/\"");
+  EXPECT_EQ(out, "\"a\\\"\\\\\\n\\u001f\\u0000\u00e9/\"");
   EXPECT_EQ(pieces(out), std::string("s:a\"\\\n\x1f\0\u00e9/ ", 12));
 }
 
