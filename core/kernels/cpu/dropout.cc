@@ -1,0 +1,60 @@
+// Kernel of weft.Dropout.
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/random_common.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft {
+namespace {
+
+struct State {
+  Philox philox;
+  int64_t count;
+  DType ratio_dtype;
+  bool has_mask;
+};
+
+double load_ratio(const State& s, const RunArgs& args) {
+  double ratio = 0;
+  with_type(FloatElements{}, s.ratio_dtype,
+            [&]<typename R>() { ratio = static_cast<double>(static_cast<Wide<R>>(*args.input<R>(1))); });
+  return ratio;
+}
+
+template <typename T>
+void run(const State& s, const RunArgs& args) {
+  using W = Wide<T>;
+  const double ratio = load_ratio(s, args);
+  if (!(ratio >= 0 && ratio <= 1)) {
+    *args.status = invalid("input 'ratio' is ", ratio, "; it must be from 0 to 1");
+    return;
+  }
+  const T* x = args.input<T>(0);
+  const int64_t counter = *args.input<int64_t>(2);
+  T* y = args.output<T>(0);
+  bool* mask = s.has_mask ? args.output<bool>(1) : nullptr;
+  const W kept = static_cast<W>(1 - ratio);
+  parallel_for(*args.parallel, s.count, 4096, 4, [&](int64_t begin, int64_t end) {
+    for_words(s.philox, counter, begin, end, [&](int64_t i, uint32_t word) {
+      const bool keep = uniform_f32(word) >= ratio;
+      y[i] = keep ? static_cast<T>(static_cast<W>(x[i]) / kept) : static_cast<T>(W(0));
+      if (mask != nullptr) mask[i] = keep;
+    });
+  });
+}
+
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  State state{Philox(static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream"))), c.count(0),
+              c.dtype(1), c.has_output(1)};
+  if (state.count / 4 >= kPositionsOfACounter) {
+    return unimplemented("Dropout of more than 2^34 elements: ", shape_text(c.shape(0)));
+  }
+  prepared->cost_ns = 4.0 * static_cast<double>(state.count);
+  with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T>>(state); });
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_dropout(KernelRegistry& kernels) { kernels.add("weft.Dropout", {"plain", nullptr, prepare}); }
+
+}  // namespace weft

@@ -1,0 +1,134 @@
+// Kernels of the random tensors.
+#include <cmath>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/random_common.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft {
+namespace {
+
+struct State {
+  uint64_t seed, stream;
+  int64_t count;
+  double a, b;  // low and high, mean and scale, or the probability
+};
+
+constexpr int64_t kBlock = 4096;
+
+// The number before `x` in its type.
+template <typename T>
+T below(T x) {
+  if constexpr (kIsHalf<T>) {
+    if ((x.bits & 0x7fff) == 0) x.bits = 0x8001;
+    else x.bits += x.bits & 0x8000 ? 1 : -1;
+    return x;
+  } else {
+    return std::nextafter(x, -std::numeric_limits<T>::infinity());
+  }
+}
+
+// `u` is in [0, 1).
+template <typename T>
+T between(double low, double high, double u) {
+  T value = static_cast<T>(low + (high - low) * u);
+  // Rounding must not reach the upper limit.
+  return static_cast<double>(value) >= high && low < high ? below(static_cast<T>(high)) : value;
+}
+
+template <typename T>
+void uniform(const State& s, const RunArgs& args) {
+  T* y = args.output<T>(0);
+  const int64_t counter = *args.input<int64_t>(1);
+  const Philox philox(s.seed, s.stream);
+  parallel_for(*args.parallel, s.count, kBlock, 5, [&](int64_t begin, int64_t end) {
+    if constexpr (std::is_same_v<T, double>) {
+      for (int64_t i = begin; i < end; ++i) {
+        const PhiloxWords words = philox.at(position_of(counter, i / 2));
+        y[i] = between<T>(s.a, s.b, uniform_f64(words.word[i % 2 * 2], words.word[i % 2 * 2 + 1]));
+      }
+    } else {
+      for_words(philox, counter, begin, end,
+                [&](int64_t i, uint32_t word) { y[i] = between<T>(s.a, s.b, uniform_f32(word)); });
+    }
+  });
+}
+
+template <typename T>
+void bernoulli(const State& s, const RunArgs& args) {
+  T* y = args.output<T>(0);
+  const int64_t counter = *args.input<int64_t>(1);
+  const Philox philox(s.seed, s.stream);
+  parallel_for(*args.parallel, s.count, kBlock, 4, [&](int64_t begin, int64_t end) {
+    for_words(philox, counter, begin, end,
+              [&](int64_t i, uint32_t word) { y[i] = static_cast<T>(uniform_f32(word) < s.a ? 1.0f : 0.0f); });
+  });
+}
+
+template <typename T>
+void normal(const State& s, const RunArgs& args) {
+  T* y = args.output<T>(0);
+  const int64_t counter = *args.input<int64_t>(1);
+  const Philox philox(s.seed, s.stream);
+  static_assert(kBlock % 2 == 0);
+  parallel_for(*args.parallel, s.count, kBlock, 25, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += 2) {
+      const NormalPair pair = normal_pair(philox.at(position_of(counter, i / 2)));
+      for (int64_t k = 0; k < std::min<int64_t>(2, end - i); ++k) {
+        y[i + k] = static_cast<T>(s.a + s.b * pair.value[k]);
+      }
+    }
+  });
+}
+
+// Every element has a position of its own; those drawn again take it from the streams behind.
+double normal_within_two(const State& s, int64_t counter, int64_t i) {
+  for (uint64_t attempt = 0;; ++attempt) {
+    const NormalPair pair = normal_pair(Philox(s.seed, s.stream + attempt).at(position_of(counter, i)));
+    for (double value : pair.value) {
+      if (std::fabs(value) <= 2) return value;
+    }
+  }
+}
+
+template <typename T>
+void truncated_normal(const State& s, const RunArgs& args) {
+  T* y = args.output<T>(0);
+  const int64_t counter = *args.input<int64_t>(1);
+  parallel_for(*args.parallel, s.count, kBlock, 50, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      y[i] = static_cast<T>(s.a + s.b * normal_within_two(s, counter, i));
+    }
+  });
+}
+
+enum class Law { kUniform, kNormal, kTruncated, kBernoulli };
+
+template <Law law>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  const char* a = law == Law::kUniform ? "low" : law == Law::kBernoulli ? "probability" : "mean";
+  const char* b = law == Law::kUniform ? "high" : law == Law::kBernoulli ? a : "scale";
+  State state{static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream")), c.output_count_of(0), c.attrs().f(a), c.attrs().f(b)};
+  if (state.count > kPositionsOfACounter) {
+    return unimplemented("a random tensor of more than 2^32 elements: ", shape_text(c.output_shape(0)));
+  }
+  prepared->cost_ns = 20.0 * static_cast<double>(state.count);
+  with_type(FloatElements{}, c.output_dtype(0), [&]<typename T>() {
+    if constexpr (law == Law::kUniform) prepared->use<&uniform<T>>(state);
+    else if constexpr (law == Law::kNormal) prepared->use<&normal<T>>(state);
+    else if constexpr (law == Law::kTruncated) prepared->use<&truncated_normal<T>>(state);
+    else prepared->use<&bernoulli<T>>(state);
+  });
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_random(KernelRegistry& kernels) {
+  kernels.add("weft.RandomUniform", {"plain", nullptr, prepare<Law::kUniform>});
+  kernels.add("weft.RandomNormal", {"plain", nullptr, prepare<Law::kNormal>});
+  kernels.add("weft.RandomTruncatedNormal", {"plain", nullptr, prepare<Law::kTruncated>});
+  kernels.add("weft.RandomBernoulli", {"plain", nullptr, prepare<Law::kBernoulli>});
+}
+
+}  // namespace weft

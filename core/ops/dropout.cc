@@ -1,0 +1,104 @@
+// Dropout: ONNX's operator, and weft.Dropout with its randomness as inputs.
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+// Inputs `ratio` and the one after it are scalars.
+Status infer_dropout(InferContext& c) {
+  for (int i : {1, 2}) {
+    if (c.has_rank(i) && c.rank(i) != 0) {
+      return invalid("input '", c.op().inputs()[i].name, "' must be a scalar but is ", c.input(i).text());
+    }
+  }
+  WEFT_CHECK(infer_same_as_first(c));
+  for (int i = 1; i < c.output_count(); ++i) c.set_dtype(i, DType::kBool);
+  return {};
+}
+
+// With the same mask as the output; where nothing was kept the scale may be infinite.
+Status dropout_grad(GradContext& c) {
+  Expr data = c.input(0), dy = c.grad(0);
+  Expr kept = 1.0 - cast(c.input(1), data.dtype());
+  if (c.needs(0)) {
+    c.set_grad(0, where(c.output(1), make(c.scope(), "weft.GradDiv", {dy, kept}), scalar_like(data, 0)));
+  }
+  if (c.needs(1)) {
+    Expr slope = make(c.scope(), "weft.GradMul", {dy, c.output(0)});
+    Expr sum = make(c.scope(), "weft.SumTo", {slope, c.input(1)});
+    c.set_grad(1, cast(make(c.scope(), "weft.GradDiv", {sum, kept}), c.input(1).dtype()));
+  }
+  return {};
+}
+
+// Absent, or known to be false.
+bool never_trains(BodyContext& c) {
+  if (!c.has_input(2)) return true;
+  const auto& mode = c.scope().graph().value(c.input(2).id()).constant;
+  return mode != nullptr && mode->count() == 1 && !*mode->as<bool>();
+}
+
+// Without `training_mode` nothing is dropped, as with the ratio 0.
+Status dropout_body(BodyContext& c) {
+  ExprScope& s = c.scope();
+  Expr data = c.input(0);
+  if (never_trains(c)) {
+    c.set_output(0, make(s, "Identity", {data}));
+    if (c.output_count() > 1) c.set_output(1, make(s, "Expand", {scalar(s, DType::kBool, 1), shape_of(data)}));
+    return {};
+  }
+  Expr ratio = c.has_input(1) ? c.input(1) : scalar_like(data, 0.5);
+  Expr active = where(c.input(2), ratio, scalar_like(ratio, 0));
+  Attrs attrs{{"seed", c.attrs().i_or("seed", 0)}, {"stream", "Dropout"}};
+  std::vector<Expr> made = make_all(s, "weft.Dropout", {data, active, constant_int(s, 0)}, std::move(attrs), 2);
+  for (int i = 0; i < c.output_count(); ++i) c.set_output(i, made[i]);
+  return {};
+}
+
+// Before opset 12 the ratio was an attribute, and nothing but inference was described.
+Status forget_old_attributes(UpgradeContext& c) {
+  for (const char* name : {"ratio", "is_test", "consumed_inputs"}) c.attrs.erase(name);
+  return {};
+}
+
+}  // namespace
+
+void define_op_dropout(OpRegistry& ops) {
+  ops.add("Dropout")
+      .group("random")
+      .since(22)
+      .doc("In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by "
+           "`1 - ratio`; otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if "
+           "absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream "
+           "\"Dropout\" and the counter 0. Use weft.Dropout to train with a new choice in every step.")
+      .types("T", kFloatTypes)
+      .types("T1", kFloatTypes)
+      .optional_attr("seed", AttrKind::kInt, "Key of the random choice.")
+      .input("data", "T", "Any shape.")
+      .optional_input("ratio", "T1", "Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.")
+      .optional_input("training_mode", "bool", "Whether to drop anything, a scalar; not if absent.")
+      .output("output", "T", "The shape of the data.")
+      .optional_output("mask", "bool", "Which elements were kept, in the shape of the data.")
+      .infer(infer_dropout)
+      .body(dropout_body)
+      .upgrade(12, forget_old_attributes);
+  ops.add(kWeftDomain, "Dropout")
+      .group("random")
+      .doc("Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The choice "
+           "depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for every "
+           "step (it counts modulo 2^32).")
+      .types("T", kFloatTypes)
+      .types("T1", kFloatTypes)
+      .attr("seed", 0, "Key of all random numbers of a program.")
+      .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.")
+      .input("data", "T", "Any shape.")
+      .input("ratio", "T1", "Probability of being dropped, a scalar from 0 to 1.")
+      .input("counter", "i64", "Number of draws made from the stream before, a scalar; usually a variable.")
+      .output("output", "T", "The shape of the data.")
+      .output("mask", "bool", "Which elements were kept, in the shape of the data.")
+      .inplace(0, 0)
+      .infer(infer_dropout)
+      .grad(dropout_grad);
+}
+
+}  // namespace weft
