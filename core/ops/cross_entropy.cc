@@ -1,0 +1,212 @@
+// Losses of class labels: NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss.
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+// Scores [N, C, d1, ...], labels [N, d1, ...], weights [C]; the loss is a scalar or shaped as the labels.
+Status infer_loss(InferContext& c) {
+  const std::string& reduction = c.attrs().s("reduction");
+  if (reduction != "none" && reduction != "sum" && reduction != "mean") {
+    return invalid("attribute 'reduction' must be \"none\", \"sum\" or \"mean\" but is \"", reduction, "\"");
+  }
+  if (c.has_rank(0) && c.rank(0) < 2) return invalid("the scores need a batch and a class axis but are ", c.input(0).text());
+  if (c.has_rank(0) && c.has_rank(1)) {
+    const Dims &scores = c.dims(0), &labels = c.dims(1);
+    bool fits = scores.size() == labels.size() + 1;
+    for (size_t i = 0; fits && i < labels.size(); ++i) {
+      const Dim& other = scores[i == 0 ? 0 : i + 1];
+      fits = labels[i] == other || !labels[i].known() || !other.known();
+    }
+    if (!fits) {
+      return invalid("the labels must have the shape of the scores without their class axis, but are ",
+                     c.input(1).text(), " for scores of ", c.input(0).text());
+    }
+  }
+  if (c.has_rank(2)) {
+    bool fits = c.rank(2) == 1;
+    if (fits && c.has_rank(0)) {
+      fits = c.dims(2)[0] == c.dims(0)[1] || !c.dims(2)[0].known() || !c.dims(0)[1].known();
+    }
+    if (!fits) return invalid("there must be one weight a class, but the weights are ", c.input(2).text());
+  }
+  if (reduction != "none") {
+    c.set_dims(0, {});
+  } else if (c.has_rank(1)) {
+    c.set_dims(0, c.dims(1));
+  } else if (c.has_rank(0)) {
+    Dims dims = c.dims(0);
+    dims.erase(dims.begin() + 1);
+    c.set_dims(0, std::move(dims));
+  }
+  if (c.output_count() > 1 && c.has_rank(0)) c.set_dims(1, c.dims(0));
+  return {};
+}
+
+// What the rules share: everything in the shape of the labels unless said otherwise.
+struct Labels {
+  Expr safe;     // the labels, 0 for the ignored ones
+  Expr valid;    // which count; none if all do
+  Expr weight;   // of each, 0 for the ignored ones; none if all are 1
+  Expr hit;      // [N, C, d1, ...]: where the class is the label
+};
+
+// Where along the class axis of the scores the labels are.
+Expr hits(Expr scores, Expr labels) {
+  ExprScope& s = scores.scope();
+  Expr count = make(s, "Gather", {shape_of(scores), constant_int(s, 1)}, {{"axis", 0}});
+  Expr classes = make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)});
+  std::vector<int64_t> axes;
+  for (int64_t i = 1; i + 1 < scores.rank(); ++i) axes.push_back(i);
+  if (!axes.empty()) classes = unsqueeze(classes, axes);
+  return make(s, "Equal", {unsqueeze(cast(labels, DType::kI64), {1}), classes});
+}
+
+Labels read_labels(GradContext& c) {
+  ExprScope& s = c.scope();
+  Expr scores = c.input(0), labels = c.input(1);
+  Labels out;
+  out.safe = labels;
+  if (c.attrs().has("ignore_index")) {
+    Expr ignored = make(s, "Equal", {labels, scalar_like(labels, static_cast<double>(c.attrs().i("ignore_index")))});
+    out.valid = make(s, "Not", {ignored});
+    out.safe = where(ignored, scalar_like(labels, 0), labels);
+  }
+  if (c.has_input(2)) {
+    out.weight = make(s, "Gather", {c.input(2), out.safe}, {{"axis", 0}});
+    if (out.valid.valid()) out.weight = where(out.valid, out.weight, scalar_like(scores, 0));
+  } else if (out.valid.valid()) {
+    out.weight = cast(out.valid, scores.dtype());
+  }
+  out.hit = hits(scores, out.safe);
+  return out;
+}
+
+// The loss's slope to minus the label's log-probability.
+Expr label_slope(GradContext& c, const Labels& labels) {
+  ExprScope& s = c.scope();
+  Expr dy = c.grad(0);
+  if (c.attrs().s("reduction") == "mean") {
+    Expr total = labels.weight.valid() ? make(s, "weft.SumTo", {labels.weight, scalar_like(dy, 0)})
+                                       : cast(make(s, "Size", {c.input(1)}), dy.dtype());
+    dy = dy / total;
+  }
+  Expr slope = labels.weight.valid() ? dy * labels.weight : expand_like(dy, c.input(1));
+  // With all labels ignored the total is 0 and the quotient no number.
+  return labels.valid.valid() ? where(labels.valid, slope, scalar_like(slope, 0)) : slope;
+}
+
+// Of log-probabilities [N, C, d1, ...]; a label's weight moves the mean's divisor too.
+Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
+  ExprScope& s = c.scope();
+  Expr zero = scalar_like(log_prob, 0), dy = c.grad(0);
+  std::vector<int64_t> axes{0};
+  for (int64_t i = 2; i < log_prob.rank(); ++i) axes.push_back(i);
+  Expr losses = -reduce_sum(where(labels.hit, log_prob, zero), {1}, false);
+  if (c.attrs().s("reduction") == "mean") {
+    losses = (losses - c.output(0)) / make(s, "weft.SumTo", {labels.weight, zero});
+  }
+  Expr slope = make(s, "weft.GradMul", {expand_like(dy, c.input(1)), losses});
+  if (labels.valid.valid()) slope = where(labels.valid, slope, zero);
+  return reduce_sum(where(labels.hit, unsqueeze(slope, {1}), zero), axes, false);
+}
+
+Status needs_rank(GradContext& c) {
+  if (c.input(0).has_rank()) return {};
+  return unimplemented("the gradient needs the rank of the scores, which are ", c.input(0).type().text());
+}
+
+Status nll_grad(GradContext& c) {
+  WEFT_CHECK(needs_rank(c));
+  Labels labels = read_labels(c);
+  Expr zero = scalar_like(c.input(0), 0);
+  if (c.needs(0)) c.set_grad(0, where(labels.hit, unsqueeze(-label_slope(c, labels), {1}), zero));
+  if (c.needs(2)) c.set_grad(2, weight_grad(c, labels, c.input(0)));
+  return {};
+}
+
+Status cross_entropy_grad(GradContext& c) {
+  WEFT_CHECK(needs_rank(c));
+  ExprScope& s = c.scope();
+  Expr scores = c.input(0);
+  Labels labels = read_labels(c);
+  Expr dx;
+  if (c.needs(0) && c.has_grad(0)) {
+    dx = make(s, "weft.SoftmaxCrossEntropyGrad", {scores, labels.safe, label_slope(c, labels)});
+  }
+  if (c.needs(0) && c.has_grad(1)) {
+    Expr softmax = make(s, "Softmax", {scores}, {{"axis", 1}});
+    Expr through = c.grad(1) - softmax * reduce_sum(c.grad(1), {1}, true);
+    dx = dx.valid() ? dx + through : through;
+  }
+  if (c.needs(0)) c.set_grad(0, dx);
+  if (c.needs(2) && c.has_grad(0)) {
+    c.set_grad(2, weight_grad(c, labels, make(s, "LogSoftmax", {scores}, {{"axis", 1}})));
+  }
+  return {};
+}
+
+// y = (p - hit) * slope with p = softmax(scores): dp = dy * slope, through the softmax; dslope sums dy * (p - hit).
+Status slope_grad(GradContext& c) {
+  WEFT_CHECK(needs_rank(c));
+  ExprScope& s = c.scope();
+  Expr dy = c.grad(0), softmax = make(s, "Softmax", {c.input(0)}, {{"axis", 1}});
+  if (c.needs(0)) {
+    Expr dp = dy * unsqueeze(c.input(2), {1});
+    c.set_grad(0, softmax * (dp - reduce_sum(dp * softmax, {1}, true)));
+  }
+  if (c.needs(2)) {
+    Expr hit = cast(hits(c.input(0), c.input(1)), dy.dtype());
+    c.set_grad(2, reduce_sum(dy * (softmax - hit), {1}, false));
+  }
+  return {};
+}
+
+OpDef& add_loss(OpRegistry& ops, std::string_view name, int since, std::string_view doc) {
+  return ops.add(name)
+      .group("loss")
+      .since(since)
+      .doc(cat(doc,
+               " With the reduction \"mean\" the sum is divided by the sum of the weights of all labels that are not "
+               "ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the gradient is then 0."))
+      .types("T", kFloatTypes)
+      .types("Tind", kIndexTypes)
+      .attr("reduction", "mean", "\"none\", \"sum\" or \"mean\".")
+      .optional_attr("ignore_index", AttrKind::kInt, "Labels of this value count nothing; it may be outside [0, C).")
+      .infer(infer_loss);
+}
+
+}  // namespace
+
+void define_op_cross_entropy(OpRegistry& ops) {
+  add_loss(ops, "NegativeLogLikelihoodLoss", 22, "Minus the input at each label, times the label's weight.")
+      .input("input", "T", "Log-probabilities [N, C, d1, ...].")
+      .input("target", "Tind", "Labels [N, d1, ...], each in [0, C).")
+      .optional_input("weight", "T", "A weight for each class, [C].")
+      .output("loss", "T", "A scalar, or with the reduction \"none\" shaped as the target.")
+      .grad(nll_grad);
+  add_loss(ops, "SoftmaxCrossEntropyLoss", 13,
+           "Minus the logarithm of the softmax of the scores over the class axis at each label, times the label's "
+           "weight.")
+      .input("scores", "T", "Unscaled log-probabilities [N, C, d1, ...].")
+      .input("labels", "Tind", "Labels [N, d1, ...], each in [0, C).")
+      .optional_input("weights", "T", "A weight for each class, [C].")
+      .output("output", "T", "A scalar, or with the reduction \"none\" shaped as the labels.")
+      .optional_output("log_prob", "T", "The logarithm of the softmax, in the shape of the scores.")
+      .grad(cross_entropy_grad);
+  ops.add(kWeftDomain, "SoftmaxCrossEntropyGrad")
+      .group("loss")
+      .doc("The softmax of the scores over the class axis, less 1 at the labels, times a slope for each label; 0 where "
+           "the slope is exactly 0. It is the gradient of SoftmaxCrossEntropyLoss.")
+      .types("T", kFloatTypes)
+      .types("Tind", kIndexTypes)
+      .input("scores", "T", "Unscaled log-probabilities [N, C, d1, ...].")
+      .input("labels", "Tind", "Labels [N, d1, ...], each in [0, C).")
+      .input("slope", "T", "Factor for each label, in the shape of the labels.")
+      .output("gradient", "T", "The shape of the scores.")
+      .inplace(0, 0)
+      .infer(infer_same_as_first)
+      .grad(slope_grad);
+}
+
+}  // namespace weft
