@@ -1,0 +1,41 @@
+// The text format of tests/ops/*.case: what an operator does with given inputs, or how it fails.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/op/attr.h"
+
+namespace weft {
+
+struct CaseInput {
+  std::string name;
+  bool omitted = false;
+  Tensor value;
+};
+
+struct CaseOutput {
+  std::string name;
+  bool compared = true;
+  Tensor value;
+};
+
+struct Case {
+  std::string op;  // full name
+  std::string name;
+  int line = 0;
+  int opset = 0;
+  Attrs attrs;
+  std::vector<CaseInput> inputs;
+  std::vector<CaseOutput> outputs;
+  std::optional<double> tolerance;
+  bool gradient = true;
+  std::string fails_code;  // "" for a case that must succeed
+  std::string fails_text;
+};
+
+// Errors name file and line.
+Result<std::vector<Case>> read_case_file(const std::string& path);
+
+}  // namespace weft

@@ -1,0 +1,286 @@
+// What is derived from one case: value, shape, kernels, threads, offsets, optimizer, failures.
+#include "tests/case_runner/checks.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/runtime/builtin.h"
+#include "core/runtime/session.h"
+
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
+namespace weft {
+
+namespace {
+
+double element(const Tensor& tensor, int64_t i) {
+  switch (tensor.dtype()) {
+    case DType::kF32: return tensor.as<float>()[i];
+    case DType::kF64: return tensor.as<double>()[i];
+    case DType::kF16: return f16_to_float(tensor.as<uint16_t>()[i]);
+    case DType::kBF16: return bf16_to_float(tensor.as<uint16_t>()[i]);
+    case DType::kI8: return tensor.as<int8_t>()[i];
+    case DType::kI16: return tensor.as<int16_t>()[i];
+    case DType::kI32: return tensor.as<int32_t>()[i];
+    case DType::kU8: return tensor.as<uint8_t>()[i];
+    case DType::kU16: return tensor.as<uint16_t>()[i];
+    case DType::kU32: return tensor.as<uint32_t>()[i];
+    case DType::kBool: return tensor.as<bool>()[i];
+    default: return static_cast<double>(tensor.as<int64_t>()[i]);
+  }
+}
+
+enum class Feed { kFixed, kSymbolic, kConstant };
+
+struct Built {
+  std::shared_ptr<Graph> graph;
+  Signature signature;
+  std::vector<Tensor> feeds;
+  std::vector<ValueType> output_types;
+};
+
+Status build(const Case& c, Feed feed, Built* built) {
+  WEFT_TRY(built->graph, Graph::make(builtin_ops(), c.opset));
+  Graph& graph = *built->graph;
+  std::vector<ValueId> inputs;
+  for (const CaseInput& input : c.inputs) {
+    if (input.omitted) {
+      inputs.push_back(kNoValue);
+      continue;
+    }
+    const Tensor& value = input.value;
+    ValueId id;
+    if (feed == Feed::kConstant && value.kind() == Kind::kTensor) {
+      WEFT_TRY(id, graph.add_constant(value, input.name));
+    } else {
+      ValueType type;
+      type.kind = value.kind();
+      type.dtype = value.dtype();
+      if (value.kind() == Kind::kTensor) {
+        type.has_rank = true;
+        type.dims = to_dims(value.shape());
+        if (feed == Feed::kSymbolic) {
+          for (size_t d = 0; d < type.dims.size(); ++d) type.dims[d] = Dim::symbol(cat(input.name, "_", d));
+        }
+      }
+      WEFT_TRY(id, graph.add_input(input.name, type));
+      built->signature.feeds.push_back(id);
+      built->feeds.push_back(value);
+    }
+    inputs.push_back(id);
+  }
+  auto [domain, name] = split_op_name(c.op);
+  NodeOptions options;
+  options.output_count = static_cast<int>(c.outputs.size());
+  options.origin = cat("case ", c.name);
+  WEFT_TRY(NodeId node, graph.add(domain, name, inputs, c.attrs, options));
+  for (int i = 0; i < graph.node(node).output_count; ++i) {
+    built->signature.fetches.push_back(graph.node(node).output(i));
+    built->output_types.push_back(graph.type(graph.node(node).output(i)));
+  }
+  return {};
+}
+
+Status run(const Built& built, const SessionOptions& options, std::vector<Tensor>* outputs) {
+  WEFT_TRY(auto session, Session::make(built.graph, options));
+  return session->run(built.signature, built.feeds, {}, outputs);
+}
+
+Status build_and_run(const Case& c, Feed feed, const SessionOptions& options, std::vector<Tensor>* outputs) {
+  Built built;
+  WEFT_CHECK(build(c, feed, &built));
+  return run(built, options, outputs);
+}
+
+class Checker {
+ public:
+  explicit Checker(const Case& c) : c_(c) {
+    double base = 1e-5;
+    for (const CaseOutput& output : c.outputs) {
+      if (output.compared && output.value.dtype() == DType::kF64) base = 1e-12;
+      if (output.compared && (output.value.dtype() == DType::kF16 || output.value.dtype() == DType::kBF16)) base = 1e-2;
+    }
+    relative_ = c.tolerance.value_or(base);
+    absolute_ = c.tolerance.value_or(base == 1e-5 ? 1e-6 : base);
+  }
+
+  std::vector<std::string> run_all() {
+    if (!c_.fails_code.empty()) {
+      expect_failure();
+      return std::move(problems_);
+    }
+    Built built;
+    Status status = build(c_, Feed::kFixed, &built);
+    if (status.ok()) status = run(built, {}, &first_);
+    if (!status.ok()) {
+      problems_.push_back(cat("run: ", status.text()));
+      return std::move(problems_);
+    }
+    check_types(built, "inferred shape");
+    against_case("value", first_);
+    Built symbolic;
+    std::vector<Tensor> outputs;
+    if (step("symbolic dimensions", build(c_, Feed::kSymbolic, &symbolic)) &&
+        step("symbolic dimensions", run(symbolic, {}, &outputs))) {
+      same_bits("symbolic dimensions", outputs);
+      check_types(symbolic, "inferred symbolic shape");
+    }
+    if (step("constant inputs", build_and_run(c_, Feed::kConstant, {}, &outputs))) same_bits("constant inputs", outputs);
+    SessionOptions options;
+    options.reference_kernels = true;
+    if (step("reference kernel", build_and_run(c_, Feed::kFixed, options, &outputs))) {
+      against_case("reference kernel", outputs);
+    }
+    options = {};
+    options.disabled_passes = {"*"};
+    if (step("unoptimized", build_and_run(c_, Feed::kFixed, options, &outputs))) against_case("unoptimized", outputs);
+    for (int threads : {1, 2, 4}) {
+      options = {};
+      options.threads = threads;
+      std::string what = cat(threads, " threads");
+      if (step(what, build_and_run(c_, Feed::kFixed, options, &outputs))) same_bits(what, outputs);
+    }
+    check_offsets(built);
+    check_flush_to_zero(built);
+    return std::move(problems_);
+  }
+
+ private:
+  bool step(const std::string& what, const Status& status) {
+    if (!status.ok()) problems_.push_back(cat(what, ": ", status.text()));
+    return status.ok();
+  }
+
+  void expect_failure() {
+    for (Feed feed : {Feed::kFixed, Feed::kSymbolic}) {
+      std::vector<Tensor> outputs;
+      Status status = build_and_run(c_, feed, {}, &outputs);
+      if (status.ok()) {
+        problems_.push_back(cat("expected ", c_.fails_code, " but it succeeded"));
+      } else if (c_.fails_code != code_name(status.code()) || status.text().find(c_.fails_text) == std::string::npos) {
+        problems_.push_back(cat("expected ", c_.fails_code, " \"", c_.fails_text, "\" but got ", status.text()));
+      } else if (status.op().empty()) {
+        problems_.push_back(cat("the error does not name its operator: ", status.text()));
+      }
+    }
+  }
+
+  void check_types(const Built& built, const char* what) {
+    for (size_t i = 0; i < first_.size(); ++i) {
+      const ValueType& type = built.output_types[i];
+      bool same = type.kind == first_[i].kind();
+      if (same && type.kind == Kind::kTensor) {
+        same = type.dtype == first_[i].dtype() && (!type.has_rank || type.dims.size() == first_[i].shape().size());
+        for (size_t d = 0; same && type.has_rank && d < type.dims.size(); ++d) {
+          same = !type.dims[d].known() || type.dims[d].value() == first_[i].shape()[d];
+        }
+      }
+      if (!same) problems_.push_back(cat(what, ": output ", i, " is inferred as ", type.text(), " but is ", first_[i].summary()));
+      if (type.ints != nullptr && first_[i].dtype() == DType::kI64) {
+        std::vector<int64_t> values = *first_[i].to_ints();
+        for (size_t k = 0; k < values.size() && k < type.ints->size(); ++k) {
+          const Dim& known = (*type.ints)[k];
+          if (known.known() && known.value() != values[k]) {
+            problems_.push_back(cat(what, ": element ", k, " of output ", i, " is inferred as ", known.text(), " but is ", values[k]));
+          }
+        }
+      }
+    }
+  }
+
+  void against_case(const std::string& what, const std::vector<Tensor>& outputs) {
+    for (size_t i = 0; i < c_.outputs.size(); ++i) {
+      if (!c_.outputs[i].compared) continue;
+      Difference d = compare(outputs[i], c_.outputs[i].value, relative_, absolute_);
+      if (!d.same) problems_.push_back(cat(what, ": output '", c_.outputs[i].name, "' ", d.text));
+    }
+  }
+
+  void same_bits(const std::string& what, const std::vector<Tensor>& outputs) {
+    for (size_t i = 0; i < first_.size(); ++i) {
+      if (outputs[i].same_bits(first_[i])) continue;
+      Difference d = compare(outputs[i], first_[i], 0, 0);
+      problems_.push_back(cat(what, ": output ", i, " has other bits: ", d.text));
+    }
+  }
+
+  // The same feeds at every address that their dtype allows.
+  void check_offsets(const Built& built) {
+    for (int64_t shift = 1; shift < 64; ++shift) {
+      Built moved = built;
+      bool any = false;
+      for (Tensor& feed : moved.feeds) {
+        if (feed.kind() != Kind::kTensor || feed.dtype() == DType::kString) continue;
+        int64_t align = std::max<int64_t>(1, dtype_bits(feed.dtype()) / 8);
+        if (shift % align != 0) continue;
+        Result<std::shared_ptr<Buffer>> buffer = Buffer::allocate(feed.bytes() + 64);
+        if (!buffer.ok()) continue;
+        char* data = static_cast<char*>((*buffer)->data()) + shift;
+        if (feed.bytes() > 0) std::memcpy(data, feed.data(), feed.bytes());
+        Result<Tensor> tensor = Tensor::over(feed.dtype(), feed.shape(), *buffer, shift);
+        if (!tensor.ok()) continue;
+        feed = *tensor;
+        any = true;
+      }
+      std::vector<Tensor> outputs;
+      if (!any) continue;
+      std::string what = cat("offset of ", shift, " bytes");
+      if (!step(what, run(moved, {}, &outputs))) return;
+      size_t before = problems_.size();
+      same_bits(what, outputs);
+      if (problems_.size() != before) return;
+    }
+  }
+
+  void check_flush_to_zero([[maybe_unused]] const Built& built) {
+#ifdef __SSE__
+    unsigned int saved = _mm_getcsr();
+    _mm_setcsr(saved | 0x8040);  // flush results, take denormals for zero
+    std::vector<Tensor> outputs;
+    Status status = run(built, {}, &outputs);
+    unsigned int after = _mm_getcsr();
+    _mm_setcsr(saved);
+    if ((after & 0x8040) != 0x8040) problems_.push_back("flush to zero: the caller's control word was not restored");
+    if (step("flush to zero", status)) same_bits("flush to zero", outputs);
+#endif
+  }
+
+  const Case& c_;
+  double relative_, absolute_;
+  std::vector<Tensor> first_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+Difference compare(const Tensor& found, const Tensor& wanted, double relative, double absolute) {
+  if (found.kind() != wanted.kind() || (found.kind() == Kind::kTensor && found.dtype() != wanted.dtype()) ||
+      found.shape() != wanted.shape() || found.count() != wanted.count()) {
+    return {false, cat("is ", found.summary(), " but must be ", wanted.summary())};
+  }
+  if (found.kind() != Kind::kTensor) {
+    for (size_t i = 0; i < found.items().size(); ++i) {
+      Difference d = compare(found.items()[i], wanted.items()[i], relative, absolute);
+      if (!d.same) return {false, cat("item ", i, " ", d.text)};
+    }
+    return {};
+  }
+  if (found.dtype() == DType::kString) {
+    if (found.strings() == wanted.strings()) return {};
+    return {false, "has other strings"};
+  }
+  for (int64_t i = 0; i < found.count(); ++i) {
+    double a = element(found, i), b = element(wanted, i);
+    bool exact = !is_float(found.dtype());
+    bool same = a == b || (std::isnan(a) && std::isnan(b)) ||
+                (!exact && std::fabs(a - b) <= absolute + relative * std::fabs(b) && std::isfinite(a));
+    if (!same) return {false, cat("has ", a, " at element ", i, " where ", b, " is wanted")};
+  }
+  return {};
+}
+
+std::vector<std::string> check_case(const Case& c) { return Checker(c).run_all(); }
+
+}  // namespace weft
