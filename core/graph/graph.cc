@@ -221,7 +221,7 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
                           Attrs attrs, NodeOptions options) {
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
-  if (op->domain().empty() && opset_ < kNewestOpset) {
+  if (op->domain().empty() && !op->upgrades().empty()) {
     std::string name = op->name();
     for (ValueId input : inputs) {
       if (input != kNoValue && !has_value(input)) return invalid("an input of ", name, " is not a value of this graph");

@@ -1,6 +1,7 @@
 // What is derived from one case: value, shape, kernels, threads, offsets, optimizer, failures.
 #include "tests/case_runner/checks.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 

@@ -1,4 +1,5 @@
 // Analytic against numeric gradients of a case, first and second order, in f64.
+#include <algorithm>
 #include <cmath>
 
 #include "core/passes/differentiate.h"
