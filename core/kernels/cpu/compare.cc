@@ -32,7 +32,14 @@ void run_equal_bools(const Broadcast& plan, const RunArgs& args) {
                                         [](uint8_t a, uint8_t b) { return (a != 0) == (b != 0); });
 }
 
-Status run_equal_strings(const Broadcast& plan, TensorArgs& args) {
+struct StringState {
+  Broadcast plan;
+  Shape shape;
+};
+
+Status run_equal_strings(const StringState& s, TensorArgs& args) {
+  const Broadcast& plan = s.plan;
+  WEFT_TRY(args.out[0], Tensor::make(DType::kBool, s.shape));
   const std::vector<std::string>&a = args.in[0].strings(), &b = args.in[1].strings();
   bool* y = args.out[0].as<bool>();
   for_runs<2>(plan, 0, plan.count, [&](int64_t out, const int64_t* at, int64_t n) {
@@ -48,7 +55,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   if (c.dtype(0) == DType::kBool) {
     prepared->use<&run_equal_bools>(std::move(plan));
   } else if (c.dtype(0) == DType::kString) {
-    prepared->use_tensors<&run_equal_strings>(std::move(plan));
+    prepared->use_tensors<&run_equal_strings>(StringState{std::move(plan), c.output_shape(0)});
   } else {
     with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, test>>(std::move(plan)); });
   }

@@ -48,7 +48,14 @@ void run_where(const Broadcast& plan, const RunArgs& args) {
   });
 }
 
-Status run_where_strings(const Broadcast& plan, TensorArgs& args) {
+struct StringState {
+  Broadcast plan;
+  Shape shape;
+};
+
+Status run_where_strings(const StringState& s, TensorArgs& args) {
+  const Broadcast& plan = s.plan;
+  WEFT_TRY(args.out[0], Tensor::make(DType::kString, s.shape));
   const uint8_t* condition = args.in[0].as<uint8_t>();
   const std::vector<std::string>&x = args.in[1].strings(), &y = args.in[2].strings();
   std::vector<std::string>& to = args.out[0].mutable_strings();
@@ -65,7 +72,7 @@ Status prepare_where(const KernelContext& c, PreparedKernel* prepared) {
   Broadcast plan = plan_broadcast(c);
   prepared->cost_ns = 0.7 * static_cast<double>(plan.count);
   if (c.dtype(1) == DType::kString) {
-    prepared->use_tensors<&run_where_strings>(std::move(plan));
+    prepared->use_tensors<&run_where_strings>(StringState{std::move(plan), c.output_shape(0)});
     return {};
   }
   switch (dtype_size(c.dtype(1))) {
