@@ -2,8 +2,46 @@
 #include "core/tensor/dim.h"
 
 #include <algorithm>
+#include <limits>
+
+#include "core/base/philox.h"
 
 namespace weft {
+
+namespace {
+
+// A model may write any number into a shape: what would overflow stays as large as it gets, and fails as a size.
+int64_t add(int64_t a, int64_t b) {
+  int64_t sum;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return a < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
+}
+
+int64_t multiply(int64_t a, int64_t b) {
+  int64_t product;
+  if (!__builtin_mul_overflow(a, b, &product)) return product;
+  return (a < 0) != (b < 0) ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
+}
+
+constexpr size_t kMostTerms = 64, kMostFactors = 16, kLongestName = 200;
+
+// A symbol named after an expression. A long one is named after the expression's hash, so that names cannot double with
+// every operator of a model.
+Dim named(std::string expression) {
+  if (expression.size() > kLongestName) {
+    expression = cat("expression#", hash_name(expression), ".", expression.size());
+  }
+  return Dim::symbol(std::move(expression));
+}
+
+// max(a, b) and the like, the same symbol for both orders of the arguments.
+Dim symmetric(std::string_view function, const Dim& a, const Dim& b) {
+  std::string first = a.text(), second = b.text();
+  if (second < first) std::swap(first, second);
+  return named(cat(function, "(", first, ", ", second, ")"));
+}
+
+}  // namespace
 
 Dim Dim::symbol(std::string name) { return from_terms({Term{{std::move(name)}, 1}}); }
 
@@ -13,7 +51,7 @@ Dim Dim::from_terms(Terms terms) {
   Terms merged;
   for (Term& term : terms) {
     if (!merged.empty() && merged.back().symbols == term.symbols) {
-      merged.back().coefficient += term.coefficient;
+      merged.back().coefficient = add(merged.back().coefficient, term.coefficient);
     } else {
       merged.push_back(std::move(term));
     }
@@ -55,21 +93,25 @@ bool Dim::never_negative() const {
 }
 
 Dim Dim::operator+(const Dim& other) const {
-  if (known() && other.known()) return Dim(value_ + other.value_);
+  if (known() && other.known()) return Dim(add(value_, other.value_));
   Terms sum = terms();
   for (Term& term : other.terms()) sum.push_back(std::move(term));
+  if (sum.size() > kMostTerms) return named(cat(text(), " + ", other.text()));
   return from_terms(std::move(sum));
 }
 
 Dim Dim::operator-(const Dim& other) const { return *this + other * Dim(-1); }
 
 Dim Dim::operator*(const Dim& other) const {
-  if (known() && other.known()) return Dim(value_ * other.value_);
-  Terms product;
-  for (const Term& a : terms()) {
-    for (const Term& b : other.terms()) {
-      Term term{a.symbols, a.coefficient * b.coefficient};
+  if (known() && other.known()) return Dim(multiply(value_, other.value_));
+  Terms left = terms(), right = other.terms(), product;
+  auto too_large = [&] { return named(cat("(", text(), ")*(", other.text(), ")")); };
+  if (left.size() * right.size() > kMostTerms) return too_large();
+  for (const Term& a : left) {
+    for (const Term& b : right) {
+      Term term{a.symbols, multiply(a.coefficient, b.coefficient)};
       term.symbols.insert(term.symbols.end(), b.symbols.begin(), b.symbols.end());
+      if (term.symbols.size() > kMostFactors) return too_large();
       std::sort(term.symbols.begin(), term.symbols.end());
       product.push_back(std::move(term));
     }
@@ -79,6 +121,7 @@ Dim Dim::operator*(const Dim& other) const {
 
 Result<Dim> Dim::exact_div(const Dim& divisor) const {
   if (*this == divisor && !divisor.is(0)) return Dim(1);
+  if (divisor.is(-1)) return *this * divisor;  // the smallest number has no opposite
   Terms below = divisor.terms();
   if (below.size() != 1) return invalid(text(), " is not a multiple of ", divisor.text());
   Terms quotient;
@@ -99,13 +142,14 @@ Result<Dim> Dim::exact_div(const Dim& divisor) const {
 
 Dim Dim::floor_div(const Dim& divisor) const {
   if (known() && divisor.known() && divisor.value_ != 0) {
+    if (divisor.value_ == -1) return *this * divisor;
     int64_t quotient = value_ / divisor.value_;
     if (value_ % divisor.value_ != 0 && (value_ < 0) != (divisor.value_ < 0)) --quotient;
     return Dim(quotient);
   }
   Result<Dim> exact = exact_div(divisor);
   if (exact.ok()) return *exact;
-  return symbol(cat("floor((", text(), ")/(", divisor.text(), "))"));
+  return named(cat("floor((", text(), ")/(", divisor.text(), "))"));
 }
 
 Dim Dim::ceil_div(const Dim& divisor) const { return (*this + divisor - Dim(1)).floor_div(divisor); }
@@ -113,17 +157,13 @@ Dim Dim::ceil_div(const Dim& divisor) const { return (*this + divisor - Dim(1)).
 Dim Dim::max(const Dim& a, const Dim& b) {
   if (a == b) return a;
   if (a.known() && b.known()) return std::max(a.value_, b.value_);
-  std::string first = a.text(), second = b.text();
-  if (second < first) std::swap(first, second);
-  return symbol(cat("max(", first, ", ", second, ")"));
+  return symmetric("max", a, b);
 }
 
 Dim Dim::min(const Dim& a, const Dim& b) {
   if (a == b) return a;
   if (a.known() && b.known()) return std::min(a.value_, b.value_);
-  std::string first = a.text(), second = b.text();
-  if (second < first) std::swap(first, second);
-  return symbol(cat("min(", first, ", ", second, ")"));
+  return symmetric("min", a, b);
 }
 
 std::string Dim::text() const {
@@ -131,15 +171,12 @@ std::string Dim::text() const {
   std::string out;
   // The constant part sorts first and reads better last.
   auto write = [&out](const Term& term) {
-    int64_t magnitude = term.coefficient;
-    if (out.empty()) {
-      if (magnitude < 0 && !term.symbols.empty()) {
-        out += '-';
-        magnitude = -magnitude;
-      }
-    } else {
-      out += magnitude < 0 ? " - " : " + ";
-      magnitude = magnitude < 0 ? -magnitude : magnitude;
+    bool negative = term.coefficient < 0;
+    uint64_t magnitude = negative ? 0 - static_cast<uint64_t>(term.coefficient) : term.coefficient;
+    if (!out.empty()) {
+      out += negative ? " - " : " + ";
+    } else if (negative) {
+      out += '-';
     }
     if (term.symbols.empty()) {
       out += cat(magnitude);
@@ -171,9 +208,11 @@ Shape to_shape(const Dims& dims) {
 }
 
 Result<int64_t> element_count(const Shape& shape) {
-  int64_t count = 1;
   for (int64_t dim : shape) {
     if (dim < 0) return invalid("shape ", shape_text(shape), " has a negative dimension");
+  }
+  int64_t count = 1;
+  for (int64_t dim : shape) {
     if (__builtin_mul_overflow(count, dim, &count)) {
       // A zero further on makes the product fit after all.
       if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return int64_t{0};
@@ -237,9 +276,7 @@ Result<Dims> broadcast(const Dims& a, const Dims& b) {
     } else if (y.known()) {
       out[i] = y;
     } else {
-      std::string first = x.text(), second = y.text();
-      if (second < first) std::swap(first, second);
-      out[i] = Dim::symbol(cat("broadcast(", first, ", ", second, ")"));
+      out[i] = symmetric("broadcast", x, y);
     }
   }
   return out;

@@ -96,7 +96,7 @@ Result<View> check(const DLTensor& dl) {
   WEFT_TRY(view.dtype, dtype_of_dlpack(dl.dtype));
   view.shape.assign(dl.shape, dl.shape + dl.ndim);
   WEFT_TRY(int64_t count, element_count(view.shape));
-  if (count > (int64_t{1} << 56)) return invalid("the tensor claims ", count, " elements");
+  if (count > kMostElements) return invalid("the tensor claims ", count, " elements");
   view.bytes = dtype_bytes(view.dtype, count);
   if (dl.strides != nullptr && count > 1) {
     int64_t compact = 1;

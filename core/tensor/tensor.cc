@@ -10,10 +10,20 @@ namespace weft {
 namespace {
 const std::vector<std::string> kNoStrings;
 const std::vector<Tensor> kNoItems;
+
+// Elements of a tensor that may exist.
+Result<int64_t> checked_count(DType dtype, const Shape& shape) {
+  if (dtype == DType::kNone) return invalid("a tensor needs an element type");
+  WEFT_TRY(int64_t count, element_count(shape));
+  if (count > kMostElements) {
+    return make_error(Code::kResourceExhausted, dtype_name(dtype), shape_text(shape), " is too large");
+  }
+  return count;
+}
 }  // namespace
 
 Result<Tensor> Tensor::make(DType dtype, Shape shape) {
-  WEFT_TRY(int64_t count, element_count(shape));
+  WEFT_TRY(int64_t count, checked_count(dtype, shape));
   Tensor out;
   out.dtype_ = dtype;
   out.shape_ = std::move(shape);
@@ -22,7 +32,6 @@ Result<Tensor> Tensor::make(DType dtype, Shape shape) {
     out.strings_ = std::make_shared<std::vector<std::string>>(count);
     return out;
   }
-  if (count > (int64_t{1} << 56)) return make_error(Code::kResourceExhausted, "tensor too large");
   WEFT_TRY(out.buffer_, Buffer::allocate(dtype_bytes(dtype, count)));
   out.data_ = out.buffer_->data();
   return out;
@@ -30,18 +39,19 @@ Result<Tensor> Tensor::make(DType dtype, Shape shape) {
 
 Result<Tensor> Tensor::from_bytes(DType dtype, Shape shape, const void* data, int64_t bytes) {
   if (dtype == DType::kString) return invalid("string tensors are made from strings, not from bytes");
-  WEFT_TRY(Tensor out, make(dtype, std::move(shape)));
-  if (bytes != out.bytes()) {
-    return invalid(out.summary(), " needs ", out.bytes(), " bytes but ", bytes, " were given");
+  WEFT_TRY(int64_t count, checked_count(dtype, shape));
+  if (bytes != dtype_bytes(dtype, count)) {
+    return invalid(dtype_name(dtype), shape_text(shape), " needs ", dtype_bytes(dtype, count), " bytes but ",
+                   bytes, " were given");
   }
+  WEFT_TRY(Tensor out, make(dtype, std::move(shape)));
   if (bytes > 0) std::memcpy(out.data_, data, bytes);
   return out;
 }
 
 Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer, int64_t offset) {
   if (dtype == DType::kString) return invalid("string tensors cannot lie over a buffer");
-  WEFT_TRY(int64_t count, element_count(shape));
-  if (count > (int64_t{1} << 56)) return make_error(Code::kResourceExhausted, "tensor too large");
+  WEFT_TRY(int64_t count, checked_count(dtype, shape));
   int64_t bytes = dtype_bytes(dtype, count);
   if (offset < 0 || offset > buffer->bytes() || bytes > buffer->bytes() - offset) {
     return invalid(dtype_name(dtype), shape_text(shape), " needs ", bytes, " bytes at offset ", offset,

@@ -12,6 +12,9 @@
 
 namespace weft {
 
+// No tensor has more elements, so that bits and bytes of all fit 63 bits for every element type.
+constexpr int64_t kMostElements = int64_t{1} << 55;
+
 enum class Kind : int32_t { kTensor = 0, kSequence = 1, kOptional = 2, kMap = 3 };
 
 // A small value type: copies share the data. Row-major, no strides.

@@ -1,0 +1,77 @@
+// Buffers: alignment, borrowing, accounting and limits.
+#include "core/tensor/buffer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+
+namespace weft {
+namespace {
+
+TEST(Buffer, IsAlignedAndWritable) {
+  for (int64_t bytes : {0, 1, 63, 64, 65, 100'000, 2 << 20, (2 << 20) + 1}) {
+    auto buffer = Buffer::allocate(bytes);
+    ASSERT_TRUE(buffer.ok());
+    EXPECT_EQ((*buffer)->bytes(), bytes);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>((*buffer)->data()) % 64, 0u);
+    EXPECT_TRUE((*buffer)->writable());
+    EXPECT_FALSE((*buffer)->borrowed());
+    std::memset((*buffer)->data(), 1, bytes);
+  }
+}
+
+TEST(Buffer, CountsBytesInUse) {
+  int64_t before = buffer_bytes_in_use();
+  {
+    auto first = *Buffer::allocate(65);
+    auto second = *Buffer::allocate(0);
+    EXPECT_EQ(buffer_bytes_in_use(), before + 128 + 64);
+    EXPECT_GE(buffer_bytes_peak(), before + 192);
+    auto borrowed = Buffer::borrow(first->data(), 65, false, nullptr, nullptr);
+    EXPECT_EQ(buffer_bytes_in_use(), before + 192);
+    EXPECT_FALSE(borrowed->writable());
+  }
+  EXPECT_EQ(buffer_bytes_in_use(), before);
+}
+
+TEST(Buffer, RefusesWhatCannotBe) {
+  int64_t before = buffer_bytes_in_use();
+  for (int64_t bytes : {int64_t{-1}, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
+                        (int64_t{1} << 47) + 1}) {
+    EXPECT_EQ(Buffer::allocate(bytes).status().code(), Code::kResourceExhausted) << bytes;
+  }
+  EXPECT_EQ(buffer_bytes_in_use(), before);
+}
+
+TEST(Buffer, LimitFailsCleanly) {
+  int64_t before = buffer_bytes_in_use();
+  set_buffer_limit(before + 1000);
+  EXPECT_EQ(buffer_limit(), before + 1000);
+  auto fits = Buffer::allocate(900);
+  auto too_much = Buffer::allocate(100);
+  set_buffer_limit(0);
+  EXPECT_TRUE(fits.ok());
+  EXPECT_EQ(too_much.status().code(), Code::kResourceExhausted);
+  EXPECT_EQ(too_much.status().message(), cat("allocating 100 bytes would pass the limit of ", before + 1000,
+                                             " bytes (", before + 960, " in use)"));
+  EXPECT_EQ(buffer_bytes_in_use(), before + 960);
+}
+
+TEST(Buffer, DropsBorrowedMemoryOnce) {
+  int drops = 0;
+  char memory[4];
+  {
+    auto buffer = Buffer::borrow(memory, 4, true, [](void* user) { ++*static_cast<int*>(user); }, &drops);
+    auto second = buffer;
+    EXPECT_TRUE(buffer->borrowed());
+    EXPECT_EQ(buffer->data(), memory);
+    buffer.reset();
+    EXPECT_EQ(drops, 0);
+  }
+  EXPECT_EQ(drops, 1);
+  Buffer::borrow(memory, 4, true, nullptr, nullptr);  // nobody to tell
+}
+
+}  // namespace
+}  // namespace weft
