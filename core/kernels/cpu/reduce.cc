@@ -1,0 +1,194 @@
+// Kernels of the Reduce family: rows, columns and the general case, all with sums in a fixed order.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
+
+namespace weft {
+namespace {
+
+enum class Op { kSum, kMean, kMax, kMin, kProd, kSumSquare, kL1, kL2, kLogSum, kLogSumExp };
+
+// [outer, reduced, inner] after joining dimensions; where the reduced axes do not join, they are brought together
+// into scratch first.
+struct Plan {
+  int64_t outer = 1, reduced = 1, inner = 1;
+  bool gathered = false;
+  StridedCopy gather;
+};
+
+// Sums of at most this many elements go straight through; longer ones are halved, so rounding grows with the logarithm.
+constexpr int64_t kStraight = 128;
+
+template <typename T, typename Load>
+T pairwise_sum(int64_t begin, int64_t end, const Load& load) {
+  int64_t n = end - begin;
+  if (n <= kStraight) {
+    // Eight partial sums, then a tree over them: the same on every machine.
+    T part[8] = {};
+    int64_t i = begin;
+    for (; i + 8 <= end; i += 8) {
+      for (int k = 0; k < 8; ++k) part[k] += load(i + k);
+    }
+    for (int k = 0; i < end; ++i, ++k) part[k] += load(i);
+    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+  }
+  int64_t middle = begin + (n / 2 + 7) / 8 * 8;
+  return pairwise_sum<T>(begin, middle, load) + pairwise_sum<T>(middle, end, load);
+}
+
+template <typename T>
+bool better(Op op, T a, T b) {
+  return op == Op::kMax ? a > b : a < b;
+}
+
+template <typename T, typename Load>
+T reduce_one(Op op, int64_t n, const Load& load) {
+  switch (op) {
+    case Op::kSum:
+      return pairwise_sum<T>(0, n, load);
+    case Op::kMean: {
+      T sum = pairwise_sum<T>(0, n, load);
+      if constexpr (std::is_integral_v<T>) return n == 0 ? T(0) : static_cast<T>(sum / static_cast<T>(n));
+      else return sum / static_cast<T>(n);
+    }
+    case Op::kSumSquare:
+      return pairwise_sum<T>(0, n, [&](int64_t i) { T x = load(i); return static_cast<T>(x * x); });
+    case Op::kL1:
+      return pairwise_sum<T>(0, n, [&](int64_t i) { T x = load(i); return x < T(0) ? static_cast<T>(T(0) - x) : x; });
+    case Op::kL2:
+      return static_cast<T>(std::sqrt(pairwise_sum<T>(0, n, [&](int64_t i) { T x = load(i); return static_cast<T>(x * x); })));
+    case Op::kLogSum:
+      return static_cast<T>(std::log(pairwise_sum<T>(0, n, load)));
+    case Op::kProd: {
+      T product = 1;
+      for (int64_t i = 0; i < n; ++i) product = static_cast<T>(product * load(i));
+      return product;
+    }
+    case Op::kMax:
+    case Op::kMin: {
+      if (n == 0) {
+        if constexpr (std::is_floating_point_v<T>) {
+          return op == Op::kMax ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
+        } else {
+          return op == Op::kMax ? std::numeric_limits<T>::lowest() : std::numeric_limits<T>::max();
+        }
+      }
+      T best = load(0);
+      for (int64_t i = 1; i < n; ++i) {
+        T x = load(i);
+        if (better(op, x, best) || x != x) best = x;
+        if (best != best) return best;
+      }
+      return best;
+    }
+    case Op::kLogSumExp: {
+      T top = reduce_one<T>(Op::kMax, n, load);
+      if (n == 0 || !std::isfinite(static_cast<double>(top))) return top;
+      T sum = pairwise_sum<T>(0, n, [&](int64_t i) { return static_cast<T>(std::exp(load(i) - top)); });
+      return static_cast<T>(top + std::log(sum));
+    }
+  }
+  return T(0);
+}
+
+template <typename T, Op op>
+void run(const Plan& plan, const RunArgs& args) {
+  const T* x = args.input<T>(0);
+  T* y = args.output<T>(0);
+  if (plan.gathered) {
+    plan.gather.run(*args.parallel, x, args.scratch);
+    x = static_cast<const T*>(args.scratch);
+  }
+  int64_t results = plan.outer * plan.inner, n = plan.reduced, inner = plan.inner;
+  int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(n, 1));
+  parallel_for(*args.parallel, results, block, 1.0 * static_cast<double>(n), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* from = x + r / inner * n * inner + r % inner;
+      y[r] = inner == 1 ? reduce_one<T>(op, n, [from](int64_t i) { return from[i]; })
+                        : reduce_one<T>(op, n, [from, inner](int64_t i) { return from[i * inner]; });
+    }
+  });
+}
+
+Plan make_plan(const KernelContext& c) {
+  const Shape& in = c.shape(0);
+  int64_t rank = static_cast<int64_t>(in.size());
+  std::vector<bool> reduced(rank, false);
+  std::vector<int64_t> axes;
+  const Tensor* given = c.constant(1);
+  if (given != nullptr) axes = *given->to_ints();
+  bool all = axes.empty() && !c.attrs().b("noop_with_empty_axes");
+  for (int64_t axis : axes) reduced[axis < 0 ? axis + rank : axis] = true;
+  if (all) reduced.assign(rank, true);
+  Plan plan;
+  // One run of reduced axes needs no gathering.
+  int64_t first = rank, last = -1;
+  for (int64_t i = 0; i < rank; ++i) {
+    if (!reduced[i] || in[i] == 1) continue;
+    first = std::min(first, i);
+    last = i;
+  }
+  bool together = true;
+  for (int64_t i = first; i <= last; ++i) together = together && (reduced[i] || in[i] == 1);
+  if (together) {
+    for (int64_t i = 0; i < rank; ++i) (i < first ? plan.outer : i <= last ? plan.reduced : plan.inner) *= in[i];
+    return plan;
+  }
+  std::vector<int64_t> own = row_major(in), strides;
+  Shape order;
+  for (bool which : {false, true}) {
+    for (int64_t i = 0; i < rank; ++i) {
+      if (reduced[i] != which) continue;
+      order.push_back(in[i]);
+      strides.push_back(own[i]);
+      (which ? plan.reduced : plan.outer) *= in[i];
+    }
+  }
+  plan.gathered = true;
+  plan.gather = StridedCopy::make(order, strides, row_major(order), dtype_size(c.dtype(0)));
+  return plan;
+}
+
+template <typename T, Op op>
+void use(const KernelContext& c, PreparedKernel* prepared) {
+  Plan plan = make_plan(c);
+  if (plan.gathered) prepared->scratch_bytes = dtype_bytes(c.dtype(0), c.count(0));
+  prepared->cost_ns = static_cast<double>(c.count(0));
+  prepared->use<&run<T, op>>(std::move(plan));
+}
+
+template <Op op>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  switch (c.dtype(0)) {
+    case DType::kF32: use<float, op>(c, prepared); break;
+    case DType::kF64: use<double, op>(c, prepared); break;
+    case DType::kI32: use<int32_t, op>(c, prepared); break;
+    default: use<int64_t, op>(c, prepared); break;
+  }
+  return {};
+}
+
+bool accepts(const KernelContext& c) {
+  bool axes_known = !c.has_input(1) || c.constant(1) != nullptr;
+  return axes_known && contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
+}
+
+}  // namespace
+
+void add_cpu_reduce(KernelRegistry& kernels) {
+  kernels.add("ReduceSum", {"pairwise", accepts, prepare<Op::kSum>});
+  kernels.add("ReduceMean", {"pairwise", accepts, prepare<Op::kMean>});
+  kernels.add("ReduceMax", {"plain", accepts, prepare<Op::kMax>});
+  kernels.add("ReduceMin", {"plain", accepts, prepare<Op::kMin>});
+  kernels.add("ReduceProd", {"plain", accepts, prepare<Op::kProd>});
+  kernels.add("ReduceSumSquare", {"pairwise", accepts, prepare<Op::kSumSquare>});
+  kernels.add("ReduceL1", {"pairwise", accepts, prepare<Op::kL1>});
+  kernels.add("ReduceL2", {"pairwise", accepts, prepare<Op::kL2>});
+  kernels.add("ReduceLogSum", {"pairwise", accepts, prepare<Op::kLogSum>});
+  kernels.add("ReduceLogSumExp", {"pairwise", accepts, prepare<Op::kLogSumExp>});
+}
+
+}  // namespace weft

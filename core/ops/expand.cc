@@ -1,0 +1,187 @@
+// Tensors made larger, or from nothing: Expand, Tile, Range, ConstantOfShape.
+#include <algorithm>
+#include <cmath>
+
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+Status infer_expand(InferContext& c) {
+  const Dims* wanted = c.ints(1);
+  if (wanted == nullptr || !c.has_rank(0)) {
+    if (c.has_rank(0) && c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known()) {
+      c.set_dims(0, c.fresh_dims(std::max(c.rank(0), c.dims(1)[0].value())));
+    }
+    return {};
+  }
+  for (const Dim& dim : *wanted) {
+    if (dim.known() && dim.value() < 0) return invalid("the shape ", dims_text(*wanted), " has a negative dimension");
+  }
+  WEFT_TRY(Dims out, broadcast(c.dims(0), *wanted));
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+Status grad_expand(GradContext& c) {
+  c.set_grad(0, sum_to(c.grad(0), c.input(0)));
+  return {};
+}
+
+Status infer_tile(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  const Dims* repeats = c.ints(1);
+  if (repeats == nullptr) {
+    c.set_dims(0, c.fresh_dims(c.rank(0)));
+    return {};
+  }
+  if (repeats->size() != c.dims(0).size()) {
+    return invalid("there are ", repeats->size(), " repeats for ", c.rank(0), " dimensions");
+  }
+  Dims out;
+  for (size_t i = 0; i < repeats->size(); ++i) {
+    if ((*repeats)[i].known() && (*repeats)[i].value() < 0) return invalid("a repeat is negative: ", dims_text(*repeats));
+    out.push_back(c.dims(0)[i] * (*repeats)[i]);
+  }
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+// [r0 * d0, r1 * d1, ...] seen as [r0, d0, r1, d1, ...] and summed over the repeats.
+Status grad_tile(GradContext& c) {
+  Expr x = c.input(0);
+  if (!x.has_rank()) return unimplemented("the gradient of Tile needs the rank of its input");
+  if (x.rank() == 0) {
+    c.set_grad(0, c.grad(0));
+    return {};
+  }
+  Expr sizes = unsqueeze(shape_of(x), {1}), repeats = unsqueeze(c.input(1), {1});
+  Expr split = reshape(concat({repeats, sizes}, 1), constant_ints(c.scope(), {-1}));
+  std::vector<int64_t> axes;
+  for (int64_t i = 0; i < x.rank(); ++i) axes.push_back(2 * i);
+  c.set_grad(0, reshape_like(reduce_sum(reshape(c.grad(0), split), axes, false), x));
+  return {};
+}
+
+Status infer_range(InferContext& c) {
+  for (int i = 0; i < 3; ++i) {
+    if (c.has_rank(i) && c.rank(i) != 0) {
+      return invalid("input '", c.op().inputs()[i].name, "' must be a scalar but is ", c.input(i).text());
+    }
+  }
+  if (is_integer(c.dtype(0))) {
+    const Dims *start = c.ints(0), *limit = c.ints(1), *delta = c.ints(2);
+    if (delta != nullptr && (*delta)[0].is(0)) return invalid("input 'delta' is 0");
+    if (start != nullptr && limit != nullptr && delta != nullptr && (*delta)[0].known()) {
+      int64_t step = (*delta)[0].value();
+      Dim span = step > 0 ? (*limit)[0] - (*start)[0] : (*start)[0] - (*limit)[0];
+      Dim count = span.ceil_div(step > 0 ? step : -step);
+      if (!count.known()) {
+        // A symbol stands for a size, so a range from 0 up to it cannot be negative.
+        c.set_dims(0, {(*start)[0].is(0) && step == 1 ? count : c.fresh()});
+        return {};
+      }
+      int64_t n = std::max<int64_t>(count.value(), 0);
+      c.set_dims(0, {n});
+      if (n <= kMaxKnownInts && (*start)[0].known()) {
+        Dims ints;
+        for (int64_t i = 0; i < n; ++i) ints.push_back((*start)[0].value() + i * step);
+        c.set_ints(0, std::move(ints));
+      }
+      return {};
+    }
+  } else if (c.constant(0) != nullptr && c.constant(1) != nullptr && c.constant(2) != nullptr) {
+    auto number = [&c](int i) {
+      return c.dtype(i) == DType::kF32 ? double{*c.constant(i)->as<float>()} : *c.constant(i)->as<double>();
+    };
+    if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) {
+      c.set_dims(0, {c.fresh()});
+      return {};
+    }
+    if (number(2) == 0) return invalid("input 'delta' is 0");
+    double n = std::ceil((number(1) - number(0)) / number(2));
+    if (!(n < 9e15)) return invalid("the range from ", number(0), " to ", number(1), " by ", number(2), " has no end");
+    c.set_dims(0, {n > 0 ? static_cast<int64_t>(n) : 0});
+    return {};
+  }
+  c.set_dims(0, {c.fresh()});
+  return {};
+}
+
+Status infer_constant_of_shape(InferContext& c) {
+  DType dtype = DType::kF32;
+  if (const AttrValue* value = c.attrs().find("value")) {
+    if (value->tensor().count() != 1) return invalid("attribute 'value' must have one element");
+    dtype = value->tensor().dtype();
+  }
+  c.set_dtype(0, dtype);
+  const Dims* shape = c.ints(0);
+  if (shape == nullptr) {
+    if (c.has_rank(0) && c.rank(0) == 1 && c.dims(0)[0].known()) c.set_dims(0, c.fresh_dims(c.dims(0)[0].value()));
+    return {};
+  }
+  for (const Dim& dim : *shape) {
+    if (dim.known() && dim.value() < 0) return invalid("the shape ", dims_text(*shape), " has a negative dimension");
+  }
+  c.set_dims(0, *shape);
+  bool vector = shape->size() == 1 && (*shape)[0].known() && (*shape)[0].value() <= kMaxKnownInts;
+  if (dtype == DType::kI64 && vector) {
+    int64_t value = *c.attrs().tensor("value").as<int64_t>();
+    c.set_ints(0, Dims(static_cast<size_t>((*shape)[0].value()), Dim(value)));
+  }
+  return {};
+}
+
+}  // namespace
+
+void define_op_expand(OpRegistry& ops) {
+  ops.add("Expand")
+      .group("shape")
+      .since(13)
+      .doc("`input` broadcast with a tensor of the given shape; a dimension of 1 in the shape keeps the input's.")
+      .types("T", kAllTypes)
+      .input("input", "T", "Any tensor.")
+      .input("shape", "i64", "One number a dimension.")
+      .shapes_outputs()
+      .output("output", "T", "The broadcast tensor.")
+      .infer(infer_expand)
+      .grad(grad_expand);
+  ops.add("Tile")
+      .group("shape")
+      .since(13)
+      .doc("`input` laid side by side, `repeats` times in each dimension.")
+      .types("T", kAllTypes)
+      .input("input", "T", "Any tensor.")
+      .input("repeats", "i64", "One number a dimension of the input.")
+      .shapes_outputs()
+      .output("output", "T", "Each dimension times its repeats.")
+      .infer(infer_tile)
+      .grad(grad_tile);
+  ops.add("Range")
+      .group("shape")
+      .since(11)
+      .doc("The numbers from `start` on, `delta` apart, before `limit`.")
+      .types("T", set_of(DType::kF32, DType::kF64, DType::kI16, DType::kI32, DType::kI64))
+      .input("start", "T", "Scalar: the first number.")
+      .shapes_outputs()
+      .input("limit", "T", "Scalar: the numbers stay before it.")
+      .shapes_outputs()
+      .input("delta", "T", "Scalar: the step, not 0.")
+      .shapes_outputs()
+      .output("output", "T", "One dimension of max(ceil((limit - start) / delta), 0).")
+      .infer(infer_range)
+      .no_gradient("its length jumps with its inputs");
+  ops.add("ConstantOfShape")
+      .group("shape")
+      .since(25)
+      .doc("A tensor of the given shape with one value throughout.")
+      .types("T", kAllTypes)
+      .optional_attr("value", AttrKind::kTensor, "One element: the value and dtype; 0 of f32 if not given.")
+      .input("input", "i64", "The shape, one number a dimension; empty for a scalar.")
+      .shapes_outputs()
+      .output("output", "T", "The tensor.")
+      .infer(infer_constant_of_shape)
+      .no_gradient("its input is a shape");
+}
+
+}  // namespace weft
