@@ -22,8 +22,8 @@ class CancelToken {
 
 int64_t monotonic_ns();
 
-// What one run looks at to learn whether it should stop. Owned by the thread that called run, which alone calls
-// `check`; any thread may call `stopped`.
+// What one run looks at to learn whether it should stop. Owned by the thread that called run, which
+// alone calls `check`; any thread may call `stopped`.
 class StopCondition {
  public:
   // Called on the caller's thread about every 20 ms; an error stops the run and becomes its status.
@@ -40,8 +40,9 @@ class StopCondition {
 
   bool trivial() const { return token_ == nullptr && deadline_ns_ == 0 && poll_ == nullptr; }
 
-  // Between steps and between blocks of a parallel loop, on the caller's thread. Reads the clock only if there is a
-  // deadline or a poll. Once stopped it stays so, and says why as it did the first time.
+  // Between steps and between blocks of a parallel loop, on the caller's thread. Reads the clock
+  // only if there is a deadline or a poll. Once stopped it stays so, and says why as it did the
+  // first time.
   Status check() { return trivial() ? Status() : check_slow(); }
 
   // Inside long kernels, on any thread: true when what is left of the work may be skipped.

@@ -57,8 +57,8 @@ std::optional<int64_t> folder_quota(const std::string& folder, bool version_2) {
   return (*quota - 1) / *period + 1;
 }
 
-// Where a process's group lies below a mount, or the mount itself: in a container the group's name is often that of
-// the host, of which the mount shows only the lower part.
+// Where a process's group lies below a mount, or the mount itself: in a container the group's name
+// is often that of the host, of which the mount shows only the lower part.
 std::string below_mount(std::string_view group, std::string_view mount_root) {
   if (mount_root == "/") return std::string(group == "/" ? "" : group);
   if (group.substr(0, mount_root.size()) == mount_root) {

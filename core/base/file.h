@@ -37,7 +37,8 @@ class FileBytes {
 Result<std::shared_ptr<const FileBytes>> read_file(
     const std::string& path, int64_t limit = std::numeric_limits<int64_t>::max());
 
-// Read-only. If another process makes the file shorter while it is mapped, touching what was cut off ends this one.
+// Read-only. If another process makes the file shorter while it is mapped, touching what was cut
+// off ends this one.
 Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path);
 
 // A regular file open for reading at any place.
@@ -62,9 +63,9 @@ class FileReader {
   int64_t size_;
 };
 
-// A file in the making. Bytes go to a temporary file in the folder of `path`; `commit` brings them to the disk and
-// takes the temporary file to `path` in one step. Without a successful commit, whatever was at `path` stays there and
-// the temporary file goes away.
+// A file in the making. Bytes go to a temporary file in the folder of `path`; `commit` brings them
+// to the disk and takes the temporary file to `path` in one step. Without a successful commit,
+// whatever was at `path` stays there and the temporary file goes away.
 class FileWriter {
  public:
   static Result<FileWriter> create(const std::string& path);
@@ -73,7 +74,9 @@ class FileWriter {
   ~FileWriter();
 
   Status write(const void* data, int64_t bytes);
-  Status write(std::string_view text) { return write(text.data(), static_cast<int64_t>(text.size())); }
+  Status write(std::string_view text) {
+    return write(text.data(), static_cast<int64_t>(text.size()));
+  }
   int64_t position() const { return position_; }  // bytes written so far
   // Once; nothing can be written after it.
   Status commit();

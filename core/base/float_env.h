@@ -9,8 +9,9 @@
 
 namespace weft {
 
-// Round to nearest, denormals kept, no traps, while it lives; what the thread had before comes back after it. A host
-// that runs with flush-to-zero set would otherwise get other bits from its own thread than from a pool thread.
+// Round to nearest, denormals kept, no traps, while it lives; what the thread had before comes back
+// after it. A host that runs with flush-to-zero set would otherwise get other bits from its own
+// thread than from a pool thread.
 class FloatEnvironment {
  public:
   FloatEnvironment() : saved_(get()) { set(kDefault); }

@@ -24,8 +24,9 @@ enum class JsonEvent {
 };
 const char* json_event_name(JsonEvent event);  // "a string"
 
-// Goes through one JSON value (RFC 8259): UTF-8 without a byte order mark, no comments, no trailing commas. What has
-// been read was well-formed; an error names the byte. Two equal keys in an object are the reader's caller's affair.
+// Goes through one JSON value (RFC 8259): UTF-8 without a byte order mark, no comments, no trailing
+// commas. What has been read was well-formed; an error names the byte. Two equal keys in an object
+// are the reader's caller's affair.
 class JsonReader {
  public:
   static constexpr size_t kMaxDepth = 64;

@@ -16,8 +16,9 @@ const char* log_level_name(LogLevel level);  // "warning"
 // May come on any thread, several at a time, and must not call Weft.
 using LogFn = void (*)(void* user, LogLevel level, const char* message);
 
-// Sends messages of `least` and above to `fn`, in place of whom they went to before; a null `fn` makes it silent again.
-// `drop(user)` runs once, when `fn` has been replaced and its last call has ended; it may be null. From any thread.
+// Sends messages of `least` and above to `fn`, in place of whom they went to before; a null `fn`
+// makes it silent again. `drop(user)` runs once, when `fn` has been replaced and its last call has
+// ended; it may be null. From any thread.
 void set_log(LogLevel least, LogFn fn, void* user, void (*drop)(void* user));
 
 // The least level that is heard.

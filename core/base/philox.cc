@@ -7,8 +7,8 @@
 namespace weft {
 
 uint64_t PhiloxSequence::next_below(uint64_t bound) {
-  // The high half of a 128-bit product (Lemire, 2019). Words whose low half falls below 2^64 mod bound would make some
-  // results likelier than others and are thrown away.
+  // The high half of a 128-bit product (Lemire, 2019). Words whose low half falls below 2^64 mod
+  // bound would make some results likelier than others and are thrown away.
   unsigned __int128 product = static_cast<unsigned __int128>(next_word_pair()) * bound;
   if (static_cast<uint64_t>(product) < bound) {
     uint64_t surplus = -bound % bound;

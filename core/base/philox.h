@@ -1,5 +1,5 @@
-// Random numbers that are a function of a key and a position: Philox 4x32-10 (Salmon et al., "Parallel random numbers:
-// as easy as 1, 2, 3", SC 2011).
+// Random numbers that are a function of a key and a position: Philox 4x32-10 (Salmon et al.,
+// "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ inline PhiloxWords philox4x32(PhiloxWords counter, uint32_t key_0, uint32_t key_
   return {{c0, c1, c2, c3}};
 }
 
-// 2^64 streams for every key, each of 2^64 positions of four words: the position is the low half of the counter, the
-// stream the high half, low words first.
+// 2^64 streams for every key, each of 2^64 positions of four words: the position is the low half of
+// the counter, the stream the high half, low words first.
 class Philox {
  public:
   Philox(uint64_t key, uint64_t stream) : key_(key), stream_(stream) {}
@@ -77,18 +77,19 @@ inline double uniform_f64(uint32_t high, uint32_t low) {
   return static_cast<double>((uint64_t{high} << 32 | low) >> 11) * 0x1p-53;
 }
 
-// Two independent standard normal numbers from four words (Box and Muller, in double precision). The one place that
-// computes them, so that every caller gets the same bits.
+// Two independent standard normal numbers from four words (Box and Muller, in double precision).
+// The one place that computes them, so that every caller gets the same bits.
 struct NormalPair {
   double value[2];
 };
 NormalPair normal_pair(PhiloxWords words);
 
-// FNV-1a, 64 bits: what a stream or a key is called, as a number. Stable for ever, since saved models depend on it.
+// FNV-1a, 64 bits: what a stream or a key is called, as a number. Stable for ever, since saved
+// models depend on it.
 uint64_t hash_name(std::string_view name);
 
-// Puts the numbers into an order that depends on `count`, `seed` and `epoch` alone (Fisher and Yates), every order
-// equally likely.
+// Puts the numbers into an order that depends on `count`, `seed` and `epoch` alone (Fisher and
+// Yates), every order equally likely.
 void shuffle(int64_t* indices, int64_t count, uint64_t seed, uint64_t epoch);
 
 }  // namespace weft

@@ -19,8 +19,8 @@ struct SettingRow {
 };
 const SettingRow& setting_row(Setting setting);
 
-// The environment is read once, when the first setting is asked for. A value that cannot be read as what it should be,
-// or lies outside the range, is reported to the log and the fallback holds.
+// The environment is read once, when the first setting is asked for. A value that cannot be read as
+// what it should be, or lies outside the range, is reported to the log and the fallback holds.
 const std::string& setting_text(Setting setting);
 int64_t setting_int(Setting setting, int64_t least, int64_t most);
 bool setting_flag(Setting setting);  // 1, true, on, yes or 0, false, off, no

@@ -35,7 +35,8 @@ std::optional<int64_t> parse_int(std::string_view text) {
 
 namespace {
 
-// For a number that from_chars finds outside the range of its type: whether it is too small, not too large.
+// For a number that from_chars finds outside the range of its type: whether it is too small, not
+// too large.
 bool is_below_one(std::string_view text) {
   size_t exponent_at = text.find_first_of("eE");
   std::string_view digits = text.substr(0, exponent_at);
@@ -49,7 +50,8 @@ bool is_below_one(std::string_view text) {
   size_t first = digits.find_first_of("123456789");
   size_t point = std::min(digits.find('.'), digits.size());
   if (first == std::string_view::npos) return true;
-  int64_t power = static_cast<int64_t>(point) - static_cast<int64_t>(first) - (first < point ? 1 : 0);
+  int64_t power =
+      static_cast<int64_t>(point) - static_cast<int64_t>(first) - (first < point ? 1 : 0);
   return exponent < -power;
 }
 

@@ -20,7 +20,7 @@ inline void append_text(std::string& out, char value) { out.push_back(value); }
 inline void append_text(std::string& out, bool value) { out.append(value ? "true" : "false"); }
 
 template <typename T>
-  requires std::is_integral_v<T>
+requires std::is_integral_v<T>
 void append_text(std::string& out, T value) {
   char digits[24];
   auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
@@ -47,8 +47,8 @@ std::string join(const Items& items, std::string_view separator = ", ") {
   return out;
 }
 
-// Each reads the whole of `text` or returns nothing, also when the number is too large for the type; a real number too
-// small for it is zero.
+// Each reads the whole of `text` or returns nothing, also when the number is too large for the
+// type; a real number too small for it is zero.
 std::optional<int64_t> parse_int(std::string_view text);
 std::optional<double> parse_double(std::string_view text);
 std::optional<float> parse_float(std::string_view text);

@@ -1,4 +1,4 @@
-// The one thread pool of the process: loops over blocks whose boundaries never depend on the number of threads.
+// The one thread pool of the process.
 #include "core/base/thread_pool.h"
 
 #include <linux/futex.h>
@@ -20,7 +20,8 @@ namespace {
 
 constexpr int kMostThreads = 1024;
 constexpr int kSlots = 16;
-// Waking a parked thread takes tens of microseconds, handing work to a spinning one a fraction of one.
+// Waking a parked thread takes tens of microseconds, handing work to a spinning one a fraction of
+// one.
 constexpr double kWorthHotNs = 20'000, kWorthParkedNs = 160'000;
 constexpr double kLeastPerThreadNs = kWorthHotNs / 2, kLeastPerWakeNs = kWorthParkedNs / 2;
 constexpr int64_t kSpinNs = 200'000, kMostSpinAfterNs = 50'000, kSpinForHelpersNs = 50'000;
@@ -42,10 +43,13 @@ void futex_wake(std::atomic<uint32_t>& word, int threads) {
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, threads, nullptr, nullptr, 0);
 }
 
-// What one parallel loop shows to the workers. Slots are never freed, so a worker may look at one at any time.
+// What one parallel loop shows to the workers. Slots are never freed, so a worker may look at one
+// at any time.
 struct alignas(64) Slot {
-  // Low bits: workers inside. Above: how many more may come in. Top bit: the caller sleeps until they have left.
-  static constexpr uint32_t kInside = 0xffff, kRoomOne = 0x10000, kRoom = 0x7fff0000, kSleeping = 0x80000000;
+  // Low bits: workers inside. Above: how many more may come in. Top bit: the caller sleeps until
+  // they have left.
+  static constexpr uint32_t kInside = 0xffff, kRoomOne = 0x10000, kRoom = 0x7fff0000,
+                            kSleeping = 0x80000000;
 
   std::atomic<uint32_t> state{0};
   std::atomic<bool> taken{false};
@@ -59,7 +63,8 @@ struct alignas(64) Slot {
 
 struct Pool {
   Slot slots[kSlots];
-  alignas(64) std::atomic<uint32_t> announced{0};  // counts changes that idle workers should look at
+  // Counts changes that idle workers should look at.
+  alignas(64) std::atomic<uint32_t> announced{0};
   std::atomic<int> parked{0};
   alignas(64) std::atomic<int> spinning{0};
   alignas(64) std::atomic<int> working{0};  // workers inside a slot
@@ -126,7 +131,9 @@ bool help(Pool& pool) {
         run_block(slot, index);
       }
       uint32_t before = slot.state.fetch_sub(1);
-      if ((before & Slot::kInside) == 1 && (before & Slot::kSleeping) != 0) futex_wake(slot.state, 1);
+      if ((before & Slot::kInside) == 1 && (before & Slot::kSleeping) != 0) {
+        futex_wake(slot.state, 1);
+      }
     }
     pool.working.fetch_sub(1);
     if (entered) return true;
@@ -134,7 +141,8 @@ bool help(Pool& pool) {
   return false;
 }
 
-// Waits a bounded time, and only while a run is in flight, for something new; false if nothing came.
+// Waits a bounded time, and only while a run is in flight, for something new; false if nothing
+// came.
 bool spin(Pool& pool, uint32_t seen) {
   if (process.runs.load(std::memory_order_relaxed) == 0 &&
       process.spin_until_ns.load(std::memory_order_relaxed) == 0) {
@@ -167,7 +175,8 @@ void* worker_main(void* argument) {
   for (;;) {
     uint32_t seen = pool.announced.load(std::memory_order_acquire);
     if (help(pool) || spin(pool, seen)) continue;
-    // The caller announces and then looks who is parked; this says so and then looks what was announced.
+    // The caller announces and then looks who is parked; this says so and then looks what was
+    // announced.
     pool.parked.fetch_add(1);
     if (pool.announced.load() == seen) futex_wait(pool.announced, seen);
     pool.parked.fetch_sub(1);
@@ -231,7 +240,8 @@ Slot* take_slot(Pool& pool) {
   return nullptr;
 }
 
-void run_alone(const Parallel& parallel, int64_t count, int64_t block, BlockFn body, void* context) {
+void run_alone(const Parallel& parallel, int64_t count, int64_t block, BlockFn body,
+               void* context) {
   StopCondition* stop = parallel.stop;
   bool watch = stop != nullptr && !stop->trivial();
   for (int64_t begin = 0;;) {
@@ -324,11 +334,13 @@ void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double
       pool_threads() > 1) {
     Pool* pool = process.pool.load(std::memory_order_acquire);
     bool hot = pool != nullptr && pool->spinning.load(std::memory_order_relaxed) > 0;
-    // Many loops of which none alone is worth it: wake somebody once they have cost as much together.
+    // Many loops of which none alone is worth it: wake somebody once they have cost as much
+    // together.
     if (hot || cost_ns + self.missed_ns >= kWorthParkedNs) {
       self.missed_ns = 0;
       if (pool == nullptr) pool = the_pool();
-      if (pool != nullptr && run_together(*pool, parallel, count, block, cost_ns, body, context)) return;
+      if (pool != nullptr && run_together(*pool, parallel, count, block, cost_ns, body, context))
+        return;
     } else if (self.runs > 0) {
       self.missed_ns += cost_ns;
     }

@@ -1,4 +1,5 @@
-// The one thread pool of the process: loops over blocks whose boundaries never depend on the number of threads.
+// The one thread pool of the process: loops over blocks whose boundaries never depend on the number
+// of threads.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +21,15 @@ struct Parallel {
 // Must not throw. `begin` is a multiple of the block, `end` the next one or the count.
 using BlockFn = void (*)(void* context, int64_t begin, int64_t end);
 
-// Calls `body` once for each block of [0, count): [0, block), [block, 2 * block), ... on any of the threads, in any
-// order, the caller among them; returns when all have ended. Block boundaries are a function of `count` and `block`
-// alone, so a kernel that keeps one partial sum per block gets the same bits from every number of threads.
+// Calls `body` once for each block of [0, count): [0, block), [block, 2 * block), ... on any of the
+// threads, in any order, the caller among them; returns when all have ended. Block boundaries are a
+// function of `count` and `block` alone, so a kernel that keeps one partial sum per block gets the
+// same bits from every number of threads.
 //
-// `cost_ns_per_item` is a rough guess of what one item costs on one thread: work too small to be worth waking another
-// thread for runs on the caller, as does a call from inside a body that runs in parallel. If `stop` stops, the blocks
-// not yet begun are skipped; the caller's next `stop->check()` says why. Allocates nothing and never fails.
+// `cost_ns_per_item` is a rough guess of what one item costs on one thread: work too small to be
+// worth waking another thread for runs on the caller, as does a call from inside a body that runs
+// in parallel. If `stop` stops, the blocks not yet begun are skipped; the caller's next
+// `stop->check()` says why. Allocates nothing and never fails.
 void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item,
                   BlockFn body, void* context);
 
@@ -43,12 +46,12 @@ void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double
       const_cast<void*>(static_cast<const void*>(std::addressof(body))));
 }
 
-// Threads that a loop may use when nothing limits it, the caller included: WEFT_THREADS, or what affinity and cgroup
-// quota leave to the process. Starts none.
+// Threads that a loop may use when nothing limits it, the caller included: WEFT_THREADS, or what
+// affinity and cgroup quota leave to the process. Starts none.
 int pool_threads();
 
-// Held by an executor on its stack for as long as a run lasts, on the thread that runs: it sets the floating-point
-// control word, and workers spin between parallel loops only while one exists.
+// Held by an executor on its stack for as long as a run lasts, on the thread that runs: it sets the
+// floating-point control word, and workers spin between parallel loops only while one exists.
 class RunScope {
  public:
   explicit RunScope(const Parallel& parallel);

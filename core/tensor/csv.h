@@ -25,8 +25,9 @@ struct CsvTable {
   std::vector<std::string> columns;  // the header's names; empty without a header
 };
 
-// Lines end in LF or CRLF; a field may stand in quotes, where two quotes mean one; blanks around a number do not count,
-// nor do empty lines at the end. Every line has as many fields as the first. Errors name line and column, from 1.
+// Lines end in LF or CRLF; a field may stand in quotes, where two quotes mean one; blanks around a
+// number do not count, nor do empty lines at the end. Every line has as many fields as the first.
+// Errors name line and column, from 1.
 Result<CsvTable> parse_csv(std::string_view text, const CsvOptions& options);
 Result<CsvTable> read_csv(const std::string& path, const CsvOptions& options);
 

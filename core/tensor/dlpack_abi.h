@@ -1,5 +1,6 @@
-// The memory layout of DLPack 1.x, the exchange of tensors between libraries in one process, written from its public
-// specification. Names and numbers are those of the specification; any other library's header describes the same bytes.
+// The memory layout of DLPack 1.x, the exchange of tensors between libraries in one process,
+// written from its public specification. Names and numbers are those of the specification; any
+// other library's header describes the same bytes.
 #pragma once
 
 #include <cstdint>

@@ -17,8 +17,9 @@ namespace weft {
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
-// A file whose header has been read and checked: every name once, every dtype known, every size what shape and dtype
-// make it, and the tensors cover the data without gap or overlap. The bytes of a tensor are read when it is asked for.
+// A file whose header has been read and checked: every name once, every dtype known, every size
+// what shape and dtype make it, and the tensors cover the data without gap or overlap. The bytes of
+// a tensor are read when it is asked for.
 class SafetensorsFile {
  public:
   struct Entry {
@@ -29,8 +30,8 @@ class SafetensorsFile {
     int64_t end;
   };
 
-  // A mapped file gives tensors that lie over the mapping (read-only); whoever makes the file shorter meanwhile ends
-  // the process that touches what was cut off.
+  // A mapped file gives tensors that lie over the mapping (read-only); whoever makes the file
+  // shorter meanwhile ends the process that touches what was cut off.
   static Result<SafetensorsFile> open(const std::string& path, bool map = false);
   // A whole file in memory; tensors lie over the buffer.
   static Result<SafetensorsFile> over(std::shared_ptr<Buffer> bytes);
@@ -47,7 +48,8 @@ class SafetensorsFile {
   SafetensorsFile() = default;
   Status read_header(std::string_view header, int64_t data_begin, int64_t file_bytes);
   Status read_metadata(class JsonReader& json);
-  Status read_entry(class JsonReader& json, std::string name, int64_t data_begin, int64_t file_bytes);
+  Status read_entry(class JsonReader& json, std::string name, int64_t data_begin,
+                    int64_t file_bytes);
   Status check_cover(int64_t data_begin, int64_t file_bytes) const;
 
   std::vector<Entry> entries_;
@@ -58,8 +60,10 @@ class SafetensorsFile {
   std::shared_ptr<Buffer> bytes_;
 };
 
-// The header lists the tensors as given; the data of wider element types comes first, so that all lie aligned when the
-// file is mapped. Whatever was at `path` stays there until all has been written.
-Status write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {});
+// The header lists the tensors as given; the data of wider element types comes first, so that all
+// lie aligned when the file is mapped. Whatever was at `path` stays there until all has been
+// written.
+Status write_safetensors(const std::string& path, const NamedTensors& tensors,
+                         const Metadata& metadata = {});
 
 }  // namespace weft

@@ -14,17 +14,38 @@ std::string pieces(std::string_view text) {
     auto event = reader.next();
     if (!event.ok()) return event.status().message();
     switch (*event) {
-      case JsonEvent::kBeginObject: out += "{ "; break;
-      case JsonEvent::kEndObject: out += "} "; break;
-      case JsonEvent::kBeginArray: out += "[ "; break;
-      case JsonEvent::kEndArray: out += "] "; break;
-      case JsonEvent::kKey: out += cat("k:", reader.text(), " "); break;
-      case JsonEvent::kString: out += cat("s:", reader.text(), " "); break;
-      case JsonEvent::kNumber: out += cat("n:", reader.text(), " "); break;
-      case JsonEvent::kTrue: out += "t "; break;
-      case JsonEvent::kFalse: out += "f "; break;
-      case JsonEvent::kNull: out += "0 "; break;
-      case JsonEvent::kEnd: return out;
+      case JsonEvent::kBeginObject:
+        out += "{ ";
+        break;
+      case JsonEvent::kEndObject:
+        out += "} ";
+        break;
+      case JsonEvent::kBeginArray:
+        out += "[ ";
+        break;
+      case JsonEvent::kEndArray:
+        out += "] ";
+        break;
+      case JsonEvent::kKey:
+        out += cat("k:", reader.text(), " ");
+        break;
+      case JsonEvent::kString:
+        out += cat("s:", reader.text(), " ");
+        break;
+      case JsonEvent::kNumber:
+        out += cat("n:", reader.text(), " ");
+        break;
+      case JsonEvent::kTrue:
+        out += "t ";
+        break;
+      case JsonEvent::kFalse:
+        out += "f ";
+        break;
+      case JsonEvent::kNull:
+        out += "0 ";
+        break;
+      case JsonEvent::kEnd:
+        return out;
     }
   }
 }
@@ -49,14 +70,69 @@ TEST(Json, DecodesStrings) {
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
-  for (const char* bad :
-       {"", " ", "{", "[", "[1", "[1,", "[1,]", "[,1]", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{1:2}", "{a:1}",
-        "{'a':1}", "[1 2]", "{\"a\":1 \"b\":2}", "[1}", "{\"a\":1]", "1 2", "[] []", "}", "]", ",", ":", "tru", "nul",
-        "True", "01", "-", "+1", ".5", "1.", "1.e3", "1e", "1e+", "0x1", "1f", "NaN", "Infinity", "\"", "\"a", "\"\\",
-        "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\u-123\"", "\"\\ud800\"", "\"\\ud800x\"",
-        "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\n\"", "\"\x01\"", "\"\xff\"", "\"\xc3\"", "\"\xed\xa0\x80\"",
-        "\xef\xbb\xbf{}", "/**/1", "[1]//", "\v1"}) {
-    EXPECT_EQ(pieces(bad).substr(0, 23), "not valid JSON at byte ") << bad << " gave " << pieces(bad);
+  for (const char* bad : {"",
+                          " ",
+                          "{",
+                          "[",
+                          "[1",
+                          "[1,",
+                          "[1,]",
+                          "[,1]",
+                          "{,}",
+                          "{\"a\"}",
+                          "{\"a\":}",
+                          "{\"a\":1,}",
+                          "{1:2}",
+                          "{a:1}",
+                          "{'a':1}",
+                          "[1 2]",
+                          "{\"a\":1 \"b\":2}",
+                          "[1}",
+                          "{\"a\":1]",
+                          "1 2",
+                          "[] []",
+                          "}",
+                          "]",
+                          ",",
+                          ":",
+                          "tru",
+                          "nul",
+                          "True",
+                          "01",
+                          "-",
+                          "+1",
+                          ".5",
+                          "1.",
+                          "1.e3",
+                          "1e",
+                          "1e+",
+                          "0x1",
+                          "1f",
+                          "NaN",
+                          "Infinity",
+                          "\"",
+                          "\"a",
+                          "\"\\",
+                          "\"\\\"",
+                          "\"\\x\"",
+                          "\"\\u12\"",
+                          "\"\\u12g4\"",
+                          "\"\\u-123\"",
+                          "\"\\ud800\"",
+                          "\"\\ud800x\"",
+                          "\"\\ud800\\u0041\"",
+                          "\"\\udc00\"",
+                          "\"\n\"",
+                          "\"\x01\"",
+                          "\"\xff\"",
+                          "\"\xc3\"",
+                          "\"\xed\xa0\x80\"",
+                          "\xef\xbb\xbf{}",
+                          "/**/1",
+                          "[1]//",
+                          "\v1"}) {
+    EXPECT_EQ(pieces(bad).substr(0, 23), "not valid JSON at byte ")
+        << bad << " gave " << pieces(bad);
   }
   EXPECT_EQ(pieces(std::string_view("1\0", 2)).substr(0, 23), "not valid JSON at byte ");
   EXPECT_EQ(pieces("[1, ?]"), "not valid JSON at byte 4: a value is missing");
@@ -66,7 +142,8 @@ TEST(Json, LimitsDepth) {
   std::string fits = std::string(64, '[') + std::string(64, ']');
   EXPECT_EQ(pieces(fits).size(), 256u);
   EXPECT_EQ(pieces(std::string(65, '[')), "not valid JSON at byte 64: it is nested too deeply");
-  EXPECT_EQ(pieces(std::string(10'000'000, '[')), "not valid JSON at byte 64: it is nested too deeply");
+  EXPECT_EQ(pieces(std::string(10'000'000, '[')),
+            "not valid JSON at byte 64: it is nested too deeply");
 }
 
 TEST(Json, ExpectsKindsAndSkips) {

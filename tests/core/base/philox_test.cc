@@ -1,5 +1,5 @@
-// Philox against the published vectors, and what is made of its words. The expected orders and normals come from an
-// independent implementation of the paper in Python.
+// Philox against the published vectors, and what is made of its words. The expected orders and
+// normals come from an independent implementation of the paper in Python.
 #include "core/base/philox.h"
 
 #include <gtest/gtest.h>
@@ -21,8 +21,9 @@ TEST(Philox, KnownAnswers) {
   uint32_t ones = 0xffffffff;
   EXPECT_EQ(words(philox4x32({{ones, ones, ones, ones}}, ones, ones)),
             (std::vector<uint32_t>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(words(philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0)),
-            (std::vector<uint32_t>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+  EXPECT_EQ(
+      words(philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0)),
+      (std::vector<uint32_t>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 TEST(Philox, KeyStreamAndPositionMakeTheCounter) {
@@ -92,7 +93,8 @@ TEST(HashName, IsFnv1a) {
 TEST(NextBelow, StaysBelowAndIsFair) {
   PhiloxSequence sequence(3, 4);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(sequence.next_below(1), 0u);
-  // Three quarters of 2^64: without rejection the first third would come up twice as often as the others.
+  // Three quarters of 2^64: without rejection the first third would come up twice as often as the
+  // others.
   uint64_t bound = uint64_t{3} << 62;
   int counts[3] = {};
   for (int i = 0; i < 30'000; ++i) {
@@ -122,7 +124,8 @@ TEST(Shuffle, MakesEveryOrderEquallyLikely) {
   int counts[6] = {};
   for (uint64_t epoch = 0; epoch < 12'000; ++epoch) {
     auto order = shuffled(3, 1, epoch);
-    ASSERT_TRUE(std::is_permutation(order.begin(), order.end(), std::vector<int64_t>{0, 1, 2}.begin()));
+    ASSERT_TRUE(
+        std::is_permutation(order.begin(), order.end(), std::vector<int64_t>{0, 1, 2}.begin()));
     ++counts[order[0] * 2 + (order[1] > order[2])];
   }
   for (int count : counts) EXPECT_NEAR(count, 2000, 200);

@@ -1,4 +1,5 @@
-// The thread pool: every block once, the same blocks from every number of threads, and no way to hang it.
+// The thread pool: every block once, the same blocks from every number of threads, and no way to
+// hang it.
 #include "core/base/thread_pool.h"
 
 #include <gtest/gtest.h>
@@ -61,9 +62,8 @@ TEST(ThreadPool, HugeCountsDoNotOverflow) {
   std::vector<Block> seen;
   Parallel one;
   one.max_threads = 1;
-  parallel_for(one, count, half + 1, 0, [&](int64_t begin, int64_t end) {
-    seen.emplace_back(begin, end);
-  });
+  parallel_for(one, count, half + 1, 0,
+               [&](int64_t begin, int64_t end) { seen.emplace_back(begin, end); });
   EXPECT_EQ(seen, (std::vector<Block>{{0, half + 1}, {half + 1, count}}));
 }
 
@@ -127,9 +127,8 @@ TEST(ThreadPool, MaxThreadsLimitsWhoTakesPart) {
 
 TEST(ThreadPool, SmallWorkStaysOnTheCaller) {
   auto self = std::this_thread::get_id();
-  parallel_for({}, 100, 1, 10.0, [&](int64_t, int64_t) {
-    EXPECT_EQ(std::this_thread::get_id(), self);
-  });
+  parallel_for({}, 100, 1, 10.0,
+               [&](int64_t, int64_t) { EXPECT_EQ(std::this_thread::get_id(), self); });
 }
 
 TEST(ThreadPool, NestedLoopsRunInline) {
