@@ -37,7 +37,11 @@ class Expr {
   bool valid() const { return scope_ != nullptr && id_ != kNoValue; }
   ValueId id() const { return id_; }
   ExprScope& scope() const { return *scope_; }
-  const ValueType& type() const { return scope_->graph().type(id_); }
+  // Of a value that an error kept from being made: a scalar of no dtype.
+  const ValueType& type() const {
+    static const ValueType nothing;
+    return valid() ? scope_->graph().type(id_) : nothing;
+  }
   DType dtype() const { return type().dtype; }
   bool has_rank() const { return valid() && type().has_rank; }
   const Dims& dims() const { return type().dims; }
@@ -111,7 +115,7 @@ class GradContext {
   int input_count() const { return static_cast<int>(inputs_.size()); }
   int output_count() const { return static_cast<int>(outputs_.size()); }
   bool has_input(int i) const { return i < input_count() && inputs_[i].valid(); }
-  Expr input(int i) const { return inputs_[i]; }
+  Expr input(int i) const { return i < input_count() ? inputs_[i] : Expr(); }  // an omitted one is not valid
   Expr output(int i) const { return outputs_[i]; }
   bool has_grad(int i) const { return i < output_count() && grads_[i].valid(); }
   // Zeros if the output has none.

@@ -98,7 +98,7 @@ std::optional<double> constant_scalar(Expr x) {
   }
 }
 
-// To the base: y * x^(y-1), and 0 where y is 0. To the exponent: x^y * log(x), and 0 where x is 0 and y is not negative.
+// To the base: y * x^(y-1), and 0 for 0^0. To the exponent: x^y * log(x), and 0 where x is 0 and y is not negative.
 Status pow_grad(GradContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0), y = c.input(1), dz = c.grad(0);
@@ -111,8 +111,8 @@ Status pow_grad(GradContext& c) {
     } else if (p && *p != 0) {
       slope = make(s, "Pow", {x, y - scalar_like(y, 1)}) * exponent;
     } else {
-      slope = where(make(s, "Equal", {y, scalar_like(y, 0)}), scalar_like(x, 0),
-                    exponent * make(s, "Pow", {x, y - scalar_like(y, 1)}));
+      Expr corner = make(s, "And", {make(s, "Equal", {x, scalar_like(x, 0)}), make(s, "Equal", {y, scalar_like(y, 0)})});
+      slope = where(corner, scalar_like(x, 0), exponent * make(s, "Pow", {x, y - scalar_like(y, 1)}));
     }
     set(c, 0, grad_mul(dz, slope));
   }

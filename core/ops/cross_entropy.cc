@@ -101,7 +101,7 @@ Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
   ExprScope& s = c.scope();
   Expr zero = scalar_like(log_prob, 0), dy = c.grad(0);
   std::vector<int64_t> axes{0};
-  for (int64_t i = 2; i < log_prob.rank(); ++i) axes.push_back(i);
+  for (int64_t i = 2; i < c.input(0).rank(); ++i) axes.push_back(i);
   Expr losses = -reduce_sum(where(labels.hit, log_prob, zero), {1}, false);
   if (c.attrs().s("reduction") == "mean") {
     losses = (losses - c.output(0)) / make(s, "weft.SumTo", {labels.weight, zero});

@@ -39,7 +39,7 @@ Expr as_scalar(Expr bound) {
 Status clip_grad(GradContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0), low = c.input(1), dy = c.grad(0), zero = scalar_like(dy, 0);
-  Expr high = c.has_input(2) ? c.input(2) : Expr();
+  Expr high = c.input(2);
   Expr to_high, to_low;
   if (low.valid()) to_low = make(s, "Less", {x, as_scalar(low)});
   if (high.valid()) {
