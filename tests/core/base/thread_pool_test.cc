@@ -115,9 +115,10 @@ TEST(ThreadPool, MaxThreadsLimitsWhoTakesPart) {
   std::set<std::thread::id> seen;
   Parallel parallel;
   parallel.max_threads = 2;
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 5; ++round) {
     seen.clear();
     parallel_for(parallel, 100, 1, kDear, [&](int64_t, int64_t) {
+      usleep(100);  // time for others to come
       std::lock_guard lock(mutex);
       seen.insert(std::this_thread::get_id());
     });
@@ -141,6 +142,22 @@ TEST(ThreadPool, NestedLoopsRunInline) {
     });
   });
   EXPECT_EQ(total, 190 * 435);
+}
+
+TEST(ThreadPool, NestedLoopsRunInlineThoughOthersAreIdle) {
+  Parallel two;
+  two.max_threads = 2;
+  std::atomic<int> begun{0}, elsewhere{0};
+  parallel_for(two, 2, 1, kDear, [&](int64_t, int64_t) {
+    ++begun;
+    while (begun < 2) std::this_thread::yield();  // the caller has one of them
+    auto self = std::this_thread::get_id();
+    parallel_for({}, 50, 1, kDear, [&](int64_t, int64_t) {
+      usleep(50);
+      elsewhere += std::this_thread::get_id() != self;
+    });
+  });
+  EXPECT_EQ(elsewhere, 0);
 }
 
 TEST(ThreadPool, ConcurrentCallersAllFinish) {
@@ -294,6 +311,25 @@ TEST(ThreadPool, ForkedChildHasItsOwn) {
             7);
   EXPECT_EQ(use_pool(), 4);
 }
+
+#if defined(__x86_64__)
+// A new thread begins with its maker's control word.
+TEST(ThreadPool, WorkersMadeUnderFlushToZeroDoNotKeepIt) {
+  EXPECT_EQ(in_child([] {
+              alarm(20);
+              _mm_setcsr(_mm_getcsr() | 0x8040);
+              auto self = std::this_thread::get_id();
+              std::atomic<int> begun{0}, flushing{0};
+              parallel_for({}, 4, 1, kDear, [&](int64_t, int64_t) {
+                ++begun;
+                while (begun < 4) usleep(100);
+                flushing += std::this_thread::get_id() != self && (_mm_getcsr() & 0x8040) != 0;
+              });
+              return flushing == 0 ? 7 : 1;
+            }),
+            7);
+}
+#endif
 
 TEST(ThreadPool, ProcessExitsWhileWorkersWork) {
   EXPECT_EQ(in_child([] {

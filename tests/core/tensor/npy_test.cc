@@ -83,6 +83,12 @@ TEST_F(Npy, ReadsAndWritesWhatNumpyDoes) {
   EXPECT_EQ(get(), empty);
 }
 
+TEST_F(Npy, LeavesTheSameRoomAsNumpy) {
+  ASSERT_TRUE(write_npy(path_, *Tensor::scalar(1.0f).reshaped(Shape(18, 1))).ok());
+  EXPECT_EQ(get().substr(0, 10), "\x93NUMPY\x01\x00\xb6\x00"s);
+  EXPECT_EQ(get().size(), 192u + 4);
+}
+
 TEST_F(Npy, EveryDtype) {
   for (DType dtype : {DType::kBool, DType::kI8, DType::kU8, DType::kI16, DType::kU16, DType::kI32,
                       DType::kU32, DType::kI64, DType::kU64, DType::kF16, DType::kF32, DType::kF64,
