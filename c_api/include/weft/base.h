@@ -72,8 +72,6 @@ WEFT_API const char* weft_version(void);
 WEFT_API int32_t weft_version_number(void);
 /* How many objects of this library are alive in the process; 0 when everything was freed. */
 WEFT_API int64_t weft_live_objects(void);
-/* The instruction set that the kernels use: "baseline", "avx2" or "avx512". */
-WEFT_API const char* weft_isa(void);
 /* The most threads that a run uses when nothing limits it. */
 WEFT_API int32_t weft_threads(void);
 

@@ -1,0 +1,451 @@
+// Graphs of the C ABI.
+#include "weft/graph.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "c_api/src/handles.h"
+#include "core/graph/print.h"
+#include "core/passes/differentiate.h"
+#include "core/runtime/builtin.h"
+
+namespace weft::c_api {
+
+int64_t to_value(const Graph& graph, ValueId id) {
+  return id == kNoValue ? 0 : (static_cast<int64_t>(graph.number()) << 32) | (static_cast<int64_t>(id) + 1);
+}
+
+Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what) {
+  uint32_t number = static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32);
+  ValueId id = static_cast<ValueId>(value & 0xffffffff) - 1;
+  if (value == 0) return invalid(what, " is 0, which is no value");
+  if (number != graph.number()) return invalid(what, " belongs to another graph");
+  if (!graph.has_value(id)) return invalid(what, " is not a value of this graph");
+  return id;
+}
+
+Result<ValueId> from_value(Graph& graph, int64_t value, const char* what, bool may_capture) {
+  uint32_t number = static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32);
+  if (may_capture && value != 0 && number != graph.number()) {
+    for (const Graph* outer = graph.parent(); outer != nullptr; outer = outer->parent()) {
+      if (outer->number() != number) continue;
+      WEFT_TRY(ValueId id, from_value(*outer, value, what));
+      return graph.capture(*outer, id);
+    }
+  }
+  return from_value(static_cast<const Graph&>(graph), value, what);
+}
+
+Result<std::vector<ValueId>> from_values(const Graph& graph, const int64_t* values, int32_t count, const char* what) {
+  if (count < 0) return invalid("the number of ", what, "s is negative");
+  if (count > 0 && values == nullptr) return invalid("argument '", what, "s' is NULL");
+  std::vector<ValueId> out;
+  for (int32_t i = 0; i < count; ++i) {
+    std::string name = cat(what, " ", i);
+    WEFT_TRY(ValueId id, from_value(graph, values[i], name.c_str()));
+    out.push_back(id);
+  }
+  return out;
+}
+
+namespace {
+
+std::string text_or_empty(const char* text) { return text == nullptr ? std::string() : std::string(text); }
+
+// The DOT text through the program `dot`, by files in a folder of our own: no shell, no pipes to fill.
+Result<std::string> svg_of(const std::string& dot) {
+  char folder[] = "/tmp/weft-svg-XXXXXX";
+  if (mkdtemp(folder) == nullptr) return make_error(Code::kUnavailable, "cannot make a temporary folder for the drawing");
+  std::string in = cat(folder, "/graph.dot"), out = cat(folder, "/graph.svg");
+  Status status;
+  std::string svg;
+  if (FILE* file = std::fopen(in.c_str(), "w")) {
+    bool written = std::fwrite(dot.data(), 1, dot.size(), file) == dot.size();
+    written = std::fclose(file) == 0 && written;
+    std::string program = "dot", format = "-Tsvg", to = "-o";
+    char* arguments[] = {program.data(), format.data(), in.data(), to.data(), out.data(), nullptr};
+    pid_t child = 0;
+    int result = -1;
+    if (!written || posix_spawnp(&child, "dot", nullptr, nullptr, arguments, environ) != 0 ||
+        waitpid(child, &result, 0) != child || result != 0) {
+      status = make_error(Code::kUnavailable, "drawing needs the program 'dot' of Graphviz; install the package graphviz");
+    } else if (FILE* drawn = std::fopen(out.c_str(), "r")) {
+      char block[65536];
+      for (size_t n; (n = std::fread(block, 1, sizeof block, drawn)) > 0;) svg.append(block, n);
+      std::fclose(drawn);
+    }
+  } else {
+    status = make_error(Code::kUnavailable, "cannot write the temporary file '", in, "'");
+  }
+  unlink(in.c_str());
+  unlink(out.c_str());
+  rmdir(folder);
+  if (!status.ok()) return status;
+  return svg;
+}
+
+}  // namespace
+
+}  // namespace weft::c_api
+
+using namespace weft;
+using namespace weft::c_api;
+
+weft_status* weft_graph_new(int32_t opset, weft_graph** out_graph) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_graph);
+    *out_graph = nullptr;
+    WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(builtin_ops(), opset));
+    *out_graph = new weft_graph{std::move(graph), {}};
+    return {};
+  });
+}
+weft_status* weft_graph_new_sub(weft_graph* parent, weft_graph** out_graph) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_graph);
+    *out_graph = nullptr;
+    WEFT_NOT_NULL(parent);
+    WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make_subgraph(parent->graph));
+    *out_graph = new weft_graph{std::move(graph), {}};
+    return {};
+  });
+}
+void weft_graph_free(weft_graph* graph) { delete graph; }
+
+weft_status* weft_attrs_new(weft_attrs** out_attrs) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_attrs);
+    *out_attrs = nullptr;
+    *out_attrs = new weft_attrs;
+    return {};
+  });
+}
+void weft_attrs_free(weft_attrs* attrs) { delete attrs; }
+
+namespace {
+weft_status* set_attr(weft_attrs* attrs, const char* name, bool value_given, AttrValue (*make)(const void*), const void* from) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(attrs);
+    WEFT_NOT_NULL(name);
+    if (!value_given) return null_argument("value");
+    attrs->attrs.set(name, make(from));
+    return {};
+  });
+}
+template <typename T>
+struct List {
+  const T* values;
+  int64_t count;
+};
+Status check_list(const void* values, int64_t count) {
+  if (count < 0) return invalid("argument 'count' is negative");
+  if (count > 0 && values == nullptr) return null_argument("values");
+  return {};
+}
+}  // namespace
+
+weft_status* weft_attrs_set_int(weft_attrs* attrs, const char* name, int64_t value) {
+  return set_attr(attrs, name, true, [](const void* v) { return AttrValue(*static_cast<const int64_t*>(v)); }, &value);
+}
+weft_status* weft_attrs_set_float(weft_attrs* attrs, const char* name, double value) {
+  return set_attr(attrs, name, true, [](const void* v) { return AttrValue(*static_cast<const double*>(v)); }, &value);
+}
+weft_status* weft_attrs_set_string(weft_attrs* attrs, const char* name, const char* value) {
+  return set_attr(attrs, name, value != nullptr, [](const void* v) { return AttrValue(static_cast<const char*>(v)); }, value);
+}
+weft_status* weft_attrs_set_ints(weft_attrs* attrs, const char* name, const int64_t* values, int64_t count) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(attrs);
+    WEFT_NOT_NULL(name);
+    WEFT_CHECK(check_list(values, count));
+    attrs->attrs.set(name, std::vector<int64_t>(values, values + count));
+    return {};
+  });
+}
+weft_status* weft_attrs_set_floats(weft_attrs* attrs, const char* name, const double* values, int64_t count) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(attrs);
+    WEFT_NOT_NULL(name);
+    WEFT_CHECK(check_list(values, count));
+    attrs->attrs.set(name, std::vector<double>(values, values + count));
+    return {};
+  });
+}
+weft_status* weft_attrs_set_strings(weft_attrs* attrs, const char* name, const char* const* values, int64_t count) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(attrs);
+    WEFT_NOT_NULL(name);
+    WEFT_CHECK(check_list(values, count));
+    std::vector<std::string> strings;
+    for (int64_t i = 0; i < count; ++i) {
+      if (values[i] == nullptr) return invalid("string ", i, " is NULL");
+      strings.emplace_back(values[i]);
+    }
+    attrs->attrs.set(name, std::move(strings));
+    return {};
+  });
+}
+weft_status* weft_attrs_set_tensor(weft_attrs* attrs, const char* name, const weft_tensor* value) {
+  return set_attr(attrs, name, value != nullptr,
+                  [](const void* v) { return AttrValue(static_cast<const weft_tensor*>(v)->tensor); }, value);
+}
+weft_status* weft_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) {
+  return set_attr(attrs, name, value != nullptr,
+                  [](const void* v) { return AttrValue(GraphRef(static_cast<const weft_graph*>(v)->graph)); }, value);
+}
+
+weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape,
+                                  const char* origin, int64_t* out_value) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_value);
+    *out_value = 0;
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(name);
+    auto where = [&](Status status) { return status.at(name, "weft.Input", text_or_empty(origin)); };
+    Result<DType> type = checked_dtype(dtype);
+    if (!type.ok()) return where(type.status());
+    ValueType value = ValueType::unranked(*type);
+    if (shape != nullptr) {
+      Result<Dims> dims = parse_dims(shape, name);
+      if (!dims.ok()) return where(dims.status());
+      value = ValueType::tensor(*type, std::move(*dims));
+    }
+    Result<ValueId> id = graph->graph->add_input(name, std::move(value), text_or_empty(origin));
+    if (!id.ok()) return where(id.status());
+    *out_value = to_value(*graph->graph, *id);
+    return {};
+  });
+}
+weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tensor, const char* name,
+                                     const char* origin, int64_t* out_value) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_value);
+    *out_value = 0;
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(tensor);
+    WEFT_TRY(ValueId id, graph->graph->add_constant(tensor->tensor, text_or_empty(name), text_or_empty(origin)));
+    *out_value = to_value(*graph->graph, id);
+    return {};
+  });
+}
+weft_status* weft_graph_add_variable(weft_graph* graph, const char* name, int64_t initial, int32_t trainable,
+                                     const char* origin, int64_t* out_value) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_value);
+    *out_value = 0;
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(name);
+    auto where = [&](const Status& status) { return status.at(name, "weft.Variable", text_or_empty(origin)); };
+    Result<ValueId> from = from_value(static_cast<const Graph&>(*graph->graph), initial, "the initial value");
+    if (!from.ok()) return where(from.status());
+    Result<ValueId> id = graph->graph->add_variable(name, *from, trainable != 0, text_or_empty(origin));
+    if (!id.ok()) return where(id.status());
+    *out_value = to_value(*graph->graph, *id);
+    return {};
+  });
+}
+weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* inputs, int32_t input_count,
+                            const weft_attrs* attrs, const char* name, const char* origin, int64_t* out_values,
+                            int32_t output_count) {
+  return guard([&]() -> Status {
+    if (output_count < 0 || input_count < 0) return invalid("a count is negative");
+    if (output_count > 0) WEFT_NOT_NULL(out_values);
+    std::fill_n(out_values, output_count, 0);
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(op);
+    if (input_count > 0) WEFT_NOT_NULL(inputs);
+    Graph& g = *graph->graph;
+    auto [domain, op_name] = split_op_name(op);
+    std::vector<ValueId> ids;
+    for (int32_t i = 0; i < input_count; ++i) {
+      if (inputs[i] == 0) {
+        ids.push_back(kNoValue);
+        continue;
+      }
+      std::string what = cat("input ", i);
+      Result<ValueId> id = from_value(g, inputs[i], what.c_str(), true);
+      if (!id.ok()) return id.status().at(text_or_empty(name), op, text_or_empty(origin));
+      ids.push_back(*id);
+    }
+    NodeOptions options;
+    options.name = text_or_empty(name);
+    options.origin = text_or_empty(origin);
+    options.output_count = output_count;
+    Result<NodeId> node = g.add(domain, op_name, std::move(ids), attrs != nullptr ? attrs->attrs : Attrs(), std::move(options));
+    if (!node.ok()) return node.status().at(text_or_empty(name), op, text_or_empty(origin));
+    for (int32_t i = 0; i < output_count; ++i) out_values[i] = to_value(g, g.node(*node).output(i));
+    return {};
+  });
+}
+weft_status* weft_graph_attach(weft_graph* graph, int64_t value, int64_t assignment) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(graph);
+    const Graph& g = *graph->graph;
+    WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
+    WEFT_TRY(ValueId assigned, from_value(g, assignment, "argument 'assignment'"));
+    return graph->graph->attach(g.value(id).node, assigned);
+  });
+}
+weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs,
+                                      int32_t x_count, const int64_t* weights, const char* origin,
+                                      int64_t* out_values) {
+  return guard([&]() -> Status {
+    if (x_count > 0) WEFT_NOT_NULL(out_values);
+    for (int32_t i = 0; i < x_count; ++i) out_values[i] = 0;
+    WEFT_NOT_NULL(graph);
+    const Graph& g = *graph->graph;
+    WEFT_TRY(std::vector<ValueId> y_ids, from_values(g, ys, y_count, "y"));
+    WEFT_TRY(std::vector<ValueId> x_ids, from_values(g, xs, x_count, "x"));
+    std::vector<ValueId> weight_ids;
+    for (int32_t i = 0; weights != nullptr && i < y_count; ++i) {
+      ValueId id = kNoValue;
+      if (weights[i] != 0) {
+        WEFT_TRY(id, from_value(g, weights[i], "a weight"));
+      }
+      weight_ids.push_back(id);
+    }
+    WEFT_TRY(std::vector<ValueId> gradients,
+             differentiate(*graph->graph, y_ids, x_ids, weight_ids, text_or_empty(origin)));
+    for (int32_t i = 0; i < x_count; ++i) out_values[i] = to_value(g, gradients[static_cast<size_t>(i)]);
+    return {};
+  });
+}
+weft_status* weft_graph_open_scope(weft_graph* graph, const char* name) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(name);
+    return graph->graph->push_scope(name);
+  });
+}
+weft_status* weft_graph_close_scope(weft_graph* graph) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(graph);
+    return graph->graph->pop_scope();
+  });
+}
+weft_status* weft_graph_set_outputs(weft_graph* graph, const int64_t* values, int32_t count) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(graph);
+    if (count > 0) WEFT_NOT_NULL(values);
+    if (count < 0) return invalid("argument 'count' is negative");
+    std::vector<ValueId> ids;
+    for (int32_t i = 0; i < count; ++i) {
+      WEFT_TRY(ValueId id, from_value(*graph->graph, values[i], "an output", true));
+      ids.push_back(id);
+    }
+    return graph->graph->set_outputs(std::move(ids));
+  });
+}
+weft_status* weft_graph_set_name(weft_graph* graph, int64_t value, const char* name) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(name);
+    WEFT_TRY(ValueId id, from_value(static_cast<const Graph&>(*graph->graph), value, "argument 'value'"));
+    return graph->graph->set_value_name(id, name);
+  });
+}
+
+weft_status* weft_graph_find(const weft_graph* graph, const char* name, int64_t* out_value) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_value);
+    *out_value = 0;
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(name);
+    ValueId id = graph->graph->find(name);
+    if (id == kNoValue) return not_found("this graph has no value '", name, "'");
+    *out_value = to_value(*graph->graph, id);
+    return {};
+  });
+}
+int32_t weft_graph_node_count(const weft_graph* graph) { return graph == nullptr ? 0 : graph->graph->node_count(); }
+int32_t weft_graph_input_count(const weft_graph* graph) {
+  return graph == nullptr ? 0 : static_cast<int32_t>(graph->graph->inputs().size());
+}
+int32_t weft_graph_output_count(const weft_graph* graph) {
+  return graph == nullptr ? 0 : static_cast<int32_t>(graph->graph->outputs().size());
+}
+int32_t weft_graph_variable_count(const weft_graph* graph) {
+  return graph == nullptr ? 0 : static_cast<int32_t>(graph->graph->variables().size());
+}
+int64_t weft_graph_input(const weft_graph* graph, int32_t i) {
+  if (i < 0 || i >= weft_graph_input_count(graph)) return 0;
+  return to_value(*graph->graph, graph->graph->inputs()[static_cast<size_t>(i)]);
+}
+int64_t weft_graph_output(const weft_graph* graph, int32_t i) {
+  if (i < 0 || i >= weft_graph_output_count(graph)) return 0;
+  return to_value(*graph->graph, graph->graph->outputs()[static_cast<size_t>(i)]);
+}
+int64_t weft_graph_variable(const weft_graph* graph, int32_t i) {
+  if (i < 0 || i >= weft_graph_variable_count(graph)) return 0;
+  return to_value(*graph->graph, graph->graph->variables()[static_cast<size_t>(i)].value);
+}
+weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char** out_name, int32_t* out_kind,
+                              int32_t* out_dtype, int32_t* out_rank) {
+  return guard([&]() -> Status {
+    if (out_name != nullptr) *out_name = nullptr;
+    if (out_kind != nullptr) *out_kind = 0;
+    if (out_dtype != nullptr) *out_dtype = 0;
+    if (out_rank != nullptr) *out_rank = 0;
+    WEFT_NOT_NULL(graph);
+    const Graph& g = *graph->graph;
+    WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
+    const Value& v = g.value(id);
+    if (out_name != nullptr) *out_name = v.name.c_str();
+    if (out_kind != nullptr) *out_kind = static_cast<int32_t>(v.type.kind);
+    if (out_dtype != nullptr) *out_dtype = static_cast<int32_t>(v.type.dtype);
+    if (out_rank != nullptr) *out_rank = v.type.has_rank ? static_cast<int32_t>(v.type.dims.size()) : -1;
+    return {};
+  });
+}
+weft_status* weft_graph_value_dims(const weft_graph* graph, int64_t value, int64_t* out_dims, int32_t rank) {
+  return guard([&]() -> Status {
+    if (rank > 0) WEFT_NOT_NULL(out_dims);
+    for (int32_t i = 0; i < rank; ++i) out_dims[i] = 0;
+    WEFT_NOT_NULL(graph);
+    const Graph& g = *graph->graph;
+    WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
+    const ValueType& type = g.type(id);
+    if (!type.has_rank || static_cast<int32_t>(type.dims.size()) != rank) {
+      return invalid("argument 'rank' is ", rank, " but the value is ", type.text());
+    }
+    for (int32_t i = 0; i < rank; ++i) {
+      const Dim& dim = type.dims[static_cast<size_t>(i)];
+      out_dims[i] = dim.known() ? dim.value() : -1;
+    }
+    return {};
+  });
+}
+weft_status* weft_graph_value_shape(const weft_graph* graph, int64_t value, weft_bytes** out_text) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_text);
+    *out_text = nullptr;
+    WEFT_NOT_NULL(graph);
+    const Graph& g = *graph->graph;
+    WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
+    *out_text = make_bytes(g.type(id).has_rank ? dims_text(g.type(id).dims) : "[...]");
+    return {};
+  });
+}
+weft_status* weft_graph_convert(const weft_graph* graph, const char* format, weft_bytes** out_bytes) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_bytes);
+    *out_bytes = nullptr;
+    WEFT_NOT_NULL(graph);
+    WEFT_NOT_NULL(format);
+    std::string_view wanted(format);
+    if (wanted == "text") {
+      *out_bytes = make_bytes(graph_text(*graph->graph));
+    } else if (wanted == "dot") {
+      *out_bytes = make_bytes(graph_dot(*graph->graph));
+    } else if (wanted == "svg") {
+      WEFT_TRY(std::string svg, svg_of(graph_dot(*graph->graph)));
+      *out_bytes = make_bytes(std::move(svg));
+    } else {
+      return invalid("format '", format, "' is not one of text, dot, svg");
+    }
+    return {};
+  });
+}

@@ -1,0 +1,97 @@
+// Operator definitions as JSON.
+#include "core/op/describe.h"
+
+namespace weft {
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\t': out += "\\t"; break;
+      case '\r': out += "\\r"; break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          constexpr char kHex[] = "0123456789abcdef";
+          out += "\\u00";
+          out += kHex[static_cast<unsigned char>(c) >> 4];
+          out += kHex[c & 15];
+        } else {
+          out += c;
+        }
+    }
+  }
+  return out + "\"";
+}
+
+namespace {
+
+std::string formals_text(const std::vector<Formal>& formals) {
+  std::string out = "[";
+  for (const Formal& formal : formals) {
+    if (out.size() > 1) out += ", ";
+    out += cat("{\"name\": ", json_string(formal.name), ", \"type\": ", json_string(formal.type));
+    if (formal.optional) out += ", \"optional\": true";
+    if (formal.variadic) out += cat(", \"variadic\": true, \"min_count\": ", formal.min_count);
+    out += cat(", \"doc\": ", json_string(formal.doc), "}");
+  }
+  return out + "]";
+}
+
+std::string default_text(const AttrValue& value) {
+  switch (value.kind()) {
+    case AttrKind::kInt: return cat(value.i());
+    case AttrKind::kFloat: return cat(value.f());
+    case AttrKind::kString: return json_string(value.s());
+    case AttrKind::kInts: return cat("[", join(value.ints()), "]");
+    case AttrKind::kFloats: return cat("[", join(value.floats()), "]");
+    case AttrKind::kStrings: {
+      std::string out = "[";
+      for (const std::string& item : value.strings()) out += cat(out.size() > 1 ? ", " : "", json_string(item));
+      return out + "]";
+    }
+    case AttrKind::kTensor:
+    case AttrKind::kGraph: return "null";
+  }
+  return "null";
+}
+
+}  // namespace
+
+std::string describe_op(const OpDef& op) {
+  std::string out = cat("{\"name\": ", json_string(op.name()), ", \"domain\": ", json_string(op.domain()),
+                        ", \"group\": ", json_string(op.group_name()), ", \"since\": ", op.since_version(),
+                        ", \"doc\": ", json_string(op.doc_text()), ", \"inputs\": ", formals_text(op.inputs()),
+                        ", \"outputs\": ", formals_text(op.outputs()), ", \"attrs\": [");
+  bool first = true;
+  for (const AttrDef& attr : op.attrs()) {
+    out += cat(first ? "" : ", ", "{\"name\": ", json_string(attr.name), ", \"kind\": ",
+               json_string(attr_kind_name(attr.kind)), ", \"required\": ", attr.required);
+    if (attr.default_value) out += cat(", \"default\": ", default_text(*attr.default_value));
+    out += cat(", \"doc\": ", json_string(attr.doc), "}");
+    first = false;
+  }
+  out += "], \"types\": {";
+  first = true;
+  for (const TypeVar& variable : op.type_vars()) {
+    out += cat(first ? "" : ", ", json_string(variable.name), ": ", json_string(dtype_set_text(variable.set)));
+    first = false;
+  }
+  bool differentiable = op.grad_fn() != nullptr || op.body_fn() != nullptr || op.name() == "If";
+  out += cat("}, \"differentiable\": ", differentiable);
+  if (!op.no_gradient_reason().empty()) out += cat(", \"no_gradient\": ", json_string(op.no_gradient_reason()));
+  return out + "}";
+}
+
+std::string describe_ops(const OpRegistry& ops) {
+  std::string out = "[";
+  for (const OpDef* op : ops.all()) {
+    if (op->is_internal()) continue;
+    out += cat(out.size() > 1 ? ",\n" : "\n", describe_op(*op));
+  }
+  return out + "\n]\n";
+}
+
+}  // namespace weft

@@ -1,0 +1,16 @@
+// Operator definitions as JSON: what the language bindings and the reference pages are generated from.
+#pragma once
+
+#include <string>
+
+#include "core/op/registry.h"
+
+namespace weft {
+
+std::string describe_op(const OpDef& op);
+// All that users can add, in an array, one operator a line.
+std::string describe_ops(const OpRegistry& ops);
+// `text` in quotes, with what JSON wants escaped.
+std::string json_string(std::string_view text);
+
+}  // namespace weft
