@@ -201,6 +201,8 @@ Status Executable::run(const std::vector<Tensor>& inputs, const ExecOptions& opt
       WEFT_CHECK(current->run_tensor_step(*entry, t, options, values).at(info.node, info.op, info.origin));
       if (options.trace != nullptr) options.trace->add(info, begin, monotonic_ns());
     }
+    // A loop that was stopped halfway left its results unfinished.
+    if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
     for (size_t k = 0; k < plan.results.size(); ++k) {
       if (plan.results[k] < 0) continue;
       const Tensor& value = values[plan.results[k]];
