@@ -8,19 +8,22 @@ using Dim2 = const std::vector<Dim>&;
 
 std::optional<Dim> add_ints(Dim2 v) {
   int64_t sum;
-  if (v[0].known() && v[1].known() && __builtin_add_overflow(v[0].value(), v[1].value(), &sum)) return std::nullopt;
+  if (v[0].known() && v[1].known() && __builtin_add_overflow(v[0].value(), v[1].value(), &sum))
+    return std::nullopt;
   return v[0] + v[1];
 }
 std::optional<Dim> sub_ints(Dim2 v) {
   int64_t difference;
-  if (v[0].known() && v[1].known() && __builtin_sub_overflow(v[0].value(), v[1].value(), &difference)) {
+  if (v[0].known() && v[1].known() &&
+      __builtin_sub_overflow(v[0].value(), v[1].value(), &difference)) {
     return std::nullopt;
   }
   return v[0] - v[1];
 }
 std::optional<Dim> mul_ints(Dim2 v) {
   int64_t product;
-  if (v[0].known() && v[1].known() && __builtin_mul_overflow(v[0].value(), v[1].value(), &product)) {
+  if (v[0].known() && v[1].known() &&
+      __builtin_mul_overflow(v[0].value(), v[1].value(), &product)) {
     return std::nullopt;
   }
   return v[0] * v[1];
@@ -90,15 +93,21 @@ std::optional<double> constant_scalar(Expr x) {
   const auto& value = x.scope().graph().value(x.id()).constant;
   if (value == nullptr || value->count() != 1) return std::nullopt;
   switch (value->dtype()) {
-    case DType::kF32: return *value->as<float>();
-    case DType::kF64: return *value->as<double>();
-    case DType::kI32: return *value->as<int32_t>();
-    case DType::kI64: return static_cast<double>(*value->as<int64_t>());
-    default: return std::nullopt;
+    case DType::kF32:
+      return *value->as<float>();
+    case DType::kF64:
+      return *value->as<double>();
+    case DType::kI32:
+      return *value->as<int32_t>();
+    case DType::kI64:
+      return static_cast<double>(*value->as<int64_t>());
+    default:
+      return std::nullopt;
   }
 }
 
-// To the base: y * x^(y-1), and 0 for 0^0. To the exponent: x^y * log(x), and 0 where x is 0 and y is not negative.
+// To the base: y * x^(y-1), and 0 for 0^0. To the exponent: x^y * log(x), and 0 where x is 0 and y
+// is not negative.
 Status pow_grad(GradContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0), y = c.input(1), dz = c.grad(0);
@@ -111,14 +120,18 @@ Status pow_grad(GradContext& c) {
     } else if (p && *p != 0) {
       slope = make(s, "Pow", {x, y - scalar_like(y, 1)}) * exponent;
     } else {
-      Expr corner = make(s, "And", {make(s, "Equal", {x, scalar_like(x, 0)}), make(s, "Equal", {y, scalar_like(y, 0)})});
-      slope = where(corner, scalar_like(x, 0), exponent * make(s, "Pow", {x, y - scalar_like(y, 1)}));
+      Expr corner = make(
+          s, "And",
+          {make(s, "Equal", {x, scalar_like(x, 0)}), make(s, "Equal", {y, scalar_like(y, 0)})});
+      slope =
+          where(corner, scalar_like(x, 0), exponent * make(s, "Pow", {x, y - scalar_like(y, 1)}));
     }
     set(c, 0, grad_mul(dz, slope));
   }
   if (c.needs(1)) {
-    Expr flat = make(s, "And", {make(s, "Equal", {x, scalar_like(x, 0)}),
-                                make(s, "GreaterOrEqual", {y, scalar_like(y, 0)})});
+    Expr flat = make(s, "And",
+                     {make(s, "Equal", {x, scalar_like(x, 0)}),
+                      make(s, "GreaterOrEqual", {y, scalar_like(y, 0)})});
     Expr slope = where(flat, scalar_like(x, 0), c.output(0) * make(s, "Log", {x}));
     set(c, 1, cast(grad_mul(dz, slope), y.dtype()));
   }
@@ -135,8 +148,8 @@ Status mod_grad(GradContext& c) {
   return {};
 }
 
-OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view name, int since, DTypeSet types,
-                  std::string_view doc) {
+OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view name, int since,
+                  DTypeSet types, std::string_view doc) {
   return ops.add(domain, name)
       .group("math")
       .since(since)
@@ -152,40 +165,50 @@ OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view nam
 }  // namespace
 
 void define_op_binary(OpRegistry& ops) {
-  add_binary(ops, kOnnxDomain, "Add", 14, kNumberTypes, "`A + B`, elementwise. Integers wrap around.")
+  add_binary(ops, kOnnxDomain, "Add", 14, kNumberTypes,
+             "`A + B`, elementwise. Integers wrap around.")
       .infer(infer_arithmetic<add_ints>)
       .grad(add_grad);
-  add_binary(ops, kOnnxDomain, "Sub", 14, kNumberTypes, "`A - B`, elementwise. Integers wrap around.")
+  add_binary(ops, kOnnxDomain, "Sub", 14, kNumberTypes,
+             "`A - B`, elementwise. Integers wrap around.")
       .infer(infer_arithmetic<sub_ints>)
       .grad(sub_grad);
-  add_binary(ops, kOnnxDomain, "Mul", 14, kNumberTypes, "`A * B`, elementwise. Integers wrap around.")
+  add_binary(ops, kOnnxDomain, "Mul", 14, kNumberTypes,
+             "`A * B`, elementwise. Integers wrap around.")
       .infer(infer_arithmetic<mul_ints>)
       .grad(mul_grad);
   add_binary(ops, kOnnxDomain, "Div", 14, kNumberTypes,
-             "`A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the "
+             "`A / B`, elementwise. Integers are divided towards zero; an integer divided by zero "
+             "is an error, and the "
              "smallest integer by -1 wraps around.")
       .infer(infer_arithmetic<div_ints>)
       .grad(div_grad);
   add_binary(ops, kOnnxDomain, "Mod", 13, kNumberTypes,
-             "The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of A as in C. "
+             "The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of "
+             "A as in C. "
              "An integer remainder by zero is an error.")
       .attr("fmod", 0, "1 for the remainder of C's fmod; floating-point inputs need it.")
       .infer(infer_mod)
       .grad(mod_grad);
   add_binary(ops, kWeftDomain, "GradMul", 1, kNumberTypes,
-             "`A * B`, but 0 wherever A is exactly 0, were B infinite or not a number. Gradients are made of it.")
+             "`A * B`, but 0 wherever A is exactly 0, were B infinite or not a number. Gradients "
+             "are made of it.")
       .infer(infer_broadcast)
       .grad(mul_grad);
   add_binary(ops, kWeftDomain, "GradDiv", 1, kFloatTypes,
-             "`A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are made of it.")
+             "`A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are "
+             "made of it.")
       .infer(infer_broadcast)
       .grad(div_grad);
   ops.add("Pow")
       .group("math")
       .since(15)
-      .doc("`X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact and wrap around; a "
-           "negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is "
-           "computed in f64 and converted as Cast does.")
+      .doc(
+          "`X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact "
+          "and wrap around; a "
+          "negative power of an integer is rounded towards zero, and of 0 an error; a broken power "
+          "of an integer is "
+          "computed in f64 and converted as Cast does.")
       .types("T", set_of(DType::kI32, DType::kI64) | kFloatTypes)
       .types("T1", kNumberTypes)
       .input("X", "T", "The base.")

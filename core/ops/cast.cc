@@ -9,10 +9,16 @@ namespace {
 std::optional<Dim> same_int(const std::vector<Dim>& v) { return v[0]; }
 
 Status infer_cast(InferContext& c) {
-  Result<DType> to = checked_dtype(static_cast<int32_t>(std::clamp<int64_t>(c.attrs().i("to"), -1, INT32_MAX)));
+  Result<DType> to =
+      checked_dtype(static_cast<int32_t>(std::clamp<int64_t>(c.attrs().i("to"), -1, INT32_MAX)));
   if (!to.ok()) return to.status().within("attribute 'to': ");
   if (!contains(c.op().find_type_var("T2")->set, *to)) {
     return invalid("attribute 'to' asks for ", dtype_name(*to), ", which Cast does not make");
+  }
+  const std::string& mode = c.attrs().s("round_mode");
+  if (mode != "up" && mode != "down" && mode != "nearest") {
+    return invalid("attribute 'round_mode' must be \"up\", \"down\" or \"nearest\" but is \"", mode,
+                   "\"");
   }
   c.set_dtype(0, *to);
   WEFT_CHECK(infer_same_as_first(c));
@@ -34,13 +40,23 @@ void define_op_cast(OpRegistry& ops) {
   ops.add("Cast")
       .group("math")
       .since(25)
-      .doc("The elements as another type. Between floating-point types the nearest value is taken, halves to even. To "
-           "an integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes "
-           "0; from a wider integer the low bits are kept. A truth value is 0 or 1, and true for all but 0.")
+      .doc(
+          "The elements as another type. Between floating-point types the nearest value is taken, "
+          "halves to even. To "
+          "an integer the fraction is cut off, a number out of range becomes the nearest one in "
+          "range and NaN becomes "
+          "0; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth "
+          "value is 0 or 1, and "
+          "true for all but 0. Numbers become the shortest strings that read back the same, "
+          "\"NaN\", \"INF\" or "
+          "\"-INF\"; from strings, \"3.14\", \"-1e5\", \"NaN\", \"+INF\" and the like are read, in "
+          "either case.")
       .types("T1", kTypes)
       .types("T2", kTypes)
       .required_attr("to", AttrKind::kInt, "The dtype, by ONNX's number.")
-      .attr("saturate", 1, "For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.")
+      .attr("saturate", 1,
+            "For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or "
+            "NaN.")
       .attr("round_mode", "up", "For f8e8m0: \"up\", \"down\" or \"nearest\".")
       .input("input", "T1", "Any shape.")
       .output("output", "T2", "The shape of the input.")

@@ -7,7 +7,8 @@ namespace {
 std::optional<Dim> equal_ints(const std::vector<Dim>& v) {
   if (v[0].known() && v[1].known()) return Dim(v[0].value() == v[1].value());
   if (v[0] == v[1]) return Dim(1);
-  // A dimension is no negative number: Equal(shape, -1), as exporters write it, is decided for symbols too.
+  // A dimension is no negative number: Equal(shape, -1), as exporters write it, is decided for
+  // symbols too.
   for (int i = 0; i < 2; ++i) {
     if (v[i].known() && v[i].value() < 0 && v[1 - i].never_negative()) return Dim(0);
   }

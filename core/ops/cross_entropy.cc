@@ -4,13 +4,16 @@
 namespace weft {
 namespace {
 
-// Scores [N, C, d1, ...], labels [N, d1, ...], weights [C]; the loss is a scalar or shaped as the labels.
+// Scores [N, C, d1, ...], labels [N, d1, ...], weights [C]; the loss is a scalar or shaped as the
+// labels.
 Status infer_loss(InferContext& c) {
   const std::string& reduction = c.attrs().s("reduction");
   if (reduction != "none" && reduction != "sum" && reduction != "mean") {
-    return invalid("attribute 'reduction' must be \"none\", \"sum\" or \"mean\" but is \"", reduction, "\"");
+    return invalid("attribute 'reduction' must be \"none\", \"sum\" or \"mean\" but is \"",
+                   reduction, "\"");
   }
-  if (c.has_rank(0) && c.rank(0) < 2) return invalid("the scores need a batch and a class axis but are ", c.input(0).text());
+  if (c.has_rank(0) && c.rank(0) < 2)
+    return invalid("the scores need a batch and a class axis but are ", c.input(0).text());
   if (c.has_rank(0) && c.has_rank(1)) {
     const Dims &scores = c.dims(0), &labels = c.dims(1);
     bool fits = scores.size() == labels.size() + 1;
@@ -19,8 +22,9 @@ Status infer_loss(InferContext& c) {
       fits = labels[i] == other || !labels[i].known() || !other.known();
     }
     if (!fits) {
-      return invalid("the labels must have the shape of the scores without their class axis, but are ",
-                     c.input(1).text(), " for scores of ", c.input(0).text());
+      return invalid(
+          "the labels must have the shape of the scores without their class axis, but are ",
+          c.input(1).text(), " for scores of ", c.input(0).text());
     }
   }
   if (c.has_rank(2)) {
@@ -28,7 +32,8 @@ Status infer_loss(InferContext& c) {
     if (fits && c.has_rank(0)) {
       fits = c.dims(2)[0] == c.dims(0)[1] || !c.dims(2)[0].known() || !c.dims(0)[1].known();
     }
-    if (!fits) return invalid("there must be one weight a class, but the weights are ", c.input(2).text());
+    if (!fits)
+      return invalid("there must be one weight a class, but the weights are ", c.input(2).text());
   }
   if (reduction != "none") {
     c.set_dims(0, {});
@@ -45,10 +50,10 @@ Status infer_loss(InferContext& c) {
 
 // What the rules share: everything in the shape of the labels unless said otherwise.
 struct Labels {
-  Expr safe;     // the labels, 0 for the ignored ones
-  Expr valid;    // which count; none if all do
-  Expr weight;   // of each, 0 for the ignored ones; none if all are 1
-  Expr hit;      // [N, C, d1, ...]: where the class is the label
+  Expr safe;    // the labels, 0 for the ignored ones
+  Expr valid;   // which count; none if all do
+  Expr weight;  // of each, 0 for the ignored ones; none if all are 1
+  Expr hit;     // [N, C, d1, ...]: where the class is the label
 };
 
 // Where along the class axis of the scores the labels are.
@@ -68,7 +73,9 @@ Labels read_labels(GradContext& c) {
   Labels out;
   out.safe = labels;
   if (c.attrs().has("ignore_index")) {
-    Expr ignored = make(s, "Equal", {labels, scalar_like(labels, static_cast<double>(c.attrs().i("ignore_index")))});
+    Expr ignored =
+        make(s, "Equal",
+             {labels, scalar_like(labels, static_cast<double>(c.attrs().i("ignore_index")))});
     out.valid = make(s, "Not", {ignored});
     out.safe = where(ignored, scalar_like(labels, 0), labels);
   }
@@ -113,7 +120,8 @@ Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
 
 Status needs_rank(GradContext& c) {
   if (c.input(0).has_rank()) return {};
-  return unimplemented("the gradient needs the rank of the scores, which are ", c.input(0).type().text());
+  return unimplemented("the gradient needs the rank of the scores, which are ",
+                       c.input(0).type().text());
 }
 
 Status nll_grad(GradContext& c) {
@@ -146,7 +154,8 @@ Status cross_entropy_grad(GradContext& c) {
   return {};
 }
 
-// y = (p - hit) * slope with p = softmax(scores): dp = dy * slope, through the softmax; dslope sums dy * (p - hit).
+// y = (p - hit) * slope with p = softmax(scores): dp = dy * slope, through the softmax; dslope sums
+// dy * (p - hit).
 Status slope_grad(GradContext& c) {
   WEFT_CHECK(needs_rank(c));
   ExprScope& s = c.scope();
@@ -167,26 +176,31 @@ OpDef& add_loss(OpRegistry& ops, std::string_view name, int since, std::string_v
       .group("loss")
       .since(since)
       .doc(cat(doc,
-               " With the reduction \"mean\" the sum is divided by the sum of the weights of all labels that are not "
-               "ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the gradient is then 0."))
+               " With the reduction \"mean\" the sum is divided by the sum of the weights of all "
+               "labels that are not "
+               "ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the gradient is "
+               "then 0."))
       .types("T", kFloatTypes)
       .types("Tind", kIndexTypes)
       .attr("reduction", "mean", "\"none\", \"sum\" or \"mean\".")
-      .optional_attr("ignore_index", AttrKind::kInt, "Labels of this value count nothing; it may be outside [0, C).")
+      .optional_attr("ignore_index", AttrKind::kInt,
+                     "Labels of this value count nothing; it may be outside [0, C).")
       .infer(infer_loss);
 }
 
 }  // namespace
 
 void define_op_cross_entropy(OpRegistry& ops) {
-  add_loss(ops, "NegativeLogLikelihoodLoss", 22, "Minus the input at each label, times the label's weight.")
+  add_loss(ops, "NegativeLogLikelihoodLoss", 22,
+           "Minus the input at each label, times the label's weight.")
       .input("input", "T", "Log-probabilities [N, C, d1, ...].")
       .input("target", "Tind", "Labels [N, d1, ...], each in [0, C).")
       .optional_input("weight", "T", "A weight for each class, [C].")
       .output("loss", "T", "A scalar, or with the reduction \"none\" shaped as the target.")
       .grad(nll_grad);
   add_loss(ops, "SoftmaxCrossEntropyLoss", 13,
-           "Minus the logarithm of the softmax of the scores over the class axis at each label, times the label's "
+           "Minus the logarithm of the softmax of the scores over the class axis at each label, "
+           "times the label's "
            "weight.")
       .input("scores", "T", "Unscaled log-probabilities [N, C, d1, ...].")
       .input("labels", "Tind", "Labels [N, d1, ...], each in [0, C).")
@@ -196,8 +210,10 @@ void define_op_cross_entropy(OpRegistry& ops) {
       .grad(cross_entropy_grad);
   ops.add(kWeftDomain, "SoftmaxCrossEntropyGrad")
       .group("loss")
-      .doc("The softmax of the scores over the class axis, less 1 at the labels, times a slope for each label; 0 where "
-           "the slope is exactly 0. It is the gradient of SoftmaxCrossEntropyLoss.")
+      .doc(
+          "The softmax of the scores over the class axis, less 1 at the labels, times a slope for "
+          "each label; 0 where "
+          "the slope is exactly 0. It is the gradient of SoftmaxCrossEntropyLoss.")
       .types("T", kFloatTypes)
       .types("Tind", kIndexTypes)
       .input("scores", "T", "Unscaled log-probabilities [N, C, d1, ...].")

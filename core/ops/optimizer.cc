@@ -21,7 +21,8 @@ Status infer_update(InferContext& c) {
       same = c.dims(0)[d] == c.dims(i)[d] || !c.dims(0)[d].known() || !c.dims(i)[d].known();
     }
     if (!same) {
-      return invalid("input '", name, "' is ", c.input(i).text(), " but the parameter is ", c.input(0).text());
+      return invalid("input '", name, "' is ", c.input(i).text(), " but the parameter is ",
+                     c.input(0).text());
     }
   }
   for (int i = 0; i < c.output_count(); ++i) {
@@ -48,8 +49,9 @@ OpDef& add_update(OpRegistry& ops, std::string_view name, std::string_view doc,
     op.inplace(1 + i, 2 + i);
     ++i;
   }
-  return op.input("learning_rate", "T", "A scalar.").infer(infer_update<states>).no_gradient(
-      "a step of an optimizer is not differentiated through");
+  return op.input("learning_rate", "T", "A scalar.")
+      .infer(infer_update<states>)
+      .no_gradient("a step of an optimizer is not differentiated through");
 }
 
 OpDef& add_adam(OpRegistry& ops, std::string_view name, std::string_view doc) {
@@ -65,26 +67,36 @@ OpDef& add_adam(OpRegistry& ops, std::string_view name, std::string_view doc) {
 }  // namespace
 
 void define_op_optimizer(OpRegistry& ops) {
-  add_update<0>(ops, "Sgd", "Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.",
+  add_update<0>(ops, "Sgd",
+                "Stochastic gradient descent: `parameter - learning_rate * (gradient + "
+                "weight_decay * parameter)`.",
                 {})
       .attr("weight_decay", 0.0, "Factor of the parameter that is added to the gradient.");
-  add_update<1>(ops, "Momentum",
-                "Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay * "
-                "parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` "
-                "`parameter - learning_rate * (g + momentum * v)`. The velocity does not contain the learning rate.",
-                {{"velocity", "Running sum of gradients"}})
+  add_update<1>(
+      ops, "Momentum",
+      "Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + "
+      "weight_decay * "
+      "parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` "
+      "`parameter - learning_rate * (g + momentum * v)`. The velocity does not contain the "
+      "learning rate.",
+      {{"velocity", "Running sum of gradients"}})
       .attr("momentum", 0.9, "Weight of the old velocity.")
       .attr("nesterov", 0, "1 for Nesterov's form.")
       .attr("weight_decay", 0.0, "Factor of the parameter that is added to the gradient.");
   add_adam(ops, "Adam",
-           "Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2; "
-           "parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with `g = "
+           "Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v "
+           "+ (1 - beta2) * g^2; "
+           "parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + "
+           "epsilon)` with `g = "
            "gradient + weight_decay * parameter`.")
       .attr("weight_decay", 0.0, "Factor of the parameter that is added to the gradient.");
   add_adam(ops, "AdamW",
-           "Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first "
-           "multiplied by `1 - learning_rate * weight_decay` and then changed as Adam does without decay.")
-      .attr("weight_decay", 0.01, "Share of the parameter that is taken away, times the learning rate.");
+           "Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the "
+           "parameter is first "
+           "multiplied by `1 - learning_rate * weight_decay` and then changed as Adam does without "
+           "decay.")
+      .attr("weight_decay", 0.01,
+            "Share of the parameter that is taken away, times the learning rate.");
 }
 
 }  // namespace weft

@@ -25,14 +25,16 @@ Status where_grad(GradContext& c) {
 Status infer_clip(InferContext& c) {
   for (int i : {1, 2}) {
     if (c.has_rank(i) && c.rank(i) != 0 && !(c.rank(i) == 1 && c.dims(i)[0].is(1))) {
-      return invalid("input '", i == 1 ? "min" : "max", "' must be a scalar but is ", c.input(i).text());
+      return invalid("input '", i == 1 ? "min" : "max", "' must be a scalar but is ",
+                     c.input(i).text());
     }
   }
   return infer_same_as_first(c);
 }
 
 Expr as_scalar(Expr bound) {
-  return bound.has_rank() && bound.rank() == 0 ? bound : reshape(bound, constant_ints(bound.scope(), {}));
+  return bound.has_rank() && bound.rank() == 0 ? bound
+                                               : reshape(bound, constant_ints(bound.scope(), {}));
 }
 
 // All of it goes to the bound that the output equals, if the input is beyond it; else to the input.
@@ -66,7 +68,8 @@ Status clip_bounds_to_inputs(UpgradeContext& c) {
   for (size_t i = 0; i < 2; ++i) {
     const AttrValue* bound = c.attrs.find(names[i]);
     if (bound == nullptr) continue;
-    if (bound->kind() != AttrKind::kFloat) return invalid("attribute '", names[i], "' must be a number");
+    if (bound->kind() != AttrKind::kFloat)
+      return invalid("attribute '", names[i], "' must be a number");
     Expr value = scalar(scope, dtype, bound->f());
     WEFT_CHECK(scope.status());
     if (c.inputs.size() < i + 2) c.inputs.resize(i + 2, kNoValue);
@@ -82,7 +85,9 @@ void define_op_select(OpRegistry& ops) {
   ops.add("Where")
       .group("math")
       .since(16)
-      .doc("`X` where the condition is true, `Y` elsewhere. No gradient reaches what was not chosen.")
+      .doc(
+          "`X` where the condition is true, `Y` elsewhere. No gradient reaches what was not "
+          "chosen.")
       .types("T", kTensorTypes)
       .input("condition", "bool", "Which to choose; all three inputs broadcast as in NumPy.")
       .input("X", "T", "Values where the condition is true.")
@@ -95,8 +100,10 @@ void define_op_select(OpRegistry& ops) {
   ops.add("Clip")
       .group("math")
       .since(13)
-      .doc("`input` limited to at least `min` and then to at most `max`; NaN stays NaN. The gradient is 1 between the "
-           "bounds and on them.")
+      .doc(
+          "`input` limited to at least `min` and then to at most `max`; NaN stays NaN. The "
+          "gradient is 1 between the "
+          "bounds and on them.")
       .types("T", kNumberTypes)
       .input("input", "T", "Any shape.")
       .optional_input("min", "T", "A scalar; no lower limit without it.")

@@ -13,7 +13,9 @@ Status infer_sum_to(InferContext& c) {
       const Dim &wide = from[from.size() - 1 - i], &narrow = to[to.size() - 1 - i];
       fits = narrow.is(1) || !narrow.known() || !wide.known() || narrow == wide;
     }
-    if (!fits) return invalid("a value of shape ", dims_text(to), " does not broadcast to ", dims_text(from));
+    if (!fits)
+      return invalid("a value of shape ", dims_text(to), " does not broadcast to ",
+                     dims_text(from));
   }
   c.set_dims(0, c.dims(1));
   return {};
@@ -29,8 +31,11 @@ Status sum_to_grad(GradContext& c) {
 void define_op_sum_to(OpRegistry& ops) {
   ops.add(kWeftDomain, "SumTo")
       .group("math")
-      .doc("Sums `x` over the axes along which `like` would be broadcast to it, so that the result has the shape of "
-           "`like`. It is the gradient of broadcasting. The order of additions depends on the shapes alone.")
+      .doc(
+          "Sums `x` over the axes along which `like` would be broadcast to it, so that the result "
+          "has the shape of "
+          "`like`. It is the gradient of broadcasting. The order of additions depends on the "
+          "shapes alone.")
       .types("T", kNumberTypes)
       .types("S", kAllTypes)
       .input("x", "T", "Any shape.")

@@ -68,11 +68,15 @@ struct Row {
 };
 const Row kRows[] = {
     {"Min", "min", kNumberTypes, infer_extremum<min_ints>, extremum_grad,
-     "The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones."},
+     "The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly "
+     "among equal ones."},
     {"Max", "max", kNumberTypes, infer_extremum<max_ints>, extremum_grad,
-     "The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones."},
-    {"Sum", "sum", kFloatTypes, infer_broadcast, sum_grad, "The sum of all inputs, elementwise, added in their order."},
-    {"Mean", "mean", kFloatTypes, infer_broadcast, mean_grad, "The mean of all inputs, elementwise."},
+     "The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly "
+     "among equal ones."},
+    {"Sum", "sum", kFloatTypes, infer_broadcast, sum_grad,
+     "The sum of all inputs, elementwise, added in their order."},
+    {"Mean", "mean", kFloatTypes, infer_broadcast, mean_grad,
+     "The mean of all inputs, elementwise."},
 };
 
 }  // namespace

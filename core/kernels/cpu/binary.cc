@@ -12,22 +12,28 @@ namespace {
 struct Add {
   template <typename T>
   static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) return wrap_add(a, b);
-    else return a + b;
+    if constexpr (std::is_integral_v<T>)
+      return wrap_add(a, b);
+    else
+      return a + b;
   }
 };
 struct Sub {
   template <typename T>
   static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) return wrap_sub(a, b);
-    else return a - b;
+    if constexpr (std::is_integral_v<T>)
+      return wrap_sub(a, b);
+    else
+      return a - b;
   }
 };
 struct Mul {
   template <typename T>
   static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) return wrap_mul(a, b);
-    else return a * b;
+    if constexpr (std::is_integral_v<T>)
+      return wrap_mul(a, b);
+    else
+      return a * b;
   }
 };
 struct GradMul {
@@ -46,8 +52,10 @@ struct GradDiv {
 struct Div {
   template <typename T>
   static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) return b == T(-1) ? wrap_sub(T(0), a) : a / b;
-    else return a / b;
+    if constexpr (std::is_integral_v<T> && std::is_signed_v<T>)
+      return b == T(-1) ? wrap_sub(T(0), a) : a / b;
+    else
+      return a / b;
   }
 };
 // The sign of the divisor.
@@ -67,9 +75,12 @@ struct FloorMod {
 struct Fmod {
   template <typename T>
   static T apply(T a, T b) {
-    if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
-    else if constexpr (std::is_signed_v<T>) return b == T(-1) ? T(0) : T(a % b);
-    else return a % b;
+    if constexpr (std::is_floating_point_v<T>)
+      return std::fmod(a, b);
+    else if constexpr (std::is_signed_v<T>)
+      return b == T(-1) ? T(0) : T(a % b);
+    else
+      return a % b;
   }
 };
 
@@ -104,17 +115,20 @@ template <typename Op, typename Elements>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   State state{plan_broadcast(c)};
   prepared->cost_ns = 0.5 * static_cast<double>(state.plan.count);
-  constexpr bool kDivides = std::is_same_v<Op, Div> || std::is_same_v<Op, FloorMod> || std::is_same_v<Op, Fmod>;
+  constexpr bool kDivides =
+      std::is_same_v<Op, Div> || std::is_same_v<Op, FloorMod> || std::is_same_v<Op, Fmod>;
   if (kDivides) {
     state.divisors = c.count(1);
     state.what = std::is_same_v<Op, Div> ? "division" : "remainder of a division";
   }
-  with_type(Elements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, Op>>(std::move(state)); });
+  with_type(Elements{}, c.dtype(0),
+            [&]<typename T>() { prepared->use<&run<T, Op>>(std::move(state)); });
   return {};
 }
 
 Status prepare_mod(const KernelContext& c, PreparedKernel* prepared) {
-  return c.attrs().b("fmod") ? prepare<Fmod, NumberElements>(c, prepared) : prepare<FloorMod, IntElements>(c, prepared);
+  return c.attrs().b("fmod") ? prepare<Fmod, NumberElements>(c, prepared)
+                             : prepare<FloorMod, IntElements>(c, prepared);
 }
 
 enum class Logic { kAnd, kOr, kXor };

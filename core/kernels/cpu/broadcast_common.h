@@ -1,4 +1,5 @@
-// Broadcasting for elementwise kernels: shapes are collapsed once in prepare; run walks over contiguous runs.
+// Broadcasting for elementwise kernels: shapes are collapsed once in prepare; run walks over
+// contiguous runs.
 #pragma once
 
 #include <algorithm>
@@ -9,12 +10,13 @@
 
 namespace weft {
 
-// How operands are read to fill an output. Axes of size 1 are dropped and neighbours merged wherever every operand
-// steps through both alike, so two operands of one shape have a single axis.
+// How operands are read to fill an output. Axes of size 1 are dropped and neighbours merged
+// wherever every operand steps through both alike, so two operands of one shape have a single axis.
 struct Broadcast {
-  int64_t count = 0;                        // elements of the output
-  std::vector<int64_t> dims;                // outermost first, at least one
-  std::vector<std::vector<int64_t>> steps;  // by operand and axis: elements to move; 0 where it repeats
+  int64_t count = 0;          // elements of the output
+  std::vector<int64_t> dims;  // outermost first, at least one
+  std::vector<std::vector<int64_t>>
+      steps;  // by operand and axis: elements to move; 0 where it repeats
   // Along the last axis an operand either moves by one element or stays.
   int64_t last_step(int operand) const { return steps[operand].back(); }
 };
@@ -25,11 +27,12 @@ Broadcast plan_broadcast(const KernelContext& context);  // all inputs of a node
 
 // Axes left when all are at least 2 and the elements can be counted in 63 bits.
 constexpr int kMaxCollapsedRank = 63;
-// Elements a block of a parallel loop: whole cache lines, large enough to hide the hand-over to another thread.
+// Elements a block of a parallel loop: whole cache lines, large enough to hide the hand-over to
+// another thread.
 constexpr int64_t kElementwiseBlock = 16384;
 
-// Calls fn(position in the output, positions in the operands, length) for runs along the last axis that together
-// cover [begin, end) of the output.
+// Calls fn(position in the output, positions in the operands, length) for runs along the last axis
+// that together cover [begin, end) of the output.
 template <int N, typename Fn>
 void for_runs(const Broadcast& plan, int64_t begin, int64_t end, Fn&& fn) {
   const int last = static_cast<int>(plan.dims.size()) - 1;
@@ -64,25 +67,26 @@ void run_broadcast(const Broadcast& plan, const RunArgs& args, double cost_ns, F
   const B* b = args.input<B>(1);
   R* y = args.output<R>(0);
   const bool a_moves = plan.last_step(0) != 0, b_moves = plan.last_step(1) != 0;
-  parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns, [&](int64_t begin, int64_t end) {
-    for_runs<2>(plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
-      const A* x = a + at[0];
-      const B* z = b + at[1];
-      R* to = y + out;
-      if (a_moves && b_moves) {
+  parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns,
+               [&](int64_t begin, int64_t end) {
+                 for_runs<2>(plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
+                   const A* x = a + at[0];
+                   const B* z = b + at[1];
+                   R* to = y + out;
+                   if (a_moves && b_moves) {
 #pragma GCC ivdep
-        for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], z[i]);
-      } else if (a_moves) {
-        const B same = *z;
+                     for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], z[i]);
+                   } else if (a_moves) {
+                     const B same = *z;
 #pragma GCC ivdep
-        for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], same);
-      } else {
-        const A same = *x;
+                     for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], same);
+                   } else {
+                     const A same = *x;
 #pragma GCC ivdep
-        for (int64_t i = 0; i < n; ++i) to[i] = fn(same, z[i]);
-      }
-    });
-  });
+                     for (int64_t i = 0; i < n; ++i) to[i] = fn(same, z[i]);
+                   }
+                 });
+               });
 }
 
 }  // namespace weft

@@ -1,14 +1,16 @@
-// Cast kernels between numbers and truth values.
-#include "core/kernels/cpu/cast_common.h"
+// Cast kernels: loops between numbers and truth values, and a plain one for all types.
+#include <algorithm>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/cast_common.h"
+#include "core/kernels/cpu/small_types_common.h"
 
 namespace weft {
 namespace {
 
-using Elements = Types<float, double, int32_t, int64_t, bool, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t,
-                       F16, BF16>;
+using Elements = Types<float, double, int32_t, int64_t, bool, uint8_t, int8_t, uint16_t, int16_t,
+                       uint32_t, uint64_t, F16, BF16>;
 
 // Any byte but 0 is true.
 template <typename T>
@@ -20,8 +22,10 @@ void run(const int64_t& count, const RunArgs& args) {
   To* y = args.output<To>(0);
   parallel_for(*args.parallel, count, kElementwiseBlock, 0.5, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      if constexpr (std::is_same_v<From, bool>) y[i] = convert<To, uint8_t>(x[i] != 0);
-      else y[i] = convert<To, From>(x[i]);
+      if constexpr (std::is_same_v<From, bool>)
+        y[i] = convert<To, uint8_t>(x[i] != 0);
+      else
+        y[i] = convert<To, From>(x[i]);
     }
   });
 }
@@ -43,13 +47,149 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     return {};
   }
   with_type(Elements{}, c.dtype(0), [&]<typename From>() {
-    with_type(Elements{}, c.output_dtype(0), [&]<typename To>() { prepared->use<&run<To, From>>(count); });
+    with_type(Elements{}, c.output_dtype(0),
+              [&]<typename To>() { prepared->use<&run<To, From>>(count); });
   });
+  return {};
+}
+
+// A number on its way from one type to another.
+struct Loaded {
+  enum Kind { kWhole, kUnsigned, kBroken } kind = kWhole;
+  int64_t whole = 0;
+  uint64_t large = 0;
+  double broken = 0;
+};
+Loaded whole(int64_t value) { return {Loaded::kWhole, value, 0, 0}; }
+Loaded broken(double value) { return {Loaded::kBroken, 0, 0, value}; }
+
+struct AnyState {
+  DType from, to;
+  int64_t count;
+  Shape shape;
+  bool saturate;
+  PowerRounding rounding;
+};
+
+Loaded load(DType dtype, const void* values, int64_t i) {
+  Loaded out;
+  bool done = with_type(Elements{}, dtype, [&]<typename T>() {
+    const Stored<T> x = static_cast<const Stored<T>*>(values)[i];
+    if constexpr (std::is_same_v<T, bool>)
+      out = whole(x != 0);
+    else if constexpr (std::is_same_v<T, uint64_t>)
+      out = {Loaded::kUnsigned, 0, x, 0};
+    else if constexpr (std::is_integral_v<T>)
+      out = whole(x);
+    else
+      out = broken(static_cast<double>(static_cast<Wide<T>>(x)));
+  });
+  if (done) return out;
+  const uint8_t* bytes = static_cast<const uint8_t*>(values);
+  const int bits = dtype_bits(dtype);
+  const int code = bits == 8 ? bytes[i] : load_packed(bytes, i, bits);
+  if (dtype == DType::kF8E8M0) return broken(decode_power(static_cast<uint8_t>(code)));
+  if (is_float(dtype))
+    return broken(decode_small_float(small_float(dtype), static_cast<uint8_t>(code)));
+  const bool negative = (dtype == DType::kI4 || dtype == DType::kI2) && code >> (bits - 1) != 0;
+  return whole(negative ? code - (1 << bits) : code);
+}
+
+template <typename T>
+T to_number(const Loaded& x) {
+  switch (x.kind) {
+    case Loaded::kWhole:
+      return convert<T, int64_t>(x.whole);
+    case Loaded::kUnsigned:
+      return convert<T, uint64_t>(x.large);
+    default:
+      return convert<T, double>(x.broken);
+  }
+}
+
+void store(const AnyState& s, const Loaded& x, void* values, int64_t i) {
+  bool done = with_type(Elements{}, s.to,
+                        [&]<typename T>() { static_cast<T*>(values)[i] = to_number<T>(x); });
+  if (done) return;
+  uint8_t* bytes = static_cast<uint8_t*>(values);
+  const int bits = dtype_bits(s.to);
+  int64_t code;
+  if (s.to == DType::kF8E8M0)
+    code = encode_power(to_number<double>(x), s.rounding, s.saturate);
+  else if (is_float(s.to))
+    code = encode_small_float(small_float(s.to), to_number<double>(x), s.saturate);
+  else
+    code = to_number<int64_t>(x);
+  if (bits == 8)
+    bytes[i] = static_cast<uint8_t>(code);
+  else
+    store_packed(bytes, i, bits, code);
+}
+
+Result<Loaded> parse(const std::string& text) {
+  std::string_view number = trim(text);
+  if (!number.empty() && number[0] == '+') number.remove_prefix(1);
+  if (std::optional<int64_t> value = parse_int(number)) return whole(*value);
+  if (std::optional<double> value = parse_double(number)) return broken(*value);
+  return invalid("cannot cast the string '", text, "' to a number");
+}
+
+std::string print(DType from, const Loaded& x) {
+  if (x.kind == Loaded::kWhole) return cat(x.whole);
+  if (x.kind == Loaded::kUnsigned) return cat(x.large);
+  if (std::isnan(x.broken)) return "NaN";
+  if (std::isinf(x.broken)) return x.broken > 0 ? "INF" : "-INF";
+  return from == DType::kF64 ? cat(x.broken) : cat(static_cast<float>(x.broken));
+}
+
+void run_any(const AnyState& s, const RunArgs& args) {
+  // Blocks are of whole bytes of packed types.
+  parallel_for(*args.parallel, s.count, kElementwiseBlock, 10, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) store(s, load(s.from, args.in[0], i), args.out[0], i);
+  });
+}
+
+Status run_text(const AnyState& s, TensorArgs& args) {
+  WEFT_TRY(Tensor y, Tensor::make(s.to, s.shape));
+  const Tensor& x = args.in[0];
+  for (int64_t i = 0; i < s.count; ++i) {
+    if (s.from == DType::kString && s.to == DType::kString) {
+      y.mutable_strings()[i] = x.strings()[i];
+    } else if (s.from == DType::kString) {
+      WEFT_TRY(Loaded value, parse(x.strings()[i]));
+      store(s, value, y.mutable_data(), i);
+    } else {
+      y.mutable_strings()[i] = print(s.from, load(s.from, x.data(), i));
+    }
+  }
+  args.out[0] = std::move(y);
+  return {};
+}
+
+Status prepare_any(const KernelContext& c, PreparedKernel* prepared) {
+  const std::string& mode = c.attrs().s("round_mode");
+  AnyState state{c.dtype(0),
+                 c.output_dtype(0),
+                 c.count(0),
+                 c.output_shape(0),
+                 c.attrs().b("saturate"),
+                 mode == "up"     ? PowerRounding::kUp
+                 : mode == "down" ? PowerRounding::kDown
+                                  : PowerRounding::kNearest};
+  prepared->cost_ns = 10.0 * static_cast<double>(state.count);
+  const bool text = state.from == DType::kString || state.to == DType::kString;
+  if (text)
+    prepared->use_tensors<&run_text>(std::move(state));
+  else
+    prepared->use<&run_any>(std::move(state));
   return {};
 }
 
 }  // namespace
 
-void add_cpu_cast(KernelRegistry& kernels) { kernels.add("Cast", {"plain", between_numbers, prepare}); }
+void add_cpu_cast(KernelRegistry& kernels) {
+  kernels.add("Cast", {"numbers", between_numbers, prepare});
+  kernels.add("Cast", {"plain", nullptr, prepare_any});
+}
 
 }  // namespace weft

@@ -11,11 +11,16 @@ enum class Test { kEqual, kLess, kGreater, kAtMost, kAtLeast };
 template <Test test, typename T>
 bool holds(T a, T b) {
   switch (test) {
-    case Test::kEqual: return a == b;
-    case Test::kLess: return a < b;
-    case Test::kGreater: return a > b;
-    case Test::kAtMost: return a <= b;
-    case Test::kAtLeast: return a >= b;
+    case Test::kEqual:
+      return a == b;
+    case Test::kLess:
+      return a < b;
+    case Test::kGreater:
+      return a > b;
+    case Test::kAtMost:
+      return a <= b;
+    case Test::kAtLeast:
+      return a >= b;
   }
 }
 
@@ -43,7 +48,8 @@ Status run_equal_strings(const StringState& s, TensorArgs& args) {
   const std::vector<std::string>&a = args.in[0].strings(), &b = args.in[1].strings();
   bool* y = args.out[0].as<bool>();
   for_runs<2>(plan, 0, plan.count, [&](int64_t out, const int64_t* at, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) y[out + i] = a[at[0] + i * plan.last_step(0)] == b[at[1] + i * plan.last_step(1)];
+    for (int64_t i = 0; i < n; ++i)
+      y[out + i] = a[at[0] + i * plan.last_step(0)] == b[at[1] + i * plan.last_step(1)];
   });
   return {};
 }
@@ -57,7 +63,8 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   } else if (c.dtype(0) == DType::kString) {
     prepared->use_tensors<&run_equal_strings>(StringState{std::move(plan), c.output_shape(0)});
   } else {
-    with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, test>>(std::move(plan)); });
+    with_type(NumberElements{}, c.dtype(0),
+              [&]<typename T>() { prepared->use<&run<T, test>>(std::move(plan)); });
   }
   return {};
 }

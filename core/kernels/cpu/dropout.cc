@@ -15,8 +15,9 @@ struct State {
 
 double load_ratio(const State& s, const RunArgs& args) {
   double ratio = 0;
-  with_type(FloatElements{}, s.ratio_dtype,
-            [&]<typename R>() { ratio = static_cast<double>(static_cast<Wide<R>>(*args.input<R>(1))); });
+  with_type(FloatElements{}, s.ratio_dtype, [&]<typename R>() {
+    ratio = static_cast<double>(static_cast<Wide<R>>(*args.input<R>(1)));
+  });
   return ratio;
 }
 
@@ -43,8 +44,8 @@ void run(const State& s, const RunArgs& args) {
 }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  State state{Philox(static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream"))), c.count(0),
-              c.dtype(1), c.has_output(1)};
+  State state{Philox(static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream"))),
+              c.count(0), c.dtype(1), c.has_output(1)};
   if (state.count / 4 >= kPositionsOfACounter) {
     return unimplemented("Dropout of more than 2^34 elements: ", shape_text(c.shape(0)));
   }
@@ -55,6 +56,8 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_dropout(KernelRegistry& kernels) { kernels.add("weft.Dropout", {"plain", nullptr, prepare}); }
+void add_cpu_dropout(KernelRegistry& kernels) {
+  kernels.add("weft.Dropout", {"plain", nullptr, prepare});
+}
 
 }  // namespace weft

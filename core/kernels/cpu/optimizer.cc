@@ -61,7 +61,8 @@ void adam(const AdamState& s, const RunArgs& args) {
     *args.status = invalid("input 'step' is ", step, "; the first step is 1");
     return;
   }
-  const T *p = args.input<T>(0), *g = args.input<T>(1), *m = args.input<T>(2), *v = args.input<T>(3);
+  const T *p = args.input<T>(0), *g = args.input<T>(1), *m = args.input<T>(2),
+          *v = args.input<T>(3);
   T *out = args.output<T>(0), *out_m = args.output<T>(1), *out_v = args.output<T>(2);
   const double learning_rate = static_cast<double>(static_cast<W>(*args.input<T>(4)));
   const double time = static_cast<double>(step);
@@ -96,11 +97,14 @@ Status prepare_sgd(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 Status prepare_momentum(const KernelContext& c, PreparedKernel* prepared) {
-  DescentState state{c.count(0), c.attrs().f("momentum"), c.attrs().f("weight_decay"), c.attrs().b("nesterov")};
+  DescentState state{c.count(0), c.attrs().f("momentum"), c.attrs().f("weight_decay"),
+                     c.attrs().b("nesterov")};
   prepared->cost_ns = static_cast<double>(state.count);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() {
-    if (state.nesterov) prepared->use<&momentum<T, true>>(state);
-    else prepared->use<&momentum<T, false>>(state);
+    if (state.nesterov)
+      prepared->use<&momentum<T, true>>(state);
+    else
+      prepared->use<&momentum<T, false>>(state);
   });
   return {};
 }
@@ -108,7 +112,8 @@ Status prepare_momentum(const KernelContext& c, PreparedKernel* prepared) {
 template <bool decoupled>
 Status prepare_adam(const KernelContext& c, PreparedKernel* prepared) {
   const Attrs& a = c.attrs();
-  AdamState state{c.count(0), a.f("beta1"), a.f("beta2"), a.f("epsilon"), a.f("weight_decay"), decoupled};
+  AdamState state{c.count(0),     a.f("beta1"),        a.f("beta2"),
+                  a.f("epsilon"), a.f("weight_decay"), decoupled};
   prepared->cost_ns = 3.0 * static_cast<double>(state.count);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&adam<T>>(state); });
   return {};

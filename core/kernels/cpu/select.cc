@@ -25,7 +25,8 @@ void choose(const uint8_t* which, const T* x, const T* y, T* to, int64_t n) {
 template <typename T>
 void run_where(const Broadcast& plan, const RunArgs& args) {
   const uint8_t* condition = args.input<uint8_t>(0);
-  const bool moves = plan.last_step(0) != 0, x_moves = plan.last_step(1) != 0, y_moves = plan.last_step(2) != 0;
+  const bool moves = plan.last_step(0) != 0, x_moves = plan.last_step(1) != 0,
+             y_moves = plan.last_step(2) != 0;
   parallel_for(*args.parallel, plan.count, kElementwiseBlock, 0.7, [&](int64_t begin, int64_t end) {
     for_runs<3>(plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
       const uint8_t* which = condition + at[0];
@@ -35,14 +36,20 @@ void run_where(const Broadcast& plan, const RunArgs& args) {
       if (!moves) {
         const T* from = *which != 0 ? x : y;
         // The output may be one of the inputs.
-        if (!(*which != 0 ? x_moves : y_moves)) std::fill(to, to + n, T(*from));
-        else if (to != from) std::memcpy(to, from, static_cast<size_t>(n) * sizeof(T));
+        if (!(*which != 0 ? x_moves : y_moves))
+          std::fill(to, to + n, T(*from));
+        else if (to != from)
+          std::memcpy(to, from, static_cast<size_t>(n) * sizeof(T));
       } else if (x_moves) {
-        if (y_moves) choose<true, true>(which, x, y, to, n);
-        else choose<true, false>(which, x, y, to, n);
+        if (y_moves)
+          choose<true, true>(which, x, y, to, n);
+        else
+          choose<true, false>(which, x, y, to, n);
       } else {
-        if (y_moves) choose<false, true>(which, x, y, to, n);
-        else choose<false, false>(which, x, y, to, n);
+        if (y_moves)
+          choose<false, true>(which, x, y, to, n);
+        else
+          choose<false, false>(which, x, y, to, n);
       }
     });
   });
@@ -76,11 +83,21 @@ Status prepare_where(const KernelContext& c, PreparedKernel* prepared) {
     return {};
   }
   switch (dtype_size(c.dtype(1))) {
-    case 1: prepared->use<&run_where<uint8_t>>(std::move(plan)); break;
-    case 2: prepared->use<&run_where<uint16_t>>(std::move(plan)); break;
-    case 4: prepared->use<&run_where<uint32_t>>(std::move(plan)); break;
-    case 8: prepared->use<&run_where<uint64_t>>(std::move(plan)); break;
-    default: prepared->use<&run_where<Pair>>(std::move(plan)); break;
+    case 1:
+      prepared->use<&run_where<uint8_t>>(std::move(plan));
+      break;
+    case 2:
+      prepared->use<&run_where<uint16_t>>(std::move(plan));
+      break;
+    case 4:
+      prepared->use<&run_where<uint32_t>>(std::move(plan));
+      break;
+    case 8:
+      prepared->use<&run_where<uint64_t>>(std::move(plan));
+      break;
+    default:
+      prepared->use<&run_where<Pair>>(std::move(plan));
+      break;
   }
   return {};
 }
@@ -120,7 +137,8 @@ void run_clip(const ClipState& s, const RunArgs& args) {
 Status prepare_clip(const KernelContext& c, PreparedKernel* prepared) {
   ClipState state{c.count(0), c.has_input(1), c.has_input(2)};
   prepared->cost_ns = 0.5 * static_cast<double>(state.count);
-  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_clip<T>>(state); });
+  with_type(NumberElements{}, c.dtype(0),
+            [&]<typename T>() { prepared->use<&run_clip<T>>(state); });
   return {};
 }
 

@@ -1,4 +1,5 @@
-// Element types of CPU kernels: half-precision numbers as C++ types, and a dtype turned into a template argument.
+// Element types of CPU kernels: half-precision numbers as C++ types, and a dtype turned into a
+// template argument.
 #pragma once
 
 #include <cstdint>
@@ -30,17 +31,20 @@ using Wide = std::conditional_t<kIsHalf<T>, float, T>;
 
 template <typename T>
 constexpr DType element_dtype() {
-  if constexpr (std::is_same_v<T, F16>) return DType::kF16;
-  else if constexpr (std::is_same_v<T, BF16>) return DType::kBF16;
-  else return dtype_of<T>();
+  if constexpr (std::is_same_v<T, F16>)
+    return DType::kF16;
+  else if constexpr (std::is_same_v<T, BF16>)
+    return DType::kBF16;
+  else
+    return dtype_of<T>();
 }
 
 template <typename... Ts>
 struct Types {};
 using FloatElements = Types<float, double, F16, BF16>;
 using IntElements = Types<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t>;
-using NumberElements = Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t,
-                             F16, BF16>;
+using NumberElements = Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t,
+                             uint32_t, uint64_t, F16, BF16>;
 
 // Calls fn.operator()<T>() for the type of `dtype`; false if the list has none.
 template <typename... Ts, typename Fn>

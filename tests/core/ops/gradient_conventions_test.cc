@@ -40,15 +40,18 @@ std::vector<Values> gradients(const std::vector<Values>& inputs, Build build) {
   Status status = session->run(signature, feeds, {}, &outputs);
   EXPECT_TRUE(status.ok()) << status.text();
   std::vector<Values> out;
-  for (const Tensor& tensor : outputs) out.emplace_back(tensor.as<double>(), tensor.as<double>() + tensor.count());
+  for (const Tensor& tensor : outputs)
+    out.emplace_back(tensor.as<double>(), tensor.as<double>() + tensor.count());
   return out;
 }
 
 void expect_values(const Values& found, const Values& wanted) {
   ASSERT_EQ(found.size(), wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) {
-    if (std::isnan(wanted[i])) EXPECT_TRUE(std::isnan(found[i])) << "element " << i << " is " << found[i];
-    else EXPECT_EQ(found[i], wanted[i]) << "element " << i;
+    if (std::isnan(wanted[i]))
+      EXPECT_TRUE(std::isnan(found[i])) << "element " << i << " is " << found[i];
+    else
+      EXPECT_EQ(found[i], wanted[i]) << "element " << i;
   }
 }
 
@@ -56,11 +59,15 @@ TEST(GradientConventions, TiesOfMaxAndMinAreSplitEvenly) {
   for (const char* op : {"Max", "Min"}) {
     static const char* current;
     current = op;
-    auto g = gradients({{1, 2, 5}, {1, 2, 5}, {1, 2, 5}},
-                       [](ExprScope& s, const std::vector<Expr>& x) { return make(s, current, {x[0], x[1], x[2]}); });
+    auto g =
+        gradients({{1, 2, 5}, {1, 2, 5}, {1, 2, 5}}, [](ExprScope& s, const std::vector<Expr>& x) {
+          return make(s, current, {x[0], x[1], x[2]});
+        });
     for (const Values& each : g) expect_values(each, {1.0 / 3, 1.0 / 3, 1.0 / 3});
   }
-  auto g = gradients({{1, 4}, {1, 3}}, [](ExprScope& s, const std::vector<Expr>& x) { return make(s, "Max", {x[0], x[1]}); });
+  auto g = gradients({{1, 4}, {1, 3}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "Max", {x[0], x[1]});
+  });
   expect_values(g[0], {0.5, 1});
   expect_values(g[1], {0.5, 0});
 }
@@ -93,14 +100,16 @@ TEST(GradientConventions, WhereGuardsWhatIsBehindIt) {
 }
 
 TEST(GradientConventions, DivisionByZero) {
-  auto g = gradients({{0, 1}, {0, 0}}, [](ExprScope&, const std::vector<Expr>& x) { return x[0] / x[1]; });
+  auto g = gradients({{0, 1}, {0, 0}},
+                     [](ExprScope&, const std::vector<Expr>& x) { return x[0] / x[1]; });
   expect_values(g[0], {kInf, kInf});
   expect_values(g[1], {kNan, -kInf});
 }
 
 TEST(GradientConventions, PowerOfZeroAndOfNegativeBases) {
-  auto g = gradients({{0, 0, 0, -2}, {0, 1, 2, 2}},
-                     [](ExprScope& s, const std::vector<Expr>& x) { return make(s, "Pow", {x[0], x[1]}); });
+  auto g = gradients({{0, 0, 0, -2}, {0, 1, 2, 2}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "Pow", {x[0], x[1]});
+  });
   expect_values(g[0], {0, 1, 0, -4});
   expect_values(g[1], {0, 0, 0, kNan});
   auto masked = gradients({{-2}, {2}}, [](ExprScope& s, const std::vector<Expr>& x) {
@@ -110,8 +119,9 @@ TEST(GradientConventions, PowerOfZeroAndOfNegativeBases) {
 }
 
 TEST(GradientConventions, FmodAtAMultiple) {
-  auto g = gradients({{6, -6}, {2, 2}},
-                     [](ExprScope& s, const std::vector<Expr>& x) { return make(s, "Mod", {x[0], x[1]}, {{"fmod", 1}}); });
+  auto g = gradients({{6, -6}, {2, 2}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "Mod", {x[0], x[1]}, {{"fmod", 1}});
+  });
   expect_values(g[0], {1, 1});
   expect_values(g[1], {-3, 3});
 }
@@ -119,7 +129,8 @@ TEST(GradientConventions, FmodAtAMultiple) {
 TEST(GradientConventions, LossOfIgnoredLabelsAlone) {
   auto g = gradients({{1, 2, 3, 4}}, [](ExprScope& s, const std::vector<Expr>& x) {
     Expr scores = reshape(x[0], constant_ints(s, {2, 2}));
-    return make(s, "SoftmaxCrossEntropyLoss", {scores, constant_ints(s, {-1, -1})}, {{"ignore_index", -1}});
+    return make(s, "SoftmaxCrossEntropyLoss", {scores, constant_ints(s, {-1, -1})},
+                {{"ignore_index", -1}});
   });
   expect_values(g[0], {0, 0, 0, 0});
 }

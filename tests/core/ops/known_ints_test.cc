@@ -14,7 +14,9 @@ class KnownInts : public testing::Test {
     shape_ = shape_of(Expr(scope_, *graph_->add_input("x", std::move(type))));
   }
   Expr ints(const std::vector<int64_t>& values) { return constant_ints(scope_, values); }
-  Expr op(const char* name, std::initializer_list<Expr> inputs) { return make(scope_, name, inputs); }
+  Expr op(const char* name, std::initializer_list<Expr> inputs) {
+    return make(scope_, name, inputs);
+  }
   std::string known(Expr x) {
     EXPECT_TRUE(scope_.status().ok()) << scope_.status().text();
     return x.type().ints == nullptr ? "unknown" : dims_text(*x.type().ints);
@@ -37,7 +39,8 @@ TEST_F(KnownInts, Arithmetic) {
 
 TEST_F(KnownInts, WhatCannotBeKnown) {
   EXPECT_EQ(known(shape_ / ints({0, 1})), "unknown");
-  EXPECT_EQ(known((shape_ - ints({9, 9})) / ints({2, 2})), "unknown");  // rounds up where batch is below 9
+  EXPECT_EQ(known((shape_ - ints({9, 9})) / ints({2, 2})),
+            "unknown");  // rounds up where batch is below 9
   EXPECT_EQ(known(ints({INT64_MAX}) + ints({1})), "unknown");
   EXPECT_EQ(known(ints({INT64_MIN}) / ints({-1})), "unknown");
   Expr large = cast(ints({int64_t{1} << 31}), DType::kI32);
