@@ -1,0 +1,149 @@
+// Kernels of MatMul and Gemm.
+#include <algorithm>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
+
+namespace weft {
+namespace {
+
+// A batch of products C = alpha * A B + beta * D with strides, so that transposes cost nothing to say.
+struct Product {
+  int64_t m, n, k;
+  int64_t a_row, a_column, b_row, b_column;  // strides in elements
+  int64_t batches = 1;
+  std::vector<int64_t> a_offsets, b_offsets;  // of each batch
+  double alpha = 1, beta = 0;
+  int64_t d_row = 0, d_column = 0;
+};
+
+constexpr int64_t kRows = 32;
+
+// Every result is one chain of multiply-adds over k in ascending order.
+template <typename T>
+void run(const Product& p, const RunArgs& args) {
+  const T* a = args.input<T>(0);
+  const T* b = args.input<T>(1);
+  const T* d = p.beta != 0 ? args.input<T>(2) : nullptr;
+  T* c = args.output<T>(0);
+  T alpha = static_cast<T>(p.alpha), beta = static_cast<T>(p.beta);
+  int64_t rows = p.batches * p.m;
+  double cost = 0.3 * static_cast<double>(p.n * std::max<int64_t>(p.k, 1));
+  parallel_for(*args.parallel, rows, kRows, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t batch = row / p.m, i = row % p.m;
+      const T* x = a + p.a_offsets[batch] + i * p.a_row;
+      const T* y = b + p.b_offsets[batch];
+      T* z = c + row * p.n;
+      std::fill_n(z, p.n, T(0));
+      if (p.b_column == 1) {
+        for (int64_t k = 0; k < p.k; ++k) {
+          T left = x[k * p.a_column];
+          const T* right = y + k * p.b_row;
+          for (int64_t j = 0; j < p.n; ++j) z[j] += left * right[j];
+        }
+      } else {
+        for (int64_t j = 0; j < p.n; ++j) {
+          T sum = 0;
+          for (int64_t k = 0; k < p.k; ++k) sum += x[k * p.a_column] * y[k * p.b_row + j * p.b_column];
+          z[j] = sum;
+        }
+      }
+      if (p.alpha != 1) {
+        for (int64_t j = 0; j < p.n; ++j) z[j] *= alpha;
+      }
+      if (d != nullptr) {
+        for (int64_t j = 0; j < p.n; ++j) z[j] += beta * d[i * p.d_row + j * p.d_column];
+      }
+    }
+  });
+}
+
+Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
+  prepared->cost_ns = 0.3 * static_cast<double>(product.batches * product.m * product.n * product.k);
+  switch (c.dtype(0)) {
+    case DType::kF32: prepared->use<&run<float>>(std::move(product)); break;
+    case DType::kF64: prepared->use<&run<double>>(std::move(product)); break;
+    case DType::kI32: prepared->use<&run<int32_t>>(std::move(product)); break;
+    default: prepared->use<&run<int64_t>>(std::move(product)); break;
+  }
+  return {};
+}
+
+Status prepare_matmul(const KernelContext& c, PreparedKernel* prepared) {
+  Shape a = c.shape(0), b = c.shape(1);
+  if (a.size() == 1) a.insert(a.begin(), 1);
+  if (b.size() == 1) b.push_back(1);
+  Product p;
+  p.m = a[a.size() - 2];
+  p.k = a[a.size() - 1];
+  p.n = b[b.size() - 1];
+  p.a_row = p.k;
+  p.a_column = 1;
+  p.b_row = p.n;
+  p.b_column = 1;
+  size_t rank = std::max(a.size(), b.size()) - 2;
+  Shape batch(rank, 1);
+  std::vector<int64_t> a_stride(rank, 0), b_stride(rank, 0);
+  auto strides = [rank](const Shape& shape, std::vector<int64_t>& out, Shape& whole) {
+    std::vector<int64_t> own = row_major(shape);
+    size_t lead = shape.size() - 2;
+    for (size_t i = 0; i < lead; ++i) {
+      if (shape[i] == 1) continue;
+      out[i + rank - lead] = own[i];
+      whole[i + rank - lead] = shape[i];
+    }
+  };
+  strides(a, a_stride, batch);
+  strides(b, b_stride, batch);
+  for (int64_t dim : batch) p.batches *= dim;
+  for (int64_t i = 0; i < p.batches; ++i) {
+    int64_t rest = i, at_a = 0, at_b = 0;
+    for (size_t d = rank; d-- > 0;) {
+      int64_t index = rest % batch[d];
+      rest /= batch[d];
+      at_a += index * a_stride[d];
+      at_b += index * b_stride[d];
+    }
+    p.a_offsets.push_back(at_a);
+    p.b_offsets.push_back(at_b);
+  }
+  return use(c, prepared, std::move(p));
+}
+
+Status prepare_gemm(const KernelContext& c, PreparedKernel* prepared) {
+  bool ta = c.attrs().b("transA"), tb = c.attrs().b("transB");
+  const Shape &a = c.shape(0), &b = c.shape(1);
+  Product p;
+  p.m = a[ta ? 1 : 0];
+  p.k = a[ta ? 0 : 1];
+  p.n = b[tb ? 0 : 1];
+  p.a_row = ta ? 1 : a[1];
+  p.a_column = ta ? a[1] : 1;
+  p.b_row = tb ? 1 : b[1];
+  p.b_column = tb ? b[1] : 1;
+  p.a_offsets = {0};
+  p.b_offsets = {0};
+  p.alpha = c.attrs().f("alpha");
+  if (c.has_input(2)) {
+    p.beta = c.attrs().f("beta");
+    Shape d = c.shape(2);
+    while (d.size() < 2) d.insert(d.begin(), 1);
+    p.d_row = d[0] == 1 ? 0 : d[1];
+    p.d_column = d[1] == 1 ? 0 : 1;
+  }
+  return use(c, prepared, std::move(p));
+}
+
+bool accepts(const KernelContext& c) {
+  return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
+}
+
+}  // namespace
+
+void add_cpu_matmul(KernelRegistry& kernels) {
+  kernels.add("MatMul", {"plain", accepts, prepare_matmul});
+  kernels.add("Gemm", {"plain", accepts, prepare_gemm});
+}
+
+}  // namespace weft

@@ -1,0 +1,118 @@
+// Matrix products: MatMul and Gemm.
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+constexpr DTypeSet kTypes = kFloatTypes | set_of(DType::kI32, DType::kI64, DType::kU32, DType::kU64);
+
+Status infer_matmul(InferContext& c) {
+  if (!c.has_rank(0) || !c.has_rank(1)) return {};
+  if (c.rank(0) == 0 || c.rank(1) == 0) return invalid("both inputs need at least one dimension");
+  // A vector on the left is a row, on the right a column; the dimension of 1 goes again.
+  Dims a = c.dims(0), b = c.dims(1);
+  bool row = a.size() == 1, column = b.size() == 1;
+  if (row) a.insert(a.begin(), Dim(1));
+  if (column) b.push_back(Dim(1));
+  const Dim &left = a[a.size() - 1], &right = b[b.size() - 2];
+  if (left.known() && right.known() && left.value() != right.value()) {
+    return invalid("A ", c.input(0).text(), " has ", left.text(), " columns but B ", c.input(1).text(), " has ",
+                   right.text(), " rows");
+  }
+  Result<Dims> batch = broadcast(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
+  if (!batch.ok()) return batch.status();
+  Dims out = *batch;
+  if (!row) out.push_back(a[a.size() - 2]);
+  if (!column) out.push_back(b[b.size() - 1]);
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+Status grad_matmul(GradContext& c) {
+  Expr a = c.input(0), b = c.input(1), dy = c.grad(0);
+  if (!a.has_rank() || !b.has_rank()) return unimplemented("the gradient of MatMul needs the ranks of its inputs");
+  // As matrices throughout; what was added to a vector is squeezed out of its gradient.
+  Expr a2 = a, b2 = b;
+  if (a.rank() == 1) {
+    a2 = unsqueeze(a, {0});
+    dy = unsqueeze(dy, {b.rank() == 1 ? -1 : -2});
+  }
+  if (b.rank() == 1) {
+    b2 = unsqueeze(b, {1});
+    dy = unsqueeze(dy, {-1});
+  }
+  if (c.needs(0)) c.set_grad(0, reshape_like(sum_to(matmul(dy, swap_last_two(b2)), a2), a));
+  if (c.needs(1)) c.set_grad(1, reshape_like(sum_to(matmul(swap_last_two(a2), dy), b2), b));
+  return {};
+}
+
+Status infer_gemm(InferContext& c) {
+  for (int i = 0; i < 2; ++i) {
+    if (c.has_rank(i) && c.rank(i) != 2) {
+      return invalid("input '", c.op().inputs()[i].name, "' must be a matrix but is ", c.input(i).text());
+    }
+  }
+  if (!c.has_rank(0) || !c.has_rank(1)) return {};
+  bool ta = c.attrs().b("transA"), tb = c.attrs().b("transB");
+  const Dim &k = c.dims(0)[ta ? 0 : 1], &k2 = c.dims(1)[tb ? 1 : 0];
+  if (k.known() && k2.known() && k.value() != k2.value()) {
+    return invalid("A ", c.input(0).text(), ta ? " transposed" : "", " has ", k.text(), " columns but B ",
+                   c.input(1).text(), tb ? " transposed" : "", " has ", k2.text(), " rows");
+  }
+  Dims out{c.dims(0)[ta ? 1 : 0], c.dims(1)[tb ? 0 : 1]};
+  if (c.has_rank(2)) {
+    WEFT_TRY(Dims with_c, broadcast(out, c.dims(2)));
+    for (size_t i = 0; i < with_c.size(); ++i) {
+      bool fits = with_c.size() == 2 && (!with_c[i].known() || !out[i].known() || with_c[i] == out[i]);
+      if (!fits) return invalid("C ", c.input(2).text(), " does not broadcast to the result ", dims_text(out));
+    }
+  }
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+Status grad_gemm(GradContext& c) {
+  Expr a = c.input(0), b = c.input(1), dy = c.grad(0);
+  int64_t ta = c.attrs().i("transA"), tb = c.attrs().i("transB");
+  double alpha = c.attrs().f("alpha"), beta = c.attrs().f("beta");
+  auto product = [&](Expr x, int64_t tx, Expr y, int64_t ty) {
+    return make(c.scope(), "Gemm", {x, y}, {{"alpha", alpha}, {"transA", tx}, {"transB", ty}});
+  };
+  if (c.needs(0)) c.set_grad(0, ta == 0 ? product(dy, 0, b, 1 - tb) : product(b, tb, dy, 1));
+  if (c.needs(1)) c.set_grad(1, tb == 0 ? product(a, 1 - ta, dy, 0) : product(dy, 1, a, ta));
+  if (c.needs(2)) c.set_grad(2, sum_to(beta == 1 ? dy : dy * beta, c.input(2)));
+  return {};
+}
+
+}  // namespace
+
+void define_op_matmul(OpRegistry& ops) {
+  ops.add("MatMul")
+      .group("math")
+      .since(13)
+      .doc("The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector on "
+           "the left is a row, on the right a column.")
+      .types("T", kTypes)
+      .input("A", "T", "[..., m, k] or [k].")
+      .input("B", "T", "[..., k, n] or [k].")
+      .output("Y", "T", "[..., m, n].")
+      .infer(infer_matmul)
+      .grad(grad_matmul);
+  ops.add("Gemm")
+      .group("math")
+      .since(13)
+      .doc("`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.")
+      .types("T", kTypes)
+      .attr("alpha", 1.0, "Weight of the product.")
+      .attr("beta", 1.0, "Weight of C.")
+      .attr("transA", int64_t{0}, "1: A is transposed.")
+      .attr("transB", int64_t{0}, "1: B is transposed.")
+      .input("A", "T", "[m, k], or [k, m] if transposed.")
+      .input("B", "T", "[k, n], or [n, k] if transposed.")
+      .optional_input("C", "T", "Broadcasts to [m, n].")
+      .output("Y", "T", "[m, n].")
+      .infer(infer_gemm)
+      .grad(grad_gemm);
+}
+
+}  // namespace weft

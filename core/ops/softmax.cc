@@ -1,0 +1,60 @@
+// Scores to probabilities: Softmax and LogSoftmax.
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+Status infer(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  if (c.rank(0) > 0 || c.attrs().i("axis") != -1) {
+    WEFT_TRY([[maybe_unused]] int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
+  }
+  return infer_same_as_first(c);
+}
+
+Expr sum_over(GradContext& c, Expr x) {
+  return make(c.scope(), "ReduceSum", {x, constant_ints(c.scope(), {c.attrs().i("axis")})}, {{"keepdims", int64_t{1}}});
+}
+
+// dx = y * (dy - sum(y * dy))
+Status grad_softmax(GradContext& c) {
+  Expr y = c.output(0), dy = c.grad(0);
+  c.set_grad(0, y * (dy - sum_over(c, y * dy)));
+  return {};
+}
+
+// dx = dy - softmax(x) * sum(dy)
+Status grad_log_softmax(GradContext& c) {
+  Expr dy = c.grad(0);
+  c.set_grad(0, dy - make(c.scope(), "Exp", {c.output(0)}) * sum_over(c, dy));
+  return {};
+}
+
+}  // namespace
+
+void define_op_softmax(OpRegistry& ops) {
+  struct Row {
+    const char* name;
+    GradFn grad;
+    const char* doc;
+  };
+  const Row rows[] = {
+      {"Softmax", grad_softmax, "Exponentials of `input` scaled to add up to one along `axis`."},
+      {"LogSoftmax", grad_log_softmax, "The logarithm of Softmax, without overflow."},
+  };
+  for (const Row& row : rows) {
+    ops.add(row.name)
+        .group("activation")
+        .since(13)
+        .doc(row.doc)
+        .types("T", kFloatTypes)
+        .attr("axis", int64_t{-1}, "The axis that adds up to one; negative counts from the end.")
+        .input("input", "T", "Scores.")
+        .output("output", "T", "The shape of input.")
+        .inplace(0, 0)
+        .infer(infer)
+        .grad(row.grad);
+  }
+}
+
+}  // namespace weft
