@@ -60,31 +60,64 @@ void for_runs(const Broadcast& plan, int64_t begin, int64_t end, Fn&& fn) {
   }
 }
 
+// Elements of a short row repeated until they are worth a loop.
+constexpr int64_t kRowTile = 1024;
+
+// Whether operand `k` is a short row that repeats along a matrix which the other operand fills.
+inline bool is_short_row(const Broadcast& plan, int k) {
+  return plan.dims.size() == 2 && plan.dims[1] <= kRowTile / 16 && plan.steps[k][0] == 0 &&
+         plan.steps[k][1] == 1 && plan.steps[1 - k][0] == plan.dims[1] && plan.steps[1 - k][1] == 1;
+}
+
+// y[i] = fn(a[i], b[i]) for a run; a pointer that does not move stays where it is.
+template <bool a_moves, bool b_moves, typename R, typename A, typename B, typename Fn>
+void apply_run(R* y, const A* a, const B* b, int64_t n, Fn fn) {
+  const A same_a = *a;
+  const B same_b = *b;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) y[i] = fn(a_moves ? a[i] : same_a, b_moves ? b[i] : same_b);
+}
+
 // y[i] = fn(a[i], b[i]) over the broadcast of two operands. `y` may be `a` or `b` itself.
 template <typename R, typename A, typename B, typename Fn>
 void run_broadcast(const Broadcast& plan, const RunArgs& args, double cost_ns, Fn fn) {
   const A* a = args.input<A>(0);
   const B* b = args.input<B>(1);
   R* y = args.output<R>(0);
+  if (is_short_row(plan, 0) || is_short_row(plan, 1)) {
+    const bool first = is_short_row(plan, 0);
+    const int64_t row = plan.dims[1], length = kRowTile / row * row;
+    parallel_for(
+        *args.parallel, plan.count, kElementwiseBlock, cost_ns, [&](int64_t begin, int64_t end) {
+          A tile_a[kRowTile];
+          B tile_b[kRowTile];
+          const int64_t used = std::min(length, end - begin);
+          for (int64_t i = 0, at = begin % row; i < used; ++i, at = at + 1 == row ? 0 : at + 1) {
+            if (first)
+              tile_a[i] = a[at];
+            else
+              tile_b[i] = b[at];
+          }
+          for (; begin < end; begin += length) {
+            const int64_t n = std::min(length, end - begin);
+            if (first)
+              apply_run<true, true>(y + begin, tile_a, b + begin, n, fn);
+            else
+              apply_run<true, true>(y + begin, a + begin, tile_b, n, fn);
+          }
+        });
+    return;
+  }
   const bool a_moves = plan.last_step(0) != 0, b_moves = plan.last_step(1) != 0;
   parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns,
                [&](int64_t begin, int64_t end) {
                  for_runs<2>(plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
-                   const A* x = a + at[0];
-                   const B* z = b + at[1];
-                   R* to = y + out;
-                   if (a_moves && b_moves) {
-#pragma GCC ivdep
-                     for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], z[i]);
-                   } else if (a_moves) {
-                     const B same = *z;
-#pragma GCC ivdep
-                     for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i], same);
-                   } else {
-                     const A same = *x;
-#pragma GCC ivdep
-                     for (int64_t i = 0; i < n; ++i) to[i] = fn(same, z[i]);
-                   }
+                   if (a_moves && b_moves)
+                     apply_run<true, true>(y + out, a + at[0], b + at[1], n, fn);
+                   else if (a_moves)
+                     apply_run<true, false>(y + out, a + at[0], b + at[1], n, fn);
+                   else
+                     apply_run<false, true>(y + out, a + at[0], b + at[1], n, fn);
                  });
                });
 }

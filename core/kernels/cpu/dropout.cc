@@ -1,4 +1,6 @@
 // Kernel of weft.Dropout.
+#include <cstring>
+
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/random_common.h"
 #include "core/kernels/cpu/types_common.h"
@@ -21,6 +23,17 @@ double load_ratio(const State& s, const RunArgs& args) {
   return ratio;
 }
 
+constexpr int64_t kBlock = 4096;
+
+template <typename T, typename W>
+void drop(const bool* keep, const W kept, const T* x, T* y, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const W scaled = static_cast<W>(x[i]) / kept;
+    y[i] = static_cast<T>(keep[i] ? scaled : W(0));
+  }
+}
+
 template <typename T>
 void run(const State& s, const RunArgs& args) {
   using W = Wide<T>;
@@ -29,17 +42,15 @@ void run(const State& s, const RunArgs& args) {
     *args.status = invalid("input 'ratio' is ", ratio, "; it must be from 0 to 1");
     return;
   }
-  const T* x = args.input<T>(0);
   const int64_t counter = *args.input<int64_t>(2);
-  T* y = args.output<T>(0);
-  bool* mask = s.has_mask ? args.output<bool>(1) : nullptr;
   const W kept = static_cast<W>(1 - ratio);
-  parallel_for(*args.parallel, s.count, 4096, 4, [&](int64_t begin, int64_t end) {
-    for_words(s.philox, counter, begin, end, [&](int64_t i, uint32_t word) {
-      const bool keep = uniform_f32(word) >= ratio;
-      y[i] = keep ? static_cast<T>(static_cast<W>(x[i]) / kept) : static_cast<T>(W(0));
-      if (mask != nullptr) mask[i] = keep;
-    });
+  parallel_for(*args.parallel, s.count, kBlock, 6, [&](int64_t begin, int64_t end) {
+    bool keep[kBlock];
+    for_words(s.philox, counter, begin, end,
+              [&](int64_t i, uint32_t word) { keep[i - begin] = uniform_f32(word) >= ratio; });
+    drop(keep, kept, args.input<T>(0) + begin, args.output<T>(0) + begin, end - begin);
+    if (s.has_mask)
+      std::memcpy(args.output<bool>(1) + begin, keep, static_cast<size_t>(end - begin));
   });
 }
 

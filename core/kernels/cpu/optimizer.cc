@@ -53,6 +53,28 @@ struct AdamState {
   bool decoupled;
 };
 
+// What all elements share, computed in double precision.
+template <typename W>
+struct AdamFactors {
+  W rate, root, shrink, decay, new1, old1, new2, old2, epsilon;
+};
+
+// Interpolates the first moment from the nearer end, where rounding errors are smaller.
+template <bool near_old, typename T, typename W>
+void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const T* v, T* out,
+              T* out_m, T* out_v, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const W old = static_cast<W>(p[i]) * f.shrink, slope = static_cast<W>(g[i]) + f.decay * old;
+    const W mean = static_cast<W>(m[i]), change = slope - mean;
+    const W first = near_old ? mean + f.new1 * change : slope - change * f.old1;
+    const W second = f.old2 * static_cast<W>(v[i]) + f.new2 * slope * slope;
+    out_m[i] = static_cast<T>(first);
+    out_v[i] = static_cast<T>(second);
+    out[i] = static_cast<T>(old - f.rate * first / (std::sqrt(second) / f.root + f.epsilon));
+  }
+}
+
 template <typename T>
 void adam(const AdamState& s, const RunArgs& args) {
   using W = Wide<T>;
@@ -61,31 +83,23 @@ void adam(const AdamState& s, const RunArgs& args) {
     *args.status = invalid("input 'step' is ", step, "; the first step is 1");
     return;
   }
-  const T *p = args.input<T>(0), *g = args.input<T>(1), *m = args.input<T>(2),
-          *v = args.input<T>(3);
-  T *out = args.output<T>(0), *out_m = args.output<T>(1), *out_v = args.output<T>(2);
   const double learning_rate = static_cast<double>(static_cast<W>(*args.input<T>(4)));
   const double time = static_cast<double>(step);
-  const W rate = static_cast<W>(learning_rate / (1 - std::pow(s.beta1, time)));
-  const W root = static_cast<W>(std::sqrt(1 - std::pow(s.beta2, time)));
-  const W shrink = static_cast<W>(s.decoupled ? 1 - learning_rate * s.weight_decay : 1.0);
-  const W decay = static_cast<W>(s.decoupled ? 0.0 : s.weight_decay);
-  const W new1 = static_cast<W>(1 - s.beta1), old1 = W(1) - new1;
-  const W new2 = static_cast<W>(1 - s.beta2), old2 = static_cast<W>(s.beta2);
-  const W epsilon = static_cast<W>(s.epsilon);
-  // Interpolates from the nearer end, where rounding errors are smaller.
-  const bool near_old = 1 - s.beta1 < 0.5;
+  AdamFactors<W> f;
+  f.rate = static_cast<W>(learning_rate / (1 - std::pow(s.beta1, time)));
+  f.root = static_cast<W>(std::sqrt(1 - std::pow(s.beta2, time)));
+  f.shrink = static_cast<W>(s.decoupled ? 1 - learning_rate * s.weight_decay : 1.0);
+  f.decay = static_cast<W>(s.decoupled ? 0.0 : s.weight_decay);
+  f.new1 = static_cast<W>(1 - s.beta1);
+  f.old1 = W(1) - f.new1;
+  f.new2 = static_cast<W>(1 - s.beta2);
+  f.old2 = static_cast<W>(s.beta2);
+  f.epsilon = static_cast<W>(s.epsilon);
+  auto run = 1 - s.beta1 < 0.5 ? &adam_run<true, T, W> : &adam_run<false, T, W>;
   parallel_for(*args.parallel, s.count, kElementwiseBlock, 3, [&](int64_t begin, int64_t end) {
-#pragma GCC ivdep
-    for (int64_t i = begin; i < end; ++i) {
-      const W old = static_cast<W>(p[i]) * shrink, slope = static_cast<W>(g[i]) + decay * old;
-      const W mean = static_cast<W>(m[i]), change = slope - mean;
-      const W first = near_old ? mean + new1 * change : slope - change * old1;
-      const W second = old2 * static_cast<W>(v[i]) + new2 * slope * slope;
-      out_m[i] = static_cast<T>(first);
-      out_v[i] = static_cast<T>(second);
-      out[i] = static_cast<T>(old - rate * first / (std::sqrt(second) / root + epsilon));
-    }
+    auto in = [&](int i) { return args.input<T>(i) + begin; };
+    auto out = [&](int i) { return args.output<T>(i) + begin; };
+    run(f, in(0), in(1), in(2), in(3), out(0), out(1), out(2), end - begin);
   });
 }
 

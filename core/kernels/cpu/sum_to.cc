@@ -27,8 +27,9 @@ struct State {
   int64_t count_out = 0;
 };
 
-constexpr int64_t kGroup = 32;  // additions into one place before it is added to the next
-constexpr int64_t kTile = 512;  // columns summed at once
+constexpr int64_t kGroup = 32;   // additions into one place before it is added to the next
+constexpr int64_t kTile = 512;   // columns summed at once
+constexpr int64_t kNarrow = 32;  // rows of so few columns are put side by side
 constexpr int64_t kLanes = 16;
 
 template <typename W>
@@ -62,6 +63,15 @@ W sum_run(const T* x, int64_t n) {
 // Adds `rows` rows of `columns` each into y.
 template <typename T, typename W>
 void add_rows(const T* x, int64_t rows, int64_t columns, W* y) {
+  if (columns <= kNarrow && rows >= 2 * kGroup) {
+    // Several rows side by side make one that is worth a loop.
+    const int64_t width = kTile / columns, wide = rows / width;
+    W sums[kTile] = {};
+    add_rows(x, wide, width * columns, sums);
+    for (int64_t i = 0; i < width * columns; ++i) y[i % columns] = plus(y[i % columns], sums[i]);
+    x += wide * width * columns;
+    rows -= wide * width;
+  }
   W group[kTile];
   for (int64_t column = 0; column < columns; column += kTile) {
     const int64_t width = std::min(kTile, columns - column);
