@@ -59,7 +59,10 @@ struct Labels {
 // Where along the class axis of the scores the labels are.
 Expr hits(Expr scores, Expr labels) {
   ExprScope& s = scores.scope();
-  Expr count = make(s, "Gather", {shape_of(scores), constant_int(s, 1)}, {{"axis", 0}});
+  const Dim& known = scores.dims()[1];
+  Expr count = known.known()
+                   ? constant_int(s, known.value())
+                   : make(s, "Gather", {shape_of(scores), constant_int(s, 1)}, {{"axis", 0}});
   Expr classes = make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)});
   std::vector<int64_t> axes;
   for (int64_t i = 1; i + 1 < scores.rank(); ++i) axes.push_back(i);
@@ -94,8 +97,16 @@ Expr label_slope(GradContext& c, const Labels& labels) {
   ExprScope& s = c.scope();
   Expr dy = c.grad(0);
   if (c.attrs().s("reduction") == "mean") {
-    Expr total = labels.weight.valid() ? make(s, "weft.SumTo", {labels.weight, scalar_like(dy, 0)})
-                                       : cast(make(s, "Size", {c.input(1)}), dy.dtype());
+    Expr total;
+    if (labels.weight.valid()) {
+      total = make(s, "weft.SumTo", {labels.weight, scalar_like(dy, 0)});
+    } else if (c.input(1).type().concrete()) {
+      int64_t count = 1;
+      for (const Dim& dim : c.input(1).dims()) count *= dim.value();
+      total = scalar_like(dy, static_cast<double>(count));
+    } else {
+      total = cast(make(s, "Size", {c.input(1)}), dy.dtype());
+    }
     dy = dy / total;
   }
   Expr slope = labels.weight.valid() ? dy * labels.weight : expand_like(dy, c.input(1));
