@@ -1,5 +1,6 @@
 // Arithmetic and logic on two inputs with broadcasting.
 #include "core/graph/expr.h"
+#include "core/ops/elementwise_common.h"
 
 namespace weft {
 namespace {
@@ -159,7 +160,8 @@ OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view nam
       .input("B", "T", "Second operand; broadcasts with A as in NumPy.")
       .output("C", "T", "The broadcast shape of A and B.")
       .inplace(0, 0)
-      .inplace(0, 1);
+      .inplace(0, 1)
+      .upgrade(7, upgrade_old_broadcast);
 }
 
 }  // namespace
@@ -216,7 +218,8 @@ void define_op_binary(OpRegistry& ops) {
       .output("Z", "T", "The broadcast shape of X and Y.")
       .inplace(0, 0)
       .infer(infer_broadcast)
-      .grad(pow_grad);
+      .grad(pow_grad)
+      .upgrade(7, upgrade_old_broadcast);
 
   struct Logic {
     const char* name;

@@ -33,6 +33,25 @@ Status cast_grad(GradContext& c) {
   return {};
 }
 
+// Before opset 6 the type was given by ONNX's name for it.
+Status name_to_number(UpgradeContext& c) {
+  const AttrValue* to = c.attrs.find("to");
+  if (to == nullptr || to->kind() != AttrKind::kString) return {};
+  static constexpr std::pair<std::string_view, DType> kNames[] = {
+      {"FLOAT", DType::kF32},   {"UINT8", DType::kU8},      {"INT8", DType::kI8},
+      {"UINT16", DType::kU16},  {"INT16", DType::kI16},     {"INT32", DType::kI32},
+      {"INT64", DType::kI64},   {"STRING", DType::kString}, {"BOOL", DType::kBool},
+      {"FLOAT16", DType::kF16}, {"DOUBLE", DType::kF64},    {"UINT32", DType::kU32},
+      {"UINT64", DType::kU64},
+  };
+  for (const auto& [name, dtype] : kNames) {
+    if (to->s() != name) continue;
+    c.attrs.set("to", static_cast<int64_t>(dtype));
+    return {};
+  }
+  return invalid("attribute 'to' is \"", to->s(), "\", which is not the name of a type");
+}
+
 }  // namespace
 
 void define_op_cast(OpRegistry& ops) {
@@ -61,7 +80,8 @@ void define_op_cast(OpRegistry& ops) {
       .input("input", "T1", "Any shape.")
       .output("output", "T2", "The shape of the input.")
       .infer(infer_cast)
-      .grad(cast_grad);
+      .grad(cast_grad)
+      .upgrade(6, name_to_number);
 }
 
 }  // namespace weft

@@ -1,5 +1,6 @@
 // Comparisons of two inputs with broadcasting.
 #include "core/graph/expr.h"
+#include "core/ops/elementwise_common.h"
 
 namespace weft {
 namespace {
@@ -73,7 +74,8 @@ void define_op_compare(OpRegistry& ops) {
         .input("B", "T", "Second operand; broadcasts with A as in NumPy.")
         .output("C", "bool", "The broadcast shape of A and B.")
         .infer(row.infer)
-        .no_gradient("its output is not a number");
+        .no_gradient("its output is not a number")
+        .upgrade(7, upgrade_old_broadcast);
   }
 }
 

@@ -101,9 +101,9 @@ Expr label_slope(GradContext& c, const Labels& labels) {
     if (labels.weight.valid()) {
       total = make(s, "weft.SumTo", {labels.weight, scalar_like(dy, 0)});
     } else if (c.input(1).type().concrete()) {
-      int64_t count = 1;
-      for (const Dim& dim : c.input(1).dims()) count *= dim.value();
-      total = scalar_like(dy, static_cast<double>(count));
+      double count = 1;
+      for (const Dim& dim : c.input(1).dims()) count *= static_cast<double>(dim.value());
+      total = scalar_like(dy, count);
     } else {
       total = cast(make(s, "Size", {c.input(1)}), dy.dtype());
     }

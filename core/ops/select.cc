@@ -64,6 +64,7 @@ Status clip_grad(GradContext& c) {
 Status clip_bounds_to_inputs(UpgradeContext& c) {
   DType dtype = c.type(0).dtype;
   ExprScope scope(c.graph());
+  c.attrs.erase("consumed_inputs");
   const char* names[] = {"min", "max"};
   for (size_t i = 0; i < 2; ++i) {
     const AttrValue* bound = c.attrs.find(names[i]);

@@ -58,6 +58,11 @@ Status mean_grad(GradContext& c) {
   return {};
 }
 
+Status forget_consumed_inputs(UpgradeContext& c) {
+  c.attrs.erase("consumed_inputs");
+  return {};
+}
+
 struct Row {
   const char* name;
   const char* output;
@@ -92,7 +97,8 @@ void define_op_variadic(OpRegistry& ops) {
         .output(row.output, "T", "The broadcast shape of all inputs.")
         .inplace(0, 0)
         .infer(row.infer)
-        .grad(row.grad);
+        .grad(row.grad)
+        .upgrade(6, forget_consumed_inputs);
   }
 }
 
