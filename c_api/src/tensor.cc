@@ -230,11 +230,11 @@ weft_status* weft_tensor_dlpack(const weft_tensor* tensor, int32_t versioned, vo
 weft_status* weft_tensor_borrow_dlpack(void* managed, int32_t versioned, weft_tensor** out_tensor) {
   return guard([&]() -> Status {
     if (out_tensor != nullptr) *out_tensor = nullptr;
+    WEFT_NOT_NULL(out_tensor);
     WEFT_NOT_NULL(managed);
     Result<Tensor> tensor = versioned != 0 ? from_dlpack(static_cast<dlpack::DLManagedTensorVersioned*>(managed))
                                            : from_dlpack(static_cast<dlpack::DLManagedTensor*>(managed));
     if (!tensor.ok()) return tensor.status();
-    WEFT_NOT_NULL(out_tensor);
     return give(std::move(*tensor), out_tensor);
   });
 }

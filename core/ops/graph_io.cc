@@ -84,6 +84,15 @@ Status infer_shape(InferContext& c) {
   return {};
 }
 
+Status infer_size(InferContext& c) {
+  c.set_dims(0, {});
+  if (!c.has_rank(0)) return {};
+  Dim count(1);
+  for (const Dim& dim : c.dims(0)) count = count * dim;
+  c.set_ints(0, {count});
+  return {};
+}
+
 }  // namespace
 
 void define_op_graph_io(OpRegistry& ops) {
@@ -157,6 +166,16 @@ void define_op_graph_io(OpRegistry& ops) {
       .output("shape", "i64", "One dimension: as many numbers as were asked for.")
       .infer(infer_shape)
       .no_gradient("a shape does not change with the values");
+  ops.add("Size")
+      .group("shape")
+      .since(13)
+      .doc("The number of elements of `data`.")
+      .types("T", kAllTypes)
+      .input("data", "T", "Any tensor.")
+      .shape_only()
+      .output("size", "i64", "Scalar.")
+      .infer(infer_size)
+      .no_gradient("a size does not change with the values");
 }
 
 }  // namespace weft

@@ -1,8 +1,6 @@
 // The values of variables.
 #include "core/runtime/store.h"
 
-#include <atomic>
-
 namespace weft {
 
 Result<int> Store::slot(std::string_view name, DType dtype, const Shape& shape) {
@@ -67,8 +65,8 @@ Result<Tensor> Store::spare(int index) {
   std::lock_guard lock(mutex_);
   Slot& slot = slots_[index];
   if (!slot.spare.empty() && slot.spare.buffer().use_count() == 1) {
-    // Whoever else read it has let go; what they did comes before what we write.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    // Whoever else read it has let go; letting go of a copy ourselves puts what they did before what we write.
+    std::shared_ptr<Buffer>(slot.spare.buffer()).reset();
     return std::move(slot.spare);
   }
   return Tensor::make(slot.dtype, slot.shape);

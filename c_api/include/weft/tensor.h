@@ -80,7 +80,8 @@ WEFT_API void weft_buffer_free(weft_buffer* buffer);
 /* DLPack (dmlc, version 1): gives a DLManagedTensor, or a DLManagedTensorVersioned if `versioned` is not 0, that shares
  * the memory; its deleter lets go. */
 WEFT_API weft_status* weft_tensor_dlpack(const weft_tensor* tensor, int32_t versioned, void** out_managed) WEFT_MUST_USE;
-/* Makes a tensor over what a managed tensor holds and takes it over: its deleter is called once, also on failure. */
+/* Makes a tensor over what a managed tensor holds and takes it over: its deleter is
+ * called once, when the last holder has let go. After an error it is still the caller's. */
 WEFT_API weft_status* weft_tensor_borrow_dlpack(void* managed, int32_t versioned, weft_tensor** out_tensor) WEFT_MUST_USE;
 
 WEFT_API weft_status* weft_tensors_new(weft_tensors** out_tensors) WEFT_MUST_USE;

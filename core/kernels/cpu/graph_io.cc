@@ -42,12 +42,18 @@ Status prepare_shape(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+Status prepare_size(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->use<&write_shape>(Dimensions{{c.count(0)}});
+  return {};
+}
+
 }  // namespace
 
 void add_cpu_graph_io(KernelRegistry& kernels) {
   kernels.add("Identity", {"copy", nullptr, prepare_identity});
   kernels.add("weft.StopGradient", {"copy", nullptr, prepare_identity});
   kernels.add("Shape", {"plain", nullptr, prepare_shape});
+  kernels.add("Size", {"plain", nullptr, prepare_size});
 }
 
 }  // namespace weft

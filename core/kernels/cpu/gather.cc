@@ -1,0 +1,110 @@
+// Kernels of Gather and ScatterRows.
+#include <cstring>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
+
+namespace weft {
+namespace {
+
+// data [outer, size, inner], indices [count]
+struct Rows {
+  int64_t outer = 1, size = 0, inner = 1, count = 1;
+  int64_t element = 0;
+  int64_t axis = 0;
+};
+
+// The place that index i names, or an error.
+template <typename I>
+bool place(const Rows& rows, const I* indices, int64_t i, const RunArgs& args, int64_t* at) {
+  int64_t index = static_cast<int64_t>(indices[i]);
+  *at = index < 0 ? index + rows.size : index;
+  if (*at >= 0 && *at < rows.size) return true;
+  *args.status = out_of_range("index ", index, " is outside axis ", rows.axis, " of size ", rows.size);
+  return false;
+}
+
+template <typename I>
+void gather(const Rows& rows, const RunArgs& args) {
+  const char* data = args.input<char>(0);
+  const I* indices = args.input<I>(1);
+  char* out = args.output<char>(0);
+  int64_t bytes = rows.inner * rows.element;
+  for (int64_t i = 0; i < rows.count; ++i) {
+    int64_t at;
+    if (!place(rows, indices, i, args, &at)) return;
+    for (int64_t o = 0; bytes > 0 && o < rows.outer; ++o) {
+      std::memcpy(out + (o * rows.count + i) * bytes, data + (o * rows.size + at) * bytes, bytes);
+    }
+  }
+}
+
+template <typename T, typename I>
+void scatter(const Rows& rows, const RunArgs& args) {
+  const T* from = args.input<T>(0);
+  const I* indices = args.input<I>(1);
+  T* out = args.output<T>(0);
+  std::memset(out, 0, rows.outer * rows.size * rows.inner * sizeof(T));
+  for (int64_t i = 0; i < rows.count; ++i) {
+    int64_t at;
+    if (!place(rows, indices, i, args, &at)) return;
+    for (int64_t o = 0; o < rows.outer; ++o) {
+      const T* x = from + (o * rows.count + i) * rows.inner;
+      T* y = out + (o * rows.size + at) * rows.inner;
+      for (int64_t k = 0; k < rows.inner; ++k) y[k] += x[k];
+    }
+  }
+}
+
+Rows make_rows(const KernelContext& c, const Shape& data) {
+  Rows rows;
+  int64_t rank = static_cast<int64_t>(data.size());
+  rows.axis = c.attrs().i("axis");
+  if (rows.axis < 0) rows.axis += rank;
+  for (int64_t i = 0; i < rank; ++i) {
+    if (i < rows.axis) rows.outer *= data[i];
+    if (i > rows.axis) rows.inner *= data[i];
+  }
+  rows.size = data[rows.axis];
+  rows.count = c.count(1);
+  rows.element = dtype_size(c.dtype(0));
+  return rows;
+}
+
+Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
+  Rows rows = make_rows(c, c.shape(0));
+  if (c.dtype(1) == DType::kI64) prepared->use<&gather<int64_t>>(rows);
+  else prepared->use<&gather<int32_t>>(rows);
+  return {};
+}
+
+template <typename T>
+void use_scatter(const KernelContext& c, PreparedKernel* prepared) {
+  Rows rows = make_rows(c, c.output_shape(0));
+  if (c.dtype(1) == DType::kI64) prepared->use<&scatter<T, int64_t>>(rows);
+  else prepared->use<&scatter<T, int32_t>>(rows);
+}
+
+Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
+  switch (c.dtype(0)) {
+    case DType::kF32: use_scatter<float>(c, prepared); break;
+    case DType::kF64: use_scatter<double>(c, prepared); break;
+    case DType::kI32: use_scatter<int32_t>(c, prepared); break;
+    default: use_scatter<int64_t>(c, prepared); break;
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_gather(KernelRegistry& kernels) {
+  kernels.add("Gather", {"rows", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_gather});
+  kernels.add("weft.ScatterRows",
+              {"rows",
+               [](const KernelContext& c) {
+                 return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
+               },
+               prepare_scatter});
+}
+
+}  // namespace weft

@@ -1,0 +1,174 @@
+// A box cut out of a tensor, with steps: Slice, and what puts one back.
+#include <algorithm>
+#include <limits>
+
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+struct Bounds {
+  int64_t start, count, step;
+};
+
+// ONNX's clamping: out-of-range starts and ends are moved to the nearest place that is there.
+Result<Bounds> clamp_bounds(int64_t start, int64_t end, int64_t step, int64_t size) {
+  if (step == 0) return invalid("a step is 0");
+  auto wrap = [size](int64_t at) { return at < 0 && at > std::numeric_limits<int64_t>::min() + size ? at + size : at; };
+  start = wrap(start);
+  end = wrap(end);
+  Bounds out{0, 0, step};
+  if (step > 0) {
+    start = std::clamp<int64_t>(start, 0, size);
+    end = std::clamp<int64_t>(end, 0, size);
+    out.count = end > start ? (end - start - 1) / step + 1 : 0;
+  } else {
+    start = std::clamp<int64_t>(start, -1, size - 1);
+    end = std::clamp<int64_t>(end, -1, size - 1);
+    out.count = start > end ? (start - end - 1) / (-(step + 1) + 1) + 1 : 0;
+    if (size == 0) out.count = 0;
+  }
+  out.start = out.count > 0 ? start : 0;
+  return out;
+}
+
+// Input i as numbers of which some may be symbols.
+Result<Dims> list(const InferContext& c, int i, size_t wanted, const char* name) {
+  if (c.ints(i)->size() != wanted) {
+    return invalid("input '", name, "' has ", c.ints(i)->size(), " entries but 'starts' has ", wanted);
+  }
+  return *c.ints(i);
+}
+
+Status infer_slice(InferContext& c) {
+  for (int i = 1; i < c.input_count(); ++i) {
+    if (c.has_rank(i) && c.rank(i) != 1) {
+      return invalid("input '", c.op().inputs()[i].name, "' must have one dimension but is ", c.input(i).text());
+    }
+  }
+  if (!c.has_rank(0)) return {};
+  int64_t rank = c.rank(0);
+  auto unknown = [&c, rank] {
+    c.set_dims(0, c.fresh_dims(rank));
+    return Status();
+  };
+  bool axes_known = !c.has_input(3) || c.numbers(3).has_value();
+  bool steps_known = !c.has_input(4) || c.numbers(4).has_value();
+  if (c.ints(1) == nullptr || c.ints(2) == nullptr || !axes_known) return unknown();
+  size_t n = c.ints(1)->size();
+  WEFT_TRY(Dims ends, list(c, 2, n, "ends"));
+  const Dims& starts = *c.ints(1);
+  std::vector<int64_t> axes, steps(n, 1);
+  for (size_t i = 0; i < n; ++i) axes.push_back(static_cast<int64_t>(i));
+  if (c.has_input(3)) {
+    WEFT_TRY([[maybe_unused]] Dims checked, list(c, 3, n, "axes"));
+    axes = *c.numbers(3);
+  }
+  if (c.has_input(4) && steps_known) {
+    WEFT_TRY([[maybe_unused]] Dims checked, list(c, 4, n, "steps"));
+    steps = *c.numbers(4);
+  }
+  Dims out = c.dims(0);
+  std::vector<bool> seen(rank, false);
+  std::optional<Bounds> only;
+  for (size_t i = 0; i < n; ++i) {
+    WEFT_TRY(int64_t axis, InferContext::axis(axes[i], rank));
+    if (seen[axis]) return invalid("axis ", axis, " is sliced twice");
+    seen[axis] = true;
+    if (steps_known && steps[i] == 0) return invalid("the step of axis ", axis, " is 0");
+    const Dim& size = c.dims(0)[axis];
+    if (steps_known && starts[i].known() && ends[i].known() && size.known()) {
+      WEFT_TRY(Bounds bounds, clamp_bounds(starts[i].value(), ends[i].value(), steps[i], size.value()));
+      out[axis] = bounds.count;
+      only = bounds;
+      continue;
+    }
+    only = std::nullopt;
+    bool from_first = starts[i].is(0);
+    bool to_last = ends[i] == size || (ends[i].known() && ends[i].value() >= std::numeric_limits<int32_t>::max());
+    if (steps_known && steps[i] == 1 && from_first && to_last) continue;  // all of it
+    out[axis] = c.fresh();
+  }
+  c.set_dims(0, out);
+  if (rank == 1 && c.ints(0) != nullptr && n == 1 && only) {
+    Dims ints;
+    for (int64_t i = 0; i < only->count; ++i) ints.push_back((*c.ints(0))[only->start + i * only->step]);
+    c.set_ints(0, std::move(ints));
+  }
+  return {};
+}
+
+std::vector<Expr> with_bounds(GradContext& c, std::vector<Expr> first) {
+  for (int i = 1; i < 5; ++i) first.push_back(c.has_input(i) ? c.input(i) : Expr());
+  return first;
+}
+
+Status grad_slice(GradContext& c) {
+  c.set_grad(0, make(c.scope(), "weft.SliceGrad", with_bounds(c, {c.grad(0), c.input(0)})));
+  return {};
+}
+
+Status infer_slice_grad(InferContext& c) {
+  if (c.has_rank(1)) c.set_dims(0, c.dims(1));
+  return {};
+}
+
+Status grad_slice_grad(GradContext& c) {
+  std::vector<Expr> inputs{c.grad(0)};
+  for (int i = 2; i < 6; ++i) inputs.push_back(c.has_input(i) ? c.input(i) : Expr());
+  c.set_grad(0, make(c.scope(), "Slice", inputs));
+  return {};
+}
+
+// Before opset 10 the bounds were attributes.
+Status bounds_to_inputs(UpgradeContext& c) {
+  WEFT_CHECK(c.attr_to_input("starts", 1));
+  WEFT_CHECK(c.attr_to_input("ends", 2));
+  return c.attr_to_input("axes", 3);
+}
+
+}  // namespace
+
+void define_op_slice(OpRegistry& ops) {
+  ops.add("Slice")
+      .group("shape")
+      .since(13)
+      .doc("Along each of `axes`, the elements from `starts` on, `steps` apart, before `ends`. Negative places count from "
+           "the end; places outside are moved to the nearest one.")
+      .types("T", kAllTypes)
+      .types("I", kIndexTypes)
+      .input("data", "T", "Any tensor.")
+      .input("starts", "I", "First place, for each axis.")
+      .shapes_outputs()
+      .input("ends", "I", "One past the last place.")
+      .shapes_outputs()
+      .optional_input("axes", "I", "The axes; the first ones if not given.")
+      .shapes_outputs()
+      .optional_input("steps", "I", "Steps, not 0; 1 if not given.")
+      .shapes_outputs()
+      .output("output", "T", "The box.")
+      .infer(infer_slice)
+      .grad(grad_slice)
+      .upgrade(10, bounds_to_inputs);
+  ops.add(kWeftDomain, "SliceGrad")
+      .group("shape")
+      .doc("Zeros in the shape of `like`, with `gradient` where Slice would read.")
+      .types("T", kAllTypes)
+      .types("I", kIndexTypes)
+      .input("gradient", "T", "What a Slice of `like` gives.")
+      .input("like", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .input("starts", "I", "As in Slice.")
+      .shapes_outputs()
+      .input("ends", "I", "As in Slice.")
+      .shapes_outputs()
+      .optional_input("axes", "I", "As in Slice.")
+      .shapes_outputs()
+      .optional_input("steps", "I", "As in Slice.")
+      .shapes_outputs()
+      .output("output", "T", "The shape of like.")
+      .infer(infer_slice_grad)
+      .grad(grad_slice_grad);
+}
+
+}  // namespace weft
