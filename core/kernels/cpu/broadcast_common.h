@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "core/kernel/kernel.h"
@@ -60,7 +61,7 @@ void for_runs(const Broadcast& plan, int64_t begin, int64_t end, Fn&& fn) {
   }
 }
 
-// Elements of a short row repeated until they are worth a loop.
+// Elements that a short row is repeated to.
 constexpr int64_t kRowTile = 1024;
 
 // Whether operand `k` is a short row that repeats along a matrix which the other operand fills.
@@ -78,48 +79,64 @@ void apply_run(R* y, const A* a, const B* b, int64_t n, Fn fn) {
   for (int64_t i = 0; i < n; ++i) y[i] = fn(a_moves ? a[i] : same_a, b_moves ? b[i] : same_b);
 }
 
+// A short row is repeated until it is worth a loop; the operand of the matrix fills the output.
+template <bool row_first, typename R, typename Row, typename Matrix, typename Fn>
+void run_short_row(const Broadcast& plan, const RunArgs& args, double cost_ns, const Row* row,
+                   const Matrix* matrix, R* y, Fn fn) {
+  const int64_t width = plan.dims[1], length = kRowTile / width * width;
+  auto block = [&](int64_t begin, int64_t end) {
+    Row tile[kRowTile];
+    const int64_t used = std::min(length, end - begin);
+    for (int64_t i = 0, at = begin % width; i < used; ++i) {
+      tile[i] = row[at];
+      if (++at == width) at = 0;
+    }
+    for (; begin < end; begin += length) {
+      const int64_t n = std::min(length, end - begin);
+      if constexpr (row_first)
+        apply_run<true, true>(y + begin, tile, matrix + begin, n, fn);
+      else
+        apply_run<true, true>(y + begin, matrix + begin, tile, n, fn);
+    }
+  };
+  parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns, block);
+}
+
+// Types that get loops of their own for each way to step; the others share one, so that the library
+// stays small.
+template <typename T>
+inline constexpr bool kHot =
+    std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int32_t> ||
+    std::is_same_v<T, int64_t> || std::is_same_v<T, uint8_t>;
+
 // y[i] = fn(a[i], b[i]) over the broadcast of two operands. `y` may be `a` or `b` itself.
 template <typename R, typename A, typename B, typename Fn>
 void run_broadcast(const Broadcast& plan, const RunArgs& args, double cost_ns, Fn fn) {
   const A* a = args.input<A>(0);
   const B* b = args.input<B>(1);
   R* y = args.output<R>(0);
-  if (is_short_row(plan, 0) || is_short_row(plan, 1)) {
-    const bool first = is_short_row(plan, 0);
-    const int64_t row = plan.dims[1], length = kRowTile / row * row;
-    parallel_for(
-        *args.parallel, plan.count, kElementwiseBlock, cost_ns, [&](int64_t begin, int64_t end) {
-          A tile_a[kRowTile];
-          B tile_b[kRowTile];
-          const int64_t used = std::min(length, end - begin);
-          for (int64_t i = 0, at = begin % row; i < used; ++i, at = at + 1 == row ? 0 : at + 1) {
-            if (first)
-              tile_a[i] = a[at];
-            else
-              tile_b[i] = b[at];
-          }
-          for (; begin < end; begin += length) {
-            const int64_t n = std::min(length, end - begin);
-            if (first)
-              apply_run<true, true>(y + begin, tile_a, b + begin, n, fn);
-            else
-              apply_run<true, true>(y + begin, a + begin, tile_b, n, fn);
-          }
-        });
-    return;
+  const int64_t step_a = plan.last_step(0), step_b = plan.last_step(1);
+  if constexpr (kHot<A> && kHot<B>) {
+    if (is_short_row(plan, 0)) return run_short_row<true>(plan, args, cost_ns, a, b, y, fn);
+    if (is_short_row(plan, 1)) return run_short_row<false>(plan, args, cost_ns, b, a, y, fn);
   }
-  const bool a_moves = plan.last_step(0) != 0, b_moves = plan.last_step(1) != 0;
-  parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns,
-               [&](int64_t begin, int64_t end) {
-                 for_runs<2>(plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
-                   if (a_moves && b_moves)
-                     apply_run<true, true>(y + out, a + at[0], b + at[1], n, fn);
-                   else if (a_moves)
-                     apply_run<true, false>(y + out, a + at[0], b + at[1], n, fn);
-                   else
-                     apply_run<false, true>(y + out, a + at[0], b + at[1], n, fn);
-                 });
-               });
+  auto run = [&](int64_t out, const int64_t* at, int64_t n) {
+    R* to = y + out;
+    const A* x = a + at[0];
+    const B* z = b + at[1];
+    if constexpr (kHot<A> && kHot<B>) {
+      if (step_a != 0 && step_b != 0)
+        apply_run<true, true>(to, x, z, n, fn);
+      else if (step_a != 0)
+        apply_run<true, false>(to, x, z, n, fn);
+      else
+        apply_run<false, true>(to, x, z, n, fn);
+    } else {
+      for (int64_t i = 0; i < n; ++i) to[i] = fn(x[i * step_a], z[i * step_b]);
+    }
+  };
+  auto block = [&](int64_t begin, int64_t end) { for_runs<2>(plan, begin, end, run); };
+  parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns, block);
 }
 
 }  // namespace weft
