@@ -184,11 +184,16 @@ Result<ValueId> Graph::add_constant(Tensor value, std::string_view name, std::st
 }
 
 Result<ValueId> Graph::add_variable(std::string_view name, ValueId initial, bool trainable, std::string_view origin) {
+  if (name.empty()) return invalid("a variable needs a name: files and stores know it by that");
+  return add_variable_full(scoped(name), initial, trainable, origin);
+}
+
+Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId initial, bool trainable,
+                                         std::string_view origin) {
   Writing writing(*this);
   WEFT_CHECK(writing.check());
   if (parent_ != nullptr) return failed_precondition("variables belong to the outermost graph, not to a sub-graph");
-  if (name.empty()) return invalid("a variable needs a name: files and stores know it by that");
-  std::string full = scoped(name);
+  std::string full(full_name);
   if (names_.count(full) != 0 || node_names_.count(full) != 0) {
     return make_error(Code::kAlreadyExists, "this graph has a variable or node named '", full, "' already");
   }

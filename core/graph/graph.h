@@ -82,6 +82,9 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Result<ValueId> add_constant(Tensor value, std::string_view name = {}, std::string_view origin = {});
   // `initial` is a value of this graph that depends on no input; its shape becomes the variable's.
   Result<ValueId> add_variable(std::string_view name, ValueId initial, bool trainable, std::string_view origin = {});
+  // The same under exactly that name, whatever scope is under way.
+  Result<ValueId> add_variable_full(std::string_view full_name, ValueId initial, bool trainable,
+                                    std::string_view origin = {});
   // A node of the operator as the graph's opset knows it.
   Result<NodeId> add(std::string_view domain, std::string_view op, std::vector<ValueId> inputs, Attrs attrs = {},
                      NodeOptions options = {});

@@ -60,21 +60,24 @@ std::string default_text(const AttrValue& value) {
 
 }  // namespace
 
+std::string describe_attrs(const std::vector<AttrDef>& attrs) {
+  std::string out = "[";
+  for (const AttrDef& attr : attrs) {
+    out += cat(out.size() > 1 ? ", " : "", "{\"name\": ", json_string(attr.name), ", \"kind\": ",
+               json_string(attr_kind_name(attr.kind)), ", \"required\": ", attr.required);
+    if (attr.default_value) out += cat(", \"default\": ", default_text(*attr.default_value));
+    out += cat(", \"doc\": ", json_string(attr.doc), "}");
+  }
+  return out + "]";
+}
+
 std::string describe_op(const OpDef& op) {
   std::string out = cat("{\"name\": ", json_string(op.name()), ", \"domain\": ", json_string(op.domain()),
                         ", \"group\": ", json_string(op.group_name()), ", \"since\": ", op.since_version(),
                         ", \"doc\": ", json_string(op.doc_text()), ", \"inputs\": ", formals_text(op.inputs()),
-                        ", \"outputs\": ", formals_text(op.outputs()), ", \"attrs\": [");
+                        ", \"outputs\": ", formals_text(op.outputs()), ", \"attrs\": ");
+  out += cat(describe_attrs(op.attrs()), ", \"types\": {");
   bool first = true;
-  for (const AttrDef& attr : op.attrs()) {
-    out += cat(first ? "" : ", ", "{\"name\": ", json_string(attr.name), ", \"kind\": ",
-               json_string(attr_kind_name(attr.kind)), ", \"required\": ", attr.required);
-    if (attr.default_value) out += cat(", \"default\": ", default_text(*attr.default_value));
-    out += cat(", \"doc\": ", json_string(attr.doc), "}");
-    first = false;
-  }
-  out += "], \"types\": {";
-  first = true;
   for (const TypeVar& variable : op.type_vars()) {
     out += cat(first ? "" : ", ", json_string(variable.name), ": ", json_string(dtype_set_text(variable.set)));
     first = false;

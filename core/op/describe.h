@@ -8,6 +8,8 @@
 namespace weft {
 
 std::string describe_op(const OpDef& op);
+// The attributes of an operator or layer, as an array.
+std::string describe_attrs(const std::vector<AttrDef>& attrs);
 // All that users can add, in an array, one operator a line.
 std::string describe_ops(const OpRegistry& ops);
 // `text` in quotes, with what JSON wants escaped.

@@ -6,8 +6,9 @@ namespace weft {
 void define_all_ops(OpRegistry& ops);            // generated from the files of core/ops
 void add_all_cpu_kernels(KernelRegistry& kernels);  // core/kernels/cpu
 void add_all_rules(RuleRegistry& rules);            // core/passes/rules
+void define_all_layers(LayerRegistry& layers);      // core/layers
 
-// None of the three is ever destroyed: threads may use them while the process ends.
+// None of these is ever destroyed: threads may use them while the process ends.
 OpRegistry& builtin_ops() {
   static OpRegistry* ops = [] {
     auto* made = new OpRegistry;
@@ -33,6 +34,15 @@ const RuleRegistry& builtin_rules() {
     return made;
   }();
   return *rules;
+}
+
+const LayerRegistry& builtin_layers() {
+  static const LayerRegistry* layers = [] {
+    auto* made = new LayerRegistry;
+    define_all_layers(*made);
+    return made;
+  }();
+  return *layers;
 }
 
 }  // namespace weft

@@ -1,6 +1,7 @@
 // The operators and kernels that the library is built with.
 #pragma once
 
+#include "core/graph/layer_registry.h"
 #include "core/kernel/registry.h"
 #include "core/op/registry.h"
 #include "core/passes/rewrite.h"
@@ -11,5 +12,6 @@ namespace weft {
 OpRegistry& builtin_ops();
 const KernelRegistry& cpu_kernels();
 const RuleRegistry& builtin_rules();
+const LayerRegistry& builtin_layers();
 
 }  // namespace weft

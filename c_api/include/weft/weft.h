@@ -5,6 +5,8 @@
 #include "weft/base.h"
 #include "weft/device.h"
 #include "weft/graph.h"
+#include "weft/layer.h"
+#include "weft/learn.h"
 #include "weft/op.h"
 #include "weft/session.h"
 #include "weft/tensor.h"

@@ -1,0 +1,26 @@
+// Initial values as graph, so that every language starts from the same bits.
+#pragma once
+
+#include <string_view>
+
+#include "core/graph/expr.h"
+
+namespace weft {
+
+struct Initial {
+  std::string_view kind;  // see `initial_kinds`
+  double value = 0;       // of "constant"; half width of "uniform"; standard deviation of the normal ones
+  int64_t seed = 0;
+  std::string_view stream;  // keeps variables apart: the variable's name
+  int64_t fan_in = 1, fan_out = 1;
+};
+
+// "zeros, ones, constant, uniform, normal, truncated_normal, glorot_uniform, glorot_normal, he_uniform, he_normal,
+// orthogonal"
+const char* initial_kinds();
+
+// A value of the shape. Glorot and Bengio, 2010: width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in +
+// fan_out)); He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
+Expr initial_value(ExprScope& scope, const Initial& initial, DType dtype, const Shape& shape);
+
+}  // namespace weft

@@ -1,0 +1,20 @@
+// What layers have in common: weights with initial values, activations by name, dtype and seed.
+#pragma once
+
+#include "core/graph/layer_registry.h"
+
+namespace weft {
+
+extern const char* const kActivationDoc;
+extern const char* const kInitialDoc;
+
+// The attributes "dtype" and "seed".
+LayerDef& add_common_attrs(LayerDef& def);
+Result<DType> layer_dtype(const Attrs& attrs);
+// A trainable variable with the initial value that the attribute `init` names.
+void add_weight(LayerMake& c, std::string_view name, std::string_view init, DType dtype, const Shape& shape,
+                int64_t fan_in, int64_t fan_out);
+// "" is none; any operator of one input serves ("relu", "tanh", "gelu", ...).
+Expr activate(Expr x, const std::string& name);
+
+}  // namespace weft
