@@ -1,0 +1,214 @@
+// Kernels of convolution and its gradients: for each image and group, columns of windows times the weight.
+#include <algorithm>
+#include <cstring>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
+#include "core/op/window.h"
+
+namespace weft {
+namespace {
+
+struct Conv {
+  int64_t images, group, in_channels, out_channels;  // channels of one group
+  Shape in, out, kernel;                             // spatial
+  std::vector<int64_t> strides, dilations, pads;
+  int64_t in_size = 1, out_size = 1, kernel_size = 1;
+  bool bias = false;
+
+  int64_t column_rows() const { return in_channels * kernel_size; }
+};
+
+// Calls body(column element, input element) for every element of a window that lies inside the image; elements in the
+// padding are left out. One row of the columns is one channel and kernel place.
+template <typename Body>
+void for_window(const Conv& c, int64_t row, Body&& body) {
+  int64_t rank = static_cast<int64_t>(c.in.size());
+  int64_t channel = row / c.kernel_size, place = row % c.kernel_size;
+  int64_t offset[3] = {0, 0, 0};
+  for (int64_t d = rank; d-- > 0;) {
+    offset[d] = place % c.kernel[d] * c.dilations[d] - c.pads[d];
+    place /= c.kernel[d];
+  }
+  int64_t last = rank - 1, width = c.out[last];
+  for (int64_t o = 0; o < c.out_size; o += width) {
+    int64_t rest = o / width, at = channel;
+    int64_t index[3];
+    for (int64_t d = last; d-- > 0;) {
+      index[d] = rest % c.out[d] * c.strides[d] + offset[d];
+      rest /= c.out[d];
+    }
+    bool inside = true;
+    for (int64_t d = 0; d < last; ++d) {
+      inside = inside && index[d] >= 0 && index[d] < c.in[d];
+      at = at * c.in[d] + index[d];
+    }
+    body(o, inside, at * c.in[last] + offset[last], offset[last]);
+  }
+}
+
+template <typename T>
+void to_columns(const Conv& c, const T* image, T* columns) {
+  int64_t last = static_cast<int64_t>(c.in.size()) - 1, width = c.out[last], stride = c.strides[last];
+  for (int64_t row = 0; row < c.column_rows(); ++row) {
+    T* to = columns + row * c.out_size;
+    for_window(c, row, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
+      for (int64_t i = 0; i < width; ++i) {
+        int64_t x = offset + i * stride;
+        to[o + i] = inside && x >= 0 && x < c.in[last] ? image[base + i * stride] : T(0);
+      }
+    });
+  }
+}
+
+template <typename T>
+void add_columns(const Conv& c, const T* columns, T* image) {
+  int64_t last = static_cast<int64_t>(c.in.size()) - 1, width = c.out[last], stride = c.strides[last];
+  for (int64_t row = 0; row < c.column_rows(); ++row) {
+    const T* from = columns + row * c.out_size;
+    for_window(c, row, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
+      if (!inside) return;
+      for (int64_t i = 0; i < width; ++i) {
+        int64_t x = offset + i * stride;
+        if (x >= 0 && x < c.in[last]) image[base + i * stride] += from[o + i];
+      }
+    });
+  }
+}
+
+// c[m, n] (+)= a[m, k] b[k, n], k in ascending order; strides say which of a is transposed.
+template <typename T>
+void multiply(const T* a, int64_t a_row, int64_t a_column, const T* b, T* out, int64_t m, int64_t n, int64_t k) {
+  for (int64_t i = 0; i < m; ++i) {
+    T* y = out + i * n;
+    for (int64_t p = 0; p < k; ++p) {
+      T left = a[i * a_row + p * a_column];
+      const T* right = b + p * n;
+      for (int64_t j = 0; j < n; ++j) y[j] += left * right[j];
+    }
+  }
+}
+
+template <typename T>
+void forward(const Conv& c, const RunArgs& args) {
+  const T *x = args.input<T>(0), *w = args.input<T>(1), *b = c.bias ? args.input<T>(2) : nullptr;
+  T *y = args.output<T>(0), *columns = static_cast<T*>(args.scratch);
+  int64_t rows = c.column_rows();
+  for (int64_t i = 0; i < c.images * c.group; ++i) {
+    if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+    to_columns(c, x + i * c.in_channels * c.in_size, columns);
+    const T* weight = w + i % c.group * c.out_channels * rows;
+    T* out = y + i * c.out_channels * c.out_size;
+    int64_t first = i % c.group * c.out_channels;
+    parallel_for(*args.parallel, c.out_channels, 4, 0.3 * static_cast<double>(rows * c.out_size), [&](int64_t begin, int64_t end) {
+      for (int64_t m = begin; m < end; ++m) std::fill_n(out + m * c.out_size, c.out_size, b != nullptr ? b[first + m] : T(0));
+      multiply(weight + begin * rows, rows, 1, columns, out + begin * c.out_size, end - begin, c.out_size, rows);
+    });
+  }
+}
+
+template <typename T>
+void grad_input(const Conv& c, const RunArgs& args) {
+  const T *dy = args.input<T>(0), *w = args.input<T>(1);
+  T *dx = args.output<T>(0), *columns = static_cast<T*>(args.scratch);
+  int64_t rows = c.column_rows();
+  for (int64_t i = 0; i < c.images * c.group; ++i) {
+    if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+    const T* weight = w + i % c.group * c.out_channels * rows;
+    const T* from = dy + i * c.out_channels * c.out_size;
+    parallel_for(*args.parallel, rows, 8, 0.3 * static_cast<double>(c.out_channels * c.out_size), [&](int64_t begin, int64_t end) {
+      std::fill_n(columns + begin * c.out_size, (end - begin) * c.out_size, T(0));
+      multiply(weight + begin, 1, rows, from, columns + begin * c.out_size, end - begin, c.out_size, c.out_channels);
+    });
+    T* image = dx + i * c.in_channels * c.in_size;
+    std::fill_n(image, c.in_channels * c.in_size, T(0));
+    add_columns(c, columns, image);
+  }
+}
+
+// Images in ascending order, so the sums are the same whatever runs where.
+template <typename T>
+void grad_weight(const Conv& c, const RunArgs& args) {
+  const T *dy = args.input<T>(0), *x = args.input<T>(1);
+  T *dw = args.output<T>(0), *columns = static_cast<T*>(args.scratch);
+  int64_t rows = c.column_rows();
+  std::fill_n(dw, c.group * c.out_channels * rows, T(0));
+  for (int64_t i = 0; i < c.images * c.group; ++i) {
+    if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+    to_columns(c, x + i * c.in_channels * c.in_size, columns);
+    const T* from = dy + i * c.out_channels * c.out_size;
+    T* weight = dw + i % c.group * c.out_channels * rows;
+    parallel_for(*args.parallel, c.out_channels, 4, 0.5 * static_cast<double>(rows * c.out_size), [&](int64_t begin, int64_t end) {
+      for (int64_t m = begin; m < end; ++m) {
+        const T* g = from + m * c.out_size;
+        for (int64_t r = 0; r < rows; ++r) {
+          const T* column = columns + r * c.out_size;
+          // Eight sums side by side, joined by a tree: a fixed order that vectors can follow.
+          T part[8] = {};
+          int64_t k = 0;
+          for (; k + 8 <= c.out_size; k += 8) {
+            for (int64_t j = 0; j < 8; ++j) part[j] += g[k + j] * column[k + j];
+          }
+          for (int64_t j = 0; k < c.out_size; ++k, ++j) part[j] += g[k] * column[k];
+          weight[m * rows + r] += ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+        }
+      }
+    });
+  }
+}
+
+Conv make_conv(const KernelContext& c, const Shape& x, const Shape& w, const Shape& y) {
+  Conv conv;
+  int64_t spatial = static_cast<int64_t>(x.size()) - 2;
+  conv.group = c.attrs().i("group");
+  conv.images = x[0];
+  conv.in_channels = w[1];
+  conv.out_channels = w[0] / conv.group;
+  conv.in.assign(x.begin() + 2, x.end());
+  conv.out.assign(y.begin() + 2, y.end());
+  conv.kernel.assign(w.begin() + 2, w.end());
+  Window window = *read_window(c.attrs(), spatial, to_dims(conv.kernel));
+  conv.strides = window.strides;
+  conv.dilations = window.dilations;
+  for (int64_t i = 0; i < spatial; ++i) {
+    conv.pads.push_back(window.begin_pad(i, conv.in[i], conv.out[i]));
+    conv.in_size *= conv.in[i];
+    conv.out_size *= conv.out[i];
+    conv.kernel_size *= conv.kernel[i];
+  }
+  return conv;
+}
+
+template <void (*F32)(const Conv&, const RunArgs&), void (*F64)(const Conv&, const RunArgs&)>
+Status use(const KernelContext& c, PreparedKernel* prepared, Conv conv) {
+  prepared->scratch_bytes = dtype_bytes(c.dtype(0), conv.column_rows() * conv.out_size);
+  if (c.dtype(0) == DType::kF32) prepared->use<F32>(std::move(conv));
+  else prepared->use<F64>(std::move(conv));
+  return {};
+}
+
+Status prepare_forward(const KernelContext& c, PreparedKernel* prepared) {
+  Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
+  conv.bias = c.has_input(2);
+  return use<&forward<float>, &forward<double>>(c, prepared, std::move(conv));
+}
+Status prepare_grad_input(const KernelContext& c, PreparedKernel* prepared) {
+  return use<&grad_input<float>, &grad_input<double>>(c, prepared, make_conv(c, c.output_shape(0), c.shape(1), c.shape(0)));
+}
+Status prepare_grad_weight(const KernelContext& c, PreparedKernel* prepared) {
+  return use<&grad_weight<float>, &grad_weight<double>>(c, prepared, make_conv(c, c.shape(1), c.output_shape(0), c.shape(0)));
+}
+
+bool accepts(const KernelContext& c) {
+  return (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64) && c.rank(0) <= 5;
+}
+
+}  // namespace
+
+void add_cpu_conv(KernelRegistry& kernels) {
+  kernels.add("Conv", {"columns", accepts, prepare_forward});
+  kernels.add("weft.ConvGradInput", {"columns", accepts, prepare_grad_input});
+  kernels.add("weft.ConvGradWeight", {"columns", accepts, prepare_grad_weight});
+}
+
+}  // namespace weft

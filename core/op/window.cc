@@ -1,0 +1,81 @@
+// Sliding windows of convolutions and pools.
+#include "core/op/window.h"
+
+#include <algorithm>
+
+namespace weft {
+
+namespace {
+
+Status read_list(const Attrs& attrs, const char* name, size_t wanted, int64_t fill, int64_t least,
+                 std::vector<int64_t>* out) {
+  *out = attrs.ints_or_empty(name);
+  if (out->empty()) out->assign(wanted, fill);
+  if (out->size() != wanted) return invalid("attribute '", name, "' has ", out->size(), " entries but needs ", wanted);
+  for (int64_t value : *out) {
+    if (value < least) return invalid("attribute '", name, "' has ", value, " but entries must be at least ", least);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Window> read_window(const Attrs& attrs, int64_t spatial, Dims kernel) {
+  Window window;
+  size_t n = static_cast<size_t>(spatial);
+  WEFT_CHECK(read_list(attrs, "strides", n, 1, 1, &window.strides));
+  WEFT_CHECK(read_list(attrs, "dilations", n, 1, 1, &window.dilations));
+  std::vector<int64_t> pads;
+  WEFT_CHECK(read_list(attrs, "pads", 2 * n, 0, 0, &pads));
+  window.begin_pads.assign(pads.begin(), pads.begin() + static_cast<int64_t>(n));
+  window.end_pads.assign(pads.begin() + static_cast<int64_t>(n), pads.end());
+  if (const AttrValue* given = attrs.find("kernel_shape")) {
+    Dims stated = to_dims(given->ints());
+    if (stated.size() != n) return invalid("attribute 'kernel_shape' has ", stated.size(), " entries but needs ", n);
+    for (size_t i = 0; i < n && !kernel.empty(); ++i) {
+      if (kernel[i].known() && !(kernel[i] == stated[i])) {
+        return invalid("attribute 'kernel_shape' says ", dims_text(stated), " but the weight has ", dims_text(kernel));
+      }
+    }
+    kernel = std::move(stated);
+  }
+  for (const Dim& size : kernel) {
+    if (size.known() && size.value() < 1) return invalid("the kernel ", dims_text(kernel), " has a size below 1");
+  }
+  window.kernel = std::move(kernel);
+  const std::string& mode = attrs.s("auto_pad");
+  if (mode == "SAME_UPPER") window.auto_pad = Window::AutoPad::kSameUpper;
+  else if (mode == "SAME_LOWER") window.auto_pad = Window::AutoPad::kSameLower;
+  else if (mode == "VALID") window.auto_pad = Window::AutoPad::kValid;
+  else if (mode != "NOTSET") return invalid("attribute 'auto_pad' is \"", mode, "\" but must be NOTSET, SAME_UPPER, SAME_LOWER or VALID");
+  if (window.auto_pad != Window::AutoPad::kNotSet) {
+    window.begin_pads.assign(n, 0);
+    window.end_pads.assign(n, 0);
+  }
+  return window;
+}
+
+Result<Dim> Window::output_size(int64_t axis, const Dim& input, bool ceil) const {
+  if (auto_pad == AutoPad::kSameUpper || auto_pad == AutoPad::kSameLower) return input.ceil_div(Dim(strides[axis]));
+  Dim span = (kernel[axis] - Dim(1)) * Dim(dilations[axis]) + Dim(1);
+  Dim room = input + Dim(begin_pads[axis] + end_pads[axis]) - span;
+  if (room.known() && room.value() < 0) {
+    return invalid("a window of ", span.text(), " does not fit into ", input.text(), " elements with ",
+                   begin_pads[axis] + end_pads[axis], " of padding along spatial axis ", axis);
+  }
+  Dim size = (ceil ? room.ceil_div(Dim(strides[axis])) : room.floor_div(Dim(strides[axis]))) + Dim(1);
+  if (ceil && size.known() && input.known()) {
+    int64_t last = (size.value() - 1) * strides[axis];
+    if (last >= input.value() + begin_pads[axis]) size = size - Dim(1);
+  }
+  return size;
+}
+
+int64_t Window::begin_pad(int64_t axis, int64_t input, int64_t output) const {
+  if (auto_pad != AutoPad::kSameUpper && auto_pad != AutoPad::kSameLower) return begin_pads[axis];
+  int64_t span = (kernel[axis].value() - 1) * dilations[axis] + 1;
+  int64_t total = std::max<int64_t>(0, (output - 1) * strides[axis] + span - input);
+  return auto_pad == AutoPad::kSameUpper ? total / 2 : total - total / 2;
+}
+
+}  // namespace weft

@@ -1,0 +1,141 @@
+// Convolution and its two gradients, each a convolution of some kind and differentiable itself.
+#include <algorithm>
+
+#include "core/graph/expr.h"
+#include "core/op/window.h"
+
+namespace weft {
+namespace {
+
+Status check_weight(const InferContext& c, int weight, int64_t spatial) {
+  if (c.has_rank(weight) && c.rank(weight) != spatial + 2) {
+    return invalid("the weight must have ", spatial + 2, " dimensions but is ", c.input(weight).text());
+  }
+  return {};
+}
+
+Status infer_conv(InferContext& c) {
+  if (!c.has_rank(0) || !c.has_rank(1)) return {};
+  int64_t spatial = c.rank(0) - 2;
+  if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(0).text());
+  WEFT_CHECK(check_weight(c, 1, spatial));
+  const Dims &x = c.dims(0), &w = c.dims(1);
+  int64_t group = c.attrs().i("group");
+  if (group < 1) return invalid("attribute 'group' is ", group, " but must be at least 1");
+  if (x[1].known() && w[1].known() && x[1].value() != w[1].value() * group) {
+    return invalid("X ", c.input(0).text(), " has ", x[1].text(), " channels but W ", c.input(1).text(), " takes ",
+                   w[1].value() * group, group == 1 ? "" : cat(" in ", group, " groups"));
+  }
+  if (w[0].known() && w[0].value() % group != 0) {
+    return invalid("W makes ", w[0].text(), " channels, which ", group, " groups do not divide");
+  }
+  if (c.has_rank(2) && (c.rank(2) != 1 || (c.dims(2)[0].known() && w[0].known() && !(c.dims(2)[0] == w[0])))) {
+    return invalid("B must be [", w[0].text(), "] but is ", c.input(2).text());
+  }
+  Dims kernel(w.begin() + 2, w.end());
+  WEFT_TRY(Window window, read_window(c.attrs(), spatial, kernel));
+  Dims out{x[0], w[0]};
+  for (int64_t i = 0; i < spatial; ++i) {
+    WEFT_TRY(Dim size, window.output_size(i, x[i + 2], false));
+    out.push_back(size);
+  }
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+Attrs window_attrs(const Attrs& attrs) {
+  Attrs out;
+  for (const char* name : {"auto_pad", "dilations", "group", "pads", "strides"}) {
+    if (const AttrValue* value = attrs.find(name)) out.set(name, *value);
+  }
+  return out;
+}
+
+Status grad_conv(GradContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.input(0), w = c.input(1), dy = c.grad(0);
+  Attrs attrs = window_attrs(c.attrs());
+  if (c.needs(0)) c.set_grad(0, make(s, "weft.ConvGradInput", {dy, w, x}, attrs));
+  if (c.needs(1)) c.set_grad(1, make(s, "weft.ConvGradWeight", {dy, x, w}, attrs));
+  if (c.needs(2)) {
+    if (!x.has_rank()) return unimplemented("the gradient of a bias needs the rank of X");
+    std::vector<int64_t> axes{0};
+    for (int64_t i = 2; i < x.rank(); ++i) axes.push_back(i);
+    c.set_grad(2, reduce_sum(dy, axes, false));
+  }
+  return {};
+}
+
+Status infer_like_third(InferContext& c) {
+  if (c.has_rank(2)) c.set_dims(0, c.dims(2));
+  return {};
+}
+
+// dx = ConvGradInput(dy, w): linear in both.
+Status grad_grad_input(GradContext& c) {
+  ExprScope& s = c.scope();
+  Expr dy = c.input(0), w = c.input(1), g = c.grad(0);
+  Attrs attrs = window_attrs(c.attrs());
+  if (c.needs(0)) c.set_grad(0, make(s, "Conv", {g, w}, attrs));
+  if (c.needs(1)) c.set_grad(1, make(s, "weft.ConvGradWeight", {dy, g, w}, attrs));
+  return {};
+}
+
+// dw = ConvGradWeight(dy, x): linear in both.
+Status grad_grad_weight(GradContext& c) {
+  ExprScope& s = c.scope();
+  Expr dy = c.input(0), x = c.input(1), g = c.grad(0);
+  Attrs attrs = window_attrs(c.attrs());
+  if (c.needs(0)) c.set_grad(0, make(s, "Conv", {x, g}, attrs));
+  if (c.needs(1)) c.set_grad(1, make(s, "weft.ConvGradInput", {dy, g, x}, attrs));
+  return {};
+}
+
+OpDef& window_schema(OpDef& op) {
+  return op.attr("auto_pad", "NOTSET", "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
+      .optional_attr("dilations", AttrKind::kInts, "Distance of the kernel's elements along each spatial axis; 1 if not given.")
+      .attr("group", int64_t{1}, "Number of groups that channels are divided into.")
+      .optional_attr("pads", AttrKind::kInts, "Zeros before each spatial axis, then after each; 0 if not given.")
+      .optional_attr("strides", AttrKind::kInts, "Step along each spatial axis; 1 if not given.");
+}
+
+}  // namespace
+
+void define_op_conv(OpRegistry& ops) {
+  window_schema(ops.add("Conv"))
+      .group("nn")
+      .since(22)
+      .doc("Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.")
+      .types("T", kFloatTypes)
+      .optional_attr("kernel_shape", AttrKind::kInts, "Taken from W if not given.")
+      .input("X", "T", "[N, C, D1, ...].")
+      .input("W", "T", "[M, C / group, k1, ...].")
+      .optional_input("B", "T", "Bias, [M].")
+      .output("Y", "T", "[N, M, O1, ...].")
+      .infer(infer_conv)
+      .grad(grad_conv);
+  window_schema(ops.add(kWeftDomain, "ConvGradInput"))
+      .group("nn")
+      .doc("The gradient of Conv by X, given that of Y.")
+      .types("T", kFloatTypes)
+      .input("dY", "T", "[N, M, O1, ...].")
+      .input("W", "T", "As in Conv.")
+      .input("X", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("dX", "T", "The shape of X.")
+      .infer(infer_like_third)
+      .grad(grad_grad_input);
+  window_schema(ops.add(kWeftDomain, "ConvGradWeight"))
+      .group("nn")
+      .doc("The gradient of Conv by W, given that of Y.")
+      .types("T", kFloatTypes)
+      .input("dY", "T", "[N, M, O1, ...].")
+      .input("X", "T", "As in Conv.")
+      .input("W", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("dW", "T", "The shape of W.")
+      .infer(infer_like_third)
+      .grad(grad_grad_weight);
+}
+
+}  // namespace weft

@@ -1,0 +1,149 @@
+// Pools: MaxPool, AveragePool and GlobalAveragePool.
+#include "core/graph/expr.h"
+#include "core/op/window.h"
+
+namespace weft {
+namespace {
+
+Status infer_pool(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  int64_t spatial = c.rank(0) - 2;
+  if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(0).text());
+  WEFT_TRY(Window window, read_window(c.attrs(), spatial, {}));
+  bool ceil = c.attrs().b("ceil_mode");
+  Dims out{c.dims(0)[0], c.dims(0)[1]};
+  for (int64_t i = 0; i < spatial; ++i) {
+    WEFT_TRY(Dim size, window.output_size(i, c.dims(0)[i + 2], ceil));
+    out.push_back(ceil && !size.known() ? c.fresh() : size);
+  }
+  for (int i = 0; i < c.output_count(); ++i) c.set_dims(i, out);
+  return {};
+}
+
+Status infer_max_pool(InferContext& c) {
+  if (c.attrs().i("storage_order") != 0) return unimplemented("attribute 'storage_order' other than 0");
+  return infer_pool(c);
+}
+
+// The gradient goes to the element that was picked: the first of equal ones.
+Status grad_max_pool(GradContext& c) {
+  Expr indices = c.output_count() > 1 ? c.output(1) : make_all(c.scope(), "MaxPool", {c.input(0)}, c.attrs(), 2)[1];
+  c.set_grad(0, make(c.scope(), "weft.ScatterAt", {c.grad(0), indices, c.input(0)}));
+  return {};
+}
+
+Status infer_scatter_at(InferContext& c) {
+  if (c.has_rank(2)) c.set_dims(0, c.dims(2));
+  return {};
+}
+Status infer_gather_at(InferContext& c) {
+  if (c.has_rank(1)) c.set_dims(0, c.dims(1));
+  return {};
+}
+Status grad_scatter_at(GradContext& c) {
+  c.set_grad(0, make(c.scope(), "weft.GatherAt", {c.grad(0), c.input(1)}));
+  return {};
+}
+Status grad_gather_at(GradContext& c) {
+  c.set_grad(0, make(c.scope(), "weft.ScatterAt", {c.grad(0), c.input(1), c.input(0)}));
+  return {};
+}
+
+Status grad_average_pool(GradContext& c) {
+  c.set_grad(0, make(c.scope(), "weft.AveragePoolGrad", {c.grad(0), c.input(0)}, c.attrs()));
+  return {};
+}
+Status infer_like_second(InferContext& c) {
+  if (c.has_rank(1)) c.set_dims(0, c.dims(1));
+  return {};
+}
+Status grad_average_pool_grad(GradContext& c) {
+  c.set_grad(0, make(c.scope(), "AveragePool", {c.grad(0)}, c.attrs()));
+  return {};
+}
+
+Status global_average(BodyContext& c) {
+  Expr x = c.input(0);
+  if (!x.has_rank()) return unimplemented("GlobalAveragePool needs the rank of its input");
+  if (x.rank() < 3) return invalid("X must be [N, C, D1, ...] but is ", x.type().text());
+  std::vector<int64_t> axes;
+  for (int64_t i = 2; i < x.rank(); ++i) axes.push_back(i);
+  c.set_output(0, make(c.scope(), "ReduceMean", {x, constant_ints(c.scope(), axes)}, {{"keepdims", int64_t{1}}}));
+  return {};
+}
+
+OpDef& window_schema(OpDef& op) {
+  return op.required_attr("kernel_shape", AttrKind::kInts, "Size of the window along each spatial axis.")
+      .attr("auto_pad", "NOTSET", "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
+      .attr("ceil_mode", int64_t{0}, "1: output sizes are rounded up.")
+      .optional_attr("dilations", AttrKind::kInts, "Distance of the window's elements; 1 if not given.")
+      .optional_attr("pads", AttrKind::kInts, "Padding before each spatial axis, then after each; 0 if not given.")
+      .optional_attr("strides", AttrKind::kInts, "Step along each spatial axis; 1 if not given.");
+}
+
+}  // namespace
+
+void define_op_pool(OpRegistry& ops) {
+  window_schema(ops.add("MaxPool"))
+      .group("nn")
+      .since(22)
+      .doc("The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.")
+      .types("T", kFloatTypes | set_of(DType::kI8, DType::kU8))
+      .attr("storage_order", int64_t{0}, "0: indices count row by row.")
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "[N, C, O1, ...].")
+      .optional_output("Indices", "i64", "Of each maximum: its place in X as a flat tensor.")
+      .infer(infer_max_pool)
+      .grad(grad_max_pool);
+  window_schema(ops.add("AveragePool"))
+      .group("nn")
+      .since(22)
+      .doc("The mean of each window.")
+      .types("T", kFloatTypes)
+      .attr("count_include_pad", int64_t{0}, "1: padding counts as zeros; 0: it does not count.")
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "[N, C, O1, ...].")
+      .infer(infer_pool)
+      .grad(grad_average_pool);
+  window_schema(ops.add(kWeftDomain, "AveragePoolGrad"))
+      .group("nn")
+      .doc("The gradient of AveragePool by X, given that of Y.")
+      .types("T", kFloatTypes)
+      .attr("count_include_pad", int64_t{0}, "As in AveragePool.")
+      .input("dY", "T", "[N, C, O1, ...].")
+      .input("X", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("dX", "T", "The shape of X.")
+      .infer(infer_like_second)
+      .grad(grad_average_pool_grad);
+  ops.add("GlobalAveragePool")
+      .group("nn")
+      .since(22)
+      .doc("The mean over all spatial axes.")
+      .types("T", kFloatTypes)
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "[N, C, 1, ...].")
+      .body(global_average);
+  ops.add(kWeftDomain, "ScatterAt")
+      .group("indexing")
+      .doc("Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.")
+      .types("T", kFloatTypes)
+      .input("values", "T", "Any shape.")
+      .input("indices", "i64", "The shape of values: places in `like` as a flat tensor.")
+      .input("like", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("output", "T", "The shape of like.")
+      .infer(infer_scatter_at)
+      .grad(grad_scatter_at);
+  ops.add(kWeftDomain, "GatherAt")
+      .group("indexing")
+      .doc("The elements of `data`, as a flat tensor, at `indices`.")
+      .types("T", kFloatTypes)
+      .input("data", "T", "Any shape.")
+      .input("indices", "i64", "Any shape.")
+      .output("output", "T", "The shape of indices.")
+      .infer(infer_gather_at)
+      .grad(grad_gather_at);
+}
+
+}  // namespace weft
