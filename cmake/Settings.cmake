@@ -20,8 +20,10 @@ set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 find_program(WEFT_CCACHE ccache)
 if(WEFT_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${WEFT_CCACHE})
-  set(CMAKE_C_COMPILER_LAUNCHER ${WEFT_CCACHE})
+  # Paths are hashed relative to the checkout, so that clones and worktrees share what they compiled.
+  set(WEFT_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${WEFT_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${WEFT_LAUNCHER})
+  set(CMAKE_C_COMPILER_LAUNCHER ${WEFT_LAUNCHER})
 endif()
 
 add_compile_options(-Wall -Wextra -Werror -ffunction-sections -fdata-sections)

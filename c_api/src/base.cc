@@ -13,7 +13,8 @@ namespace weft::c_api {
 
 weft_status* out_of_memory() {
   static weft_status* status = [] {
-    auto* made = new weft_status{Status(Code::kResourceExhausted, "out of memory"), "RESOURCE_EXHAUSTED: out of memory", {}};
+    auto* made =
+        new weft_status{Status(Code::kResourceExhausted, "out of memory"), "RESOURCE_EXHAUSTED: out of memory", {}};
     live_object_counter().fetch_sub(1);  // never freed, so not counted
     return made;
   }();
@@ -60,7 +61,9 @@ Status run_options(const weft_options* options, const char* kind, RunOptions* ou
   out->trace = options->trace.get();
   double seconds = options->float_or("timeout_s", static_cast<double>(options->int_or("timeout_ms", 0)) / 1000.0);
   if (seconds < 0 || seconds != seconds) return invalid("the timeout must not be negative");
-  if (seconds > 0) out->timeout_ns = seconds > 9e9 ? int64_t{9'000'000'000'000'000'000} : std::max<int64_t>(1, static_cast<int64_t>(seconds * 1e9));
+  if (seconds > 0)
+    out->timeout_ns =
+        seconds > 9e9 ? int64_t{9'000'000'000'000'000'000} : std::max<int64_t>(1, static_cast<int64_t>(seconds * 1e9));
   if (options->poll != nullptr) {
     out->poll = poll_through;
     out->poll_user = options->poll.get();
@@ -78,19 +81,38 @@ struct Key {
   char type;  // i, f, s, l (list of strings)
 };
 constexpr Key kKeys[] = {
-    {"session", "threads", 'i'},       {"session", "max_plans", 'i'},    {"session", "spin_after_run_us", 'i'},
-    {"session", "reference_kernels", 'i'}, {"session", "disable_pass", 'l'},
-    {"run", "timeout_ms", 'i'},        {"run", "timeout_s", 'f'},
-    {"load", "map", 'i'},              {"load", "trainable", 'l'},
-    {"save", "external_data", 'i'},    {"save", "training", 'i'},
-    {"dataset", "batch_size", 'i'},    {"dataset", "shuffle", 'i'},      {"dataset", "seed", 'i'},
+    {"session", "threads", 'i'},
+    {"session", "max_plans", 'i'},
+    {"session", "spin_after_run_us", 'i'},
+    {"session", "reference_kernels", 'i'},
+    {"session", "disable_pass", 'l'},
+    {"run", "timeout_ms", 'i'},
+    {"run", "timeout_s", 'f'},
+    {"load", "map", 'i'},
+    {"load", "trainable", 'l'},
+    {"save", "external_data", 'i'},
+    {"save", "training", 'i'},
+    {"dataset", "batch_size", 'i'},
+    {"dataset", "shuffle", 'i'},
+    {"dataset", "seed", 'i'},
     {"dataset", "drop_last", 'i'},
-    {"optimizer", "learning_rate", 'f'}, {"optimizer", "momentum", 'f'}, {"optimizer", "nesterov", 'i'},
-    {"optimizer", "beta1", 'f'},       {"optimizer", "beta2", 'f'},      {"optimizer", "epsilon", 'f'},
-    {"optimizer", "weight_decay", 'f'}, {"optimizer", "clip_norm", 'f'},
-    {"fit", "epochs", 'i'},            {"fit", "batch_size", 'i'},       {"fit", "shuffle", 'i'},
-    {"fit", "seed", 'i'},              {"fit", "timeout_ms", 'i'},       {"fit", "timeout_s", 'f'},
-    {"fit", "patience", 'i'},          {"fit", "monitor", 's'},          {"fit", "drop_last", 'i'},
+    {"optimizer", "learning_rate", 'f'},
+    {"optimizer", "momentum", 'f'},
+    {"optimizer", "nesterov", 'i'},
+    {"optimizer", "beta1", 'f'},
+    {"optimizer", "beta2", 'f'},
+    {"optimizer", "epsilon", 'f'},
+    {"optimizer", "weight_decay", 'f'},
+    {"optimizer", "clip_norm", 'f'},
+    {"fit", "epochs", 'i'},
+    {"fit", "batch_size", 'i'},
+    {"fit", "shuffle", 'i'},
+    {"fit", "seed", 'i'},
+    {"fit", "timeout_ms", 'i'},
+    {"fit", "timeout_s", 'f'},
+    {"fit", "patience", 'i'},
+    {"fit", "monitor", 's'},
+    {"fit", "drop_last", 'i'},
 };
 
 Status check_key(const weft_options& options, std::string_view key, char type) {
@@ -99,7 +121,10 @@ Status check_key(const weft_options& options, std::string_view key, char type) {
     if (options.kind != row.kind) continue;
     if (key == row.name) {
       if (row.type == type) return {};
-      const char* wanted = row.type == 'i' ? "a whole number" : row.type == 'f' ? "a number" : row.type == 's' ? "a string" : "a list of strings";
+      const char* wanted = row.type == 'i'   ? "a whole number"
+                           : row.type == 'f' ? "a number"
+                           : row.type == 's' ? "a string"
+                                             : "a list of strings";
       return invalid("option '", key, "' must be ", wanted);
     }
     known += cat(known.empty() ? "" : ", ", row.name);
@@ -178,7 +203,8 @@ weft_status* weft_options_new(const char* kind, weft_options** out_options) {
     WEFT_NOT_NULL(out_options);
     *out_options = nullptr;
     WEFT_NOT_NULL(kind);
-    bool known = std::any_of(std::begin(kKeys), std::end(kKeys), [&](const Key& key) { return std::strcmp(key.kind, kind) == 0; });
+    bool known = std::any_of(std::begin(kKeys), std::end(kKeys),
+                             [&](const Key& key) { return std::strcmp(key.kind, kind) == 0; });
     if (!known) return not_found("there are no options of the kind '", kind, "'");
     auto options = std::make_unique<weft_options>();
     options->kind = kind;
@@ -287,8 +313,10 @@ weft_status* weft_cancel_new(weft_cancel** out_cancel) {
 void weft_cancel_free(weft_cancel* cancel) { delete cancel; }
 void weft_cancel_set(weft_cancel* cancel, int32_t cancelled) {
   if (cancel == nullptr) return;
-  if (cancelled != 0) cancel->token->cancel();
-  else cancel->token->reset();
+  if (cancelled != 0)
+    cancel->token->cancel();
+  else
+    cancel->token->reset();
 }
 int32_t weft_cancel_get(const weft_cancel* cancel) { return cancel != nullptr && cancel->token->cancelled() ? 1 : 0; }
 

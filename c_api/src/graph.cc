@@ -58,7 +58,8 @@ std::string text_or_empty(const char* text) { return text == nullptr ? std::stri
 // The DOT text through the program `dot`, by files in a folder of our own: no shell, no pipes to fill.
 Result<std::string> svg_of(const std::string& dot) {
   char folder[] = "/tmp/weft-svg-XXXXXX";
-  if (mkdtemp(folder) == nullptr) return make_error(Code::kUnavailable, "cannot make a temporary folder for the drawing");
+  if (mkdtemp(folder) == nullptr)
+    return make_error(Code::kUnavailable, "cannot make a temporary folder for the drawing");
   std::string in = cat(folder, "/graph.dot"), out = cat(folder, "/graph.svg");
   Status status;
   std::string svg;
@@ -71,7 +72,8 @@ Result<std::string> svg_of(const std::string& dot) {
     int result = -1;
     if (!written || posix_spawnp(&child, "dot", nullptr, nullptr, arguments, environ) != 0 ||
         waitpid(child, &result, 0) != child || result != 0) {
-      status = make_error(Code::kUnavailable, "drawing needs the program 'dot' of Graphviz; install the package graphviz");
+      status =
+          make_error(Code::kUnavailable, "drawing needs the program 'dot' of Graphviz; install the package graphviz");
     } else if (FILE* drawn = std::fopen(out.c_str(), "r")) {
       char block[65536];
       for (size_t n; (n = std::fread(block, 1, sizeof block, drawn)) > 0;) svg.append(block, n);
@@ -126,7 +128,8 @@ weft_status* weft_attrs_new(weft_attrs** out_attrs) {
 void weft_attrs_free(weft_attrs* attrs) { delete attrs; }
 
 namespace {
-weft_status* set_attr(weft_attrs* attrs, const char* name, bool value_given, AttrValue (*make)(const void*), const void* from) {
+weft_status* set_attr(weft_attrs* attrs, const char* name, bool value_given, AttrValue (*make)(const void*),
+                      const void* from) {
   return guard([&]() -> Status {
     WEFT_NOT_NULL(attrs);
     WEFT_NOT_NULL(name);
@@ -148,13 +151,16 @@ Status check_list(const void* values, int64_t count) {
 }  // namespace
 
 weft_status* weft_attrs_set_int(weft_attrs* attrs, const char* name, int64_t value) {
-  return set_attr(attrs, name, true, [](const void* v) { return AttrValue(*static_cast<const int64_t*>(v)); }, &value);
+  return set_attr(
+      attrs, name, true, [](const void* v) { return AttrValue(*static_cast<const int64_t*>(v)); }, &value);
 }
 weft_status* weft_attrs_set_float(weft_attrs* attrs, const char* name, double value) {
-  return set_attr(attrs, name, true, [](const void* v) { return AttrValue(*static_cast<const double*>(v)); }, &value);
+  return set_attr(
+      attrs, name, true, [](const void* v) { return AttrValue(*static_cast<const double*>(v)); }, &value);
 }
 weft_status* weft_attrs_set_string(weft_attrs* attrs, const char* name, const char* value) {
-  return set_attr(attrs, name, value != nullptr, [](const void* v) { return AttrValue(static_cast<const char*>(v)); }, value);
+  return set_attr(
+      attrs, name, value != nullptr, [](const void* v) { return AttrValue(static_cast<const char*>(v)); }, value);
 }
 weft_status* weft_attrs_set_ints(weft_attrs* attrs, const char* name, const int64_t* values, int64_t count) {
   return guard([&]() -> Status {
@@ -189,12 +195,14 @@ weft_status* weft_attrs_set_strings(weft_attrs* attrs, const char* name, const c
   });
 }
 weft_status* weft_attrs_set_tensor(weft_attrs* attrs, const char* name, const weft_tensor* value) {
-  return set_attr(attrs, name, value != nullptr,
-                  [](const void* v) { return AttrValue(static_cast<const weft_tensor*>(v)->tensor); }, value);
+  return set_attr(
+      attrs, name, value != nullptr,
+      [](const void* v) { return AttrValue(static_cast<const weft_tensor*>(v)->tensor); }, value);
 }
 weft_status* weft_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) {
-  return set_attr(attrs, name, value != nullptr,
-                  [](const void* v) { return AttrValue(GraphRef(static_cast<const weft_graph*>(v)->graph)); }, value);
+  return set_attr(
+      attrs, name, value != nullptr,
+      [](const void* v) { return AttrValue(GraphRef(static_cast<const weft_graph*>(v)->graph)); }, value);
 }
 
 weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape,
@@ -219,8 +227,8 @@ weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t d
     return {};
   });
 }
-weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tensor, const char* name,
-                                     const char* origin, int64_t* out_value) {
+weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tensor, const char* name, const char* origin,
+                                     int64_t* out_value) {
   return guard([&]() -> Status {
     WEFT_NOT_NULL(out_value);
     *out_value = 0;
@@ -274,7 +282,8 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     options.name = text_or_empty(name);
     options.origin = text_or_empty(origin);
     options.output_count = output_count;
-    Result<NodeId> node = g.add(domain, op_name, std::move(ids), attrs != nullptr ? attrs->attrs : Attrs(), std::move(options));
+    Result<NodeId> node =
+        g.add(domain, op_name, std::move(ids), attrs != nullptr ? attrs->attrs : Attrs(), std::move(options));
     if (!node.ok()) return node.status().at(text_or_empty(name), op, text_or_empty(origin));
     for (int32_t i = 0; i < output_count; ++i) out_values[i] = to_value(g, g.node(*node).output(i));
     return {};

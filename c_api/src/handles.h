@@ -122,8 +122,8 @@ weft_status* guard(Body&& body) noexcept {
 }
 
 inline Status null_argument(const char* name) { return invalid("argument '", name, "' is NULL"); }
-#define WEFT_NOT_NULL(argument)                                        \
-  do {                                                                 \
+#define WEFT_NOT_NULL(argument)                                                \
+  do {                                                                         \
     if ((argument) == nullptr) return ::weft::c_api::null_argument(#argument); \
   } while (0)
 

@@ -33,9 +33,12 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
     wanted.kind = kind;
     if (options != nullptr) {
       for (const auto& [key, value] : options->floats) {
-        if (key == "learning_rate") wanted.learning_rate = value;
-        else if (key == "clip_norm") wanted.clip_norm = value;
-        else wanted.attrs.set(key, value);
+        if (key == "learning_rate")
+          wanted.learning_rate = value;
+        else if (key == "clip_norm")
+          wanted.clip_norm = value;
+        else
+          wanted.attrs.set(key, value);
       }
       for (const auto& [key, value] : options->ints) wanted.attrs.set(key, value);
     }
@@ -68,7 +71,9 @@ weft_status* weft_dataset_new(const weft_tensor* const* tensors, int32_t count, 
   });
 }
 void weft_dataset_free(weft_dataset* dataset) { delete dataset; }
-int64_t weft_dataset_count(const weft_dataset* dataset) { return dataset == nullptr ? 0 : dataset->dataset->row_count(); }
+int64_t weft_dataset_count(const weft_dataset* dataset) {
+  return dataset == nullptr ? 0 : dataset->dataset->row_count();
+}
 int32_t weft_dataset_width(const weft_dataset* dataset) {
   return dataset == nullptr ? 0 : static_cast<int32_t>(dataset->dataset->tensors().size());
 }

@@ -78,8 +78,8 @@ weft_status* weft_session_run(weft_session* session, const int64_t* feeds, const
     if (fetch_count > 0) WEFT_NOT_NULL(out_tensors);
     for (int32_t i = 0; i < fetch_count; ++i) out_tensors[i] = nullptr;
     WEFT_NOT_NULL(session);
-    WEFT_TRY(Signature signature, signature_of(*session->session->graph(), feeds, feed_count, fetches, fetch_count,
-                                               targets, target_count));
+    WEFT_TRY(Signature signature,
+             signature_of(*session->session->graph(), feeds, feed_count, fetches, fetch_count, targets, target_count));
     if (feed_count > 0) WEFT_NOT_NULL(tensors);
     std::vector<Tensor> values;
     for (int32_t i = 0; i < feed_count; ++i) {
@@ -91,7 +91,8 @@ weft_status* weft_session_run(weft_session* session, const int64_t* feeds, const
     std::vector<Tensor> outputs;
     WEFT_CHECK(session->session->run(signature, values, run, &outputs));
     std::vector<std::unique_ptr<weft_tensor>> handles;
-    for (Tensor& output : outputs) handles.push_back(std::unique_ptr<weft_tensor>(new weft_tensor{std::move(output), {}}));
+    for (Tensor& output : outputs)
+      handles.push_back(std::unique_ptr<weft_tensor>(new weft_tensor{std::move(output), {}}));
     for (int32_t i = 0; i < fetch_count; ++i) out_tensors[i] = handles[static_cast<size_t>(i)].release();
     return {};
   });
@@ -103,8 +104,8 @@ weft_status* weft_session_prepare(weft_session* session, const int64_t* feeds, i
     WEFT_NOT_NULL(out_prepared);
     *out_prepared = nullptr;
     WEFT_NOT_NULL(session);
-    WEFT_TRY(Signature signature, signature_of(*session->session->graph(), feeds, feed_count, fetches, fetch_count,
-                                               targets, target_count));
+    WEFT_TRY(Signature signature,
+             signature_of(*session->session->graph(), feeds, feed_count, fetches, fetch_count, targets, target_count));
     WEFT_TRY(std::shared_ptr<Prepared> prepared, session->session->prepare(signature));
     *out_prepared = new weft_prepared{std::move(prepared)};
     return {};
@@ -256,8 +257,10 @@ weft_status* weft_host_function_set(const char* name, weft_host_fn function, voi
   }
   return guard([&]() -> Status {
     WEFT_NOT_NULL(name);
-    if (function == nullptr) remove_host_function(name);
-    else set_host_function(name, holder);
+    if (function == nullptr)
+      remove_host_function(name);
+    else
+      set_host_function(name, holder);
     return {};
   });
 }

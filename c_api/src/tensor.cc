@@ -83,7 +83,8 @@ weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank, const ch
     for (int64_t i = 0; i < count; ++i) {
       if (strings[i] == nullptr) return invalid("string ", i, " is NULL");
       if (sizes != nullptr && sizes[i] < 0) return invalid("the size of string ", i, " is negative");
-      items.push_back(sizes != nullptr ? std::string(strings[i], static_cast<size_t>(sizes[i])) : std::string(strings[i]));
+      items.push_back(sizes != nullptr ? std::string(strings[i], static_cast<size_t>(sizes[i]))
+                                       : std::string(strings[i]));
     }
     WEFT_TRY(Tensor tensor, Tensor::from_strings(std::move(shape), std::move(items)));
     return give(std::move(tensor), out_tensor);
@@ -169,7 +170,8 @@ weft_status* weft_tensor_mutable(weft_tensor* tensor, void** out_data) {
     WEFT_NOT_NULL(out_data);
     *out_data = nullptr;
     WEFT_NOT_NULL(tensor);
-    if (tensor->tensor.data() == nullptr) return failed_precondition(tensor->tensor.summary(), " has no memory to write to");
+    if (tensor->tensor.data() == nullptr)
+      return failed_precondition(tensor->tensor.summary(), " has no memory to write to");
     if (!tensor->tensor.buffer()->writable()) return failed_precondition("this tensor is read-only");
     *out_data = tensor->tensor.mutable_data();
     return {};

@@ -120,8 +120,7 @@ Status check_name(std::string_view verb, const std::string& path) {
 }
 
 // Refuses folders, and with `regular` all that has no size of its own.
-Status check_kind(std::string_view verb, const std::string& path, int fd, bool regular,
-                  struct stat* info) {
+Status check_kind(std::string_view verb, const std::string& path, int fd, bool regular, struct stat* info) {
   if (::fstat(fd, info) != 0) return file_error(verb, path, errno);
   if (S_ISDIR(info->st_mode)) return file_error(verb, path, EISDIR);
   if (regular && !S_ISREG(info->st_mode)) {
@@ -154,8 +153,7 @@ Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path, int6
   WEFT_CHECK(check_kind("read", path, file.fd, false, &info));
   auto too_long = [&](int64_t found) {
     return make_error(Code::kResourceExhausted, "cannot read '", path, "': it has ",
-                      S_ISREG(info.st_mode) ? "" : "at least ", found, " bytes, more than the ",
-                      limit, " allowed");
+                      S_ISREG(info.st_mode) ? "" : "at least ", found, " bytes, more than the ", limit, " allowed");
   };
   if (S_ISREG(info.st_mode) && info.st_size > limit) return too_long(info.st_size);
   // A byte more than the file claims, so that its end is seen without growing.
@@ -194,8 +192,7 @@ Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path) {
   }
   void* data = ::mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, file.fd, 0);
   if (data == MAP_FAILED) return file_error("map", path, errno);
-  return std::shared_ptr<const FileBytes>(
-      new FileBytes(static_cast<char*>(data), info.st_size, true));
+  return std::shared_ptr<const FileBytes>(new FileBytes(static_cast<char*>(data), info.st_size, true));
 }
 
 Result<FileReader> FileReader::open(const std::string& path) {
@@ -222,8 +219,7 @@ Status FileReader::read_at(int64_t offset, void* out, int64_t bytes) const {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return file_error("read", path_, errno);
     if (got == 0) {
-      return data_loss("cannot read '", path_, "': it ends at byte ", offset, ", ", bytes,
-                       " bytes too early");
+      return data_loss("cannot read '", path_, "': it ends at byte ", offset, ", ", bytes, " bytes too early");
     }
     to += got;
     offset += got;
@@ -255,8 +251,8 @@ Result<FileWriter> FileWriter::create(const std::string& path) {
   std::string temporary;
   int fd = -1;
   for (int attempt = 0; attempt < 100 && fd < 0; ++attempt) {
-    temporary = cat(target, ".", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed),
-                    "-", monotonic_ns() % 1'000'000'000, ".tmp");
+    temporary = cat(target, ".", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed), "-",
+                    monotonic_ns() % 1'000'000'000, ".tmp");
     fd = open_retrying(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
     if (fd < 0 && errno != EEXIST) return file_error("write", path, errno);
   }

@@ -34,8 +34,8 @@ class FileBytes {
 };
 
 // Everything up to the end, also from pipes; RESOURCE_EXHAUSTED if that is more than `limit` bytes.
-Result<std::shared_ptr<const FileBytes>> read_file(
-    const std::string& path, int64_t limit = std::numeric_limits<int64_t>::max());
+Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path,
+                                                   int64_t limit = std::numeric_limits<int64_t>::max());
 
 // Read-only. If another process makes the file shorter while it is mapped, touching what was cut
 // off ends this one.
@@ -55,8 +55,7 @@ class FileReader {
   Status read_at(int64_t offset, void* out, int64_t bytes) const;
 
  private:
-  FileReader(std::string path, int fd, int64_t size)
-      : path_(std::move(path)), fd_(fd), size_(size) {}
+  FileReader(std::string path, int fd, int64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
 
   std::string path_;
   int fd_;
@@ -74,9 +73,7 @@ class FileWriter {
   ~FileWriter();
 
   Status write(const void* data, int64_t bytes);
-  Status write(std::string_view text) {
-    return write(text.data(), static_cast<int64_t>(text.size()));
-  }
+  Status write(std::string_view text) { return write(text.data(), static_cast<int64_t>(text.size())); }
   int64_t position() const { return position_; }  // bytes written so far
   // Once; nothing can be written after it.
   Status commit();

@@ -38,8 +38,8 @@ Status JsonReader::error(std::string_view problem) const {
 }
 
 void JsonReader::skip_blanks() {
-  while (at_ < input_.size() && (input_[at_] == ' ' || input_[at_] == '\t' || input_[at_] == '\n' ||
-                                 input_[at_] == '\r')) {
+  while (at_ < input_.size() &&
+         (input_[at_] == ' ' || input_[at_] == '\t' || input_[at_] == '\n' || input_[at_] == '\r')) {
     ++at_;
   }
 }

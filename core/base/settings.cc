@@ -52,8 +52,8 @@ int64_t setting_int(Setting setting, int64_t least, int64_t most) {
   const SettingRow& row = setting_row(setting);
   std::optional<int64_t> value = parse_int(setting_text(setting));
   if (value && *value >= least && *value <= most) return *value;
-  log(LogLevel::kWarning, row.name, "='", setting_text(setting), "' is not a whole number from ",
-      least, " to ", most, "; using ", row.fallback);
+  log(LogLevel::kWarning, row.name, "='", setting_text(setting), "' is not a whole number from ", least, " to ", most,
+      "; using ", row.fallback);
   return *parse_int(row.fallback);
 }
 

@@ -130,17 +130,19 @@ Status data_loss(const Parts&... parts) {
 #define WEFT_CONCAT(a, b) WEFT_CONCAT_(a, b)
 
 // Returns the error of a Status expression from the enclosing function, if there is one.
-#define WEFT_CHECK(expression)                            \
-  do {                                                    \
-    ::weft::Status weft_status_ = (expression);           \
-    if (!weft_status_.ok()) [[unlikely]] return weft_status_; \
+#define WEFT_CHECK(expression)                  \
+  do {                                          \
+    ::weft::Status weft_status_ = (expression); \
+    if (!weft_status_.ok()) [[unlikely]]        \
+      return weft_status_;                      \
   } while (0)
 
 // WEFT_TRY(int64_t axis, parse_axis(a, rank)): declares or assigns from a Result, or returns its error.
 #define WEFT_TRY(target, expression) WEFT_TRY_(WEFT_CONCAT(weft_result_, __LINE__), target, expression)
-#define WEFT_TRY_(result, target, expression)            \
-  auto result = (expression);                            \
-  if (!result.ok()) [[unlikely]] return result.status(); \
+#define WEFT_TRY_(result, target, expression) \
+  auto result = (expression);                 \
+  if (!result.ok()) [[unlikely]]              \
+    return result.status();                   \
   target = std::move(*result)
 
 }  // namespace weft

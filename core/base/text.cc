@@ -50,8 +50,7 @@ bool is_below_one(std::string_view text) {
   size_t first = digits.find_first_of("123456789");
   size_t point = std::min(digits.find('.'), digits.size());
   if (first == std::string_view::npos) return true;
-  int64_t power =
-      static_cast<int64_t>(point) - static_cast<int64_t>(first) - (first < point ? 1 : 0);
+  int64_t power = static_cast<int64_t>(point) - static_cast<int64_t>(first) - (first < point ? 1 : 0);
   return exponent < -power;
 }
 

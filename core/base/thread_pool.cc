@@ -48,8 +48,7 @@ void futex_wake(std::atomic<uint32_t>& word, int threads) {
 struct alignas(64) Slot {
   // Low bits: workers inside. Above: how many more may come in. Top bit: the caller sleeps until
   // they have left.
-  static constexpr uint32_t kInside = 0xffff, kRoomOne = 0x10000, kRoom = 0x7fff0000,
-                            kSleeping = 0x80000000;
+  static constexpr uint32_t kInside = 0xffff, kRoomOne = 0x10000, kRoom = 0x7fff0000, kSleeping = 0x80000000;
 
   std::atomic<uint32_t> state{0};
   std::atomic<bool> taken{false};
@@ -100,8 +99,7 @@ void start_anew_in_child() {
 
 // Threads that compute for somebody whether or not they call parallel_for at this moment.
 int busy_callers(const Pool& pool) {
-  return std::max(process.runs.load(std::memory_order_relaxed),
-                  pool.callers.load(std::memory_order_relaxed));
+  return std::max(process.runs.load(std::memory_order_relaxed), pool.callers.load(std::memory_order_relaxed));
 }
 
 void run_block(const Slot& slot, int64_t index) {
@@ -144,8 +142,7 @@ bool help(Pool& pool) {
 // Waits a bounded time, and only while a run is in flight, for something new; false if nothing
 // came.
 bool spin(Pool& pool, uint32_t seen) {
-  if (process.runs.load(std::memory_order_relaxed) == 0 &&
-      process.spin_until_ns.load(std::memory_order_relaxed) == 0) {
+  if (process.runs.load(std::memory_order_relaxed) == 0 && process.spin_until_ns.load(std::memory_order_relaxed) == 0) {
     return false;
   }
   pool.spinning.fetch_add(1);
@@ -159,8 +156,7 @@ bool spin(Pool& pool, uint32_t seen) {
     int64_t now = monotonic_ns();
     if (changed || now > end) break;
     int runs = process.runs.load(std::memory_order_relaxed);
-    if (runs == 0 ? now >= process.spin_until_ns.load(std::memory_order_relaxed)
-                  : runs > pool.workers) {
+    if (runs == 0 ? now >= process.spin_until_ns.load(std::memory_order_relaxed) : runs > pool.workers) {
       break;
     }
   }
@@ -232,16 +228,14 @@ Pool* the_pool() {
 
 Slot* take_slot(Pool& pool) {
   for (Slot& slot : pool.slots) {
-    if (!slot.taken.load(std::memory_order_relaxed) &&
-        !slot.taken.exchange(true, std::memory_order_acquire)) {
+    if (!slot.taken.load(std::memory_order_relaxed) && !slot.taken.exchange(true, std::memory_order_acquire)) {
       return &slot;
     }
   }
   return nullptr;
 }
 
-void run_alone(const Parallel& parallel, int64_t count, int64_t block, BlockFn body,
-               void* context) {
+void run_alone(const Parallel& parallel, int64_t count, int64_t block, BlockFn body, void* context) {
   StopCondition* stop = parallel.stop;
   bool watch = stop != nullptr && !stop->trivial();
   for (int64_t begin = 0;;) {
@@ -253,8 +247,8 @@ void run_alone(const Parallel& parallel, int64_t count, int64_t block, BlockFn b
 }
 
 // False, and nothing done, if nobody is free to help.
-bool run_together(Pool& pool, const Parallel& parallel, int64_t count, int64_t block,
-                  double cost_ns, BlockFn body, void* context) {
+bool run_together(Pool& pool, const Parallel& parallel, int64_t count, int64_t block, double cost_ns, BlockFn body,
+                  void* context) {
   int threads = pool.workers + 1;
   int64_t blocks = (count - 1) / block + 1;
   int room = static_cast<int>(std::min<int64_t>(blocks, threads)) - 1;
@@ -324,14 +318,13 @@ int pool_threads() {
   return threads;
 }
 
-void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item,
-                  BlockFn body, void* context) {
+void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item, BlockFn body,
+                  void* context) {
   if (count <= 0) return;
   if (block < 1) block = count;
   double cost_ns = cost_ns_per_item * static_cast<double>(count);
   Thread& self = this_thread;
-  if (cost_ns >= kWorthHotNs && count > block && parallel.max_threads != 1 && !self.inside &&
-      pool_threads() > 1) {
+  if (cost_ns >= kWorthHotNs && count > block && parallel.max_threads != 1 && !self.inside && pool_threads() > 1) {
     Pool* pool = process.pool.load(std::memory_order_acquire);
     bool hot = pool != nullptr && pool->spinning.load(std::memory_order_relaxed) > 0;
     // Many loops of which none alone is worth it: wake somebody once they have cost as much
@@ -339,8 +332,7 @@ void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double
     if (hot || cost_ns + self.missed_ns >= kWorthParkedNs) {
       self.missed_ns = 0;
       if (pool == nullptr) pool = the_pool();
-      if (pool != nullptr && run_together(*pool, parallel, count, block, cost_ns, body, context))
-        return;
+      if (pool != nullptr && run_together(*pool, parallel, count, block, cost_ns, body, context)) return;
     } else if (self.runs > 0) {
       self.missed_ns += cost_ns;
     }

@@ -30,19 +30,16 @@ using BlockFn = void (*)(void* context, int64_t begin, int64_t end);
 // worth waking another thread for runs on the caller, as does a call from inside a body that runs
 // in parallel. If `stop` stops, the blocks not yet begun are skipped; the caller's next
 // `stop->check()` says why. Allocates nothing and never fails.
-void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item,
-                  BlockFn body, void* context);
+void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item, BlockFn body,
+                  void* context);
 
 // The same for anything called as body(begin, end).
 template <typename Body>
-void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item,
-                  Body&& body) {
+void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item, Body&& body) {
   using Callable = std::remove_reference_t<Body>;
   parallel_for(
       parallel, count, block, cost_ns_per_item,
-      [](void* context, int64_t begin, int64_t end) {
-        (*static_cast<Callable*>(context))(begin, end);
-      },
+      [](void* context, int64_t begin, int64_t end) { (*static_cast<Callable*>(context))(begin, end); },
       const_cast<void*>(static_cast<const void*>(std::addressof(body))));
 }
 

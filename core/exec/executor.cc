@@ -181,8 +181,8 @@ Status Executable::run(const std::vector<Tensor>& inputs, const ExecOptions& opt
       Tensor* given = target[slot] >= 0 ? &(*outputs)[target[slot]] : nullptr;
       if (given != nullptr && !given->empty()) {
         if (given->dtype() != binding.dtype || given->shape() != binding.shape) {
-          return invalid("an output is ", dtype_name(binding.dtype), shape_text(binding.shape),
-                         " but was bound to ", given->summary());
+          return invalid("an output is ", dtype_name(binding.dtype), shape_text(binding.shape), " but was bound to ",
+                         given->summary());
         }
         value = *given;
       } else {

@@ -39,7 +39,8 @@ Status Frame::run(const ExecOptions& options) {
     const Step& step = steps[i];
     RunArgs args{addresses + step.in, addresses + step.out, addresses[step.scratch], &options.parallel, &status};
     step.run(step.state, args);
-    if (!status.ok()) [[unlikely]] return failed(i, status);
+    if (!status.ok()) [[unlikely]]
+      return failed(i, status);
   }
   return {};
 }

@@ -43,7 +43,9 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
     if (want.element == "any") continue;
     if (want.kind != have.kind) {
       return invalid("input '", formal.name, "' must be a ",
-                     want.kind == Kind::kSequence ? "sequence" : want.kind == Kind::kOptional ? "optional" : "tensor",
+                     want.kind == Kind::kSequence   ? "sequence"
+                     : want.kind == Kind::kOptional ? "optional"
+                                                    : "tensor",
                      " but is ", have.text());
     }
     const TypeVar* variable = op.find_type_var(want.element);
@@ -65,8 +67,7 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
       bound.push_back({variable->name, have.dtype, formal.name});
     } else if (at->dtype != have.dtype) {
       return invalid("inputs '", at->by, "' and '", formal.name, "' must have one dtype but are ",
-                     dtype_name(at->dtype), " and ", dtype_name(have.dtype),
-                     "; convert one of them with Cast");
+                     dtype_name(at->dtype), " and ", dtype_name(have.dtype), "; convert one of them with Cast");
     }
   }
   for (size_t i = 0; i < outputs->size(); ++i) {
@@ -224,8 +225,8 @@ Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std:
 Status UpgradeContext::attr_to_input(std::string_view attr, size_t input) {
   const AttrValue* value = attrs.find(attr);
   if (value == nullptr) return {};
-  Tensor tensor = value->kind() == AttrKind::kInt ? Tensor::scalar<int64_t>(value->i())
-                                                  : Tensor::vector<int64_t>(value->ints());
+  Tensor tensor =
+      value->kind() == AttrKind::kInt ? Tensor::scalar<int64_t>(value->i()) : Tensor::vector<int64_t>(value->ints());
   WEFT_TRY(ValueId id, graph_.add_constant(std::move(tensor)));
   while (inputs.size() <= input) inputs.push_back(kNoValue);
   inputs[input] = id;

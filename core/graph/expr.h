@@ -106,8 +106,13 @@ class GradContext {
  public:
   GradContext(ExprScope& scope, const Node& node, std::vector<Expr> inputs, std::vector<Expr> outputs,
               std::vector<Expr> grads, std::vector<bool> needed)
-      : scope_(scope), node_(node), inputs_(std::move(inputs)), outputs_(std::move(outputs)),
-        grads_(std::move(grads)), needed_(std::move(needed)), input_grads_(inputs_.size()) {}
+      : scope_(scope),
+        node_(node),
+        inputs_(std::move(inputs)),
+        outputs_(std::move(outputs)),
+        grads_(std::move(grads)),
+        needed_(std::move(needed)),
+        input_grads_(inputs_.size()) {}
 
   ExprScope& scope() { return scope_; }
   const Node& node() const { return node_; }
@@ -155,7 +160,7 @@ class BodyContext {
 };
 
 // Builds the body of `op` in `scope`.
-Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs,
-                                      std::vector<Expr> inputs, int output_count);
+Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs, std::vector<Expr> inputs,
+                                      int output_count);
 
 }  // namespace weft

@@ -73,7 +73,9 @@ Result<std::shared_ptr<Graph>> Graph::make_subgraph(std::shared_ptr<Graph> paren
   return std::shared_ptr<Graph>(new Graph(ops, opset, std::move(parent)));
 }
 
-std::string Graph::scoped(std::string_view name) const { return scope_.empty() ? std::string(name) : cat(scope_, name); }
+std::string Graph::scoped(std::string_view name) const {
+  return scope_.empty() ? std::string(name) : cat(scope_, name);
+}
 
 Status Graph::push_scope(std::string_view name) {
   if (name.empty()) return invalid("the name of a scope must not be empty");
@@ -222,8 +224,8 @@ Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId ini
   return id;
 }
 
-Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std::vector<ValueId> inputs,
-                          Attrs attrs, NodeOptions options) {
+Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std::vector<ValueId> inputs, Attrs attrs,
+                          NodeOptions options) {
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
   if (op->domain().empty() && !op->upgrades().empty()) {

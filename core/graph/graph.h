@@ -55,8 +55,8 @@ struct VariableInfo {
 
 // Says what `Graph::add` should call a node and whom an error should name.
 struct NodeOptions {
-  std::string name;    // "" makes one from the operator
-  std::string origin;  // the user's source line
+  std::string name;      // "" makes one from the operator
+  std::string origin;    // the user's source line
   int output_count = 0;  // 0: the schema's non-optional ones, one of a variadic output
   // For copies of a node: the inputs from here on are its sub-graphs' captures, already found.
   int schema_inputs = -1;
@@ -147,7 +147,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const OpRegistry& ops_;
   const uint32_t number_;
   const int opset_;
-  std::shared_ptr<Graph> parent_;      // let go when frozen: the parent then holds this graph
+  std::shared_ptr<Graph> parent_;  // let go when frozen: the parent then holds this graph
   const uint32_t parent_number_;
   bool frozen_ = false;  // became an attribute of a node
   std::atomic<bool> writing_{false};

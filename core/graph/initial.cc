@@ -15,7 +15,8 @@ Expr initial_value(ExprScope& scope, const Initial& initial, DType dtype, const 
   Expr dims = constant_ints(scope, shape);
   auto fill = [&](double value) { return make(scope, "Expand", {weft::scalar(scope, dtype, value), dims}); };
   auto random = [&](const char* op, const char* first, double a, const char* second, double b, Expr size) {
-    Attrs attrs{{"dtype", static_cast<int64_t>(dtype)}, {"seed", initial.seed}, {"stream", std::string(initial.stream)}};
+    Attrs attrs{
+        {"dtype", static_cast<int64_t>(dtype)}, {"seed", initial.seed}, {"stream", std::string(initial.stream)}};
     attrs.set(first, a);
     attrs.set(second, b);
     return make(scope, op, {size, constant_int(scope, 0)}, std::move(attrs));

@@ -61,13 +61,28 @@ class LayerDef {
   const std::string& output_doc() const { return output_doc_; }
   const std::vector<AttrDef>& attrs() const { return attrs_; }
 
-  LayerDef& doc(std::string_view doc) { doc_ = doc; return *this; }
-  LayerDef& input(std::string_view doc) { input_doc_ = doc; return *this; }
-  LayerDef& output(std::string_view doc) { output_doc_ = doc; return *this; }
+  LayerDef& doc(std::string_view doc) {
+    doc_ = doc;
+    return *this;
+  }
+  LayerDef& input(std::string_view doc) {
+    input_doc_ = doc;
+    return *this;
+  }
+  LayerDef& output(std::string_view doc) {
+    output_doc_ = doc;
+    return *this;
+  }
   LayerDef& attr(std::string_view name, AttrValue default_value, std::string_view doc);
   LayerDef& required_attr(std::string_view name, AttrKind kind, std::string_view doc);
-  LayerDef& make(Status (*fn)(LayerMake&)) { make_ = fn; return *this; }
-  LayerDef& call(Status (*fn)(LayerCall&)) { call_ = fn; return *this; }
+  LayerDef& make(Status (*fn)(LayerMake&)) {
+    make_ = fn;
+    return *this;
+  }
+  LayerDef& call(Status (*fn)(LayerCall&)) {
+    call_ = fn;
+    return *this;
+  }
 
  private:
   friend class Layer;

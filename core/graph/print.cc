@@ -49,7 +49,8 @@ std::string graph_text(const Graph& graph) {
       right += cat(right.empty() ? "" : ", ", input == kNoValue ? std::string("-") : graph.value(input).name);
     }
     std::string attrs = attrs_text(node);
-    out += cat(left, " = ", node.op->full_name(), "(", right, ")", attrs.empty() ? "" : " {", attrs, attrs.empty() ? "" : "}");
+    out += cat(left, " = ", node.op->full_name(), "(", right, ")", attrs.empty() ? "" : " {", attrs,
+               attrs.empty() ? "" : "}");
     if (!node.origin.empty()) out += cat("  # ", node.origin);
     out += '\n';
   }
@@ -63,7 +64,8 @@ std::string graph_text(const Graph& graph) {
 
 std::string graph_dot(const Graph& graph) {
   std::string out =
-      "digraph weft {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=10];\n"
+      "digraph weft {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", "
+      "fontsize=10];\n"
       "  edge [fontname=\"Helvetica\", fontsize=8];\n";
   for (NodeId id = 0; id < graph.node_count(); ++id) {
     const Node& node = graph.node(id);

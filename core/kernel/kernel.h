@@ -47,8 +47,8 @@ struct PreparedKernel {
   RunTensorsFn run_tensors = nullptr;
   std::shared_ptr<const void> state;
   int64_t scratch_bytes = 0;
-  double cost_ns = 0;                   // a guess of one run at one thread
-  std::vector<int> unused_inputs;       // constants whose own form the kernel no longer needs
+  double cost_ns = 0;              // a guess of one run at one thread
+  std::vector<int> unused_inputs;  // constants whose own form the kernel no longer needs
   const char* name = "";
 
   // prepared->use<&add>(State{...}) for `void add(const State&, const RunArgs&)`.
@@ -71,8 +71,8 @@ class KernelContext {
     bool given = false;
     Kind kind = Kind::kTensor;
     DType dtype = DType::kNone;
-    Shape shape;       // of an output that the kernel sizes itself: empty
-    bool sized = true; // false for such an output
+    Shape shape;        // of an output that the kernel sizes itself: empty
+    bool sized = true;  // false for such an output
     const Tensor* constant = nullptr;
   };
 
@@ -107,7 +107,7 @@ class KernelContext {
 };
 
 struct KernelImpl {
-  const char* name;                             // "simd", "reference"
+  const char* name;                               // "simd", "reference"
   bool (*accepts)(const KernelContext& context);  // null: everything
   Status (*prepare)(const KernelContext& context, PreparedKernel* prepared);
 };

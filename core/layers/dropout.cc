@@ -36,8 +36,10 @@ Status call(LayerCall& c) {
 
 void define_layer_dropout(LayerRegistry& layers) {
   layers.add("Dropout")
-      .doc("In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the input "
-           "itself otherwise.")
+      .doc(
+          "In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the "
+          "input "
+          "itself otherwise.")
       .attr("rate", 0.5, "Probability of being dropped.")
       .attr("seed", int64_t{0}, "Key of the random choice, together with the layer's name.")
       .input("Any shape.")

@@ -38,8 +38,9 @@ Expr activate(Expr x, const std::string& name) {
     const char* name;
     const char* op;
   };
-  constexpr Row kRows[] = {{"relu", "Relu"},   {"sigmoid", "Sigmoid"},        {"tanh", "Tanh"},         {"gelu", "Gelu"},
-                           {"elu", "Elu"},     {"leaky_relu", "LeakyRelu"}, {"softplus", "Softplus"}, {"softmax", "Softmax"}};
+  constexpr Row kRows[] = {{"relu", "Relu"},         {"sigmoid", "Sigmoid"}, {"tanh", "Tanh"},
+                           {"gelu", "Gelu"},         {"elu", "Elu"},         {"leaky_relu", "LeakyRelu"},
+                           {"softplus", "Softplus"}, {"softmax", "Softmax"}};
   if (name.empty() || !x.valid()) return x;
   for (const Row& row : kRows) {
     if (name == row.name) return make(x.scope(), row.op, {x});

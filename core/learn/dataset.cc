@@ -51,7 +51,8 @@ Result<std::unique_ptr<Batches>> Batches::make(std::shared_ptr<const Dataset> da
   batches->order_.resize(static_cast<size_t>(dataset->row_count()));
   std::iota(batches->order_.begin(), batches->order_.end(), int64_t{0});
   if (options.shuffle) {
-    shuffle(batches->order_.data(), dataset->row_count(), static_cast<uint64_t>(options.seed), static_cast<uint64_t>(epoch));
+    shuffle(batches->order_.data(), dataset->row_count(), static_cast<uint64_t>(options.seed),
+            static_cast<uint64_t>(epoch));
   }
   batches->dataset_ = std::move(dataset);
   batches->options_ = options;

@@ -59,8 +59,8 @@ class AttrValue {
   bool operator==(const AttrValue& other) const;
 
  private:
-  std::variant<double, int64_t, std::string, Tensor, GraphRef, std::vector<double>,
-               std::vector<int64_t>, std::vector<std::string>>
+  std::variant<double, int64_t, std::string, Tensor, GraphRef, std::vector<double>, std::vector<int64_t>,
+               std::vector<std::string>>
       value_;
 };
 

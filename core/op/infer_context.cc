@@ -8,10 +8,14 @@ namespace weft {
 std::string ValueType::text() const {
   std::string shape = has_rank ? dims_text(dims) : "[...]";
   switch (kind) {
-    case Kind::kTensor: return cat(dtype_name(dtype), shape);
-    case Kind::kSequence: return cat("sequence(", dtype_name(dtype), shape, ")");
-    case Kind::kOptional: return cat("optional(", dtype_name(dtype), shape, ")");
-    case Kind::kMap: return "map";
+    case Kind::kTensor:
+      return cat(dtype_name(dtype), shape);
+    case Kind::kSequence:
+      return cat("sequence(", dtype_name(dtype), shape, ")");
+    case Kind::kOptional:
+      return cat("optional(", dtype_name(dtype), shape, ")");
+    case Kind::kMap:
+      return "map";
   }
   return {};
 }
@@ -68,15 +72,20 @@ namespace {
 bool fits(const Dim& value, DType dtype) {
   if (!value.known()) return true;
   switch (dtype) {
-    case DType::kI64: return true;
-    case DType::kU64: return value.value() >= 0;
-    case DType::kBool: return value.value() == 0 || value.value() == 1;
-    default: break;
+    case DType::kI64:
+      return true;
+    case DType::kU64:
+      return value.value() >= 0;
+    case DType::kBool:
+      return value.value() == 0 || value.value() == 1;
+    default:
+      break;
   }
   if (!is_integer(dtype)) return false;
   bool is_signed = contains(set_of(DType::kI32, DType::kI16, DType::kI8, DType::kI4, DType::kI2), dtype);
   int64_t span = int64_t{1} << dtype_bits(dtype);
-  return is_signed ? value.value() >= -span / 2 && value.value() < span / 2 : value.value() >= 0 && value.value() < span;
+  return is_signed ? value.value() >= -span / 2 && value.value() < span / 2
+                   : value.value() >= 0 && value.value() < span;
 }
 
 }  // namespace

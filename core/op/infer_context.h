@@ -16,7 +16,7 @@ struct ValueType {
   Kind kind = Kind::kTensor;
   DType dtype = DType::kNone;  // of the elements, for sequences and optionals too
   bool has_rank = false;
-  Dims dims;                           // valid if has_rank
+  Dims dims;                         // valid if has_rank
   std::shared_ptr<const Dims> ints;  // the elements, flattened, of a small integer tensor of rank 0 or 1, when known
 
   static ValueType tensor(DType dtype, Dims dims) { return {Kind::kTensor, dtype, true, std::move(dims), nullptr}; }
@@ -77,8 +77,8 @@ class InferContext {
 };
 
 // Shape rules that many operators share.
-Status infer_same_as_first(InferContext& c);      // every output has the shape of input 0
-Status infer_broadcast(InferContext& c);          // output 0 has the broadcast shape of all inputs
+Status infer_same_as_first(InferContext& c);  // every output has the shape of input 0
+Status infer_broadcast(InferContext& c);      // output 0 has the broadcast shape of all inputs
 // Known elements of output 0 from those of all inputs, each of which has one element or as many as the output; `fn`
 // says nothing where it cannot tell. Truth values count as 0 and 1.
 using IntsFn = std::optional<Dim> (*)(const std::vector<Dim>& operands);

@@ -34,7 +34,7 @@ struct Formal {
   bool optional = false;
   bool variadic = false;  // the last one only: any number from `min_count` on
   int min_count = 1;
-  bool mixed = false;     // the items of a variadic one may differ in type
+  bool mixed = false;  // the items of a variadic one may differ in type
   // The shapes of the outputs depend on this input's values, not only on its shape.
   bool shapes_outputs = false;
   // Only this input's shape and type are looked at; its data need not be there.
@@ -91,10 +91,19 @@ class OpDef {
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
   // -- Building; each returns *this.
-  OpDef& group(std::string_view group) { group_ = group; return *this; }
-  OpDef& doc(std::string_view doc) { doc_ = doc; return *this; }
+  OpDef& group(std::string_view group) {
+    group_ = group;
+    return *this;
+  }
+  OpDef& doc(std::string_view doc) {
+    doc_ = doc;
+    return *this;
+  }
   // First opset with today's meaning and schema.
-  OpDef& since(int version) { since_ = version; return *this; }
+  OpDef& since(int version) {
+    since_ = version;
+    return *this;
+  }
   OpDef& types(std::string_view name, DTypeSet set);
   OpDef& input(std::string_view name, std::string_view type, std::string_view doc);
   OpDef& optional_input(std::string_view name, std::string_view type, std::string_view doc);
@@ -103,30 +112,72 @@ class OpDef {
   OpDef& optional_output(std::string_view name, std::string_view type, std::string_view doc);
   OpDef& variadic_output(std::string_view name, std::string_view type, std::string_view doc, int min_count = 1);
   // These four speak of the input or output that was declared last.
-  OpDef& shapes_outputs() { inputs_.back().shapes_outputs = true; return *this; }
-  OpDef& shape_only() { inputs_.back().shape_only = true; return *this; }
-  OpDef& mixed_inputs() { inputs_.back().mixed = true; return *this; }
-  OpDef& mixed_outputs() { outputs_.back().mixed = true; return *this; }
+  OpDef& shapes_outputs() {
+    inputs_.back().shapes_outputs = true;
+    return *this;
+  }
+  OpDef& shape_only() {
+    inputs_.back().shape_only = true;
+    return *this;
+  }
+  OpDef& mixed_inputs() {
+    inputs_.back().mixed = true;
+    return *this;
+  }
+  OpDef& mixed_outputs() {
+    outputs_.back().mixed = true;
+    return *this;
+  }
   // With a default; the kind follows from it.
   OpDef& attr(std::string_view name, AttrValue default_value, std::string_view doc);
   OpDef& required_attr(std::string_view name, AttrKind kind, std::string_view doc);
   OpDef& optional_attr(std::string_view name, AttrKind kind, std::string_view doc);
-  OpDef& infer(InferFn fn) { infer_ = fn; return *this; }
-  OpDef& grad(GradFn fn) { grad_ = fn; return *this; }
-  OpDef& no_gradient(std::string_view reason) { no_gradient_ = reason; return *this; }
+  OpDef& infer(InferFn fn) {
+    infer_ = fn;
+    return *this;
+  }
+  OpDef& grad(GradFn fn) {
+    grad_ = fn;
+    return *this;
+  }
+  OpDef& no_gradient(std::string_view reason) {
+    no_gradient_ = reason;
+    return *this;
+  }
   // Made of other operators: runs, differentiates and infers through them.
-  OpDef& body(BodyFn fn) { body_ = fn; return *this; }
+  OpDef& body(BodyFn fn) {
+    body_ = fn;
+    return *this;
+  }
   // Two nodes with equal inputs and attributes are not the same, and it must not be folded.
-  OpDef& impure() { pure_ = false; return *this; }
+  OpDef& impure() {
+    pure_ = false;
+    return *this;
+  }
   // Its kernel finds the output shapes (NonZero).
-  OpDef& sizes_outputs() { sizes_own_outputs_ = true; return *this; }
+  OpDef& sizes_outputs() {
+    sizes_own_outputs_ = true;
+    return *this;
+  }
   // Made by passes only; not offered to users, not saved.
-  OpDef& internal() { internal_ = true; return *this; }
+  OpDef& internal() {
+    internal_ = true;
+    return *this;
+  }
   // Output `out` may overwrite input `in` if nobody else needs it and both have the same bytes.
-  OpDef& inplace(int out, int in) { inplace_.emplace_back(out, in); return *this; }
+  OpDef& inplace(int out, int in) {
+    inplace_.emplace_back(out, in);
+    return *this;
+  }
   // Output 0 has the bytes of input 0, whatever its shape: the plan gives both one place and runs nothing.
-  OpDef& view() { view_ = true; return *this; }
-  OpDef& upgrade(int version, UpgradeFn fn) { upgrades_.push_back({version, fn}); return *this; }
+  OpDef& view() {
+    view_ = true;
+    return *this;
+  }
+  OpDef& upgrade(int version, UpgradeFn fn) {
+    upgrades_.push_back({version, fn});
+    return *this;
+  }
 
  private:
   std::string domain_, name_, group_ = "other", doc_, no_gradient_;

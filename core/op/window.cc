@@ -44,10 +44,14 @@ Result<Window> read_window(const Attrs& attrs, int64_t spatial, Dims kernel) {
   }
   window.kernel = std::move(kernel);
   const std::string& mode = attrs.s("auto_pad");
-  if (mode == "SAME_UPPER") window.auto_pad = Window::AutoPad::kSameUpper;
-  else if (mode == "SAME_LOWER") window.auto_pad = Window::AutoPad::kSameLower;
-  else if (mode == "VALID") window.auto_pad = Window::AutoPad::kValid;
-  else if (mode != "NOTSET") return invalid("attribute 'auto_pad' is \"", mode, "\" but must be NOTSET, SAME_UPPER, SAME_LOWER or VALID");
+  if (mode == "SAME_UPPER")
+    window.auto_pad = Window::AutoPad::kSameUpper;
+  else if (mode == "SAME_LOWER")
+    window.auto_pad = Window::AutoPad::kSameLower;
+  else if (mode == "VALID")
+    window.auto_pad = Window::AutoPad::kValid;
+  else if (mode != "NOTSET")
+    return invalid("attribute 'auto_pad' is \"", mode, "\" but must be NOTSET, SAME_UPPER, SAME_LOWER or VALID");
   if (window.auto_pad != Window::AutoPad::kNotSet) {
     window.begin_pads.assign(n, 0);
     window.end_pads.assign(n, 0);

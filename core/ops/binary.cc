@@ -9,22 +9,19 @@ using Dim2 = const std::vector<Dim>&;
 
 std::optional<Dim> add_ints(Dim2 v) {
   int64_t sum;
-  if (v[0].known() && v[1].known() && __builtin_add_overflow(v[0].value(), v[1].value(), &sum))
-    return std::nullopt;
+  if (v[0].known() && v[1].known() && __builtin_add_overflow(v[0].value(), v[1].value(), &sum)) return std::nullopt;
   return v[0] + v[1];
 }
 std::optional<Dim> sub_ints(Dim2 v) {
   int64_t difference;
-  if (v[0].known() && v[1].known() &&
-      __builtin_sub_overflow(v[0].value(), v[1].value(), &difference)) {
+  if (v[0].known() && v[1].known() && __builtin_sub_overflow(v[0].value(), v[1].value(), &difference)) {
     return std::nullopt;
   }
   return v[0] - v[1];
 }
 std::optional<Dim> mul_ints(Dim2 v) {
   int64_t product;
-  if (v[0].known() && v[1].known() &&
-      __builtin_mul_overflow(v[0].value(), v[1].value(), &product)) {
+  if (v[0].known() && v[1].known() && __builtin_mul_overflow(v[0].value(), v[1].value(), &product)) {
     return std::nullopt;
   }
   return v[0] * v[1];
@@ -121,18 +118,15 @@ Status pow_grad(GradContext& c) {
     } else if (p && *p != 0) {
       slope = make(s, "Pow", {x, y - scalar_like(y, 1)}) * exponent;
     } else {
-      Expr corner = make(
-          s, "And",
-          {make(s, "Equal", {x, scalar_like(x, 0)}), make(s, "Equal", {y, scalar_like(y, 0)})});
-      slope =
-          where(corner, scalar_like(x, 0), exponent * make(s, "Pow", {x, y - scalar_like(y, 1)}));
+      Expr corner =
+          make(s, "And", {make(s, "Equal", {x, scalar_like(x, 0)}), make(s, "Equal", {y, scalar_like(y, 0)})});
+      slope = where(corner, scalar_like(x, 0), exponent * make(s, "Pow", {x, y - scalar_like(y, 1)}));
     }
     set(c, 0, grad_mul(dz, slope));
   }
   if (c.needs(1)) {
-    Expr flat = make(s, "And",
-                     {make(s, "Equal", {x, scalar_like(x, 0)}),
-                      make(s, "GreaterOrEqual", {y, scalar_like(y, 0)})});
+    Expr flat =
+        make(s, "And", {make(s, "Equal", {x, scalar_like(x, 0)}), make(s, "GreaterOrEqual", {y, scalar_like(y, 0)})});
     Expr slope = where(flat, scalar_like(x, 0), c.output(0) * make(s, "Log", {x}));
     set(c, 1, cast(grad_mul(dz, slope), y.dtype()));
   }
@@ -149,8 +143,8 @@ Status mod_grad(GradContext& c) {
   return {};
 }
 
-OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view name, int since,
-                  DTypeSet types, std::string_view doc) {
+OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view name, int since, DTypeSet types,
+                  std::string_view doc) {
   return ops.add(domain, name)
       .group("math")
       .since(since)
@@ -167,16 +161,13 @@ OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view nam
 }  // namespace
 
 void define_op_binary(OpRegistry& ops) {
-  add_binary(ops, kOnnxDomain, "Add", 14, kNumberTypes,
-             "`A + B`, elementwise. Integers wrap around.")
+  add_binary(ops, kOnnxDomain, "Add", 14, kNumberTypes, "`A + B`, elementwise. Integers wrap around.")
       .infer(infer_arithmetic<add_ints>)
       .grad(add_grad);
-  add_binary(ops, kOnnxDomain, "Sub", 14, kNumberTypes,
-             "`A - B`, elementwise. Integers wrap around.")
+  add_binary(ops, kOnnxDomain, "Sub", 14, kNumberTypes, "`A - B`, elementwise. Integers wrap around.")
       .infer(infer_arithmetic<sub_ints>)
       .grad(sub_grad);
-  add_binary(ops, kOnnxDomain, "Mul", 14, kNumberTypes,
-             "`A * B`, elementwise. Integers wrap around.")
+  add_binary(ops, kOnnxDomain, "Mul", 14, kNumberTypes, "`A * B`, elementwise. Integers wrap around.")
       .infer(infer_arithmetic<mul_ints>)
       .grad(mul_grad);
   add_binary(ops, kOnnxDomain, "Div", 14, kNumberTypes,

@@ -9,16 +9,14 @@ namespace {
 std::optional<Dim> same_int(const std::vector<Dim>& v) { return v[0]; }
 
 Status infer_cast(InferContext& c) {
-  Result<DType> to =
-      checked_dtype(static_cast<int32_t>(std::clamp<int64_t>(c.attrs().i("to"), -1, INT32_MAX)));
+  Result<DType> to = checked_dtype(static_cast<int32_t>(std::clamp<int64_t>(c.attrs().i("to"), -1, INT32_MAX)));
   if (!to.ok()) return to.status().within("attribute 'to': ");
   if (!contains(c.op().find_type_var("T2")->set, *to)) {
     return invalid("attribute 'to' asks for ", dtype_name(*to), ", which Cast does not make");
   }
   const std::string& mode = c.attrs().s("round_mode");
   if (mode != "up" && mode != "down" && mode != "nearest") {
-    return invalid("attribute 'round_mode' must be \"up\", \"down\" or \"nearest\" but is \"", mode,
-                   "\"");
+    return invalid("attribute 'round_mode' must be \"up\", \"down\" or \"nearest\" but is \"", mode, "\"");
   }
   c.set_dtype(0, *to);
   WEFT_CHECK(infer_same_as_first(c));
@@ -38,10 +36,9 @@ Status name_to_number(UpgradeContext& c) {
   const AttrValue* to = c.attrs.find("to");
   if (to == nullptr || to->kind() != AttrKind::kString) return {};
   static constexpr std::pair<std::string_view, DType> kNames[] = {
-      {"FLOAT", DType::kF32},   {"UINT8", DType::kU8},      {"INT8", DType::kI8},
-      {"UINT16", DType::kU16},  {"INT16", DType::kI16},     {"INT32", DType::kI32},
-      {"INT64", DType::kI64},   {"STRING", DType::kString}, {"BOOL", DType::kBool},
-      {"FLOAT16", DType::kF16}, {"DOUBLE", DType::kF64},    {"UINT32", DType::kU32},
+      {"FLOAT", DType::kF32},  {"UINT8", DType::kU8},    {"INT8", DType::kI8},    {"UINT16", DType::kU16},
+      {"INT16", DType::kI16},  {"INT32", DType::kI32},   {"INT64", DType::kI64},  {"STRING", DType::kString},
+      {"BOOL", DType::kBool},  {"FLOAT16", DType::kF16}, {"DOUBLE", DType::kF64}, {"UINT32", DType::kU32},
       {"UINT64", DType::kU64},
   };
   for (const auto& [name, dtype] : kNames) {

@@ -51,8 +51,7 @@ struct Row {
 const Row kRows[] = {
     {"Equal", 19, kNumberTypes | set_of(DType::kBool, DType::kString), infer_comparison<equal_ints>,
      "Whether `A == B`, elementwise. NaN equals nothing."},
-    {"Less", 13, kNumberTypes, infer_comparison<order_ints<LessThan>>,
-     "Whether `A < B`, elementwise; false with NaN."},
+    {"Less", 13, kNumberTypes, infer_comparison<order_ints<LessThan>>, "Whether `A < B`, elementwise; false with NaN."},
     {"Greater", 13, kNumberTypes, infer_comparison<order_ints<GreaterThan>>,
      "Whether `A > B`, elementwise; false with NaN."},
     {"LessOrEqual", 16, kNumberTypes, infer_comparison<order_ints<AtMost>>,

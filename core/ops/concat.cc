@@ -81,11 +81,16 @@ Status infer_split(InferContext& c) {
   Dim part = whole.ceil_div(Dim(count));
   for (int i = 0; i < count; ++i) {
     Dims out = c.dims(0);
-    if (sizes != nullptr) out[axis] = (*sizes)[i];
-    else if (c.has_input(1)) out[axis] = c.fresh();
-    else if (!whole.known()) out[axis] = whole.exact_div(Dim(count)).ok() ? part : c.fresh();
-    else if (i < count - 1) out[axis] = part;
-    else out[axis] = whole - part * Dim(count - 1);
+    if (sizes != nullptr)
+      out[axis] = (*sizes)[i];
+    else if (c.has_input(1))
+      out[axis] = c.fresh();
+    else if (!whole.known())
+      out[axis] = whole.exact_div(Dim(count)).ok() ? part : c.fresh();
+    else if (i < count - 1)
+      out[axis] = part;
+    else
+      out[axis] = whole - part * Dim(count - 1);
     if (out[axis].known() && out[axis].value() < 0) {
       return invalid("dimension ", axis, " of ", whole.text(), " cannot be split into ", count, " parts");
     }

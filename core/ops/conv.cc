@@ -92,8 +92,11 @@ Status grad_grad_weight(GradContext& c) {
 }
 
 OpDef& window_schema(OpDef& op) {
-  return op.attr("auto_pad", "NOTSET", "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
-      .optional_attr("dilations", AttrKind::kInts, "Distance of the kernel's elements along each spatial axis; 1 if not given.")
+  return op
+      .attr("auto_pad", "NOTSET",
+            "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
+      .optional_attr("dilations", AttrKind::kInts,
+                     "Distance of the kernel's elements along each spatial axis; 1 if not given.")
       .attr("group", int64_t{1}, "Number of groups that channels are divided into.")
       .optional_attr("pads", AttrKind::kInts, "Zeros before each spatial axis, then after each; 0 if not given.")
       .optional_attr("strides", AttrKind::kInts, "Step along each spatial axis; 1 if not given.");

@@ -9,8 +9,7 @@ namespace {
 Status infer_loss(InferContext& c) {
   const std::string& reduction = c.attrs().s("reduction");
   if (reduction != "none" && reduction != "sum" && reduction != "mean") {
-    return invalid("attribute 'reduction' must be \"none\", \"sum\" or \"mean\" but is \"",
-                   reduction, "\"");
+    return invalid("attribute 'reduction' must be \"none\", \"sum\" or \"mean\" but is \"", reduction, "\"");
   }
   if (c.has_rank(0) && c.rank(0) < 2)
     return invalid("the scores need a batch and a class axis but are ", c.input(0).text());
@@ -22,9 +21,8 @@ Status infer_loss(InferContext& c) {
       fits = labels[i] == other || !labels[i].known() || !other.known();
     }
     if (!fits) {
-      return invalid(
-          "the labels must have the shape of the scores without their class axis, but are ",
-          c.input(1).text(), " for scores of ", c.input(0).text());
+      return invalid("the labels must have the shape of the scores without their class axis, but are ",
+                     c.input(1).text(), " for scores of ", c.input(0).text());
     }
   }
   if (c.has_rank(2)) {
@@ -32,8 +30,7 @@ Status infer_loss(InferContext& c) {
     if (fits && c.has_rank(0)) {
       fits = c.dims(2)[0] == c.dims(0)[1] || !c.dims(2)[0].known() || !c.dims(0)[1].known();
     }
-    if (!fits)
-      return invalid("there must be one weight a class, but the weights are ", c.input(2).text());
+    if (!fits) return invalid("there must be one weight a class, but the weights are ", c.input(2).text());
   }
   if (reduction != "none") {
     c.set_dims(0, {});
@@ -60,9 +57,8 @@ struct Labels {
 Expr hits(Expr scores, Expr labels) {
   ExprScope& s = scores.scope();
   const Dim& known = scores.dims()[1];
-  Expr count = known.known()
-                   ? constant_int(s, known.value())
-                   : make(s, "Gather", {shape_of(scores), constant_int(s, 1)}, {{"axis", 0}});
+  Expr count = known.known() ? constant_int(s, known.value())
+                             : make(s, "Gather", {shape_of(scores), constant_int(s, 1)}, {{"axis", 0}});
   Expr classes = make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)});
   std::vector<int64_t> axes;
   for (int64_t i = 1; i + 1 < scores.rank(); ++i) axes.push_back(i);
@@ -76,9 +72,7 @@ Labels read_labels(GradContext& c) {
   Labels out;
   out.safe = labels;
   if (c.attrs().has("ignore_index")) {
-    Expr ignored =
-        make(s, "Equal",
-             {labels, scalar_like(labels, static_cast<double>(c.attrs().i("ignore_index")))});
+    Expr ignored = make(s, "Equal", {labels, scalar_like(labels, static_cast<double>(c.attrs().i("ignore_index")))});
     out.valid = make(s, "Not", {ignored});
     out.safe = where(ignored, scalar_like(labels, 0), labels);
   }
@@ -131,8 +125,7 @@ Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
 
 Status needs_rank(GradContext& c) {
   if (c.input(0).has_rank()) return {};
-  return unimplemented("the gradient needs the rank of the scores, which are ",
-                       c.input(0).type().text());
+  return unimplemented("the gradient needs the rank of the scores, which are ", c.input(0).type().text());
 }
 
 Status nll_grad(GradContext& c) {
@@ -194,16 +187,14 @@ OpDef& add_loss(OpRegistry& ops, std::string_view name, int since, std::string_v
       .types("T", kFloatTypes)
       .types("Tind", kIndexTypes)
       .attr("reduction", "mean", "\"none\", \"sum\" or \"mean\".")
-      .optional_attr("ignore_index", AttrKind::kInt,
-                     "Labels of this value count nothing; it may be outside [0, C).")
+      .optional_attr("ignore_index", AttrKind::kInt, "Labels of this value count nothing; it may be outside [0, C).")
       .infer(infer_loss);
 }
 
 }  // namespace
 
 void define_op_cross_entropy(OpRegistry& ops) {
-  add_loss(ops, "NegativeLogLikelihoodLoss", 22,
-           "Minus the input at each label, times the label's weight.")
+  add_loss(ops, "NegativeLogLikelihoodLoss", 22, "Minus the input at each label, times the label's weight.")
       .input("input", "T", "Log-probabilities [N, C, d1, ...].")
       .input("target", "Tind", "Labels [N, d1, ...], each in [0, C).")
       .optional_input("weight", "T", "A weight for each class, [C].")

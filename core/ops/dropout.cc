@@ -8,8 +8,7 @@ namespace {
 Status infer_dropout(InferContext& c) {
   for (int i : {1, 2}) {
     if (c.has_rank(i) && c.rank(i) != 0) {
-      return invalid("input '", c.op().inputs()[i].name, "' must be a scalar but is ",
-                     c.input(i).text());
+      return invalid("input '", c.op().inputs()[i].name, "' must be a scalar but is ", c.input(i).text());
     }
   }
   WEFT_CHECK(infer_same_as_first(c));
@@ -22,8 +21,7 @@ Status dropout_grad(GradContext& c) {
   Expr data = c.input(0), dy = c.grad(0);
   Expr kept = 1.0 - cast(c.input(1), data.dtype());
   if (c.needs(0)) {
-    c.set_grad(
-        0, where(c.output(1), make(c.scope(), "weft.GradDiv", {dy, kept}), scalar_like(data, 0)));
+    c.set_grad(0, where(c.output(1), make(c.scope(), "weft.GradDiv", {dy, kept}), scalar_like(data, 0)));
   }
   if (c.needs(1)) {
     Expr slope = make(c.scope(), "weft.GradMul", {dy, c.output(0)});
@@ -46,15 +44,13 @@ Status dropout_body(BodyContext& c) {
   Expr data = c.input(0);
   if (never_trains(c)) {
     c.set_output(0, make(s, "Identity", {data}));
-    if (c.output_count() > 1)
-      c.set_output(1, make(s, "Expand", {scalar(s, DType::kBool, 1), shape_of(data)}));
+    if (c.output_count() > 1) c.set_output(1, make(s, "Expand", {scalar(s, DType::kBool, 1), shape_of(data)}));
     return {};
   }
   Expr ratio = c.has_input(1) ? c.input(1) : scalar_like(data, 0.5);
   Expr active = where(c.input(2), ratio, scalar_like(ratio, 0));
   Attrs attrs{{"seed", c.attrs().i_or("seed", 0)}, {"stream", "Dropout"}};
-  std::vector<Expr> made =
-      make_all(s, "weft.Dropout", {data, active, constant_int(s, 0)}, std::move(attrs), 2);
+  std::vector<Expr> made = make_all(s, "weft.Dropout", {data, active, constant_int(s, 0)}, std::move(attrs), 2);
   for (int i = 0; i < c.output_count(); ++i) c.set_output(i, made[i]);
   return {};
 }
@@ -84,8 +80,7 @@ void define_op_dropout(OpRegistry& ops) {
       .types("T1", kFloatTypes)
       .optional_attr("seed", AttrKind::kInt, "Key of the random choice.")
       .input("data", "T", "Any shape.")
-      .optional_input("ratio", "T1",
-                      "Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.")
+      .optional_input("ratio", "T1", "Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.")
       .optional_input("training_mode", "bool", "Whether to drop anything, a scalar; not if absent.")
       .output("output", "T", "The shape of the data.")
       .optional_output("mask", "bool", "Which elements were kept, in the shape of the data.")
@@ -106,8 +101,7 @@ void define_op_dropout(OpRegistry& ops) {
       .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.")
       .input("data", "T", "Any shape.")
       .input("ratio", "T1", "Probability of being dropped, a scalar from 0 to 1.")
-      .input("counter", "i64",
-             "Number of draws made from the stream before, a scalar; usually a variable.")
+      .input("counter", "i64", "Number of draws made from the stream before, a scalar; usually a variable.")
       .output("output", "T", "The shape of the data.")
       .output("mask", "bool", "Which elements were kept, in the shape of the data.")
       .inplace(0, 0)

@@ -12,16 +12,13 @@ Status upgrade_old_broadcast(UpgradeContext& c) {
   if (!stretches || !placed || c.inputs.size() != 2) return {};
   const ValueType &a = c.type(0), &b = c.type(1);
   if (!a.has_rank || !b.has_rank) {
-    return unimplemented(
-        "attribute 'axis' of an opset below 7 needs inputs of known rank, but they are ", a.text(),
-        " and ", b.text());
+    return unimplemented("attribute 'axis' of an opset below 7 needs inputs of known rank, but they are ", a.text(),
+                         " and ", b.text());
   }
-  const int64_t rank = static_cast<int64_t>(a.dims.size()),
-                inner = static_cast<int64_t>(b.dims.size());
+  const int64_t rank = static_cast<int64_t>(a.dims.size()), inner = static_cast<int64_t>(b.dims.size());
   WEFT_TRY(axis, InferContext::axis(axis, rank));
   if (axis + inner > rank) {
-    return invalid("attribute 'axis' is ", axis, ", where ", b.text(), " does not fit into ",
-                   a.text());
+    return invalid("attribute 'axis' is ", axis, ", where ", b.text(), " does not fit into ", a.text());
   }
   std::vector<int64_t> axes;
   for (int64_t d = inner; d < rank - axis; ++d) axes.push_back(d);

@@ -40,7 +40,8 @@ Status infer_tile(InferContext& c) {
   }
   Dims out;
   for (size_t i = 0; i < repeats->size(); ++i) {
-    if ((*repeats)[i].known() && (*repeats)[i].value() < 0) return invalid("a repeat is negative: ", dims_text(*repeats));
+    if ((*repeats)[i].known() && (*repeats)[i].value() < 0)
+      return invalid("a repeat is negative: ", dims_text(*repeats));
     out.push_back(c.dims(0)[i] * (*repeats)[i]);
   }
   c.set_dims(0, std::move(out));

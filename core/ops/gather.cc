@@ -28,7 +28,8 @@ Status infer_gather(InferContext& c) {
 }
 
 Status grad_gather(GradContext& c) {
-  c.set_grad(0, make(c.scope(), "weft.ScatterRows", {c.grad(0), c.input(1), c.input(0)}, {{"axis", c.attrs().i("axis")}}));
+  c.set_grad(0,
+             make(c.scope(), "weft.ScatterRows", {c.grad(0), c.input(1), c.input(0)}, {{"axis", c.attrs().i("axis")}}));
   return {};
 }
 
@@ -48,8 +49,10 @@ void define_op_gather(OpRegistry& ops) {
   ops.add("Gather")
       .group("indexing")
       .since(13)
-      .doc("The slices of `data` along `axis` that `indices` names; negative indices count from the end. An index outside "
-           "is OUT_OF_RANGE.")
+      .doc(
+          "The slices of `data` along `axis` that `indices` names; negative indices count from the end. An index "
+          "outside "
+          "is OUT_OF_RANGE.")
       .types("T", kAllTypes)
       .types("I", kIndexTypes)
       .attr("axis", int64_t{0}, "The axis that is indexed; negative counts from the end.")
@@ -60,8 +63,10 @@ void define_op_gather(OpRegistry& ops) {
       .grad(grad_gather);
   ops.add(kWeftDomain, "ScatterRows")
       .group("indexing")
-      .doc("Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices add "
-           "up, in order. The gradient of Gather.")
+      .doc(
+          "Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices "
+          "add "
+          "up, in order. The gradient of Gather.")
       .types("T", kNumberTypes)
       .types("I", kIndexTypes)
       .attr("axis", int64_t{0}, "As in Gather.")

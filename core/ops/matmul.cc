@@ -90,8 +90,10 @@ void define_op_matmul(OpRegistry& ops) {
   ops.add("MatMul")
       .group("math")
       .since(13)
-      .doc("The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector on "
-           "the left is a row, on the right a column.")
+      .doc(
+          "The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector "
+          "on "
+          "the left is a row, on the right a column.")
       .types("T", kTypes)
       .input("A", "T", "[..., m, k] or [k].")
       .input("B", "T", "[..., k, n] or [k].")

@@ -21,8 +21,7 @@ Status infer_update(InferContext& c) {
       same = c.dims(0)[d] == c.dims(i)[d] || !c.dims(0)[d].known() || !c.dims(i)[d].known();
     }
     if (!same) {
-      return invalid("input '", name, "' is ", c.input(i).text(), " but the parameter is ",
-                     c.input(0).text());
+      return invalid("input '", name, "' is ", c.input(i).text(), " but the parameter is ", c.input(0).text());
     }
   }
   for (int i = 0; i < c.output_count(); ++i) {
@@ -55,9 +54,9 @@ OpDef& add_update(OpRegistry& ops, std::string_view name, std::string_view doc,
 }
 
 OpDef& add_adam(OpRegistry& ops, std::string_view name, std::string_view doc) {
-  return add_update<2>(ops, name, doc,
-                       {{"first_moment", "Running mean of the gradient"},
-                        {"second_moment", "Running mean of its square"}})
+  return add_update<2>(
+             ops, name, doc,
+             {{"first_moment", "Running mean of the gradient"}, {"second_moment", "Running mean of its square"}})
       .input("step", "i64", "Number of this step, a scalar: 1 in the first.")
       .attr("beta1", 0.9, "Weight of the old first moment.")
       .attr("beta2", 0.999, "Weight of the old second moment.")
@@ -72,14 +71,13 @@ void define_op_optimizer(OpRegistry& ops) {
                 "weight_decay * parameter)`.",
                 {})
       .attr("weight_decay", 0.0, "Factor of the parameter that is added to the gradient.");
-  add_update<1>(
-      ops, "Momentum",
-      "Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + "
-      "weight_decay * "
-      "parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` "
-      "`parameter - learning_rate * (g + momentum * v)`. The velocity does not contain the "
-      "learning rate.",
-      {{"velocity", "Running sum of gradients"}})
+  add_update<1>(ops, "Momentum",
+                "Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + "
+                "weight_decay * "
+                "parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` "
+                "`parameter - learning_rate * (g + momentum * v)`. The velocity does not contain the "
+                "learning rate.",
+                {{"velocity", "Running sum of gradients"}})
       .attr("momentum", 0.9, "Weight of the old velocity.")
       .attr("nesterov", 0, "1 for Nesterov's form.")
       .attr("weight_decay", 0.0, "Factor of the parameter that is added to the gradient.");
@@ -95,8 +93,7 @@ void define_op_optimizer(OpRegistry& ops) {
            "parameter is first "
            "multiplied by `1 - learning_rate * weight_decay` and then changed as Adam does without "
            "decay.")
-      .attr("weight_decay", 0.01,
-            "Share of the parameter that is taken away, times the learning rate.");
+      .attr("weight_decay", 0.01, "Share of the parameter that is taken away, times the learning rate.");
 }
 
 }  // namespace weft

@@ -5,8 +5,7 @@ namespace weft {
 namespace {
 
 Status infer_orthogonalize(InferContext& c) {
-  if (c.has_rank(0) && c.rank(0) != 2)
-    return invalid("input 'x' must be a matrix but is ", c.input(0).text());
+  if (c.has_rank(0) && c.rank(0) != 2) return invalid("input 'x' must be a matrix but is ", c.input(0).text());
   return infer_same_as_first(c);
 }
 

@@ -74,7 +74,8 @@ Status global_average(BodyContext& c) {
 
 OpDef& window_schema(OpDef& op) {
   return op.required_attr("kernel_shape", AttrKind::kInts, "Size of the window along each spatial axis.")
-      .attr("auto_pad", "NOTSET", "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
+      .attr("auto_pad", "NOTSET",
+            "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
       .attr("ceil_mode", int64_t{0}, "1: output sizes are rounded up.")
       .optional_attr("dilations", AttrKind::kInts, "Distance of the window's elements; 1 if not given.")
       .optional_attr("pads", AttrKind::kInts, "Padding before each spatial axis, then after each; 0 if not given.")

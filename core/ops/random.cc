@@ -9,18 +9,14 @@ namespace {
 Status infer_random(InferContext& c) {
   Result<DType> dtype = checked_dtype(static_cast<int32_t>(c.attrs().i("dtype")));
   if (!dtype.ok() || !contains(kFloatTypes, *dtype)) {
-    return invalid("attribute 'dtype' is ", c.attrs().i("dtype"), ", which is none of ",
-                   dtype_set_text(kFloatTypes));
+    return invalid("attribute 'dtype' is ", c.attrs().i("dtype"), ", which is none of ", dtype_set_text(kFloatTypes));
   }
   c.set_dtype(0, *dtype);
-  if (c.has_rank(0) && c.rank(0) != 1)
-    return invalid("input 'shape' must be a vector but is ", c.input(0).text());
-  if (c.has_rank(1) && c.rank(1) != 0)
-    return invalid("input 'counter' must be a scalar but is ", c.input(1).text());
+  if (c.has_rank(0) && c.rank(0) != 1) return invalid("input 'shape' must be a vector but is ", c.input(0).text());
+  if (c.has_rank(1) && c.rank(1) != 0) return invalid("input 'counter' must be a scalar but is ", c.input(1).text());
   if (c.ints(0) != nullptr) {
     for (const Dim& dim : *c.ints(0)) {
-      if (dim.known() && dim.value() < 0)
-        return invalid("input 'shape' asks for the dimension ", dim.value());
+      if (dim.known() && dim.value() < 0) return invalid("input 'shape' asks for the dimension ", dim.value());
     }
     c.set_dims(0, *c.ints(0));
   } else if (c.has_rank(0) && c.dims(0)[0].known()) {
@@ -32,8 +28,7 @@ Status infer_random(InferContext& c) {
 Status infer_uniform(InferContext& c) {
   double low = c.attrs().f("low"), high = c.attrs().f("high");
   if (!std::isfinite(low) || !std::isfinite(high) || low > high) {
-    return invalid("attribute 'low' is ", low, " and 'high' ", high,
-                   "; both must be finite and low not above high");
+    return invalid("attribute 'low' is ", low, " and 'high' ", high, "; both must be finite and low not above high");
   }
   return infer_random(c);
 }
@@ -63,14 +58,12 @@ OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view doc) 
                "same inputs give the "
                "same numbers everywhere; add 1 to the counter for every new draw (it counts modulo "
                "2^32)."))
-      .attr("dtype", static_cast<int64_t>(DType::kF32),
-            "Floating-point type of the output, by ONNX's number.")
+      .attr("dtype", static_cast<int64_t>(DType::kF32), "Floating-point type of the output, by ONNX's number.")
       .attr("seed", 0, "Key of all random numbers of a program.")
       .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.")
       .input("shape", "i64", "The output's dimensions, a vector.")
       .shapes_outputs()
-      .input("counter", "i64",
-             "Number of draws made from the stream before, a scalar; usually a variable.")
+      .input("counter", "i64", "Number of draws made from the stream before, a scalar; usually a variable.")
       .output("output", "T", "A tensor of the shape asked for.")
       .types("T", kFloatTypes)
       .no_gradient("its output does not depend on any number that could move");
@@ -79,8 +72,7 @@ OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view doc) 
 }  // namespace
 
 void define_op_random(OpRegistry& ops) {
-  add_random(ops, "RandomUniform",
-             "Numbers from `low` up to but not including `high`, each equally likely.")
+  add_random(ops, "RandomUniform", "Numbers from `low` up to but not including `high`, each equally likely.")
       .attr("low", 0.0, "Lower limit.")
       .attr("high", 1.0, "Upper limit; if equal to `low`, all numbers are that.")
       .infer(infer_uniform);

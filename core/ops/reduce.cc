@@ -36,8 +36,10 @@ Status infer(InferContext& c) {
   }
   Dims out;
   for (int64_t i = 0; i < rank; ++i) {
-    if (!reduced[i]) out.push_back(c.dims(0)[i]);
-    else if (keep) out.push_back(Dim(1));
+    if (!reduced[i])
+      out.push_back(c.dims(0)[i]);
+    else if (keep)
+      out.push_back(Dim(1));
   }
   c.set_dims(0, std::move(out));
   return {};
@@ -103,7 +105,11 @@ Expr extreme(GradContext& c, Expr x, Expr y, Expr dy) {
 }
 // Without division by x: with the zeros taken out, the product of the others is the gradient of a single zero, and
 // of none where there are two. Its own gradient is that of products of the others as well.
-Expr prod(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "weft.ProdOthers", c.has_input(1) ? std::vector<Expr>{x, c.input(1)} : std::vector<Expr>{x}, {{"noop_with_empty_axes", c.attrs().i("noop_with_empty_axes")}}); }
+Expr prod(GradContext& c, Expr x, Expr, Expr dy) {
+  return dy * make(c.scope(), "weft.ProdOthers",
+                   c.has_input(1) ? std::vector<Expr>{x, c.input(1)} : std::vector<Expr>{x},
+                   {{"noop_with_empty_axes", c.attrs().i("noop_with_empty_axes")}});
+}
 
 struct Row {
   const char* name;
@@ -123,7 +129,8 @@ const Row kRows[] = {
     {"ReduceProd", grad<prod>, kReducible, 18, "The product over the axes. Its gradient is exact where factors are 0."},
     {"ReduceSumSquare", grad<sum_square>, kReducible, 18, "The sum of the squares over the axes."},
     {"ReduceL1", grad<l1>, kReducible, 18, "The sum of the magnitudes over the axes."},
-    {"ReduceL2", grad<l2>, kReducible, 18, "The root of the sum of the squares over the axes. The gradient of a zero vector is 0."},
+    {"ReduceL2", grad<l2>, kReducible, 18,
+     "The root of the sum of the squares over the axes. The gradient of a zero vector is 0."},
     {"ReduceLogSum", grad<log_sum>, kReducible, 18, "The logarithm of the sum over the axes."},
     {"ReduceLogSumExp", grad<log_sum_exp>, kReducible, 18,
      "The logarithm of the sum of the exponentials over the axes, without overflow."},

@@ -24,7 +24,8 @@ Status infer_reshape(InferContext& c) {
     if (c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known()) c.set_dims(0, c.fresh_dims(c.dims(1)[0].value()));
     return {};
   }
-  if (c.has_rank(1) && c.rank(1) != 1) return invalid("input 'shape' must have one dimension but is ", c.input(1).text());
+  if (c.has_rank(1) && c.rank(1) != 1)
+    return invalid("input 'shape' must have one dimension but is ", c.input(1).text());
   bool allow_zero = c.attrs().b("allowzero");
   Dims out;
   int open = -1;
@@ -54,12 +55,14 @@ Status infer_reshape(InferContext& c) {
     if (open >= 0) {
       if (rest.is(0)) {
         if (allow_zero || !have.is(0)) {
-          return invalid(c.input(0).text(), " cannot take the shape ", dims_text(*wanted), ": -1 beside 0 can be anything");
+          return invalid(c.input(0).text(), " cannot take the shape ", dims_text(*wanted),
+                         ": -1 beside 0 can be anything");
         }
         out[open] = Dim(0);
       } else if (have.known() && rest.known()) {
         if (have.value() % rest.value() != 0) {
-          return invalid(c.input(0).text(), " has ", have.value(), " elements, which do not fill the shape ", dims_text(*wanted));
+          return invalid(c.input(0).text(), " has ", have.value(), " elements, which do not fill the shape ",
+                         dims_text(*wanted));
         }
         out[open] = have.value() / rest.value();
       } else {

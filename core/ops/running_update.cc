@@ -27,8 +27,9 @@ Status body(BodyContext& c) {
 void define_op_running_update(OpRegistry& ops) {
   ops.add(kWeftDomain, "RunningUpdate")
       .group("graph")
-      .doc("`momentum * old + (1 - momentum) * value`, or `old + value`: the new value of a running average or counter. "
-           "Assigned to the variable `old`, several in one run are chained: each starts from what the one before left.")
+      .doc(
+          "`momentum * old + (1 - momentum) * value`, or `old + value`: the new value of a running average or counter. "
+          "Assigned to the variable `old`, several in one run are chained: each starts from what the one before left.")
       .types("T", kNumberTypes)
       .attr("mode", "average", "\"average\" or \"add\".")
       .attr("momentum", 0.9, "Weight of the old value.")

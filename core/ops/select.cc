@@ -25,16 +25,14 @@ Status where_grad(GradContext& c) {
 Status infer_clip(InferContext& c) {
   for (int i : {1, 2}) {
     if (c.has_rank(i) && c.rank(i) != 0 && !(c.rank(i) == 1 && c.dims(i)[0].is(1))) {
-      return invalid("input '", i == 1 ? "min" : "max", "' must be a scalar but is ",
-                     c.input(i).text());
+      return invalid("input '", i == 1 ? "min" : "max", "' must be a scalar but is ", c.input(i).text());
     }
   }
   return infer_same_as_first(c);
 }
 
 Expr as_scalar(Expr bound) {
-  return bound.has_rank() && bound.rank() == 0 ? bound
-                                               : reshape(bound, constant_ints(bound.scope(), {}));
+  return bound.has_rank() && bound.rank() == 0 ? bound : reshape(bound, constant_ints(bound.scope(), {}));
 }
 
 // All of it goes to the bound that the output equals, if the input is beyond it; else to the input.
@@ -69,8 +67,7 @@ Status clip_bounds_to_inputs(UpgradeContext& c) {
   for (size_t i = 0; i < 2; ++i) {
     const AttrValue* bound = c.attrs.find(names[i]);
     if (bound == nullptr) continue;
-    if (bound->kind() != AttrKind::kFloat)
-      return invalid("attribute '", names[i], "' must be a number");
+    if (bound->kind() != AttrKind::kFloat) return invalid("attribute '", names[i], "' must be a number");
     Expr value = scalar(scope, dtype, bound->f());
     WEFT_CHECK(scope.status());
     if (c.inputs.size() < i + 2) c.inputs.resize(i + 2, kNoValue);

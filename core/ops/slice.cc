@@ -133,8 +133,10 @@ void define_op_slice(OpRegistry& ops) {
   ops.add("Slice")
       .group("shape")
       .since(13)
-      .doc("Along each of `axes`, the elements from `starts` on, `steps` apart, before `ends`. Negative places count from "
-           "the end; places outside are moved to the nearest one.")
+      .doc(
+          "Along each of `axes`, the elements from `starts` on, `steps` apart, before `ends`. Negative places count "
+          "from "
+          "the end; places outside are moved to the nearest one.")
       .types("T", kAllTypes)
       .types("I", kIndexTypes)
       .input("data", "T", "Any tensor.")

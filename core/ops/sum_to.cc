@@ -13,9 +13,7 @@ Status infer_sum_to(InferContext& c) {
       const Dim &wide = from[from.size() - 1 - i], &narrow = to[to.size() - 1 - i];
       fits = narrow.is(1) || !narrow.known() || !wide.known() || narrow == wide;
     }
-    if (!fits)
-      return invalid("a value of shape ", dims_text(to), " does not broadcast to ",
-                     dims_text(from));
+    if (!fits) return invalid("a value of shape ", dims_text(to), " does not broadcast to ", dims_text(from));
   }
   c.set_dims(0, c.dims(1));
   return {};

@@ -15,7 +15,8 @@ Result<std::vector<int64_t>> permutation(const Attrs& attrs, int64_t rank) {
     return invalid("attribute 'perm' has ", perm.size(), " entries for a tensor of rank ", rank);
   }
   for (int64_t axis : perm) {
-    if (axis < 0 || axis >= rank || seen[axis]) return invalid("attribute 'perm' [", join(perm), "] is not a permutation");
+    if (axis < 0 || axis >= rank || seen[axis])
+      return invalid("attribute 'perm' [", join(perm), "] is not a permutation");
     seen[axis] = true;
   }
   return perm;
@@ -53,7 +54,8 @@ void define_op_transpose(OpRegistry& ops) {
       .since(25)
       .doc("`data` with its dimensions in another order.")
       .types("T", kAllTypes)
-      .optional_attr("perm", AttrKind::kInts, "Dimension i of the result is dimension perm[i] of the input; reversed if not given.")
+      .optional_attr("perm", AttrKind::kInts,
+                     "Dimension i of the result is dimension perm[i] of the input; reversed if not given.")
       .input("data", "T", "Any tensor.")
       .output("transposed", "T", "The same elements.")
       .infer(infer)

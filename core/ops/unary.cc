@@ -28,9 +28,7 @@ Expr sin(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "C
 Expr cos(GradContext& c, Expr x, Expr, Expr dy) { return -(dy * make(c.scope(), "Sin", {x})); }
 Expr tanh(GradContext&, Expr, Expr y, Expr dy) { return dy * (1.0 - y * y); }
 // 2 / sqrt(pi) * exp(-x^2)
-Expr erf(GradContext& c, Expr x, Expr, Expr dy) {
-  return dy * make(c.scope(), "Exp", {-(x * x)}) * 1.1283791670955126;
-}
+Expr erf(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Exp", {-(x * x)}) * 1.1283791670955126; }
 Expr sigmoid(GradContext&, Expr, Expr y, Expr dy) { return dy * (y * (1.0 - y)); }
 Expr softplus(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Sigmoid", {x}); }
 Expr relu(GradContext&, Expr, Expr y, Expr dy) { return where(step(y), dy, scalar_like(dy, 0)); }

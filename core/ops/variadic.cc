@@ -78,10 +78,8 @@ const Row kRows[] = {
     {"Max", "max", kNumberTypes, infer_extremum<max_ints>, extremum_grad,
      "The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly "
      "among equal ones."},
-    {"Sum", "sum", kFloatTypes, infer_broadcast, sum_grad,
-     "The sum of all inputs, elementwise, added in their order."},
-    {"Mean", "mean", kFloatTypes, infer_broadcast, mean_grad,
-     "The mean of all inputs, elementwise."},
+    {"Sum", "sum", kFloatTypes, infer_broadcast, sum_grad, "The sum of all inputs, elementwise, added in their order."},
+    {"Mean", "mean", kFloatTypes, infer_broadcast, mean_grad, "The mean of all inputs, elementwise."},
 };
 
 }  // namespace

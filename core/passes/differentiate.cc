@@ -51,7 +51,8 @@ class Differentiator {
         if (!graph_.has_value(grad_ys[i])) return invalid("a weight is not a value of this graph");
         weight = Expr(scope_, grad_ys[i]);
         const ValueType& type = weight.type();
-        if (type.dtype != y.type.dtype || (type.has_rank && y.type.has_rank && type.dims.size() != y.type.dims.size())) {
+        if (type.dtype != y.type.dtype ||
+            (type.has_rank && y.type.has_rank && type.dims.size() != y.type.dims.size())) {
           return invalid("the weight of '", y.name, "' is ", type.text(), " but must be like it, ", y.type.text());
         }
       } else {
@@ -184,9 +185,8 @@ class Differentiator {
 
 }  // namespace
 
-Result<std::vector<ValueId>> differentiate(Graph& graph, const std::vector<ValueId>& ys,
-                                           const std::vector<ValueId>& xs, const std::vector<ValueId>& grad_ys,
-                                           std::string_view origin) {
+Result<std::vector<ValueId>> differentiate(Graph& graph, const std::vector<ValueId>& ys, const std::vector<ValueId>& xs,
+                                           const std::vector<ValueId>& grad_ys, std::string_view origin) {
   return Differentiator(graph, origin).run(ys, xs, grad_ys);
 }
 

@@ -11,8 +11,7 @@ namespace weft {
 // ones). A value of `xs` that no y depends on through differentiable operators gets kNoValue. Contributions are summed
 // in the order of a walk from `ys` over input positions, whatever the order the nodes were added in. `graph` may be a
 // sub-graph; captured values count as its inputs.
-Result<std::vector<ValueId>> differentiate(Graph& graph, const std::vector<ValueId>& ys,
-                                           const std::vector<ValueId>& xs, const std::vector<ValueId>& grad_ys,
-                                           std::string_view origin = {});
+Result<std::vector<ValueId>> differentiate(Graph& graph, const std::vector<ValueId>& ys, const std::vector<ValueId>& xs,
+                                           const std::vector<ValueId>& grad_ys, std::string_view origin = {});
 
 }  // namespace weft

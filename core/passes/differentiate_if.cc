@@ -79,8 +79,8 @@ Status differentiate_if(GradContext& context) {
     WEFT_CHECK(backward->set_outputs(std::move(outputs)));
     attrs.set(name, GraphRef(std::move(backward)));
   }
-  std::vector<Expr> made = make_all(context.scope(), "If", {context.input(0)}, std::move(attrs),
-                                    static_cast<int>(wanted.size()));
+  std::vector<Expr> made =
+      make_all(context.scope(), "If", {context.input(0)}, std::move(attrs), static_cast<int>(wanted.size()));
   WEFT_CHECK(context.scope().status());
   for (size_t k = 0; k < wanted.size(); ++k) {
     auto at = std::find(node.inputs.begin() + node.schema_inputs, node.inputs.end(), wanted[k]);

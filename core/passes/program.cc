@@ -6,8 +6,8 @@
 
 namespace weft {
 
-std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots,
-                                  const std::vector<bool>& stops, bool with_attached) {
+std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots, const std::vector<bool>& stops,
+                                  bool with_attached) {
   std::vector<NodeId> order;
   std::vector<bool> seen(graph.node_count(), false);
   struct Entry {

@@ -10,7 +10,7 @@ namespace weft {
 
 struct Program {
   std::shared_ptr<Graph> graph;
-  std::vector<ValueId> inputs;   // values of nodes weft.Input
+  std::vector<ValueId> inputs;  // values of nodes weft.Input
   std::vector<ValueId> outputs;
 };
 
@@ -35,8 +35,8 @@ Result<Cut> cut_program(const Graph& graph, const std::vector<ValueId>& feeds, c
 
 // The nodes that `roots` need, each after those it needs itself, in the order of a depth-first walk over input
 // positions; does not go past `stops`. Iterative: depth costs heap, not stack.
-std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots,
-                                  const std::vector<bool>& stops, bool with_attached);
+std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots, const std::vector<bool>& stops,
+                                  bool with_attached);
 
 // The body of a sub-graph as a program: its inputs, then its captures.
 Result<Program> subgraph_program(const Graph& graph);

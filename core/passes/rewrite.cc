@@ -81,7 +81,8 @@ class Walk {
         if (known[i].type) type = *known[i].type;
         constant = known[i].value;
       }
-      WEFT_TRY(ValueId id, out_.graph->add_input(value.name, std::move(type), from_.producer(program_.inputs[i]).origin));
+      WEFT_TRY(ValueId id,
+               out_.graph->add_input(value.name, std::move(type), from_.producer(program_.inputs[i]).origin));
       out_.inputs.push_back(id);
       if (constant != nullptr) {
         WEFT_TRY(id, out_.graph->add_constant(*constant));
@@ -212,11 +213,16 @@ std::optional<double> RuleContext::constant_number(ValueId id) const {
   if (value == nullptr || value->count() == 0 || value->count() > 4096) return std::nullopt;
   auto read = [&](int64_t i) -> std::optional<double> {
     switch (value->dtype()) {
-      case DType::kF32: return value->as<float>()[i];
-      case DType::kF64: return value->as<double>()[i];
-      case DType::kI32: return value->as<int32_t>()[i];
-      case DType::kI64: return static_cast<double>(value->as<int64_t>()[i]);
-      default: return std::nullopt;
+      case DType::kF32:
+        return value->as<float>()[i];
+      case DType::kF64:
+        return value->as<double>()[i];
+      case DType::kI32:
+        return value->as<int32_t>()[i];
+      case DType::kI64:
+        return static_cast<double>(value->as<int64_t>()[i]);
+      default:
+        return std::nullopt;
     }
   };
   std::optional<double> first = read(0);

@@ -77,15 +77,17 @@ class Builder {
       if (inputs_ready(node, false) && outputs_concrete(node) && !needs_tensors(node)) {
         place = Where::kFlat;
         if (!node.op->is_view()) {
-          WEFT_CHECK(kernels_.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels,
-                                      &kernel).at(node.name, node.op->full_name(), node.origin));
+          WEFT_CHECK(
+              kernels_.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels, &kernel)
+                  .at(node.name, node.op->full_name(), node.origin));
           if (kernel.run == nullptr) place = Where::kTensor;
         }
       } else if (needs_tensors(node) && inputs_ready(node, true)) {
         place = Where::kTensor;
         if (!executed_by_executor(node)) {
-          WEFT_CHECK(kernels_.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels,
-                                      &kernel).at(node.name, node.op->full_name(), node.origin));
+          WEFT_CHECK(
+              kernels_.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels, &kernel)
+                  .at(node.name, node.op->full_name(), node.origin));
           if (kernel.run_tensors == nullptr) {
             return internal_error("the kernel of ", node.op->full_name(), " must work on tensors")
                 .at(node.name, node.op->full_name(), node.origin);
@@ -104,9 +106,7 @@ class Builder {
     return {};
   }
 
-  static bool executed_by_executor(const Node& node) {
-    return node.is("If") || node.is(kWeftDomain, "HostCall");
-  }
+  static bool executed_by_executor(const Node& node) { return node.is("If") || node.is(kWeftDomain, "HostCall"); }
 
   bool needs_tensors(const Node& node) const {
     if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
@@ -125,10 +125,13 @@ class Builder {
       switch (where_[id]) {
         case Where::kInput:
         case Where::kConstant:
-        case Where::kFlat: return true;
-        case Where::kTensor: return after_tensor_steps;
+        case Where::kFlat:
+          return true;
+        case Where::kTensor:
+          return after_tensor_steps;
         case Where::kUnknown:
-        case Where::kRest: return false;
+        case Where::kRest:
+          return false;
       }
       return false;
     });
@@ -362,8 +365,8 @@ class Builder {
       add_offset(packing_.offsets[first_scratch_ + s]);
       plan_->steps.push_back(step);
       const Node& named = draft.node != nullptr ? *draft.node : graph_.producer(draft.copied);
-      plan_->infos.push_back({named.name, draft.node != nullptr ? draft.node->op->full_name() : "copy", named.origin,
-                              draft.kernel.name});
+      plan_->infos.push_back(
+          {named.name, draft.node != nullptr ? draft.node->op->full_name() : "copy", named.origin, draft.kernel.name});
       plan_->kernels.push_back(std::move(draft.kernel));
     }
   }
@@ -389,9 +392,12 @@ class Builder {
       case Storage::Kind::kArena:
         if (arena_index_[index] == kNone) return add_fixed(nullptr);  // only its shape is looked at
         return add_offset(packing_.offsets[arena_index_[index]]);
-      case Storage::Kind::kInput: return add_bound(plan_->inputs[storage.index]);
-      case Storage::Kind::kConstant: return add_fixed(plan_->constants[storage.index].data());
-      case Storage::Kind::kOutput: return add_bound(plan_->outputs[storage.index]);
+      case Storage::Kind::kInput:
+        return add_bound(plan_->inputs[storage.index]);
+      case Storage::Kind::kConstant:
+        return add_fixed(plan_->constants[storage.index].data());
+      case Storage::Kind::kOutput:
+        return add_bound(plan_->outputs[storage.index]);
     }
   }
 
@@ -475,7 +481,8 @@ class Builder {
           } else {
             ValueType type = graph_.type(id);
             type.ints = nullptr;
-            WEFT_TRY(map[id], rest.graph->add_input(graph_.value(id).name, std::move(type), graph_.producer(id).origin));
+            WEFT_TRY(map[id],
+                     rest.graph->add_input(graph_.value(id).name, std::move(type), graph_.producer(id).origin));
             rest.inputs.push_back(map[id]);
             plan_->rest_inputs.push_back(value_index(id));
           }

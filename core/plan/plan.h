@@ -42,8 +42,8 @@ struct TensorStep {
   const OpDef* op = nullptr;
   Attrs attrs;
   StepInfo info;
-  PreparedKernel kernel;         // run_tensors; empty for control flow and host calls, which the executor knows
-  std::vector<int32_t> inputs;   // values of the plan, -1 for an omitted one
+  PreparedKernel kernel;        // run_tensors; empty for control flow and host calls, which the executor knows
+  std::vector<int32_t> inputs;  // values of the plan, -1 for an omitted one
   std::vector<int32_t> outputs;
   std::vector<ValueType> output_types;
   // Control flow: the sub-graphs in the order of their attributes, and which of `inputs` each of them takes.
@@ -58,8 +58,8 @@ struct Plan {
   // -- The flat part. Never changes once made; many frames may walk it at once.
   std::vector<Step> steps;
   std::vector<StepInfo> infos;
-  std::vector<PreparedKernel> kernels;       // own the states
-  std::vector<Tensor> constants;             // own what `fixed` points to
+  std::vector<PreparedKernel> kernels;  // own the states
+  std::vector<Tensor> constants;        // own what `fixed` points to
   // Per address of a frame: a constant, or null and an offset in the arena, or null and -1 for a bound one.
   std::vector<const void*> fixed;
   std::vector<int64_t> offsets;

@@ -3,7 +3,7 @@
 
 namespace weft {
 
-void define_all_ops(OpRegistry& ops);            // generated from the files of core/ops
+void define_all_ops(OpRegistry& ops);               // generated from the files of core/ops
 void add_all_cpu_kernels(KernelRegistry& kernels);  // core/kernels/cpu
 void add_all_rules(RuleRegistry& rules);            // core/passes/rules
 void define_all_layers(LayerRegistry& layers);      // core/layers

@@ -40,8 +40,8 @@ class ThreadRun {
   ~ThreadRun();
   ThreadRun(const ThreadRun&) = delete;
   ThreadRun& operator=(const ThreadRun&) = delete;
-  static Status check(const Session& session);   // an error inside a run of the same store
-  static bool inside(const Session& session);    // inside a run of this very session
+  static Status check(const Session& session);  // an error inside a run of the same store
+  static bool inside(const Session& session);   // inside a run of this very session
 
  private:
   alignas(void*) unsigned char place_[3 * sizeof(void*)];

@@ -39,7 +39,8 @@ class Exclusive {
     busy_.notify_all();
   }
   Status check() const {
-    return mine_ ? Status() : failed_precondition("this prepared call is in use on another thread; make one for each thread");
+    return mine_ ? Status()
+                 : failed_precondition("this prepared call is in use on another thread; make one for each thread");
   }
 
  private:

@@ -59,9 +59,7 @@ SessionUse::~SessionUse() {
   }
 }
 
-Status SessionUse::check() const {
-  return open_ ? Status() : failed_precondition("this session is closed");
-}
+Status SessionUse::check() const { return open_ ? Status() : failed_precondition("this session is closed"); }
 
 Session::Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store)
     : graph_(std::move(graph)), options_(std::move(options)), store_(std::move(store)) {}

@@ -16,10 +16,10 @@
 namespace weft {
 
 struct SessionOptions {
-  int threads = 0;                              // most threads of one run; 0: what the machine gives
-  std::vector<std::string> disabled_passes;     // by name; "*" for all
-  bool reference_kernels = false;               // the plain implementation of each operator
-  int max_plans = 64;                           // prepared shape signatures kept a (feeds, fetches) pair
+  int threads = 0;                           // most threads of one run; 0: what the machine gives
+  std::vector<std::string> disabled_passes;  // by name; "*" for all
+  bool reference_kernels = false;            // the plain implementation of each operator
+  int max_plans = 64;                        // prepared shape signatures kept a (feeds, fetches) pair
   int64_t spin_after_run_ns = 0;
 };
 

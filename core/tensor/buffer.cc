@@ -41,14 +41,13 @@ Result<std::shared_ptr<Buffer>> Buffer::allocate(int64_t bytes) {
   void* data = nullptr;
   if (limit == 0 || now <= limit) {
     data = std::aligned_alloc(rounded >= kHugePage ? kHugePage : kAlign,
-                              rounded >= kHugePage ? (rounded + kHugePage - 1) / kHugePage * kHugePage
-                                                   : rounded);
+                              rounded >= kHugePage ? (rounded + kHugePage - 1) / kHugePage * kHugePage : rounded);
   }
   if (data == nullptr) {
     a.in_use.fetch_sub(rounded, std::memory_order_relaxed);
     if (limit != 0 && now > limit) {
-      return make_error(Code::kResourceExhausted, "allocating ", bytes, " bytes would pass the limit of ",
-                        limit, " bytes (", now - rounded, " in use)");
+      return make_error(Code::kResourceExhausted, "allocating ", bytes, " bytes would pass the limit of ", limit,
+                        " bytes (", now - rounded, " in use)");
     }
     return make_error(Code::kResourceExhausted, "out of memory: cannot allocate ", bytes, " bytes");
   }

@@ -23,9 +23,7 @@ class Scanner {
   int64_t line() const { return line_; }  // of the field that was read last
   bool ended_line() const { return ended_line_; }
   size_t position() const { return at_; }
-  bool only_line_ends_follow() const {
-    return text_.find_first_not_of("\r\n", at_) == std::string_view::npos;
-  }
+  bool only_line_ends_follow() const { return text_.find_first_not_of("\r\n", at_) == std::string_view::npos; }
 
   // The next field; for one in quotes with quotes inside the view is good until the next call.
   Result<std::string_view> next(int64_t column) {
@@ -36,13 +34,10 @@ class Scanner {
       WEFT_TRY(field, quoted(column));
     } else {
       size_t begin = at_;
-      while (!at_end() && text_[at_] != delimiter_ && text_[at_] != '\n' && text_[at_] != '"')
-        ++at_;
-      if (!at_end() && text_[at_] == '"')
-        return error(column, "a quote stands in the middle of a field");
+      while (!at_end() && text_[at_] != delimiter_ && text_[at_] != '\n' && text_[at_] != '"') ++at_;
+      if (!at_end() && text_[at_] == '"') return error(column, "a quote stands in the middle of a field");
       field = text_.substr(begin, at_ - begin);
-      if ((at_end() || text_[at_] == '\n') && !field.empty() && field.back() == '\r')
-        field.remove_suffix(1);
+      if ((at_end() || text_[at_] == '\n') && !field.empty() && field.back() == '\r') field.remove_suffix(1);
     }
     ended_line_ = at_end() || text_[at_] == '\n';
     if (!at_end()) ++at_;
@@ -70,8 +65,7 @@ class Scanner {
       }
       unquoted_.append(text_, at_, quote - at_);
       at_ = quote + 1;
-      std::string_view field =
-          plain ? text_.substr(begin, quote - begin) : std::string_view(unquoted_);
+      std::string_view field = plain ? text_.substr(begin, quote - begin) : std::string_view(unquoted_);
       if (text_.substr(at_, 2) == "\r\n" || text_.substr(at_) == "\r") ++at_;
       if (!at_end() && text_[at_] != delimiter_ && text_[at_] != '\n') {
         return error(column, "something follows the closing quote");
@@ -149,12 +143,11 @@ Result<CsvTable> parse_as(std::string_view text, const CsvOptions& options) {
       }
     } while (!scanner.ended_line());
     if (!first && column != width) {
-      return invalid("line ", scanner.line(), " has ", column, " fields; the lines before it have ",
-                     width);
+      return invalid("line ", scanner.line(), " has ", column, " fields; the lines before it have ", width);
     }
     if (first) width = column;
-    bool header = first && (options.header == CsvOptions::Header::kYes ||
-                            (options.header == CsvOptions::Header::kAuto && words));
+    bool header =
+        first && (options.header == CsvOptions::Header::kYes || (options.header == CsvOptions::Header::kAuto && words));
     first = false;
     if (header) {
       values.clear();
@@ -174,14 +167,12 @@ Result<CsvTable> parse_as(std::string_view text, const CsvOptions& options) {
 Result<CsvTable> parse_csv(std::string_view text, const CsvOptions& options) {
   constexpr std::string_view kNotDelimiters("\"\r\n\0", 4);
   char c = options.delimiter;
-  bool in_numbers = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                    c == '.' || c == '-' || c == '+';
+  bool in_numbers =
+      (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '+';
   if (kNotDelimiters.find(c) != std::string_view::npos || in_numbers) {
-    return invalid(
-        "the delimiter cannot be a quote, a line end, a zero byte or a character of numbers");
+    return invalid("the delimiter cannot be a quote, a line end, a zero byte or a character of numbers");
   }
-  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark)
-    text.remove_prefix(kByteOrderMark.size());
+  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
   switch (options.dtype) {
     case DType::kF32:
       return parse_as<float>(text, options);

@@ -21,8 +21,7 @@ int64_t add(int64_t a, int64_t b) {
 int64_t multiply(int64_t a, int64_t b) {
   int64_t product;
   if (!__builtin_mul_overflow(a, b, &product)) return product;
-  return (a < 0) != (b < 0) ? std::numeric_limits<int64_t>::min()
-                            : std::numeric_limits<int64_t>::max();
+  return (a < 0) != (b < 0) ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
 }
 
 constexpr size_t kMostTerms = 64, kMostFactors = 16, kLongestName = 200;
@@ -48,8 +47,7 @@ Dim symmetric(std::string_view function, const Dim& a, const Dim& b) {
 Dim Dim::symbol(std::string name) { return from_terms({Term{{std::move(name)}, 1}}); }
 
 Dim Dim::from_terms(Terms terms) {
-  std::sort(terms.begin(), terms.end(),
-            [](const Term& a, const Term& b) { return a.symbols < b.symbols; });
+  std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) { return a.symbols < b.symbols; });
   Terms merged;
   for (Term& term : terms) {
     if (!merged.empty() && merged.back().symbols == term.symbols) {
@@ -76,10 +74,9 @@ bool Dim::operator==(const Dim& other) const {
   if (known() != other.known()) return false;
   if (known()) return value_ == other.value_;
   if (terms_ == other.terms_) return true;
-  return std::equal(terms_->begin(), terms_->end(), other.terms_->begin(), other.terms_->end(),
-                    [](const Term& a, const Term& b) {
-                      return a.coefficient == b.coefficient && a.symbols == b.symbols;
-                    });
+  return std::equal(
+      terms_->begin(), terms_->end(), other.terms_->begin(), other.terms_->end(),
+      [](const Term& a, const Term& b) { return a.coefficient == b.coefficient && a.symbols == b.symbols; });
 }
 
 bool Dim::never_negative() const {
@@ -134,8 +131,7 @@ Result<Dim> Dim::exact_div(const Dim& divisor) const {
     term.coefficient /= below[0].coefficient;
     for (const std::string& symbol : below[0].symbols) {
       auto at = std::find(term.symbols.begin(), term.symbols.end(), symbol);
-      if (at == term.symbols.end())
-        return invalid(text(), " is not a multiple of ", divisor.text());
+      if (at == term.symbols.end()) return invalid(text(), " is not a multiple of ", divisor.text());
       term.symbols.erase(at);
     }
     quotient.push_back(std::move(term));
@@ -155,9 +151,7 @@ Dim Dim::floor_div(const Dim& divisor) const {
   return named(cat("floor((", text(), ")/(", divisor.text(), "))"));
 }
 
-Dim Dim::ceil_div(const Dim& divisor) const {
-  return (*this + divisor - Dim(1)).floor_div(divisor);
-}
+Dim Dim::ceil_div(const Dim& divisor) const { return (*this + divisor - Dim(1)).floor_div(divisor); }
 
 Dim Dim::max(const Dim& a, const Dim& b) {
   if (a == b) return a;
@@ -221,8 +215,7 @@ Result<int64_t> element_count(const Shape& shape) {
     if (__builtin_mul_overflow(count, dim, &count)) {
       // A zero further on makes the product fit after all.
       if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return int64_t{0};
-      return Status(Code::kResourceExhausted,
-                    cat("shape ", shape_text(shape), " has too many elements"));
+      return Status(Code::kResourceExhausted, cat("shape ", shape_text(shape), " has too many elements"));
     }
   }
   return count;
@@ -241,27 +234,22 @@ Result<Dims> parse_dims(std::string_view text, std::string_view fresh) {
     if (comma != std::string_view::npos && trim(text).empty()) {
       return invalid("a shape must not end in a comma");
     }
-    if (item.empty())
-      return invalid("a shape has an empty dimension; write a number, a name or '?'");
+    if (item.empty()) return invalid("a shape has an empty dimension; write a number, a name or '?'");
     if (item == "?") {
       out.push_back(Dim::symbol(cat("?", fresh, ".", out.size())));
       continue;
     }
     if (auto number = parse_int(item)) {
-      if (*number < 0)
-        return invalid("dimension ", *number, " is negative; write '?' for an unknown one");
+      if (*number < 0) return invalid("dimension ", *number, " is negative; write '?' for an unknown one");
       out.push_back(Dim(*number));
       continue;
     }
-    bool name =
-        (item[0] >= 'a' && item[0] <= 'z') || (item[0] >= 'A' && item[0] <= 'Z') || item[0] == '_';
+    bool name = (item[0] >= 'a' && item[0] <= 'z') || (item[0] >= 'A' && item[0] <= 'Z') || item[0] == '_';
     for (char c : item) {
-      name = name && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '_');
+      name = name && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_');
     }
     if (!name) {
-      return invalid("dimension '", item,
-                     "' is neither a number nor a name of letters, digits and '_'");
+      return invalid("dimension '", item, "' is neither a number nor a name of letters, digits and '_'");
     }
     out.push_back(Dim::symbol(std::string(item)));
   }
@@ -280,8 +268,8 @@ Result<Dims> broadcast(const Dims& a, const Dims& b) {
     } else if (x.is(1)) {
       out[i] = y;
     } else if (x.known() && y.known()) {
-      return invalid("shapes ", dims_text(a), " and ", dims_text(b),
-                     " do not broadcast: ", x.text(), " meets ", y.text());
+      return invalid("shapes ", dims_text(a), " and ", dims_text(b), " do not broadcast: ", x.text(), " meets ",
+                     y.text());
     } else if (x.known()) {
       out[i] = x;
     } else if (y.known()) {

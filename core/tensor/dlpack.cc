@@ -55,8 +55,7 @@ struct Export {
 
 template <typename Managed>
 Result<Export<Managed>*> make_export(const Tensor& tensor) {
-  if (tensor.kind() != Kind::kTensor)
-    return invalid("only tensors can be exchanged, not a ", tensor.summary());
+  if (tensor.kind() != Kind::kTensor) return invalid("only tensors can be exchanged, not a ", tensor.summary());
   const TypeRow* row = nullptr;
   for (const TypeRow& candidate : kTypes) {
     if (candidate.dtype == tensor.dtype()) row = &candidate;
@@ -77,23 +76,18 @@ Result<Export<Managed>*> make_export(const Tensor& tensor) {
   dl.shape = out->shape.data();
   dl.strides = out->strides.data();
   out->managed.manager_ctx = out.get();
-  out->managed.deleter = [](Managed* self) {
-    delete static_cast<Export<Managed>*>(self->manager_ctx);
-  };
+  out->managed.deleter = [](Managed* self) { delete static_cast<Export<Managed>*>(self->manager_ctx); };
   return out.release();
 }
 
-bool read_only(const Tensor& tensor) {
-  return tensor.buffer() != nullptr && !tensor.buffer()->writable();
-}
+bool read_only(const Tensor& tensor) { return tensor.buffer() != nullptr && !tensor.buffer()->writable(); }
 
 Result<DType> dtype_of_dlpack(DLDataType type) {
   for (const TypeRow& row : kTypes) {
-    if (row.code == type.code && dtype_bits(row.dtype) == type.bits && type.lanes == 1)
-      return row.dtype;
+    if (row.code == type.code && dtype_bits(row.dtype) == type.bits && type.lanes == 1) return row.dtype;
   }
-  return unimplemented("DLPack type code ", int{type.code}, " of ", int{type.bits}, " bits and ",
-                       type.lanes, " lanes is not supported");
+  return unimplemented("DLPack type code ", int{type.code}, " of ", int{type.bits}, " bits and ", type.lanes,
+                       " lanes is not supported");
 }
 
 // What a tensor over the elements needs, checked.
@@ -109,8 +103,7 @@ Result<View> check(const DLTensor& dl) {
     return unimplemented("the tensor lies on a device of DLPack type ", dl.device.device_type,
                          "; only those in the CPU's memory can be taken: copy it there first");
   }
-  if (dl.ndim < 0 || dl.ndim > kMostDimensions)
-    return invalid("the tensor has ", dl.ndim, " dimensions");
+  if (dl.ndim < 0 || dl.ndim > kMostDimensions) return invalid("the tensor has ", dl.ndim, " dimensions");
   if (dl.ndim > 0 && dl.shape == nullptr) return invalid("the tensor has dimensions but no shape");
   View view;
   WEFT_TRY(view.dtype, dtype_of_dlpack(dl.dtype));
@@ -122,10 +115,9 @@ Result<View> check(const DLTensor& dl) {
     int64_t compact = 1;
     for (int32_t i = dl.ndim - 1; i >= 0; --i) {
       if (dl.shape[i] != 1 && dl.strides[i] != compact) {
-        return unimplemented(
-            "the tensor ", dtype_name(view.dtype), shape_text(view.shape), " has the strides ",
-            shape_text(Shape(dl.strides, dl.strides + dl.ndim)),
-            "; only row-major memory without gaps can be taken: make it contiguous first");
+        return unimplemented("the tensor ", dtype_name(view.dtype), shape_text(view.shape), " has the strides ",
+                             shape_text(Shape(dl.strides, dl.strides + dl.ndim)),
+                             "; only row-major memory without gaps can be taken: make it contiguous first");
       }
       compact *= dl.shape[i];
     }
@@ -160,14 +152,11 @@ Result<DLManagedTensorVersioned*> to_dlpack(const Tensor& tensor) {
 
 Result<DLManagedTensor*> to_dlpack_unversioned(const Tensor& tensor) {
   if (read_only(tensor)) {
-    return failed_precondition(
-        "the memory of ", tensor.summary(),
-        " is read-only, which DLPack before version 1 cannot say: copy it first");
+    return failed_precondition("the memory of ", tensor.summary(),
+                               " is read-only, which DLPack before version 1 cannot say: copy it first");
   }
-  if (tensor.kind() == Kind::kTensor && tensor.dtype() != DType::kString &&
-      dtype_bits(tensor.dtype()) % 8 != 0) {
-    return unimplemented("DLPack before version 1 cannot say how the elements of ",
-                         tensor.summary(), " lie");
+  if (tensor.kind() == Kind::kTensor && tensor.dtype() != DType::kString && dtype_bits(tensor.dtype()) % 8 != 0) {
+    return unimplemented("DLPack before version 1 cannot say how the elements of ", tensor.summary(), " lie");
   }
   WEFT_TRY(auto* out, make_export<DLManagedTensor>(tensor));
   return &out->managed;
@@ -176,8 +165,8 @@ Result<DLManagedTensor*> to_dlpack_unversioned(const Tensor& tensor) {
 Result<Tensor> from_dlpack(DLManagedTensorVersioned* managed) {
   if (managed == nullptr) return invalid("there is no DLPack tensor");
   if (managed->version.major != kMajorVersion) {
-    return unimplemented("the tensor is of DLPack version ", managed->version.major, "; version ",
-                         kMajorVersion, " is known");
+    return unimplemented("the tensor is of DLPack version ", managed->version.major, "; version ", kMajorVersion,
+                         " is known");
   }
   if ((managed->flags & kFlagSubBytePadded) != 0 && managed->dl_tensor.dtype.bits % 8 != 0) {
     return unimplemented("elements smaller than a byte have to be packed");

@@ -12,20 +12,16 @@ struct Row {
   int bits;
 };
 constexpr Row kRows[kDTypeCount] = {
-    {"none", 0},    {"f32", 32},      {"u8", 8},      {"i8", 8},         {"u16", 16},
-    {"i16", 16},    {"i32", 32},      {"i64", 64},    {"string", 0},     {"bool", 8},
-    {"f16", 16},    {"f64", 64},      {"u32", 32},    {"u64", 64},       {"c64", 64},
-    {"c128", 128},  {"bf16", 16},     {"f8e4m3fn", 8}, {"f8e4m3fnuz", 8}, {"f8e5m2", 8},
-    {"f8e5m2fnuz", 8}, {"u4", 4},     {"i4", 4},      {"f4e2m1", 4},     {"f8e8m0", 8},
-    {"u2", 2},      {"i2", 2},
+    {"none", 0}, {"f32", 32},   {"u8", 8},     {"i8", 8},       {"u16", 16},       {"i16", 16},   {"i32", 32},
+    {"i64", 64}, {"string", 0}, {"bool", 8},   {"f16", 16},     {"f64", 64},       {"u32", 32},   {"u64", 64},
+    {"c64", 64}, {"c128", 128}, {"bf16", 16},  {"f8e4m3fn", 8}, {"f8e4m3fnuz", 8}, {"f8e5m2", 8}, {"f8e5m2fnuz", 8},
+    {"u4", 4},   {"i4", 4},     {"f4e2m1", 4}, {"f8e8m0", 8},   {"u2", 2},         {"i2", 2},
 };
 
-constexpr DTypeSet kFloats =
-    kFloatTypes | set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ,
-                         DType::kF4E2M1, DType::kF8E8M0);
-constexpr DTypeSet kIntegers =
-    set_of(DType::kU8, DType::kI8, DType::kU16, DType::kI16, DType::kI32, DType::kI64, DType::kU32,
-           DType::kU64, DType::kU4, DType::kI4, DType::kU2, DType::kI2);
+constexpr DTypeSet kFloats = kFloatTypes | set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2,
+                                                  DType::kF8E5M2FNUZ, DType::kF4E2M1, DType::kF8E8M0);
+constexpr DTypeSet kIntegers = set_of(DType::kU8, DType::kI8, DType::kU16, DType::kI16, DType::kI32, DType::kI64,
+                                      DType::kU32, DType::kU64, DType::kU4, DType::kI4, DType::kU2, DType::kI2);
 
 }  // namespace
 

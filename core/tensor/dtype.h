@@ -45,9 +45,7 @@ int dtype_bits(DType dtype);
 // Bytes of one element; only for types of whole bytes.
 inline int64_t dtype_size(DType dtype) { return dtype_bits(dtype) / 8; }
 // Bytes of `count` elements; packed types fill the last byte up.
-inline int64_t dtype_bytes(DType dtype, int64_t count) {
-  return (dtype_bits(dtype) * count + 7) / 8;
-}
+inline int64_t dtype_bytes(DType dtype, int64_t count) { return (dtype_bits(dtype) * count + 7) / 8; }
 
 const char* dtype_name(DType dtype);  // "f32"
 Result<DType> parse_dtype(std::string_view name);
@@ -69,10 +67,8 @@ constexpr bool contains(DTypeSet set, DType dtype) { return (set & set_of(dtype)
 std::string dtype_set_text(DTypeSet set);  // "f32, f64"
 
 constexpr DTypeSet kFloatTypes = set_of(DType::kF32, DType::kF64, DType::kF16, DType::kBF16);
-constexpr DTypeSet kSignedTypes =
-    set_of(DType::kI8, DType::kI16, DType::kI32, DType::kI64) | kFloatTypes;
-constexpr DTypeSet kNumberTypes =
-    set_of(DType::kU8, DType::kU16, DType::kU32, DType::kU64) | kSignedTypes;
+constexpr DTypeSet kSignedTypes = set_of(DType::kI8, DType::kI16, DType::kI32, DType::kI64) | kFloatTypes;
+constexpr DTypeSet kNumberTypes = set_of(DType::kU8, DType::kU16, DType::kU32, DType::kU64) | kSignedTypes;
 constexpr DTypeSet kComplexTypes = set_of(DType::kC64, DType::kC128);
 constexpr DTypeSet kIndexTypes = set_of(DType::kI32, DType::kI64);
 constexpr DTypeSet kTensorTypes = kNumberTypes | kComplexTypes | set_of(DType::kBool, DType::kString);
@@ -82,31 +78,57 @@ constexpr DTypeSet kAllTypes = ((DTypeSet{1} << kDTypeCount) - 1) & ~DTypeSet{1}
 template <typename T>
 constexpr DType dtype_of();
 template <>
-constexpr DType dtype_of<float>() { return DType::kF32; }
+constexpr DType dtype_of<float>() {
+  return DType::kF32;
+}
 template <>
-constexpr DType dtype_of<double>() { return DType::kF64; }
+constexpr DType dtype_of<double>() {
+  return DType::kF64;
+}
 template <>
-constexpr DType dtype_of<int8_t>() { return DType::kI8; }
+constexpr DType dtype_of<int8_t>() {
+  return DType::kI8;
+}
 template <>
-constexpr DType dtype_of<int16_t>() { return DType::kI16; }
+constexpr DType dtype_of<int16_t>() {
+  return DType::kI16;
+}
 template <>
-constexpr DType dtype_of<int32_t>() { return DType::kI32; }
+constexpr DType dtype_of<int32_t>() {
+  return DType::kI32;
+}
 template <>
-constexpr DType dtype_of<int64_t>() { return DType::kI64; }
+constexpr DType dtype_of<int64_t>() {
+  return DType::kI64;
+}
 template <>
-constexpr DType dtype_of<uint8_t>() { return DType::kU8; }
+constexpr DType dtype_of<uint8_t>() {
+  return DType::kU8;
+}
 template <>
-constexpr DType dtype_of<uint16_t>() { return DType::kU16; }
+constexpr DType dtype_of<uint16_t>() {
+  return DType::kU16;
+}
 template <>
-constexpr DType dtype_of<uint32_t>() { return DType::kU32; }
+constexpr DType dtype_of<uint32_t>() {
+  return DType::kU32;
+}
 template <>
-constexpr DType dtype_of<uint64_t>() { return DType::kU64; }
+constexpr DType dtype_of<uint64_t>() {
+  return DType::kU64;
+}
 template <>
-constexpr DType dtype_of<bool>() { return DType::kBool; }
+constexpr DType dtype_of<bool>() {
+  return DType::kBool;
+}
 template <>
-constexpr DType dtype_of<std::complex<float>>() { return DType::kC64; }
+constexpr DType dtype_of<std::complex<float>>() {
+  return DType::kC64;
+}
 template <>
-constexpr DType dtype_of<std::complex<double>>() { return DType::kC128; }
+constexpr DType dtype_of<std::complex<double>>() {
+  return DType::kC128;
+}
 
 // Half-precision bits to float and back, round to nearest even.
 float f16_to_float(uint16_t bits);

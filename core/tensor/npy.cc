@@ -23,10 +23,9 @@ struct TypeName {
   DType dtype;
 };
 constexpr TypeName kTypes[] = {
-    {"b1", DType::kBool}, {"i1", DType::kI8},    {"u1", DType::kU8},  {"i2", DType::kI16},
-    {"u2", DType::kU16},  {"i4", DType::kI32},   {"u4", DType::kU32}, {"i8", DType::kI64},
-    {"u8", DType::kU64},  {"f2", DType::kF16},   {"f4", DType::kF32}, {"f8", DType::kF64},
-    {"c8", DType::kC64},  {"c16", DType::kC128},
+    {"b1", DType::kBool}, {"i1", DType::kI8},  {"u1", DType::kU8},  {"i2", DType::kI16},   {"u2", DType::kU16},
+    {"i4", DType::kI32},  {"u4", DType::kU32}, {"i8", DType::kI64}, {"u8", DType::kU64},   {"f2", DType::kF16},
+    {"f4", DType::kF32},  {"f8", DType::kF64}, {"c8", DType::kC64}, {"c16", DType::kC128},
 };
 
 Result<DType> dtype_called(std::string_view descr) {
@@ -36,8 +35,7 @@ Result<DType> dtype_called(std::string_view descr) {
   for (const TypeName& type : kTypes) {
     if (type.name != name) continue;
     if (order == '>' && dtype_size(type.dtype) > 1) {
-      return unimplemented("its numbers are big-endian ('", descr, "'); save it with .astype('<",
-                           name, "')");
+      return unimplemented("its numbers are big-endian ('", descr, "'); save it with .astype('<", name, "')");
     }
     if (order == '<' || order == '|' || order == '=' || order == '>') return type.dtype;
   }
@@ -64,8 +62,7 @@ class HeaderReader {
       std::optional<std::string_view> key = string();
       if (!key || !take(':')) return malformed();
       if (*key == "descr" && !descr) {
-        if (peek() == '[')
-          return unimplemented("its elements are records; save each field on its own");
+        if (peek() == '[') return unimplemented("its elements are records; save each field on its own");
         descr = string();
         if (!descr) return malformed();
       } else if (*key == "fortran_order" && !fortran_order) {
@@ -147,8 +144,7 @@ Result<Tensor> read_array(const FileReader& file) {
     return invalid("it does not begin as NPY files do");
   }
   int major = start[6];
-  if (major < 1 || major > 3)
-    return unimplemented("version ", major, " of the NPY format is not known");
+  if (major < 1 || major > 3) return unimplemented("version ", major, " of the NPY format is not known");
   int64_t header_at = major == 1 ? 10 : 12;
   int64_t header_bytes = start[8] | start[9] << 8;
   if (major > 1) {
@@ -157,8 +153,7 @@ Result<Tensor> read_array(const FileReader& file) {
     header_bytes |= int64_t{start[10]} << 16 | int64_t{start[11]} << 24;
   }
   if (header_bytes > kMostHeaderBytes) {
-    return invalid("its header claims ", header_bytes, " bytes, more than the ", kMostHeaderBytes,
-                   " allowed");
+    return invalid("its header claims ", header_bytes, " bytes, more than the ", kMostHeaderBytes, " allowed");
   }
   int64_t data_bytes = file.size() - header_at - header_bytes;
   if (data_bytes < 0) return data_loss("it ends within its header");
@@ -172,16 +167,15 @@ Result<Tensor> read_array(const FileReader& file) {
   }
   WEFT_TRY(int64_t count, element_count(*reader.shape));
   if (count > data_bytes || dtype_bytes(dtype, count) != data_bytes) {
-    return data_loss("it should hold ", dtype_name(dtype), shape_text(*reader.shape), " but has ",
-                     data_bytes, " bytes of data");
+    return data_loss("it should hold ", dtype_name(dtype), shape_text(*reader.shape), " but has ", data_bytes,
+                     " bytes of data");
   }
   WEFT_TRY(Tensor out, Tensor::make(dtype, *reader.shape));
   WEFT_CHECK(file.read_at(header_at + header_bytes, out.mutable_data(), data_bytes));
   if (dtype == DType::kBool) {
     // Any other byte in a bool is undefined to compilers.
     for (int64_t i = 0; i < count; ++i) {
-      if (out.as<unsigned char>()[i] > 1)
-        return data_loss("it holds a bool that is neither 0 nor 1, at ", i);
+      if (out.as<unsigned char>()[i] > 1) return data_loss("it holds a bool that is neither 0 nor 1, at ", i);
     }
   }
   return out;
@@ -202,12 +196,11 @@ Status write_npy(const std::string& path, const Tensor& tensor) {
     if (tensor.kind() == Kind::kTensor && type.dtype == tensor.dtype()) name = type.name;
   }
   if (name.empty()) {
-    return unimplemented("cannot save ", tensor.summary(), " to '", path,
-                         "': the NPY format has no type for it");
+    return unimplemented("cannot save ", tensor.summary(), " to '", path, "': the NPY format has no type for it");
   }
-  std::string header = cat("{'descr': '", dtype_size(tensor.dtype()) == 1 ? '|' : '<', name,
-                           "', 'fortran_order': False, 'shape': (", join(tensor.shape()),
-                           tensor.rank() == 1 ? ",), }" : "), }");
+  std::string header =
+      cat("{'descr': '", dtype_size(tensor.dtype()) == 1 ? '|' : '<', name, "', 'fortran_order': False, 'shape': (",
+          join(tensor.shape()), tensor.rank() == 1 ? ",), }" : "), }");
   // NumPy leaves room for the first dimension to grow to 21 digits in place.
   if (tensor.rank() > 0) header.append(21 - cat(tensor.shape()[0]).size(), ' ');
   // Up to a multiple of 64 bytes with the twelve or ten before it, the last a line end.
@@ -217,8 +210,7 @@ Status write_npy(const std::string& path, const Tensor& tensor) {
   std::string start(kMagic);
   start += before == 12 ? '\2' : '\1';
   start += '\0';
-  for (size_t i = 0; i < before - 8; ++i)
-    start += static_cast<char>(header.size() >> (8 * i) & 255);
+  for (size_t i = 0; i < before - 8; ++i) start += static_cast<char>(header.size() >> (8 * i) & 255);
   WEFT_TRY(FileWriter writer, FileWriter::create(path));
   WEFT_CHECK(writer.write(start));
   WEFT_CHECK(writer.write(header));

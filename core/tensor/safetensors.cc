@@ -66,8 +66,7 @@ Status check_bools(const std::string& name, const Tensor& tensor) {
   const auto* bytes = static_cast<const unsigned char*>(tensor.data());
   for (int64_t i = 0; i < tensor.count(); ++i) {
     if (bytes[i] > 1) {
-      return data_loss("tensor '", name, "' holds the bool ", int{bytes[i]}, " at ", i,
-                       "; only 0 and 1 are");
+      return data_loss("tensor '", name, "' holds the bool ", int{bytes[i]}, " at ", i, "; only 0 and 1 are");
     }
   }
   return {};
@@ -77,8 +76,7 @@ Result<int64_t> header_size(const char (&prefix)[8], int64_t file_bytes) {
   uint64_t size;
   std::memcpy(&size, prefix, 8);
   if (size > kMostHeaderBytes) {
-    return invalid("the header claims ", size, " bytes, more than the ", kMostHeaderBytes,
-                   " allowed");
+    return invalid("the header claims ", size, " bytes, more than the ", kMostHeaderBytes, " allowed");
   }
   if (static_cast<int64_t>(size) > file_bytes - 8) {
     return data_loss("the header claims ", size, " bytes but only ", file_bytes - 8, " follow");
@@ -134,8 +132,7 @@ Result<SafetensorsFile> SafetensorsFile::over(std::shared_ptr<Buffer> bytes) {
   return file;
 }
 
-Status SafetensorsFile::read_header(std::string_view header, int64_t data_begin,
-                                    int64_t file_bytes) {
+Status SafetensorsFile::read_header(std::string_view header, int64_t data_begin, int64_t file_bytes) {
   JsonReader json(header);
   WEFT_CHECK(json.expect(JsonEvent::kBeginObject, "the header"));
   bool has_metadata = false;
@@ -168,8 +165,7 @@ Status SafetensorsFile::read_metadata(JsonReader& json) {
   }
 }
 
-Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t data_begin,
-                                   int64_t file_bytes) {
+Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t data_begin, int64_t file_bytes) {
   std::string who = cat("tensor '", name, "'");
   std::optional<DType> dtype;
   std::optional<Shape> shape;
@@ -192,8 +188,7 @@ Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t d
         if (item == JsonEvent::kEndArray) break;
         std::optional<int64_t> dim;
         if (item == JsonEvent::kNumber) dim = parse_int(json.text());
-        if (!dim || *dim < 0)
-          return invalid("the shape of ", who, " has a dimension that is no size");
+        if (!dim || *dim < 0) return invalid("the shape of ", who, " has a dimension that is no size");
         shape->push_back(*dim);
       }
     } else if (key == "data_offsets" && !offsets) {
@@ -223,13 +218,10 @@ Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t d
   std::optional<int64_t> bytes;
   if (*count <= 2 * data_bytes) bytes = whole_bytes(*dtype, *count);
   if (bytes != end - begin) {
-    return data_loss(who, " is ", dtype_name(*dtype), shape_text(*shape), " but has ", end - begin,
-                     " bytes");
+    return data_loss(who, " is ", dtype_name(*dtype), shape_text(*shape), " but has ", end - begin, " bytes");
   }
-  if (!places_.emplace(name, entries_.size()).second)
-    return invalid("the header has two entries '", name, "'");
-  entries_.push_back(
-      {std::move(name), *dtype, std::move(*shape), data_begin + begin, data_begin + end});
+  if (!places_.emplace(name, entries_.size()).second) return invalid("the header has two entries '", name, "'");
+  entries_.push_back({std::move(name), *dtype, std::move(*shape), data_begin + begin, data_begin + end});
   return {};
 }
 
@@ -243,14 +235,14 @@ Status SafetensorsFile::check_cover(int64_t data_begin, int64_t file_bytes) cons
   int64_t covered = data_begin;
   for (const Entry* entry : order) {
     if (entry->begin != covered) {
-      return data_loss("tensor '", entry->name, "' begins at byte ", entry->begin - data_begin,
-                       " of the data where ", covered - data_begin, " was expected");
+      return data_loss("tensor '", entry->name, "' begins at byte ", entry->begin - data_begin, " of the data where ",
+                       covered - data_begin, " was expected");
     }
     covered = entry->end;
   }
   if (covered != file_bytes) {
-    return data_loss("its tensors take ", covered - data_begin, " bytes but ",
-                     file_bytes - data_begin, " follow the header");
+    return data_loss("its tensors take ", covered - data_begin, " bytes but ", file_bytes - data_begin,
+                     " follow the header");
   }
   return {};
 }
@@ -293,8 +285,7 @@ namespace {
 
 Result<std::string_view> type_name_of(const std::string& name, const Tensor& tensor) {
   if (tensor.kind() != Kind::kTensor || tensor.empty()) {
-    return invalid("'", name, "' is no tensor but ", tensor.summary(),
-                   "; a safetensors file holds tensors alone");
+    return invalid("'", name, "' is no tensor but ", tensor.summary(), "; a safetensors file holds tensors alone");
   }
   for (const TypeName& type : kTypes) {
     if (type.dtype == tensor.dtype()) {
@@ -338,14 +329,14 @@ Result<std::string> header_of(const NamedTensors& tensors, const Metadata& metad
     if (!seen.insert(name).second) return invalid("two tensors have the name '", name, "'");
     if (json.size() > 1) json += ',';
     append_json_string(json, name);
-    json += cat(":{\"dtype\":\"", type, "\",\"shape\":[", join(tensor.shape(), ","),
-                "],\"data_offsets\":[", offsets[i], ",", offsets[i] + tensor.bytes(), "]}");
+    json += cat(":{\"dtype\":\"", type, "\",\"shape\":[", join(tensor.shape(), ","), "],\"data_offsets\":[", offsets[i],
+                ",", offsets[i] + tensor.bytes(), "]}");
   }
   json += '}';
   json.append((8 - json.size() % 8) % 8, ' ');
   if (static_cast<int64_t>(json.size()) > kMostHeaderBytes) {
-    return make_error(Code::kResourceExhausted, "the header would take ", json.size(),
-                      " bytes, more than the ", kMostHeaderBytes, " allowed");
+    return make_error(Code::kResourceExhausted, "the header would take ", json.size(), " bytes, more than the ",
+                      kMostHeaderBytes, " allowed");
   }
   uint64_t size = json.size();
   char length[8];
@@ -355,8 +346,7 @@ Result<std::string> header_of(const NamedTensors& tensors, const Metadata& metad
 
 }  // namespace
 
-Status write_safetensors(const std::string& path, const NamedTensors& tensors,
-                         const Metadata& metadata) {
+Status write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -371,8 +361,7 @@ Status write_safetensors(const std::string& path, const NamedTensors& tensors,
   WEFT_TRY(std::string header, header_of(tensors, metadata, offsets));
   WEFT_TRY(FileWriter writer, FileWriter::create(path));
   WEFT_CHECK(writer.write(header));
-  for (size_t i : order)
-    WEFT_CHECK(writer.write(tensors[i].second.data(), tensors[i].second.bytes()));
+  for (size_t i : order) WEFT_CHECK(writer.write(tensors[i].second.data(), tensors[i].second.bytes()));
   return writer.commit();
 }
 

@@ -48,8 +48,7 @@ class SafetensorsFile {
   SafetensorsFile() = default;
   Status read_header(std::string_view header, int64_t data_begin, int64_t file_bytes);
   Status read_metadata(class JsonReader& json);
-  Status read_entry(class JsonReader& json, std::string name, int64_t data_begin,
-                    int64_t file_bytes);
+  Status read_entry(class JsonReader& json, std::string name, int64_t data_begin, int64_t file_bytes);
   Status check_cover(int64_t data_begin, int64_t file_bytes) const;
 
   std::vector<Entry> entries_;
@@ -63,7 +62,6 @@ class SafetensorsFile {
 // The header lists the tensors as given; the data of wider element types comes first, so that all
 // lie aligned when the file is mapped. Whatever was at `path` stays there until all has been
 // written.
-Status write_safetensors(const std::string& path, const NamedTensors& tensors,
-                         const Metadata& metadata = {});
+Status write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {});
 
 }  // namespace weft

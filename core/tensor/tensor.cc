@@ -16,8 +16,7 @@ Result<int64_t> checked_count(DType dtype, const Shape& shape) {
   if (dtype == DType::kNone) return invalid("a tensor needs an element type");
   WEFT_TRY(int64_t count, element_count(shape));
   if (count > kMostElements) {
-    return make_error(Code::kResourceExhausted, dtype_name(dtype), shape_text(shape),
-                      " is too large");
+    return make_error(Code::kResourceExhausted, dtype_name(dtype), shape_text(shape), " is too large");
   }
   return count;
 }
@@ -39,26 +38,24 @@ Result<Tensor> Tensor::make(DType dtype, Shape shape) {
 }
 
 Result<Tensor> Tensor::from_bytes(DType dtype, Shape shape, const void* data, int64_t bytes) {
-  if (dtype == DType::kString)
-    return invalid("string tensors are made from strings, not from bytes");
+  if (dtype == DType::kString) return invalid("string tensors are made from strings, not from bytes");
   WEFT_TRY(int64_t count, checked_count(dtype, shape));
   if (bytes != dtype_bytes(dtype, count)) {
-    return invalid(dtype_name(dtype), shape_text(shape), " needs ", dtype_bytes(dtype, count),
-                   " bytes but ", bytes, " were given");
+    return invalid(dtype_name(dtype), shape_text(shape), " needs ", dtype_bytes(dtype, count), " bytes but ", bytes,
+                   " were given");
   }
   WEFT_TRY(Tensor out, make(dtype, std::move(shape)));
   if (bytes > 0) std::memcpy(out.data_, data, bytes);
   return out;
 }
 
-Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer,
-                            int64_t offset) {
+Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer, int64_t offset) {
   if (dtype == DType::kString) return invalid("string tensors cannot lie over a buffer");
   WEFT_TRY(int64_t count, checked_count(dtype, shape));
   int64_t bytes = dtype_bytes(dtype, count);
   if (offset < 0 || offset > buffer->bytes() || bytes > buffer->bytes() - offset) {
-    return invalid(dtype_name(dtype), shape_text(shape), " needs ", bytes, " bytes at offset ",
-                   offset, " but the buffer has ", buffer->bytes());
+    return invalid(dtype_name(dtype), shape_text(shape), " needs ", bytes, " bytes at offset ", offset,
+                   " but the buffer has ", buffer->bytes());
   }
   Tensor out;
   out.dtype_ = dtype;
@@ -76,8 +73,7 @@ Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> bu
 Result<Tensor> Tensor::from_strings(Shape shape, std::vector<std::string> strings) {
   WEFT_TRY(int64_t count, element_count(shape));
   if (count != static_cast<int64_t>(strings.size())) {
-    return invalid("string", shape_text(shape), " needs ", count, " strings but ", strings.size(),
-                   " were given");
+    return invalid("string", shape_text(shape), " needs ", count, " strings but ", strings.size(), " were given");
   }
   Tensor out;
   out.dtype_ = DType::kString;
@@ -121,9 +117,7 @@ template Tensor Tensor::from_values<int32_t>(Shape, const int32_t*, size_t);
 template Tensor Tensor::from_values<int64_t>(Shape, const int64_t*, size_t);
 template Tensor Tensor::from_values<bool>(Shape, const bool*, size_t);
 
-const std::vector<std::string>& Tensor::strings() const {
-  return strings_ ? *strings_ : kNoStrings;
-}
+const std::vector<std::string>& Tensor::strings() const { return strings_ ? *strings_ : kNoStrings; }
 std::vector<std::string>& Tensor::mutable_strings() { return *strings_; }
 const std::vector<Tensor>& Tensor::items() const { return items_ ? *items_ : kNoItems; }
 
@@ -173,8 +167,7 @@ std::string Tensor::summary() const {
 }
 
 bool Tensor::same_bits(const Tensor& other) const {
-  if (kind_ != other.kind_ || dtype_ != other.dtype_ || shape_ != other.shape_ ||
-      count_ != other.count_) {
+  if (kind_ != other.kind_ || dtype_ != other.dtype_ || shape_ != other.shape_ || count_ != other.count_) {
     return false;
   }
   if (kind_ != Kind::kTensor) {

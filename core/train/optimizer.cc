@@ -98,14 +98,15 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
     for (const std::string& state : kind->states) {
       Expr zeros = make(scope, "Expand", {scalar_like(parameter, 0), constant_ints(scope, to_shape(parameter.dims()))});
       WEFT_CHECK(scope.status());
-      WEFT_TRY(ValueId id, graph.add_variable_full(cat("optimizer/", trained[i].name, "/", state), zeros.id(), false, origin));
+      WEFT_TRY(ValueId id,
+               graph.add_variable_full(cat("optimizer/", trained[i].name, "/", state), zeros.id(), false, origin));
       states.emplace_back(scope, id);
       inputs.push_back(states.back());
     }
     inputs.push_back(rate);
     if (kind->counts_steps) inputs.push_back(next_step);
-    std::vector<Expr> updated = make_all(scope, cat("weft.", kind->name), inputs, options.attrs,
-                                         1 + static_cast<int>(states.size()));
+    std::vector<Expr> updated =
+        make_all(scope, cat("weft.", kind->name), inputs, options.attrs, 1 + static_cast<int>(states.size()));
     WEFT_CHECK(scope.status());
     for (size_t k = 0; k < updated.size(); ++k) {
       Expr assigned = make(scope, "weft.Assign", {k == 0 ? parameter : states[k - 1], updated[k]});

@@ -101,18 +101,41 @@ Status store(Tensor& tensor, int64_t i, const std::string& text) {
   }
   WEFT_TRY(double value, number(text));
   switch (tensor.dtype()) {
-    case DType::kF32: tensor.as<float>()[i] = static_cast<float>(value); break;
-    case DType::kF64: tensor.as<double>()[i] = value; break;
-    case DType::kF16: tensor.as<uint16_t>()[i] = float_to_f16(static_cast<float>(value)); break;
-    case DType::kBF16: tensor.as<uint16_t>()[i] = float_to_bf16(static_cast<float>(value)); break;
-    case DType::kI8: tensor.as<int8_t>()[i] = static_cast<int8_t>(value); break;
-    case DType::kI16: tensor.as<int16_t>()[i] = static_cast<int16_t>(value); break;
-    case DType::kI32: tensor.as<int32_t>()[i] = static_cast<int32_t>(value); break;
-    case DType::kU8: tensor.as<uint8_t>()[i] = static_cast<uint8_t>(value); break;
-    case DType::kU16: tensor.as<uint16_t>()[i] = static_cast<uint16_t>(value); break;
-    case DType::kU32: tensor.as<uint32_t>()[i] = static_cast<uint32_t>(value); break;
-    case DType::kBool: tensor.as<bool>()[i] = value != 0; break;
-    default: return invalid("case files have no literals of dtype ", dtype_name(tensor.dtype()));
+    case DType::kF32:
+      tensor.as<float>()[i] = static_cast<float>(value);
+      break;
+    case DType::kF64:
+      tensor.as<double>()[i] = value;
+      break;
+    case DType::kF16:
+      tensor.as<uint16_t>()[i] = float_to_f16(static_cast<float>(value));
+      break;
+    case DType::kBF16:
+      tensor.as<uint16_t>()[i] = float_to_bf16(static_cast<float>(value));
+      break;
+    case DType::kI8:
+      tensor.as<int8_t>()[i] = static_cast<int8_t>(value);
+      break;
+    case DType::kI16:
+      tensor.as<int16_t>()[i] = static_cast<int16_t>(value);
+      break;
+    case DType::kI32:
+      tensor.as<int32_t>()[i] = static_cast<int32_t>(value);
+      break;
+    case DType::kU8:
+      tensor.as<uint8_t>()[i] = static_cast<uint8_t>(value);
+      break;
+    case DType::kU16:
+      tensor.as<uint16_t>()[i] = static_cast<uint16_t>(value);
+      break;
+    case DType::kU32:
+      tensor.as<uint32_t>()[i] = static_cast<uint32_t>(value);
+      break;
+    case DType::kBool:
+      tensor.as<bool>()[i] = value != 0;
+      break;
+    default:
+      return invalid("case files have no literals of dtype ", dtype_name(tensor.dtype()));
   }
   return {};
 }
@@ -141,7 +164,8 @@ Result<Tensor> read_tensor(std::string_view type, Scanner& values) {
 // "f32[2]{1 2}"
 Result<Tensor> read_braced_tensor(std::string_view text) {
   size_t brace = text.find('{');
-  if (brace == std::string_view::npos || text.back() != '}') return invalid("'", text, "' is not a tensor like f32[2]{1 2}");
+  if (brace == std::string_view::npos || text.back() != '}')
+    return invalid("'", text, "' is not a tensor like f32[2]{1 2}");
   Scanner values(text.substr(brace + 1, text.size() - brace - 2));
   return read_tensor(text.substr(0, brace), values);
 }

@@ -18,18 +18,30 @@ namespace {
 
 double element(const Tensor& tensor, int64_t i) {
   switch (tensor.dtype()) {
-    case DType::kF32: return tensor.as<float>()[i];
-    case DType::kF64: return tensor.as<double>()[i];
-    case DType::kF16: return f16_to_float(tensor.as<uint16_t>()[i]);
-    case DType::kBF16: return bf16_to_float(tensor.as<uint16_t>()[i]);
-    case DType::kI8: return tensor.as<int8_t>()[i];
-    case DType::kI16: return tensor.as<int16_t>()[i];
-    case DType::kI32: return tensor.as<int32_t>()[i];
-    case DType::kU8: return tensor.as<uint8_t>()[i];
-    case DType::kU16: return tensor.as<uint16_t>()[i];
-    case DType::kU32: return tensor.as<uint32_t>()[i];
-    case DType::kBool: return tensor.as<bool>()[i];
-    default: return static_cast<double>(tensor.as<int64_t>()[i]);
+    case DType::kF32:
+      return tensor.as<float>()[i];
+    case DType::kF64:
+      return tensor.as<double>()[i];
+    case DType::kF16:
+      return f16_to_float(tensor.as<uint16_t>()[i]);
+    case DType::kBF16:
+      return bf16_to_float(tensor.as<uint16_t>()[i]);
+    case DType::kI8:
+      return tensor.as<int8_t>()[i];
+    case DType::kI16:
+      return tensor.as<int16_t>()[i];
+    case DType::kI32:
+      return tensor.as<int32_t>()[i];
+    case DType::kU8:
+      return tensor.as<uint8_t>()[i];
+    case DType::kU16:
+      return tensor.as<uint16_t>()[i];
+    case DType::kU32:
+      return tensor.as<uint32_t>()[i];
+    case DType::kBool:
+      return tensor.as<bool>()[i];
+    default:
+      return static_cast<double>(tensor.as<int64_t>()[i]);
   }
 }
 
@@ -128,7 +140,8 @@ class Checker {
       same_bits("symbolic dimensions", outputs);
       check_types(symbolic, "inferred symbolic shape");
     }
-    if (step("constant inputs", build_and_run(c_, Feed::kConstant, {}, &outputs))) same_bits("constant inputs", outputs);
+    if (step("constant inputs", build_and_run(c_, Feed::kConstant, {}, &outputs)))
+      same_bits("constant inputs", outputs);
     SessionOptions options;
     options.reference_kernels = true;
     if (step("reference kernel", build_and_run(c_, Feed::kFixed, options, &outputs))) {
@@ -178,13 +191,16 @@ class Checker {
           same = !type.dims[d].known() || type.dims[d].value() == first_[i].shape()[d];
         }
       }
-      if (!same) problems_.push_back(cat(what, ": output ", i, " is inferred as ", type.text(), " but is ", first_[i].summary()));
+      if (!same)
+        problems_.push_back(
+            cat(what, ": output ", i, " is inferred as ", type.text(), " but is ", first_[i].summary()));
       if (type.ints != nullptr && first_[i].dtype() == DType::kI64) {
         std::vector<int64_t> values = *first_[i].to_ints();
         for (size_t k = 0; k < values.size() && k < type.ints->size(); ++k) {
           const Dim& known = (*type.ints)[k];
           if (known.known() && known.value() != values[k]) {
-            problems_.push_back(cat(what, ": element ", k, " of output ", i, " is inferred as ", known.text(), " but is ", values[k]));
+            problems_.push_back(
+                cat(what, ": element ", k, " of output ", i, " is inferred as ", known.text(), " but is ", values[k]));
           }
         }
       }

@@ -26,8 +26,8 @@ Result<Tensor> to_f64(const Tensor& tensor) {
 Expr weighted_sum(Expr y, int64_t salt) {
   ExprScope& scope = y.scope();
   Expr flat = reshape(y, constant_ints(scope, {-1}));
-  Expr index = make(scope, "Range", {scalar(scope, DType::kI64, 0),
-                                     squeeze(shape_of(flat), {0}), scalar(scope, DType::kI64, 1)});
+  Expr index = make(scope, "Range",
+                    {scalar(scope, DType::kI64, 0), squeeze(shape_of(flat), {0}), scalar(scope, DType::kI64, 1)});
   Expr phase = (cast(index, DType::kF64) + static_cast<double>(1 + salt)) * 0.6180339887498949;
   Expr weights = phase - make(scope, "Floor", {phase}) + 0.5;
   return make(scope, "ReduceSum", {flat * weights}, {{"keepdims", int64_t{0}}});

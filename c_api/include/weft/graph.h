@@ -56,15 +56,15 @@ WEFT_API weft_status* weft_graph_add_variable(weft_graph* graph, const char* nam
  * an enclosing one; `attrs` may be NULL, `name` too. `out_values` gets `output_count` values: the first outputs of the
  * operator. Errors: NOT_FOUND for the operator, INVALID_ARGUMENT with shapes and what was expected. */
 WEFT_API weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* inputs, int32_t input_count,
-                                     const weft_attrs* attrs, const char* name, const char* origin,
-                                     int64_t* out_values, int32_t output_count) WEFT_MUST_USE;
+                                     const weft_attrs* attrs, const char* name, const char* origin, int64_t* out_values,
+                                     int32_t output_count) WEFT_MUST_USE;
 /* Makes `assignment` (an output of weft.Assign) happen in every run that computes `value`. */
 WEFT_API weft_status* weft_graph_attach(weft_graph* graph, int64_t value, int64_t assignment) WEFT_MUST_USE;
 /* Adds the nodes that compute the gradient of the sum of `ys` by each of `xs`. `weights`, NULL for ones, has the weight
  * of each y, 0 for ones. out_values[i] is 0 if no y depends on xs[i]. */
-WEFT_API weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count,
-                                               const int64_t* xs, int32_t x_count, const int64_t* weights,
-                                               const char* origin, int64_t* out_values) WEFT_MUST_USE;
+WEFT_API weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs,
+                                               int32_t x_count, const int64_t* weights, const char* origin,
+                                               int64_t* out_values) WEFT_MUST_USE;
 /* Names of what is added until the scope is closed begin with "name/". */
 WEFT_API weft_status* weft_graph_open_scope(weft_graph* graph, const char* name) WEFT_MUST_USE;
 WEFT_API weft_status* weft_graph_close_scope(weft_graph* graph) WEFT_MUST_USE;
@@ -85,14 +85,16 @@ WEFT_API int64_t weft_graph_output(const weft_graph* graph, int32_t i);
 WEFT_API int64_t weft_graph_variable(const weft_graph* graph, int32_t i);
 /* What is known of a value. The name is borrowed from the graph until it is changed; dtype 0 and rank -1 mean unknown;
  * a dimension that is no number is -1 (its text is in weft_graph_value_shape). Null out parameters are left out. */
-WEFT_API weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char** out_name,
-                                       int32_t* out_kind, int32_t* out_dtype, int32_t* out_rank) WEFT_MUST_USE;
+WEFT_API weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char** out_name, int32_t* out_kind,
+                                       int32_t* out_dtype, int32_t* out_rank) WEFT_MUST_USE;
 /* The dimensions, `rank` of them, as numbers or -1. */
 WEFT_API weft_status* weft_graph_value_dims(const weft_graph* graph, int64_t value, int64_t* out_dims,
                                             int32_t rank) WEFT_MUST_USE;
 /* The shape as text, such as "[batch, 3]"; "[...]" if the rank is unknown. */
-WEFT_API weft_status* weft_graph_value_shape(const weft_graph* graph, int64_t value, weft_bytes** out_text) WEFT_MUST_USE;
+WEFT_API weft_status* weft_graph_value_shape(const weft_graph* graph, int64_t value,
+                                             weft_bytes** out_text) WEFT_MUST_USE;
 /* The graph for people: `format` is "text", "dot" (Graphviz) or "svg" (needs the program dot). */
-WEFT_API weft_status* weft_graph_convert(const weft_graph* graph, const char* format, weft_bytes** out_bytes) WEFT_MUST_USE;
+WEFT_API weft_status* weft_graph_convert(const weft_graph* graph, const char* format,
+                                         weft_bytes** out_bytes) WEFT_MUST_USE;
 
 #endif

@@ -42,7 +42,8 @@ WEFT_API weft_status* weft_session_prepare(weft_session* session, const int64_t*
 /* Gives every variable of the graph that has no value yet its initial one; runs do this by themselves. */
 WEFT_API weft_status* weft_session_initialise(weft_session* session) WEFT_MUST_USE;
 /* A copy of a variable's value. */
-WEFT_API weft_status* weft_session_get(weft_session* session, const char* variable, weft_tensor** out_tensor) WEFT_MUST_USE;
+WEFT_API weft_status* weft_session_get(weft_session* session, const char* variable,
+                                       weft_tensor** out_tensor) WEFT_MUST_USE;
 WEFT_API weft_status* weft_session_set(weft_session* session, const char* variable,
                                        const weft_tensor* tensor) WEFT_MUST_USE;
 /* Lets go of memory that is kept for speed. */
@@ -50,7 +51,8 @@ WEFT_API weft_status* weft_session_trim(weft_session* session) WEFT_MUST_USE;
 
 /* Binds a tensor to input i: every run reads its memory, where new values may be written between runs. Its shape may
  * differ from the one bound before. */
-WEFT_API weft_status* weft_prepared_bind_input(weft_prepared* prepared, int32_t i, const weft_tensor* tensor) WEFT_MUST_USE;
+WEFT_API weft_status* weft_prepared_bind_input(weft_prepared* prepared, int32_t i,
+                                               const weft_tensor* tensor) WEFT_MUST_USE;
 /* Binds a tensor to output i: every run writes there. NULL unbinds: each run then makes a new tensor. */
 WEFT_API weft_status* weft_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor) WEFT_MUST_USE;
 /* Runs. FAILED_PRECONDITION if another thread is in it, an input is not bound, or it is closed. */

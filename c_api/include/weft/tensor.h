@@ -13,10 +13,32 @@ typedef struct weft_tensors weft_tensors;
 
 /* Element types; the numbers are ONNX's. */
 enum {
-  WEFT_F32 = 1, WEFT_U8 = 2, WEFT_I8 = 3, WEFT_U16 = 4, WEFT_I16 = 5, WEFT_I32 = 6, WEFT_I64 = 7, WEFT_STRING = 8,
-  WEFT_BOOL = 9, WEFT_F16 = 10, WEFT_F64 = 11, WEFT_U32 = 12, WEFT_U64 = 13, WEFT_C64 = 14, WEFT_C128 = 15,
-  WEFT_BF16 = 16, WEFT_F8E4M3FN = 17, WEFT_F8E4M3FNUZ = 18, WEFT_F8E5M2 = 19, WEFT_F8E5M2FNUZ = 20, WEFT_U4 = 21,
-  WEFT_I4 = 22, WEFT_F4E2M1 = 23, WEFT_F8E8M0 = 24, WEFT_U2 = 25, WEFT_I2 = 26
+  WEFT_F32 = 1,
+  WEFT_U8 = 2,
+  WEFT_I8 = 3,
+  WEFT_U16 = 4,
+  WEFT_I16 = 5,
+  WEFT_I32 = 6,
+  WEFT_I64 = 7,
+  WEFT_STRING = 8,
+  WEFT_BOOL = 9,
+  WEFT_F16 = 10,
+  WEFT_F64 = 11,
+  WEFT_U32 = 12,
+  WEFT_U64 = 13,
+  WEFT_C64 = 14,
+  WEFT_C128 = 15,
+  WEFT_BF16 = 16,
+  WEFT_F8E4M3FN = 17,
+  WEFT_F8E4M3FNUZ = 18,
+  WEFT_F8E5M2 = 19,
+  WEFT_F8E5M2FNUZ = 20,
+  WEFT_U4 = 21,
+  WEFT_I4 = 22,
+  WEFT_F4E2M1 = 23,
+  WEFT_F8E8M0 = 24,
+  WEFT_U2 = 25,
+  WEFT_I2 = 26
 };
 /* Kinds of values. */
 enum { WEFT_TENSOR = 0, WEFT_SEQUENCE = 1, WEFT_OPTIONAL = 2, WEFT_MAP = 3 };
@@ -79,15 +101,18 @@ WEFT_API void weft_buffer_free(weft_buffer* buffer);
 
 /* DLPack (dmlc, version 1): gives a DLManagedTensor, or a DLManagedTensorVersioned if `versioned` is not 0, that shares
  * the memory; its deleter lets go. */
-WEFT_API weft_status* weft_tensor_dlpack(const weft_tensor* tensor, int32_t versioned, void** out_managed) WEFT_MUST_USE;
+WEFT_API weft_status* weft_tensor_dlpack(const weft_tensor* tensor, int32_t versioned,
+                                         void** out_managed) WEFT_MUST_USE;
 /* Makes a tensor over what a managed tensor holds and takes it over: its deleter is
  * called once, when the last holder has let go. After an error it is still the caller's. */
-WEFT_API weft_status* weft_tensor_borrow_dlpack(void* managed, int32_t versioned, weft_tensor** out_tensor) WEFT_MUST_USE;
+WEFT_API weft_status* weft_tensor_borrow_dlpack(void* managed, int32_t versioned,
+                                                weft_tensor** out_tensor) WEFT_MUST_USE;
 
 WEFT_API weft_status* weft_tensors_new(weft_tensors** out_tensors) WEFT_MUST_USE;
 WEFT_API void weft_tensors_free(weft_tensors* tensors);
 /* Adds or replaces a tensor; the elements are shared. */
-WEFT_API weft_status* weft_tensors_set(weft_tensors* tensors, const char* name, const weft_tensor* tensor) WEFT_MUST_USE;
+WEFT_API weft_status* weft_tensors_set(weft_tensors* tensors, const char* name,
+                                       const weft_tensor* tensor) WEFT_MUST_USE;
 WEFT_API int64_t weft_tensors_count(const weft_tensors* tensors);
 /* The name of tensor i; NULL if there is none. */
 WEFT_API const char* weft_tensors_name(const weft_tensors* tensors, int64_t i);

@@ -115,20 +115,17 @@ template <typename Op, typename Elements>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   State state{plan_broadcast(c)};
   prepared->cost_ns = 0.5 * static_cast<double>(state.plan.count);
-  constexpr bool kDivides =
-      std::is_same_v<Op, Div> || std::is_same_v<Op, FloorMod> || std::is_same_v<Op, Fmod>;
+  constexpr bool kDivides = std::is_same_v<Op, Div> || std::is_same_v<Op, FloorMod> || std::is_same_v<Op, Fmod>;
   if (kDivides) {
     state.divisors = c.count(1);
     state.what = std::is_same_v<Op, Div> ? "division" : "remainder of a division";
   }
-  with_type(Elements{}, c.dtype(0),
-            [&]<typename T>() { prepared->use<&run<T, Op>>(std::move(state)); });
+  with_type(Elements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, Op>>(std::move(state)); });
   return {};
 }
 
 Status prepare_mod(const KernelContext& c, PreparedKernel* prepared) {
-  return c.attrs().b("fmod") ? prepare<Fmod, NumberElements>(c, prepared)
-                             : prepare<FloorMod, IntElements>(c, prepared);
+  return c.attrs().b("fmod") ? prepare<Fmod, NumberElements>(c, prepared) : prepare<FloorMod, IntElements>(c, prepared);
 }
 
 enum class Logic { kAnd, kOr, kXor };

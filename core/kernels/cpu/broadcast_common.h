@@ -14,10 +14,9 @@ namespace weft {
 // How operands are read to fill an output. Axes of size 1 are dropped and neighbours merged
 // wherever every operand steps through both alike, so two operands of one shape have a single axis.
 struct Broadcast {
-  int64_t count = 0;          // elements of the output
-  std::vector<int64_t> dims;  // outermost first, at least one
-  std::vector<std::vector<int64_t>>
-      steps;  // by operand and axis: elements to move; 0 where it repeats
+  int64_t count = 0;                        // elements of the output
+  std::vector<int64_t> dims;                // outermost first, at least one
+  std::vector<std::vector<int64_t>> steps;  // by operand and axis: elements to move; 0 where it repeats
   // Along the last axis an operand either moves by one element or stays.
   int64_t last_step(int operand) const { return steps[operand].back(); }
 };
@@ -66,8 +65,8 @@ constexpr int64_t kRowTile = 1024;
 
 // Whether operand `k` is a short row that repeats along a matrix which the other operand fills.
 inline bool is_short_row(const Broadcast& plan, int k) {
-  return plan.dims.size() == 2 && plan.dims[1] <= kRowTile / 16 && plan.steps[k][0] == 0 &&
-         plan.steps[k][1] == 1 && plan.steps[1 - k][0] == plan.dims[1] && plan.steps[1 - k][1] == 1;
+  return plan.dims.size() == 2 && plan.dims[1] <= kRowTile / 16 && plan.steps[k][0] == 0 && plan.steps[k][1] == 1 &&
+         plan.steps[1 - k][0] == plan.dims[1] && plan.steps[1 - k][1] == 1;
 }
 
 // y[i] = fn(a[i], b[i]) for a run; a pointer that does not move stays where it is.
@@ -81,8 +80,8 @@ void apply_run(R* y, const A* a, const B* b, int64_t n, Fn fn) {
 
 // A short row is repeated until it is worth a loop; the operand of the matrix fills the output.
 template <bool row_first, typename R, typename Row, typename Matrix, typename Fn>
-void run_short_row(const Broadcast& plan, const RunArgs& args, double cost_ns, const Row* row,
-                   const Matrix* matrix, R* y, Fn fn) {
+void run_short_row(const Broadcast& plan, const RunArgs& args, double cost_ns, const Row* row, const Matrix* matrix,
+                   R* y, Fn fn) {
   const int64_t width = plan.dims[1], length = kRowTile / width * width;
   auto block = [&](int64_t begin, int64_t end) {
     Row tile[kRowTile];
@@ -105,9 +104,8 @@ void run_short_row(const Broadcast& plan, const RunArgs& args, double cost_ns, c
 // Types that get loops of their own for each way to step; the others share one, so that the library
 // stays small.
 template <typename T>
-inline constexpr bool kHot =
-    std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int32_t> ||
-    std::is_same_v<T, int64_t> || std::is_same_v<T, uint8_t>;
+inline constexpr bool kHot = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int32_t> ||
+                             std::is_same_v<T, int64_t> || std::is_same_v<T, uint8_t>;
 
 // y[i] = fn(a[i], b[i]) over the broadcast of two operands. `y` may be `a` or `b` itself.
 template <typename R, typename A, typename B, typename Fn>

@@ -9,8 +9,8 @@
 namespace weft {
 namespace {
 
-using Elements = Types<float, double, int32_t, int64_t, bool, uint8_t, int8_t, uint16_t, int16_t,
-                       uint32_t, uint64_t, F16, BF16>;
+using Elements =
+    Types<float, double, int32_t, int64_t, bool, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t, F16, BF16>;
 
 // Any byte but 0 is true.
 template <typename T>
@@ -47,8 +47,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     return {};
   }
   with_type(Elements{}, c.dtype(0), [&]<typename From>() {
-    with_type(Elements{}, c.output_dtype(0),
-              [&]<typename To>() { prepared->use<&run<To, From>>(count); });
+    with_type(Elements{}, c.output_dtype(0), [&]<typename To>() { prepared->use<&run<To, From>>(count); });
   });
   return {};
 }
@@ -89,8 +88,7 @@ Loaded load(DType dtype, const void* values, int64_t i) {
   const int bits = dtype_bits(dtype);
   const int code = bits == 8 ? bytes[i] : load_packed(bytes, i, bits);
   if (dtype == DType::kF8E8M0) return broken(decode_power(static_cast<uint8_t>(code)));
-  if (is_float(dtype))
-    return broken(decode_small_float(small_float(dtype), static_cast<uint8_t>(code)));
+  if (is_float(dtype)) return broken(decode_small_float(small_float(dtype), static_cast<uint8_t>(code)));
   const bool negative = (dtype == DType::kI4 || dtype == DType::kI2) && code >> (bits - 1) != 0;
   return whole(negative ? code - (1 << bits) : code);
 }
@@ -108,8 +106,7 @@ T to_number(const Loaded& x) {
 }
 
 void store(const AnyState& s, const Loaded& x, void* values, int64_t i) {
-  bool done = with_type(Elements{}, s.to,
-                        [&]<typename T>() { static_cast<T*>(values)[i] = to_number<T>(x); });
+  bool done = with_type(Elements{}, s.to, [&]<typename T>() { static_cast<T*>(values)[i] = to_number<T>(x); });
   if (done) return;
   uint8_t* bytes = static_cast<uint8_t*>(values);
   const int bits = dtype_bits(s.to);

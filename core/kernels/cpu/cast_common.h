@@ -14,8 +14,7 @@ namespace weft {
 // an odd last bit.
 inline float round_to_odd(double x) {
   float nearest = static_cast<float>(x);
-  if (static_cast<double>(nearest) == x || nearest != nearest || std::isinf(nearest))
-    return nearest;
+  if (static_cast<double>(nearest) == x || nearest != nearest || std::isinf(nearest)) return nearest;
   uint32_t bits;
   std::memcpy(&bits, &nearest, 4);
   if ((bits & 1) == 0) {
@@ -31,8 +30,7 @@ inline float round_to_odd(double x) {
 template <typename T>
 double round_to_odd(T x) {
   constexpr T kExact = T{1} << 53, kLow = 2047;
-  if (x > kExact || (std::is_signed_v<T> && x < T(0) - kExact))
-    x = (x & ~kLow) | ((x & kLow) != 0 ? kLow + 1 : 0);
+  if (x > kExact || (std::is_signed_v<T> && x < T(0) - kExact)) x = (x & ~kLow) | ((x & kLow) != 0 ? kLow + 1 : 0);
   return static_cast<double>(x);
 }
 

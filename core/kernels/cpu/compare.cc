@@ -26,15 +26,13 @@ bool holds(T a, T b) {
 
 template <typename T, Test test>
 void run(const Broadcast& plan, const RunArgs& args) {
-  run_broadcast<bool, T, T>(plan, args, 0.5, [](T a, T b) {
-    return holds<test, Wide<T>>(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b));
-  });
+  run_broadcast<bool, T, T>(
+      plan, args, 0.5, [](T a, T b) { return holds<test, Wide<T>>(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b)); });
 }
 
 // Any byte but 0 is true.
 void run_equal_bools(const Broadcast& plan, const RunArgs& args) {
-  run_broadcast<bool, uint8_t, uint8_t>(plan, args, 0.2,
-                                        [](uint8_t a, uint8_t b) { return (a != 0) == (b != 0); });
+  run_broadcast<bool, uint8_t, uint8_t>(plan, args, 0.2, [](uint8_t a, uint8_t b) { return (a != 0) == (b != 0); });
 }
 
 struct StringState {
@@ -48,8 +46,7 @@ Status run_equal_strings(const StringState& s, TensorArgs& args) {
   const std::vector<std::string>&a = args.in[0].strings(), &b = args.in[1].strings();
   bool* y = args.out[0].as<bool>();
   for_runs<2>(plan, 0, plan.count, [&](int64_t out, const int64_t* at, int64_t n) {
-    for (int64_t i = 0; i < n; ++i)
-      y[out + i] = a[at[0] + i * plan.last_step(0)] == b[at[1] + i * plan.last_step(1)];
+    for (int64_t i = 0; i < n; ++i) y[out + i] = a[at[0] + i * plan.last_step(0)] == b[at[1] + i * plan.last_step(1)];
   });
   return {};
 }
@@ -63,8 +60,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   } else if (c.dtype(0) == DType::kString) {
     prepared->use_tensors<&run_equal_strings>(StringState{std::move(plan), c.output_shape(0)});
   } else {
-    with_type(NumberElements{}, c.dtype(0),
-              [&]<typename T>() { prepared->use<&run<T, test>>(std::move(plan)); });
+    with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, test>>(std::move(plan)); });
   }
   return {};
 }

@@ -34,7 +34,8 @@ void run_concat(const Parts& parts, const RunArgs& args) {
   for (size_t p = 0; p < parts.part_bytes.size(); ++p) {
     const char* from = args.input<char>(static_cast<int>(p));
     int64_t bytes = parts.part_bytes[p];
-    for (int64_t o = 0; bytes > 0 && o < parts.outer; ++o) std::memcpy(to + o * parts.whole_bytes, from + o * bytes, bytes);
+    for (int64_t o = 0; bytes > 0 && o < parts.outer; ++o)
+      std::memcpy(to + o * parts.whole_bytes, from + o * bytes, bytes);
     to += bytes;
   }
 }
@@ -44,7 +45,8 @@ void run_split(const Parts& parts, const RunArgs& args) {
   for (size_t p = 0; p < parts.part_bytes.size(); ++p) {
     char* to = args.output<char>(static_cast<int>(p));
     int64_t bytes = parts.part_bytes[p];
-    for (int64_t o = 0; bytes > 0 && o < parts.outer; ++o) std::memcpy(to + o * bytes, from + o * parts.whole_bytes, bytes);
+    for (int64_t o = 0; bytes > 0 && o < parts.outer; ++o)
+      std::memcpy(to + o * bytes, from + o * parts.whole_bytes, bytes);
     from += bytes;
   }
 }

@@ -100,10 +100,13 @@ void forward(const Conv& c, const RunArgs& args) {
     const T* weight = w + i % c.group * c.out_channels * rows;
     T* out = y + i * c.out_channels * c.out_size;
     int64_t first = i % c.group * c.out_channels;
-    parallel_for(*args.parallel, c.out_channels, 4, 0.3 * static_cast<double>(rows * c.out_size), [&](int64_t begin, int64_t end) {
-      for (int64_t m = begin; m < end; ++m) std::fill_n(out + m * c.out_size, c.out_size, b != nullptr ? b[first + m] : T(0));
-      multiply(weight + begin * rows, rows, 1, columns, out + begin * c.out_size, end - begin, c.out_size, rows);
-    });
+    parallel_for(*args.parallel, c.out_channels, 4, 0.3 * static_cast<double>(rows * c.out_size),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t m = begin; m < end; ++m)
+                     std::fill_n(out + m * c.out_size, c.out_size, b != nullptr ? b[first + m] : T(0));
+                   multiply(weight + begin * rows, rows, 1, columns, out + begin * c.out_size, end - begin, c.out_size,
+                            rows);
+                 });
   }
 }
 
@@ -116,10 +119,12 @@ void grad_input(const Conv& c, const RunArgs& args) {
     if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
     const T* weight = w + i % c.group * c.out_channels * rows;
     const T* from = dy + i * c.out_channels * c.out_size;
-    parallel_for(*args.parallel, rows, 8, 0.3 * static_cast<double>(c.out_channels * c.out_size), [&](int64_t begin, int64_t end) {
-      std::fill_n(columns + begin * c.out_size, (end - begin) * c.out_size, T(0));
-      multiply(weight + begin, 1, rows, from, columns + begin * c.out_size, end - begin, c.out_size, c.out_channels);
-    });
+    parallel_for(*args.parallel, rows, 8, 0.3 * static_cast<double>(c.out_channels * c.out_size),
+                 [&](int64_t begin, int64_t end) {
+                   std::fill_n(columns + begin * c.out_size, (end - begin) * c.out_size, T(0));
+                   multiply(weight + begin, 1, rows, from, columns + begin * c.out_size, end - begin, c.out_size,
+                            c.out_channels);
+                 });
     T* image = dx + i * c.in_channels * c.in_size;
     std::fill_n(image, c.in_channels * c.in_size, T(0));
     add_columns(c, columns, image);
@@ -138,22 +143,24 @@ void grad_weight(const Conv& c, const RunArgs& args) {
     to_columns(c, x + i * c.in_channels * c.in_size, columns);
     const T* from = dy + i * c.out_channels * c.out_size;
     T* weight = dw + i % c.group * c.out_channels * rows;
-    parallel_for(*args.parallel, c.out_channels, 4, 0.5 * static_cast<double>(rows * c.out_size), [&](int64_t begin, int64_t end) {
-      for (int64_t m = begin; m < end; ++m) {
-        const T* g = from + m * c.out_size;
-        for (int64_t r = 0; r < rows; ++r) {
-          const T* column = columns + r * c.out_size;
-          // Eight sums side by side, joined by a tree: a fixed order that vectors can follow.
-          T part[8] = {};
-          int64_t k = 0;
-          for (; k + 8 <= c.out_size; k += 8) {
-            for (int64_t j = 0; j < 8; ++j) part[j] += g[k + j] * column[k + j];
-          }
-          for (int64_t j = 0; k < c.out_size; ++k, ++j) part[j] += g[k] * column[k];
-          weight[m * rows + r] += ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
-        }
-      }
-    });
+    parallel_for(*args.parallel, c.out_channels, 4, 0.5 * static_cast<double>(rows * c.out_size),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t m = begin; m < end; ++m) {
+                     const T* g = from + m * c.out_size;
+                     for (int64_t r = 0; r < rows; ++r) {
+                       const T* column = columns + r * c.out_size;
+                       // Eight sums side by side, joined by a tree: a fixed order that vectors can follow.
+                       T part[8] = {};
+                       int64_t k = 0;
+                       for (; k + 8 <= c.out_size; k += 8) {
+                         for (int64_t j = 0; j < 8; ++j) part[j] += g[k + j] * column[k + j];
+                       }
+                       for (int64_t j = 0; k < c.out_size; ++k, ++j) part[j] += g[k] * column[k];
+                       weight[m * rows + r] +=
+                           ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+                     }
+                   }
+                 });
   }
 }
 
@@ -182,8 +189,10 @@ Conv make_conv(const KernelContext& c, const Shape& x, const Shape& w, const Sha
 template <void (*F32)(const Conv&, const RunArgs&), void (*F64)(const Conv&, const RunArgs&)>
 Status use(const KernelContext& c, PreparedKernel* prepared, Conv conv) {
   prepared->scratch_bytes = dtype_bytes(c.dtype(0), conv.column_rows() * conv.out_size);
-  if (c.dtype(0) == DType::kF32) prepared->use<F32>(std::move(conv));
-  else prepared->use<F64>(std::move(conv));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<F32>(std::move(conv));
+  else
+    prepared->use<F64>(std::move(conv));
   return {};
 }
 
@@ -193,10 +202,12 @@ Status prepare_forward(const KernelContext& c, PreparedKernel* prepared) {
   return use<&forward<float>, &forward<double>>(c, prepared, std::move(conv));
 }
 Status prepare_grad_input(const KernelContext& c, PreparedKernel* prepared) {
-  return use<&grad_input<float>, &grad_input<double>>(c, prepared, make_conv(c, c.output_shape(0), c.shape(1), c.shape(0)));
+  return use<&grad_input<float>, &grad_input<double>>(c, prepared,
+                                                      make_conv(c, c.output_shape(0), c.shape(1), c.shape(0)));
 }
 Status prepare_grad_weight(const KernelContext& c, PreparedKernel* prepared) {
-  return use<&grad_weight<float>, &grad_weight<double>>(c, prepared, make_conv(c, c.shape(1), c.output_shape(0), c.shape(0)));
+  return use<&grad_weight<float>, &grad_weight<double>>(c, prepared,
+                                                        make_conv(c, c.shape(1), c.output_shape(0), c.shape(0)));
 }
 
 bool accepts(const KernelContext& c) {

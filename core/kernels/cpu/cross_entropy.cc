@@ -29,8 +29,7 @@ struct Partial {
 constexpr int64_t kTile = 64;  // labels whose running maxima and sums are kept at once
 
 int64_t label_at(const State& s, const void* labels, int64_t i) {
-  return s.wide_labels ? static_cast<const int64_t*>(labels)[i]
-                       : static_cast<const int32_t*>(labels)[i];
+  return s.wide_labels ? static_cast<const int64_t*>(labels)[i] : static_cast<const int32_t*>(labels)[i];
 }
 
 // Calls fn(first label, labels, scores of the first label at class 0, step from class to class,
@@ -100,16 +99,14 @@ void run_loss(const State& s, const RunArgs& args) {
             partial.failed = true;
             continue;
           }
-          const double weight =
-              weights != nullptr ? static_cast<double>(static_cast<W>(weights[label])) : 1.0;
+          const double weight = weights != nullptr ? static_cast<double>(static_cast<W>(weights[label])) : 1.0;
           W log_likelihood = static_cast<W>(x[label * s.inner + j]);
           if (softmax) log_likelihood = log_likelihood - highest[j] - log_sum[j];
           value = -weight * static_cast<double>(log_likelihood);
           partial.weight += weight;
         }
         partial.loss += value;
-        if (s.reduction == Reduction::kNone)
-          loss[first + j] = static_cast<T>(static_cast<W>(value));
+        if (s.reduction == Reduction::kNone) loss[first + j] = static_cast<T>(static_cast<W>(value));
       }
     });
     partials[begin / s.block] = partial;
@@ -117,16 +114,14 @@ void run_loss(const State& s, const RunArgs& args) {
   Partial total;
   for (int64_t b = 0; b * s.block < count; ++b) {
     if (partials[b].failed) {
-      *args.status = out_of_range("a label is ", partials[b].wrong_label, " but there are ",
-                                  s.classes, " classes");
+      *args.status = out_of_range("a label is ", partials[b].wrong_label, " but there are ", s.classes, " classes");
       return;
     }
     total.loss += partials[b].loss;
     total.weight += partials[b].weight;
   }
   if (s.reduction == Reduction::kSum) loss[0] = static_cast<T>(static_cast<W>(total.loss));
-  if (s.reduction == Reduction::kMean)
-    loss[0] = static_cast<T>(static_cast<W>(total.loss / total.weight));
+  if (s.reduction == Reduction::kMean) loss[0] = static_cast<T>(static_cast<W>(total.loss / total.weight));
 }
 
 template <typename T>
@@ -136,38 +131,35 @@ void run_gradient(const State& s, const RunArgs& args) {
   T* y = args.output<T>(0);
   const int64_t count = s.rows * s.inner;
   Partial* partials = static_cast<Partial*>(args.scratch);
-  parallel_for(*args.parallel, count, s.block, static_cast<double>(s.classes * 12),
-               [&](int64_t begin, int64_t end) {
-                 Partial partial;
-                 W highest[kTile];
-                 double sum[kTile];
-                 for_tiles(s, begin, end, [&](int64_t first, int64_t n, int64_t at) {
-                   if (s.classes == 0) return;
-                   const T* x = scores + at;
-                   max_and_sum<T, W>(s, x, n, highest, sum);
-                   for (int64_t j = 0; j < n; ++j) {
-                     const W slope = static_cast<W>(slopes[first + j]);
-                     const int64_t label = label_at(s, args.in[1], first + j);
-                     if (label < 0 || label >= s.classes) {
-                       if (!partial.failed) partial.wrong_label = label;
-                       partial.failed = true;
-                       continue;
-                     }
-                     const W share = static_cast<W>(1 / sum[j]);
-                     for (int64_t k = 0; k < s.classes; ++k) {
-                       const int64_t i = k * s.inner + j;
-                       const W p = std::exp(static_cast<W>(x[i]) - highest[j]) * share;
-                       y[at + i] =
-                           static_cast<T>(slope == 0 ? W(0) : (p - W(k == label ? 1 : 0)) * slope);
-                     }
-                   }
-                 });
-                 partials[begin / s.block] = partial;
-               });
+  parallel_for(*args.parallel, count, s.block, static_cast<double>(s.classes * 12), [&](int64_t begin, int64_t end) {
+    Partial partial;
+    W highest[kTile];
+    double sum[kTile];
+    for_tiles(s, begin, end, [&](int64_t first, int64_t n, int64_t at) {
+      if (s.classes == 0) return;
+      const T* x = scores + at;
+      max_and_sum<T, W>(s, x, n, highest, sum);
+      for (int64_t j = 0; j < n; ++j) {
+        const W slope = static_cast<W>(slopes[first + j]);
+        const int64_t label = label_at(s, args.in[1], first + j);
+        if (label < 0 || label >= s.classes) {
+          if (!partial.failed) partial.wrong_label = label;
+          partial.failed = true;
+          continue;
+        }
+        const W share = static_cast<W>(1 / sum[j]);
+        for (int64_t k = 0; k < s.classes; ++k) {
+          const int64_t i = k * s.inner + j;
+          const W p = std::exp(static_cast<W>(x[i]) - highest[j]) * share;
+          y[at + i] = static_cast<T>(slope == 0 ? W(0) : (p - W(k == label ? 1 : 0)) * slope);
+        }
+      }
+    });
+    partials[begin / s.block] = partial;
+  });
   for (int64_t b = 0; b * s.block < count; ++b) {
     if (!partials[b].failed) continue;
-    *args.status = out_of_range("a label is ", partials[b].wrong_label, " but there are ",
-                                s.classes, " classes");
+    *args.status = out_of_range("a label is ", partials[b].wrong_label, " but there are ", s.classes, " classes");
     return;
   }
 }
@@ -179,8 +171,7 @@ State make_state(const KernelContext& c, PreparedKernel* prepared, double cost_n
   state.wide_labels = c.dtype(1) == DType::kI64;
   const int64_t count = state.rows * state.inner;
   state.block = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, state.classes));
-  prepared->scratch_bytes =
-      (count + state.block - 1) / state.block * static_cast<int64_t>(sizeof(Partial));
+  prepared->scratch_bytes = (count + state.block - 1) / state.block * static_cast<int64_t>(sizeof(Partial));
   prepared->cost_ns = cost_ns * static_cast<double>(count * state.classes);
   return state;
 }
@@ -189,22 +180,18 @@ template <bool softmax>
 Status prepare_loss(const KernelContext& c, PreparedKernel* prepared) {
   State state = make_state(c, prepared, softmax ? 8 : 1);
   const std::string& reduction = c.attrs().s("reduction");
-  state.reduction = reduction == "none"  ? Reduction::kNone
-                    : reduction == "sum" ? Reduction::kSum
-                                         : Reduction::kMean;
+  state.reduction = reduction == "none" ? Reduction::kNone : reduction == "sum" ? Reduction::kSum : Reduction::kMean;
   state.has_weights = c.has_input(2);
   state.has_log_prob = softmax && c.has_output(1);
   state.has_ignored = c.attrs().has("ignore_index");
   state.ignored = c.attrs().i_or("ignore_index", 0);
-  with_type(FloatElements{}, c.dtype(0),
-            [&]<typename T>() { prepared->use<&run_loss<T, softmax>>(state); });
+  with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_loss<T, softmax>>(state); });
   return {};
 }
 
 Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
   State state = make_state(c, prepared, 12);
-  with_type(FloatElements{}, c.dtype(0),
-            [&]<typename T>() { prepared->use<&run_gradient<T>>(state); });
+  with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_gradient<T>>(state); });
   return {};
 }
 

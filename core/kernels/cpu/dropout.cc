@@ -17,9 +17,8 @@ struct State {
 
 double load_ratio(const State& s, const RunArgs& args) {
   double ratio = 0;
-  with_type(FloatElements{}, s.ratio_dtype, [&]<typename R>() {
-    ratio = static_cast<double>(static_cast<Wide<R>>(*args.input<R>(1)));
-  });
+  with_type(FloatElements{}, s.ratio_dtype,
+            [&]<typename R>() { ratio = static_cast<double>(static_cast<Wide<R>>(*args.input<R>(1))); });
   return ratio;
 }
 
@@ -49,14 +48,13 @@ void run(const State& s, const RunArgs& args) {
     for_words(s.philox, counter, begin, end,
               [&](int64_t i, uint32_t word) { keep[i - begin] = uniform_f32(word) >= ratio; });
     drop(keep, kept, args.input<T>(0) + begin, args.output<T>(0) + begin, end - begin);
-    if (s.has_mask)
-      std::memcpy(args.output<bool>(1) + begin, keep, static_cast<size_t>(end - begin));
+    if (s.has_mask) std::memcpy(args.output<bool>(1) + begin, keep, static_cast<size_t>(end - begin));
   });
 }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  State state{Philox(static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream"))),
-              c.count(0), c.dtype(1), c.has_output(1)};
+  State state{Philox(static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream"))), c.count(0),
+              c.dtype(1), c.has_output(1)};
   if (state.count / 4 >= kPositionsOfACounter) {
     return unimplemented("Dropout of more than 2^34 elements: ", shape_text(c.shape(0)));
   }
@@ -67,8 +65,6 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_dropout(KernelRegistry& kernels) {
-  kernels.add("weft.Dropout", {"plain", nullptr, prepare});
-}
+void add_cpu_dropout(KernelRegistry& kernels) { kernels.add("weft.Dropout", {"plain", nullptr, prepare}); }
 
 }  // namespace weft

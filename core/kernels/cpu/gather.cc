@@ -73,24 +73,36 @@ Rows make_rows(const KernelContext& c, const Shape& data) {
 
 Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows = make_rows(c, c.shape(0));
-  if (c.dtype(1) == DType::kI64) prepared->use<&gather<int64_t>>(rows);
-  else prepared->use<&gather<int32_t>>(rows);
+  if (c.dtype(1) == DType::kI64)
+    prepared->use<&gather<int64_t>>(rows);
+  else
+    prepared->use<&gather<int32_t>>(rows);
   return {};
 }
 
 template <typename T>
 void use_scatter(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows = make_rows(c, c.output_shape(0));
-  if (c.dtype(1) == DType::kI64) prepared->use<&scatter<T, int64_t>>(rows);
-  else prepared->use<&scatter<T, int32_t>>(rows);
+  if (c.dtype(1) == DType::kI64)
+    prepared->use<&scatter<T, int64_t>>(rows);
+  else
+    prepared->use<&scatter<T, int32_t>>(rows);
 }
 
 Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
   switch (c.dtype(0)) {
-    case DType::kF32: use_scatter<float>(c, prepared); break;
-    case DType::kF64: use_scatter<double>(c, prepared); break;
-    case DType::kI32: use_scatter<int32_t>(c, prepared); break;
-    default: use_scatter<int64_t>(c, prepared); break;
+    case DType::kF32:
+      use_scatter<float>(c, prepared);
+      break;
+    case DType::kF64:
+      use_scatter<double>(c, prepared);
+      break;
+    case DType::kI32:
+      use_scatter<int32_t>(c, prepared);
+      break;
+    default:
+      use_scatter<int64_t>(c, prepared);
+      break;
   }
   return {};
 }
@@ -99,12 +111,12 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_gather(KernelRegistry& kernels) {
   kernels.add("Gather", {"rows", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_gather});
-  kernels.add("weft.ScatterRows",
-              {"rows",
-               [](const KernelContext& c) {
-                 return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
-               },
-               prepare_scatter});
+  kernels.add("weft.ScatterRows", {"rows",
+                                   [](const KernelContext& c) {
+                                     return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64),
+                                                     c.dtype(0));
+                                   },
+                                   prepare_scatter});
 }
 
 }  // namespace weft

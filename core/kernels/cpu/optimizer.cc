@@ -61,8 +61,8 @@ struct AdamFactors {
 
 // Interpolates the first moment from the nearer end, where rounding errors are smaller.
 template <bool near_old, typename T, typename W>
-void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const T* v, T* out,
-              T* out_m, T* out_v, int64_t n) {
+void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const T* v, T* out, T* out_m, T* out_v,
+              int64_t n) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
     const W old = static_cast<W>(p[i]) * f.shrink, slope = static_cast<W>(g[i]) + f.decay * old;
@@ -111,8 +111,7 @@ Status prepare_sgd(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 Status prepare_momentum(const KernelContext& c, PreparedKernel* prepared) {
-  DescentState state{c.count(0), c.attrs().f("momentum"), c.attrs().f("weight_decay"),
-                     c.attrs().b("nesterov")};
+  DescentState state{c.count(0), c.attrs().f("momentum"), c.attrs().f("weight_decay"), c.attrs().b("nesterov")};
   prepared->cost_ns = static_cast<double>(state.count);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() {
     if (state.nesterov)
@@ -126,8 +125,7 @@ Status prepare_momentum(const KernelContext& c, PreparedKernel* prepared) {
 template <bool decoupled>
 Status prepare_adam(const KernelContext& c, PreparedKernel* prepared) {
   const Attrs& a = c.attrs();
-  AdamState state{c.count(0),     a.f("beta1"),        a.f("beta2"),
-                  a.f("epsilon"), a.f("weight_decay"), decoupled};
+  AdamState state{c.count(0), a.f("beta1"), a.f("beta2"), a.f("epsilon"), a.f("weight_decay"), decoupled};
   prepared->cost_ns = 3.0 * static_cast<double>(state.count);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&adam<T>>(state); });
   return {};

@@ -24,8 +24,7 @@ double dot(const double* a, const double* b, int64_t n) {
     for (int64_t l = 0; l < kLanes; ++l) lanes[l] += a[i + l] * b[i + l];
   }
   for (int64_t l = 0; i < n; ++i, ++l) lanes[l] += a[i] * b[i];
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 // x - v * factor * (v . x)
@@ -40,8 +39,7 @@ void reflect(const double* v, double factor, double* x, int64_t n) {
 double make_reflection(double* x, int64_t n, double* r) {
   // Scaled, so that squares neither overflow nor vanish.
   double largest = 0;
-  for (int64_t i = 0; i < n; ++i)
-    largest = std::fabs(x[i]) > largest || x[i] != x[i] ? std::fabs(x[i]) : largest;
+  for (int64_t i = 0; i < n; ++i) largest = std::fabs(x[i]) > largest || x[i] != x[i] ? std::fabs(x[i]) : largest;
   *r = 0;
   if (largest == 0) return 0;
   for (int64_t i = 0; i < n; ++i) x[i] /= largest;
@@ -61,12 +59,9 @@ void run(const State& s, const RunArgs& args) {
   double* q = a + m * n;
   double* factor = q + m * n;
   double* sign = factor + n;
-  auto place = [&](int64_t row, int64_t column) {
-    return s.transposed ? column * m + row : row * n + column;
-  };
+  auto place = [&](int64_t row, int64_t column) { return s.transposed ? column * m + row : row * n + column; };
   for (int64_t j = 0; j < n; ++j) {
-    for (int64_t i = 0; i < m; ++i)
-      a[j * m + i] = static_cast<double>(static_cast<Wide<T>>(x[place(i, j)]));
+    for (int64_t i = 0; i < m; ++i) a[j * m + i] = static_cast<double>(static_cast<Wide<T>>(x[place(i, j)]));
   }
   for (int64_t first = 0; first < n; first += kPanel) {
     const int64_t end = std::min(n, first + kPanel);
@@ -76,13 +71,11 @@ void run(const State& s, const RunArgs& args) {
       sign[k] = r < 0 ? -1 : 1;
       for (int64_t j = k + 1; j < end; ++j) reflect(a + k * m + k, factor[k], a + j * m + k, m - k);
     }
-    parallel_for(*args.parallel, n - end, 1, static_cast<double>(2 * kPanel * m),
-                 [&](int64_t begin, int64_t stop) {
-                   for (int64_t j = end + begin; j < end + stop; ++j) {
-                     for (int64_t k = first; k < end; ++k)
-                       reflect(a + k * m + k, factor[k], a + j * m + k, m - k);
-                   }
-                 });
+    parallel_for(*args.parallel, n - end, 1, static_cast<double>(2 * kPanel * m), [&](int64_t begin, int64_t stop) {
+      for (int64_t j = end + begin; j < end + stop; ++j) {
+        for (int64_t k = first; k < end; ++k) reflect(a + k * m + k, factor[k], a + j * m + k, m - k);
+      }
+    });
   }
   // The product of all reflections, column after column; those behind a column do not touch it.
   parallel_for(*args.parallel, n, 4, static_cast<double>(n * m), [&](int64_t begin, int64_t end) {
@@ -92,12 +85,10 @@ void run(const State& s, const RunArgs& args) {
       column[j] = 1;
     }
     for (int64_t k = end - 1; k >= 0; --k) {
-      for (int64_t j = std::max(begin, k); j < end; ++j)
-        reflect(a + k * m + k, factor[k], q + j * m + k, m - k);
+      for (int64_t j = std::max(begin, k); j < end; ++j) reflect(a + k * m + k, factor[k], q + j * m + k, m - k);
     }
     for (int64_t j = begin; j < end; ++j) {
-      for (int64_t i = 0; i < m; ++i)
-        y[place(i, j)] = static_cast<T>(static_cast<Wide<T>>(q[j * m + i] * sign[j]));
+      for (int64_t i = 0; i < m; ++i) y[place(i, j)] = static_cast<T>(static_cast<Wide<T>>(q[j * m + i] * sign[j]));
     }
   });
 }
@@ -106,16 +97,13 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   const Shape& shape = c.shape(0);
   State state{std::max(shape[0], shape[1]), std::min(shape[0], shape[1]), shape[0] < shape[1]};
   prepared->scratch_bytes = (2 * state.rows * state.columns + 2 * state.columns) * 8;
-  prepared->cost_ns =
-      2.0 * static_cast<double>(state.rows * state.columns) * static_cast<double>(state.columns);
+  prepared->cost_ns = 2.0 * static_cast<double>(state.rows * state.columns) * static_cast<double>(state.columns);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T>>(state); });
   return {};
 }
 
 }  // namespace
 
-void add_cpu_orthogonalize(KernelRegistry& kernels) {
-  kernels.add("weft.Orthogonalize", {"plain", nullptr, prepare});
-}
+void add_cpu_orthogonalize(KernelRegistry& kernels) { kernels.add("weft.Orthogonalize", {"plain", nullptr, prepare}); }
 
 }  // namespace weft

@@ -136,23 +136,35 @@ Pool make_pool(const KernelContext& c, const Shape& x, const Shape& y) {
 Status prepare_max(const KernelContext& c, PreparedKernel* prepared) {
   Pool p = make_pool(c, c.shape(0), c.output_shape(0));
   switch (c.dtype(0)) {
-    case DType::kF32: prepared->use<&max_pool<float>>(std::move(p)); break;
-    case DType::kF64: prepared->use<&max_pool<double>>(std::move(p)); break;
-    case DType::kI8: prepared->use<&max_pool<int8_t>>(std::move(p)); break;
-    default: prepared->use<&max_pool<uint8_t>>(std::move(p)); break;
+    case DType::kF32:
+      prepared->use<&max_pool<float>>(std::move(p));
+      break;
+    case DType::kF64:
+      prepared->use<&max_pool<double>>(std::move(p));
+      break;
+    case DType::kI8:
+      prepared->use<&max_pool<int8_t>>(std::move(p));
+      break;
+    default:
+      prepared->use<&max_pool<uint8_t>>(std::move(p));
+      break;
   }
   return {};
 }
 Status prepare_average(const KernelContext& c, PreparedKernel* prepared) {
   Pool p = make_pool(c, c.shape(0), c.output_shape(0));
-  if (c.dtype(0) == DType::kF32) prepared->use<&average_pool<float>>(std::move(p));
-  else prepared->use<&average_pool<double>>(std::move(p));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&average_pool<float>>(std::move(p));
+  else
+    prepared->use<&average_pool<double>>(std::move(p));
   return {};
 }
 Status prepare_average_grad(const KernelContext& c, PreparedKernel* prepared) {
   Pool p = make_pool(c, c.output_shape(0), c.shape(0));
-  if (c.dtype(0) == DType::kF32) prepared->use<&average_pool_grad<float>>(std::move(p));
-  else prepared->use<&average_pool_grad<double>>(std::move(p));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&average_pool_grad<float>>(std::move(p));
+  else
+    prepared->use<&average_pool_grad<double>>(std::move(p));
   return {};
 }
 
@@ -187,14 +199,18 @@ void gather_at(const Flat& f, const RunArgs& args) {
 }
 Status prepare_scatter_at(const KernelContext& c, PreparedKernel* prepared) {
   Flat f{c.count(1), c.output_count_of(0)};
-  if (c.dtype(0) == DType::kF32) prepared->use<&scatter_at<float>>(f);
-  else prepared->use<&scatter_at<double>>(f);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&scatter_at<float>>(f);
+  else
+    prepared->use<&scatter_at<double>>(f);
   return {};
 }
 Status prepare_gather_at(const KernelContext& c, PreparedKernel* prepared) {
   Flat f{c.count(1), c.count(0)};
-  if (c.dtype(0) == DType::kF32) prepared->use<&gather_at<float>>(f);
-  else prepared->use<&gather_at<double>>(f);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&gather_at<float>>(f);
+  else
+    prepared->use<&gather_at<double>>(f);
   return {};
 }
 

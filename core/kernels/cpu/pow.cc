@@ -61,8 +61,8 @@ bool divides_by_zero(const State& s, const RunArgs& args) {
   bool found = false;
   for_runs<2>(s.plan, 0, s.plan.count, [&](int64_t, const int64_t* at, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
-      found = found || (x[at[0] + i * s.plan.last_step(0)] == 0 &&
-                        s.load(args.in[1], at[1] + i * s.plan.last_step(1)).negative);
+      found = found ||
+              (x[at[0] + i * s.plan.last_step(0)] == 0 && s.load(args.in[1], at[1] + i * s.plan.last_step(1)).negative);
     }
   });
   return found;
@@ -78,26 +78,24 @@ void run_mixed(const State& s, const RunArgs& args) {
       return;
     }
   }
-  parallel_for(
-      *args.parallel, s.plan.count, kElementwiseBlock / 16, 25, [&](int64_t begin, int64_t end) {
-        for_runs<2>(s.plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
-          for (int64_t i = 0; i < n; ++i) {
-            const T base = x[at[0] + i * s.plan.last_step(0)];
-            const Exponent e = s.load(args.in[1], at[1] + i * s.plan.last_step(1));
-            if constexpr (std::is_integral_v<T>) {
-              if (!e.whole)
-                z[out + i] = convert<T>(std::pow(static_cast<double>(base), e.value));
-              else if (!e.negative)
-                z[out + i] = whole_power(base, e.magnitude);
-              else
-                z[out + i] = base == 1 || base == -1 ? whole_power(base, e.magnitude & 1) : T(0);
-            } else {
-              z[out + i] = static_cast<T>(
-                  std::pow(static_cast<double>(static_cast<Wide<T>>(base)), e.value));
-            }
-          }
-        });
-      });
+  parallel_for(*args.parallel, s.plan.count, kElementwiseBlock / 16, 25, [&](int64_t begin, int64_t end) {
+    for_runs<2>(s.plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) {
+        const T base = x[at[0] + i * s.plan.last_step(0)];
+        const Exponent e = s.load(args.in[1], at[1] + i * s.plan.last_step(1));
+        if constexpr (std::is_integral_v<T>) {
+          if (!e.whole)
+            z[out + i] = convert<T>(std::pow(static_cast<double>(base), e.value));
+          else if (!e.negative)
+            z[out + i] = whole_power(base, e.magnitude);
+          else
+            z[out + i] = base == 1 || base == -1 ? whole_power(base, e.magnitude & 1) : T(0);
+        } else {
+          z[out + i] = static_cast<T>(std::pow(static_cast<double>(static_cast<Wide<T>>(base)), e.value));
+        }
+      }
+    });
+  });
 }
 
 using BaseElements = Types<float, double, int32_t, int64_t, F16, BF16>;
@@ -106,8 +104,7 @@ Status prepare_mixed(const KernelContext& c, PreparedKernel* prepared) {
   State state{plan_broadcast(c), nullptr, c.count(0), c.count(1)};
   prepared->cost_ns = 25.0 * static_cast<double>(state.plan.count);
   with_type(NumberElements{}, c.dtype(1), [&]<typename T>() { state.load = &load_exponent<T>; });
-  with_type(BaseElements{}, c.dtype(0),
-            [&]<typename T>() { prepared->use<&run_mixed<T>>(std::move(state)); });
+  with_type(BaseElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_mixed<T>>(std::move(state)); });
   return {};
 }
 

@@ -62,9 +62,8 @@ void bernoulli(const State& s, const RunArgs& args) {
   const int64_t counter = *args.input<int64_t>(1);
   const Philox philox(s.seed, s.stream);
   parallel_for(*args.parallel, s.count, kBlock, 4, [&](int64_t begin, int64_t end) {
-    for_words(philox, counter, begin, end, [&](int64_t i, uint32_t word) {
-      y[i] = static_cast<T>(uniform_f32(word) < s.a ? 1.0f : 0.0f);
-    });
+    for_words(philox, counter, begin, end,
+              [&](int64_t i, uint32_t word) { y[i] = static_cast<T>(uniform_f32(word) < s.a ? 1.0f : 0.0f); });
   });
 }
 
@@ -87,8 +86,7 @@ void normal(const State& s, const RunArgs& args) {
 // Every element has a position of its own; those drawn again take it from the streams behind.
 double normal_within_two(const State& s, int64_t counter, int64_t i) {
   for (uint64_t attempt = 0;; ++attempt) {
-    const NormalPair pair =
-        normal_pair(Philox(s.seed, s.stream + attempt).at(position_of(counter, i)));
+    const NormalPair pair = normal_pair(Philox(s.seed, s.stream + attempt).at(position_of(counter, i)));
     for (double value : pair.value) {
       if (std::fabs(value) <= 2) return value;
     }
@@ -112,11 +110,10 @@ template <Law law>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   const char* a = law == Law::kUniform ? "low" : law == Law::kBernoulli ? "probability" : "mean";
   const char* b = law == Law::kUniform ? "high" : law == Law::kBernoulli ? a : "scale";
-  State state{static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream")),
-              c.output_count_of(0), c.attrs().f(a), c.attrs().f(b)};
+  State state{static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream")), c.output_count_of(0),
+              c.attrs().f(a), c.attrs().f(b)};
   if (state.count > kPositionsOfACounter) {
-    return unimplemented("a random tensor of more than 2^32 elements: ",
-                         shape_text(c.output_shape(0)));
+    return unimplemented("a random tensor of more than 2^32 elements: ", shape_text(c.output_shape(0)));
   }
   prepared->cost_ns = 20.0 * static_cast<double>(state.count);
   with_type(FloatElements{}, c.output_dtype(0), [&]<typename T>() {

@@ -51,15 +51,26 @@ T reduce_one(Op op, int64_t n, const Load& load) {
       return pairwise_sum<T>(0, n, load);
     case Op::kMean: {
       T sum = pairwise_sum<T>(0, n, load);
-      if constexpr (std::is_integral_v<T>) return n == 0 ? T(0) : static_cast<T>(sum / static_cast<T>(n));
-      else return sum / static_cast<T>(n);
+      if constexpr (std::is_integral_v<T>)
+        return n == 0 ? T(0) : static_cast<T>(sum / static_cast<T>(n));
+      else
+        return sum / static_cast<T>(n);
     }
     case Op::kSumSquare:
-      return pairwise_sum<T>(0, n, [&](int64_t i) { T x = load(i); return static_cast<T>(x * x); });
+      return pairwise_sum<T>(0, n, [&](int64_t i) {
+        T x = load(i);
+        return static_cast<T>(x * x);
+      });
     case Op::kL1:
-      return pairwise_sum<T>(0, n, [&](int64_t i) { T x = load(i); return x < T(0) ? static_cast<T>(T(0) - x) : x; });
+      return pairwise_sum<T>(0, n, [&](int64_t i) {
+        T x = load(i);
+        return x < T(0) ? static_cast<T>(T(0) - x) : x;
+      });
     case Op::kL2:
-      return static_cast<T>(std::sqrt(pairwise_sum<T>(0, n, [&](int64_t i) { T x = load(i); return static_cast<T>(x * x); })));
+      return static_cast<T>(std::sqrt(pairwise_sum<T>(0, n, [&](int64_t i) {
+        T x = load(i);
+        return static_cast<T>(x * x);
+      })));
     case Op::kLogSum:
       return static_cast<T>(std::log(pairwise_sum<T>(0, n, load)));
     case Op::kProd: {
@@ -163,10 +174,18 @@ void use(const KernelContext& c, PreparedKernel* prepared) {
 template <Op op>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   switch (c.dtype(0)) {
-    case DType::kF32: use<float, op>(c, prepared); break;
-    case DType::kF64: use<double, op>(c, prepared); break;
-    case DType::kI32: use<int32_t, op>(c, prepared); break;
-    default: use<int64_t, op>(c, prepared); break;
+    case DType::kF32:
+      use<float, op>(c, prepared);
+      break;
+    case DType::kF64:
+      use<double, op>(c, prepared);
+      break;
+    case DType::kI32:
+      use<int32_t, op>(c, prepared);
+      break;
+    default:
+      use<int64_t, op>(c, prepared);
+      break;
   }
   return {};
 }

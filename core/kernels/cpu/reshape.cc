@@ -22,8 +22,10 @@ Status copy_strings(const NewShape& state, TensorArgs& args) {
 }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  if (c.dtype(0) == DType::kString) prepared->use_tensors<&copy_strings>(NewShape{c.output_shape(0)});
-  else prepared->use<&copy>(Bytes{dtype_bytes(c.dtype(0), c.count(0))});
+  if (c.dtype(0) == DType::kString)
+    prepared->use_tensors<&copy_strings>(NewShape{c.output_shape(0)});
+  else
+    prepared->use<&copy>(Bytes{dtype_bytes(c.dtype(0), c.count(0))});
   return {};
 }
 

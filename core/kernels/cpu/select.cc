@@ -25,8 +25,7 @@ void choose(const uint8_t* which, const T* x, const T* y, T* to, int64_t n) {
 template <typename T>
 void run_where(const Broadcast& plan, const RunArgs& args) {
   const uint8_t* condition = args.input<uint8_t>(0);
-  const bool moves = plan.last_step(0) != 0, x_moves = plan.last_step(1) != 0,
-             y_moves = plan.last_step(2) != 0;
+  const bool moves = plan.last_step(0) != 0, x_moves = plan.last_step(1) != 0, y_moves = plan.last_step(2) != 0;
   parallel_for(*args.parallel, plan.count, kElementwiseBlock, 0.7, [&](int64_t begin, int64_t end) {
     for_runs<3>(plan, begin, end, [&](int64_t out, const int64_t* at, int64_t n) {
       const uint8_t* which = condition + at[0];
@@ -137,8 +136,7 @@ void run_clip(const ClipState& s, const RunArgs& args) {
 Status prepare_clip(const KernelContext& c, PreparedKernel* prepared) {
   ClipState state{c.count(0), c.has_input(1), c.has_input(2)};
   prepared->cost_ns = 0.5 * static_cast<double>(state.count);
-  with_type(NumberElements{}, c.dtype(0),
-            [&]<typename T>() { prepared->use<&run_clip<T>>(state); });
+  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_clip<T>>(state); });
   return {};
 }
 

@@ -55,16 +55,14 @@ inline double decode_small_float(const SmallFloat& f, uint8_t code) {
 inline uint8_t encode_small_float(const SmallFloat& f, double x, bool saturate) {
   const uint8_t sign = std::signbit(x) ? f.sign : 0;
   const double size = std::fabs(x);
-  if (std::isnan(x))
-    return f.nan < 0 ? 0 : static_cast<uint8_t>(f.no_minus_zero ? f.nan : f.nan | sign);
+  if (std::isnan(x)) return f.nan < 0 ? 0 : static_cast<uint8_t>(f.no_minus_zero ? f.nan : f.nan | sign);
   int code = f.greatest + 1;
   if (size < std::ldexp(1, 32)) {
     int exponent = 1 - f.bias;  // of the least normal number
     if (size >= std::ldexp(1, exponent)) exponent = std::ilogb(size);
     // Whole multiples of the last place; one that rounds up to the next exponent carries over by
     // itself.
-    const int multiple =
-        static_cast<int>(std::nearbyint(std::ldexp(size, f.mantissa_bits - exponent)));
+    const int multiple = static_cast<int>(std::nearbyint(std::ldexp(size, f.mantissa_bits - exponent)));
     code = multiple + ((exponent + f.bias - 1) << f.mantissa_bits);
   }
   if (code > f.greatest) {
@@ -85,8 +83,7 @@ inline uint8_t encode_power(double x, PowerRounding rounding, bool saturate) {
   if (x == 0 || std::isinf(x)) return saturate ? (x == 0 ? 0 : 254) : 255;
   int exponent;
   const double fraction = std::frexp(std::fabs(x), &exponent) * 2;  // [1, 2)
-  if (rounding == PowerRounding::kUp ? fraction > 1
-                                     : rounding == PowerRounding::kNearest && fraction >= 1.5)
+  if (rounding == PowerRounding::kUp ? fraction > 1 : rounding == PowerRounding::kNearest && fraction >= 1.5)
     ++exponent;
   const int code = exponent - 1 + 127;
   if (code < 0 || code > 254) return static_cast<uint8_t>(!saturate ? 255 : code < 0 ? 0 : 254);

@@ -18,27 +18,28 @@ void run(const Rows& rows, const RunArgs& args) {
   T* out = args.output<T>(0);
   int64_t n = rows.n, inner = rows.inner;
   int64_t block = std::max<int64_t>(1, 4096 / std::max<int64_t>(n, 1));
-  parallel_for(*args.parallel, rows.outer * inner, block, 6.0 * static_cast<double>(n), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const T* x = in + r / inner * n * inner + r % inner;
-      T* y = out + (x - in);
-      T top = n > 0 ? x[0] : T(0);
-      for (int64_t i = 1; i < n; ++i) top = std::max(top, x[i * inner]);
-      T sum = 0;
-      if (log) {
-        for (int64_t i = 0; i < n; ++i) sum += std::exp(x[i * inner] - top);
-        T shift = std::log(sum);
-        for (int64_t i = 0; i < n; ++i) y[i * inner] = x[i * inner] - top - shift;
-      } else {
-        for (int64_t i = 0; i < n; ++i) {
-          T e = std::exp(x[i * inner] - top);
-          y[i * inner] = e;
-          sum += e;
-        }
-        for (int64_t i = 0; i < n; ++i) y[i * inner] /= sum;
-      }
-    }
-  });
+  parallel_for(*args.parallel, rows.outer * inner, block, 6.0 * static_cast<double>(n),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin; r < end; ++r) {
+                   const T* x = in + r / inner * n * inner + r % inner;
+                   T* y = out + (x - in);
+                   T top = n > 0 ? x[0] : T(0);
+                   for (int64_t i = 1; i < n; ++i) top = std::max(top, x[i * inner]);
+                   T sum = 0;
+                   if (log) {
+                     for (int64_t i = 0; i < n; ++i) sum += std::exp(x[i * inner] - top);
+                     T shift = std::log(sum);
+                     for (int64_t i = 0; i < n; ++i) y[i * inner] = x[i * inner] - top - shift;
+                   } else {
+                     for (int64_t i = 0; i < n; ++i) {
+                       T e = std::exp(x[i * inner] - top);
+                       y[i * inner] = e;
+                       sum += e;
+                     }
+                     for (int64_t i = 0; i < n; ++i) y[i * inner] /= sum;
+                   }
+                 }
+               });
 }
 
 template <bool log>
@@ -48,8 +49,10 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows;
   for (int64_t i = 0; i < rank; ++i) (i < axis ? rows.outer : i == axis ? rows.n : rows.inner) *= c.shape(0)[i];
   prepared->cost_ns = 6.0 * static_cast<double>(c.count(0));
-  if (c.dtype(0) == DType::kF32) prepared->use<&run<float, log>>(rows);
-  else prepared->use<&run<double, log>>(rows);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run<float, log>>(rows);
+  else
+    prepared->use<&run<double, log>>(rows);
   return {};
 }
 

@@ -132,8 +132,7 @@ void run(const State& s, const RunArgs& args) {
   parallel_for(*args.parallel, s.outer * s.slices, s.block, cost, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t piece = task % s.slices, at = task / s.slices;
-      const int64_t first = piece * s.slice,
-                    rows = std::max<int64_t>(0, std::min(s.slice, s.summed - first));
+      const int64_t first = piece * s.slice, rows = std::max<int64_t>(0, std::min(s.slice, s.summed - first));
       W* to = partial + piece * s.count_out + at * s.rest_out;
       std::fill(to, to + s.rest_out, W(0));
       if (rows != 0) add_slice<T, W>(s, x + (at * s.summed + first) * s.rest, rows, to);
@@ -144,8 +143,7 @@ void run(const State& s, const RunArgs& args) {
                [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
                    W sum = partial[i];
-                   for (int64_t k = 1; k < s.slices; ++k)
-                     sum = plus(sum, partial[k * s.count_out + i]);
+                   for (int64_t k = 1; k < s.slices; ++k) sum = plus(sum, partial[k * s.count_out + i]);
                    y[i] = static_cast<T>(sum);
                  }
                });
@@ -176,9 +174,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
       kept.push_back(keep);
     }
   }
-  if (!fits)
-    return invalid("a value of shape ", shape_text(to), " does not broadcast to ",
-                   shape_text(from));
+  if (!fits) return invalid("a value of shape ", shape_text(to), " does not broadcast to ", shape_text(from));
   const int64_t total = c.count(0);
   if (total == state.count_out && total != 0) {
     prepared->use<&copy>(total * dtype_size(c.dtype(0)));
@@ -202,27 +198,22 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   // Pieces worth a thread each, no more than there is memory for beside the input.
   constexpr int64_t kPiece = 32768, kMostPieces = 64;
   const int64_t piece = total / state.outer;
-  const int64_t wanted = std::max<int64_t>(1, std::min({piece / kPiece, piece / state.rest_out / 8,
-                                                        state.summed / kGroup, kMostPieces}));
+  const int64_t wanted =
+      std::max<int64_t>(1, std::min({piece / kPiece, piece / state.rest_out / 8, state.summed / kGroup, kMostPieces}));
   state.slice = std::max<int64_t>(1, (state.summed + wanted - 1) / wanted);
   state.slices = std::max<int64_t>(1, (state.summed + state.slice - 1) / state.slice);
-  state.block =
-      std::max<int64_t>(1, kElementwiseBlock / std::max<int64_t>(1, state.slice * state.rest));
+  state.block = std::max<int64_t>(1, kElementwiseBlock / std::max<int64_t>(1, state.slice * state.rest));
   if (total == 0) state.rest_out = state.count_out;
   bool half = c.dtype(0) == DType::kF16 || c.dtype(0) == DType::kBF16;
   state.convert = half || state.slices > 1;
-  if (state.convert)
-    prepared->scratch_bytes = state.count_out * state.slices * (half ? 4 : dtype_size(c.dtype(0)));
+  if (state.convert) prepared->scratch_bytes = state.count_out * state.slices * (half ? 4 : dtype_size(c.dtype(0)));
   prepared->cost_ns = 0.3 * static_cast<double>(total);
-  with_type(NumberElements{}, c.dtype(0),
-            [&]<typename T>() { prepared->use<&run<T>>(std::move(state)); });
+  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T>>(std::move(state)); });
   return {};
 }
 
 }  // namespace
 
-void add_cpu_sum_to(KernelRegistry& kernels) {
-  kernels.add("weft.SumTo", {"plain", nullptr, prepare});
-}
+void add_cpu_sum_to(KernelRegistry& kernels) { kernels.add("weft.SumTo", {"plain", nullptr, prepare}); }
 
 }  // namespace weft

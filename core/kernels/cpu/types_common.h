@@ -43,8 +43,8 @@ template <typename... Ts>
 struct Types {};
 using FloatElements = Types<float, double, F16, BF16>;
 using IntElements = Types<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t>;
-using NumberElements = Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t,
-                             uint32_t, uint64_t, F16, BF16>;
+using NumberElements =
+    Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t, F16, BF16>;
 
 // Calls fn.operator()<T>() for the type of `dtype`; false if the list has none.
 template <typename... Ts, typename Fn>

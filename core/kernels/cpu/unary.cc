@@ -36,8 +36,10 @@ struct Fns {
     }
   }
   static T abs(T x, T a) {
-    if constexpr (std::is_integral_v<T>) return x < 0 ? neg(x, a) : x;
-    else return std::fabs(x);
+    if constexpr (std::is_integral_v<T>)
+      return x < 0 ? neg(x, a) : x;
+    else
+      return std::fabs(x);
   }
   static T sign(T x, T) { return x > 0 ? T(1) : x < 0 ? T(-1) : x == x ? T(0) : x; }
   static T floor(T x, T) { return std::floor(x); }
@@ -75,8 +77,10 @@ void use(const KernelContext& c, PreparedKernel* prepared, double a) {
 template <float (*F32)(float, float), double (*F64)(double, double)>
 Status prepare_float(const KernelContext& c, PreparedKernel* prepared) {
   double a = c.attrs().has("alpha") ? c.attrs().f("alpha") : 0;
-  if (c.dtype(0) == DType::kF32) use<float, F32>(c, prepared, a);
-  else use<double, F64>(c, prepared, a);
+  if (c.dtype(0) == DType::kF32)
+    use<float, F32>(c, prepared, a);
+  else
+    use<double, F64>(c, prepared, a);
   return {};
 }
 
@@ -85,20 +89,40 @@ bool takes_float(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c
 template <template <typename> typename Pick>
 Status prepare_number(const KernelContext& c, PreparedKernel* prepared) {
   switch (c.dtype(0)) {
-    case DType::kF32: use<float, Pick<float>::fn>(c, prepared, 0); break;
-    case DType::kF64: use<double, Pick<double>::fn>(c, prepared, 0); break;
-    case DType::kI32: use<int32_t, Pick<int32_t>::fn>(c, prepared, 0); break;
-    default: use<int64_t, Pick<int64_t>::fn>(c, prepared, 0); break;
+    case DType::kF32:
+      use<float, Pick<float>::fn>(c, prepared, 0);
+      break;
+    case DType::kF64:
+      use<double, Pick<double>::fn>(c, prepared, 0);
+      break;
+    case DType::kI32:
+      use<int32_t, Pick<int32_t>::fn>(c, prepared, 0);
+      break;
+    default:
+      use<int64_t, Pick<int64_t>::fn>(c, prepared, 0);
+      break;
   }
   return {};
 }
 bool takes_number(const KernelContext& c) {
   return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
 }
-template <typename T> struct Neg { static constexpr auto fn = &Fns<T>::neg; };
-template <typename T> struct Abs { static constexpr auto fn = &Fns<T>::abs; };
-template <typename T> struct Sign { static constexpr auto fn = &Fns<T>::sign; };
-template <typename T> struct Relu { static constexpr auto fn = &Fns<T>::relu; };
+template <typename T>
+struct Neg {
+  static constexpr auto fn = &Fns<T>::neg;
+};
+template <typename T>
+struct Abs {
+  static constexpr auto fn = &Fns<T>::abs;
+};
+template <typename T>
+struct Sign {
+  static constexpr auto fn = &Fns<T>::sign;
+};
+template <typename T>
+struct Relu {
+  static constexpr auto fn = &Fns<T>::relu;
+};
 
 Status prepare_gelu(const KernelContext& c, PreparedKernel* prepared) {
   if (c.attrs().s("approximate") == "tanh") {
@@ -115,8 +139,10 @@ void is_nan(const Params& p, const RunArgs& args) {
 }
 Status prepare_is_nan(const KernelContext& c, PreparedKernel* prepared) {
   Params p{c.count(0), 0};
-  if (c.dtype(0) == DType::kF32) prepared->use<&is_nan<float>>(p);
-  else prepared->use<&is_nan<double>>(p);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&is_nan<float>>(p);
+  else
+    prepared->use<&is_nan<double>>(p);
   return {};
 }
 
@@ -130,7 +156,10 @@ Status prepare_not(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
-#define FLOAT_ROW(op, fn) {op, {"plain", takes_float, prepare_float<Fns<float>::fn, Fns<double>::fn>}}
+#define FLOAT_ROW(op, fn)                                                        \
+  {                                                                              \
+    op, { "plain", takes_float, prepare_float<Fns<float>::fn, Fns<double>::fn> } \
+  }
 struct Row {
   const char* op;
   KernelImpl impl;

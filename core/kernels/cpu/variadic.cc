@@ -37,36 +37,34 @@ template <typename T, typename Op, bool mean>
 void run(const State& s, const RunArgs& args) {
   using W = Wide<T>;
   constexpr int64_t kStep = 1024;
-  parallel_for(
-      *args.parallel, s.count, kElementwiseBlock, s.cost_ns, [&](int64_t begin, int64_t end) {
-        W total[kStep];
-        for (; begin < end; begin += kStep) {
-          const int64_t stop = std::min(begin + kStep, end);
-          for (size_t k = 0; k < s.plans.size(); ++k) {
-            const T* x = args.input<T>(static_cast<int>(k));
-            const bool moves = s.plans[k].last_step(0) != 0;
-            for_runs<1>(s.plans[k], begin, stop, [&](int64_t out, const int64_t* at, int64_t n) {
-              W* to = total + (out - begin);
-              const T* from = x + at[0];
-              if (k == 0) {
-                if (moves)
-                  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<W>(from[i]);
-                else
-                  std::fill(to, to + n, static_cast<W>(*from));
-              } else if (moves) {
-                for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], static_cast<W>(from[i]));
-              } else {
-                const W same = static_cast<W>(*from);
-                for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], same);
-              }
-            });
+  parallel_for(*args.parallel, s.count, kElementwiseBlock, s.cost_ns, [&](int64_t begin, int64_t end) {
+    W total[kStep];
+    for (; begin < end; begin += kStep) {
+      const int64_t stop = std::min(begin + kStep, end);
+      for (size_t k = 0; k < s.plans.size(); ++k) {
+        const T* x = args.input<T>(static_cast<int>(k));
+        const bool moves = s.plans[k].last_step(0) != 0;
+        for_runs<1>(s.plans[k], begin, stop, [&](int64_t out, const int64_t* at, int64_t n) {
+          W* to = total + (out - begin);
+          const T* from = x + at[0];
+          if (k == 0) {
+            if (moves)
+              for (int64_t i = 0; i < n; ++i) to[i] = static_cast<W>(from[i]);
+            else
+              std::fill(to, to + n, static_cast<W>(*from));
+          } else if (moves) {
+            for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], static_cast<W>(from[i]));
+          } else {
+            const W same = static_cast<W>(*from);
+            for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], same);
           }
-          T* y = args.output<T>(0) + begin;
-          const W divisor = static_cast<W>(s.divisor);
-          for (int64_t i = 0; i < stop - begin; ++i)
-            y[i] = static_cast<T>(mean ? total[i] / divisor : total[i]);
-        }
-      });
+        });
+      }
+      T* y = args.output<T>(0) + begin;
+      const W divisor = static_cast<W>(s.divisor);
+      for (int64_t i = 0; i < stop - begin; ++i) y[i] = static_cast<T>(mean ? total[i] / divisor : total[i]);
+    }
+  });
 }
 
 template <typename Op, bool mean, typename Elements>
@@ -75,11 +73,9 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   state.count = c.output_count_of(0);
   state.cost_ns = 0.5 * c.input_count();
   state.divisor = c.input_count();
-  for (int i = 0; i < c.input_count(); ++i)
-    state.plans.push_back(plan_broadcast(c.output_shape(0), {c.shape(i)}));
+  for (int i = 0; i < c.input_count(); ++i) state.plans.push_back(plan_broadcast(c.output_shape(0), {c.shape(i)}));
   prepared->cost_ns = state.cost_ns * static_cast<double>(state.count);
-  with_type(Elements{}, c.dtype(0),
-            [&]<typename T>() { prepared->use<&run<T, Op, mean>>(std::move(state)); });
+  with_type(Elements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, Op, mean>>(std::move(state)); });
   return {};
 }
 

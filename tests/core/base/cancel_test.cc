@@ -59,9 +59,7 @@ TEST(StopCondition, PollIsCalledSeldomAndItsErrorStays) {
 
   calls = 0;
   StopCondition stop;
-  stop.set_poll(
-      [](void* user) { return make_error(Code::kAborted, "call ", ++*static_cast<int*>(user)); },
-      &calls);
+  stop.set_poll([](void* user) { return make_error(Code::kAborted, "call ", ++*static_cast<int*>(user)); }, &calls);
   EXPECT_EQ(stop.check().message(), "call 1");
   EXPECT_EQ(stop.check().message(), "call 1");
   EXPECT_TRUE(stop.stopped());

@@ -73,8 +73,7 @@ TEST_F(Machine, Version1) {
 }
 
 TEST_F(Machine, NonsenseIsIgnored) {
-  put("/proc/self/mountinfo",
-      "x\n- - - -\n30 23 0:26 / /sys/fs/cgroup rw - cgroup2\n" + std::string(kMounts2));
+  put("/proc/self/mountinfo", "x\n- - - -\n30 23 0:26 / /sys/fs/cgroup rw - cgroup2\n" + std::string(kMounts2));
   put("/proc/self/cgroup", "\n:\n0::/a\n");
   for (const char* text : {"", "max", "1 0", "-5 100", "x y", "1 2 3", "99999999999999999999 1"}) {
     put("/sys/fs/cgroup/a/cpu.max", text);

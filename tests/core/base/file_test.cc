@@ -33,8 +33,7 @@ class Files : public testing::Test {
     return bytes.ok() ? std::string((*bytes)->text()) : bytes.status().text();
   }
   int entries() const {
-    return static_cast<int>(
-        std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+    return static_cast<int>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
 
   std::string folder_;
@@ -72,8 +71,7 @@ TEST_F(Files, MappingOutlivesTheName) {
 TEST_F(Files, SaysWhyItCannotRead) {
   auto missing = read_file(at("none"));
   EXPECT_EQ(missing.status().code(), Code::kNotFound);
-  EXPECT_EQ(missing.status().message(),
-            "cannot read '" + at("none") + "': there is no such file or folder");
+  EXPECT_EQ(missing.status().message(), "cannot read '" + at("none") + "': there is no such file or folder");
   EXPECT_EQ(read_file(at("none/x")).status().code(), Code::kNotFound);
   EXPECT_EQ(map_file(at("none")).status().code(), Code::kNotFound);
   EXPECT_EQ(FileReader::open(at("none")).status().code(), Code::kNotFound);
@@ -96,8 +94,7 @@ TEST_F(Files, LimitsWhatItReads) {
   EXPECT_TRUE(read_file(at("x"), 5).ok());
   auto status = read_file(at("x"), 4).status();
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
-  EXPECT_EQ(status.message(),
-            "cannot read '" + at("x") + "': it has 5 bytes, more than the 4 allowed");
+  EXPECT_EQ(status.message(), "cannot read '" + at("x") + "': it has 5 bytes, more than the 4 allowed");
   EXPECT_EQ(read_file("/dev/zero", 100'000).status().code(), Code::kResourceExhausted);
 }
 
@@ -141,8 +138,7 @@ TEST_F(Files, WritesInPieces) {
   std::string expected;
   auto writer = FileWriter::create(at("x"));
   ASSERT_TRUE(writer.ok());
-  for (size_t size : {size_t{1}, size_t{65'535}, size_t{65'536}, size_t{0}, size_t{3},
-                      size_t{200'000}, size_t{7}}) {
+  for (size_t size : {size_t{1}, size_t{65'535}, size_t{65'536}, size_t{0}, size_t{3}, size_t{200'000}, size_t{7}}) {
     std::string piece(size, static_cast<char>('a' + expected.size() % 26));
     ASSERT_TRUE(writer->write(piece).ok());
     expected += piece;
@@ -187,8 +183,7 @@ TEST_F(Files, AFullDiskLeavesTheOldFile) {
   Status just_fits = write_file(at("z"), std::string(100'000, 'n'));
   setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_EQ(all_at_once.code(), Code::kResourceExhausted);
-  EXPECT_EQ(all_at_once.message(),
-            "cannot write '" + at("x") + "': the file would pass the limit on file sizes");
+  EXPECT_EQ(all_at_once.message(), "cannot write '" + at("x") + "': the file would pass the limit on file sizes");
   EXPECT_EQ(in_pieces.code(), Code::kResourceExhausted);
   EXPECT_EQ(at_commit.code(), Code::kResourceExhausted);
   EXPECT_TRUE(just_fits.ok()) << just_fits.text();
@@ -198,8 +193,7 @@ TEST_F(Files, AFullDiskLeavesTheOldFile) {
 
 TEST_F(Files, RefusesWhatItMustNotReplace) {
   EXPECT_EQ(write_file(folder_, "x").message(), "cannot write '" + folder_ + "': it is a folder");
-  EXPECT_EQ(write_file("/dev/null", "x").message(),
-            "cannot write '/dev/null': it is not a regular file");
+  EXPECT_EQ(write_file("/dev/null", "x").message(), "cannot write '/dev/null': it is not a regular file");
   EXPECT_EQ(write_file(at("no/folder"), "x").code(), Code::kNotFound);
   EXPECT_EQ(write_file("", "x").code(), Code::kInvalidArgument);
   if (geteuid() != 0) {

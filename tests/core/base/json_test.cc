@@ -131,8 +131,7 @@ TEST(Json, RefusesWhatIsNotJson) {
                           "/**/1",
                           "[1]//",
                           "\v1"}) {
-    EXPECT_EQ(pieces(bad).substr(0, 23), "not valid JSON at byte ")
-        << bad << " gave " << pieces(bad);
+    EXPECT_EQ(pieces(bad).substr(0, 23), "not valid JSON at byte ") << bad << " gave " << pieces(bad);
   }
   EXPECT_EQ(pieces(std::string_view("1\0", 2)).substr(0, 23), "not valid JSON at byte ");
   EXPECT_EQ(pieces("[1, ?]"), "not valid JSON at byte 4: a value is missing");
@@ -142,8 +141,7 @@ TEST(Json, LimitsDepth) {
   std::string fits = std::string(64, '[') + std::string(64, ']');
   EXPECT_EQ(pieces(fits).size(), 256u);
   EXPECT_EQ(pieces(std::string(65, '[')), "not valid JSON at byte 64: it is nested too deeply");
-  EXPECT_EQ(pieces(std::string(10'000'000, '[')),
-            "not valid JSON at byte 64: it is nested too deeply");
+  EXPECT_EQ(pieces(std::string(10'000'000, '[')), "not valid JSON at byte 64: it is nested too deeply");
 }
 
 TEST(Json, ExpectsKindsAndSkips) {
@@ -155,11 +153,9 @@ TEST(Json, ExpectsKindsAndSkips) {
   EXPECT_EQ(reader.text(), "c");
   EXPECT_EQ(*reader.next_int("c"), 7);
   EXPECT_TRUE(reader.expect(JsonEvent::kKey, "it").ok());
-  EXPECT_EQ(reader.next_int("the size").status().message(),
-            "the size should be a number but is a string");
+  EXPECT_EQ(reader.next_int("the size").status().message(), "the size should be a number but is a string");
   EXPECT_TRUE(reader.expect(JsonEvent::kKey, "it").ok());
-  EXPECT_EQ(reader.next_int("the size").status().message(),
-            "the size is 1.5, which is not a whole number of 64 bits");
+  EXPECT_EQ(reader.next_int("the size").status().message(), "the size is 1.5, which is not a whole number of 64 bits");
   JsonReader cut(R"({"a":[1,)");
   EXPECT_TRUE(cut.expect(JsonEvent::kBeginObject, "it").ok());
   EXPECT_TRUE(cut.expect(JsonEvent::kKey, "it").ok());

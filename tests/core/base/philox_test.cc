@@ -21,9 +21,8 @@ TEST(Philox, KnownAnswers) {
   uint32_t ones = 0xffffffff;
   EXPECT_EQ(words(philox4x32({{ones, ones, ones, ones}}, ones, ones)),
             (std::vector<uint32_t>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(
-      words(philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0)),
-      (std::vector<uint32_t>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+  EXPECT_EQ(words(philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0)),
+            (std::vector<uint32_t>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 TEST(Philox, KeyStreamAndPositionMakeTheCounter) {
@@ -124,8 +123,7 @@ TEST(Shuffle, MakesEveryOrderEquallyLikely) {
   int counts[6] = {};
   for (uint64_t epoch = 0; epoch < 12'000; ++epoch) {
     auto order = shuffled(3, 1, epoch);
-    ASSERT_TRUE(
-        std::is_permutation(order.begin(), order.end(), std::vector<int64_t>{0, 1, 2}.begin()));
+    ASSERT_TRUE(std::is_permutation(order.begin(), order.end(), std::vector<int64_t>{0, 1, 2}.begin()));
     ++counts[order[0] * 2 + (order[1] > order[2])];
   }
   for (int count : counts) EXPECT_NEAR(count, 2000, 200);

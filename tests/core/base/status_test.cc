@@ -19,22 +19,11 @@ TEST(Status, SuccessIsEmpty) {
 }
 
 TEST(Status, CodesHaveTheCanonicalNumbersAndNames) {
-  const char* names[] = {"OK",
-                         "CANCELLED",
-                         "UNKNOWN",
-                         "INVALID_ARGUMENT",
-                         "DEADLINE_EXCEEDED",
-                         "NOT_FOUND",
-                         "ALREADY_EXISTS",
-                         "PERMISSION_DENIED",
-                         "RESOURCE_EXHAUSTED",
-                         "FAILED_PRECONDITION",
-                         "ABORTED",
-                         "OUT_OF_RANGE",
-                         "UNIMPLEMENTED",
-                         "INTERNAL",
-                         "UNAVAILABLE",
-                         "DATA_LOSS"};
+  const char* names[] = {
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS"};
   for (int i = 0; i < 16; ++i) EXPECT_STREQ(code_name(static_cast<Code>(i)), names[i]);
   EXPECT_STREQ(code_name(static_cast<Code>(99)), "UNKNOWN");
 }
@@ -68,8 +57,8 @@ TEST(Status, PayloadIsDroppedWithTheLastCopy) {
   {
     Status kept;
     {
-      Status status = invalid("x").with_payload(std::make_shared<const Payload>(
-          &tag, &drops, [](void* data) { ++*static_cast<int*>(data); }));
+      Status status = invalid("x").with_payload(
+          std::make_shared<const Payload>(&tag, &drops, [](void* data) { ++*static_cast<int*>(data); }));
       kept = status.at("n", "o", "f").within("p");
     }
     EXPECT_EQ(drops, 0);

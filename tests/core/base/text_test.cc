@@ -14,8 +14,7 @@ namespace {
 
 TEST(Text, JoinsStringsAndNumbers) {
   EXPECT_EQ(cat(), "");
-  EXPECT_EQ(cat("a", std::string("b"), std::string_view("c"), 'd', 1, -2L, true, false),
-            "abcd1-2truefalse");
+  EXPECT_EQ(cat("a", std::string("b"), std::string_view("c"), 'd', 1, -2L, true, false), "abcd1-2truefalse");
   EXPECT_EQ(cat(std::numeric_limits<int64_t>::min()), "-9223372036854775808");
   EXPECT_EQ(cat(std::numeric_limits<uint64_t>::max()), "18446744073709551615");
   EXPECT_EQ(join(std::vector<int>{1, 2, 3}), "1, 2, 3");
@@ -40,8 +39,7 @@ TEST(Text, ParsesWholeNumbersWhole) {
   EXPECT_EQ(parse_int("-42"), -42);
   EXPECT_EQ(parse_int("+42"), 42);
   EXPECT_EQ(parse_int("9223372036854775807"), std::numeric_limits<int64_t>::max());
-  for (const char* bad :
-       {"", "+", "-", "+-4", "++4", " 4", "4 ", "4x", "0x4", "4.0", "9223372036854775808"}) {
+  for (const char* bad : {"", "+", "-", "+-4", "++4", " 4", "4 ", "4x", "0x4", "4.0", "9223372036854775808"}) {
     EXPECT_EQ(parse_int(bad), std::nullopt) << bad;
   }
 }
@@ -77,15 +75,14 @@ TEST(Text, NumbersTooSmallAreZeroAndTooLargeAreRefused) {
 }
 
 TEST(Text, KnowsUtf8) {
-  for (const char* good :
-       {"", "abc", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-        "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+  for (const char* good : {"", "abc", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+                           "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
     EXPECT_TRUE(is_utf8(good)) << good;
   }
   EXPECT_TRUE(is_utf8(std::string_view("a\0b", 3)));
-  for (const char* bad : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z", "\xe0\x9f\x80",
-                          "\xed\xa0\x80", "\xe1\x80", "\xe1\x80z", "\xf0\x8f\x80\x80",
-                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xf1\x80\x80"}) {
+  for (const char* bad :
+       {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z", "\xe0\x9f\x80", "\xed\xa0\x80", "\xe1\x80",
+        "\xe1\x80z", "\xf0\x8f\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xf1\x80\x80"}) {
     EXPECT_FALSE(is_utf8(bad)) << bad;
   }
 }

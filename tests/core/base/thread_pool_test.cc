@@ -62,8 +62,7 @@ TEST(ThreadPool, HugeCountsDoNotOverflow) {
   std::vector<Block> seen;
   Parallel one;
   one.max_threads = 1;
-  parallel_for(one, count, half + 1, 0,
-               [&](int64_t begin, int64_t end) { seen.emplace_back(begin, end); });
+  parallel_for(one, count, half + 1, 0, [&](int64_t begin, int64_t end) { seen.emplace_back(begin, end); });
   EXPECT_EQ(seen, (std::vector<Block>{{0, half + 1}, {half + 1, count}}));
 }
 
@@ -128,8 +127,7 @@ TEST(ThreadPool, MaxThreadsLimitsWhoTakesPart) {
 
 TEST(ThreadPool, SmallWorkStaysOnTheCaller) {
   auto self = std::this_thread::get_id();
-  parallel_for({}, 100, 1, 10.0,
-               [&](int64_t, int64_t) { EXPECT_EQ(std::this_thread::get_id(), self); });
+  parallel_for({}, 100, 1, 10.0, [&](int64_t, int64_t) { EXPECT_EQ(std::this_thread::get_id(), self); });
 }
 
 TEST(ThreadPool, NestedLoopsRunInline) {

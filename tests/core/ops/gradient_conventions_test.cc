@@ -40,8 +40,7 @@ std::vector<Values> gradients(const std::vector<Values>& inputs, Build build) {
   Status status = session->run(signature, feeds, {}, &outputs);
   EXPECT_TRUE(status.ok()) << status.text();
   std::vector<Values> out;
-  for (const Tensor& tensor : outputs)
-    out.emplace_back(tensor.as<double>(), tensor.as<double>() + tensor.count());
+  for (const Tensor& tensor : outputs) out.emplace_back(tensor.as<double>(), tensor.as<double>() + tensor.count());
   return out;
 }
 
@@ -59,10 +58,9 @@ TEST(GradientConventions, TiesOfMaxAndMinAreSplitEvenly) {
   for (const char* op : {"Max", "Min"}) {
     static const char* current;
     current = op;
-    auto g =
-        gradients({{1, 2, 5}, {1, 2, 5}, {1, 2, 5}}, [](ExprScope& s, const std::vector<Expr>& x) {
-          return make(s, current, {x[0], x[1], x[2]});
-        });
+    auto g = gradients({{1, 2, 5}, {1, 2, 5}, {1, 2, 5}}, [](ExprScope& s, const std::vector<Expr>& x) {
+      return make(s, current, {x[0], x[1], x[2]});
+    });
     for (const Values& each : g) expect_values(each, {1.0 / 3, 1.0 / 3, 1.0 / 3});
   }
   auto g = gradients({{1, 4}, {1, 3}}, [](ExprScope& s, const std::vector<Expr>& x) {
@@ -100,8 +98,7 @@ TEST(GradientConventions, WhereGuardsWhatIsBehindIt) {
 }
 
 TEST(GradientConventions, DivisionByZero) {
-  auto g = gradients({{0, 1}, {0, 0}},
-                     [](ExprScope&, const std::vector<Expr>& x) { return x[0] / x[1]; });
+  auto g = gradients({{0, 1}, {0, 0}}, [](ExprScope&, const std::vector<Expr>& x) { return x[0] / x[1]; });
   expect_values(g[0], {kInf, kInf});
   expect_values(g[1], {kNan, -kInf});
 }
@@ -129,8 +126,7 @@ TEST(GradientConventions, FmodAtAMultiple) {
 TEST(GradientConventions, LossOfIgnoredLabelsAlone) {
   auto g = gradients({{1, 2, 3, 4}}, [](ExprScope& s, const std::vector<Expr>& x) {
     Expr scores = reshape(x[0], constant_ints(s, {2, 2}));
-    return make(s, "SoftmaxCrossEntropyLoss", {scores, constant_ints(s, {-1, -1})},
-                {{"ignore_index", -1}});
+    return make(s, "SoftmaxCrossEntropyLoss", {scores, constant_ints(s, {-1, -1})}, {{"ignore_index", -1}});
   });
   expect_values(g[0], {0, 0, 0, 0});
 }

@@ -14,9 +14,7 @@ class KnownInts : public testing::Test {
     shape_ = shape_of(Expr(scope_, *graph_->add_input("x", std::move(type))));
   }
   Expr ints(const std::vector<int64_t>& values) { return constant_ints(scope_, values); }
-  Expr op(const char* name, std::initializer_list<Expr> inputs) {
-    return make(scope_, name, inputs);
-  }
+  Expr op(const char* name, std::initializer_list<Expr> inputs) { return make(scope_, name, inputs); }
   std::string known(Expr x) {
     EXPECT_TRUE(scope_.status().ok()) << scope_.status().text();
     return x.type().ints == nullptr ? "unknown" : dims_text(*x.type().ints);

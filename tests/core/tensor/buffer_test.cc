@@ -37,8 +37,8 @@ TEST(Buffer, CountsBytesInUse) {
 
 TEST(Buffer, RefusesWhatCannotBe) {
   int64_t before = buffer_bytes_in_use();
-  for (int64_t bytes : {int64_t{-1}, std::numeric_limits<int64_t>::min(),
-                        std::numeric_limits<int64_t>::max(), (int64_t{1} << 47) + 1}) {
+  for (int64_t bytes : {int64_t{-1}, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
+                        (int64_t{1} << 47) + 1}) {
     EXPECT_EQ(Buffer::allocate(bytes).status().code(), Code::kResourceExhausted) << bytes;
   }
   EXPECT_EQ(buffer_bytes_in_use(), before);
@@ -53,8 +53,8 @@ TEST(Buffer, LimitFailsCleanly) {
   set_buffer_limit(0);
   EXPECT_TRUE(fits.ok());
   EXPECT_EQ(too_much.status().code(), Code::kResourceExhausted);
-  EXPECT_EQ(too_much.status().message(), cat("allocating 100 bytes would pass the limit of ",
-                                             before + 1000, " bytes (", before + 960, " in use)"));
+  EXPECT_EQ(too_much.status().message(),
+            cat("allocating 100 bytes would pass the limit of ", before + 1000, " bytes (", before + 960, " in use)"));
   EXPECT_EQ(buffer_bytes_in_use(), before + 960);
 }
 

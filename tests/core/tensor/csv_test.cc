@@ -15,9 +15,7 @@ namespace {
 using Header = CsvOptions::Header;
 using Names = std::vector<std::string>;
 
-CsvOptions with(Header header, DType dtype = DType::kF64, char delimiter = ',') {
-  return {dtype, delimiter, header};
-}
+CsvOptions with(Header header, DType dtype = DType::kF64, char delimiter = ',') { return {dtype, delimiter, header}; }
 
 // "[2, 2] 1 2 3 4", or the error.
 std::string numbers(std::string_view text, CsvOptions options = with(Header::kAuto)) {
@@ -67,24 +65,18 @@ TEST(Csv, OtherDelimiters) {
 
 TEST(Csv, Types) {
   EXPECT_EQ(numbers("16777217,0.1\n", with(Header::kAuto, DType::kF32)), "[1, 2] 16777216 0.1");
-  EXPECT_EQ(numbers("9223372036854775807,-1\n", with(Header::kAuto, DType::kI64)),
-            "[1, 2] 9223372036854775807 -1");
+  EXPECT_EQ(numbers("9223372036854775807,-1\n", with(Header::kAuto, DType::kI64)), "[1, 2] 9223372036854775807 -1");
   EXPECT_EQ(numbers("1.5\n", with(Header::kAuto, DType::kI64)),
             "line 1, column 1: '1.5' is not a whole number of 64 bits");
   EXPECT_EQ(numbers("9223372036854775808\n", with(Header::kNo, DType::kI64)),
             "line 1, column 1: '9223372036854775808' is not a whole number of 64 bits");
-  EXPECT_EQ(numbers("1e39\n", with(Header::kAuto, DType::kF32)),
-            "line 1, column 1: '1e39' is too large for f32");
-  EXPECT_EQ(numbers("1e999\n", with(Header::kAuto)),
-            "line 1, column 1: '1e999' is too large for f64");
-  EXPECT_EQ(numbers("1\n", with(Header::kAuto, DType::kI32)),
-            "a CSV file is read as f32, f64 or i64, not as i32");
+  EXPECT_EQ(numbers("1e39\n", with(Header::kAuto, DType::kF32)), "line 1, column 1: '1e39' is too large for f32");
+  EXPECT_EQ(numbers("1e999\n", with(Header::kAuto)), "line 1, column 1: '1e999' is too large for f64");
+  EXPECT_EQ(numbers("1\n", with(Header::kAuto, DType::kI32)), "a CSV file is read as f32, f64 or i64, not as i32");
 }
 
 TEST(Csv, HeaderLines) {
-  auto names = [](std::string_view text, Header header) {
-    return parse_csv(text, with(header))->columns;
-  };
+  auto names = [](std::string_view text, Header header) { return parse_csv(text, with(header))->columns; };
   EXPECT_EQ(names("a,b\n1,2\n", Header::kAuto), (Names{"a", "b"}));
   EXPECT_EQ(numbers("a,b\n1,2\n"), "[1, 2] 1 2");
   EXPECT_EQ(names("1,2\n3,4\n", Header::kAuto), Names());
@@ -106,8 +98,7 @@ TEST(Csv, QuotedFields) {
   EXPECT_EQ(numbers("\"two\nlines\",b\n1,x\n"), "line 3, column 2: 'x' is not a number");
   EXPECT_EQ(numbers("1,\"2\n"), "line 1, column 2: a quoted field does not end");
   EXPECT_EQ(numbers("1,\"2\"3\n"), "line 1, column 2: something follows the closing quote");
-  EXPECT_EQ(numbers("1,2\n3,4\"5\"\n"),
-            "line 2, column 2: a quote stands in the middle of a field");
+  EXPECT_EQ(numbers("1,2\n3,4\"5\"\n"), "line 2, column 2: a quote stands in the middle of a field");
 }
 
 TEST(Csv, ErrorsSayWhere) {
@@ -121,8 +112,7 @@ TEST(Csv, ErrorsSayWhere) {
   EXPECT_EQ(numbers("1,2\n1 2,1\n"), "line 2, column 1: '1 2' is not a number");
   EXPECT_EQ(numbers("1\n" + std::string(50, 'y')),
             "line 2, column 1: '" + std::string(40, 'y') + "...' is not a number");
-  EXPECT_EQ(numbers("# comment\n1\n", with(Header::kNo)),
-            "line 1, column 1: '# comment' is not a number");
+  EXPECT_EQ(numbers("# comment\n1\n", with(Header::kNo)), "line 1, column 1: '# comment' is not a number");
 }
 
 TEST(Csv, SurvivesDamage) {
@@ -132,8 +122,7 @@ TEST(Csv, SurvivesDamage) {
       std::string damaged = text;
       damaged[i] = static_cast<char>(damaged[i] ^ 1 << bit);
       for (Header header : {Header::kAuto, Header::kNo, Header::kYes}) {
-        for (DType dtype : {DType::kF32, DType::kF64, DType::kI64})
-          numbers(damaged, with(header, dtype));
+        for (DType dtype : {DType::kF32, DType::kF64, DType::kI64}) numbers(damaged, with(header, dtype));
       }
     }
     numbers(text.substr(0, i));

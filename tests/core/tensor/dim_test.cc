@@ -9,8 +9,7 @@ namespace weft {
 namespace {
 
 const Dim a = Dim::symbol("a"), b = Dim::symbol("b");
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max(),
-                  kLeast = std::numeric_limits<int64_t>::min();
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max(), kLeast = std::numeric_limits<int64_t>::min();
 
 TEST(Dim, Numbers) {
   EXPECT_TRUE(Dim().is(0));
@@ -106,8 +105,7 @@ TEST(Dims, Broadcast) {
   EXPECT_EQ(*broadcast({1}, {0}), (Dims{0}));
   EXPECT_EQ(*broadcast({a}, {4}), (Dims{4}));
   EXPECT_EQ(dims_text(*broadcast({b}, {a})), "[broadcast(a, b)]");
-  EXPECT_EQ(broadcast({2, 3}, {4}).status().message(),
-            "shapes [2, 3] and [4] do not broadcast: 3 meets 4");
+  EXPECT_EQ(broadcast({2, 3}, {4}).status().message(), "shapes [2, 3] and [4] do not broadcast: 3 meets 4");
   EXPECT_FALSE(broadcast({0}, {2}).ok());
 }
 
@@ -119,12 +117,11 @@ TEST(Dims, Parse) {
   Dims unknown = *parse_dims("?,?", "in");
   EXPECT_FALSE(unknown[0] == unknown[1]);
   EXPECT_EQ(dims_text(unknown), "[?in.0, ?in.1]");
-  for (const char* bad : {",", "2,", ",2", "2,,3", "-1", "2.5", "a b", "3x", "a-b", "[2",
-                          "9223372036854775808", "\xc3\xa9"}) {
+  for (const char* bad :
+       {",", "2,", ",2", "2,,3", "-1", "2.5", "a b", "3x", "a-b", "[2", "9223372036854775808", "\xc3\xa9"}) {
     EXPECT_FALSE(parse_dims(bad, "x").ok()) << bad;
   }
-  EXPECT_EQ(parse_dims("-1", "x").status().message(),
-            "dimension -1 is negative; write '?' for an unknown one");
+  EXPECT_EQ(parse_dims("-1", "x").status().message(), "dimension -1 is negative; write '?' for an unknown one");
 }
 
 TEST(Dims, Concrete) {

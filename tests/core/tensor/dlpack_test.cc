@@ -15,8 +15,7 @@ using namespace dlpack;
 static_assert(offsetof(DLTensor, device) == 8 && offsetof(DLTensor, ndim) == 16);
 static_assert(offsetof(DLTensor, dtype) == 20 && offsetof(DLTensor, shape) == 24);
 static_assert(offsetof(DLTensor, strides) == 32 && offsetof(DLTensor, byte_offset) == 40);
-static_assert(offsetof(DLManagedTensor, manager_ctx) == 48 &&
-              offsetof(DLManagedTensor, deleter) == 56);
+static_assert(offsetof(DLManagedTensor, manager_ctx) == 48 && offsetof(DLManagedTensor, deleter) == 56);
 static_assert(offsetof(DLManagedTensorVersioned, manager_ctx) == 8);
 static_assert(offsetof(DLManagedTensorVersioned, deleter) == 16);
 static_assert(offsetof(DLManagedTensorVersioned, flags) == 24);
@@ -79,11 +78,10 @@ TEST(Dlpack, RoundTripsEveryType) {
 // The codes and bits as other libraries write them.
 TEST(Dlpack, TypeCodes) {
   const std::tuple<DType, int, int> expected[] = {
-      {DType::kI64, 0, 64},        {DType::kU8, 1, 8},      {DType::kF16, 2, 16},
-      {DType::kF64, 2, 64},        {DType::kBF16, 4, 16},   {DType::kC64, 5, 64},
-      {DType::kC128, 5, 128},      {DType::kBool, 6, 8},    {DType::kF8E4M3FN, 10, 8},
-      {DType::kF8E4M3FNUZ, 11, 8}, {DType::kF8E5M2, 12, 8}, {DType::kF8E5M2FNUZ, 13, 8},
-      {DType::kF8E8M0, 14, 8},     {DType::kF4E2M1, 17, 4}, {DType::kI4, 0, 4}};
+      {DType::kI64, 0, 64},      {DType::kU8, 1, 8},          {DType::kF16, 2, 16},    {DType::kF64, 2, 64},
+      {DType::kBF16, 4, 16},     {DType::kC64, 5, 64},        {DType::kC128, 5, 128},  {DType::kBool, 6, 8},
+      {DType::kF8E4M3FN, 10, 8}, {DType::kF8E4M3FNUZ, 11, 8}, {DType::kF8E5M2, 12, 8}, {DType::kF8E5M2FNUZ, 13, 8},
+      {DType::kF8E8M0, 14, 8},   {DType::kF4E2M1, 17, 4},     {DType::kI4, 0, 4}};
   for (auto [dtype, code, bits] : expected) {
     auto* managed = *to_dlpack(*Tensor::make(dtype, {2}));
     EXPECT_EQ(managed->dl_tensor.dtype.code, code) << dtype_name(dtype);
@@ -94,8 +92,7 @@ TEST(Dlpack, TypeCodes) {
 
 TEST(Dlpack, ReadOnlyMemory) {
   float values[2] = {1, 2};
-  Tensor tensor =
-      *Tensor::over(DType::kF32, {2}, Buffer::borrow(values, 8, false, nullptr, nullptr));
+  Tensor tensor = *Tensor::over(DType::kF32, {2}, Buffer::borrow(values, 8, false, nullptr, nullptr));
   auto* managed = *to_dlpack(tensor);
   EXPECT_EQ(managed->flags, 1u);
   Tensor back = *from_dlpack(managed);
@@ -117,10 +114,8 @@ TEST(Dlpack, RefusesToExport) {
   EXPECT_EQ(to_dlpack(*Tensor::from_strings({1}, {"a"})).status().code(), Code::kUnimplemented);
   EXPECT_EQ(to_dlpack(Tensor::sequence({})).status().code(), Code::kInvalidArgument);
   EXPECT_EQ(to_dlpack(Tensor()).status().code(), Code::kUnimplemented);
-  EXPECT_EQ(to_dlpack_unversioned(*Tensor::from_strings({1}, {"a"})).status().code(),
-            Code::kUnimplemented);
-  EXPECT_EQ(to_dlpack_unversioned(*Tensor::make(DType::kI4, {2})).status().code(),
-            Code::kUnimplemented);
+  EXPECT_EQ(to_dlpack_unversioned(*Tensor::from_strings({1}, {"a"})).status().code(), Code::kUnimplemented);
+  EXPECT_EQ(to_dlpack_unversioned(*Tensor::make(DType::kI4, {2})).status().code(), Code::kUnimplemented);
 }
 
 // Another library's tensor that counts how often it is let go.
@@ -218,14 +213,11 @@ TYPED_TEST(DlpackImport, RefusesWhatItCannotTake) {
   EXPECT_NE(problem([](F& f) { f.managed.dl_tensor.dtype = {6, 1, 1}; }), "");
   EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.ndim = -1; }), "the tensor has -1 dimensions");
   EXPECT_NE(problem([](F& f) { f.managed.dl_tensor.ndim = 65; }), "");
-  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.shape = nullptr; }),
-            "the tensor has dimensions but no shape");
-  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.data = nullptr; }),
-            "the tensor has elements but no memory");
+  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.shape = nullptr; }), "the tensor has dimensions but no shape");
+  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.data = nullptr; }), "the tensor has elements but no memory");
   EXPECT_EQ(problem([](F& f) { f.shape[0] = -2; }), "shape [-2, 3] has a negative dimension");
   EXPECT_NE(problem([](F& f) { f.shape[0] = int64_t{1} << 62; }), "");
-  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.byte_offset = 2; }),
-            "memory for f32 must be aligned to 4 bytes");
+  EXPECT_EQ(problem([](F& f) { f.managed.dl_tensor.byte_offset = 2; }), "memory for f32 must be aligned to 4 bytes");
   EXPECT_FALSE(from_dlpack(static_cast<TypeParam*>(nullptr)).ok());
 }
 

@@ -18,13 +18,12 @@ TEST(DType, HasOnnxNumbersAndSizes) {
     int number, bits;
   };
   for (Row row :
-       {Row{"f32", 1, 32},   {"u8", 2, 8},          {"i8", 3, 8},      {"u16", 4, 16},
-        {"i16", 5, 16},      {"i32", 6, 32},        {"i64", 7, 64},    {"string", 8, 0},
-        {"bool", 9, 8},      {"f16", 10, 16},       {"f64", 11, 64},   {"u32", 12, 32},
-        {"u64", 13, 64},     {"c64", 14, 64},       {"c128", 15, 128}, {"bf16", 16, 16},
-        {"f8e4m3fn", 17, 8}, {"f8e4m3fnuz", 18, 8}, {"f8e5m2", 19, 8}, {"f8e5m2fnuz", 20, 8},
-        {"u4", 21, 4},       {"i4", 22, 4},         {"f4e2m1", 23, 4}, {"f8e8m0", 24, 8},
-        {"u2", 25, 2},       {"i2", 26, 2}}) {
+       {Row{"f32", 1, 32}, {"u8", 2, 8},        {"i8", 3, 8},          {"u16", 4, 16},    {"i16", 5, 16},
+        {"i32", 6, 32},    {"i64", 7, 64},      {"string", 8, 0},      {"bool", 9, 8},    {"f16", 10, 16},
+        {"f64", 11, 64},   {"u32", 12, 32},     {"u64", 13, 64},       {"c64", 14, 64},   {"c128", 15, 128},
+        {"bf16", 16, 16},  {"f8e4m3fn", 17, 8}, {"f8e4m3fnuz", 18, 8}, {"f8e5m2", 19, 8}, {"f8e5m2fnuz", 20, 8},
+        {"u4", 21, 4},     {"i4", 22, 4},       {"f4e2m1", 23, 4},     {"f8e8m0", 24, 8}, {"u2", 25, 2},
+        {"i2", 26, 2}}) {
     auto dtype = parse_dtype(row.name);
     ASSERT_TRUE(dtype.ok()) << row.name;
     EXPECT_EQ(static_cast<int>(*dtype), row.number) << row.name;
@@ -35,15 +34,12 @@ TEST(DType, HasOnnxNumbersAndSizes) {
 }
 
 TEST(DType, RefusesOthers) {
-  for (int32_t number :
-       {0, -1, 27, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()}) {
+  for (int32_t number : {0, -1, 27, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()}) {
     EXPECT_FALSE(checked_dtype(number).ok()) << number;
   }
   EXPECT_EQ(checked_dtype(0).status().message(), "dtype 0 is not one of 1 (f32) to 26 (i2)");
-  for (const char* name : {"", "none", "F32", "float", "f32 "})
-    EXPECT_FALSE(parse_dtype(name).ok()) << name;
-  EXPECT_EQ(parse_dtype("float").status().message().substr(0, 42),
-            "unknown dtype 'float'; known are f32, u8, ");
+  for (const char* name : {"", "none", "F32", "float", "f32 "}) EXPECT_FALSE(parse_dtype(name).ok()) << name;
+  EXPECT_EQ(parse_dtype("float").status().message().substr(0, 42), "unknown dtype 'float'; known are f32, u8, ");
 }
 
 TEST(DType, PackedTypesFillTheLastByte) {
@@ -57,8 +53,7 @@ TEST(DType, PackedTypesFillTheLastByte) {
 }
 
 TEST(DType, Kinds) {
-  EXPECT_TRUE(is_float(DType::kBF16) && is_float(DType::kF4E2M1) && !is_float(DType::kI4) &&
-              !is_float(DType::kC64));
+  EXPECT_TRUE(is_float(DType::kBF16) && is_float(DType::kF4E2M1) && !is_float(DType::kI4) && !is_float(DType::kC64));
   EXPECT_TRUE(is_integer(DType::kU2) && !is_integer(DType::kBool) && !is_integer(DType::kF32));
   EXPECT_TRUE(is_complex(DType::kC64) && is_complex(DType::kC128) && !is_complex(DType::kF64));
   EXPECT_EQ(dtype_set_text(set_of(DType::kF64, DType::kF32)), "f32, f64");
@@ -95,8 +90,7 @@ TEST(Half, Literals) {
   EXPECT_EQ(float_to_f16(-0.0f), 0x8000);
   EXPECT_EQ(float_to_f16(1.0f + 0x1p-11f), 0x3c00);
   EXPECT_EQ(float_to_f16(1.0f + 0x3p-11f), 0x3c02);
-  EXPECT_TRUE(std::isnan(
-      f16_to_float(float_to_f16(from_bits(0x7f800001)))));  // payload in the low bits alone
+  EXPECT_TRUE(std::isnan(f16_to_float(float_to_f16(from_bits(0x7f800001)))));  // payload in the low bits alone
   EXPECT_EQ(f16_to_float(0x0001), 0x1p-24f);
   EXPECT_EQ(f16_to_float(0x83ff), -0x1.ff8p-15f);
 }

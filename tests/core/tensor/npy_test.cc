@@ -53,9 +53,8 @@ std::string version(int major, const std::string& header, const std::string& dat
   return out + header + data;
 }
 
-const std::string kMatrix =
-    numpy_file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
-               "\0\0\0\0\0\0\x80?\0\0\0@\0\0@@\0\0\x80@\0\0\xa0@"s);
+const std::string kMatrix = numpy_file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
+                                       "\0\0\0\0\0\0\x80?\0\0\0@\0\0@@\0\0\x80@\0\0\xa0@"s);
 Tensor matrix() { return *Tensor::vector<float>({0, 1, 2, 3, 4, 5}).reshaped({2, 3}); }
 
 TEST_F(Npy, ReadsAndWritesWhatNumpyDoes) {
@@ -63,15 +62,13 @@ TEST_F(Npy, ReadsAndWritesWhatNumpyDoes) {
   ASSERT_TRUE(write_npy(path_, matrix()).ok());
   EXPECT_EQ(get(), kMatrix);
 
-  std::string scalar =
-      numpy_file("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "\0\0\0\0\0\0\xf8?"s);
+  std::string scalar = numpy_file("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "\0\0\0\0\0\0\xf8?"s);
   EXPECT_TRUE(read(scalar)->same_bits(Tensor::scalar(1.5)));
   ASSERT_TRUE(write_npy(path_, Tensor::scalar(1.5)).ok());
   EXPECT_EQ(get(), scalar);
 
   Tensor flag = *Tensor::scalar(true).reshaped({1});
-  std::string vector =
-      numpy_file("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", "\1");
+  std::string vector = numpy_file("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", "\1");
   EXPECT_TRUE(read(vector)->same_bits(flag));
   ASSERT_TRUE(write_npy(path_, flag).ok());
   EXPECT_EQ(get(), vector);
@@ -90,9 +87,8 @@ TEST_F(Npy, LeavesTheSameRoomAsNumpy) {
 }
 
 TEST_F(Npy, EveryDtype) {
-  for (DType dtype : {DType::kBool, DType::kI8, DType::kU8, DType::kI16, DType::kU16, DType::kI32,
-                      DType::kU32, DType::kI64, DType::kU64, DType::kF16, DType::kF32, DType::kF64,
-                      DType::kC64, DType::kC128}) {
+  for (DType dtype : {DType::kBool, DType::kI8, DType::kU8, DType::kI16, DType::kU16, DType::kI32, DType::kU32,
+                      DType::kI64, DType::kU64, DType::kF16, DType::kF32, DType::kF64, DType::kC64, DType::kC128}) {
     Tensor tensor = *Tensor::make(dtype, {3, 1, 2});
     std::memset(tensor.mutable_data(), 1, tensor.bytes());
     ASSERT_TRUE(write_npy(path_, tensor).ok());
@@ -100,8 +96,8 @@ TEST_F(Npy, EveryDtype) {
   }
   for (DType dtype : {DType::kBF16, DType::kI4, DType::kF8E5M2, DType::kString}) {
     Status status = write_npy(path_, *Tensor::make(dtype, {2}));
-    EXPECT_EQ(status.message(), cat("cannot save ", dtype_name(dtype), "[2] to '", path_,
-                                    "': the NPY format has no type for it"));
+    EXPECT_EQ(status.message(),
+              cat("cannot save ", dtype_name(dtype), "[2] to '", path_, "': the NPY format has no type for it"));
   }
   EXPECT_EQ(write_npy(path_, Tensor::sequence({})).code(), Code::kUnimplemented);
 }
@@ -112,8 +108,7 @@ TEST_F(Npy, OtherSpellings) {
        {"{\"shape\":(2,),\"descr\":\"<f4\",\"fortran_order\":False}",
         "{'descr':'=f4','fortran_order':False,'shape':(2L,)}",
         "  { 'descr' : '<f4' , 'fortran_order' : True , 'shape' : ( 2 , ) , } \n",
-        "{'descr':'<f4','fortran_order':False,'shape':(1, 2)}",
-        "{'descr':'<f4','fortran_order':False,'shape':(2)}"}) {
+        "{'descr':'<f4','fortran_order':False,'shape':(1, 2)}", "{'descr':'<f4','fortran_order':False,'shape':(2)}"}) {
     for (int major : {1, 2, 3}) EXPECT_EQ(problem(version(major, header, data)), "none") << header;
   }
 }
@@ -128,8 +123,7 @@ TEST_F(Npy, LongHeadersTakeVersionTwo) {
 }
 
 TEST_F(Npy, RefusesWhatItCannotRead) {
-  auto of = [&](const std::string& descr,
-                const std::string& rest = "'fortran_order': False, 'shape': (1,)") {
+  auto of = [&](const std::string& descr, const std::string& rest = "'fortran_order': False, 'shape': (1,)") {
     return problem(version(1, "{'descr': " + descr + ", " + rest + ", }", std::string(8, '\0')));
   };
   EXPECT_EQ(of("'>f8'"), "its numbers are big-endian ('>f8'); save it with .astype('<f8')");
@@ -143,22 +137,18 @@ TEST_F(Npy, RefusesWhatItCannotRead) {
   EXPECT_EQ(of("[('a', '<f4')]"), "its elements are records; save each field on its own");
   EXPECT_EQ(of("'<f4'", "'fortran_order': True, 'shape': (1, 2)"),
             "it is in Fortran order; save it with numpy.ascontiguousarray(...)");
-  EXPECT_EQ(of("'<f4'", "'fortran_order': False, 'shape': (3,)"),
-            "it should hold f32[3] but has 8 bytes of data");
-  EXPECT_EQ(of("'<f4'", "'fortran_order': False, 'shape': (1,)"),
-            "it should hold f32[1] but has 8 bytes of data");
+  EXPECT_EQ(of("'<f4'", "'fortran_order': False, 'shape': (3,)"), "it should hold f32[3] but has 8 bytes of data");
+  EXPECT_EQ(of("'<f4'", "'fortran_order': False, 'shape': (1,)"), "it should hold f32[1] but has 8 bytes of data");
   EXPECT_EQ(of("'<f4'", "'fortran_order': False, 'shape': (4611686018427387905,)"),
             "it should hold f32[4611686018427387905] but has 8 bytes of data");
-  EXPECT_EQ(
-      problem(numpy_file("{'descr': '|b1', 'fortran_order': False, 'shape': (2,), }", "\1\2")),
-      "it holds a bool that is neither 0 nor 1, at 1");
+  EXPECT_EQ(problem(numpy_file("{'descr': '|b1', 'fortran_order': False, 'shape': (2,), }", "\1\2")),
+            "it holds a bool that is neither 0 nor 1, at 1");
 }
 
 TEST_F(Npy, RefusesBrokenHeaders) {
   const std::string malformed = "its header is not the dict that NumPy writes";
   for (const char* header :
-       {"", "{", "{}", "x", "{'descr': '<f4'}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
+       {"", "{", "{}", "x", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': 1}",
         "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
@@ -167,9 +157,8 @@ TEST_F(Npy, RefusesBrokenHeaders) {
         "{'descr': '<f4', 'fortran_order': False, 'shape': (,)}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
         "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}",
-        "{'descr': '<f4, 'fortran_order': False}",
-        "{'descr': '<f4' 'fortran_order': False, 'shape': (1,)}", "{'descr' '<f4'}",
-        "{'de\\x73cr': '<f4'}"}) {
+        "{'descr': '<f4, 'fortran_order': False}", "{'descr': '<f4' 'fortran_order': False, 'shape': (1,)}",
+        "{'descr' '<f4'}", "{'de\\x73cr': '<f4'}"}) {
     EXPECT_EQ(problem(version(1, header, "")), malformed) << header;
   }
   EXPECT_EQ(problem(""), "it is too short for an NPY file");
@@ -191,8 +180,7 @@ TEST_F(Npy, SurvivesDamage) {
       EXPECT_LE(tensor->bytes(), 24);
     }
   }
-  for (size_t size = 0; size < kMatrix.size(); size += 3)
-    EXPECT_NE(problem(kMatrix.substr(0, size)), "none");
+  for (size_t size = 0; size < kMatrix.size(); size += 3) EXPECT_NE(problem(kMatrix.substr(0, size)), "none");
 }
 
 }  // namespace

@@ -112,10 +112,9 @@ TEST_F(Safetensors, MappedTensorsOutliveTheFileObject) {
 }
 
 TEST_F(Safetensors, KeepsOrderAndAligns) {
-  NamedTensors tensors = {
-      {"z", Tensor::scalar<bool>(true)}, {"a", Tensor::scalar<float>(1)},
-      {"m", Tensor::scalar<double>(2)},  {"empty", *Tensor::make(DType::kF32, {0, 5})},
-      {"", Tensor::scalar<int32_t>(3)},  {"\u00e9\"\\\n", Tensor::scalar<int64_t>(4)}};
+  NamedTensors tensors = {{"z", Tensor::scalar<bool>(true)}, {"a", Tensor::scalar<float>(1)},
+                          {"m", Tensor::scalar<double>(2)},  {"empty", *Tensor::make(DType::kF32, {0, 5})},
+                          {"", Tensor::scalar<int32_t>(3)},  {"\u00e9\"\\\n", Tensor::scalar<int64_t>(4)}};
   ASSERT_TRUE(write_safetensors(path_, tensors, {{"b", "1"}, {"a", "\u20ac"}}).ok());
   auto file = SafetensorsFile::open(path_, true);
   ASSERT_TRUE(file.ok()) << file.status().text();
@@ -161,9 +160,9 @@ TEST_F(Safetensors, EveryDtypeOfTheFormat) {
                                                  {"F4", DType::kF4E2M1}};
   for (auto [name, dtype] : types) {
     int64_t bytes = dtype_bytes(dtype, 6);
-    auto file = parse(with_length(
-        cat(R"({"x":{"dtype":")", name, R"(","shape":[2,3],"data_offsets":[0,)", bytes, "]}}"),
-        std::string(bytes, '\1')));
+    auto file =
+        parse(with_length(cat(R"({"x":{"dtype":")", name, R"(","shape":[2,3],"data_offsets":[0,)", bytes, "]}}"),
+                          std::string(bytes, '\1')));
     ASSERT_TRUE(file.ok()) << name << " " << file.status().text();
     auto tensor = file->tensor("x");
     ASSERT_TRUE(tensor.ok());
@@ -176,46 +175,36 @@ TEST_F(Safetensors, EveryDtypeOfTheFormat) {
 TEST_F(Safetensors, RefusesToWriteWhatTheFormatCannotHold) {
   put("old");
   auto refuse = [&](const std::string& name, Tensor tensor, Metadata metadata = {}) {
-    Status status =
-        write_safetensors(path_, {{"ok", Tensor::scalar(1.0f)}, {name, tensor}}, metadata);
+    Status status = write_safetensors(path_, {{"ok", Tensor::scalar(1.0f)}, {name, tensor}}, metadata);
     EXPECT_EQ(get(), "old");
     return status.message();
   };
   EXPECT_EQ(refuse("s", *Tensor::from_strings({2}, {"a", "b"})),
             "'s' is string[2]; safetensors has no dtype for string");
-  EXPECT_EQ(refuse("c", *Tensor::make(DType::kC128, {1})),
-            "'c' is c128[1]; safetensors has no dtype for c128");
-  EXPECT_EQ(refuse("f", *Tensor::make(DType::kF4E2M1, {3})),
-            "'f' is f4e2m1[3], which does not fill whole bytes");
+  EXPECT_EQ(refuse("c", *Tensor::make(DType::kC128, {1})), "'c' is c128[1]; safetensors has no dtype for c128");
+  EXPECT_EQ(refuse("f", *Tensor::make(DType::kF4E2M1, {3})), "'f' is f4e2m1[3], which does not fill whole bytes");
   EXPECT_EQ(refuse("q", Tensor::sequence({})),
             "'q' is no tensor but sequence of 0; a safetensors file holds tensors alone");
   EXPECT_EQ(refuse("ok", Tensor::scalar(1.0f)), "two tensors have the name 'ok'");
-  EXPECT_EQ(refuse("__metadata__", Tensor::scalar(1.0f)),
-            "'__metadata__' is not allowed as the name of a tensor");
+  EXPECT_EQ(refuse("__metadata__", Tensor::scalar(1.0f)), "'__metadata__' is not allowed as the name of a tensor");
   EXPECT_EQ(refuse("\xff", Tensor::scalar(1.0f)), "the name of a tensor is not UTF-8");
-  EXPECT_EQ(refuse("x", Tensor::scalar(1.0f), {{"k", "1"}, {"k", "2"}}),
-            "the metadata has two entries 'k'");
-  EXPECT_EQ(refuse("x", Tensor::scalar(1.0f), {{"k", "\x80"}}),
-            "the metadata entry 'k' is not UTF-8");
+  EXPECT_EQ(refuse("x", Tensor::scalar(1.0f), {{"k", "1"}, {"k", "2"}}), "the metadata has two entries 'k'");
+  EXPECT_EQ(refuse("x", Tensor::scalar(1.0f), {{"k", "\x80"}}), "the metadata entry 'k' is not UTF-8");
   EXPECT_EQ(refuse("e", Tensor()).substr(0, 16), "'e' is no tensor");
 }
 
 TEST(SafetensorsHeader, SizeIsChecked) {
-  EXPECT_EQ(parse("1234567").status().message(),
-            "it has 7 bytes; the size of the header alone takes 8");
+  EXPECT_EQ(parse("1234567").status().message(), "it has 7 bytes; the size of the header alone takes 8");
   EXPECT_EQ(parse(std::string(8, '\xff')).status().message(),
             "the header claims 18446744073709551615 bytes, more than the 100000000 allowed");
-  EXPECT_EQ(parse("\x05\0\0\0\0\0\0\0{}"s).status().message(),
-            "the header claims 5 bytes but only 2 follow");
-  EXPECT_EQ(parse(std::string(8, '\0')).status().message(),
-            "not valid JSON at byte 0: it ends too early");
+  EXPECT_EQ(parse("\x05\0\0\0\0\0\0\0{}"s).status().message(), "the header claims 5 bytes but only 2 follow");
+  EXPECT_EQ(parse(std::string(8, '\0')).status().message(), "not valid JSON at byte 0: it ends too early");
 }
 
 std::string entry(const std::string& inside) { return R"({"x":{)" + inside + "}}"; }
 
 TEST(SafetensorsHeader, EveryClaimIsChecked) {
-  const std::string dtype = R"("dtype":"F32")", shape = R"("shape":[2])",
-                    offsets = R"("data_offsets":[0,8])";
+  const std::string dtype = R"("dtype":"F32")", shape = R"("shape":[2])", offsets = R"("data_offsets":[0,8])";
   const std::string data(8, '\0');
   EXPECT_EQ(problem(entry(dtype + "," + shape + "," + offsets), data), "none");
   EXPECT_EQ(problem(entry(offsets + R"(,"later":[{"a":1}],)" + shape + "," + dtype), data), "none");
@@ -231,8 +220,7 @@ TEST(SafetensorsHeader, EveryClaimIsChecked) {
             "tensor 'x': safetensors dtype 'F7' is not supported");
   EXPECT_EQ(problem(entry(R"("dtype":1,)" + shape + "," + offsets), data),
             "the dtype of tensor 'x' should be a string but is a number");
-  for (const char* bad :
-       {"[-1]", "[1.0]", "[1e1]", "[9223372036854775808]", "[\"2\"]", "[null]", "[true]"}) {
+  for (const char* bad : {"[-1]", "[1.0]", "[1e1]", "[9223372036854775808]", "[\"2\"]", "[null]", "[true]"}) {
     EXPECT_EQ(problem(entry(dtype + R"(,"shape":)" + bad + "," + offsets), data),
               "the shape of tensor 'x' has a dimension that is no size")
         << bad;
@@ -247,14 +235,12 @@ TEST(SafetensorsHeader, EveryClaimIsChecked) {
   EXPECT_EQ(problem(entry(dtype + R"(,"shape":[4294967296,4294967296],)" + offsets), data),
             "tensor 'x': shape [4294967296, 4294967296] has too many elements");
   for (const char* range : {"[0,9]", "[-1,8]", "[8,0]", "[9,9]", "[0,9223372036854775807]"}) {
-    EXPECT_EQ(
-        problem(entry(dtype + "," + shape + R"(,"data_offsets":)" + range), data).substr(0, 25),
-        "tensor 'x' lies at bytes ")
+    EXPECT_EQ(problem(entry(dtype + "," + shape + R"(,"data_offsets":)" + range), data).substr(0, 25),
+              "tensor 'x' lies at bytes ")
         << range;
   }
   for (const char* odd : {"[0]", "[0,8,8]", "0", "[0,8.0]", "[]"}) {
-    EXPECT_NE(problem(entry(dtype + "," + shape + R"(,"data_offsets":)" + odd), data), "none")
-        << odd;
+    EXPECT_NE(problem(entry(dtype + "," + shape + R"(,"data_offsets":)" + odd), data), "none") << odd;
   }
   EXPECT_EQ(problem(entry(R"("dtype":"F4","shape":[3],"data_offsets":[0,2])"), "ab"),
             "tensor 'x' is f4e2m1[3] but has 2 bytes");
@@ -262,10 +248,9 @@ TEST(SafetensorsHeader, EveryClaimIsChecked) {
 
 TEST(SafetensorsHeader, TensorsCoverTheData) {
   auto two = [](int a, int b, int c, int d, int bytes) {
-    return problem(
-        cat(R"({"a":{"dtype":"U8","shape":[)", b - a, R"(],"data_offsets":[)", a, ",", b,
-            R"(]},"b":{"dtype":"U8","shape":[)", d - c, R"(],"data_offsets":[)", c, ",", d, "]}}"),
-        std::string(bytes, '\0'));
+    return problem(cat(R"({"a":{"dtype":"U8","shape":[)", b - a, R"(],"data_offsets":[)", a, ",", b,
+                       R"(]},"b":{"dtype":"U8","shape":[)", d - c, R"(],"data_offsets":[)", c, ",", d, "]}}"),
+                   std::string(bytes, '\0'));
   };
   EXPECT_EQ(two(0, 2, 2, 5, 5), "none");
   EXPECT_EQ(two(3, 5, 0, 3, 5), "none");
@@ -282,30 +267,24 @@ TEST(SafetensorsHeader, TensorsCoverTheData) {
 TEST(SafetensorsHeader, NamesAndMetadataAreChecked) {
   std::string x = R"("x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
   EXPECT_EQ(problem("{" + x + "," + x + "}"), "the header has two entries 'x'");
-  EXPECT_EQ(problem(R"({"__metadata__":{},"__metadata__":{}})"),
-            "the header has two entries '__metadata__'");
+  EXPECT_EQ(problem(R"({"__metadata__":{},"__metadata__":{}})"), "the header has two entries '__metadata__'");
   EXPECT_EQ(problem(R"({"__metadata__":{"a":"1","a":"2"}})"), "the metadata has two entries 'a'");
-  EXPECT_EQ(problem(R"({"__metadata__":{"a":1}})"),
-            "the metadata entry 'a' should be a string but is a number");
+  EXPECT_EQ(problem(R"({"__metadata__":{"a":1}})"), "the metadata entry 'a' should be a string but is a number");
   EXPECT_EQ(problem(R"({"__metadata__":[]})"), "the metadata should be an object but is an array");
   EXPECT_EQ(problem("{\"x\xff\":1}").substr(0, 14), "not valid JSON");
   EXPECT_EQ(
-      problem(R"({"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"y":)" + std::string(100, '['))
-          .substr(0, 14),
+      problem(R"({"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"y":)" + std::string(100, '[')).substr(0, 14),
       "not valid JSON");
 }
 
 TEST(SafetensorsHeader, BoolsAreChecked) {
-  auto file =
-      parse(with_length(R"({"x":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})", "\1\0\2"s));
+  auto file = parse(with_length(R"({"x":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})", "\1\0\2"s));
   ASSERT_TRUE(file.ok());
-  EXPECT_EQ(file->tensor("x").status().message(),
-            "tensor 'x' holds the bool 2 at 2; only 0 and 1 are");
+  EXPECT_EQ(file->tensor("x").status().message(), "tensor 'x' holds the bool 2 at 2; only 0 and 1 are");
 }
 
 TEST(SafetensorsHeader, UnalignedTensorsAreCopied) {
-  auto file = parse(
-      with_length(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )", "\0\0\x80?"s));
+  auto file = parse(with_length(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )", "\0\0\x80?"s));
   ASSERT_TRUE(file.ok());
   ASSERT_NE(file->entries()[0].begin % 4, 0);
   EXPECT_EQ(file->tensor("x")->as<float>()[0], 1.0f);
@@ -360,8 +339,7 @@ TEST_F(Safetensors, FilesThatAreWrongSayWhich) {
   for (bool map : {false, true}) {
     auto file = SafetensorsFile::open(path_, map);
     EXPECT_EQ(file.status().code(), Code::kDataLoss);
-    EXPECT_EQ(file.status().message(),
-              "cannot load '" + path_ + "': the header claims 248 bytes but only 92 follow");
+    EXPECT_EQ(file.status().message(), "cannot load '" + path_ + "': the header claims 248 bytes but only 92 follow");
     put("");
     EXPECT_EQ(SafetensorsFile::open(path_, map).status().message(),
               "cannot load '" + path_ + "': it has 0 bytes; the size of the header alone takes 8");

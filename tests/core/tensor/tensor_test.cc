@@ -33,8 +33,7 @@ TEST(Tensor, Make) {
     EXPECT_EQ(Tensor::make(dtype, {most, most}).status().code(), Code::kResourceExhausted);
     EXPECT_EQ(Tensor::make(dtype, {-1}).status().code(), Code::kInvalidArgument);
   }
-  EXPECT_EQ(Tensor::make(DType::kC128, {int64_t{1} << 55}).status().code(),
-            Code::kResourceExhausted);
+  EXPECT_EQ(Tensor::make(DType::kC128, {int64_t{1} << 55}).status().code(), Code::kResourceExhausted);
   EXPECT_EQ(Tensor::make(DType::kNone, {1}).status().code(), Code::kInvalidArgument);
 }
 
@@ -52,12 +51,10 @@ TEST(Tensor, FromBytes) {
 
 TEST(Tensor, OverABuffer) {
   auto buffer = *Buffer::allocate(16);
-  EXPECT_EQ(Tensor::over(DType::kF32, {3}, buffer, 4)->data(),
-            static_cast<char*>(buffer->data()) + 4);
+  EXPECT_EQ(Tensor::over(DType::kF32, {3}, buffer, 4)->data(), static_cast<char*>(buffer->data()) + 4);
   EXPECT_EQ(Tensor::over(DType::kF32, {3}, buffer, 8).status().message(),
             "f32[3] needs 12 bytes at offset 8 but the buffer has 16");
-  EXPECT_EQ(Tensor::over(DType::kF32, {1}, buffer, 2).status().message(),
-            "memory for f32 must be aligned to 4 bytes");
+  EXPECT_EQ(Tensor::over(DType::kF32, {1}, buffer, 2).status().message(), "memory for f32 must be aligned to 4 bytes");
   EXPECT_TRUE(Tensor::over(DType::kU8, {1}, buffer, 3).ok());
   EXPECT_TRUE(Tensor::over(DType::kI4, {3}, buffer, 1).ok());
   EXPECT_TRUE(Tensor::over(DType::kC128, {}, *Buffer::allocate(24), 8).ok());
@@ -90,8 +87,7 @@ TEST(Tensor, Strings) {
   EXPECT_EQ(tensor.strings()[0], with_zero);
   EXPECT_EQ(tensor.summary(), "string[2, 1]");
   EXPECT_EQ(tensor.bytes(), 0);
-  EXPECT_EQ(Tensor::from_strings({2}, {"a"}).status().message(),
-            "string[2] needs 2 strings but 1 were given");
+  EXPECT_EQ(Tensor::from_strings({2}, {"a"}).status().message(), "string[2] needs 2 strings but 1 were given");
   EXPECT_TRUE(tensor.same_bits(*Tensor::from_strings({2, 1}, {with_zero, ""})));
   EXPECT_FALSE(tensor.same_bits(*Tensor::from_strings({2, 1}, {"a", ""})));
 }
@@ -121,8 +117,7 @@ TEST(Tensor, ToInts) {
   EXPECT_EQ(*Tensor::vector<int32_t>({1, -2}).to_ints(), (Ints{1, -2}));
   EXPECT_EQ(*Tensor::scalar(true).to_ints(), (Ints{1}));
   EXPECT_EQ(*Tensor::make(DType::kI64, {0})->to_ints(), Ints());
-  EXPECT_EQ(Tensor::scalar(1.0f).to_ints().status().message(),
-            "expected an i32 or i64 tensor but got f32[]");
+  EXPECT_EQ(Tensor::scalar(1.0f).to_ints().status().message(), "expected an i32 or i64 tensor but got f32[]");
   EXPECT_FALSE(Tensor::sequence({Tensor::scalar<int64_t>(1)}).to_ints().ok());
 }
 

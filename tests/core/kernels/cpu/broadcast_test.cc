@@ -25,8 +25,7 @@ int64_t source(const Shape& out, const Shape& shape, int64_t i) {
 // Small whole numbers, so that every order of additions gives the same.
 Tensor values(const Shape& shape, int64_t salt) {
   Tensor out = *Tensor::make(DType::kF32, shape);
-  for (int64_t i = 0; i < out.count(); ++i)
-    out.as<float>()[i] = static_cast<float>((i * 7 + salt) % 31);
+  for (int64_t i = 0; i < out.count(); ++i) out.as<float>()[i] = static_cast<float>((i * 7 + salt) % 31);
   return out;
 }
 
@@ -51,12 +50,9 @@ struct Pair {
 };
 const std::vector<Pair>& pairs() {
   static const std::vector<Pair> all = {
-      {{7001, 3}, {3}},           {{5000, 64}, {64}},
-      {{600, 65}, {65}},          {{9000, 5}, {9000, 1}},
-      {{40, 30, 50}, {30, 1}},    {{40, 30, 50}, {40, 1, 50}},
-      {{3, 20000}, {3, 1}},       {{70000}, {}},
-      {{2, 3000, 7}, {2, 1, 7}},  {{2, 3, 1500, 9}, {3, 1, 9}},
-      {{33, 1, 1000}, {1, 1000}}, {{100000, 1}, {1}},
+      {{7001, 3}, {3}},          {{5000, 64}, {64}},           {{600, 65}, {65}},          {{9000, 5}, {9000, 1}},
+      {{40, 30, 50}, {30, 1}},   {{40, 30, 50}, {40, 1, 50}},  {{3, 20000}, {3, 1}},       {{70000}, {}},
+      {{2, 3000, 7}, {2, 1, 7}}, {{2, 3, 1500, 9}, {3, 1, 9}}, {{33, 1, 1000}, {1, 1000}}, {{100000, 1}, {1}},
   };
   return all;
 }
@@ -70,8 +66,7 @@ TEST(Broadcast, ManyBlocks) {
       int64_t wrong = 0;
       for (int64_t i = 0; i < a.count(); ++i) {
         const float x = a.as<float>()[i], z = b.as<float>()[source(pair.wide, pair.narrow, i)];
-        wrong += left.as<float>()[i] != x - z || right.as<float>()[i] != z - x ||
-                 most.as<float>()[i] != std::max(x, z);
+        wrong += left.as<float>()[i] != x - z || right.as<float>()[i] != z - x || most.as<float>()[i] != std::max(x, z);
       }
       EXPECT_EQ(wrong, 0) << shape_text(pair.wide) << " and " << shape_text(pair.narrow);
     }
@@ -88,8 +83,7 @@ TEST(SumTo, ManyBlocks) {
     for (int threads : {1, 2}) {
       const Tensor sum = run("weft.SumTo", a, like, threads);
       int64_t wrong = 0;
-      for (size_t i = 0; i < wanted.size(); ++i)
-        wrong += sum.as<float>()[i] != static_cast<float>(wanted[i]);
+      for (size_t i = 0; i < wanted.size(); ++i) wrong += sum.as<float>()[i] != static_cast<float>(wanted[i]);
       EXPECT_EQ(wrong, 0) << shape_text(pair.wide) << " to " << shape_text(pair.narrow);
     }
   }

@@ -28,8 +28,7 @@ std::vector<float> there_and_back(const std::vector<float>& values, DType throug
   options.disabled_passes = {"*"};
   auto session = *Session::make(graph, options);
   std::vector<Tensor> outputs;
-  Status status =
-      session->run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>(values)}, {}, &outputs);
+  Status status = session->run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>(values)}, {}, &outputs);
   EXPECT_TRUE(status.ok()) << status.text();
   if (!status.ok()) return {};
   return std::vector<float>(outputs[0].as<float>(), outputs[0].as<float>() + outputs[0].count());
@@ -39,11 +38,10 @@ void expect_same(const std::vector<float>& found, const std::vector<float>& want
   ASSERT_EQ(found.size(), wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) {
     bool same = found[i] == wanted[i] || (std::isnan(found[i]) && std::isnan(wanted[i]));
-    EXPECT_TRUE(same) << dtype_name(dtype) << ", element " << i << ": " << found[i] << " where "
-                      << wanted[i] << " is wanted";
+    EXPECT_TRUE(same) << dtype_name(dtype) << ", element " << i << ": " << found[i] << " where " << wanted[i]
+                      << " is wanted";
     if (wanted[i] != 0) continue;
-    EXPECT_EQ(std::signbit(found[i]), std::signbit(wanted[i]))
-        << dtype_name(dtype) << ", element " << i;
+    EXPECT_EQ(std::signbit(found[i]), std::signbit(wanted[i])) << dtype_name(dtype) << ", element " << i;
   }
 }
 
@@ -109,29 +107,22 @@ TEST(Cast, SmallFloats) {
 
 TEST(Cast, PowersOfTwo) {
   const std::vector<float> values = {0, 0.124f, 0.25f, 0.5f, 1.1f, 2, 4, 8, 6, 5.9f};
-  auto rounded = [&](const char* mode) {
-    return there_and_back(values, DType::kF8E8M0, {{"round_mode", mode}});
-  };
+  auto rounded = [&](const char* mode) { return there_and_back(values, DType::kF8E8M0, {{"round_mode", mode}}); };
   expect_same(rounded("up"), {0x1p-127f, 0.125f, 0.25f, 0.5f, 2, 2, 4, 8, 8, 8}, DType::kF8E8M0);
   expect_same(rounded("down"), {0x1p-127f, 0.0625f, 0.25f, 0.5f, 1, 2, 4, 8, 4, 4}, DType::kF8E8M0);
-  expect_same(rounded("nearest"), {0x1p-127f, 0.125f, 0.25f, 0.5f, 1, 2, 4, 8, 8, 4},
-              DType::kF8E8M0);
+  expect_same(rounded("nearest"), {0x1p-127f, 0.125f, 0.25f, 0.5f, 1, 2, 4, 8, 8, 4}, DType::kF8E8M0);
   expect_same(there_and_back({kInf, kNan}, DType::kF8E8M0, {}), {0x1p127f, kNan}, DType::kF8E8M0);
-  expect_same(there_and_back({kInf, 0, 3.3e38f}, DType::kF8E8M0, {{"saturate", 0}}),
-              {kNan, kNan, kNan}, DType::kF8E8M0);
+  expect_same(there_and_back({kInf, 0, 3.3e38f}, DType::kF8E8M0, {{"saturate", 0}}), {kNan, kNan, kNan},
+              DType::kF8E8M0);
 }
 
 TEST(Cast, PackedIntegersKeepLowBits) {
   std::vector<float> values;
   for (int i = -9; i < 16; ++i) values.push_back(static_cast<float>(i));
-  expect_same(
-      there_and_back(values, DType::kI4, {}),
-      {7, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1},
-      DType::kI4);
-  expect_same(
-      there_and_back(values, DType::kU4, {}),
-      {7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
-      DType::kU4);
+  expect_same(there_and_back(values, DType::kI4, {}),
+              {7, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1}, DType::kI4);
+  expect_same(there_and_back(values, DType::kU4, {}),
+              {7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, DType::kU4);
   const std::vector<float> few = {-3, -2, -1, 0, 1, 2, 3};
   expect_same(there_and_back(few, DType::kI2, {}), {1, -2, -1, 0, 1, -2, -1}, DType::kI2);
   expect_same(there_and_back(few, DType::kU2, {}), {1, 2, 3, 0, 1, 2, 3}, DType::kU2);
