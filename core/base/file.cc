@@ -28,63 +28,43 @@ constexpr size_t kPending = size_t{1} << 16;
 Code code_of(int error) {
   switch (error) {
     case ENOENT:
-    case ENOTDIR:
-      return Code::kNotFound;
+    case ENOTDIR: return Code::kNotFound;
     case EACCES:
     case EPERM:
-    case EROFS:
-      return Code::kPermissionDenied;
+    case EROFS: return Code::kPermissionDenied;
     case ENOMEM:
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
     case EMFILE:
-    case ENFILE:
-      return Code::kResourceExhausted;
+    case ENFILE: return Code::kResourceExhausted;
     case EISDIR:
     case ELOOP:
     case ENAMETOOLONG:
-    case EINVAL:
-      return Code::kInvalidArgument;
-    default:
-      return Code::kUnavailable;
+    case EINVAL: return Code::kInvalidArgument;
+    default: return Code::kUnavailable;
   }
 }
 
 // In English whatever the locale; those that a user meets.
 std::string error_text(int error) {
   switch (error) {
-    case ENOENT:
-      return "there is no such file or folder";
-    case ENOTDIR:
-      return "a part of the path is not a folder";
-    case EACCES:
-      return "permission denied";
-    case EPERM:
-      return "operation not permitted";
-    case EROFS:
-      return "the file system is read-only";
-    case ENOMEM:
-      return "out of memory";
-    case ENOSPC:
-      return "no space is left on the device";
-    case EDQUOT:
-      return "the disk quota is used up";
-    case EFBIG:
-      return "the file would pass the limit on file sizes";
+    case ENOENT: return "there is no such file or folder";
+    case ENOTDIR: return "a part of the path is not a folder";
+    case EACCES: return "permission denied";
+    case EPERM: return "operation not permitted";
+    case EROFS: return "the file system is read-only";
+    case ENOMEM: return "out of memory";
+    case ENOSPC: return "no space is left on the device";
+    case EDQUOT: return "the disk quota is used up";
+    case EFBIG: return "the file would pass the limit on file sizes";
     case EMFILE:
-    case ENFILE:
-      return "too many files are open";
-    case EISDIR:
-      return "it is a folder";
-    case ELOOP:
-      return "too many symbolic links";
-    case ENAMETOOLONG:
-      return "the name is too long";
-    case EIO:
-      return "input or output error";
-    default:
-      return cat("error ", error);
+    case ENFILE: return "too many files are open";
+    case EISDIR: return "it is a folder";
+    case ELOOP: return "too many symbolic links";
+    case ENAMETOOLONG: return "the name is too long";
+    case EIO: return "input or output error";
+    default: return cat("error ", error);
   }
 }
 

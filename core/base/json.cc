@@ -7,28 +7,17 @@ namespace weft {
 
 const char* json_event_name(JsonEvent event) {
   switch (event) {
-    case JsonEvent::kBeginObject:
-      return "an object";
-    case JsonEvent::kEndObject:
-      return "the end of an object";
-    case JsonEvent::kBeginArray:
-      return "an array";
-    case JsonEvent::kEndArray:
-      return "the end of an array";
-    case JsonEvent::kKey:
-      return "a key";
-    case JsonEvent::kString:
-      return "a string";
-    case JsonEvent::kNumber:
-      return "a number";
-    case JsonEvent::kTrue:
-      return "true";
-    case JsonEvent::kFalse:
-      return "false";
-    case JsonEvent::kNull:
-      return "null";
-    case JsonEvent::kEnd:
-      return "the end";
+    case JsonEvent::kBeginObject: return "an object";
+    case JsonEvent::kEndObject: return "the end of an object";
+    case JsonEvent::kBeginArray: return "an array";
+    case JsonEvent::kEndArray: return "the end of an array";
+    case JsonEvent::kKey: return "a key";
+    case JsonEvent::kString: return "a string";
+    case JsonEvent::kNumber: return "a number";
+    case JsonEvent::kTrue: return "true";
+    case JsonEvent::kFalse: return "false";
+    case JsonEvent::kNull: return "null";
+    case JsonEvent::kEnd: return "the end";
   }
   return "nothing";
 }
@@ -145,28 +134,14 @@ Status JsonReader::read_escape() {
   switch (c) {
     case '"':
     case '\\':
-    case '/':
-      text_ += c;
-      return {};
-    case 'b':
-      text_ += '\b';
-      return {};
-    case 'f':
-      text_ += '\f';
-      return {};
-    case 'n':
-      text_ += '\n';
-      return {};
-    case 'r':
-      text_ += '\r';
-      return {};
-    case 't':
-      text_ += '\t';
-      return {};
-    case 'u':
-      break;
-    default:
-      return error("an unknown escape stands in a string");
+    case '/': text_ += c; return {};
+    case 'b': text_ += '\b'; return {};
+    case 'f': text_ += '\f'; return {};
+    case 'n': text_ += '\n'; return {};
+    case 'r': text_ += '\r'; return {};
+    case 't': text_ += '\t'; return {};
+    case 'u': break;
+    default: return error("an unknown escape stands in a string");
   }
   WEFT_TRY(uint32_t code, read_hex());
   if (code >= 0xdc00 && code < 0xe000) return error("half of a surrogate pair is missing");

@@ -81,48 +81,20 @@ Expr scalar(ExprScope& scope, DType dtype, double value) {
     return {};
   }
   switch (dtype) {
-    case DType::kF32:
-      *tensor->as<float>() = static_cast<float>(value);
-      break;
-    case DType::kF64:
-      *tensor->as<double>() = value;
-      break;
-    case DType::kF16:
-      *tensor->as<uint16_t>() = float_to_f16(static_cast<float>(value));
-      break;
-    case DType::kBF16:
-      *tensor->as<uint16_t>() = float_to_bf16(static_cast<float>(value));
-      break;
-    case DType::kI8:
-      *tensor->as<int8_t>() = static_cast<int8_t>(value);
-      break;
-    case DType::kI16:
-      *tensor->as<int16_t>() = static_cast<int16_t>(value);
-      break;
-    case DType::kI32:
-      *tensor->as<int32_t>() = static_cast<int32_t>(value);
-      break;
-    case DType::kI64:
-      *tensor->as<int64_t>() = static_cast<int64_t>(value);
-      break;
-    case DType::kU8:
-      *tensor->as<uint8_t>() = static_cast<uint8_t>(value);
-      break;
-    case DType::kU16:
-      *tensor->as<uint16_t>() = static_cast<uint16_t>(value);
-      break;
-    case DType::kU32:
-      *tensor->as<uint32_t>() = static_cast<uint32_t>(value);
-      break;
-    case DType::kU64:
-      *tensor->as<uint64_t>() = static_cast<uint64_t>(value);
-      break;
-    case DType::kBool:
-      *tensor->as<bool>() = value != 0;
-      break;
-    default:
-      scope.fail(unimplemented("a scalar constant of dtype ", dtype_name(dtype)));
-      return {};
+    case DType::kF32: *tensor->as<float>() = static_cast<float>(value); break;
+    case DType::kF64: *tensor->as<double>() = value; break;
+    case DType::kF16: *tensor->as<uint16_t>() = float_to_f16(static_cast<float>(value)); break;
+    case DType::kBF16: *tensor->as<uint16_t>() = float_to_bf16(static_cast<float>(value)); break;
+    case DType::kI8: *tensor->as<int8_t>() = static_cast<int8_t>(value); break;
+    case DType::kI16: *tensor->as<int16_t>() = static_cast<int16_t>(value); break;
+    case DType::kI32: *tensor->as<int32_t>() = static_cast<int32_t>(value); break;
+    case DType::kI64: *tensor->as<int64_t>() = static_cast<int64_t>(value); break;
+    case DType::kU8: *tensor->as<uint8_t>() = static_cast<uint8_t>(value); break;
+    case DType::kU16: *tensor->as<uint16_t>() = static_cast<uint16_t>(value); break;
+    case DType::kU32: *tensor->as<uint32_t>() = static_cast<uint32_t>(value); break;
+    case DType::kU64: *tensor->as<uint64_t>() = static_cast<uint64_t>(value); break;
+    case DType::kBool: *tensor->as<bool>() = value != 0; break;
+    default: scope.fail(unimplemented("a scalar constant of dtype ", dtype_name(dtype))); return {};
   }
   return constant(scope, std::move(*tensor));
 }

@@ -7,22 +7,14 @@ namespace weft {
 
 const char* attr_kind_name(AttrKind kind) {
   switch (kind) {
-    case AttrKind::kFloat:
-      return "float";
-    case AttrKind::kInt:
-      return "int";
-    case AttrKind::kString:
-      return "string";
-    case AttrKind::kTensor:
-      return "tensor";
-    case AttrKind::kGraph:
-      return "graph";
-    case AttrKind::kFloats:
-      return "floats";
-    case AttrKind::kInts:
-      return "ints";
-    case AttrKind::kStrings:
-      return "strings";
+    case AttrKind::kFloat: return "float";
+    case AttrKind::kInt: return "int";
+    case AttrKind::kString: return "string";
+    case AttrKind::kTensor: return "tensor";
+    case AttrKind::kGraph: return "graph";
+    case AttrKind::kFloats: return "floats";
+    case AttrKind::kInts: return "ints";
+    case AttrKind::kStrings: return "strings";
   }
   return "unknown";
 }
@@ -35,22 +27,14 @@ AttrKind AttrValue::kind() const {
 
 std::string AttrValue::text() const {
   switch (kind()) {
-    case AttrKind::kFloat:
-      return cat(f());
-    case AttrKind::kInt:
-      return cat(i());
-    case AttrKind::kString:
-      return cat("\"", s(), "\"");
-    case AttrKind::kTensor:
-      return tensor().summary();
-    case AttrKind::kGraph:
-      return "graph";
-    case AttrKind::kFloats:
-      return cat("[", join(floats()), "]");
-    case AttrKind::kInts:
-      return cat("[", join(ints()), "]");
-    case AttrKind::kStrings:
-      return cat("[", join(strings()), "]");
+    case AttrKind::kFloat: return cat(f());
+    case AttrKind::kInt: return cat(i());
+    case AttrKind::kString: return cat("\"", s(), "\"");
+    case AttrKind::kTensor: return tensor().summary();
+    case AttrKind::kGraph: return "graph";
+    case AttrKind::kFloats: return cat("[", join(floats()), "]");
+    case AttrKind::kInts: return cat("[", join(ints()), "]");
+    case AttrKind::kStrings: return cat("[", join(strings()), "]");
   }
   return {};
 }
@@ -58,22 +42,14 @@ std::string AttrValue::text() const {
 bool AttrValue::operator==(const AttrValue& other) const {
   if (value_.index() != other.value_.index()) return false;
   switch (kind()) {
-    case AttrKind::kFloat:
-      return f() == other.f();
-    case AttrKind::kInt:
-      return i() == other.i();
-    case AttrKind::kString:
-      return s() == other.s();
-    case AttrKind::kTensor:
-      return tensor().same_bits(other.tensor());
-    case AttrKind::kGraph:
-      return graph() == other.graph();
-    case AttrKind::kFloats:
-      return floats() == other.floats();
-    case AttrKind::kInts:
-      return ints() == other.ints();
-    case AttrKind::kStrings:
-      return strings() == other.strings();
+    case AttrKind::kFloat: return f() == other.f();
+    case AttrKind::kInt: return i() == other.i();
+    case AttrKind::kString: return s() == other.s();
+    case AttrKind::kTensor: return tensor().same_bits(other.tensor());
+    case AttrKind::kGraph: return graph() == other.graph();
+    case AttrKind::kFloats: return floats() == other.floats();
+    case AttrKind::kInts: return ints() == other.ints();
+    case AttrKind::kStrings: return strings() == other.strings();
   }
   return false;
 }

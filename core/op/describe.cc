@@ -7,21 +7,11 @@ std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\t': out += "\\t"; break;
+      case '\r': out += "\\r"; break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           constexpr char kHex[] = "0123456789abcdef";
@@ -52,24 +42,18 @@ std::string formals_text(const std::vector<Formal>& formals) {
 
 std::string default_text(const AttrValue& value) {
   switch (value.kind()) {
-    case AttrKind::kInt:
-      return cat(value.i());
-    case AttrKind::kFloat:
-      return cat(value.f());
-    case AttrKind::kString:
-      return json_string(value.s());
-    case AttrKind::kInts:
-      return cat("[", join(value.ints()), "]");
-    case AttrKind::kFloats:
-      return cat("[", join(value.floats()), "]");
+    case AttrKind::kInt: return cat(value.i());
+    case AttrKind::kFloat: return cat(value.f());
+    case AttrKind::kString: return json_string(value.s());
+    case AttrKind::kInts: return cat("[", join(value.ints()), "]");
+    case AttrKind::kFloats: return cat("[", join(value.floats()), "]");
     case AttrKind::kStrings: {
       std::string out = "[";
       for (const std::string& item : value.strings()) out += cat(out.size() > 1 ? ", " : "", json_string(item));
       return out + "]";
     }
     case AttrKind::kTensor:
-    case AttrKind::kGraph:
-      return "null";
+    case AttrKind::kGraph: return "null";
   }
   return "null";
 }

@@ -8,14 +8,10 @@ namespace weft {
 std::string ValueType::text() const {
   std::string shape = has_rank ? dims_text(dims) : "[...]";
   switch (kind) {
-    case Kind::kTensor:
-      return cat(dtype_name(dtype), shape);
-    case Kind::kSequence:
-      return cat("sequence(", dtype_name(dtype), shape, ")");
-    case Kind::kOptional:
-      return cat("optional(", dtype_name(dtype), shape, ")");
-    case Kind::kMap:
-      return "map";
+    case Kind::kTensor: return cat(dtype_name(dtype), shape);
+    case Kind::kSequence: return cat("sequence(", dtype_name(dtype), shape, ")");
+    case Kind::kOptional: return cat("optional(", dtype_name(dtype), shape, ")");
+    case Kind::kMap: return "map";
   }
   return {};
 }
@@ -72,14 +68,10 @@ namespace {
 bool fits(const Dim& value, DType dtype) {
   if (!value.known()) return true;
   switch (dtype) {
-    case DType::kI64:
-      return true;
-    case DType::kU64:
-      return value.value() >= 0;
-    case DType::kBool:
-      return value.value() == 0 || value.value() == 1;
-    default:
-      break;
+    case DType::kI64: return true;
+    case DType::kU64: return value.value() >= 0;
+    case DType::kBool: return value.value() == 0 || value.value() == 1;
+    default: break;
   }
   if (!is_integer(dtype)) return false;
   bool is_signed = contains(set_of(DType::kI32, DType::kI16, DType::kI8, DType::kI4, DType::kI2), dtype);

@@ -91,16 +91,11 @@ std::optional<double> constant_scalar(Expr x) {
   const auto& value = x.scope().graph().value(x.id()).constant;
   if (value == nullptr || value->count() != 1) return std::nullopt;
   switch (value->dtype()) {
-    case DType::kF32:
-      return *value->as<float>();
-    case DType::kF64:
-      return *value->as<double>();
-    case DType::kI32:
-      return *value->as<int32_t>();
-    case DType::kI64:
-      return static_cast<double>(*value->as<int64_t>());
-    default:
-      return std::nullopt;
+    case DType::kF32: return *value->as<float>();
+    case DType::kF64: return *value->as<double>();
+    case DType::kI32: return *value->as<int32_t>();
+    case DType::kI64: return static_cast<double>(*value->as<int64_t>());
+    default: return std::nullopt;
   }
 }
 

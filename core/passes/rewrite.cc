@@ -213,16 +213,11 @@ std::optional<double> RuleContext::constant_number(ValueId id) const {
   if (value == nullptr || value->count() == 0 || value->count() > 4096) return std::nullopt;
   auto read = [&](int64_t i) -> std::optional<double> {
     switch (value->dtype()) {
-      case DType::kF32:
-        return value->as<float>()[i];
-      case DType::kF64:
-        return value->as<double>()[i];
-      case DType::kI32:
-        return value->as<int32_t>()[i];
-      case DType::kI64:
-        return static_cast<double>(value->as<int64_t>()[i]);
-      default:
-        return std::nullopt;
+      case DType::kF32: return value->as<float>()[i];
+      case DType::kF64: return value->as<double>()[i];
+      case DType::kI32: return value->as<int32_t>()[i];
+      case DType::kI64: return static_cast<double>(value->as<int64_t>()[i]);
+      default: return std::nullopt;
     }
   };
   std::optional<double> first = read(0);

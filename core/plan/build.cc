@@ -125,13 +125,10 @@ class Builder {
       switch (where_[id]) {
         case Where::kInput:
         case Where::kConstant:
-        case Where::kFlat:
-          return true;
-        case Where::kTensor:
-          return after_tensor_steps;
+        case Where::kFlat: return true;
+        case Where::kTensor: return after_tensor_steps;
         case Where::kUnknown:
-        case Where::kRest:
-          return false;
+        case Where::kRest: return false;
       }
       return false;
     });
@@ -392,12 +389,9 @@ class Builder {
       case Storage::Kind::kArena:
         if (arena_index_[index] == kNone) return add_fixed(nullptr);  // only its shape is looked at
         return add_offset(packing_.offsets[arena_index_[index]]);
-      case Storage::Kind::kInput:
-        return add_bound(plan_->inputs[storage.index]);
-      case Storage::Kind::kConstant:
-        return add_fixed(plan_->constants[storage.index].data());
-      case Storage::Kind::kOutput:
-        return add_bound(plan_->outputs[storage.index]);
+      case Storage::Kind::kInput: return add_bound(plan_->inputs[storage.index]);
+      case Storage::Kind::kConstant: return add_fixed(plan_->constants[storage.index].data());
+      case Storage::Kind::kOutput: return add_bound(plan_->outputs[storage.index]);
     }
   }
 

@@ -174,14 +174,10 @@ Result<CsvTable> parse_csv(std::string_view text, const CsvOptions& options) {
   }
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
   switch (options.dtype) {
-    case DType::kF32:
-      return parse_as<float>(text, options);
-    case DType::kF64:
-      return parse_as<double>(text, options);
-    case DType::kI64:
-      return parse_as<int64_t>(text, options);
-    default:
-      return invalid("a CSV file is read as f32, f64 or i64, not as ", dtype_name(options.dtype));
+    case DType::kF32: return parse_as<float>(text, options);
+    case DType::kF64: return parse_as<double>(text, options);
+    case DType::kI64: return parse_as<int64_t>(text, options);
+    default: return invalid("a CSV file is read as f32, f64 or i64, not as ", dtype_name(options.dtype));
   }
 }
 

@@ -154,14 +154,10 @@ Result<std::vector<int64_t>> Tensor::to_ints() const {
 
 std::string Tensor::summary() const {
   switch (kind_) {
-    case Kind::kTensor:
-      return cat(dtype_name(dtype_), shape_text(shape_));
-    case Kind::kSequence:
-      return cat("sequence of ", count_);
-    case Kind::kOptional:
-      return items().empty() ? "optional, empty" : cat("optional ", items()[0].summary());
-    case Kind::kMap:
-      return cat("map of ", items()[0].count());
+    case Kind::kTensor: return cat(dtype_name(dtype_), shape_text(shape_));
+    case Kind::kSequence: return cat("sequence of ", count_);
+    case Kind::kOptional: return items().empty() ? "optional, empty" : cat("optional ", items()[0].summary());
+    case Kind::kMap: return cat("map of ", items()[0].count());
   }
   return {};
 }

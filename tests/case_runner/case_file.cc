@@ -101,41 +101,18 @@ Status store(Tensor& tensor, int64_t i, const std::string& text) {
   }
   WEFT_TRY(double value, number(text));
   switch (tensor.dtype()) {
-    case DType::kF32:
-      tensor.as<float>()[i] = static_cast<float>(value);
-      break;
-    case DType::kF64:
-      tensor.as<double>()[i] = value;
-      break;
-    case DType::kF16:
-      tensor.as<uint16_t>()[i] = float_to_f16(static_cast<float>(value));
-      break;
-    case DType::kBF16:
-      tensor.as<uint16_t>()[i] = float_to_bf16(static_cast<float>(value));
-      break;
-    case DType::kI8:
-      tensor.as<int8_t>()[i] = static_cast<int8_t>(value);
-      break;
-    case DType::kI16:
-      tensor.as<int16_t>()[i] = static_cast<int16_t>(value);
-      break;
-    case DType::kI32:
-      tensor.as<int32_t>()[i] = static_cast<int32_t>(value);
-      break;
-    case DType::kU8:
-      tensor.as<uint8_t>()[i] = static_cast<uint8_t>(value);
-      break;
-    case DType::kU16:
-      tensor.as<uint16_t>()[i] = static_cast<uint16_t>(value);
-      break;
-    case DType::kU32:
-      tensor.as<uint32_t>()[i] = static_cast<uint32_t>(value);
-      break;
-    case DType::kBool:
-      tensor.as<bool>()[i] = value != 0;
-      break;
-    default:
-      return invalid("case files have no literals of dtype ", dtype_name(tensor.dtype()));
+    case DType::kF32: tensor.as<float>()[i] = static_cast<float>(value); break;
+    case DType::kF64: tensor.as<double>()[i] = value; break;
+    case DType::kF16: tensor.as<uint16_t>()[i] = float_to_f16(static_cast<float>(value)); break;
+    case DType::kBF16: tensor.as<uint16_t>()[i] = float_to_bf16(static_cast<float>(value)); break;
+    case DType::kI8: tensor.as<int8_t>()[i] = static_cast<int8_t>(value); break;
+    case DType::kI16: tensor.as<int16_t>()[i] = static_cast<int16_t>(value); break;
+    case DType::kI32: tensor.as<int32_t>()[i] = static_cast<int32_t>(value); break;
+    case DType::kU8: tensor.as<uint8_t>()[i] = static_cast<uint8_t>(value); break;
+    case DType::kU16: tensor.as<uint16_t>()[i] = static_cast<uint16_t>(value); break;
+    case DType::kU32: tensor.as<uint32_t>()[i] = static_cast<uint32_t>(value); break;
+    case DType::kBool: tensor.as<bool>()[i] = value != 0; break;
+    default: return invalid("case files have no literals of dtype ", dtype_name(tensor.dtype()));
   }
   return {};
 }

@@ -18,30 +18,18 @@ namespace {
 
 double element(const Tensor& tensor, int64_t i) {
   switch (tensor.dtype()) {
-    case DType::kF32:
-      return tensor.as<float>()[i];
-    case DType::kF64:
-      return tensor.as<double>()[i];
-    case DType::kF16:
-      return f16_to_float(tensor.as<uint16_t>()[i]);
-    case DType::kBF16:
-      return bf16_to_float(tensor.as<uint16_t>()[i]);
-    case DType::kI8:
-      return tensor.as<int8_t>()[i];
-    case DType::kI16:
-      return tensor.as<int16_t>()[i];
-    case DType::kI32:
-      return tensor.as<int32_t>()[i];
-    case DType::kU8:
-      return tensor.as<uint8_t>()[i];
-    case DType::kU16:
-      return tensor.as<uint16_t>()[i];
-    case DType::kU32:
-      return tensor.as<uint32_t>()[i];
-    case DType::kBool:
-      return tensor.as<bool>()[i];
-    default:
-      return static_cast<double>(tensor.as<int64_t>()[i]);
+    case DType::kF32: return tensor.as<float>()[i];
+    case DType::kF64: return tensor.as<double>()[i];
+    case DType::kF16: return f16_to_float(tensor.as<uint16_t>()[i]);
+    case DType::kBF16: return bf16_to_float(tensor.as<uint16_t>()[i]);
+    case DType::kI8: return tensor.as<int8_t>()[i];
+    case DType::kI16: return tensor.as<int16_t>()[i];
+    case DType::kI32: return tensor.as<int32_t>()[i];
+    case DType::kU8: return tensor.as<uint8_t>()[i];
+    case DType::kU16: return tensor.as<uint16_t>()[i];
+    case DType::kU32: return tensor.as<uint32_t>()[i];
+    case DType::kBool: return tensor.as<bool>()[i];
+    default: return static_cast<double>(tensor.as<int64_t>()[i]);
   }
 }
 

@@ -96,12 +96,9 @@ Loaded load(DType dtype, const void* values, int64_t i) {
 template <typename T>
 T to_number(const Loaded& x) {
   switch (x.kind) {
-    case Loaded::kWhole:
-      return convert<T, int64_t>(x.whole);
-    case Loaded::kUnsigned:
-      return convert<T, uint64_t>(x.large);
-    default:
-      return convert<T, double>(x.broken);
+    case Loaded::kWhole: return convert<T, int64_t>(x.whole);
+    case Loaded::kUnsigned: return convert<T, uint64_t>(x.large);
+    default: return convert<T, double>(x.broken);
   }
 }
 

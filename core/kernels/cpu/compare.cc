@@ -11,16 +11,11 @@ enum class Test { kEqual, kLess, kGreater, kAtMost, kAtLeast };
 template <Test test, typename T>
 bool holds(T a, T b) {
   switch (test) {
-    case Test::kEqual:
-      return a == b;
-    case Test::kLess:
-      return a < b;
-    case Test::kGreater:
-      return a > b;
-    case Test::kAtMost:
-      return a <= b;
-    case Test::kAtLeast:
-      return a >= b;
+    case Test::kEqual: return a == b;
+    case Test::kLess: return a < b;
+    case Test::kGreater: return a > b;
+    case Test::kAtMost: return a <= b;
+    case Test::kAtLeast: return a >= b;
   }
 }
 

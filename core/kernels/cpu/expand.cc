@@ -47,21 +47,11 @@ void range(const Count& count, const RunArgs& args) {
 Status prepare_range(const KernelContext& c, PreparedKernel* prepared) {
   Count count{c.output_count_of(0)};
   switch (c.dtype(0)) {
-    case DType::kF32:
-      prepared->use<&range<float>>(count);
-      break;
-    case DType::kF64:
-      prepared->use<&range<double>>(count);
-      break;
-    case DType::kI16:
-      prepared->use<&range<int16_t>>(count);
-      break;
-    case DType::kI32:
-      prepared->use<&range<int32_t>>(count);
-      break;
-    default:
-      prepared->use<&range<int64_t>>(count);
-      break;
+    case DType::kF32: prepared->use<&range<float>>(count); break;
+    case DType::kF64: prepared->use<&range<double>>(count); break;
+    case DType::kI16: prepared->use<&range<int16_t>>(count); break;
+    case DType::kI32: prepared->use<&range<int32_t>>(count); break;
+    default: prepared->use<&range<int64_t>>(count); break;
   }
   return {};
 }

@@ -91,18 +91,10 @@ void use_scatter(const KernelContext& c, PreparedKernel* prepared) {
 
 Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
   switch (c.dtype(0)) {
-    case DType::kF32:
-      use_scatter<float>(c, prepared);
-      break;
-    case DType::kF64:
-      use_scatter<double>(c, prepared);
-      break;
-    case DType::kI32:
-      use_scatter<int32_t>(c, prepared);
-      break;
-    default:
-      use_scatter<int64_t>(c, prepared);
-      break;
+    case DType::kF32: use_scatter<float>(c, prepared); break;
+    case DType::kF64: use_scatter<double>(c, prepared); break;
+    case DType::kI32: use_scatter<int32_t>(c, prepared); break;
+    default: use_scatter<int64_t>(c, prepared); break;
   }
   return {};
 }

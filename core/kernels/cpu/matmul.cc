@@ -62,18 +62,10 @@ void run(const Product& p, const RunArgs& args) {
 Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   prepared->cost_ns = 0.3 * static_cast<double>(product.batches * product.m * product.n * product.k);
   switch (c.dtype(0)) {
-    case DType::kF32:
-      prepared->use<&run<float>>(std::move(product));
-      break;
-    case DType::kF64:
-      prepared->use<&run<double>>(std::move(product));
-      break;
-    case DType::kI32:
-      prepared->use<&run<int32_t>>(std::move(product));
-      break;
-    default:
-      prepared->use<&run<int64_t>>(std::move(product));
-      break;
+    case DType::kF32: prepared->use<&run<float>>(std::move(product)); break;
+    case DType::kF64: prepared->use<&run<double>>(std::move(product)); break;
+    case DType::kI32: prepared->use<&run<int32_t>>(std::move(product)); break;
+    default: prepared->use<&run<int64_t>>(std::move(product)); break;
   }
   return {};
 }

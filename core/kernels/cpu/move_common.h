@@ -18,21 +18,11 @@ struct Pair128 {
 template <typename Body>
 void with_element(int64_t size, Body&& body) {
   switch (size) {
-    case 1:
-      body(uint8_t{});
-      break;
-    case 2:
-      body(uint16_t{});
-      break;
-    case 4:
-      body(uint32_t{});
-      break;
-    case 8:
-      body(uint64_t{});
-      break;
-    default:
-      body(Pair128{});
-      break;
+    case 1: body(uint8_t{}); break;
+    case 2: body(uint16_t{}); break;
+    case 4: body(uint32_t{}); break;
+    case 8: body(uint64_t{}); break;
+    default: body(Pair128{}); break;
   }
 }
 inline bool movable(DType dtype) { return dtype != DType::kString && dtype_bits(dtype) >= 8; }

@@ -136,18 +136,10 @@ Pool make_pool(const KernelContext& c, const Shape& x, const Shape& y) {
 Status prepare_max(const KernelContext& c, PreparedKernel* prepared) {
   Pool p = make_pool(c, c.shape(0), c.output_shape(0));
   switch (c.dtype(0)) {
-    case DType::kF32:
-      prepared->use<&max_pool<float>>(std::move(p));
-      break;
-    case DType::kF64:
-      prepared->use<&max_pool<double>>(std::move(p));
-      break;
-    case DType::kI8:
-      prepared->use<&max_pool<int8_t>>(std::move(p));
-      break;
-    default:
-      prepared->use<&max_pool<uint8_t>>(std::move(p));
-      break;
+    case DType::kF32: prepared->use<&max_pool<float>>(std::move(p)); break;
+    case DType::kF64: prepared->use<&max_pool<double>>(std::move(p)); break;
+    case DType::kI8: prepared->use<&max_pool<int8_t>>(std::move(p)); break;
+    default: prepared->use<&max_pool<uint8_t>>(std::move(p)); break;
   }
   return {};
 }

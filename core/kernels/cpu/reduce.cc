@@ -47,8 +47,7 @@ bool better(Op op, T a, T b) {
 template <typename T, typename Load>
 T reduce_one(Op op, int64_t n, const Load& load) {
   switch (op) {
-    case Op::kSum:
-      return pairwise_sum<T>(0, n, load);
+    case Op::kSum: return pairwise_sum<T>(0, n, load);
     case Op::kMean: {
       T sum = pairwise_sum<T>(0, n, load);
       if constexpr (std::is_integral_v<T>)
@@ -71,8 +70,7 @@ T reduce_one(Op op, int64_t n, const Load& load) {
         T x = load(i);
         return static_cast<T>(x * x);
       })));
-    case Op::kLogSum:
-      return static_cast<T>(std::log(pairwise_sum<T>(0, n, load)));
+    case Op::kLogSum: return static_cast<T>(std::log(pairwise_sum<T>(0, n, load)));
     case Op::kProd: {
       T product = 1;
       for (int64_t i = 0; i < n; ++i) product = static_cast<T>(product * load(i));
@@ -174,18 +172,10 @@ void use(const KernelContext& c, PreparedKernel* prepared) {
 template <Op op>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   switch (c.dtype(0)) {
-    case DType::kF32:
-      use<float, op>(c, prepared);
-      break;
-    case DType::kF64:
-      use<double, op>(c, prepared);
-      break;
-    case DType::kI32:
-      use<int32_t, op>(c, prepared);
-      break;
-    default:
-      use<int64_t, op>(c, prepared);
-      break;
+    case DType::kF32: use<float, op>(c, prepared); break;
+    case DType::kF64: use<double, op>(c, prepared); break;
+    case DType::kI32: use<int32_t, op>(c, prepared); break;
+    default: use<int64_t, op>(c, prepared); break;
   }
   return {};
 }

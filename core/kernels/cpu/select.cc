@@ -82,21 +82,11 @@ Status prepare_where(const KernelContext& c, PreparedKernel* prepared) {
     return {};
   }
   switch (dtype_size(c.dtype(1))) {
-    case 1:
-      prepared->use<&run_where<uint8_t>>(std::move(plan));
-      break;
-    case 2:
-      prepared->use<&run_where<uint16_t>>(std::move(plan));
-      break;
-    case 4:
-      prepared->use<&run_where<uint32_t>>(std::move(plan));
-      break;
-    case 8:
-      prepared->use<&run_where<uint64_t>>(std::move(plan));
-      break;
-    default:
-      prepared->use<&run_where<Pair>>(std::move(plan));
-      break;
+    case 1: prepared->use<&run_where<uint8_t>>(std::move(plan)); break;
+    case 2: prepared->use<&run_where<uint16_t>>(std::move(plan)); break;
+    case 4: prepared->use<&run_where<uint32_t>>(std::move(plan)); break;
+    case 8: prepared->use<&run_where<uint64_t>>(std::move(plan)); break;
+    default: prepared->use<&run_where<Pair>>(std::move(plan)); break;
   }
   return {};
 }

@@ -27,16 +27,11 @@ inline const SmallFloat& small_float(DType dtype) {
   static constexpr SmallFloat kE5M2FNUZ{2, 16, 0x80, 0x7f, -1, 0x80, true};
   static constexpr SmallFloat kE2M1{1, 1, 0x08, 0x07, -1, -1, false};
   switch (dtype) {
-    case DType::kF8E4M3FN:
-      return kE4M3FN;
-    case DType::kF8E4M3FNUZ:
-      return kE4M3FNUZ;
-    case DType::kF8E5M2:
-      return kE5M2;
-    case DType::kF8E5M2FNUZ:
-      return kE5M2FNUZ;
-    default:
-      return kE2M1;
+    case DType::kF8E4M3FN: return kE4M3FN;
+    case DType::kF8E4M3FNUZ: return kE4M3FNUZ;
+    case DType::kF8E5M2: return kE5M2;
+    case DType::kF8E5M2FNUZ: return kE5M2FNUZ;
+    default: return kE2M1;
   }
 }
 

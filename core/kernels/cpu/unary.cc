@@ -89,18 +89,10 @@ bool takes_float(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c
 template <template <typename> typename Pick>
 Status prepare_number(const KernelContext& c, PreparedKernel* prepared) {
   switch (c.dtype(0)) {
-    case DType::kF32:
-      use<float, Pick<float>::fn>(c, prepared, 0);
-      break;
-    case DType::kF64:
-      use<double, Pick<double>::fn>(c, prepared, 0);
-      break;
-    case DType::kI32:
-      use<int32_t, Pick<int32_t>::fn>(c, prepared, 0);
-      break;
-    default:
-      use<int64_t, Pick<int64_t>::fn>(c, prepared, 0);
-      break;
+    case DType::kF32: use<float, Pick<float>::fn>(c, prepared, 0); break;
+    case DType::kF64: use<double, Pick<double>::fn>(c, prepared, 0); break;
+    case DType::kI32: use<int32_t, Pick<int32_t>::fn>(c, prepared, 0); break;
+    default: use<int64_t, Pick<int64_t>::fn>(c, prepared, 0); break;
   }
   return {};
 }

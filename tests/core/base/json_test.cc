@@ -14,38 +14,17 @@ std::string pieces(std::string_view text) {
     auto event = reader.next();
     if (!event.ok()) return event.status().message();
     switch (*event) {
-      case JsonEvent::kBeginObject:
-        out += "{ ";
-        break;
-      case JsonEvent::kEndObject:
-        out += "} ";
-        break;
-      case JsonEvent::kBeginArray:
-        out += "[ ";
-        break;
-      case JsonEvent::kEndArray:
-        out += "] ";
-        break;
-      case JsonEvent::kKey:
-        out += cat("k:", reader.text(), " ");
-        break;
-      case JsonEvent::kString:
-        out += cat("s:", reader.text(), " ");
-        break;
-      case JsonEvent::kNumber:
-        out += cat("n:", reader.text(), " ");
-        break;
-      case JsonEvent::kTrue:
-        out += "t ";
-        break;
-      case JsonEvent::kFalse:
-        out += "f ";
-        break;
-      case JsonEvent::kNull:
-        out += "0 ";
-        break;
-      case JsonEvent::kEnd:
-        return out;
+      case JsonEvent::kBeginObject: out += "{ "; break;
+      case JsonEvent::kEndObject: out += "} "; break;
+      case JsonEvent::kBeginArray: out += "[ "; break;
+      case JsonEvent::kEndArray: out += "] "; break;
+      case JsonEvent::kKey: out += cat("k:", reader.text(), " "); break;
+      case JsonEvent::kString: out += cat("s:", reader.text(), " "); break;
+      case JsonEvent::kNumber: out += cat("n:", reader.text(), " "); break;
+      case JsonEvent::kTrue: out += "t "; break;
+      case JsonEvent::kFalse: out += "f "; break;
+      case JsonEvent::kNull: out += "0 "; break;
+      case JsonEvent::kEnd: return out;
     }
   }
 }

@@ -25,14 +25,9 @@ std::string numbers(std::string_view text, CsvOptions options = with(Header::kAu
   for (int64_t i = 0; i < table->values.count(); ++i) {
     out += ' ';
     switch (options.dtype) {
-      case DType::kF32:
-        out += cat(table->values.as<float>()[i]);
-        break;
-      case DType::kF64:
-        out += cat(table->values.as<double>()[i]);
-        break;
-      default:
-        out += cat(table->values.as<int64_t>()[i]);
+      case DType::kF32: out += cat(table->values.as<float>()[i]); break;
+      case DType::kF64: out += cat(table->values.as<double>()[i]); break;
+      default: out += cat(table->values.as<int64_t>()[i]);
     }
   }
   return out;
