@@ -11,6 +11,8 @@
 typedef struct weft_dataset weft_dataset;
 /* One pass over a dataset. */
 typedef struct weft_batches weft_batches;
+/* The metrics of each epoch of weft_session_fit. */
+typedef struct weft_history weft_history;
 
 /* Adds one training step that lowers `loss`, a scalar: gradients, clipping, updates and assignments. Run `out_target` as
  * a target (or fetch it: it is the number of the step). `kind` is "Sgd", "Momentum", "Adam" or "AdamW". Keys of
@@ -26,6 +28,15 @@ WEFT_API weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, co
  * shared. */
 WEFT_API weft_status* weft_dataset_new(const weft_tensor* const* tensors, int32_t count,
                                        weft_dataset** out_dataset) WEFT_MUST_USE;
+/* Reads a dataset from a file that weft_tensors_load reads: the tensors `names`, in that order; all if `count` is 0.
+ * `options` are those of weft_tensors_load. */
+WEFT_API weft_status* weft_dataset_load(const char* path, const char* const* names, int32_t count,
+                                        const weft_options* options, weft_dataset** out_dataset) WEFT_MUST_USE;
+/* The rows first .. first + count - 1 of a dataset, shared with it. */
+WEFT_API weft_status* weft_dataset_new_rows(const weft_dataset* dataset, int64_t first, int64_t count,
+                                            weft_dataset** out_dataset) WEFT_MUST_USE;
+/* Tensor i, all rows of it. */
+WEFT_API weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor) WEFT_MUST_USE;
 WEFT_API void weft_dataset_free(weft_dataset* dataset);
 /* The number of rows, and of tensors in a row. */
 WEFT_API int64_t weft_dataset_count(const weft_dataset* dataset);
@@ -37,5 +48,50 @@ WEFT_API weft_status* weft_dataset_open(const weft_dataset* dataset, const weft_
 /* The next batch: out_tensors gets `count` tensors, one for each of the dataset's, or NULLs at the end of the pass. */
 WEFT_API weft_status* weft_batches_next(weft_batches* batches, weft_tensor** out_tensors, int32_t count) WEFT_MUST_USE;
 WEFT_API void weft_batches_free(weft_batches* batches);
+
+/* In the next three, tensor i of the dataset is fed to feeds[i], one for each; 0 feeds it to nothing. Metrics are scalars
+ * of floating point, averaged over the rows. The keys of their "fit" options besides those named: int "batch_size" (32), int
+ * "timeout_ms" or float "timeout_s", and weft_options_set_cancel and weft_options_set_poll. `options` may be NULL. */
+
+/* Trains: every batch is one run of `target` and `metrics`. Keys of options: int "epochs" (1), "first_epoch" (0; where a
+ * resumed training goes on), "shuffle" (1), "seed" (0), "drop_last" (0), and to stop early: string "stop_metric" (a name in
+ * the history; "": never), int "stop_patience" (0: epochs without progress before the end), float "stop_min_delta" (0),
+ * string "stop_mode" ("min" or "max"), int "restore_best" (0; 1 puts the variables of the best epoch back).
+ * After an error the variables are as the last finished step left them. */
+WEFT_API weft_status* weft_session_fit(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
+                                       int32_t feed_count, int64_t target, const int64_t* metrics, int32_t metric_count,
+                                       const weft_options* options, weft_history** out_history) WEFT_MUST_USE;
+/* Computes the average of each metric over the dataset. */
+WEFT_API weft_status* weft_session_evaluate(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
+                                            int32_t feed_count, const int64_t* metrics, int32_t metric_count,
+                                            const weft_options* options, double* out_averages) WEFT_MUST_USE;
+/* Computes `fetches` for every row: the batches of each, one after another along the first dimension. */
+WEFT_API weft_status* weft_session_predict(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
+                                           int32_t feed_count, const int64_t* fetches, int32_t fetch_count,
+                                           const weft_options* options, weft_tensor** out_tensors) WEFT_MUST_USE;
+/* Makes fit evaluate `metrics` on another dataset after every epoch; in the history their names begin with "val_". The
+ * options keep the dataset. */
+WEFT_API weft_status* weft_options_set_validation(weft_options* options, const weft_dataset* dataset,
+                                                  const int64_t* metrics, int32_t metric_count) WEFT_MUST_USE;
+/* What a fit callback is called for. */
+enum { WEFT_FIT_BATCH = 0, WEFT_FIT_EPOCH = 1 };
+/* Called on the thread that called fit, after every batch, with the averages so far in the epoch, and after every epoch,
+ * with those of the epoch and of its validation. Setting *out_stop to 1 ends the training well after this step; an error
+ * ends fit with it. It may run, save and close the session's other runs. `batch` and `epoch` count from 0. */
+typedef weft_status* (*weft_fit_fn)(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
+                                    const double* metrics, int32_t metric_count, int32_t* out_stop);
+WEFT_API weft_status* weft_options_set_callback(weft_options* options, weft_fit_fn callback, void* user,
+                                                weft_drop drop) WEFT_MUST_USE;
+
+/* The number of epochs that were trained, and of metrics of each. */
+WEFT_API int64_t weft_history_count(const weft_history* history);
+WEFT_API int32_t weft_history_width(const weft_history* history);
+/* The name of metric i, that of its value; NULL if there is none. */
+WEFT_API const char* weft_history_name(const weft_history* history, int32_t i);
+/* The averages, epoch by epoch: count x width numbers. */
+WEFT_API const double* weft_history_data(const weft_history* history);
+/* 1 if the training ended before its last epoch. */
+WEFT_API int32_t weft_history_stopped(const weft_history* history);
+WEFT_API void weft_history_free(weft_history* history);
 
 #endif

@@ -7,6 +7,7 @@
 #include "weft/graph.h"
 #include "weft/layer.h"
 #include "weft/learn.h"
+#include "weft/model.h"
 #include "weft/op.h"
 #include "weft/session.h"
 #include "weft/tensor.h"
