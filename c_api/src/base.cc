@@ -49,8 +49,8 @@ Status check_options(const weft_options* options, const char* kind) {
 
 namespace {
 Status poll_through(void* user) {
-  auto* holder = static_cast<weft_poll_holder*>(user);
-  return from_handle(holder->poll(holder->user));
+  auto* poll = static_cast<Callback<weft_poll_fn>*>(user);
+  return from_handle(poll->function(poll->user));
 }
 }  // namespace
 
@@ -90,7 +90,8 @@ constexpr Key kKeys[] = {
     {"run", "timeout_s", 'f'},
     {"load", "map", 'i'},
     {"load", "trainable", 'l'},
-    {"save", "external_data", 'i'},
+    {"load", "partial", 'i'},
+    {"save", "weights", 's'},
     {"save", "training", 'i'},
     {"dataset", "batch_size", 'i'},
     {"dataset", "shuffle", 'i'},
@@ -105,14 +106,18 @@ constexpr Key kKeys[] = {
     {"optimizer", "weight_decay", 'f'},
     {"optimizer", "clip_norm", 'f'},
     {"fit", "epochs", 'i'},
+    {"fit", "first_epoch", 'i'},
     {"fit", "batch_size", 'i'},
     {"fit", "shuffle", 'i'},
     {"fit", "seed", 'i'},
+    {"fit", "drop_last", 'i'},
+    {"fit", "monitor", 's'},
+    {"fit", "patience", 'i'},
+    {"fit", "min_delta", 'f'},
+    {"fit", "mode", 's'},
+    {"fit", "restore_best", 'i'},
     {"fit", "timeout_ms", 'i'},
     {"fit", "timeout_s", 'f'},
-    {"fit", "patience", 'i'},
-    {"fit", "monitor", 's'},
-    {"fit", "drop_last", 'i'},
 };
 
 Status check_key(const weft_options& options, std::string_view key, char type) {
@@ -275,20 +280,13 @@ weft_status* weft_options_set_cancel(weft_options* options, weft_cancel* cancel)
   });
 }
 weft_status* weft_options_set_poll(weft_options* options, weft_poll_fn poll, void* user, weft_drop drop) {
-  std::shared_ptr<weft_poll_holder> holder;
-  weft_status* made = guard([&]() -> Status {
-    holder = std::make_shared<weft_poll_holder>(poll, user, drop);
-    return {};
-  });
-  if (made != nullptr) {
-    if (drop != nullptr) drop(user);
-    return made;
-  }
+  std::shared_ptr<Callback<weft_poll_fn>> held;
+  if (weft_status* failed = hold(poll, user, drop, &held); failed != nullptr) return failed;
   return guard([&]() -> Status {
     WEFT_NOT_NULL(options);
     WEFT_NOT_NULL(poll);
     WEFT_CHECK(check_runs(*options, "interrupt poll"));
-    options->poll = std::move(holder);
+    options->poll = std::move(held);
     return {};
   });
 }

@@ -10,10 +10,12 @@
 
 #include "core/base/live.h"
 #include "core/graph/graph.h"
+#include "core/learn/dataset.h"
 #include "core/runtime/session.h"
 #include "core/tensor/tensor.h"
 #include "weft/base.h"
 #include "weft/graph.h"
+#include "weft/learn.h"
 #include "weft/session.h"
 #include "weft/tensor.h"
 
@@ -62,17 +64,26 @@ struct weft_trace {
   weft::Live live;
 };
 
+struct weft_dataset {
+  std::shared_ptr<const weft::Dataset> dataset;
+};
+
+namespace weft::c_api {
+
 // A callback with its user pointer; dropped with its last holder.
-struct weft_poll_holder {
-  weft_poll_fn poll;
+template <typename Function>
+struct Callback {
+  Function function;
   void* user;
   weft_drop drop;
-  weft_poll_holder(weft_poll_fn poll, void* user, weft_drop drop) : poll(poll), user(user), drop(drop) {}
-  weft_poll_holder(const weft_poll_holder&) = delete;
-  ~weft_poll_holder() {
+  Callback(Function function, void* user, weft_drop drop) : function(function), user(user), drop(drop) {}
+  Callback(const Callback&) = delete;
+  ~Callback() {
     if (drop != nullptr) drop(user);
   }
 };
+
+}  // namespace weft::c_api
 
 struct weft_options {
   std::string kind;
@@ -81,8 +92,11 @@ struct weft_options {
   std::map<std::string, std::string> strings;
   std::map<std::string, std::vector<std::string>> lists;
   std::shared_ptr<weft::CancelToken> cancel;
-  std::shared_ptr<weft_poll_holder> poll;
+  std::shared_ptr<weft::c_api::Callback<weft_poll_fn>> poll;
   std::shared_ptr<weft::Trace> trace;
+  std::shared_ptr<const weft::Dataset> validation;
+  std::vector<int64_t> validation_metrics;
+  std::shared_ptr<weft::c_api::Callback<weft_fit_fn>> callback;
   weft::Live live;
 
   int64_t int_or(const char* key, int64_t otherwise) const {
@@ -127,6 +141,17 @@ inline Status null_argument(const char* name) { return invalid("argument '", nam
     if ((argument) == nullptr) return ::weft::c_api::null_argument(#argument); \
   } while (0)
 
+// Takes a callback over: `drop` is called now if that fails.
+template <typename Function>
+weft_status* hold(Function function, void* user, weft_drop drop, std::shared_ptr<Callback<Function>>* out) noexcept {
+  weft_status* made = guard([&]() -> Status {
+    *out = std::make_shared<Callback<Function>>(function, user, drop);
+    return {};
+  });
+  if (made != nullptr && drop != nullptr) drop(user);
+  return made;
+}
+
 // Options of another kind than asked for are an error; NULL is fine.
 Status check_options(const weft_options* options, const char* kind);
 
@@ -139,6 +164,9 @@ int64_t to_value(const Graph& graph, ValueId id);
 Result<ValueId> from_value(Graph& graph, int64_t value, const char* what, bool may_capture = false);
 Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what);
 Result<std::vector<ValueId>> from_values(const Graph& graph, const int64_t* values, int32_t count, const char* what);
+
+// Makes out_tensors the handles of `tensors`, all or none.
+void to_handles(std::vector<Tensor> tensors, weft_tensor** out_tensors);
 
 Result<Shape> to_dims(const int64_t* dims, int32_t rank);
 weft_bytes* make_bytes(std::string text);

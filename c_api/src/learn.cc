@@ -8,9 +8,6 @@
 #include "core/passes/differentiate.h"
 #include "core/train/optimizer.h"
 
-struct weft_dataset {
-  std::shared_ptr<const weft::Dataset> dataset;
-};
 struct weft_batches {
   std::unique_ptr<weft::Batches> batches;
 };
@@ -70,6 +67,59 @@ weft_status* weft_dataset_new(const weft_tensor* const* tensors, int32_t count, 
     return {};
   });
 }
+weft_status* weft_dataset_load(const char* path, const char* const* names, int32_t count, const weft_options* options,
+                               weft_dataset** out_dataset) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_dataset);
+    *out_dataset = nullptr;
+    if (count < 0) return invalid("the number of names is ", count);
+    if (count > 0) WEFT_NOT_NULL(names);
+    weft_tensors* loaded = nullptr;
+    WEFT_CHECK(from_handle(weft_tensors_load(path, options, &loaded)));
+    std::unique_ptr<weft_tensors> tensors(loaded);
+    std::vector<Tensor> columns;
+    for (int32_t i = 0; i < count; ++i) {
+      if (names[i] == nullptr) return invalid("name ", i, " is NULL");
+      auto at = std::find_if(tensors->items.begin(), tensors->items.end(),
+                             [&](const auto& item) { return item.first == names[i]; });
+      if (at == tensors->items.end()) {
+        std::string known;
+        for (const auto& item : tensors->items) known += cat(known.empty() ? "" : ", ", item.first);
+        return not_found("'", path, "' has no tensor '", names[i], "'; it has ", known);
+      }
+      columns.push_back(at->second);
+    }
+    if (count == 0) {
+      for (auto& item : tensors->items) columns.push_back(std::move(item.second));
+    }
+    WEFT_TRY(std::shared_ptr<const Dataset> dataset, Dataset::make(std::move(columns)));
+    *out_dataset = new weft_dataset{std::move(dataset)};
+    return {};
+  });
+}
+weft_status* weft_dataset_new_rows(const weft_dataset* dataset, int64_t first, int64_t count,
+                                   weft_dataset** out_dataset) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_dataset);
+    *out_dataset = nullptr;
+    WEFT_NOT_NULL(dataset);
+    WEFT_TRY(std::shared_ptr<const Dataset> rows, dataset->dataset->rows(first, count));
+    *out_dataset = new weft_dataset{std::move(rows)};
+    return {};
+  });
+}
+weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_tensor);
+    *out_tensor = nullptr;
+    WEFT_NOT_NULL(dataset);
+    if (i < 0 || i >= weft_dataset_width(dataset)) {
+      return out_of_range("the dataset has no tensor ", i, "; it has ", weft_dataset_width(dataset));
+    }
+    *out_tensor = new weft_tensor{dataset->dataset->tensors()[static_cast<size_t>(i)], {}};
+    return {};
+  });
+}
 void weft_dataset_free(weft_dataset* dataset) { delete dataset; }
 int64_t weft_dataset_count(const weft_dataset* dataset) {
   return dataset == nullptr ? 0 : dataset->dataset->row_count();
@@ -106,9 +156,7 @@ weft_status* weft_batches_next(weft_batches* batches, weft_tensor** out_tensors,
     if (static_cast<int32_t>(next.size()) != count) {
       return invalid("a batch has ", next.size(), " tensors but ", count, " are asked for");
     }
-    std::vector<std::unique_ptr<weft_tensor>> handles;
-    for (Tensor& tensor : next) handles.push_back(std::unique_ptr<weft_tensor>(new weft_tensor{std::move(tensor), {}}));
-    for (int32_t i = 0; i < count; ++i) out_tensors[i] = handles[static_cast<size_t>(i)].release();
+    to_handles(std::move(next), out_tensors);
     return {};
   });
 }

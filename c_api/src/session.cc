@@ -90,10 +90,7 @@ weft_status* weft_session_run(weft_session* session, const int64_t* feeds, const
     WEFT_CHECK(run_options(options, "run", &run));
     std::vector<Tensor> outputs;
     WEFT_CHECK(session->session->run(signature, values, run, &outputs));
-    std::vector<std::unique_ptr<weft_tensor>> handles;
-    for (Tensor& output : outputs)
-      handles.push_back(std::unique_ptr<weft_tensor>(new weft_tensor{std::move(output), {}}));
-    for (int32_t i = 0; i < fetch_count; ++i) out_tensors[i] = handles[static_cast<size_t>(i)].release();
+    to_handles(std::move(outputs), out_tensors);
     return {};
   });
 }

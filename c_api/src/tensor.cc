@@ -12,6 +12,12 @@
 
 namespace weft::c_api {
 
+void to_handles(std::vector<Tensor> tensors, weft_tensor** out_tensors) {
+  std::vector<std::unique_ptr<weft_tensor>> handles;
+  for (Tensor& tensor : tensors) handles.emplace_back(new weft_tensor{std::move(tensor), {}});
+  for (size_t i = 0; i < handles.size(); ++i) out_tensors[i] = handles[i].release();
+}
+
 Result<Shape> to_dims(const int64_t* dims, int32_t rank) {
   if (rank < 0 || rank > 64) return invalid("the rank must be 0 to 64 but is ", rank);
   if (rank > 0 && dims == nullptr) return null_argument("dims");

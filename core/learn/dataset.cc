@@ -28,6 +28,22 @@ Result<std::shared_ptr<const Dataset>> Dataset::make(std::vector<Tensor> tensors
   return std::shared_ptr<const Dataset>(std::move(dataset));
 }
 
+Result<std::shared_ptr<const Dataset>> Dataset::rows(int64_t first, int64_t count) const {
+  if (first < 0 || count < 0 || first > rows_ || count > rows_ - first) {
+    return invalid("rows ", first, " to ", first, " + ", count, " are not all within the dataset's ", rows_);
+  }
+  std::vector<Tensor> parts;
+  for (const Tensor& tensor : tensors_) {
+    Shape shape = tensor.shape();
+    shape[0] = count;
+    int64_t row_bytes = rows_ == 0 ? 0 : tensor.bytes() / rows_;
+    int64_t start = tensor.as<char>() - static_cast<const char*>(tensor.buffer()->data());
+    WEFT_TRY(Tensor part, Tensor::over(tensor.dtype(), std::move(shape), tensor.buffer(), start + first * row_bytes));
+    parts.push_back(std::move(part));
+  }
+  return make(std::move(parts));
+}
+
 Result<std::vector<Tensor>> Dataset::take(const int64_t* indices, int64_t count) const {
   std::vector<Tensor> out;
   for (const Tensor& tensor : tensors_) {

@@ -24,6 +24,8 @@ class Dataset {
 
   int64_t row_count() const { return rows_; }
   const std::vector<Tensor>& tensors() const { return tensors_; }
+  // The rows first .. first + count - 1, sharing the memory.
+  Result<std::shared_ptr<const Dataset>> rows(int64_t first, int64_t count) const;
   // Copies the rows of `indices` into new tensors.
   Result<std::vector<Tensor>> take(const int64_t* indices, int64_t count) const;
 

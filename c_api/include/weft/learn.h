@@ -54,9 +54,9 @@ WEFT_API void weft_batches_free(weft_batches* batches);
  * "timeout_ms" or float "timeout_s", and weft_options_set_cancel and weft_options_set_poll. `options` may be NULL. */
 
 /* Trains: every batch is one run of `target` and `metrics`. Keys of options: int "epochs" (1), "first_epoch" (0; where a
- * resumed training goes on), "shuffle" (1), "seed" (0), "drop_last" (0), and to stop early: string "stop_metric" (a name in
- * the history; "": never), int "stop_patience" (0: epochs without progress before the end), float "stop_min_delta" (0),
- * string "stop_mode" ("min" or "max"), int "restore_best" (0; 1 puts the variables of the best epoch back).
+ * resumed training goes on), "shuffle" (1), "seed" (0), "drop_last" (0), and to stop early: string "monitor" (a name in the
+ * history; "": never), int "patience" (0: epochs without progress that are waited for), float "min_delta" (0: the least
+ * progress), string "mode" ("min" or "max"), int "restore_best" (0; 1 puts the variables of the best epoch back).
  * After an error the variables are as the last finished step left them. */
 WEFT_API weft_status* weft_session_fit(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
                                        int32_t feed_count, int64_t target, const int64_t* metrics, int32_t metric_count,

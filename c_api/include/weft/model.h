@@ -15,9 +15,8 @@
 WEFT_API weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, int32_t output_count,
                                       weft_session* session, const char* path,
                                       const weft_options* options) WEFT_MUST_USE;
-/* Reads an ONNX file of opset 1 to 27 as a graph of the newest opset. Keys of "load" options: string "trainable"
- * ("none", the default: weights are constants; "all": floating-point weights are trainable variables; else names with
- * commas), int "map" (1: external weights are mapped, not read; their file must then not be made shorter). `options` may
+/* Reads an ONNX file of opset 1 to 27 as a graph of the newest opset. Keys of "load" options: strings "trainable"
+ * (none, the default: weights are constants; "*": floating-point weights are trainable variables; else their names), int "map" (1: external weights are mapped, not read; their file must then not be made shorter). `options` may
  * be NULL. DATA_LOSS for a damaged file, UNIMPLEMENTED with the node for an unknown operator. */
 WEFT_API weft_status* weft_graph_load(const char* path, const weft_options* options,
                                       weft_graph** out_graph) WEFT_MUST_USE;
