@@ -316,7 +316,10 @@ class Builder {
 
   int32_t root(ValueId id) {
     int32_t storage = storage_of_[id];
-    while (merged_[storage] != storage) storage = merged_[storage];
+    while (merged_[storage] != storage) {
+      merged_[storage] = merged_[merged_[storage]];  // halves the path, so that long chains stay cheap
+      storage = merged_[storage];
+    }
     return storage;
   }
 

@@ -153,6 +153,8 @@ Status Prepared::State::plan() {
       if (!bound[i].empty()) frame->bind_output(static_cast<int>(i), bound[i].mutable_data());
     }
   }
+  // A variable that is held would keep its buffer from becoming the next spare.
+  for (size_t i = compiled->cut.feed_count; i < inputs.size(); ++i) inputs[i].clear();
   planned = true;
   return {};
 }
@@ -181,7 +183,7 @@ Status Prepared::State::run_frame(RunControl& control) {
     WEFT_CHECK(frame->run(control.exec));
   }
   // What was read is let go first, so that its buffers can serve as the next spares.
-  for (Tensor& value : variables) value = Tensor();
+  for (Tensor& value : variables) value.clear();
   store.commit(compiled->writes, written);
   return {};
 }
@@ -191,7 +193,7 @@ Status Prepared::State::run_general(RunControl& control) {
   size_t feeds = compiled->cut.feed_count, fetches = compiled->cut.fetch_count;
   store.snapshot(compiled->reads, &variables);
   std::copy(variables.begin(), variables.end(), inputs.begin() + feeds);
-  for (Tensor& value : variables) value = Tensor();
+  for (Tensor& value : variables) value.clear();
   for (size_t i = 0; i < fetches; ++i) results[i] = bound[i];
   for (size_t i = 0; i < written.size(); ++i) {
     WEFT_TRY(results[fetches + i], store.spare(compiled->writes[i]));
@@ -201,7 +203,7 @@ Status Prepared::State::run_general(RunControl& control) {
     RunScope scope(control.exec.parallel);
     WEFT_CHECK(compiled->executable->run(inputs, control.exec, &results));
   }
-  for (size_t i = 0; i < compiled->reads.size(); ++i) inputs[feeds + i] = Tensor();
+  for (size_t i = 0; i < compiled->reads.size(); ++i) inputs[feeds + i].clear();
   for (size_t i = 0; i < written.size(); ++i) written[i] = std::move(results[fetches + i]);
   store.commit(compiled->writes, written);
   return {};

@@ -2,6 +2,7 @@
 #include "core/runtime/session.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/runtime/builtin.h"
 #include "core/runtime/compiled.h"
@@ -127,21 +128,34 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
   return compiled;
 }
 
+// Those of the variables, and of the variables that their initial values read, that have no value yet; in the order of
+// the graph, in which each comes after those that its initial value reads.
+Status Session::find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
+                             std::vector<ValueId>* initial) const {
+  std::set<std::string, std::less<>> wanted(names.begin(), names.end());
+  const std::vector<VariableInfo>& all = graph_->variables();
+  for (auto variable = all.rbegin(); variable != all.rend(); ++variable) {
+    if (wanted.count(variable->name) == 0) continue;
+    int slot = store_->find(variable->name);
+    if (slot >= 0 && store_->initialised(slot)) continue;
+    missing->push_back(variable->name);
+    initial->push_back(variable->initial);
+    WEFT_TRY(Cut cut, cut_program(*graph_, {}, {variable->initial}, {}));
+    wanted.insert(cut.read_variables.begin(), cut.read_variables.end());
+  }
+  std::reverse(missing->begin(), missing->end());
+  std::reverse(initial->begin(), initial->end());
+  return {};
+}
+
 Status Session::initialise_needed(const std::vector<std::string>& names) {
-  // In the order of the graph, so that an initial value may read a variable made before.
   std::vector<std::string> missing;
   std::vector<Cut> cuts;
   {
     GraphReading reading(*graph_);
     WEFT_CHECK(reading.check());
     std::vector<ValueId> initial;
-    for (const VariableInfo& variable : graph_->variables()) {
-      if (std::find(names.begin(), names.end(), variable.name) == names.end()) continue;
-      int slot = store_->find(variable.name);
-      if (slot >= 0 && store_->initialised(slot)) continue;
-      missing.push_back(variable.name);
-      initial.push_back(variable.initial);
-    }
+    WEFT_CHECK(find_missing(names, &missing, &initial));
     if (missing.empty()) return {};
     // One run for all, unless an initial value reads another variable: then one by one.
     cuts.emplace_back();
@@ -174,9 +188,8 @@ Status Session::initialise_needed(const std::vector<std::string>& names) {
     WEFT_CHECK(executable.run(inputs, exec, &outputs));
     for (const Tensor& value : outputs) {
       const std::string& name = missing[next++];
-      WEFT_TRY(int slot, store_->slot(name, value.dtype(), value.shape()));
-      // Another session of this store may have been first.
-      if (!store_->initialised(slot)) WEFT_CHECK(store_->set(name, value));
+      // Another session of this store may have been first, and trained since.
+      WEFT_CHECK(store_->initialise(name, value));
     }
   }
   return {};

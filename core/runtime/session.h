@@ -100,6 +100,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store);
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
+  Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
+                      std::vector<ValueId>* initial) const;
   Status initialise_needed(const std::vector<std::string>& names);
   Status run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, const RunOptions& options,
                       std::vector<Tensor>* outputs);

@@ -47,6 +47,14 @@ Status Store::set(std::string_view name, Tensor value) {
   return {};
 }
 
+Status Store::initialise(std::string_view name, Tensor value) {
+  WEFT_TRY(int index, slot(name, value.dtype(), value.shape()));
+  WEFT_TRY(Tensor copy, value.copy());
+  std::lock_guard lock(mutex_);
+  if (slots_[index].value.empty()) slots_[index].value = std::move(copy);
+  return {};
+}
+
 std::vector<std::string> Store::names() const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> out;

@@ -121,6 +121,17 @@ const std::vector<std::string>& Tensor::strings() const { return strings_ ? *str
 std::vector<std::string>& Tensor::mutable_strings() { return *strings_; }
 const std::vector<Tensor>& Tensor::items() const { return items_ ? *items_ : kNoItems; }
 
+void Tensor::clear() {
+  kind_ = Kind::kTensor;
+  dtype_ = DType::kNone;
+  shape_.clear();
+  count_ = 0;
+  data_ = nullptr;
+  buffer_.reset();
+  strings_.reset();
+  items_.reset();
+}
+
 Result<Tensor> Tensor::reshaped(Shape shape) const {
   WEFT_TRY(int64_t count, element_count(shape));
   if (kind_ != Kind::kTensor || count != count_) {

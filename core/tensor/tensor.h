@@ -41,6 +41,8 @@ class Tensor {
     return from_values<T>({static_cast<int64_t>(values.size())}, values.data(), values.size());
   }
 
+  // Lets go of the elements; keeps room for a shape, so that taking in another tensor of the rank allocates nothing.
+  void clear();
   bool empty() const { return dtype_ == DType::kNone && kind_ == Kind::kTensor; }
   Kind kind() const { return kind_; }
   DType dtype() const { return dtype_; }

@@ -1,0 +1,152 @@
+// Prepared calls: bindings, what a run allocates, misuse, other shapes.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <thread>
+
+#include "core/graph/expr.h"
+#include "core/runtime/builtin.h"
+#include "core/runtime/session.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+}
+
+// Counts what the whole program takes from the heap.
+void* operator new(size_t bytes) {
+  ++allocations;
+  if (void* data = std::malloc(bytes == 0 ? 1 : bytes)) return data;
+  throw std::bad_alloc();
+}
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  ++allocations;
+  size_t align = static_cast<size_t>(alignment);
+  if (void* data = std::aligned_alloc(align, (bytes + align - 1) / align * align)) return data;
+  throw std::bad_alloc();
+}
+void operator delete(void* data) noexcept { std::free(data); }
+void operator delete(void* data, size_t) noexcept { std::free(data); }
+void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
+void operator delete(void* data, size_t, std::align_val_t) noexcept { std::free(data); }
+
+namespace weft {
+namespace {
+
+Tensor filled(Shape shape, float value) {
+  Tensor out = *Tensor::make(DType::kF32, std::move(shape));
+  std::fill_n(out.as<float>(), out.count(), value);
+  return out;
+}
+
+struct Call {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  std::shared_ptr<Session> session;
+  std::shared_ptr<Prepared> prepared;
+
+  // relu(x * ones[4, 4] + 1)
+  Call() {
+    ExprScope scope(*graph);
+    Expr x(scope, *graph->add_input("x", ValueType::tensor(DType::kF32, {Dim::symbol("n"), 4})));
+    Expr y = make(scope, "Relu", {matmul(x, constant(scope, filled({4, 4}, 1.0f))) + 1.0});
+    EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+    session = *Session::make(graph, {});
+    prepared = *session->prepare({{x.id()}, {y.id()}, {}});
+  }
+};
+
+TEST(Prepared, AllocatesNothingOnceItIsBound) {
+  Call call;
+  Tensor in = filled({2, 4}, 1.0f), out = *Tensor::make(DType::kF32, {2, 4});
+  ASSERT_TRUE(call.prepared->bind_input(0, in).ok());
+  ASSERT_TRUE(call.prepared->bind_output(0, out).ok());
+  ASSERT_TRUE(call.prepared->run({}).ok());
+  int64_t before = allocations;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(call.prepared->run({}).ok());
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(out.as<float>()[7], 5.0f);
+}
+
+TEST(Prepared, ATrainingStepAllocatesNothing) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  Expr w(scope, *graph->add_variable("w", constant(scope, filled({64}, 1.0f)).id(), true));
+  Expr next = make(scope, "weft.Assign", {w, w * 0.5});
+  auto session = *Session::make(graph, {});
+  auto prepared = *session->prepare({{}, {}, {next.id()}});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(prepared->run({}).ok());
+  int64_t before = allocations;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(prepared->run({}).ok());
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(*(*session->get_variable("w")).as<float>(), 0.00390625f);
+}
+
+TEST(Prepared, ReadsTheBoundMemoryAnewEachRun) {
+  Call call;
+  Tensor in = filled({1, 4}, 1.0f);
+  ASSERT_TRUE(call.prepared->bind_input(0, in).ok());
+  ASSERT_TRUE(call.prepared->run({}).ok());
+  EXPECT_EQ(*(*call.prepared->output(0)).as<float>(), 5.0f);
+  std::fill_n(in.as<float>(), 4, 2.0f);
+  Tensor first = *call.prepared->output(0);
+  ASSERT_TRUE(call.prepared->run({}).ok());
+  EXPECT_EQ(*(*call.prepared->output(0)).as<float>(), 9.0f);
+  EXPECT_EQ(*first.as<float>(), 5.0f) << "an unbound output is never written again";
+}
+
+TEST(Prepared, TakesAnotherShape) {
+  Call call;
+  for (int64_t n : {1, 5, 0, 3}) {
+    ASSERT_TRUE(call.prepared->bind_input(0, filled({n, 4}, 1.0f)).ok());
+    ASSERT_TRUE(call.prepared->run({}).ok());
+    EXPECT_EQ((*call.prepared->output(0)).shape(), (Shape{n, 4}));
+  }
+}
+
+TEST(Prepared, SaysWhatIsWrong) {
+  Call call;
+  EXPECT_EQ(call.prepared->run({}).code(), Code::kFailedPrecondition);
+  EXPECT_EQ(call.prepared->output(0).status().code(), Code::kFailedPrecondition);
+  EXPECT_EQ(call.prepared->bind_input(0, filled({2, 5}, 1.0f)).code(), Code::kInvalidArgument);
+  EXPECT_FALSE(call.prepared->bind_input(1, filled({2, 4}, 1.0f)).ok());
+  EXPECT_FALSE(call.prepared->bind_output(-1, filled({2, 4}, 1.0f)).ok());
+  ASSERT_TRUE(call.prepared->bind_input(0, filled({2, 4}, 1.0f)).ok());
+  ASSERT_TRUE(call.prepared->bind_output(0, filled({3, 4}, 1.0f)).ok() ? !call.prepared->run({}).ok() : true);
+  ASSERT_TRUE(call.prepared->close().ok());
+  EXPECT_EQ(call.prepared->run({}).code(), Code::kFailedPrecondition);
+}
+
+TEST(Prepared, TwoThreadsInOneAreAnErrorNotARace) {
+  Call call;
+  ASSERT_TRUE(call.prepared->bind_input(0, filled({512, 4}, 1.0f)).ok());
+  ASSERT_TRUE(call.prepared->run({}).ok());
+  std::atomic<int> refused{0}, done{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 500; ++i) {
+        Status status = call.prepared->run({});
+        if (status.ok())
+          ++done;
+        else if (status.code() == Code::kFailedPrecondition)
+          ++refused;
+        else
+          ADD_FAILURE() << status.text();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(done + refused, 1000);
+  EXPECT_GT(done.load(), 0);
+}
+
+TEST(Prepared, OutlivesTheHandleOfItsSession) {
+  Call call;
+  ASSERT_TRUE(call.prepared->bind_input(0, filled({2, 4}, 1.0f)).ok());
+  call.session.reset();
+  EXPECT_TRUE(call.prepared->run({}).ok());
+}
+
+}  // namespace
+}  // namespace weft

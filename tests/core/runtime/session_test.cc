@@ -1,0 +1,266 @@
+// Sessions: what a run sees and changes, errors, stopping, closing, many threads.
+#include "core/runtime/session.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "core/graph/expr.h"
+#include "core/runtime/builtin.h"
+
+namespace weft {
+namespace {
+
+// A graph under construction with a session over it.
+struct Model {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope{*graph};
+  std::shared_ptr<Session> session;
+
+  Expr input(const char* name, DType dtype, Dims dims) {
+    Result<ValueId> id = graph->add_input(name, ValueType::tensor(dtype, std::move(dims)));
+    EXPECT_TRUE(id.ok()) << id.status().text();
+    return Expr(scope, *id);
+  }
+  Expr variable(const char* name, float initial) {
+    return Expr(scope, *graph->add_variable(name, scalar(scope, DType::kF32, initial).id(), true));
+  }
+  Expr assign(Expr variable, Expr value) { return make(scope, "weft.Assign", {variable, value}); }
+  void start(SessionOptions options = {}, std::shared_ptr<Store> store = nullptr) {
+    EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+    session = *Session::make(graph, std::move(options), std::move(store));
+  }
+  Result<std::vector<Tensor>> run(Signature signature, const std::vector<Tensor>& feeds = {}, RunOptions options = {}) {
+    std::vector<Tensor> out;
+    WEFT_CHECK(session->run(signature, feeds, options, &out));
+    return out;
+  }
+  float get(const char* name) { return *(*session->get_variable(name)).as<float>(); }
+};
+
+void expect_error(const Status& status, Code code, std::string_view part) {
+  EXPECT_EQ(status.code(), code) << status.text();
+  EXPECT_NE(status.text().find(part), std::string::npos) << status.text();
+}
+
+TEST(Session, RunsReadTheValuesFromBeforeTheirAssignments) {
+  Model m;
+  Expr w = m.variable("w", 1.0f), next = m.assign(w, w * 3.0);
+  m.start();
+  std::vector<Tensor> out = *m.run({{}, {w.id(), next.id()}, {}});
+  EXPECT_EQ(*out[0].as<float>(), 1.0f);
+  EXPECT_EQ(*out[1].as<float>(), 3.0f);
+  EXPECT_EQ(m.get("w"), 3.0f);
+}
+
+TEST(Session, VariablesSwapTheirValues) {
+  Model m;
+  Expr a = m.variable("a", 1.0f), b = m.variable("b", 2.0f);
+  Expr to_b = m.assign(b, a), to_a = m.assign(a, b);
+  m.start();
+  ASSERT_TRUE(m.run({{}, {}, {to_a.id(), to_b.id()}}).ok());
+  EXPECT_EQ(m.get("a"), 2.0f);
+  EXPECT_EQ(m.get("b"), 1.0f);
+}
+
+TEST(Session, ARunThatFailsChangesNothing) {
+  Model m;
+  Expr w = m.variable("w", 1.0f), x = m.input("x", DType::kI32, {1}), y = m.input("y", DType::kI32, {1});
+  Expr quotient = make(m.scope, "Div", {x, y}), next = m.assign(w, w + 1.0);
+  m.start();
+  int32_t one = 1, zero = 0;
+  Tensor ones = *Tensor::from_bytes(DType::kI32, {1}, &one, 4), zeros = *Tensor::from_bytes(DType::kI32, {1}, &zero, 4);
+  Signature signature{{x.id(), y.id()}, {quotient.id()}, {next.id()}};
+  expect_error(m.run(signature, {ones, zeros}).status(), Code::kInvalidArgument, "zero");
+  EXPECT_EQ(m.get("w"), 1.0f);
+  ASSERT_TRUE(m.run(signature, {ones, ones}).ok());
+  EXPECT_EQ(m.get("w"), 2.0f);
+}
+
+TEST(Session, FetchedVariablesAreNotChangedByLaterRuns) {
+  Model m;
+  Expr w = m.variable("w", 0.0f), next = m.assign(w, w + 1.0);
+  m.start();
+  std::vector<Tensor> kept;
+  for (int i = 0; i < 5; ++i) kept.push_back((*m.run({{}, {next.id()}, {}}))[0]);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(*kept[static_cast<size_t>(i)].as<float>(), static_cast<float>(i + 1));
+}
+
+TEST(Session, SaysWhichFeedIsWrong) {
+  Model m;
+  Expr x = m.input("pixels", DType::kF32, {Dim::symbol("batch"), 3}), y = x + 1.0;
+  m.start();
+  Tensor good = *Tensor::make(DType::kF32, {2, 3});
+  expect_error(m.run({{}, {y.id()}, {}}).status(), Code::kInvalidArgument, "'pixels'");
+  expect_error(m.run({{x.id(), x.id()}, {y.id()}, {}}, {good, good}).status(), Code::kInvalidArgument, "pixels");
+  expect_error(m.run({{x.id()}, {y.id()}, {}}, {*Tensor::make(DType::kF32, {2, 4})}).status(), Code::kInvalidArgument,
+               "f32[2, 4]");
+  expect_error(m.run({{x.id()}, {y.id()}, {}}, {*Tensor::make(DType::kF64, {2, 3})}).status(), Code::kInvalidArgument,
+               "f64[2, 3]");
+  expect_error(m.run({{x.id()}, {y.id()}, {}}, {*Tensor::make(DType::kF32, {3})}).status(), Code::kInvalidArgument,
+               "f32[3]");
+  EXPECT_TRUE(m.run({{x.id()}, {y.id()}, {}}, {good}).ok());
+}
+
+TEST(Session, NamesThatAreEqualAskForEqualDimensions) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {Dim::symbol("n")}), y = m.input("y", DType::kF32, {Dim::symbol("n")}), z = x + y;
+  m.start();
+  Signature signature{{x.id(), y.id()}, {z.id()}, {}};
+  expect_error(m.run(signature, {*Tensor::make(DType::kF32, {2}), *Tensor::make(DType::kF32, {3})}).status(),
+               Code::kInvalidArgument, "n");
+}
+
+TEST(Session, AnyValueCanBeFed) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {2}), middle = x * 2.0, y = middle + 1.0;
+  m.start();
+  std::vector<Tensor> out = *m.run({{middle.id()}, {y.id()}, {}}, {Tensor::vector<float>({10, 20})});
+  EXPECT_EQ(out[0].as<float>()[1], 21.0f);
+}
+
+TEST(Session, SharesAStoreWithAnother) {
+  Model a, b;
+  Expr w = a.variable("w", 1.0f), next = a.assign(w, w + 1.0);
+  Expr same = b.variable("w", 50.0f), twice = same * 2.0;
+  a.start();
+  ASSERT_TRUE(a.run({{}, {}, {next.id()}}).ok());
+  b.start({}, a.session->store());
+  EXPECT_EQ(*(*b.run({{}, {twice.id()}, {}}))[0].as<float>(), 4.0f);
+  Model c;
+  Expr other(c.scope, *c.graph->add_variable("w", constant(c.scope, Tensor::vector<float>({1, 2})).id(), true));
+  c.start({}, a.session->store());
+  expect_error(c.run({{}, {other.id()}, {}}).status(), Code::kFailedPrecondition, "'w'");
+}
+
+TEST(Session, CountsEveryStepOfManyThreads) {
+  Model m;
+  Expr w = m.variable("w", 0.0f), next = m.assign(w, w + 1.0);
+  m.start();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) EXPECT_TRUE(m.run({{}, {}, {next.id()}}).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(m.get("w"), 800.0f);
+}
+
+TEST(Session, ReadersSeeOneMomentOfAllVariables) {
+  Model m;
+  Expr a = m.variable("a", 0.0f), b = m.variable("b", 0.0f);
+  Expr next_a = m.assign(a, a + 1.0), next_b = m.assign(b, b + 1.0);
+  m.start();
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (int i = 0; i < 500; ++i) EXPECT_TRUE(m.run({{}, {}, {next_a.id(), next_b.id()}}).ok());
+    done = true;
+  });
+  while (!done) {
+    std::vector<Tensor> out = *m.run({{}, {a.id(), b.id()}, {}});
+    EXPECT_EQ(*out[0].as<float>(), *out[1].as<float>());
+  }
+  writer.join();
+}
+
+TEST(Session, ACloseWaitsAndLaterCallsSaySo) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {256, 256}), y = x;
+  for (int i = 0; i < 64; ++i) y = matmul(y, x);
+  m.start();
+  Tensor feed = *Tensor::make(DType::kF32, {256, 256});
+  std::fill_n(feed.as<float>(), feed.count(), 0.0f);
+  std::atomic<int> started{0};
+  std::thread runner([&] {
+    for (;;) {
+      ++started;
+      Status status = m.run({{x.id()}, {y.id()}, {}}, {feed}).status();
+      if (!status.ok()) {
+        expect_error(status, Code::kFailedPrecondition, "closed");
+        return;
+      }
+    }
+  });
+  while (started == 0) std::this_thread::yield();
+  EXPECT_TRUE(m.session->close().ok());
+  EXPECT_TRUE(m.session->close().ok());
+  runner.join();
+  expect_error(m.session->get_variable("w").status(), Code::kFailedPrecondition, "closed");
+}
+
+TEST(Session, StopsInTheMiddleOfALongRun) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {256, 256}), y = x, w = m.variable("w", 1.0f);
+  for (int i = 0; i < 2000; ++i) y = matmul(y, x);
+  Expr next = m.assign(w, w + 1.0);
+  m.start();
+  Tensor feed = *Tensor::make(DType::kF32, {256, 256});
+  std::fill_n(feed.as<float>(), feed.count(), 0.0f);
+  Signature signature{{x.id()}, {y.id()}, {next.id()}};
+  RunOptions deadline;
+  deadline.timeout_ns = 5'000'000;
+  expect_error(m.run(signature, {feed}, deadline).status(), Code::kDeadlineExceeded, "");
+  CancelToken token;
+  RunOptions cancel;
+  cancel.cancel = &token;
+  std::thread canceller([&] { token.cancel(); });
+  expect_error(m.run(signature, {feed}, cancel).status(), Code::kCancelled, "");
+  canceller.join();
+  RunOptions polled;
+  polled.poll = [](void*) { return Status(Code::kAborted, "the user said so"); };
+  expect_error(m.run(signature, {feed}, polled).status(), Code::kAborted, "the user said so");
+  EXPECT_EQ(m.get("w"), 1.0f);
+}
+
+TEST(Session, RunsAGraphThatIsVeryDeepOnASmallStack) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {1}), y = x;
+  for (int i = 0; i < 100'000; ++i) y = make(m.scope, "Neg", {y});
+  SessionOptions options;
+  options.disabled_passes = {"*"};
+  m.start(options);
+  float got = 0;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 256 * 1024);
+  struct Job {
+    Model* model;
+    Signature signature;
+    float* got;
+  } job{&m, {{x.id()}, {y.id()}, {}}, &got};
+  pthread_t thread;
+  ASSERT_EQ(pthread_create(
+                &thread, &attributes,
+                [](void* user) -> void* {
+                  Job& job = *static_cast<Job*>(user);
+                  Result<std::vector<Tensor>> out = job.model->run(job.signature, {Tensor::vector<float>({2.5f})});
+                  if (out.ok()) *job.got = *(*out)[0].as<float>();
+                  return nullptr;
+                },
+                &job),
+            0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  EXPECT_EQ(got, 2.5f);
+}
+
+TEST(Session, InitialValuesMayDependOnEachOther) {
+  Model m;
+  Expr a = m.variable("a", 3.0f);
+  Expr b(m.scope, *m.graph->add_variable("b", (a * 2.0).id(), true));
+  m.start();
+  EXPECT_EQ(m.get("b"), 6.0f);
+}
+
+TEST(Session, TheGraphMayGrowBetweenRuns) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {1}), y = x + 1.0;
+  m.start();
+  ASSERT_TRUE(m.run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>({1})}).ok());
+  Expr z = y * 5.0;
+  EXPECT_EQ(*(*m.run({{x.id()}, {z.id()}, {}}, {Tensor::vector<float>({1})}))[0].as<float>(), 10.0f);
+}
+
+}  // namespace
+}  // namespace weft
