@@ -78,15 +78,20 @@ std::string Graph::scoped(std::string_view name) const {
 }
 
 Status Graph::push_scope(std::string_view name) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
   if (name.empty()) return invalid("the name of a scope must not be empty");
+  scope_starts_.push_back(scope_.size());
   scope_ += cat(name, "/");
   return {};
 }
 
 Status Graph::pop_scope() {
-  if (scope_.empty()) return failed_precondition("there is no scope to leave");
-  size_t slash = scope_.rfind('/', scope_.size() - 2);
-  scope_.resize(slash == std::string::npos ? 0 : slash + 1);
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  if (scope_starts_.empty()) return failed_precondition("there is no scope to leave");
+  scope_.resize(scope_starts_.back());
+  scope_starts_.pop_back();
   return {};
 }
 

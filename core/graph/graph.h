@@ -160,7 +160,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::unordered_map<std::string, ValueId> names_;
   std::unordered_map<std::string, NodeId> node_names_;
   mutable std::unordered_map<std::string, int> name_counters_;
-  std::string scope_;
+  std::string scope_;                 // with its slash at the end
+  std::vector<size_t> scope_starts_;  // what it was cut to before each open scope
 };
 
 // Keeps writers away while a session reads the lists; waits a moment for one that is at it.
