@@ -1,0 +1,146 @@
+// Attributes of a node or layer.
+package io.weft;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.LongConsumer;
+
+/** Attributes by name, for {@link Graph#add} and {@link Graph#layer}. The methods of {@link Ops} make them themselves. */
+public final class Attrs {
+  private final Map<String, LongConsumer> setters = new LinkedHashMap<>();
+
+  /** Makes empty attributes. */
+  public Attrs() {}
+
+  private Attrs put(String name, LongConsumer setter) {
+    setters.put(Check.notNull(name, "name"), setter);
+    return this;
+  }
+
+  /**
+   * Sets an integer.
+   *
+   * @param name the attribute
+   * @param value its value
+   * @return this
+   */
+  public Attrs set(String name, long value) {
+    return put(name, attrs -> Native.attrsSetInt(attrs, name, value));
+  }
+
+  /**
+   * Sets a number.
+   *
+   * @param name the attribute
+   * @param value its value
+   * @return this
+   */
+  public Attrs set(String name, double value) {
+    return put(name, attrs -> Native.attrsSetFloat(attrs, name, value));
+  }
+
+  /**
+   * Sets a string.
+   *
+   * @param name the attribute
+   * @param value its value
+   * @return this
+   */
+  public Attrs set(String name, String value) {
+    Check.notNull(value, name);
+    return put(name, attrs -> Native.attrsSetString(attrs, name, value));
+  }
+
+  /**
+   * Sets a list of integers.
+   *
+   * @param name the attribute
+   * @param values its value
+   * @return this
+   */
+  public Attrs set(String name, long[] values) {
+    long[] copy = Check.notNull(values, name).clone();
+    return put(name, attrs -> Native.attrsSetInts(attrs, name, copy));
+  }
+
+  /**
+   * Sets a list of numbers.
+   *
+   * @param name the attribute
+   * @param values its value
+   * @return this
+   */
+  public Attrs set(String name, double[] values) {
+    double[] copy = Check.notNull(values, name).clone();
+    return put(name, attrs -> Native.attrsSetFloats(attrs, name, copy));
+  }
+
+  /**
+   * Sets a list of strings.
+   *
+   * @param name the attribute
+   * @param values its value
+   * @return this
+   */
+  public Attrs set(String name, List<String> values) {
+    String[] copy = Check.items(values, name).toArray(String[]::new);
+    return put(name, attrs -> Native.attrsSetStrings(attrs, name, copy));
+  }
+
+  /**
+   * Sets a tensor, which must stay open until the node is added.
+   *
+   * @param name the attribute
+   * @param value its value
+   * @return this
+   */
+  public Attrs set(String name, Tensor value) {
+    return put(name, Check.notNull(value, name), Native::attrsSetTensor);
+  }
+
+  /**
+   * Sets a sub-graph, which must stay open until the node is added.
+   *
+   * @param name the attribute
+   * @param value its value
+   * @return this
+   */
+  public Attrs set(String name, Graph value) {
+    return put(name, Check.notNull(value, name), Native::attrsSetGraph);
+  }
+
+  private interface HandleSetter {
+    void set(long attrs, String name, long handle);
+  }
+
+  private Attrs put(String name, Handle value, HandleSetter setter) {
+    return put(
+        name,
+        attrs -> {
+          long pointer = value.acquire();
+          try {
+            setter.set(attrs, name, pointer);
+          } finally {
+            value.release();
+          }
+        });
+  }
+
+  /** The native attributes, which the caller frees; 0 if there are none. */
+  static long open(Attrs settings) {
+    if (settings == null || settings.setters.isEmpty()) return 0;
+    long attrs = Native.attrsNew();
+    try {
+      for (LongConsumer setter : settings.setters.values()) setter.accept(attrs);
+      return attrs;
+    } catch (RuntimeException | Error e) {
+      Native.attrsFree(attrs);
+      throw e;
+    }
+  }
+
+  static void free(long attrs) {
+    if (attrs != 0) Native.attrsFree(attrs);
+  }
+}

@@ -1,0 +1,63 @@
+// What native code calls: listeners, host functions, and the exceptions that errors become.
+package io.weft;
+
+import java.util.ArrayList;
+import java.util.List;
+
+final class Callbacks {
+  private Callbacks() {}
+
+  /** What to throw for an error. An Error of the user's own code goes on as it is. */
+  static Throwable error(int code, String message, String node, String op, String origin, Throwable cause) {
+    if (cause instanceof Error) return cause;
+    return WeftException.of(ErrorCode.of(code), message, node, op, origin, cause);
+  }
+
+  static String describe(Throwable thrown) {
+    return thrown.toString();
+  }
+
+  static int code(Throwable thrown) {
+    return (thrown instanceof WeftException weft ? weft.code() : ErrorCode.UNKNOWN).number();
+  }
+
+  static void poll(Object listener) {
+    ((Runnable) listener).run();
+  }
+
+  static void log(Object listener, int level, String text) {
+    ((LogListener) listener).log(LogListener.LEVELS.get(Math.max(0, Math.min(level, 3))), text);
+  }
+
+  static boolean fit(Object listener, int event, long epoch, long batch, long batchCount, double[] metrics)
+      throws Exception {
+    return ((FitCall) listener).call(event, epoch, batch, batchCount, metrics);
+  }
+
+  static void host(Object function, long[] inputs, long[] outputs) throws Exception {
+    List<Tensor> given = new ArrayList<>(inputs.length);
+    List<Tensor> made = new ArrayList<>();
+    try {
+      for (long input : inputs) given.add(Tensor.share(input));
+      List<Tensor> returned = ((HostFunction) function).call(List.copyOf(given));
+      made.addAll(Check.items(returned, "the result of the host function"));
+      if (made.size() != outputs.length) {
+        throw new IllegalArgumentException(
+            "the host function returned " + made.size() + " tensors, and its node has " + outputs.length + " outputs");
+      }
+      long[] pointers = Handle.acquireAll(made);
+      int done = 0;
+      try {
+        for (; done < pointers.length; ++done) outputs[done] = Tensor.shareNative(pointers[done]);
+      } finally {
+        if (done < pointers.length) {
+          for (int i = 0; i < done; ++i) Native.tensorFree(outputs[i]);
+        }
+        Handle.releaseAll(made);
+      }
+    } finally {
+      for (Tensor tensor : given) tensor.close();
+      for (Tensor tensor : made) tensor.close();
+    }
+  }
+}

@@ -1,0 +1,124 @@
+// Rows of tensors.
+package io.weft;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+
+/** Tensors that have their first dimension in common; a row is one element of each. */
+public final class Dataset extends Handle {
+  private Dataset(long pointer) {
+    super(pointer, Native::datasetFree);
+  }
+
+  @Override
+  String kind() {
+    return "dataset";
+  }
+
+  /**
+   * Makes a dataset. The elements are shared, so the tensors may be closed.
+   *
+   * @param tensors the columns
+   * @return the dataset
+   */
+  public static Dataset of(Tensor... tensors) {
+    List<Tensor> held = Check.items(Arrays.asList(Check.notNull(tensors, "tensors")), "tensors");
+    long[] pointers = acquireAll(held);
+    try {
+      return new Dataset(Native.datasetNew(pointers));
+    } finally {
+      releaseAll(held);
+    }
+  }
+
+  /**
+   * Reads a dataset from a .safetensors, .npy or .csv file.
+   *
+   * @param path the file
+   * @param names the tensors to take, in this order; none for all
+   * @return the dataset
+   */
+  public static Dataset load(Path path, String... names) {
+    Check.notNull(path, "path");
+    Check.items(Arrays.asList(Check.notNull(names, "names")), "names");
+    return new Dataset(Native.datasetLoad(path.toString(), names, 0));
+  }
+
+  private <T> T with(Graph.Call<T> call) {
+    long pointer = acquire();
+    try {
+      return call.on(pointer);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Some of the rows, shared with this dataset.
+   *
+   * @param first the first row
+   * @param count how many
+   * @return the dataset of those rows
+   */
+  public Dataset rows(long first, long count) {
+    return with(pointer -> new Dataset(Native.datasetNewRows(pointer, first, count)));
+  }
+
+  /**
+   * All rows of one tensor.
+   *
+   * @param i which tensor
+   * @return the tensor
+   */
+  public Tensor at(int i) {
+    return with(pointer -> new Tensor(Native.datasetAt(pointer, i)));
+  }
+
+  /**
+   * The number of rows.
+   *
+   * @return the number
+   */
+  public long count() {
+    return with(Native::datasetCount);
+  }
+
+  /**
+   * The number of tensors in a row.
+   *
+   * @return the number
+   */
+  public int width() {
+    return with(Native::datasetWidth);
+  }
+
+  /**
+   * Goes through the rows once.
+   *
+   * @param options batch size and order; null for batches of 32 in order
+   * @param epoch the number of the pass, from 0
+   * @return the batches
+   */
+  public Batches batches(BatchOptions options, long epoch) {
+    return with(
+        pointer -> {
+          long settings = Settings.open(options);
+          try {
+            return new Batches(Native.datasetOpen(pointer, settings, epoch), Native.datasetWidth(pointer));
+          } finally {
+            Settings.free(settings);
+          }
+        });
+  }
+
+  /**
+   * The size.
+   *
+   * @return such as "dataset of 1797 rows"
+   */
+  @Override
+  public String toString() {
+    return isOpen() ? "dataset of " + count() + " rows" : "closed dataset";
+  }
+}

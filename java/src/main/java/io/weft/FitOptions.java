@@ -1,0 +1,214 @@
+// How a session trains and evaluates.
+package io.weft;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** How a session trains, evaluates and predicts. The last two heed batch size, timeout, cancel and poll alone. */
+public final class FitOptions extends Settings {
+  /** Makes the defaults. */
+  public FitOptions() {
+    super("fit");
+  }
+
+  /**
+   * Sets how often the dataset is gone through.
+   *
+   * @param epochs the number; 1 by default
+   * @return this
+   */
+  public FitOptions epochs(int epochs) {
+    put("epochs", epochs);
+    return this;
+  }
+
+  /**
+   * Sets where a resumed training goes on.
+   *
+   * @param epoch the number of the first epoch; 0 by default
+   * @return this
+   */
+  public FitOptions firstEpoch(long epoch) {
+    firstEpoch = epoch;
+    put("first_epoch", epoch);
+    return this;
+  }
+
+  /**
+   * Sets the rows of a batch.
+   *
+   * @param rows the number; 32 by default
+   * @return this
+   */
+  public FitOptions batchSize(int rows) {
+    put("batch_size", rows);
+    return this;
+  }
+
+  /**
+   * Takes the rows of each epoch in another order, which depends on seed and epoch alone.
+   *
+   * @param shuffle whether to; true by default
+   * @return this
+   */
+  public FitOptions shuffle(boolean shuffle) {
+    put("shuffle", shuffle);
+    return this;
+  }
+
+  /**
+   * Chooses the random order.
+   *
+   * @param seed any number; 0 by default
+   * @return this
+   */
+  public FitOptions seed(long seed) {
+    put("seed", seed);
+    return this;
+  }
+
+  /**
+   * Leaves out a last batch that is short.
+   *
+   * @param drop whether to
+   * @return this
+   */
+  public FitOptions dropLast(boolean drop) {
+    put("drop_last", drop);
+    return this;
+  }
+
+  /**
+   * Sets what counts as progress when stopping early.
+   *
+   * @param delta the least change of the metric
+   * @return this
+   */
+  public FitOptions stopMinDelta(double delta) {
+    put("stop_min_delta", delta);
+    return this;
+  }
+
+  /**
+   * Sets which way is better when stopping early.
+   *
+   * @param mode "min", the default, or "max"
+   * @return this
+   */
+  public FitOptions stopMode(String mode) {
+    put("stop_mode", mode);
+    return this;
+  }
+
+  /**
+   * Puts the variables of the best epoch back at the end.
+   *
+   * @param restore whether to
+   * @return this
+   */
+  public FitOptions restoreBest(boolean restore) {
+    put("restore_best", restore);
+    return this;
+  }
+
+  /**
+   * Sets what is told of every batch and epoch.
+   *
+   * @param listener what to call, on the thread that called fit
+   * @return this
+   */
+  public FitOptions listener(FitListener listener) {
+    this.listener = Check.notNull(listener, "listener");
+    return this;
+  }
+
+  /**
+   * Ends what lasts longer, with {@link WeftException.DeadlineExceeded}.
+   *
+   * @param timeout how long it may last
+   * @return this
+   */
+  public FitOptions timeout(Duration timeout) {
+    put("timeout_ms", Check.notNull(timeout, "timeout").toMillis());
+    return this;
+  }
+
+  /**
+   * Sets the flag that ends it, with {@link WeftException.Cancelled}.
+   *
+   * @param cancel the flag
+   * @return this
+   */
+  public FitOptions cancel(Cancel cancel) {
+    putHandle("cancel", cancel, Native::optionsSetCancel);
+    return this;
+  }
+
+  /**
+   * Sets what is called on the caller's own thread about every 20 ms; an exception of it ends the run.
+   *
+   * @param poll what to call
+   * @return this
+   */
+  public FitOptions poll(Runnable poll) {
+    Check.notNull(poll, "poll");
+    putSetter("poll", options -> Native.optionsSetPoll(options, poll));
+    return this;
+  }
+
+  private long firstEpoch;
+  private List<Value> validation = List.of();
+  private FitListener listener;
+
+  long firstEpoch() {
+    return firstEpoch;
+  }
+
+  /**
+   * Evaluates metrics on another dataset after every epoch; in the history their names begin with "val_".
+   *
+   * @param dataset the dataset, of the same columns
+   * @param metrics scalars
+   * @return this
+   */
+  public FitOptions validation(Dataset dataset, List<Value> metrics) {
+    validation = Check.items(metrics, "metrics");
+    long[] ids = validation.stream().mapToLong(Value::id).toArray();
+    putHandle("validation", dataset, (options, data) -> Native.optionsSetValidation(options, data, ids));
+    return this;
+  }
+
+  /**
+   * Stops early: when a metric did not get better for some epochs.
+   *
+   * @param metric its name in the history, such as "val_loss"
+   * @param patience how many epochs without progress end the training
+   * @return this
+   */
+  public FitOptions stopEarly(String metric, int patience) {
+    put("stop_metric", metric);
+    put("stop_patience", patience);
+    return this;
+  }
+
+  /** The native options for a call on `graph` that measures `metrics`, null if it has no listener. */
+  long open(Graph graph, List<Value> metrics) {
+    graph.ids(validation, "the validation's metrics", false);
+    long options = open();
+    if (listener == null || metrics == null) return options;
+    try {
+      Native.optionsSetCallback(options, new FitCall(listener, names(metrics), names(validation)));
+      return options;
+    } catch (RuntimeException | Error e) {
+      Native.optionsFree(options);
+      throw e;
+    }
+  }
+
+  private static List<String> names(List<Value> values) {
+    List<String> names = new ArrayList<>();
+    for (Value value : values) names.add(value.name());
+    return names;
+  }
+}

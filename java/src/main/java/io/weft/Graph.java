@@ -1,0 +1,564 @@
+// Building graphs.
+package io.weft;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.IntToLongFunction;
+
+/**
+ * A graph of operations. It only grows, and one thread at a time may add to it. Whatever is added remembers the line of
+ * the program that added it; errors name that line.
+ */
+public final class Graph extends Handle {
+  private final Graph parent;
+  private final Ops ops = new Ops(this);
+  private final Layers layers = new Layers(this);
+
+  /** Makes an empty graph. */
+  public Graph() {
+    this(Native.graphNew(Ops.OPSET), null);
+  }
+
+  private Graph(long pointer, Graph parent) {
+    super(pointer, Native::graphFree);
+    this.parent = parent;
+  }
+
+  /**
+   * Reads an ONNX file.
+   *
+   * @param path the file
+   * @return the graph; weights are constants
+   */
+  public static Graph load(Path path) {
+    return load(path, null);
+  }
+
+  /**
+   * Reads an ONNX file.
+   *
+   * @param path the file
+   * @param options how to read it; null for the defaults
+   * @return the graph
+   */
+  public static Graph load(Path path, LoadOptions options) {
+    Check.notNull(path, "path");
+    long settings = Settings.open(options);
+    try {
+      return new Graph(Native.graphLoad(path.toString(), settings), null);
+    } finally {
+      Settings.free(settings);
+    }
+  }
+
+  @Override
+  String kind() {
+    return "graph";
+  }
+
+  /**
+   * The operators, each a method.
+   *
+   * @return what adds operators to this graph
+   */
+  public Ops ops() {
+    return ops;
+  }
+
+  /**
+   * The layers, each a method.
+   *
+   * @return what makes layers in this graph
+   */
+  public Layers layers() {
+    return layers;
+  }
+
+  /** The id of a value of this graph or of one around it. */
+  long id(Value value, String name) {
+    Check.notNull(value, name);
+    for (Graph graph = this; graph != null; graph = graph.parent) {
+      if (value.graph() == graph) return value.id();
+    }
+    throw new IllegalArgumentException(name + " belongs to another graph");
+  }
+
+  /** The ids of values; null is none if `optional`. */
+  long[] ids(List<Value> values, String name, boolean optional) {
+    long[] ids = new long[Check.notNull(values, name).size()];
+    for (int i = 0; i < ids.length; ++i) {
+      Value value = values.get(i);
+      ids[i] = optional && value == null ? 0 : id(value, name + "[" + i + "]");
+    }
+    return ids;
+  }
+
+  Value value(long id) {
+    return id == 0 ? null : new Value(this, id);
+  }
+
+  List<Value> values(long[] ids) {
+    List<Value> values = new ArrayList<>(ids.length);
+    for (long id : ids) values.add(value(id));
+    return values;
+  }
+
+  interface Call<T> {
+    T on(long graph);
+  }
+
+  /** Calls with the native graph. */
+  <T> T with(Call<T> call) {
+    long graph = acquire();
+    try {
+      return call.on(graph);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Adds an input.
+   *
+   * @param name its name
+   * @param dtype the type of its elements
+   * @param shape numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar; null leaves the rank open.
+   *     Equal names mean equal dimensions
+   * @return the input
+   */
+  public Value input(String name, DataType dtype, String shape) {
+    Check.notNull(name, "name");
+    Check.notNull(dtype, "dtype");
+    return with(graph -> value(Native.graphAddInput(graph, name, dtype.number(), shape, Origin.here())));
+  }
+
+  /**
+   * Adds a tensor as a constant. The elements are shared and must not change.
+   *
+   * @param tensor the value
+   * @return the constant
+   */
+  public Value constant(Tensor tensor) {
+    return constant(tensor, null);
+  }
+
+  /**
+   * Adds a tensor as a constant. The elements are shared and must not change.
+   *
+   * @param tensor the value
+   * @param name its name; null for one that the graph chooses
+   * @return the constant
+   */
+  public Value constant(Tensor tensor, String name) {
+    long pointer = acquire(tensor, "tensor");
+    try {
+      return with(graph -> value(Native.graphAddConstant(graph, pointer, name, Origin.here())));
+    } finally {
+      tensor.release();
+    }
+  }
+
+  private Value constantOf(Tensor tensor) {
+    try (tensor) {
+      return constant(tensor, null);
+    }
+  }
+
+  /**
+   * Adds an f32 constant.
+   *
+   * @param value the number
+   * @return the scalar
+   */
+  public Value constant(float value) {
+    return constantOf(Tensor.scalar(value));
+  }
+
+  /**
+   * Adds an f64 constant.
+   *
+   * @param value the number
+   * @return the scalar
+   */
+  public Value constant(double value) {
+    return constantOf(Tensor.scalar(value));
+  }
+
+  /**
+   * Adds an i64 constant.
+   *
+   * @param value the number
+   * @return the scalar
+   */
+  public Value constant(long value) {
+    return constantOf(Tensor.scalar(value));
+  }
+
+  /**
+   * Adds a bool constant.
+   *
+   * @param value the truth value
+   * @return the scalar
+   */
+  public Value constant(boolean value) {
+    return constantOf(Tensor.scalar(value));
+  }
+
+  /**
+   * Adds an f32 constant.
+   *
+   * @param values the elements, row by row
+   * @param shape the dimensions; without them there is one, the length
+   * @return the constant
+   */
+  public Value constant(float[] values, long... shape) {
+    return constantOf(Tensor.of(values, shape));
+  }
+
+  /**
+   * Adds an i64 constant, such as a shape or axes.
+   *
+   * @param values the elements, row by row
+   * @param shape the dimensions; without them there is one, the length
+   * @return the constant
+   */
+  public Value constant(long[] values, long... shape) {
+    return constantOf(Tensor.of(values, shape));
+  }
+
+  /**
+   * Adds a trainable variable. Its value in a run is that at the run's beginning.
+   *
+   * @param name its name
+   * @param initial its first value, which depends on no input
+   * @return the variable
+   */
+  public Value variable(String name, Value initial) {
+    return variable(name, initial, true);
+  }
+
+  /**
+   * Adds a variable. Its value in a run is that at the run's beginning; weft.Assign changes it.
+   *
+   * @param name its name
+   * @param initial its first value, which depends on no input
+   * @param trainable whether optimizers train it
+   * @return the variable
+   */
+  public Value variable(String name, Value initial, boolean trainable) {
+    Check.notNull(name, "name");
+    long id = id(initial, "initial");
+    return with(graph -> value(Native.graphAddVariable(graph, name, id, trainable ? 1 : 0, Origin.here())));
+  }
+
+  /**
+   * Adds a trainable variable.
+   *
+   * @param name its name
+   * @param initial its first value
+   * @return the variable
+   */
+  public Value variable(String name, Tensor initial) {
+    Check.notNull(name, "name");
+    return variable(name, constant(initial), true);
+  }
+
+  /**
+   * Adds a node by the name of its operator. {@link #ops} has a method for every operator.
+   *
+   * @param op the full name, such as "MatMul" or "weft.Assign"
+   * @param inputs values of this graph; null for an optional input that is left out
+   * @param attrs the attributes; null for none
+   * @param name the node's name; null for one that the graph chooses
+   * @param outputs how many outputs to take
+   * @return the outputs
+   */
+  public List<Value> add(String op, List<Value> inputs, Attrs attrs, String name, int outputs) {
+    Check.notNull(op, "op");
+    Check.argument(outputs >= 0, "outputs is " + outputs);
+    long[] ids = ids(inputs, "inputs", true);
+    long[] made = new long[outputs];
+    long settings = Attrs.open(attrs);
+    try {
+      return with(
+          graph -> {
+            Native.graphAdd(graph, op, ids, settings, name, Origin.here(), made);
+            return values(made);
+          });
+    } finally {
+      Attrs.free(settings);
+    }
+  }
+
+  /**
+   * Makes an assignment happen in every run that computes a value.
+   *
+   * @param value the value
+   * @param assignment an output of weft.Assign
+   */
+  public void attach(Value value, Value assignment) {
+    long to = id(value, "value");
+    long what = id(assignment, "assignment");
+    run(graph -> Native.graphAttach(graph, to, what));
+  }
+
+  private void run(java.util.function.LongConsumer call) {
+    long graph = acquire();
+    try {
+      call.accept(graph);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Adds what computes the gradients of the sum of a value.
+   *
+   * @param y the value
+   * @param xs by which to differentiate
+   * @return the gradient of each; null where y does not depend on it
+   */
+  public List<Value> gradients(Value y, List<Value> xs) {
+    return gradients(List.of(Check.notNull(y, "y")), xs, null);
+  }
+
+  /**
+   * Adds what computes the gradients of the sum of values.
+   *
+   * @param ys the values
+   * @param xs by which to differentiate
+   * @param weights a weight for each y, null for ones
+   * @return the gradient of each x; null where no y depends on it
+   */
+  public List<Value> gradients(List<Value> ys, List<Value> xs, List<Value> weights) {
+    long[] from = ids(ys, "ys", false);
+    long[] by = ids(xs, "xs", false);
+    long[] scale = weights == null ? null : ids(weights, "weights", true);
+    Check.argument(scale == null || scale.length == from.length, "there must be as many weights as ys");
+    long[] made = new long[by.length];
+    return with(
+        graph -> {
+          Native.graphDifferentiate(graph, from, by, scale, Origin.here(), made);
+          return values(made);
+        });
+  }
+
+  /** What {@link Graph#scope} opened. */
+  public interface Scope extends AutoCloseable {
+    /** Ends the scope. */
+    @Override
+    void close();
+  }
+
+  /**
+   * Opens a scope: names of what is added until it is closed begin with "name/".
+   *
+   * @param name the name
+   * @return the scope, for try-with-resources
+   */
+  public Scope scope(String name) {
+    Check.notNull(name, "name");
+    run(graph -> Native.graphOpenScope(graph, name));
+    return new Scope() {
+      private boolean open = true;
+
+      @Override
+      public void close() {
+        if (!open || !isOpen()) return;
+        open = false;
+        run(Native::graphCloseScope);
+      }
+    };
+  }
+
+  /**
+   * Adds a layer by the name of its kind. {@link #layers} has a method for every kind.
+   *
+   * @param type the kind, such as "Dense"
+   * @param attrs the attributes; null for none
+   * @param name the layer's name, with which the names of its variables begin
+   * @return the layer
+   */
+  public Layer layer(String type, Attrs attrs, String name) {
+    Check.notNull(type, "type");
+    Check.notNull(name, "name");
+    long settings = Attrs.open(attrs);
+    try {
+      return with(
+          graph -> new Layer(this, type, Native.layerNew(graph, type, settings, name, Origin.here())));
+    } finally {
+      Attrs.free(settings);
+    }
+  }
+
+  /**
+   * Adds a node that computes one of two sub-graphs.
+   *
+   * @param condition a bool scalar
+   * @param then builds the values if it is true, in the sub-graph that it gets; values of this graph may be used
+   * @param otherwise builds the values if it is false
+   * @return the values
+   */
+  public List<Value> ifElse(
+      Value condition, Function<Graph, List<Value>> then, Function<Graph, List<Value>> otherwise) {
+    id(condition, "condition");
+    try (Graph yes = branch(then, "then");
+        Graph no = branch(otherwise, "otherwise")) {
+      Attrs attrs = new Attrs().set("then_branch", yes).set("else_branch", no);
+      return add("If", List.of(condition), attrs, null, yes.outputs().size());
+    }
+  }
+
+  private Graph branch(Function<Graph, List<Value>> build, String name) {
+    Check.notNull(build, name);
+    Graph sub = with(graph -> new Graph(Native.graphNewSub(graph), this));
+    try {
+      sub.setOutputs(build.apply(sub));
+      return sub;
+    } catch (RuntimeException | Error e) {
+      sub.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Says which values a saved graph shows as its outputs, or a sub-graph returns.
+   *
+   * @param values the outputs
+   */
+  public void setOutputs(Collection<Value> values) {
+    long[] ids = ids(Check.items(values, "values"), "values", false);
+    run(graph -> Native.graphSetOutputs(graph, ids));
+  }
+
+  /**
+   * Finds an input, variable or other value.
+   *
+   * @param name its name
+   * @return the value
+   */
+  public Value find(String name) {
+    Check.notNull(name, "name");
+    return with(graph -> value(Native.graphFind(graph, name)));
+  }
+
+  /**
+   * The number of nodes.
+   *
+   * @return the number
+   */
+  public int nodeCount() {
+    return with(Native::graphNodeCount);
+  }
+
+  private List<Value> all(int count, IntToLongFunction get) {
+    List<Value> values = new ArrayList<>(count);
+    for (int i = 0; i < count; ++i) values.add(value(get.applyAsLong(i)));
+    return values;
+  }
+
+  /**
+   * The inputs.
+   *
+   * @return in the order in which they were added
+   */
+  public List<Value> inputs() {
+    return with(graph -> all(Native.graphInputCount(graph), i -> Native.graphInput(graph, i)));
+  }
+
+  /**
+   * The outputs.
+   *
+   * @return as set by {@link #setOutputs} or read from a file
+   */
+  public List<Value> outputs() {
+    return with(graph -> all(Native.graphOutputCount(graph), i -> Native.graphOutput(graph, i)));
+  }
+
+  /**
+   * The variables.
+   *
+   * @return in the order in which they were added
+   */
+  public List<Value> variables() {
+    return with(graph -> all(Native.graphVariableCount(graph), i -> Native.graphVariable(graph, i)));
+  }
+
+  /**
+   * Writes an ONNX file of the graph's outputs, variables with their initial values.
+   *
+   * @param path the file
+   */
+  public void save(Path path) {
+    save(path, List.of(), null, null);
+  }
+
+  /**
+   * Writes an ONNX file of what outputs need; a failure leaves an old file as it was.
+   *
+   * @param path the file
+   * @param outputs the values to save; empty for the graph's outputs
+   * @param session whose variables to write; null for their initial values
+   * @param options how to write; null for the defaults
+   */
+  public void save(Path path, List<Value> outputs, Session session, SaveOptions options) {
+    String file = Check.notNull(path, "path").toString();
+    long[] ids = ids(outputs, "outputs", false);
+    long with = session == null ? 0 : session.acquire();
+    try {
+      long settings = Settings.open(options);
+      try {
+        run(graph -> Native.graphSave(graph, ids, with, file, settings));
+      } finally {
+        Settings.free(settings);
+      }
+    } finally {
+      if (session != null) session.release();
+    }
+  }
+
+  private byte[] convert(String format) {
+    return with(graph -> Memory.bytes(Native.graphConvert(graph, format)));
+  }
+
+  /**
+   * The graph as text, a node a line.
+   *
+   * @return the text
+   */
+  public String text() {
+    return new String(convert("text"), StandardCharsets.UTF_8);
+  }
+
+  /**
+   * The graph for Graphviz.
+   *
+   * @return the text
+   */
+  public String dot() {
+    return new String(convert("dot"), StandardCharsets.UTF_8);
+  }
+
+  /**
+   * The graph as a picture; needs the program dot.
+   *
+   * @return SVG
+   */
+  public String svg() {
+    return new String(convert("svg"), StandardCharsets.UTF_8);
+  }
+
+  /**
+   * The graph as text.
+   *
+   * @return as {@link #text}
+   */
+  @Override
+  public String toString() {
+    return isOpen() ? text() : "closed graph";
+  }
+}

@@ -1,0 +1,84 @@
+// Layers: variables made once, used as often as needed.
+package io.weft;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** A layer of a graph, which {@link Layers} makes. Calling it again uses the same variables. */
+public final class Layer extends Handle {
+  private final Graph graph;
+  private final String type;
+
+  Layer(Graph graph, String type, long pointer) {
+    super(pointer, Native::layerFree);
+    this.graph = graph;
+    this.type = type;
+  }
+
+  @Override
+  String kind() {
+    return "layer";
+  }
+
+  /**
+   * Adds one use of the layer for prediction.
+   *
+   * @param inputs its inputs
+   * @return its output
+   */
+  public Value call(Value... inputs) {
+    return call(false, inputs);
+  }
+
+  /**
+   * Adds one use of the layer.
+   *
+   * @param training whether dropout drops, and batch normalization uses the batch and moves its running averages; so give
+   *     the values of a loss to train by true, those to predict by false
+   * @param inputs its inputs
+   * @return its output
+   */
+  public Value call(boolean training, Value... inputs) {
+    List<Value> given = Check.items(java.util.Arrays.asList(Check.notNull(inputs, "inputs")), "inputs");
+    long[] ids = graph.ids(given, "inputs", false);
+    long[] made = new long[1];
+    long layer = acquire();
+    try {
+      graph.with(
+          pointer -> {
+            Native.layerCall(layer, ids, training ? 1 : 0, Origin.here(), made);
+            return null;
+          });
+    } finally {
+      release();
+    }
+    return graph.value(made[0]);
+  }
+
+  /**
+   * The variables of the layer.
+   *
+   * @return the variables
+   */
+  public List<Value> variables() {
+    long layer = acquire();
+    try {
+      List<Value> values = new ArrayList<>();
+      int count = Native.layerVariableCount(layer);
+      for (int i = 0; i < count; ++i) values.add(graph.value(Native.layerVariable(layer, i)));
+      return values;
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * The kind of the layer.
+   *
+   * @return such as "Dense layer"
+   */
+  @Override
+  public String toString() {
+    return type + " layer";
+  }
+}

@@ -1,0 +1,82 @@
+// How a session runs.
+package io.weft;
+
+/** How a session runs. */
+public final class SessionOptions extends Settings {
+  /** Makes the defaults. */
+  public SessionOptions() {
+    super("session");
+  }
+
+  /**
+   * Limits the threads of a run. Results do not depend on it.
+   *
+   * @param threads the most threads; 0, the default, for all
+   * @return this
+   */
+  public SessionOptions threads(int threads) {
+    put("threads", threads);
+    return this;
+  }
+
+  /**
+   * Limits for how many shapes plans are kept ready.
+   *
+   * @param plans the most plans; 64 by default
+   * @return this
+   */
+  public SessionOptions maxPlans(int plans) {
+    put("max_plans", plans);
+    return this;
+  }
+
+  /**
+   * Lets threads wait busily for the next run.
+   *
+   * @param microseconds how long, 0 to 50; 0 by default
+   * @return this
+   */
+  public SessionOptions spinAfterRunUs(int microseconds) {
+    put("spin_after_run_us", microseconds);
+    return this;
+  }
+
+  /**
+   * Chooses plain kernels, to compare with.
+   *
+   * @param plain whether to use plain kernels only
+   * @return this
+   */
+  public SessionOptions referenceKernels(boolean plain) {
+    put("reference_kernels", plain);
+    return this;
+  }
+
+  /**
+   * Switches a pass over the graph off.
+   *
+   * @param pass its name; "*" for all
+   * @return this
+   */
+  public SessionOptions disablePass(String pass) {
+    add("disable_pass", pass);
+    return this;
+  }
+
+  /**
+   * Uses the variables of another session.
+   *
+   * @param session the session, of the same graph; it must stay open until the new one is made
+   * @return this
+   */
+  public SessionOptions share(Session session) {
+    share = Check.notNull(session, "session");
+    return this;
+  }
+
+  private Session share;
+
+  Session shared() {
+    return share;
+  }
+}

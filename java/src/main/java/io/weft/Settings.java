@@ -1,0 +1,83 @@
+// Options of the C ABI, gathered in Java and made native for one call.
+package io.weft;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.LongConsumer;
+
+abstract class Settings {
+  private final String kind;
+  private final Map<String, LongConsumer> setters = new LinkedHashMap<>();
+
+  Settings(String kind) {
+    this.kind = kind;
+  }
+
+  final void put(String key, long value) {
+    setters.put(key, options -> Native.optionsSetInt(options, key, value));
+  }
+
+  final void put(String key, boolean value) {
+    put(key, value ? 1 : 0);
+  }
+
+  final void put(String key, double value) {
+    setters.put(key, options -> Native.optionsSetFloat(options, key, value));
+  }
+
+  final void put(String key, String value) {
+    Check.notNull(value, key);
+    setters.put(key, options -> Native.optionsSetString(options, key, value));
+  }
+
+  /** Adds a string to the list of a key. */
+  final void add(String key, String value) {
+    Check.notNull(value, key);
+    setters.put(key + "/" + value, options -> Native.optionsAddString(options, key, value));
+  }
+
+  /** Another way to set: `setter` gets the native options. */
+  final void putSetter(String key, LongConsumer setter) {
+    setters.put(key, setter);
+  }
+
+  /** Sets something that takes a handle. */
+  final void putHandle(String key, Handle handle, HandleSetter setter) {
+    Check.notNull(handle, key);
+    setters.put(
+        key,
+        options -> {
+          long pointer = handle.acquire();
+          try {
+            setter.set(options, pointer);
+          } finally {
+            handle.release();
+          }
+        });
+  }
+
+  interface HandleSetter {
+    void set(long options, long handle);
+  }
+
+  /** The native options, which the caller frees with {@link #free}. */
+  final long open() {
+    long options = Native.optionsNew(kind);
+    try {
+      for (LongConsumer setter : setters.values()) setter.accept(options);
+      return options;
+    } catch (RuntimeException | Error e) {
+      Native.optionsFree(options);
+      throw e;
+    }
+  }
+
+  /** The native options, or 0 for null. */
+  static long open(Settings settings) {
+    return settings == null ? 0 : settings.open();
+  }
+
+  static void free(long options) {
+    if (options != 0) Native.optionsFree(options);
+  }
+}

@@ -1,0 +1,675 @@
+// Tensors and other values.
+package io.weft;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A value: a tensor (row-major elements of one type), or a sequence, optional or map of them. The elements live outside
+ * Java's heap until this object is closed and no run and no buffer uses them any more.
+ */
+public final class Tensor extends Handle {
+  /** What a value is. */
+  public enum Kind {
+    /** Elements of one type, with a shape. */
+    TENSOR,
+    /** A list of values. */
+    SEQUENCE,
+    /** One value or none. */
+    OPTIONAL,
+    /** Keys and values. */
+    MAP
+  }
+
+  Tensor(long pointer) {
+    super(pointer, Native::tensorFree);
+  }
+
+  @Override
+  String kind() {
+    return "tensor";
+  }
+
+  /** A second native handle of a value. */
+  static long shareNative(long pointer) {
+    long sequence = Native.tensorNewSequence(new long[] {pointer});
+    try {
+      return Native.tensorAt(sequence, 0);
+    } finally {
+      Native.tensorFree(sequence);
+    }
+  }
+
+  static Tensor share(long pointer) {
+    return new Tensor(shareNative(pointer));
+  }
+
+  /**
+   * Makes a tensor of zeros, or of empty strings.
+   *
+   * @param dtype the type of the elements
+   * @param shape the dimensions; none make a scalar
+   * @return the tensor
+   */
+  public static Tensor zeros(DataType dtype, long... shape) {
+    return new Tensor(Native.tensorNew(Check.notNull(dtype, "dtype").number(), Check.notNull(shape, "shape")));
+  }
+
+  // A tensor whose elements `fill` writes.
+  private static Tensor filled(DataType dtype, int count, long[] shape, java.util.function.Consumer<ByteBuffer> fill) {
+    long[] dims = Check.notNull(shape, "shape").length == 0 ? new long[] {count} : shape;
+    checkCount(count, dims);
+    Tensor tensor = zeros(dtype, dims);
+    fill.accept(tensor.borrowed(true));
+    return tensor;
+  }
+
+  private static void checkCount(long count, long[] dims) {
+    long wanted = 1;
+    try {
+      for (long dim : dims) wanted = Math.multiplyExact(wanted, dim);
+    } catch (ArithmeticException e) {
+      wanted = -1;
+    }
+    Check.argument(
+        wanted == count && Arrays.stream(dims).allMatch(dim -> dim >= 0),
+        "the shape " + Arrays.toString(dims) + " does not have " + count + " elements");
+  }
+
+  /**
+   * Makes an f32 tensor from a copy of numbers.
+   *
+   * @param values the elements
+   * @param shape the dimensions; without them the tensor has one, the length
+   * @return the tensor
+   */
+  public static Tensor of(float[] values, long... shape) {
+    Check.notNull(values, "values");
+    return filled(DataType.F32, values.length, shape, to -> to.asFloatBuffer().put(values));
+  }
+
+  /**
+   * Makes an f32 matrix from a copy of rows of the same length.
+   *
+   * @param rows the rows
+   * @return the tensor
+   */
+  public static Tensor of(float[][] rows) {
+    int columns = Check.notNull(rows, "rows").length == 0 ? 0 : Check.notNull(rows[0], "rows[0]").length;
+    float[] values = new float[Math.multiplyExact(rows.length, columns)];
+    for (int i = 0; i < rows.length; ++i) {
+      Check.notNull(rows[i], "rows[" + i + "]");
+      Check.argument(
+          rows[i].length == columns, "row " + i + " has " + rows[i].length + " numbers, and row 0 has " + columns);
+      System.arraycopy(rows[i], 0, values, i * columns, columns);
+    }
+    return of(values, rows.length, columns);
+  }
+
+  /**
+   * Makes an f64 tensor from a copy of numbers.
+   *
+   * @param values the elements
+   * @param shape the dimensions; without them the tensor has one, the length
+   * @return the tensor
+   */
+  public static Tensor of(double[] values, long... shape) {
+    Check.notNull(values, "values");
+    return filled(DataType.F64, values.length, shape, to -> to.asDoubleBuffer().put(values));
+  }
+
+  /**
+   * Makes an i64 tensor from a copy of numbers.
+   *
+   * @param values the elements
+   * @param shape the dimensions; without them the tensor has one, the length
+   * @return the tensor
+   */
+  public static Tensor of(long[] values, long... shape) {
+    Check.notNull(values, "values");
+    return filled(DataType.I64, values.length, shape, to -> to.asLongBuffer().put(values));
+  }
+
+  /**
+   * Makes an i32 tensor from a copy of numbers.
+   *
+   * @param values the elements
+   * @param shape the dimensions; without them the tensor has one, the length
+   * @return the tensor
+   */
+  public static Tensor of(int[] values, long... shape) {
+    Check.notNull(values, "values");
+    return filled(DataType.I32, values.length, shape, to -> to.asIntBuffer().put(values));
+  }
+
+  /**
+   * Makes a bool tensor from a copy of truth values.
+   *
+   * @param values the elements
+   * @param shape the dimensions; without them the tensor has one, the length
+   * @return the tensor
+   */
+  public static Tensor of(boolean[] values, long... shape) {
+    Check.notNull(values, "values");
+    return filled(
+        DataType.BOOL,
+        values.length,
+        shape,
+        to -> {
+          for (boolean value : values) to.put((byte) (value ? 1 : 0));
+        });
+  }
+
+  /**
+   * Makes a tensor of strings, kept as UTF-8.
+   *
+   * @param values the elements
+   * @param shape the dimensions; without them the tensor has one, the length
+   * @return the tensor
+   */
+  public static Tensor of(String[] values, long... shape) {
+    List<String> items = Check.items(Arrays.asList(Check.notNull(values, "values")), "values");
+    long[] dims = Check.notNull(shape, "shape").length == 0 ? new long[] {values.length} : shape;
+    checkCount(values.length, dims);
+    return new Tensor(Native.tensorNewStrings(dims, items.toArray(String[]::new), null));
+  }
+
+  /**
+   * Makes an f32 scalar.
+   *
+   * @param value the element
+   * @return the tensor
+   */
+  public static Tensor scalar(float value) {
+    return scalarOf(DataType.F32, to -> to.putFloat(value));
+  }
+
+  /**
+   * Makes an f64 scalar.
+   *
+   * @param value the element
+   * @return the tensor
+   */
+  public static Tensor scalar(double value) {
+    return scalarOf(DataType.F64, to -> to.putDouble(value));
+  }
+
+  /**
+   * Makes an i64 scalar.
+   *
+   * @param value the element
+   * @return the tensor
+   */
+  public static Tensor scalar(long value) {
+    return scalarOf(DataType.I64, to -> to.putLong(value));
+  }
+
+  /**
+   * Makes a bool scalar.
+   *
+   * @param value the element
+   * @return the tensor
+   */
+  public static Tensor scalar(boolean value) {
+    return scalarOf(DataType.BOOL, to -> to.put((byte) (value ? 1 : 0)));
+  }
+
+  private static Tensor scalarOf(DataType dtype, java.util.function.Consumer<ByteBuffer> fill) {
+    Tensor tensor = zeros(dtype);
+    fill.accept(tensor.borrowed(true));
+    return tensor;
+  }
+
+  /**
+   * Makes a tensor from a copy of its bytes, in native order.
+   *
+   * @param dtype the type of the elements, not strings
+   * @param bytes the elements
+   * @param shape the dimensions; none make a scalar
+   * @return the tensor
+   */
+  public static Tensor ofBytes(DataType dtype, byte[] bytes, long... shape) {
+    Check.notNull(bytes, "bytes");
+    Tensor tensor = zeros(dtype, shape);
+    ByteBuffer to = tensor.borrowed(true);
+    if (to.capacity() != bytes.length) {
+      String text = tensor.toString();
+      tensor.close();
+      throw new IllegalArgumentException(
+          "the tensor " + text + " has " + to.capacity() + " bytes, not " + bytes.length);
+    }
+    to.put(bytes);
+    return tensor;
+  }
+
+  /**
+   * Makes a tensor over the memory of a direct buffer, from its position to its limit, without a copy. The buffer is kept
+   * alive as long as it is used; of a read-only buffer the tensor is read-only.
+   *
+   * @param dtype the type of the elements
+   * @param buffer a direct buffer in native byte order
+   * @param shape the dimensions; none make a scalar
+   * @return the tensor
+   */
+  public static Tensor wrap(DataType dtype, ByteBuffer buffer, long... shape) {
+    Check.notNull(dtype, "dtype");
+    Check.notNull(shape, "shape");
+    Check.argument(
+        Check.notNull(buffer, "buffer").isDirect(),
+        "the buffer is not direct; use ByteBuffer.allocateDirect, or Tensor.of for a copy");
+    Check.argument(
+        buffer.order() == ByteOrder.nativeOrder(),
+        "the buffer's byte order is " + buffer.order() + "; set it to ByteOrder.nativeOrder()");
+    long address = Memory.address(buffer) + buffer.position();
+    return new Tensor(
+        Native.tensorBorrow(dtype.number(), shape, address, buffer.remaining(), buffer.isReadOnly() ? 0 : 1, buffer));
+  }
+
+  /**
+   * Makes a sequence of values; the elements are shared.
+   *
+   * @param items the values
+   * @return the sequence
+   */
+  public static Tensor sequence(List<Tensor> items) {
+    List<Tensor> held = Check.items(items, "items");
+    long[] pointers = acquireAll(held);
+    try {
+      return new Tensor(Native.tensorNewSequence(pointers));
+    } finally {
+      releaseAll(held);
+    }
+  }
+
+  /**
+   * Reads tensors from a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data").
+   *
+   * @param path the file
+   * @return the tensors by name, in the file's order
+   */
+  public static Map<String, Tensor> load(Path path) {
+    long tensors = Native.tensorsLoad(Check.notNull(path, "path").toString(), 0);
+    try {
+      Map<String, Tensor> found = new LinkedHashMap<>();
+      long count = Native.tensorsCount(tensors);
+      for (long i = 0; i < count; ++i) {
+        found.put(Native.tensorsName(tensors, i), new Tensor(Native.tensorsAt(tensors, i)));
+      }
+      return found;
+    } finally {
+      Native.tensorsFree(tensors);
+    }
+  }
+
+  /**
+   * Writes a safetensors file; a failure leaves an old file as it was.
+   *
+   * @param path the file
+   * @param tensors the tensors by name
+   */
+  public static void save(Path path, Map<String, Tensor> tensors) {
+    String file = Check.notNull(path, "path").toString();
+    Check.notNull(tensors, "tensors");
+    long made = Native.tensorsNew();
+    try {
+      for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
+        String name = Check.notNull(entry.getKey(), "a name");
+        Tensor tensor = Check.notNull(entry.getValue(), "tensors[" + name + "]");
+        long pointer = tensor.acquire();
+        try {
+          Native.tensorsSet(made, name, pointer);
+        } finally {
+          tensor.release();
+        }
+      }
+      Native.tensorsSave(made, file);
+    } finally {
+      Native.tensorsFree(made);
+    }
+  }
+
+  /**
+   * What this value is.
+   *
+   * @return the kind
+   */
+  public Kind valueKind() {
+    return Kind.values()[(int) number(Native::tensorKind)];
+  }
+
+  /**
+   * The type of the elements.
+   *
+   * @return the type
+   */
+  public DataType dtype() {
+    return DataType.of((int) number(Native::tensorDtype));
+  }
+
+  /**
+   * The number of dimensions.
+   *
+   * @return the rank
+   */
+  public int rank() {
+    return (int) number(Native::tensorRank);
+  }
+
+  /**
+   * The number of elements, or of items of a sequence.
+   *
+   * @return the number
+   */
+  public long count() {
+    return number(Native::tensorCount);
+  }
+
+  /**
+   * The size of the elements.
+   *
+   * @return the bytes
+   */
+  public long byteSize() {
+    return number(Native::tensorBytes);
+  }
+
+  private long number(java.util.function.LongUnaryOperator get) {
+    long pointer = acquire();
+    try {
+      return get.applyAsLong(pointer);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * The dimensions.
+   *
+   * @return a new array
+   */
+  public long[] shape() {
+    long pointer = acquire();
+    try {
+      return Memory.longs(Native.tensorDims(pointer), Native.tensorRank(pointer));
+    } finally {
+      release();
+    }
+  }
+
+  // The elements; valid while this object is open, so only for use within a method of it.
+  private ByteBuffer borrowed(boolean writable) {
+    long pointer = acquire();
+    try {
+      long data = writable ? Native.tensorMutable(pointer) : Native.tensorData(pointer);
+      return Memory.buffer(data, Native.tensorBytes(pointer));
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * The elements without a copy. The buffer keeps the memory alive, also when this tensor is closed; writes to it are
+   * seen by all who share the elements. It is read-only if the tensor is.
+   *
+   * @return a direct buffer in native order
+   */
+  public ByteBuffer buffer() {
+    checkElements();
+    long pointer = acquire();
+    try {
+      ByteBuffer buffer = Memory.buffer(Native.tensorData(pointer), Native.tensorBytes(pointer));
+      long hold = Native.tensorBuffer(pointer);
+      // Slices and views of the buffer refer to it, so it is unreachable only when they are, too.
+      CLEANER.register(buffer, () -> Native.bufferFree(hold));
+      try {
+        Native.tensorMutable(pointer);
+        return buffer;
+      } catch (WeftException.FailedPrecondition readOnly) {
+        return buffer.asReadOnlyBuffer().order(ByteOrder.nativeOrder());
+      }
+    } finally {
+      release();
+    }
+  }
+
+  private void checkElements() {
+    if (valueKind() != Kind.TENSOR || dtype() == DataType.STRING) {
+      throw new IllegalArgumentException("the elements of " + this + " are not numbers");
+    }
+  }
+
+  // Runs `read` on the elements while they are held.
+  private <T> T read(List<DataType> wanted, java.util.function.BiFunction<ByteBuffer, Integer, T> read) {
+    long pointer = acquire();
+    try {
+      DataType dtype = DataType.of(Native.tensorDtype(pointer));
+      if (Native.tensorKind(pointer) != 0 || !wanted.contains(dtype)) {
+        throw new IllegalArgumentException(
+            "the tensor is " + Memory.text(Native.tensorText(pointer)) + ", and this reads " + wanted);
+      }
+      long count = Native.tensorCount(pointer);
+      if (count > Integer.MAX_VALUE) {
+        throw new IllegalStateException("a Java array cannot hold " + count + " elements");
+      }
+      return read.apply(Memory.buffer(Native.tensorData(pointer), Native.tensorBytes(pointer)), (int) count);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * A copy of the elements of an f32 tensor.
+   *
+   * @return the elements, row by row
+   */
+  public float[] toFloatArray() {
+    return read(
+        List.of(DataType.F32),
+        (from, count) -> {
+          float[] values = new float[count];
+          from.asFloatBuffer().get(values);
+          return values;
+        });
+  }
+
+  /**
+   * A copy of the elements of an f64 tensor.
+   *
+   * @return the elements, row by row
+   */
+  public double[] toDoubleArray() {
+    return read(
+        List.of(DataType.F64),
+        (from, count) -> {
+          double[] values = new double[count];
+          from.asDoubleBuffer().get(values);
+          return values;
+        });
+  }
+
+  /**
+   * A copy of the elements of an i64 or u64 tensor.
+   *
+   * @return the elements, row by row
+   */
+  public long[] toLongArray() {
+    return read(
+        List.of(DataType.I64, DataType.U64),
+        (from, count) -> {
+          long[] values = new long[count];
+          from.asLongBuffer().get(values);
+          return values;
+        });
+  }
+
+  /**
+   * A copy of the elements of an i32 or u32 tensor.
+   *
+   * @return the elements, row by row
+   */
+  public int[] toIntArray() {
+    return read(
+        List.of(DataType.I32, DataType.U32),
+        (from, count) -> {
+          int[] values = new int[count];
+          from.asIntBuffer().get(values);
+          return values;
+        });
+  }
+
+  /**
+   * A copy of the elements of a bool tensor.
+   *
+   * @return the elements, row by row
+   */
+  public boolean[] toBooleanArray() {
+    return read(
+        List.of(DataType.BOOL),
+        (from, count) -> {
+          boolean[] values = new boolean[count];
+          for (int i = 0; i < count; ++i) values[i] = from.get(i) != 0;
+          return values;
+        });
+  }
+
+  /**
+   * A copy of the elements of a string tensor, read as UTF-8.
+   *
+   * @return the elements, row by row
+   */
+  public String[] toStringArray() {
+    long pointer = acquire();
+    try {
+      if (Native.tensorDtype(pointer) != DataType.STRING.number()) {
+        throw new IllegalArgumentException(
+            "the tensor is " + Memory.text(Native.tensorText(pointer)) + ", and this reads strings");
+      }
+      String[] values = new String[Math.toIntExact(Native.tensorCount(pointer))];
+      for (int i = 0; i < values.length; ++i) {
+        values[i] = new String(Native.tensorString(pointer, i), StandardCharsets.UTF_8);
+      }
+      return values;
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * A copy of the bytes of the elements, in native order.
+   *
+   * @return the bytes
+   */
+  public byte[] toByteArray() {
+    checkElements();
+    byte[] values = new byte[Math.toIntExact(byteSize())];
+    long pointer = acquire();
+    try {
+      Memory.buffer(Native.tensorData(pointer), values.length).get(values);
+    } finally {
+      release();
+    }
+    return values;
+  }
+
+  private static void checkOne(int count) {
+    if (count != 1) throw new IllegalArgumentException("the tensor has " + count + " elements, not one");
+  }
+
+  /**
+   * The only element of a floating-point tensor.
+   *
+   * @return the element
+   */
+  public double toDouble() {
+    return read(
+        List.of(DataType.F32, DataType.F64),
+        (from, count) -> {
+          checkOne(count);
+          return from.capacity() == 4 ? (double) from.getFloat(0) : from.getDouble(0);
+        });
+  }
+
+  /**
+   * The only element of an f32 tensor.
+   *
+   * @return the element
+   */
+  public float toFloat() {
+    return read(
+        List.of(DataType.F32),
+        (from, count) -> {
+          checkOne(count);
+          return from.getFloat(0);
+        });
+  }
+
+  /**
+   * The only element of an i64 or i32 tensor.
+   *
+   * @return the element
+   */
+  public long toLong() {
+    return read(
+        List.of(DataType.I64, DataType.I32),
+        (from, count) -> {
+          checkOne(count);
+          return from.capacity() == 4 ? (long) from.getInt(0) : from.getLong(0);
+        });
+  }
+
+  /**
+   * An item of a sequence or optional; of a map, 0 is the keys and 1 the values.
+   *
+   * @param i the index
+   * @return the item
+   */
+  public Tensor at(long i) {
+    return made(pointer -> Native.tensorAt(pointer, i));
+  }
+
+  /**
+   * A tensor with elements of its own.
+   *
+   * @return the copy
+   */
+  public Tensor copy() {
+    return made(Native::tensorCopy);
+  }
+
+  /**
+   * The same elements under another shape, shared.
+   *
+   * @param shape the dimensions
+   * @return the tensor
+   */
+  public Tensor reshape(long... shape) {
+    Check.notNull(shape, "shape");
+    return made(pointer -> Native.tensorReshape(pointer, shape));
+  }
+
+  private Tensor made(java.util.function.LongUnaryOperator make) {
+    return new Tensor(number(make));
+  }
+
+  /**
+   * Type and shape.
+   *
+   * @return such as "f32[2, 3]"
+   */
+  @Override
+  public String toString() {
+    if (!isOpen()) return "closed tensor";
+    long pointer = acquire();
+    try {
+      return Memory.text(Native.tensorText(pointer));
+    } finally {
+      release();
+    }
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * Builds, differentiates, trains, saves and serves dataflow graphs.
+ *
+ * <p>A {@link io.weft.Graph} is built from {@link io.weft.Value values}, with operators from {@link io.weft.Ops} and
+ * layers from {@link io.weft.Layers}. A {@link io.weft.Session} holds the variables and runs parts of the graph on
+ * {@link io.weft.Tensor tensors}.
+ *
+ * <p>Everything that holds native memory is {@link java.lang.AutoCloseable}: close it, best with try-with-resources.
+ * What is forgotten is freed when the garbage collector finds it. Objects may be closed in any order and from any
+ * thread. A closed object, used as a receiver or as an argument, gives an {@link java.lang.IllegalStateException}; null
+ * gives a {@link java.lang.NullPointerException} that names the argument; a value of another graph gives an
+ * {@link java.lang.IllegalArgumentException}; every other error is a {@link io.weft.WeftException}.
+ */
+package io.weft;

@@ -1,0 +1,4 @@
+/** Weft, a dataflow-graph runtime: graphs, training, models in ONNX files. */
+module io.weft {
+  exports io.weft;
+}
