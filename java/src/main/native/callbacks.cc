@@ -7,7 +7,7 @@ namespace weft_jni {
 
 namespace {
 
-Methods g_methods;  // written once by JNI_OnLoad
+Methods g_methods;    // written once by JNI_OnLoad
 const char kTag = 0;  // its address says that an error's payload is a Java exception
 
 // Detaches the threads that were attached here when they end.
@@ -105,10 +105,9 @@ weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, i
   jdoubleArray numbers = env->NewDoubleArray(metric_count);
   if (numbers == nullptr) return take_exception(env);
   env->SetDoubleArrayRegion(numbers, 0, metric_count, metrics);
-  jboolean stop =
-      env->CallStaticBooleanMethod(g_methods.callbacks, g_methods.fit, static_cast<jobject>(user), event,
-                                   static_cast<jlong>(epoch), static_cast<jlong>(batch),
-                                   static_cast<jlong>(batch_count), numbers);
+  jboolean stop = env->CallStaticBooleanMethod(g_methods.callbacks, g_methods.fit, static_cast<jobject>(user), event,
+                                               static_cast<jlong>(epoch), static_cast<jlong>(batch),
+                                               static_cast<jlong>(batch_count), numbers);
   weft_status* failed = take_exception(env);
   if (failed == nullptr) *out_stop = stop ? 1 : 0;
   env->DeleteLocalRef(numbers);

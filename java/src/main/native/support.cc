@@ -163,7 +163,7 @@ bool check_count(JNIEnv* env, const char* name, jint count, jint wanted) {
 jstring new_string(JNIEnv* env, const char* text) {
   if (text == nullptr) return nullptr;
   size_t bytes = std::strlen(text);
-  jchar small[256];
+  jchar small[256] = {};
   jchar* units = bytes <= 256 ? small : new (std::nothrow) jchar[bytes];
   if (units == nullptr) {
     throw_out_of_memory(env);

@@ -104,7 +104,7 @@ public final class Value {
     Check.argument(
         dtype == null || dtype.toString().contains("f") || number == Math.rint(number),
         number + " is no " + dtype + ", the type of " + this);
-    return graph.ops().castLike(graph.constant(number), this);
+    return graph.ops().cast(graph.constant(number), dtype);
   }
 
   /**
