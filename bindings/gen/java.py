@@ -179,7 +179,7 @@ class Method:
             last = inputs.pop()
             fixed = f"Arrays.<Value>asList({', '.join(inputs)})" if inputs else "List.of()"
             lines.append(f"List<Value> given = new ArrayList<>({fixed});")
-            lines.append(f"given.addAll({last});" if not self.op.inputs[-1].optional
+            lines.append(f'given.addAll(Check.items({last}, "{last}"));' if not self.op.inputs[-1].optional
                          else f"if ({last} != null) given.addAll({last});")
             given = "given"
         else:

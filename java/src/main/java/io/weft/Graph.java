@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.IntToLongFunction;
@@ -17,6 +18,7 @@ public final class Graph extends Handle {
   private final Graph parent;
   private final Ops ops = new Ops(this);
   private final Layers layers = new Layers(this);
+  private final List<Layer> made = Collections.synchronizedList(new ArrayList<>());
 
   /** Makes an empty graph. */
   public Graph() {
@@ -58,6 +60,15 @@ public final class Graph extends Handle {
   @Override
   String kind() {
     return "graph";
+  }
+
+  /** Closes this graph and its layers; a call that uses them at this moment still ends well. */
+  @Override
+  public void close() {
+    synchronized (made) {
+      for (Layer layer : made) layer.close();
+    }
+    super.close();
   }
 
   /**
@@ -381,15 +392,16 @@ public final class Graph extends Handle {
    * @param type the kind, such as "Dense"
    * @param attrs the attributes; null for none
    * @param name the layer's name, with which the names of its variables begin
-   * @return the layer
+   * @return the layer, which is closed with this graph
    */
   public Layer layer(String type, Attrs attrs, String name) {
     Check.notNull(type, "type");
     Check.notNull(name, "name");
     long settings = Attrs.open(attrs);
     try {
-      return with(
-          graph -> new Layer(this, type, Native.layerNew(graph, type, settings, name, Origin.here())));
+      Layer layer = with(graph -> new Layer(this, type, Native.layerNew(graph, type, settings, name, Origin.here())));
+      made.add(layer);
+      return layer;
     } finally {
       Attrs.free(settings);
     }

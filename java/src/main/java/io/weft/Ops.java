@@ -433,7 +433,7 @@ public final class Ops {
     settings.attrs.set("axis", axis);
     Check.notNull(inputs, "inputs");
     List<Value> given = new ArrayList<>(List.of());
-    given.addAll(inputs);
+    given.addAll(Check.items(inputs, "inputs"));
     return add("Concat", given, settings, 1).get(0);
   }
 
@@ -1680,7 +1680,7 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data0, "data0");
     List<Value> given = new ArrayList<>(List.of());
-    given.addAll(data0);
+    given.addAll(Check.items(data0, "data0"));
     return add("Max", given, settings, 1).get(0);
   }
 
@@ -1863,7 +1863,7 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data0, "data0");
     List<Value> given = new ArrayList<>(List.of());
-    given.addAll(data0);
+    given.addAll(Check.items(data0, "data0"));
     return add("Mean", given, settings, 1).get(0);
   }
 
@@ -1893,7 +1893,7 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data0, "data0");
     List<Value> given = new ArrayList<>(List.of());
-    given.addAll(data0);
+    given.addAll(Check.items(data0, "data0"));
     return add("Min", given, settings, 1).get(0);
   }
 
@@ -3821,7 +3821,7 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data0, "data0");
     List<Value> given = new ArrayList<>(List.of());
-    given.addAll(data0);
+    given.addAll(Check.items(data0, "data0"));
     return add("Sum", given, settings, 1).get(0);
   }
 

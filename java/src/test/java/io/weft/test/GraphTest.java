@@ -1,0 +1,222 @@
+// Building graphs, and the errors of building them.
+package io.weft.test;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.weft.Attrs;
+import io.weft.DataType;
+import io.weft.ErrorCode;
+import io.weft.Graph;
+import io.weft.Layer;
+import io.weft.Session;
+import io.weft.Tensor;
+import io.weft.Value;
+import io.weft.WeftException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class GraphTest {
+  private final Graph graph = new Graph();
+
+  @AfterEach
+  void close() {
+    graph.close();
+  }
+
+  @Test
+  void valuesKnowWhatTheyAre() {
+    Value x = graph.input("x", DataType.F32, "batch,3,?");
+    assertEquals("x", x.name());
+    assertEquals(DataType.F32, x.dtype());
+    assertArrayEquals(new long[] {-1, 3, -1}, x.dims());
+    assertTrue(x.shape().startsWith("[batch, 3, "), x.shape());
+    assertNull(graph.input("any", DataType.I64, null).dims());
+    assertEquals(0, graph.input("scalar", DataType.I64, "").dims().length);
+    assertEquals(graph.find("x"), x);
+    assertEquals(x.hashCode(), graph.find("x").hashCode());
+    assertEquals(List.of("x", "any", "scalar"), graph.inputs().stream().map(Value::name).toList());
+    assertThrows(WeftException.NotFound.class, () -> graph.find("y"));
+    assertEquals("renamed", x.named("renamed").name());
+    assertThrows(WeftException.AlreadyExists.class, () -> x.named("any"));
+  }
+
+  @Test
+  void errorsNameShapesOperatorAndTheLineThatBuilt() {
+    Value a = graph.input("a", DataType.F32, "32,63");
+    Value b = graph.input("b", DataType.F32, "64,10");
+    int line = StackWalker.getInstance().walk(f -> f.findFirst().orElseThrow().getLineNumber()) + 1;
+    WeftException e = assertThrows(WeftException.InvalidArgument.class, () -> graph.ops().matMul(a, b));
+    assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
+    assertEquals("MatMul", e.op());
+    assertEquals("GraphTest.java:" + line, e.origin());
+    assertTrue(e.getMessage().contains("63") && e.getMessage().contains("64"), e.getMessage());
+    assertTrue(e.getMessage().contains("GraphTest.java:" + line), e.getMessage());
+  }
+
+  @Test
+  void runErrorsNameNodeAndTheLineThatBuilt() {
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = graph.input("y", DataType.F32, "m");
+    int line = StackWalker.getInstance().walk(f -> f.findFirst().orElseThrow().getLineNumber()) + 1;
+    Value sum = graph.ops().add(x, y, o -> o.name("total"));
+    try (Session session = new Session(graph);
+        Tensor two = Tensor.of(new float[2]);
+        Tensor three = Tensor.of(new float[3])) {
+      WeftException e = assertThrows(WeftException.class, () -> session.run(Map.of(x, two, y, three), sum));
+      assertEquals("total", e.node());
+      assertEquals("GraphTest.java:" + line, e.origin());
+    }
+  }
+
+  @Test
+  void unknownOperatorAndAttribute() {
+    Value x = graph.input("x", DataType.F32, "2");
+    WeftException e =
+        assertThrows(WeftException.NotFound.class, () -> graph.add("MatMull", List.of(x, x), null, null, 1));
+    assertTrue(e.getMessage().contains("MatMul"), e.getMessage());
+    assertThrows(
+        WeftException.InvalidArgument.class,
+        () -> graph.add("Relu", List.of(x), new Attrs().set("alpha", 1), null, 1));
+  }
+
+  @Test
+  void foreignValuesAreRefused() {
+    Value mine = graph.input("x", DataType.F32, "2");
+    try (Graph other = new Graph();
+        Session session = new Session(graph);
+        Tensor tensor = Tensor.of(new float[2])) {
+      Value foreign = other.input("x", DataType.F32, "2");
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> graph.ops().add(mine, foreign)).getMessage();
+      assertEquals("inputs[1] belongs to another graph", message);
+      assertThrows(IllegalArgumentException.class, () -> mine.plus(foreign));
+      assertThrows(IllegalArgumentException.class, () -> graph.variable("v", foreign));
+      assertThrows(IllegalArgumentException.class, () -> graph.gradients(foreign, List.of(mine)));
+      assertThrows(IllegalArgumentException.class, () -> graph.setOutputs(List.of(foreign)));
+      assertThrows(IllegalArgumentException.class, () -> session.run(Map.of(foreign, tensor), mine));
+      assertThrows(IllegalArgumentException.class, () -> session.run(Map.of(mine, tensor), foreign));
+      assertThrows(IllegalArgumentException.class, () -> session.prepare(List.of(foreign), List.of()));
+    }
+  }
+
+  @Test
+  void operatorsOnValues() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = x.plus(1).times(3).minus(x).div(2).unaryMinus();
+    Value i = graph.input("i", DataType.I64, "2");
+    assertThrows(IllegalArgumentException.class, () -> i.plus(0.5));
+    try (Session session = new Session(graph);
+        Tensor xs = Tensor.of(new float[] {1, 2});
+        Tensor is = Tensor.of(new long[] {1, 2});
+        var results = session.run(Map.of(x, xs, i, is), y, i.times(2).plus(i))) {
+      assertArrayEquals(new float[] {-2.5f, -3.5f}, results.get(0).toFloatArray());
+      assertArrayEquals(new long[] {3, 6}, results.get(1).toLongArray());
+    }
+  }
+
+  @Test
+  void gradients() {
+    Value x = graph.input("x", DataType.F32, "3");
+    Value other = graph.input("other", DataType.F32, "3");
+    List<Value> found = graph.gradients(x.times(x), List.of(x, other));
+    assertNull(found.get(1));
+    try (Session session = new Session(graph);
+        Tensor xs = Tensor.of(new float[] {1, -2, 3});
+        var results = session.run(Map.of(x, xs), found.get(0))) {
+      assertArrayEquals(new float[] {2, -4, 6}, results.get(0).toFloatArray());
+    }
+  }
+
+  @Test
+  void scopesPrefixNames() {
+    Value v;
+    try (Graph.Scope scope = graph.scope("outer");
+        Graph.Scope inner = graph.scope("inner")) {
+      v = graph.variable("v", graph.constant(1f));
+      inner.close();
+    }
+    assertEquals("outer/inner/v", v.name());
+    assertEquals(List.of(v), graph.variables());
+    assertEquals("w", graph.variable("w", graph.constant(1f)).name());
+  }
+
+  @Test
+  void layersShareVariables() {
+    Value x = graph.input("x", DataType.F32, "batch,4");
+    Layer dense = graph.layers().dense("d", 4, 4, o -> o.activation("relu"));
+    Value twice = dense.call(dense.call(x));
+    assertEquals(List.of("d/kernel", "d/bias"), dense.variables().stream().map(Value::name).toList());
+    assertEquals(2, graph.variables().size());
+    assertArrayEquals(new long[] {-1, 4}, twice.dims());
+    assertThrows(WeftException.class, () -> graph.layers().dense("bad", 4, 4, o -> o.activation("swosh")).call(x));
+    assertEquals("Dense layer", dense.toString());
+  }
+
+  @Test
+  void textDotAndOutputs() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = graph.ops().relu(x);
+    graph.setOutputs(List.of(y));
+    assertEquals(List.of(y), graph.outputs());
+    assertTrue(graph.text().contains("Relu"), graph.text());
+    assertTrue(graph.dot().startsWith("digraph"), graph.dot());
+    assertTrue(graph.nodeCount() >= 1);
+  }
+
+  @Test
+  void nullsAreNamed() {
+    Value x = graph.input("x", DataType.F32, "2");
+    assertNamesNull(() -> graph.ops().add(null, x), "a is null");
+    assertNamesNull(() -> graph.input(null, DataType.F32, ""), "name is null");
+    assertNamesNull(() -> graph.input("y", null, ""), "dtype is null");
+    assertNamesNull(() -> graph.ops().softmax(x, null), "options is null");
+    assertNamesNull(() -> graph.ops().concat(Arrays.asList(x, null), 0), "inputs[1] is null");
+    assertNamesNull(() -> new Session(null), "graph is null");
+    assertNamesNull(() -> graph.constant((Tensor) null), "tensor is null");
+  }
+
+  private static void assertNamesNull(org.junit.jupiter.api.function.Executable call, String message) {
+    assertEquals(message, assertThrows(NullPointerException.class, call).getMessage());
+  }
+
+  @Test
+  void closedGraph() {
+    Graph closed = new Graph();
+    Value x = closed.input("x", DataType.F32, "2");
+    Layer layer = closed.layers().dense("d", 2, 2);
+    closed.close();
+    closed.close();
+    assertEquals("the graph is closed", assertThrows(IllegalStateException.class, () -> closed.ops().relu(x)).getMessage());
+    assertThrows(IllegalStateException.class, x::name);
+    assertThrows(IllegalStateException.class, () -> x.plus(1));
+    assertThrows(IllegalStateException.class, () -> layer.call(x));
+    assertThrows(IllegalStateException.class, () -> new Session(closed));
+    assertEquals("value of a closed graph", x.toString());
+  }
+
+  @Test
+  void twoWritersAreToldApart() throws Exception {
+    Value x = graph.input("x", DataType.F32, "2");
+    Runnable build =
+        () -> {
+          for (int i = 0; i < 2000; ++i) {
+            try {
+              graph.ops().relu(x);
+            } catch (WeftException.FailedPrecondition e) {
+              return;
+            }
+          }
+        };
+    Thread[] threads = {new Thread(build), new Thread(build)};
+    for (Thread thread : threads) thread.start();
+    for (Thread thread : threads) thread.join();
+    graph.ops().relu(x);
+  }
+}

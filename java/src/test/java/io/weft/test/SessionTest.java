@@ -1,0 +1,382 @@
+// Running: results, variables, prepared runs, cancellation, host functions, many threads.
+package io.weft.test;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.weft.Attrs;
+import io.weft.Cancel;
+import io.weft.DataType;
+import io.weft.ErrorCode;
+import io.weft.Graph;
+import io.weft.Prepared;
+import io.weft.Results;
+import io.weft.RunOptions;
+import io.weft.Session;
+import io.weft.SessionOptions;
+import io.weft.Tensor;
+import io.weft.Trace;
+import io.weft.Value;
+import io.weft.Weft;
+import io.weft.WeftException;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class SessionTest {
+  private final Graph graph = new Graph();
+  private final Session session = new Session(graph);
+
+  @AfterEach
+  void close() {
+    session.close();
+    graph.close();
+  }
+
+  /** A value that takes minutes to compute. */
+  static Value slow(Graph graph) {
+    Value x = graph.variable("slow", graph.ops().expand(graph.constant(0.001f), graph.constant(new long[] {600, 600})));
+    Value y = x;
+    for (int i = 0; i < 20000; ++i) y = y.matMul(x);
+    return y;
+  }
+
+  @Test
+  void fetchesByIndexAndValue() {
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = x.plus(1);
+    try (Tensor xs = Tensor.of(new float[] {1, 2});
+        Results results = session.run(Map.of(x, xs), x, y)) {
+      assertEquals(2, results.size());
+      assertArrayEquals(new float[] {2, 3}, results.get(y).toFloatArray());
+      assertArrayEquals(new float[] {1, 2}, results.get(0).toFloatArray());
+      assertThrows(IllegalArgumentException.class, () -> results.get(graph.constant(1f)));
+      assertThrows(IndexOutOfBoundsException.class, () -> results.get(2));
+    }
+  }
+
+  @Test
+  void feedsAreChecked() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = x.plus(1);
+    try (Tensor wrong = Tensor.of(new float[3]);
+        Tensor type = Tensor.of(new long[2])) {
+      WeftException e = assertThrows(WeftException.InvalidArgument.class, () -> session.run(Map.of(x, wrong), y));
+      assertTrue(e.getMessage().contains("x"), e.getMessage());
+      assertThrows(WeftException.InvalidArgument.class, () -> session.run(Map.of(x, type), y));
+      assertThrows(WeftException.class, () -> session.run(Map.of(), y));
+      wrong.close();
+      assertEquals(
+          "the tensor is closed",
+          assertThrows(IllegalStateException.class, () -> session.run(Map.of(x, wrong), y)).getMessage());
+    }
+    assertThrows(NullPointerException.class, () -> session.run(null, y));
+    assertThrows(NullPointerException.class, () -> session.run(Map.of(), (Value) null));
+    java.util.HashMap<Value, Tensor> missing = new java.util.HashMap<>();
+    missing.put(x, null);
+    assertEquals(
+        "feeds[x] is null", assertThrows(NullPointerException.class, () -> session.run(missing, y)).getMessage());
+  }
+
+  @Test
+  void variablesChangeByCommit() {
+    Value v = graph.variable("v", graph.constant(1f));
+    Value next = graph.add("weft.Assign", List.of(v, v.plus(1)), null, null, 1).get(0);
+    for (int i = 0; i < 3; ++i) session.run(Map.of(), List.of(), List.of(next)).close();
+    try (Tensor now = session.get("v");
+        Tensor ten = Tensor.scalar(10f)) {
+      assertEquals(4f, now.toFloat());
+      session.set("v", ten);
+      try (Tensor set = session.get("v")) {
+        assertEquals(10f, set.toFloat());
+      }
+    }
+    assertThrows(WeftException.NotFound.class, () -> session.get("w"));
+    try (Session sharing = new Session(graph, new SessionOptions().share(session));
+        Session own = new Session(graph, new SessionOptions().threads(1).referenceKernels(true).disablePass("*"));
+        Tensor shared = sharing.get("v")) {
+      own.initialise();
+      own.trim();
+      assertEquals(10f, shared.toFloat());
+      try (Tensor fresh = own.get("v")) {
+        assertEquals(1f, fresh.toFloat());
+      }
+    }
+  }
+
+  @Test
+  void preparedRunsReadAndWriteBoundMemory() {
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = x.times(2);
+    try (Tensor in = Tensor.of(new float[] {1, 2, 3});
+        Tensor out = Tensor.zeros(DataType.F32, 3);
+        Prepared prepared = session.prepare(List.of(x), List.of(y))) {
+      assertThrows(WeftException.FailedPrecondition.class, prepared::run);
+      prepared.bindInput(0, in);
+      prepared.run();
+      try (Tensor fresh = prepared.output(0)) {
+        assertArrayEquals(new float[] {2, 4, 6}, fresh.toFloatArray());
+      }
+      prepared.bindOutput(0, out);
+      in.buffer().putFloat(0, 10);
+      prepared.run(new RunOptions().timeout(Duration.ofSeconds(10)));
+      assertArrayEquals(new float[] {20, 4, 6}, out.toFloatArray());
+      prepared.bindOutput(0, null);
+      prepared.run();
+      assertThrows(WeftException.class, () -> prepared.bindInput(1, in));
+      assertThrows(WeftException.class, () -> prepared.bindInput(-1, in));
+      assertThrows(WeftException.class, () -> prepared.output(7));
+      assertThrows(NullPointerException.class, () -> prepared.bindInput(0, null));
+    }
+  }
+
+  @Test
+  void timeoutEndsARun() {
+    Value y = slow(graph);
+    assertThrows(
+        WeftException.DeadlineExceeded.class,
+        () -> session.run(Map.of(), List.of(y), List.of(), new RunOptions().timeout(Duration.ofMillis(30))));
+  }
+
+  @Test
+  void cancelEndsARun() throws Exception {
+    Value y = slow(graph);
+    try (Cancel cancel = new Cancel()) {
+      Thread thread =
+          new Thread(
+              () -> {
+                try {
+                  Thread.sleep(50);
+                } catch (InterruptedException e) {
+                  throw new IllegalStateException(e);
+                }
+                cancel.cancel();
+              });
+      thread.start();
+      WeftException e =
+          assertThrows(
+              WeftException.Cancelled.class,
+              () -> session.run(Map.of(), List.of(y), List.of(), new RunOptions().cancel(cancel)));
+      assertEquals(ErrorCode.CANCELLED, e.code());
+      thread.join();
+      assertTrue(cancel.isCancelled());
+      cancel.reset();
+      assertTrue(!cancel.isCancelled());
+    }
+  }
+
+  @Test
+  void pollEndsARunWithItsException() {
+    Value y = slow(graph);
+    IllegalStateException mine = new IllegalStateException("enough");
+    WeftException e =
+        assertThrows(
+            WeftException.class,
+            () ->
+                session.run(
+                    Map.of(),
+                    List.of(y),
+                    List.of(),
+                    new RunOptions()
+                        .poll(
+                            () -> {
+                              throw mine;
+                            })));
+    assertSame(mine, e.getCause());
+  }
+
+  @Test
+  void asyncRunsGiveResultsErrorsAndCanBeCancelled() throws Exception {
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = x.plus(1);
+    CompletableFuture<Results> future;
+    try (Tensor xs = Tensor.of(new float[] {1, 2})) {
+      future = session.runAsync(Map.of(x, xs), y);
+    }
+    try (Results results = future.get(10, TimeUnit.SECONDS)) {
+      assertArrayEquals(new float[] {2, 3}, results.get(0).toFloatArray());
+    }
+    CompletableFuture<Results> failing = session.runAsync(Map.of(), y);
+    CompletionException e = assertThrows(CompletionException.class, failing::join);
+    assertInstanceOf(WeftException.class, e.getCause());
+
+    Value slow = slow(graph);
+    CompletableFuture<Results> cancelled = session.runAsync(Map.of(), slow);
+    Thread.sleep(50);
+    assertTrue(cancelled.cancel(true));
+    assertThrows(CancellationException.class, cancelled::join);
+    session.close(); // waits for the run, which ends soon
+  }
+
+  @Test
+  void hostFunctionsComputeAndKeepTheirExceptions() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = hostCall(x, "test.twice");
+    AtomicReference<Tensor> kept = new AtomicReference<>();
+    try (Tensor xs = Tensor.of(new float[] {1, 2})) {
+      WeftException none =
+          assertThrows(WeftException.FailedPrecondition.class, () -> session.run(Map.of(x, xs), y));
+      assertTrue(none.getMessage().contains("test.twice"), none.getMessage());
+      Weft.setHostFunction(
+          "test.twice",
+          inputs -> {
+            kept.set(inputs.get(0));
+            float[] values = inputs.get(0).toFloatArray();
+            for (int i = 0; i < values.length; ++i) values[i] *= 2;
+            return List.of(Tensor.of(values));
+          });
+      try (Results results = session.run(Map.of(x, xs), y)) {
+        assertArrayEquals(new float[] {2, 4}, results.get(0).toFloatArray());
+      }
+      assertThrows(IllegalStateException.class, () -> kept.get().toFloatArray());
+
+      IOException mine = new IOException("no file");
+      Weft.setHostFunction(
+          "test.twice",
+          inputs -> {
+            throw mine;
+          });
+      WeftException e = assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      assertSame(mine, e.getCause());
+      assertTrue(e.origin().startsWith("SessionTest.java:"), e.origin());
+
+      AssertionError error = new AssertionError("mine");
+      Weft.setHostFunction(
+          "test.twice",
+          inputs -> {
+            throw error;
+          });
+      assertSame(error, assertThrows(AssertionError.class, () -> session.run(Map.of(x, xs), y)));
+
+      Weft.setHostFunction("test.twice", inputs -> List.of());
+      e = assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      assertInstanceOf(IllegalArgumentException.class, e.getCause());
+      Weft.setHostFunction("test.twice", inputs -> null);
+      assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      Weft.setHostFunction("test.twice", inputs -> session.run(Map.of(x, inputs.get(0)), y));
+      assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      Weft.setHostFunction("test.twice", inputs -> inputs);
+      session.run(Map.of(x, xs), y).close();
+      assertArrayEquals(new float[] {1, 2}, xs.toFloatArray());
+    } finally {
+      Weft.setHostFunction("test.twice", null);
+    }
+  }
+
+  private Value hostCall(Value x, String function) {
+    return graph.add(
+            "weft.HostCall",
+            List.of(x),
+            new Attrs().set("function", function).set("dtypes", new long[] {1}).set("shapes", List.of("2")),
+            null,
+            1)
+        .get(0);
+  }
+
+  @Test
+  void tracesAreJson() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = graph.ops().relu(x);
+    try (Trace trace = new Trace();
+        Tensor xs = Tensor.of(new float[2])) {
+      session.run(Map.of(x, xs), List.of(y), List.of(), new RunOptions().trace(trace)).close();
+      assertTrue(trace.json().contains("Relu"), trace.json());
+    }
+  }
+
+  @Test
+  void manyThreadsOneSession() throws Exception {
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = x.times(2).plus(1);
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    List<Future<Boolean>> done = new ArrayList<>();
+    for (int t = 0; t < 4; ++t) {
+      int size = t + 1;
+      done.add(
+          threads.submit(
+              () -> {
+                for (int i = 0; i < 300; ++i) {
+                  float[] values = new float[size];
+                  java.util.Arrays.fill(values, i);
+                  try (Tensor in = Tensor.of(values);
+                      Results results = session.run(Map.of(x, in), y)) {
+                    for (float value : results.get(0).toFloatArray()) {
+                      if (value != 2 * i + 1) return false;
+                    }
+                  }
+                }
+                return true;
+              }));
+    }
+    for (Future<Boolean> each : done) assertTrue(each.get());
+    threads.shutdown();
+  }
+
+  @Test
+  void closingWhileOthersRunIsAnErrorNotACrash() throws Exception {
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = x.plus(1);
+    for (int round = 0; round < 20; ++round) {
+      Session shortLived = new Session(graph);
+      Tensor in = Tensor.of(new float[1000]);
+      CountDownLatch started = new CountDownLatch(2);
+      AtomicReference<Throwable> wrong = new AtomicReference<>();
+      Runnable use =
+          () -> {
+            started.countDown();
+            try {
+              for (; ; ) shortLived.run(Map.of(x, in), y).close();
+            } catch (IllegalStateException | WeftException.FailedPrecondition closed) {
+              // What is wanted.
+            } catch (Throwable e) {
+              wrong.set(e);
+            }
+          };
+      Thread[] threads = {new Thread(use), new Thread(use)};
+      for (Thread thread : threads) thread.start();
+      started.await();
+      if (round % 2 == 0) shortLived.close();
+      in.close();
+      for (Thread thread : threads) thread.join();
+      shortLived.close();
+      assertEquals(null, wrong.get());
+    }
+  }
+
+  @Test
+  void closedSessionAndPrepared() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = x.plus(1);
+    Session closed = new Session(graph);
+    Prepared prepared = closed.prepare(List.of(x), List.of(y));
+    try (Tensor xs = Tensor.of(new float[2])) {
+      prepared.bindInput(0, xs);
+      closed.close();
+      closed.close();
+      assertEquals(
+          "the session is closed",
+          assertThrows(IllegalStateException.class, () -> closed.run(Map.of(x, xs), y)).getMessage());
+      assertThrows(WeftException.FailedPrecondition.class, prepared::run);
+      prepared.close();
+      assertEquals(
+          "the prepared run is closed", assertThrows(IllegalStateException.class, prepared::run).getMessage());
+    }
+  }
+}
