@@ -85,8 +85,8 @@ public final class FitOptions extends Settings {
    * @param delta the least change of the metric
    * @return this
    */
-  public FitOptions stopMinDelta(double delta) {
-    put("stop_min_delta", delta);
+  public FitOptions minDelta(double delta) {
+    put("min_delta", delta);
     return this;
   }
 
@@ -96,8 +96,8 @@ public final class FitOptions extends Settings {
    * @param mode "min", the default, or "max"
    * @return this
    */
-  public FitOptions stopMode(String mode) {
-    put("stop_mode", mode);
+  public FitOptions mode(String mode) {
+    put("mode", mode);
     return this;
   }
 
@@ -180,15 +180,24 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Stops early: when a metric did not get better for some epochs.
+   * Stops early, when a metric does not get better.
    *
    * @param metric its name in the history, such as "val_loss"
-   * @param patience how many epochs without progress end the training
    * @return this
    */
-  public FitOptions stopEarly(String metric, int patience) {
-    put("stop_metric", metric);
-    put("stop_patience", patience);
+  public FitOptions monitor(String metric) {
+    put("monitor", metric);
+    return this;
+  }
+
+  /**
+   * Sets how long stopping early waits.
+   *
+   * @param epochs how many epochs without progress are waited for; 0 by default
+   * @return this
+   */
+  public FitOptions patience(int epochs) {
+    put("patience", epochs);
     return this;
   }
 

@@ -11,11 +11,11 @@ public final class LoadOptions extends Settings {
   /**
    * Says which weights of a model become trainable variables.
    *
-   * @param names "none", the default, "all", or names with commas
+   * @param names their names, "*" for all of floating point; without this they are constants
    * @return this
    */
-  public LoadOptions trainable(String names) {
-    put("trainable", names);
+  public LoadOptions trainable(String... names) {
+    for (String name : Check.notNull(names, "names")) add("trainable", name);
     return this;
   }
 

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.weft.Attrs;
 import io.weft.Cancel;
 import io.weft.DataType;
 import io.weft.ErrorCode;
@@ -21,9 +20,7 @@ import io.weft.SessionOptions;
 import io.weft.Tensor;
 import io.weft.Trace;
 import io.weft.Value;
-import io.weft.Weft;
 import io.weft.WeftException;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -223,71 +220,6 @@ class SessionTest {
     assertTrue(cancelled.cancel(true));
     assertThrows(CancellationException.class, cancelled::join);
     session.close(); // waits for the run, which ends soon
-  }
-
-  @Test
-  void hostFunctionsComputeAndKeepTheirExceptions() {
-    Value x = graph.input("x", DataType.F32, "2");
-    Value y = hostCall(x, "test.twice");
-    AtomicReference<Tensor> kept = new AtomicReference<>();
-    try (Tensor xs = Tensor.of(new float[] {1, 2})) {
-      WeftException none =
-          assertThrows(WeftException.FailedPrecondition.class, () -> session.run(Map.of(x, xs), y));
-      assertTrue(none.getMessage().contains("test.twice"), none.getMessage());
-      Weft.setHostFunction(
-          "test.twice",
-          inputs -> {
-            kept.set(inputs.get(0));
-            float[] values = inputs.get(0).toFloatArray();
-            for (int i = 0; i < values.length; ++i) values[i] *= 2;
-            return List.of(Tensor.of(values));
-          });
-      try (Results results = session.run(Map.of(x, xs), y)) {
-        assertArrayEquals(new float[] {2, 4}, results.get(0).toFloatArray());
-      }
-      assertThrows(IllegalStateException.class, () -> kept.get().toFloatArray());
-
-      IOException mine = new IOException("no file");
-      Weft.setHostFunction(
-          "test.twice",
-          inputs -> {
-            throw mine;
-          });
-      WeftException e = assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
-      assertSame(mine, e.getCause());
-      assertTrue(e.origin().startsWith("SessionTest.java:"), e.origin());
-
-      AssertionError error = new AssertionError("mine");
-      Weft.setHostFunction(
-          "test.twice",
-          inputs -> {
-            throw error;
-          });
-      assertSame(error, assertThrows(AssertionError.class, () -> session.run(Map.of(x, xs), y)));
-
-      Weft.setHostFunction("test.twice", inputs -> List.of());
-      e = assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
-      assertInstanceOf(IllegalArgumentException.class, e.getCause());
-      Weft.setHostFunction("test.twice", inputs -> null);
-      assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
-      Weft.setHostFunction("test.twice", inputs -> session.run(Map.of(x, inputs.get(0)), y));
-      assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
-      Weft.setHostFunction("test.twice", inputs -> inputs);
-      session.run(Map.of(x, xs), y).close();
-      assertArrayEquals(new float[] {1, 2}, xs.toFloatArray());
-    } finally {
-      Weft.setHostFunction("test.twice", null);
-    }
-  }
-
-  private Value hostCall(Value x, String function) {
-    return graph.add(
-            "weft.HostCall",
-            List.of(x),
-            new Attrs().set("function", function).set("dtypes", new long[] {1}).set("shapes", List.of("2")),
-            null,
-            1)
-        .get(0);
   }
 
   @Test

@@ -141,14 +141,34 @@ class TrainTest {
             () -> Optimizer.sgd().learningRate(0.1),
             () -> Optimizer.momentum().learningRate(0.05).momentum(0.8).nesterov(true).clipNorm(5),
             () -> Optimizer.adam().learningRate(0.01).beta1(0.8).beta2(0.99).epsilon(1e-7),
-            () -> Optimizer.adamW().learningRate(graph.constant(0.01f)).weightDecay(0.001));
+            () -> Optimizer.adamW().learningRate(0.01).weightDecay(0.001));
     for (Supplier<Optimizer> kind : kinds) {
-      try (Graph.Scope scope = graph.scope("o" + kinds.indexOf(kind));
-          Session session = new Session(graph)) {
-        Value step = kind.get().variables(graph.variables().subList(0, 4)).minimize(loss);
-        History history = session.fit(train, feeds, step, List.of(loss), new FitOptions().epochs(2));
-        assertTrue(history.last("loss") < history.metric("loss")[0], history.toString());
+      try (Graph small = new Graph();
+          Session session = new Session(small)) {
+        Value x = small.input("images", DataType.F32, "batch,64");
+        Value truth = small.input("labels", DataType.I64, "batch");
+        Value found = small.layers().dense("scores", 64, 10, o -> o.seed(1)).call(x);
+        Value wrong = small.ops().softmaxCrossEntropyLoss(found, truth).named("loss");
+        Value step = kind.get().variables(small.variables()).minimize(wrong);
+        History history =
+            session.fit(train, List.of(x, truth), step, List.of(wrong), new FitOptions().epochs(2));
+        assertTrue(history.last("loss") < 0.8 * history.metric("loss")[0], history.toString());
       }
+    }
+  }
+
+  @Test
+  void theLearningRateMayBeAValue() {
+    Value rate = graph.variable("rate", graph.constant(0f), false);
+    Value step = Optimizer.sgd().learningRate(rate).variables(graph.variables().subList(0, 4)).minimize(loss);
+    try (Session session = new Session(graph)) {
+      FitOptions options = new FitOptions().shuffle(false);
+      double first = session.fit(train, feeds, step, List.of(loss), options).last("loss");
+      assertEquals(first, session.fit(train, feeds, step, List.of(loss), options).last("loss"));
+      try (Tensor some = Tensor.scalar(0.1f)) {
+        session.set("rate", some);
+      }
+      assertTrue(session.fit(train, feeds, step, List.of(loss), options).last("loss") < first);
     }
   }
 
@@ -195,7 +215,7 @@ class TrainTest {
     Value step = Optimizer.sgd().learningRate(0.0).minimize(loss);
     try (Session session = new Session(graph);
         Cancel cancel = new Cancel()) {
-      FitOptions options = new FitOptions().epochs(50).shuffle(false).stopEarly("loss", 2).stopMinDelta(1e-9);
+      FitOptions options = new FitOptions().epochs(50).shuffle(false).monitor("loss").patience(2).minDelta(1e-9);
       History history = session.fit(train, feeds, step, List.of(loss), options);
       assertTrue(history.stopped());
       assertTrue(history.epochs().size() < 50);
@@ -205,7 +225,7 @@ class TrainTest {
           () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().cancel(cancel)));
       assertThrows(
           WeftException.class,
-          () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().stopEarly("nonsense", 1)));
+          () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().monitor("nonsense")));
     }
   }
 

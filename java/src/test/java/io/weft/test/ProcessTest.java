@@ -1,0 +1,150 @@
+// What concerns a whole JVM: its end during a run, -Xcheck:jni, finding and extracting the libraries, the module.
+package io.weft.test;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.weft.DataType;
+import io.weft.Graph;
+import io.weft.Session;
+import io.weft.Tensor;
+import io.weft.Value;
+import io.weft.Weft;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ProcessTest {
+  private static final Path ROOT = Path.of(System.getProperty("weft.tests.root")).normalize();
+  private static final Path CLASSES = ROOT.resolve("java/target/classes");
+
+  private record Ended(int code, String output) {}
+
+  private static Ended java(List<String> arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+    command.addAll(arguments);
+    Path output = Files.createTempFile("weft", ".txt");
+    try {
+      Process process =
+          new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile()).directory(ROOT.toFile()).start();
+      if (!process.waitFor(120, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+        throw new AssertionError("still running: " + command);
+      }
+      return new Ended(process.exitValue(), Files.readString(output));
+    } finally {
+      Files.delete(output);
+    }
+  }
+
+  private static List<String> child(Class<?> main, String... options) {
+    List<String> arguments = new ArrayList<>(List.of(options));
+    arguments.add("-cp");
+    arguments.add(CLASSES + ":" + ROOT.resolve("java/target/test-classes"));
+    arguments.add(main.getName());
+    return arguments;
+  }
+
+  /** Ends the JVM while runs last and objects are open. */
+  static final class ExitDuringRun {
+    public static void main(String[] args) throws Exception {
+      Graph graph = new Graph();
+      Session session = new Session(graph);
+      Value slow = SessionTest.slow(graph);
+      Weft.setLog((level, text) -> {}, System.Logger.Level.DEBUG);
+      for (int i = 0; i < 2; ++i) {
+        Thread thread = new Thread(() -> session.run(Map.of(), slow).close());
+        thread.setDaemon(true);
+        thread.start();
+      }
+      session.runAsync(Map.of(), slow);
+      Thread.sleep(200);
+      System.exit(7);
+    }
+  }
+
+  @Test
+  void exitDuringARun() throws Exception {
+    Ended ended = java(child(ExitDuringRun.class));
+    assertEquals(7, ended.code(), ended.output());
+    assertEquals("", ended.output());
+  }
+
+  /** Uses what crosses between Java and native code, callbacks and errors among it. */
+  static final class UseEverything {
+    public static void main(String[] args) throws Exception {
+      LeakTest test = new LeakTest();
+      test.everythingClosedIsGoneAtOnce();
+      test.theCollectorFreesWhatWasForgotten();
+      test.errorsLeaveNothing();
+      System.out.print(Weft.liveObjects());
+    }
+  }
+
+  @Test
+  void checkedJniHasNothingToSay() throws Exception {
+    List<String> arguments = child(UseEverything.class, "-Xcheck:jni");
+    int cp = arguments.indexOf("-cp") + 1;
+    arguments.set(cp, arguments.get(cp) + ":" + System.getProperty("java.class.path"));
+    Ended ended = java(arguments);
+    assertEquals(0, ended.code(), ended.output());
+    assertEquals("0", ended.output());
+  }
+
+  /** Prints the version. */
+  static final class Version {
+    public static void main(String[] args) {
+      try (Tensor tensor = Tensor.zeros(DataType.F32, 2)) {
+        System.out.print(Weft.version() + " " + tensor);
+      } catch (UnsatisfiedLinkError e) {
+        System.out.print(e.getMessage());
+      }
+    }
+  }
+
+  @Test
+  void librariesAreExtractedOnce(@TempDir Path cache) throws Exception {
+    String option = "-Dweft.cache.dir=" + cache;
+    for (int i = 0; i < 2; ++i) assertEquals("0.1.0 f32[2]", java(child(Version.class, option)).output());
+    try (Stream<Path> files = Files.walk(cache)) {
+      List<Path> found = files.filter(Files::isRegularFile).toList();
+      assertEquals(2, found.size(), found.toString());
+      assertEquals("0.1.0 f32[2]", java(child(Version.class, "-Dweft.native.dir=" + found.get(0).getParent())).output());
+    }
+  }
+
+  @Test
+  void missingLibrariesAreNamed(@TempDir Path empty) throws Exception {
+    String output = java(child(Version.class, "-Dweft.native.dir=" + empty)).output();
+    assertTrue(output.contains(empty.toString()) && output.contains("libweft.so"), output);
+    Path file = Files.createFile(empty.resolve("file"));
+    output = java(child(Version.class, "-Dweft.cache.dir=" + file, "-Djava.io.tmpdir=" + file)).output();
+    assertTrue(output.contains("could not be extracted") && output.contains(file.toString()), output);
+  }
+
+  @Test
+  void worksAsAModule() throws Exception {
+    Ended ended =
+        java(
+            List.of(
+                "--module-path", CLASSES.toString(), "--add-modules", "io.weft",
+                "-cp", ROOT.resolve("java/target/test-classes").toString(), Version.class.getName()));
+    assertEquals("0.1.0 f32[2]", ended.output());
+  }
+
+  @Test
+  void theExamplesLearn() throws Exception {
+    for (String name : List.of("digits_mlp")) {
+      Ended ended = java(List.of("-cp", CLASSES.toString(), "examples/" + name + "/Digits.java"));
+      assertEquals(0, ended.code(), ended.output());
+      assertFalse(ended.output().contains("Exception"), ended.output());
+    }
+  }
+}
