@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Writes everything that is generated from the C headers, the operators and their cases.
 
-    bindings/gen/generate.py            writes the files
-    bindings/gen/generate.py --check    says which are out of date, and fails if any is
+    bindings/gen/generate.py            writes the files, and the tests made from tests/ops/*.case
+    bindings/gen/generate.py --check    says which files are out of date, and fails if any is
 
 bindings/ops.json is made first, from the library that WEFT_LIBRARY names (build/dev/c_api/libweft.so).
-Each module named in LANGUAGES has `files()`, which yields paths under the root with their text.
+Each module named in LANGUAGES has `files()`, which yields paths under the root with their text; these are committed.
+It may have `tests()` too, which are not: tools/test has them written.
 """
 
 import importlib
@@ -41,9 +42,13 @@ def main():
     for language in LANGUAGES:
         if not (pathlib.Path(__file__).parent / f"{language}.py").exists():
             continue
-        for path, text in importlib.import_module(language).files():
+        module = importlib.import_module(language)
+        for path, text in module.files():
             fresh = write(path, text, check) and fresh
             count += 1
+        if not check and hasattr(module, "tests"):
+            for path, text in module.tests():
+                write(path, text, check)
     if check and not fresh:
         sys.exit("run bindings/gen/generate.py and commit what it writes")
     print(f"{count} generated files are up to date" if fresh else "done")

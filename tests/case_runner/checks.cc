@@ -279,8 +279,9 @@ Difference compare(const Tensor& found, const Tensor& wanted, double relative, d
   for (int64_t i = 0; i < found.count(); ++i) {
     double a = element(found, i), b = element(wanted, i);
     bool exact = !is_float(found.dtype());
-    bool same = a == b || (std::isnan(a) && std::isnan(b)) ||
-                (!exact && std::fabs(a - b) <= absolute + relative * std::fabs(b) && std::isfinite(a));
+    bool same =
+        a == b || (std::isnan(a) && std::isnan(b)) ||
+        (!exact && std::fabs(a - b) <= absolute + relative * std::fabs(b) && std::isfinite(a) && std::isfinite(b));
     if (!same) return {false, cat("has ", a, " at element ", i, " where ", b, " is wanted")};
   }
   return {};

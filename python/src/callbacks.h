@@ -1,0 +1,120 @@
+// Python functions that the library calls: interrupts, fit callbacks, host functions, the log.
+#pragma once
+
+#include "lists.h"
+
+namespace {
+
+// The interpreter's lock, for a thread that runs the library without it.
+class Locked {
+ public:
+  Locked() : state_(PyGILState_Ensure()) {}
+  ~Locked() { PyGILState_Release(state_); }
+
+ private:
+  PyGILState_STATE state_;
+};
+
+weft_status* check_interrupt(void*) {
+  Locked locked;
+  return PyErr_CheckSignals() == 0 ? nullptr : status_of_exception(WEFT_CANCELLED);
+}
+PyObject* options_interruptible(PyObject*, PyObject* args) {  // options: Ctrl-C ends what runs with them
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* options = handle_from<weft_options>(object, SWIGTYPE_p_weft_options, "options");
+  if (options == nullptr) return nullptr;
+  if (weft_status* status = weft_options_set_poll(options, check_interrupt, nullptr, nullptr); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
+                      const double* metrics, int32_t metric_count, int32_t* out_stop) {
+  Locked locked;
+  PyObject* list = from_doubles(metrics, metric_count);
+  PyObject* result = list == nullptr
+                         ? nullptr
+                         : PyObject_CallFunction(static_cast<PyObject*>(user), "iLLLN", static_cast<int>(event),
+                                                 static_cast<long long>(epoch), static_cast<long long>(batch),
+                                                 static_cast<long long>(batch_count), list);
+  if (result == nullptr) return status_of_exception(WEFT_ABORTED);
+  int stop = PyObject_IsTrue(result);
+  Py_DECREF(result);
+  if (stop < 0) return status_of_exception(WEFT_ABORTED);
+  *out_stop = stop;
+  return nullptr;
+}
+PyObject* options_callback(PyObject*, PyObject* args) {  // options, function
+  PyObject *object = nullptr, *function = nullptr;
+  if (!PyArg_ParseTuple(args, "OO", &object, &function)) return nullptr;
+  auto* options = handle_from<weft_options>(object, SWIGTYPE_p_weft_options, "options");
+  if (options == nullptr) return nullptr;
+  Py_INCREF(function);
+  if (weft_status* status = weft_options_set_callback(options, call_fit, function, drop_object); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+// The function gets a list of handles that are borrowed for the call, and the number of results; it gives a list of
+// handles that are taken over.
+weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
+                       int32_t output_count) {
+  Locked locked;
+  PyObject* list = from_handles(const_cast<weft_tensor**>(inputs), input_count, SWIGTYPE_p_weft_tensor);
+  PyObject* result =
+      list == nullptr ? nullptr
+                      : PyObject_CallFunction(static_cast<PyObject*>(user), "Ni", list, static_cast<int>(output_count));
+  if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
+  std::vector<weft_tensor*> made;
+  bool ok = to_handles(result, &made, SWIGTYPE_p_weft_tensor);
+  Py_DECREF(result);
+  if (!ok) return status_of_exception(WEFT_UNKNOWN);
+  for (int32_t i = 0; i < output_count && i < static_cast<int32_t>(made.size()); ++i) {
+    out_tensors[i] = made[static_cast<size_t>(i)];
+  }
+  return nullptr;
+}
+PyObject* host_function(PyObject*, PyObject* args) {  // name, function or None
+  const char* name = nullptr;
+  PyObject* function = nullptr;
+  if (!PyArg_ParseTuple(args, "sO", &name, &function)) return nullptr;
+  weft_status* status = nullptr;
+  if (function == Py_None) {
+    status = weft_host_function_set(name, nullptr, nullptr, nullptr);
+  } else {
+    Py_INCREF(function);
+    status = weft_host_function_set(name, call_host, function, drop_object);
+  }
+  if (status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+void call_log(void* user, int32_t level, const char* text) {
+  if (!Py_IsInitialized()) return;
+  Locked locked;
+  PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "is", static_cast<int>(level), text);
+  if (result == nullptr) PyErr_WriteUnraisable(static_cast<PyObject*>(user));
+  Py_XDECREF(result);
+}
+PyObject* log_function(PyObject*, PyObject* args) {  // function or None, lowest level
+  PyObject* function = nullptr;
+  int level = 0;
+  if (!PyArg_ParseTuple(args, "Oi", &function, &level)) return nullptr;
+  if (function == Py_None) {
+    weft_log_set(nullptr, 0, nullptr, nullptr);
+  } else {
+    Py_INCREF(function);
+    weft_log_set(call_log, level, function, drop_object);
+  }
+  Py_RETURN_NONE;
+}
+
+}  // namespace

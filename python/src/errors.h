@@ -1,0 +1,98 @@
+// Errors of the library as Python exceptions, and Python exceptions as errors of the library.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "weft/weft.h"
+
+namespace {
+
+// Identifies exceptions that this module attached to a status.
+const char kExceptionTag = 0;
+
+// Makes the exception: called with code, message, node, op, origin.
+PyObject* error_factory = nullptr;
+
+// What a `drop` callback wants to let go. It may come on any thread, so it waits for one that has the interpreter's lock.
+std::mutex pending_mutex;
+std::vector<std::pair<void (*)(void*), void*>> pending;
+
+int let_go_pending(void*) {
+  for (;;) {
+    std::vector<std::pair<void (*)(void*), void*>> taken;
+    {
+      std::lock_guard<std::mutex> lock(pending_mutex);
+      taken.swap(pending);
+    }
+    if (taken.empty()) return 0;
+    for (auto& [release, what] : taken) release(what);
+  }
+}
+
+void let_go_later(void (*release)(void*), void* what) {
+  if (!Py_IsInitialized()) return;  // the interpreter is gone, and the object with it
+  {
+    std::lock_guard<std::mutex> lock(pending_mutex);
+    pending.emplace_back(release, what);
+  }
+  Py_AddPendingCall(let_go_pending, nullptr);  // if its list is full, a later call finds the object
+}
+
+void release_object(void* object) { Py_DECREF(static_cast<PyObject*>(object)); }
+void drop_object(void* object) { let_go_later(release_object, object); }
+
+// Raises what the status says and frees it. Called with the lock.
+void raise_status(weft_status* status) {
+  if (auto* thrown = static_cast<PyObject*>(weft_status_payload(status, &kExceptionTag)); thrown != nullptr) {
+    Py_INCREF(thrown);
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(thrown)), thrown);
+    Py_DECREF(thrown);
+    weft_status_free(status);
+    return;
+  }
+  PyObject* error = PyObject_CallFunction(error_factory, "issss", static_cast<int>(weft_status_code(status)),
+                                          weft_status_message(status), weft_status_node(status), weft_status_op(status),
+                                          weft_status_origin(status));
+  weft_status_free(status);
+  if (error == nullptr) return;
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+  Py_DECREF(error);
+}
+
+// The exception that is being raised, as an error of the library; it keeps the exception.
+weft_status* status_of_exception(int32_t code) {
+  PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+  std::string text = "an exception in Python";
+  if (PyObject* str = value != nullptr ? PyObject_Str(value) : nullptr; str != nullptr) {
+    if (PyObject* bytes = PyUnicode_AsUTF8String(str); bytes != nullptr) {
+      PyObject* name = PyType_GetName(reinterpret_cast<PyTypeObject*>(type));
+      PyObject* name_bytes = name != nullptr ? PyUnicode_AsUTF8String(name) : nullptr;
+      if (name_bytes != nullptr) text = std::string(PyBytes_AsString(name_bytes)) + ": " + PyBytes_AsString(bytes);
+      Py_XDECREF(name_bytes);
+      Py_XDECREF(name);
+      Py_DECREF(bytes);
+    }
+    Py_DECREF(str);
+  }
+  PyErr_Clear();
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return weft_status_new(code, text.c_str(), &kExceptionTag, value, drop_object);
+}
+
+PyObject* set_error_factory(PyObject*, PyObject* args) {
+  PyObject* factory = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &factory)) return nullptr;
+  Py_INCREF(factory);
+  Py_XDECREF(error_factory);
+  error_factory = factory;
+  Py_RETURN_NONE;
+}
+
+}  // namespace

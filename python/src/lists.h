@@ -1,0 +1,194 @@
+// Lists, bytes and handles between Python and the C ABI.
+#pragma once
+
+#include <climits>
+#include <string>
+#include <vector>
+
+namespace {
+
+// The first result replaces None; further ones make a tuple.
+PyObject* replace_result(PyObject* before, PyObject* value) {
+  if (value == nullptr) {
+    Py_XDECREF(before);
+    return nullptr;
+  }
+  if (before == nullptr || before == Py_None) {
+    Py_XDECREF(before);
+    return value;
+  }
+  PyObject* pair = PyTuple_Pack(2, before, value);
+  Py_DECREF(before);
+  Py_DECREF(value);
+  return pair;
+}
+
+// Calls take(item) for every item of a sequence; None is an empty one.
+template <typename Take>
+bool each(PyObject* sequence, Take&& take) {
+  if (sequence == Py_None) return true;
+  Py_ssize_t count = PySequence_Size(sequence);
+  if (count < 0) return false;
+  if (count > INT_MAX) {
+    PyErr_SetString(PyExc_ValueError, "the list is too long");
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* item = PySequence_GetItem(sequence, i);
+    if (item == nullptr) return false;
+    bool ok = take(item);
+    Py_DECREF(item);
+    if (!ok) return false;
+  }
+  return true;
+}
+
+bool to_ints(PyObject* sequence, std::vector<int64_t>* out) {
+  return each(sequence, [&](PyObject* item) {
+    PyObject* index = PyNumber_Index(item);
+    if (index == nullptr) return false;
+    out->push_back(PyLong_AsLongLong(index));
+    Py_DECREF(index);
+    return !(out->back() == -1 && PyErr_Occurred());
+  });
+}
+bool to_doubles(PyObject* sequence, std::vector<double>* out) {
+  return each(sequence, [&](PyObject* item) {
+    out->push_back(PyFloat_AsDouble(item));
+    return !(out->back() == -1 && PyErr_Occurred());
+  });
+}
+template <typename Handle>
+bool to_handles(PyObject* sequence, std::vector<Handle*>* out, swig_type_info* type) {
+  return each(sequence, [&](PyObject* item) {
+    void* pointer = nullptr;
+    if (!SWIG_IsOK(SWIG_ConvertPtr(item, &pointer, type, 0))) {
+      PyErr_SetString(PyExc_TypeError, "an item of the list is not a handle of the right kind");
+      return false;
+    }
+    out->push_back(static_cast<Handle*>(pointer));
+    return true;
+  });
+}
+// Room for as many items as the number says.
+template <typename Item>
+bool to_room(PyObject* number, std::vector<Item>* out) {
+  long count = PyLong_AsLong(number);
+  if (count == -1 && PyErr_Occurred()) return false;
+  if (count < 0 || count > INT_MAX) {
+    PyErr_SetString(PyExc_ValueError, "a number of results is negative or too large");
+    return false;
+  }
+  out->resize(static_cast<size_t>(count));
+  return true;
+}
+
+template <typename Item, typename Make>
+PyObject* list_of(const Item* items, Py_ssize_t count, Make&& make) {
+  PyObject* list = PyList_New(count);
+  for (Py_ssize_t i = 0; list != nullptr && i < count; ++i) {
+    PyObject* item = make(items[i]);
+    if (item == nullptr) {
+      Py_DECREF(list);
+      return nullptr;
+    }
+    PyList_SetItem(list, i, item);
+  }
+  return list;
+}
+PyObject* from_ints(const int64_t* items, Py_ssize_t count) {
+  return list_of(items, count, [](int64_t item) { return PyLong_FromLongLong(item); });
+}
+PyObject* from_doubles(const double* items, Py_ssize_t count) {
+  return list_of(items, count, [](double item) { return PyFloat_FromDouble(item); });
+}
+template <typename Handle>
+PyObject* from_handles(Handle** items, Py_ssize_t count, swig_type_info* type) {
+  return list_of(items, count, [&](Handle* item) {
+    return item != nullptr ? SWIG_NewPointerObj(item, type, 0) : Py_NewRef(Py_None);
+  });
+}
+
+PyObject* take_bytes(weft_bytes* bytes) {
+  PyObject* out = PyBytes_FromStringAndSize(static_cast<const char*>(weft_bytes_data(bytes)),
+                                            static_cast<Py_ssize_t>(weft_bytes_size(bytes)));
+  weft_bytes_free(bytes);
+  return out;
+}
+
+// Strings that go in as an array of pointers.
+struct Strings {
+  std::vector<std::string> strings;
+  std::vector<const char*> pointers;
+
+  bool take(PyObject* sequence) {
+    bool ok = each(sequence, [&](PyObject* item) {
+      PyObject* bytes = PyBytes_Check(item) ? Py_NewRef(item) : PyUnicode_AsUTF8String(item);
+      if (bytes == nullptr) return false;
+      char* data = nullptr;
+      Py_ssize_t size = 0;
+      PyBytes_AsStringAndSize(bytes, &data, &size);
+      strings.emplace_back(data, static_cast<size_t>(size));
+      Py_DECREF(bytes);
+      return true;
+    });
+    for (const std::string& string : strings) pointers.push_back(string.c_str());
+    return ok;
+  }
+};
+
+template <typename Handle>
+Handle* handle_from(PyObject* object, swig_type_info* type, const char* what) {
+  void* pointer = nullptr;
+  if (!SWIG_IsOK(SWIG_ConvertPtr(object, &pointer, type, 0)) || pointer == nullptr) {
+    PyErr_Format(PyExc_TypeError, "a handle of a %s is needed", what);
+    return nullptr;
+  }
+  return static_cast<Handle*>(pointer);
+}
+
+PyObject* graph_value(PyObject*, PyObject* args) {  // graph, value -> name, kind, dtype, shape as text
+  PyObject* object = nullptr;
+  long long value = 0;
+  if (!PyArg_ParseTuple(args, "OL", &object, &value)) return nullptr;
+  auto* graph = handle_from<weft_graph>(object, SWIGTYPE_p_weft_graph, "graph");
+  if (graph == nullptr) return nullptr;
+  const char* name = nullptr;
+  int32_t kind = 0, dtype = 0, rank = 0;
+  if (weft_status* status = weft_graph_value(graph, value, &name, &kind, &dtype, &rank); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return Py_BuildValue("siii", name, static_cast<int>(kind), static_cast<int>(dtype), static_cast<int>(rank));
+}
+
+PyObject* graph_load_bytes(PyObject*, PyObject* args) {  // bytes, folder or None, options or None -> graph
+  const char *data = nullptr, *folder = nullptr;
+  Py_ssize_t size = 0;
+  PyObject* options_object = nullptr;
+  if (!PyArg_ParseTuple(args, "y#zO", &data, &size, &folder, &options_object)) return nullptr;
+  void* options = nullptr;
+  if (!SWIG_IsOK(SWIG_ConvertPtr(options_object, &options, SWIGTYPE_p_weft_options, 0))) {
+    PyErr_SetString(PyExc_TypeError, "a handle of options is needed");
+    return nullptr;
+  }
+  weft_graph* graph = nullptr;
+  weft_status* status =
+      weft_graph_load_bytes(data, static_cast<size_t>(size), folder, static_cast<const weft_options*>(options), &graph);
+  if (status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return SWIG_NewPointerObj(graph, SWIGTYPE_p_weft_graph, 0);
+}
+
+PyObject* history_data(PyObject*, PyObject* args) {  // history -> list of numbers
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* history = handle_from<weft_history>(object, SWIGTYPE_p_weft_history, "history");
+  if (history == nullptr) return nullptr;
+  return from_doubles(weft_history_data(history),
+                      static_cast<Py_ssize_t>(weft_history_count(history) * weft_history_width(history)));
+}
+
+}  // namespace

@@ -1,0 +1,205 @@
+// Tensors over Python's memory, and Python's view of a tensor's memory.
+#pragma once
+
+#include "lists.h"
+
+namespace {
+
+// Holds the memory of a tensor for as long as an array looks at it.
+struct Memory {
+  PyObject_HEAD weft_buffer* buffer;
+  void* data;
+  Py_ssize_t size;
+  int read_only;
+};
+
+int memory_get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  auto* memory = reinterpret_cast<Memory*>(self);
+  return PyBuffer_FillInfo(view, self, memory->data, memory->size, memory->read_only, flags);
+}
+void memory_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  weft_buffer_free(reinterpret_cast<Memory*>(self)->buffer);
+  freefunc release = reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free));
+  release(self);
+  Py_DECREF(type);
+}
+PyType_Slot memory_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(memory_get_buffer)},
+                              {Py_tp_dealloc, reinterpret_cast<void*>(memory_dealloc)},
+                              {0, nullptr}};
+PyType_Spec memory_spec = {"weft._native.Memory", sizeof(Memory), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, memory_slots};
+PyObject* memory_type = nullptr;
+
+int add_memory_type(PyObject* module) {
+  memory_type = PyType_FromSpec(&memory_spec);
+  return memory_type == nullptr ? -1 : PyModule_AddObjectRef(module, "Memory", memory_type);
+}
+
+PyObject* tensor_memory(PyObject*, PyObject* args) {  // tensor -> Memory
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  if (tensor == nullptr) return nullptr;
+  weft_buffer* buffer = nullptr;
+  if (weft_status* status = weft_tensor_buffer(tensor, &buffer); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  auto allocate =
+      reinterpret_cast<allocfunc>(PyType_GetSlot(reinterpret_cast<PyTypeObject*>(memory_type), Py_tp_alloc));
+  PyObject* self = allocate(reinterpret_cast<PyTypeObject*>(memory_type), 0);
+  if (self == nullptr) {
+    weft_buffer_free(buffer);
+    return nullptr;
+  }
+  auto* memory = reinterpret_cast<Memory*>(self);
+  memory->buffer = buffer;
+  memory->size = static_cast<Py_ssize_t>(weft_tensor_bytes(tensor));
+  void* writable = nullptr;
+  weft_status* refused = weft_tensor_mutable(tensor, &writable);
+  memory->read_only = refused != nullptr;
+  weft_status_free(refused);
+  memory->data = const_cast<void*>(weft_tensor_data(tensor));
+  return self;
+}
+
+void release_buffer(void* view) {
+  PyBuffer_Release(static_cast<Py_buffer*>(view));
+  delete static_cast<Py_buffer*>(view);
+}
+void drop_buffer(void* view) { let_go_later(release_buffer, view); }
+
+PyObject* tensor_borrow(PyObject*, PyObject* args) {  // dtype, dims, object with a buffer -> tensor over its memory
+  int dtype = 0;
+  PyObject *dims_object = nullptr, *object = nullptr;
+  if (!PyArg_ParseTuple(args, "iOO", &dtype, &dims_object, &object)) return nullptr;
+  std::vector<int64_t> dims;
+  if (!to_ints(dims_object, &dims)) return nullptr;
+  auto* view = new Py_buffer;
+  bool writable = PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE) == 0;
+  if (!writable) {
+    PyErr_Clear();
+    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS) != 0) {
+      delete view;
+      return nullptr;
+    }
+  }
+  weft_tensor* tensor = nullptr;
+  weft_status* status = weft_tensor_borrow(dtype, dims.data(), static_cast<int32_t>(dims.size()), view->buf,
+                                           static_cast<size_t>(view->len), writable, &tensor, view, drop_buffer);
+  if (status != nullptr) {  // the view was dropped
+    raise_status(status);
+    return nullptr;
+  }
+  return SWIG_NewPointerObj(tensor, SWIGTYPE_p_weft_tensor, 0);
+}
+
+PyObject* tensor_from_strings(PyObject*, PyObject* args) {  // dims, strings or bytes -> tensor
+  PyObject *dims_object = nullptr, *list = nullptr;
+  if (!PyArg_ParseTuple(args, "OO", &dims_object, &list)) return nullptr;
+  std::vector<int64_t> dims, sizes;
+  Strings strings;
+  if (!to_ints(dims_object, &dims) || !strings.take(list)) return nullptr;
+  for (const std::string& string : strings.strings) sizes.push_back(static_cast<int64_t>(string.size()));
+  weft_tensor* tensor = nullptr;
+  weft_status* status = weft_tensor_new_strings(dims.data(), static_cast<int32_t>(dims.size()), strings.pointers.data(),
+                                                sizes.data(), static_cast<int64_t>(sizes.size()), &tensor);
+  if (status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return SWIG_NewPointerObj(tensor, SWIGTYPE_p_weft_tensor, 0);
+}
+
+PyObject* tensor_strings(PyObject*, PyObject* args) {  // tensor -> list of str (of bytes where they are not UTF-8)
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  if (tensor == nullptr) return nullptr;
+  Py_ssize_t count = static_cast<Py_ssize_t>(weft_tensor_count(tensor));
+  PyObject* list = PyList_New(count);
+  for (Py_ssize_t i = 0; list != nullptr && i < count; ++i) {
+    int64_t size = 0;
+    const char* data = weft_tensor_string(tensor, i, &size);
+    PyObject* item = PyUnicode_DecodeUTF8(data, static_cast<Py_ssize_t>(size), nullptr);
+    if (item == nullptr) {
+      PyErr_Clear();
+      item = PyBytes_FromStringAndSize(data, static_cast<Py_ssize_t>(size));
+    }
+    PyList_SetItem(list, i, item);
+  }
+  return list;
+}
+
+PyObject* tensor_dims(PyObject*, PyObject* args) {
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  if (tensor == nullptr) return nullptr;
+  return from_ints(weft_tensor_dims(tensor), weft_tensor_rank(tensor));
+}
+
+// -- DLPack. A capsule that nobody took over lets go of what it holds.
+// The first members of DLManagedTensorVersioned; all of DLManagedTensor that matters here is its deleter.
+struct Versioned {
+  uint32_t major, minor;
+  void* context;
+  void (*deleter)(Versioned*);
+};
+struct Plain {
+  struct {
+    void* data;
+    int32_t device[2];
+    int32_t ndim;
+    struct {
+      uint8_t code, bits;
+      uint16_t lanes;
+    } dtype;
+    int64_t *shape, *strides;
+    uint64_t offset;
+  } tensor;
+  void* context;
+  void (*deleter)(Plain*);
+};
+template <typename Managed>
+void free_capsule(PyObject* capsule, const char* name) {
+  if (!PyCapsule_IsValid(capsule, name)) return;  // it was renamed by who took it over
+  auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, name));
+  if (managed->deleter != nullptr) managed->deleter(managed);
+}
+void free_plain(PyObject* capsule) { free_capsule<Plain>(capsule, "dltensor"); }
+void free_versioned(PyObject* capsule) { free_capsule<Versioned>(capsule, "dltensor_versioned"); }
+
+PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned -> capsule
+  PyObject* object = nullptr;
+  int versioned = 0;
+  if (!PyArg_ParseTuple(args, "Oi", &object, &versioned)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  if (tensor == nullptr) return nullptr;
+  void* managed = nullptr;
+  if (weft_status* status = weft_tensor_dlpack(tensor, versioned, &managed); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return versioned != 0 ? PyCapsule_New(managed, "dltensor_versioned", free_versioned)
+                        : PyCapsule_New(managed, "dltensor", free_plain);
+}
+
+PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
+  PyObject* capsule = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &capsule)) return nullptr;
+  bool versioned = PyCapsule_IsValid(capsule, "dltensor_versioned");
+  const char* name = versioned ? "dltensor_versioned" : "dltensor";
+  void* managed = PyCapsule_GetPointer(capsule, name);
+  if (managed == nullptr) return nullptr;
+  weft_tensor* tensor = nullptr;
+  if (weft_status* status = weft_tensor_borrow_dlpack(managed, versioned, &tensor); status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");
+  return SWIG_NewPointerObj(tensor, SWIGTYPE_p_weft_tensor, 0);
+}
+
+}  // namespace

@@ -1,0 +1,221 @@
+// The module weft._native: the C ABI, thin. Errors are exceptions, arrays are lists, results are returned.
+%module(package="weft", threads="1") _native
+
+%{
+#include "errors.h"
+#include "lists.h"
+#include "memory.h"
+#include "callbacks.h"
+%}
+
+%init %{
+  if (add_memory_type(m) < 0) return -1;
+%}
+%native(set_error_factory) PyObject* set_error_factory(PyObject*, PyObject*);
+%native(tensor_borrow) PyObject* tensor_borrow(PyObject*, PyObject*);
+%native(tensor_strings) PyObject* tensor_strings(PyObject*, PyObject*);
+%native(tensor_from_strings) PyObject* tensor_from_strings(PyObject*, PyObject*);
+%native(tensor_dims) PyObject* tensor_dims(PyObject*, PyObject*);
+%native(tensor_memory) PyObject* tensor_memory(PyObject*, PyObject*);
+%native(tensor_to_dlpack) PyObject* tensor_to_dlpack(PyObject*, PyObject*);
+%native(tensor_from_dlpack) PyObject* tensor_from_dlpack(PyObject*, PyObject*);
+%native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
+%native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
+%native(history_data) PyObject* history_data(PyObject*, PyObject*);
+%native(options_interruptible) PyObject* options_interruptible(PyObject*, PyObject*);
+%native(options_callback) PyObject* options_callback(PyObject*, PyObject*);
+%native(host_function) PyObject* host_function(PyObject*, PyObject*);
+%native(log_function) PyObject* log_function(PyObject*, PyObject*);
+
+%include <stdint.i>
+
+// -- Results. A failed call raises; a call that can only fail or succeed returns None.
+%typemap(out) weft_status* {
+  if ($1 != nullptr) {
+    raise_status($1);
+    SWIG_fail;
+  }
+  $result = Py_NewRef(Py_None);
+}
+// The status functions themselves work on a status; nothing in Python holds one.
+%ignore weft_status_new;
+%ignore weft_status_free;
+%ignore weft_status_code;
+%ignore weft_status_message;
+%ignore weft_status_node;
+%ignore weft_status_op;
+%ignore weft_status_origin;
+%ignore weft_status_text;
+%ignore weft_status_payload;
+// Functions with callbacks, and those whose results are borrowed memory, have their own form in native.cc.
+%ignore weft_options_set_poll;
+%ignore weft_options_set_callback;
+%ignore weft_host_function_set;
+%ignore weft_log_set;
+%ignore weft_tensor_new_copy;
+%ignore weft_tensor_new_strings;
+%ignore weft_tensor_borrow;
+%ignore weft_tensor_data;
+%ignore weft_tensor_mutable;
+%ignore weft_tensor_dims;
+%ignore weft_tensor_string;
+%ignore weft_tensor_buffer;
+%ignore weft_buffer_free;
+%ignore weft_tensor_dlpack;
+%ignore weft_tensor_borrow_dlpack;
+%ignore weft_bytes_data;
+%ignore weft_bytes_size;
+%ignore weft_bytes_free;
+%ignore weft_graph_value;
+%ignore weft_graph_value_dims;
+%ignore weft_graph_load_bytes;
+%ignore weft_history_data;
+// Results whose number another argument says.
+%ignore weft_graph_differentiate;
+%ignore weft_session_run;
+%ignore weft_session_evaluate;
+%ignore weft_session_predict;
+
+// -- Handles that come out.
+%define OUT_HANDLE(TYPE)
+%typemap(in, numinputs=0) TYPE** (TYPE* made = nullptr) { $1 = &made; }
+%typemap(argout) TYPE** { $result = replace_result($result, SWIG_NewPointerObj(*$1, $descriptor(TYPE*), 0)); }
+%enddef
+OUT_HANDLE(weft_options)
+OUT_HANDLE(weft_cancel)
+OUT_HANDLE(weft_graph)
+OUT_HANDLE(weft_attrs)
+OUT_HANDLE(weft_layer)
+OUT_HANDLE(weft_dataset)
+OUT_HANDLE(weft_batches)
+OUT_HANDLE(weft_history)
+OUT_HANDLE(weft_session)
+OUT_HANDLE(weft_prepared)
+OUT_HANDLE(weft_trace)
+OUT_HANDLE(weft_tensor)
+OUT_HANDLE(weft_tensors)
+
+// -- Bytes that come out.
+%typemap(in, numinputs=0) weft_bytes** (weft_bytes* made = nullptr) { $1 = &made; }
+%typemap(argout) weft_bytes** { $result = replace_result($result, take_bytes(*$1)); }
+
+// -- One number that comes out.
+%typemap(in, numinputs=0) int64_t* out_value (int64_t made = 0), int64_t* out_target (int64_t made = 0) { $1 = &made; }
+%typemap(argout) int64_t* out_value, int64_t* out_target {
+  $result = replace_result($result, PyLong_FromLongLong(*$1));
+}
+
+// -- Lists that go in.
+%define IN_INTS(NAME, COUNT)
+%typemap(in) (const int64_t* NAME, int32_t COUNT) (std::vector<int64_t> list) {
+  if (!to_ints($input, &list)) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+  $2 = static_cast<int32_t>(list.size());
+}
+%enddef
+IN_INTS(dims, rank)
+IN_INTS(inputs, input_count)
+IN_INTS(feeds, feed_count)
+IN_INTS(fetches, fetch_count)
+IN_INTS(targets, target_count)
+IN_INTS(variables, variable_count)
+IN_INTS(metrics, metric_count)
+IN_INTS(values, count)
+IN_INTS(ys, y_count)
+IN_INTS(xs, x_count)
+%typemap(in) (const int64_t* values, int64_t count) (std::vector<int64_t> list) {
+  if (!to_ints($input, &list)) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+  $2 = static_cast<int64_t>(list.size());
+}
+%typemap(in) const int64_t* weights (std::vector<int64_t> list) {
+  if (!to_ints($input, &list)) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+}
+%typemap(in) (const double* values, int64_t count) (std::vector<double> list) {
+  if (!to_doubles($input, &list)) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+  $2 = static_cast<int64_t>(list.size());
+}
+%typemap(in) (const char* const* values, int64_t count) (Strings list), (const char* const* names, int32_t count) (Strings list) {
+  if (!list.take($input)) SWIG_fail;
+  $1 = ($1_ltype)list.pointers.data();
+  $2 = static_cast<$2_ltype>(list.pointers.size());
+}
+%define IN_TENSORS(NAME, COUNT, COUNT_TYPE)
+%typemap(in) (const weft_tensor* const* NAME, COUNT_TYPE COUNT) (std::vector<const weft_tensor*> list) {
+  if (!to_handles($input, &list, $descriptor(weft_tensor*))) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+  $2 = static_cast<COUNT_TYPE>(list.size());
+}
+%typemap(argout) (const weft_tensor* const* NAME, COUNT_TYPE COUNT) ""
+%enddef
+IN_TENSORS(tensors, count, int32_t)
+IN_TENSORS(items, count, int64_t)
+IN_TENSORS(tensors, tensor_count, int32_t)
+
+// -- Lists that come out; Python says how many.
+%define OUT_INTS(NAME, COUNT)
+%typemap(in) (int64_t* NAME, int32_t COUNT) (std::vector<int64_t> list) {
+  if (!to_room($input, &list)) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+  $2 = static_cast<int32_t>(list.size());
+}
+%typemap(argout) (int64_t* NAME, int32_t COUNT) { $result = replace_result($result, from_ints($1, $2)); }
+%enddef
+OUT_INTS(out_values, output_count)
+%typemap(in) (weft_tensor** out_tensors, int32_t count) (std::vector<weft_tensor*> list) {
+  if (!to_room($input, &list)) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+  $2 = static_cast<int32_t>(list.size());
+}
+%typemap(argout) (weft_tensor** out_tensors, int32_t count) {
+  $result = replace_result($result, from_handles($1, $2, $descriptor(weft_tensor*)));
+}
+%typemap(in) (double* out_averages, int32_t count) (std::vector<double> list) {
+  if (!to_room($input, &list)) SWIG_fail;
+  $1 = ($1_ltype)list.data();
+  $2 = static_cast<int32_t>(list.size());
+}
+%typemap(argout) (double* out_averages, int32_t count) { $result = replace_result($result, from_doubles($1, $2)); }
+
+// -- What does not block keeps the interpreter's lock: letting go of it costs more than the call.
+%nothread weft_prepared_output;
+%nothread weft_prepared_bind_input;
+%nothread weft_prepared_bind_output;
+%nothread weft_tensor_free;
+%nothread weft_tensor_rank;
+%nothread weft_tensor_dtype;
+%nothread weft_tensor_kind;
+
+%include "abi.i"
+
+%inline %{
+weft_status* graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs,
+                                 int32_t x_count, const int64_t* weights, const char* origin, int64_t* out_values,
+                                 int32_t output_count) {
+  (void)output_count;  // x_count
+  return weft_graph_differentiate(graph, ys, y_count, xs, x_count, weights, origin, out_values);
+}
+weft_status* session_run(weft_session* session, const int64_t* feeds, int32_t feed_count,
+                         const weft_tensor* const* tensors, int32_t tensor_count, const int64_t* fetches,
+                         int32_t fetch_count, const int64_t* targets, int32_t target_count,
+                         const weft_options* options, weft_tensor** out_tensors, int32_t count) {
+  (void)tensor_count;  // feed_count
+  (void)count;         // fetch_count
+  return weft_session_run(session, feeds, tensors, feed_count, fetches, fetch_count, targets, target_count, options,
+                          out_tensors);
+}
+weft_status* session_evaluate(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
+                              int32_t feed_count, const int64_t* metrics, int32_t metric_count,
+                              const weft_options* options, double* out_averages, int32_t count) {
+  (void)count;  // metric_count
+  return weft_session_evaluate(session, dataset, feeds, feed_count, metrics, metric_count, options, out_averages);
+}
+weft_status* session_predict(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
+                             int32_t feed_count, const int64_t* fetches, int32_t fetch_count,
+                             const weft_options* options, weft_tensor** out_tensors, int32_t count) {
+  (void)count;  // fetch_count
+  return weft_session_predict(session, dataset, feeds, feed_count, fetches, fetch_count, options, out_tensors);
+}
+%}

@@ -1,0 +1,179 @@
+"""Building graphs: values, operators, indexing, names, gradients, errors."""
+
+import numpy as np
+import pytest
+
+import weft
+
+
+def run(value: weft.Value, feeds: dict[weft.Value, object] | None = None) -> np.ndarray:
+    return weft.Session(value.graph).run(value, feeds)
+
+
+def test_shapes_are_inferred_with_symbols() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["batch", 3])
+    assert x.shape == ("batch", 3) and x.dtype == "f32" and x.rank == 2 and x.name == "x"
+    assert weft.transpose(x).shape == (3, "batch")
+    assert graph.input("any", "f32").shape is None
+    assert repr(x) == "Value x: f32[batch, 3]"
+
+
+def test_arithmetic_is_that_of_numpy() -> None:
+    graph = weft.Graph()
+    a = np.array([[1.5, -2.0, 3.0], [4.0, 5.0, -6.5]], "f4")
+    x = graph.input("x", "f32", [2, 3])
+    pairs = [
+        (x + 1, a + 1),
+        (2 - x, 2 - a),
+        (x * x, a * a),
+        (1 / x, 1 / a),
+        (x**2, a**2),
+        (-x, -a),
+        (abs(x), abs(a)),
+        (x @ a.T, a @ a.T),
+        (a.T @ x, a.T @ a),
+        (x < 2, a < 2),
+        (x >= a, a >= a),
+        ((x > 0) & (x < 4), (a > 0) & (a < 4)),
+        (~(x > 0), ~(a > 0)),
+        (x + [10.0, 20.0, 30.0], a + np.array([10, 20, 30], "f4")),
+    ]
+    found = weft.Session(graph).run([value for value, _ in pairs], {x: a})
+    for got, (_, wanted) in zip(found, pairs):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        0,
+        -1,
+        slice(1, None),
+        (slice(None), 1),
+        (..., 0),
+        (1, slice(None, None, -1)),
+        (slice(None), slice(0, 3, 2), None),
+        (None, 0),
+        (-1, ..., slice(-2, None)),
+    ],
+)
+def test_indexing_is_that_of_numpy(index: object) -> None:
+    graph = weft.Graph()
+    a = np.arange(24, dtype="f4").reshape(2, 3, 4)
+    x = graph.input("x", "f32", a.shape)
+    np.testing.assert_array_equal(run(x[index], {x: a}), a[index])
+
+
+def test_wrong_indices_are_errors() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2, 3])
+    with pytest.raises(IndexError, match="outside dimension 0"):
+        x[2]
+    with pytest.raises(IndexError, match="3 indices"):
+        x[0, 0, 0]
+    with pytest.raises(TypeError, match="str"):
+        x["a"]
+
+
+def test_an_error_shows_the_line_and_the_shapes() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2, 3])
+    with pytest.raises(ValueError, match=r"test_graph\.py:\d+") as caught:
+        x @ x
+    assert isinstance(caught.value, weft.InvalidArgumentError)
+    assert caught.value.op == "MatMul" and "f32[2, 3]" in str(caught.value)
+    assert caught.value.origin.endswith("test_graph.py:" + str(caught.traceback[0].lineno + 1))
+
+
+def test_errors_are_what_python_users_catch() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    with pytest.raises(LookupError, match="Relu"):
+        graph.add("Rellu", [x])
+    with pytest.raises(ValueError, match="axis"):
+        weft.softmax(x, axis=5)
+    with pytest.raises(ValueError, match="f99"):
+        graph.input("y", "f99", [1])
+    with pytest.raises(TypeError, match="truth value"):
+        bool(x)
+    with pytest.raises(TypeError):
+        list(x)
+    with pytest.raises(FileNotFoundError):
+        weft.Graph.load("nowhere.onnx")
+    with pytest.raises(TypeError, match="'str'"):
+        x + "text"
+    with pytest.raises(ValueError, match="cast"):
+        weft.cast(x, to="i32") + 0.5
+
+
+def test_values_of_another_graph_are_refused() -> None:
+    x = weft.Graph().input("x", "f32", [2])
+    other = weft.Graph()
+    y = other.input("y", "f32", [2])
+    with pytest.raises(ValueError, match="graph"):
+        x + y
+    with pytest.raises(ValueError, match="graph"):
+        weft.Session(other).run(x)
+
+
+def test_a_closed_graph_says_so() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    session = weft.Session(graph)
+    y = x + 1
+    graph.close()
+    graph.close()
+    with pytest.raises(weft.FailedPreconditionError, match="closed"):
+        x + 1
+    with pytest.raises(weft.FailedPreconditionError, match="closed"):
+        weft.Session(graph)
+    np.testing.assert_array_equal(session.run(y, {x: np.array([1, 2], "f4")}), [2, 3])
+
+
+def test_gradients() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f64", [2])
+    y = graph.input("y", "f64", [2])
+    dx, dy, none = graph.gradients(x * x * y, [x, y, graph.input("z", "f64", [1])])
+    assert none is None
+    (second,) = weft.gradients(dx, [x])
+    found = weft.Session(graph).run([dx, dy, second], {x: [3.0, 4.0], y: [5.0, 6.0]})
+    np.testing.assert_allclose(found, [[30, 48], [9, 16], [10, 12]])
+
+
+def test_names_and_scopes() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    with graph.scope("block"):
+        y = weft.relu(x, name="act")
+    assert y.name == "block/act"
+    assert graph.find("block/act") == y
+    y.name = "out"
+    assert graph.find("out") == y
+    with pytest.raises(LookupError):
+        graph.find("nothing")
+    graph.outputs = [y]
+    assert graph.outputs == [y] and graph.inputs == [x] and graph.variables == []
+
+
+def test_pictures() -> None:
+    graph = weft.Graph()
+    weft.relu(graph.input("x", "f32", ["n"]))
+    assert "Relu" in str(graph) and "test_graph.py" in str(graph)
+    assert graph.dot().startswith("digraph")
+    svg = graph._repr_svg_()
+    assert svg is None or "<svg" in svg
+
+
+def test_strings_and_other_types() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "string", [2])
+    assert weft.Session(graph).run(weft.identity(x), {x: ["a", "bä"]}).tolist() == ["a", "bä"]
+    n = graph.input("n", "u8", [2])
+    assert weft.Session(graph).run(n + 1, {n: np.array([1, 255], "u1")}).tolist() == [2, 0]
+
+
+def test_every_operator_has_a_documented_function() -> None:
+    for name in weft.ops.__all__:
+        assert "Returns:" in getattr(weft.ops, name).__doc__

@@ -1,0 +1,223 @@
+"""Running: feeds, variables, prepared calls, stopping, threads, forks, host functions."""
+
+import multiprocessing
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import weft
+
+
+def counter() -> tuple[weft.Graph, weft.Value, weft.Value]:
+    graph = weft.Graph()
+    w = graph.variable("w", 0.0)
+    return graph, w, weft.assign(w, w + 1)
+
+
+def test_variables_change_when_a_run_ends() -> None:
+    graph, w, step = counter()
+    session = weft.Session(graph)
+    assert session.run([w, step]) == [0.0, 1.0]
+    session.run(targets=step)
+    assert session.get("w") == 2.0
+    session.set("w", 10)
+    assert session.get(w) == 10.0
+    with pytest.raises(LookupError):
+        session.get("v")
+    with pytest.raises(ValueError):
+        session.set("w", [1.0, 2.0])
+    shared = weft.Session(graph, share=session)
+    assert shared.get("w") == 10.0
+
+
+def test_wrong_feeds_are_named() -> None:
+    graph = weft.Graph()
+    x = graph.input("pixels", "f32", ["n", 3])
+    session = weft.Session(graph)
+    y = x * 2.0
+    with pytest.raises(ValueError, match="pixels"):
+        session.run(y)
+    with pytest.raises(ValueError, match=r"f32\[1, 2\]"):
+        session.run(y, {x: [[1, 2]]})
+    with pytest.raises(ValueError, match="f64"):
+        session.run(y, {x: np.ones((1, 3))})
+    with pytest.raises(TypeError):
+        session.run("pixels")
+
+
+def test_results_outlive_everything() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [3])
+    session = weft.Session(graph)
+    y = session.run(x * 2.0, {x: [1, 2, 3]})
+    session.close()
+    graph.close()
+    del session, graph, x
+    assert y.tolist() == [2, 4, 6]
+    y[0] = 5  # it is the caller's
+    assert y[0] == 5
+
+
+def test_what_is_fetched_can_be_changed_without_changing_the_graph() -> None:
+    graph = weft.Graph()
+    c = graph.constant([1.0, 2.0])
+    w = graph.variable("w", [3.0, 4.0])
+    session = weft.Session(graph)
+    for value in (c, w):
+        first = session.run(value)
+        wanted = first.copy()
+        if first.flags.writeable:
+            first[:] = 0
+        np.testing.assert_array_equal(session.run(value), wanted)
+
+
+def test_arrays_are_not_copied() -> None:
+    a = np.arange(6, dtype="f4")
+    tensor = weft.Tensor(a)
+    assert np.shares_memory(tensor.numpy(), a)
+    assert np.shares_memory(np.from_dlpack(tensor), a)
+    assert np.shares_memory(weft.Tensor(np.from_dlpack(tensor)).numpy(), a)
+    assert weft.Tensor(a.reshape(2, 3).T).numpy().tolist() == a.reshape(2, 3).T.tolist()
+
+
+def test_prepared_reads_and_writes_bound_memory() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    session = weft.Session(graph)
+    prepared = session.prepare([x], [x + 1.0])
+    values, out = np.array([1, 2], "f4"), np.zeros(2, "f4")
+    prepared.bind_input(0, values)
+    prepared.bind_output(0, out)
+    prepared.run()
+    assert out.tolist() == [2, 3]
+    values[:] = 10
+    prepared.run()
+    assert out.tolist() == [11, 11]
+    with pytest.raises(ValueError):
+        prepared.bind_input(0, [1.0, 2.0, 3.0])
+    with pytest.raises(IndexError):
+        prepared.bind_output(3, out)
+    prepared.close()
+    with pytest.raises(weft.FailedPreconditionError):
+        prepared.run()
+
+
+def test_a_closed_session_says_so() -> None:
+    graph, w, step = counter()
+    session = weft.Session(graph)
+    session.close()
+    session.close()
+    assert session.closed
+    with pytest.raises(weft.FailedPreconditionError, match="closed"):
+        session.run(w)
+
+
+def slow_graph() -> tuple[weft.Value, dict[weft.Value, np.ndarray]]:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [256, 256])
+    y = x
+    for _ in range(3000):
+        y = y @ x
+    return y, {x: np.zeros((256, 256), "f4")}
+
+
+def test_timeouts_and_cancel() -> None:
+    y, feeds = slow_graph()
+    session = weft.Session(y.graph)
+    with pytest.raises(TimeoutError):
+        session.run(y, feeds, timeout=0.01)
+    cancel = weft.Cancel()
+    threading.Timer(0.02, cancel.set).start()
+    with pytest.raises(weft.CancelledError):
+        session.run(y, feeds, cancel=cancel)
+    assert cancel.is_set()
+
+
+def test_ctrl_c_stops_a_run() -> None:
+    y, feeds = slow_graph()
+    session = weft.Session(y.graph)
+    main = threading.main_thread().ident
+    threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        session.run(y, feeds)
+
+
+def test_many_threads_run_one_session() -> None:
+    graph, w, step = counter()
+    session = weft.Session(graph)
+
+    def work() -> None:
+        for _ in range(100):
+            session.run(targets=step)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert session.get(w) == 400.0
+
+
+def test_closing_while_others_run() -> None:
+    y, feeds = slow_graph()
+    session = weft.Session(y.graph)
+    errors: list[BaseException] = []
+    cancel = weft.Cancel()
+
+    def work() -> None:
+        try:
+            session.run(y, feeds, cancel=cancel)
+        except weft.WeftError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.02)
+    cancel.set()
+    session.close()
+    thread.join()
+    assert len(errors) == 1
+
+
+def _child(queue: "multiprocessing.Queue[float]") -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [300, 300])
+    queue.put(float(weft.Session(graph).run(weft.reduce_sum(x @ x, keepdims=0), {x: np.ones((300, 300), "f4")})))
+
+
+def test_a_forked_child_can_run() -> None:
+    y, feeds = slow_graph()
+    with pytest.raises(TimeoutError):
+        weft.Session(y.graph).run(y, feeds, timeout=0.01)  # the parent's threads are up
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue[float] = context.Queue()
+    child = context.Process(target=_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == 300.0**3
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def test_the_memory_limit_is_an_error_that_leaves_everything_usable() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+    y = weft.tile(x, [1000])
+    session = weft.Session(graph)
+    weft.set_memory_limit(weft.memory_bytes() + 1_000_000)
+    try:
+        with pytest.raises(MemoryError):
+            session.run(y, {x: np.zeros(100_000, "f4")})
+    finally:
+        weft.set_memory_limit(0)
+    assert session.run(y, {x: [1.0]}).sum() == 1000
+
+
+def test_trace() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    trace = weft.Trace()
+    weft.Session(graph).run(weft.exp(x), {x: [1, 2]}, trace=trace)
+    assert "Exp" in trace.json()

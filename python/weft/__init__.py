@@ -1,0 +1,80 @@
+"""Weft: a dataflow-graph runtime for machine learning that every language can use.
+
+Build a graph, differentiate it, train, save, load and serve it; the same graph gives the same bits from C, C++, Python,
+Java and Go.
+
+    >>> import weft
+    >>> graph = weft.Graph()
+    >>> x = graph.input("x", "f32", ["batch", 2])
+    >>> w = graph.variable("w", [[1.0], [2.0]])
+    >>> loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=0)
+    >>> step = weft.Sgd(0.1).minimize(loss)
+    >>> session = weft.Session(graph)
+    >>> float(session.run(loss, {x: [[1, 1]]}, targets=step))
+    9.0
+"""
+
+from collections.abc import Callable as _Callable
+
+from . import _native
+from . import layers as layers
+from . import ops as ops
+from ._data import Dataset as Dataset
+from ._errors import *  # noqa: F403
+from ._errors import MissingFileError as MissingFileError
+from ._graph import Graph as Graph
+from ._graph import Layer as Layer
+from ._graph import Value as Value
+from ._graph import assign as assign
+from ._graph import cond as cond
+from ._graph import gradients as gradients
+from ._history import History as History
+from ._history import Progress as Progress
+from ._host import host_call as host_call
+from ._host import register_host_function as register_host_function
+from ._optimizers import Adam as Adam
+from ._optimizers import AdamW as AdamW
+from ._optimizers import Momentum as Momentum
+from ._optimizers import Optimizer as Optimizer
+from ._optimizers import Sgd as Sgd
+from ._session import Cancel as Cancel
+from ._session import Prepared as Prepared
+from ._session import Session as Session
+from ._session import Trace as Trace
+from ._tensor import Tensor as Tensor
+from ._tensor import load_tensors as load_tensors
+from ._tensor import save_tensors as save_tensors
+from .ops import *  # noqa: F403
+from ._graph import assign as assign  # noqa: F811  the one with a plain signature
+
+__version__: str = _native.weft_version()
+
+
+def live_objects() -> int:
+    """How many objects of the library are alive in the process."""
+    return int(_native.weft_live_objects())
+
+
+def threads() -> int:
+    """The most threads that a run uses when nothing limits it."""
+    return int(_native.weft_threads())
+
+
+def memory_bytes() -> int:
+    """Bytes of tensors that the library holds now."""
+    return int(_native.weft_memory_bytes())
+
+
+def memory_peak() -> int:
+    """The most that it ever held."""
+    return int(_native.weft_memory_peak())
+
+
+def set_memory_limit(count: int) -> None:
+    """The most bytes that it may hold; past it, ResourceExhaustedError. 0 is no limit."""
+    _native.weft_memory_set_limit(count)
+
+
+def set_log(function: _Callable[[int, str], None] | None, lowest_level: int = 1) -> None:
+    """Gives log lines to a function of level (0 debug, 1 info, 2 warning, 3 error) and text; None is silence."""
+    _native.log_function(function, lowest_level)

@@ -1,0 +1,662 @@
+"""Graphs, their values, and layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Union
+
+from . import _native
+from ._errors import InvalidArgumentError
+from ._handle import Handle, Options, caller, need
+from ._tensor import DTypeLike, Tensor, TensorLike, as_tensor, dtype_name, dtype_number, existing
+
+Dimension = Union[int, str, None]
+
+
+class Value:
+    """A value of a graph: what a node computes. Made by `Graph.input` and the functions of `weft.ops`.
+
+    Operators work elementwise with broadcasting (`+ - * / ** %` and comparisons); `@` multiplies matrices; `[]` takes
+    integers, slices and `...`. Numbers and arrays become constants of the value's dtype.
+    """
+
+    __slots__ = ("graph", "id")
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+
+    def __init__(self, graph: Graph, id: int) -> None:
+        self.graph = graph
+        self.id = id
+
+    @property
+    def name(self) -> str:
+        """The name; of a node's first output, that of the node."""
+        return str(_native.graph_value(self.graph._handle, self.id)[0])
+
+    @name.setter
+    def name(self, name: str) -> None:
+        _native.weft_graph_set_name(self.graph._handle, self.id, name)
+
+    @property
+    def dtype(self) -> str:
+        """The element type, such as "f32"; "" if it is not known."""
+        return dtype_name(_native.graph_value(self.graph._handle, self.id)[2])
+
+    @property
+    def rank(self) -> int | None:
+        """The number of dimensions; None if it is not known."""
+        rank = int(_native.graph_value(self.graph._handle, self.id)[3])
+        return None if rank < 0 else rank
+
+    @property
+    def shape(self) -> tuple[int | str, ...] | None:
+        """The dimensions: numbers, or text for those that a run decides; None if the rank is not known."""
+        if self.rank is None:
+            return None
+        text = _native.weft_graph_value_shape(self.graph._handle, self.id).decode()
+        parts = [part.strip() for part in text.strip("[]").split(",")] if text.strip("[]") else []
+        return tuple(int(part) if part.lstrip("-").isdigit() else part for part in parts)
+
+    def __repr__(self) -> str:
+        shape = self.shape
+        dims = "..." if shape is None else ", ".join(str(dim) for dim in shape)
+        return f"Value {self.name}: {self.dtype}[{dims}]"
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self!r} has no truth value before a run; use weft.where or weft.cond")
+
+    def __iter__(self) -> Iterator[Value]:
+        raise TypeError(f"{self!r} cannot be iterated over; use weft.split or indexing")
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(f"{self!r} has no elements before a run; Session.run gives them")
+
+    def _binary(self, op: str, other: Any, swapped: bool = False) -> Value:
+        if not is_operand(other):
+            return NotImplemented
+        inputs = [other, self] if swapped else [self, other]
+        return add_node(self.graph, op, inputs, {}, 1, None)
+
+    def __add__(self, other: ValueLike) -> Value:
+        return self._binary("Add", other)
+
+    def __radd__(self, other: ValueLike) -> Value:
+        return self._binary("Add", other, True)
+
+    def __sub__(self, other: ValueLike) -> Value:
+        return self._binary("Sub", other)
+
+    def __rsub__(self, other: ValueLike) -> Value:
+        return self._binary("Sub", other, True)
+
+    def __mul__(self, other: ValueLike) -> Value:
+        return self._binary("Mul", other)
+
+    def __rmul__(self, other: ValueLike) -> Value:
+        return self._binary("Mul", other, True)
+
+    def __truediv__(self, other: ValueLike) -> Value:
+        return self._binary("Div", other)
+
+    def __rtruediv__(self, other: ValueLike) -> Value:
+        return self._binary("Div", other, True)
+
+    def __pow__(self, other: ValueLike) -> Value:
+        return self._binary("Pow", other)
+
+    def __rpow__(self, other: ValueLike) -> Value:
+        return self._binary("Pow", other, True)
+
+    def __mod__(self, other: ValueLike) -> Value:
+        integer = self.dtype[:1] in "iu"  # Python's remainder has the divisor's sign, and Mod's for integers too
+        attrs = {} if integer else {"fmod": 1}
+        return add_node(self.graph, "Mod", [self, other], attrs, 1, None)
+
+    def __matmul__(self, other: ValueLike) -> Value:
+        return self._binary("MatMul", other)
+
+    def __rmatmul__(self, other: ValueLike) -> Value:
+        return self._binary("MatMul", other, True)
+
+    def __neg__(self) -> Value:
+        return add_node(self.graph, "Neg", [self], {}, 1, None)
+
+    def __abs__(self) -> Value:
+        return add_node(self.graph, "Abs", [self], {}, 1, None)
+
+    def __lt__(self, other: ValueLike) -> Value:
+        return self._binary("Less", other)
+
+    def __le__(self, other: ValueLike) -> Value:
+        return self._binary("LessOrEqual", other)
+
+    def __gt__(self, other: ValueLike) -> Value:
+        return self._binary("Greater", other)
+
+    def __ge__(self, other: ValueLike) -> Value:
+        return self._binary("GreaterOrEqual", other)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same value of the same graph; `weft.equal` compares elements."""
+        return isinstance(other, Value) and other.id == self.id
+
+    def __and__(self, other: ValueLike) -> Value:
+        return self._binary("And", other)
+
+    def __or__(self, other: ValueLike) -> Value:
+        return self._binary("Or", other)
+
+    def __xor__(self, other: ValueLike) -> Value:
+        return self._binary("Xor", other)
+
+    def __invert__(self) -> Value:
+        return add_node(self.graph, "Not", [self], {}, 1, None)
+
+    def __getitem__(self, index: Any) -> Value:
+        return _indexed(self, index if isinstance(index, tuple) else (index,))
+
+
+ValueLike = Any  # a Value, or whatever Tensor takes: it becomes a constant
+
+
+def is_operand(value: Any) -> bool:
+    return isinstance(value, (Value, Tensor, int, float, bool, list, tuple)) or hasattr(value, "__array__")
+
+
+def _indexed(value: Value, index: tuple[Any, ...]) -> Value:
+    rank = value.rank
+    if rank is None:
+        raise InvalidArgumentError(f"{value!r} has no known rank; use weft.gather or weft.slice")
+    if sum(item is Ellipsis for item in index) > 1:
+        raise IndexError("an index can have only one ...")
+    given = sum(item is not Ellipsis and item is not None for item in index)
+    if given > rank:
+        raise IndexError(f"{given} indices for {value!r}, which has {rank} dimensions")
+    if Ellipsis in [item if item is Ellipsis else None for item in index]:
+        at = next(i for i, item in enumerate(index) if item is Ellipsis)
+        index = index[:at] + (slice(None),) * (rank - given) + index[at + 1 :]
+    starts, ends, axes, steps, dropped, added = [], [], [], [], [], []
+    axis = 0
+    for place, item in enumerate(index):
+        if item is None:
+            added.append(place - len(dropped))
+            continue
+        if isinstance(item, slice):
+            step = 1 if item.step is None else item.step
+            if item != slice(None):
+                starts.append((0 if step > 0 else 2**62) if item.start is None else item.start)
+                ends.append((2**62 if step > 0 else -(2**62)) if item.stop is None else item.stop)
+                axes.append(axis)
+                steps.append(step)
+        elif hasattr(item, "__index__") and not isinstance(item, bool):
+            start = item.__index__()
+            starts.append(start)
+            ends.append(start + 1 if start != -1 else 2**62)
+            axes.append(axis)
+            steps.append(1)
+            dropped.append(axis)
+        else:
+            raise TypeError(f"a Value is indexed by integers, slices, None and ..., not by {type(item).__name__}")
+        axis += 1
+    out = value
+    shape = value.shape or ()
+    for at in dropped:  # what a slice would leave empty is an error
+        size, start = shape[at], starts[axes.index(at)]
+        if isinstance(size, int) and not -size <= start < size:
+            raise IndexError(f"index {start} is outside dimension {at} of {value!r}")
+    graph = value.graph
+    if axes:
+        out = add_node(graph, "Slice", [out, _ints(starts), _ints(ends), _ints(axes), _ints(steps)], {}, 1, None)
+    if dropped:
+        out = add_node(graph, "Squeeze", [out, _ints(dropped)], {}, 1, None)
+    if added:
+        out = add_node(graph, "Unsqueeze", [out, _ints(added)], {}, 1, None)
+    return out
+
+
+def _ints(values: Sequence[int]) -> Tensor:
+    return Tensor(list(values), "i64") if values else Tensor([], "i64")
+
+
+def _attrs(attrs: Mapping[str, Any]) -> Any:
+    """A handle of attributes; what is None is left out."""
+    handle = _native.weft_attrs_new()
+    try:
+        for name, value in attrs.items():
+            if value is None:
+                continue
+            _set_attr(handle, name, value)
+    except BaseException:
+        _native.weft_attrs_free(handle)
+        raise
+    return handle
+
+
+def _set_attr(handle: Any, name: str, value: Any) -> None:
+    if isinstance(value, str):
+        _native.weft_attrs_set_string(handle, name, value)
+    elif isinstance(value, Graph):
+        _native.weft_attrs_set_graph(handle, name, value._handle)
+    elif isinstance(value, Tensor) or (hasattr(value, "__array__") and getattr(value, "ndim", 0) != 0):
+        _native.weft_attrs_set_tensor(handle, name, as_tensor(value)._handle)
+    elif hasattr(value, "__index__"):
+        _native.weft_attrs_set_int(handle, name, value.__index__())
+    elif isinstance(value, float) or hasattr(value, "__float__"):
+        _native.weft_attrs_set_float(handle, name, float(value))
+    elif isinstance(value, Sequence):
+        if all(isinstance(item, str) for item in value) and value:
+            _native.weft_attrs_set_strings(handle, name, value)
+        elif any(isinstance(item, float) for item in value):
+            _native.weft_attrs_set_floats(handle, name, value)
+        else:
+            _native.weft_attrs_set_ints(handle, name, value)
+    else:
+        raise InvalidArgumentError(f"attribute '{name}' cannot be a {type(value).__name__}")
+
+
+def add_node(
+    graph: Graph | None, op: str, inputs: Sequence[Any], attrs: Mapping[str, Any], outputs: int, name: str | None
+) -> Any:
+    """Adds a node: what the functions of `weft.ops` do. One output is a Value, more are a tuple."""
+    origin = caller()
+    first = next((item for item in inputs if isinstance(item, Value)), None)
+    if graph is None:
+        if first is None:
+            raise TypeError(f"{op} needs at least one Value among its inputs")
+        graph = first.graph
+    graph = Graph._current.get(graph._root, graph)
+    while inputs and inputs[-1] is None:
+        inputs = inputs[:-1]
+    ids = []
+    for item in inputs:
+        if item is None:
+            ids.append(0)
+        elif isinstance(item, Value):
+            ids.append(item.id)
+        else:
+            ids.append(graph._constant_like(item, first, op, origin))
+    # Operators hold element types as numbers.
+    numbers = {key: dtype_number(attrs[key]) for key in ("to", "dtype") if attrs.get(key) is not None}
+    handle = _attrs({**attrs, **numbers})
+    try:
+        made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
+    finally:
+        _native.weft_attrs_free(handle)
+    values = tuple(Value(graph, id) for id in made)
+    return values[0] if outputs == 1 else values
+
+
+# Inputs that are lists of whole numbers, whatever the first input is.
+_INTEGER_INPUTS = {
+    "Reshape",
+    "Expand",
+    "Tile",
+    "Slice",
+    "Squeeze",
+    "Unsqueeze",
+    "Split",
+    "Gather",
+    "TopK",
+    "CumSum",
+    "ConstantOfShape",
+    "ScatterND",
+    "OneHot",
+    "Pad",
+}
+
+
+class Graph(Handle):
+    """A dataflow graph. Build it from one thread at a time; sessions run it.
+
+    Args:
+        opset: The version of ONNX's operators that `add` speaks; None is the newest (26).
+
+    Examples:
+        >>> import weft
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", ["batch", 3])
+        >>> y = weft.relu(x @ [[1.0], [2.0], [3.0]] + 1)
+        >>> y.shape
+        ('batch', 1)
+        >>> weft.Session(graph).run(y, {x: [[1, 1, 1]]})
+        array([[7.]], dtype=float32)
+    """
+
+    _free = _native.weft_graph_free
+    _what = "graph"
+    # The sub-graph under construction of each outermost graph.
+    _current: dict[Graph, Graph] = {}
+
+    def __init__(self, opset: int | None = None) -> None:
+        self._own(_native.weft_graph_new(opset or 0))
+        self._root: Graph = self
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @classmethod
+    def _over(cls, pointer: Any, root: Graph | None = None) -> Graph:
+        graph = cls.__new__(cls)
+        graph._own(pointer)
+        graph._root = root or graph
+        return graph
+
+    @classmethod
+    def load(
+        cls,
+        source: str | os.PathLike[str] | bytes,
+        *,
+        trainable: bool | Sequence[str] = False,
+        map: bool = False,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> Graph:
+        """Reads an ONNX model.
+
+        Args:
+            source: The file, or its bytes.
+            trainable: Which weights become variables that optimizers train: none, all, or those named.
+            map: Map external weights instead of reading them; their file must then not be made shorter.
+            folder: Where external weights are, if `source` is bytes.
+        """
+        names = ["*"] if trainable is True else [] if trainable is False else list(trainable)
+        options = Options("load", map=int(map), trainable=names)
+        if isinstance(source, bytes):
+            return cls._over(
+                _native.graph_load_bytes(source, None if folder is None else os.fspath(folder), options._handle)
+            )
+        return cls._over(_native.weft_graph_load(existing(source), options._handle))
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        outputs: Value | Sequence[Value] = (),
+        *,
+        session: Any = None,
+        training: bool = False,
+        weights: str | None = None,
+    ) -> None:
+        """Writes an ONNX model of what `outputs` need.
+
+        Args:
+            path: The file. If writing fails, an old file of the name stays as it was.
+            outputs: The values that the model gives; the graph's own outputs if there are none.
+            session: Whose variables are written; None writes the initial values.
+            training: Keep variables and everything else, to go on training where it is loaded.
+            weights: The name of a safetensors file to write beside the model for the larger tensors.
+        """
+        values = [outputs] if isinstance(outputs, Value) else list(outputs)
+        options = Options("save", training=int(training), weights=weights)
+        _native.weft_graph_save(
+            self._handle,
+            self._ids(values),
+            None if session is None else session._handle,
+            os.fspath(path),
+            options._handle,
+        )
+
+    def input(self, name: str, dtype: DTypeLike = "f32", shape: Sequence[Dimension] | None = None) -> Value:
+        """Adds an input.
+
+        Args:
+            name: Its name.
+            dtype: Its element type.
+            shape: Dimensions: numbers, names ("batch"; equal names are equal numbers) and None for any number; a
+                shape of None leaves the rank open.
+        """
+        text = None if shape is None else ",".join("?" if dim is None else str(dim) for dim in shape)
+        return Value(self, _native.weft_graph_add_input(self._handle, name, dtype_number(dtype), text, caller()))
+
+    def constant(self, value: TensorLike, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
+        """Adds a constant. An array's memory is copied."""
+        tensor = Tensor._over(_native.weft_tensor_copy(as_tensor(value, dtype)._handle))
+        return Value(self, _native.weft_graph_add_constant(self._handle, tensor._handle, name, caller()))
+
+    def variable(
+        self, name: str, initial: ValueLike, *, dtype: DTypeLike | None = None, trainable: bool = True
+    ) -> Value:
+        """Adds a variable: a value that sessions keep. `weft.assign` changes it, optimizers train it.
+
+        Args:
+            name: Its name.
+            initial: What it starts as: an array, or a Value that depends on no input and has a known shape.
+            dtype: Its element type, if `initial` is no Value.
+            trainable: Whether optimizers train it.
+        """
+        value = initial if isinstance(initial, Value) else self.constant(initial, dtype)
+        return Value(
+            self, _native.weft_graph_add_variable(self._handle, name, value.id, int(trainable), caller())
+        )
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[ValueLike | None] = (),
+        *,
+        outputs: int = 1,
+        name: str | None = None,
+        **attrs: Any,
+    ) -> Any:
+        """Adds a node of any operator by its name, as the graph's opset knows it. One output is a Value, more are a
+        tuple."""
+        return add_node(self, op, list(inputs), attrs, outputs, name)
+
+    def attach(self, value: Value, assignment: Value) -> None:
+        """Makes `assignment` (of `weft.assign`) happen in every run that computes `value`."""
+        _native.weft_graph_attach(self._handle, self._ids([value])[0], self._ids([assignment])[0])
+
+    def gradients(
+        self,
+        ys: Value | Sequence[Value],
+        xs: Sequence[Value],
+        weights: Sequence[Value | None] | None = None,
+    ) -> list[Value | None]:
+        """Adds the gradient of the sum of `ys` by each of `xs`; None where no y depends on x.
+
+        Args:
+            ys: What is differentiated.
+            xs: By what.
+            weights: The weight of each y, of its shape; None for ones.
+        """
+        targets = [ys] if isinstance(ys, Value) else list(ys)
+        factors = [0] * len(targets) if weights is None else [0 if w is None else self._ids([w])[0] for w in weights]
+        if len(factors) != len(targets):
+            raise InvalidArgumentError(f"there are {len(factors)} weights for {len(targets)} values")
+        made = _native.graph_differentiate(
+            self._handle, self._ids(targets), self._ids(xs), factors, caller(), len(xs)
+        )
+        return [Value(self, id) if id else None for id in made]
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Names of what is added inside begin with "name/"."""
+        _native.weft_graph_open_scope(self._handle, name)
+        try:
+            yield
+        finally:
+            _native.weft_graph_close_scope(self._handle)
+
+    def find(self, name: str) -> Value:
+        """The input, variable or other value of that name."""
+        return Value(self, _native.weft_graph_find(self._handle, name))
+
+    @property
+    def inputs(self) -> list[Value]:
+        """The inputs, in the order in which they were added."""
+        handle = self._handle
+        return [Value(self, _native.weft_graph_input(handle, i)) for i in range(_native.weft_graph_input_count(handle))]
+
+    @property
+    def outputs(self) -> list[Value]:
+        """What a loaded model gives, or what was set."""
+        handle = self._handle
+        count = _native.weft_graph_output_count(handle)
+        return [Value(self, _native.weft_graph_output(handle, i)) for i in range(count)]
+
+    @outputs.setter
+    def outputs(self, values: Sequence[Value]) -> None:
+        _native.weft_graph_set_outputs(self._handle, self._ids(values))
+
+    @property
+    def variables(self) -> list[Value]:
+        """The variables, optimizer state among them."""
+        handle = self._handle
+        count = _native.weft_graph_variable_count(handle)
+        return [Value(self, _native.weft_graph_variable(handle, i)) for i in range(count)]
+
+    @property
+    def node_count(self) -> int:
+        """The number of nodes."""
+        return int(_native.weft_graph_node_count(self._handle))
+
+    def __str__(self) -> str:
+        return self._converted("text")
+
+    def __repr__(self) -> str:
+        return "Graph (closed)" if self.closed else f"Graph with {self.node_count} nodes"
+
+    def dot(self) -> str:
+        """The graph for Graphviz."""
+        return self._converted("dot")
+
+    def svg(self) -> str:
+        """The graph as a picture; needs Graphviz' program dot."""
+        return self._converted("svg")
+
+    def _repr_svg_(self) -> str | None:
+        try:
+            return self.svg()
+        except Exception:  # a notebook then shows repr()
+            return None
+
+    def _converted(self, format: str) -> str:
+        return str(_native.weft_graph_convert(self._handle, format).decode())
+
+    def _ids(self, values: Sequence[Value]) -> list[int]:
+        return [need(value, Value, "a value of the graph").id for value in values]
+
+    def _constant_like(self, item: Any, like: Value | None, op: str, origin: str) -> int:
+        """A constant for an operand that is no Value: numbers take the dtype of the Value beside them."""
+        dtype = None
+        if not isinstance(item, Tensor) and not (hasattr(item, "dtype") and getattr(item, "ndim", 0) > 0):
+            if op in _INTEGER_INPUTS and _all_ints(item):
+                dtype = "i64"
+            elif like is not None and like.dtype not in ("", "string"):
+                dtype = like.dtype
+                if dtype not in ("f32", "f64", "f16") and _has_float(item):
+                    raise InvalidArgumentError(f"{item!r} is no {dtype}, the dtype of {like!r}; cast one of them")
+        tensor = Tensor._over(_native.weft_tensor_copy(as_tensor(item, dtype)._handle))
+        return int(_native.weft_graph_add_constant(self._handle, tensor._handle, None, origin))
+
+
+def _all_ints(item: Any) -> bool:
+    if isinstance(item, (list, tuple)):
+        return all(_all_ints(part) for part in item)
+    return hasattr(item, "__index__") and not isinstance(item, bool)
+
+
+def _has_float(item: Any) -> bool:
+    if isinstance(item, (list, tuple)):
+        return any(_has_float(part) for part in item)
+    return isinstance(item, float)
+
+
+def assign(variable: Value, value: ValueLike, *, name: str | None = None) -> Value:
+    """Changes a variable when a run that computes this ends; gives the new value."""
+    return add_node(variable.graph, "weft.Assign", [variable, value], {}, 1, name)  # type: ignore[no-any-return]
+
+
+def gradients(ys: Value | Sequence[Value], xs: Sequence[Value]) -> list[Value | None]:
+    """The gradient of the sum of `ys` by each of `xs`: see `Graph.gradients`."""
+    first = ys if isinstance(ys, Value) else ys[0]
+    return first.graph.gradients(ys, xs)
+
+
+def cond(
+    condition: Value,
+    then: Callable[[], Value | Sequence[Value]],
+    otherwise: Callable[[], Value | Sequence[Value]],
+    *,
+    name: str | None = None,
+) -> Any:
+    """What `then()` builds if the condition, a bool scalar, holds, else what `otherwise()` builds; only one is run.
+
+    Both functions build with values of this graph and give as many values, of the same types.
+    """
+    graph = condition.graph
+    origin = caller()
+    branches, counts = [], []
+    for build in (then, otherwise):
+        branch, count = _branch(graph, build)
+        branches.append(branch)
+        counts.append(count)
+    if counts[0] != counts[1]:
+        raise InvalidArgumentError(f"the branches give {counts[0]} and {counts[1]} values; they must give as many")
+    owner = Graph._current.get(graph._root, graph)
+    handle = _attrs({"then_branch": branches[0], "else_branch": branches[1]})
+    try:
+        made = _native.weft_graph_add(owner._handle, "If", [condition.id], handle, name, origin, counts[0])
+    finally:
+        _native.weft_attrs_free(handle)
+    values = tuple(Value(owner, id) for id in made)
+    return values[0] if len(values) == 1 else values
+
+
+def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple[Graph, int]:
+    root = graph._root
+    outer = Graph._current.get(root)
+    branch = Graph._over(_native.weft_graph_new_sub((outer or graph)._handle), root)
+    Graph._current[root] = branch
+    try:
+        result = build()
+    finally:
+        if outer is None:
+            del Graph._current[root]
+        else:
+            Graph._current[root] = outer
+    values = [result] if isinstance(result, Value) else list(result)
+    ids = [
+        value.id if value.graph is branch else int(_native.weft_graph_add(
+            branch._handle, "Identity", [value.id], None, None, caller(), 1)[0])
+        for value in values
+    ]
+    _native.weft_graph_set_outputs(branch._handle, ids)
+    return branch, len(ids)
+
+
+class Layer(Handle):
+    """A layer: variables made once, used as often as it is called. See `weft.layers`."""
+
+    _free = _native.weft_layer_free
+    _what = "layer"
+
+    def __init__(self, graph: Graph, type: str, name: str, attrs: Mapping[str, Any]) -> None:
+        need(graph, Graph, "the first argument of a layer")
+        self.graph = graph
+        self.name = name
+        handle = _attrs(attrs)
+        try:
+            self._own(_native.weft_layer_new(graph._handle, type, handle, name, caller()))
+        finally:
+            _native.weft_attrs_free(handle)
+
+    def __call__(self, x: Value, *, training: bool = False) -> Value:
+        """Adds one use of the layer.
+
+        Args:
+            x: Its input.
+            training: Whether dropout drops and batch normalization uses the batch. Give the loss that is trained
+                values made by training, and predictions values made without.
+        """
+        ids = [need(x, Value, "the input of a layer").id]
+        return Value(self.graph, _native.weft_layer_call(self._handle, ids, int(training), caller(), 1)[0])
+
+    @property
+    def variables(self) -> list[Value]:
+        """Its variables."""
+        count = _native.weft_layer_variable_count(self._handle)
+        return [Value(self.graph, _native.weft_layer_variable(self._handle, i)) for i in range(count)]

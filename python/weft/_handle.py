@@ -1,0 +1,113 @@
+"""What every object over a handle of the library shares."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any, ClassVar
+
+from . import _native
+from ._errors import FailedPreconditionError, InvalidArgumentError
+
+
+class Owner:
+    """Owns a handle and frees it with its last holder. Calls are given the owner, so what another thread closes stays
+    until they are done."""
+
+    __slots__ = ("this", "free")
+
+    def __init__(self, this: Any, free: Any) -> None:
+        self.this = this
+        self.free = free
+
+    def release(self) -> Any:
+        """The handle, for whoever takes it over."""
+        self.free = None
+        return self.this
+
+    def __del__(self) -> None:
+        if self.free is not None:
+            self.free(self.this)
+
+
+class Handle:
+    """An object of the library; `close` lets go of it, and so does the garbage collector."""
+
+    _free: ClassVar[Any]
+    _what: ClassVar[str]
+    _owner: Owner | None = None
+
+    def _own(self, this: Any) -> None:
+        self._owner = Owner(this, type(self)._free)
+
+    @property
+    def _handle(self) -> Owner:
+        owner = self._owner
+        if owner is None:
+            raise FailedPreconditionError(f"this {self._what} is closed")
+        return owner
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._owner is None
+
+    def close(self) -> None:
+        """Lets go of it; later calls raise FailedPreconditionError. May be called again."""
+        self._owner = None
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def need(value: Any, kind: type, what: str) -> Any:
+    """The value if it is of the kind; a TypeError that names `what` otherwise."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} must be a {kind.__name__} but is a {type(value).__name__}")
+    return value
+
+
+def caller() -> str:
+    """The line outside this package that called, as "file:line"."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "weft":
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+
+class Options(Handle):
+    """Settings by name. What is None is left at its default."""
+
+    _free = _native.weft_options_free
+    _what = "options object"
+
+    def __init__(self, kind: str, **values: Any) -> None:
+        self._own(_native.weft_options_new(kind))
+        for key, value in values.items():
+            self.set(key, value)
+
+    def set(self, key: str, value: Any) -> None:
+        if value is None:
+            return
+        if isinstance(value, (list, tuple)):
+            for item in value:
+                _native.weft_options_add_string(self._handle, key, item)
+        elif isinstance(value, str):
+            _native.weft_options_set_string(self._handle, key, value)
+        elif hasattr(value, "__index__"):
+            _native.weft_options_set_int(self._handle, key, value.__index__())
+        elif isinstance(value, float) or hasattr(value, "__float__"):
+            _native.weft_options_set_float(self._handle, key, float(value))
+        else:
+            raise InvalidArgumentError(f"option '{key}' cannot be a {type(value).__name__}")
+
+
+def interruptible(options: Options) -> Options:
+    """Makes Ctrl-C end what runs with the options."""
+    _native.options_interruptible(options._handle)
+    return options

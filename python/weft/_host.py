@@ -1,0 +1,92 @@
+"""Python functions as nodes of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import _native
+from ._errors import InvalidArgumentError
+from ._graph import Dimension, ValueLike, add_node
+from ._tensor import DTypeLike, Tensor, as_tensor, dtype_name, dtype_number, numpy_of
+
+
+def register_host_function(name: str, function: Callable[..., Any] | None, dtypes: Sequence[DTypeLike] = ()) -> None:
+    """Makes a function known to nodes of the operator HostCall, in place of one of that name; None takes it away.
+
+    Args:
+        name: What graphs and files call it.
+        function: Gets an array for each input, gives an array for each output (one array for one output). It runs on
+            the thread that called run, and must not run a session over the same variables. An exception in it ends
+            the run and is raised there.
+        dtypes: Element types that lists and numbers among the results are made of.
+    """
+    if function is None:
+        _native.host_function(name, None)
+        return
+    wanted = list(dtypes)
+
+    def call(pointers: list[Any], count: int) -> list[Any]:
+        inputs = [numpy_of(pointer) for pointer in pointers]
+        result = function(*inputs)
+        results = list(result) if isinstance(result, (tuple, list)) and count != 1 else [result]
+        if len(results) != count:
+            raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {count} are expected")
+        tensors = []
+        for i, item in enumerate(results):
+            plain = not hasattr(item, "dtype") and i < len(wanted)
+            tensors.append(Tensor._over(_copy(as_tensor(item, wanted[i] if plain else None))))
+        return [tensor._handle.release() for tensor in tensors]
+
+    _native.host_function(name, call)
+
+
+def _copy(tensor: Tensor) -> Any:
+    return _native.weft_tensor_copy(tensor._handle)
+
+
+def host_call(
+    function: Callable[..., Any] | str,
+    inputs: Sequence[ValueLike],
+    dtypes: Sequence[DTypeLike],
+    shapes: Sequence[Sequence[Dimension] | None],
+    *,
+    gradient: Callable[..., Any] | str | None = None,
+    name: str | None = None,
+) -> Any:
+    """Adds a node that calls a Python function.
+
+    Args:
+        function: The function, or the name it was registered by. Graphs keep the name alone: where one is loaded, the
+            function must be registered again (`register_host_function`).
+        inputs: Its inputs.
+        dtypes: The element type of each output.
+        shapes: The shape of each output: numbers, names and None; None for an unknown rank.
+        gradient: Gets the inputs, then the gradient of each output; gives the gradient of each input.
+        name: The name of the node.
+
+    Returns:
+        A Value for one output, else a tuple.
+    """
+    if len(dtypes) != len(shapes):
+        raise InvalidArgumentError(f"there are {len(dtypes)} dtypes for {len(shapes)} shapes")
+    attrs: dict[str, Any] = {"name": _named(function, dtypes)}
+    attrs["dtypes"] = [dtype_name(dtype_number(dtype)) for dtype in dtypes]
+    attrs["shapes"] = [
+        "..." if shape is None else ",".join("?" if dim is None else str(dim) for dim in shape) for shape in shapes
+    ]
+    if gradient is not None:
+        attrs["gradient"] = _named(gradient, ())
+    return add_node(None, "weft.HostCall", list(inputs), attrs, len(dtypes), name)
+
+
+def _named(function: Callable[..., Any] | str, dtypes: Sequence[DTypeLike]) -> str:
+    if isinstance(function, str):
+        return function
+    name = f"python/{function.__module__}.{function.__qualname__}"
+    if "<" in name:  # lambdas and local functions share their name
+        name += f"/{id(function):x}"
+    register_host_function(name, function, dtypes)
+    return name
+
+

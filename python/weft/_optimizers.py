@@ -1,0 +1,118 @@
+"""Optimizers: training steps as part of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Union
+
+from . import _native
+from ._graph import Value
+from ._handle import Options, caller, need
+
+Rate = Union[float, Value]
+
+
+class Optimizer:
+    """Lowers a loss. `learning_rate` is a number, or a value of the graph such as a schedule over the variable
+    "optimizer/step"; `clip_norm` scales all gradients down to that common norm, 0 does not."""
+
+    def __init__(self, learning_rate: Rate, clip_norm: float, **settings: Any) -> None:
+        self.learning_rate = learning_rate
+        self.settings = dict(settings, clip_norm=float(clip_norm))
+
+    def minimize(self, loss: Value, variables: Sequence[Value] = ()) -> Value:
+        """Adds one training step: gradients, clipping, updates.
+
+        Args:
+            loss: A scalar.
+            variables: What is trained; without any, all trainable variables that the loss depends on.
+
+        Returns:
+            The target to run: the number of the step.
+        """
+        graph = need(loss, Value, "the loss").graph
+        options = Options("optimizer", **self.settings)
+        rate = 0
+        if isinstance(self.learning_rate, Value):
+            rate = self.learning_rate.id
+        else:
+            options.set("learning_rate", float(self.learning_rate))
+        ids = [need(variable, Value, "a variable").id for variable in variables]
+        target = _native.weft_optimizer_add(
+            graph._handle, type(self).__name__, options._handle, loss.id, ids, rate, caller()
+        )
+        return Value(graph, target)
+
+
+class Sgd(Optimizer):
+    """Gradient descent: w -= learning_rate * g."""
+
+    def __init__(self, learning_rate: Rate = 0.001, *, weight_decay: float = 0.0, clip_norm: float = 0.0) -> None:
+        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay))
+
+
+class Momentum(Optimizer):
+    """Gradient descent with momentum, and Nesterov's on request."""
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        *,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        clip_norm: float = 0.0,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            clip_norm,
+            momentum=float(momentum),
+            nesterov=int(nesterov),
+            weight_decay=float(weight_decay),
+        )
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015)."""
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        clip_norm: float = 0.0,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            clip_norm,
+            beta1=float(beta1),
+            beta2=float(beta2),
+            epsilon=float(epsilon),
+            weight_decay=float(weight_decay),
+        )
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        clip_norm: float = 0.0,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            clip_norm,
+            beta1=float(beta1),
+            beta2=float(beta2),
+            epsilon=float(epsilon),
+            weight_decay=float(weight_decay),
+        )

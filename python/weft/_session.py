@@ -1,0 +1,433 @@
+"""Running graphs: sessions, prepared calls, fit."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _native
+from ._data import Dataset
+from ._errors import InvalidArgumentError
+from ._graph import Graph, Value
+from ._handle import Handle, Options, interruptible, need
+from ._history import History, Progress
+from ._tensor import Tensor, TensorLike, as_tensor, existing
+
+Feeds = Mapping[Value, TensorLike]
+FitCallback = Callable[[Progress], Any]
+
+
+class Cancel(Handle):
+    """A flag that stops runs from any thread: give it to runs, then `set` it."""
+
+    _free = _native.weft_cancel_free
+    _what = "cancel flag"
+
+    def __init__(self) -> None:
+        self._own(_native.weft_cancel_new())
+
+    def set(self) -> None:
+        """Cancels every run that uses the flag, and every later one until `clear`."""
+        _native.weft_cancel_set(self._handle, 1)
+
+    def clear(self) -> None:
+        """Lets runs go again."""
+        _native.weft_cancel_set(self._handle, 0)
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return bool(_native.weft_cancel_get(self._handle))
+
+
+class Trace(Handle):
+    """Collects what runs did when; give it to `Session.run`."""
+
+    _free = _native.weft_trace_free
+    _what = "trace"
+
+    def __init__(self) -> None:
+        self._own(_native.weft_trace_new())
+
+    def json(self) -> str:
+        """What was collected, for chrome://tracing and Perfetto."""
+        return str(_native.weft_trace_json(self._handle).decode())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes `json()` to a file."""
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.json())
+
+
+def _on_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace: Trace | None, **more: Any) -> Options:
+    options = Options(kind, timeout_s=timeout, **more)
+    if cancel is not None:
+        _native.weft_options_set_cancel(options._handle, need(cancel, Cancel, "cancel")._handle)
+    if trace is not None:
+        _native.weft_options_set_trace(options._handle, need(trace, Trace, "trace")._handle)
+    return interruptible(options) if _on_main_thread() else options
+
+
+class _Defaults:
+    """Options of runs that ask for nothing: Ctrl-C works on the main thread, where Python hears it."""
+
+    options: Options | None = None
+
+    @classmethod
+    def handle(cls) -> Any:
+        if not _on_main_thread():
+            return None
+        if cls.options is None:
+            cls.options = interruptible(Options("run"))
+        return cls.options._handle
+
+
+def _fed(value: Value, tensor: TensorLike) -> Tensor:
+    """The tensor for an input; numbers and lists take the input's dtype."""
+    if isinstance(tensor, Tensor):
+        return tensor
+    need(value, Value, "what is fed")
+    plain = not hasattr(tensor, "dtype") and not hasattr(tensor, "__dlpack__")
+    return as_tensor(tensor, value.dtype or None) if plain and value.dtype != "string" else as_tensor(tensor)
+
+
+class Session(Handle):
+    """Runs parts of a graph over variables of its own. Any number of threads may run one session.
+
+    Args:
+        graph: The graph; it may grow later.
+        threads: The most threads of a run; 0 is all.
+        share: A session whose variables this one uses too.
+        max_plans: How many input shapes are kept ready.
+        spin_after_run_us: How long threads wait busily for the next run, 0 to 50 microseconds.
+        reference_kernels: Use the plain kernels only.
+        disable_pass: Names of optimizations to leave out; "*" is all.
+    """
+
+    _free = _native.weft_session_free
+    _what = "session"
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        threads: int = 0,
+        share: Session | None = None,
+        max_plans: int = 64,
+        spin_after_run_us: int = 0,
+        reference_kernels: bool = False,
+        disable_pass: Sequence[str] = (),
+    ) -> None:
+        self.graph = need(graph, Graph, "the graph of a session")
+        options = Options(
+            "session",
+            threads=threads,
+            max_plans=max_plans,
+            spin_after_run_us=spin_after_run_us,
+            reference_kernels=int(reference_kernels),
+            disable_pass=list(disable_pass),
+        )
+        other = None if share is None else need(share, Session, "share")._handle
+        self._own(_native.weft_session_new(graph._handle, options._handle, other))
+        self._closed = False
+
+    def close(self) -> None:
+        """Ends the session: waits for running calls; later ones raise FailedPreconditionError."""
+        _native.weft_session_close(self._handle)
+        self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def run(
+        self,
+        fetches: Value | Sequence[Value] = (),
+        feeds: Feeds | None = None,
+        *,
+        targets: Value | Sequence[Value] = (),
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+        trace: Trace | None = None,
+    ) -> Any:
+        """Computes `fetches`.
+
+        Args:
+            fetches: One value gives one array, a list a list of them.
+            feeds: What inputs (or any other values) are, by Value.
+            targets: Values that are computed for their effect alone, such as training steps.
+            timeout: Seconds after which DeadlineExceededError is raised.
+            cancel: A flag to stop the run from another thread.
+            trace: Collects what ran when.
+
+        Returns:
+            Arrays over the library's memory; a list for a sequence.
+        """
+        single = isinstance(fetches, Value)
+        wanted = [fetches.id] if isinstance(fetches, Value) else [need(v, Value, "a fetch").id for v in fetches]
+        effects = [targets.id] if isinstance(targets, Value) else [need(v, Value, "a target").id for v in targets]
+        tensors = [_fed(value, tensor) for value, tensor in (feeds or {}).items()]
+        options = None
+        if timeout is None and cancel is None and trace is None:
+            handle = _Defaults.handle()
+        else:
+            options = _run_options("run", timeout, cancel, trace)
+            handle = options._handle
+        made = _native.session_run(
+            self._handle,
+            [value.id for value in feeds or {}],
+            [tensor._handle for tensor in tensors],
+            wanted,
+            effects,
+            handle,
+            len(wanted),
+        )
+        results = [Tensor._over(pointer).numpy() for pointer in made]
+        return results[0] if single else results
+
+    def prepare(
+        self,
+        feeds: Sequence[Value] = (),
+        fetches: Sequence[Value] = (),
+        targets: Sequence[Value] = (),
+    ) -> Prepared:
+        """Makes a run ready that is called often."""
+        return Prepared(self, feeds, fetches, targets)
+
+    def initialise(self) -> None:
+        """Gives every variable its initial value now; runs do it by themselves."""
+        _native.weft_session_initialise(self._handle)
+
+    def get(self, variable: str | Value) -> Any:
+        """A copy of a variable's value."""
+        name = variable.name if isinstance(variable, Value) else variable
+        return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
+
+    def set(self, variable: str | Value, value: TensorLike) -> None:
+        """Gives a variable a value."""
+        found = variable if isinstance(variable, Value) else self.graph.find(variable)
+        _native.weft_session_set(self._handle, found.name, _fed(found, value)._handle)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a checkpoint of every variable; an old file of the name stays if that fails."""
+        _native.weft_session_save(self._handle, os.fspath(path))
+
+    def load(self, path: str | os.PathLike[str], *, partial: bool = False) -> None:
+        """Sets every variable from a checkpoint: all, or none if one does not fit.
+
+        Args:
+            path: The file.
+            partial: Set those that are both in the graph and in the file.
+        """
+        _native.weft_session_load(self._handle, existing(path), Options("load", partial=int(partial))._handle)
+
+    def trim(self) -> None:
+        """Lets go of memory that is kept for speed."""
+        _native.weft_session_trim(self._handle)
+
+    def fit(
+        self,
+        dataset: Dataset,
+        feeds: Sequence[Value | None],
+        target: Value,
+        metrics: Sequence[Value] = (),
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+        first_epoch: int = 0,
+        validation: Dataset | None = None,
+        validation_metrics: Sequence[Value] = (),
+        monitor: str | None = None,
+        patience: int = 0,
+        min_delta: float = 0.0,
+        mode: str = "min",
+        restore_best: bool = False,
+        callback: FitCallback | None = None,
+        progress: bool | None = None,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> History:
+        """Trains: runs `target` on every batch.
+
+        Args:
+            dataset: The rows.
+            feeds: What each tensor of the dataset is fed to; None for one that is not fed.
+            target: The training step, as an optimizer's `minimize` gives it.
+            metrics: Scalars to average over each epoch, such as the loss.
+            epochs: The number of passes.
+            batch_size: Rows of a batch; the last one may be short.
+            shuffle: Whether each pass has another order; it depends on `seed` and the epoch alone.
+            seed: Of the shuffling.
+            drop_last: Whether a short last batch is left out.
+            first_epoch: Where a resumed training goes on.
+            validation: Rows on which `validation_metrics` are evaluated after every epoch.
+            validation_metrics: Their names in the history begin with "val_".
+            monitor: The name in the history that decides when to stop early; None never stops.
+            patience: Epochs without progress that are waited for.
+            min_delta: The least progress.
+            mode: "min" if a smaller value is better, "max" if a larger one is.
+            restore_best: Whether the variables of the best epoch are put back.
+            callback: Called with a Progress after every batch and every epoch; a true result ends the training.
+            progress: Whether a bar is shown; None shows one on a terminal.
+            timeout: Seconds for all of it.
+            cancel: A flag to stop from another thread.
+
+        Returns:
+            The metrics of each epoch.
+        """
+        options = _run_options(
+            "fit",
+            timeout,
+            cancel,
+            None,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=int(shuffle),
+            seed=seed,
+            drop_last=int(drop_last),
+            first_epoch=first_epoch,
+            monitor=monitor,
+            patience=patience,
+            min_delta=float(min_delta),
+            mode=mode,
+            restore_best=int(restore_best),
+        )
+        if validation is not None:
+            ids = [need(value, Value, "a validation metric").id for value in validation_metrics]
+            _native.weft_options_set_validation(
+                options._handle, need(validation, Dataset, "the validation")._handle, ids
+            )
+        names = [need(value, Value, "a metric").name for value in metrics]
+        names += ["val_" + value.name for value in validation_metrics]
+        watch = Progress.watch(names, epochs, callback, progress)
+        if watch is not None:
+            _native.options_callback(options._handle, watch)
+        try:
+            pointer = _native.weft_session_fit(
+                self._handle,
+                need(dataset, Dataset, "the dataset")._handle,
+                _feed_ids(feeds),
+                need(target, Value, "the target").id,
+                [value.id for value in metrics],
+                options._handle,
+            )
+        finally:
+            if watch is not None:
+                watch.close()
+        return History._take(pointer)
+
+    def evaluate(
+        self,
+        dataset: Dataset,
+        feeds: Sequence[Value | None],
+        metrics: Sequence[Value],
+        *,
+        batch_size: int = 32,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> dict[str, float]:
+        """The average of each metric over the rows, by the names of the metrics."""
+        options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
+        ids = [need(value, Value, "a metric").id for value in metrics]
+        averages = _native.session_evaluate(
+            self._handle, need(dataset, Dataset, "the dataset")._handle, _feed_ids(feeds), ids, options._handle, len(ids)
+        )
+        return {value.name: average for value, average in zip(metrics, averages)}
+
+    def predict(
+        self,
+        dataset: Dataset | TensorLike,
+        feeds: Sequence[Value | None],
+        fetches: Value | Sequence[Value],
+        *,
+        batch_size: int = 32,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Any:
+        """Computes `fetches` for every row. One value gives one array, a list a list of them."""
+        data = dataset if isinstance(dataset, Dataset) else Dataset(dataset)
+        options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
+        wanted = [fetches] if isinstance(fetches, Value) else list(fetches)
+        made = _native.session_predict(
+            self._handle, data._handle, _feed_ids(feeds), [v.id for v in wanted], options._handle, len(wanted)
+        )
+        results = [Tensor._over(pointer).numpy() for pointer in made]
+        return results[0] if isinstance(fetches, Value) else results
+
+
+def _feed_ids(feeds: Sequence[Value | None]) -> list[int]:
+    return [0 if value is None else need(value, Value, "a feed").id for value in feeds]
+
+
+class Prepared(Handle):
+    """A run made ready: bind its inputs once, run it often. For one thread at a time.
+
+    Examples:
+        >>> import numpy, weft
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", [2])
+        >>> prepared = weft.Session(graph).prepare([x], [x * 2.0])
+        >>> values = numpy.array([1, 2], "f4")
+        >>> prepared.bind_input(0, values)
+        >>> prepared.run()
+        >>> prepared.output(0)
+        array([2., 4.], dtype=float32)
+    """
+
+    _free = _native.weft_prepared_free
+    _what = "prepared call"
+
+    def __init__(
+        self, session: Session, feeds: Sequence[Value], fetches: Sequence[Value], targets: Sequence[Value]
+    ) -> None:
+        self.session = need(session, Session, "the session")
+        self._feeds = [need(value, Value, "a feed") for value in feeds]
+        self._own(_native.weft_session_prepare(
+            session._handle,
+            [value.id for value in self._feeds],
+            [need(value, Value, "a fetch").id for value in fetches],
+            [need(value, Value, "a target").id for value in targets],
+        ))
+
+    def close(self) -> None:
+        """Lets go of everything; later calls raise FailedPreconditionError."""
+        if self._owner is not None:
+            _native.weft_prepared_close(self._owner)
+            self._owner = None
+
+    def bind_input(self, i: int, value: TensorLike) -> None:
+        """Binds an array to input i. Every run reads its memory, so new values may be written there between runs; its
+        shape may differ from the one bound before."""
+        tensor = _fed(self._feeds[i], value) if 0 <= i < len(self._feeds) else as_tensor(value)
+        _native.weft_prepared_bind_input(self._handle, i, tensor._handle)
+
+    def bind_output(self, i: int, value: np.ndarray[Any, Any] | Tensor | None) -> None:
+        """Binds an array to output i: every run writes there. None unbinds."""
+        if value is not None and not isinstance(value, (np.ndarray, Tensor)):
+            raise InvalidArgumentError(f"an output is bound to an array, not to a {type(value).__name__}")
+        if isinstance(value, np.ndarray) and not (value.flags.c_contiguous and value.flags.aligned):
+            raise InvalidArgumentError("an output is bound to an array that is contiguous and aligned")
+        _native.weft_prepared_bind_output(self._handle, i, None if value is None else as_tensor(value)._handle)
+
+    def run(self, *, timeout: float | None = None, cancel: Cancel | None = None, trace: Trace | None = None) -> None:
+        """Runs. Not for two threads at once."""
+        if timeout is None and cancel is None and trace is None:
+            _native.weft_prepared_run(self._owner or self._handle, None)
+        else:
+            _native.weft_prepared_run(self._handle, _run_options("run", timeout, cancel, trace)._handle)
+
+    def output(self, i: int) -> Any:
+        """Output i of the last run."""
+        return Tensor._over(_native.weft_prepared_output(self._handle, i)).numpy()
+
+

@@ -1,0 +1,253 @@
+"""Element types, and values in and out: numpy arrays, DLPack, strings, sequences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+import numpy as np
+
+from . import _native
+from ._errors import InvalidArgumentError, MissingFileError, UnimplementedError
+from ._handle import Handle, Options
+
+TensorLike = Any  # whatever `Tensor` takes: an array, numbers, strings, an object with __dlpack__, a Tensor
+DTypeLike = Union[str, int, type, "np.dtype[Any]"]
+
+_NUMPY = {
+    "f32": np.float32,
+    "u8": np.uint8,
+    "i8": np.int8,
+    "u16": np.uint16,
+    "i16": np.int16,
+    "i32": np.int32,
+    "i64": np.int64,
+    "bool": np.bool_,
+    "f16": np.float16,
+    "f64": np.float64,
+    "u32": np.uint32,
+    "u64": np.uint64,
+    "c64": np.complex64,
+    "c128": np.complex128,
+}
+_NAMES: dict[Any, str] = {np.dtype(value): name for name, value in _NUMPY.items()}
+_NUMBERS: dict[str, int] = {}
+_TENSOR, _SEQUENCE, _OPTIONAL, _MAP = range(4)
+
+
+def dtype_number(dtype: DTypeLike) -> int:
+    """The ONNX number of an element type: "f32", numpy.float32, float and 1 are the same, but float is f64."""
+    if isinstance(dtype, str) and dtype in _NUMBERS:
+        return _NUMBERS[dtype]
+    if isinstance(dtype, str):
+        number = _native.weft_dtype_find(dtype)
+        if number != 0:
+            _NUMBERS[dtype] = number
+            return int(number)
+    elif hasattr(dtype, "__index__"):
+        index = int(dtype.__index__())  # type: ignore[union-attr]
+        if _native.weft_dtype_name(index) is None:
+            raise InvalidArgumentError(f"there is no dtype {index}")
+        return index
+    if dtype is str:
+        return dtype_number("string")
+    try:
+        return dtype_number(_NAMES[np.dtype(dtype)])
+    except (TypeError, KeyError):
+        raise InvalidArgumentError(
+            f"{dtype!r} is no element type; there are f32, f64, f16, bf16, i8 to i64, u8 to u64, bool, string and more"
+        ) from None
+
+
+def dtype_name(number: int) -> str:
+    """The name of an element type, "" for an unknown one."""
+    return _native.weft_dtype_name(number) or ""
+
+
+def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype.byteorder not in "=|" and not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return np.require(array, requirements=["C", "A"])
+
+
+class Tensor(Handle):
+    """A value: n-dimensional elements of one type, or a sequence of tensors.
+
+    Made from numpy arrays and whatever has DLPack without a copy: the memory is shared, so do not change it while
+    something runs. Lists, numbers and strings are copied. Sessions take all of these directly; a Tensor is needed only
+    for types that numpy lacks, for sequences and for sharing.
+
+    Args:
+        value: An array, nested lists of numbers, booleans or strings, an object with `__dlpack__`, or a Tensor.
+        dtype: The element type; taken from the value if None. Python's floats become f32.
+
+    Examples:
+        >>> Tensor([[1.0, 2.0], [3.0, 4.0]])
+        Tensor f32[2, 2]
+    """
+
+    _free = _native.weft_tensor_free
+    _what = "tensor"
+
+    def __init__(self, value: TensorLike, dtype: DTypeLike | None = None) -> None:
+        self._own(_pointer_of(value, dtype))
+
+    @classmethod
+    def _over(cls, pointer: Any) -> Tensor:
+        tensor = cls.__new__(cls)
+        tensor._own(pointer)
+        return tensor
+
+    @classmethod
+    def sequence(cls, items: Sequence[TensorLike]) -> Tensor:
+        """A sequence of tensors."""
+        tensors = [as_tensor(item) for item in items]
+        return cls._over(_native.weft_tensor_new_sequence([tensor._handle for tensor in tensors]))
+
+    @property
+    def dtype(self) -> str:
+        """The element type, such as "f32"."""
+        return dtype_name(_native.weft_tensor_dtype(self._handle))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions."""
+        return tuple(_native.tensor_dims(self._handle))
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether this is a sequence of tensors."""
+        return bool(_native.weft_tensor_kind(self._handle) == _SEQUENCE)
+
+    def numpy(self) -> Any:
+        """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list."""
+        return numpy_of(self._handle)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return np.asarray(array.astype(dtype))
+        return np.array(array) if copy else np.asarray(array)
+
+    def __dlpack__(self, *, stream: Any = None, max_version: tuple[int, int] | None = None, **_: Any) -> Any:
+        return _native.tensor_to_dlpack(self._handle, int(max_version is not None and max_version[0] >= 1))
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __len__(self) -> int:
+        if self.is_sequence:
+            return int(_native.weft_tensor_count(self._handle))
+        if not self.shape:
+            raise TypeError("a scalar has no length")
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if self.is_sequence:
+            return Tensor._over(_native.weft_tensor_at(self._handle, index))
+        return self.numpy()[index]
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "Tensor (closed)"
+        return f"Tensor {_native.weft_tensor_text(self._handle).decode()}"
+
+
+def numpy_of(handle: Any) -> Any:
+    """The elements behind a handle: see `Tensor.numpy`."""
+    if _native.weft_tensor_kind(handle) != _TENSOR:
+        return [
+            Tensor._over(_native.weft_tensor_at(handle, i)).numpy() for i in range(_native.weft_tensor_count(handle))
+        ]
+    shape = tuple(_native.tensor_dims(handle))
+    name = dtype_name(_native.weft_tensor_dtype(handle))
+    if name == "string":
+        out = np.empty(int(np.prod(shape, dtype=np.int64)), object)
+        out[:] = _native.tensor_strings(handle)
+        return out.reshape(shape)
+    if name not in _NUMPY:
+        raise UnimplementedError(f"numpy has no element type {name}; cast to f32 in the graph, or use DLPack")
+    if 0 in shape:
+        return np.empty(shape, _NUMPY[name])
+    return np.frombuffer(_native.tensor_memory(handle), _NUMPY[name]).reshape(shape)
+
+
+def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
+    if isinstance(value, Tensor):
+        if dtype is not None and dtype_number(dtype) != dtype_number(value.dtype):
+            return _pointer_of(value.numpy(), dtype)
+        return _native.weft_tensor_reshape(value._handle, value.shape) if not value.is_sequence else (
+            _native.weft_tensor_copy(value._handle)
+        )
+    if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):
+        try:
+            capsule = value.__dlpack__(max_version=(1, 0))
+        except TypeError:
+            capsule = value.__dlpack__()
+        pointer = _native.tensor_from_dlpack(capsule)
+        if dtype is None or _native.weft_tensor_dtype(pointer) == dtype_number(dtype):
+            return pointer
+        return _pointer_of(Tensor._over(pointer).numpy(), dtype)
+    array = np.asarray(value)
+    wanted = None if dtype is None else dtype_name(dtype_number(dtype))
+    if array.dtype.kind in "USO":
+        if wanted not in (None, "string") or not all(isinstance(item, (str, bytes)) for item in array.ravel()):
+            raise InvalidArgumentError(f"{type(value).__name__} of dtype {array.dtype} cannot be a tensor")
+        return _native.tensor_from_strings(array.shape, list(array.ravel().tolist()))
+    if wanted is None and not isinstance(value, (np.ndarray, np.generic)) and array.dtype == np.float64:
+        wanted = "f32"  # Python's floats say nothing about the type that is meant
+    if wanted is not None and wanted not in _NUMPY:
+        raise UnimplementedError(f"numpy has no element type {wanted}; cast in the graph")
+    if wanted is not None:
+        array = array.astype(_NUMPY[wanted], copy=False)
+    if array.dtype not in _NAMES:
+        raise InvalidArgumentError(f"an array of dtype {array.dtype} cannot be a tensor")
+    if array.size == 0:
+        return _native.weft_tensor_new(dtype_number(_NAMES[array.dtype]), array.shape)
+    array = _aligned(array)
+    return _native.tensor_borrow(dtype_number(_NAMES[array.dtype]), array.shape, array)
+
+
+def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
+    """The value as a Tensor; one that is a Tensor already is given back."""
+    if isinstance(value, Tensor) and dtype is None:
+        return value
+    return Tensor(value, dtype)
+
+
+def existing(path: str | os.PathLike[str]) -> str:
+    """The path as text; an error if there is no such file."""
+    text = os.fspath(path)
+    if not os.path.exists(text):
+        raise MissingFileError(f"there is no file '{text}'")
+    return text
+
+
+def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str, Tensor]:
+    """Reads tensors from a .safetensors, .npy or .csv file.
+
+    Args:
+        path: The file. A .npy or .csv file has one tensor, "data".
+        map: Map a safetensors file instead of reading it; it must then not be made shorter.
+    """
+    options = Options("load", map=int(map))
+    pointer = _native.weft_tensors_load(existing(path), options._handle)
+    try:
+        return {
+            _native.weft_tensors_name(pointer, i): Tensor._over(_native.weft_tensors_at(pointer, i))
+            for i in range(_native.weft_tensors_count(pointer))
+        }
+    finally:
+        _native.weft_tensors_free(pointer)
+
+
+def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, TensorLike]) -> None:
+    """Writes a safetensors file; if that fails, an old file of the name stays as it was."""
+    pointer = _native.weft_tensors_new()
+    try:
+        for name, value in tensors.items():
+            _native.weft_tensors_set(pointer, name, as_tensor(value)._handle)
+        _native.weft_tensors_save(pointer, os.fspath(path))
+    finally:
+        _native.weft_tensors_free(pointer)
