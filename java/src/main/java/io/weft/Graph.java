@@ -425,6 +425,23 @@ public final class Graph extends Handle {
     }
   }
 
+  /**
+   * Adds a node that calls a function of the program, which {@link Weft#setHostFunction} registers.
+   *
+   * @param function the name of the function
+   * @param inputs what it gets
+   * @param dtypes the element type of each output
+   * @param shapes the shape of each output as text, as for {@link #input}; null leaves them open
+   * @return the outputs
+   */
+  public List<Value> hostCall(String function, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
+    Check.items(inputs, "inputs");
+    long[] types = Check.items(dtypes, "dtypes").stream().mapToLong(DataType::number).toArray();
+    Attrs attrs = new Attrs().set("name", Check.notNull(function, "function")).set("dtypes", types);
+    if (shapes != null) attrs.set("shapes", shapes);
+    return add("weft.HostCall", inputs, attrs, null, types.length);
+  }
+
   private Graph branch(Function<Graph, List<Value>> build, String name) {
     Check.notNull(build, name);
     Graph sub = with(graph -> new Graph(Native.graphNewSub(graph), this));

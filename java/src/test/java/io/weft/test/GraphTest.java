@@ -135,6 +135,39 @@ class GraphTest {
   }
 
   @Test
+  void ifElseTakesOneBranch() {
+    Value x = graph.input("x", DataType.F32, "batch");
+    Value yes = graph.input("yes", DataType.BOOL, "");
+    Value y = graph.ifElse(yes, g -> List.of(g.ops().mul(x, x)), g -> List.of(g.ops().neg(x))).get(0);
+    assertEquals("[batch]", y.shape());
+    Value gradient = graph.gradients(y, List.of(x)).get(0);
+    try (Session session = new Session(graph);
+        Tensor xs = Tensor.of(new float[] {2, 3})) {
+      for (boolean which : new boolean[] {true, false}) {
+        try (Tensor condition = Tensor.scalar(which);
+            var results = session.run(Map.of(x, xs, yes, condition), y, gradient)) {
+          assertArrayEquals(which ? new float[] {4, 9} : new float[] {-2, -3}, results.get(0).toFloatArray());
+          assertArrayEquals(which ? new float[] {4, 6} : new float[] {-1, -1}, results.get(1).toFloatArray());
+        }
+      }
+    }
+    assertThrows(
+        WeftException.InvalidArgument.class,
+        () -> graph.ifElse(yes, g -> List.of(x), g -> List.of(g.ops().cast(x, DataType.F64))));
+    assertThrows(
+        WeftException.InvalidArgument.class, () -> graph.ifElse(yes, g -> List.of(x, x), g -> List.of(x)));
+    assertThrows(
+        IllegalStateException.class,
+        () ->
+            graph.ifElse(
+                yes,
+                g -> {
+                  throw new IllegalStateException("mine");
+                },
+                g -> List.of(x)));
+  }
+
+  @Test
   void scopesPrefixNames() {
     Value v;
     try (Graph.Scope scope = graph.scope("outer");

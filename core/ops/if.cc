@@ -1,0 +1,72 @@
+// If: one of two sub-graphs.
+#include <algorithm>
+
+#include "core/graph/graph.h"
+
+namespace weft {
+namespace {
+
+// A symbol of a branch means something outside only if it came in with a captured value.
+bool known_outside(const Dim& dim, const Graph& branch) {
+  if (dim.known()) return true;
+  for (const Graph::Capture& capture : branch.captures()) {
+    const ValueType& type = branch.type(capture.inner);
+    if (type.has_rank && std::find(type.dims.begin(), type.dims.end(), dim) != type.dims.end()) return true;
+  }
+  return false;
+}
+
+Status infer(InferContext& c) {
+  if (c.has_rank(0)) {
+    for (const Dim& dim : c.dims(0)) {
+      if (dim.known() && !dim.is(1)) return invalid("the condition must have one element but is ", c.input(0).text());
+    }
+  }
+  const Graph& yes = *c.attrs().graph("then_branch");
+  const Graph& no = *c.attrs().graph("else_branch");
+  if (yes.outputs().size() != no.outputs().size()) {
+    return invalid("'then_branch' has ", yes.outputs().size(), " outputs but 'else_branch' has ", no.outputs().size());
+  }
+  if (static_cast<size_t>(c.output_count()) > yes.outputs().size()) {
+    return invalid("the branches have ", yes.outputs().size(), " outputs but ", c.output_count(), " are asked for");
+  }
+  for (int i = 0; i < c.output_count(); ++i) {
+    const ValueType& a = yes.type(yes.outputs()[i]);
+    const ValueType& b = no.type(no.outputs()[i]);
+    if (a.kind != b.kind || a.dtype != b.dtype) {
+      return invalid("output ", i, " is ", a.text(), " in 'then_branch' but ", b.text(), " in 'else_branch'");
+    }
+    ValueType& out = c.output(i);
+    out.kind = a.kind;
+    out.dtype = a.dtype;
+    if (!a.has_rank || !b.has_rank || a.dims.size() != b.dims.size()) continue;
+    Dims dims;
+    for (size_t d = 0; d < a.dims.size(); ++d) {
+      bool same = a.dims[d] == b.dims[d] && known_outside(a.dims[d], yes) && known_outside(b.dims[d], no);
+      dims.push_back(same ? a.dims[d] : c.fresh());
+    }
+    c.set_dims(i, std::move(dims));
+  }
+  return {};
+}
+
+}  // namespace
+
+void define_op_if(OpRegistry& ops) {
+  ops.add("", "If")
+      .group("graph")
+      .doc(
+          "Computes one of two sub-graphs, whichever `cond` says, and gives its outputs. Both use values of the graphs "
+          "around them; the one that is not taken costs nothing. Differentiable through both.")
+      .since(25)
+      .types("B", set_of(DType::kBool))
+      .types("V", kAllTypes)
+      .required_attr("then_branch", AttrKind::kGraph, "What is computed if `cond` is true; a graph without inputs.")
+      .required_attr("else_branch", AttrKind::kGraph, "What is computed if `cond` is false; as many outputs.")
+      .input("cond", "B", "One element.")
+      .variadic_output("outputs", "V", "The outputs of the branch that was taken.")
+      .mixed_outputs()
+      .infer(infer);
+}
+
+}  // namespace weft

@@ -1,0 +1,133 @@
+// Host functions: functions of the program as nodes.
+package io.weft.test;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.weft.Attrs;
+import io.weft.DataType;
+import io.weft.Graph;
+import io.weft.Results;
+import io.weft.Session;
+import io.weft.Tensor;
+import io.weft.Value;
+import io.weft.Weft;
+import io.weft.WeftException;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class HostFunctionTest {
+  private final Graph graph = new Graph();
+  private final Session session = new Session(graph);
+
+  @AfterEach
+  void close() {
+    session.close();
+    graph.close();
+  }
+
+  @Test
+  void hostFunctionsComputeAndKeepTheirExceptions() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = hostCall(x, "test.twice");
+    AtomicReference<Tensor> kept = new AtomicReference<>();
+    try (Tensor xs = Tensor.of(new float[] {1, 2})) {
+      WeftException none =
+          assertThrows(WeftException.FailedPrecondition.class, () -> session.run(Map.of(x, xs), y));
+      assertTrue(none.getMessage().contains("test.twice"), none.getMessage());
+      Weft.setHostFunction(
+          "test.twice",
+          inputs -> {
+            kept.set(inputs.get(0));
+            float[] values = inputs.get(0).toFloatArray();
+            for (int i = 0; i < values.length; ++i) values[i] *= 2;
+            return List.of(Tensor.of(values));
+          });
+      try (Results results = session.run(Map.of(x, xs), y)) {
+        assertArrayEquals(new float[] {2, 4}, results.get(0).toFloatArray());
+      }
+      assertThrows(IllegalStateException.class, () -> kept.get().toFloatArray());
+
+      IOException mine = new IOException("no file");
+      Weft.setHostFunction(
+          "test.twice",
+          inputs -> {
+            throw mine;
+          });
+      WeftException e = assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      assertSame(mine, e.getCause());
+      assertTrue(e.origin().startsWith("HostFunctionTest.java:"), e.origin());
+
+      AssertionError error = new AssertionError("mine");
+      Weft.setHostFunction(
+          "test.twice",
+          inputs -> {
+            throw error;
+          });
+      assertSame(error, assertThrows(AssertionError.class, () -> session.run(Map.of(x, xs), y)));
+
+      Weft.setHostFunction("test.twice", inputs -> List.of());
+      e = assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      assertInstanceOf(IllegalArgumentException.class, e.getCause());
+      Weft.setHostFunction("test.twice", inputs -> null);
+      assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      Weft.setHostFunction("test.twice", inputs -> session.run(Map.of(x, inputs.get(0)), y));
+      assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      Weft.setHostFunction("test.twice", inputs -> inputs);
+      session.run(Map.of(x, xs), y).close();
+      assertArrayEquals(new float[] {1, 2}, xs.toFloatArray());
+    } finally {
+      Weft.setHostFunction("test.twice", null);
+    }
+  }
+
+  private Value hostCall(Value x, String function) {
+    return graph.hostCall(function, List.of(x), List.of(DataType.F32), List.of("2")).get(0);
+  }
+
+  @Test
+  void gradientsAreHostFunctions() {
+    Value x = graph.input("x", DataType.F32, "n");
+    Attrs attrs =
+        new Attrs()
+            .set("name", "test.square")
+            .set("gradient", "test.square_gradient")
+            .set("dtypes", new long[] {1})
+            .set("shapes", List.of("n"));
+    Value y = graph.add("weft.HostCall", List.of(x), attrs, null, 1).get(0);
+    Value gradient = graph.gradients(y, List.of(x)).get(0);
+    Weft.setHostFunction("test.square", in -> List.of(map(in.get(0), null)));
+    Weft.setHostFunction("test.square_gradient", in -> List.of(map(in.get(0), in.get(1))));
+    try (Tensor xs = Tensor.of(new float[] {1, -3});
+        Results results = session.run(Map.of(x, xs), y, gradient)) {
+      assertArrayEquals(new float[] {1, 9}, results.get(0).toFloatArray());
+      assertArrayEquals(new float[] {2, -6}, results.get(1).toFloatArray());
+    } finally {
+      Weft.setHostFunction("test.square", null);
+      Weft.setHostFunction("test.square_gradient", null);
+    }
+  }
+
+  // x * x, or its gradient 2 * x * weight.
+  private static Tensor map(Tensor x, Tensor weight) {
+    float[] values = x.toFloatArray();
+    float[] weights = weight == null ? null : weight.toFloatArray();
+    for (int i = 0; i < values.length; ++i) values[i] *= weights == null ? values[i] : 2 * weights[i];
+    return Tensor.of(values);
+  }
+
+  @Test
+  void noGradientIsAnErrorThatSaysSo() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = hostCall(x, "test.none");
+    WeftException e = assertThrows(WeftException.class, () -> graph.gradients(y, List.of(x)));
+    assertTrue(e.getMessage().contains("test.none"), e.getMessage());
+  }
+}
