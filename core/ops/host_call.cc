@@ -1,6 +1,4 @@
 // HostCall: a function of the program that runs the graph.
-#include <algorithm>
-
 #include "core/graph/expr.h"
 
 namespace weft {
@@ -8,7 +6,7 @@ namespace {
 
 Status infer(InferContext& c) {
   const Attrs& attrs = c.attrs();
-  const std::vector<int64_t>& dtypes = attrs.ints("dtypes");
+  const std::vector<std::string>& dtypes = attrs.strings("dtypes");
   size_t count = static_cast<size_t>(c.output_count());
   if (attrs.s("name").empty()) return invalid("attribute 'name' must name a host function");
   if (dtypes.size() != count) {
@@ -20,9 +18,9 @@ Status infer(InferContext& c) {
   }
   for (size_t i = 0; i < count; ++i) {
     int output = static_cast<int>(i);
-    WEFT_TRY(DType dtype, checked_dtype(static_cast<int32_t>(std::clamp<int64_t>(dtypes[i], 0, 1 << 20))));
+    WEFT_TRY(DType dtype, parse_dtype(dtypes[i]));
     c.set_dtype(output, dtype);
-    if (shapes == nullptr) continue;
+    if (shapes == nullptr || (*shapes)[i] == "...") continue;
     WEFT_TRY(Dims dims, parse_dims((*shapes)[i], "?"));
     for (Dim& dim : dims) {
       if (dim.text()[0] == '?') dim = c.fresh();
@@ -39,15 +37,12 @@ Status grad(GradContext& c) {
     return invalid("the host function '", c.attrs().s("name"), "' has no gradient; name one in attribute 'gradient'");
   }
   std::vector<Expr> arguments;
-  std::vector<int64_t> dtypes;
-  std::vector<std::string> shapes;
-  bool ranked = true;
+  std::vector<std::string> dtypes, shapes;
   for (int i = 0; i < c.input_count(); ++i) {
     const ValueType& type = c.input(i).type();
     arguments.push_back(c.input(i));
-    dtypes.push_back(static_cast<int64_t>(type.dtype));
-    ranked = ranked && type.has_rank;
-    std::string shape;
+    dtypes.emplace_back(dtype_name(type.dtype));
+    std::string shape = type.has_rank ? "" : "...";
     for (const Dim& dim : type.dims) shape += cat(shape.empty() ? "" : ",", dim.known() ? dim.text() : "?");
     shapes.push_back(std::move(shape));
   }
@@ -55,7 +50,7 @@ Status grad(GradContext& c) {
   Attrs attrs;
   attrs.set("name", name);
   attrs.set("dtypes", std::move(dtypes));
-  if (ranked) attrs.set("shapes", std::move(shapes));
+  attrs.set("shapes", std::move(shapes));
   std::vector<Expr> made =
       make_all(c.scope(), "weft.HostCall", std::move(arguments), std::move(attrs), c.input_count());
   WEFT_CHECK(c.scope().status());
@@ -76,9 +71,9 @@ void define_op_host_call(OpRegistry& ops) {
       .types("V", kAllTypes)
       .types("W", kAllTypes)
       .required_attr("name", AttrKind::kString, "Name under which the function is registered.")
-      .required_attr("dtypes", AttrKind::kInts, "The dtype of each output, by ONNX's number.")
+      .required_attr("dtypes", AttrKind::kStrings, "The dtype of each output, such as \"f32\".")
       .optional_attr("shapes", AttrKind::kStrings,
-                     "The shape of each output as text, such as \"batch,3,?\"; the ranks are unknown if not given.")
+                     "The shape of each output as text, such as \"batch,3,?\"; \"...\", or none at all, is any rank.")
       .attr(
           "gradient", "",
           "Name of a host function that computes the gradients of all inputs from the inputs and the gradients of the "

@@ -431,22 +431,26 @@ public final class Graph extends Handle {
    * @param function the name of the function
    * @param inputs what it gets
    * @param dtypes the element type of each output
-   * @param shapes the shape of each output as text, as for {@link #input}; null leaves them open
+   * @param shapes the shape of each output as text, as for {@link #input}, or "..." for any rank; null leaves all open
    * @return the outputs
    */
   public List<Value> hostCall(String function, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
     Check.items(inputs, "inputs");
-    long[] types = Check.items(dtypes, "dtypes").stream().mapToLong(DataType::number).toArray();
+    List<String> types = Check.items(dtypes, "dtypes").stream().map(DataType::toString).toList();
     Attrs attrs = new Attrs().set("name", Check.notNull(function, "function")).set("dtypes", types);
     if (shapes != null) attrs.set("shapes", shapes);
-    return add("weft.HostCall", inputs, attrs, null, types.length);
+    return add("weft.HostCall", inputs, attrs, null, types.size());
   }
 
   private Graph branch(Function<Graph, List<Value>> build, String name) {
     Check.notNull(build, name);
     Graph sub = with(graph -> new Graph(Native.graphNewSub(graph), this));
     try {
-      sub.setOutputs(build.apply(sub));
+      List<Value> results = new ArrayList<>();
+      for (Value value : Check.items(build.apply(sub), "the result of '" + name + "'")) {
+        results.add(value.graph() == sub ? value : sub.ops().identity(value));
+      }
+      sub.setOutputs(results);
       return sub;
     } catch (RuntimeException | Error e) {
       sub.close();

@@ -151,6 +151,7 @@ class GraphTest {
         }
       }
     }
+    assertEquals("[batch]", graph.ifElse(yes, g -> List.of(x), g -> List.of(y)).get(0).shape());
     assertThrows(
         WeftException.InvalidArgument.class,
         () -> graph.ifElse(yes, g -> List.of(x), g -> List.of(g.ops().cast(x, DataType.F64))));

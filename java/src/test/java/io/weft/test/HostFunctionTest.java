@@ -99,7 +99,7 @@ class HostFunctionTest {
         new Attrs()
             .set("name", "test.square")
             .set("gradient", "test.square_gradient")
-            .set("dtypes", new long[] {1})
+            .set("dtypes", List.of("f32"))
             .set("shapes", List.of("n"));
     Value y = graph.add("weft.HostCall", List.of(x), attrs, null, 1).get(0);
     Value gradient = graph.gradients(y, List.of(x)).get(0);

@@ -43,7 +43,7 @@ class LogSoftmaxCasesTest {
     Cases.check(
         (g, x) -> List.of(g.ops().logSoftmax(x.get(0))),
         Arrays.asList(Cases.tensor("f32[1,3]", "1000.0 1001.0 -1000.0")),
-        Arrays.asList(Cases.tensor("f32[1,3]", "-1.3132616 -0.3132617 -Infinity")),
+        Arrays.asList(Cases.tensor("f32[1,3]", "-1.3132616 -0.3132617 -2001.3132")),
         1e-05, 1e-06);
   }
 
