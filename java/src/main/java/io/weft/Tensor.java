@@ -479,6 +479,21 @@ public final class Tensor extends Handle {
   }
 
   /**
+   * A copy of the elements of an f32 matrix.
+   *
+   * @return the rows
+   */
+  public float[][] toFloatMatrix() {
+    long[] shape = shape();
+    if (shape.length != 2) throw new IllegalArgumentException("the tensor is " + this + ", not a matrix");
+    float[] values = toFloatArray();
+    int columns = Math.toIntExact(shape[1]);
+    float[][] rows = new float[Math.toIntExact(shape[0])][];
+    for (int i = 0; i < rows.length; ++i) rows[i] = Arrays.copyOfRange(values, i * columns, (i + 1) * columns);
+    return rows;
+  }
+
+  /**
    * A copy of the elements of an f64 tensor.
    *
    * @return the elements, row by row

@@ -45,6 +45,8 @@ class TensorTest {
       assertArrayEquals(new int[] {7, -8}, i32.toIntArray());
       assertArrayEquals(new boolean[] {true, false, true}, bool.toBooleanArray());
       assertArrayEquals(new long[] {3, 2}, rows.shape());
+      assertArrayEquals(new float[][] {{1, 2}, {3, 4}, {5, 6}}, rows.toFloatMatrix());
+      assertThrows(IllegalArgumentException.class, f64::toFloatMatrix);
       assertArrayEquals(new byte[] {1, 0, 1}, bool.toByteArray());
     }
   }
