@@ -8,12 +8,13 @@ import java.util.function.LongConsumer;
 
 abstract class Handle implements AutoCloseable {
   static final Cleaner CLEANER = Cleaner.create();
+  private static final boolean REPORT = "full".equals(System.getProperty("weft.leaks"));
 
   private final State state;
   private final Cleaner.Cleanable cleanable;
 
   Handle(long pointer, LongConsumer free) {
-    state = new State(pointer, free);
+    state = new State(pointer, free, REPORT ? new Throwable("a " + kind() + " was never closed; it was made") : null);
     cleanable = CLEANER.register(this, state);
   }
 
@@ -38,6 +39,7 @@ abstract class Handle implements AutoCloseable {
   /** Closes this object; a call that uses it at this moment still ends well. Closing again does nothing. */
   @Override
   public void close() {
+    state.made = null;
     cleanable.clean();
   }
 
@@ -76,9 +78,12 @@ abstract class Handle implements AutoCloseable {
     private final transient long pointer;
     private final transient LongConsumer free;
 
-    State(long pointer, LongConsumer free) {
+    private transient volatile Throwable made;
+
+    State(long pointer, LongConsumer free, Throwable made) {
       this.pointer = pointer;
       this.free = free;
+      this.made = made;
     }
 
     boolean isClosed() {
@@ -99,6 +104,10 @@ abstract class Handle implements AutoCloseable {
 
     @Override
     public void run() {
+      Throwable forgotten = made;
+      if (forgotten != null) {
+        System.getLogger("io.weft").log(System.Logger.Level.WARNING, forgotten.getMessage(), forgotten);
+      }
       if (getAndUpdate(uses -> uses | CLOSED) == 0) free.accept(pointer);
     }
   }

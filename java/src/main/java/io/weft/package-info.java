@@ -6,9 +6,15 @@
  * {@link io.weft.Tensor tensors}.
  *
  * <p>Everything that holds native memory is {@link java.lang.AutoCloseable}: close it, best with try-with-resources.
- * What is forgotten is freed when the garbage collector finds it. Objects may be closed in any order and from any
+ * What is forgotten is freed when the garbage collector finds it; with the
+ * system property {@code weft.leaks} set to {@code full}, the logger "io.weft" then tells where it was made. Objects may be closed in any order and from any
  * thread. A closed object, used as a receiver or as an argument, gives an {@link java.lang.IllegalStateException}; null
  * gives a {@link java.lang.NullPointerException} that names the argument; a value of another graph gives an
  * {@link java.lang.IllegalArgumentException}; every other error is a {@link io.weft.WeftException}.
+ *
+ * <p>The native libraries are in the JAR; they are extracted once, into {@code weft/} below the system property
+ * {@code weft.cache.dir}, the environment's {@code XDG_CACHE_HOME} or {@code ~/.cache}. The system property
+ * {@code weft.native.dir} names a folder that has them already. From JDK 24 on, Java warns of native code unless it is
+ * started with {@code --enable-native-access=ALL-UNNAMED}, or {@code =io.weft} where Weft is on the module path.
  */
 package io.weft;

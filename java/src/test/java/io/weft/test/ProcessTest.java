@@ -29,6 +29,9 @@ class ProcessTest {
 
   private static Ended java(List<String> arguments) throws Exception {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+    if (Runtime.version().feature() >= 24) {
+      command.add("--enable-native-access=" + (arguments.contains("--module-path") ? "io.weft" : "ALL-UNNAMED"));
+    }
     command.addAll(arguments);
     Path output = Files.createTempFile("weft", ".txt");
     try {
@@ -96,6 +99,27 @@ class ProcessTest {
     Ended ended = java(arguments);
     assertEquals(0, ended.code(), ended.output());
     assertEquals("0", ended.output());
+  }
+
+  /** Forgets a tensor and closes another. */
+  static final class Forget {
+    public static void main(String[] args) throws Exception {
+      Tensor.of(new float[1]).close();
+      Tensor.zeros(DataType.F32, 2);
+      for (int i = 0; i < 100 && Weft.liveObjects() != 0; ++i) {
+        System.gc();
+        Thread.sleep(20);
+      }
+    }
+  }
+
+  @Test
+  void forgottenObjectsAreReportedOnRequest() throws Exception {
+    assertEquals("", java(child(Forget.class)).output());
+    String output = java(child(Forget.class, "-Dweft.leaks=full")).output();
+    assertTrue(output.contains("a tensor was never closed"), output);
+    assertTrue(output.contains("ProcessTest.java"), output);
+    assertEquals(1, output.split("never closed; it was made\n").length - 1, output);
   }
 
   /** Prints the version. */
