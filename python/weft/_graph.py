@@ -180,7 +180,12 @@ def _indexed(value: Value, index: tuple[Any, ...]) -> Value:
     if Ellipsis in [item if item is Ellipsis else None for item in index]:
         at = next(i for i, item in enumerate(index) if item is Ellipsis)
         index = index[:at] + (slice(None),) * (rank - given) + index[at + 1 :]
-    starts, ends, axes, steps, dropped, added = [], [], [], [], [], []
+    starts: list[int] = []
+    ends: list[int] = []
+    axes: list[int] = []
+    steps: list[int] = []
+    dropped: list[int] = []
+    added: list[int] = []
     axis = 0
     for place, item in enumerate(index):
         if item is None:
@@ -567,7 +572,7 @@ def _has_float(item: Any) -> bool:
 
 def assign(variable: Value, value: ValueLike, *, name: str | None = None) -> Value:
     """Changes a variable when a run that computes this ends; gives the new value."""
-    return add_node(variable.graph, "weft.Assign", [variable, value], {}, 1, name)  # type: ignore[no-any-return]
+    return add_node(variable.graph, "weft.Assign", [variable, value], {}, 1, name)
 
 
 def gradients(ys: Value | Sequence[Value], xs: Sequence[Value]) -> list[Value | None]:

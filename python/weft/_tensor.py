@@ -46,7 +46,7 @@ def dtype_number(dtype: DTypeLike) -> int:
             _NUMBERS[dtype] = number
             return int(number)
     elif hasattr(dtype, "__index__"):
-        index = int(dtype.__index__())  # type: ignore[union-attr]
+        index = int(dtype.__index__())
         if _native.weft_dtype_name(index) is None:
             raise InvalidArgumentError(f"there is no dtype {index}")
         return index
