@@ -96,6 +96,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status set_outputs(std::vector<ValueId> outputs);
   // For importers: refines what is known of a value.
   Status set_value_name(ValueId value, std::string_view name);
+  // For importers, once the nodes of an old file are in.
+  void speak_newest_opset() { opset_ = kNewestOpset; }
   // The value of `outer` (of this graph or an enclosing one) as a value of this graph.
   Result<ValueId> capture(const Graph& owner, ValueId outer);
 
@@ -146,7 +148,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
 
   const OpRegistry& ops_;
   const uint32_t number_;
-  const int opset_;
+  int opset_;
   std::shared_ptr<Graph> parent_;  // let go when frozen: the parent then holds this graph
   const uint32_t parent_number_;
   bool frozen_ = false;  // became an attribute of a node

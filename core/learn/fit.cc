@@ -45,8 +45,7 @@ class EarlyStop {
   }
 
   Status restore(Session& session) {
-    for (auto& [name, value] : variables_) WEFT_CHECK(session.set_variable(name, value));
-    return {};
+    return session.set_variables(variables_);
   }
 
  private:

@@ -220,6 +220,13 @@ Status Session::set_variable(std::string_view name, Tensor value) {
   return store_->set(name, std::move(value));
 }
 
+Status Session::set_variables(std::vector<std::pair<std::string, Tensor>> values) {
+  SessionUse use(*this);
+  WEFT_CHECK(use.check());
+  WEFT_CHECK(ThreadRun::check(*this));
+  return store_->set_all(std::move(values));
+}
+
 Status Session::Compiled::prepare_variables(Session& session) {
   if (ready.load(std::memory_order_acquire)) return {};
   WEFT_CHECK(session.initialise_needed(cut.read_variables));

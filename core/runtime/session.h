@@ -84,6 +84,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Values of variables by name; a variable of the graph that has no value yet is initialised first.
   Result<Tensor> get_variable(std::string_view name);
   Status set_variable(std::string_view name, Tensor value);
+  // Several in one moment. They must be variables of the graph and fit.
+  Status set_variables(std::vector<std::pair<std::string, Tensor>> values);
   // Gives every variable of the graph that has no value yet its initial one.
   Status initialise();
 

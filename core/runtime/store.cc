@@ -47,6 +47,21 @@ Status Store::set(std::string_view name, Tensor value) {
   return {};
 }
 
+Status Store::set_all(std::vector<std::pair<std::string, Tensor>> values) {
+  std::vector<int> slots;
+  std::vector<Tensor> copies;
+  for (const auto& [name, value] : values) {
+    WEFT_TRY(int index, slot(name, value.dtype(), value.shape()));
+    slots.push_back(index);
+    WEFT_TRY(Tensor copy, value.copy());
+    copies.push_back(std::move(copy));
+  }
+  std::lock_guard writer(writer_);
+  std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < slots.size(); ++i) slots_[slots[i]].value = std::move(copies[i]);
+  return {};
+}
+
 Status Store::initialise(std::string_view name, Tensor value) {
   WEFT_TRY(int index, slot(name, value.dtype(), value.shape()));
   WEFT_TRY(Tensor copy, value.copy());

@@ -1,0 +1,40 @@
+// ONNX files: graphs in and out.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/graph/graph.h"
+
+namespace weft {
+
+struct OnnxLoadOptions {
+  std::vector<std::string>
+      trainable;     // names of weights that become trainable variables; "*" for all of floating point
+  bool map = false;  // external weights are mapped, not read
+};
+
+// A graph of the newest opset from a file of opset 1 to 27.
+Result<std::shared_ptr<Graph>> load_onnx(const OpRegistry& ops, const std::string& path,
+                                         const OnnxLoadOptions& options);
+// The same from memory; external weights are looked for in `folder`, "" for none.
+Result<std::shared_ptr<Graph>> load_onnx_bytes(const OpRegistry& ops, std::string_view bytes, const std::string& folder,
+                                               const OnnxLoadOptions& options);
+
+struct OnnxSaveOptions {
+  bool training = false;  // variables, assignments and every other node are kept, in operators of the domain weft
+  std::string weights;    // name of a safetensors file beside the model for tensors of 1 KiB and more; "": inline
+};
+
+using VariableValues = std::map<std::string, Tensor, std::less<>>;
+
+// The variables whose values `save_onnx` wants for these outputs.
+std::vector<std::string> saved_variables(const Graph& graph, const std::vector<ValueId>& outputs, bool training);
+
+// Writes what `outputs` need. With `training`, variables that `values` lacks keep the graph of their initial value.
+Status save_onnx(const Graph& graph, const std::vector<ValueId>& outputs, const VariableValues& values,
+                 const std::string& path, const OnnxSaveOptions& options);
+
+}  // namespace weft

@@ -1,0 +1,29 @@
+// Tensors in ONNX files: inline in one of several fields, or in files beside the model.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/base/file.h"
+#include "core/format/onnx_wire.h"
+#include "core/tensor/tensor.h"
+
+namespace weft::onnx {
+
+// Where external data comes from; each file is opened once.
+class ExternalFiles {
+ public:
+  // `folder` is that of the model, "" if there is none.
+  ExternalFiles(std::string folder, bool map) : folder_(std::move(folder)), map_(map) {}
+  Result<Tensor> read(const TensorWire& wire, DType dtype, Shape shape);
+
+ private:
+  std::string folder_;
+  bool map_;
+  std::map<std::string, FileReader> readers_;
+  std::map<std::string, std::shared_ptr<const FileBytes>> mapped_;
+};
+
+Result<Tensor> to_tensor(const TensorWire& wire, ExternalFiles& files);
+
+}  // namespace weft::onnx

@@ -1,0 +1,296 @@
+// Reads the messages of an ONNX file. The field numbers are those of onnx.proto.
+#include "core/format/onnx_wire.h"
+
+#include <exception>
+#include <protozero/pbf_reader.hpp>
+
+#include "core/base/text.h"
+
+namespace weft::onnx {
+
+namespace {
+
+using protozero::pbf_reader;
+using protozero::pbf_wire_type;
+
+std::string_view view(pbf_reader& reader) {
+  auto data = reader.get_view();
+  return {data.data(), data.size()};
+}
+
+pbf_reader over(std::string_view bytes) { return pbf_reader(bytes.data(), bytes.size()); }
+
+// A list of numbers comes packed or one by one.
+template <typename Out, typename Packed, typename Single>
+void append(pbf_reader& reader, std::vector<Out>* out, Packed packed, Single single) {
+  if (reader.wire_type() == pbf_wire_type::length_delimited) {
+    for (auto value : packed(reader)) out->push_back(static_cast<Out>(value));
+  } else {
+    out->push_back(static_cast<Out>(single(reader)));
+  }
+}
+void append_floats(pbf_reader& reader, std::vector<float>* out) {
+  append(
+      reader, out, [](pbf_reader& r) { return r.get_packed_float(); }, [](pbf_reader& r) { return r.get_float(); });
+}
+void append_doubles(pbf_reader& reader, std::vector<double>* out) {
+  append(
+      reader, out, [](pbf_reader& r) { return r.get_packed_double(); }, [](pbf_reader& r) { return r.get_double(); });
+}
+void append_ints(pbf_reader& reader, std::vector<int64_t>* out) {
+  append(
+      reader, out, [](pbf_reader& r) { return r.get_packed_int64(); }, [](pbf_reader& r) { return r.get_int64(); });
+}
+
+std::pair<std::string_view, std::string_view> read_entry(std::string_view bytes) {
+  std::pair<std::string_view, std::string_view> out;
+  pbf_reader reader = over(bytes);
+  while (reader.next()) {
+    switch (reader.tag()) {
+      case 1: out.first = view(reader); break;
+      case 2: out.second = view(reader); break;
+      default: reader.skip();
+    }
+  }
+  return out;
+}
+
+DimWire read_dim(std::string_view bytes) {
+  DimWire out;
+  pbf_reader reader = over(bytes);
+  while (reader.next()) {
+    switch (reader.tag()) {
+      case 1:
+        out.value = reader.get_int64();
+        out.has_value = true;
+        break;
+      case 2: out.param = view(reader); break;
+      default: reader.skip();
+    }
+  }
+  return out;
+}
+
+void read_tensor_type(std::string_view bytes, ValueWire* out) {
+  out->is_known = true;
+  pbf_reader reader = over(bytes);
+  while (reader.next()) {
+    if (reader.tag() == 1) {
+      out->elem_type = reader.get_int32();
+    } else if (reader.tag() == 2) {
+      out->has_shape = true;
+      out->dims.clear();
+      pbf_reader shape = over(view(reader));
+      while (shape.next()) {
+        if (shape.tag() == 1)
+          out->dims.push_back(read_dim(view(shape)));
+        else
+          shape.skip();
+      }
+    } else {
+      reader.skip();
+    }
+  }
+}
+
+// A TypeProto: a tensor, or a sequence of tensors.
+void read_type(std::string_view bytes, ValueWire* out) {
+  pbf_reader reader = over(bytes);
+  while (reader.next()) {
+    if (reader.tag() == 1) {
+      read_tensor_type(view(reader), out);
+    } else if (reader.tag() == 4) {
+      pbf_reader sequence = over(view(reader));
+      while (sequence.next(1)) {
+        pbf_reader element = over(view(sequence));
+        while (element.next(1)) read_tensor_type(view(element), out);
+      }
+      out->is_sequence = true;
+    } else {
+      reader.skip();
+    }
+  }
+}
+
+ValueWire read_value(std::string_view bytes) {
+  ValueWire out;
+  pbf_reader reader = over(bytes);
+  while (reader.next()) {
+    switch (reader.tag()) {
+      case 1: out.name = view(reader); break;
+      case 2: read_type(view(reader), &out); break;
+      default: reader.skip();
+    }
+  }
+  return out;
+}
+
+// protozero throws on bytes that are no message.
+template <typename T, typename Body>
+Result<T> reading(const char* what, Body body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    return data_loss("a ", what, " in it is damaged");
+  }
+}
+
+}  // namespace
+
+Result<ModelWire> read_model(std::string_view bytes) {
+  return reading<ModelWire>("message", [&] {
+    ModelWire out;
+    pbf_reader reader = over(bytes);
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case 7:
+          out.graph = view(reader);
+          out.has_graph = true;
+          break;
+        case 8: {
+          std::pair<std::string_view, int64_t> opset{"", 0};
+          pbf_reader entry = over(view(reader));
+          while (entry.next()) {
+            switch (entry.tag()) {
+              case 1: opset.first = view(entry); break;
+              case 2: opset.second = entry.get_int64(); break;
+              default: entry.skip();
+            }
+          }
+          out.opsets.push_back(opset);
+          break;
+        }
+        case 14: out.metadata.push_back(read_entry(view(reader))); break;
+        case 25:
+          ++out.function_count;
+          reader.skip();
+          break;
+        default: reader.skip();
+      }
+    }
+    return out;
+  });
+}
+
+Result<GraphWire> read_graph(std::string_view bytes) {
+  return reading<GraphWire>("graph", [&] {
+    GraphWire out;
+    pbf_reader reader = over(bytes);
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case 1: out.nodes.push_back(view(reader)); break;
+        case 2: out.name = view(reader); break;
+        case 5: out.initializers.push_back(view(reader)); break;
+        case 11: out.inputs.push_back(read_value(view(reader))); break;
+        case 12: out.outputs.push_back(read_value(view(reader))); break;
+        case 15:
+          out.has_sparse = true;
+          reader.skip();
+          break;
+        default: reader.skip();
+      }
+    }
+    return out;
+  });
+}
+
+Result<NodeWire> read_node(std::string_view bytes) {
+  return reading<NodeWire>("node", [&] {
+    NodeWire out;
+    pbf_reader reader = over(bytes);
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case 1: out.inputs.push_back(view(reader)); break;
+        case 2: out.outputs.push_back(view(reader)); break;
+        case 3: out.name = view(reader); break;
+        case 4: out.op_type = view(reader); break;
+        case 5: out.attributes.push_back(view(reader)); break;
+        case 7: out.domain = view(reader); break;
+        default: reader.skip();
+      }
+    }
+    return out;
+  });
+}
+
+Result<AttributeWire> read_attribute(std::string_view bytes) {
+  return reading<AttributeWire>("attribute", [&] {
+    AttributeWire out;
+    pbf_reader reader = over(bytes);
+    int32_t seen = 0;  // old files say no type
+    auto note = [&](int32_t type) { seen = type; };
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case 1: out.name = view(reader); break;
+        case 20: out.type = reader.get_int32(); break;
+        case 2:
+          out.f = reader.get_float();
+          note(kTypeFloat);
+          break;
+        case 3:
+          out.i = reader.get_int64();
+          note(kTypeInt);
+          break;
+        case 4:
+          out.s = view(reader);
+          note(kTypeString);
+          break;
+        case 5:
+          out.tensor = view(reader);
+          note(kTypeTensor);
+          break;
+        case 6:
+          out.graph = view(reader);
+          note(kTypeGraph);
+          break;
+        case 7:
+          append_floats(reader, &out.floats);
+          note(kTypeFloats);
+          break;
+        case 8:
+          append_ints(reader, &out.ints);
+          note(kTypeInts);
+          break;
+        case 9:
+          out.strings.push_back(view(reader));
+          note(kTypeStrings);
+          break;
+        default: reader.skip();
+      }
+    }
+    if (out.type == 0) out.type = seen;
+    return out;
+  });
+}
+
+Result<TensorWire> read_tensor(std::string_view bytes) {
+  return reading<TensorWire>("tensor", [&] {
+    TensorWire out;
+    pbf_reader reader = over(bytes);
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case 1: append_ints(reader, &out.dims); break;
+        case 2: out.data_type = reader.get_int32(); break;
+        case 4: append_floats(reader, &out.floats); break;
+        case 5:
+        case 7:
+        case 11: append_ints(reader, &out.ints); break;
+        case 6: out.strings.push_back(view(reader)); break;
+        case 8: out.name = view(reader); break;
+        case 9:
+          out.raw = view(reader);
+          out.has_raw = true;
+          break;
+        case 10: append_doubles(reader, &out.doubles); break;
+        case 13: out.external.push_back(read_entry(view(reader))); break;
+        case 14: out.data_location = reader.get_int32(); break;
+        default: reader.skip();
+      }
+    }
+    return out;
+  });
+}
+
+}  // namespace weft::onnx

@@ -1,0 +1,99 @@
+// The parts of an ONNX file as they lie in its bytes: what protozero gives, in structs that point into the file.
+// Sub-messages that may nest (graphs of attributes) stay bytes until they are looked at.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/status.h"
+
+namespace weft::onnx {
+
+// AttributeProto.AttributeType
+enum : int32_t {
+  kTypeFloat = 1,
+  kTypeInt = 2,
+  kTypeString = 3,
+  kTypeTensor = 4,
+  kTypeGraph = 5,
+  kTypeFloats = 6,
+  kTypeInts = 7,
+  kTypeStrings = 8,
+};
+
+struct TensorWire {
+  std::string_view name;
+  std::vector<int64_t> dims;
+  int32_t data_type = 0;
+  bool has_raw = false;
+  std::string_view raw;
+  // Of the typed fields, the one that the data type says is used.
+  std::vector<float> floats;
+  std::vector<double> doubles;
+  std::vector<int64_t> ints;  // int32_data, int64_data or uint64_data
+  std::vector<std::string_view> strings;
+  int32_t data_location = 0;  // 1: external
+  std::vector<std::pair<std::string_view, std::string_view>> external;
+};
+
+struct AttributeWire {
+  std::string_view name;
+  int32_t type = 0;
+  float f = 0;
+  int64_t i = 0;
+  std::string_view s;
+  std::string_view tensor;  // a TensorProto
+  std::string_view graph;   // a GraphProto
+  std::vector<float> floats;
+  std::vector<int64_t> ints;
+  std::vector<std::string_view> strings;
+};
+
+struct NodeWire {
+  std::string_view name, op_type, domain;
+  std::vector<std::string_view> inputs, outputs;
+  std::vector<std::string_view> attributes;  // AttributeProto each
+};
+
+struct DimWire {
+  bool has_value = false;
+  int64_t value = 0;
+  std::string_view param;
+};
+
+// A type of a tensor or a sequence of tensors.
+struct ValueWire {
+  std::string_view name;
+  bool is_sequence = false;
+  bool is_known = false;  // a type that we read
+  int32_t elem_type = 0;
+  bool has_shape = false;
+  std::vector<DimWire> dims;
+};
+
+struct GraphWire {
+  std::string_view name;
+  std::vector<std::string_view> nodes, initializers;  // NodeProto, TensorProto
+  std::vector<ValueWire> inputs, outputs;
+  bool has_sparse = false;
+};
+
+struct ModelWire {
+  std::string_view graph;
+  bool has_graph = false;
+  std::vector<std::pair<std::string_view, int64_t>> opsets;  // domain and version
+  std::vector<std::pair<std::string_view, std::string_view>> metadata;
+  int64_t function_count = 0;
+};
+
+// DATA_LOSS for bytes that are no such message.
+Result<ModelWire> read_model(std::string_view bytes);
+Result<GraphWire> read_graph(std::string_view bytes);
+Result<NodeWire> read_node(std::string_view bytes);
+Result<AttributeWire> read_attribute(std::string_view bytes);
+Result<TensorWire> read_tensor(std::string_view bytes);
+
+}  // namespace weft::onnx

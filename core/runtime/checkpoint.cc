@@ -1,0 +1,55 @@
+// Checkpoints.
+#include "core/runtime/checkpoint.h"
+
+#include "core/base/text.h"
+#include "core/tensor/safetensors.h"
+
+namespace weft {
+
+Status save_checkpoint(Session& session, const std::string& path) {
+  WEFT_CHECK(session.initialise());
+  Store& store = *session.store();
+  std::vector<int> slots;
+  NamedTensors tensors;
+  for (const VariableInfo& variable : session.graph()->variables()) {
+    slots.push_back(store.find(variable.name));
+    tensors.emplace_back(variable.name, Tensor());
+  }
+  std::vector<Tensor> values(slots.size());
+  store.snapshot(slots, &values);
+  for (size_t i = 0; i < values.size(); ++i) tensors[i].second = std::move(values[i]);
+  return write_safetensors(path, tensors, {{"format", "weft checkpoint"}});
+}
+
+Status load_checkpoint(Session& session, const std::string& path, bool partial) {
+  if (session.closed()) return failed_precondition("this session is closed");
+  WEFT_TRY(SafetensorsFile file, SafetensorsFile::open(path));
+  const Graph& graph = *session.graph();
+  NamedTensors values;
+  for (const VariableInfo& variable : graph.variables()) {
+    int64_t at = file.find(variable.name);
+    if (at < 0 && partial) continue;
+    if (at < 0) {
+      return invalid("'", path, "' has no value for the variable '", variable.name,
+                     "'; option 'partial' sets those that it has");
+    }
+    const SafetensorsFile::Entry& entry = file.entries()[static_cast<size_t>(at)];
+    const ValueType& type = graph.type(variable.value);
+    if (entry.dtype != type.dtype || to_dims(entry.shape) != type.dims) {
+      return invalid("the variable '", variable.name, "' is ", type.text(), " in the graph but ",
+                     dtype_name(entry.dtype), shape_text(entry.shape), " in '", path, "'");
+    }
+    WEFT_TRY(Tensor value, file.tensor(at));
+    values.emplace_back(variable.name, std::move(value));
+  }
+  if (!partial && values.size() != file.entries().size()) {
+    for (const SafetensorsFile::Entry& entry : file.entries()) {
+      if (graph.find_variable(entry.name) != nullptr) continue;
+      return invalid("'", path, "' has a value for '", entry.name,
+                     "', which is no variable of the graph; option 'partial' leaves it out");
+    }
+  }
+  return session.set_variables(std::move(values));
+}
+
+}  // namespace weft

@@ -1,0 +1,17 @@
+// Checkpoints: every variable of a session's graph in a safetensors file.
+#pragma once
+
+#include <string>
+
+#include "core/runtime/session.h"
+
+namespace weft {
+
+// All variables as of one moment, those without a value yet with their initial one.
+Status save_checkpoint(Session& session, const std::string& path);
+
+// Sets every variable of the graph, all in one moment or none. The file must have the graph's variables and no others,
+// unless `partial`: then those that are in both are set.
+Status load_checkpoint(Session& session, const std::string& path, bool partial);
+
+}  // namespace weft
