@@ -165,6 +165,7 @@ class Saver {
       pbf_writer tensor(proto, 1);
       tensor.add_int32(1, static_cast<int32_t>(type.dtype));
       if (!type.has_rank) return {};
+      if (type.dims.empty()) tensor.add_message(2, "", 0);  // an empty writer would leave it out
       pbf_writer shape(tensor, 2);
       for (const Dim& dim : type.dims) {
         pbf_writer item(shape, 1);

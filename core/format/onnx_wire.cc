@@ -13,9 +13,29 @@ namespace {
 using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 
+// What is thrown, besides protozero's own, on bytes that are not the message they should be.
+struct Damaged : std::exception {};
+
+// protozero takes it for granted that a field is written as its getter reads it.
+pbf_reader& as(pbf_wire_type type, pbf_reader& reader) {
+  if (reader.wire_type() != type) throw Damaged();
+  return reader;
+}
+int64_t int64(pbf_reader& reader) { return as(pbf_wire_type::varint, reader).get_int64(); }
+int32_t int32(pbf_reader& reader) { return as(pbf_wire_type::varint, reader).get_int32(); }
+float float32(pbf_reader& reader) { return as(pbf_wire_type::fixed32, reader).get_float(); }
+double float64(pbf_reader& reader) { return as(pbf_wire_type::fixed64, reader).get_double(); }
+
 std::string_view view(pbf_reader& reader) {
-  auto data = reader.get_view();
+  auto data = as(pbf_wire_type::length_delimited, reader).get_view();
   return {data.data(), data.size()};
+}
+
+// Names and other text; all of it may come to stand in a message for people.
+std::string_view text(pbf_reader& reader) {
+  std::string_view out = view(reader);
+  if (!is_utf8(out)) throw Damaged();
+  return out;
 }
 
 pbf_reader over(std::string_view bytes) { return pbf_reader(bytes.data(), bytes.size()); }
@@ -31,15 +51,15 @@ void append(pbf_reader& reader, std::vector<Out>* out, Packed packed, Single sin
 }
 void append_floats(pbf_reader& reader, std::vector<float>* out) {
   append(
-      reader, out, [](pbf_reader& r) { return r.get_packed_float(); }, [](pbf_reader& r) { return r.get_float(); });
+      reader, out, [](pbf_reader& r) { return r.get_packed_float(); }, float32);
 }
 void append_doubles(pbf_reader& reader, std::vector<double>* out) {
   append(
-      reader, out, [](pbf_reader& r) { return r.get_packed_double(); }, [](pbf_reader& r) { return r.get_double(); });
+      reader, out, [](pbf_reader& r) { return r.get_packed_double(); }, float64);
 }
 void append_ints(pbf_reader& reader, std::vector<int64_t>* out) {
   append(
-      reader, out, [](pbf_reader& r) { return r.get_packed_int64(); }, [](pbf_reader& r) { return r.get_int64(); });
+      reader, out, [](pbf_reader& r) { return r.get_packed_int64(); }, int64);
 }
 
 std::pair<std::string_view, std::string_view> read_entry(std::string_view bytes) {
@@ -47,8 +67,8 @@ std::pair<std::string_view, std::string_view> read_entry(std::string_view bytes)
   pbf_reader reader = over(bytes);
   while (reader.next()) {
     switch (reader.tag()) {
-      case 1: out.first = view(reader); break;
-      case 2: out.second = view(reader); break;
+      case 1: out.first = text(reader); break;
+      case 2: out.second = text(reader); break;
       default: reader.skip();
     }
   }
@@ -61,10 +81,10 @@ DimWire read_dim(std::string_view bytes) {
   while (reader.next()) {
     switch (reader.tag()) {
       case 1:
-        out.value = reader.get_int64();
+        out.value = int64(reader);
         out.has_value = true;
         break;
-      case 2: out.param = view(reader); break;
+      case 2: out.param = text(reader); break;
       default: reader.skip();
     }
   }
@@ -76,7 +96,7 @@ void read_tensor_type(std::string_view bytes, ValueWire* out) {
   pbf_reader reader = over(bytes);
   while (reader.next()) {
     if (reader.tag() == 1) {
-      out->elem_type = reader.get_int32();
+      out->elem_type = int32(reader);
     } else if (reader.tag() == 2) {
       out->has_shape = true;
       out->dims.clear();
@@ -117,7 +137,7 @@ ValueWire read_value(std::string_view bytes) {
   pbf_reader reader = over(bytes);
   while (reader.next()) {
     switch (reader.tag()) {
-      case 1: out.name = view(reader); break;
+      case 1: out.name = text(reader); break;
       case 2: read_type(view(reader), &out); break;
       default: reader.skip();
     }
@@ -154,8 +174,8 @@ Result<ModelWire> read_model(std::string_view bytes) {
           pbf_reader entry = over(view(reader));
           while (entry.next()) {
             switch (entry.tag()) {
-              case 1: opset.first = view(entry); break;
-              case 2: opset.second = entry.get_int64(); break;
+              case 1: opset.first = text(entry); break;
+              case 2: opset.second = int64(entry); break;
               default: entry.skip();
             }
           }
@@ -181,7 +201,7 @@ Result<GraphWire> read_graph(std::string_view bytes) {
     while (reader.next()) {
       switch (reader.tag()) {
         case 1: out.nodes.push_back(view(reader)); break;
-        case 2: out.name = view(reader); break;
+        case 2: out.name = text(reader); break;
         case 5: out.initializers.push_back(view(reader)); break;
         case 11: out.inputs.push_back(read_value(view(reader))); break;
         case 12: out.outputs.push_back(read_value(view(reader))); break;
@@ -202,12 +222,12 @@ Result<NodeWire> read_node(std::string_view bytes) {
     pbf_reader reader = over(bytes);
     while (reader.next()) {
       switch (reader.tag()) {
-        case 1: out.inputs.push_back(view(reader)); break;
-        case 2: out.outputs.push_back(view(reader)); break;
-        case 3: out.name = view(reader); break;
-        case 4: out.op_type = view(reader); break;
+        case 1: out.inputs.push_back(text(reader)); break;
+        case 2: out.outputs.push_back(text(reader)); break;
+        case 3: out.name = text(reader); break;
+        case 4: out.op_type = text(reader); break;
         case 5: out.attributes.push_back(view(reader)); break;
-        case 7: out.domain = view(reader); break;
+        case 7: out.domain = text(reader); break;
         default: reader.skip();
       }
     }
@@ -223,18 +243,18 @@ Result<AttributeWire> read_attribute(std::string_view bytes) {
     auto note = [&](int32_t type) { seen = type; };
     while (reader.next()) {
       switch (reader.tag()) {
-        case 1: out.name = view(reader); break;
-        case 20: out.type = reader.get_int32(); break;
+        case 1: out.name = text(reader); break;
+        case 20: out.type = int32(reader); break;
         case 2:
-          out.f = reader.get_float();
+          out.f = float32(reader);
           note(kTypeFloat);
           break;
         case 3:
-          out.i = reader.get_int64();
+          out.i = int64(reader);
           note(kTypeInt);
           break;
         case 4:
-          out.s = view(reader);
+          out.s = text(reader);
           note(kTypeString);
           break;
         case 5:
@@ -254,7 +274,7 @@ Result<AttributeWire> read_attribute(std::string_view bytes) {
           note(kTypeInts);
           break;
         case 9:
-          out.strings.push_back(view(reader));
+          out.strings.push_back(text(reader));
           note(kTypeStrings);
           break;
         default: reader.skip();
@@ -272,20 +292,20 @@ Result<TensorWire> read_tensor(std::string_view bytes) {
     while (reader.next()) {
       switch (reader.tag()) {
         case 1: append_ints(reader, &out.dims); break;
-        case 2: out.data_type = reader.get_int32(); break;
+        case 2: out.data_type = int32(reader); break;
         case 4: append_floats(reader, &out.floats); break;
         case 5:
         case 7:
         case 11: append_ints(reader, &out.ints); break;
         case 6: out.strings.push_back(view(reader)); break;
-        case 8: out.name = view(reader); break;
+        case 8: out.name = text(reader); break;
         case 9:
           out.raw = view(reader);
           out.has_raw = true;
           break;
         case 10: append_doubles(reader, &out.doubles); break;
         case 13: out.external.push_back(read_entry(view(reader))); break;
-        case 14: out.data_location = reader.get_int32(); break;
+        case 14: out.data_location = int32(reader); break;
         default: reader.skip();
       }
     }

@@ -44,9 +44,7 @@ class EarlyStop {
     return waited_++ >= options.patience;
   }
 
-  Status restore(Session& session) {
-    return session.set_variables(variables_);
-  }
+  Status restore(Session& session) { return session.set_variables(variables_); }
 
  private:
   Status keep_variables(Session& session) {

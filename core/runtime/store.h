@@ -25,10 +25,10 @@ class Store {
   bool initialised(int slot) const;
 
   Result<Tensor> get(std::string_view name) const;
-  Status set(std::string_view name, Tensor value);         // copies: the caller may go on writing to its own
+  Status set(std::string_view name, Tensor value);  // copies: the caller may go on writing to its own
   Status set_all(std::vector<std::pair<std::string, Tensor>> values);  // in one moment; none if one does not fit
-  Status initialise(std::string_view name, Tensor value);  // the same, unless it has a value
-  std::vector<std::string> names() const;                  // sorted
+  Status initialise(std::string_view name, Tensor value);              // the same, unless it has a value
+  std::vector<std::string> names() const;                              // sorted
 
   // The current values of `slots`, all from one moment.
   void snapshot(const std::vector<int>& slots, std::vector<Tensor>* values) const;

@@ -121,6 +121,7 @@ IN_INTS(targets, target_count)
 IN_INTS(variables, variable_count)
 IN_INTS(metrics, metric_count)
 IN_INTS(values, count)
+IN_INTS(outputs, output_count)
 IN_INTS(ys, y_count)
 IN_INTS(xs, x_count)
 %typemap(in) (const int64_t* values, int64_t count) (std::vector<int64_t> list) {
