@@ -112,7 +112,8 @@ class Loader {
       return std::find(options_.trainable.begin(), options_.trainable.end(), key) != options_.trainable.end();
     };
     if (scopes_.size() == 1 && is_float && (wanted("*") || wanted(name))) {
-      WEFT_TRY(ValueId initial, graph.add_constant(std::move(*tensor)));
+      // A name that the graph chose itself could be one that the file has for something later.
+      WEFT_TRY(ValueId initial, graph.add_constant(std::move(*tensor), graph.unique_name(name + "/initial")));
       WEFT_TRY(ValueId variable, graph.add_variable_full(name, initial, true));
       return define(name, variable);
     }

@@ -232,11 +232,13 @@ class Saver {
       }
       std::string copy = cat(prefix, "output/", shown.size(), "/", name);
       shown.insert(copy);
-      pbf_writer node(out, 1);
-      node.add_string(1, name);
-      node.add_string(2, copy);
-      node.add_string(3, copy);
-      node.add_string(4, "Identity");
+      {
+        pbf_writer node(out, 1);  // must end before the next one begins
+        node.add_string(1, name);
+        node.add_string(2, copy);
+        node.add_string(3, copy);
+        node.add_string(4, "Identity");
+      }
       WEFT_CHECK(add_value(out, 12, graph, id, copy));
     }
     return {};

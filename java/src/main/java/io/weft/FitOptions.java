@@ -13,7 +13,7 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Sets how often the dataset is gone through.
+   * Sets how often the dataset is gone through, with the epochs before the first one counted in.
    *
    * @param epochs the number; 1 by default
    * @return this
