@@ -6,7 +6,55 @@ from collections.abc import Sequence
 
 from ._graph import Graph, Layer
 
-__all__ = ["Dense", "Dropout", "Embedding", "Flatten"]
+__all__ = ["BatchNorm", "Conv2d", "Dense", "Dropout", "Embedding", "Flatten", "LayerNorm"]
+
+
+class BatchNorm(Layer):
+    """Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance
+    and moves the running ones in every run that computes the output; otherwise uses the running ones.
+
+    Input: [batch, channels, ...].
+    Output: The shape of the input.
+
+    Attributes:
+        channels (required): Size of axis 1 of the input.
+        momentum (0.9): Weight of the old running mean and variance.
+        epsilon (1e-05): Added to the variance.
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, channels: int, momentum: float = 0.9, epsilon: float = 1e-05, dtype: str = 'f32') -> None:
+        super().__init__(graph, "BatchNorm", name, {"channels": channels, "momentum": momentum, "epsilon": epsilon, "dtype": dtype})
+
+
+class Conv2d(Layer):
+    """A convolution over images: `activation(conv(input, kernel) + bias)`.
+
+    Input: [batch, inputs, height, width].
+    Output: [batch, filters, height', width'].
+
+    Attributes:
+        inputs (required): Number of the input's channels.
+        filters (required): Number of the output's channels.
+        kernel (required): Height and width of the kernel, or one number.
+        strides ([1]): Steps along height and width, or one number.
+        pads ([0]): Zeros around the image: one number, two (height, width) or four (top, left, bottom,
+        right).
+        same (0): 1: as many zeros as keep the size at stride 1, instead of 'pads'.
+        dilations ([1]): Distances of the kernel's elements, or one number.
+        groups (1): Number of groups that the channels are divided into.
+        bias (1): 1: with a bias.
+        activation (''): "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
+        kernel_init ('glorot_uniform'): Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform,
+        he_normal or orthogonal.
+        bias_init ('zeros'): Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal
+        or orthogonal.
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+        seed (0): Key of the random initial values, together with the variable's name.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, inputs: int, filters: int, kernel: Sequence[int], strides: Sequence[int] = [1], pads: Sequence[int] = [0], same: int = 0, dilations: Sequence[int] = [1], groups: int = 1, bias: int = 1, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: str = 'f32', seed: int = 0) -> None:
+        super().__init__(graph, "Conv2d", name, {"inputs": inputs, "filters": filters, "kernel": kernel, "strides": strides, "pads": pads, "same": same, "dilations": dilations, "groups": groups, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed})
 
 
 class Dense(Layer):
@@ -76,3 +124,19 @@ class Flatten(Layer):
 
     def __init__(self, graph: Graph, name: str) -> None:
         super().__init__(graph, "Flatten", name, {})
+
+
+class LayerNorm(Layer):
+    """Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+
+    Input: [..., units].
+    Output: The shape of the input.
+
+    Attributes:
+        units (required): Size of the last axis of the input.
+        epsilon (1e-05): Added to the variance.
+        dtype ('f32'): Dtype of the variables: f32 or f64.
+    """
+
+    def __init__(self, graph: Graph, name: str, *, units: int, epsilon: float = 1e-05, dtype: str = 'f32') -> None:
+        super().__init__(graph, "LayerNorm", name, {"units": units, "epsilon": epsilon, "dtype": dtype})

@@ -13,6 +13,7 @@ __all__ = [
     "add",
     "and_",
     "average_pool",
+    "batch_normalization",
     "cast",
     "ceil",
     "clip",
@@ -37,6 +38,7 @@ __all__ = [
     "greater_or_equal",
     "identity",
     "is_nan",
+    "layer_normalization",
     "leaky_relu",
     "less",
     "less_or_equal",
@@ -178,6 +180,31 @@ def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = '
         Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
     """
     return add_node(None, "AveragePool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "count_include_pad": count_include_pad}, 1, name)
+
+
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Any:
+    """Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance
+    or, in training, those of the batch (the variance divides by the number of elements).
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+        scale: [C]. [f32, f16, f64, bf16]
+        b: [C]. [f32, f16, f64, bf16]
+        input_mean: [C], the running mean. [f32, f16, f64, bf16]
+        input_var: [C], the running variance. [f32, f16, f64, bf16]
+
+    Attributes:
+        epsilon (1e-05): Added to the variance.
+        momentum (0.9): Weight of the old running mean and variance.
+        training_mode (0): 1: use the batch's mean and variance, and give the running ones.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+        running_mean (optional): In training: `input_mean * momentum + mean * (1 - momentum)`. [f32, f16, f64,
+        bf16]
+        running_var (optional): In training: the same of the variance. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
 
 
 def cast(input: ValueLike, *, to: DTypeLike, saturate: int = 1, round_mode: str = 'up', name: str | None = None) -> Value:
@@ -563,6 +590,28 @@ def is_nan(x: ValueLike, *, name: str | None = None) -> Value:
     Has no gradient: its output is not a number.
     """
     return add_node(None, "IsNaN", [x], {}, 1, name)
+
+
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int = 1, name: str | None = None) -> Any:
+    """Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the
+    variance divides by the number of elements.
+
+    Inputs:
+        x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
+        scale: Broadcast to X. [f32, f16, f64, bf16]
+        b (optional): Broadcast to X. [f32, f16, f64, bf16]
+
+    Attributes:
+        axis (-1): First of the axes that are normalized over.
+        epsilon (1e-05): Added to the variance.
+        stash_type (1): Dtype of Mean and InvStdDev, and the least precision of their computation.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+        Mean (optional): The shape of X with 1 for the axes from `axis` on. [f32, f16, f64, bf16]
+        InvStdDev (optional): `1 / sqrt(var + epsilon)`, in the shape of Mean. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "LayerNormalization", [x, scale, b], {"axis": axis, "epsilon": epsilon, "stash_type": stash_type}, outputs, name)
 
 
 def leaky_relu(x: ValueLike, *, alpha: float = 0.01, name: str | None = None) -> Value:

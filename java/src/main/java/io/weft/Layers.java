@@ -12,6 +12,249 @@ public final class Layers {
   }
 
   /**
+   * What can be set at a BatchNorm layer.
+   */
+  public static final class BatchNormOptions {
+    private final Attrs attrs = new Attrs();
+
+    private BatchNormOptions() {}
+
+    /**
+     * Sets an attribute. Weight of the old running mean and variance. Default: 0.9.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public BatchNormOptions momentum(double value) {
+      attrs.set("momentum", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Added to the variance. Default: 1e-05.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public BatchNormOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public BatchNormOptions dtype(String value) {
+      attrs.set("dtype", value);
+      return this;
+    }
+  }
+
+  /**
+   * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
+   * the running ones in every run that computes the output; otherwise uses the running ones.
+   *
+   * <p>Input: [batch, channels, ...]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param channels size of axis 1 of the input.
+   * @return the layer
+   */
+  public Layer batchNorm(String name, long channels) {
+    return batchNorm(name, channels, options -> {});
+  }
+
+  /**
+   * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
+   * the running ones in every run that computes the output; otherwise uses the running ones.
+   *
+   * <p>Input: [batch, channels, ...]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param channels size of axis 1 of the input.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer batchNorm(String name, long channels, Consumer<BatchNormOptions> options) {
+    BatchNormOptions settings = new BatchNormOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("channels", channels);
+    return graph.layer("BatchNorm", settings.attrs, name);
+  }
+
+  /**
+   * What can be set at a Conv2d layer.
+   */
+  public static final class Conv2dOptions {
+    private final Attrs attrs = new Attrs();
+
+    private Conv2dOptions() {}
+
+    /**
+     * Sets an attribute. Steps along height and width, or one number. Default: [1].
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Zeros around the image: one number, two (height, width) or four (top, left, bottom, right).
+     * Default: [0].
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: as many zeros as keep the size at stride 1, instead of 'pads'. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions same(long value) {
+      attrs.set("same", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Distances of the kernel's elements, or one number. Default: [1].
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Number of groups that the channels are divided into. Default: 1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions groups(long value) {
+      attrs.set("groups", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: with a bias. Default: 1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions bias(long value) {
+      attrs.set("bias", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions activation(String value) {
+      attrs.set("activation", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
+     * Default: glorot_uniform.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions kernelInit(String value) {
+      attrs.set("kernel_init", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
+     * Default: zeros.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions biasInit(String value) {
+      attrs.set("bias_init", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions dtype(String value) {
+      attrs.set("dtype", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Key of the random initial values, together with the variable's name. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public Conv2dOptions seed(long value) {
+      attrs.set("seed", value);
+      return this;
+    }
+  }
+
+  /**
+   * A convolution over images: {@code activation(conv(input, kernel) + bias)}.
+   *
+   * <p>Input: [batch, inputs, height, width]. Output: [batch, filters, height', width'].
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param inputs number of the input's channels.
+   * @param filters number of the output's channels.
+   * @param kernel height and width of the kernel, or one number.
+   * @return the layer
+   */
+  public Layer conv2d(String name, long inputs, long filters, long[] kernel) {
+    return conv2d(name, inputs, filters, kernel, options -> {});
+  }
+
+  /**
+   * A convolution over images: {@code activation(conv(input, kernel) + bias)}.
+   *
+   * <p>Input: [batch, inputs, height, width]. Output: [batch, filters, height', width'].
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param inputs number of the input's channels.
+   * @param filters number of the output's channels.
+   * @param kernel height and width of the kernel, or one number.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer conv2d(String name, long inputs, long filters, long[] kernel, Consumer<Conv2dOptions> options) {
+    Conv2dOptions settings = new Conv2dOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("inputs", inputs);
+    settings.attrs.set("filters", filters);
+    settings.attrs.set("kernel", kernel);
+    return graph.layer("Conv2d", settings.attrs, name);
+  }
+
+  /**
    * What can be set at a Dense layer.
    */
   public static final class DenseOptions {
@@ -268,5 +511,66 @@ public final class Layers {
   public Layer flatten(String name) {
     Attrs attrs = new Attrs();
     return graph.layer("Flatten", attrs, name);
+  }
+
+  /**
+   * What can be set at a LayerNorm layer.
+   */
+  public static final class LayerNormOptions {
+    private final Attrs attrs = new Attrs();
+
+    private LayerNormOptions() {}
+
+    /**
+     * Sets an attribute. Added to the variance. Default: 1e-05.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public LayerNormOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public LayerNormOptions dtype(String value) {
+      attrs.set("dtype", value);
+      return this;
+    }
+  }
+
+  /**
+   * Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+   *
+   * <p>Input: [..., units]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param units size of the last axis of the input.
+   * @return the layer
+   */
+  public Layer layerNorm(String name, long units) {
+    return layerNorm(name, units, options -> {});
+  }
+
+  /**
+   * Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+   *
+   * <p>Input: [..., units]. Output: The shape of the input.
+   *
+   * @param name the layer's name, with which the names of its variables begin
+   * @param units size of the last axis of the input.
+   * @param options sets the rest
+   * @return the layer
+   */
+  public Layer layerNorm(String name, long units, Consumer<LayerNormOptions> options) {
+    LayerNormOptions settings = new LayerNormOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("units", units);
+    return graph.layer("LayerNorm", settings.attrs, name);
   }
 }

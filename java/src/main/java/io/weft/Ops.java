@@ -226,6 +226,167 @@ public final class Ops {
   }
 
   /**
+   * What can be set at BatchNormalization.
+   */
+  public static final class BatchNormalizationOptions extends NodeOptions {
+    private BatchNormalizationOptions() {}
+
+    /**
+     * Sets an attribute. Added to the variance. Default: 1e-05.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public BatchNormalizationOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Weight of the old running mean and variance. Default: 0.9.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public BatchNormalizationOptions momentum(double value) {
+      attrs.set("momentum", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: use the batch's mean and variance, and give the running ones. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public BatchNormalizationOptions trainingMode(long value) {
+      attrs.set("training_mode", value);
+      return this;
+    }
+
+    @Override
+    public BatchNormalizationOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of BatchNormalization.
+   *
+   * @param y the shape of X.
+   * @param runningMean in training: {@code input_mean * momentum + mean * (1 - momentum)}.
+   * @param runningVar in training: the same of the variance.
+   */
+  public record BatchNormalizationOutputs(Value y, Value runningMean, Value runningVar) {}
+
+  /**
+   * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
+   * in training, those of the batch (the variance divides by the number of elements).
+   *
+   * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
+   * bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param b [C].
+   * @param inputMean [C], the running mean.
+   * @param inputVar [C], the running variance.
+   * @return the shape of X.
+   */
+  public Value batchNormalization(Value x, Value scale, Value b, Value inputMean, Value inputVar) {
+    return batchNormalization(x, scale, b, inputMean, inputVar, options -> {});
+  }
+
+  /**
+   * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
+   * in training, those of the batch (the variance divides by the number of elements).
+   *
+   * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
+   * bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param b [C].
+   * @param inputMean [C], the running mean.
+   * @param inputVar [C], the running variance.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value batchNormalization(
+      Value x,
+      Value scale,
+      Value b,
+      Value inputMean,
+      Value inputVar,
+      Consumer<BatchNormalizationOptions> options) {
+    BatchNormalizationOptions settings = new BatchNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    Check.notNull(b, "b");
+    Check.notNull(inputMean, "inputMean");
+    Check.notNull(inputVar, "inputVar");
+    return add("BatchNormalization", Arrays.<Value>asList(x, scale, b, inputMean, inputVar), settings, 1).get(0);
+  }
+
+  /**
+   * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
+   * in training, those of the batch (the variance divides by the number of elements).
+   *
+   * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
+   * bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param b [C].
+   * @param inputMean [C], the running mean.
+   * @param inputVar [C], the running variance.
+   * @return all outputs
+   */
+  public BatchNormalizationOutputs batchNormalizationOutputs(
+      Value x,
+      Value scale,
+      Value b,
+      Value inputMean,
+      Value inputVar) {
+    return batchNormalizationOutputs(x, scale, b, inputMean, inputVar, options -> {});
+  }
+
+  /**
+   * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
+   * in training, those of the batch (the variance divides by the number of elements).
+   *
+   * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
+   * bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param b [C].
+   * @param inputMean [C], the running mean.
+   * @param inputVar [C], the running variance.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public BatchNormalizationOutputs batchNormalizationOutputs(
+      Value x,
+      Value scale,
+      Value b,
+      Value inputMean,
+      Value inputVar,
+      Consumer<BatchNormalizationOptions> options) {
+    BatchNormalizationOptions settings = new BatchNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    Check.notNull(b, "b");
+    Check.notNull(inputMean, "inputMean");
+    Check.notNull(inputVar, "inputVar");
+    List<Value> made = add("BatchNormalization", Arrays.<Value>asList(x, scale, b, inputMean, inputVar), settings, 3);
+    return new BatchNormalizationOutputs(made.get(0), made.get(1), made.get(2));
+  }
+
+  /**
    * What can be set at Cast.
    */
   public static final class CastOptions extends NodeOptions {
@@ -1421,6 +1582,144 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("IsNaN", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at LayerNormalization.
+   */
+  public static final class LayerNormalizationOptions extends NodeOptions {
+    private Value b;
+
+    private LayerNormalizationOptions() {}
+
+    /**
+     * Gives an optional input. Broadcast to X.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LayerNormalizationOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * Sets an attribute. First of the axes that are normalized over. Default: -1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public LayerNormalizationOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Added to the variance. Default: 1e-05.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public LayerNormalizationOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public LayerNormalizationOptions stashType(long value) {
+      attrs.set("stash_type", value);
+      return this;
+    }
+
+    @Override
+    public LayerNormalizationOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of LayerNormalization.
+   *
+   * @param y the shape of X.
+   * @param mean the shape of X with 1 for the axes from {@code axis} on.
+   * @param invStdDev {@code 1 / sqrt(var + epsilon)}, in the shape of Mean.
+   */
+  public record LayerNormalizationOutputs(Value y, Value mean, Value invStdDev) {}
+
+  /**
+   * Normalizes over the axes from {@code axis} on: {@code (X - mean) / sqrt(var + epsilon) * Scale + B}, where the
+   * variance divides by the number of elements.
+   *
+   * <p>Operator LayerNormalization. Element types: T: f32, f16, f64, bf16, U: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @return the shape of X.
+   */
+  public Value layerNormalization(Value x, Value scale) {
+    return layerNormalization(x, scale, options -> {});
+  }
+
+  /**
+   * Normalizes over the axes from {@code axis} on: {@code (X - mean) / sqrt(var + epsilon) * Scale + B}, where the
+   * variance divides by the number of elements.
+   *
+   * <p>Operator LayerNormalization. Element types: T: f32, f16, f64, bf16, U: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value layerNormalization(Value x, Value scale, Consumer<LayerNormalizationOptions> options) {
+    LayerNormalizationOptions settings = new LayerNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    return add("LayerNormalization", Arrays.<Value>asList(x, scale, settings.b), settings, 1).get(0);
+  }
+
+  /**
+   * Normalizes over the axes from {@code axis} on: {@code (X - mean) / sqrt(var + epsilon) * Scale + B}, where the
+   * variance divides by the number of elements.
+   *
+   * <p>Operator LayerNormalization. Element types: T: f32, f16, f64, bf16, U: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @return all outputs
+   */
+  public LayerNormalizationOutputs layerNormalizationOutputs(Value x, Value scale) {
+    return layerNormalizationOutputs(x, scale, options -> {});
+  }
+
+  /**
+   * Normalizes over the axes from {@code axis} on: {@code (X - mean) / sqrt(var + epsilon) * Scale + B}, where the
+   * variance divides by the number of elements.
+   *
+   * <p>Operator LayerNormalization. Element types: T: f32, f16, f64, bf16, U: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public LayerNormalizationOutputs layerNormalizationOutputs(
+      Value x,
+      Value scale,
+      Consumer<LayerNormalizationOptions> options) {
+    LayerNormalizationOptions settings = new LayerNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    List<Value> made = add("LayerNormalization", Arrays.<Value>asList(x, scale, settings.b), settings, 3);
+    return new LayerNormalizationOutputs(made.get(0), made.get(1), made.get(2));
   }
 
   /**
