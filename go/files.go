@@ -1,0 +1,185 @@
+// Models, checkpoints and tensors in files.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"unsafe"
+)
+
+// SaveOptions are for Graph.Save; the zero value is the default of each.
+type SaveOptions struct {
+	Outputs  []Value  // what the file computes; nil: what SetOutputs said
+	Session  *Session // whose values the variables get; nil: their initial ones
+	Training bool     // keep variables, assignments and every other node, to go on training
+	Weights  string   // name of a safetensors file to write beside the model for the large tensors; "": none
+}
+
+// Save writes the graph as an ONNX file. A failure leaves the file as it was. At most one options may be given.
+func (g *Graph) Save(path string, o ...SaveOptions) error {
+	choice, err := only(o)
+	if err != nil {
+		return err
+	}
+	if err := g.Err(); err != nil {
+		return err
+	}
+	opts := newOptions("save").flag("training", choice.Training).text("weights", choice.Weights)
+	defer opts.free()
+	if opts.err != nil {
+		return opts.err
+	}
+	outputs, err := g.idsOf(choice.Outputs, false)
+	if err != nil {
+		return err
+	}
+	var session *C.weft_session
+	if choice.Session != nil {
+		if session, err = choice.Session.use(); err != nil {
+			return err
+		}
+		defer choice.Session.handle.release()
+	}
+	return g.look(func(graph *C.weft_graph) *C.weft_status {
+		cpath := C.CString(path)
+		defer freeString(cpath)
+		return C.wg_graph_save(graph, unsafe.SliceData(outputs), C.int32_t(len(outputs)), session, cpath, opts.pointer)
+	})
+}
+
+// LoadOptions are for LoadGraph; the zero value is the default of each.
+type LoadOptions struct {
+	Trainable []string // names of the weights to be trained; {"all"}: all of floating point; nil: none
+	Map       bool     // external weights are mapped, not read; their file must not be made shorter
+}
+
+func (o LoadOptions) options() *options {
+	return newOptions("load").text("trainable", strings.Join(o.Trainable, ",")).flag("map", o.Map)
+}
+
+// LoadGraph reads an ONNX file. At most one options may be given.
+func LoadGraph(path string, o ...LoadOptions) (*Graph, error) {
+	return loadGraph(o, func(opts *C.weft_options, out **C.weft_graph) *C.weft_status {
+		cpath := C.CString(path)
+		defer freeString(cpath)
+		return C.wg_graph_load(cpath, opts, out)
+	})
+}
+
+// LoadGraphBytes reads an ONNX file from memory, such as an embedded one; external weights are looked for in folder.
+func LoadGraphBytes(data []byte, folder string, o ...LoadOptions) (*Graph, error) {
+	return loadGraph(o, func(opts *C.weft_options, out **C.weft_graph) *C.weft_status {
+		cfolder := cString(folder)
+		defer freeString(cfolder)
+		return C.wg_graph_load_bytes(unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), cfolder, opts, out)
+	})
+}
+
+func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.weft_status) (*Graph, error) {
+	o, err := only(list)
+	if err != nil {
+		return nil, err
+	}
+	opts := o.options()
+	defer opts.free()
+	if opts.err != nil {
+		return nil, opts.err
+	}
+	var out *C.weft_graph
+	if err := check(f(opts.pointer, &out)); err != nil {
+		return nil, err
+	}
+	return newGraph(out, &builder{}), nil
+}
+
+// Save writes a checkpoint: every variable, with the state of optimizers and random numbers. A failure leaves the file as
+// it was.
+func (s *Session) Save(path string) error {
+	return s.call(func(session *C.weft_session) *C.weft_status {
+		cpath := C.CString(path)
+		defer freeString(cpath)
+		return C.wg_session_save(session, cpath)
+	})
+}
+
+// Load sets every variable from a checkpoint, or none if file and graph do not fit.
+func (s *Session) Load(path string) error { return s.loadFrom(path, false) }
+
+// LoadPartial sets the variables that are both in the checkpoint and in the graph.
+func (s *Session) LoadPartial(path string) error { return s.loadFrom(path, true) }
+
+func (s *Session) loadFrom(path string, partial bool) error {
+	opts := newOptions("load").flag("partial", partial)
+	defer opts.free()
+	if opts.err != nil {
+		return opts.err
+	}
+	return s.call(func(session *C.weft_session) *C.weft_status {
+		cpath := C.CString(path)
+		defer freeString(cpath)
+		return C.wg_session_load(session, cpath, opts.pointer)
+	})
+}
+
+// LoadTensors reads the tensors of a .safetensors, .npy (one, "data") or .csv file (a matrix, "data").
+func LoadTensors(path string) (map[string]*Tensor, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	cpath := C.CString(path)
+	defer freeString(cpath)
+	var list *C.weft_tensors
+	if err := check(C.wg_tensors_load(cpath, nil, &list)); err != nil {
+		return nil, err
+	}
+	defer C.wg_tensors_free(list)
+	tensors := make(map[string]*Tensor)
+	for i := range C.wg_tensors_count(list) {
+		var out *C.weft_tensor
+		if err := check(C.wg_tensors_at(list, i, &out)); err != nil {
+			closeAll(slices.Collect(maps.Values(tensors)))
+			return nil, err
+		}
+		tensors[C.GoString(C.wg_tensors_name(list, i))] = newTensor(out)
+	}
+	return tensors, nil
+}
+
+// SaveTensors writes a safetensors file. A failure leaves the file as it was.
+func SaveTensors(path string, tensors map[string]*Tensor) error {
+	if err := load(); err != nil {
+		return err
+	}
+	var list *C.weft_tensors
+	if err := check(C.wg_tensors_new(&list)); err != nil {
+		return err
+	}
+	defer C.wg_tensors_free(list)
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		if err := addTensor(list, name, tensors[name]); err != nil {
+			return err
+		}
+	}
+	cpath := C.CString(path)
+	defer freeString(cpath)
+	return check(C.wg_tensors_save(list, cpath))
+}
+
+func addTensor(list *C.weft_tensors, name string, t *Tensor) error {
+	pointer, err := t.use()
+	if err != nil {
+		return err
+	}
+	defer t.handle.release()
+	cname := C.CString(name)
+	defer freeString(cname)
+	return check(C.wg_tensors_set(list, cname, pointer))
+}

@@ -1,0 +1,3 @@
+module github.com/weft-ml/weft/go
+
+go 1.24

@@ -1,0 +1,274 @@
+// Tests of graphs.
+
+package weft_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	weft "github.com/weft-ml/weft/go"
+	"github.com/weft-ml/weft/go/ops"
+)
+
+func TestValuesKnowThemselves(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, "batch", 3)
+	y := x.MatMul(g.Constant([][]float32{{1, 2}, {3, 4}, {5, 6}})).Named("y")
+	if err := g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if y.Name() != "y" || y.DType() != weft.F32 || !slices.Equal(y.Dims(), []int64{-1, 2}) || y.Shape() != "[batch, 2]" {
+		t.Errorf("got %v %v", y, y.Dims())
+	}
+	if y.String() != "y f32[batch, 2]" {
+		t.Errorf("got %v", y)
+	}
+	found := must[weft.Value](t)(g.Find("y"))
+	if found != y {
+		t.Errorf("found %v", found)
+	}
+	if _, err := g.Find("z"); !errors.Is(err, weft.NotFound) {
+		t.Errorf("got %v", err)
+	}
+	if inputs := g.Inputs(); len(inputs) != 1 || inputs[0] != x {
+		t.Errorf("got %v", inputs)
+	}
+	g.SetOutputs(y)
+	if outputs := g.Outputs(); len(outputs) != 1 || outputs[0] != y {
+		t.Errorf("got %v", outputs)
+	}
+	if text := must[string](t)(g.Text()); !strings.Contains(text, "MatMul") {
+		t.Errorf("got %v", text)
+	}
+	if dot := must[string](t)(g.Dot()); !strings.Contains(dot, "digraph") {
+		t.Errorf("got %v", dot)
+	}
+	if g.NodeCount() == 0 {
+		t.Error("there are no nodes")
+	}
+}
+
+func TestOpenRank(t *testing.T) {
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, weft.AnyRank)
+	if x.Dims() != nil || x.Shape() != "[...]" {
+		t.Errorf("got %v", x)
+	}
+	if scalar := g.Input("y", weft.F32); len(scalar.Dims()) != 0 || scalar.Shape() != "[]" {
+		t.Errorf("got %v", scalar)
+	}
+}
+
+// line is the caller's, as errors give it.
+func line(offset int) string {
+	_, file, number, _ := runtime.Caller(1)
+	return fmt.Sprintf("%s:%d", file, number+offset)
+}
+
+func TestFirstErrorStaysWithItsLine(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 2, 3)
+	want := line(1)
+	bad := x.MatMul(g.Constant([]float32{1, 2})).Named("bad")
+	later := bad.Relu().Add(x).Named("x")
+	var e *weft.Error
+	if !errors.As(g.Err(), &e) {
+		t.Fatalf("got %v", g.Err())
+	}
+	if e.Code != weft.InvalidArgument || e.Op != "MatMul" || e.Origin != want {
+		t.Errorf("got %v with %q, want the line %s", e, e.Origin, want)
+	}
+	if !later.IsNone() || !bad.IsNone() || x.IsNone() {
+		t.Errorf("got %v and %v", bad, later)
+	}
+	if _, err := weft.NewSession(g); !errors.Is(err, weft.InvalidArgument) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := g.Text(); err == nil {
+		t.Error("a graph with an error has a text")
+	}
+}
+
+func TestErrorsOfGeneratedFunctionsHaveTheLine(t *testing.T) {
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 2, 3)
+	want := line(1)
+	ops.Conv(x, x)
+	var e *weft.Error
+	if !errors.As(g.Err(), &e) || e.Origin != want || e.Op != "Conv" {
+		t.Errorf("got %v, want the line %s", g.Err(), want)
+	}
+}
+
+func TestMisusedValues(t *testing.T) {
+	noLeaks(t)
+	cases := map[string]func(g *weft.Graph, x weft.Value){
+		"none":            func(g *weft.Graph, x weft.Value) { x.Add(weft.Value{}) },
+		"unknown op":      func(g *weft.Graph, x weft.Value) { g.Add("Mat", []weft.Value{x}, nil, 1) },
+		"unknown attr":    func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, weft.Attrs{"a": 1}, 1) },
+		"strange attr":    func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, weft.Attrs{"a": 'x'}, 1) },
+		"negative count":  func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, nil, -1) },
+		"strange dim":     func(g *weft.Graph, x weft.Value) { g.Input("y", weft.F32, 1.5) },
+		"two ranks":       func(g *weft.Graph, x weft.Value) { g.Input("y", weft.F32, weft.AnyRank, 2) },
+		"no dtype":        func(g *weft.Graph, x weft.Value) { g.Input("y", 0, 2) },
+		"same name":       func(g *weft.Graph, x weft.Value) { g.Input("x", weft.F32, 2) },
+		"taken name":      func(g *weft.Graph, x weft.Value) { x.Relu().Named("x") },
+		"constant":        func(g *weft.Graph, x weft.Value) { g.Constant(struct{}{}) },
+		"ragged":          func(g *weft.Graph, x weft.Value) { g.Constant([][]float32{{1}, {1, 2}}) },
+		"nil":             func(g *weft.Graph, x weft.Value) { g.Constant(nil) },
+		"nil tensor":      func(g *weft.Graph, x weft.Value) { g.Constant((*weft.Tensor)(nil)) },
+		"closed tensor":   func(g *weft.Graph, x weft.Value) { c, _ := weft.TensorOf(1.0); c.Close(); g.Constant(c) },
+		"nil attr":        func(g *weft.Graph, x weft.Value) { x.Cast(0) },
+		"attach":          func(g *weft.Graph, x weft.Value) { g.Attach(x, x) },
+		"gradient":        func(g *weft.Graph, x weft.Value) { g.Gradients(x, weft.Value{}) },
+		"weights":         func(g *weft.Graph, x weft.Value) { g.WeightedGradients([]weft.Value{x}, []weft.Value{x, x}, x) },
+		"scope":           func(g *weft.Graph, x weft.Value) { g.Scope("", func() {}) },
+		"two options":     func(g *weft.Graph, x weft.Value) { ops.Elu(x, ops.EluOptions{}, ops.EluOptions{}) },
+		"layer kind":      func(g *weft.Graph, x weft.Value) { weft.NewLayer(g, "Dens", "d", nil).Call(x, true) },
+		"no loss":         func(g *weft.Graph, x weft.Value) { weft.Adam{}.Minimize(x) },
+		"failed branch":   func(g *weft.Graph, x weft.Value) { g.If(x, nil, nil) },
+		"outputs":         func(g *weft.Graph, x weft.Value) { g.SetOutputs(weft.Value{}) },
+		"host call":       func(g *weft.Graph, x weft.Value) { g.HostCall(weft.HostCall{}, x) },
+		"host call shape": func(g *weft.Graph, x weft.Value) { hostCallOf(g, 1.5) },
+	}
+	for name, misuse := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := newGraph(t)
+			x := g.Input("x", weft.F32, 2, 3)
+			misuse(g, x)
+			var e *weft.Error
+			if !errors.As(g.Err(), &e) || e.Message == "" {
+				t.Fatalf("got %v", g.Err())
+			}
+			if !strings.Contains(e.Origin, filepath.Base("graph_test.go")) {
+				t.Errorf("the origin of %v is %q", e, e.Origin)
+			}
+		})
+	}
+}
+
+func hostCallOf(g *weft.Graph, dim any) {
+	g.HostCall(weft.HostCall{Name: "f", Outputs: []weft.HostOutput{{DType: weft.F32, Dims: []any{dim}}}})
+}
+
+func TestValuesOfAnotherGraph(t *testing.T) {
+	noLeaks(t)
+	a, b := newGraph(t), newGraph(t)
+	x, y := a.Input("x", weft.F32, 2), b.Input("y", weft.F32, 2)
+	x.Add(y)
+	if err := a.Err(); !errors.Is(err, weft.InvalidArgument) || !strings.Contains(err.Error(), "another graph") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNilAndClosedGraphs(t *testing.T) {
+	noLeaks(t)
+	var none *weft.Graph
+	none.Scope("s", func() {})
+	none.SetOutputs()
+	if !none.Input("x", weft.F32).IsNone() || !none.Constant(1).IsNone() || none.Inputs() != nil || none.If(weft.Value{}, nil, nil) != nil {
+		t.Error("a nil graph has values")
+	}
+	if none.Err() == nil || none.Close() != nil {
+		t.Error("a nil graph is good")
+	}
+	g := weft.NewGraph()
+	x := g.Input("x", weft.F32, 2)
+	g.Close()
+	g.Close()
+	if x.Name() != "" || x.Dims() != nil {
+		t.Error("a value of a closed graph has a name")
+	}
+	x.Relu()
+	if !errors.Is(g.Err(), weft.ErrClosed) || !errors.Is(g.Err(), weft.FailedPrecondition) {
+		t.Errorf("got %v", g.Err())
+	}
+	var v weft.Value
+	if v.Relu().Graph().Err() == nil || v.Named("x").Graph().Err() == nil || v.Reshape(1).Graph().Err() == nil {
+		t.Error("operators of no value are good")
+	}
+}
+
+func TestScopes(t *testing.T) {
+	g := newGraph(t)
+	var v weft.Value
+	g.Scope("outer", func() {
+		g.Scope("inner", func() { v = g.Variable("v", float32(1), true) })
+	})
+	w := g.Variable("w", float32(1), false)
+	if err := g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if v.Name() != "outer/inner/v" || w.Name() != "w" || len(g.Variables()) != 2 {
+		t.Errorf("got %v and %v", v, w)
+	}
+}
+
+func TestIf(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x, positive := g.Input("x", weft.F32, 2), g.Input("positive", weft.Bool)
+	out := g.If(positive,
+		func() []weft.Value { return []weft.Value{x.Mul(g.Constant(float32(2)))} },
+		func() []weft.Value { return []weft.Value{x.Neg()} })
+	y := out[0].Add(g.Constant(float32(1)))
+	s := newSession(t, g)
+	in, yes, no := tensor[float32](t, []int64{2}, 3, 4), tensor(t, nil, true), tensor(t, nil, false)
+	wantData(t, fetch[float32](t, s, weft.Feeds{x: in, positive: yes}, y), 7, 9)
+	wantData(t, fetch[float32](t, s, weft.Feeds{x: in, positive: no}, y), -2, -3)
+}
+
+func TestGradients(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x, z := g.Input("x", weft.F32, 3), g.Input("z", weft.F32)
+	dx := g.Gradients(x.Mul(x).Sum(), x, z)
+	if !dx[1].IsNone() {
+		t.Errorf("got %v", dx[1])
+	}
+	weighted := g.WeightedGradients([]weft.Value{x.Mul(x)}, []weft.Value{g.Constant([]float32{1, 0, 10})}, x)
+	s := newSession(t, g)
+	feeds := weft.Feeds{x: tensor[float32](t, []int64{3}, 1, 2, 3)}
+	wantData(t, fetch[float32](t, s, feeds, dx[0]), 2, 4, 6)
+	wantData(t, fetch[float32](t, s, feeds, weighted[0]), 2, 0, 60)
+}
+
+func TestVariablesAndAssign(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	count := g.Variable("count", float32(1), false)
+	next := ops.Assign(count, count.Add(g.Constant(float32(2))))
+	plain := count.Mul(g.Constant(float32(10)))
+	s := newSession(t, g)
+	for i := range 3 {
+		wantData(t, fetch[float32](t, s, nil, next), float32(2*i+3))
+	}
+	g.Attach(plain, next)
+	wantData(t, fetch[float32](t, s, nil, plain), 70)
+	got := must[*weft.Tensor](t)(s.Get("count"))
+	defer got.Close()
+	wantData(t, must[[]float32](t)(weft.Data[float32](got)), 9)
+	if err := s.Set("count", tensor[float32](t, nil, 5)); err != nil {
+		t.Fatal(err)
+	}
+	wantData(t, fetch[float32](t, s, nil, next), 7)
+}
+
+func TestOptionalOutputs(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 1, 1, 4)
+	var indices weft.Value
+	y := ops.MaxPool(x, []int64{2}, ops.MaxPoolOptions{Strides: []int64{2}, IndicesOutput: &indices})
+	s := newSession(t, g)
+	feeds := weft.Feeds{x: tensor[float32](t, []int64{1, 1, 4}, 1, 5, 7, 2)}
+	wantData(t, fetch[float32](t, s, feeds, y), 5, 7)
+	wantData(t, fetch[int64](t, s, feeds, indices), 1, 2)
+}

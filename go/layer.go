@@ -1,0 +1,89 @@
+// Layers: variables made once.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
+
+import "unsafe"
+
+// Layer is variables made once, to be used as often as needed. NewDense and its like make them.
+type Layer struct {
+	handle *handle
+	graph  *Graph
+}
+
+func freeLayer(pointer unsafe.Pointer) { C.wg_layer_free((*C.weft_layer)(pointer)) }
+
+// NewLayer makes a layer of any kind, and its variables, named "name/kernel" and so on. An error stays with the graph.
+func NewLayer(g *Graph, kind, name string, attrs Attrs) *Layer {
+	if g == nil {
+		return &Layer{graph: brokenGraph(nilError("the graph"))}
+	}
+	layer := &Layer{graph: g}
+	g.build(func(graph *C.weft_graph, origin *C.char) error {
+		list, err := attrs.make()
+		if err != nil {
+			return err
+		}
+		if list != nil {
+			defer C.wg_attrs_free(list)
+		}
+		ckind, cname := C.CString(kind), C.CString(name)
+		defer freeString(ckind)
+		defer freeString(cname)
+		var out *C.weft_layer
+		if err := check(C.wg_layer_new(graph, ckind, list, cname, origin, &out)); err != nil {
+			return err
+		}
+		layer.handle = newHandle(unsafe.Pointer(out), freeLayer)
+		guard(layer, layer.handle)
+		return nil
+	})
+	return layer
+}
+
+// Call adds one use of the layer. In training, dropout drops, and batch normalization uses the batch and moves its
+// running averages. Train by the loss of values made in training, and predict by values that are not.
+func (l *Layer) Call(x Value, training bool) Value {
+	if l == nil {
+		return Value{graph: brokenGraph(nilError("the layer"))}
+	}
+	return l.graph.value(func(_ *C.weft_graph, origin *C.char, out *C.int64_t) error {
+		in, err := l.graph.idOf(x)
+		if err != nil {
+			return err
+		}
+		if l.handle == nil || !l.handle.acquire() {
+			return closedError("the layer")
+		}
+		defer l.handle.release()
+		layer := (*C.weft_layer)(l.handle.pointer)
+		return check(C.wg_layer_call(layer, &in, 1, C.int32_t(number(training)), origin, out, 1))
+	})
+}
+
+// Variables are the variables of the layer; nil after an error.
+func (l *Layer) Variables() []Value {
+	if l == nil || l.handle == nil || !l.handle.acquire() {
+		return nil
+	}
+	defer l.handle.release()
+	layer := (*C.weft_layer)(l.handle.pointer)
+	values := make([]Value, C.wg_layer_variable_count(layer))
+	for i := range values {
+		values[i] = Value{graph: l.graph, id: int64(C.wg_layer_variable(layer, C.int32_t(i)))}
+	}
+	return values
+}
+
+// Close lets the layer go; what it added to the graph stays. It may be called again.
+func (l *Layer) Close() error {
+	if l != nil && l.handle != nil {
+		l.handle.close()
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+// Training over datasets, evaluating and predicting.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
+
+import (
+	"context"
+	"runtime/cgo"
+	"time"
+	"unsafe"
+)
+
+// FitOptions are for Fit; the zero value is the default of each.
+type FitOptions struct {
+	Epochs     int      // 0: 1
+	BatchSize  int      // 0: 32
+	Metrics    []Value  // scalars to average over the rows, such as the loss
+	Validation *Dataset // what ValidationMetrics are averaged over after every epoch
+	// ValidationMetrics are in the history with "val_" before their names. nil: Metrics.
+	ValidationMetrics []Value
+	FirstEpoch        int // where a training that is resumed goes on
+	InOrder           bool
+	Seed              int64 // of the order of the rows
+	DropLast          bool  // no last batch that is shorter
+	Timeout           time.Duration
+
+	StopMetric   string // training ends when this metric of the history makes no progress; "": never
+	StopPatience int    // epochs without progress to bear
+	StopMinDelta float64
+	StopMode     string // "min" or "max"; "": min
+	RestoreBest  bool   // put the variables of the best epoch back
+
+	// Callback is called after every batch, with the averages so far in the epoch, and after every epoch. An error
+	// ends Fit with it.
+	Callback func(*FitEvent) error
+}
+
+// FitEvent is what a callback of Fit is told.
+type FitEvent struct {
+	EpochEnd   bool // a whole epoch, not a batch
+	Epoch      int  // from 0
+	Batch      int  // from 0
+	BatchCount int
+	Metrics    []float64 // valid until the callback returns
+	Stop       bool      // to be set: ends the training well after this step
+}
+
+// History is the metrics of each epoch of a training.
+type History struct {
+	Names   []string
+	Epochs  [][]float64 // the averages of each epoch, in the order of Names
+	Stopped bool        // the training ended before its last epoch
+}
+
+// Metric is what a metric was in each epoch; nil if there is none of that name.
+func (h *History) Metric(name string) []float64 {
+	for i, known := range h.Names {
+		if known == name {
+			values := make([]float64, len(h.Epochs))
+			for e, epoch := range h.Epochs {
+				values[e] = epoch[i]
+			}
+			return values
+		}
+	}
+	return nil
+}
+
+// fitRun is what Fit, Evaluate and Predict have in common.
+type fitRun struct {
+	session *C.weft_session
+	dataset *C.weft_dataset
+	feeds   []C.int64_t
+	control *control
+	end     func()
+}
+
+func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value, timeout time.Duration) (*fitRun, error) {
+	session, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	dataset, err := d.use()
+	if err != nil {
+		s.handle.release()
+		return nil, err
+	}
+	r := &fitRun{session: session, dataset: dataset}
+	r.end = func() {
+		r.control.end()
+		d.handle.release()
+		s.handle.release()
+	}
+	r.feeds, err = s.idsOf(feeds, true)
+	if err == nil {
+		r.control, err = newControl(ctx, "fit", timeout, nil)
+	}
+	if err != nil {
+		r.end()
+		return nil, err
+	}
+	return r, nil
+}
+
+//export weftGoFit
+func weftGoFit(user C.uintptr_t, event C.int32_t, epoch, batch, batchCount C.int64_t, metrics *C.double,
+	metricCount C.int32_t, stop *C.int32_t) *C.weft_status {
+	callback := cgo.Handle(user).Value().(func(*FitEvent) error)
+	e := FitEvent{EpochEnd: event == 1, Epoch: int(epoch), Batch: int(batch), BatchCount: int(batchCount),
+		Metrics: unsafe.Slice((*float64)(unsafe.Pointer(metrics)), int(metricCount))}
+	if err := guarded(func() error { return callback(&e) }); err != nil {
+		return statusOf(err)
+	}
+	*stop = C.int32_t(number(e.Stop))
+	return nil
+}
+
+// Fit trains: every batch of the dataset is one run of target, an optimizer's step. Tensor i of the dataset is fed to
+// feeds[i]; weft.Value{} leaves it out. After an error the variables are as the last finished step left them.
+func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, target Value, o FitOptions) (*History, error) {
+	r, err := s.beginFit(ctx, d, feeds, o.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	defer r.end()
+	metrics, err := s.idsOf(o.Metrics, false)
+	if err != nil {
+		return nil, err
+	}
+	step, err := s.idsOf([]Value{target}, false)
+	if err != nil {
+		return nil, err
+	}
+	opts := r.control.opts
+	opts.int("epochs", int64(o.Epochs)).int("batch_size", int64(o.BatchSize)).int("first_epoch", int64(o.FirstEpoch)).
+		always("shuffle", number(!o.InOrder)).int("seed", o.Seed).flag("drop_last", o.DropLast).
+		text("stop_metric", o.StopMetric).int("stop_patience", int64(o.StopPatience)).
+		float("stop_min_delta", o.StopMinDelta).text("stop_mode", o.StopMode).flag("restore_best", o.RestoreBest)
+	if o.Validation != nil {
+		s.setValidation(opts, o)
+	}
+	if o.Callback != nil && opts.err == nil {
+		user := C.uintptr_t(cgo.NewHandle(o.Callback))
+		opts.err = check(C.wg_options_set_callback(opts.pointer, C.wg_fit, user, C.wg_drop))
+	}
+	if opts.err != nil {
+		return nil, opts.err
+	}
+	var out *C.weft_history
+	status := C.wg_session_fit(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)), step[0],
+		unsafe.SliceData(metrics), C.int32_t(len(metrics)), opts.pointer, &out)
+	if err := checkRun(ctx, status); err != nil {
+		return nil, err
+	}
+	return takeHistory(out), nil
+}
+
+func (s *Session) setValidation(opts *options, o FitOptions) {
+	if opts.err != nil {
+		return
+	}
+	chosen := o.ValidationMetrics
+	if chosen == nil {
+		chosen = o.Metrics
+	}
+	metrics, err := s.idsOf(chosen, false)
+	if err != nil {
+		opts.err = err
+		return
+	}
+	dataset, err := o.Validation.use()
+	if err != nil {
+		opts.err = err
+		return
+	}
+	defer o.Validation.handle.release()
+	opts.err = check(C.wg_options_set_validation(opts.pointer, dataset, unsafe.SliceData(metrics),
+		C.int32_t(len(metrics))))
+}
+
+func takeHistory(history *C.weft_history) *History {
+	defer C.wg_history_free(history)
+	count, width := int(C.wg_history_count(history)), int(C.wg_history_width(history))
+	h := &History{Names: make([]string, width), Epochs: make([][]float64, count),
+		Stopped: C.wg_history_stopped(history) != 0}
+	for i := range h.Names {
+		h.Names[i] = C.GoString(C.wg_history_name(history, C.int32_t(i)))
+	}
+	data := make([]float64, count*width)
+	copy(data, unsafe.Slice((*float64)(unsafe.Pointer(C.wg_history_data(history))), len(data)))
+	for i := range h.Epochs {
+		h.Epochs[i] = data[i*width : (i+1)*width : (i+1)*width]
+	}
+	return h
+}
+
+// BatchRunOptions are for Evaluate and Predict.
+type BatchRunOptions struct {
+	BatchSize int // 0: 32
+	Timeout   time.Duration
+}
+
+// Evaluate is the averages of metrics, scalars, over the rows of a dataset. Feeds are as for Fit; at most one options may
+// be given.
+func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Value, o ...BatchRunOptions) ([]float64,
+	error) {
+	averages := make([]float64, len(metrics))
+	err := s.overBatches(ctx, d, feeds, metrics, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
+		return C.wg_session_evaluate(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
+			unsafe.SliceData(ids), C.int32_t(len(ids)), r.control.opts.pointer,
+			(*C.double)(unsafe.Pointer(unsafe.SliceData(averages))))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return averages, nil
+}
+
+// Predict is fetches for every row of a dataset. Feeds are as for Fit; at most one options may be given.
+func (s *Session) Predict(ctx context.Context, d *Dataset, feeds, fetches []Value, o ...BatchRunOptions) ([]*Tensor,
+	error) {
+	out := make([]*C.weft_tensor, len(fetches))
+	err := s.overBatches(ctx, d, feeds, fetches, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
+		return C.wg_session_predict(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
+			unsafe.SliceData(ids), C.int32_t(len(ids)), r.control.opts.pointer, unsafe.SliceData(out))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newTensors(out), nil
+}
+
+func (s *Session) overBatches(ctx context.Context, d *Dataset, feeds, wanted []Value, list []BatchRunOptions,
+	f func(*fitRun, []C.int64_t) *C.weft_status) error {
+	o, err := only(list)
+	if err != nil {
+		return err
+	}
+	r, err := s.beginFit(ctx, d, feeds, o.Timeout)
+	if err != nil {
+		return err
+	}
+	defer r.end()
+	ids, err := s.idsOf(wanted, false)
+	if err != nil {
+		return err
+	}
+	if r.control.opts.int("batch_size", int64(o.BatchSize)); r.control.opts.err != nil {
+		return r.control.opts.err
+	}
+	return checkRun(ctx, f(r, ids))
+}

@@ -1,0 +1,104 @@
+// Looking at graphs: their values by name and number, and as text and pictures.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
+
+// look calls f on the graph; an error of building it is given first.
+func (g *Graph) look(f func(graph *C.weft_graph) *C.weft_status) error {
+	if g == nil {
+		return nilError("the graph")
+	}
+	g.builder.mutex.Lock()
+	defer g.builder.mutex.Unlock()
+	if g.builder.err != nil {
+		return g.builder.err
+	}
+	if !g.handle.acquire() {
+		return closedError("the graph")
+	}
+	defer g.handle.release()
+	return check(f((*C.weft_graph)(g.handle.pointer)))
+}
+
+// Find is the input, variable or other value of that name.
+func (g *Graph) Find(name string) (Value, error) {
+	var id C.int64_t
+	err := g.look(func(graph *C.weft_graph) *C.weft_status {
+		cname := C.CString(name)
+		defer freeString(cname)
+		return C.wg_graph_find(graph, cname, &id)
+	})
+	if err != nil {
+		return Value{}, err
+	}
+	return Value{graph: g, id: int64(id)}, nil
+}
+
+// NodeCount is the number of nodes; 0 after an error.
+func (g *Graph) NodeCount() int {
+	count := 0
+	_ = g.look(func(graph *C.weft_graph) *C.weft_status {
+		count = int(C.wg_graph_node_count(graph))
+		return nil
+	})
+	return count
+}
+
+// Inputs are the inputs in the order in which they were added; nil after an error.
+func (g *Graph) Inputs() []Value {
+	return g.list(
+		func(graph *C.weft_graph) C.int32_t { return C.wg_graph_input_count(graph) },
+		func(graph *C.weft_graph, i C.int32_t) C.int64_t { return C.wg_graph_input(graph, i) })
+}
+
+// Outputs are what SetOutputs or the file of the graph said; nil after an error.
+func (g *Graph) Outputs() []Value {
+	return g.list(
+		func(graph *C.weft_graph) C.int32_t { return C.wg_graph_output_count(graph) },
+		func(graph *C.weft_graph, i C.int32_t) C.int64_t { return C.wg_graph_output(graph, i) })
+}
+
+// Variables are the variables in the order in which they were added; nil after an error.
+func (g *Graph) Variables() []Value {
+	return g.list(
+		func(graph *C.weft_graph) C.int32_t { return C.wg_graph_variable_count(graph) },
+		func(graph *C.weft_graph, i C.int32_t) C.int64_t { return C.wg_graph_variable(graph, i) })
+}
+
+func (g *Graph) list(count func(*C.weft_graph) C.int32_t, at func(*C.weft_graph, C.int32_t) C.int64_t) []Value {
+	var values []Value
+	_ = g.look(func(graph *C.weft_graph) *C.weft_status {
+		for i := range count(graph) {
+			values = append(values, Value{graph: g, id: int64(at(graph, i))})
+		}
+		return nil
+	})
+	return values
+}
+
+// Text is the graph for people to read.
+func (g *Graph) Text() (string, error) { return g.convert("text") }
+
+// Dot is the graph in the language of Graphviz.
+func (g *Graph) Dot() (string, error) { return g.convert("dot") }
+
+// SVG is a picture of the graph; it needs the program dot of Graphviz.
+func (g *Graph) SVG() (string, error) { return g.convert("svg") }
+
+func (g *Graph) convert(format string) (string, error) {
+	var block *C.weft_bytes
+	err := g.look(func(graph *C.weft_graph) *C.weft_status {
+		name := C.CString(format)
+		defer freeString(name)
+		return C.wg_graph_convert(graph, name, &block)
+	})
+	if err != nil {
+		return "", err
+	}
+	return takeText(block), nil
+}

@@ -1,0 +1,66 @@
+// Opening libweft at run time, and the callbacks that Go gives it.
+#include "open.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "_cgo_export.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+static void* open_library(const char* path) { return (void*)LoadLibraryA(path); }
+static void* find_symbol(void* library, const char* name) { return (void*)GetProcAddress((HMODULE)library, name); }
+static void close_library(void* library) { FreeLibrary((HMODULE)library); }
+static const char* last_error(void) { return "LoadLibrary failed"; }
+#else
+#include <dlfcn.h>
+static void* open_library(const char* path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL); }
+static void* find_symbol(void* library, const char* name) { return dlsym(library, name); }
+static void close_library(void* library) { dlclose(library); }
+static const char* last_error(void) { return dlerror(); }
+#endif
+
+wg_functions wg_table;
+
+static const char* const kNames[] = {WG_NAMES};
+
+char* wg_open(const char* path) {
+  void* library = open_library(path);
+  if (library == NULL) return strdup(last_error());
+  void** slot = (void**)&wg_table;
+  for (const char* const* name = kNames; *name != NULL; ++name, ++slot) {
+    *slot = find_symbol(library, *name);
+    if (*slot == NULL && strstr(*name, "load") == NULL && strstr(*name, "save") == NULL) {
+      const char* format = "%s: has no function %s";
+      size_t size = strlen(format) + strlen(path) + strlen(*name) + 1;
+      char* why = malloc(size);
+      if (why != NULL) snprintf(why, size, format, path, *name);
+      close_library(library);
+      return why != NULL ? why : strdup("out of memory");
+    }
+  }
+  return NULL;
+}
+
+static void drop(void* user) { weftGoDrop((uintptr_t)user); }
+
+static weft_status* host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
+                         int32_t output_count) {
+  return weftGoHost((uintptr_t)user, (weft_tensor**)inputs, input_count, out_tensors, output_count);
+}
+
+static weft_status* fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
+                        const double* metrics, int32_t metric_count, int32_t* out_stop) {
+  return weftGoFit((uintptr_t)user, event, epoch, batch, batch_count, (double*)metrics, metric_count, out_stop);
+}
+
+static void log_line(void* user, int32_t level, const char* text) { weftGoLog((uintptr_t)user, level, (char*)text); }
+
+const weft_drop wg_drop = drop;
+const weft_host_fn wg_host = host;
+const weft_fit_fn wg_fit = fit;
+const weft_log_fn wg_log = log_line;
+
+static const char tag = 0;
+const void* const wg_tag = &tag;

@@ -1,0 +1,126 @@
+// The library as a whole: version, memory, devices, traces.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
+
+import "unsafe"
+
+// Version is the version of the library, such as "0.1.0".
+func Version() (string, error) {
+	if err := load(); err != nil {
+		return "", err
+	}
+	return C.GoString(C.wg_version()), nil
+}
+
+// LiveObjects is how many objects of the library are alive in the process; 0 when everything was closed, or when the
+// library cannot be used.
+func LiveObjects() int {
+	if load() != nil {
+		return 0
+	}
+	return int(C.wg_live_objects())
+}
+
+// Threads is the most threads that a run uses when nothing limits it; 0 if the library cannot be used.
+func Threads() int {
+	if load() != nil {
+		return 0
+	}
+	return int(C.wg_threads())
+}
+
+// Memory is the bytes of tensors and working memory that the library holds now, and the most it ever held.
+func Memory() (now, peak int64) {
+	if load() != nil {
+		return 0, 0
+	}
+	return int64(C.wg_memory_bytes()), int64(C.wg_memory_peak())
+}
+
+// MemoryLimit is the most bytes that the library may hold; 0 is no limit.
+func MemoryLimit() int64 {
+	if load() != nil {
+		return 0
+	}
+	return int64(C.wg_memory_limit())
+}
+
+// SetMemoryLimit sets the most bytes that the library may hold; past it, calls fail with ResourceExhausted. 0, the start,
+// is no limit.
+func SetMemoryLimit(bytes int64) error {
+	if err := load(); err != nil {
+		return err
+	}
+	return check(C.wg_memory_set_limit(C.int64_t(bytes)))
+}
+
+// Devices are the names of the devices; the first is the CPU.
+func Devices() []string {
+	if load() != nil {
+		return nil
+	}
+	names := make([]string, C.wg_device_count())
+	for i := range names {
+		names[i] = C.GoString(C.wg_device_name(C.int32_t(i)))
+	}
+	return names
+}
+
+// Trace records what runs did when; give it to RunWith.
+type Trace struct {
+	handle *handle
+}
+
+func freeTrace(pointer unsafe.Pointer) { C.wg_trace_free((*C.weft_trace)(pointer)) }
+
+// NewTrace is an empty trace.
+func NewTrace() (*Trace, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	var out *C.weft_trace
+	if err := check(C.wg_trace_new(&out)); err != nil {
+		return nil, err
+	}
+	t := &Trace{handle: newHandle(unsafe.Pointer(out), freeTrace)}
+	guard(t, t.handle)
+	return t, nil
+}
+
+func (t *Trace) use() (*C.weft_trace, error) {
+	if t == nil || t.handle == nil {
+		return nil, nilError("the trace")
+	}
+	if !t.handle.acquire() {
+		return nil, closedError("the trace")
+	}
+	return (*C.weft_trace)(t.handle.pointer), nil
+}
+
+// JSON is the trace so far in the form that Chrome's tracing page and Perfetto read.
+func (t *Trace) JSON() ([]byte, error) {
+	pointer, err := t.use()
+	if err != nil {
+		return nil, err
+	}
+	defer t.handle.release()
+	var out *C.weft_bytes
+	if err := check(C.wg_trace_json(pointer, &out)); err != nil {
+		return nil, err
+	}
+	return takeBytes(out), nil
+}
+
+// Close lets the trace go. It may be called again.
+func (t *Trace) Close() error {
+	if t != nil && t.handle != nil {
+		t.handle.close()
+	}
+	return nil
+}

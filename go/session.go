@@ -1,0 +1,231 @@
+// Running graphs.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
+
+import (
+	"context"
+	"time"
+	"unsafe"
+)
+
+// Session runs parts of one graph, and keeps the values of its variables. Goroutines may use one session at once; runs
+// that assign variables then come one after another. A run that fails or is cancelled changes no variable.
+type Session struct {
+	handle *handle
+	graph  *Graph
+}
+
+// Feeds are the tensors for a run, by the values of the graph that they are fed to.
+type Feeds map[Value]*Tensor
+
+// SessionOptions are for NewSession; the zero value is the default of each.
+type SessionOptions struct {
+	Threads          int      // most threads of a run; 0: as many as the machine has
+	MaxPlans         int      // shapes of inputs that are kept ready; 0: 64
+	SpinAfterRunUS   int      // microseconds for which idle threads wait for the next run before they sleep; 0 to 50
+	ReferenceKernels bool     // plain kernels only
+	DisablePass      []string // optimizations to leave out; "*": all
+	Share            *Session // a session whose variables this one uses too
+}
+
+func freeSession(pointer unsafe.Pointer) { C.wg_session_free((*C.weft_session)(pointer)) }
+
+// NewSession makes a session of a graph, or gives the graph's error. At most one options may be given.
+func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
+	choice, err := only(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	opts := newOptions("session").int("threads", int64(choice.Threads)).int("max_plans", int64(choice.MaxPlans)).
+		int("spin_after_run_us", int64(choice.SpinAfterRunUS)).flag("reference_kernels", choice.ReferenceKernels).
+		add("disable_pass", choice.DisablePass)
+	defer opts.free()
+	if opts.err != nil {
+		return nil, opts.err
+	}
+	var share *C.weft_session
+	if choice.Share != nil {
+		pointer, err := choice.Share.use()
+		if err != nil {
+			return nil, err
+		}
+		defer choice.Share.handle.release()
+		share = pointer
+	}
+	var out *C.weft_session
+	err = g.look(func(graph *C.weft_graph) *C.weft_status {
+		return C.wg_session_new(graph, opts.pointer, share, &out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{handle: newHandle(unsafe.Pointer(out), freeSession), graph: g}
+	guard(s, s.handle)
+	return s, nil
+}
+
+// only is the one element of a list of options, or the default.
+func only[T any](list []T) (T, error) {
+	var none T
+	switch len(list) {
+	case 0:
+		return none, nil
+	case 1:
+		return list[0], nil
+	}
+	return none, newError(InvalidArgument, "%d options were given; one is enough", len(list))
+}
+
+func (s *Session) use() (*C.weft_session, error) {
+	if s == nil || s.handle == nil {
+		return nil, nilError("the session")
+	}
+	if !s.handle.acquire() {
+		return nil, closedError("the session")
+	}
+	return (*C.weft_session)(s.handle.pointer), nil
+}
+
+// Close ends the session when the calls in it have returned; cancel their contexts to end them early. It is an error
+// inside a run of the session. It may be called again.
+func (s *Session) Close() error {
+	if s == nil || s.handle == nil || !s.handle.acquire() {
+		return nil
+	}
+	err := check(C.wg_session_close((*C.weft_session)(s.handle.pointer)))
+	s.handle.release()
+	if err == nil {
+		s.handle.close()
+	}
+	return err
+}
+
+// idsOf are the numbers of values of the session's graph.
+func (s *Session) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
+	if err := s.graph.Err(); err != nil {
+		return nil, err
+	}
+	return s.graph.idsOf(values, optional)
+}
+
+// Run computes fetches. Each result is a new tensor, for the caller to close. ctx ends the run when it is cancelled or
+// its time is over; the error then wraps that of ctx.
+func (s *Session) Run(ctx context.Context, feeds Feeds, fetches ...Value) ([]*Tensor, error) {
+	return s.RunWith(ctx, RunOptions{Feeds: feeds, Fetches: fetches})
+}
+
+// RunOptions are for RunWith.
+type RunOptions struct {
+	Feeds   Feeds
+	Fetches []Value       // what to compute and give
+	Targets []Value       // what to compute for its effect alone: training steps, assignments
+	Timeout time.Duration // 0: none but that of the context
+	Trace   *Trace        // gets what the run did when
+}
+
+// RunWith is Run with targets and options.
+func (s *Session) RunWith(ctx context.Context, o RunOptions) ([]*Tensor, error) {
+	session, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer s.handle.release()
+	values, tensors := make([]Value, 0, len(o.Feeds)), make([]*Tensor, 0, len(o.Feeds))
+	for value, t := range o.Feeds {
+		values, tensors = append(values, value), append(tensors, t)
+	}
+	feeds, err := s.idsOf(values, false)
+	if err != nil {
+		return nil, err
+	}
+	fetches, err := s.idsOf(o.Fetches, false)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := s.idsOf(o.Targets, false)
+	if err != nil {
+		return nil, err
+	}
+	pointers, release, err := useTensors(tensors)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	c, err := newControl(ctx, "run", o.Timeout, o.Trace)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	out := make([]*C.weft_tensor, len(fetches))
+	status := C.wg_session_run(session, unsafe.SliceData(feeds), unsafe.SliceData(pointers), C.int32_t(len(feeds)),
+		unsafe.SliceData(fetches), C.int32_t(len(fetches)), unsafe.SliceData(targets), C.int32_t(len(targets)),
+		c.options(), unsafe.SliceData(out))
+	if err := checkRun(ctx, status); err != nil {
+		return nil, err
+	}
+	return newTensors(out), nil
+}
+
+func newTensors(pointers []*C.weft_tensor) []*Tensor {
+	tensors := make([]*Tensor, len(pointers))
+	for i, pointer := range pointers {
+		tensors[i] = newTensor(pointer)
+	}
+	return tensors
+}
+
+// Initialise gives every variable that has no value yet its initial one; runs do so by themselves.
+func (s *Session) Initialise() error {
+	return s.call(func(session *C.weft_session) *C.weft_status { return C.wg_session_initialise(session) })
+}
+
+// Trim lets go of memory that is kept for speed.
+func (s *Session) Trim() error {
+	return s.call(func(session *C.weft_session) *C.weft_status { return C.wg_session_trim(session) })
+}
+
+func (s *Session) call(f func(session *C.weft_session) *C.weft_status) error {
+	session, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer s.handle.release()
+	return check(f(session))
+}
+
+// Get is a copy of a variable's value.
+func (s *Session) Get(variable string) (*Tensor, error) {
+	var out *C.weft_tensor
+	err := s.call(func(session *C.weft_session) *C.weft_status {
+		name := C.CString(variable)
+		defer freeString(name)
+		return C.wg_session_get(session, name, &out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
+// Set gives a variable a value.
+func (s *Session) Set(variable string, t *Tensor) error {
+	pointer, err := t.use()
+	if err != nil {
+		return err
+	}
+	defer t.handle.release()
+	return s.call(func(session *C.weft_session) *C.weft_status {
+		name := C.CString(variable)
+		defer freeString(name)
+		return C.wg_session_set(session, name, pointer)
+	})
+}

@@ -1,0 +1,368 @@
+// Tests of sessions, prepared calls and what ends them.
+
+package weft_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	weft "github.com/weft-ml/weft/go"
+)
+
+// adder is a graph of x + y.
+func adder(t testing.TB) (g *weft.Graph, x, y, sum weft.Value) {
+	g = newGraph(t)
+	x, y = g.Input("x", weft.F32, "n"), g.Input("y", weft.F32, "n")
+	return g, x, y, x.Add(y)
+}
+
+// slow is a graph whose runs take long: many products of large matrices.
+func slow(t *testing.T) (g *weft.Graph, feeds weft.Feeds, y weft.Value) {
+	g = newGraph(t)
+	x := g.Input("x", weft.F32, 700, 700)
+	y = x
+	for range 1000 {
+		y = y.MatMul(x)
+	}
+	big := must[*weft.Tensor](t)(weft.ZeroTensor(weft.F32, 700, 700))
+	closeAfter(t, big)
+	return g, weft.Feeds{x: big}, y
+}
+
+func TestRun(t *testing.T) {
+	noLeaks(t)
+	g, x, y, sum := adder(t)
+	s := newSession(t, g, weft.SessionOptions{Threads: 1, MaxPlans: 2, ReferenceKernels: true, DisablePass: []string{"*"}})
+	feeds := weft.Feeds{x: tensor[float32](t, []int64{2}, 1, 2), y: tensor[float32](t, []int64{2}, 10, 20)}
+	wantData(t, fetch[float32](t, s, feeds, sum), 11, 22)
+	if err := errors.Join(s.Initialise(), s.Trim()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMisusedSessions(t *testing.T) {
+	noLeaks(t)
+	g, x, y, sum := adder(t)
+	other := newGraph(t)
+	foreign := other.Input("x", weft.F32, 2)
+	s := newSession(t, g)
+	a, long := tensor[float32](t, []int64{2}, 1, 2), tensor[float32](t, []int64{3}, 1, 2, 3)
+	ints := tensor[int32](t, []int64{2}, 1, 2)
+	closed, _ := weft.TensorOf[float32](1)
+	closed.Close()
+	gone := must[*weft.Session](t)(weft.NewSession(g))
+	gone.Close()
+	gone.Close()
+	var none *weft.Session
+	var noContext context.Context
+	run := func(s *weft.Session, feeds weft.Feeds, fetches ...weft.Value) func() error {
+		return func() error { _, err := s.Run(t.Context(), feeds, fetches...); return err }
+	}
+	cases := map[string]struct {
+		code    weft.Code
+		message string
+		misuse  func() error
+	}{
+		"not fed":       {weft.InvalidArgument, "y", run(s, weft.Feeds{x: a}, sum)},
+		"sizes differ":  {weft.InvalidArgument, "n", run(s, weft.Feeds{x: a, y: long}, sum)},
+		"type":          {weft.InvalidArgument, "i32", run(s, weft.Feeds{x: a, y: ints}, sum)},
+		"nil tensor":    {weft.InvalidArgument, "nil", run(s, weft.Feeds{x: a, y: nil}, sum)},
+		"closed tensor": {weft.FailedPrecondition, "closed", run(s, weft.Feeds{x: a, y: closed}, sum)},
+		"foreign feed":  {weft.InvalidArgument, "another graph", run(s, weft.Feeds{foreign: a}, sum)},
+		"foreign fetch": {weft.InvalidArgument, "another graph", run(s, nil, foreign)},
+		"none":          {weft.InvalidArgument, "missing", run(s, nil, weft.Value{})},
+		"closed":        {weft.FailedPrecondition, "closed", run(gone, nil, sum)},
+		"nil":           {weft.InvalidArgument, "nil", run(none, nil, sum)},
+		"zero":          {weft.InvalidArgument, "nil", run(new(weft.Session), nil, sum)},
+		"get":           {weft.NotFound, "v", func() error { _, err := s.Get("v"); return err }},
+		"set":           {weft.NotFound, "v", func() error { return s.Set("v", a) }},
+		"set closed":    {weft.FailedPrecondition, "closed", func() error { return s.Set("v", closed) }},
+		"two options": {weft.InvalidArgument, "2 options", func() error {
+			_, err := weft.NewSession(g, weft.SessionOptions{}, weft.SessionOptions{})
+			return err
+		}},
+		"threads":   {weft.InvalidArgument, "threads", func() error { _, err := weft.NewSession(g, weft.SessionOptions{Threads: -1}); return err }},
+		"nil graph": {weft.InvalidArgument, "nil", func() error { _, err := weft.NewSession(nil); return err }},
+		"share": {weft.FailedPrecondition, "closed", func() error {
+			_, err := weft.NewSession(g, weft.SessionOptions{Share: gone})
+			return err
+		}},
+		"nil context": {weft.InvalidArgument, "context", func() error { _, err := s.Run(noContext, nil, sum); return err }},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := c.misuse()
+			if !errors.Is(err, c.code) || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("got %v, want %v with %q", err, c.code, c.message)
+			}
+		})
+	}
+	if none.Close() != nil || new(weft.Session).Close() != nil {
+		t.Error("closing nothing fails")
+	}
+}
+
+func TestSharedVariables(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	v := g.Variable("v", float32(1), true)
+	a := newSession(t, g)
+	b := newSession(t, g, weft.SessionOptions{Share: a})
+	if err := a.Set("v", tensor[float32](t, nil, 4)); err != nil {
+		t.Fatal(err)
+	}
+	wantData(t, fetch[float32](t, b, nil, v), 4)
+}
+
+func TestCancelledRuns(t *testing.T) {
+	noLeaks(t)
+	g, feeds, y := slow(t)
+	s := newSession(t, g)
+	prepared := must[*weft.Prepared](t)(s.Prepare(g.Inputs(), []weft.Value{y}))
+	closeAfter(t, prepared)
+	if err := prepared.BindInput(0, feeds[g.Inputs()[0]]); err != nil {
+		t.Fatal(err)
+	}
+	mine := errors.New("mine")
+	runs := map[string]func(ctx context.Context) error{
+		"run":      func(ctx context.Context) error { _, err := s.Run(ctx, feeds, y); return err },
+		"prepared": prepared.Run,
+	}
+	for name, run := range runs {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(20*time.Millisecond, func() { cancel(mine) })
+			if err := run(ctx); !errors.Is(err, weft.Cancelled) || !errors.Is(err, mine) {
+				t.Errorf("got %v", err)
+			}
+			if err := run(ctx); !errors.Is(err, weft.Cancelled) || !errors.Is(err, mine) {
+				t.Errorf("got %v", err)
+			}
+			ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer stop()
+			if err := run(ctx); !errors.Is(err, weft.DeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	_, err := s.RunWith(t.Context(), weft.RunOptions{Feeds: feeds, Fetches: []weft.Value{y}, Timeout: 20 * time.Millisecond})
+	if !errors.Is(err, weft.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestClosingWaitsForRuns(t *testing.T) {
+	noLeaks(t)
+	g, feeds, y := slow(t)
+	s := newSession(t, g)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error)
+	for range 3 {
+		go func() {
+			_, err := s.Run(ctx, feeds, y)
+			failed <- err
+		}()
+	}
+	time.AfterFunc(50*time.Millisecond, cancel)
+	time.Sleep(20 * time.Millisecond)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	for range 3 {
+		if err := <-failed; !errors.Is(err, context.Canceled) && !errors.Is(err, weft.FailedPrecondition) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if _, err := s.Run(t.Context(), feeds, y); !errors.Is(err, weft.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestManyGoroutines(t *testing.T) {
+	noLeaks(t)
+	g, x, y, sum := adder(t)
+	s := newSession(t, g)
+	parallel(8, func(i int) {
+		for j := range 50 {
+			n := int64(1 + (i+j)%3)
+			a := must[*weft.Tensor](t)(weft.TensorFrom([]int64{n}, make([]float32, n)))
+			b := must[*weft.Tensor](t)(weft.TensorFrom([]int64{n}, []float32{float32(i), 1, 2}[:n]))
+			out, err := s.Run(t.Context(), weft.Feeds{x: a, y: b}, sum)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if data, err := weft.Data[float32](out[0]); err != nil || data[0] != float32(i) {
+				t.Errorf("got %v, %v", data, err)
+			}
+			a.Close()
+			b.Close()
+			out[0].Close()
+		}
+	})
+}
+
+func TestGoroutinesBuildOneGraph(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 2)
+	sums := make([]weft.Value, 8)
+	parallel(len(sums), func(i int) {
+		y := x
+		for range 50 {
+			y = y.Add(g.Constant(float32(i)))
+		}
+		sums[i] = y
+	})
+	s := newSession(t, g)
+	feeds := weft.Feeds{x: tensor[float32](t, []int64{2}, 1, 2)}
+	for i, y := range sums {
+		wantData(t, fetch[float32](t, s, feeds, y), float32(1+50*i), float32(2+50*i))
+	}
+}
+
+func TestPrepared(t *testing.T) {
+	noLeaks(t)
+	g, x, y, sum := adder(t)
+	s := newSession(t, g)
+	p := must[*weft.Prepared](t)(s.Prepare([]weft.Value{x, y}, []weft.Value{sum}))
+	closeAfter(t, p)
+	if err := p.Run(t.Context()); !errors.Is(err, weft.FailedPrecondition) {
+		t.Errorf("got %v", err)
+	}
+	a, b := tensor[float32](t, []int64{2}, 1, 2), tensor[float32](t, []int64{2}, 10, 20)
+	out := tensor[float32](t, []int64{2}, 0, 0)
+	if err := errors.Join(p.BindInput(0, a), p.BindInput(1, b)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := weft.SetData(a, []float32{float32(i), 0}); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		made := must[*weft.Tensor](t)(p.Output(0))
+		wantData(t, must[[]float32](t)(weft.Data[float32](made)), float32(10+i), 20)
+		made.Close()
+	}
+	if err := errors.Join(p.BindOutput(0, out), p.Run(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	wantData(t, must[[]float32](t)(weft.Data[float32](out)), 12, 20)
+	if err := p.BindOutput(0, nil); err != nil {
+		t.Error(err)
+	}
+	if err := p.BindInput(2, a); err == nil {
+		t.Error("input 2 was bound")
+	}
+	if err := p.BindInput(0, nil); !errors.Is(err, weft.InvalidArgument) {
+		t.Errorf("got %v", err)
+	}
+	s.Close()
+	if err := p.Run(t.Context()); !errors.Is(err, weft.FailedPrecondition) {
+		t.Errorf("got %v", err)
+	}
+	p.Close()
+	p.Close()
+	if err := p.Run(t.Context()); !errors.Is(err, weft.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	var none *weft.Prepared
+	if err := errors.Join(none.Close(), new(weft.Prepared).Close()); err != nil {
+		t.Error(err)
+	}
+	if none.Run(t.Context()) == nil || none.BindOutput(0, nil) == nil {
+		t.Error("a nil call runs")
+	}
+}
+
+// preparedAdder is a prepared call with everything bound.
+func preparedAdder(t testing.TB) *weft.Prepared {
+	g, x, y, sum := adder(t)
+	p := must[*weft.Prepared](t)(newSession(t, g).Prepare([]weft.Value{x, y}, []weft.Value{sum}))
+	closeAfter(t, p)
+	one := func() *weft.Tensor { return tensor[float32](t, []int64{1}, 1) }
+	if err := errors.Join(p.BindInput(0, one()), p.BindInput(1, one()), p.BindOutput(0, one())); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestPreparedRunsAllocateNothing(t *testing.T) {
+	p := preparedAdder(t)
+	ctx := context.Background()
+	if got := testing.AllocsPerRun(100, func() { _ = p.Run(ctx) }); got != 0 {
+		t.Errorf("a run allocates %v times", got)
+	}
+}
+
+func TestPreparedIsForOneGoroutine(t *testing.T) {
+	p := preparedAdder(t)
+	parallel(4, func(int) {
+		for range 1000 {
+			if err := p.Run(context.Background()); err != nil && !errors.Is(err, weft.FailedPrecondition) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestTrace(t *testing.T) {
+	noLeaks(t)
+	g, x, y, sum := adder(t)
+	s := newSession(t, g)
+	trace := must[*weft.Trace](t)(weft.NewTrace())
+	closeAfter(t, trace)
+	one := tensor[float32](t, []int64{1}, 1)
+	out := must[[]*weft.Tensor](t)(s.RunWith(t.Context(), weft.RunOptions{Feeds: weft.Feeds{x: one, y: one},
+		Fetches: []weft.Value{sum}, Trace: trace}))
+	out[0].Close()
+	text := must[[]byte](t)(trace.JSON())
+	if !json.Valid(text) || !strings.Contains(string(text), "Add") {
+		t.Errorf("got %s", text)
+	}
+	trace.Close()
+	if _, err := trace.JSON(); !errors.Is(err, weft.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	_, err := s.RunWith(t.Context(), weft.RunOptions{Fetches: []weft.Value{sum}, Trace: trace})
+	if !errors.Is(err, weft.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestForgottenObjectsAreClosed(t *testing.T) {
+	before := weft.LiveObjects()
+	func() {
+		g, x := weft.NewGraph(), weft.Value{}
+		x = g.Input("x", weft.F32, 2)
+		s := must[*weft.Session](t)(weft.NewSession(g))
+		in := must[*weft.Tensor](t)(weft.TensorOf[float32](1, 2))
+		must[[]*weft.Tensor](t)(s.Run(context.Background(), weft.Feeds{x: in}, x.Relu()))
+	}()
+	for range 100 {
+		runtime.GC()
+		if weft.LiveObjects() == before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d objects are still alive", weft.LiveObjects()-before)
+}
+
+func BenchmarkPreparedRun(b *testing.B) {
+	p := preparedAdder(b)
+	ctx := context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Run(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

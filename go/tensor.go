@@ -1,0 +1,377 @@
+// Tensors: made of Go's slices, read and written.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+#cgo noescape wg_tensor_new_copy
+#cgo nocallback wg_tensor_new_copy
+*/
+import "C"
+
+import (
+	"runtime"
+	"slices"
+	"unsafe"
+)
+
+// Tensor is an array of elements in the library's memory, row-major; or a sequence or map of such arrays. Its shape and
+// type never change. Close it when it is no longer needed; the garbage collector closes forgotten ones in the end, but it
+// does not see how large they are.
+//
+// Any number of goroutines may read a tensor at once; writing to it while others use it is a data race.
+type Tensor struct {
+	handle   *handle
+	borrowed bool
+}
+
+func freeTensor(pointer unsafe.Pointer) { C.wg_tensor_free((*C.weft_tensor)(pointer)) }
+
+// newTensor takes over a tensor of the library.
+func newTensor(pointer *C.weft_tensor) *Tensor {
+	t := &Tensor{handle: newHandle(unsafe.Pointer(pointer), freeTensor)}
+	guard(t, t.handle)
+	return t
+}
+
+// use keeps the tensor alive for a call; the caller releases t.handle.
+func (t *Tensor) use() (*C.weft_tensor, error) {
+	if t == nil || t.handle == nil {
+		return nil, nilError("the tensor")
+	}
+	if !t.handle.acquire() {
+		return nil, closedError("the tensor")
+	}
+	return (*C.weft_tensor)(t.handle.pointer), nil
+}
+
+// Close lets the tensor go; its memory stays while a run, a constant or another tensor uses it. It may be called again.
+func (t *Tensor) Close() error {
+	if t != nil && t.handle != nil {
+		t.handle.close()
+	}
+	return nil
+}
+
+func dimsPointer(dims []int64) *C.int64_t {
+	return (*C.int64_t)(unsafe.Pointer(unsafe.SliceData(dims)))
+}
+
+// TensorOf is the tensor of one dimension with these elements: TensorOf[float32](1, 2, 3).
+func TensorOf[T Element](elements ...T) (*Tensor, error) {
+	return TensorFrom([]int64{int64(len(elements))}, elements)
+}
+
+// ScalarOf is a tensor without dimensions.
+func ScalarOf[T Element](value T) (*Tensor, error) { return TensorFrom(nil, []T{value}) }
+
+// TensorFrom is a tensor of that shape with a copy of data, row after row.
+func TensorFrom[T Element](dims []int64, data []T) (*Tensor, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	if texts, ok := any(data).([]string); ok {
+		return tensorOfStrings(dims, texts)
+	}
+	var zero T
+	size := C.size_t(len(data)) * C.size_t(unsafe.Sizeof(zero))
+	return copyTensor(DTypeOf[T](), dims, unsafe.Pointer(unsafe.SliceData(data)), size)
+}
+
+// TensorOfRows is the matrix of those rows, which must be equally long.
+func TensorOfRows[T Element](rows [][]T) (*Tensor, error) {
+	width := 0
+	if len(rows) > 0 {
+		width = len(rows[0])
+	}
+	for i, row := range rows {
+		if len(row) != width {
+			return nil, newError(InvalidArgument, "row %d has %d elements, but row 0 has %d", i, len(row), width)
+		}
+	}
+	return TensorFrom([]int64{int64(len(rows)), int64(width)}, slices.Concat(rows...))
+}
+
+// TensorFromBytes is a tensor of any type but String, of a copy of its bytes as the library lays them out.
+func TensorFromBytes(dtype DType, dims []int64, data []byte) (*Tensor, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	return copyTensor(dtype, dims, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)))
+}
+
+func copyTensor(dtype DType, dims []int64, data unsafe.Pointer, size C.size_t) (*Tensor, error) {
+	var out *C.weft_tensor
+	status := C.wg_tensor_new_copy(C.int32_t(dtype), dimsPointer(dims), C.int32_t(len(dims)), data, size, &out)
+	if err := check(status); err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
+func tensorOfStrings(dims []int64, texts []string) (*Tensor, error) {
+	list := newStrings(texts)
+	defer list.free()
+	var out *C.weft_tensor
+	status := C.wg_tensor_new_strings(dimsPointer(dims), C.int32_t(len(dims)), list.pointer(), list.sizePointer(),
+		C.int64_t(len(texts)), &out)
+	if err := check(status); err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
+// ZeroTensor is a tensor of zeros, or of empty strings.
+func ZeroTensor(dtype DType, dims ...int64) (*Tensor, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	var out *C.weft_tensor
+	if err := check(C.wg_tensor_new(C.int32_t(dtype), dimsPointer(dims), C.int32_t(len(dims)), &out)); err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
+// SequenceOf is a sequence of tensors, which shares their elements.
+func SequenceOf(items ...*Tensor) (*Tensor, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	pointers, release, err := useTensors(items)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var out *C.weft_tensor
+	if err := check(C.wg_tensor_new_sequence(unsafe.SliceData(pointers), C.int64_t(len(items)), &out)); err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
+// useTensors keeps all of them alive until release.
+func useTensors(tensors []*Tensor) (pointers []*C.weft_tensor, release func(), err error) {
+	pointers = make([]*C.weft_tensor, 0, len(tensors))
+	release = func() {
+		for i := range pointers {
+			tensors[i].handle.release()
+		}
+	}
+	for _, t := range tensors {
+		pointer, err := t.use()
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		pointers = append(pointers, pointer)
+	}
+	return pointers, release, nil
+}
+
+// DType is the type of the elements; 0 if the tensor is closed, or of another kind.
+func (t *Tensor) DType() DType {
+	pointer, err := t.use()
+	if err != nil {
+		return 0
+	}
+	defer t.handle.release()
+	return DType(C.wg_tensor_dtype(pointer))
+}
+
+// Dims are the sizes of the dimensions; nil if the tensor is closed.
+func (t *Tensor) Dims() []int64 {
+	pointer, err := t.use()
+	if err != nil {
+		return nil
+	}
+	defer t.handle.release()
+	rank := int(C.wg_tensor_rank(pointer))
+	dims := make([]int64, rank)
+	copy(dims, unsafe.Slice((*int64)(unsafe.Pointer(C.wg_tensor_dims(pointer))), rank))
+	return dims
+}
+
+// Len is the number of elements, or of items of a sequence; 0 if the tensor is closed.
+func (t *Tensor) Len() int {
+	pointer, err := t.use()
+	if err != nil {
+		return 0
+	}
+	defer t.handle.release()
+	return int(C.wg_tensor_count(pointer))
+}
+
+// String is type and shape, such as "f32[2, 3]".
+func (t *Tensor) String() string {
+	pointer, err := t.use()
+	if err != nil {
+		return "tensor (closed)"
+	}
+	defer t.handle.release()
+	var text *C.weft_bytes
+	if err := check(C.wg_tensor_text(pointer, &text)); err != nil {
+		return err.Error()
+	}
+	return takeText(text)
+}
+
+// Reshape is a tensor of another shape over the same elements.
+func (t *Tensor) Reshape(dims ...int64) (*Tensor, error) {
+	return t.derive(func(pointer *C.weft_tensor, out **C.weft_tensor) *C.weft_status {
+		return C.wg_tensor_reshape(pointer, dimsPointer(dims), C.int32_t(len(dims)), out)
+	})
+}
+
+// Clone is a tensor with a copy of the elements.
+func (t *Tensor) Clone() (*Tensor, error) {
+	return t.derive(func(pointer *C.weft_tensor, out **C.weft_tensor) *C.weft_status {
+		return C.wg_tensor_copy(pointer, out)
+	})
+}
+
+// At is item i of a sequence.
+func (t *Tensor) At(i int) (*Tensor, error) {
+	return t.derive(func(pointer *C.weft_tensor, out **C.weft_tensor) *C.weft_status {
+		return C.wg_tensor_at(pointer, C.int64_t(i), out)
+	})
+}
+
+func (t *Tensor) derive(make func(*C.weft_tensor, **C.weft_tensor) *C.weft_status) (*Tensor, error) {
+	pointer, err := t.use()
+	if err != nil {
+		return nil, err
+	}
+	defer t.handle.release()
+	var out *C.weft_tensor
+	if err := check(make(pointer, &out)); err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
+// elements is the memory of the elements, valid until release.
+func elements[T Number](t *Tensor, writable bool) (data []T, release func(), err error) {
+	pointer, err := t.use()
+	if err != nil {
+		return nil, nil, err
+	}
+	if have, want := DType(C.wg_tensor_dtype(pointer)), DTypeOf[T](); have != want {
+		t.handle.release()
+		return nil, nil, newError(InvalidArgument, "the tensor holds %v, not %v", have, want)
+	}
+	memory := unsafe.Pointer(C.wg_tensor_data(pointer))
+	if writable {
+		if err := check(C.wg_tensor_mutable(pointer, &memory)); err != nil {
+			t.handle.release()
+			return nil, nil, err
+		}
+	}
+	if memory == nil {
+		return nil, t.handle.release, nil
+	}
+	return unsafe.Slice((*T)(memory), int(C.wg_tensor_count(pointer))), t.handle.release, nil
+}
+
+// Data is a copy of the elements of t, which must be of type T.
+func Data[T Element](t *Tensor) ([]T, error) {
+	var zero T
+	switch any(zero).(type) {
+	case string:
+		texts, err := t.strings()
+		data, _ := any(texts).([]T)
+		return data, err
+	}
+	pointer, err := t.use()
+	if err != nil {
+		return nil, err
+	}
+	defer t.handle.release()
+	if have, want := DType(C.wg_tensor_dtype(pointer)), DTypeOf[T](); have != want {
+		return nil, newError(InvalidArgument, "the tensor holds %v, not %v", have, want)
+	}
+	data := make([]T, int(C.wg_tensor_count(pointer)))
+	copy(data, unsafe.Slice((*T)(unsafe.Pointer(C.wg_tensor_data(pointer))), len(data)))
+	return data, nil
+}
+
+// Scalar is the element of a tensor that has one.
+func Scalar[T Element](t *Tensor) (T, error) {
+	var zero T
+	data, err := Data[T](t)
+	if err != nil {
+		return zero, err
+	}
+	if len(data) != 1 {
+		return zero, newError(InvalidArgument, "the tensor %v has %d elements, not one", t, len(data))
+	}
+	return data[0], nil
+}
+
+// View calls f with the elements of t themselves, without a copy. They must not be written to, or used after f returns.
+func View[T Number](t *Tensor, f func([]T) error) error {
+	data, release, err := elements[T](t, false)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return f(data)
+}
+
+// Edit calls f with the elements of t, to write to them. They must not be used after f returns.
+func Edit[T Number](t *Tensor, f func([]T) error) error {
+	data, release, err := elements[T](t, true)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return f(data)
+}
+
+// SetData writes data over the elements of t.
+func SetData[T Number](t *Tensor, data []T) error {
+	memory, release, err := elements[T](t, true)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if len(memory) != len(data) {
+		return newError(InvalidArgument, "the tensor %v has %d elements, but %d were given", t, len(memory), len(data))
+	}
+	copy(memory, data)
+	return nil
+}
+
+// Bytes is a copy of the memory of the elements; of any type but String.
+func (t *Tensor) Bytes() ([]byte, error) {
+	pointer, err := t.use()
+	if err != nil {
+		return nil, err
+	}
+	defer t.handle.release()
+	if C.wg_tensor_kind(pointer) != 0 || DType(C.wg_tensor_dtype(pointer)) == String {
+		return nil, newError(InvalidArgument, "%v has no bytes to copy", t)
+	}
+	data, size := C.wg_tensor_data(pointer), C.wg_tensor_bytes(pointer)
+	return slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(data)), int(size))), nil
+}
+
+func (t *Tensor) strings() ([]string, error) {
+	pointer, err := t.use()
+	if err != nil {
+		return nil, err
+	}
+	defer t.handle.release()
+	if have := DType(C.wg_tensor_dtype(pointer)); have != String {
+		return nil, newError(InvalidArgument, "the tensor holds %v, not %v", have, String)
+	}
+	texts := make([]string, int(C.wg_tensor_count(pointer)))
+	for i := range texts {
+		var size C.int64_t
+		text := C.wg_tensor_string(pointer, C.int64_t(i), &size)
+		texts[i] = C.GoStringN(text, C.int(size))
+	}
+	runtime.KeepAlive(t)
+	return texts, nil
+}

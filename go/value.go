@@ -1,0 +1,266 @@
+// The values of a graph: what is known of them, and arithmetic.
+
+package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// Value is a value of a graph: an input, a constant, a variable or an output of an operator. Values are compared with ==
+// and can be keys of maps. The zero Value stands for none, where one is optional.
+//
+// Its methods add the most usual operators; package ops has all of them.
+type Value struct {
+	graph *Graph
+	id    int64
+}
+
+// IsNone tells the zero Value, and one that an error kept from being built, from others.
+func (v Value) IsNone() bool { return v.id == 0 }
+
+// Graph is the graph of the value; nil for the zero Value.
+func (v Value) Graph() *Graph { return v.graph }
+
+// read calls f on the value's graph; an error leaves what f sets untouched.
+func (v Value) read(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status) error {
+	if v.graph == nil || v.graph.handle == nil || v.id == 0 {
+		return newError(InvalidArgument, "the value was not built")
+	}
+	v.graph.builder.mutex.Lock()
+	defer v.graph.builder.mutex.Unlock()
+	if !v.graph.handle.acquire() {
+		return closedError("the graph")
+	}
+	defer v.graph.handle.release()
+	return check(f((*C.weft_graph)(v.graph.handle.pointer), C.int64_t(v.id)))
+}
+
+// Name is the name of the value; "" if it has none.
+func (v Value) Name() string {
+	var result string
+	_ = v.read(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
+		var name *C.char
+		status := C.wg_graph_value(graph, id, &name, nil, nil, nil)
+		if status == nil {
+			result = C.GoString(name)
+		}
+		return status
+	})
+	return result
+}
+
+// DType is the element type; 0 if it is not known.
+func (v Value) DType() DType {
+	var dtype C.int32_t
+	_ = v.read(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
+		return C.wg_graph_value(graph, id, nil, nil, &dtype, nil)
+	})
+	return DType(dtype)
+}
+
+// Dims are the sizes of the dimensions, -1 for those that are not known; nil if even their number is not.
+func (v Value) Dims() []int64 {
+	var dims []int64
+	_ = v.read(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
+		var rank C.int32_t
+		if status := C.wg_graph_value(graph, id, nil, nil, nil, &rank); status != nil || rank < 0 {
+			return status
+		}
+		dims = make([]int64, rank)
+		return C.wg_graph_value_dims(graph, id, dimsPointer(dims), rank)
+	})
+	return dims
+}
+
+// Shape is the shape as text, such as "[batch, 3]"; "[...]" if not even the number of dimensions is known.
+func (v Value) Shape() string {
+	var text string
+	_ = v.read(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
+		var block *C.weft_bytes
+		status := C.wg_graph_value_shape(graph, id, &block)
+		if status == nil {
+			text = takeText(block)
+		}
+		return status
+	})
+	return text
+}
+
+// String is name, type and shape.
+func (v Value) String() string {
+	if v.IsNone() {
+		return "none"
+	}
+	return v.Name() + " " + v.DType().String() + v.Shape()
+}
+
+// Named gives the value a name and returns it; an error if another value of the graph has the name.
+func (v Value) Named(name string) Value {
+	return v.changed(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
+		cname := C.CString(name)
+		defer freeString(cname)
+		return C.wg_graph_set_name(graph, id, cname)
+	})
+}
+
+func (v Value) changed(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status) Value {
+	if v.graph == nil {
+		return Value{graph: brokenGraph(newError(InvalidArgument, "a value is missing: weft.Value{} was given"))}
+	}
+	if v.graph.Err() != nil {
+		return v
+	}
+	if err := v.read(f); err != nil {
+		v.graph.fail(err)
+	}
+	return v
+}
+
+func (v Value) unary(op string) Value { return Add(op, []Value{v}, nil, 1)[0] }
+
+// binary adds an operator of v and other, a Value or a constant of v's type.
+func (v Value) binary(op string, other Value) Value { return Add(op, []Value{v, other}, nil, 1)[0] }
+
+// Add is v + other, element by element, with broadcasting.
+func (v Value) Add(other Value) Value { return v.binary("Add", other) }
+
+// Sub is v - other, element by element, with broadcasting.
+func (v Value) Sub(other Value) Value { return v.binary("Sub", other) }
+
+// Mul is v * other, element by element, with broadcasting.
+func (v Value) Mul(other Value) Value { return v.binary("Mul", other) }
+
+// Div is v / other, element by element, with broadcasting.
+func (v Value) Div(other Value) Value { return v.binary("Div", other) }
+
+// Pow is v to the power other, element by element, with broadcasting.
+func (v Value) Pow(other Value) Value { return v.binary("Pow", other) }
+
+// MatMul is the matrix product of v and other; leading dimensions are broadcast.
+func (v Value) MatMul(other Value) Value { return v.binary("MatMul", other) }
+
+// Equal is v == other, element by element, with broadcasting.
+func (v Value) Equal(other Value) Value { return v.binary("Equal", other) }
+
+// Less is v < other, element by element, with broadcasting.
+func (v Value) Less(other Value) Value { return v.binary("Less", other) }
+
+// Greater is v > other, element by element, with broadcasting.
+func (v Value) Greater(other Value) Value { return v.binary("Greater", other) }
+
+// Neg is -v.
+func (v Value) Neg() Value { return v.unary("Neg") }
+
+// Abs is |v|.
+func (v Value) Abs() Value { return v.unary("Abs") }
+
+// Exp is e to the power v.
+func (v Value) Exp() Value { return v.unary("Exp") }
+
+// Log is the natural logarithm of v.
+func (v Value) Log() Value { return v.unary("Log") }
+
+// Sqrt is the square root of v.
+func (v Value) Sqrt() Value { return v.unary("Sqrt") }
+
+// Relu is v where it is positive, else 0.
+func (v Value) Relu() Value { return v.unary("Relu") }
+
+// Sigmoid is 1 / (1 + e^-v).
+func (v Value) Sigmoid() Value { return v.unary("Sigmoid") }
+
+// Tanh is the hyperbolic tangent of v.
+func (v Value) Tanh() Value { return v.unary("Tanh") }
+
+// Softmax makes probabilities of the scores along the last dimension.
+func (v Value) Softmax() Value { return v.unary("Softmax") }
+
+// Reshape is v with another shape; one dimension may be -1, and 0 is that of v.
+func (v Value) Reshape(dims ...int64) Value {
+	if v.graph == nil {
+		return v.unary("Reshape")
+	}
+	return v.binary("Reshape", v.graph.Constant(dims))
+}
+
+// Transpose permutes the dimensions; without perm it reverses them.
+func (v Value) Transpose(perm ...int64) Value {
+	return Add("Transpose", []Value{v}, Attrs{"perm": perm}, 1)[0]
+}
+
+// Cast converts the elements.
+func (v Value) Cast(to DType) Value { return Add("Cast", []Value{v}, Attrs{"to": to}, 1)[0] }
+
+// Sum is the sum over the axes, which go; over all elements without axes.
+func (v Value) Sum(axes ...int64) Value { return v.reduce("ReduceSum", axes) }
+
+// Mean is the mean over the axes, which go; over all elements without axes.
+func (v Value) Mean(axes ...int64) Value { return v.reduce("ReduceMean", axes) }
+
+// Max is the largest element over the axes, which go; of all elements without axes.
+func (v Value) Max(axes ...int64) Value { return v.reduce("ReduceMax", axes) }
+
+func (v Value) reduce(op string, axes []int64) Value {
+	inputs := []Value{v}
+	if len(axes) > 0 && v.graph != nil {
+		inputs = append(inputs, v.graph.Constant(axes))
+	}
+	return Add(op, inputs, Attrs{"keepdims": 0}, 1)[0]
+}
+
+// tensorOfAny makes a tensor of a number or string, or of slices of them, equally long at each level.
+func tensorOfAny(value any) (*Tensor, error) {
+	if value == nil {
+		return nil, newError(InvalidArgument, "a constant cannot be nil")
+	}
+	var dims []int64
+	for v := reflect.ValueOf(value); v.Kind() == reflect.Slice || v.Kind() == reflect.Array; v = v.Index(0) {
+		dims = append(dims, int64(v.Len()))
+		if v.Len() == 0 {
+			break
+		}
+	}
+	element := reflect.TypeOf(value)
+	for range dims {
+		element = element.Elem()
+	}
+	if element.Kind() == reflect.Int {
+		element = reflect.TypeFor[int64]()
+	}
+	dtype := dtypeOf(reflect.Zero(element).Interface())
+	if dtype == 0 {
+		return nil, newError(InvalidArgument, "a constant cannot be made of %T", value)
+	}
+	flat := reflect.MakeSlice(reflect.SliceOf(element), 0, 1)
+	flat, err := flatten(flat, reflect.ValueOf(value), dims)
+	if err != nil {
+		return nil, err
+	}
+	if texts, ok := flat.Interface().([]string); ok {
+		return tensorOfStrings(dims, texts)
+	}
+	size := uintptr(flat.Len()) * element.Size()
+	return copyTensor(dtype, dims, unsafe.Pointer(flat.Pointer()), C.size_t(size))
+}
+
+// flatten appends the elements of value; it goes no deeper than the type of value.
+func flatten(flat, value reflect.Value, dims []int64) (reflect.Value, error) {
+	if len(dims) == 0 {
+		return reflect.Append(flat, value.Convert(flat.Type().Elem())), nil
+	}
+	if int64(value.Len()) != dims[0] {
+		return flat, newError(InvalidArgument, "slices of a constant differ in length: %d and %d", dims[0], value.Len())
+	}
+	var err error
+	for i := 0; i < value.Len() && err == nil; i++ {
+		flat, err = flatten(flat, value.Index(i), dims[1:])
+	}
+	return flat, err
+}
