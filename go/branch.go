@@ -70,21 +70,19 @@ type HostCall struct {
 // HostCall adds a call of a host function, and gives its outputs.
 func (g *Graph) HostCall(call HostCall, inputs ...Value) []Value {
 	attrs := Attrs{"name": call.Name}
-	var dtypes []int64
-	var shapes []string
-	ranked := true
+	var dtypes, shapes []string
 	for _, output := range call.Outputs {
-		dtypes = append(dtypes, int64(output.DType))
+		dtypes = append(dtypes, output.DType.String())
 		text, known, err := shapeText(output.Dims)
 		if err != nil && g != nil {
 			g.fail(err)
 		}
-		shapes, ranked = append(shapes, text), ranked && known
+		if !known {
+			text = "..."
+		}
+		shapes = append(shapes, text)
 	}
-	attrs["dtypes"] = dtypes
-	if ranked {
-		attrs["shapes"] = shapes
-	}
+	attrs["dtypes"], attrs["shapes"] = dtypes, shapes
 	if call.Gradient != "" {
 		attrs["gradient"] = call.Gradient
 	}

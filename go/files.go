@@ -11,7 +11,6 @@ import "C"
 import (
 	"maps"
 	"slices"
-	"strings"
 	"unsafe"
 )
 
@@ -57,12 +56,12 @@ func (g *Graph) Save(path string, o ...SaveOptions) error {
 
 // LoadOptions are for LoadGraph; the zero value is the default of each.
 type LoadOptions struct {
-	Trainable []string // names of the weights to be trained; {"all"}: all of floating point; nil: none
+	Trainable []string // names of the weights to be trained; {"*"}: all of floating point; nil: none
 	Map       bool     // external weights are mapped, not read; their file must not be made shorter
 }
 
 func (o LoadOptions) options() *options {
-	return newOptions("load").text("trainable", strings.Join(o.Trainable, ",")).flag("map", o.Map)
+	return newOptions("load").add("trainable", o.Trainable).flag("map", o.Map)
 }
 
 // LoadGraph reads an ONNX file. At most one options may be given.

@@ -29,11 +29,11 @@ type FitOptions struct {
 	DropLast          bool  // no last batch that is shorter
 	Timeout           time.Duration
 
-	StopMetric   string // training ends when this metric of the history makes no progress; "": never
-	StopPatience int    // epochs without progress to bear
-	StopMinDelta float64
-	StopMode     string // "min" or "max"; "": min
-	RestoreBest  bool   // put the variables of the best epoch back
+	Monitor     string  // training ends when this metric of the history makes no progress; "": never
+	Patience    int     // epochs without progress before the end
+	MinDelta    float64 // what counts as progress
+	Mode        string  // "min" or "max"; "": min
+	RestoreBest bool    // put the variables of the best epoch back
 
 	// Callback is called after every batch, with the averages so far in the epoch, and after every epoch. An error
 	// ends Fit with it.
@@ -139,8 +139,8 @@ func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, target Val
 	opts := r.control.opts
 	opts.int("epochs", int64(o.Epochs)).int("batch_size", int64(o.BatchSize)).int("first_epoch", int64(o.FirstEpoch)).
 		always("shuffle", number(!o.InOrder)).int("seed", o.Seed).flag("drop_last", o.DropLast).
-		text("stop_metric", o.StopMetric).int("stop_patience", int64(o.StopPatience)).
-		float("stop_min_delta", o.StopMinDelta).text("stop_mode", o.StopMode).flag("restore_best", o.RestoreBest)
+		text("monitor", o.Monitor).int("patience", int64(o.Patience)).float("min_delta", o.MinDelta).
+		text("mode", o.Mode).flag("restore_best", o.RestoreBest)
 	if o.Validation != nil {
 		s.setValidation(opts, o)
 	}

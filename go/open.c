@@ -31,7 +31,7 @@ char* wg_open(const char* path) {
   void** slot = (void**)&wg_table;
   for (const char* const* name = kNames; *name != NULL; ++name, ++slot) {
     *slot = find_symbol(library, *name);
-    if (*slot == NULL && strstr(*name, "load") == NULL && strstr(*name, "save") == NULL) {
+    if (*slot == NULL) {
       const char* format = "%s: has no function %s";
       size_t size = strlen(format) + strlen(path) + strlen(*name) + 1;
       char* why = malloc(size);
