@@ -40,9 +40,26 @@ public final class Dataset extends Handle {
    * @return the dataset
    */
   public static Dataset load(Path path, String... names) {
+    return load(path, (LoadOptions) null, names);
+  }
+
+  /**
+   * Reads a dataset from a .safetensors, .npy or .csv file.
+   *
+   * @param path the file
+   * @param options {@link LoadOptions#map} maps a safetensors file; null for the defaults
+   * @param names the tensors to take, in this order; none for all
+   * @return the dataset
+   */
+  public static Dataset load(Path path, LoadOptions options, String... names) {
     Check.notNull(path, "path");
     Check.items(Arrays.asList(Check.notNull(names, "names")), "names");
-    return new Dataset(Native.datasetLoad(path.toString(), names, 0));
+    long settings = Settings.open(options);
+    try {
+      return new Dataset(Native.datasetLoad(path.toString(), names, settings));
+    } finally {
+      Settings.free(settings);
+    }
   }
 
   private <T> T with(Graph.Call<T> call) {

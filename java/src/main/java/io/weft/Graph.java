@@ -1,6 +1,8 @@
 // Building graphs.
 package io.weft;
 
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -54,6 +56,26 @@ public final class Graph extends Handle {
       return new Graph(Native.graphLoad(path.toString(), settings), null);
     } finally {
       Settings.free(settings);
+    }
+  }
+
+  /**
+   * Reads a model from the content of an ONNX file, such as a resource of the program.
+   *
+   * @param content the bytes
+   * @param folder where external weights are looked for; null if there are none
+   * @param options how to read it; null for the defaults
+   * @return the graph
+   */
+  public static Graph load(byte[] content, Path folder, LoadOptions options) {
+    ByteBuffer copy = ByteBuffer.allocateDirect(Check.notNull(content, "content").length).put(content);
+    long settings = Settings.open(options);
+    try {
+      String beside = folder == null ? null : folder.toString();
+      return new Graph(Native.graphLoadBytes(Memory.address(copy), content.length, beside, settings), null);
+    } finally {
+      Settings.free(settings);
+      Reference.reachabilityFence(copy);
     }
   }
 

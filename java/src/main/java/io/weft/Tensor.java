@@ -294,7 +294,25 @@ public final class Tensor extends Handle {
    * @return the tensors by name, in the file's order
    */
   public static Map<String, Tensor> load(Path path) {
-    long tensors = Native.tensorsLoad(Check.notNull(path, "path").toString(), 0);
+    return load(path, null);
+  }
+
+  /**
+   * Reads tensors from a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data").
+   *
+   * @param path the file
+   * @param options {@link LoadOptions#map} maps a safetensors file; null for the defaults
+   * @return the tensors by name, in the file's order
+   */
+  public static Map<String, Tensor> load(Path path, LoadOptions options) {
+    Check.notNull(path, "path");
+    long settings = Settings.open(options);
+    long tensors;
+    try {
+      tensors = Native.tensorsLoad(path.toString(), settings);
+    } finally {
+      Settings.free(settings);
+    }
     try {
       Map<String, Tensor> found = new LinkedHashMap<>();
       long count = Native.tensorsCount(tensors);

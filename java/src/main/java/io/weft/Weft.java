@@ -106,6 +106,28 @@ public final class Weft {
   }
 
   /**
+   * The names of all kinds of layers.
+   *
+   * @return names, such as "Dense"
+   */
+  public static List<String> layers() {
+    List<String> names = new ArrayList<>();
+    int count = Native.layerCount();
+    for (int i = 0; i < count; ++i) names.add(Native.layerName(i));
+    return names;
+  }
+
+  /**
+   * Describes a kind of layer.
+   *
+   * @param name its name
+   * @return its definition as JSON
+   */
+  public static String describeLayer(String name) {
+    return Memory.text(Native.layerInspect(Check.notNull(name, "name")));
+  }
+
+  /**
    * Registers a host function for the process, in place of one of that name.
    *
    * @param name the name that nodes of weft.HostCall have

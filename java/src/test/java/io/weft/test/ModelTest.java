@@ -180,6 +180,18 @@ class ModelTest {
   }
 
   @Test
+  void modelsComeFromBytesToo() throws Exception {
+    Path path = folder.resolve("net.onnx");
+    try (Net net = new Net()) {
+      net.graph.save(path, List.of(net.y), null, null);
+    }
+    try (Graph loaded = Graph.load(Files.readAllBytes(path), null, null)) {
+      assertEquals(List.of("x"), loaded.inputs().stream().map(Value::name).toList());
+    }
+    assertThrows(WeftException.class, () -> Graph.load(new byte[] {1, 2, 3}, folder, null));
+  }
+
+  @Test
   void damagedModelsAreErrors() throws Exception {
     Path path = folder.resolve("damaged.onnx");
     Files.write(path, new byte[] {8, 1, 2, 3, 4, 5});

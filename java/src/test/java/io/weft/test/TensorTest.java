@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.weft.DataType;
 import io.weft.ErrorCode;
+import io.weft.LoadOptions;
 import io.weft.Tensor;
 import io.weft.WeftException;
 import java.lang.ref.WeakReference;
@@ -217,6 +218,9 @@ class TensorTest {
     assertArrayEquals(new float[] {1, 2}, loaded.get("a/ä").toFloatArray());
     assertArrayEquals(new long[] {3}, loaded.get("b").toLongArray());
     loaded.values().forEach(Tensor::close);
+    Map<String, Tensor> mapped = Tensor.load(path, new LoadOptions().map(true));
+    assertArrayEquals(new float[] {1, 2}, mapped.get("a/ä").toFloatArray());
+    mapped.values().forEach(Tensor::close);
     WeftException e =
         assertThrows(WeftException.NotFound.class, () -> Tensor.load(folder.resolve("none.safetensors")));
     assertEquals(ErrorCode.NOT_FOUND, e.code());

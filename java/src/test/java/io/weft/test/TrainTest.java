@@ -18,6 +18,7 @@ import io.weft.FitListener.Action;
 import io.weft.FitOptions;
 import io.weft.Graph;
 import io.weft.History;
+import io.weft.LoadOptions;
 import io.weft.Optimizer;
 import io.weft.Results;
 import io.weft.Session;
@@ -72,6 +73,9 @@ class TrainTest {
     assertThrows(WeftException.class, () -> digits.rows(-1, 1));
     assertThrows(WeftException.class, () -> digits.at(2));
     assertThrows(WeftException.NotFound.class, () -> Dataset.load(DIGITS, "pictures"));
+    try (Dataset mapped = Dataset.load(DIGITS, new LoadOptions().map(true), "labels")) {
+      assertEquals(1, mapped.width());
+    }
   }
 
   @Test
