@@ -18,6 +18,17 @@ public final class Cancel extends Handle {
     set(1);
   }
 
+  /** Cancels, unless this flag is closed. */
+  void tryCancel() {
+    long pointer = tryAcquire();
+    if (pointer == 0) return;
+    try {
+      Native.cancelSet(pointer, 1);
+    } finally {
+      release();
+    }
+  }
+
   /** Lets later runs go on. */
   public void reset() {
     set(0);

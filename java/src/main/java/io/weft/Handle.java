@@ -25,6 +25,11 @@ abstract class Handle implements AutoCloseable {
     return pointer;
   }
 
+  /** The same, or 0 if it is closed. */
+  final long tryAcquire() {
+    return state.acquire();
+  }
+
   final void release() {
     state.release();
   }

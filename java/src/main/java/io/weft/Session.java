@@ -83,8 +83,8 @@ public final class Session extends Handle {
   /** Ends the session: waits for the calls that run in it. Cancel them first to end them early. */
   @Override
   public void close() {
-    if (!isOpen()) return;
-    long session = acquire();
+    long session = tryAcquire();
+    if (session == 0) return;
     try {
       Native.sessionClose(session);
     } finally {
@@ -217,13 +217,7 @@ public final class Session extends Handle {
         new CompletableFuture<>() {
           @Override
           public boolean cancel(boolean mayInterrupt) {
-            if (!isDone() && cancel.isOpen()) {
-              try {
-                cancel.cancel();
-              } catch (IllegalStateException closed) {
-                // The run has just ended.
-              }
-            }
+            if (!isDone()) cancel.tryCancel();
             return super.cancel(mayInterrupt);
           }
         };

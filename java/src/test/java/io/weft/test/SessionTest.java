@@ -293,6 +293,26 @@ class SessionTest {
   }
 
   @Test
+  void closingAtOnceFromManyThreads() throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    for (int round = 0; round < 200; ++round) {
+      Session closing = new Session(graph);
+      Tensor tensor = Tensor.of(new float[1]);
+      List<Future<?>> done = new ArrayList<>();
+      for (int t = 0; t < 4; ++t) {
+        done.add(
+            threads.submit(
+                () -> {
+                  closing.close();
+                  tensor.close();
+                }));
+      }
+      for (Future<?> each : done) each.get();
+    }
+    threads.shutdown();
+  }
+
+  @Test
   void closedSessionAndPrepared() {
     Value x = graph.input("x", DataType.F32, "2");
     Value y = x.plus(1);
