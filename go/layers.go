@@ -2,6 +2,87 @@
 
 package weft
 
+// BatchNormConfig is what NewBatchNorm makes.
+type BatchNormConfig struct {
+	// Size of axis 1 of the input.
+	Channels int64
+	// Weight of the old running mean and variance. nil: 0.9.
+	Momentum *float64
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// Dtype of the variables: f32 or f64. "": f32.
+	Dtype string
+}
+
+// NewBatchNorm makes a layer. Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's
+// mean and variance and moves the running ones in every run that computes the output; otherwise uses the running ones.
+//
+//   - Input: [batch, channels, ...].
+//   - Output: The shape of the input.
+func NewBatchNorm(g *Graph, name string, config BatchNormConfig) *Layer {
+	return NewLayer(g, "BatchNorm", name, Attrs{
+		"channels": config.Channels,
+		"momentum": config.Momentum,
+		"epsilon":  config.Epsilon,
+		"dtype":    given(config.Dtype),
+	})
+}
+
+// Conv2dConfig is what NewConv2d makes.
+type Conv2dConfig struct {
+	// Number of the input's channels.
+	Inputs int64
+	// Number of the output's channels.
+	Filters int64
+	// Height and width of the kernel, or one number.
+	Kernel []int64
+	// Steps along height and width, or one number. nil: not given.
+	Strides []int64
+	// Zeros around the image: one number, two (height, width) or four (top, left, bottom, right). nil: not given.
+	Pads []int64
+	// 1: as many zeros as keep the size at stride 1, instead of 'pads'.
+	Same int64
+	// Distances of the kernel's elements, or one number. nil: not given.
+	Dilations []int64
+	// Number of groups that the channels are divided into. nil: 1.
+	Groups *int64
+	// 1: with a bias. nil: 1.
+	Bias *int64
+	// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
+	Activation string
+	// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. "": glorot_uniform.
+	KernelInit string
+	// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. "": zeros.
+	BiasInit string
+	// Dtype of the variables: f32 or f64. "": f32.
+	Dtype string
+	// Key of the random initial values, together with the variable's name.
+	Seed int64
+}
+
+// NewConv2d makes a layer. A convolution over images: `activation(conv(input, kernel) + bias)`.
+//
+//   - Input: [batch, inputs, height, width].
+//   - Output: [batch, filters, height', width'].
+func NewConv2d(g *Graph, name string, config Conv2dConfig) *Layer {
+	return NewLayer(g, "Conv2d", name, Attrs{
+		"inputs":      config.Inputs,
+		"filters":     config.Filters,
+		"kernel":      config.Kernel,
+		"strides":     config.Strides,
+		"pads":        config.Pads,
+		"same":        config.Same,
+		"dilations":   config.Dilations,
+		"groups":      config.Groups,
+		"bias":        config.Bias,
+		"activation":  given(config.Activation),
+		"kernel_init": given(config.KernelInit),
+		"bias_init":   given(config.BiasInit),
+		"dtype":       given(config.Dtype),
+		"seed":        config.Seed,
+	})
+}
+
 // DenseConfig is what NewDense makes.
 type DenseConfig struct {
 	// Size of the last dimension of the input.
@@ -97,4 +178,26 @@ type FlattenConfig struct {
 //   - Output: [batch, features].
 func NewFlatten(g *Graph, name string, config FlattenConfig) *Layer {
 	return NewLayer(g, "Flatten", name, Attrs{})
+}
+
+// LayerNormConfig is what NewLayerNorm makes.
+type LayerNormConfig struct {
+	// Size of the last axis of the input.
+	Units int64
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// Dtype of the variables: f32 or f64. "": f32.
+	Dtype string
+}
+
+// NewLayerNorm makes a layer. Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+//
+//   - Input: [..., units].
+//   - Output: The shape of the input.
+func NewLayerNorm(g *Graph, name string, config LayerNormConfig) *Layer {
+	return NewLayer(g, "LayerNorm", name, Attrs{
+		"units":   config.Units,
+		"epsilon": config.Epsilon,
+		"dtype":   given(config.Dtype),
+	})
 }

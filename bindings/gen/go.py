@@ -1,5 +1,6 @@
-"""The generated files of the Go package: the table of C functions, its numbers, the operators and the layers."""
+"""The generated files of the Go package: the table of C functions, its numbers, the operators, layers and their cases."""
 
+import go_cases
 import go_ops
 import go_table
 
@@ -7,3 +8,4 @@ import go_table
 def files():
     yield from go_table.files()
     yield from go_ops.files()
+    yield from go_cases.files()

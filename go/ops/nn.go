@@ -46,6 +46,64 @@ func AveragePool(x weft.Value, kernelShape []int64, options ...AveragePoolOption
 	}, 1, problem)[0]
 }
 
+// BatchNormalizationOptions are the optional inputs and attributes of BatchNormalization.
+type BatchNormalizationOptions struct {
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// Weight of the old running mean and variance. nil: 0.9.
+	Momentum *float64
+	// 1: use the batch's mean and variance, and give the running ones.
+	TrainingMode int64
+	// Gets an optional output: In training: `input_mean * momentum + mean * (1 - momentum)`.
+	RunningMeanOutput *weft.Value
+	// Gets an optional output: In training: the same of the variance.
+	RunningVarOutput *weft.Value
+}
+
+// BatchNormalization adds the operator BatchNormalization. Normalizes every channel: `(X - mean) / sqrt(var + epsilon)
+// * scale + B`, with the given mean and variance or, in training, those of the batch (the variance divides by the
+// number of elements).
+//
+//   - x (T): [N, C, D1, ...].
+//   - scale (T1): [C].
+//   - b (T1): [C].
+//   - inputMean (T2): [C], the running mean.
+//   - inputVar (T2): [C], the running variance.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//   - running_mean (T2), optional: In training: `input_mean * momentum + mean * (1 - momentum)`.
+//   - running_var (T2), optional: In training: the same of the variance.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T1: f32, f16, f64, bf16
+//   - T2: f32, f16, f64, bf16
+func BatchNormalization(x weft.Value, scale weft.Value, b weft.Value, inputMean weft.Value, inputVar weft.Value, options ...BatchNormalizationOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.RunningMeanOutput != nil {
+		count = 2
+	}
+	if o.RunningVarOutput != nil {
+		count = 3
+	}
+	out := add(nil, "BatchNormalization", []weft.Value{x, scale, b, inputMean, inputVar}, weft.Attrs{
+		"epsilon":       o.Epsilon,
+		"momentum":      o.Momentum,
+		"training_mode": o.TrainingMode,
+	}, count, problem)
+	if o.RunningMeanOutput != nil {
+		*o.RunningMeanOutput = out[1]
+	}
+	if o.RunningVarOutput != nil {
+		*o.RunningVarOutput = out[2]
+	}
+	return out[0]
+}
+
 // ConvOptions are the optional inputs and attributes of Conv.
 type ConvOptions struct {
 	// Bias, [M].
@@ -104,6 +162,62 @@ func Conv(x weft.Value, w weft.Value, options ...ConvOptions) weft.Value {
 //   - T: f32, f16, f64, bf16
 func GlobalAveragePool(x weft.Value) weft.Value {
 	return add(nil, "GlobalAveragePool", []weft.Value{x}, nil, 1, nil)[0]
+}
+
+// LayerNormalizationOptions are the optional inputs and attributes of LayerNormalization.
+type LayerNormalizationOptions struct {
+	// Broadcast to X.
+	B weft.Value
+	// First of the axes that are normalized over. nil: -1.
+	Axis *int64
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// Dtype of Mean and InvStdDev, and the least precision of their computation. 0: 1.
+	StashType weft.DType
+	// Gets an optional output: The shape of X with 1 for the axes from `axis` on.
+	MeanOutput *weft.Value
+	// Gets an optional output: `1 / sqrt(var + epsilon)`, in the shape of Mean.
+	InvStdDevOutput *weft.Value
+}
+
+// LayerNormalization adds the operator LayerNormalization. Normalizes over the axes from `axis` on: `(X - mean) /
+// sqrt(var + epsilon) * Scale + B`, where the variance divides by the number of elements.
+//
+//   - x (T): [d0, ..., d(axis), ...].
+//   - scale (T): Broadcast to X.
+//   - options.B (T): Broadcast to X.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//   - Mean (U), optional: The shape of X with 1 for the axes from `axis` on.
+//   - InvStdDev (U), optional: `1 / sqrt(var + epsilon)`, in the shape of Mean.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - U: f32, f16, f64, bf16
+func LayerNormalization(x weft.Value, scale weft.Value, options ...LayerNormalizationOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.MeanOutput != nil {
+		count = 2
+	}
+	if o.InvStdDevOutput != nil {
+		count = 3
+	}
+	out := add(nil, "LayerNormalization", trim([]weft.Value{x, scale, o.B}), weft.Attrs{
+		"axis":       o.Axis,
+		"epsilon":    o.Epsilon,
+		"stash_type": o.StashType,
+	}, count, problem)
+	if o.MeanOutput != nil {
+		*o.MeanOutput = out[1]
+	}
+	if o.InvStdDevOutput != nil {
+		*o.InvStdDevOutput = out[2]
+	}
+	return out[0]
 }
 
 // MaxPoolOptions are the optional inputs and attributes of MaxPool.
