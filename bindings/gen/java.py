@@ -1,4 +1,4 @@
-"""Everything generated for Java: Native with its forwards, Ops, Layers and the tests of the operators' cases."""
+"""Everything generated for Java: Native with its forwards, Ops, Layers, and the tests of the operators' cases."""
 
 import html
 import re
@@ -329,4 +329,7 @@ def files():
     yield "java/src/main/native/native.cc", java_native.native_cc()
     yield base + "Ops.java", ops_java(ops)
     yield base + "Layers.java", layers_java(layers)
-    yield from java_cases.files(ops)
+
+
+def tests():
+    return java_cases.tests(model.load()[0])

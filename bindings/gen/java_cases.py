@@ -176,7 +176,7 @@ def test_java(file, method, case, taken):
     return "\n".join(lines + ["  }"])
 
 
-def files(ops):
+def tests(ops):
     from java import Method
 
     taken = set()
@@ -190,8 +190,8 @@ def files(ops):
         tests = "\n\n".join(test_java(file, methods.get(file.op), case, used) for case in found)
         imports = [f"io.weft.{type}" for type in ("Attrs", "DataType", "ErrorCode", "Tensor")
                    if re.search(rf"\b{type}\b", tests)]
-        imports += ["java.util.Arrays"] + (["java.util.List"] if "List.of" in tests else [])
+        imports += ["io.weft.test.Cases", "java.util.Arrays"] + (["java.util.List"] if "List.of" in tests else [])
         head = "".join(f"import {i};\n" for i in imports + ["org.junit.jupiter.api.Test"])
-        yield (f"java/src/test/java/io/weft/test/ops/{name}.java",
-               f"// The cases of {file.op}; {HEADER}.\npackage io.weft.test.ops;\n\n{head}\n"
+        yield (f"java/src/test/java/io/weft/cases/{name}.java",
+               f"// The cases of {file.op}; {HEADER}.\npackage io.weft.cases;\n\n{head}\n"
                f"class {name} {{\n{tests}\n}}\n")

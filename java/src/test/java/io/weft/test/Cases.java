@@ -1,5 +1,5 @@
 // Builds, runs and compares one case of an operator.
-package io.weft.test.ops;
+package io.weft.test;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -27,7 +27,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-final class Cases {
+/** What the generated tests of the operators call. */
+public final class Cases {
   private static final Set<DataType> INTEGERS =
       EnumSet.of(
           DataType.I8, DataType.U8, DataType.I16, DataType.U16, DataType.I32, DataType.U32, DataType.I64, DataType.U64,
@@ -35,12 +36,13 @@ final class Cases {
 
   private Cases() {}
 
-  interface Build {
+  /** Adds the operator. */
+  public interface Build {
     List<Value> outputs(Graph graph, List<Value> inputs);
   }
 
   /** A tensor of a type such as "f32[2,3]" and its elements as words; strings are given one by one. */
-  static Tensor tensor(String type, String... values) {
+  public static Tensor tensor(String type, String... values) {
     int bracket = type.indexOf('[');
     DataType dtype = DataType.valueOf(type.substring(0, bracket).toUpperCase(Locale.ROOT));
     long[] shape = longs(type.substring(bracket + 1, type.length() - 1), ",");
@@ -115,7 +117,8 @@ final class Cases {
     }
   }
 
-  static void check(Build build, List<Tensor> inputs, List<Tensor> expected, double relative, double absolute) {
+  /** Compares outputs with what is expected; null is not compared. Closes all tensors. */
+  public static void check(Build build, List<Tensor> inputs, List<Tensor> expected, double relative, double absolute) {
     try (Graph graph = new Graph();
         Results results = run(build, graph, inputs)) {
       for (int i = 0; i < expected.size(); ++i) {
@@ -126,7 +129,8 @@ final class Cases {
     close(expected);
   }
 
-  static void fails(Build build, List<Tensor> inputs, ErrorCode code, String message) {
+  /** Checks that building or running fails. Closes all tensors. */
+  public static void fails(Build build, List<Tensor> inputs, ErrorCode code, String message) {
     try (Graph graph = new Graph()) {
       WeftException e = assertThrows(WeftException.class, () -> run(build, graph, inputs).close());
       assertEquals(code, e.code(), e.getMessage());
