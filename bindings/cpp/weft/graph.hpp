@@ -1,0 +1,392 @@
+// Graphs and their values.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "weft/tensor.hpp"
+
+namespace weft {
+
+class Graph;
+class Session;
+
+namespace detail {
+
+// What a graph and its values share. `current` is the sub-graph under construction, if there is one.
+struct GraphState {
+  explicit GraphState(weft_graph* graph) : handle(graph) {}
+  Handle<weft_graph, weft_graph_free> handle;
+  weft_graph* current = nullptr;
+  weft_graph* get() const { return current != nullptr ? current : handle.get(); }
+};
+
+}  // namespace detail
+
+// Attributes of a node or layer by name.
+class Attrs {
+ public:
+  using Value = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
+                             std::vector<std::string>, Tensor>;
+  Attrs() = default;
+  Attrs& set(const char* name, Value value) {
+    items_.emplace_back(name, std::move(value));
+    return *this;
+  }
+  // Leaves the attribute out if there is no value.
+  template <typename T>
+  Attrs& set(const char* name, const std::optional<T>& value) {
+    if (value) set(name, Value(*value));
+    return *this;
+  }
+
+  detail::Handle<weft_attrs, weft_attrs_free> make() const {
+    weft_attrs* attrs = nullptr;
+    detail::check(weft_attrs_new(&attrs));
+    detail::Handle<weft_attrs, weft_attrs_free> out(attrs);
+    for (const auto& [name, value] : items_) set_one(attrs, name.c_str(), value);
+    return out;
+  }
+
+ private:
+  static void set_one(weft_attrs* attrs, const char* name, const Value& value) {
+    if (auto* i = std::get_if<int64_t>(&value)) detail::check(weft_attrs_set_int(attrs, name, *i));
+    if (auto* f = std::get_if<double>(&value)) detail::check(weft_attrs_set_float(attrs, name, *f));
+    if (auto* s = std::get_if<std::string>(&value)) detail::check(weft_attrs_set_string(attrs, name, s->c_str()));
+    if (auto* ints = std::get_if<std::vector<int64_t>>(&value)) {
+      detail::check(weft_attrs_set_ints(attrs, name, ints->data(), static_cast<int64_t>(ints->size())));
+    }
+    if (auto* floats = std::get_if<std::vector<double>>(&value)) {
+      detail::check(weft_attrs_set_floats(attrs, name, floats->data(), static_cast<int64_t>(floats->size())));
+    }
+    if (auto* strings = std::get_if<std::vector<std::string>>(&value)) {
+      std::vector<const char*> pointers;
+      for (const std::string& string : *strings) pointers.push_back(string.c_str());
+      detail::check(weft_attrs_set_strings(attrs, name, pointers.data(), static_cast<int64_t>(pointers.size())));
+    }
+    if (auto* tensor = std::get_if<Tensor>(&value)) {
+      detail::check(weft_attrs_set_tensor(attrs, name, tensor->handle()));
+    }
+  }
+  std::vector<std::pair<std::string, Value>> items_;
+};
+
+// A value of a graph: what a node computes. It keeps its graph alive. Copies are the same value.
+class Value {
+ public:
+  Value() = default;
+  Value(std::shared_ptr<detail::GraphState> graph, int64_t id) : graph_(std::move(graph)), id_(id) {}
+
+  bool empty() const { return graph_ == nullptr; }
+  int64_t id() const { return id_; }
+  std::string name() const {
+    const char* name = nullptr;
+    about(&name, nullptr, nullptr);
+    return name;
+  }
+  void set_name(const std::string& name) { detail::check(weft_graph_set_name(state().get(), id_, name.c_str())); }
+  // 0 if it is not known.
+  DType dtype() const {
+    int32_t dtype = 0;
+    about(nullptr, &dtype, nullptr);
+    return static_cast<DType>(dtype);
+  }
+  // The dimensions, -1 for those that a run decides; nothing if the rank is not known.
+  std::optional<Shape> shape() const {
+    int32_t rank = 0;
+    weft_graph* owner = about(nullptr, nullptr, &rank);
+    if (rank < 0) return std::nullopt;
+    Shape dims(static_cast<size_t>(rank));
+    detail::check(weft_graph_value_dims(owner, id_, dims.data(), rank));
+    return dims;
+  }
+
+  detail::GraphState& state() const {
+    if (graph_ == nullptr) throw Error(WEFT_INVALID_ARGUMENT, "this value is empty: no graph made it");
+    return *graph_;
+  }
+  const std::shared_ptr<detail::GraphState>& graph_state() const { return graph_; }
+
+ private:
+  // Asks the graph that has the value: the branch under construction, or the graph around it.
+  weft_graph* about(const char** name, int32_t* dtype, int32_t* rank) const {
+    weft_graph* inner = state().get();
+    weft_graph* outer = state().handle.get();
+    weft_status* status = weft_graph_value(inner, id_, name, nullptr, dtype, rank);
+    if (status == nullptr || inner == outer) {
+      detail::check(status);
+      return inner;
+    }
+    weft_status_free(status);
+    detail::check(weft_graph_value(outer, id_, name, nullptr, dtype, rank));
+    return outer;
+  }
+
+  std::shared_ptr<detail::GraphState> graph_;
+  int64_t id_ = 0;
+};
+
+// A dataflow graph. Build it from one thread at a time; sessions run it. Copies are the same graph.
+class Graph {
+ public:
+  // `opset` is the version of ONNX's operators that `add` speaks; 0 is the newest.
+  explicit Graph(int32_t opset = 0) : state_(std::make_shared<detail::GraphState>(make(opset))) {}
+
+  // Reads an ONNX model. `trainable` names the weights that become trainable variables; {"*"} is all.
+  static Graph load(const std::string& path, const std::vector<std::string>& trainable = {}, bool map = false) {
+    detail::OptionsHandle options("load");
+    options.set("map", int64_t{map});
+    for (const std::string& name : trainable) options.add("trainable", name);
+    weft_graph* out = nullptr;
+    detail::check(weft_graph_load(path.c_str(), options.get(), &out));
+    return Graph(std::make_shared<detail::GraphState>(out));
+  }
+
+  // Adds an input. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar.
+  Value input(const std::string& name, DType dtype, const std::string& shape, const Origin& origin = Origin()) {
+    int64_t id = 0;
+    detail::check(weft_graph_add_input(handle(), name.c_str(), static_cast<int32_t>(dtype), shape.c_str(),
+                                       origin.text.c_str(), &id));
+    return Value(state_, id);
+  }
+  Value constant(const Tensor& tensor, const char* name = nullptr, const Origin& origin = Origin()) {
+    int64_t id = 0;
+    detail::check(weft_graph_add_constant(handle(), tensor.handle(), name, origin.text.c_str(), &id));
+    return Value(state_, id);
+  }
+  // Adds a variable with an initial value that depends on no input.
+  Value variable(const std::string& name, const Value& initial, bool trainable = true,
+                 const Origin& origin = Origin()) {
+    int64_t id = 0;
+    detail::check(weft_graph_add_variable(handle(), name.c_str(), initial.id(), trainable, origin.text.c_str(), &id));
+    return Value(state_, id);
+  }
+  Value variable(const std::string& name, const Tensor& initial, bool trainable = true,
+                 const Origin& origin = Origin()) {
+    return variable(name, constant(initial, nullptr, origin), trainable, origin);
+  }
+  // Adds a node of any operator; gives its first `outputs` outputs. An empty value is an omitted input.
+  std::vector<Value> add(const char* op, const std::vector<Value>& inputs, const Attrs& attrs = {}, int32_t outputs = 1,
+                         const char* name = nullptr, const Origin& origin = Origin()) {
+    auto made = attrs.make();
+    return add_node(op, inputs, made.get(), outputs, name, origin);
+  }
+  // Makes `assignment` happen in every run that computes `value`.
+  void attach(const Value& value, const Value& assignment) {
+    detail::check(weft_graph_attach(handle(), value.id(), assignment.id()));
+  }
+  // Adds the gradient of the sum of `ys` by each of `xs`; an empty value where no y depends on x.
+  std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Value>& xs,
+                               const std::vector<Value>& weights = {}, const Origin& origin = Origin()) {
+    if (!weights.empty() && weights.size() != ys.size()) {
+      throw Error(WEFT_INVALID_ARGUMENT, "there must be as many weights as values to differentiate");
+    }
+    std::vector<int64_t> y_ids = ids(ys), x_ids = ids(xs), factors = ids(weights), out(xs.size());
+    detail::check(weft_graph_differentiate(
+        handle(), y_ids.data(), static_cast<int32_t>(y_ids.size()), x_ids.data(), static_cast<int32_t>(x_ids.size()),
+        weights.empty() ? nullptr : factors.data(), origin.text.c_str(), out.data()));
+    return values(out);
+  }
+  // What `then` builds if the condition, a bool scalar, holds, else what `otherwise` builds; only one is run.
+  std::vector<Value> cond(const Value& condition, const std::function<std::vector<Value>()>& then,
+                          const std::function<std::vector<Value>()>& otherwise, const Origin& origin = Origin());
+
+  // Names of what is added while the scope lives begin with "name/".
+  class Scope {
+   public:
+    Scope(Graph& graph, const std::string& name) : state_(graph.state_) {
+      detail::check(weft_graph_open_scope(state_->get(), name.c_str()));
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope() { weft_status_free(weft_graph_close_scope(state_->get())); }
+
+   private:
+    std::shared_ptr<detail::GraphState> state_;
+  };
+
+  // The input, variable or other value of that name.
+  Value find(const std::string& name) const {
+    int64_t id = 0;
+    detail::check(weft_graph_find(handle(), name.c_str(), &id));
+    return Value(state_, id);
+  }
+  std::vector<Value> inputs() const { return each(weft_graph_input_count, weft_graph_input); }
+  std::vector<Value> outputs() const { return each(weft_graph_output_count, weft_graph_output); }
+  std::vector<Value> variables() const { return each(weft_graph_variable_count, weft_graph_variable); }
+  void set_outputs(const std::vector<Value>& outputs) {
+    std::vector<int64_t> out = ids(outputs);
+    detail::check(weft_graph_set_outputs(handle(), out.data(), static_cast<int32_t>(out.size())));
+  }
+  int32_t node_count() const { return weft_graph_node_count(handle()); }
+
+  // Writes an ONNX model of what `outputs` need, with the session's values of the variables. With `training` all is kept,
+  // to go on where it is loaded; `weights` names a safetensors file beside it for the larger tensors.
+  void save(const std::string& path, const std::vector<Value>& outputs, const Session* session = nullptr,
+            bool training = false, const std::string& weights = "") const;
+
+  // One line a node; for Graphviz; as a picture, which needs the program dot.
+  std::string text() const { return convert("text"); }
+  std::string dot() const { return convert("dot"); }
+  std::string svg() const { return convert("svg"); }
+
+  weft_graph* handle() const { return state_->get(); }
+  const std::shared_ptr<detail::GraphState>& state() const { return state_; }
+
+  static std::vector<int64_t> ids(const std::vector<Value>& values) {
+    std::vector<int64_t> out;
+    for (const Value& value : values) out.push_back(value.id());
+    return out;
+  }
+
+ private:
+  friend std::vector<Value> add_node(const char*, const std::vector<Value>&, const Attrs&, int32_t, const char*,
+                                     const Origin&);
+  explicit Graph(std::shared_ptr<detail::GraphState> state) : state_(std::move(state)) {}
+  static weft_graph* make(int32_t opset) {
+    weft_graph* out = nullptr;
+    detail::check(weft_graph_new(opset, &out));
+    return out;
+  }
+  std::vector<Value> add_node(const char* op, const std::vector<Value>& inputs, const weft_attrs* attrs,
+                              int32_t outputs, const char* name, const Origin& origin) {
+    std::vector<int64_t> in = ids(inputs), out(static_cast<size_t>(outputs));
+    detail::check(weft_graph_add(handle(), op, in.data(), static_cast<int32_t>(in.size()), attrs, name,
+                                 origin.text.c_str(), out.data(), outputs));
+    return values(out);
+  }
+  std::vector<Value> values(const std::vector<int64_t>& ids) const {
+    std::vector<Value> out;
+    for (int64_t id : ids) out.push_back(id != 0 ? Value(state_, id) : Value());
+    return out;
+  }
+  std::vector<Value> each(int32_t (*count)(const weft_graph*), int64_t (*at)(const weft_graph*, int32_t)) const {
+    std::vector<Value> out;
+    for (int32_t i = 0; i < count(handle()); ++i) out.emplace_back(state_, at(handle(), i));
+    return out;
+  }
+  std::string convert(const char* format) const {
+    weft_bytes* out = nullptr;
+    detail::check(weft_graph_convert(handle(), format, &out));
+    return detail::take(out);
+  }
+
+  std::shared_ptr<detail::GraphState> state_;
+};
+
+inline std::vector<Value> Graph::cond(const Value& condition, const std::function<std::vector<Value>()>& then,
+                                      const std::function<std::vector<Value>()>& otherwise, const Origin& origin) {
+  weft_attrs* made = nullptr;
+  detail::check(weft_attrs_new(&made));
+  detail::Handle<weft_attrs, weft_attrs_free> attrs(made);
+  size_t counts[2];
+  const char* const names[] = {"then_branch", "else_branch"};
+  for (int i = 0; i < 2; ++i) {
+    weft_graph* sub = nullptr;
+    detail::check(weft_graph_new_sub(handle(), &sub));
+    detail::Handle<weft_graph, weft_graph_free> branch(sub);
+    struct Inside {  // what is built meanwhile goes to the branch
+      detail::GraphState& state;
+      weft_graph* outer;
+      Inside(detail::GraphState& s, weft_graph* sub) : state(s), outer(s.current) { state.current = sub; }
+      ~Inside() { state.current = outer; }
+    };
+    std::vector<Value> results;
+    {
+      Inside inside(*state_, sub);
+      // Values of the outer graph come in through a node of the branch.
+      for (const Value& value : i == 0 ? then() : otherwise()) results.push_back(add("Identity", {value})[0]);
+      set_outputs(results);
+    }
+    counts[i] = results.size();
+    detail::check(weft_attrs_set_graph(made, names[i], sub));
+  }
+  if (counts[0] != counts[1]) throw Error(WEFT_INVALID_ARGUMENT, "the branches must give as many values");
+  return add_node("If", {condition}, made, static_cast<int32_t>(counts[0]), nullptr, origin);
+}
+
+// Adds a node to the graph of the first input that is not empty: what the functions of ops.hpp do.
+inline std::vector<Value> add_node(const char* op, const std::vector<Value>& inputs, const Attrs& attrs,
+                                   int32_t outputs, const char* name, const Origin& origin) {
+  for (const Value& input : inputs) {
+    if (!input.empty()) return Graph(input.graph_state()).add(op, inputs, attrs, outputs, name, origin);
+  }
+  throw Error(WEFT_INVALID_ARGUMENT, std::string(op) + " needs at least one value among its inputs");
+}
+
+namespace detail {
+// A number as a constant of the value's dtype.
+inline Value number_like(const Value& like, double number, const Origin& origin) {
+  Tensor tensor = Tensor::scalar<double>(number);
+  int64_t id = 0;
+  check(weft_graph_add_constant(like.state().get(), tensor.handle(), nullptr, origin.text.c_str(), &id));
+  Value constant(like.graph_state(), id);
+  if (like.dtype() == DType::f64) return constant;
+  return add_node("Cast", {constant}, Attrs().set("to", static_cast<int64_t>(like.dtype())), 1, nullptr, origin)[0];
+}
+}  // namespace detail
+
+// A value or number beside an operator, with the line that it stands on.
+struct Operand {
+  Value value;
+  double number = 0;
+  Origin origin;
+  Operand(const Value& v, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : value(v), origin(file, line) {}
+  Operand(double n, const char* file = __builtin_FILE(), int line = __builtin_LINE()) : number(n), origin(file, line) {}
+  Value like(const Value& other) const { return value.empty() ? detail::number_like(other, number, origin) : value; }
+};
+
+// A number on the left of an operator.
+struct NumberOperand {
+  double number;
+  Origin origin;
+  NumberOperand(double n, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : number(n), origin(file, line) {}
+};
+
+#define WEFT_BINARY_OPERATOR(symbol, op)                                                               \
+  inline Value operator symbol(const Value& a, const Operand& b) {                                     \
+    return add_node(op, {a, b.like(a)}, {}, 1, nullptr, b.origin)[0];                                  \
+  }                                                                                                    \
+  inline Value operator symbol(const NumberOperand& a, const Value& b) {                               \
+    return add_node(op, {detail::number_like(b, a.number, a.origin), b}, {}, 1, nullptr, a.origin)[0]; \
+  }
+WEFT_BINARY_OPERATOR(+, "Add")
+WEFT_BINARY_OPERATOR(-, "Sub")
+WEFT_BINARY_OPERATOR(*, "Mul")
+WEFT_BINARY_OPERATOR(/, "Div")
+#undef WEFT_BINARY_OPERATOR
+inline Value operator-(const Operand& a) { return add_node("Neg", {a.value}, {}, 1, nullptr, a.origin)[0]; }
+
+// A layer: variables made once, used as often as it is called. See layers.hpp.
+class Layer {
+ public:
+  Layer(Graph& graph, const char* type, const std::string& name, const Attrs& attrs, const Origin& origin = Origin())
+      : state_(graph.state()) {
+    auto made = attrs.make();
+    weft_layer* out = nullptr;
+    detail::check(weft_layer_new(graph.handle(), type, made.get(), name.c_str(), origin.text.c_str(), &out));
+    handle_ = std::make_shared<Owned>(out);
+  }
+  // Adds one use. `training`: dropout drops, batch normalization uses the batch.
+  Value operator()(const Value& x, bool training = false, const Origin& origin = Origin()) const {
+    int64_t in = x.id(), out = 0;
+    detail::check(weft_layer_call(handle_->get(), &in, 1, training, origin.text.c_str(), &out, 1));
+    return Value(state_, out);
+  }
+  std::vector<Value> variables() const {
+    std::vector<Value> out;
+    for (int32_t i = 0; i < weft_layer_variable_count(handle_->get()); ++i) {
+      out.emplace_back(state_, weft_layer_variable(handle_->get(), i));
+    }
+    return out;
+  }
+
+ private:
+  using Owned = detail::Handle<weft_layer, weft_layer_free>;
+  std::shared_ptr<detail::GraphState> state_;
+  std::shared_ptr<Owned> handle_;
+};
+
+}  // namespace weft
