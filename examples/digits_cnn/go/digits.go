@@ -1,0 +1,61 @@
+// Trains a convolutional network on handwritten digits: go run -C examples ./digits_cnn/go
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"slices"
+
+	weft "github.com/weft-ml/weft/go"
+	"github.com/weft-ml/weft/go/ops"
+)
+
+func main() {
+	digits := must(weft.LoadDataset("data/digits.safetensors", "images", "labels"))
+	train, test := must(digits.Rows(0, 1500)), must(digits.Rows(1500, 297))
+
+	graph := weft.NewGraph()
+	images, labels := graph.Input("images", weft.F32, "batch", 64), graph.Input("labels", weft.I64, "batch")
+	conv1 := weft.NewConv2d(graph, "conv1", weft.Conv2dConfig{Inputs: 1, Filters: 16, Kernel: []int64{3},
+		Pads: []int64{1}, Activation: "relu", Seed: 1})
+	conv2 := weft.NewConv2d(graph, "conv2", weft.Conv2dConfig{Inputs: 16, Filters: 32, Kernel: []int64{3},
+		Pads: []int64{1}, Activation: "relu", Seed: 2})
+	hidden := weft.NewDense(graph, "hidden", weft.DenseConfig{Inputs: 128, Units: 64, Activation: "relu", Seed: 3})
+	dropout := weft.NewDropout(graph, "dropout", weft.DropoutConfig{Rate: weft.Float(0.25), Seed: 4})
+	scores := weft.NewDense(graph, "scores", weft.DenseConfig{Inputs: 64, Units: 10, Seed: 5})
+	network := func(training bool) weft.Value {
+		x := pool(conv1.Call(images.Reshape(-1, 1, 8, 8), training))
+		x = hidden.Call(ops.Flatten(pool(conv2.Call(x, training))), training)
+		return scores.Call(dropout.Call(x, training), training)
+	}
+	loss := ops.SoftmaxCrossEntropyLoss(network(true), labels).Named("loss")
+	step := weft.Adam{Rate: weft.Rate{LearningRate: 1e-3}}.Minimize(loss)
+	logits := network(false)
+
+	session, ctx := must(weft.NewSession(graph)), context.Background()
+	history := must(session.Fit(ctx, train, []weft.Value{images, labels}, step,
+		weft.FitOptions{Epochs: 20, BatchSize: 32, Seed: 1, Metrics: []weft.Value{loss}}))
+	for epoch, value := range history.Metric("loss") {
+		fmt.Printf("epoch %2d  loss %.6f\n", epoch+1, value)
+	}
+	predicted := must(session.Predict(ctx, test, []weft.Value{images, {}}, []weft.Value{logits}))
+	points, right := must(weft.Data[float32](predicted[0])), 0
+	for i, label := range must(weft.Data[int64](must(test.Tensor(1)))) {
+		if row := points[10*i : 10*i+10]; slices.Index(row, slices.Max(row)) == int(label) {
+			right++
+		}
+	}
+	fmt.Printf("test accuracy %.1f%%\n", 100*float64(right)/float64(test.Len()))
+}
+
+func pool(x weft.Value) weft.Value {
+	return ops.MaxPool(x, []int64{2, 2}, ops.MaxPoolOptions{Strides: []int64{2, 2}})
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}
