@@ -15,9 +15,10 @@ class Digits {
         Session session = new Session(graph)) {
       Ops ops = graph.ops();
       Layers layers = graph.layers();
-      long[] three = {3, 3}, two = {2, 2};
-      Layer conv1 = layers.conv2d("conv1", 1, 16, three, o -> o.pads(1).activation("relu").seed(1));
-      Layer conv2 = layers.conv2d("conv2", 16, 32, three, o -> o.pads(1).activation("relu").seed(2));
+      long[] kernel = {3, 3}, pool = {2, 2};
+      Layer conv1 = layers.conv2d("conv1", 1, 16, kernel, o -> o.pads(1).activation("relu").seed(1));
+      Layer conv2 =
+          layers.conv2d("conv2", 16, 32, kernel, o -> o.pads(1).activation("relu").seed(2));
       Layer hidden = layers.dense("hidden", 128, 64, o -> o.activation("relu").seed(3));
       Layer dropout = layers.dropout("dropout", o -> o.rate(0.25).seed(4));
       Layer scores = layers.dense("scores", 64, 10, o -> o.seed(5));
@@ -25,8 +26,8 @@ class Digits {
       Value images = graph.input("images", DataType.F32, "batch,64");
       Value labels = graph.input("labels", DataType.I64, "batch");
       Value x = ops.reshape(images, graph.constant(new long[] {-1, 1, 8, 8}));
-      x = ops.maxPool(conv1.call(x), two, o -> o.strides(two));
-      x = ops.maxPool(conv2.call(x), two, o -> o.strides(two));
+      x = ops.maxPool(conv1.call(x), pool, o -> o.strides(pool));
+      x = ops.maxPool(conv2.call(x), pool, o -> o.strides(pool));
       x = hidden.call(ops.flatten(x));
       Value trained = scores.call(dropout.call(true, x));
       Value predicted = scores.call(dropout.call(false, x));
@@ -35,8 +36,8 @@ class Digits {
 
       FitOptions options = new FitOptions().epochs(20).batchSize(32).seed(1);
       History history = session.fit(train, List.of(images, labels), step, List.of(loss), options);
-      for (History.Epoch epoch : history.epochs()) {
-        System.out.printf("epoch %2d  loss %.6f%n", epoch.number() + 1, epoch.metrics().get("loss"));
+      for (History.Epoch e : history.epochs()) {
+        System.out.printf("epoch %2d  loss %.6f%n", e.number() + 1, e.metrics().get("loss"));
       }
       try (Results results = session.predict(test, Arrays.asList(images, null), predicted)) {
         float[][] rows = results.get(0).toFloatMatrix();

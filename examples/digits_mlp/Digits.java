@@ -16,14 +16,15 @@ class Digits {
       Value images = graph.input("images", DataType.F32, "batch,64");
       Value labels = graph.input("labels", DataType.I64, "batch");
       Layer hidden = graph.layers().dense("hidden", 64, 64, o -> o.activation("relu").seed(1));
-      Value scores = graph.layers().dense("scores", 64, 10, o -> o.seed(2)).call(hidden.call(images));
+      Layer last = graph.layers().dense("scores", 64, 10, o -> o.seed(2));
+      Value scores = last.call(hidden.call(images));
       Value loss = graph.ops().softmaxCrossEntropyLoss(scores, labels, o -> o.name("loss"));
       Value step = Optimizer.adam().learningRate(1e-3).minimize(loss);
 
       FitOptions options = new FitOptions().epochs(20).batchSize(32).seed(1);
       History history = session.fit(train, List.of(images, labels), step, List.of(loss), options);
-      for (History.Epoch epoch : history.epochs()) {
-        System.out.printf("epoch %2d  loss %.6f%n", epoch.number() + 1, epoch.metrics().get("loss"));
+      for (History.Epoch e : history.epochs()) {
+        System.out.printf("epoch %2d  loss %.6f%n", e.number() + 1, e.metrics().get("loss"));
       }
       try (Results predicted = session.predict(test, Arrays.asList(images, null), scores)) {
         float[][] rows = predicted.get(0).toFloatMatrix();

@@ -10,6 +10,7 @@ public final class FitOptions extends Settings {
   /** Makes the defaults. */
   public FitOptions() {
     super("fit");
+    poll(RunOptions.INTERRUPTS);
   }
 
   /**
@@ -146,7 +147,8 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Sets what is called on the caller's own thread about every 20 ms; an exception of it ends the run.
+   * Sets what is called on the caller's own thread about every 20 ms; an exception of it ends the training. Without it,
+   * interrupting the thread ends the training with {@link WeftException.Cancelled}.
    *
    * @param poll what to call
    * @return this

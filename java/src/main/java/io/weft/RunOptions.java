@@ -59,6 +59,24 @@ public final class RunOptions extends Settings {
     return this;
   }
 
+  /** What ends a run whose thread is interrupted; the thread stays interrupted. */
+  static final Runnable INTERRUPTS =
+      () -> {
+        if (Thread.currentThread().isInterrupted()) {
+          throw new WeftException(ErrorCode.CANCELLED, "the thread was interrupted");
+        }
+      };
+
+  /**
+   * Ends the run with {@link WeftException.Cancelled} when its thread is interrupted; the thread stays interrupted. This
+   * takes the place of {@link #poll}.
+   *
+   * @return this
+   */
+  public RunOptions interruptible() {
+    return poll(INTERRUPTS);
+  }
+
   Cancel cancelFlag() {
     return cancel;
   }

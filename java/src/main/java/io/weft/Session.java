@@ -461,7 +461,7 @@ public final class Session extends Handle {
   private void onDataset(Dataset dataset, FitOptions options, OnDataset call) {
     long data = acquire(dataset, "dataset");
     try {
-      long settings = options == null ? 0 : options.open(graph, null);
+      long settings = (options == null ? new FitOptions() : options).open(graph, null);
       try {
         with(session -> call.call(session, data, settings));
       } finally {

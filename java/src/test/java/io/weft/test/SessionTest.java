@@ -200,6 +200,29 @@ class SessionTest {
   }
 
   @Test
+  void interruptsEndARunThatAllowsThem() throws Exception {
+    Value y = slow(graph);
+    AtomicReference<Throwable> thrown = new AtomicReference<>();
+    AtomicReference<Boolean> interrupted = new AtomicReference<>();
+    Thread thread =
+        new Thread(
+            () -> {
+              try {
+                session.run(Map.of(), List.of(y), List.of(), new RunOptions().interruptible()).close();
+              } catch (WeftException e) {
+                thrown.set(e);
+                interrupted.set(Thread.currentThread().isInterrupted());
+              }
+            });
+    thread.start();
+    Thread.sleep(50);
+    thread.interrupt();
+    thread.join();
+    assertInstanceOf(WeftException.Cancelled.class, thrown.get());
+    assertEquals(true, interrupted.get());
+  }
+
+  @Test
   void asyncRunsGiveResultsErrorsAndCanBeCancelled() throws Exception {
     Value x = graph.input("x", DataType.F32, "n");
     Value y = x.plus(1);

@@ -230,6 +230,11 @@ class TrainTest {
       assertThrows(
           WeftException.class,
           () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().monitor("nonsense")));
+      Thread.currentThread().interrupt();
+      assertThrows(
+          WeftException.Cancelled.class,
+          () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().epochs(1000)));
+      assertTrue(Thread.interrupted());
     }
   }
 
