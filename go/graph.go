@@ -261,11 +261,8 @@ func (g *Graph) idOf(v Value) (C.int64_t, error) {
 	case v.graph == nil:
 		return 0, newError(InvalidArgument, "a value is missing: weft.Value{} was given")
 	case v.graph.builder != g.builder:
-		return 0, newError(InvalidArgument, "%v is a value of another graph", v)
+		return 0, newError(InvalidArgument, "a value of another graph was given")
 	case v.id == 0:
-		if g.builder.err != nil {
-			return 0, g.builder.err
-		}
 		return 0, newError(InvalidArgument, "a value is missing: it was not built")
 	}
 	return C.int64_t(v.id), nil

@@ -111,10 +111,14 @@ func (s *Session) Close() error {
 
 // idsOf are the numbers of values of the session's graph.
 func (s *Session) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
-	if err := s.graph.Err(); err != nil {
-		return nil, err
+	ids, err := s.graph.idsOf(values, optional)
+	if err != nil {
+		// A value that is missing is so because of the graph's error.
+		if first := s.graph.Err(); first != nil {
+			return nil, first
+		}
 	}
-	return s.graph.idsOf(values, optional)
+	return ids, err
 }
 
 // Run computes fetches. Each result is a new tensor, for the caller to close. ctx ends the run when it is cancelled or

@@ -107,6 +107,19 @@ func TestMisusedSessions(t *testing.T) {
 	}
 }
 
+func TestSessionsOutliveTheirGraph(t *testing.T) {
+	noLeaks(t)
+	g, x, y, sum := adder(t)
+	s := newSession(t, g)
+	g.Close()
+	bad := sum.Relu()
+	one := tensor[float32](t, []int64{1}, 1)
+	wantData(t, fetch[float32](t, s, weft.Feeds{x: one, y: one}, sum), 2)
+	if _, err := s.Run(t.Context(), weft.Feeds{x: one, y: one}, bad); !errors.Is(err, weft.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSharedVariables(t *testing.T) {
 	noLeaks(t)
 	g := newGraph(t)

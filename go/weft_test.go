@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) {
 	// In a checkout, the library is where it was built.
 	built, err := filepath.Abs("../build/dev/c_api/libweft.so")
-	if err == nil && os.Getenv("WEFT_LIBRARY") == "" {
+	if err == nil && os.Getenv("WEFT_LIBRARY")+os.Getenv("WEFT_TEST_CHILD") == "" {
 		if _, err := os.Stat(built); err == nil {
 			os.Setenv("WEFT_LIBRARY", built)
 		}

@@ -1,0 +1,79 @@
+// Tests that objects opened and closed many times leave nothing behind.
+
+package weft_test
+
+import (
+	"testing"
+
+	weft "github.com/weft-ml/weft/go"
+)
+
+func TestOpeningAndClosingLeavesNothing(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 2)
+	y := x.Relu()
+	s := newSession(t, g)
+	in := tensor[float32](t, []int64{2}, 1, 2)
+	data := must[*weft.Dataset](t)(weft.NewDataset(in))
+	closeAfter(t, data)
+	kinds := map[string]func() (closer, error){
+		"graph":    func() (closer, error) { return weft.NewGraph(), nil },
+		"tensor":   func() (closer, error) { return weft.TensorOf[float32](1) },
+		"strings":  func() (closer, error) { return weft.TensorOf("a", "b") },
+		"session":  func() (closer, error) { return weft.NewSession(g) },
+		"prepared": func() (closer, error) { return s.Prepare([]weft.Value{x}, []weft.Value{y}) },
+		"dataset":  func() (closer, error) { return data.Rows(0, 1) },
+		"trace":    func() (closer, error) { return weft.NewTrace() },
+		"run": func() (closer, error) {
+			out, err := s.Run(t.Context(), weft.Feeds{x: in}, y)
+			if err != nil {
+				return nil, err
+			}
+			return out[0], nil
+		},
+	}
+	for name, open := range kinds {
+		t.Run(name, func(t *testing.T) {
+			before := weft.LiveObjects()
+			var memory int64
+			for i := range 2000 {
+				object, err := open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := object.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if i == 1000 {
+					memory, _ = weft.Memory()
+				}
+			}
+			if left := weft.LiveObjects() - before; left != 0 {
+				t.Errorf("%d objects are still alive", left)
+			}
+			if now, _ := weft.Memory(); now > memory {
+				t.Errorf("the library's memory grew from %d to %d bytes", memory, now)
+			}
+		})
+	}
+}
+
+func TestFailedRunsLeaveNothing(t *testing.T) {
+	noLeaks(t)
+	g, x, y, sum := adder(t)
+	s := newSession(t, g)
+	in := tensor[float32](t, []int64{2}, 1, 2)
+	before := weft.LiveObjects()
+	for range 1000 {
+		if _, err := s.Run(t.Context(), weft.Feeds{x: in}, sum); err == nil {
+			t.Fatal("a run without a feed succeeds")
+		}
+		if _, err := s.Prepare([]weft.Value{x, y}, []weft.Value{{}}); err == nil {
+			t.Fatal("nothing can be prepared")
+		}
+	}
+	if left := weft.LiveObjects() - before; left != 0 {
+		t.Errorf("%d objects are still alive", left)
+	}
+}
