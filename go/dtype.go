@@ -1,5 +1,7 @@
 // Element types, and the types of Go that hold them.
 
+//go:build cgo
+
 package weft
 
 import (

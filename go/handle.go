@@ -1,5 +1,7 @@
 // The life of an object of the library that Go holds.
 
+//go:build cgo
+
 package weft
 
 import (

@@ -3,11 +3,13 @@
 package weft_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -242,4 +244,44 @@ func TestProcess(t *testing.T) {
 	if err := weft.Load(path + "x"); !errors.Is(err, weft.FailedPrecondition) {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestDescriptions(t *testing.T) {
+	for _, name := range weft.Operators() {
+		if text := must[[]byte](t)(weft.DescribeOperator(name)); !json.Valid(text) {
+			t.Errorf("%s is described by %s", name, text)
+		}
+	}
+	for _, kind := range weft.LayerKinds() {
+		if text := must[[]byte](t)(weft.DescribeLayer(kind)); !json.Valid(text) {
+			t.Errorf("%s is described by %s", kind, text)
+		}
+	}
+	if !slices.Contains(weft.Operators(), "weft.Adam") || !slices.Contains(weft.LayerKinds(), "Dense") {
+		t.Errorf("got %v and %v", weft.Operators(), weft.LayerKinds())
+	}
+	if _, err := weft.DescribeOperator("MatMull"); !errors.Is(err, weft.NotFound) || !strings.Contains(err.Error(), "MatMul") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzLoadGraphBytes(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "a.onnx")
+	g := weft.NewGraph()
+	g.SetOutputs(g.Input("x", weft.F32, "n").MatMul(g.Constant([][]float32{{1, 2}})).Relu().Named("y"))
+	if err := errors.Join(g.Save(path), g.Close()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(must[[]byte](f)(os.ReadFile(path)))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		loaded, err := weft.LoadGraphBytes(data, "")
+		if err == nil {
+			err = loaded.Close()
+		}
+		var e *weft.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Errorf("got %v", err)
+		}
+	})
 }

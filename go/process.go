@@ -72,6 +72,53 @@ func Devices() []string {
 	return names
 }
 
+// Operators are the full names of all operators, such as "MatMul" and "weft.Adam".
+func Operators() []string {
+	if load() != nil {
+		return nil
+	}
+	names := make([]string, C.wg_op_count())
+	for i := range names {
+		names[i] = C.GoString(C.wg_op_name(C.int32_t(i)))
+	}
+	return names
+}
+
+// DescribeOperator is the definition of an operator as JSON: its inputs, outputs and attributes with their docs.
+func DescribeOperator(name string) ([]byte, error) {
+	return describe(name, func(name *C.char, out **C.weft_bytes) *C.weft_status { return C.wg_op_inspect(name, out) })
+}
+
+// LayerKinds are the names of all kinds of layers, such as "Dense".
+func LayerKinds() []string {
+	if load() != nil {
+		return nil
+	}
+	names := make([]string, C.wg_layer_count())
+	for i := range names {
+		names[i] = C.GoString(C.wg_layer_name(C.int32_t(i)))
+	}
+	return names
+}
+
+// DescribeLayer is a kind of layer as JSON: its attributes, input and output with their docs.
+func DescribeLayer(kind string) ([]byte, error) {
+	return describe(kind, func(name *C.char, out **C.weft_bytes) *C.weft_status { return C.wg_layer_inspect(name, out) })
+}
+
+func describe(name string, f func(*C.char, **C.weft_bytes) *C.weft_status) ([]byte, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	cname := C.CString(name)
+	defer freeString(cname)
+	var out *C.weft_bytes
+	if err := check(f(cname, &out)); err != nil {
+		return nil, err
+	}
+	return takeBytes(out), nil
+}
+
 // Trace records what runs did when; give it to RunWith.
 type Trace struct {
 	handle *handle

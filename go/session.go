@@ -9,7 +9,9 @@ package weft
 import "C"
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 	"unsafe"
 )
@@ -143,10 +145,7 @@ func (s *Session) RunWith(ctx context.Context, o RunOptions) ([]*Tensor, error) 
 		return nil, err
 	}
 	defer s.handle.release()
-	values, tensors := make([]Value, 0, len(o.Feeds)), make([]*Tensor, 0, len(o.Feeds))
-	for value, t := range o.Feeds {
-		values, tensors = append(values, value), append(tensors, t)
-	}
+	values, tensors := o.Feeds.sorted()
 	feeds, err := s.idsOf(values, false)
 	if err != nil {
 		return nil, err
@@ -177,6 +176,19 @@ func (s *Session) RunWith(ctx context.Context, o RunOptions) ([]*Tensor, error) 
 		return nil, err
 	}
 	return newTensors(out), nil
+}
+
+// sorted is the feeds in the order of the values: what is kept ready for a run is kept for an order.
+func (f Feeds) sorted() ([]Value, []*Tensor) {
+	values, tensors := make([]Value, 0, len(f)), make([]*Tensor, len(f))
+	for value := range f {
+		values = append(values, value)
+	}
+	slices.SortFunc(values, func(a, b Value) int { return cmp.Compare(a.id, b.id) })
+	for i, value := range values {
+		tensors[i] = f[value]
+	}
+	return values, tensors
 }
 
 func newTensors(pointers []*C.weft_tensor) []*Tensor {

@@ -379,3 +379,20 @@ func BenchmarkPreparedRun(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkRun(b *testing.B) {
+	g, x, y, sum := adder(b)
+	s := must[*weft.Session](b)(weft.NewSession(g))
+	one := must[*weft.Tensor](b)(weft.TensorOf[float32](1))
+	feeds := weft.Feeds{x: one, y: one}
+	b.ReportAllocs()
+	for b.Loop() {
+		out, err := s.Run(context.Background(), feeds, sum)
+		if err != nil {
+			b.Fatal(err)
+		}
+		out[0].Close()
+	}
+	s.Close()
+	one.Close()
+}

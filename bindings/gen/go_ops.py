@@ -274,7 +274,7 @@ def files():
             lines += function.text()
         yield f"go/ops/{group}.go", gofmt("\n".join(lines))
     _, layers = model.load()
-    lines = [f"// Layers of each kind: {MARK}", "", "package weft", ""]
+    lines = [f"// Layers of each kind: {MARK}", "", "//go:build cgo", "", "package weft", ""]
     for kind in layers:
         lines += layer(kind)
     yield "go/layers.go", gofmt("\n".join(lines))

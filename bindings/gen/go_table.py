@@ -64,7 +64,7 @@ def constants():
     codes = names[names.index(CODES_FIRST) : names.index(CODES_LAST) + 1]
     spelled = {"STRING": "String", "BOOL": "Bool"}
     dtypes = names[names.index("F32") : names.index("I2") + 1]
-    lines = [f"// The codes of errors and the element types: {MARK}", "", "package weft", ""]
+    lines = [f"// The codes of errors and the element types: {MARK}", "", "//go:build cgo", "", "package weft", ""]
     lines += ["// The codes of errors. Each is an error itself, so errors.Is(err, weft.NotFound) asks for one.", "const ("]
     lines += [f"\t{go_name(name)} Code = {values[name]}" for name in codes]
     lines += [")", "", "var codeNames = map[Code]string{"]
