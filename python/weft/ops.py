@@ -95,12 +95,16 @@ __all__ = [
     "adam_w",
     "assign",
     "average_pool_grad",
+    "cholesky",
     "conv_grad_input",
     "conv_grad_weight",
     "weft_dropout",
+    "eig",
+    "eigh",
     "gather_at",
     "grad_div",
     "grad_mul",
+    "inverse",
     "momentum",
     "orthogonalize",
     "prod_others",
@@ -114,6 +118,7 @@ __all__ = [
     "sgd",
     "slice_grad",
     "softmax_cross_entropy_grad",
+    "solve",
     "stop_gradient",
     "sum_to",
 ]
@@ -1515,6 +1520,19 @@ def average_pool_grad(d_y: ValueLike, x: ValueLike, *, kernel_shape: Sequence[in
     return add_node(None, "weft.AveragePoolGrad", [d_y, x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "count_include_pad": count_include_pad}, 1, name)
 
 
+def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
+    """The lower triangular L for which `A = L @ transpose(L)`, for each matrix. Only the lower triangle of A is
+    read; its gradient is symmetric. A matrix that is not positive definite is an error.
+
+    Inputs:
+        a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+
+    Returns:
+        L: The shape of A. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.Cholesky", [a], {}, 1, name)
+
+
 def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str = 'NOTSET', dilations: Sequence[int] | None = None, group: int = 1, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, name: str | None = None) -> Value:
     """The gradient of Conv by X, given that of Y.
 
@@ -1580,6 +1598,38 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
     return add_node(None, "weft.Dropout", [data, ratio, counter], {"seed": seed, "stream": stream}, 2, name)
 
 
+def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, Value]:
+    """Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is
+    known; that by the vectors is an error, because their phase is a convention.
+
+    Inputs:
+        a: [..., n, n]. [f32, f16, f64, bf16]
+
+    Returns:
+        values_re: [..., n], sorted by real part, then by imaginary part. [f32, f16, f64, bf16]
+        values_im: [..., n]. [f32, f16, f64, bf16]
+        vectors_re: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is
+        real and positive. [f32, f16, f64, bf16]
+        vectors_im: [..., n, n]. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.Eig", [a], {}, 4, name)
+
+
+def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
+    """Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient
+    is symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+
+    Inputs:
+        a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+
+    Returns:
+        values: [..., n], ascending. [f32, f16, f64, bf16]
+        vectors: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is
+        positive. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.Eigh", [a], {}, 2, name)
+
+
 def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -> Value:
     """The elements of `data`, as a flat tensor, at `indices`.
 
@@ -1618,6 +1668,18 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
     """
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
+
+
+def inverse(a: ValueLike, *, name: str | None = None) -> Value:
+    """The inverse of each matrix. A singular one is an error.
+
+    Inputs:
+        a: [..., n, n]. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: The shape of A. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
 
 def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, *, momentum: float = 0.9, nesterov: int = 0, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
@@ -1877,6 +1939,19 @@ def softmax_cross_entropy_grad(scores: ValueLike, labels: ValueLike, slope: Valu
         gradient: The shape of the scores. [f32, f16, f64, bf16]
     """
     return add_node(None, "weft.SoftmaxCrossEntropyGrad", [scores, labels, slope], {}, 1, name)
+
+
+def solve(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """The X for which `A @ X = B`, for each matrix. A singular A is an error.
+
+    Inputs:
+        a: [..., n, n]. [f32, f16, f64, bf16]
+        b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
+
+    Returns:
+        X: The shape of B. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.Solve", [a, b], {}, 1, name)
 
 
 def stop_gradient(input: ValueLike, *, name: str | None = None) -> Value:

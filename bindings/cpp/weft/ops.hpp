@@ -1249,6 +1249,15 @@ inline Value average_pool_grad(const Value& d_y, const Value& x, const AveragePo
   return add_node("weft.AveragePoolGrad", {d_y, x}, set, 1, name, origin)[0];
 }
 
+// The lower triangular L for which `A = L @ transpose(L)`, for each matrix. Only the lower triangle of A is read;
+// its gradient is symmetric. A matrix that is not positive definite is an error.
+// a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+// Gives L: The shape of A. [f32, f16, f64, bf16]
+inline Value cholesky(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Cholesky", {a}, set, 1, name, origin)[0];
+}
+
 // The attributes of weft.ConvGradInput.
 struct ConvGradInputAttrs {
   // NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
@@ -1330,6 +1339,30 @@ inline std::vector<Value> weft_dropout(const Value& data, const Value& ratio, co
   return add_node("weft.Dropout", {data, ratio, counter}, set, 2, name, origin);
 }
 
+// Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known;
+// that by the vectors is an error, because their phase is a convention.
+// a: [..., n, n]. [f32, f16, f64, bf16]
+// Gives values_re: [..., n], sorted by real part, then by imaginary part. [f32, f16, f64, bf16]
+// Gives values_im: [..., n]. [f32, f16, f64, bf16]
+// Gives vectors_re: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is real
+// and positive. [f32, f16, f64, bf16]
+// Gives vectors_im: [..., n, n]. [f32, f16, f64, bf16]
+inline std::vector<Value> eig(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Eig", {a}, set, 4, name, origin);
+}
+
+// Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
+// symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+// a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+// Gives values: [..., n], ascending. [f32, f16, f64, bf16]
+// Gives vectors: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is positive.
+// [f32, f16, f64, bf16]
+inline std::vector<Value> eigh(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Eigh", {a}, set, 2, name, origin);
+}
+
 // The elements of `data`, as a flat tensor, at `indices`.
 // data: Any shape. [f32, f16, f64, bf16]
 // indices: Any shape. [i64]
@@ -1355,6 +1388,14 @@ inline Value grad_div(const Value& a, const Value& b, const char* name = nullptr
 inline Value grad_mul(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.GradMul", {a, b}, set, 1, name, origin)[0];
+}
+
+// The inverse of each matrix. A singular one is an error.
+// a: [..., n, n]. [f32, f16, f64, bf16]
+// Gives Y: The shape of A. [f32, f16, f64, bf16]
+inline Value inverse(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Inverse", {a}, set, 1, name, origin)[0];
 }
 
 // The attributes of weft.Momentum.
@@ -1617,6 +1658,15 @@ inline Value slice_grad(const Value& gradient, const Value& like, const Value& s
 inline Value softmax_cross_entropy_grad(const Value& scores, const Value& labels, const Value& slope, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SoftmaxCrossEntropyGrad", {scores, labels, slope}, set, 1, name, origin)[0];
+}
+
+// The X for which `A @ X = B`, for each matrix. A singular A is an error.
+// a: [..., n, n]. [f32, f16, f64, bf16]
+// b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
+// Gives X: The shape of B. [f32, f16, f64, bf16]
+inline Value solve(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Solve", {a, b}, set, 1, name, origin)[0];
 }
 
 // Its input, through which no gradient flows.

@@ -4746,6 +4746,36 @@ public final class Ops {
   }
 
   /**
+   * The lower triangular L for which {@code A = L @ transpose(L)}, for each matrix. Only the lower triangle of A is
+   * read; its gradient is symmetric. A matrix that is not positive definite is an error.
+   *
+   * <p>Operator weft.Cholesky. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n], symmetric.
+   * @return the shape of A.
+   */
+  public Value cholesky(Value a) {
+    return cholesky(a, options -> {});
+  }
+
+  /**
+   * The lower triangular L for which {@code A = L @ transpose(L)}, for each matrix. Only the lower triangle of A is
+   * read; its gradient is symmetric. A matrix that is not positive definite is an error.
+   *
+   * <p>Operator weft.Cholesky. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n], symmetric.
+   * @param options sets the rest
+   * @return the shape of A.
+   */
+  public Value cholesky(Value a, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    return add("weft.Cholesky", Arrays.<Value>asList(a), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.ConvGradInput.
    */
   public static final class ConvGradInputOptions extends NodeOptions {
@@ -5034,6 +5064,87 @@ public final class Ops {
   }
 
   /**
+   * The outputs of weft.Eig.
+   *
+   * @param valuesRe [..., n], sorted by real part, then by imaginary part.
+   * @param valuesIm [..., n].
+   * @param vectorsRe [..., n, n]: column i belongs to value i, has length 1, and its first largest element is real and
+   *     positive.
+   * @param vectorsIm [..., n, n].
+   */
+  public record EigOutputs(Value valuesRe, Value valuesIm, Value vectorsRe, Value vectorsIm) {}
+
+  /**
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
+   * by the vectors is an error, because their phase is a convention.
+   *
+   * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @return the outputs
+   */
+  public EigOutputs eig(Value a) {
+    return eig(a, options -> {});
+  }
+
+  /**
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
+   * by the vectors is an error, because their phase is a convention.
+   *
+   * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public EigOutputs eig(Value a, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    List<Value> made = add("weft.Eig", Arrays.<Value>asList(a), settings, 4);
+    return new EigOutputs(made.get(0), made.get(1), made.get(2), made.get(3));
+  }
+
+  /**
+   * The outputs of weft.Eigh.
+   *
+   * @param values [..., n], ascending.
+   * @param vectors [..., n, n]: column i belongs to value i, has length 1, and its first largest element is positive.
+   */
+  public record EighOutputs(Value values, Value vectors) {}
+
+  /**
+   * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
+   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   *
+   * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n], symmetric.
+   * @return the outputs
+   */
+  public EighOutputs eigh(Value a) {
+    return eigh(a, options -> {});
+  }
+
+  /**
+   * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
+   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   *
+   * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n], symmetric.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public EighOutputs eigh(Value a, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    List<Value> made = add("weft.Eigh", Arrays.<Value>asList(a), settings, 2);
+    return new EighOutputs(made.get(0), made.get(1));
+  }
+
+  /**
    * The elements of {@code data}, as a flat tensor, at {@code indices}.
    *
    * <p>Operator weft.GatherAt. Element types: T: f32, f16, f64, bf16.
@@ -5124,6 +5235,34 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("weft.GradMul", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * The inverse of each matrix. A singular one is an error.
+   *
+   * <p>Operator weft.Inverse. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @return the shape of A.
+   */
+  public Value inverse(Value a) {
+    return inverse(a, options -> {});
+  }
+
+  /**
+   * The inverse of each matrix. A singular one is an error.
+   *
+   * <p>Operator weft.Inverse. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @param options sets the rest
+   * @return the shape of A.
+   */
+  public Value inverse(Value a, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    return add("weft.Inverse", Arrays.<Value>asList(a), settings, 1).get(0);
   }
 
   /**
@@ -6079,6 +6218,37 @@ public final class Ops {
     Check.notNull(labels, "labels");
     Check.notNull(slope, "slope");
     return add("weft.SoftmaxCrossEntropyGrad", Arrays.<Value>asList(scores, labels, slope), settings, 1).get(0);
+  }
+
+  /**
+   * The X for which {@code A @ X = B}, for each matrix. A singular A is an error.
+   *
+   * <p>Operator weft.Solve. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @param b [..., n, k], with the leading axes of A.
+   * @return the shape of B.
+   */
+  public Value solve(Value a, Value b) {
+    return solve(a, b, options -> {});
+  }
+
+  /**
+   * The X for which {@code A @ X = B}, for each matrix. A singular A is an error.
+   *
+   * <p>Operator weft.Solve. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @param b [..., n, k], with the leading axes of A.
+   * @param options sets the rest
+   * @return the shape of B.
+   */
+  public Value solve(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.Solve", Arrays.<Value>asList(a, b), settings, 1).get(0);
   }
 
   /**
