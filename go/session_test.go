@@ -69,7 +69,7 @@ func TestMisusedSessions(t *testing.T) {
 		misuse  func() error
 	}{
 		"not fed":       {weft.InvalidArgument, "y", run(s, weft.Feeds{x: a}, sum)},
-		"sizes differ":  {weft.InvalidArgument, "n", run(s, weft.Feeds{x: a, y: long}, sum)},
+		"sizes differ":  {weft.InvalidArgument, "'n' is 3", run(s, weft.Feeds{x: a, y: long}, sum)},
 		"type":          {weft.InvalidArgument, "i32", run(s, weft.Feeds{x: a, y: ints}, sum)},
 		"nil tensor":    {weft.InvalidArgument, "nil", run(s, weft.Feeds{x: a, y: nil}, sum)},
 		"closed tensor": {weft.FailedPrecondition, "closed", run(s, weft.Feeds{x: a, y: closed}, sum)},

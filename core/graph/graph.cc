@@ -324,6 +324,7 @@ Status Graph::attach(NodeId node, ValueId assignment) {
   if (node < 0 || node >= node_count() || !has_value(assignment)) return invalid("no such node or value");
   if (!producer(assignment).is(kWeftDomain, "Assign")) return invalid("only assignments can be attached to a node");
   nodes_[node].attached.push_back(assignment);
+  attached_count_.fetch_add(1, std::memory_order_release);
   return {};
 }
 

@@ -92,6 +92,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Result<NodeId> add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
   // Runs `assignment` (an output of weft.Assign) whenever `node` runs.
   Status attach(NodeId node, ValueId assignment);
+  // Grows with every call of attach: what was cut from the graph before lacks the assignment.
+  int attached_count() const { return attached_count_.load(std::memory_order_acquire); }
   // The values that a sub-graph returns or that a saved model shows.
   Status set_outputs(std::vector<ValueId> outputs);
   // For importers: refines what is known of a value.
@@ -153,6 +155,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const uint32_t parent_number_;
   bool frozen_ = false;  // became an attribute of a node
   std::atomic<bool> writing_{false};
+  std::atomic<int> attached_count_{0};
   std::vector<Node> nodes_;
   std::vector<Value> values_;
   std::vector<ValueId> inputs_;

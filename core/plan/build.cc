@@ -539,8 +539,41 @@ std::vector<bool> value_inputs(const Program& program) {
   return out;
 }
 
+namespace {
+
+// Dimensions of equal names must be equal: an operator might broadcast a 1 without a word.
+Status check_named_dims(const Program& program, const std::vector<InputKey>& inputs) {
+  struct Seen {
+    Dim dim;
+    int64_t size;
+    ValueId input;
+  };
+  std::vector<Seen> seen;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const ValueType& type = program.graph->type(program.inputs[i]);
+    if (inputs[i].kind != Kind::kTensor || !type.has_rank || type.dims.size() != inputs[i].shape.size()) continue;
+    for (size_t d = 0; d < type.dims.size(); ++d) {
+      const Dim& dim = type.dims[d];
+      if (dim.known()) continue;
+      int64_t size = inputs[i].shape[d];
+      auto same = std::find_if(seen.begin(), seen.end(), [&](const Seen& other) { return other.dim == dim; });
+      if (same == seen.end()) {
+        seen.push_back({dim, size, program.inputs[i]});
+      } else if (same->size != size) {
+        return invalid("'", dim.text(), "' is ", size, " in '", program.graph->value(program.inputs[i]).name, "' ",
+                       type.text(), " but ", same->size, " in '", program.graph->value(same->input).name, "' ",
+                       program.graph->type(same->input).text());
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Plan>> make_plan(const Program& program, const std::vector<InputKey>& inputs,
                                               const KernelRegistry& kernels, const PlanOptions& options) {
+  WEFT_CHECK(check_named_dims(program, inputs));
   std::vector<KnownInput> known(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     ValueType type;

@@ -12,6 +12,7 @@ namespace weft {
 
 struct Session::Compiled {
   Cut cut;
+  int attached_count = 0;  // of the graph when it was cut
   std::unique_ptr<Executable> executable;
   std::vector<int> reads, writes;  // slots of the store
   std::vector<ValueType> feed_types;

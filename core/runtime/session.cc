@@ -98,12 +98,17 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < compiled_.size(); ++i) {
     if (!(compiled_[i].first == signature)) continue;
+    if (compiled_[i].second->attached_count != graph_->attached_count()) {
+      compiled_.erase(compiled_.begin() + i);
+      break;
+    }
     if (i > 0) std::rotate(compiled_.begin(), compiled_.begin() + i, compiled_.begin() + i + 1);
     return compiled_[0].second;
   }
   GraphReading reading(*graph_);
   WEFT_CHECK(reading.check());
   auto compiled = std::make_shared<Compiled>();
+  compiled->attached_count = graph_->attached_count();
   WEFT_TRY(compiled->cut, cut_program(*graph_, signature.feeds, signature.fetches, signature.targets));
   Cut& cut = compiled->cut;
   for (ValueId id : signature.feeds) {

@@ -108,7 +108,9 @@ TEST(Session, NamesThatAreEqualAskForEqualDimensions) {
   m.start();
   Signature signature{{x.id(), y.id()}, {z.id()}, {}};
   expect_error(m.run(signature, {*Tensor::make(DType::kF32, {2}), *Tensor::make(DType::kF32, {3})}).status(),
-               Code::kInvalidArgument, "n");
+               Code::kInvalidArgument, "'n' is 3 in 'y'");
+  expect_error(m.run(signature, {*Tensor::make(DType::kF32, {2}), *Tensor::make(DType::kF32, {1})}).status(),
+               Code::kInvalidArgument, "'n' is 1 in 'y'");
 }
 
 TEST(Session, AnyValueCanBeFed) {
@@ -260,6 +262,17 @@ TEST(Session, TheGraphMayGrowBetweenRuns) {
   ASSERT_TRUE(m.run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>({1})}).ok());
   Expr z = y * 5.0;
   EXPECT_EQ(*(*m.run({{x.id()}, {z.id()}, {}}, {Tensor::vector<float>({1})}))[0].as<float>(), 10.0f);
+}
+
+TEST(Session, AssignmentsMayBeAttachedBetweenRuns) {
+  Model m;
+  Expr w = m.variable("w", 1.0f), y = w * 2.0, next = m.assign(w, w + 1.0);
+  m.start();
+  ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
+  EXPECT_EQ(m.get("w"), 1.0f);
+  ASSERT_TRUE(m.graph->attach(m.graph->value(y.id()).node, next.id()).ok());
+  ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
+  EXPECT_EQ(m.get("w"), 2.0f);
 }
 
 }  // namespace
