@@ -142,8 +142,7 @@ TEST(Layers, SayWhichAttributeIsWrong) {
             std::string::npos);
   EXPECT_NE(m.error("Conv2d", {{"inputs", 3}, {"filters", 4}}).text().find("kernel"), std::string::npos);
   EXPECT_NE(m.error("BatchNorm", {{"channels", 0}}).text().find("channels"), std::string::npos);
-            std::string::npos);
-            EXPECT_EQ(m.error("Densse", {}).code(), Code::kNotFound);
+  EXPECT_EQ(m.error("Densse", {}).code(), Code::kNotFound);
 }
 
 }  // namespace
