@@ -372,6 +372,9 @@ Status Graph::add_captures(const Attrs& attrs, std::vector<ValueId>* inputs) {
     if (sub.parent_number_ != 0 && sub.parent_number_ != number_) {
       return invalid("the sub-graph '", name, "' was made for another graph");
     }
+    for (const Graph* around = this; around != nullptr; around = around->parent()) {
+      if (around == &sub) return invalid("the sub-graph '", name, "' is the graph itself, or one around it");
+    }
     for (const Capture& capture : sub.captures_) inputs->push_back(capture.outer);
   }
   return {};

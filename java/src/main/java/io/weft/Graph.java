@@ -114,10 +114,15 @@ public final class Graph extends Handle {
   /** The id of a value of this graph or of one around it. */
   long id(Value value, String name) {
     Check.notNull(value, name);
+    if (!knows(value)) throw new IllegalArgumentException(name + " belongs to another graph");
+    return value.id();
+  }
+
+  private boolean knows(Value value) {
     for (Graph graph = this; graph != null; graph = graph.parent) {
-      if (value.graph() == graph) return value.id();
+      if (value.graph() == graph) return true;
     }
-    throw new IllegalArgumentException(name + " belongs to another graph");
+    return false;
   }
 
   /** The ids of values; null is none if `optional`. */
@@ -125,7 +130,11 @@ public final class Graph extends Handle {
     long[] ids = new long[Check.notNull(values, name).size()];
     for (int i = 0; i < ids.length; ++i) {
       Value value = values.get(i);
-      ids[i] = optional && value == null ? 0 : id(value, name + "[" + i + "]");
+      if (value != null && knows(value)) {
+        ids[i] = value.id();
+      } else if (value != null || !optional) {
+        id(value, name + "[" + i + "]"); // which throws
+      }
     }
     return ids;
   }

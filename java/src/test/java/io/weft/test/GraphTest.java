@@ -157,6 +157,15 @@ class GraphTest {
         () -> graph.ifElse(yes, g -> List.of(x), g -> List.of(g.ops().cast(x, DataType.F64))));
     assertThrows(
         WeftException.InvalidArgument.class, () -> graph.ifElse(yes, g -> List.of(x, x), g -> List.of(x)));
+    graph.setOutputs(List.of(y));
+    Attrs itself = new Attrs().set("then_branch", graph).set("else_branch", graph);
+    WeftException e =
+        assertThrows(
+            WeftException.InvalidArgument.class, () -> graph.add("If", List.of(yes), itself, null, 1));
+    assertTrue(e.getMessage().contains("itself"), e.getMessage());
+    assertThrows(
+        WeftException.InvalidArgument.class,
+        () -> graph.ifElse(yes, g -> g.add("If", List.of(yes), itself, null, 1), g -> List.of(x)));
     assertThrows(
         IllegalStateException.class,
         () ->
