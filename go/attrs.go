@@ -14,9 +14,9 @@ import (
 	"unsafe"
 )
 
-// Attrs are the attributes of a node, by name. A value is an int, int64, bool, float64, string, DType, a slice of int64,
-// float64 or string, a *Tensor or a *Graph. A nil pointer or slice, and DType 0,
-// leave the attribute out; an error becomes the error of the graph.
+// Attrs are the attributes of a node, by name. A value is an int, int64, bool, float64, string, DType, a slice of
+// int64, float64 or string, a *Tensor or a *Graph. A nil pointer or slice, and DType 0, leave the attribute out; an
+// error becomes the error of the graph.
 type Attrs map[string]any
 
 // Int is for options whose default is not 0.
@@ -128,6 +128,9 @@ func setTensorAttr(list *C.weft_attrs, key *C.char, t *Tensor) error {
 func setGraphAttr(list *C.weft_attrs, key *C.char, g *Graph) error {
 	if g == nil {
 		return nil
+	}
+	if g.missing() {
+		return nilError("the graph")
 	}
 	if g.handle == nil {
 		return g.builder.err

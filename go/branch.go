@@ -8,10 +8,11 @@ package weft
 */
 import "C"
 
-// If computes what then builds if cond is true, else what otherwise builds. Both build in a graph of their own, in which
-// the values of this one can be used, and give equally many values of equal types. What is not taken costs nothing.
+// If computes what then builds if cond is true, else what otherwise builds. Both build in a graph of their own, in
+// which the values of this one can be used, and give equally many values of equal types. What is not taken costs
+// nothing.
 func (g *Graph) If(cond Value, then, otherwise func() []Value) []Value {
-	if g == nil {
+	if g.missing() {
 		return nil
 	}
 	yes, outputs := g.branch(then)
@@ -52,16 +53,16 @@ func (g *Graph) leave() {
 	g.builder.branches = g.builder.branches[:len(g.builder.branches)-1]
 }
 
-// HostOutput is the type of an output of a host function; the dimensions are as for Graph.Input.
+// HostOutput is the type of an output of a host function; its dimensions are as for Graph.Input.
 type HostOutput struct {
-	DType DType
-	Dims  []any
+	DType DType // of the elements
+	Dims  []any // numbers, names and "?"
 }
 
 // HostCall is a node that runs a function of Go, registered by SetHostFunction under Name.
 type HostCall struct {
-	Name    string
-	Outputs []HostOutput
+	Name    string       // as SetHostFunction got it
+	Outputs []HostOutput // what the function gives
 	// Gradient names the host function that computes the gradients of all inputs from the inputs and the gradients of
 	// the outputs, in this order; "" if there is none.
 	Gradient string
@@ -74,7 +75,7 @@ func (g *Graph) HostCall(call HostCall, inputs ...Value) []Value {
 	for _, output := range call.Outputs {
 		dtypes = append(dtypes, output.DType.String())
 		text, known, err := shapeText(output.Dims)
-		if err != nil && g != nil {
+		if err != nil && !g.missing() {
 			g.fail(err)
 		}
 		if !known {

@@ -40,9 +40,9 @@ func guarded(f func() error) (err error) {
 //export weftGoDrop
 func weftGoDrop(user C.uintptr_t) { cgo.Handle(user).Delete() }
 
-// HostFunction is a function of Go as an operator: it gets the inputs, valid until it returns, and gives as many tensors
-// as the node has outputs. Those it gives are the library's from then on; an input may be given as it is. An error, or
-// a panic, ends the run with it.
+// HostFunction is a function of Go as an operator: it gets the inputs, valid until it returns, and gives as many
+// tensors as the node has outputs. Those it gives are the library's from then on; an input may be given as it is. An
+// error, or a panic, ends the run with it.
 type HostFunction func(inputs []*Tensor) ([]*Tensor, error)
 
 //export weftGoHost

@@ -126,19 +126,19 @@ func (d *Dataset) Width() int {
 
 // BatchOptions are for Dataset.Batches.
 type BatchOptions struct {
-	BatchSize int // 0: 32
-	Epoch     int // the number of the pass; a shuffled one depends on it and on Seed alone
-	Shuffle   bool
-	Seed      int64
-	DropLast  bool // no last batch that is shorter
+	BatchSize int   // 0: 32
+	Epoch     int   // the number of the pass; a shuffled one depends on it and on Seed alone
+	Shuffle   bool  // another order in every pass
+	Seed      int64 // of the order
+	DropLast  bool  // no last batch that is shorter
 }
 
 // Batches is one pass over the rows:
 //
 //	for batch, err := range data.Batches(weft.BatchOptions{BatchSize: 64}) {
 //
-// The tensors of a batch, one for each of the dataset's, are closed when the body of the loop is done with them; Reshape
-// or Clone makes one that stays.
+// The tensors of a batch, one for each of the dataset's, are closed when the body of the loop is done with them;
+// Reshape or Clone makes one that stays.
 func (d *Dataset) Batches(o BatchOptions) iter.Seq2[[]*Tensor, error] {
 	return func(yield func([]*Tensor, error) bool) {
 		batches, width, err := d.open(o)

@@ -2,8 +2,8 @@
 // libweft, which it opens at run time; see Load for where it is looked for.
 //
 // A Graph is built of Values: inputs, constants, variables and operators over them. The methods of Value are the most
-// usual operators, package ops has all of them, and NewDense and its like make layers. The first error of building, with
-// the line that caused it, stays with the graph: NewSession, or Graph.Err, gives it.
+// usual operators, package ops has all of them, and NewDense and its like make layers. The first error of building,
+// with the line that caused it, stays with the graph: NewSession, or Graph.Err, gives it.
 //
 //	g := weft.NewGraph()
 //	x := g.Input("x", weft.F32, "batch", 64)
@@ -15,9 +15,9 @@
 //
 // # Errors
 //
-// Errors are *Error, with a Code, the node, its operator and the line that built it. errors.Is finds the code, ErrClosed,
-// what a context ended with and what a function of the program returned. Nothing panics, and a closed or nil object is
-// an error.
+// Errors are *Error, with a Code, the node, its operator and the line that built it. errors.Is finds the code,
+// ErrClosed, what a context ended with and what a function of the program returned. Nothing panics, and a closed or nil
+// object is an error.
 //
 // # Memory
 //

@@ -33,7 +33,7 @@ var ErrClosed = errors.New("closed")
 // Error is an error of Weft: errors.As(err, &e) gives it. errors.Is finds its code (weft.InvalidArgument), and what
 // caused it: context.Canceled, or the error that a host function returned.
 type Error struct {
-	Code    Code
+	Code    Code   // what kind of error
 	Message string // what was wrong
 	Node    string // name of the node that failed; "" if none is known
 	Op      string // operator of that node
@@ -44,8 +44,11 @@ type Error struct {
 // Error is everything that is known of the error in one line.
 func (e *Error) Error() string {
 	text := "weft: " + e.Code.Error() + ": " + e.Message
-	if e.Node != "" || e.Op != "" {
-		text += fmt.Sprintf(" [node %q, operator %s]", e.Node, e.Op)
+	if e.Node != "" {
+		text += fmt.Sprintf(" (node %q)", e.Node)
+	}
+	if e.Op != "" {
+		text += fmt.Sprintf(" (operator %s)", e.Op)
 	}
 	if e.Origin != "" {
 		text += " at " + e.Origin

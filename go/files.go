@@ -99,8 +99,8 @@ func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.we
 	return newGraph(out, &builder{}), nil
 }
 
-// Save writes a checkpoint: every variable, with the state of optimizers and random numbers. A failure leaves the file as
-// it was.
+// Save writes a checkpoint: every variable, with the state of optimizers and random numbers. A failure leaves the file
+// as it was.
 func (s *Session) Save(path string) error {
 	return s.call(func(session *C.weft_session) *C.weft_status {
 		cpath := C.CString(path)

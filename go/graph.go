@@ -68,9 +68,12 @@ func (g *Graph) Close() error {
 	return nil
 }
 
+// missing tells a graph that NewGraph or LoadGraph made from others.
+func (g *Graph) missing() bool { return g == nil || g.builder == nil }
+
 // Err is the first error of building the graph; nil if there was none.
 func (g *Graph) Err() error {
-	if g == nil {
+	if g.missing() {
 		return nilError("the graph")
 	}
 	g.builder.mutex.Lock()
@@ -147,7 +150,7 @@ func (g *Graph) build(f func(graph *C.weft_graph, origin *C.char) error) *Graph 
 
 // value is build for one value.
 func (g *Graph) value(f func(graph *C.weft_graph, origin *C.char, out *C.int64_t) error) Value {
-	if g == nil {
+	if g.missing() {
 		return Value{graph: brokenGraph(nilError("the graph"))}
 	}
 	var id C.int64_t
@@ -286,10 +289,10 @@ func (g *Graph) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
 
 const maxOutputs = 1 << 20
 
-// Add adds any operator of the library, by its full name ("MatMul", "weft.Assign"), and gives its first outputs. Package
-// ops has a function for each. weft.Value{} leaves an optional input out.
+// Add adds any operator of the library, by its full name ("MatMul", "weft.Assign"), and gives its first outputs.
+// Package ops has a function for each. weft.Value{} leaves an optional input out.
 func (g *Graph) Add(op string, inputs []Value, attrs Attrs, outputs int) []Value {
-	if g == nil {
+	if g.missing() {
 		g = brokenGraph(nilError("the graph"))
 	}
 	if outputs < 0 || outputs > maxOutputs {
@@ -347,7 +350,7 @@ func (g *Graph) Attach(v, assignment Value) {
 
 // change is build for what makes no value.
 func (g *Graph) change(f func(graph *C.weft_graph) error) {
-	if g != nil {
+	if !g.missing() {
 		g.build(func(graph *C.weft_graph, _ *C.char) error { return f(graph) })
 	}
 }
@@ -360,7 +363,7 @@ func (g *Graph) Gradients(y Value, xs ...Value) []Value {
 
 // WeightedGradients is Gradients of several ys; weights has the weight of each, or is nil for ones.
 func (g *Graph) WeightedGradients(ys, weights []Value, xs ...Value) []Value {
-	if g == nil {
+	if g.missing() {
 		g = brokenGraph(nilError("the graph"))
 	}
 	gradients, ids := make([]Value, len(xs)), make([]C.int64_t, len(xs))
@@ -396,7 +399,7 @@ func (g *Graph) WeightedGradients(ys, weights []Value, xs ...Value) []Value {
 
 // Scope lets the names of what f adds begin with "name/".
 func (g *Graph) Scope(name string, f func()) {
-	if g == nil {
+	if g.missing() {
 		return
 	}
 	opened := g.build(func(graph *C.weft_graph, _ *C.char) error {

@@ -23,7 +23,8 @@ func TestValuesKnowThemselves(t *testing.T) {
 	if err := g.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if y.Name() != "y" || y.DType() != weft.F32 || !slices.Equal(y.Dims(), []int64{-1, 2}) || y.Shape() != "[batch, 2]" {
+	if y.Name() != "y" || y.DType() != weft.F32 || !slices.Equal(y.Dims(), []int64{-1,
+		2}) || y.Shape() != "[batch, 2]" {
 		t.Errorf("got %v %v", y, y.Dims())
 	}
 	if y.String() != "y f32[batch, 2]" {
@@ -110,25 +111,29 @@ func TestErrorsOfGeneratedFunctionsHaveTheLine(t *testing.T) {
 func TestMisusedValues(t *testing.T) {
 	noLeaks(t)
 	cases := map[string]func(g *weft.Graph, x weft.Value){
-		"none":            func(g *weft.Graph, x weft.Value) { x.Add(weft.Value{}) },
-		"unknown op":      func(g *weft.Graph, x weft.Value) { g.Add("Mat", []weft.Value{x}, nil, 1) },
-		"unknown attr":    func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, weft.Attrs{"a": 1}, 1) },
-		"strange attr":    func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, weft.Attrs{"a": 'x'}, 1) },
-		"negative count":  func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, nil, -1) },
-		"strange dim":     func(g *weft.Graph, x weft.Value) { g.Input("y", weft.F32, 1.5) },
-		"two ranks":       func(g *weft.Graph, x weft.Value) { g.Input("y", weft.F32, weft.AnyRank, 2) },
-		"no dtype":        func(g *weft.Graph, x weft.Value) { g.Input("y", 0, 2) },
-		"same name":       func(g *weft.Graph, x weft.Value) { g.Input("x", weft.F32, 2) },
-		"taken name":      func(g *weft.Graph, x weft.Value) { x.Relu().Named("x") },
-		"constant":        func(g *weft.Graph, x weft.Value) { g.Constant(struct{}{}) },
-		"ragged":          func(g *weft.Graph, x weft.Value) { g.Constant([][]float32{{1}, {1, 2}}) },
-		"nil":             func(g *weft.Graph, x weft.Value) { g.Constant(nil) },
-		"nil tensor":      func(g *weft.Graph, x weft.Value) { g.Constant((*weft.Tensor)(nil)) },
-		"closed tensor":   func(g *weft.Graph, x weft.Value) { c, _ := weft.TensorOf(1.0); c.Close(); g.Constant(c) },
-		"nil attr":        func(g *weft.Graph, x weft.Value) { x.Cast(0) },
-		"attach":          func(g *weft.Graph, x weft.Value) { g.Attach(x, x) },
-		"gradient":        func(g *weft.Graph, x weft.Value) { g.Gradients(x, weft.Value{}) },
-		"weights":         func(g *weft.Graph, x weft.Value) { g.WeightedGradients([]weft.Value{x}, []weft.Value{x, x}, x) },
+		"none":         func(g *weft.Graph, x weft.Value) { x.Add(weft.Value{}) },
+		"unknown op":   func(g *weft.Graph, x weft.Value) { g.Add("Mat", []weft.Value{x}, nil, 1) },
+		"unknown attr": func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, weft.Attrs{"a": 1}, 1) },
+		"strange attr": func(g *weft.Graph, x weft.Value) {
+			g.Add("Relu", []weft.Value{x}, weft.Attrs{"a": 'x'}, 1)
+		},
+		"negative count": func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, nil, -1) },
+		"strange dim":    func(g *weft.Graph, x weft.Value) { g.Input("y", weft.F32, 1.5) },
+		"two ranks":      func(g *weft.Graph, x weft.Value) { g.Input("y", weft.F32, weft.AnyRank, 2) },
+		"no dtype":       func(g *weft.Graph, x weft.Value) { g.Input("y", 0, 2) },
+		"same name":      func(g *weft.Graph, x weft.Value) { g.Input("x", weft.F32, 2) },
+		"taken name":     func(g *weft.Graph, x weft.Value) { x.Relu().Named("x") },
+		"constant":       func(g *weft.Graph, x weft.Value) { g.Constant(struct{}{}) },
+		"ragged":         func(g *weft.Graph, x weft.Value) { g.Constant([][]float32{{1}, {1, 2}}) },
+		"nil":            func(g *weft.Graph, x weft.Value) { g.Constant(nil) },
+		"nil tensor":     func(g *weft.Graph, x weft.Value) { g.Constant((*weft.Tensor)(nil)) },
+		"closed tensor":  func(g *weft.Graph, x weft.Value) { c, _ := weft.TensorOf(1.0); c.Close(); g.Constant(c) },
+		"nil attr":       func(g *weft.Graph, x weft.Value) { x.Cast(0) },
+		"attach":         func(g *weft.Graph, x weft.Value) { g.Attach(x, x) },
+		"gradient":       func(g *weft.Graph, x weft.Value) { g.Gradients(x, weft.Value{}) },
+		"weights": func(g *weft.Graph, x weft.Value) {
+			g.WeightedGradients([]weft.Value{x}, []weft.Value{x, x}, x)
+		},
 		"scope":           func(g *weft.Graph, x weft.Value) { g.Scope("", func() {}) },
 		"two options":     func(g *weft.Graph, x weft.Value) { ops.Elu(x, ops.EluOptions{}, ops.EluOptions{}) },
 		"layer kind":      func(g *weft.Graph, x weft.Value) { weft.NewLayer(g, "Dens", "d", nil).Call(x, true) },
@@ -173,7 +178,9 @@ func TestNilAndClosedGraphs(t *testing.T) {
 	var none *weft.Graph
 	none.Scope("s", func() {})
 	none.SetOutputs()
-	if !none.Input("x", weft.F32).IsNone() || !none.Constant(1).IsNone() || none.Inputs() != nil || none.If(weft.Value{}, nil, nil) != nil {
+	if !none.Input("x",
+		weft.F32).IsNone() || !none.Constant(1).IsNone() || none.Inputs() != nil ||
+		none.If(weft.Value{}, nil, nil) != nil {
 		t.Error("a nil graph has values")
 	}
 	if none.Err() == nil || none.Close() != nil {
@@ -188,6 +195,15 @@ func TestNilAndClosedGraphs(t *testing.T) {
 	}
 	x.Relu()
 	if !errors.Is(g.Err(), weft.ErrClosed) || !errors.Is(g.Err(), weft.FailedPrecondition) {
+		t.Errorf("got %v", g.Err())
+	}
+	var zero weft.Graph
+	if !zero.Input("x", weft.F32).IsNone() || zero.Err() == nil || zero.Inputs() != nil || zero.Close() != nil {
+		t.Error("a graph that NewGraph did not make is good")
+	}
+	g = newGraph(t)
+	g.Add("If", nil, weft.Attrs{"then_branch": &zero}, 1)
+	if !errors.Is(g.Err(), weft.InvalidArgument) {
 		t.Errorf("got %v", g.Err())
 	}
 	var v weft.Value

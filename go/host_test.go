@@ -85,10 +85,12 @@ func TestErrorsOfHostFunctions(t *testing.T) {
 		},
 			func(err error) bool {
 				var p *weft.PanicError
-				return errors.As(err, &p) && errors.Is(err, weft.Internal) && strings.Contains(string(p.Stack), "host_test.go")
+				return errors.As(err, &p) && errors.Is(err, weft.Internal) && strings.Contains(string(p.Stack),
+					"host_test.go")
 			}},
-		"few":    {func([]*weft.Tensor) ([]*weft.Tensor, error) { return nil, nil }, isInvalid},
-		"many":   {func([]*weft.Tensor) ([]*weft.Tensor, error) { return []*weft.Tensor{ints(), ints()}, nil }, isInvalid},
+		"few": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return nil, nil }, isInvalid},
+		"many": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return []*weft.Tensor{ints(), ints()}, nil },
+			isInvalid},
 		"nil":    {func([]*weft.Tensor) ([]*weft.Tensor, error) { return []*weft.Tensor{nil}, nil }, isInvalid},
 		"closed": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return []*weft.Tensor{closed}, nil }, isClosed},
 		"type":   {func([]*weft.Tensor) ([]*weft.Tensor, error) { return []*weft.Tensor{ints()}, nil }, isAnError},
@@ -137,7 +139,8 @@ func TestCheckpoints(t *testing.T) {
 	g := newGraph(t)
 	v := g.Variable("v", float32(1), true)
 	s := newSession(t, g)
-	if err := errors.Join(s.Set("v", tensor[float32](t, nil, 3)), s.Save(path), s.Set("v", tensor[float32](t, nil, 4))); err != nil {
+	if err := errors.Join(s.Set("v", tensor[float32](t, nil, 3)), s.Save(path), s.Set("v", tensor[float32](t, nil,
+		4))); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Load(path); err != nil {
@@ -168,7 +171,8 @@ func TestModels(t *testing.T) {
 	v := g.Variable("v", float32(1), true)
 	y := x.Mul(v).Named("y")
 	s := newSession(t, g)
-	if err := errors.Join(s.Set("v", tensor[float32](t, nil, 3)), g.Save(path, weft.SaveOptions{Outputs: []weft.Value{y}, Session: s})); err != nil {
+	if err := errors.Join(s.Set("v", tensor[float32](t, nil, 3)), g.Save(path,
+		weft.SaveOptions{Outputs: []weft.Value{y}, Session: s})); err != nil {
 		t.Fatal(err)
 	}
 	check := func(loaded *weft.Graph, trainable int) {
@@ -260,7 +264,8 @@ func TestDescriptions(t *testing.T) {
 	if !slices.Contains(weft.Operators(), "weft.Adam") || !slices.Contains(weft.LayerKinds(), "Dense") {
 		t.Errorf("got %v and %v", weft.Operators(), weft.LayerKinds())
 	}
-	if _, err := weft.DescribeOperator("MatMull"); !errors.Is(err, weft.NotFound) || !strings.Contains(err.Error(), "MatMul") {
+	if _, err := weft.DescribeOperator("MatMull"); !errors.Is(err, weft.NotFound) || !strings.Contains(err.Error(),
+		"MatMul") {
 		t.Errorf("got %v", err)
 	}
 }

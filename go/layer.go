@@ -20,7 +20,7 @@ func freeLayer(pointer unsafe.Pointer) { C.wg_layer_free((*C.weft_layer)(pointer
 
 // NewLayer makes a layer of any kind, and its variables, named "name/kernel" and so on. An error stays with the graph.
 func NewLayer(g *Graph, kind, name string, attrs Attrs) *Layer {
-	if g == nil {
+	if g.missing() {
 		return &Layer{graph: brokenGraph(nilError("the graph"))}
 	}
 	layer := &Layer{graph: g}

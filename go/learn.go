@@ -23,11 +23,11 @@ type FitOptions struct {
 	Validation *Dataset // what ValidationMetrics are averaged over after every epoch
 	// ValidationMetrics are in the history with "val_" before their names. nil: Metrics.
 	ValidationMetrics []Value
-	FirstEpoch        int // where a training that is resumed goes on
-	InOrder           bool
-	Seed              int64 // of the order of the rows
-	DropLast          bool  // no last batch that is shorter
-	Timeout           time.Duration
+	FirstEpoch        int           // where a training that is resumed goes on
+	InOrder           bool          // no shuffling
+	Seed              int64         // of the order of the rows
+	DropLast          bool          // no last batch that is shorter
+	Timeout           time.Duration // 0: none but that of the context
 
 	Monitor     string  // training ends when this metric of the history makes no progress; "": never
 	Patience    int     // epochs without progress before the end
@@ -42,17 +42,17 @@ type FitOptions struct {
 
 // FitEvent is what a callback of Fit is told.
 type FitEvent struct {
-	EpochEnd   bool // a whole epoch, not a batch
-	Epoch      int  // from 0
-	Batch      int  // from 0
-	BatchCount int
+	EpochEnd   bool      // a whole epoch, not a batch
+	Epoch      int       // from 0
+	Batch      int       // from 0
+	BatchCount int       // of the epoch
 	Metrics    []float64 // valid until the callback returns
 	Stop       bool      // to be set: ends the training well after this step
 }
 
 // History is the metrics of each epoch of a training.
 type History struct {
-	Names   []string
+	Names   []string    // of the metrics
 	Epochs  [][]float64 // the averages of each epoch, in the order of Names
 	Stopped bool        // the training ended before its last epoch
 }
@@ -201,12 +201,12 @@ func takeHistory(history *C.weft_history) *History {
 
 // BatchRunOptions are for Evaluate and Predict.
 type BatchRunOptions struct {
-	BatchSize int // 0: 32
-	Timeout   time.Duration
+	BatchSize int           // 0: 32
+	Timeout   time.Duration // 0: none but that of the context
 }
 
-// Evaluate is the averages of metrics, scalars, over the rows of a dataset. Feeds are as for Fit; at most one options may
-// be given.
+// Evaluate is the averages of metrics, scalars, over the rows of a dataset. Feeds are as for Fit; at most one options
+// may be given.
 func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Value, o ...BatchRunOptions) ([]float64,
 	error) {
 	averages := make([]float64, len(metrics))

@@ -48,7 +48,8 @@ func TestFit(t *testing.T) {
 	step := weft.Sgd{Rate: weft.Rate{LearningRate: 0.5}}.Minimize(m.loss)
 	s := newSession(t, m.graph)
 	batches, epochs := 0, 0
-	history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 100, BatchSize: 4, Metrics: m.loses,
+	history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 100, BatchSize: 4,
+		Metrics:    m.loses,
 		Validation: m.data, Seed: 3, Callback: func(e *weft.FitEvent) error {
 			if e.EpochEnd {
 				epochs++
@@ -70,7 +71,8 @@ func TestFit(t *testing.T) {
 	if losses[99] > 1e-6 || losses[0] < losses[99] {
 		t.Errorf("got %v", losses)
 	}
-	averages := must[[]float64](t)(s.Evaluate(t.Context(), m.data, m.feeds, m.loses, weft.BatchRunOptions{BatchSize: 3}))
+	averages := must[[]float64](t)(s.Evaluate(t.Context(), m.data, m.feeds, m.loses,
+		weft.BatchRunOptions{BatchSize: 3}))
 	if math.Abs(averages[0]-losses[99]) > 1e-9 {
 		t.Errorf("got %v, want %v", averages[0], losses[99])
 	}
@@ -119,7 +121,8 @@ func TestSchedule(t *testing.T) {
 	rate := m.graph.Constant(float32(0))
 	step := weft.Sgd{Rate: weft.Rate{Schedule: rate}}.Minimize(m.loss)
 	s := newSession(t, m.graph)
-	history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 2, Metrics: m.loses, InOrder: true})
+	history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 2, Metrics: m.loses,
+		InOrder: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,20 +161,25 @@ func TestErrorsOfFit(t *testing.T) {
 		_, err := s.Fit(t.Context(), m.data, m.feeds, step, o)
 		return err
 	}
-	if err := fit(weft.FitOptions{Callback: func(*weft.FitEvent) error { return fmt.Errorf("stop: %w", mine) }}); !errors.Is(err, mine) {
+	if err := fit(weft.FitOptions{Callback: func(*weft.FitEvent) error {
+		return fmt.Errorf("stop: %w", mine)
+	}}); !errors.Is(err, mine) {
 		t.Errorf("got %v", err)
 	}
 	var panicked *weft.PanicError
-	if err := fit(weft.FitOptions{Callback: func(*weft.FitEvent) error { panic("oh") }}); !errors.As(err, &panicked) || panicked.Value != "oh" {
+	if err := fit(weft.FitOptions{Callback: func(*weft.FitEvent) error { panic("oh") }}); !errors.As(err,
+		&panicked) || panicked.Value != "oh" {
 		t.Errorf("got %v", err)
 	}
-	if err := fit(weft.FitOptions{Monitor: "nothing"}); !errors.Is(err, weft.InvalidArgument) && !errors.Is(err, weft.NotFound) {
+	if err := fit(weft.FitOptions{Monitor: "nothing"}); !errors.Is(err, weft.InvalidArgument) && !errors.Is(err,
+		weft.NotFound) {
 		t.Errorf("got %v", err)
 	}
 	if err := fit(weft.FitOptions{Epochs: -1}); !errors.Is(err, weft.InvalidArgument) {
 		t.Errorf("got %v", err)
 	}
-	if err := fit(weft.FitOptions{Epochs: 1 << 30, Timeout: 10 * time.Millisecond}); !errors.Is(err, weft.DeadlineExceeded) {
+	if err := fit(weft.FitOptions{Epochs: 1 << 30, Timeout: 10 * time.Millisecond}); !errors.Is(err,
+		weft.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -234,7 +242,8 @@ func TestBatches(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	count := 0
-	for batch, err := range rows.Batches(weft.BatchOptions{BatchSize: 3, Shuffle: true, Seed: 1, Epoch: 2, DropLast: true}) {
+	for batch, err := range rows.Batches(weft.BatchOptions{BatchSize: 3, Shuffle: true, Seed: 1, Epoch: 2,
+		DropLast: true}) {
 		if count++; err != nil || batch[0].Len() != 3 {
 			t.Errorf("got %v, %v", batch, err)
 		}

@@ -82,7 +82,8 @@ func TestMissingLibrary(t *testing.T) {
 func TestPlacesOfTheLibrary(t *testing.T) {
 	folder := t.TempDir()
 	text := child(t, "XDG_CACHE_HOME="+folder)
-	wantWords(t, text, filepath.Join(filepath.Dir(os.Args[0]), "libweft"), filepath.Join(folder, "weft", "0.1", "libweft"))
+	wantWords(t, text, filepath.Join(filepath.Dir(os.Args[0]), "libweft"), filepath.Join(folder, "weft", "0.1",
+		"libweft"))
 }
 
 // fakeLibrary compiles a library of another version with the functions of native.h, but for those left out.

@@ -10,7 +10,7 @@ import "C"
 
 // look calls f on the graph; an error of building it is given first.
 func (g *Graph) look(f func(graph *C.weft_graph) *C.weft_status) error {
-	if g == nil {
+	if g.missing() {
 		return nilError("the graph")
 	}
 	g.builder.mutex.Lock()

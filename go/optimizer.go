@@ -24,15 +24,15 @@ func (r Rate) options() *options {
 // Sgd is gradient descent.
 type Sgd struct {
 	Rate
-	WeightDecay float64
+	WeightDecay float64 // how strongly variables are drawn to 0
 }
 
 // Momentum is gradient descent with momentum.
 type Momentum struct {
 	Rate
 	Momentum    *float64 // nil: 0.9
-	Nesterov    bool
-	WeightDecay float64
+	Nesterov    bool     // look ahead along the momentum
+	WeightDecay float64  // how strongly variables are drawn to 0
 }
 
 // Adam is the optimizer of Kingma and Ba.
@@ -41,7 +41,7 @@ type Adam struct {
 	Beta1       *float64 // nil: 0.9
 	Beta2       *float64 // nil: 0.999
 	Epsilon     *float64 // nil: 1e-8
-	WeightDecay float64
+	WeightDecay float64  // how strongly variables are drawn to 0
 }
 
 // AdamW is Adam with decoupled weight decay.
@@ -53,8 +53,9 @@ type AdamW struct {
 	WeightDecay *float64 // nil: 0.01
 }
 
-// Minimize adds one training step that lowers loss, a scalar, by changing the variables: without any, all trainable ones
-// that the loss depends on. Give the result to a run as a target, or to Fit; fetched, it is the number of the step.
+// Minimize adds one training step that lowers loss, a scalar, by changing the variables: without any, all trainable
+// ones that the loss depends on. Give the result to a run as a target, or to Fit; fetched, it is the number of the
+// step.
 func (o Sgd) Minimize(loss Value, variables ...Value) Value {
 	return minimize("Sgd", o.Rate, o.Rate.options().float("weight_decay", o.WeightDecay), loss, variables)
 }

@@ -14,9 +14,9 @@ import (
 	"unsafe"
 )
 
-// Prepared is a run made ready to be called often: tensors are bound to its inputs and outputs once, and every Run reads
-// and writes their memory (see Edit, SetData and View). With bound outputs, a Run allocates nothing. One goroutine may
-// use it at a time.
+// Prepared is a run made ready to be called often: tensors are bound to its inputs and outputs once, and every Run
+// reads and writes their memory (see Edit, SetData and View). With bound outputs, a Run allocates nothing. One
+// goroutine may use it at a time.
 type Prepared struct {
 	handle *handle
 	busy   atomic.Bool

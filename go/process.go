@@ -51,8 +51,8 @@ func MemoryLimit() int64 {
 	return int64(C.wg_memory_limit())
 }
 
-// SetMemoryLimit sets the most bytes that the library may hold; past it, calls fail with ResourceExhausted. 0, the start,
-// is no limit.
+// SetMemoryLimit sets the most bytes that the library may hold; past it, calls fail with ResourceExhausted. 0, the
+// start, is no limit.
 func SetMemoryLimit(bytes int64) error {
 	if err := load(); err != nil {
 		return err
@@ -103,7 +103,10 @@ func LayerKinds() []string {
 
 // DescribeLayer is a kind of layer as JSON: its attributes, input and output with their docs.
 func DescribeLayer(kind string) ([]byte, error) {
-	return describe(kind, func(name *C.char, out **C.weft_bytes) *C.weft_status { return C.wg_layer_inspect(name, out) })
+	return describe(kind, func(name *C.char, out **C.weft_bytes) *C.weft_status {
+		return C.wg_layer_inspect(name,
+			out)
+	})
 }
 
 func describe(name string, f func(*C.char, **C.weft_bytes) *C.weft_status) ([]byte, error) {

@@ -131,7 +131,7 @@ func (s *Session) Run(ctx context.Context, feeds Feeds, fetches ...Value) ([]*Te
 
 // RunOptions are for RunWith.
 type RunOptions struct {
-	Feeds   Feeds
+	Feeds   Feeds         // the tensors of the inputs
 	Fetches []Value       // what to compute and give
 	Targets []Value       // what to compute for its effect alone: training steps, assignments
 	Timeout time.Duration // 0: none but that of the context

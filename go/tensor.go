@@ -17,8 +17,8 @@ import (
 )
 
 // Tensor is an array of elements in the library's memory, row-major; or a sequence or map of such arrays. Its shape and
-// type never change. Close it when it is no longer needed; the garbage collector closes forgotten ones in the end, but it
-// does not see how large they are.
+// type never change. Close it when it is no longer needed; the garbage collector closes forgotten ones in the end, but
+// it does not see how large they are.
 //
 // Any number of goroutines may read a tensor at once; writing to it while others use it is a data race.
 type Tensor struct {

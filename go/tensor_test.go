@@ -157,24 +157,55 @@ func TestMisusedTensors(t *testing.T) {
 		message string
 		misuse  func() error
 	}{
-		"few":        {weft.InvalidArgument, "", func() error { _, err := weft.TensorFrom([]int64{3}, []float32{1, 2}); return err }},
-		"negative":   {weft.InvalidArgument, "", func() error { _, err := weft.TensorFrom([]int64{-1}, []float32{}); return err }},
-		"huge":       {weft.ResourceExhausted, "", func() error { _, err := weft.ZeroTensor(weft.F64, 1<<62, 1<<62); return err }},
-		"dtype":      {weft.InvalidArgument, "", func() error { _, err := weft.ZeroTensor(99, 1); return err }},
-		"type":       {weft.InvalidArgument, "f32, not f64", func() error { _, err := weft.Data[float64](made); return err }},
-		"text":       {weft.InvalidArgument, "f32, not string", func() error { _, err := weft.Data[string](made); return err }},
-		"view":       {weft.InvalidArgument, "f32, not i8", func() error { return weft.View(made, func([]int8) error { return nil }) }},
-		"bytes":      {weft.InvalidArgument, "", func() error { _, err := texts.Bytes(); return err }},
-		"set":        {weft.InvalidArgument, "2 elements, but 1", func() error { return weft.SetData(made, []float32{1}) }},
-		"scalar":     {weft.InvalidArgument, "2 elements", func() error { _, err := weft.Scalar[float32](made); return err }},
-		"reshape":    {weft.InvalidArgument, "", func() error { _, err := made.Reshape(3); return err }},
-		"item":       {weft.OutOfRange, "", func() error { _, err := made.At(0); return err }},
-		"ragged":     {weft.InvalidArgument, "row 1", func() error { _, err := weft.TensorOfRows([][]int8{{1}, {}}); return err }},
-		"closed":     {weft.FailedPrecondition, "closed", func() error { _, err := weft.Data[float32](closed); return err }},
+		"few": {weft.InvalidArgument, "", func() error {
+			_, err := weft.TensorFrom([]int64{3}, []float32{1, 2})
+			return err
+		}},
+		"negative": {weft.InvalidArgument, "", func() error {
+			_, err := weft.TensorFrom([]int64{-1}, []float32{})
+			return err
+		}},
+		"huge": {weft.ResourceExhausted, "", func() error {
+			_, err := weft.ZeroTensor(weft.F64, 1<<62, 1<<62)
+			return err
+		}},
+		"dtype": {weft.InvalidArgument, "", func() error { _, err := weft.ZeroTensor(99, 1); return err }},
+		"type": {weft.InvalidArgument, "f32, not f64", func() error {
+			_, err := weft.Data[float64](made)
+			return err
+		}},
+		"text": {weft.InvalidArgument, "f32, not string", func() error {
+			_, err := weft.Data[string](made)
+			return err
+		}},
+		"view": {weft.InvalidArgument, "f32, not i8", func() error {
+			return weft.View(made, func([]int8) error { return nil })
+		}},
+		"bytes": {weft.InvalidArgument, "", func() error { _, err := texts.Bytes(); return err }},
+		"set": {weft.InvalidArgument, "2 elements, but 1", func() error {
+			return weft.SetData(made, []float32{1})
+		}},
+		"scalar": {weft.InvalidArgument, "2 elements", func() error {
+			_, err := weft.Scalar[float32](made)
+			return err
+		}},
+		"reshape": {weft.InvalidArgument, "", func() error { _, err := made.Reshape(3); return err }},
+		"item":    {weft.OutOfRange, "", func() error { _, err := made.At(0); return err }},
+		"ragged": {weft.InvalidArgument, "row 1", func() error {
+			_, err := weft.TensorOfRows([][]int8{{1}, {}})
+			return err
+		}},
+		"closed": {weft.FailedPrecondition, "closed", func() error {
+			_, err := weft.Data[float32](closed)
+			return err
+		}},
 		"closed set": {weft.FailedPrecondition, "closed", func() error { return weft.SetData(closed, []float32{1}) }},
-		"closed seq": {weft.FailedPrecondition, "closed", func() error { _, err := weft.SequenceOf(made, closed); return err }},
-		"nil":        {weft.InvalidArgument, "nil", func() error { _, err := none.Clone(); return err }},
-		"zero":       {weft.InvalidArgument, "nil", func() error { _, err := new(weft.Tensor).Clone(); return err }},
+		"closed seq": {weft.FailedPrecondition, "closed", func() error {
+			_, err := weft.SequenceOf(made, closed)
+			return err
+		}},
+		"nil":  {weft.InvalidArgument, "nil", func() error { _, err := none.Clone(); return err }},
+		"zero": {weft.InvalidArgument, "nil", func() error { _, err := new(weft.Tensor).Clone(); return err }},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -195,7 +226,8 @@ func TestDTypesAsText(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 	var dtypes []weft.DType
-	if err := json.Unmarshal(text, &dtypes); err != nil || !slices.Equal(dtypes, []weft.DType{weft.F32, weft.String, weft.BF16}) {
+	if err := json.Unmarshal(text, &dtypes); err != nil || !slices.Equal(dtypes, []weft.DType{weft.F32,
+		weft.String, weft.BF16}) {
 		t.Errorf("got %v, %v", dtypes, err)
 	}
 	if err := json.Unmarshal([]byte(`["f31"]`), &dtypes); !errors.Is(err, weft.NotFound) {

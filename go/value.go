@@ -13,8 +13,8 @@ import (
 	"unsafe"
 )
 
-// Value is a value of a graph: an input, a constant, a variable or an output of an operator. Values are compared with ==
-// and can be keys of maps. The zero Value stands for none, where one is optional.
+// Value is a value of a graph: an input, a constant, a variable or an output of an operator. Values are compared with
+// == and can be keys of maps. The zero Value stands for none, where one is optional.
 //
 // Its methods add the most usual operators; package ops has all of them.
 type Value struct {
