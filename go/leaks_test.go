@@ -3,7 +3,10 @@
 package weft_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	weft "github.com/weft-ml/weft/go"
 )
@@ -54,6 +57,57 @@ func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 			}
 			if now, _ := weft.Memory(); now > memory {
 				t.Errorf("the library's memory grew from %d to %d bytes", memory, now)
+			}
+		})
+	}
+}
+
+// TestClosingWhatOthersUse closes everything while goroutines use it: they get results or errors, and nothing else.
+func TestClosingWhatOthersUse(t *testing.T) {
+	noLeaks(t)
+	for range 20 {
+		g := weft.NewGraph()
+		x := g.Input("x", weft.F32, "n")
+		y := x.Relu()
+		s := must[*weft.Session](t)(weft.NewSession(g))
+		in := must[*weft.Tensor](t)(weft.TensorOf[float32](1, 2))
+		data := must[*weft.Dataset](t)(weft.NewDataset(in))
+		p := must[*weft.Prepared](t)(s.Prepare([]weft.Value{x}, []weft.Value{y}))
+		objects := []closer{g, s, in, data, p}
+		uses := []func() error{
+			func() error { x.Neg(); return g.Err() },
+			func() error {
+				out, err := s.Run(context.Background(), weft.Feeds{x: in}, y)
+				if err == nil {
+					out[0].Close()
+				}
+				return err
+			},
+			func() error { _, err := weft.Data[float32](in); return err },
+			func() error { _, err := s.Evaluate(context.Background(), data, []weft.Value{x}, nil); return err },
+			func() error { return errors.Join(p.BindInput(0, in), p.Run(context.Background())) },
+			func() error {
+				for _, err := range data.Batches(weft.BatchOptions{BatchSize: 1}) {
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		}
+		parallel(2*len(uses)+len(objects), func(i int) {
+			if i < len(objects) {
+				time.Sleep(time.Duration(i*100) * time.Microsecond)
+				if err := objects[i].Close(); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			for range 50 {
+				var e *weft.Error
+				if err := uses[(i-len(objects))%len(uses)](); err != nil && !errors.As(err, &e) {
+					t.Errorf("got %v", err)
+				}
 			}
 		})
 	}
