@@ -35,10 +35,8 @@ class Digits {
       Value step = Optimizer.adam().learningRate(1e-3).minimize(loss);
 
       FitOptions options = new FitOptions().epochs(20).batchSize(32).seed(1);
-      History history = session.fit(train, List.of(images, labels), step, List.of(loss), options);
-      for (History.Epoch e : history.epochs()) {
-        System.out.printf("epoch %2d  loss %.6f%n", e.number() + 1, e.metrics().get("loss"));
-      }
+      options.listener(FitListener.printing(System.out));
+      session.fit(train, List.of(images, labels), step, List.of(loss), options);
       try (Results results = session.predict(test, Arrays.asList(images, null), predicted)) {
         float[][] rows = results.get(0).toFloatMatrix();
         long[] digit = truth.toLongArray();

@@ -1,6 +1,9 @@
 // What follows a training.
 package io.weft;
 
+import java.io.PrintStream;
+import java.util.Locale;
+
 /** Is told of every batch and epoch of a training, on the thread that called fit. It may run and save the session. */
 @FunctionalInterface
 public interface FitListener {
@@ -20,4 +23,22 @@ public interface FitListener {
    * @throws Exception anything; fit then fails with a {@link WeftException} that has it as its cause
    */
   Action onEvent(FitEvent event) throws Exception;
+
+  /**
+   * A listener that prints a line for every epoch, such as "epoch  1  loss 0.123456".
+   *
+   * @param out where to
+   * @return the listener, which lets the training go on
+   */
+  static FitListener printing(PrintStream out) {
+    Check.notNull(out, "out");
+    return event -> {
+      if (event.kind() == FitEvent.Kind.EPOCH) {
+        StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "epoch %2d", event.epoch() + 1));
+        event.metrics().forEach((name, value) -> line.append(String.format(Locale.ROOT, "  %s %.6f", name, value)));
+        out.println(line);
+      }
+      return Action.CONTINUE;
+    };
+  }
 }

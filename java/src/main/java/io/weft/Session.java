@@ -136,9 +136,14 @@ public final class Session extends Handle {
         }
         return new Results(fetches, made);
       } finally {
-        releaseAll(tensors);
-        release();
+        drop();
       }
+    }
+
+    /** Lets go of the arguments of a run that does not come. */
+    void drop() {
+      releaseAll(tensors);
+      release();
     }
   }
 
@@ -221,7 +226,7 @@ public final class Session extends Handle {
             return super.cancel(mayInterrupt);
           }
         };
-    THREADS.execute(
+    Runnable task =
         () -> {
           try {
             Results results = call.run(chosen);
@@ -231,7 +236,14 @@ public final class Session extends Handle {
             if (own) cancel.close();
             future.completeExceptionally(e);
           }
-        });
+        };
+    try {
+      THREADS.execute(task);
+    } catch (RuntimeException | Error e) {
+      call.drop();
+      if (own) cancel.close();
+      throw e;
+    }
     return future;
   }
 

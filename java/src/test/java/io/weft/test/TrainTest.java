@@ -14,6 +14,7 @@ import io.weft.Cancel;
 import io.weft.DataType;
 import io.weft.Dataset;
 import io.weft.FitEvent;
+import io.weft.FitListener;
 import io.weft.FitListener.Action;
 import io.weft.FitOptions;
 import io.weft.Graph;
@@ -25,10 +26,14 @@ import io.weft.Session;
 import io.weft.Tensor;
 import io.weft.Value;
 import io.weft.WeftException;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.function.Supplier;
@@ -200,6 +205,11 @@ class TrainTest {
       assertEquals(List.of("loss"), List.copyOf(events.get(0).metrics().keySet()));
       assertEquals(List.of("loss", "val_loss"), List.copyOf(events.get(3).metrics().keySet()));
       assertEquals(history.epochs().get(0).metrics(), events.get(3).metrics());
+
+      ByteArrayOutputStream printed = new ByteArrayOutputStream();
+      FitListener printing = FitListener.printing(new PrintStream(printed, true, StandardCharsets.UTF_8));
+      double last = session.fit(train, feeds, step, List.of(loss), new FitOptions().listener(printing)).last("loss");
+      assertEquals(String.format(Locale.ROOT, "epoch  1  loss %.6f%n", last), printed.toString(StandardCharsets.UTF_8));
 
       Exception mine = new Exception("mine");
       FitOptions failing =
