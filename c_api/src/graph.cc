@@ -40,8 +40,9 @@ Result<ValueId> from_value(Graph& graph, int64_t value, const char* what, bool m
 }
 
 Result<std::vector<ValueId>> from_values(const Graph& graph, const int64_t* values, int32_t count, const char* what) {
-  if (count < 0) return invalid("the number of ", what, "s is negative");
-  if (count > 0 && values == nullptr) return invalid("argument '", what, "s' is NULL");
+  const char* plural = std::string_view(what) == "fetch" ? "es" : "s";
+  if (count < 0) return invalid("the number of ", what, plural, " is negative");
+  if (count > 0 && values == nullptr) return invalid("argument '", what, plural, "' is NULL");
   std::vector<ValueId> out;
   for (int32_t i = 0; i < count; ++i) {
     std::string name = cat(what, " ", i);
