@@ -207,7 +207,8 @@ func TestNilAndClosedGraphs(t *testing.T) {
 		t.Errorf("got %v", g.Err())
 	}
 	var v weft.Value
-	if v.Relu().Graph().Err() == nil || v.Named("x").Graph().Err() == nil || v.Reshape(1).Graph().Err() == nil {
+	if v.Relu().Graph().Err() == nil || v.Named("x").Graph().Err() == nil || v.Reshape(1).Graph().Err() == nil ||
+		v.Scalar(1).Graph().Err() == nil {
 		t.Error("operators of no value are good")
 	}
 }
@@ -239,6 +240,44 @@ func TestIf(t *testing.T) {
 	in, yes, no := tensor[float32](t, []int64{2}, 3, 4), tensor(t, nil, true), tensor(t, nil, false)
 	wantData(t, fetch[float32](t, s, weft.Feeds{x: in, positive: yes}, y), 7, 9)
 	wantData(t, fetch[float32](t, s, weft.Feeds{x: in, positive: no}, y), -2, -3)
+}
+
+func TestArithmetic(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 2, 2)
+	feeds := weft.Feeds{x: tensor[float32](t, []int64{2, 2}, 1, 4, 9, 16)}
+	two := x.Scalar(2)
+	for want, y := range map[[4]float32]weft.Value{
+		{3, 6, 11, 18}:      x.Add(two),
+		{-1, 2, 7, 14}:      x.Sub(two),
+		{2, 8, 18, 32}:      x.Mul(two),
+		{0.5, 2, 4.5, 8}:    x.Div(two),
+		{1, 16, 81, 256}:    x.Pow(two),
+		{37, 68, 153, 292}:  x.MatMul(x),
+		{-1, -4, -9, -16}:   x.Neg(),
+		{1, 4, 9, 16}:       x.Neg().Abs(),
+		{1, 2, 3, 4}:        x.Sqrt(),
+		{0, 2, 7, 14}:       x.Sub(two).Relu(),
+		{1, 9, 4, 16}:       x.Transpose(),
+		{1, 0, 0, 0}:        x.Less(two).Cast(weft.F32),
+		{0, 1, 1, 1}:        x.Greater(two).Cast(weft.F32),
+		{0, 0, 1, 0}:        x.Equal(x.Scalar(9)).Cast(weft.F32),
+		{0.5, 0.5, 0.5, .5}: x.Sub(x).Sigmoid(),
+		{0, 0, 0, 0}:        x.Sub(x).Tanh(),
+		{1, 1, 1, 1}:        x.Sub(x).Exp(),
+	} {
+		wantData(t, fetch[float32](t, newSession(t, g), feeds, y), want[:]...)
+	}
+	s := newSession(t, g)
+	wantData(t, fetch[float32](t, s, feeds, x.Sum()), 30)
+	wantData(t, fetch[float32](t, s, feeds, x.Sum(0)), 10, 20)
+	wantData(t, fetch[float32](t, s, feeds, x.Mean(-1)), 2.5, 12.5)
+	wantData(t, fetch[float32](t, s, feeds, x.Max(0, 1)), 16)
+	wantData(t, fetch[float32](t, s, feeds, x.Sub(x).Softmax().Log().Exp()), .5, .5, .5, .5)
+	if y := x.Reshape(4, -1); y.Shape() != "[4, 1]" {
+		t.Errorf("got %v", y)
+	}
 }
 
 func TestGradients(t *testing.T) {

@@ -125,8 +125,15 @@ func (v Value) changed(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status)
 
 func (v Value) unary(op string) Value { return Add(op, []Value{v}, nil, 1)[0] }
 
-// binary adds an operator of v and other, a Value or a constant of v's type.
 func (v Value) binary(op string, other Value) Value { return Add(op, []Value{v, other}, nil, 1)[0] }
+
+// Scalar is a number of the type of v, to compute with: x.Mul(x.Scalar(0.5)).
+func (v Value) Scalar(number float64) Value {
+	if v.graph == nil {
+		return v.unary("Cast")
+	}
+	return v.graph.Constant(number).Cast(v.DType())
+}
 
 // Add is v + other, element by element, with broadcasting.
 func (v Value) Add(other Value) Value { return v.binary("Add", other) }
