@@ -3,6 +3,7 @@ import io.weft.*;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 
 class Digits {
   public static void main(String[] args) {
@@ -13,26 +14,30 @@ class Digits {
         Tensor truth = test.at(1);
         Graph graph = new Graph();
         Session session = new Session(graph)) {
-      Ops ops = graph.ops();
-      Layers layers = graph.layers();
-      long[] kernel = {3, 3}, pool = {2, 2};
-      Layer conv1 = layers.conv2d("conv1", 1, 16, kernel, o -> o.pads(1).activation("relu").seed(1));
-      Layer conv2 =
-          layers.conv2d("conv2", 16, 32, kernel, o -> o.pads(1).activation("relu").seed(2));
-      Layer hidden = layers.dense("hidden", 128, 64, o -> o.activation("relu").seed(3));
-      Layer dropout = layers.dropout("dropout", o -> o.rate(0.25).seed(4));
-      Layer scores = layers.dense("scores", 64, 10, o -> o.seed(5));
-
       Value images = graph.input("images", DataType.F32, "batch,64");
       Value labels = graph.input("labels", DataType.I64, "batch");
-      Value x = ops.reshape(images, graph.constant(new long[] {-1, 1, 8, 8}));
-      x = ops.maxPool(conv1.call(x), pool, o -> o.strides(pool));
-      x = ops.maxPool(conv2.call(x), pool, o -> o.strides(pool));
-      x = hidden.call(ops.flatten(x));
-      Value trained = scores.call(dropout.call(true, x));
-      Value predicted = scores.call(dropout.call(false, x));
-      Value loss = ops.softmaxCrossEntropyLoss(trained, labels, o -> o.name("loss"));
+      Ops ops = graph.ops();
+      Layers layers = graph.layers();
+      Layer[] convs = new Layer[3], norms = new Layer[3];
+      int[] channels = {1, 16, 32, 64};
+      for (int i = 0; i < 3; ++i) {
+        long[] kernel = {3};
+        convs[i] = layers.conv2d("conv" + (i + 1), channels[i], channels[i + 1], kernel, o -> o.pads(1).seed(1));
+        norms[i] = layers.batchNorm("norm" + (i + 1), channels[i + 1]);
+      }
+      Layer scores = layers.dense("scores", 64, 10, o -> o.seed(1));
+      Function<Boolean, Value> network =
+          training -> {
+            Value x = ops.reshape(images, graph.constant(new long[] {-1, 1, 8, 8}));
+            for (int i = 0; i < 3; ++i) {
+              x = ops.relu(norms[i].call(training, convs[i].call(x)));
+              if (i == 1) x = ops.maxPool(x, new long[] {2, 2}, o -> o.strides(2, 2));
+            }
+            return scores.call(ops.flatten(ops.globalAveragePool(x)));
+          };
+      Value loss = ops.softmaxCrossEntropyLoss(network.apply(true), labels, o -> o.name("loss"));
       Value step = Optimizer.adam().learningRate(1e-3).minimize(loss);
+      Value predicted = network.apply(false);
 
       FitOptions options = new FitOptions().epochs(20).batchSize(32).seed(1);
       options.listener(FitListener.printing(System.out));

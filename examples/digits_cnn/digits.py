@@ -1,7 +1,7 @@
 """Trains a small convolutional network on handwritten digits: python examples/digits_cnn/digits.py"""
 
 import weft
-from weft.layers import Conv2d, Dense, Dropout
+from weft.layers import BatchNorm, Conv2d, Dense
 
 data = weft.Dataset.load("examples/data/digits.safetensors", ["images", "labels"])
 train, test = data.rows(0, 1500), data.rows(1500, 297)
@@ -9,18 +9,20 @@ train, test = data.rows(0, 1500), data.rows(1500, 297)
 graph = weft.Graph()
 images = graph.input("images", "f32", ["batch", 64])
 labels = graph.input("labels", "i64", ["batch"])
-conv1 = Conv2d(graph, "conv1", inputs=1, filters=16, kernel=[3], pads=[1], activation="relu", seed=1)
-conv2 = Conv2d(graph, "conv2", inputs=16, filters=32, kernel=[3], pads=[1], activation="relu", seed=2)
-hidden = Dense(graph, "hidden", inputs=128, units=64, activation="relu", seed=3)
-dropout = Dropout(graph, "dropout", rate=0.25, seed=4)
-scores = Dense(graph, "scores", inputs=64, units=10, seed=5)
+blocks = []
+for i, (channels, filters) in enumerate([(1, 16), (16, 32), (32, 64)], start=1):
+    conv = Conv2d(graph, f"conv{i}", inputs=channels, filters=filters, kernel=[3], pads=[1], seed=1)
+    blocks.append((conv, BatchNorm(graph, f"norm{i}", channels=filters)))
+scores = Dense(graph, "scores", inputs=64, units=10, seed=1)
 
 
 def network(training: bool) -> weft.Value:
     x = weft.reshape(images, [-1, 1, 8, 8])
-    for conv in (conv1, conv2):
-        x = weft.max_pool(conv(x), kernel_shape=[2, 2], strides=[2, 2])
-    return scores(dropout(hidden(weft.flatten(x)), training=training))
+    for i, (conv, norm) in enumerate(blocks):
+        x = weft.relu(norm(conv(x), training=training))
+        if i == 1:
+            x = weft.max_pool(x, kernel_shape=[2, 2], strides=[2, 2])
+    return scores(weft.flatten(weft.global_average_pool(x)))
 
 
 loss = weft.softmax_cross_entropy_loss(network(training=True), labels, name="loss")

@@ -17,17 +17,23 @@ func main() {
 
 	graph := weft.NewGraph()
 	images, labels := graph.Input("images", weft.F32, "batch", 64), graph.Input("labels", weft.I64, "batch")
-	conv1 := weft.NewConv2d(graph, "conv1", weft.Conv2dConfig{Inputs: 1, Filters: 16, Kernel: []int64{3},
-		Pads: []int64{1}, Activation: "relu", Seed: 1})
-	conv2 := weft.NewConv2d(graph, "conv2", weft.Conv2dConfig{Inputs: 16, Filters: 32, Kernel: []int64{3},
-		Pads: []int64{1}, Activation: "relu", Seed: 2})
-	hidden := weft.NewDense(graph, "hidden", weft.DenseConfig{Inputs: 128, Units: 64, Activation: "relu", Seed: 3})
-	dropout := weft.NewDropout(graph, "dropout", weft.DropoutConfig{Rate: weft.Float(0.25), Seed: 4})
-	scores := weft.NewDense(graph, "scores", weft.DenseConfig{Inputs: 64, Units: 10, Seed: 5})
+	channels := []int64{1, 16, 32, 64}
+	var convs, norms [3]*weft.Layer
+	for i := range convs {
+		convs[i] = weft.NewConv2d(graph, fmt.Sprint("conv", i+1), weft.Conv2dConfig{Inputs: channels[i],
+			Filters: channels[i+1], Kernel: []int64{3}, Pads: []int64{1}, Seed: 1})
+		norms[i] = weft.NewBatchNorm(graph, fmt.Sprint("norm", i+1), weft.BatchNormConfig{Channels: channels[i+1]})
+	}
+	scores := weft.NewDense(graph, "scores", weft.DenseConfig{Inputs: 64, Units: 10, Seed: 1})
 	network := func(training bool) weft.Value {
-		x := pool(conv1.Call(images.Reshape(-1, 1, 8, 8), training))
-		x = hidden.Call(ops.Flatten(pool(conv2.Call(x, training))), training)
-		return scores.Call(dropout.Call(x, training), training)
+		x := images.Reshape(-1, 1, 8, 8)
+		for i := range convs {
+			x = norms[i].Call(convs[i].Call(x, training), training).Relu()
+			if i == 1 {
+				x = ops.MaxPool(x, []int64{2, 2}, ops.MaxPoolOptions{Strides: []int64{2, 2}})
+			}
+		}
+		return scores.Call(ops.Flatten(ops.GlobalAveragePool(x)), training)
 	}
 	loss := ops.SoftmaxCrossEntropyLoss(network(true), labels).Named("loss")
 	step := weft.Adam{Rate: weft.Rate{LearningRate: 1e-3}}.Minimize(loss)
@@ -47,10 +53,6 @@ func main() {
 		}
 	}
 	fmt.Printf("test accuracy %.1f%%\n", 100*float64(right)/float64(test.Len()))
-}
-
-func pool(x weft.Value) weft.Value {
-	return ops.MaxPool(x, []int64{2, 2}, ops.MaxPoolOptions{Strides: []int64{2, 2}})
 }
 
 func must[T any](value T, err error) T {

@@ -1,0 +1,175 @@
+// The commands of README.md in Java.
+import io.weft.*;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+
+class Interop {
+  static final String[] LANGUAGES = {"c", "cpp", "python", "java", "go"};
+  static final Path DATA = Path.of("examples/data/digits.safetensors");
+
+  static long fnv(long value, byte[] bytes) {
+    for (byte b : bytes) value = (value ^ (b & 0xff)) * 0x100000001b3L;
+    return value;
+  }
+
+  static String bits(double number) {
+    return String.format("%016x", Double.doubleToRawLongBits(number));
+  }
+
+  /** One of the two networks over the digits. */
+  static final class Net implements AutoCloseable {
+    final Dataset all = Dataset.load(DATA, "images", "labels");
+    final Dataset train = all.rows(0, 1500);
+    final Graph graph = new Graph();
+    final Session session = new Session(graph);
+    final Value images = graph.input("images", DataType.F32, "batch,64");
+    final Value labels = graph.input("labels", DataType.I64, "batch");
+    final Value logits;
+    final Value loss;
+    final Value step;
+
+    Net(String kind) {
+      Value[] made = kind.equals("mlp") ? mlp() : cnn();
+      logits = made[1];
+      loss = graph.ops().softmaxCrossEntropyLoss(made[0], labels, o -> o.name("loss"));
+      step = Optimizer.adam().learningRate(1e-3).minimize(loss);
+    }
+
+    private Value[] mlp() {
+      Layers layers = graph.layers();
+      Value hidden = layers.dense("hidden", 64, 64, o -> o.activation("relu").seed(1)).call(images);
+      Value scores = layers.dense("scores", 64, 10, o -> o.seed(2)).call(hidden);
+      return new Value[] {scores, scores};
+    }
+
+    private Value[] cnn() {
+      Ops ops = graph.ops();
+      Layers layers = graph.layers();
+      Layer[] convs = new Layer[3], norms = new Layer[3];
+      int[] channels = {1, 16, 32, 64};
+      for (int i = 0; i < 3; ++i) {
+        long[] kernel = {3};
+        convs[i] = layers.conv2d("conv" + (i + 1), channels[i], channels[i + 1], kernel, o -> o.pads(1).seed(1));
+        norms[i] = layers.batchNorm("norm" + (i + 1), channels[i + 1]);
+      }
+      Layer scores = layers.dense("scores", 64, 10, o -> o.seed(1));
+      Function<Boolean, Value> network =
+          training -> {
+            Value x = ops.reshape(images, graph.constant(new long[] {-1, 1, 8, 8}));
+            for (int i = 0; i < 3; ++i) {
+              x = ops.relu(norms[i].call(training, convs[i].call(x)));
+              if (i == 1) x = ops.maxPool(x, new long[] {2, 2}, o -> o.strides(2, 2));
+            }
+            return scores.call(ops.flatten(ops.globalAveragePool(x)));
+          };
+      return new Value[] {network.apply(true), network.apply(false)};
+    }
+
+    double[] fit(int first, int last) {
+      FitOptions options = new FitOptions().firstEpoch(first).epochs(last).batchSize(32).seed(1);
+      return session.fit(train, List.of(images, labels), step, List.of(loss), options).metric("loss");
+    }
+
+    long hash() {
+      long value = 0xcbf29ce484222325L;
+      for (Value variable : graph.variables()) {
+        try (Tensor tensor = session.get(variable.name())) {
+          value = fnv(value, tensor.toByteArray());
+        }
+      }
+      return value;
+    }
+
+    @Override
+    public void close() {
+      session.close();
+      graph.close();
+      train.close();
+      all.close();
+    }
+  }
+
+  static void train(String kind, Path folder, int epochs) {
+    try (Net net = new Net(kind)) {
+      double[] first = net.fit(0, epochs / 2);
+      net.session.save(folder.resolve("java." + kind + ".half"));
+      double[] second = net.fit(epochs / 2, epochs);
+      net.session.save(folder.resolve("java." + kind + ".full"));
+      net.graph.save(
+          folder.resolve("java." + kind + ".onnx"), List.of(net.logits), net.session, new SaveOptions());
+      for (int i = 0; i < epochs; ++i) {
+        double loss = i < first.length ? first[i] : second[i - first.length];
+        System.out.println("loss " + (i + 1) + " " + bits(loss));
+      }
+    }
+  }
+
+  static void load(String kind, Path folder) {
+    try (Dataset all = Dataset.load(DATA, "images", "labels");
+        Dataset test = all.rows(1500, 297);
+        Tensor labels = test.at(1)) {
+      long[] truth = labels.toLongArray();
+      for (String language : LANGUAGES) {
+        try (Graph graph = Graph.load(folder.resolve(language + "." + kind + ".onnx"));
+            Session session = new Session(graph);
+            Results results =
+                session.predict(test, Arrays.asList(graph.inputs().get(0), null), graph.outputs().get(0))) {
+          float[][] rows = results.get(0).toFloatMatrix();
+          int right = 0;
+          for (int i = 0; i < rows.length; ++i) {
+            int best = 0;
+            for (int j = 1; j < 10; ++j) best = rows[i][j] > rows[i][best] ? j : best;
+            if (best == truth[i]) ++right;
+          }
+          long hash = fnv(0xcbf29ce484222325L, results.get(0).toByteArray());
+          System.out.printf("model %s %s %016x%n", language, bits((double) right / rows.length), hash);
+        }
+      }
+    }
+  }
+
+  static void resume(String kind, Path folder, int epochs) {
+    for (String language : LANGUAGES) {
+      try (Net net = new Net(kind)) {
+        net.session.load(folder.resolve(language + "." + kind + ".half"));
+        double[] losses = net.fit(epochs / 2, epochs);
+        System.out.printf("resumed %s %s %016x%n", language, bits(losses[losses.length - 1]), net.hash());
+      }
+    }
+  }
+
+  static void example() {
+    try (Graph graph = new Graph();
+        Session session = new Session(graph);
+        Tensor matrix = Tensor.of(new double[] {1, 2, 3, 4, 5, 6}, 2, 3);
+        Tensor rows = Tensor.of(new float[] {1, 2, 3, -4}, 2, 2)) {
+      Ops ops = graph.ops();
+      Value a = graph.input("A", DataType.F64, "2,3");
+      Ops.EigOutputs parts = ops.eig(ops.matMul(a, ops.transpose(a)));
+      List<Value> all = List.of(parts.valuesRe(), parts.valuesIm(), parts.vectorsRe(), parts.vectorsIm());
+      try (Results results = session.run(Map.of(a, matrix), all, List.of())) {
+        long value = 0xcbf29ce484222325L;
+        for (Tensor tensor : results) value = fnv(value, tensor.toByteArray());
+        System.out.printf("example eig %016x%n", value);
+      }
+      Value l1 = graph.input("l1", DataType.F32, "2,2");
+      Value w1 = graph.constant(new float[] {1, -2, 0.5f, 3}, 2, 2);
+      Value b1 = graph.constant(new float[] {0.25f, -1}, 2);
+      try (Results results = session.run(Map.of(l1, rows), ops.relu(ops.add(ops.matMul(l1, w1), b1)))) {
+        System.out.printf("example relu %016x%n", fnv(0xcbf29ce484222325L, results.get(0).toByteArray()));
+      }
+    }
+  }
+
+  public static void main(String[] args) {
+    switch (args[0]) {
+      case "train" -> train(args[1], Path.of(args[2]), Integer.parseInt(args[3]));
+      case "load" -> load(args[1], Path.of(args[2]));
+      case "resume" -> resume(args[1], Path.of(args[2]), Integer.parseInt(args[3]));
+      default -> example();
+    }
+  }
+}

@@ -1,0 +1,183 @@
+// The commands of README.md in Go.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+
+	weft "github.com/weft-ml/weft/go"
+	"github.com/weft-ml/weft/go/ops"
+)
+
+var languages = []string{"c", "cpp", "python", "java", "go"}
+
+var background = context.Background()
+
+func must[T any](value T, err error) T {
+	check(err)
+	return value
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+const start = uint64(0xcbf29ce484222325)
+
+func fnv(value uint64, data []byte) uint64 {
+	for _, b := range data {
+		value = (value ^ uint64(b)) * 0x100000001b3
+	}
+	return value
+}
+
+func hash(value uint64, tensor *weft.Tensor) uint64 {
+	return fnv(value, must(tensor.Bytes()))
+}
+
+func bits(number float64) string { return fmt.Sprintf("%016x", math.Float64bits(number)) }
+
+type net struct {
+	train                *weft.Dataset
+	graph                *weft.Graph
+	session              *weft.Session
+	images, labels       weft.Value
+	logits, loss, target weft.Value
+}
+
+func newNet(kind string) *net {
+	data := must(weft.LoadDataset("examples/data/digits.safetensors", "images", "labels"))
+	n := &net{train: must(data.Rows(0, 1500)), graph: weft.NewGraph()}
+	n.images = n.graph.Input("images", weft.F32, "batch", 64)
+	n.labels = n.graph.Input("labels", weft.I64, "batch")
+	var trained weft.Value
+	if kind == "mlp" {
+		trained, n.logits = n.mlp()
+	} else {
+		trained, n.logits = n.cnn()
+	}
+	n.loss = ops.SoftmaxCrossEntropyLoss(trained, n.labels).Named("loss")
+	n.target = weft.Adam{Rate: weft.Rate{LearningRate: 1e-3}}.Minimize(n.loss)
+	n.session = must(weft.NewSession(n.graph))
+	return n
+}
+
+func (n *net) mlp() (weft.Value, weft.Value) {
+	hidden := weft.NewDense(n.graph, "hidden", weft.DenseConfig{Inputs: 64, Units: 64, Activation: "relu", Seed: 1})
+	scores := weft.NewDense(n.graph, "scores", weft.DenseConfig{Inputs: 64, Units: 10, Seed: 2})
+	logits := scores.Call(hidden.Call(n.images, false), false)
+	return logits, logits
+}
+
+func (n *net) cnn() (weft.Value, weft.Value) {
+	channels := []int64{1, 16, 32, 64}
+	var convs, norms [3]*weft.Layer
+	for i := range convs {
+		convs[i] = weft.NewConv2d(n.graph, fmt.Sprint("conv", i+1), weft.Conv2dConfig{Inputs: channels[i],
+			Filters: channels[i+1], Kernel: []int64{3}, Pads: []int64{1}, Seed: 1})
+		norms[i] = weft.NewBatchNorm(n.graph, fmt.Sprint("norm", i+1), weft.BatchNormConfig{Channels: channels[i+1]})
+	}
+	scores := weft.NewDense(n.graph, "scores", weft.DenseConfig{Inputs: 64, Units: 10, Seed: 1})
+	network := func(training bool) weft.Value {
+		x := n.images.Reshape(-1, 1, 8, 8)
+		for i := range convs {
+			x = norms[i].Call(convs[i].Call(x, training), training).Relu()
+			if i == 1 {
+				x = ops.MaxPool(x, []int64{2, 2}, ops.MaxPoolOptions{Strides: []int64{2, 2}})
+			}
+		}
+		return scores.Call(ops.Flatten(ops.GlobalAveragePool(x)), training)
+	}
+	return network(true), network(false)
+}
+
+func (n *net) fit(first, last int) []float64 {
+	history := must(n.session.Fit(background, n.train, []weft.Value{n.images, n.labels}, n.target,
+		weft.FitOptions{FirstEpoch: first, Epochs: last, BatchSize: 32, Seed: 1, Metrics: []weft.Value{n.loss}}))
+	return history.Metric("loss")
+}
+
+func train(kind, folder string, epochs int) {
+	n := newNet(kind)
+	losses := n.fit(0, epochs/2)
+	check(n.session.Save(folder + "/go." + kind + ".half"))
+	losses = append(losses, n.fit(epochs/2, epochs)...)
+	check(n.session.Save(folder + "/go." + kind + ".full"))
+	check(n.graph.Save(folder+"/go."+kind+".onnx",
+		weft.SaveOptions{Outputs: []weft.Value{n.logits}, Session: n.session}))
+	for i, loss := range losses {
+		fmt.Println("loss", i+1, bits(loss))
+	}
+}
+
+func load(kind, folder string) {
+	data := must(weft.LoadDataset("examples/data/digits.safetensors", "images", "labels"))
+	test := must(data.Rows(1500, 297))
+	labels := must(weft.Data[int64](must(test.Tensor(1))))
+	for _, language := range languages {
+		graph := must(weft.LoadGraph(folder + "/" + language + "." + kind + ".onnx"))
+		session := must(weft.NewSession(graph))
+		logits := must(session.Predict(background, test, []weft.Value{graph.Inputs()[0], {}},
+			graph.Outputs()[:1]))[0]
+		points, right := must(weft.Data[float32](logits)), 0
+		for i, label := range labels {
+			if row := points[10*i : 10*i+10]; slices.Index(row, slices.Max(row)) == int(label) {
+				right++
+			}
+		}
+		fmt.Printf("model %s %s %016x\n", language, bits(float64(right)/float64(len(labels))), hash(start, logits))
+	}
+}
+
+func resume(kind, folder string, epochs int) {
+	for _, language := range languages {
+		n := newNet(kind)
+		check(n.session.Load(folder + "/" + language + "." + kind + ".half"))
+		losses, all := n.fit(epochs/2, epochs), start
+		for _, variable := range n.graph.Variables() {
+			all = hash(all, must(n.session.Get(variable.Name())))
+		}
+		fmt.Printf("resumed %s %s %016x\n", language, bits(losses[len(losses)-1]), all)
+	}
+}
+
+func example() {
+	graph := weft.NewGraph()
+	a := graph.Input("A", weft.F64, 2, 3)
+	re, im, vectorsRe, vectorsIm := ops.Eig(a.MatMul(a.Transpose()))
+	l1 := graph.Input("l1", weft.F32, 2, 2)
+	w1, b1 := graph.Constant([][]float32{{1, -2}, {0.5, 3}}), graph.Constant([]float32{0.25, -1})
+	layer := l1.MatMul(w1).Add(b1).Relu()
+	session := must(weft.NewSession(graph))
+	matrix := must(weft.TensorFrom([]int64{2, 3}, []float64{1, 2, 3, 4, 5, 6}))
+	value := start
+	for _, part := range must(session.Run(background, weft.Feeds{a: matrix}, re, im, vectorsRe, vectorsIm)) {
+		value = hash(value, part)
+	}
+	fmt.Printf("example eig %016x\n", value)
+	rows := must(weft.TensorFrom([]int64{2, 2}, []float32{1, 2, 3, -4}))
+	out := must(session.Run(background, weft.Feeds{l1: rows}, layer))
+	fmt.Printf("example relu %016x\n", hash(start, out[0]))
+}
+
+func main() {
+	args := append(os.Args[1:], "", "", "0")
+	epochs, _ := strconv.Atoi(args[3])
+	switch args[0] {
+	case "train":
+		train(args[1], args[2], epochs)
+	case "load":
+		load(args[1], args[2])
+	case "resume":
+		resume(args[1], args[2], epochs)
+	default:
+		example()
+	}
+}

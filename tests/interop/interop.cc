@@ -1,0 +1,175 @@
+// The commands of README.md in C++.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "weft.hpp"
+
+namespace {
+
+const char* const kLanguages[] = {"c", "cpp", "python", "java", "go"};
+constexpr uint64_t kStart = 0xcbf29ce484222325u;
+
+uint64_t fnv(uint64_t value, const weft::Tensor& tensor) {
+  auto* bytes = static_cast<const unsigned char*>(weft_tensor_data(tensor.handle()));
+  for (size_t i = 0; i < weft_tensor_bytes(tensor.handle()); ++i) value = (value ^ bytes[i]) * 0x100000001b3u;
+  return value;
+}
+
+std::string bits(double number) {
+  uint64_t raw;
+  std::memcpy(&raw, &number, 8);
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(raw));
+  return text;
+}
+
+weft::Dataset digits() { return weft::Dataset::load("examples/data/digits.safetensors", {"images", "labels"}); }
+
+struct Net {
+  weft::Dataset train = digits().rows(0, 1500);
+  weft::Graph graph;
+  weft::Value images = graph.input("images", weft::DType::f32, "batch,64");
+  weft::Value labels = graph.input("labels", weft::DType::i64, "batch");
+  weft::Value trained, logits, loss, step;
+  weft::Session session{graph};
+
+  explicit Net(const std::string& kind) {
+    kind == "mlp" ? mlp() : cnn();
+    loss = weft::softmax_cross_entropy_loss(trained, labels)[0];
+    loss.set_name("loss");
+    step = weft::Adam(1e-3).minimize(loss);
+  }
+
+  weft::layers::Dense dense(const char* name, int64_t inputs, int64_t units, const char* activation, int64_t seed) {
+    weft::layers::DenseAttrs attrs;
+    attrs.inputs = inputs;
+    attrs.units = units;
+    attrs.activation = activation;
+    attrs.seed = seed;
+    return weft::layers::Dense(graph, name, attrs);
+  }
+  void mlp() {
+    auto hidden = dense("hidden", 64, 64, "relu", 1), scores = dense("scores", 64, 10, "", 2);
+    trained = logits = scores(hidden(images));
+  }
+  void cnn() {
+    const int64_t channels[] = {1, 16, 32, 64};
+    std::vector<weft::Layer> convs, norms;
+    for (int i = 0; i < 3; ++i) {
+      weft::layers::Conv2dAttrs conv;
+      conv.inputs = channels[i];
+      conv.filters = channels[i + 1];
+      conv.kernel = {3};
+      conv.pads = {1};
+      conv.seed = 1;
+      weft::layers::BatchNormAttrs norm;
+      norm.channels = channels[i + 1];
+      convs.push_back(weft::layers::Conv2d(graph, "conv" + std::to_string(i + 1), conv));
+      norms.push_back(weft::layers::BatchNorm(graph, "norm" + std::to_string(i + 1), norm));
+    }
+    auto scores = dense("scores", 64, 10, "", 1);
+    auto network = [&](bool training) {
+      auto x = weft::reshape(images, graph.constant(weft::Tensor::from<int64_t>({4}, {-1, 1, 8, 8})));
+      weft::MaxPoolAttrs pool;
+      pool.kernel_shape = {2, 2};
+      pool.strides = std::vector<int64_t>{2, 2};
+      for (size_t i = 0; i < 3; ++i) {
+        x = weft::relu(norms[i](convs[i](x), training));
+        if (i == 1) x = weft::max_pool(x, pool)[0];
+      }
+      return scores(weft::flatten(weft::global_average_pool(x)));
+    };
+    trained = network(true);
+    logits = network(false);
+  }
+  std::vector<double> fit(int64_t first, int64_t last) {
+    weft::FitOptions options;
+    options.first_epoch = first;
+    options.epochs = last;
+    options.seed = 1;
+    std::vector<double> losses;
+    for (auto& epoch : weft::fit(session, train, {images, labels}, step, {loss}, options).epochs) {
+      losses.push_back(epoch[0]);
+    }
+    return losses;
+  }
+};
+
+void train(const std::string& kind, const std::string& folder, int epochs) {
+  Net net(kind);
+  auto losses = net.fit(0, epochs / 2);
+  net.session.save(folder + "/cpp." + kind + ".half");
+  for (double loss : net.fit(epochs / 2, epochs)) losses.push_back(loss);
+  net.session.save(folder + "/cpp." + kind + ".full");
+  net.graph.save(folder + "/cpp." + kind + ".onnx", {net.logits}, &net.session);
+  for (size_t i = 0; i < losses.size(); ++i) std::printf("loss %zu %s\n", i + 1, bits(losses[i]).c_str());
+}
+
+void load(const std::string& kind, const std::string& folder) {
+  auto test = digits().rows(1500, 297);
+  auto labels = test.at(1).to_vector<int64_t>();
+  for (const char* language : kLanguages) {
+    auto graph = weft::Graph::load(folder + "/" + language + "." + kind + ".onnx");
+    weft::Session session(graph);
+    auto logits = weft::predict(session, test, {graph.inputs()[0], {}}, {graph.outputs()[0]})[0];
+    auto* rows = logits.data<float>();
+    int right = 0;
+    for (size_t i = 0; i < labels.size(); ++i) {
+      right += std::max_element(rows + 10 * i, rows + 10 * i + 10) - (rows + 10 * i) == labels[i];
+    }
+    std::printf("model %s %s %016llx\n", language, bits(right / static_cast<double>(labels.size())).c_str(),
+                static_cast<unsigned long long>(fnv(kStart, logits)));
+  }
+}
+
+void resume(const std::string& kind, const std::string& folder, int epochs) {
+  for (const char* language : kLanguages) {
+    Net net(kind);
+    net.session.load(folder + "/" + language + "." + kind + ".half");
+    double last = net.fit(epochs / 2, epochs).back();
+    uint64_t value = kStart;
+    for (auto& variable : net.graph.variables()) value = fnv(value, net.session.get(variable.name()));
+    std::printf("resumed %s %s %016llx\n", language, bits(last).c_str(), static_cast<unsigned long long>(value));
+  }
+}
+
+void example() {
+  weft::Graph graph;
+  auto a = graph.input("A", weft::DType::f64, "2,3");
+  auto parts = weft::eig(weft::matmul(a, weft::transpose(a)));
+  auto l1 = graph.input("l1", weft::DType::f32, "2,2");
+  auto w1 = graph.constant(weft::Tensor::from<float>({2, 2}, {1, -2, 0.5f, 3}));
+  auto b1 = graph.constant(weft::Tensor::from<float>({2}, {0.25f, -1}));
+  auto layer = weft::relu(weft::matmul(l1, w1) + b1);
+  weft::Session session(graph);
+  uint64_t value = kStart;
+  for (auto& part : session.run(parts, {{a, weft::Tensor::from<double>({2, 3}, {1, 2, 3, 4, 5, 6})}})) {
+    value = fnv(value, part);
+  }
+  std::printf("example eig %016llx\n", static_cast<unsigned long long>(value));
+  auto out = session.run({layer}, {{l1, weft::Tensor::from<float>({2, 2}, {1, 2, 3, -4})}});
+  std::printf("example relu %016llx\n", static_cast<unsigned long long>(fnv(kStart, out[0])));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> args(argv + 1, argv + argc);
+  args.resize(4);
+  try {
+    if (args[0] == "train") {
+      train(args[1], args[2], std::atoi(args[3].c_str()));
+    } else if (args[0] == "load") {
+      load(args[1], args[2]);
+    } else if (args[0] == "resume") {
+      resume(args[1], args[2], std::atoi(args[3].c_str()));
+    } else {
+      example();
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

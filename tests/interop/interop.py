@@ -1,0 +1,125 @@
+"""The commands of README.md in Python."""
+
+import struct
+import sys
+
+import numpy as np
+
+import weft
+from weft.layers import BatchNorm, Conv2d, Dense
+
+LANGUAGES = ("c", "cpp", "python", "java", "go")
+
+
+def fnv(*arrays: np.ndarray) -> str:
+    value = 0xCBF29CE484222325
+    for array in arrays:
+        for byte in np.ascontiguousarray(array).tobytes():
+            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
+
+
+def bits(number: float) -> str:
+    return struct.pack(">d", number).hex()
+
+
+class Net:
+    def __init__(self, kind: str) -> None:
+        data = weft.Dataset.load("examples/data/digits.safetensors", ["images", "labels"])
+        self.train, self.test = data.rows(0, 1500), data.rows(1500, 297)
+        graph = self.graph = weft.Graph()
+        self.images = graph.input("images", "f32", ["batch", 64])
+        self.labels = graph.input("labels", "i64", ["batch"])
+        training, self.logits = self.mlp() if kind == "mlp" else self.cnn()
+        self.loss = weft.softmax_cross_entropy_loss(training, self.labels, name="loss")
+        self.step = weft.Adam(learning_rate=1e-3).minimize(self.loss)
+        self.session = weft.Session(graph)
+
+    def mlp(self) -> tuple[weft.Value, weft.Value]:
+        hidden = Dense(self.graph, "hidden", inputs=64, units=64, activation="relu", seed=1)(self.images)
+        logits = Dense(self.graph, "scores", inputs=64, units=10, seed=2)(hidden)
+        return logits, logits
+
+    def cnn(self) -> tuple[weft.Value, weft.Value]:
+        blocks = []
+        for i, (channels, filters) in enumerate([(1, 16), (16, 32), (32, 64)], start=1):
+            conv = Conv2d(self.graph, f"conv{i}", inputs=channels, filters=filters, kernel=[3], pads=[1], seed=1)
+            blocks.append((conv, BatchNorm(self.graph, f"norm{i}", channels=filters)))
+        scores = Dense(self.graph, "scores", inputs=64, units=10, seed=1)
+
+        def network(training: bool) -> weft.Value:
+            x = weft.reshape(self.images, [-1, 1, 8, 8])
+            for i, (conv, norm) in enumerate(blocks):
+                x = weft.relu(norm(conv(x), training=training))
+                if i == 1:
+                    x = weft.max_pool(x, kernel_shape=[2, 2], strides=[2, 2])
+            return scores(weft.flatten(weft.global_average_pool(x)))
+
+        return network(True), network(False)
+
+    def fit(self, first: int, last: int) -> list[float]:
+        history = self.session.fit(
+            self.train,
+            [self.images, self.labels],
+            self.step,
+            [self.loss],
+            first_epoch=first,
+            epochs=last,
+            batch_size=32,
+            seed=1,
+            progress=False,
+        )
+        return history["loss"]
+
+
+def train(kind: str, folder: str, epochs: int) -> None:
+    net = Net(kind)
+    losses = net.fit(0, epochs // 2)
+    net.session.save(f"{folder}/python.{kind}.half")
+    losses += net.fit(epochs // 2, epochs)
+    net.session.save(f"{folder}/python.{kind}.full")
+    net.graph.save(f"{folder}/python.{kind}.onnx", net.logits, session=net.session)
+    for epoch, loss in enumerate(losses, start=1):
+        print("loss", epoch, bits(loss))
+
+
+def load(kind: str, folder: str) -> None:
+    data = weft.Dataset.load("examples/data/digits.safetensors", ["images", "labels"]).rows(1500, 297)
+    for language in LANGUAGES:
+        graph = weft.Graph.load(f"{folder}/{language}.{kind}.onnx")
+        logits = weft.Session(graph).predict(data, [graph.inputs[0], None], graph.outputs[0])
+        accuracy = float((logits.argmax(axis=1) == data[1]).mean())
+        print("model", language, bits(accuracy), fnv(logits))
+
+
+def resume(kind: str, folder: str, epochs: int) -> None:
+    for language in LANGUAGES:
+        net = Net(kind)
+        net.session.load(f"{folder}/{language}.{kind}.half")
+        loss = net.fit(epochs // 2, epochs)[-1]
+        print("resumed", language, bits(loss), fnv(*(net.session.get(variable) for variable in net.graph.variables)))
+
+
+def example() -> None:
+    graph = weft.Graph()
+    a = graph.input("A", "f64", [2, 3])
+    parts = weft.eig(weft.matmul(a, weft.transpose(a)))
+    found = weft.Session(graph).run(list(parts), {a: [[1, 2, 3], [4, 5, 6]]})
+    print("example eig", fnv(*found))
+    l1 = graph.input("l1", "f32", [2, 2])
+    w1 = graph.constant([[1.0, -2.0], [0.5, 3.0]])
+    b1 = graph.constant([0.25, -1.0])
+    layer = weft.relu(weft.matmul(l1, w1) + b1)
+    print("example relu", fnv(weft.Session(graph).run(layer, {l1: [[1, 2], [3, -4]]})))
+
+
+if __name__ == "__main__":
+    command, *rest = sys.argv[1:]
+    if command == "train":
+        train(rest[0], rest[1], int(rest[2]))
+    elif command == "load":
+        load(rest[0], rest[1])
+    elif command == "resume":
+        resume(rest[0], rest[1], int(rest[2]))
+    else:
+        example()
