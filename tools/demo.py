@@ -135,6 +135,7 @@ def picture(losses: dict, folder: pathlib.Path) -> pathlib.Path:
     for net, values in losses.items():
         axes.plot(range(1, len(values) + 1), values, marker=".", label=NETS[net])
     axes.set(xlabel="epoch", ylabel="mean loss", yscale="log", title="The same curve from five languages")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
     axes.grid(alpha=0.3)
     right.suptitle("Predictions of the convolutional network (red: wrong)")
