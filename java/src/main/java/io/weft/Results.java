@@ -2,23 +2,22 @@
 package io.weft;
 
 import java.util.AbstractList;
-import java.util.ArrayList;
 import java.util.List;
 
 /** The tensors that a run computed, in the order of its fetches. Closing it closes them. */
 public final class Results extends AbstractList<Tensor> implements AutoCloseable {
   private final List<Value> fetches;
-  private final List<Tensor> tensors;
+  private final Tensor[] tensors;
 
   Results(List<Value> fetches, long[] pointers) {
     this.fetches = fetches;
-    tensors = new ArrayList<>(pointers.length);
-    for (long pointer : pointers) tensors.add(new Tensor(pointer));
+    tensors = new Tensor[pointers.length];
+    for (int i = 0; i < pointers.length; ++i) tensors[i] = new Tensor(pointers[i]);
   }
 
   @Override
   public Tensor get(int i) {
-    return tensors.get(i);
+    return tensors[i];
   }
 
   /**
@@ -30,12 +29,12 @@ public final class Results extends AbstractList<Tensor> implements AutoCloseable
   public Tensor get(Value fetch) {
     int i = fetches.indexOf(Check.notNull(fetch, "fetch"));
     Check.argument(i >= 0, "the run did not fetch this value");
-    return tensors.get(i);
+    return tensors[i];
   }
 
   @Override
   public int size() {
-    return tensors.size();
+    return tensors.length;
   }
 
   /** Closes all tensors. */

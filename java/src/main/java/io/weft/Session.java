@@ -104,16 +104,15 @@ public final class Session extends Handle {
     private final long session;
 
     Call(Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets) {
-      List<Value> fed = new ArrayList<>(Check.notNull(feeds, "feeds").keySet());
-      feedIds = graph.ids(fed, "feeds", false);
-      tensors = new ArrayList<>(fed.size());
-      for (Value value : fed) {
-        Tensor tensor = feeds.get(value);
-        if (tensor == null) throw new NullPointerException("feeds[" + value.name() + "] is null");
-        tensors.add(tensor);
+      feedIds = new long[Check.notNull(feeds, "feeds").size()];
+      tensors = new ArrayList<>(feedIds.length);
+      for (Map.Entry<Value, Tensor> feed : feeds.entrySet()) {
+        feedIds[tensors.size()] = graph.id(feed.getKey(), "a key of feeds");
+        if (feed.getValue() == null) throw new NullPointerException("feeds[" + feed.getKey().name() + "] is null");
+        tensors.add(feed.getValue());
       }
-      this.fetches = Check.items(fetches, "fetches");
-      fetchIds = graph.ids(this.fetches, "fetches", false);
+      fetchIds = graph.ids(fetches, "fetches", false);
+      this.fetches = List.copyOf(fetches);
       targetIds = graph.ids(targets, "targets", false);
       session = acquire();
       try {
