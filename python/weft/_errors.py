@@ -79,7 +79,7 @@ class DeadlineExceededError(WeftError, TimeoutError):
     code = "DEADLINE_EXCEEDED"
 
 
-class NotFoundError(WeftError, LookupError):
+class NotFoundError(WeftError, KeyError):
     """There is no such operator, variable or value."""
 
     code = "NOT_FOUND"
@@ -170,7 +170,8 @@ _CLASSES = (
 
 
 def _make(code: int, message: str, node: str, op: str, origin: str) -> WeftError:
-    return _CLASSES[code](message, node, op, origin)
+    made = _CLASSES[code] if 0 < code < len(_CLASSES) else UnknownError
+    return made(message, node, op, origin)
 
 
 _native.set_error_factory(_make)

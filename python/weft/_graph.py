@@ -274,7 +274,7 @@ def add_node(
         if first is None:
             raise TypeError(f"{op} needs at least one Value among its inputs")
         graph = first.graph
-    graph = Graph._current.get(graph._root, graph)
+    graph = graph._current
     while inputs and inputs[-1] is None:
         inputs = inputs[:-1]
     ids = []
@@ -334,21 +334,30 @@ class Graph(Handle):
 
     _free = _native.weft_graph_free
     _what = "graph"
-    # The sub-graph under construction of each outermost graph.
-    _current: dict[Graph, Graph] = {}
+    # Of a sub-graph, the outermost graph.
+    _outer: Graph | None = None
+    # Of an outermost graph, the sub-graph under construction, and the Python functions that its nodes call.
+    _branch: Graph | None = None
+    _functions: dict[str, Callable[..., Any]] | None = None
 
     def __init__(self, opset: int | None = None) -> None:
         self._own(_native.weft_graph_new(opset or 0))
-        self._root: Graph = self
 
-    def __hash__(self) -> int:
-        return id(self)
+    @property
+    def _root(self) -> Graph:
+        return self if self._outer is None else self._outer
+
+    @property
+    def _current(self) -> Graph:
+        """Where nodes are added now: the graph itself, or the branch that is being built."""
+        root = self._root
+        return self if root._branch is None else root._branch
 
     @classmethod
     def _over(cls, pointer: Any, root: Graph | None = None) -> Graph:
         graph = cls.__new__(cls)
         graph._own(pointer)
-        graph._root = root or graph
+        graph._outer = root
         return graph
 
     @classmethod
@@ -601,7 +610,7 @@ def cond(
         counts.append(count)
     if counts[0] != counts[1]:
         raise InvalidArgumentError(f"the branches give {counts[0]} and {counts[1]} values; they must give as many")
-    owner = Graph._current.get(graph._root, graph)
+    owner = graph._current
     handle = _attrs({"then_branch": branches[0], "else_branch": branches[1]})
     try:
         made = _native.weft_graph_add(owner._handle, "If", [condition.id], handle, name, origin, counts[0])
@@ -613,16 +622,13 @@ def cond(
 
 def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple[Graph, int]:
     root = graph._root
-    outer = Graph._current.get(root)
+    outer = root._branch
     branch = Graph._over(_native.weft_graph_new_sub((outer or graph)._handle), root)
-    Graph._current[root] = branch
+    root._branch = branch
     try:
         result = build()
     finally:
-        if outer is None:
-            del Graph._current[root]
-        else:
-            Graph._current[root] = outer
+        root._branch = outer
     values = [result] if isinstance(result, Value) else list(result)
     ids = [
         value.id if value.graph is branch else int(_native.weft_graph_add(

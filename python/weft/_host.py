@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _native
-from ._errors import InvalidArgumentError
-from ._graph import Dimension, ValueLike, add_node
+from ._errors import FailedPreconditionError, InvalidArgumentError
+from ._graph import Dimension, Graph, Value, ValueLike, add_node
 from ._tensor import DTypeLike, Tensor, as_tensor, dtype_name, dtype_number, numpy_of
 
 
@@ -23,12 +26,17 @@ def register_host_function(name: str, function: Callable[..., Any] | None, dtype
     """
     if function is None:
         _native.host_function(name, None)
-        return
+    else:
+        known = function
+        _register(name, lambda: known, dtypes)
+
+
+def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequence[DTypeLike]) -> None:
     wanted = list(dtypes)
 
     def call(pointers: list[Any], count: int) -> list[Any]:
         inputs = [numpy_of(pointer) for pointer in pointers]
-        result = function(*inputs)
+        result = find()(*inputs)
         results = list(result) if isinstance(result, (tuple, list)) and count != 1 else [result]
         if len(results) != count:
             raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {count} are expected")
@@ -70,23 +78,44 @@ def host_call(
     """
     if len(dtypes) != len(shapes):
         raise InvalidArgumentError(f"there are {len(dtypes)} dtypes for {len(shapes)} shapes")
-    attrs: dict[str, Any] = {"name": _named(function, dtypes)}
+    first = next((item for item in inputs if isinstance(item, Value)), None)
+    if first is None:
+        raise TypeError("a host call needs at least one Value among its inputs")
+    attrs: dict[str, Any] = {"name": _named(function, dtypes, first.graph)}
     attrs["dtypes"] = [dtype_name(dtype_number(dtype)) for dtype in dtypes]
     attrs["shapes"] = [
         "..." if shape is None else ",".join("?" if dim is None else str(dim) for dim in shape) for shape in shapes
     ]
     if gradient is not None:
-        attrs["gradient"] = _named(gradient, ())
+        attrs["gradient"] = _named(gradient, (), first.graph)
     return add_node(None, "weft.HostCall", list(inputs), attrs, len(dtypes), name)
 
 
-def _named(function: Callable[..., Any] | str, dtypes: Sequence[DTypeLike]) -> str:
+_numbers = itertools.count(1)
+
+
+def _named(function: Callable[..., Any] | str, dtypes: Sequence[DTypeLike], graph: Graph) -> str:
+    """The name that the function is registered by. One that is no module's own is the graph's: it goes with it."""
     if isinstance(function, str):
         return function
-    name = f"python/{function.__module__}.{function.__qualname__}"
-    if "<" in name:  # lambdas and local functions share their name
-        name += f"/{id(function):x}"
-    register_host_function(name, function, dtypes)
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    if getattr(sys.modules.get(module), name, None) is function:
+        register_host_function(f"python/{module}.{name}", function, dtypes)
+        return f"python/{module}.{name}"
+    name = f"python/{name or type(function).__qualname__}/{next(_numbers)}"
+    root = graph._root
+    if root._functions is None:
+        root._functions = {}
+    root._functions[name] = function
+    # What the library holds must not keep the graph: the function may know it.
+    holder = weakref.ref(root)
+
+    def find() -> Callable[..., Any]:
+        graph = holder()
+        if graph is None or graph._functions is None:
+            raise FailedPreconditionError(f"the graph that the host function '{name}' belongs to is gone")
+        return graph._functions[name]
+
+    _register(name, find, dtypes)
+    weakref.finalize(root, _native.host_function, name, None).atexit = False
     return name
-
-
