@@ -31,6 +31,7 @@ class ProcessTest {
     if (Runtime.version().feature() >= 24) {
       command.add("--enable-native-access=" + (arguments.contains("--module-path") ? "io.weft" : "ALL-UNNAMED"));
     }
+    command.add("-Dweft.cache.dir=" + System.getProperty("weft.cache.dir")); // an argument may say otherwise
     command.addAll(arguments);
     Path output = Files.createTempFile("weft", ".txt");
     try {
