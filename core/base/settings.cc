@@ -16,6 +16,9 @@ constexpr SettingRow kRows[kSettingCount] = {
     {"WEFT_THREADS", "0",
      "Threads that work at one time, the caller's own included; 0 for as many as the process's "
      "processors (affinity and cgroup quota counted)."},
+    {"WEFT_ISA", "auto",
+     "Instruction set of the vector kernels: baseline, avx2, avx512, or auto for the widest that the processor has. "
+     "Results may differ between instruction sets in their last bits."},
 };
 
 const std::array<std::string, kSettingCount>& values() {

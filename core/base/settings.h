@@ -9,8 +9,9 @@ namespace weft {
 // One per row of the table in settings.cc, in its order.
 enum class Setting : int32_t {
   kThreads,
+  kIsa,
 };
-constexpr int kSettingCount = 1;
+constexpr int kSettingCount = 2;
 
 struct SettingRow {
   const char* name;      // the environment variable

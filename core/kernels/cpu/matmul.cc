@@ -3,6 +3,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/simd/gemm.h"
 
 namespace weft {
 namespace {
@@ -59,6 +60,73 @@ void run(const Product& p, const RunArgs& args) {
   });
 }
 
+// The same on vectors.
+template <typename T>
+struct VectorProduct {
+  Gemm<T> gemm;  // without addresses
+  std::vector<int64_t> a_offsets, b_offsets;
+  int64_t scratch;                    // elements for each batch
+  std::shared_ptr<const Buffer> b{};  // packed, where it is constant
+  bool init;
+};
+
+template <typename T>
+void run_vectors(const VectorProduct<T>& p, const RunArgs& args) {
+  int64_t batches = static_cast<int64_t>(p.a_offsets.size());
+  parallel_for(*args.parallel, batches, 1, gemm_cost_ns(p.gemm), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      Gemm<T> gemm = p.gemm;
+      gemm.a = args.input<T>(0) + p.a_offsets[i];
+      if (args.in[1] != nullptr) gemm.b = args.input<T>(1) + p.b_offsets[i];
+      if (p.init) gemm.init = args.input<T>(2);
+      gemm.c = args.output<T>(0) + i * gemm.m * gemm.n;
+      run_gemm(gemm, static_cast<T*>(args.scratch) + i * p.scratch, *args.parallel);
+    }
+  });
+}
+
+template <typename T>
+Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) {
+  bool one_b = std::all_of(p.b_offsets.begin(), p.b_offsets.end(), [](int64_t offset) { return offset == 0; });
+  bool a_in_order = p.a_column == 1 && p.a_row == p.k;
+  for (int64_t i = 0; i < p.batches; ++i) a_in_order = a_in_order && p.a_offsets[i] == i * p.m * p.k;
+  if (p.batches > 1 && one_b && a_in_order) {
+    p.m *= p.batches;
+    p.a_offsets = p.b_offsets = {0};
+  }
+  Gemm<T> gemm;
+  gemm.m = p.m;
+  gemm.n = p.n;
+  gemm.k = p.k;
+  gemm.a_row = p.a_row;
+  gemm.a_column = p.a_column;
+  gemm.b_row = p.b_row;
+  gemm.b_column = p.b_column;
+  gemm.c_row = p.n;
+  gemm.init_row = p.d_row;
+  gemm.init_column = p.d_column;
+  gemm.alpha = static_cast<T>(p.alpha);
+  VectorProduct<T> state{gemm, std::move(p.a_offsets), std::move(p.b_offsets), 0, {}, p.beta != 0};
+  if (const Tensor* b = c.constant(1); b != nullptr && one_b && packed_b_size(gemm) > 0) {
+    WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(gemm) * static_cast<int64_t>(sizeof(T))));
+    gemm.b = b->as<T>();
+    pack_b(gemm, static_cast<T*>(packed->data()), Parallel{});
+    state.gemm.packed_b = static_cast<const T*>(packed->data());
+    state.b = std::move(packed);
+    if (packs_whole_b(gemm)) prepared->unused_inputs = {1};
+  }
+  state.scratch = gemm_scratch(state.gemm);
+  prepared->scratch_bytes = state.scratch * static_cast<int64_t>(state.a_offsets.size() * sizeof(T));
+  prepared->cost_ns = gemm_cost_ns(gemm) * static_cast<double>(state.a_offsets.size());
+  prepared->use<&run_vectors<T>>(std::move(state));
+  return {};
+}
+
+Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product product) {
+  if (c.dtype(0) == DType::kF32) return use_vectors<float>(c, prepared, std::move(product));
+  return use_vectors<double>(c, prepared, std::move(product));
+}
+
 Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   prepared->cost_ns = 0.3 * static_cast<double>(product.batches * product.m * product.n * product.k);
   switch (c.dtype(0)) {
@@ -70,7 +138,7 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   return {};
 }
 
-Status prepare_matmul(const KernelContext& c, PreparedKernel* prepared) {
+Product matmul(const KernelContext& c) {
   Shape a = c.shape(0), b = c.shape(1);
   if (a.size() == 1) a.insert(a.begin(), 1);
   if (b.size() == 1) b.push_back(1);
@@ -108,10 +176,10 @@ Status prepare_matmul(const KernelContext& c, PreparedKernel* prepared) {
     p.a_offsets.push_back(at_a);
     p.b_offsets.push_back(at_b);
   }
-  return use(c, prepared, std::move(p));
+  return p;
 }
 
-Status prepare_gemm(const KernelContext& c, PreparedKernel* prepared) {
+Product gemm(const KernelContext& c) {
   bool ta = c.attrs().b("transA"), tb = c.attrs().b("transB");
   const Shape &a = c.shape(0), &b = c.shape(1);
   Product p;
@@ -132,7 +200,21 @@ Status prepare_gemm(const KernelContext& c, PreparedKernel* prepared) {
     p.d_row = d[0] == 1 ? 0 : d[1];
     p.d_column = d[1] == 1 ? 0 : 1;
   }
-  return use(c, prepared, std::move(p));
+  return p;
+}
+
+template <Product (*read)(const KernelContext&)>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  return use(c, prepared, read(c));
+}
+template <Product (*read)(const KernelContext&)>
+Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  return use_vectors(c, prepared, read(c));
+}
+
+bool accepts_vectors(const KernelContext& c) {
+  if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) return false;
+  return !c.has_input(2) || c.attrs().f("beta") == 0 || c.attrs().f("beta") == 1;
 }
 
 bool accepts(const KernelContext& c) {
@@ -142,8 +224,10 @@ bool accepts(const KernelContext& c) {
 }  // namespace
 
 void add_cpu_matmul(KernelRegistry& kernels) {
-  kernels.add("MatMul", {"plain", accepts, prepare_matmul});
-  kernels.add("Gemm", {"plain", accepts, prepare_gemm});
+  kernels.add("MatMul", {"vectors", accepts_vectors, prepare_vectors<matmul>});
+  kernels.add("MatMul", {"plain", accepts, prepare<matmul>});
+  kernels.add("Gemm", {"vectors", accepts_vectors, prepare_vectors<gemm>});
+  kernels.add("Gemm", {"plain", accepts, prepare<gemm>});
 }
 
 }  // namespace weft

@@ -1,0 +1,171 @@
+// Matrix products: packing, blocks for the caches, and the division among threads.
+#include "core/simd/gemm.h"
+
+#include <algorithm>
+
+#include "core/simd/gemm_tiles.h"
+
+namespace weft {
+
+namespace {
+
+constexpr int64_t kDepth = 1024;      // k of one block: a panel of b then stays in the second-level cache
+constexpr int64_t kTiles = 4;         // tiles of rows in a block
+constexpr int64_t kLeastPacked = 64;  // b is read in place for so few rows
+constexpr int64_t kPage = 4096;       // rows so many bytes apart share one set of the first-level cache
+
+const GemmTiles<float>& tiles_of(const Gemm<float>& g) { return gemm_tiles_f32(g.isa); }
+const GemmTiles<double>& tiles_of(const Gemm<double>& g) { return gemm_tiles_f64(g.isa); }
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <typename T>
+bool packs_a(const Gemm<T>& g) {
+  return g.a_column != 1 || g.alpha != 1 || g.a_row * static_cast<int64_t>(sizeof(T)) % kPage == 0;
+}
+
+// The first panel that is packed.
+template <typename T>
+int64_t first_packed(const Gemm<T>& g) {
+  return packs_whole_b(g) ? 0 : g.n / tiles_of(g).panel;
+}
+
+// Not a multiple of a page.
+template <typename T>
+int64_t packed_a_row(const Gemm<T>& g) {
+  return g.k * static_cast<int64_t>(sizeof(T)) % kPage == 0 ? g.k + 16 : g.k;
+}
+
+template <typename T>
+void pack_a(const Gemm<T>& g, T* packed, const Parallel& parallel) {
+  constexpr int64_t kBlock = 32;
+  int64_t row = packed_a_row(g);
+  parallel_for(parallel, g.m, kBlock, 0.3 * static_cast<double>(g.k), [&](int64_t begin, int64_t end) {
+    if (g.a_column == 1) {
+      for (int64_t i = begin; i < end; ++i) {
+        for (int64_t k = 0; k < g.k; ++k) packed[i * row + k] = g.alpha * g.a[i * g.a_row + k];
+      }
+      return;
+    }
+    for (int64_t from = 0; from < g.k; from += kBlock) {
+      int64_t to = std::min(g.k, from + kBlock);
+      for (int64_t i = begin; i < end; ++i) {
+        for (int64_t k = from; k < to; ++k) packed[i * row + k] = g.alpha * g.a[i * g.a_row + k * g.a_column];
+      }
+    }
+  });
+}
+
+}  // namespace
+
+template <typename T>
+bool packs_whole_b(const Gemm<T>& g) {
+  return g.b_column != 1 || g.m > kLeastPacked;
+}
+
+template <typename T>
+int64_t packed_b_size(const Gemm<T>& g) {
+  int64_t panel = tiles_of(g).panel;
+  return (divide_up(g.n, panel) - first_packed(g)) * panel * g.k;
+}
+
+template <typename T>
+int64_t gemm_scratch(const Gemm<T>& g) {
+  return (g.packed_b == nullptr ? packed_b_size(g) : 0) + (packs_a(g) ? g.m * packed_a_row(g) : 0);
+}
+
+template <typename T>
+void pack_b(const Gemm<T>& g, T* packed, const Parallel& parallel) {
+  int64_t panel = tiles_of(g).panel, first = first_packed(g), count = divide_up(g.n, panel) - first;
+  parallel_for(parallel, count, 1, 0.3 * static_cast<double>(panel * g.k), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t column = (first + i) * panel, width = std::min(panel, g.n - column);
+      const T* from = g.b + column * g.b_column;
+      T* to = packed + i * panel * g.k;
+      if (g.b_column == 1) {
+        for (int64_t k = 0; k < g.k; ++k, to += panel) {
+          std::copy_n(from + k * g.b_row, width, to);
+          std::fill(to + width, to + panel, T(0));
+        }
+      } else {
+        for (int64_t k = 0; k < g.k; ++k, to += panel) {
+          for (int64_t j = 0; j < width; ++j) to[j] = from[k * g.b_row + j * g.b_column];
+          std::fill(to + width, to + panel, T(0));
+        }
+      }
+    }
+  });
+}
+
+template <typename T>
+void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
+  if (g.m == 0 || g.n == 0) return;
+  const GemmTiles<T>& tiles = tiles_of(g);
+  const T *a = g.a, *packed = g.packed_b;
+  int64_t a_row = g.a_row;
+  if (packed == nullptr) {
+    pack_b(g, scratch, parallel);
+    packed = scratch;
+    scratch += packed_b_size(g);
+  }
+  if (packs_a(g)) {
+    pack_a(g, scratch, parallel);
+    a = scratch;
+    a_row = packed_a_row(g);
+  }
+  int64_t panels = divide_up(g.n, tiles.panel), first = first_packed(g);
+  int64_t high = tiles.rows * kTiles, row_blocks = divide_up(g.m, high);
+  int64_t wide = std::clamp<int64_t>(panels / 8, 1, 16), panel_blocks = divide_up(panels, wide);
+  double cost = gemm_cost_ns(g) / static_cast<double>(row_blocks * panel_blocks);
+  parallel_for(parallel, row_blocks * panel_blocks, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      int64_t row = block / panel_blocks * high, from = block % panel_blocks * wide, to = std::min(panels, from + wide);
+      GemmPanel<T> p;
+      p.rows = std::min(high, g.m - row);
+      p.a_row = a_row;
+      p.c_row = g.c_row;
+      int64_t done = 0;
+      do {
+        p.k = std::min(kDepth, g.k - done);
+        p.a = a + row * a_row + done;
+        p.relu = g.relu && done + p.k == g.k;
+        for (int64_t panel = from; panel < to; ++panel) {
+          int64_t column = panel * tiles.panel;
+          p.columns = std::min(tiles.panel, g.n - column);
+          if (panel < first) {
+            p.b = g.b + column + done * g.b_row;
+            p.b_row = g.b_row;
+          } else {
+            p.b = packed + ((panel - first) * g.k + done) * tiles.panel;
+            p.b_row = tiles.panel;
+          }
+          p.c = g.c + row * g.c_row + column;
+          if (done > 0) {
+            p.init = p.c;
+            p.init_row = g.c_row;
+            p.init_column = 1;
+          } else {
+            p.init = g.init != nullptr ? g.init + row * g.init_row + column * g.init_column : nullptr;
+            p.init_row = g.init_row;
+            p.init_column = g.init_column;
+          }
+          tiles.run(p);
+        }
+        done += p.k;
+      } while (done < g.k);
+    }
+  });
+}
+
+template bool packs_whole_b(const Gemm<float>&);
+template bool packs_whole_b(const Gemm<double>&);
+template int64_t packed_b_size(const Gemm<float>&);
+template int64_t packed_b_size(const Gemm<double>&);
+template int64_t gemm_scratch(const Gemm<float>&);
+template int64_t gemm_scratch(const Gemm<double>&);
+template void pack_b(const Gemm<float>&, float*, const Parallel&);
+template void pack_b(const Gemm<double>&, double*, const Parallel&);
+template void run_gemm(const Gemm<float>&, float*, const Parallel&);
+template void run_gemm(const Gemm<double>&, double*, const Parallel&);
+
+}  // namespace weft

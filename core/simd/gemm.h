@@ -1,0 +1,51 @@
+// Matrix products c = relu(init + alpha * a b) on vectors and threads, for f32 and f64.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/thread_pool.h"
+#include "core/simd/isa.h"
+
+namespace weft {
+
+// Every element of c is one chain of multiply-adds over k in ascending order, so its bits depend on the instruction
+// set alone. Strides are in elements; addresses need no more alignment than an element.
+template <typename T>
+struct Gemm {
+  Isa isa = current_isa();
+  int64_t m = 0, n = 0, k = 0;
+  const T* a = nullptr;
+  int64_t a_row = 0, a_column = 1;
+  const T* b = nullptr;
+  int64_t b_row = 0, b_column = 1;
+  const T* packed_b =
+      nullptr;  // by pack_b of the same m, n, k, strides and instruction set; where it packs all, b is not read
+  T* c = nullptr;
+  int64_t c_row = 0;
+  const T* init = nullptr;                // null: zero
+  int64_t init_row = 0, init_column = 0;  // strides: init_row 0 for one row, init_column 0 for one column, else 1
+  T alpha = 1;
+  bool relu = false;
+};
+
+// Whether all of b is packed. Else only the last columns are, and the others are read where they lie.
+template <typename T>
+bool packs_whole_b(const Gemm<T>& gemm);
+// What `gemm` needs as scratch, in elements, and what pack_b writes.
+template <typename T>
+int64_t gemm_scratch(const Gemm<T>& gemm);
+template <typename T>
+int64_t packed_b_size(const Gemm<T>& gemm);
+template <typename T>
+void pack_b(const Gemm<T>& gemm, T* packed, const Parallel& parallel);
+
+template <typename T>
+void run_gemm(const Gemm<T>& gemm, T* scratch, const Parallel& parallel);
+
+// A guess of its time at one thread.
+template <typename T>
+double gemm_cost_ns(const Gemm<T>& gemm) {
+  return 1e-2 * sizeof(T) * static_cast<double>(gemm.m * gemm.n * (gemm.k + 4));
+}
+
+}  // namespace weft

@@ -1,0 +1,170 @@
+// The innermost part of matrix products: tiles of sums that stay in registers, for every instruction set.
+#include "core/simd/gemm_tiles.h"
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/simd/gemm_tiles.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Accumulators, two vectors of b and one element of a fill the registers: 32 with AVX-512 and NEON, else 16.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kRows = 14;
+#elif HWY_TARGET == HWY_NEON
+constexpr int kRows = 8;
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kRows = 6;
+#else
+constexpr int kRows = 4;
+#endif
+
+// One tile of R rows and V vectors. Every sum is one chain over k in ascending order, whatever tile it stands in.
+template <typename T, int R, int V>
+void tile(const GemmPanel<T>& p, const T* a, const T* init, T* c, int64_t c_row) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  decltype(hn::Zero(d)) sum[R][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      if (init == nullptr)
+        sum[r][v] = hn::Zero(d);
+      else if (p.init_column == 0)
+        sum[r][v] = hn::Set(d, init[r * p.init_row]);
+      else
+        sum[r][v] = hn::LoadU(d, init + r * p.init_row + v * kLanes);
+    }
+  }
+  const T* b = p.b;
+  for (int64_t k = 0; k < p.k; ++k, b += p.b_row) {
+    decltype(hn::Zero(d)) right[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const auto left = hn::Set(d, a[r * p.a_row + k]);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      // This order of arguments keeps a NaN.
+      if (p.relu) sum[r][v] = hn::IfThenZeroElse(hn::Lt(sum[r][v], hn::Zero(d)), sum[r][v]);
+      hn::StoreU(sum[r][v], d, c + r * c_row + v * kLanes);
+    }
+  }
+}
+
+// A tile at the right edge goes through memory of full width.
+template <typename T, int R, int V>
+void edge_tile(const GemmPanel<T>& p, const T* a, const T* init, T* c) {
+  constexpr int64_t kWidth = V * HWY_LANES(T);
+  HWY_ALIGN T whole[R * kWidth];
+  if (init == nullptr || p.init_column == 0) {
+    tile<T, R, V>(p, a, init, whole, kWidth);
+  } else {
+    for (int r = 0; r < R; ++r) {
+      for (int64_t j = 0; j < kWidth; ++j) whole[r * kWidth + j] = j < p.columns ? init[r * p.init_row + j] : T(0);
+    }
+    GemmPanel<T> inner = p;
+    inner.init_row = kWidth;
+    tile<T, R, V>(inner, a, whole, whole, kWidth);
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int64_t j = 0; j < p.columns; ++j) c[r * p.c_row + j] = whole[r * kWidth + j];
+  }
+}
+
+template <typename T, int R, int V>
+void rows_of(const GemmPanel<T>& p, const T* a, const T* init, T* c) {
+  if (p.columns == V * static_cast<int64_t>(HWY_LANES(T)))
+    tile<T, R, V>(p, a, init, c, p.c_row);
+  else
+    edge_tile<T, R, V>(p, a, init, c);
+}
+
+template <typename T>
+using RowsFn = void (*)(const GemmPanel<T>& p, const T* a, const T* init, T* c);
+
+// Tile heights as equal as can be: 49 rows are 13, 12, 12 and 12, not 14, 14, 14 and 7.
+template <typename T>
+void run(const GemmPanel<T>& p, const RowsFn<T>* heights) {
+  int64_t tiles = (p.rows + kRows - 1) / kRows, row = 0;
+  for (int64_t i = 0; i < tiles; ++i) {
+    int64_t next = (i + 1) * p.rows / tiles;
+    const T* init = p.init != nullptr ? p.init + row * p.init_row : nullptr;
+    heights[next - row - 1](p, p.a + row * p.a_row, init, p.c + row * p.c_row);
+    row = next;
+  }
+}
+
+#if HWY_TARGET == HWY_AVX3
+#define WEFT_HEIGHTS(T, V)                                                                                             \
+  {                                                                                                                    \
+    rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V>, rows_of<T, 5, V>, rows_of<T, 6, V>,        \
+        rows_of<T, 7, V>, rows_of<T, 8, V>, rows_of<T, 9, V>, rows_of<T, 10, V>, rows_of<T, 11, V>, rows_of<T, 12, V>, \
+        rows_of<T, 13, V>, rows_of<T, 14, V>                                                                           \
+  }
+#elif HWY_TARGET == HWY_NEON
+#define WEFT_HEIGHTS(T, V)                                                                                      \
+  {                                                                                                             \
+    rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V>, rows_of<T, 5, V>, rows_of<T, 6, V>, \
+        rows_of<T, 7, V>, rows_of<T, 8, V>                                                                      \
+  }
+#elif HWY_TARGET == HWY_AVX2
+#define WEFT_HEIGHTS(T, V) \
+  { rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V>, rows_of<T, 5, V>, rows_of<T, 6, V> }
+#else
+#define WEFT_HEIGHTS(T, V) \
+  { rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V> }
+#endif
+
+template <typename T>
+void run_panel(const GemmPanel<T>& p) {
+  static constexpr RowsFn<T> kNarrow[] = WEFT_HEIGHTS(T, 1);
+  static constexpr RowsFn<T> kWide[] = WEFT_HEIGHTS(T, 2);
+  run<T>(p, p.columns <= static_cast<int64_t>(HWY_LANES(T)) ? kNarrow : kWide);
+}
+#undef WEFT_HEIGHTS
+
+}  // namespace
+
+extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace weft
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft {
+
+const GemmTiles<float>& gemm_tiles_f32([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kGemmF32;
+  if (isa == Isa::kAvx2) return N_AVX2::kGemmF32;
+#endif
+  return HWY_NAMESPACE::kGemmF32;
+}
+
+const GemmTiles<double>& gemm_tiles_f64([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kGemmF64;
+  if (isa == Isa::kAvx2) return N_AVX2::kGemmF64;
+#endif
+  return HWY_NAMESPACE::kGemmF64;
+}
+
+}  // namespace weft
+#endif

@@ -1,0 +1,35 @@
+// The innermost part of matrix products, one function per instruction set and element type.
+#pragma once
+
+#include <cstdint>
+
+#include "core/simd/isa.h"
+
+namespace weft {
+
+// c[rows, columns] = init + a[rows, k] b[k, columns] for one panel of at most `panel` columns.
+template <typename T>
+struct GemmPanel {
+  int64_t rows, columns, k;
+  const T* a;
+  int64_t a_row;  // stride; columns of a lie side by side
+  const T* b;     // rows of at least `panel` readable elements
+  int64_t b_row;
+  T* c;
+  int64_t c_row;
+  const T* init;                  // null: zero
+  int64_t init_row, init_column;  // strides; init_column is 0 or 1
+  bool relu;
+};
+
+template <typename T>
+struct GemmTiles {
+  int64_t rows;   // of a full tile
+  int64_t panel;  // columns of a panel
+  void (*run)(const GemmPanel<T>& panel);
+};
+
+const GemmTiles<float>& gemm_tiles_f32(Isa isa);
+const GemmTiles<double>& gemm_tiles_f64(Isa isa);
+
+}  // namespace weft

@@ -1,0 +1,13 @@
+// The instruction set that the vector kernels run on, chosen once per process.
+#pragma once
+
+namespace weft {
+
+enum class Isa { kBaseline, kAvx2, kAvx512 };  // baseline: SSE4 on x86-64, NEON on ARM
+constexpr Isa kAllIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512};
+
+const char* isa_name(Isa isa);  // as in WEFT_ISA
+bool isa_supported(Isa isa);    // by this processor and its operating system
+Isa current_isa();              // the widest one supported, or WEFT_ISA
+
+}  // namespace weft

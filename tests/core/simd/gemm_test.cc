@@ -1,0 +1,187 @@
+// Matrix products on vectors, against sums in long double.
+#include "core/simd/gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace weft {
+namespace {
+
+// Values in [-1, 1).
+double noise(uint64_t& state) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return static_cast<double>(state >> 40) / (1 << 23) - 1;
+}
+
+struct Shape {
+  int64_t m, n, k;
+};
+
+template <typename T>
+class Fixture {
+ public:
+  Fixture(Shape shape, bool a_transposed, bool b_transposed, int64_t offset) : shape_(shape), offset_(offset) {
+    auto [m, n, k] = shape;
+    uint64_t state = 1;
+    for (auto* v : {&a_, &b_, &init_}) {
+      v->resize((v == &a_ ? m * k : v == &b_ ? k * n : m * n) + offset);
+      for (T& x : *v) x = static_cast<T>(noise(state));
+    }
+    gemm_.m = m;
+    gemm_.n = n;
+    gemm_.k = k;
+    gemm_.a = a_.data() + offset;
+    gemm_.b = b_.data() + offset;
+    gemm_.a_row = a_transposed ? 1 : k;
+    gemm_.a_column = a_transposed ? m : 1;
+    gemm_.b_row = b_transposed ? 1 : n;
+    gemm_.b_column = b_transposed ? k : 1;
+    gemm_.c_row = n;
+  }
+  Gemm<T>& gemm() { return gemm_; }
+  const T* init() const { return init_.data() + offset_; }
+
+  std::vector<T> run(int threads, bool prepack) const {
+    Gemm<T> gemm = gemm_;
+    Parallel parallel;
+    parallel.max_threads = threads;
+    std::vector<T> packed(prepack ? packed_b_size(gemm) + 1 : 0);
+    if (prepack) {
+      pack_b(gemm, packed.data() + 1, parallel);
+      gemm.packed_b = packed.data() + 1;
+      if (packs_whole_b(gemm)) gemm.b = nullptr;
+    }
+    // Neighbours of the result stay as they were.
+    std::vector<T> c(gemm.m * gemm.n + offset_ + 8, std::numeric_limits<T>::quiet_NaN());
+    std::vector<T> scratch(gemm_scratch(gemm), std::numeric_limits<T>::quiet_NaN());
+    gemm.c = c.data() + offset_;
+    RunScope scope(parallel);
+    run_gemm(gemm, scratch.data(), parallel);
+    for (int64_t i = 0; i < offset_; ++i) EXPECT_TRUE(std::isnan(c[i]));
+    for (size_t i = c.size() - 8; i < c.size(); ++i) EXPECT_TRUE(std::isnan(c[i]));
+    return {c.begin() + offset_, c.end() - 8};
+  }
+
+  void expect_right(const std::vector<T>& c) const {
+    const Gemm<T>& g = gemm_;
+    for (int64_t i = 0; i < g.m; ++i) {
+      for (int64_t j = 0; j < g.n; ++j) {
+        long double sum = 0;
+        for (int64_t k = 0; k < g.k; ++k)
+          sum += static_cast<long double>(g.a[i * g.a_row + k * g.a_column]) * g.b[k * g.b_row + j * g.b_column];
+        sum *= g.alpha;
+        if (g.init != nullptr) sum += g.init[i * g.init_row + j * g.init_column];
+        if (g.relu && sum < 0) sum = 0;
+        double bound = std::numeric_limits<T>::epsilon() * static_cast<double>(g.k + 4);
+        ASSERT_NEAR(c[i * g.n + j], static_cast<double>(sum), bound)
+            << g.m << "x" << g.n << "x" << g.k << " at " << i << ", " << j << " with " << isa_name(g.isa);
+      }
+    }
+  }
+
+ private:
+  Shape shape_;
+  int64_t offset_;
+  std::vector<T> a_, b_, init_;
+  Gemm<T> gemm_;
+};
+
+template <typename T>
+bool equal_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+template <typename T>
+class GemmTest : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(GemmTest, Types);
+
+TYPED_TEST(GemmTest, ShapesWithAllTails) {
+  std::vector<Shape> shapes = {{1, 1, 1},    {5, 3, 0},      {0, 4, 4},     {4, 0, 4},
+                               {32, 64, 64}, {129, 131, 33}, {65, 97, 1029}};
+  for (int64_t m = 1; m <= 30; ++m) shapes.push_back({m, 37, 5});
+  for (int64_t n = 1; n <= 70; ++n) shapes.push_back({9, n, 7});
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    for (Shape shape : shapes) {
+      for (int way = 0; way < 4; ++way) {
+        Fixture<TypeParam> f(shape, way & 1, way & 2, way);
+        f.gemm().isa = isa;
+        std::vector<TypeParam> c = f.run(1, false);
+        f.expect_right(c);
+        if (testing::Test::HasFatalFailure()) return;
+        EXPECT_TRUE(equal_bits(c, f.run(1, true))) << "packed before";
+      }
+    }
+  }
+}
+
+TYPED_TEST(GemmTest, InitAlphaAndRelu) {
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    for (Shape shape : {Shape{7, 45, 19}, Shape{70, 33, 1100}}) {
+      for (int way = 0; way < 8; ++way) {
+        Fixture<TypeParam> f(shape, false, false, 3);
+        f.gemm().isa = isa;
+        f.gemm().init = f.init();
+        f.gemm().init_row = way & 1 ? shape.n : 0;
+        f.gemm().init_column = way & 2 ? 1 : 0;
+        f.gemm().relu = way & 4;
+        f.gemm().alpha = way & 4 ? TypeParam(1) : TypeParam(0.75);
+        f.expect_right(f.run(1, false));
+        if (testing::Test::HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TYPED_TEST(GemmTest, ThreadsAndAlignmentDoNotChangeBits) {
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    Fixture<TypeParam> aligned({257, 195, 1030}, false, false, 0), odd({257, 195, 1030}, false, false, 1);
+    aligned.gemm().isa = odd.gemm().isa = isa;
+    std::vector<TypeParam> one = aligned.run(1, false), shifted = odd.run(1, false);
+    odd.expect_right(shifted);
+    EXPECT_TRUE(equal_bits(one, aligned.run(2, false)));
+    EXPECT_TRUE(equal_bits(one, aligned.run(4, false)));
+    EXPECT_TRUE(equal_bits(one, aligned.run(4, true)));
+    EXPECT_TRUE(equal_bits(shifted, odd.run(4, false)));
+  }
+}
+
+// One row alone gets the bits that it gets among many.
+TYPED_TEST(GemmTest, BitsDoNotDependOnTheTile) {
+  Fixture<TypeParam> many({100, 40, 50}, false, false, 0);
+  std::vector<TypeParam> all = many.run(1, false);
+  for (int64_t row : {0, 13, 99}) {
+    Fixture<TypeParam> one({100, 40, 50}, false, false, 0);
+    one.gemm().a += row * 50;
+    one.gemm().m = 1;
+    std::vector<TypeParam> c = one.run(1, false);
+    EXPECT_TRUE(equal_bits(c, {all.begin() + row * 40, all.begin() + row * 40 + 40})) << row;
+  }
+}
+
+TYPED_TEST(GemmTest, ReluKeepsNaN) {
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    TypeParam a = std::numeric_limits<TypeParam>::quiet_NaN(), b = 1, c = 0;
+    Gemm<TypeParam> g;
+    g.isa = isa;
+    g.m = g.n = g.k = g.a_row = g.b_row = g.c_row = 1;
+    g.a = &a;
+    g.b = &b;
+    g.c = &c;
+    g.relu = true;
+    std::vector<TypeParam> scratch(gemm_scratch(g));
+    run_gemm(g, scratch.data(), Parallel{});
+    EXPECT_TRUE(std::isnan(c));
+  }
+}
+
+}  // namespace
+}  // namespace weft
