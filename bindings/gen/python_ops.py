@@ -4,6 +4,8 @@ import keyword
 import math
 import textwrap
 
+import numpy as np
+
 import abi
 import cases
 import model
@@ -95,7 +97,66 @@ def result_type(op):
     return "Value" if len(op.outputs) == 1 else "tuple[" + ", ".join(["Value"] * len(op.outputs)) + "]"
 
 
-def op_docstring(op):
+def small(case, op):
+    """Whether a case shows what the operator does in a few lines."""
+    literals = [value for _, value in case.inputs + case.outputs]
+    plain = all(isinstance(value, cases.Literal) and value.dtype in NUMPY for value in literals)
+    if case.fails or case.opset or not plain or not literals or len(case.outputs) != max(1, op.required_outputs):
+        return False
+    if any(not isinstance(value, (int, float, str, list)) for value in case.attrs.values()):
+        return False
+    numbers = [number for value in literals for number in value.values]
+    return len(numbers) <= 40 and all(0 < len(v.values) <= 18 and len(v.shape) <= 4 for v in literals) and all(
+        math.isfinite(number) and abs(number) < 1e4 for number in numbers
+    )
+
+
+NUMPY = {"f32": "f4", "f64": "f8", "i64": "i8", "i32": "i4", "bool": "?"}
+
+
+def nested(values, shape):
+    if not shape:
+        return values[0]
+    step = len(values) // shape[0]
+    return [nested(values[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
+
+
+def plainness(case):
+    """Least for a case that fits on a line, is more than a single number and has no zeros, whose sign would show."""
+    zeros = any(abs(number) < 1e-3 for _, value in case.outputs for number in value.values)
+    return 1000 * zeros + abs(sum(len(repr(value.values)) for _, value in case.inputs) - 40)
+
+
+def examples(op, name):
+    """A small case, as a run."""
+    known = [case for file in cases.load() if file.op == op.full_name for case in file.cases if small(case, op)]
+    case = min(known, key=plainness, default=None)
+    if case is None or not case.inputs or "Random" in op.name or any(attr.kind == "graph" for attr in op.attrs):
+        return []
+    lines = [">>> graph = weft.Graph()"]
+    args = []
+    for given, literal in case.inputs:
+        variable = python_name(given) if given.isidentifier() else f"x{len(args)}"
+        if variable in args or variable == "weft":
+            variable = f"{variable}{len(args)}"
+        lines.append(f'>>> {variable} = graph.constant({nested(literal.values, literal.shape)!r}, "{literal.dtype}")')
+        args.append(variable)
+    args += [f"{python_name(attr)}={value!r}" for attr, value in case.attrs.items()]
+    results = ["y"] if len(case.outputs) == 1 else [f"y{i}" for i in range(len(case.outputs))]
+    lines.append(f">>> {', '.join(results)} = weft.ops.{name}({', '.join(args)})")
+    if many_outputs(op) and len(case.outputs) != max(1, op.required_outputs):
+        return []
+    for result, (_, literal) in zip(results, case.outputs):
+        array = np.array(literal.values, NUMPY[literal.dtype]).reshape(literal.shape)
+        if literal.dtype in ("f32", "f64"):
+            lines.append(f">>> weft.Session(graph).run({result}).astype(float).round(3).tolist()")
+            lines.append(repr((array.astype(float).round(3) + 0.0).tolist()))
+        else:
+            lines += [f">>> weft.Session(graph).run({result}).tolist()", repr(array.tolist())]
+    return ["", "    Examples:"] + [f"        {line}" for line in lines]
+
+
+def op_docstring(op, name):
     lines = [wrapped(op.doc or op.full_name, "    "), ""]
     if op.inputs:
         lines.append("    Inputs:")
@@ -114,17 +175,18 @@ def op_docstring(op):
         lines.append(wrapped(f"{formal.name}{note}: {formal.doc} [{op.types.get(formal.type, formal.type)}]", "        "))
     if not op.differentiable:
         lines += ["", wrapped(f"Has no gradient: {op.no_gradient or 'see the documentation'}.", "    ")]
+    lines += examples(op, name)
     text = "\n".join(lines).strip().replace("\\", "\\\\").replace('"""', "'''")
     return f'    """{text}\n    """'
 
 
-def op_function(op):
+def op_function(op, name):
     inputs = [("*" if formal.variadic else "") + python_name(formal.name) for formal in op.inputs]
     attrs = ", ".join(f'"{attr.name}": {python_name(attr.name)}' for attr in op.attrs)
     graph = "graph" if not any(not formal.optional for formal in op.inputs) else "None"
     outputs = "outputs" if many_outputs(op) else str(len(op.outputs))
     return (
-        f"def {function_name(op)}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op)}\n"
+        f"def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name)}\n"
         f'    return add_node({graph}, "{op.full_name}", [{", ".join(inputs)}], {{{attrs}}}, {outputs}, name)\n'
     )
 
@@ -152,10 +214,7 @@ def ops_module(ops):
     ]
     out += [f'    "{name}",' for name, _ in names] + ["]", ""]
     for name, op in names:
-        text = op_function(op)
-        if name != function_name(op):
-            text = text.replace(f"def {function_name(op)}(", f"def {name}(", 1)
-        out += ["", text]
+        out += ["", op_function(op, name)]
     return "\n".join(out)
 
 

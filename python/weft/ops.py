@@ -146,6 +146,14 @@ def add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[0.5, 1.59, 1.1], [-1.1, -0.8, 1.49]], "f32")
+        >>> b = graph.constant(0.75, "f32")
+        >>> y = weft.ops.add(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[1.25, 2.34, 1.85], [-0.35, -0.05, 2.24]]
     """
     return add_node(None, "Add", [a, b], {}, 1, name)
 
@@ -161,6 +169,14 @@ def and_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[False], [True]], "bool")
+        >>> b = graph.constant([False, True, True], "bool")
+        >>> y = weft.ops.and_(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        [[False, False, False], [False, True, True]]
     """
     return add_node(None, "And", [a, b], {}, 1, name)
 
@@ -183,6 +199,13 @@ def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = '
 
     Returns:
         Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[1.88, -3.89, 0.7, -0.47, 1.46]]], "f32")
+        >>> y = weft.ops.average_pool(x, kernel_shape=[2], strides=[2], ceil_mode=1)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[-1.005, 0.115, 1.46]]]
     """
     return add_node(None, "AveragePool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "count_include_pad": count_include_pad}, 1, name)
 
@@ -208,6 +231,17 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
         running_mean (optional): In training: `input_mean * momentum + mean * (1 - momentum)`. [f32, f16, f64,
         bf16]
         running_var (optional): In training: the same of the variance. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-0.03, 0.88], [-0.58, -0.11], [0.11, 0.06], [-1.23, 0.08]], "f64")
+        >>> scale = graph.constant([1.36, -1.55], "f64")
+        >>> b = graph.constant([0.86, 0.12], "f64")
+        >>> input_mean = graph.constant([-0.64, 2.0], "f64")
+        >>> input_var = graph.constant([1.26, 1.7], "f64")
+        >>> y = weft.ops.batch_normalization(x, scale, b, input_mean, input_var, epsilon=0.0078125)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[1.597, 1.448], [0.932, 2.623], [1.766, 2.421], [0.147, 2.397]]
     """
     return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
 
@@ -231,6 +265,13 @@ def cast(input: ValueLike, *, to: DTypeLike, saturate: int = 1, round_mode: str 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
         bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([1.5], "f64")
+        >>> y = weft.ops.cast(input, to=11)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [1.5]
     """
     return add_node(None, "Cast", [input], {"to": to, "saturate": saturate, "round_mode": round_mode}, 1, name)
 
@@ -260,6 +301,15 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
 
     Returns:
         output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[-3.0, -0.5], [0.5, 3.0]], "f64")
+        >>> min = graph.constant(-1.0, "f64")
+        >>> max = graph.constant(1.0, "f64")
+        >>> y = weft.ops.clip(input, min, max)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-1.0, -0.5], [0.5, 1.0]]
     """
     return add_node(None, "Clip", [input, min, max], {}, 1, name)
 
@@ -279,6 +329,14 @@ def concat(*inputs: ValueLike, axis: int, name: str | None = None) -> Value:
         concat_result: Their dimensions along the axis added up. [f32, u8, i8, u16, i16, i32, i64, string,
         bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1,
         f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[3.25, -1.22], [-1.06, -2.15]], "f32")
+        >>> b = graph.constant([[1.73, -4.6]], "f32")
+        >>> y = weft.ops.concat(a, b, axis=0)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]]
     """
     return add_node(None, "Concat", [*inputs], {"axis": axis}, 1, name)
 
@@ -297,6 +355,13 @@ def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name
         bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Has no gradient: its input is a shape.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([2, 2], "i64")
+        >>> y = weft.ops.constant_of_shape(input)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.0, 0.0], [0.0, 0.0]]
     """
     return add_node(None, "ConstantOfShape", [input], {"value": value}, 1, name)
 
@@ -347,6 +412,14 @@ def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[-1.98, 1.01, 1.24], [-1.45, -0.32, 1.26]], "f32")
+        >>> b = graph.constant(0.75, "f32")
+        >>> y = weft.ops.div(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-2.64, 1.347, 1.653], [-1.933, -0.427, 1.68]]
     """
     return add_node(None, "Div", [a, b], {}, 1, name)
 
@@ -369,6 +442,14 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
     Returns:
         output: The shape of the data. [f32, f16, f64, bf16]
         mask (optional): Which elements were kept, in the shape of the data. [bool]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]], "f64")
+        >>> ratio = graph.constant(0.5, "f64")
+        >>> y = weft.ops.dropout(data, ratio)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]]
     """
     return add_node(None, "Dropout", [data, ratio, training_mode], {"seed": seed}, outputs, name)
 
@@ -400,6 +481,14 @@ def equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> y = weft.ops.equal(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        [False, True, False, True]
     """
     return add_node(None, "Equal", [a, b], {}, 1, name)
 
@@ -424,6 +513,13 @@ def exp(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-1.0, 0.0, 1.0], "f32")
+        >>> y = weft.ops.exp(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [0.368, 1.0, 2.718]
     """
     return add_node(None, "Exp", [x], {}, 1, name)
 
@@ -439,6 +535,14 @@ def expand(input: ValueLike, shape: ValueLike, *, name: str | None = None) -> Va
     Returns:
         output: The broadcast tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
         c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[1.8], [-1.37], [-0.25]], "f32")
+        >>> shape = graph.constant([1, 1], "i64")
+        >>> y = weft.ops.expand(input, shape)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[1.8], [-1.37], [-0.25]]
     """
     return add_node(None, "Expand", [input, shape], {}, 1, name)
 
@@ -456,6 +560,13 @@ def flatten(input: ValueLike, *, axis: int = 1, name: str | None = None) -> Valu
     Returns:
         output: Two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
         bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]], [[3.49, -1.52], [0.64, -0.5], [2.92, -4.12]]], "f32")
+        >>> y = weft.ops.flatten(input, axis=0)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[3.25, -1.22, -1.06, -2.15, 1.73, -4.6, 3.49, -1.52, 0.64, -0.5, 2.92, -4.12]]
     """
     return add_node(None, "Flatten", [input], {"axis": axis}, 1, name)
 
@@ -488,6 +599,14 @@ def gather(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | No
         output: The shape of data with the axis replaced by the shape of indices. [f32, u8, i8, u16, i16, i32,
         i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4,
         i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[-0.61, 1.66], [0.46, 1.52], [-0.44, -0.4]], "f32")
+        >>> indices = graph.constant([[0, -1], [1, 1]], "i64")
+        >>> y = weft.ops.gather(data, indices)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[-0.61, 1.66], [-0.44, -0.4]], [[0.46, 1.52], [0.46, 1.52]]]
     """
     return add_node(None, "Gather", [data, indices], {"axis": axis}, 1, name)
 
@@ -523,6 +642,14 @@ def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float
 
     Returns:
         Y: [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[-0.51, 2.8, -1.56], [-0.88, 0.19, 1.84]], "f32")
+        >>> b = graph.constant([[0.12, 0.42], [0.03, 0.35], [-2.23, 0.16]], "f32")
+        >>> y = weft.ops.gemm(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[3.502, 0.516], [-4.203, -0.009]]
     """
     return add_node(None, "Gemm", [a, b, c], {"alpha": alpha, "beta": beta, "transA": trans_a, "transB": trans_b}, 1, name)
 
@@ -551,6 +678,14 @@ def greater(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> y = weft.ops.greater(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        [False, False, True, False]
     """
     return add_node(None, "Greater", [a, b], {}, 1, name)
 
@@ -567,6 +702,14 @@ def greater_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> 
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> y = weft.ops.greater_or_equal(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        [False, True, True, True]
     """
     return add_node(None, "GreaterOrEqual", [a, b], {}, 1, name)
 
@@ -579,6 +722,13 @@ def identity(input: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         output: The same value. [any]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[1.0, -2.0], [3.5, 0.0]], "f64")
+        >>> y = weft.ops.identity(input)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[1.0, -2.0], [3.5, 0.0]]
     """
     return add_node(None, "Identity", [input], {}, 1, name)
 
@@ -615,6 +765,14 @@ def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = No
         Y: The shape of X. [f32, f16, f64, bf16]
         Mean (optional): The shape of X with 1 for the axes from `axis` on. [f32, f16, f64, bf16]
         InvStdDev (optional): `1 / sqrt(var + epsilon)`, in the shape of Mean. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-0.18, -0.21], [0.7, 0.52]], "f64")
+        >>> scale = graph.constant([[-1.03, -0.08], [0.04, -1.05]], "f64")
+        >>> y = weft.ops.layer_normalization(x, scale, axis=0)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.979, 0.082], [0.048, -0.805]]
     """
     return add_node(None, "LayerNormalization", [x, scale, b], {"axis": axis, "epsilon": epsilon, "stash_type": stash_type}, outputs, name)
 
@@ -646,6 +804,14 @@ def less(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> y = weft.ops.less(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        [True, False, False, False]
     """
     return add_node(None, "Less", [a, b], {}, 1, name)
 
@@ -662,6 +828,14 @@ def less_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Val
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> y = weft.ops.less_or_equal(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        [True, True, False, True]
     """
     return add_node(None, "LessOrEqual", [a, b], {}, 1, name)
 
@@ -689,6 +863,13 @@ def log_softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) ->
 
     Returns:
         output: The shape of input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[-1.74, -0.27, -1.59], [0.57, -1.65, 1.24]], "f32")
+        >>> y = weft.ops.log_softmax(input)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-1.874, -0.404, -1.724], [-1.119, -3.339, -0.449]]
     """
     return add_node(None, "LogSoftmax", [input], {"axis": axis}, 1, name)
 
@@ -703,6 +884,14 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: [..., m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([1.24, 0.46, 1.37], "f32")
+        >>> b = graph.constant([-0.62, -4.87, 2.08], "f32")
+        >>> y = weft.ops.matmul(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        -0.159
     """
     return add_node(None, "MatMul", [a, b], {}, 1, name)
 
@@ -716,6 +905,14 @@ def max(*data_0: ValueLike, name: str | None = None) -> Value:
 
     Returns:
         max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> y = weft.ops.max(data_0, data_1)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[3.0, 4.0], [7.0, 0.5]]
     """
     return add_node(None, "Max", [*data_0], {}, 1, name)
 
@@ -751,6 +948,14 @@ def mean(*data_0: ValueLike, name: str | None = None) -> Value:
 
     Returns:
         mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> y = weft.ops.mean(data_0, data_1)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[2.0, 3.0], [4.0, -1.75]]
     """
     return add_node(None, "Mean", [*data_0], {}, 1, name)
 
@@ -764,6 +969,14 @@ def min(*data_0: ValueLike, name: str | None = None) -> Value:
 
     Returns:
         min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> y = weft.ops.min(data_0, data_1)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[1.0, 2.0], [1.0, -4.0]]
     """
     return add_node(None, "Min", [*data_0], {}, 1, name)
 
@@ -782,6 +995,14 @@ def mod(a: ValueLike, b: ValueLike, *, fmod: int = 0, name: str | None = None) -
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([5.3, -5.3, 5.3, -5.3], "f64")
+        >>> b = graph.constant([2.0, 2.0, -2.0, -2.0], "f64")
+        >>> y = weft.ops.mod(a, b, fmod=1)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [1.3, -1.3, 1.3, -1.3]
     """
     return add_node(None, "Mod", [a, b], {"fmod": fmod}, 1, name)
 
@@ -796,6 +1017,14 @@ def mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant(1.5, "f64")
+        >>> b = graph.constant([[0.7, -0.99, -1.8], [1.55, 0.7, 0.24]], "f64")
+        >>> y = weft.ops.mul(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[1.05, -1.485, -2.7], [2.325, 1.05, 0.36]]
     """
     return add_node(None, "Mul", [a, b], {}, 1, name)
 
@@ -828,6 +1057,14 @@ def negative_log_likelihood_loss(input: ValueLike, target: ValueLike, weight: Va
 
     Returns:
         loss: A scalar, or with the reduction "none" shaped as the target. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[-1.7675622, -1.007562, -0.7675621], [-2.2494533, -0.47945327, -1.2894533], [-1.7129264, -0.24292634, -3.3429263], [-2.0466251, -0.23662524, -2.5066252]], "f32")
+        >>> target = graph.constant([2, 0, 1, 2], "i64")
+        >>> y = weft.ops.negative_log_likelihood_loss(input, target)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        1.442
     """
     return add_node(None, "NegativeLogLikelihoodLoss", [input, target, weight], {"reduction": reduction, "ignore_index": ignore_index}, 1, name)
 
@@ -857,6 +1094,14 @@ def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant(True, "bool")
+        >>> b = graph.constant(False, "bool")
+        >>> y = weft.ops.or_(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        True
     """
     return add_node(None, "Or", [a, b], {}, 1, name)
 
@@ -873,6 +1118,14 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Z: The broadcast shape of X and Y. [f32, i32, i64, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([2, -3, 0, 7], "i64")
+        >>> y = graph.constant([10, 3, 0, 1], "i64")
+        >>> y = weft.ops.pow(x, y)
+        >>> weft.Session(graph).run(y).tolist()
+        [1024, -27, 1, 7]
     """
     return add_node(None, "Pow", [x, y], {}, 1, name)
 
@@ -889,6 +1142,15 @@ def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, name: str | N
         output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f64]
 
     Has no gradient: its length jumps with its inputs.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> start = graph.constant(10, "i32")
+        >>> limit = graph.constant(4, "i32")
+        >>> delta = graph.constant(-3, "i32")
+        >>> y = weft.ops.range(start, limit, delta)
+        >>> weft.Session(graph).run(y).tolist()
+        [10, 7]
     """
     return add_node(None, "Range", [start, limit, delta], {}, 1, name)
 
@@ -918,6 +1180,14 @@ def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
+        >>> axes = graph.constant([1], "i64")
+        >>> y = weft.ops.reduce_l1(data, axes, keepdims=0)
+        >>> weft.Session(graph).run(y).tolist()
+        [3, 7]
     """
     return add_node(None, "ReduceL1", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -935,6 +1205,13 @@ def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> y = weft.ops.reduce_l2(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[5.377]]]
     """
     return add_node(None, "ReduceL2", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -952,6 +1229,13 @@ def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: 
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[[1.65, 0.68], [1.58, 1.38], [2.13, 1.02]], [[0.7, 0.98], [0.36, 1.95], [2.53, 3.53]]], "f32")
+        >>> y = weft.ops.reduce_log_sum(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[2.917]]]
     """
     return add_node(None, "ReduceLogSum", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -969,6 +1253,13 @@ def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdi
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> y = weft.ops.reduce_log_sum_exp(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[4.156]]]
     """
     return add_node(None, "ReduceLogSumExp", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -986,6 +1277,14 @@ def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
 
     Returns:
         reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
+        >>> axes = graph.constant([1], "i64")
+        >>> y = weft.ops.reduce_max(data, axes, keepdims=0)
+        >>> weft.Session(graph).run(y).tolist()
+        [1, 4]
     """
     return add_node(None, "ReduceMax", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -1003,6 +1302,13 @@ def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> y = weft.ops.reduce_mean(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[1.009]]]
     """
     return add_node(None, "ReduceMean", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -1020,6 +1326,13 @@ def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
 
     Returns:
         reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> y = weft.ops.reduce_min(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[-1.13]]]
     """
     return add_node(None, "ReduceMin", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -1037,6 +1350,14 @@ def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
+        >>> axes = graph.constant([1], "i64")
+        >>> y = weft.ops.reduce_prod(data, axes, keepdims=0)
+        >>> weft.Session(graph).run(y).tolist()
+        [-2, 12]
     """
     return add_node(None, "ReduceProd", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -1054,6 +1375,14 @@ def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
+        >>> axes = graph.constant([1], "i64")
+        >>> y = weft.ops.reduce_sum(data, axes, keepdims=0)
+        >>> weft.Session(graph).run(y).tolist()
+        [-1, 7]
     """
     return add_node(None, "ReduceSum", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -1071,6 +1400,13 @@ def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdim
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> y = weft.ops.reduce_sum_square(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[28.912]]]
     """
     return add_node(None, "ReduceSumSquare", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
@@ -1101,6 +1437,14 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: int = 0, name: str 
     Returns:
         reshaped: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
         c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], "f32")
+        >>> shape = graph.constant([0, 3, 1], "i64")
+        >>> y = weft.ops.reshape(data, shape)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[0.0], [1.0], [2.0]], [[3.0], [4.0], [5.0]]]
     """
     return add_node(None, "Reshape", [data, shape], {"allowzero": allowzero}, 1, name)
 
@@ -1132,6 +1476,13 @@ def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str 
         shape: One dimension: as many numbers as were asked for. [i64]
 
     Has no gradient: a shape does not change with the values.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "f32")
+        >>> y = weft.ops.shape(data)
+        >>> weft.Session(graph).run(y).tolist()
+        [2, 3]
     """
     return add_node(None, "Shape", [data], {"start": start, "end": end}, 1, name)
 
@@ -1183,6 +1534,13 @@ def size(data: ValueLike, *, name: str | None = None) -> Value:
         size: Scalar. [i64]
 
     Has no gradient: a size does not change with the values.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "f32")
+        >>> y = weft.ops.size(data)
+        >>> weft.Session(graph).run(y).tolist()
+        6
     """
     return add_node(None, "Size", [data], {}, 1, name)
 
@@ -1202,6 +1560,15 @@ def slice(data: ValueLike, starts: ValueLike, ends: ValueLike, axes: ValueLike |
     Returns:
         output: The box. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
         f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([0, 1, 2, 3, 4, 5], "i64")
+        >>> starts = graph.constant([1], "i32")
+        >>> ends = graph.constant([-1], "i32")
+        >>> y = weft.ops.slice(data, starts, ends)
+        >>> weft.Session(graph).run(y).tolist()
+        [1, 2, 3, 4]
     """
     return add_node(None, "Slice", [data, starts, ends, axes, steps], {}, 1, name)
 
@@ -1217,6 +1584,13 @@ def softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Val
 
     Returns:
         output: The shape of input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[[-1.76, -0.56], [3.25, 0.03], [-1.39, 1.24]], [[-1.2, 2.25], [0.61, 2.78], [-1.32, 6.06]]], "f64")
+        >>> y = weft.ops.softmax(input, axis=1)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[0.007, 0.113], [0.984, 0.204], [0.01, 0.683]], [[0.125, 0.021], [0.764, 0.036], [0.111, 0.944]]]
     """
     return add_node(None, "Softmax", [input], {"axis": axis}, 1, name)
 
@@ -1238,6 +1612,14 @@ def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: Va
     Returns:
         output: A scalar, or with the reduction "none" shaped as the labels. [f32, f16, f64, bf16]
         log_prob (optional): The logarithm of the softmax, in the shape of the scores. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> scores = graph.constant([[1.44, 0.32, 0.23], [0.66, 0.71, 0.33], [-0.32, -1.27, -0.83], [-0.83, -0.28, 2.0]], "f64")
+        >>> labels = graph.constant([2, 0, 1, 2], "i64")
+        >>> y = weft.ops.softmax_cross_entropy_loss(scores, labels)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        1.125
     """
     return add_node(None, "SoftmaxCrossEntropyLoss", [scores, labels, weights], {"reduction": reduction, "ignore_index": ignore_index}, outputs, name)
 
@@ -1296,6 +1678,13 @@ def squeeze(data: ValueLike, axes: ValueLike | None = None, *, name: str | None 
     Returns:
         squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
         c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[[[-0.64, -0.77]], [[2.27, -2.2]], [[-0.34, -1.76]]]], "f32")
+        >>> y = weft.ops.squeeze(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-0.64, -0.77], [2.27, -2.2], [-0.34, -1.76]]
     """
     return add_node(None, "Squeeze", [data, axes], {}, 1, name)
 
@@ -1310,6 +1699,14 @@ def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[1.32, -1.38, -0.93], [1.52, 0.04, 1.39]], "f32")
+        >>> b = graph.constant(0.75, "f32")
+        >>> y = weft.ops.sub(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.57, -2.13, -1.68], [0.77, -0.71, 0.64]]
     """
     return add_node(None, "Sub", [a, b], {}, 1, name)
 
@@ -1322,6 +1719,14 @@ def sum(*data_0: ValueLike, name: str | None = None) -> Value:
 
     Returns:
         sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> y = weft.ops.sum(data_0, data_1)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[4.0, 6.0], [8.0, -3.5]]
     """
     return add_node(None, "Sum", [*data_0], {}, 1, name)
 
@@ -1349,6 +1754,14 @@ def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Va
     Returns:
         output: Each dimension times its repeats. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
         u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([0, 1, 2], "i64")
+        >>> repeats = graph.constant([2], "i64")
+        >>> y = weft.ops.tile(input, repeats)
+        >>> weft.Session(graph).run(y).tolist()
+        [0, 1, 2, 0, 1, 2]
     """
     return add_node(None, "Tile", [input, repeats], {}, 1, name)
 
@@ -1366,6 +1779,13 @@ def transpose(data: ValueLike, *, perm: Sequence[int] | None = None, name: str |
     Returns:
         transposed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
         c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant(3.0, "f32")
+        >>> y = weft.ops.transpose(data)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        3.0
     """
     return add_node(None, "Transpose", [data], {"perm": perm}, 1, name)
 
@@ -1381,6 +1801,14 @@ def unsqueeze(data: ValueLike, axes: ValueLike, *, name: str | None = None) -> V
     Returns:
         expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
         c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[0.08, 1.17, -2.2], [2.29, 1.8, 1.0]], "f32")
+        >>> axes = graph.constant([0, -1], "i64")
+        >>> y = weft.ops.unsqueeze(data, axes)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[[0.08], [1.17], [-2.2]], [[2.29], [1.8], [1.0]]]]
     """
     return add_node(None, "Unsqueeze", [data, axes], {}, 1, name)
 
@@ -1398,6 +1826,15 @@ def where(condition: ValueLike, x: ValueLike, y: ValueLike, *, name: str | None 
     Returns:
         output: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
         u32, u64, c64, c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> condition = graph.constant([True, False], "bool")
+        >>> x = graph.constant([True, False], "bool")
+        >>> y = graph.constant([False, True], "bool")
+        >>> y = weft.ops.where(condition, x, y)
+        >>> weft.Session(graph).run(y).tolist()
+        [True, True]
     """
     return add_node(None, "Where", [condition, x, y], {}, 1, name)
 
@@ -1413,6 +1850,14 @@ def xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         C: The broadcast shape of A and B. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant(True, "bool")
+        >>> b = graph.constant(False, "bool")
+        >>> y = weft.ops.xor(a, b)
+        >>> weft.Session(graph).run(y).tolist()
+        True
     """
     return add_node(None, "Xor", [a, b], {}, 1, name)
 
@@ -1516,6 +1961,14 @@ def average_pool_grad(d_y: ValueLike, x: ValueLike, *, kernel_shape: Sequence[in
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> d_y = graph.constant([[[[-3.08, -0.9], [1.24, -0.37]]]], "f64")
+        >>> x = graph.constant([[[[1.03, -5.57, 1.17, 0.65], [0.04, -0.94, 1.71, -0.83], [3.67, 1.13, 4.28, -1.57], [-3.51, 1.43, 1.71, 0.07]]]], "f64")
+        >>> y = weft.ops.average_pool_grad(d_y, x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[[[-0.77, -0.92, -0.15, -0.15], [-0.563, -0.754, -0.191, -0.191], [0.207, 0.166, -0.041, -0.041], [0.207, 0.166, -0.041, -0.041]]]]
     """
     return add_node(None, "weft.AveragePoolGrad", [d_y, x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "count_include_pad": count_include_pad}, 1, name)
 
@@ -1529,6 +1982,13 @@ def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         L: The shape of A. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], "f64")
+        >>> y = weft.ops.cholesky(a)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[4.09, 0.0, 0.0], [-2.007, 4.104, 0.0], [-1.618, 1.938, 2.763]]
     """
     return add_node(None, "weft.Cholesky", [a], {}, 1, name)
 
@@ -1611,6 +2071,19 @@ def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, 
         vectors_re: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is
         real and positive. [f32, f16, f64, bf16]
         vectors_im: [..., n, n]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], "f64")
+        >>> y0, y1, y2, y3 = weft.ops.eig(a)
+        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        [2.943, 4.527]
+        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
+        [0.0, 0.0]
+        >>> weft.Session(graph).run(y2).astype(float).round(3).tolist()
+        [[0.774, 0.981], [0.634, 0.196]]
+        >>> weft.Session(graph).run(y3).astype(float).round(3).tolist()
+        [[0.0, 0.0], [0.0, 0.0]]
     """
     return add_node(None, "weft.Eig", [a], {}, 4, name)
 
@@ -1626,6 +2099,15 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
         values: [..., n], ascending. [f32, f16, f64, bf16]
         vectors: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is
         positive. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], "f64")
+        >>> y0, y1 = weft.ops.eigh(a)
+        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        [5.696, 10.739, 35.175]
+        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
+        [[0.07, 0.865, -0.496], [-0.568, 0.443, 0.694], [0.82, 0.233, 0.522]]
     """
     return add_node(None, "weft.Eigh", [a], {}, 2, name)
 
@@ -1639,6 +2121,14 @@ def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -
 
     Returns:
         output: The shape of indices. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[-0.96, 0.7, 0.03], [-0.86, 2.42, 2.23]], "f64")
+        >>> indices = graph.constant([[5], [0]], "i64")
+        >>> y = weft.ops.gather_at(data, indices)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[2.23], [-0.96]]
     """
     return add_node(None, "weft.GatherAt", [data, indices], {}, 1, name)
 
@@ -1652,6 +2142,14 @@ def grad_div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         C: The broadcast shape of A and B. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], "f64")
+        >>> b = graph.constant([-1.0, 0.5], "f64")
+        >>> y = weft.ops.grad_div(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-1.0, 4.0], [-3.0, 8.0]]
     """
     return add_node(None, "weft.GradDiv", [a, b], {}, 1, name)
 
@@ -1666,6 +2164,14 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], "f64")
+        >>> b = graph.constant([[-1.0], [0.5]], "f64")
+        >>> y = weft.ops.grad_mul(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-1.0, -2.0], [1.5, 2.0]]
     """
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
@@ -1678,6 +2184,13 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of A. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], "f64")
+        >>> y = weft.ops.inverse(a)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.182, 0.192], [-0.032, 0.378]]
     """
     return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
@@ -1704,6 +2217,18 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
         new_velocity: The shape of the parameter. [f32, f16, f64, bf16]
 
     Has no gradient: a step of an optimizer is not differentiated through.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> parameter = graph.constant([[-0.39, -1.61, 1.87], [-1.14, 0.69, -0.8]], "f64")
+        >>> gradient = graph.constant([[1.5, 0.65, -1.47], [1.38, 1.78, 1.62]], "f64")
+        >>> velocity = graph.constant([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], "f64")
+        >>> learning_rate = graph.constant(0.1, "f64")
+        >>> y0, y1 = weft.ops.momentum(parameter, gradient, velocity, learning_rate, nesterov=1, momentum=0.8)
+        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        [[-0.66, -1.727, 2.135], [-1.388, 0.37, -1.092]]
+        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
+        [[1.5, 0.65, -1.47], [1.38, 1.78, 1.62]]
     """
     return add_node(None, "weft.Momentum", [parameter, gradient, velocity, learning_rate], {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}, 2, name)
 
@@ -1720,6 +2245,13 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
         y: The shape of x. [f32, f16, f64, bf16]
 
     Has no gradient: initial values are not differentiated.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-1.61], [1.87], [-1.14], [0.69]], "f64")
+        >>> y = weft.ops.orthogonalize(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-0.574], [0.667], [-0.407], [0.246]]
     """
     return add_node(None, "weft.Orthogonalize", [x], {}, 1, name)
 
@@ -1851,6 +2383,14 @@ def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', m
 
     Returns:
         new: The shape of old. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> old = graph.constant([1.0, 2.0], "f64")
+        >>> value = graph.constant([3.0, -2.0], "f64")
+        >>> y = weft.ops.running_update(old, value, momentum=0.75)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [1.5, 1.0]
     """
     return add_node(None, "weft.RunningUpdate", [old, value], {"mode": mode, "momentum": momentum}, 1, name)
 
@@ -1865,6 +2405,15 @@ def scatter_at(values: ValueLike, indices: ValueLike, like: ValueLike, *, name: 
 
     Returns:
         output: The shape of like. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> values = graph.constant([[-0.56, 4.11], [3.52, -0.12]], "f64")
+        >>> indices = graph.constant([[1, 5], [1, 0]], "i64")
+        >>> like = graph.constant([[-4.83, -3.56, -1.56], [2.23, 0.62, -4.19]], "f64")
+        >>> y = weft.ops.scatter_at(values, indices, like)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-0.12, 2.96, 0.0], [0.0, 0.0, 4.11]]
     """
     return add_node(None, "weft.ScatterAt", [values, indices, like], {}, 1, name)
 
@@ -1883,6 +2432,15 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
 
     Returns:
         output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> rows = graph.constant([[0.85, 0.15], [-0.69, 0.09], [-1.24, 1.4]], "f32")
+        >>> indices = graph.constant([1, 3, -3], "i64")
+        >>> like = graph.constant([[-0.89, 2.45], [0.81, 1.19], [-2.19, 0.34], [1.48, -1.91]], "f32")
+        >>> y = weft.ops.scatter_rows(rows, indices, like)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.0, 0.0], [-0.39, 1.55], [0.0, 0.0], [-0.69, 0.09]]
     """
     return add_node(None, "weft.ScatterRows", [rows, indices, like], {"axis": axis}, 1, name)
 
@@ -1902,6 +2460,15 @@ def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, *, 
         new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
 
     Has no gradient: a step of an optimizer is not differentiated through.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> parameter = graph.constant(2.0, "f64")
+        >>> gradient = graph.constant(4.0, "f64")
+        >>> learning_rate = graph.constant(0.25, "f64")
+        >>> y = weft.ops.sgd(parameter, gradient, learning_rate)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        1.0
     """
     return add_node(None, "weft.Sgd", [parameter, gradient, learning_rate], {"weight_decay": weight_decay}, 1, name)
 
@@ -1937,6 +2504,15 @@ def softmax_cross_entropy_grad(scores: ValueLike, labels: ValueLike, slope: Valu
 
     Returns:
         gradient: The shape of the scores. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> scores = graph.constant([[-1.2, 0.08, -0.84], [-1.5, -1.49, 1.2]], "f64")
+        >>> labels = graph.constant([1, 1], "i32")
+        >>> slope = graph.constant([1.0, 1.0], "f64")
+        >>> y = weft.ops.softmax_cross_entropy_grad(scores, labels, slope)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.166, -0.404, 0.238], [0.059, -0.94, 0.881]]
     """
     return add_node(None, "weft.SoftmaxCrossEntropyGrad", [scores, labels, slope], {}, 1, name)
 
@@ -1950,6 +2526,14 @@ def solve(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         X: The shape of B. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[3.55, -0.22, -2.02], [-0.23, 3.13, 3.32], [0.23, -0.35, 3.7199999999999998]], "f64")
+        >>> b = graph.constant([[-0.29, 0.88], [0.58, 0.09], [0.67, -2.83]], "f64")
+        >>> y = weft.ops.solve(a, b)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.02, -0.095], [-0.003, 0.748], [0.179, -0.685]]
     """
     return add_node(None, "weft.Solve", [a, b], {}, 1, name)
 
@@ -1966,6 +2550,13 @@ def stop_gradient(input: ValueLike, *, name: str | None = None) -> Value:
         c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Has no gradient: that is what it is for.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([1.0, 2.0], "f32")
+        >>> y = weft.ops.stop_gradient(input)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [1.0, 2.0]
     """
     return add_node(None, "weft.StopGradient", [input], {}, 1, name)
 
@@ -1982,5 +2573,13 @@ def sum_to(x: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         y: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[0, 1, 2], [3, 4, 5]], "i64")
+        >>> like = graph.constant([0, 0, 0], "i64")
+        >>> y = weft.ops.sum_to(x, like)
+        >>> weft.Session(graph).run(y).tolist()
+        [3, 5, 7]
     """
     return add_node(None, "weft.SumTo", [x, like], {}, 1, name)

@@ -1,0 +1,35 @@
+"""The examples of the documentation do what they show."""
+
+import doctest
+import importlib
+
+import numpy
+import pytest
+
+import weft
+
+MODULES = ["weft", "weft._data", "weft._graph", "weft._host", "weft._session", "weft._tensor", "weft.layers", "weft.ops"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, extraglobs={"weft": weft, "numpy": numpy})
+    assert result.failed == 0
+
+
+def test_most_operators_have_examples() -> None:
+    functions = [getattr(weft.ops, name) for name in weft.ops.__all__]
+    with_example = [function for function in functions if ">>>" in function.__doc__]
+    assert len(with_example) > 0.6 * len(functions)
+
+
+def test_every_public_object_is_documented() -> None:
+    for name, item in vars(weft).items():
+        if name.startswith("_") or not callable(item):
+            continue
+        assert item.__doc__, name
+        if isinstance(item, type) and item.__module__.startswith("weft"):
+            for member, value in vars(item).items():
+                if not member.startswith("_") and callable(value):
+                    assert value.__doc__, f"{name}.{member}"
