@@ -1,4 +1,4 @@
-// Normalization over the batch or over the last axes: BatchNormalization and LayerNormalization, made of other operators.
+// Normalization over the batch or over the last axes, made of other operators: BatchNormalization, LayerNormalization.
 #include <numeric>
 
 #include "core/graph/expr.h"
@@ -126,6 +126,7 @@ void define_op_normalization(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .optional_output("running_mean", "T2", "In training: `input_mean * momentum + mean * (1 - momentum)`.")
       .optional_output("running_var", "T2", "In training: the same of the variance.")
+      .inplace(0, 0)
       .body(batch_norm);
   ops.add("LayerNormalization")
       .group("nn")
@@ -144,6 +145,7 @@ void define_op_normalization(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .optional_output("Mean", "U", "The shape of X with 1 for the axes from `axis` on.")
       .optional_output("InvStdDev", "U", "`1 / sqrt(var + epsilon)`, in the shape of Mean.")
+      .inplace(0, 0)
       .body(layer_norm);
 }
 

@@ -1,0 +1,171 @@
+// Kernels of BatchNormalization outside training and of LayerNormalization; other cases run through their bodies.
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernel/registry.h"
+
+namespace weft {
+namespace {
+
+bool one_float_dtype(const KernelContext& c) {
+  DType dtype = c.dtype(0);
+  for (int i = 1; i < c.input_count(); ++i) {
+    if (c.has_input(i) && c.dtype(i) != dtype) return false;
+  }
+  return dtype == DType::kF32 || dtype == DType::kF64;
+}
+
+// [batch, channels, inner]
+struct Channels {
+  int64_t batch = 1, channels = 1, inner = 1;
+  double epsilon = 0;
+};
+
+template <typename T>
+void batch_norm(const Channels& c, const RunArgs& args) {
+  const T *x = args.input<T>(0), *scale = args.input<T>(1), *bias = args.input<T>(2);
+  const T *mean = args.input<T>(3), *variance = args.input<T>(4);
+  T* y = args.output<T>(0);
+  T *factor = static_cast<T*>(args.scratch), *shift = factor + c.channels;
+  for (int64_t i = 0; i < c.channels; ++i) {
+    factor[i] = scale[i] / std::sqrt(variance[i] + static_cast<T>(c.epsilon));
+    shift[i] = bias[i] - mean[i] * factor[i];
+  }
+  if (c.inner == 1) {
+    int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(c.channels, 1));
+    parallel_for(*args.parallel, c.batch, block, 0.5 * static_cast<double>(c.channels),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t n = begin; n < end; ++n) {
+                     for (int64_t i = 0; i < c.channels; ++i)
+                       y[n * c.channels + i] = x[n * c.channels + i] * factor[i] + shift[i];
+                   }
+                 });
+    return;
+  }
+  int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(c.inner, 1));
+  parallel_for(*args.parallel, c.batch * c.channels, block, 0.5 * static_cast<double>(c.inner),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t p = begin; p < end; ++p) {
+                   T a = factor[p % c.channels], b = shift[p % c.channels];
+                   const T* from = x + p * c.inner;
+                   T* to = y + p * c.inner;
+                   for (int64_t i = 0; i < c.inner; ++i) to[i] = from[i] * a + b;
+                 }
+               });
+}
+
+bool accepts_batch_norm(const KernelContext& c) { return !c.attrs().b("training_mode") && one_float_dtype(c); }
+
+Status prepare_batch_norm(const KernelContext& c, PreparedKernel* prepared) {
+  const Shape& shape = c.shape(0);
+  Channels state{shape[0], shape[1], 1, c.attrs().f("epsilon")};
+  for (size_t i = 2; i < shape.size(); ++i) state.inner *= shape[i];
+  prepared->cost_ns = 0.5 * static_cast<double>(c.count(0));
+  prepared->scratch_bytes = 2 * state.channels * dtype_bytes(c.dtype(0), 1);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&batch_norm<float>>(state);
+  else
+    prepared->use<&batch_norm<double>>(state);
+  return {};
+}
+
+// [rows, n], each row normalized alone.
+struct Rows {
+  int64_t rows = 1, n = 1;
+  double epsilon = 0;
+  bool biased = false, gives_mean = false, gives_inverse = false;
+};
+
+// The sum of fn(i), in an order that depends on n alone: sixteen sums side by side, which a compiler keeps in vectors.
+template <typename T, typename Fn>
+T sum_of(int64_t n, Fn fn) {
+  constexpr int64_t kLanes = 16;
+  T lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += fn(i + lane);
+  }
+  for (int64_t lane = 0; i < n; ++i, ++lane) lanes[lane] += fn(i);
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (int64_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+template <typename T, typename U>
+void layer_norm(const Rows& rows, const RunArgs& args) {
+  const T *in = args.input<T>(0), *scale = args.input<T>(1), *bias = rows.biased ? args.input<T>(2) : nullptr;
+  T* out = args.output<T>(0);
+  U* means = rows.gives_mean ? args.output<U>(1) : nullptr;
+  U* inverses = rows.gives_inverse ? args.output<U>(2) : nullptr;
+  int64_t n = rows.n;
+  int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(n, 1));
+  parallel_for(*args.parallel, rows.rows, block, 1.5 * static_cast<double>(n), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* x = in + r * n;
+      T* y = out + r * n;
+      T count = static_cast<T>(n);
+      T mean = sum_of<T>(n, [x](int64_t i) { return x[i]; }) / count;
+      T variance = sum_of<T>(n, [x, mean](int64_t i) { return (x[i] - mean) * (x[i] - mean); }) / count;
+      T inverse = T(1) / std::sqrt(variance + static_cast<T>(rows.epsilon));
+      if (bias != nullptr)
+        for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
+      else
+        for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * inverse * scale[i];
+      if (means != nullptr) means[r] = static_cast<U>(mean);
+      if (inverses != nullptr) inverses[r] = static_cast<U>(inverse);
+    }
+  });
+}
+
+int64_t first_axis(const KernelContext& c) {
+  int64_t axis = c.attrs().i("axis");
+  return axis < 0 ? axis + c.rank(0) : axis;
+}
+
+// Scale and bias with a number for each element of a row; f32 kept as f32, f64 as either.
+bool accepts_layer_norm(const KernelContext& c) {
+  DType kept = static_cast<DType>(c.attrs().i("stash_type"));
+  if (!one_float_dtype(c) || !(kept == DType::kF32 || kept == c.dtype(0))) return false;
+  const Shape& shape = c.shape(0);
+  size_t axis = static_cast<size_t>(first_axis(c)), axes = shape.size() - axis;
+  for (int i = 1; i < 3; ++i) {
+    if (!c.has_input(i)) continue;
+    const Shape& given = c.shape(i);
+    if (given.size() < axes || !std::equal(shape.begin() + static_cast<int64_t>(axis), shape.end(),
+                                           given.end() - static_cast<int64_t>(axes))) {
+      return false;
+    }
+    for (size_t k = 0; k + axes < given.size(); ++k) {
+      if (given[k] != 1) return false;
+    }
+  }
+  return true;
+}
+
+Status prepare_layer_norm(const KernelContext& c, PreparedKernel* prepared) {
+  Rows rows;
+  rows.epsilon = c.attrs().f("epsilon");
+  rows.biased = c.has_input(2);
+  rows.gives_mean = c.has_output(1);
+  rows.gives_inverse = c.has_output(2);
+  for (int64_t i = 0; i < c.rank(0); ++i)
+    (i < first_axis(c) ? rows.rows : rows.n) *= c.shape(0)[static_cast<size_t>(i)];
+  prepared->cost_ns = 1.5 * static_cast<double>(c.count(0));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&layer_norm<float, float>>(rows);
+  else if (static_cast<DType>(c.attrs().i("stash_type")) == DType::kF32)
+    prepared->use<&layer_norm<double, float>>(rows);
+  else
+    prepared->use<&layer_norm<double, double>>(rows);
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_normalization(KernelRegistry& kernels) {
+  kernels.add("BatchNormalization", {"plain", accepts_batch_norm, prepare_batch_norm});
+  kernels.add("LayerNormalization", {"plain", accepts_layer_norm, prepare_layer_norm});
+}
+
+}  // namespace weft
