@@ -629,7 +629,8 @@ def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple
         result = build()
     finally:
         root._branch = outer
-    values = [result] if isinstance(result, Value) else list(result)
+    given = list(result) if isinstance(result, (tuple, list)) else [result]
+    values: list[Value] = [need(value, Value, "what a branch gives") for value in given]
     ids = [
         value.id if value.graph is branch else int(_native.weft_graph_add(
             branch._handle, "Identity", [value.id], None, None, caller(), 1)[0])

@@ -56,6 +56,9 @@ class Handle:
         """Lets go of it; later calls raise FailedPreconditionError. May be called again."""
         self._owner = None
 
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {self._what} can neither be copied nor pickled")
+
     def __enter__(self) -> Any:
         return self
 

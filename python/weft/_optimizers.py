@@ -20,6 +20,10 @@ class Optimizer:
         self.learning_rate = learning_rate
         self.settings = dict(settings, clip_norm=float(clip_norm))
 
+    def __repr__(self) -> str:
+        settings = "".join(f", {name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({self.learning_rate!r}{settings})"
+
     def minimize(self, loss: Value, variables: Sequence[Value] = ()) -> Value:
         """Adds one training step: gradients, clipping, updates.
 

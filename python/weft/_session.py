@@ -147,6 +147,9 @@ class Session(Handle):
     def closed(self) -> bool:
         return self._closed
 
+    def __repr__(self) -> str:
+        return "Session (closed)" if self._closed else f"Session of a {self.graph!r}"
+
     def run(
         self,
         fetches: Value | Sequence[Value] = (),
@@ -392,10 +395,12 @@ class Prepared(Handle):
     ) -> None:
         self.session = need(session, Session, "the session")
         self._feeds = [need(value, Value, "a feed") for value in feeds]
+        wanted = [need(value, Value, "a fetch").id for value in fetches]
+        self._outputs = len(wanted)
         self._own(_native.weft_session_prepare(
             session._handle,
             [value.id for value in self._feeds],
-            [need(value, Value, "a fetch").id for value in fetches],
+            wanted,
             [need(value, Value, "a target").id for value in targets],
         ))
 
@@ -404,6 +409,11 @@ class Prepared(Handle):
         if self._owner is not None:
             _native.weft_prepared_close(self._owner)
             self._owner = None
+
+    def __repr__(self) -> str:
+        if self._owner is None:
+            return "Prepared (closed)"
+        return f"Prepared with {len(self._feeds)} inputs and {self._outputs} outputs"
 
     def bind_input(self, i: int, value: TensorLike) -> None:
         """Binds an array to input i. Every run reads its memory, so new values may be written there between runs; its

@@ -45,13 +45,15 @@ def dtype_number(dtype: DTypeLike) -> int:
         if number != 0:
             _NUMBERS[dtype] = number
             return int(number)
-    elif hasattr(dtype, "__index__"):
+    elif hasattr(dtype, "__index__") and not isinstance(dtype, type):
         index = int(dtype.__index__())
         if _native.weft_dtype_name(index) is None:
             raise InvalidArgumentError(f"there is no dtype {index}")
         return index
     if dtype is str:
         return dtype_number("string")
+    if dtype is None:  # numpy would take it for f64
+        raise InvalidArgumentError("None is no element type")
     try:
         return dtype_number(_NAMES[np.dtype(dtype)])
     except (TypeError, KeyError):
@@ -66,8 +68,6 @@ def dtype_name(number: int) -> str:
 
 
 def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if array.dtype.byteorder not in "=|" and not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
     return np.require(array, requirements=["C", "A"])
 
 
@@ -148,6 +148,11 @@ class Tensor(Handle):
             return Tensor._over(_native.weft_tensor_at(self._handle, index))
         return self.numpy()[index]
 
+    def __reduce__(self) -> Any:
+        if self.is_sequence:
+            return Tensor.sequence, (list(self.numpy()),)
+        return Tensor, (self.numpy(), self.dtype)
+
     def __repr__(self) -> str:
         if self.closed:
             return "Tensor (closed)"
@@ -190,9 +195,12 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
             return pointer
         return _pointer_of(Tensor._over(pointer).numpy(), dtype)
     array = np.asarray(value)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     wanted = None if dtype is None else dtype_name(dtype_number(dtype))
     if array.dtype.kind in "USO":
-        if wanted not in (None, "string") or not all(isinstance(item, (str, bytes)) for item in array.ravel()):
+        items = np.asarray(value, object).ravel()  # numpy turns numbers beside strings into strings
+        if wanted not in (None, "string") or not all(isinstance(item, (str, bytes)) for item in items):
             raise InvalidArgumentError(f"{type(value).__name__} of dtype {array.dtype} cannot be a tensor")
         return _native.tensor_from_strings(array.shape, list(array.ravel().tolist()))
     if wanted is None and not isinstance(value, (np.ndarray, np.generic)) and array.dtype == np.float64:
