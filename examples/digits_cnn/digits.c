@@ -8,18 +8,17 @@ static weft_graph* graph;
 
 static void check(weft_status* status) {
   if (status == NULL) return;
-  fprintf(stderr, "%s\n", weft_status_text(status));
-  exit(1);
+  exit(fprintf(stderr, "%s\n", weft_status_text(status)) < 0 ? 2 : 1);
 }
 
-static weft_layer* layer(const char* type, const char* name, const char* first, int64_t a, const char* second,
+static weft_layer* layer(const char* type, const char* name, const char* key_a, int64_t a, const char* key_b,
                          int64_t b) {
   const int64_t three = 3, one = 1;
   weft_attrs* attrs;
   weft_layer* made;
   check(weft_attrs_new(&attrs));
-  check(weft_attrs_set_int(attrs, first, a));
-  check(weft_attrs_set_int(attrs, second, b));
+  check(weft_attrs_set_int(attrs, key_a, a));
+  check(weft_attrs_set_int(attrs, key_b, b));
   if (type[0] != 'B') check(weft_attrs_set_int(attrs, "seed", 1));
   if (type[0] == 'C') {
     check(weft_attrs_set_ints(attrs, "kernel", &three, 1));
