@@ -5,6 +5,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/op/window.h"
+#include "core/simd/gemm.h"
 
 namespace weft {
 namespace {
@@ -186,6 +187,143 @@ Conv make_conv(const KernelContext& c, const Shape& x, const Shape& w, const Sha
   return conv;
 }
 
+// On vectors: images are dealt to lanes, each with columns of its own. How many there are depends on shapes alone.
+constexpr int64_t kLanes = 16;
+int64_t lanes_of(const Conv& c) { return std::min(c.images, kLanes); }
+
+template <typename T>
+Gemm<T> forward_product(const Conv& c) {
+  Gemm<T> g;
+  g.m = c.out_channels;
+  g.n = g.b_row = g.c_row = c.out_size;
+  g.k = g.a_row = c.column_rows();
+  g.init_row = 1;
+  return g;
+}
+template <typename T>
+Gemm<T> input_product(const Conv& c) {
+  Gemm<T> g;
+  g.m = g.a_column = c.column_rows();
+  g.a_row = 1;
+  g.n = g.b_row = g.c_row = c.out_size;
+  g.k = c.out_channels;
+  return g;
+}
+// The weight's gradient transposed: columns are then read in place, and only the output's gradient is packed.
+template <typename T>
+Gemm<T> weight_product(const Conv& c) {
+  Gemm<T> g;
+  g.m = c.column_rows();
+  g.n = g.c_row = g.init_row = c.out_channels;
+  g.init_column = 1;
+  g.k = g.a_row = g.b_column = c.out_size;
+  g.b_row = 1;
+  return g;
+}
+
+// Elements of one lane, whole cache lines.
+int64_t lane_size(int64_t elements) { return (elements + 15) / 16 * 16; }
+
+// Calls body(lane's scratch, image, group, whether it is the lane's first image) for all images of all lanes; those of one lane in ascending order.
+template <typename T, typename Body>
+void for_lanes(const Conv& c, const RunArgs& args, int64_t scratch, Body&& body) {
+  int64_t lanes = lanes_of(c);
+  double cost = gemm_cost_ns(forward_product<T>(c)) * static_cast<double>(c.images * c.group);
+  parallel_for(*args.parallel, lanes, 1, cost / static_cast<double>(std::max<int64_t>(lanes, 1)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t lane = begin; lane < end; ++lane) {
+                   int64_t first = lane * c.images / lanes;
+                   for (int64_t i = first; i < (lane + 1) * c.images / lanes; ++i) {
+                     for (int64_t group = 0; group < c.group; ++group) {
+                       if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+                       body(static_cast<T*>(args.scratch) + lane * scratch, i, group, i == first);
+                     }
+                   }
+                 }
+               });
+}
+
+template <typename T>
+struct VectorConv {
+  Conv conv;
+  Gemm<T> product;
+  int64_t columns, scratch;  // elements of a lane
+};
+
+template <typename T>
+void forward_vectors(const VectorConv<T>& s, const RunArgs& args) {
+  const Conv& c = s.conv;
+  for_lanes<T>(c, args, s.scratch, [&](T* scratch, int64_t image, int64_t group, bool) {
+    int64_t i = image * c.group + group;
+    to_columns(c, args.input<T>(0) + i * c.in_channels * c.in_size, scratch);
+    Gemm<T> g = s.product;
+    g.a = args.input<T>(1) + group * g.m * g.k;
+    g.b = scratch;
+    g.c = args.output<T>(0) + i * g.m * g.n;
+    if (c.bias) g.init = args.input<T>(2) + group * g.m;
+    run_gemm(g, scratch + s.columns, *args.parallel);
+  });
+}
+
+template <typename T>
+void grad_input_vectors(const VectorConv<T>& s, const RunArgs& args) {
+  const Conv& c = s.conv;
+  for_lanes<T>(c, args, s.scratch, [&](T* scratch, int64_t image, int64_t group, bool) {
+    int64_t i = image * c.group + group;
+    Gemm<T> g = s.product;
+    g.a = args.input<T>(1) + group * g.m * g.k;
+    g.b = args.input<T>(0) + i * g.k * g.n;
+    g.c = scratch;
+    run_gemm(g, scratch + s.columns, *args.parallel);
+    T* to = args.output<T>(0) + i * c.in_channels * c.in_size;
+    std::fill_n(to, c.in_channels * c.in_size, T(0));
+    add_columns(c, scratch, to);
+  });
+}
+
+// Each lane sums its images; the lanes' sums are added in their order.
+template <typename T>
+void grad_weight_vectors(const VectorConv<T>& s, const RunArgs& args) {
+  const Conv& c = s.conv;
+  const int64_t rows = s.product.m, channels = s.product.n, lanes = lanes_of(c);
+  const int64_t sums_at = s.scratch - lane_size(c.group * rows * channels);
+  for_lanes<T>(c, args, s.scratch, [&](T* scratch, int64_t image, int64_t group, bool first) {
+    int64_t i = image * c.group + group;
+    to_columns(c, args.input<T>(1) + i * c.in_channels * c.in_size, scratch);
+    Gemm<T> g = s.product;
+    g.a = scratch;
+    g.b = args.input<T>(0) + i * g.n * g.k;
+    g.c = scratch + sums_at + group * rows * channels;
+    g.init = first ? nullptr : g.c;
+    run_gemm(g, scratch + s.columns, *args.parallel);
+  });
+  const T* sums = static_cast<const T*>(args.scratch) + sums_at;
+  T* dw = args.output<T>(0);
+  parallel_for(*args.parallel, c.group * channels, 16, static_cast<double>(rows * lanes),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t m = begin; m < end; ++m) {
+                   const T* from = sums + m / channels * rows * channels + m % channels;
+                   for (int64_t r = 0; r < rows; ++r) {
+                     T sum = lanes > 0 ? from[r * channels] : T(0);
+                     for (int64_t lane = 1; lane < lanes; ++lane) sum += from[lane * s.scratch + r * channels];
+                     dw[m * rows + r] = sum;
+                   }
+                 }
+               });
+}
+
+template <typename T, void (*Run)(const VectorConv<T>&, const RunArgs&)>
+Status use_vectors(PreparedKernel* prepared, Conv conv, Gemm<T> product, int64_t sums = 0) {
+  VectorConv<T> state{std::move(conv), product, 0, 0};
+  const Conv& c = state.conv;
+  state.columns = lane_size(c.column_rows() * c.out_size);
+  state.scratch = state.columns + lane_size(gemm_scratch(product)) + lane_size(sums);
+  prepared->scratch_bytes = lanes_of(c) * state.scratch * static_cast<int64_t>(sizeof(T));
+  prepared->cost_ns = gemm_cost_ns(product) * static_cast<double>(c.images * c.group);
+  prepared->use<Run>(std::move(state));
+  return {};
+}
+
 template <void (*F32)(const Conv&, const RunArgs&), void (*F64)(const Conv&, const RunArgs&)>
 Status use(const KernelContext& c, PreparedKernel* prepared, Conv conv) {
   prepared->scratch_bytes = dtype_bytes(c.dtype(0), conv.column_rows() * conv.out_size);
@@ -210,6 +348,31 @@ Status prepare_grad_weight(const KernelContext& c, PreparedKernel* prepared) {
                                                         make_conv(c, c.shape(1), c.output_shape(0), c.shape(0)));
 }
 
+Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
+  conv.bias = c.has_input(2);
+  auto f32 = forward_product<float>(conv);
+  auto f64 = forward_product<double>(conv);
+  if (c.dtype(0) == DType::kF32) return use_vectors<float, forward_vectors<float>>(prepared, std::move(conv), f32);
+  return use_vectors<double, forward_vectors<double>>(prepared, std::move(conv), f64);
+}
+Status prepare_grad_input_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  Conv conv = make_conv(c, c.output_shape(0), c.shape(1), c.shape(0));
+  auto f32 = input_product<float>(conv);
+  auto f64 = input_product<double>(conv);
+  if (c.dtype(0) == DType::kF32) return use_vectors<float, grad_input_vectors<float>>(prepared, std::move(conv), f32);
+  return use_vectors<double, grad_input_vectors<double>>(prepared, std::move(conv), f64);
+}
+Status prepare_grad_weight_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  Conv conv = make_conv(c, c.shape(1), c.output_shape(0), c.shape(0));
+  int64_t sums = conv.group * conv.column_rows() * conv.out_channels;
+  auto f32 = weight_product<float>(conv);
+  auto f64 = weight_product<double>(conv);
+  if (c.dtype(0) == DType::kF32)
+    return use_vectors<float, grad_weight_vectors<float>>(prepared, std::move(conv), f32, sums);
+  return use_vectors<double, grad_weight_vectors<double>>(prepared, std::move(conv), f64, sums);
+}
+
 bool accepts(const KernelContext& c) {
   return (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64) && c.rank(0) <= 5;
 }
@@ -217,8 +380,11 @@ bool accepts(const KernelContext& c) {
 }  // namespace
 
 void add_cpu_conv(KernelRegistry& kernels) {
+  kernels.add("Conv", {"vectors", accepts, prepare_forward_vectors});
   kernels.add("Conv", {"columns", accepts, prepare_forward});
+  kernels.add("weft.ConvGradInput", {"vectors", accepts, prepare_grad_input_vectors});
   kernels.add("weft.ConvGradInput", {"columns", accepts, prepare_grad_input});
+  kernels.add("weft.ConvGradWeight", {"vectors", accepts, prepare_grad_weight_vectors});
   kernels.add("weft.ConvGradWeight", {"columns", accepts, prepare_grad_weight});
 }
 

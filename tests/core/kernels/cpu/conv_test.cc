@@ -1,0 +1,116 @@
+// Convolutions of many images and their gradients, against index arithmetic in whole numbers.
+#include <gtest/gtest.h>
+
+#include "core/graph/expr.h"
+#include "core/runtime/builtin.h"
+#include "core/runtime/session.h"
+
+namespace weft {
+namespace {
+
+struct Conv2d {
+  int64_t images, group, in_channels, out_channels;  // channels of all groups
+  int64_t height, width, kernel, stride, dilation, pad;
+
+  int64_t out(int64_t size) const { return (size + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1; }
+  Shape x() const { return {images, in_channels, height, width}; }
+  Shape w() const { return {out_channels, in_channels / group, kernel, kernel}; }
+  Shape y() const { return {images, out_channels, out(height), out(width)}; }
+};
+
+const Conv2d kConvs[] = {
+    {40, 1, 3, 20, 9, 11, 3, 1, 1, 1}, {17, 2, 6, 34, 8, 8, 3, 2, 1, 0},   {5, 1, 1, 6, 12, 12, 5, 1, 1, 2},
+    {33, 4, 4, 8, 7, 5, 3, 1, 2, 2},   {1, 1, 16, 70, 32, 32, 3, 1, 1, 1}, {18, 1, 9, 5, 6, 6, 1, 1, 1, 0},
+    {0, 1, 2, 2, 4, 4, 3, 1, 1, 1},
+};
+
+// Calls body(place in y, place in x, place in w) for every product.
+template <typename Body>
+void for_products(const Conv2d& c, Body&& body) {
+  const int64_t h = c.out(c.height), w = c.out(c.width), in = c.in_channels / c.group, out = c.out_channels / c.group;
+  for (int64_t i = 0; i < c.images; ++i)
+    for (int64_t o = 0; o < c.out_channels; ++o)
+      for (int64_t at = 0; at < h * w; ++at)
+        for (int64_t place = 0; place < in * c.kernel * c.kernel; ++place) {
+          const int64_t channel = o / out * in + place / (c.kernel * c.kernel);
+          const int64_t row = at / w * c.stride + place / c.kernel % c.kernel * c.dilation - c.pad;
+          const int64_t column = at % w * c.stride + place % c.kernel * c.dilation - c.pad;
+          if (row < 0 || row >= c.height || column < 0 || column >= c.width) continue;
+          body((i * c.out_channels + o) * h * w + at,
+               ((i * c.in_channels + channel) * c.height + row) * c.width + column,
+               o * in * c.kernel * c.kernel + place);
+        }
+}
+
+Tensor values(DType dtype, const Shape& shape, int64_t salt) {
+  Tensor out = *Tensor::make(dtype, shape);
+  for (int64_t i = 0; i < out.count(); ++i) {
+    const int64_t value = (i * 7 + i / 13 + salt) % 9 - 4;
+    if (dtype == DType::kF32)
+      out.as<float>()[i] = static_cast<float>(value);
+    else
+      out.as<double>()[i] = static_cast<double>(value);
+  }
+  return out;
+}
+
+double at(const Tensor& t, int64_t i) { return t.dtype() == DType::kF32 ? t.as<float>()[i] : t.as<double>()[i]; }
+
+Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, int threads) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  std::vector<Expr> exprs;
+  std::vector<ValueId> feeds;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    feeds.push_back(*graph->add_input(cat("in", i), ValueType::tensor(inputs[i].dtype(), to_dims(inputs[i].shape()))));
+    exprs.emplace_back(scope, feeds.back());
+  }
+  Attrs attrs{{"group", c.group},
+              {"strides", std::vector<int64_t>(2, c.stride)},
+              {"dilations", std::vector<int64_t>(2, c.dilation)},
+              {"pads", std::vector<int64_t>(4, c.pad)}};
+  Expr y = make(scope, op, exprs, attrs);
+  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+  SessionOptions options;
+  options.threads = threads;
+  auto session = *Session::make(graph, options);
+  std::vector<Tensor> outputs;
+  Status status = session->run({feeds, {y.id()}, {}}, inputs, {}, &outputs);
+  EXPECT_TRUE(status.ok()) << status.text();
+  return outputs[0];
+}
+
+void expect_equal(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs,
+                  const std::vector<double>& expected) {
+  for (int threads : {1, 2, 4}) {
+    Tensor got = run(c, op, inputs, threads);
+    ASSERT_EQ(got.count(), static_cast<int64_t>(expected.size()));
+    for (int64_t i = 0; i < got.count(); ++i) {
+      ASSERT_EQ(at(got, i), expected[i]) << op << " of " << c.images << " images at " << i << ", " << threads
+                                         << " threads";
+    }
+  }
+}
+
+TEST(Conv, ManyImages) {
+  for (DType dtype : {DType::kF32, DType::kF64}) {
+    for (const Conv2d& c : kConvs) {
+      const Tensor x = values(dtype, c.x(), 1), w = values(dtype, c.w(), 2), dy = values(dtype, c.y(), 3);
+      const Tensor bias = values(dtype, {c.out_channels}, 5);
+      std::vector<double> y(dy.count()), dx(x.count()), dw(w.count());
+      for (int64_t i = 0; i < dy.count(); ++i) y[i] = at(bias, i / (c.y()[2] * c.y()[3]) % c.out_channels);
+      for_products(c, [&](int64_t iy, int64_t ix, int64_t iw) {
+        y[iy] += at(x, ix) * at(w, iw);
+        dx[ix] += at(dy, iy) * at(w, iw);
+        dw[iw] += at(dy, iy) * at(x, ix);
+      });
+      expect_equal(c, "Conv", {x, w, bias}, y);
+      expect_equal(c, "weft.ConvGradInput", {dy, w, x}, dx);
+      expect_equal(c, "weft.ConvGradWeight", {dy, x, w}, dw);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weft
