@@ -36,11 +36,7 @@ int add_memory_type(PyObject* module) {
   return memory_type == nullptr ? -1 : PyModule_AddObjectRef(module, "Memory", memory_type);
 }
 
-PyObject* tensor_memory(PyObject*, PyObject* args) {  // tensor -> Memory
-  PyObject* object = nullptr;
-  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
-  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
-  if (tensor == nullptr) return nullptr;
+PyObject* memory_of(const weft_tensor* tensor) {
   weft_buffer* buffer = nullptr;
   if (weft_status* status = weft_tensor_buffer(tensor, &buffer); status != nullptr) {
     raise_status(status);
@@ -57,11 +53,32 @@ PyObject* tensor_memory(PyObject*, PyObject* args) {  // tensor -> Memory
   memory->buffer = buffer;
   memory->size = static_cast<Py_ssize_t>(weft_tensor_bytes(tensor));
   void* writable = nullptr;
-  weft_status* refused = weft_tensor_mutable(tensor, &writable);
+  weft_status* refused = weft_tensor_mutable(const_cast<weft_tensor*>(tensor), &writable);
   memory->read_only = refused != nullptr;
   weft_status_free(refused);
   memory->data = const_cast<void*>(weft_tensor_data(tensor));
   return self;
+}
+
+// tensor -> (dtype, dims, Memory); the dtype is 0 for other kinds, Memory is None for them, for strings and for nothing
+PyObject* tensor_view(PyObject*, PyObject* args) {
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  if (tensor == nullptr) return nullptr;
+  bool plain = weft_tensor_kind(tensor) == WEFT_TENSOR;
+  int32_t rank = weft_tensor_rank(tensor);
+  const int64_t* dims = weft_tensor_dims(tensor);
+  PyObject* shape = PyTuple_New(rank);
+  for (int32_t i = 0; shape != nullptr && i < rank; ++i) PyTuple_SetItem(shape, i, PyLong_FromLongLong(dims[i]));
+  if (shape == nullptr) return nullptr;
+  bool seen = plain && weft_tensor_dtype(tensor) != WEFT_STRING && weft_tensor_bytes(tensor) != 0;
+  PyObject* memory = seen ? memory_of(tensor) : Py_NewRef(Py_None);
+  if (memory == nullptr) {
+    Py_DECREF(shape);
+    return nullptr;
+  }
+  return Py_BuildValue("iNN", plain ? weft_tensor_dtype(tensor) : 0, shape, memory);
 }
 
 void release_buffer(void* view) {

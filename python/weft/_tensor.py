@@ -33,7 +33,9 @@ _NUMPY = {
 }
 _NAMES: dict[Any, str] = {np.dtype(value): name for name, value in _NUMPY.items()}
 _NUMBERS: dict[str, int] = {}
-_TENSOR, _SEQUENCE, _OPTIONAL, _MAP = range(4)
+_BY_NUMBER = {int(_native.weft_dtype_find(name)): np.dtype(value) for name, value in _NUMPY.items()}
+_NUMBER_OF = {dtype: number for number, dtype in _BY_NUMBER.items()}
+_SEQUENCE = 1
 
 
 def dtype_number(dtype: DTypeLike) -> int:
@@ -65,10 +67,6 @@ def dtype_number(dtype: DTypeLike) -> int:
 def dtype_name(number: int) -> str:
     """The name of an element type, "" for an unknown one."""
     return _native.weft_dtype_name(number) or ""
-
-
-def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.require(array, requirements=["C", "A"])
 
 
 class Tensor(Handle):
@@ -161,24 +159,25 @@ class Tensor(Handle):
 
 def numpy_of(handle: Any) -> Any:
     """The elements behind a handle: see `Tensor.numpy`."""
-    if _native.weft_tensor_kind(handle) != _TENSOR:
+    number, shape, memory = _native.tensor_view(handle)
+    dtype = _BY_NUMBER.get(number)
+    if dtype is not None:
+        return np.ndarray(shape, dtype) if memory is None else np.ndarray(shape, dtype, memory)
+    if number == 0:
         return [
             Tensor._over(_native.weft_tensor_at(handle, i)).numpy() for i in range(_native.weft_tensor_count(handle))
         ]
-    shape = tuple(_native.tensor_dims(handle))
-    name = dtype_name(_native.weft_tensor_dtype(handle))
+    name = dtype_name(number)
     if name == "string":
         out = np.empty(int(np.prod(shape, dtype=np.int64)), object)
         out[:] = _native.tensor_strings(handle)
         return out.reshape(shape)
-    if name not in _NUMPY:
-        raise UnimplementedError(f"numpy has no element type {name}; cast to f32 in the graph, or use DLPack")
-    if 0 in shape:
-        return np.empty(shape, _NUMPY[name])
-    return np.frombuffer(_native.tensor_memory(handle), _NUMPY[name]).reshape(shape)
+    raise UnimplementedError(f"numpy has no element type {name}; cast to f32 in the graph, or use DLPack")
 
 
 def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
+    if type(value) is np.ndarray and dtype is None and value.dtype in _NUMBER_OF:  # what is fed most
+        return _borrowed(value)
     if isinstance(value, Tensor):
         if dtype is not None and dtype_number(dtype) != dtype_number(value.dtype):
             return _pointer_of(value.numpy(), dtype)
@@ -211,10 +210,17 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
         array = array.astype(_NUMPY[wanted], copy=False)
     if array.dtype not in _NAMES:
         raise InvalidArgumentError(f"an array of dtype {array.dtype} cannot be a tensor")
+    return _borrowed(array)
+
+
+def _borrowed(array: np.ndarray[Any, Any]) -> Any:
+    number = _NUMBER_OF[array.dtype]
     if array.size == 0:
-        return _native.weft_tensor_new(dtype_number(_NAMES[array.dtype]), array.shape)
-    array = _aligned(array)
-    return _native.tensor_borrow(dtype_number(_NAMES[array.dtype]), array.shape, array)
+        return _native.weft_tensor_new(number, array.shape)
+    flags = array.flags
+    if not (flags.c_contiguous and flags.aligned):
+        array = np.require(array, requirements=["C", "A"])
+    return _native.tensor_borrow(number, array.shape, array)
 
 
 def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
