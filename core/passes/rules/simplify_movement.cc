@@ -1,0 +1,92 @@
+// Movement of data that leads back or takes a detour: Identity, Cast to the same dtype, reshapes and transposes in a row.
+#include "core/passes/rewrite.h"
+
+namespace weft {
+namespace {
+
+Status skip(RuleContext& c) {
+  c.replace(c.mapped_input(0));
+  return {};
+}
+
+Status same_cast(RuleContext& c) {
+  const ValueType &in = c.type(c.input(0)), &out = c.type(c.node.output(0));
+  if (in.kind == Kind::kTensor && in.dtype == out.dtype) c.replace(c.mapped_input(0));
+  return {};
+}
+
+bool keeps_order(const Node& node) {
+  return node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze");
+}
+
+// Whether the shape asked for means the same for any input with as many elements: no dimension is copied.
+bool free_of_input(const Tensor* shape, bool allow_zero) {
+  if (shape == nullptr) return false;
+  for (int64_t i = 0; i < shape->count(); ++i) {
+    if (shape->as<int64_t>()[i] == 0 && !allow_zero) return false;
+  }
+  return true;
+}
+
+// Reshapes in a row: back to a shape that was there before, or from the first of them.
+Status compose_reshapes(RuleContext& c) {
+  const ValueType& out = c.type(c.node.output(0));
+  ValueId start = c.input(0);
+  for (;;) {
+    const ValueType& type = c.type(start);
+    if (type.has_rank && out.has_rank && type.dims == out.dims) {
+      c.replace(c.mapped(start));
+      return {};
+    }
+    const Node& producer = c.from.producer(start);
+    if (!keeps_order(producer)) break;
+    start = producer.inputs[0];
+  }
+  if (start != c.input(0) && c.node.is("Reshape") && free_of_input(c.constant(c.input(1)), c.attrs().b("allowzero"))) {
+    c.replace(make(c.scope(), "Reshape", {c.mapped(start), c.mapped_input(1)}, c.attrs()));
+  }
+  return {};
+}
+
+std::vector<int64_t> permutation(const Node& node, int64_t rank) {
+  std::vector<int64_t> perm = node.attrs.ints_or_empty("perm");
+  if (!node.attrs.has("perm")) {
+    for (int64_t i = rank; i-- > 0;) perm.push_back(i);
+  }
+  return perm;
+}
+
+Status compose_transposes(RuleContext& c) {
+  const ValueType& type = c.type(c.input(0));
+  if (!type.has_rank) return {};
+  int64_t rank = static_cast<int64_t>(type.dims.size());
+  std::vector<int64_t> perm = permutation(c.node, rank);
+  ValueId start = c.input(0);
+  if (const Node* inner = c.input_from(0, "Transpose", false)) {
+    std::vector<int64_t> first = permutation(*inner, rank);
+    for (int64_t& axis : perm) axis = first[static_cast<size_t>(axis)];
+    start = inner->inputs[0];
+  }
+  bool moves = false;
+  for (int64_t i = 0; i < rank; ++i) moves = moves || perm[static_cast<size_t>(i)] != i;
+  if (!moves) {
+    c.replace(c.mapped(start));
+  } else if (start != c.input(0)) {
+    c.replace(transpose(c.mapped(start), perm));
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_rule_simplify_movement(RuleRegistry& rules) {
+  rules.add({"skip_identity", "Identity", skip});
+  rules.add({"skip_identity", "weft.StopGradient", skip});
+  rules.add({"skip_same_cast", "Cast", same_cast});
+  for (const char* op : {"Reshape", "Flatten", "Squeeze", "Unsqueeze"}) {
+    rules.add({"compose_reshapes", op, compose_reshapes});
+  }
+  rules.add({"compose_transposes", "Transpose", compose_transposes});
+}
+
+}  // namespace weft

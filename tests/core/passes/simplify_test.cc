@@ -1,0 +1,106 @@
+// Rules that keep every bit: what they take away, and what they must leave.
+#include <cmath>
+#include <limits>
+
+#include "tests/core/passes/rules_common.h"
+
+namespace weft {
+namespace {
+
+const std::vector<float> kHard = {
+    -0.0f, 0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e-40f, -2.5f};
+using Ints = std::vector<int64_t>;
+
+// Builds on an f32[6] of awkward numbers.
+void expect_left(const char* wanted, Expr (*build)(ExprScope&, Expr)) {
+  RuleTest t;
+  Expr y = build(t.scope, t.input({6}, kHard));
+  EXPECT_EQ(t.left(y), wanted);
+  t.expect_same_bits(y);
+}
+
+TEST(Simplify, NeutralElementsGo) {
+  expect_left("", [](ExprScope&, Expr x) { return x + -0.0; });
+  expect_left("", [](ExprScope&, Expr x) { return -0.0 + x; });
+  expect_left("", [](ExprScope&, Expr x) { return x - 0.0; });
+  expect_left("", [](ExprScope&, Expr x) { return x * 1.0; });
+  expect_left("", [](ExprScope&, Expr x) { return 1.0 * x; });
+  expect_left("", [](ExprScope&, Expr x) { return x / 1.0; });
+  expect_left("", [](ExprScope& s, Expr x) { return make(s, "Pow", {x, scalar_like(x, 1)}); });
+}
+
+TEST(Simplify, WhatWouldChangeASignOfZeroStays) {
+  expect_left("Add", [](ExprScope&, Expr x) { return x + 0.0; });
+  expect_left("Sub", [](ExprScope&, Expr x) { return x - -0.0; });
+  expect_left("Sub", [](ExprScope&, Expr x) { return 0.0 - x; });
+  expect_left("Div", [](ExprScope&, Expr x) { return 1.0 / x; });
+}
+
+TEST(Simplify, IntegersHaveOneZero) {
+  RuleTest t;
+  Expr y = t.input<int64_t>({2}, {3, -4}) + constant_ints(t.scope, {0});
+  EXPECT_EQ(t.left(y), "");
+  t.expect_same_bits(y);
+}
+
+TEST(Simplify, BroadcastingStays) {
+  RuleTest t;
+  Tensor ones = *Tensor::vector<float>({1, 1}).reshaped({2, 1});
+  Expr y = t.input({6}, kHard) * constant(t.scope, ones);
+  EXPECT_EQ(t.left(y), "Mul");
+  t.expect_same_bits(y);
+}
+
+TEST(Simplify, OperatorsThatUndoThemselvesGo) {
+  expect_left("", [](ExprScope&, Expr x) { return -(-x); });
+  expect_left("Neg", [](ExprScope&, Expr x) { return -(-(-x)); });
+  expect_left("Relu", [](ExprScope& s, Expr x) { return make(s, "Relu", {make(s, "Relu", {x})}); });
+  expect_left("Floor", [](ExprScope& s, Expr x) { return make(s, "Floor", {make(s, "Floor", {x})}); });
+}
+
+TEST(Simplify, IdentityAndSameCastGo) {
+  expect_left("Neg", [](ExprScope& s, Expr x) { return -make(s, "Identity", {make(s, "weft.StopGradient", {x})}); });
+  expect_left("", [](ExprScope& s, Expr x) { return make(s, "Cast", {x}, {{"to", 1}}); });
+  expect_left("Cast Cast", [](ExprScope&, Expr x) { return cast(cast(x, DType::kF64), DType::kF32); });
+}
+
+TEST(Simplify, ReshapesInARow) {
+  expect_left("", [](ExprScope&, Expr x) { return squeeze(unsqueeze(x, {0}), {0}); });
+  expect_left("", [](ExprScope& s, Expr x) {
+    return reshape(reshape(x, constant_ints(s, {2, 3})), constant_ints(s, {-1}));
+  });
+  expect_left("Reshape", [](ExprScope& s, Expr x) {
+    return reshape(reshape(x, constant_ints(s, {2, 3})), constant_ints(s, {3, 2}));
+  });
+  expect_left("Reshape Reshape", [](ExprScope& s, Expr x) {
+    return make(s, "Reshape", {reshape(x, constant_ints(s, {2, 3})), constant_ints(s, {0, 1, 3})});
+  });
+}
+
+TEST(Simplify, ReshapesOfNamedDimensions) {
+  RuleTest t;
+  Expr x = t.input({Dim::symbol("n"), 2}, *Tensor::vector<float>({1, 2, 3, 4}).reshaped({2, 2}));
+  Expr y = reshape(reshape(x, constant_ints(t.scope, {-1})), constant_ints(t.scope, {-1, 2}));
+  EXPECT_EQ(t.left(y), "");
+  t.expect_same_bits(y);
+}
+
+TEST(Simplify, TransposesInARow) {
+  RuleTest t;
+  Expr x = t.input<float>({1, 2, 3}, kHard);
+  Expr there = transpose(x, {2, 0, 1});
+  EXPECT_EQ(t.left(transpose(there, {1, 2, 0})), "");
+  EXPECT_EQ(t.left(transpose(there, {2, 0, 1})), "Transpose");
+  EXPECT_EQ(t.left(make(t.scope, "Transpose", {make(t.scope, "Transpose", {x})})), "");
+  for (const Ints& perm : {Ints{1, 2, 0}, Ints{2, 0, 1}, Ints{0, 2, 1}}) t.expect_same_bits(transpose(there, perm));
+}
+
+TEST(Simplify, RulesCanBeSwitchedOff) {
+  RuleTest t;
+  Expr y = -(-(t.input({6}, kHard) * 1.0));
+  EXPECT_EQ(t.left(y, {"undo_twice"}), "Neg Neg");
+  EXPECT_EQ(t.left(y, {"*"}), "Mul Neg Neg");
+}
+
+}  // namespace
+}  // namespace weft
