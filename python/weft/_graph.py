@@ -475,6 +475,13 @@ class Graph(Handle):
             ys: What is differentiated.
             xs: By what.
             weights: The weight of each y, of its shape; None for ones.
+
+        Examples:
+            >>> graph = weft.Graph()
+            >>> x = graph.input("x", "f32", [2])
+            >>> (dx,) = graph.gradients(x**3.0, [x])
+            >>> weft.Session(graph).run(dx, {x: [1.0, 2.0]}).tolist()
+            [3.0, 12.0]
         """
         targets = [ys] if isinstance(ys, Value) else list(ys)
         factors = [0] * len(targets) if weights is None else [0 if w is None else self._ids([w])[0] for w in weights]
@@ -600,6 +607,14 @@ def cond(
     """What `then()` builds if the condition, a bool scalar, holds, else what `otherwise()` builds; only one is run.
 
     Both functions build with values of this graph and give as many values, of the same types.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", [])
+        >>> root = weft.cond(x > 0.0, lambda: weft.sqrt(x), lambda: x * 0.0)
+        >>> session = weft.Session(graph)
+        >>> float(session.run(root, {x: 9.0})), float(session.run(root, {x: -9.0}))
+        (3.0, -0.0)
     """
     graph = condition.graph
     origin = caller()

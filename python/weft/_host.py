@@ -75,6 +75,13 @@ def host_call(
 
     Returns:
         A Value for one output, else a tuple.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", ["n"])
+        >>> y = weft.host_call(numpy.sort, [x], ["f32"], [["n"]])
+        >>> weft.Session(graph).run(y, {x: [3, 1, 2]}).tolist()
+        [1.0, 2.0, 3.0]
     """
     if len(dtypes) != len(shapes):
         raise InvalidArgumentError(f"there are {len(dtypes)} dtypes for {len(shapes)} shapes")

@@ -14,7 +14,17 @@ Rate = Union[float, Value]
 
 class Optimizer:
     """Lowers a loss. `learning_rate` is a number, or a value of the graph such as a schedule over the variable
-    "optimizer/step"; `clip_norm` scales all gradients down to that common norm, 0 does not."""
+    "optimizer/step"; `clip_norm` scales all gradients down to that common norm, 0 does not.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> w = graph.variable("w", [2.0, 4.0])
+        >>> step = weft.Sgd(0.25).minimize(weft.reduce_sum(w * w, keepdims=0))
+        >>> session = weft.Session(graph)
+        >>> _ = session.run(step)
+        >>> session.get("w").tolist()
+        [1.0, 2.0]
+    """
 
     def __init__(self, learning_rate: Rate, clip_norm: float, **settings: Any) -> None:
         self.learning_rate = learning_rate

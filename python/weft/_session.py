@@ -109,6 +109,18 @@ class Session(Handle):
         spin_after_run_us: How long threads wait busily for the next run, 0 to 50 microseconds.
         reference_kernels: Use the plain kernels only.
         disable_pass: Names of optimizations to leave out; "*" is all.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", ["batch", 2])
+        >>> w = graph.variable("w", [[1.0], [10.0]])
+        >>> session = weft.Session(graph)
+        >>> session.run(x @ w, {x: [[1, 2], [3, 4]]})
+        array([[21.],
+               [43.]], dtype=float32)
+        >>> session.set("w", [[0.0], [1.0]])
+        >>> session.run(x @ w, {x: [[1, 2]]}).tolist()
+        [[2.0]]
     """
 
     _free = _native.weft_session_free
@@ -287,6 +299,20 @@ class Session(Handle):
 
         Returns:
             The metrics of each epoch.
+
+        Examples:
+            >>> graph = weft.Graph()
+            >>> x, y = graph.input("x", "f32", ["batch", 1]), graph.input("y", "f32", ["batch", 1])
+            >>> guess = weft.layers.Dense(graph, "line", inputs=1, units=1)(x)
+            >>> loss = weft.reduce_mean((guess - y) ** 2.0, keepdims=0, name="loss")
+            >>> step = weft.Adam(0.1).minimize(loss)
+            >>> xs = numpy.linspace(-1, 1, 64, dtype="f4").reshape(-1, 1)
+            >>> session = weft.Session(graph)
+            >>> history = session.fit(weft.Dataset(xs, 3 * xs + 1), [x, y], step, [loss], epochs=50)
+            >>> len(history), history["loss"][-1] < 1e-2
+            (50, True)
+            >>> session.predict([[0.5]], [x], guess).round(1).tolist()
+            [[2.5]]
         """
         options = _run_options(
             "fit",
