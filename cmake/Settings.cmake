@@ -39,5 +39,7 @@ endif()
 set(WEFT_SANITIZE "" CACHE STRING "Sanitizers")
 if(WEFT_SANITIZE)
   add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # With sanitizers GCC no longer sees which member of a variant is alive, and warns of the others.
+  add_compile_options(-Wno-maybe-uninitialized)
   add_link_options(-fsanitize=${WEFT_SANITIZE})
 endif()
