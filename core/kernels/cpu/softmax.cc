@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/kernel/registry.h"
+#include "core/simd/math.h"
 
 namespace weft {
 namespace {
@@ -42,12 +43,52 @@ void run(const Rows& rows, const RunArgs& args) {
                });
 }
 
-template <bool log>
-Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+const MathTable<float>& math(float) { return math_f32(current_isa()); }
+const MathTable<double>& math(double) { return math_f64(current_isa()); }
+
+// Rows of neighbours, on vectors.
+template <typename T, bool log>
+void run_vectors(const Rows& rows, const RunArgs& args) {
+  const T* in = args.input<T>(0);
+  T* out = args.output<T>(0);
+  const MathTable<T>& table = math(T());
+  const int64_t n = rows.n;
+  if (n == 0) return;
+  parallel_for(*args.parallel, rows.outer, std::max<int64_t>(1, 4096 / n), static_cast<double>(n),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin; r < end; ++r) {
+                   const T* x = in + r * n;
+                   T* y = out + r * n;
+                   T top = table.max(x, n), sum = table.exp_sum(x, top, log ? nullptr : y, n);
+                   if (log)
+                     table.subtract(x, top, std::log(sum), y, n);
+                   else
+                     table.divide(y, sum, y, n);
+                 }
+               });
+}
+
+Rows read_rows(const KernelContext& c) {
   int64_t rank = c.rank(0), axis = c.attrs().i("axis");
   if (axis < 0) axis += rank;
   Rows rows;
   for (int64_t i = 0; i < rank; ++i) (i < axis ? rows.outer : i == axis ? rows.n : rows.inner) *= c.shape(0)[i];
+  return rows;
+}
+
+template <bool log>
+Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = static_cast<double>(c.count(0));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_vectors<float, log>>(read_rows(c));
+  else
+    prepared->use<&run_vectors<double, log>>(read_rows(c));
+  return {};
+}
+
+template <bool log>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  Rows rows = read_rows(c);
   prepared->cost_ns = 6.0 * static_cast<double>(c.count(0));
   if (c.dtype(0) == DType::kF32)
     prepared->use<&run<float, log>>(rows);
@@ -58,10 +99,14 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 bool accepts(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
 
+bool accepts_vectors(const KernelContext& c) { return accepts(c) && read_rows(c).inner == 1; }
+
 }  // namespace
 
 void add_cpu_softmax(KernelRegistry& kernels) {
+  kernels.add("Softmax", {"vectors", accepts_vectors, prepare_vectors<false>});
   kernels.add("Softmax", {"plain", accepts, prepare<false>});
+  kernels.add("LogSoftmax", {"vectors", accepts_vectors, prepare_vectors<true>});
   kernels.add("LogSoftmax", {"plain", accepts, prepare<true>});
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/kernel/registry.h"
+#include "core/simd/math.h"
 
 namespace weft {
 namespace {
@@ -148,6 +149,35 @@ Status prepare_not(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+// On vectors.
+template <typename T>
+struct VectorState {
+  int64_t count;
+  typename MathTable<T>::Fn fn;
+};
+template <typename T>
+void run_vectors(const VectorState<T>& s, const RunArgs& args) {
+  const T* x = args.input<T>(0);
+  T* y = args.output<T>(0);
+  parallel_for(*args.parallel, s.count, kBlock, 0.5,
+               [&](int64_t begin, int64_t end) { s.fn(x + begin, y + begin, end - begin); });
+}
+template <MathTable<float>::Fn MathTable<float>::*f32, MathTable<double>::Fn MathTable<double>::*f64>
+Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = 0.5 * static_cast<double>(c.count(0));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_vectors<float>>(VectorState<float>{c.count(0), math_f32(current_isa()).*f32});
+  else
+    prepared->use<&run_vectors<double>>(VectorState<double>{c.count(0), math_f64(current_isa()).*f64});
+  return {};
+}
+bool takes_f32(const KernelContext& c) { return c.dtype(0) == DType::kF32; }
+bool takes_exact_gelu(const KernelContext& c) { return takes_f32(c) && c.attrs().s("approximate") != "tanh"; }
+
+#define VECTOR_ROW(op, fn, accepts)                                                            \
+  {                                                                                            \
+    op, { "vectors", accepts, prepare_vectors<&MathTable<float>::fn, &MathTable<double>::fn> } \
+  }
 #define FLOAT_ROW(op, fn)                                                        \
   {                                                                              \
     op, { "plain", takes_float, prepare_float<Fns<float>::fn, Fns<double>::fn> } \
@@ -156,7 +186,15 @@ struct Row {
   const char* op;
   KernelImpl impl;
 };
+// Of one operator, the fastest first.
 const Row kRows[] = {
+    VECTOR_ROW("Exp", exp, takes_float),
+    VECTOR_ROW("Log", log, takes_float),
+    VECTOR_ROW("Tanh", tanh, takes_float),
+    VECTOR_ROW("Sigmoid", sigmoid, takes_float),
+    VECTOR_ROW("Relu", relu, takes_float),
+    VECTOR_ROW("Erf", erf, takes_f32),
+    VECTOR_ROW("Gelu", gelu, takes_exact_gelu),
     {"Neg", {"plain", takes_number, prepare_number<Neg>}},
     {"Abs", {"plain", takes_number, prepare_number<Abs>}},
     {"Sign", {"plain", takes_number, prepare_number<Sign>}},

@@ -1,0 +1,253 @@
+// Functions of one variable over arrays, and rows of Softmax, for every instruction set.
+#include "core/simd/math.h"
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/simd/math.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <typename T>
+struct Infinity;
+template <>
+struct Infinity<float> {
+  static constexpr float kValue = __builtin_inff();
+};
+template <>
+struct Infinity<double> {
+  static constexpr double kValue = __builtin_inf();
+};
+
+// Beyond these exp is infinity or 0.
+template <typename T>
+constexpr T kExpMost = sizeof(T) == 4 ? T(88.72283935546875) : T(709.78271289338397);
+template <typename T>
+constexpr T kExpLeast = sizeof(T) == 4 ? T(-104) : T(-746);
+
+struct ExpOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    // The arguments of Min and Max are such that Highway's own function sees no NaN.
+    const V within =
+        hn::Max(hn::Min(hn::IfThenElseZero(hn::Eq(x, x), x), hn::Set(d, kExpMost<T>)), hn::Set(d, kExpLeast<T>));
+    const V y = hn::Exp(d, within);
+    const V high = hn::IfThenElse(hn::Gt(x, hn::Set(d, kExpMost<T>)), hn::Set(d, Infinity<T>::kValue), y);
+    const V low = hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kExpLeast<T>)), high);
+    return hn::IfThenElse(hn::Eq(x, x), low, x);
+  }
+};
+
+struct LogOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    const V infinity = hn::Set(d, Infinity<T>::kValue), zero = hn::Zero(d);
+    const auto inside = hn::And(hn::Gt(x, zero), hn::Lt(x, infinity));
+    const V y = hn::Log(d, hn::IfThenElse(inside, x, hn::Set(d, T(1))));
+    // Of infinity and NaN: themselves; of 0: -infinity; of less: NaN.
+    const V edge = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity),
+                                  hn::IfThenElse(hn::Lt(x, zero), hn::Sub(infinity, infinity), x));
+    return hn::IfThenElse(inside, y, edge);
+  }
+};
+
+struct TanhOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    const V size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), hn::Set(d, T(22)));
+    const V e = hn::Expm1(d, hn::Add(size, size));
+    const V y = hn::CopySign(hn::Div(e, hn::Add(e, hn::Set(d, T(2)))), x);
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
+  }
+};
+
+struct SigmoidOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    const V one = hn::Set(d, T(1)), e = ExpOf()(d, hn::Neg(hn::Abs(x)));
+    return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
+  }
+};
+
+struct ReluOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
+  }
+};
+
+// Chebyshev fits: erf(x) / x in x^2 up to 1, and log(1 - erf(x)) in x from there to 4, where erf rounds to 1.
+struct ErfOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    constexpr float kNear[] = {-9.67359017e-06f, 0.000112682537f, -0.000848439652f, 0.00522105341f,
+                               -0.0268654383f,   0.112837826f,    -0.376126385f,    1.12837917f};
+    constexpr float kFar[] = {-1.33093904e-05f, 0.000317572035f, -0.0034368676f, 0.0226219859f,
+                              -0.10331898f,     -0.63909332f,    -1.12592595f,   -0.000756968626f};
+    const V size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), hn::Set(d, 4.0f));
+    const V square = hn::Mul(size, size);
+    V near = hn::Set(d, kNear[0]), far = hn::Set(d, kFar[0]);
+    for (int i = 1; i < 8; ++i) {
+      near = hn::MulAdd(near, square, hn::Set(d, kNear[i]));
+      far = hn::MulAdd(far, size, hn::Set(d, kFar[i]));
+    }
+    const V one = hn::Set(d, 1.0f);
+    const V y = hn::IfThenElse(hn::Lt(size, one), hn::Mul(near, size), hn::Sub(one, hn::Exp(d, far)));
+    return hn::IfThenElse(hn::Eq(x, x), hn::CopySign(y, x), x);
+  }
+};
+
+struct GeluOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    const V erf = ErfOf()(d, hn::Mul(x, hn::Set(d, 0.7071067811865476f)));
+    return hn::Mul(hn::Mul(hn::Set(d, 0.5f), x), hn::Add(hn::Set(d, 1.0f), erf));
+  }
+};
+
+// Elements past the last whole vector, with `fill` behind them.
+template <typename T>
+struct Tail {
+  HWY_ALIGN T lanes[HWY_LANES(T)];
+
+  Tail(const T* x, int64_t n, T fill) {
+    for (int64_t i = 0; i < static_cast<int64_t>(HWY_LANES(T)); ++i) lanes[i] = i < n ? x[i] : fill;
+  }
+  void store(T* y, int64_t n) const {
+    for (int64_t i = 0; i < n; ++i) y[i] = lanes[i];
+  }
+};
+
+template <typename T, typename Fn>
+void each(const T* x, T* y, int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(fn(d, hn::LoadU(d, x + i)), d, y + i);
+  if (i == n) return;
+  Tail<T> tail(x + i, n - i, T(1));
+  hn::Store(fn(d, hn::Load(d, tail.lanes)), d, tail.lanes);
+  tail.store(y + i, n - i);
+}
+
+template <typename T, typename Fn>
+void map(const T* x, T* y, int64_t n) {
+  each(x, y, n, Fn());
+}
+
+template <typename T>
+T exp_sum(const T* x, T top, T* y, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  const auto shift = hn::Set(d, top);
+  auto sum = hn::Zero(d), more = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const auto a = ExpOf()(d, hn::Sub(hn::LoadU(d, x + i), shift));
+    const auto b = ExpOf()(d, hn::Sub(hn::LoadU(d, x + i + kLanes), shift));
+    sum = hn::Add(sum, a);
+    more = hn::Add(more, b);
+    if (y == nullptr) continue;
+    hn::StoreU(a, d, y + i);
+    hn::StoreU(b, d, y + i + kLanes);
+  }
+  for (; i < n; i += kLanes) {
+    const int64_t left = n - i < kLanes ? n - i : kLanes;
+    // exp(-infinity) adds nothing.
+    Tail<T> tail(x + i, left, -Infinity<T>::kValue);
+    const auto rest = hn::Sub(hn::Load(d, tail.lanes), shift);
+    auto e = ExpOf()(d, rest);
+    if (left < kLanes) e = hn::IfThenElseZero(hn::FirstN(d, left), e);
+    sum = hn::Add(sum, e);
+    hn::Store(e, d, tail.lanes);
+    if (y != nullptr) tail.store(y + i, left);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, more)));
+}
+
+template <typename T>
+T max(const T* x, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  auto most = hn::Set(d, -Infinity<T>::kValue), wrong = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const auto v = hn::LoadU(d, x + i);
+    wrong = hn::IfThenElse(hn::Eq(v, v), wrong, v);
+    most = hn::IfThenElse(hn::Gt(v, most), v, most);
+  }
+  if (i < n) {
+    Tail<T> tail(x + i, n - i, -Infinity<T>::kValue);
+    const auto v = hn::Load(d, tail.lanes);
+    wrong = hn::IfThenElse(hn::Eq(v, v), wrong, v);
+    most = hn::IfThenElse(hn::Gt(v, most), v, most);
+  }
+  const T nan = hn::GetLane(hn::SumOfLanes(d, wrong));
+  return nan == nan ? hn::GetLane(hn::MaxOfLanes(d, most)) : nan;
+}
+
+template <typename T>
+void subtract(const T* x, T a, T b, T* y, int64_t n) {
+  each(x, y, n, [a, b](auto d, auto v) { return hn::Sub(hn::Sub(v, hn::Set(d, a)), hn::Set(d, b)); });
+}
+
+template <typename T>
+void divide(const T* x, T a, T* y, int64_t n) {
+  each(x, y, n, [a](auto d, auto v) { return hn::Div(v, hn::Set(d, a)); });
+}
+
+}  // namespace
+
+extern constexpr MathTable<float> kMathF32 = {map<float, ExpOf>,     map<float, LogOf>,  map<float, TanhOf>,
+                                              map<float, SigmoidOf>, map<float, ReluOf>, map<float, ErfOf>,
+                                              map<float, GeluOf>,    exp_sum<float>,     max<float>,
+                                              subtract<float>,       divide<float>};
+extern constexpr MathTable<double> kMathF64 = {map<double, ExpOf>,
+                                               map<double, LogOf>,
+                                               map<double, TanhOf>,
+                                               map<double, SigmoidOf>,
+                                               map<double, ReluOf>,
+                                               nullptr,
+                                               nullptr,
+                                               exp_sum<double>,
+                                               max<double>,
+                                               subtract<double>,
+                                               divide<double>};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace weft
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft {
+
+const MathTable<float>& math_f32([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kMathF32;
+  if (isa == Isa::kAvx2) return N_AVX2::kMathF32;
+#endif
+  return HWY_NAMESPACE::kMathF32;
+}
+
+const MathTable<double>& math_f64([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kMathF64;
+  if (isa == Isa::kAvx2) return N_AVX2::kMathF64;
+#endif
+  return HWY_NAMESPACE::kMathF64;
+}
+
+}  // namespace weft
+#endif

@@ -1,0 +1,28 @@
+// Functions of one variable over arrays, and rows of Softmax, for every instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "core/simd/isa.h"
+
+namespace weft {
+
+// Each element's result depends on the element alone, wherever it stands. Largest errors measured, in units in the last
+// place of results that are normal numbers: exp 1, log 1, tanh 3, sigmoid 2; erf, for f32 alone, 3. NaN stays NaN and
+// infinities give the limits. `y` may be `x`.
+template <typename T>
+struct MathTable {
+  using Fn = void (*)(const T* x, T* y, int64_t n);
+  Fn exp, log, tanh, sigmoid, relu;
+  Fn erf, gelu;  // null for f64
+  // y = exp(x - top) and its sum, in an order that depends on n alone. Null `y`: only the sum.
+  T (*exp_sum)(const T* x, T top, T* y, int64_t n);
+  T (*max)(const T* x, int64_t n);                          // n > 0; NaN if there is one
+  void (*subtract)(const T* x, T a, T b, T* y, int64_t n);  // y = x - a - b
+  void (*divide)(const T* x, T a, T* y, int64_t n);         // y = x / a
+};
+
+const MathTable<float>& math_f32(Isa isa);
+const MathTable<double>& math_f64(Isa isa);
+
+}  // namespace weft
