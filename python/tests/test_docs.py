@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import pathlib
 
 import numpy
 import pytest
@@ -16,6 +17,11 @@ def test_examples(name: str) -> None:
     module = importlib.import_module(name)
     result = doctest.testmod(module, extraglobs={"weft": weft, "numpy": numpy})
     assert result.failed == 0
+
+
+def test_the_readme() -> None:
+    readme = pathlib.Path(__file__).parents[1] / "README.md"
+    assert doctest.testfile(str(readme), module_relative=False).failed == 0
 
 
 def test_there_are_examples() -> None:

@@ -383,8 +383,12 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
     ) -> Any:
-        """Computes `fetches` for every row. One value gives one array, a list a list of them."""
-        data = dataset if isinstance(dataset, Dataset) else Dataset(dataset)
+        """Computes `fetches` for every row of a dataset, or of one array for one input. One value gives one array, a list
+        a list of them."""
+        if isinstance(dataset, Dataset):
+            data = dataset
+        else:
+            data = Dataset(_fed(feeds[0], dataset) if feeds and feeds[0] is not None else dataset)
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
         wanted = [fetches] if isinstance(fetches, Value) else list(fetches)
         made = _native.session_predict(
