@@ -1,0 +1,128 @@
+// Where along an axis something is, and sums up to there: ArgMax, ArgMin, TopK, CumSum.
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+Status infer_arg(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
+  Dims dims = c.dims(0);
+  if (dims[axis].is(0))
+    return invalid("axis ", axis, " of ", c.input(0).text(), " is empty, so nothing is largest on it");
+  if (c.attrs().b("keepdims"))
+    dims[axis] = Dim(1);
+  else
+    dims.erase(dims.begin() + axis);
+  c.set_dims(0, std::move(dims));
+  return {};
+}
+
+Status infer_top_k(InferContext& c) {
+  if (c.has_rank(1) && (c.rank(1) > 1 || (c.rank(1) == 1 && c.dims(1)[0].known() && !c.dims(1)[0].is(1)))) {
+    return invalid("K must be one number but is ", c.input(1).text());
+  }
+  c.set_dtype(1, DType::kI64);
+  if (!c.has_rank(0)) return {};
+  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
+  Dims dims = c.dims(0);
+  auto k = c.numbers(1);
+  if (k && k->size() == 1) {
+    int64_t wanted = (*k)[0];
+    if (wanted < 0) return invalid("K is ", wanted, " but must not be negative");
+    if (dims[axis].known() && wanted > dims[axis].value()) {
+      return invalid("K is ", wanted, " but axis ", axis, " of ", c.input(0).text(), " has fewer elements");
+    }
+    dims[axis] = Dim(wanted);
+  } else {
+    const Dims* ints = c.ints(1);
+    dims[axis] = ints != nullptr && ints->size() == 1 ? (*ints)[0] : c.fresh();
+  }
+  c.set_dims(0, dims);
+  c.set_dims(1, std::move(dims));
+  return {};
+}
+
+// Each element of the output goes back to where it came from.
+Status grad_top_k(GradContext& c) {
+  Expr x = c.input(0), indices = c.output(1);
+  if (!x.has_rank()) return unimplemented("the gradient of TopK needs the rank of its input");
+  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), x.rank()));
+  ExprScope& s = c.scope();
+  Expr count = make(s, "Size", {x});
+  Expr positions = reshape(make(s, "Range", {constant_int(s, 0), count, constant_int(s, 1)}), shape_of(x));
+  Expr first = make(s, "Slice", {positions, constant_ints(s, {0}), constant_ints(s, {1}), constant_ints(s, {axis})});
+  Expr step = make(s, "ReduceProd", {make(s, "Shape", {x}, {{"start", axis + 1}})}, {{"keepdims", int64_t{0}}});
+  c.set_grad(0, make(s, "weft.ScatterAt", {c.grad(0), first + indices * step, x}));
+  return {};
+}
+
+Status infer_cum_sum(InferContext& c) {
+  if (c.has_rank(1) && c.rank(1) > 1) return invalid("axis must be one number but is ", c.input(1).text());
+  auto axis = c.numbers(1);
+  if (axis && axis->size() == 1 && c.has_rank(0)) WEFT_CHECK(InferContext::axis((*axis)[0], c.rank(0)).status());
+  c.output(0) = c.input(0);
+  return {};
+}
+
+Status grad_cum_sum(GradContext& c) {
+  Attrs attrs = c.attrs();
+  attrs.set("reverse", int64_t{!c.attrs().b("reverse")});
+  c.set_grad(0, make(c.scope(), "CumSum", {c.grad(0), c.input(1)}, attrs));
+  return {};
+}
+
+}  // namespace
+
+void define_op_arg(OpRegistry& ops) {
+  for (const char* name : {"ArgMax", "ArgMin"}) {
+    bool max = std::string_view(name) == "ArgMax";
+    ops.add(name)
+        .group("reduction")
+        .since(13)
+        .doc(max ? "The index of the largest element along the axis; NaN counts as largest."
+                 : "The index of the smallest element along the axis; NaN counts as smallest.")
+        .types("T", kNumberTypes)
+        .attr("axis", int64_t{0}, "The axis; negative counts from the end.")
+        .attr("keepdims", int64_t{1}, "1: the axis stays, with the size 1.")
+        .attr("select_last_index", int64_t{0}, "1: the last of equal elements instead of the first.")
+        .input("data", "T", "At least one dimension.")
+        .output("reduced", "i64", "The indices.")
+        .infer(infer_arg)
+        .no_gradient("an index does not change gradually");
+  }
+  ops.add("TopK")
+      .group("sorting")
+      .since(11)
+      .doc(
+          "The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the "
+          "lower "
+          "index comes first; NaN counts as largest.")
+      .types("T", kNumberTypes)
+      .types("K", set_of(DType::kI64))
+      .attr("axis", int64_t{-1}, "The axis; negative counts from the end.")
+      .attr("largest", int64_t{1}, "0: the smallest.")
+      .attr("sorted", int64_t{1}, "The result is sorted in either case.")
+      .input("X", "T", "At least one dimension.")
+      .input("K", "K", "i64[1].")
+      .shapes_outputs()
+      .output("Values", "T", "The shape of X with K along the axis.")
+      .output("Indices", "i64", "The shape of Values.")
+      .infer(infer_top_k)
+      .grad(grad_top_k);
+  ops.add("CumSum")
+      .group("reduction")
+      .since(14)
+      .doc("Sums of all elements up to each along an axis. Integers wrap around.")
+      .types("T", kFloatTypes | set_of(DType::kI32, DType::kI64, DType::kU32, DType::kU64))
+      .types("T2", kIndexTypes)
+      .attr("exclusive", int64_t{0}, "1: without the element itself.")
+      .attr("reverse", int64_t{0}, "1: from the end on.")
+      .input("x", "T", "At least one dimension.")
+      .input("axis", "T2", "A number; negative counts from the end.")
+      .output("y", "T", "The shape of x.")
+      .infer(infer_cum_sum)
+      .grad(grad_cum_sum);
+}
+
+}  // namespace weft
