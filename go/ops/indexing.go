@@ -30,6 +30,51 @@ func Gather(data weft.Value, indices weft.Value, options ...GatherOptions) weft.
 	return add(nil, "Gather", []weft.Value{data, indices}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
 }
 
+// NonZero adds the operator NonZero. The indices of all elements that are not 0, in row-major order; NaN is not 0.
+//
+//   - x (T): Any shape; a scalar counts as one element of no axis.
+//
+// Gives:
+//
+//   - Y (i64): [rank, count]: one column for each.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+//
+// No gradient: an index does not change gradually
+func NonZero(x weft.Value) weft.Value {
+	return add(nil, "NonZero", []weft.Value{x}, nil, 1, nil)[0]
+}
+
+// OneHotOptions are the optional inputs and attributes of OneHot.
+type OneHotOptions struct {
+	// Where the new axis comes; negative counts from the end. nil: -1.
+	Axis *int64
+}
+
+// OneHot adds the operator OneHot. `values[1]` where the index along the new axis is the one that `indices` names,
+// `values[0]` elsewhere. Negative indices count from the end; those outside name nothing.
+//
+//   - indices (T1): Any shape.
+//   - depth (T2): The size of the new axis.
+//   - values (T3): [2]: off and on.
+//
+// Gives:
+//
+//   - output (T3): The shape of indices with the new axis.
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+//   - T2: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+//   - T3: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
+//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+func OneHot(indices weft.Value, depth weft.Value, values weft.Value, options ...OneHotOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "OneHot", []weft.Value{indices, depth, values}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+}
+
 // GatherAt adds the operator weft.GatherAt. The elements of `data`, as a flat tensor, at `indices`.
 //
 //   - data (T): Any shape.

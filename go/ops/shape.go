@@ -88,6 +88,39 @@ func Flatten(input weft.Value, options ...FlattenOptions) weft.Value {
 	return add(nil, "Flatten", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
 }
 
+// PadOptions are the optional inputs and attributes of Pad.
+type PadOptions struct {
+	// A scalar; 0, "" or false if not given.
+	ConstantValue weft.Value
+	// The axes that `pads` speaks of; all if not given.
+	Axes weft.Value
+	// "constant", "reflect", "edge" or "wrap". "": constant.
+	Mode string
+}
+
+// Pad adds the operator Pad. The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge,
+// which is not repeated; "edge": the edge again and again; "wrap": from the other end. Negative pads take elements
+// off.
+//
+//   - data (T): Any shape.
+//   - pads (i64): How many before each axis, then how many after each.
+//   - options.ConstantValue (T): A scalar; 0, "" or false if not given.
+//   - options.Axes (I): The axes that `pads` speaks of; all if not given.
+//
+// Gives:
+//
+//   - output (T): The sizes of data with the pads added.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
+//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+//   - I: i32, i64
+func Pad(data weft.Value, pads weft.Value, options ...PadOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Pad", trim([]weft.Value{data, pads, o.ConstantValue, o.Axes}), weft.Attrs{"mode": given(o.Mode)}, 1, problem)[0]
+}
+
 // Range adds the operator Range. The numbers from `start` on, `delta` apart, before `limit`.
 //
 //   - start (T): Scalar: the first number.

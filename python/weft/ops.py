@@ -12,6 +12,8 @@ __all__ = [
     "abs",
     "add",
     "and_",
+    "arg_max",
+    "arg_min",
     "average_pool",
     "batch_normalization",
     "cast",
@@ -21,6 +23,7 @@ __all__ = [
     "constant_of_shape",
     "conv",
     "cos",
+    "cum_sum",
     "div",
     "dropout",
     "elu",
@@ -53,8 +56,11 @@ __all__ = [
     "mul",
     "neg",
     "negative_log_likelihood_loss",
+    "non_zero",
     "not_",
+    "one_hot",
     "or_",
+    "pad",
     "pow",
     "range",
     "reciprocal",
@@ -87,6 +93,7 @@ __all__ = [
     "sum",
     "tanh",
     "tile",
+    "top_k",
     "transpose",
     "unsqueeze",
     "where",
@@ -179,6 +186,58 @@ def and_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         [[False, False, False], [False, True, True]]
     """
     return add_node(None, "And", [a, b], {}, 1, name)
+
+
+def arg_max(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str | None = None) -> Value:
+    """The index of the largest element along the axis; NaN counts as largest.
+
+    Inputs:
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        axis (0): The axis; negative counts from the end.
+        keepdims (1): 1: the axis stays, with the size 1.
+        select_last_index (0): 1: the last of equal elements instead of the first.
+
+    Returns:
+        reduced: The indices. [i64]
+
+    Has no gradient: an index does not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], "i64")
+        >>> y = weft.ops.arg_max(data, axis=1, select_last_index=1)
+        >>> weft.Session(graph).run(y).tolist()
+        [[2], [1]]
+    """
+    return add_node(None, "ArgMax", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
+
+
+def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str | None = None) -> Value:
+    """The index of the smallest element along the axis; NaN counts as smallest.
+
+    Inputs:
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        axis (0): The axis; negative counts from the end.
+        keepdims (1): 1: the axis stays, with the size 1.
+        select_last_index (0): 1: the last of equal elements instead of the first.
+
+    Returns:
+        reduced: The indices. [i64]
+
+    Has no gradient: an index does not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], "i64")
+        >>> y = weft.ops.arg_min(data, axis=1)
+        >>> weft.Session(graph).run(y).tolist()
+        [[0], [2]]
+    """
+    return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
 
 
 def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
@@ -399,6 +458,31 @@ def cos(x: ValueLike, *, name: str | None = None) -> Value:
         Y: The shape of X. [f32, f16, f64, bf16]
     """
     return add_node(None, "Cos", [x], {}, 1, name)
+
+
+def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: int = 0, reverse: int = 0, name: str | None = None) -> Value:
+    """Sums of all elements up to each along an axis. Integers wrap around.
+
+    Inputs:
+        x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
+        axis: A number; negative counts from the end. [i32, i64]
+
+    Attributes:
+        exclusive (0): 1: without the element itself.
+        reverse (0): 1: from the end on.
+
+    Returns:
+        y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[0.63, 0.4, 0.96], [-1.33, 0.61, 0.6]], "f64")
+        >>> axis = graph.constant([-2], "i32")
+        >>> y = weft.ops.cum_sum(x, axis)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[0.63, 0.4, 0.96], [-0.7, 1.01, 1.56]]
+    """
+    return add_node(None, "CumSum", [x, axis], {"exclusive": exclusive, "reverse": reverse}, 1, name)
 
 
 def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
@@ -1069,6 +1153,28 @@ def negative_log_likelihood_loss(input: ValueLike, target: ValueLike, weight: Va
     return add_node(None, "NegativeLogLikelihoodLoss", [input, target, weight], {"reduction": reduction, "ignore_index": ignore_index}, 1, name)
 
 
+def non_zero(x: ValueLike, *, name: str | None = None) -> Value:
+    """The indices of all elements that are not 0, in row-major order; NaN is not 0.
+
+    Inputs:
+        x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16,
+        f64, u32, u64, bf16]
+
+    Returns:
+        Y: [rank, count]: one column for each. [i64]
+
+    Has no gradient: an index does not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([0, 5, 0, 7], "i64")
+        >>> y = weft.ops.non_zero(x)
+        >>> weft.Session(graph).run(y).tolist()
+        [[1, 3]]
+    """
+    return add_node(None, "NonZero", [x], {}, 1, name)
+
+
 def not_(x: ValueLike, *, name: str | None = None) -> Value:
     """The opposite of each truth value.
 
@@ -1081,6 +1187,36 @@ def not_(x: ValueLike, *, name: str | None = None) -> Value:
     Has no gradient: its output is not a number.
     """
     return add_node(None, "Not", [x], {}, 1, name)
+
+
+def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: int = -1, name: str | None = None) -> Value:
+    """`values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere.
+    Negative indices count from the end; those outside name nothing.
+
+    Inputs:
+        indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        depth: The size of the new axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Attributes:
+        axis (-1): Where the new axis comes; negative counts from the end.
+
+    Returns:
+        output: The shape of indices with the new axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+        f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2,
+        i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> indices = graph.constant([0, 2, -1, 5], "i64")
+        >>> depth = graph.constant([3], "i64")
+        >>> values = graph.constant([2.5, -1.0], "f64")
+        >>> y = weft.ops.one_hot(indices, depth, values, axis=0)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[-1.0, 2.5, 2.5, 2.5], [2.5, 2.5, 2.5, 2.5], [2.5, -1.0, -1.0, 2.5]]
+    """
+    return add_node(None, "OneHot", [indices, depth, values], {"axis": axis}, 1, name)
 
 
 def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
@@ -1104,6 +1240,39 @@ def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         True
     """
     return add_node(None, "Or", [a, b], {}, 1, name)
+
+
+def pad(data: ValueLike, pads: ValueLike, constant_value: ValueLike | None = None, axes: ValueLike | None = None, *, mode: str = 'constant', name: str | None = None) -> Value:
+    """The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not
+    repeated; "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
+
+    Inputs:
+        data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        pads: How many before each axis, then how many after each. [i64]
+        constant_value (optional): A scalar; 0, "" or false if not given. [f32, u8, i8, u16, i16, i32, i64,
+        string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
+        f4e2m1, f8e8m0, u2, i2]
+        axes (optional): The axes that `pads` speaks of; all if not given. [i32, i64]
+
+    Attributes:
+        mode ('constant'): "constant", "reflect", "edge" or "wrap".
+
+    Returns:
+        output: The sizes of data with the pads added. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+        f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2,
+        i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[-0.73, 0.39, 0.31], [-0.09, -0.22, -1.28]], "f64")
+        >>> pads = graph.constant([0, 1, 1, 1], "i64")
+        >>> constant_value = graph.constant(2.5, "f64")
+        >>> y = weft.ops.pad(data, pads, constant_value)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [[2.5, -0.73, 0.39, 0.31, 2.5], [2.5, -0.09, -0.22, -1.28, 2.5], [2.5, 2.5, 2.5, 2.5, 2.5]]
+    """
+    return add_node(None, "Pad", [data, pads, constant_value, axes], {"mode": mode}, 1, name)
 
 
 def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
@@ -1764,6 +1933,37 @@ def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Va
         [0, 1, 2, 0, 1, 2]
     """
     return add_node(None, "Tile", [input, repeats], {}, 1, name)
+
+
+def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: int = 1, sorted: int = 1, name: str | None = None) -> tuple[Value, Value]:
+    """The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the
+    lower index comes first; NaN counts as largest.
+
+    Inputs:
+        x: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        k: i64[1]. [i64]
+
+    Attributes:
+        axis (-1): The axis; negative counts from the end.
+        largest (1): 0: the smallest.
+        sorted (1): The result is sorted in either case.
+
+    Returns:
+        Values: The shape of X with K along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
+        bf16]
+        Indices: The shape of Values. [i64]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([5, 1, 5, 3, 1], "i64")
+        >>> k = graph.constant([3], "i64")
+        >>> y0, y1 = weft.ops.top_k(x, k, largest=0)
+        >>> weft.Session(graph).run(y0).tolist()
+        [1, 1, 3]
+        >>> weft.Session(graph).run(y1).tolist()
+        [1, 4, 3]
+    """
+    return add_node(None, "TopK", [x, k], {"axis": axis, "largest": largest, "sorted": sorted}, 2, name)
 
 
 def transpose(data: ValueLike, *, perm: Sequence[int] | None = None, name: str | None = None) -> Value:

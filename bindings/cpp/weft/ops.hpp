@@ -31,6 +31,48 @@ inline Value and_(const Value& a, const Value& b, const char* name = nullptr, co
   return add_node("And", {a, b}, set, 1, name, origin)[0];
 }
 
+// The attributes of ArgMax.
+struct ArgMaxAttrs {
+  // The axis; negative counts from the end.
+  int64_t axis = 0;
+  // 1: the axis stays, with the size 1.
+  int64_t keepdims = 1;
+  // 1: the last of equal elements instead of the first.
+  int64_t select_last_index = 0;
+};
+
+// The index of the largest element along the axis; NaN counts as largest.
+// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+// Gives reduced: The indices. [i64]
+inline Value arg_max(const Value& data, const ArgMaxAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("keepdims", attrs.keepdims);
+  set.set("select_last_index", attrs.select_last_index);
+  return add_node("ArgMax", {data}, set, 1, name, origin)[0];
+}
+
+// The attributes of ArgMin.
+struct ArgMinAttrs {
+  // The axis; negative counts from the end.
+  int64_t axis = 0;
+  // 1: the axis stays, with the size 1.
+  int64_t keepdims = 1;
+  // 1: the last of equal elements instead of the first.
+  int64_t select_last_index = 0;
+};
+
+// The index of the smallest element along the axis; NaN counts as smallest.
+// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+// Gives reduced: The indices. [i64]
+inline Value arg_min(const Value& data, const ArgMinAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("keepdims", attrs.keepdims);
+  set.set("select_last_index", attrs.select_last_index);
+  return add_node("ArgMin", {data}, set, 1, name, origin)[0];
+}
+
 // The attributes of AveragePool.
 struct AveragePoolAttrs {
   // Size of the window along each spatial axis. Required.
@@ -209,6 +251,25 @@ inline Value conv(const Value& x, const Value& w, const Value& b = Value(), cons
 inline Value cos(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Cos", {x}, set, 1, name, origin)[0];
+}
+
+// The attributes of CumSum.
+struct CumSumAttrs {
+  // 1: without the element itself.
+  int64_t exclusive = 0;
+  // 1: from the end on.
+  int64_t reverse = 0;
+};
+
+// Sums of all elements up to each along an axis. Integers wrap around.
+// x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
+// axis: A number; negative counts from the end. [i32, i64]
+// Gives y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("exclusive", attrs.exclusive);
+  set.set("reverse", attrs.reverse);
+  return add_node("CumSum", {x, axis}, set, 1, name, origin)[0];
 }
 
 // `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the smallest
@@ -630,12 +691,41 @@ inline Value negative_log_likelihood_loss(const Value& input, const Value& targe
   return add_node("NegativeLogLikelihoodLoss", {input, target, weight}, set, 1, name, origin)[0];
 }
 
+// The indices of all elements that are not 0, in row-major order; NaN is not 0.
+// x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32,
+// u64, bf16]
+// Gives Y: [rank, count]: one column for each. [i64]
+inline Value non_zero(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("NonZero", {x}, set, 1, name, origin)[0];
+}
+
 // The opposite of each truth value.
 // x: Any shape. [bool]
 // Gives Y: The shape of X. [bool]
 inline Value not_(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Not", {x}, set, 1, name, origin)[0];
+}
+
+// The attributes of OneHot.
+struct OneHotAttrs {
+  // Where the new axis comes; negative counts from the end.
+  int64_t axis = -1;
+};
+
+// `values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere. Negative
+// indices count from the end; those outside name nothing.
+// indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+// depth: The size of the new axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+// values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+// Gives output: The shape of indices with the new axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value one_hot(const Value& indices, const Value& depth, const Value& values, const OneHotAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  return add_node("OneHot", {indices, depth, values}, set, 1, name, origin)[0];
 }
 
 // Whether A or B or both are true, elementwise.
@@ -645,6 +735,28 @@ inline Value not_(const Value& x, const char* name = nullptr, const Origin& orig
 inline Value or_(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Or", {a, b}, set, 1, name, origin)[0];
+}
+
+// The attributes of Pad.
+struct PadAttrs {
+  // "constant", "reflect", "edge" or "wrap".
+  std::string mode = "constant";
+};
+
+// The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not repeated;
+// "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
+// data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
+// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+// pads: How many before each axis, then how many after each. [i64]
+// constant_value: A scalar; 0, "" or false if not given. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, optional]
+// axes: The axes that `pads` speaks of; all if not given. [i32, i64, optional]
+// Gives output: The sizes of data with the pads added. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value pad(const Value& data, const Value& pads, const Value& constant_value = Value(), const Value& axes = Value(), const PadAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("mode", attrs.mode);
+  return add_node("Pad", {data, pads, constant_value, axes}, set, 1, name, origin)[0];
 }
 
 // `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact and wrap around; a
@@ -1087,6 +1199,30 @@ inline Value tanh(const Value& x, const char* name = nullptr, const Origin& orig
 inline Value tile(const Value& input, const Value& repeats, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Tile", {input, repeats}, set, 1, name, origin)[0];
+}
+
+// The attributes of TopK.
+struct TopKAttrs {
+  // The axis; negative counts from the end.
+  int64_t axis = -1;
+  // 0: the smallest.
+  int64_t largest = 1;
+  // The result is sorted in either case.
+  int64_t sorted = 1;
+};
+
+// The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the lower
+// index comes first; NaN counts as largest.
+// x: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+// k: i64[1]. [i64]
+// Gives Values: The shape of X with K along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+// Gives Indices: The shape of Values. [i64]
+inline std::vector<Value> top_k(const Value& x, const Value& k, const TopKAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("largest", attrs.largest);
+  set.set("sorted", attrs.sorted);
+  return add_node("TopK", {x, k}, set, 2, name, origin);
 }
 
 // The attributes of Transpose.

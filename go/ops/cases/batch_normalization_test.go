@@ -144,4 +144,20 @@ func TestBatchNormalization(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "channel axis",
 	})
+	run(t, testCase{name: "no_images",
+		inputs: []literal{
+			{kind: "f32[0,2,3]", words: ""},
+			{kind: "f32[2]", words: "1.0 1.0"},
+			{kind: "f32[2]", words: "1.0 1.0"},
+			{kind: "f32[2]", words: "1.0 1.0"},
+			{kind: "f32[2]", words: "1.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.BatchNormalization(x[0], x[1], x[2], x[3], x[4])}
+		},
+		want: []literal{
+			{kind: "f32[0,2,3]", words: ""},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

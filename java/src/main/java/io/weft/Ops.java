@@ -114,6 +114,158 @@ public final class Ops {
   }
 
   /**
+   * What can be set at ArgMax.
+   */
+  public static final class ArgMaxOptions extends NodeOptions {
+    private ArgMaxOptions() {}
+
+    /**
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ArgMaxOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ArgMaxOptions keepdims(long value) {
+      attrs.set("keepdims", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ArgMaxOptions selectLastIndex(long value) {
+      attrs.set("select_last_index", value);
+      return this;
+    }
+
+    @Override
+    public ArgMaxOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The index of the largest element along the axis; NaN counts as largest.
+   *
+   * <p>Operator ArgMax. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16. Not differentiable:
+   * an index does not change gradually.
+   *
+   * @param data at least one dimension.
+   * @return the indices.
+   */
+  public Value argMax(Value data) {
+    return argMax(data, options -> {});
+  }
+
+  /**
+   * The index of the largest element along the axis; NaN counts as largest.
+   *
+   * <p>Operator ArgMax. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16. Not differentiable:
+   * an index does not change gradually.
+   *
+   * @param data at least one dimension.
+   * @param options sets the rest
+   * @return the indices.
+   */
+  public Value argMax(Value data, Consumer<ArgMaxOptions> options) {
+    ArgMaxOptions settings = new ArgMaxOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    return add("ArgMax", Arrays.<Value>asList(data), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ArgMin.
+   */
+  public static final class ArgMinOptions extends NodeOptions {
+    private ArgMinOptions() {}
+
+    /**
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ArgMinOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ArgMinOptions keepdims(long value) {
+      attrs.set("keepdims", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ArgMinOptions selectLastIndex(long value) {
+      attrs.set("select_last_index", value);
+      return this;
+    }
+
+    @Override
+    public ArgMinOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The index of the smallest element along the axis; NaN counts as smallest.
+   *
+   * <p>Operator ArgMin. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16. Not differentiable:
+   * an index does not change gradually.
+   *
+   * @param data at least one dimension.
+   * @return the indices.
+   */
+  public Value argMin(Value data) {
+    return argMin(data, options -> {});
+  }
+
+  /**
+   * The index of the smallest element along the axis; NaN counts as smallest.
+   *
+   * <p>Operator ArgMin. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16. Not differentiable:
+   * an index does not change gradually.
+   *
+   * @param data at least one dimension.
+   * @param options sets the rest
+   * @return the indices.
+   */
+  public Value argMin(Value data, Consumer<ArgMinOptions> options) {
+    ArgMinOptions settings = new ArgMinOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    return add("ArgMin", Arrays.<Value>asList(data), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at AveragePool.
    */
   public static final class AveragePoolOptions extends NodeOptions {
@@ -804,6 +956,72 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("Cos", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at CumSum.
+   */
+  public static final class CumSumOptions extends NodeOptions {
+    private CumSumOptions() {}
+
+    /**
+     * Sets an attribute. 1: without the element itself. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public CumSumOptions exclusive(long value) {
+      attrs.set("exclusive", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: from the end on. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public CumSumOptions reverse(long value) {
+      attrs.set("reverse", value);
+      return this;
+    }
+
+    @Override
+    public CumSumOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Sums of all elements up to each along an axis. Integers wrap around.
+   *
+   * <p>Operator CumSum. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16, T2: i32, i64.
+   *
+   * @param x at least one dimension.
+   * @param axis A number; negative counts from the end.
+   * @return the shape of x.
+   */
+  public Value cumSum(Value x, Value axis) {
+    return cumSum(x, axis, options -> {});
+  }
+
+  /**
+   * Sums of all elements up to each along an axis. Integers wrap around.
+   *
+   * <p>Operator CumSum. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16, T2: i32, i64.
+   *
+   * @param x at least one dimension.
+   * @param axis A number; negative counts from the end.
+   * @param options sets the rest
+   * @return the shape of x.
+   */
+  public Value cumSum(Value x, Value axis, Consumer<CumSumOptions> options) {
+    CumSumOptions settings = new CumSumOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(axis, "axis");
+    return add("CumSum", Arrays.<Value>asList(x, axis), settings, 1).get(0);
   }
 
   /**
@@ -2399,6 +2617,36 @@ public final class Ops {
   }
 
   /**
+   * The indices of all elements that are not 0, in row-major order; NaN is not 0.
+   *
+   * <p>Operator NonZero. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16. Not
+   * differentiable: an index does not change gradually.
+   *
+   * @param x any shape; a scalar counts as one element of no axis.
+   * @return [rank, count]: one column for each.
+   */
+  public Value nonZero(Value x) {
+    return nonZero(x, options -> {});
+  }
+
+  /**
+   * The indices of all elements that are not 0, in row-major order; NaN is not 0.
+   *
+   * <p>Operator NonZero. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16. Not
+   * differentiable: an index does not change gradually.
+   *
+   * @param x any shape; a scalar counts as one element of no axis.
+   * @param options sets the rest
+   * @return [rank, count]: one column for each.
+   */
+  public Value nonZero(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("NonZero", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * The opposite of each truth value.
    *
    * <p>Operator Not. Not differentiable: its output is not a number.
@@ -2424,6 +2672,70 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("Not", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at OneHot.
+   */
+  public static final class OneHotOptions extends NodeOptions {
+    private OneHotOptions() {}
+
+    /**
+     * Sets an attribute. Where the new axis comes; negative counts from the end. Default: -1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public OneHotOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public OneHotOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code values[1]} where the index along the new axis is the one that {@code indices} names, {@code values[0]}
+   * elsewhere. Negative indices count from the end; those outside name nothing.
+   *
+   * <p>Operator OneHot. Element types: T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, T2: f32, u8, i8,
+   * u16, i16, i32, i64, f16, f64, u32, u64, bf16, T3: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param indices any shape.
+   * @param depth the size of the new axis.
+   * @param values [2]: off and on.
+   * @return the shape of indices with the new axis.
+   */
+  public Value oneHot(Value indices, Value depth, Value values) {
+    return oneHot(indices, depth, values, options -> {});
+  }
+
+  /**
+   * {@code values[1]} where the index along the new axis is the one that {@code indices} names, {@code values[0]}
+   * elsewhere. Negative indices count from the end; those outside name nothing.
+   *
+   * <p>Operator OneHot. Element types: T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, T2: f32, u8, i8,
+   * u16, i16, i32, i64, f16, f64, u32, u64, bf16, T3: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param indices any shape.
+   * @param depth the size of the new axis.
+   * @param values [2]: off and on.
+   * @param options sets the rest
+   * @return the shape of indices with the new axis.
+   */
+  public Value oneHot(Value indices, Value depth, Value values, Consumer<OneHotOptions> options) {
+    OneHotOptions settings = new OneHotOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(indices, "indices");
+    Check.notNull(depth, "depth");
+    Check.notNull(values, "values");
+    return add("OneHot", Arrays.<Value>asList(indices, depth, values), settings, 1).get(0);
   }
 
   /**
@@ -2455,6 +2767,91 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("Or", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Pad.
+   */
+  public static final class PadOptions extends NodeOptions {
+    private Value constantValue;
+
+    private Value axes;
+
+    private PadOptions() {}
+
+    /**
+     * Gives an optional input. A scalar; 0, "" or false if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public PadOptions constantValue(Value value) {
+      constantValue = value;
+      return this;
+    }
+
+    /**
+     * Gives an optional input. The axes that {@code pads} speaks of; all if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public PadOptions axes(Value value) {
+      axes = value;
+      return this;
+    }
+
+    /**
+     * Sets an attribute. "constant", "reflect", "edge" or "wrap". Default: constant.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public PadOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    @Override
+    public PadOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not repeated;
+   * "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
+   *
+   * <p>Operator Pad. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, I: i32, i64.
+   *
+   * @param data any shape.
+   * @param pads how many before each axis, then how many after each.
+   * @return the sizes of data with the pads added.
+   */
+  public Value pad(Value data, Value pads) {
+    return pad(data, pads, options -> {});
+  }
+
+  /**
+   * The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not repeated;
+   * "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
+   *
+   * <p>Operator Pad. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, I: i32, i64.
+   *
+   * @param data any shape.
+   * @param pads how many before each axis, then how many after each.
+   * @param options sets the rest
+   * @return the sizes of data with the pads added.
+   */
+  public Value pad(Value data, Value pads, Consumer<PadOptions> options) {
+    PadOptions settings = new PadOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    Check.notNull(pads, "pads");
+    return add("Pad", Arrays.<Value>asList(data, pads, settings.constantValue, settings.axes), settings, 1).get(0);
   }
 
   /**
@@ -4183,6 +4580,94 @@ public final class Ops {
     Check.notNull(input, "input");
     Check.notNull(repeats, "repeats");
     return add("Tile", Arrays.<Value>asList(input, repeats), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at TopK.
+   */
+  public static final class TopKOptions extends NodeOptions {
+    private TopKOptions() {}
+
+    /**
+     * Sets an attribute. The axis; negative counts from the end. Default: -1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public TopKOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 0: the smallest. Default: 1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public TopKOptions largest(long value) {
+      attrs.set("largest", value);
+      return this;
+    }
+
+    /**
+     * Sets an attribute. The result is sorted in either case. Default: 1.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public TopKOptions sorted(long value) {
+      attrs.set("sorted", value);
+      return this;
+    }
+
+    @Override
+    public TopKOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of TopK.
+   *
+   * @param values the shape of X with K along the axis.
+   * @param indices the shape of Values.
+   */
+  public record TopKOutputs(Value values, Value indices) {}
+
+  /**
+   * The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the lower index
+   * comes first; NaN counts as largest.
+   *
+   * <p>Operator TopK. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, K: i64.
+   *
+   * @param x at least one dimension.
+   * @param k i64[1].
+   * @return the outputs
+   */
+  public TopKOutputs topK(Value x, Value k) {
+    return topK(x, k, options -> {});
+  }
+
+  /**
+   * The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the lower index
+   * comes first; NaN counts as largest.
+   *
+   * <p>Operator TopK. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, K: i64.
+   *
+   * @param x at least one dimension.
+   * @param k i64[1].
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public TopKOutputs topK(Value x, Value k, Consumer<TopKOptions> options) {
+    TopKOptions settings = new TopKOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(k, "k");
+    List<Value> made = add("TopK", Arrays.<Value>asList(x, k), settings, 2);
+    return new TopKOutputs(made.get(0), made.get(1));
   }
 
   /**
