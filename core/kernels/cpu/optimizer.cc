@@ -4,6 +4,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
 #include "core/kernels/cpu/types_common.h"
+#include "core/simd/update.h"
 
 namespace weft {
 namespace {
@@ -53,12 +54,6 @@ struct AdamState {
   bool decoupled;
 };
 
-// What all elements share, computed in double precision.
-template <typename W>
-struct AdamFactors {
-  W rate, root, shrink, decay, new1, old1, new2, old2, epsilon;
-};
-
 // Interpolates the first moment from the nearer end, where rounding errors are smaller.
 template <bool near_old, typename T, typename W>
 void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const T* v, T* out, T* out_m, T* out_v,
@@ -75,32 +70,89 @@ void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const 
   }
 }
 
-template <typename T>
-void adam(const AdamState& s, const RunArgs& args) {
-  using W = Wide<T>;
+// Computed in double precision.
+template <typename T, typename W>
+bool adam_factors(const AdamState& s, const RunArgs& args, AdamFactors<W>* f) {
   const int64_t step = *args.input<int64_t>(5);
   if (step < 1) {
     *args.status = invalid("input 'step' is ", step, "; the first step is 1");
-    return;
+    return false;
   }
   const double learning_rate = static_cast<double>(static_cast<W>(*args.input<T>(4)));
   const double time = static_cast<double>(step);
+  f->rate = static_cast<W>(learning_rate / (1 - std::pow(s.beta1, time)));
+  f->root = static_cast<W>(std::sqrt(1 - std::pow(s.beta2, time)));
+  f->shrink = static_cast<W>(s.decoupled ? 1 - learning_rate * s.weight_decay : 1.0);
+  f->decay = static_cast<W>(s.decoupled ? 0.0 : s.weight_decay);
+  f->new1 = static_cast<W>(1 - s.beta1);
+  f->old1 = W(1) - f->new1;
+  f->new2 = static_cast<W>(1 - s.beta2);
+  f->old2 = static_cast<W>(s.beta2);
+  f->epsilon = static_cast<W>(s.epsilon);
+  return true;
+}
+
+bool near_old(const AdamState& s) { return 1 - s.beta1 < 0.5; }
+
+template <typename T>
+void adam(const AdamState& s, const RunArgs& args) {
+  using W = Wide<T>;
   AdamFactors<W> f;
-  f.rate = static_cast<W>(learning_rate / (1 - std::pow(s.beta1, time)));
-  f.root = static_cast<W>(std::sqrt(1 - std::pow(s.beta2, time)));
-  f.shrink = static_cast<W>(s.decoupled ? 1 - learning_rate * s.weight_decay : 1.0);
-  f.decay = static_cast<W>(s.decoupled ? 0.0 : s.weight_decay);
-  f.new1 = static_cast<W>(1 - s.beta1);
-  f.old1 = W(1) - f.new1;
-  f.new2 = static_cast<W>(1 - s.beta2);
-  f.old2 = static_cast<W>(s.beta2);
-  f.epsilon = static_cast<W>(s.epsilon);
-  auto run = 1 - s.beta1 < 0.5 ? &adam_run<true, T, W> : &adam_run<false, T, W>;
+  if (!adam_factors<T>(s, args, &f)) return;
+  auto run = near_old(s) ? &adam_run<true, T, W> : &adam_run<false, T, W>;
   parallel_for(*args.parallel, s.count, kElementwiseBlock, 3, [&](int64_t begin, int64_t end) {
     auto in = [&](int i) { return args.input<T>(i) + begin; };
     auto out = [&](int i) { return args.output<T>(i) + begin; };
     run(f, in(0), in(1), in(2), in(3), out(0), out(1), out(2), end - begin);
   });
+}
+
+// On vectors: the same bits.
+const UpdateTable<float>& table(float) { return update_f32(current_isa()); }
+const UpdateTable<double>& table(double) { return update_f64(current_isa()); }
+
+template <typename T>
+void sgd_vectors(const DescentState& s, const RunArgs& args) {
+  const T rate = *args.input<T>(2), decay = static_cast<T>(s.weight_decay);
+  parallel_for(*args.parallel, s.count, kElementwiseBlock, 0.2, [&](int64_t begin, int64_t end) {
+    table(T()).sgd(rate, decay, args.input<T>(0) + begin, args.input<T>(1) + begin, args.output<T>(0) + begin,
+                   end - begin);
+  });
+}
+
+template <typename T>
+void momentum_vectors(const DescentState& s, const RunArgs& args) {
+  const T rate = *args.input<T>(3), decay = static_cast<T>(s.weight_decay), mu = static_cast<T>(s.momentum);
+  parallel_for(*args.parallel, s.count, kElementwiseBlock, 0.3, [&](int64_t begin, int64_t end) {
+    table(T()).momentum(rate, decay, mu, s.nesterov, args.input<T>(0) + begin, args.input<T>(1) + begin,
+                        args.input<T>(2) + begin, args.output<T>(0) + begin, args.output<T>(1) + begin, end - begin);
+  });
+}
+
+template <typename T>
+void adam_vectors(const AdamState& s, const RunArgs& args) {
+  AdamFactors<T> f;
+  if (!adam_factors<T>(s, args, &f)) return;
+  parallel_for(*args.parallel, s.count, kElementwiseBlock, 0.6, [&](int64_t begin, int64_t end) {
+    auto in = [&](int i) { return args.input<T>(i) + begin; };
+    auto out = [&](int i) { return args.output<T>(i) + begin; };
+    table(T()).adam(f, near_old(s), in(0), in(1), in(2), in(3), out(0), out(1), out(2), end - begin);
+  });
+}
+
+bool accepts_vectors(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+
+template <void (*f32)(const DescentState&, const RunArgs&), void (*f64)(const DescentState&, const RunArgs&)>
+Status prepare_descent_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  const Attrs& a = c.attrs();
+  const bool moves = a.has("momentum");
+  DescentState state{c.count(0), moves ? a.f("momentum") : 0, a.f("weight_decay"), moves && a.b("nesterov")};
+  prepared->cost_ns = 0.3 * static_cast<double>(state.count);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<f32>(state);
+  else
+    prepared->use<f64>(state);
+  return {};
 }
 
 Status prepare_sgd(const KernelContext& c, PreparedKernel* prepared) {
@@ -122,10 +174,25 @@ Status prepare_momentum(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+AdamState adam_state(const KernelContext& c, bool decoupled) {
+  const Attrs& a = c.attrs();
+  return {c.count(0), a.f("beta1"), a.f("beta2"), a.f("epsilon"), a.f("weight_decay"), decoupled};
+}
+
+template <bool decoupled>
+Status prepare_adam_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  AdamState state = adam_state(c, decoupled);
+  prepared->cost_ns = 0.6 * static_cast<double>(state.count);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&adam_vectors<float>>(state);
+  else
+    prepared->use<&adam_vectors<double>>(state);
+  return {};
+}
+
 template <bool decoupled>
 Status prepare_adam(const KernelContext& c, PreparedKernel* prepared) {
-  const Attrs& a = c.attrs();
-  AdamState state{c.count(0), a.f("beta1"), a.f("beta2"), a.f("epsilon"), a.f("weight_decay"), decoupled};
+  AdamState state = adam_state(c, decoupled);
   prepared->cost_ns = 3.0 * static_cast<double>(state.count);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&adam<T>>(state); });
   return {};
@@ -134,9 +201,15 @@ Status prepare_adam(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_optimizer(KernelRegistry& kernels) {
+  kernels.add("weft.Sgd",
+              {"vectors", accepts_vectors, prepare_descent_vectors<&sgd_vectors<float>, &sgd_vectors<double>>});
   kernels.add("weft.Sgd", {"plain", nullptr, prepare_sgd});
+  kernels.add("weft.Momentum", {"vectors", accepts_vectors,
+                                prepare_descent_vectors<&momentum_vectors<float>, &momentum_vectors<double>>});
   kernels.add("weft.Momentum", {"plain", nullptr, prepare_momentum});
+  kernels.add("weft.Adam", {"vectors", accepts_vectors, prepare_adam_vectors<false>});
   kernels.add("weft.Adam", {"plain", nullptr, prepare_adam<false>});
+  kernels.add("weft.AdamW", {"vectors", accepts_vectors, prepare_adam_vectors<true>});
   kernels.add("weft.AdamW", {"plain", nullptr, prepare_adam<true>});
 }
 
