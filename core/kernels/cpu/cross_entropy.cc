@@ -4,6 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/types_common.h"
+#include "core/simd/math.h"
 
 namespace weft {
 namespace {
@@ -64,7 +65,17 @@ void max_and_sum(const State& s, const T* x, int64_t n, W* highest, double* sum)
   }
 }
 
-template <typename T, bool softmax>
+const MathTable<float>& math(float) { return math_f32(current_isa()); }
+const MathTable<double>& math(double) { return math_f64(current_isa()); }
+
+// The same of one label whose scores are neighbours, on vectors. Writes the exponentials to `y` unless it is null.
+template <typename T>
+void max_and_sum_vectors(const State& s, const T* x, T* y, T* highest, double* sum) {
+  *highest = math(T()).max(x, s.classes);
+  *sum = static_cast<double>(math(T()).exp_sum(x, *highest, y, s.classes));
+}
+
+template <typename T, bool softmax, bool vectors = false>
 void run_loss(const State& s, const RunArgs& args) {
   using W = Wide<T>;
   const T *scores = args.input<T>(0), *weights = s.has_weights ? args.input<T>(2) : nullptr;
@@ -79,7 +90,10 @@ void run_loss(const State& s, const RunArgs& args) {
     for_tiles(s, begin, end, [&](int64_t first, int64_t n, int64_t at) {
       const T* x = scores + at;
       if (softmax && s.classes > 0) {
-        max_and_sum<T, W>(s, x, n, highest, sum);
+        if constexpr (vectors)
+          max_and_sum_vectors<T>(s, x, nullptr, highest, sum);
+        else
+          max_and_sum<T, W>(s, x, n, highest, sum);
         for (int64_t j = 0; j < n; ++j) log_sum[j] = static_cast<W>(std::log(sum[j]));
         if (log_prob != nullptr) {
           for (int64_t k = 0; k < s.classes; ++k) {
@@ -124,7 +138,7 @@ void run_loss(const State& s, const RunArgs& args) {
   if (s.reduction == Reduction::kMean) loss[0] = static_cast<T>(static_cast<W>(total.loss / total.weight));
 }
 
-template <typename T>
+template <typename T, bool vectors = false>
 void run_gradient(const State& s, const RunArgs& args) {
   using W = Wide<T>;
   const T *scores = args.input<T>(0), *slopes = args.input<T>(2);
@@ -138,7 +152,10 @@ void run_gradient(const State& s, const RunArgs& args) {
     for_tiles(s, begin, end, [&](int64_t first, int64_t n, int64_t at) {
       if (s.classes == 0) return;
       const T* x = scores + at;
-      max_and_sum<T, W>(s, x, n, highest, sum);
+      if constexpr (vectors)
+        max_and_sum_vectors<T>(s, x, y + at, highest, sum);
+      else
+        max_and_sum<T, W>(s, x, n, highest, sum);
       for (int64_t j = 0; j < n; ++j) {
         const W slope = static_cast<W>(slopes[first + j]);
         const int64_t label = label_at(s, args.in[1], first + j);
@@ -150,7 +167,11 @@ void run_gradient(const State& s, const RunArgs& args) {
         const W share = static_cast<W>(1 / sum[j]);
         for (int64_t k = 0; k < s.classes; ++k) {
           const int64_t i = k * s.inner + j;
-          const W p = std::exp(static_cast<W>(x[i]) - highest[j]) * share;
+          W p;
+          if constexpr (vectors)
+            p = y[at + i] * share;
+          else
+            p = std::exp(static_cast<W>(x[i]) - highest[j]) * share;
           y[at + i] = static_cast<T>(slope == 0 ? W(0) : (p - W(k == label ? 1 : 0)) * slope);
         }
       }
@@ -176,8 +197,14 @@ State make_state(const KernelContext& c, PreparedKernel* prepared, double cost_n
   return state;
 }
 
-template <bool softmax>
-Status prepare_loss(const KernelContext& c, PreparedKernel* prepared) {
+bool accepts_vectors(const KernelContext& c) {
+  if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) return false;
+  int64_t inner = 1;
+  for (size_t i = 2; i < c.shape(0).size(); ++i) inner *= c.shape(0)[i];
+  return inner == 1 && c.shape(0)[1] > 0;
+}
+
+State loss_state(const KernelContext& c, PreparedKernel* prepared, bool softmax) {
   State state = make_state(c, prepared, softmax ? 8 : 1);
   const std::string& reduction = c.attrs().s("reduction");
   state.reduction = reduction == "none" ? Reduction::kNone : reduction == "sum" ? Reduction::kSum : Reduction::kMean;
@@ -185,7 +212,31 @@ Status prepare_loss(const KernelContext& c, PreparedKernel* prepared) {
   state.has_log_prob = softmax && c.has_output(1);
   state.has_ignored = c.attrs().has("ignore_index");
   state.ignored = c.attrs().i_or("ignore_index", 0);
+  return state;
+}
+
+template <bool softmax>
+Status prepare_loss(const KernelContext& c, PreparedKernel* prepared) {
+  State state = loss_state(c, prepared, softmax);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_loss<T, softmax>>(state); });
+  return {};
+}
+
+Status prepare_loss_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  State state = loss_state(c, prepared, true);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_loss<float, true, true>>(state);
+  else
+    prepared->use<&run_loss<double, true, true>>(state);
+  return {};
+}
+
+Status prepare_gradient_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  State state = make_state(c, prepared, 12);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_gradient<float, true>>(state);
+  else
+    prepared->use<&run_gradient<double, true>>(state);
   return {};
 }
 
@@ -199,7 +250,9 @@ Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_cross_entropy(KernelRegistry& kernels) {
   kernels.add("NegativeLogLikelihoodLoss", {"plain", nullptr, prepare_loss<false>});
+  kernels.add("SoftmaxCrossEntropyLoss", {"vectors", accepts_vectors, prepare_loss_vectors});
   kernels.add("SoftmaxCrossEntropyLoss", {"plain", nullptr, prepare_loss<true>});
+  kernels.add("weft.SoftmaxCrossEntropyGrad", {"vectors", accepts_vectors, prepare_gradient_vectors});
   kernels.add("weft.SoftmaxCrossEntropyGrad", {"plain", nullptr, prepare_gradient});
 }
 
