@@ -1,0 +1,134 @@
+// Kernels of ScatterND and GatherND.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft {
+namespace {
+
+enum class Join { kReplace, kAdd, kMul, kMax, kMin };
+
+struct State {
+  Shape data;
+  int64_t length;      // coordinates of a place
+  int64_t places;      // in a batch
+  int64_t batch_dims;  // leading axes in common
+  int64_t batches = 1, batch_elements = 1;
+  int64_t slice = 1;  // elements
+  int64_t element;
+  Join join = Join::kReplace;
+};
+
+// Where the slice at place i of batch b begins, or an error.
+bool place(const State& s, const int64_t* indices, int64_t b, int64_t i, const RunArgs& args, int64_t* at) {
+  const int64_t* coordinates = indices + (b * s.places + i) * s.length;
+  int64_t offset = 0;
+  for (int64_t k = 0; k < s.length; ++k) {
+    const int64_t size = s.data[static_cast<size_t>(s.batch_dims + k)];
+    const int64_t c = coordinates[k] < 0 ? coordinates[k] + size : coordinates[k];
+    if (c < 0 || c >= size) {
+      *args.status = out_of_range("index ", coordinates[k], " is outside axis ", s.batch_dims + k, " of size ", size);
+      return false;
+    }
+    offset = offset * size + c;
+  }
+  *at = b * s.batch_elements + offset * s.slice;
+  return true;
+}
+
+void gather(const State& s, const RunArgs& args) {
+  const char* data = args.input<char>(0);
+  char* out = args.output<char>(0);
+  const int64_t bytes = s.slice * s.element;
+  for (int64_t b = 0; b < s.batches; ++b) {
+    for (int64_t i = 0; i < s.places; ++i) {
+      int64_t at;
+      if (!place(s, args.input<int64_t>(1), b, i, args, &at)) return;
+      std::memcpy(out + (b * s.places + i) * bytes, data + at * s.element, static_cast<size_t>(bytes));
+    }
+  }
+}
+
+template <typename T>
+T joined(Join join, T a, T b) {
+  switch (join) {
+    case Join::kReplace: return b;
+    case Join::kAdd:
+      if constexpr (std::is_integral_v<T>) return wrap_add(a, b);
+      return static_cast<T>(static_cast<Wide<T>>(a) + static_cast<Wide<T>>(b));
+    case Join::kMul:
+      if constexpr (std::is_integral_v<T>) return wrap_mul(a, b);
+      return static_cast<T>(static_cast<Wide<T>>(a) * static_cast<Wide<T>>(b));
+    case Join::kMax:
+    case Join::kMin: break;
+  }
+  if constexpr (!std::is_integral_v<T>) {
+    if (std::isnan(static_cast<Wide<T>>(a)) || std::isnan(static_cast<Wide<T>>(b)))
+      return std::isnan(static_cast<Wide<T>>(a)) ? a : b;
+  }
+  bool larger = static_cast<Wide<T>>(a) > static_cast<Wide<T>>(b);
+  return larger == (join == Join::kMax) ? a : b;
+}
+
+template <typename T>
+void scatter(const State& s, const RunArgs& args) {
+  const T* updates = args.input<T>(2);
+  T* out = args.output<T>(0);
+  if (args.in[0] != args.out[0]) std::memcpy(out, args.in[0], static_cast<size_t>(s.batch_elements) * sizeof(T));
+  for (int64_t i = 0; i < s.places; ++i) {
+    int64_t at;
+    if (!place(s, args.input<int64_t>(1), 0, i, args, &at)) return;
+    for (int64_t k = 0; k < s.slice; ++k) out[at + k] = joined(s.join, out[at + k], updates[i * s.slice + k]);
+  }
+}
+
+State state_of(const KernelContext& c, int64_t batch_dims) {
+  State s{};
+  s.data = c.shape(0);
+  s.batch_dims = batch_dims;
+  s.length = c.shape(1).back();
+  s.element = dtype_size(c.dtype(0));
+  s.places = 1;
+  for (size_t i = 0; i + 1 < c.shape(1).size(); ++i) {
+    (static_cast<int64_t>(i) < batch_dims ? s.batches : s.places) *= c.shape(1)[i];
+  }
+  for (size_t i = 0; i < s.data.size(); ++i) {
+    if (static_cast<int64_t>(i) >= batch_dims) s.batch_elements *= s.data[i];
+    if (static_cast<int64_t>(i) >= batch_dims + s.length) s.slice *= s.data[i];
+  }
+  return s;
+}
+
+Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->use<&gather>(state_of(c, c.attrs().i("batch_dims")));
+  return {};
+}
+
+Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
+  State s = state_of(c, 0);
+  const std::string& join = c.attrs().s("reduction");
+  if (join == "add") s.join = Join::kAdd;
+  if (join == "mul") s.join = Join::kMul;
+  if (join == "max") s.join = Join::kMax;
+  if (join == "min") s.join = Join::kMin;
+  if (c.dtype(0) == DType::kBool) {
+    if (s.join != Join::kReplace) return unimplemented("ScatterND joins numbers, not truth values");
+    prepared->use<&scatter<uint8_t>>(s);
+    return {};
+  }
+  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scatter<T>>(s); });
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_scatter_nd(KernelRegistry& kernels) {
+  kernels.add("GatherND", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_gather});
+  kernels.add("ScatterND", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_scatter});
+}
+
+}  // namespace weft
