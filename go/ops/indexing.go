@@ -30,6 +30,30 @@ func Gather(data weft.Value, indices weft.Value, options ...GatherOptions) weft.
 	return add(nil, "Gather", []weft.Value{data, indices}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
 }
 
+// GatherNDOptions are the optional inputs and attributes of GatherND.
+type GatherNDOptions struct {
+	// How many leading axes data and indices have in common.
+	BatchDims int64
+}
+
+// GatherND adds the operator GatherND. The slices of `data` at the places that `indices` names. Negative coordinates
+// count from the end; one outside is OUT_OF_RANGE.
+//
+//   - data (T): At least one dimension.
+//   - indices (i64): [..., k]: a place of k coordinates each.
+//
+// Gives:
+//
+//   - output (T): The shape of indices without its last axis, then that of a slice of data.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+func GatherND(data weft.Value, indices weft.Value, options ...GatherNDOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GatherND", []weft.Value{data, indices}, weft.Attrs{"batch_dims": o.BatchDims}, 1, problem)[0]
+}
+
 // NonZero adds the operator NonZero. The indices of all elements that are not 0, in row-major order; NaN is not 0.
 //
 //   - x (T): Any shape; a scalar counts as one element of no axis.
@@ -73,6 +97,32 @@ type OneHotOptions struct {
 func OneHot(indices weft.Value, depth weft.Value, values weft.Value, options ...OneHotOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "OneHot", []weft.Value{indices, depth, values}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+}
+
+// ScatterNDOptions are the optional inputs and attributes of ScatterND.
+type ScatterNDOptions struct {
+	// "none": replaces; "add", "mul", "max", "min": joins. "": none.
+	Reduction string
+}
+
+// ScatterND adds the operator ScatterND. A copy of `data` with the slices at the places that `indices` names replaced
+// by those of `updates`, or joined with them, in order. Negative coordinates count from the end; one outside is
+// OUT_OF_RANGE.
+//
+//   - data (T): At least one dimension.
+//   - indices (i64): [..., k]: a place of k coordinates each.
+//   - updates (T): The shape of indices without its last axis, then that of a slice of data.
+//
+// Gives:
+//
+//   - output (T): The shape of data.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+func ScatterND(data weft.Value, indices weft.Value, updates weft.Value, options ...ScatterNDOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ScatterND", []weft.Value{data, indices, updates}, weft.Attrs{"reduction": given(o.Reduction)}, 1, problem)[0]
 }
 
 // GatherAt adds the operator weft.GatherAt. The elements of `data`, as a flat tensor, at `indices`.

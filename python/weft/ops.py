@@ -34,6 +34,7 @@ __all__ = [
     "flatten",
     "floor",
     "gather",
+    "gather_nd",
     "gelu",
     "gemm",
     "global_average_pool",
@@ -77,6 +78,9 @@ __all__ = [
     "relu",
     "reshape",
     "round",
+    "scatter_nd",
+    "sequence_at",
+    "sequence_construct",
     "shape",
     "sigmoid",
     "sign",
@@ -693,6 +697,32 @@ def gather(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | No
         [[[-0.61, 1.66], [-0.44, -0.4]], [[0.46, 1.52], [0.46, 1.52]]]
     """
     return add_node(None, "Gather", [data, indices], {"axis": axis}, 1, name)
+
+
+def gather_nd(data: ValueLike, indices: ValueLike, *, batch_dims: int = 0, name: str | None = None) -> Value:
+    """The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one
+    outside is OUT_OF_RANGE.
+
+    Inputs:
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        indices: [..., k]: a place of k coordinates each. [i64]
+
+    Attributes:
+        batch_dims (0): How many leading axes data and indices have in common.
+
+    Returns:
+        output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
+        i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1, 2], [3, 4]], "i64")
+        >>> indices = graph.constant([[0, 0], [1, 1]], "i64")
+        >>> y = weft.ops.gather_nd(data, indices)
+        >>> weft.Session(graph).run(y).tolist()
+        [1, 4]
+    """
+    return add_node(None, "GatherND", [data, indices], {"batch_dims": batch_dims}, 1, name)
 
 
 def gelu(x: ValueLike, *, approximate: str = 'none', name: str | None = None) -> Value:
@@ -1628,6 +1658,64 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
         Y: The shape of X. [f32, f16, f64, bf16]
     """
     return add_node(None, "Round", [x], {}, 1, name)
+
+
+def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduction: str = 'none', name: str | None = None) -> Value:
+    """A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or
+    joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+
+    Inputs:
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        indices: [..., k]: a place of k coordinates each. [i64]
+        updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
+        i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins.
+
+    Returns:
+        output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([1.0, 2.0, 3.0, 4.0], "f32")
+        >>> indices = graph.constant([[0], [0], [3]], "i64")
+        >>> updates = graph.constant([5.0, 2.0, -1.0], "f32")
+        >>> y = weft.ops.scatter_nd(data, indices, updates, reduction='mul')
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [10.0, 2.0, 3.0, -4.0]
+    """
+    return add_node(None, "ScatterND", [data, indices, updates], {"reduction": reduction}, 1, name)
+
+
+def sequence_at(input_sequence: ValueLike, position: ValueLike, *, name: str | None = None) -> Value:
+    """One item of a sequence. A position outside is OUT_OF_RANGE.
+
+    Inputs:
+        input_sequence: The sequence. [seq(T)]
+        position: A number; negative counts from the end. [i32, i64]
+
+    Returns:
+        tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+
+    Has no gradient: sequences carry none; take the gradient of the tensors that go in.
+    """
+    return add_node(None, "SequenceAt", [input_sequence, position], {}, 1, name)
+
+
+def sequence_construct(*inputs: ValueLike, name: str | None = None) -> Value:
+    """A sequence of the inputs, which share their element type.
+
+    Inputs:
+        inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+        c64, c128, bf16]
+
+    Returns:
+        output_sequence: The sequence. [seq(T)]
+
+    Has no gradient: sequences carry none; take the gradient of the tensors that go in.
+    """
+    return add_node(None, "SequenceConstruct", [*inputs], {}, 1, name)
 
 
 def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str | None = None) -> Value:

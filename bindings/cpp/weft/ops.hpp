@@ -400,6 +400,24 @@ inline Value gather(const Value& data, const Value& indices, const GatherAttrs& 
   return add_node("Gather", {data, indices}, set, 1, name, origin)[0];
 }
 
+// The attributes of GatherND.
+struct GatherNDAttrs {
+  // How many leading axes data and indices have in common.
+  int64_t batch_dims = 0;
+};
+
+// The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one outside is
+// OUT_OF_RANGE.
+// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+// indices: [..., k]: a place of k coordinates each. [i64]
+// Gives output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16,
+// i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value gather_nd(const Value& data, const Value& indices, const GatherNDAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("batch_dims", attrs.batch_dims);
+  return add_node("GatherND", {data, indices}, set, 1, name, origin)[0];
+}
+
 // The attributes of Gelu.
 struct GeluAttrs {
   // "none" for the exact form, "tanh" for the approximation.
@@ -1010,6 +1028,43 @@ inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& 
 inline Value round(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Round", {x}, set, 1, name, origin)[0];
+}
+
+// The attributes of ScatterND.
+struct ScatterNDAttrs {
+  // "none": replaces; "add", "mul", "max", "min": joins.
+  std::string reduction = "none";
+};
+
+// A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or joined
+// with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+// indices: [..., k]: a place of k coordinates each. [i64]
+// updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16, i32,
+// i64, bool, f16, f64, u32, u64, bf16]
+// Gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value scatter_nd(const Value& data, const Value& indices, const Value& updates, const ScatterNDAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("reduction", attrs.reduction);
+  return add_node("ScatterND", {data, indices, updates}, set, 1, name, origin)[0];
+}
+
+// One item of a sequence. A position outside is OUT_OF_RANGE.
+// input_sequence: The sequence. [seq(T)]
+// position: A number; negative counts from the end. [i32, i64]
+// Gives tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+inline Value sequence_at(const Value& input_sequence, const Value& position, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("SequenceAt", {input_sequence, position}, set, 1, name, origin)[0];
+}
+
+// A sequence of the inputs, which share their element type.
+// inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+// bf16]
+// Gives output_sequence: The sequence. [seq(T)]
+inline Value sequence_construct(const std::vector<Value>& inputs, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("SequenceConstruct", inputs, set, 1, name, origin)[0];
 }
 
 // The attributes of Shape.

@@ -1500,6 +1500,63 @@ public final class Ops {
   }
 
   /**
+   * What can be set at GatherND.
+   */
+  public static final class GatherNdOptions extends NodeOptions {
+    private GatherNdOptions() {}
+
+    /**
+     * Sets an attribute. How many leading axes data and indices have in common. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public GatherNdOptions batchDims(long value) {
+      attrs.set("batch_dims", value);
+      return this;
+    }
+
+    @Override
+    public GatherNdOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The slices of {@code data} at the places that {@code indices} names. Negative coordinates count from the end; one
+   * outside is OUT_OF_RANGE.
+   *
+   * <p>Operator GatherND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param data at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @return the shape of indices without its last axis, then that of a slice of data.
+   */
+  public Value gatherNd(Value data, Value indices) {
+    return gatherNd(data, indices, options -> {});
+  }
+
+  /**
+   * The slices of {@code data} at the places that {@code indices} names. Negative coordinates count from the end; one
+   * outside is OUT_OF_RANGE.
+   *
+   * <p>Operator GatherND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param data at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param options sets the rest
+   * @return the shape of indices without its last axis, then that of a slice of data.
+   */
+  public Value gatherNd(Value data, Value indices, Consumer<GatherNdOptions> options) {
+    GatherNdOptions settings = new GatherNdOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    Check.notNull(indices, "indices");
+    return add("GatherND", Arrays.<Value>asList(data, indices), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at Gelu.
    */
   public static final class GeluOptions extends NodeOptions {
@@ -3824,6 +3881,131 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("Round", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ScatterND.
+   */
+  public static final class ScatterNdOptions extends NodeOptions {
+    private ScatterNdOptions() {}
+
+    /**
+     * Sets an attribute. "none": replaces; "add", "mul", "max", "min": joins. Default: none.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ScatterNdOptions reduction(String value) {
+      attrs.set("reduction", value);
+      return this;
+    }
+
+    @Override
+    public ScatterNdOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
+   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   *
+   * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param data at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param updates the shape of indices without its last axis, then that of a slice of data.
+   * @return the shape of data.
+   */
+  public Value scatterNd(Value data, Value indices, Value updates) {
+    return scatterNd(data, indices, updates, options -> {});
+  }
+
+  /**
+   * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
+   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   *
+   * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param data at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param updates the shape of indices without its last axis, then that of a slice of data.
+   * @param options sets the rest
+   * @return the shape of data.
+   */
+  public Value scatterNd(Value data, Value indices, Value updates, Consumer<ScatterNdOptions> options) {
+    ScatterNdOptions settings = new ScatterNdOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    Check.notNull(indices, "indices");
+    Check.notNull(updates, "updates");
+    return add("ScatterND", Arrays.<Value>asList(data, indices, updates), settings, 1).get(0);
+  }
+
+  /**
+   * One item of a sequence. A position outside is OUT_OF_RANGE.
+   *
+   * <p>Operator SequenceAt. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, I: i32, i64. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   *
+   * @param inputSequence the sequence.
+   * @param position A number; negative counts from the end.
+   * @return the item.
+   */
+  public Value sequenceAt(Value inputSequence, Value position) {
+    return sequenceAt(inputSequence, position, options -> {});
+  }
+
+  /**
+   * One item of a sequence. A position outside is OUT_OF_RANGE.
+   *
+   * <p>Operator SequenceAt. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, I: i32, i64. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   *
+   * @param inputSequence the sequence.
+   * @param position A number; negative counts from the end.
+   * @param options sets the rest
+   * @return the item.
+   */
+  public Value sequenceAt(Value inputSequence, Value position, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(inputSequence, "inputSequence");
+    Check.notNull(position, "position");
+    return add("SequenceAt", Arrays.<Value>asList(inputSequence, position), settings, 1).get(0);
+  }
+
+  /**
+   * A sequence of the inputs, which share their element type.
+   *
+   * <p>Operator SequenceConstruct. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   *
+   * @param inputs the items, of any shapes.
+   * @return the sequence.
+   */
+  public Value sequenceConstruct(List<Value> inputs) {
+    return sequenceConstruct(inputs, options -> {});
+  }
+
+  /**
+   * A sequence of the inputs, which share their element type.
+   *
+   * <p>Operator SequenceConstruct. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   *
+   * @param inputs the items, of any shapes.
+   * @param options sets the rest
+   * @return the sequence.
+   */
+  public Value sequenceConstruct(List<Value> inputs, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(inputs, "inputs");
+    List<Value> given = new ArrayList<>(List.of());
+    given.addAll(Check.items(inputs, "inputs"));
+    return add("SequenceConstruct", given, settings, 1).get(0);
   }
 
   /**
