@@ -102,21 +102,39 @@ OpDef& window_schema(OpDef& op) {
       .optional_attr("strides", AttrKind::kInts, "Step along each spatial axis; 1 if not given.");
 }
 
-}  // namespace
+Status fused_conv_body(BodyContext& c) {
+  Attrs attrs = c.attrs();
+  attrs.erase("activation");
+  std::vector<Expr> inputs = {c.input(0), c.input(1)};
+  if (c.has_input(2)) inputs.push_back(c.input(2));
+  c.set_output(0, fused_activation(make(c.scope(), "Conv", inputs, attrs), c.attrs().s("activation")));
+  return {};
+}
 
-void define_op_conv(OpRegistry& ops) {
-  window_schema(ops.add("Conv"))
+OpDef& conv_schema(OpDef& op) {
+  return window_schema(op)
       .group("nn")
-      .since(22)
-      .doc("Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.")
       .types("T", kFloatTypes)
       .optional_attr("kernel_shape", AttrKind::kInts, "Taken from W if not given.")
       .input("X", "T", "[N, C, D1, ...].")
       .input("W", "T", "[M, C / group, k1, ...].")
       .optional_input("B", "T", "Bias, [M].")
-      .output("Y", "T", "[N, M, O1, ...].")
+      .output("Y", "T", "[N, M, O1, ...].");
+}
+
+}  // namespace
+
+void define_op_conv(OpRegistry& ops) {
+  conv_schema(ops.add("Conv"))
+      .since(22)
+      .doc("Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.")
       .infer(infer_conv)
       .grad(grad_conv);
+  conv_schema(ops.add(kWeftDomain, "FusedConv"))
+      .doc("Conv and an activation in one pass.")
+      .attr("activation", "", "\"\" or \"relu\".")
+      .body(fused_conv_body)
+      .internal();
   window_schema(ops.add(kWeftDomain, "ConvGradInput"))
       .group("nn")
       .doc("The gradient of Conv by X, given that of Y.")

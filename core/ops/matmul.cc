@@ -84,6 +84,35 @@ Status grad_gemm(GradContext& c) {
   return {};
 }
 
+Status fused_matmul_body(BodyContext& c) {
+  Expr y = matmul(c.input(0), c.input(1));
+  if (c.has_input(2)) y = y + c.input(2);
+  c.set_output(0, fused_activation(y, c.attrs().s("activation")));
+  return {};
+}
+
+Status fused_gemm_body(BodyContext& c) {
+  Attrs attrs = c.attrs();
+  attrs.erase("activation");
+  std::vector<Expr> inputs = {c.input(0), c.input(1)};
+  if (c.has_input(2)) inputs.push_back(c.input(2));
+  c.set_output(0, fused_activation(make(c.scope(), "Gemm", inputs, attrs), c.attrs().s("activation")));
+  return {};
+}
+
+OpDef& gemm_schema(OpDef& op) {
+  return op.group("math")
+      .types("T", kTypes)
+      .attr("alpha", 1.0, "Weight of the product.")
+      .attr("beta", 1.0, "Weight of C.")
+      .attr("transA", int64_t{0}, "1: A is transposed.")
+      .attr("transB", int64_t{0}, "1: B is transposed.")
+      .input("A", "T", "[m, k], or [k, m] if transposed.")
+      .input("B", "T", "[k, n], or [n, k] if transposed.")
+      .optional_input("C", "T", "Broadcasts to [m, n].")
+      .output("Y", "T", "[m, n].");
+}
+
 }  // namespace
 
 void define_op_matmul(OpRegistry& ops) {
@@ -100,21 +129,27 @@ void define_op_matmul(OpRegistry& ops) {
       .output("Y", "T", "[..., m, n].")
       .infer(infer_matmul)
       .grad(grad_matmul);
-  ops.add("Gemm")
-      .group("math")
+  gemm_schema(ops.add("Gemm"))
       .since(13)
       .doc("`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.")
-      .types("T", kTypes)
-      .attr("alpha", 1.0, "Weight of the product.")
-      .attr("beta", 1.0, "Weight of C.")
-      .attr("transA", int64_t{0}, "1: A is transposed.")
-      .attr("transB", int64_t{0}, "1: B is transposed.")
-      .input("A", "T", "[m, k], or [k, m] if transposed.")
-      .input("B", "T", "[k, n], or [n, k] if transposed.")
-      .optional_input("C", "T", "Broadcasts to [m, n].")
-      .output("Y", "T", "[m, n].")
       .infer(infer_gemm)
       .grad(grad_gemm);
+  gemm_schema(ops.add(kWeftDomain, "FusedGemm"))
+      .doc("Gemm and an activation in one pass.")
+      .attr("activation", "", "\"\" or \"relu\".")
+      .body(fused_gemm_body)
+      .internal();
+  ops.add(kWeftDomain, "FusedMatMul")
+      .group("math")
+      .doc("MatMul, a bias and an activation in one pass.")
+      .types("T", kTypes)
+      .attr("activation", "", "\"\" or \"relu\".")
+      .input("A", "T", "As in MatMul.")
+      .input("B", "T", "[..., k, n].")
+      .optional_input("C", "T", "Bias, [n].")
+      .output("Y", "T", "[..., m, n].")
+      .body(fused_matmul_body)
+      .internal();
 }
 
 }  // namespace weft

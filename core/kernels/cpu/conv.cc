@@ -353,6 +353,7 @@ Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared)
   conv.bias = c.has_input(2);
   auto f32 = forward_product<float>(conv);
   auto f64 = forward_product<double>(conv);
+  f32.relu = f64.relu = c.attrs().has("activation") && c.attrs().s("activation") == "relu";
   if (c.dtype(0) == DType::kF32) return use_vectors<float, forward_vectors<float>>(prepared, std::move(conv), f32);
   return use_vectors<double, forward_vectors<double>>(prepared, std::move(conv), f64);
 }
@@ -382,6 +383,7 @@ bool accepts(const KernelContext& c) {
 void add_cpu_conv(KernelRegistry& kernels) {
   kernels.add("Conv", {"vectors", accepts, prepare_forward_vectors});
   kernels.add("Conv", {"columns", accepts, prepare_forward});
+  kernels.add("weft.FusedConv", {"vectors", accepts, prepare_forward_vectors});
   kernels.add("weft.ConvGradInput", {"vectors", accepts, prepare_grad_input_vectors});
   kernels.add("weft.ConvGradInput", {"columns", accepts, prepare_grad_input});
   kernels.add("weft.ConvGradWeight", {"vectors", accepts, prepare_grad_weight_vectors});

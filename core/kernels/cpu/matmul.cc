@@ -106,6 +106,7 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   gemm.init_row = p.d_row;
   gemm.init_column = p.d_column;
   gemm.alpha = static_cast<T>(p.alpha);
+  gemm.relu = c.attrs().has("activation") && c.attrs().s("activation") == "relu";
   VectorProduct<T> state{gemm, std::move(p.a_offsets), std::move(p.b_offsets), 0, {}, p.beta != 0};
   if (const Tensor* b = c.constant(1); b != nullptr && one_b && packed_b_size(gemm) > 0) {
     WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(gemm) * static_cast<int64_t>(sizeof(T))));
@@ -138,6 +139,7 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   return {};
 }
 
+// With the bias of FusedMatMul, if there is one.
 Product matmul(const KernelContext& c) {
   Shape a = c.shape(0), b = c.shape(1);
   if (a.size() == 1) a.insert(a.begin(), 1);
@@ -150,6 +152,10 @@ Product matmul(const KernelContext& c) {
   p.a_column = 1;
   p.b_row = p.n;
   p.b_column = 1;
+  if (c.has_input(2)) {
+    p.beta = 1;
+    p.d_column = 1;
+  }
   size_t rank = std::max(a.size(), b.size()) - 2;
   Shape batch(rank, 1);
   std::vector<int64_t> a_stride(rank, 0), b_stride(rank, 0);
@@ -214,7 +220,7 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
 
 bool accepts_vectors(const KernelContext& c) {
   if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) return false;
-  return !c.has_input(2) || c.attrs().f("beta") == 0 || c.attrs().f("beta") == 1;
+  return !c.has_input(2) || !c.attrs().has("beta") || c.attrs().f("beta") == 0 || c.attrs().f("beta") == 1;
 }
 
 bool accepts(const KernelContext& c) {
@@ -228,6 +234,8 @@ void add_cpu_matmul(KernelRegistry& kernels) {
   kernels.add("MatMul", {"plain", accepts, prepare<matmul>});
   kernels.add("Gemm", {"vectors", accepts_vectors, prepare_vectors<gemm>});
   kernels.add("Gemm", {"plain", accepts, prepare<gemm>});
+  kernels.add("weft.FusedMatMul", {"vectors", accepts_vectors, prepare_vectors<matmul>});
+  kernels.add("weft.FusedGemm", {"vectors", accepts_vectors, prepare_vectors<gemm>});
 }
 
 }  // namespace weft

@@ -1,0 +1,93 @@
+// Matrix products and convolutions take up the bias and the activation that follow.
+#include "core/passes/rewrite.h"
+
+namespace weft {
+namespace {
+
+bool has_fused_kernel(const RuleContext& c) {
+  DType dtype = c.type(c.node.output(0)).dtype;
+  return dtype == DType::kF32 || dtype == DType::kF64;
+}
+
+std::vector<Expr> mapped_inputs(const RuleContext& c, const Node& node) {
+  std::vector<Expr> inputs;
+  for (ValueId id : node.inputs) inputs.push_back(c.mapped(id));
+  return inputs;
+}
+
+bool same_dims(const ValueType& a, const ValueType& b) { return a.has_rank && b.has_rank && a.dims == b.dims; }
+
+// A MatMul by matrices and a vector along its last axis.
+bool fuse_matmul_bias(RuleContext& c, int side) {
+  const Node* product = c.input_from(side, "MatMul", true);
+  if (product == nullptr) return false;
+  const ValueType &out = c.type(product->output(0)), &bias = c.type(c.input(1 - side));
+  const ValueType& right = c.type(product->inputs[1]);
+  bool fits = same_dims(out, c.type(c.node.output(0))) && right.has_rank && right.dims.size() >= 2 && bias.has_rank &&
+              bias.dims.size() == 1 && bias.dims[0] == out.dims.back();
+  if (!fits) return false;
+  c.replace(make(c.scope(), "weft.FusedMatMul",
+                 {c.mapped(product->inputs[0]), c.mapped(product->inputs[1]), c.mapped_input(1 - side)}));
+  return true;
+}
+
+// A Conv without a bias and one number for each channel.
+bool fuse_conv_bias(RuleContext& c, int side) {
+  const Node* conv = c.input_from(side, "Conv", true);
+  if (conv == nullptr || conv->inputs.size() > 2) return false;
+  const ValueType &out = c.type(conv->output(0)), &bias = c.type(c.input(1 - side));
+  if (!same_dims(out, c.type(c.node.output(0))) || !bias.has_rank) return false;
+  size_t rank = out.dims.size(), given = bias.dims.size();
+  if (given + 1 != rank && given != rank) return false;
+  for (size_t i = 0; i < given; ++i) {
+    size_t axis = i + rank - given;
+    if (axis == 1 ? !(bias.dims[i] == out.dims[1]) : !bias.dims[i].is(1)) return false;
+  }
+  std::vector<Expr> inputs = mapped_inputs(c, *conv);
+  inputs.push_back(reshape(c.mapped_input(1 - side), constant_ints(c.scope(), {-1})));
+  c.replace(make(c.scope(), "Conv", inputs, conv->attrs));
+  return true;
+}
+
+Status fuse_bias(RuleContext& c) {
+  if (!has_fused_kernel(c)) return {};
+  for (int side : {0, 1}) {
+    if (fuse_matmul_bias(c, side) || fuse_conv_bias(c, side)) return {};
+  }
+  return {};
+}
+
+Status fuse_relu(RuleContext& c) {
+  if (!has_fused_kernel(c)) return {};
+  struct Row {
+    const char* from;
+    const char* to;
+  };
+  constexpr Row kRows[] = {{"MatMul", "weft.FusedMatMul"},
+                           {"weft.FusedMatMul", "weft.FusedMatMul"},
+                           {"Gemm", "weft.FusedGemm"},
+                           {"Conv", "weft.FusedConv"}};
+  for (const Row& row : kRows) {
+    const Node* product = c.input_from(0, row.from, true);
+    if (product == nullptr) continue;
+    const Attrs& attrs = product->attrs;
+    if (attrs.has("activation") && !attrs.s("activation").empty()) return {};
+    bool weighs_c = attrs.has("beta") && product->inputs.size() > 2 && attrs.f("beta") != 0 && attrs.f("beta") != 1;
+    const ValueType& type = c.type(product->output(0));
+    if (weighs_c || !type.has_rank || type.dims.size() > 5) return {};
+    Attrs fused = attrs;
+    fused.set("activation", "relu");
+    c.replace(make(c.scope(), row.to, mapped_inputs(c, *product), fused));
+    return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_rule_fuse_products(RuleRegistry& rules) {
+  rules.add({"fuse_bias", "Add", fuse_bias});
+  rules.add({"fuse_relu", "Relu", fuse_relu});
+}
+
+}  // namespace weft

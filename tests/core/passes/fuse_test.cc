@@ -1,0 +1,102 @@
+// Rules that put several operators into one: what is left, and that the results stay close.
+#include "tests/core/passes/rules_common.h"
+
+namespace weft {
+namespace {
+
+// Numbers between -1 and 1 that follow no pattern a wrong index could keep.
+std::vector<float> numbers(int64_t count, uint32_t seed) {
+  std::vector<float> out;
+  for (int64_t i = 0; i < count; ++i) {
+    seed = seed * 1664525u + 1013904223u;
+    out.push_back(static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
+  }
+  return out;
+}
+
+struct FuseTest : RuleTest {
+  uint32_t seed = 1;
+  static int64_t count(const Shape& shape) {
+    int64_t product = 1;
+    for (int64_t dim : shape) product *= dim;
+    return product;
+  }
+  Expr in(const Shape& shape) { return input<float>(shape, numbers(count(shape), ++seed)); }
+  Expr fixed(const Shape& shape, float shift = 0) {
+    std::vector<float> values = numbers(count(shape), ++seed);
+    for (float& value : values) value += shift;
+    return constant(scope, *Tensor::vector<float>(values).reshaped(shape));
+  }
+  Expr relu(Expr x) { return make(scope, "Relu", {x}); }
+  void expect(const char* wanted, Expr y) {
+    EXPECT_EQ(left(y), wanted);
+    expect_close(y);
+  }
+};
+
+TEST(Fuse, MatMulTakesBiasAndRelu) {
+  FuseTest t;
+  Expr a = t.in({5, 7}), b = t.in({7, 9}), bias = t.in({9});
+  t.expect("weft.FusedMatMul", matmul(a, b) + bias);
+  t.expect("weft.FusedMatMul", bias + matmul(a, b));
+  t.expect("weft.FusedMatMul", t.relu(matmul(a, b) + bias));
+  t.expect("weft.FusedMatMul", t.relu(matmul(a, b)));
+}
+
+TEST(Fuse, BatchesOfMatMul) {
+  FuseTest t;
+  Expr a = t.in({2, 3, 4}), b = t.in({4, 5}), batched = t.in({2, 4, 5}), bias = t.in({5}), vector = t.in({4});
+  t.expect("weft.FusedMatMul", t.relu(matmul(a, b) + bias));
+  t.expect("weft.FusedMatMul", t.relu(matmul(a, batched) + bias));
+  t.expect("weft.FusedMatMul", t.relu(matmul(vector, b) + bias));
+}
+
+TEST(Fuse, OtherSumsStay) {
+  FuseTest t;
+  Expr a = t.in({3, 4}), b = t.in({4, 3}), column = t.in({3, 1}), vector = t.in({4}), bias = t.in({3});
+  t.expect("MatMul Add", matmul(a, b) + column);
+  t.expect("MatMul Add", matmul(a, vector) + bias);
+  Expr product = matmul(a, b);
+  EXPECT_EQ(t.left((product + bias) * product), "MatMul Add Mul") << "the product is needed by itself";
+  Expr whole = make(t.scope, "MatMul", {t.in({1, 3, 4}), b});
+  t.expect("MatMul Add", whole + t.in({2, 1, 3}));
+}
+
+TEST(Fuse, GemmTakesRelu) {
+  FuseTest t;
+  Expr a = t.in({4, 5}), b = t.in({6, 4}), c = t.in({5, 1});
+  Attrs attrs{{"transA", 1}, {"transB", 1}, {"alpha", 0.5}};
+  t.expect("weft.FusedGemm", t.relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
+  attrs.set("beta", 2.0);
+  t.expect("Gemm Relu", t.relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
+}
+
+TEST(Fuse, ConvTakesBiasAndRelu) {
+  FuseTest t;
+  Expr x = t.in({3, 4, 6, 5}), w = t.in({8, 2, 3, 3}), bias = t.in({8, 1, 1});
+  Attrs attrs{{"group", 2}, {"pads", std::vector<int64_t>{1, 0, 1, 2}}, {"strides", std::vector<int64_t>{1, 2}}};
+  Expr y = make(t.scope, "Conv", {x, w}, attrs);
+  t.expect("weft.FusedConv", t.relu(y));
+  t.expect("Reshape Conv", y + bias);
+  t.expect("Reshape weft.FusedConv", t.relu(unsqueeze(bias, {0}) + y));
+  t.expect("Conv Add", y + t.in({3, 1, 1, 1}));
+}
+
+TEST(Fuse, ConvTakesBatchNorm) {
+  FuseTest t;
+  Expr x = t.in({2, 3, 5, 5}), w = t.fixed({4, 3, 3, 3}), b = t.fixed({4});
+  std::vector<Expr> norm = {Expr(), t.fixed({4}), t.fixed({4}), t.fixed({4}), t.fixed({4}, 1.5f)};
+  auto after = [&](Expr y, std::vector<Expr> inputs) {
+    inputs[0] = y;
+    return make(t.scope, "BatchNormalization", inputs, {{"epsilon", 1e-3}});
+  };
+  t.expect("Conv", after(make(t.scope, "Conv", {x, w}), norm));
+  t.expect("weft.FusedConv", t.relu(after(make(t.scope, "Conv", {x, w, b}), norm)));
+  std::vector<Expr> fed = norm;
+  fed[3] = t.in({4});
+  t.expect("Conv BatchNormalization", after(make(t.scope, "Conv", {x, w, b}), fed));
+  t.expect("Conv BatchNormalization", after(make(t.scope, "Conv", {x, t.in({4, 3, 3, 3})}), norm));
+}
+
+}  // namespace
+}  // namespace weft
