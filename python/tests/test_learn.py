@@ -1,5 +1,9 @@
 """Datasets, optimizers, layers, fit."""
 
+import os
+import signal
+import threading
+
 import numpy as np
 import pytest
 
@@ -147,3 +151,18 @@ def test_a_learning_rate_can_be_a_schedule() -> None:
     session.run(targets=step, feeds={rate: 0.5})
     session.run(targets=step, feeds={rate: 0.25})
     assert session.get("w") == -0.75
+
+
+def test_ctrl_c_stops_fit() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["batch", 64])
+    w = graph.variable("w", np.ones((64, 64), "f4"))
+    loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=0)
+    step = weft.Sgd(1e-6).minimize(loss)
+    session = weft.Session(graph)
+    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        session.fit(weft.Dataset(np.ones((512, 64), "f4")), [x], step, [loss], epochs=10**7)
+    timer.join()
+    assert float(session.run(loss, {x: np.ones((1, 64), "f4")})) < 64**2  # it is as the last finished step left it
