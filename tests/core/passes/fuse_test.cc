@@ -55,6 +55,7 @@ TEST(Fuse, OtherSumsStay) {
   FuseTest t;
   Expr a = t.in({3, 4}), b = t.in({4, 3}), column = t.in({3, 1}), vector = t.in({4}), bias = t.in({3});
   t.expect("MatMul Add", matmul(a, b) + column);
+  t.expect("MatMul Add", matmul(a, b) + t.in({1}));
   t.expect("MatMul Add", matmul(a, vector) + bias);
   Expr product = matmul(a, b);
   EXPECT_EQ(t.left((product + bias) * product), "MatMul Add Mul") << "the product is needed by itself";
