@@ -143,6 +143,13 @@ def abs(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.abs(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [2.75, 0.4, 0.3, 1.6]
     """
     return add_node(None, "Abs", [x], {}, 1, name)
 
@@ -347,6 +354,13 @@ def ceil(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(0.75, "f64")
+        >>> y = weft.ops.ceil(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        1.0
     """
     return add_node(None, "Ceil", [x], {}, 1, name)
 
@@ -460,6 +474,13 @@ def cos(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.cos(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-0.924, 0.921, 0.955, -0.029]
     """
     return add_node(None, "Cos", [x], {}, 1, name)
 
@@ -553,6 +574,13 @@ def elu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.elu(x, alpha=0.5)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-0.468, -0.165, 0.3, 1.6]
     """
     return add_node(None, "Elu", [x], {"alpha": alpha}, 1, name)
 
@@ -589,6 +617,13 @@ def erf(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.erf(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-1.0, -0.428, 0.329, 0.976]
     """
     return add_node(None, "Erf", [x], {}, 1, name)
 
@@ -667,6 +702,13 @@ def floor(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.floor(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-3.0, -1.0, 0.0, 1.0]
     """
     return add_node(None, "Floor", [x], {}, 1, name)
 
@@ -736,6 +778,13 @@ def gelu(x: ValueLike, *, approximate: str = 'none', name: str | None = None) ->
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.gelu(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-0.008, -0.138, 0.185, 1.512]
     """
     return add_node(None, "Gelu", [x], {"approximate": approximate}, 1, name)
 
@@ -902,6 +951,13 @@ def leaky_relu(x: ValueLike, *, alpha: float = 0.01, name: str | None = None) ->
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.leaky_relu(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-0.027, -0.004, 0.3, 1.6]
     """
     return add_node(None, "LeakyRelu", [x], {"alpha": alpha}, 1, name)
 
@@ -962,6 +1018,13 @@ def log(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(0.75, "f64")
+        >>> y = weft.ops.log(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        -0.288
     """
     return add_node(None, "Log", [x], {}, 1, name)
 
@@ -1151,6 +1214,13 @@ def neg(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.neg(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [2.75, 0.4, -0.3, -1.6]
     """
     return add_node(None, "Neg", [x], {}, 1, name)
 
@@ -1215,6 +1285,13 @@ def not_(x: ValueLike, *, name: str | None = None) -> Value:
         Y: The shape of X. [bool]
 
     Has no gradient: its output is not a number.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([True, False], "bool")
+        >>> y = weft.ops.not_(x)
+        >>> weft.Session(graph).run(y).tolist()
+        [False, True]
     """
     return add_node(None, "Not", [x], {}, 1, name)
 
@@ -1362,6 +1439,13 @@ def reciprocal(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.reciprocal(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-0.364, -2.5, 3.333, 0.625]
     """
     return add_node(None, "Reciprocal", [x], {}, 1, name)
 
@@ -1618,6 +1702,13 @@ def relu(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(0.75, "f64")
+        >>> y = weft.ops.relu(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        0.75
     """
     return add_node(None, "Relu", [x], {}, 1, name)
 
@@ -1656,6 +1747,13 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(0.75, "f64")
+        >>> y = weft.ops.round(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        1.0
     """
     return add_node(None, "Round", [x], {}, 1, name)
 
@@ -1752,6 +1850,13 @@ def sigmoid(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.sigmoid(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [0.06, 0.401, 0.574, 0.832]
     """
     return add_node(None, "Sigmoid", [x], {}, 1, name)
 
@@ -1764,6 +1869,13 @@ def sign(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.sign(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-1.0, -1.0, 1.0, 1.0]
     """
     return add_node(None, "Sign", [x], {}, 1, name)
 
@@ -1776,6 +1888,13 @@ def sin(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.sin(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-0.382, -0.389, 0.296, 1.0]
     """
     return add_node(None, "Sin", [x], {}, 1, name)
 
@@ -1889,6 +2008,13 @@ def softplus(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.softplus(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [0.062, 0.513, 0.854, 1.784]
     """
     return add_node(None, "Softplus", [x], {}, 1, name)
 
@@ -1920,6 +2046,13 @@ def sqrt(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([0.25, 1.0, 2.5, 7.0], "f32")
+        >>> y = weft.ops.sqrt(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [0.5, 1.0, 1.581, 2.646]
     """
     return add_node(None, "Sqrt", [x], {}, 1, name)
 
@@ -1996,6 +2129,13 @@ def tanh(x: ValueLike, *, name: str | None = None) -> Value:
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.tanh(x)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        [-0.992, -0.38, 0.291, 0.922]
     """
     return add_node(None, "Tanh", [x], {}, 1, name)
 
