@@ -21,9 +21,10 @@ struct Conv {
 };
 
 // Calls body(column element, input element) for every element of a window that lies inside the image; elements in the
-// padding are left out. One row of the columns is one channel and kernel place.
+// padding are left out. One row of the columns is one channel and kernel place. [begin, end) are output elements, whole
+// rows of the last axis.
 template <typename Body>
-void for_window(const Conv& c, int64_t row, Body&& body) {
+void for_window(const Conv& c, int64_t row, int64_t begin, int64_t end, Body&& body) {
   int64_t rank = static_cast<int64_t>(c.in.size());
   int64_t channel = row / c.kernel_size, place = row % c.kernel_size;
   int64_t offset[3] = {0, 0, 0};
@@ -32,7 +33,7 @@ void for_window(const Conv& c, int64_t row, Body&& body) {
     place /= c.kernel[d];
   }
   int64_t last = rank - 1, width = c.out[last];
-  for (int64_t o = 0; o < c.out_size; o += width) {
+  for (int64_t o = begin; o < end; o += width) {
     int64_t rest = o / width, at = channel;
     int64_t index[3];
     for (int64_t d = last; d-- > 0;) {
@@ -49,15 +50,21 @@ void for_window(const Conv& c, int64_t row, Body&& body) {
 }
 
 template <typename T>
-void to_columns(const Conv& c, const T* image, T* columns) {
+void to_columns(const Conv& c, const T* image, T* columns, int64_t begin, int64_t end) {
   int64_t last = static_cast<int64_t>(c.in.size()) - 1, width = c.out[last], stride = c.strides[last];
   for (int64_t row = 0; row < c.column_rows(); ++row) {
-    T* to = columns + row * c.out_size;
-    for_window(c, row, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
-      for (int64_t i = 0; i < width; ++i) {
-        int64_t x = offset + i * stride;
-        to[o + i] = inside && x >= 0 && x < c.in[last] ? image[base + i * stride] : T(0);
+    T* to = columns + row * (end - begin) - begin;
+    for_window(c, row, begin, end, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
+      // Places [first, past) lie in the image.
+      int64_t past = inside ? std::clamp<int64_t>((c.in[last] - offset + stride - 1) / stride, 0, width) : 0;
+      int64_t first = std::clamp<int64_t>((stride - 1 - offset) / stride, 0, past);
+      std::fill_n(to + o, first, T(0));
+      if (stride == 1) {
+        std::copy_n(image + base + first, past - first, to + o + first);
+      } else {
+        for (int64_t i = first; i < past; ++i) to[o + i] = image[base + i * stride];
       }
+      std::fill_n(to + o + past, width - past, T(0));
     });
   }
 }
@@ -67,7 +74,7 @@ void add_columns(const Conv& c, const T* columns, T* image) {
   int64_t last = static_cast<int64_t>(c.in.size()) - 1, width = c.out[last], stride = c.strides[last];
   for (int64_t row = 0; row < c.column_rows(); ++row) {
     const T* from = columns + row * c.out_size;
-    for_window(c, row, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
+    for_window(c, row, 0, c.out_size, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
       if (!inside) return;
       for (int64_t i = 0; i < width; ++i) {
         int64_t x = offset + i * stride;
@@ -97,7 +104,7 @@ void forward(const Conv& c, const RunArgs& args) {
   int64_t rows = c.column_rows();
   for (int64_t i = 0; i < c.images * c.group; ++i) {
     if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
-    to_columns(c, x + i * c.in_channels * c.in_size, columns);
+    to_columns(c, x + i * c.in_channels * c.in_size, columns, 0, c.out_size);
     const T* weight = w + i % c.group * c.out_channels * rows;
     T* out = y + i * c.out_channels * c.out_size;
     int64_t first = i % c.group * c.out_channels;
@@ -141,7 +148,7 @@ void grad_weight(const Conv& c, const RunArgs& args) {
   std::fill_n(dw, c.group * c.out_channels * rows, T(0));
   for (int64_t i = 0; i < c.images * c.group; ++i) {
     if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
-    to_columns(c, x + i * c.in_channels * c.in_size, columns);
+    to_columns(c, x + i * c.in_channels * c.in_size, columns, 0, c.out_size);
     const T* from = dy + i * c.out_channels * c.out_size;
     T* weight = dw + i % c.group * c.out_channels * rows;
     parallel_for(*args.parallel, c.out_channels, 4, 0.5 * static_cast<double>(rows * c.out_size),
@@ -191,11 +198,22 @@ Conv make_conv(const KernelContext& c, const Shape& x, const Shape& w, const Sha
 constexpr int64_t kLanes = 16;
 int64_t lanes_of(const Conv& c) { return std::min(c.images, kLanes); }
 
+// Output elements of one part of an image: rows of the last axis whose columns stay in the second-level cache.
+int64_t part_of(const Conv& c) {
+  constexpr int64_t kElements = 65536;
+  int64_t width = std::max<int64_t>(c.out.back(), 1);
+  int64_t rows = std::max<int64_t>(1, kElements / std::max<int64_t>(width * c.column_rows(), 1));
+  return std::min(std::max<int64_t>(c.out_size, 1), rows * width);
+}
+int64_t parts_of(const Conv& c) { return (c.out_size + part_of(c) - 1) / part_of(c); }
+int64_t forward_lanes_of(const Conv& c) { return std::min(c.images * c.group * parts_of(c), kLanes); }
+
 template <typename T>
 Gemm<T> forward_product(const Conv& c) {
   Gemm<T> g;
   g.m = c.out_channels;
-  g.n = g.b_row = g.c_row = c.out_size;
+  g.n = g.b_row = part_of(c);
+  g.c_row = c.out_size;
   g.k = g.a_row = c.column_rows();
   g.init_row = 1;
   return g;
@@ -228,7 +246,7 @@ int64_t lane_size(int64_t elements) { return (elements + 15) / 16 * 16; }
 template <typename T, typename Body>
 void for_lanes(const Conv& c, const RunArgs& args, int64_t scratch, Body&& body) {
   int64_t lanes = lanes_of(c);
-  double cost = gemm_cost_ns(forward_product<T>(c)) * static_cast<double>(c.images * c.group);
+  double cost = gemm_cost_ns(weight_product<T>(c)) * static_cast<double>(c.images * c.group);
   parallel_for(*args.parallel, lanes, 1, cost / static_cast<double>(std::max<int64_t>(lanes, 1)),
                [&](int64_t begin, int64_t end) {
                  for (int64_t lane = begin; lane < end; ++lane) {
@@ -253,15 +271,28 @@ struct VectorConv {
 template <typename T>
 void forward_vectors(const VectorConv<T>& s, const RunArgs& args) {
   const Conv& c = s.conv;
-  for_lanes<T>(c, args, s.scratch, [&](T* scratch, int64_t image, int64_t group, bool) {
-    int64_t i = image * c.group + group;
-    to_columns(c, args.input<T>(0) + i * c.in_channels * c.in_size, scratch);
+  const int64_t parts = parts_of(c), part = part_of(c), items = c.images * c.group * parts, lanes = forward_lanes_of(c);
+  if (items == 0) return;
+  auto run_item = [&](T* scratch, int64_t item) {
+    const int64_t i = item / parts, group = i % c.group;
+    const int64_t begin = item % parts * part, end = std::min(c.out_size, begin + part);
+    to_columns(c, args.input<T>(0) + i * c.in_channels * c.in_size, scratch, begin, end);
     Gemm<T> g = s.product;
+    g.n = g.b_row = end - begin;
     g.a = args.input<T>(1) + group * g.m * g.k;
     g.b = scratch;
-    g.c = args.output<T>(0) + i * g.m * g.n;
+    g.c = args.output<T>(0) + i * g.m * c.out_size + begin;
     if (c.bias) g.init = args.input<T>(2) + group * g.m;
     run_gemm(g, scratch + s.columns, *args.parallel);
+  };
+  const double cost = gemm_cost_ns(s.product) * static_cast<double>(items) / static_cast<double>(lanes);
+  parallel_for(*args.parallel, lanes, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; ++lane) {
+      for (int64_t item = lane * items / lanes; item < (lane + 1) * items / lanes; ++item) {
+        if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+        run_item(static_cast<T*>(args.scratch) + lane * s.scratch, item);
+      }
+    }
   });
 }
 
@@ -289,7 +320,7 @@ void grad_weight_vectors(const VectorConv<T>& s, const RunArgs& args) {
   const int64_t sums_at = s.scratch - lane_size(c.group * rows * channels);
   for_lanes<T>(c, args, s.scratch, [&](T* scratch, int64_t image, int64_t group, bool first) {
     int64_t i = image * c.group + group;
-    to_columns(c, args.input<T>(1) + i * c.in_channels * c.in_size, scratch);
+    to_columns(c, args.input<T>(1) + i * c.in_channels * c.in_size, scratch, 0, c.out_size);
     Gemm<T> g = s.product;
     g.a = scratch;
     g.b = args.input<T>(0) + i * g.n * g.k;
@@ -313,13 +344,14 @@ void grad_weight_vectors(const VectorConv<T>& s, const RunArgs& args) {
 }
 
 template <typename T, void (*Run)(const VectorConv<T>&, const RunArgs&)>
-Status use_vectors(PreparedKernel* prepared, Conv conv, Gemm<T> product, int64_t sums = 0) {
+Status use_vectors(PreparedKernel* prepared, Conv conv, Gemm<T> product, int64_t lanes, int64_t width,
+                   int64_t sums = 0) {
   VectorConv<T> state{std::move(conv), product, 0, 0};
   const Conv& c = state.conv;
-  state.columns = lane_size(c.column_rows() * c.out_size);
+  state.columns = lane_size(c.column_rows() * width);
   state.scratch = state.columns + lane_size(gemm_scratch(product)) + lane_size(sums);
-  prepared->scratch_bytes = lanes_of(c) * state.scratch * static_cast<int64_t>(sizeof(T));
-  prepared->cost_ns = gemm_cost_ns(product) * static_cast<double>(c.images * c.group);
+  prepared->scratch_bytes = lanes * state.scratch * static_cast<int64_t>(sizeof(T));
+  prepared->cost_ns = gemm_cost_ns(weight_product<T>(c)) * static_cast<double>(c.images * c.group);
   prepared->use<Run>(std::move(state));
   return {};
 }
@@ -351,27 +383,32 @@ Status prepare_grad_weight(const KernelContext& c, PreparedKernel* prepared) {
 Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared) {
   Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
   conv.bias = c.has_input(2);
+  int64_t lanes = forward_lanes_of(conv), width = part_of(conv);
   auto f32 = forward_product<float>(conv);
   auto f64 = forward_product<double>(conv);
   f32.relu = f64.relu = c.attrs().has("activation") && c.attrs().s("activation") == "relu";
-  if (c.dtype(0) == DType::kF32) return use_vectors<float, forward_vectors<float>>(prepared, std::move(conv), f32);
-  return use_vectors<double, forward_vectors<double>>(prepared, std::move(conv), f64);
+  if (c.dtype(0) == DType::kF32)
+    return use_vectors<float, forward_vectors<float>>(prepared, std::move(conv), f32, lanes, width);
+  return use_vectors<double, forward_vectors<double>>(prepared, std::move(conv), f64, lanes, width);
 }
 Status prepare_grad_input_vectors(const KernelContext& c, PreparedKernel* prepared) {
   Conv conv = make_conv(c, c.output_shape(0), c.shape(1), c.shape(0));
+  int64_t lanes = lanes_of(conv), width = conv.out_size;
   auto f32 = input_product<float>(conv);
   auto f64 = input_product<double>(conv);
-  if (c.dtype(0) == DType::kF32) return use_vectors<float, grad_input_vectors<float>>(prepared, std::move(conv), f32);
-  return use_vectors<double, grad_input_vectors<double>>(prepared, std::move(conv), f64);
+  if (c.dtype(0) == DType::kF32)
+    return use_vectors<float, grad_input_vectors<float>>(prepared, std::move(conv), f32, lanes, width);
+  return use_vectors<double, grad_input_vectors<double>>(prepared, std::move(conv), f64, lanes, width);
 }
 Status prepare_grad_weight_vectors(const KernelContext& c, PreparedKernel* prepared) {
   Conv conv = make_conv(c, c.shape(1), c.output_shape(0), c.shape(0));
   int64_t sums = conv.group * conv.column_rows() * conv.out_channels;
+  int64_t lanes = lanes_of(conv), width = conv.out_size;
   auto f32 = weight_product<float>(conv);
   auto f64 = weight_product<double>(conv);
   if (c.dtype(0) == DType::kF32)
-    return use_vectors<float, grad_weight_vectors<float>>(prepared, std::move(conv), f32, sums);
-  return use_vectors<double, grad_weight_vectors<double>>(prepared, std::move(conv), f64, sums);
+    return use_vectors<float, grad_weight_vectors<float>>(prepared, std::move(conv), f32, lanes, width, sums);
+  return use_vectors<double, grad_weight_vectors<double>>(prepared, std::move(conv), f64, lanes, width, sums);
 }
 
 bool accepts(const KernelContext& c) {
