@@ -158,6 +158,10 @@ def value(function, argument):
     return VALUES[argument.name]
 
 
+# Results that are arrays, and for how many.
+ARRAYS = {"out_dims": 2}
+
+
 def is_out(argument):
     return argument.name.startswith("out_")
 
@@ -173,7 +177,7 @@ def call(function, missing):
         if argument is missing or (argument.is_pointer and optional(function, argument)):
             given.append("NULL")
         elif is_out(argument):
-            given.append(f"&{argument.name}")
+            given.append(argument.name if argument.name in ARRAYS else f"&{argument.name}")
         else:
             given.append(value(function, argument))
     return f"{function.name}({', '.join(given)})"
@@ -200,7 +204,10 @@ def block(function, missing):
         for result in results:
             kind = out_type(result)
             start = f"({kind})(void*)poison" if kind.endswith("*") else "7"
-            lines.append(f"    {kind} {result.name} = {start};")
+            if result.name in ARRAYS:
+                lines.append(f"    {kind} {result.name}[{ARRAYS[result.name]}] = {{{start}, {start}}};")
+            else:
+                lines.append(f"    {kind} {result.name} = {start};")
         lines.append(f"    weft_status* status = {text};")
         if missing is None:
             lines.append(f'    succeeded(status, "{function.name}");')
@@ -208,7 +215,8 @@ def block(function, missing):
         else:
             lines.append(f'    refused(status, "{function.name}", "{missing.name}");')
             for result in results:
-                lines.append(f'    emptied({result.name} == 0, "{function.name}", "{missing.name}", "{result.name}");')
+                first = f"{result.name}[0]" if result.name in ARRAYS else result.name
+                lines.append(f'    emptied({first} == 0, "{function.name}", "{missing.name}", "{result.name}");')
         lines.append("  }")
     elif function.name == "weft_status_new":
         lines.append(f"  weft_status_free({text});")

@@ -697,16 +697,16 @@ static void test_weft_graph_value(void) {
 
 static void test_weft_graph_value_dims(void) {
   {
-    int64_t out_dims = 7;
-    weft_status* status = weft_graph_value_dims(graph, y, &out_dims, 2);
+    int64_t out_dims[2] = {7, 7};
+    weft_status* status = weft_graph_value_dims(graph, y, out_dims, 2);
     succeeded(status, "weft_graph_value_dims");
     (void)out_dims;
   }
   {
-    int64_t out_dims = 7;
-    weft_status* status = weft_graph_value_dims(NULL, y, &out_dims, 2);
+    int64_t out_dims[2] = {7, 7};
+    weft_status* status = weft_graph_value_dims(NULL, y, out_dims, 2);
     refused(status, "weft_graph_value_dims", "graph");
-    emptied(out_dims == 0, "weft_graph_value_dims", "graph", "out_dims");
+    emptied(out_dims[0] == 0, "weft_graph_value_dims", "graph", "out_dims");
   }
   {
     weft_status* status = weft_graph_value_dims(graph, y, NULL, 2);

@@ -55,4 +55,25 @@ func TestWeftCholesky(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "not positive definite",
 	})
+	run(t, testCase{name: "not_positive_definite_in_a_batch",
+		inputs: []literal{
+			{kind: "f64[3,1,1]", words: "4.0 1.0 -1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Cholesky(x[0])}
+		},
+		code: weft.InvalidArgument, message: "matrix 2 ",
+	})
+	run(t, testCase{name: "not_a_number",
+		inputs: []literal{
+			{kind: "f64[2,2]", words: "nan 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Cholesky(x[0])}
+		},
+		want: []literal{
+			{kind: "f64[2,2]", words: "nan nan nan nan"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

@@ -95,4 +95,21 @@ func TestWeftEig(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "not_a_number",
+		inputs: []literal{
+			{kind: "f64[2,2]", words: "1.0 nan 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 4)
+			y[0], y[1], y[2], y[3] = ops.Eig(x[0])
+			return y
+		},
+		want: []literal{
+			{kind: "f64[2]", words: "nan nan"},
+			{kind: "f64[2]", words: "nan nan"},
+			{kind: "f64[2,2]", words: "nan nan nan nan"},
+			{kind: "f64[2,2]", words: "nan nan nan nan"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

@@ -70,4 +70,19 @@ func TestWeftEigh(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "infinity_in_one_of_two",
+		inputs: []literal{
+			{kind: "f64[2,2,2]", words: "inf 0.0 0.0 1.0 3.0 0.0 0.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.Eigh(x[0])
+			return y
+		},
+		want: []literal{
+			{kind: "f64[2,2]", words: "nan nan 2.0 3.0"},
+			{kind: "f64[2,2,2]", words: "nan nan nan nan 0.0 1.0 1.0 0.0"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

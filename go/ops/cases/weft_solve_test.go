@@ -69,4 +69,14 @@ func TestWeftSolve(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "3",
 	})
+	run(t, testCase{name: "singular_in_a_batch",
+		inputs: []literal{
+			{kind: "f64[2,1,1]", words: "2.0 0.0"},
+			{kind: "f64[2,1,1]", words: "1.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Solve(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "matrix 1 ",
+	})
 }
