@@ -16,12 +16,21 @@ constexpr int32_t kMaxValues = 1 << 30;
 
 }  // namespace
 
-// A graph has one writer. Two at once is the caller's mistake; it must not corrupt the lists.
+// A graph has one writer. Two at once is the caller's mistake; it must not corrupt the lists. A thread that is writing may
+// go on to functions that write, as upgrades of old nodes do.
 class Graph::Writing {
  public:
-  explicit Writing(Graph& graph) : graph_(graph), mine_(!graph.writing_.exchange(true, std::memory_order_acquire)) {}
+  explicit Writing(Graph& graph) : graph_(graph), outer_(innermost) {
+    innermost = this;
+    for (const Writing* writing = outer_; writing != nullptr && !nested_; writing = writing->outer_) {
+      nested_ = &writing->graph_ == &graph && writing->mine_;
+    }
+    mine_ = nested_ || !graph.writing_.exchange(true, std::memory_order_acquire);
+  }
+  Writing(const Writing&) = delete;
   ~Writing() {
-    if (mine_) graph_.writing_.store(false, std::memory_order_release);
+    innermost = outer_;
+    if (mine_ && !nested_) graph_.writing_.store(false, std::memory_order_release);
   }
   Status check() const {
     if (!mine_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
@@ -32,9 +41,15 @@ class Graph::Writing {
   }
 
  private:
+  static thread_local Writing* innermost;
+
   Graph& graph_;
-  const bool mine_;
+  Writing* const outer_;
+  bool nested_ = false;
+  bool mine_ = false;
 };
+
+thread_local Graph::Writing* Graph::Writing::innermost = nullptr;
 
 GraphReading::GraphReading(Graph& graph) : graph_(graph) {
   constexpr int kTries = 1'000'000;
@@ -231,6 +246,8 @@ Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId ini
 
 Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std::vector<ValueId> inputs, Attrs attrs,
                           NodeOptions options) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
   if (op->domain().empty() && !op->upgrades().empty()) {
@@ -257,10 +274,8 @@ Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Att
 }
 
 Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
-  {
-    Writing writing(*this);
-    WEFT_CHECK(writing.check());
-  }
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
   WEFT_CHECK(complete_attrs(op, &attrs));
   int32_t schema_inputs = options.schema_inputs;
   if (schema_inputs < 0) {
@@ -279,8 +294,6 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
   if (value_count() > kMaxValues - outputs) {
     return make_error(Code::kResourceExhausted, "a graph has at most ", kMaxValues, " values");
   }
-  Writing writing(*this);
-  WEFT_CHECK(writing.check());
   std::string name = node_name(op, options.name);
   std::vector<ValueType> types(outputs);
   WEFT_CHECK(infer(op, attrs, inputs, schema_inputs, name, &types));
