@@ -123,6 +123,7 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
   std::vector<Tensor> in, out(step.outputs.size());
   for (int32_t id : step.inputs) in.push_back(id < 0 ? Tensor() : values[id]);
   if (!step.branches.empty()) {
+    if (in[0].count() != 1) return invalid("the condition must have one element but is ", in[0].summary());
     bool taken = *in[0].as<bool>();
     std::string_view wanted = taken ? "then_branch" : "else_branch";
     size_t b = std::find(step.branch_names.begin(), step.branch_names.end(), wanted) - step.branch_names.begin();

@@ -16,6 +16,13 @@ bool known_outside(const Dim& dim, const Graph& branch) {
   return false;
 }
 
+Status check_branch(const Graph& branch, const char* name) {
+  if (branch.outputs().empty()) return invalid("'", name, "' has no outputs; set what it returns first");
+  if (branch.inputs().empty()) return {};
+  return invalid("'", name, "' has an input '", branch.value(branch.inputs()[0]).name,
+                 "', but nothing is fed to a branch; it uses values of the graphs around it");
+}
+
 Status infer(InferContext& c) {
   if (c.has_rank(0)) {
     for (const Dim& dim : c.dims(0)) {
@@ -24,6 +31,8 @@ Status infer(InferContext& c) {
   }
   const Graph& yes = *c.attrs().graph("then_branch");
   const Graph& no = *c.attrs().graph("else_branch");
+  WEFT_CHECK(check_branch(yes, "then_branch"));
+  WEFT_CHECK(check_branch(no, "else_branch"));
   if (yes.outputs().size() != no.outputs().size()) {
     return invalid("'then_branch' has ", yes.outputs().size(), " outputs but 'else_branch' has ", no.outputs().size());
   }
