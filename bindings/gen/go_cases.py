@@ -148,6 +148,8 @@ def files():
     functions = go_ops.functions()
     for file in cases.load():
         found = [c for c in file.cases if not any(isinstance(value, list) for _, value in c.inputs + c.outputs)]
+        if not found:
+            continue
         name = file.op.replace("weft.", "Weft")
         lines = [f"// The cases of {file.op}: {MARK}", "", "package cases_test", "", "import (", '\t"testing"', "",
                  '\tweft "github.com/weft-ml/weft/go"']

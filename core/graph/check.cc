@@ -148,12 +148,15 @@ Status Graph::check_inputs(const OpDef& op, const ValueId* inputs, int count) co
 }
 
 Result<int> Graph::output_count(const OpDef& op, const Attrs& attrs, const NodeOptions& options) const {
-  int count = options.output_count;
-  if (count == 0) {
-    for (const Formal& formal : op.outputs()) {
-      if (formal.optional) break;
-      count += formal.variadic ? formal.min_count : 1;
-    }
+  // A node always has the outputs that its operator always makes: rules and kernels rely on them.
+  int always = 0, variadic = 0;
+  for (const Formal& formal : op.outputs()) {
+    if (formal.optional) break;
+    (formal.variadic ? variadic : always) += formal.variadic ? formal.min_count : 1;
+  }
+  int count = std::max(options.output_count, always);
+  if (options.output_count == 0) {
+    count += variadic;
     // Control flow returns what its sub-graphs do.
     for (const auto& [name, attr] : attrs) {
       if (attr.kind() == AttrKind::kGraph) count = std::max<int>(count, attr.graph()->outputs().size());

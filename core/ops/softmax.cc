@@ -30,6 +30,19 @@ Status grad_log_softmax(GradContext& c) {
   return {};
 }
 
+// Before opset 13 the axes from `axis` (1 if not given) on were one; that is today's meaning where `axis` is the last.
+Status last_axis_only(UpgradeContext& c) {
+  int64_t axis = c.attrs.has("axis") ? c.attrs.i("axis") : 1;
+  const ValueType& type = c.type(0);
+  bool last = axis == -1 || (type.has_rank && axis == static_cast<int64_t>(type.dims.size()) - 1);
+  if (!last) {
+    return unimplemented(c.op, " of an opset before 13 over several axes at once (axis ", axis, " of ", type.text(),
+                         "); convert the model to opset 13 or newer");
+  }
+  c.attrs.set("axis", int64_t{-1});
+  return {};
+}
+
 }  // namespace
 
 void define_op_softmax(OpRegistry& ops) {
@@ -53,7 +66,8 @@ void define_op_softmax(OpRegistry& ops) {
         .output("output", "T", "The shape of input.")
         .inplace(0, 0)
         .infer(infer)
-        .grad(row.grad);
+        .grad(row.grad)
+        .upgrade(13, last_axis_only);
   }
 }
 

@@ -79,4 +79,27 @@ func TestLogSoftmax(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "axis 2",
 	})
+	run(t, testCase{name: "old_opset_of_the_last_axis",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f32[1,2]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("LogSoftmax", x, nil, 1)
+		},
+		want: []literal{
+			{kind: "f32[1,2]", words: "-1.3132616 -0.3132617"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_over_several_axes",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f32[1,2,1]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("LogSoftmax", x, nil, 1)
+		},
+		code: weft.Unimplemented, message: "before 13",
+	})
 }

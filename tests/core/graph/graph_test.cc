@@ -69,6 +69,16 @@ TEST(Graph, RefusesWhatCannotBe) {
   EXPECT_EQ(b.graph->node_count(), 3) << "what fails adds nothing";
 }
 
+TEST(Graph, ANodeHasTheOutputsThatItsOperatorAlwaysMakes) {
+  Building b;
+  ValueId x = b.input("x", DType::kF32, {4}), k = *b.graph->add_constant(Tensor::vector<int64_t>({2}));
+  NodeOptions one;
+  one.output_count = 1;
+  Result<NodeId> node = b.graph->add("", "TopK", {x, k}, {}, one);
+  ASSERT_TRUE(node.ok()) << node.status().text();
+  EXPECT_EQ(b.graph->node(*node).output_count, 2);
+}
+
 TEST(Graph, AnErrorNamesTheNodeAndTheUsersLine) {
   Building b;
   Expr x(b.scope, b.input("x", DType::kF32, {2, 3}));
