@@ -40,6 +40,12 @@ Status check_type(const Tensor& value, const ValueType& type, std::string_view w
       if (type.dims[i].known()) same = type.dims[i].value() == value.shape()[i];
     }
   }
+  if (value.kind() == Kind::kSequence || value.kind() == Kind::kOptional) {
+    for (const Tensor& item : value.items()) {
+      if (item.kind() == Kind::kTensor && item.dtype() == type.dtype) continue;
+      return invalid(what, " '", name, "' has an item that is ", item.summary(), " but must be ", type.text());
+    }
+  }
   if (same) return {};
   return invalid(what, " '", name, "' is ", value.empty() ? "an empty tensor" : value.summary(), " but must be ",
                  type.text());

@@ -107,6 +107,7 @@ Expr scalar_like(Expr like, double value) {
 Expr fill_like(Expr like, double value) {
   if (!like.valid()) return {};
   ExprScope& scope = like.scope();
+  if (like.type().kind == Kind::kSequence && value == 0) return make(scope, "weft.SequenceZeros", {like});
   return make(scope, "Expand", {scalar_like(like, value), shape_of(like)});
 }
 

@@ -67,7 +67,7 @@ Expr constant_int(ExprScope& scope, int64_t value);                        // i6
 // A scalar of the dtype of `like`.
 Expr scalar_like(Expr like, double value);
 Expr scalar(ExprScope& scope, DType dtype, double value);
-// Zeros or another number in the shape and dtype of `like`.
+// Zeros or another number in the shape and dtype of `like`; zeros like a sequence too.
 Expr fill_like(Expr like, double value);
 
 Expr operator+(Expr a, Expr b);

@@ -55,6 +55,8 @@ class Differentiator {
             (type.has_rank && y.type.has_rank && type.dims.size() != y.type.dims.size())) {
           return invalid("the weight of '", y.name, "' is ", type.text(), " but must be like it, ", y.type.text());
         }
+      } else if (y.type.kind != Kind::kTensor) {
+        return invalid("'", y.name, "' is ", y.type.text(), "; only tensors have a gradient without a weight");
       } else {
         weight = fill_like(Expr(scope_, ys[i]), 1);
       }

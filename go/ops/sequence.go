@@ -17,8 +17,6 @@ import weft "github.com/weft-ml/weft/go"
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 //   - I: i32, i64
-//
-// No gradient: sequences carry none; take the gradient of the tensors that go in
 func SequenceAt(inputSequence weft.Value, position weft.Value) weft.Value {
 	return add(nil, "SequenceAt", []weft.Value{inputSequence, position}, nil, 1, nil)[0]
 }
@@ -34,8 +32,59 @@ func SequenceAt(inputSequence weft.Value, position weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
-//
-// No gradient: sequences carry none; take the gradient of the tensors that go in
 func SequenceConstruct(inputs ...weft.Value) weft.Value {
 	return add(nil, "SequenceConstruct", inputs, nil, 1, nil)[0]
+}
+
+// SequenceAdd adds the operator weft.SequenceAdd. Item by item, the sums of two sequences of equally many items of
+// equal shapes.
+//
+//   - a (seq(T)): A sequence.
+//   - b (seq(T)): Another one.
+//
+// Gives:
+//
+//   - C (seq(T)): The sums.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SequenceAdd(a weft.Value, b weft.Value) weft.Value {
+	return add(nil, "weft.SequenceAdd", []weft.Value{a, b}, nil, 1, nil)[0]
+}
+
+// SequenceAtGrad adds the operator weft.SequenceAtGrad. Zeros in the shapes of the items of `like`, but `gradient` at
+// `position`. The gradient of SequenceAt.
+//
+//   - gradient (T): The shape of that item.
+//   - like (seq(T)): A sequence whose shapes are taken.
+//   - position (I): As in SequenceAt.
+//
+// Gives:
+//
+//   - output (seq(T)): As many items as like has, in their shapes.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - I: i32, i64
+func SequenceAtGrad(gradient weft.Value, like weft.Value, position weft.Value) weft.Value {
+	return add(nil, "weft.SequenceAtGrad", []weft.Value{gradient, like, position}, nil, 1, nil)[0]
+}
+
+// SequenceZeros adds the operator weft.SequenceZeros. Zeros in the shapes of the items of `like`.
+//
+//   - like (seq(T)): A sequence whose shapes are taken.
+//
+// Gives:
+//
+//   - output (seq(T)): As many items as like has, in their shapes.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//
+// No gradient: its output does not change with the values
+func SequenceZeros(like weft.Value) weft.Value {
+	return add(nil, "weft.SequenceZeros", []weft.Value{like}, nil, 1, nil)[0]
 }

@@ -126,6 +126,9 @@ __all__ = [
     "running_update",
     "scatter_at",
     "scatter_rows",
+    "sequence_add",
+    "sequence_at_grad",
+    "sequence_zeros",
     "sgd",
     "slice_grad",
     "softmax_cross_entropy_grad",
@@ -1795,8 +1798,6 @@ def sequence_at(input_sequence: ValueLike, position: ValueLike, *, name: str | N
 
     Returns:
         tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
-
-    Has no gradient: sequences carry none; take the gradient of the tensors that go in.
     """
     return add_node(None, "SequenceAt", [input_sequence, position], {}, 1, name)
 
@@ -1810,8 +1811,6 @@ def sequence_construct(*inputs: ValueLike, name: str | None = None) -> Value:
 
     Returns:
         output_sequence: The sequence. [seq(T)]
-
-    Has no gradient: sequences carry none; take the gradient of the tensors that go in.
     """
     return add_node(None, "SequenceConstruct", [*inputs], {}, 1, name)
 
@@ -2871,6 +2870,47 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
         [[0.0, 0.0], [-0.39, 1.55], [0.0, 0.0], [-0.69, 0.09]]
     """
     return add_node(None, "weft.ScatterRows", [rows, indices, like], {"axis": axis}, 1, name)
+
+
+def sequence_add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """Item by item, the sums of two sequences of equally many items of equal shapes.
+
+    Inputs:
+        a: A sequence. [seq(T)]
+        b: Another one. [seq(T)]
+
+    Returns:
+        C: The sums. [seq(T)]
+    """
+    return add_node(None, "weft.SequenceAdd", [a, b], {}, 1, name)
+
+
+def sequence_at_grad(gradient: ValueLike, like: ValueLike, position: ValueLike, *, name: str | None = None) -> Value:
+    """Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.
+
+    Inputs:
+        gradient: The shape of that item. [f32, f16, f64, bf16]
+        like: A sequence whose shapes are taken. [seq(T)]
+        position: As in SequenceAt. [i32, i64]
+
+    Returns:
+        output: As many items as like has, in their shapes. [seq(T)]
+    """
+    return add_node(None, "weft.SequenceAtGrad", [gradient, like, position], {}, 1, name)
+
+
+def sequence_zeros(like: ValueLike, *, name: str | None = None) -> Value:
+    """Zeros in the shapes of the items of `like`.
+
+    Inputs:
+        like: A sequence whose shapes are taken. [seq(T)]
+
+    Returns:
+        output: As many items as like has, in their shapes. [seq(T)]
+
+    Has no gradient: its output does not change with the values.
+    """
+    return add_node(None, "weft.SequenceZeros", [like], {}, 1, name)
 
 
 def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, *, weight_decay: float = 0, name: str | None = None) -> Value:

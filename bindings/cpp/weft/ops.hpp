@@ -1807,6 +1807,33 @@ inline Value scatter_rows(const Value& rows, const Value& indices, const Value& 
   return add_node("weft.ScatterRows", {rows, indices, like}, set, 1, name, origin)[0];
 }
 
+// Item by item, the sums of two sequences of equally many items of equal shapes.
+// a: A sequence. [seq(T)]
+// b: Another one. [seq(T)]
+// Gives C: The sums. [seq(T)]
+inline Value sequence_add(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.SequenceAdd", {a, b}, set, 1, name, origin)[0];
+}
+
+// Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.
+// gradient: The shape of that item. [f32, f16, f64, bf16]
+// like: A sequence whose shapes are taken. [seq(T)]
+// position: As in SequenceAt. [i32, i64]
+// Gives output: As many items as like has, in their shapes. [seq(T)]
+inline Value sequence_at_grad(const Value& gradient, const Value& like, const Value& position, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.SequenceAtGrad", {gradient, like, position}, set, 1, name, origin)[0];
+}
+
+// Zeros in the shapes of the items of `like`.
+// like: A sequence whose shapes are taken. [seq(T)]
+// Gives output: As many items as like has, in their shapes. [seq(T)]
+inline Value sequence_zeros(const Value& like, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.SequenceZeros", {like}, set, 1, name, origin)[0];
+}
+
 // The attributes of weft.Sgd.
 struct SgdAttrs {
   // Factor of the parameter that is added to the gradient.

@@ -1,5 +1,8 @@
-// Kernels of SequenceConstruct and SequenceAt.
+// Kernels of operators on sequences.
+#include <cstring>
+
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/types_common.h"
 
 namespace weft {
 namespace {
@@ -11,16 +14,75 @@ Status construct(const State&, TensorArgs& args) {
   return {};
 }
 
-Status at(const State&, TensorArgs& args) {
-  const std::vector<Tensor>& items = args.in[0].items();
-  WEFT_TRY(std::vector<int64_t> position, args.in[1].to_ints());
-  if (position.size() != 1) return invalid("the position must be one number but is ", args.in[1].summary());
-  int64_t count = static_cast<int64_t>(items.size());
-  int64_t i = position[0] < 0 ? position[0] + count : position[0];
-  if (i < 0 || i >= count) {
-    return out_of_range("position ", position[0], " is outside the sequence, which has ", count, " items");
+// The item that a position names, or an error.
+Result<size_t> place(const Tensor& sequence, const Tensor& position) {
+  if (position.count() != 1) return invalid("the position must be one number but is ", position.summary());
+  int64_t given = position.dtype() == DType::kI64 ? *position.as<int64_t>() : *position.as<int32_t>();
+  int64_t count = sequence.count();
+  if (given < -count || given >= count) {
+    return out_of_range("position ", given, " is outside the sequence, which has ", count, " items");
   }
-  args.out[0] = items[static_cast<size_t>(i)];
+  return static_cast<size_t>(given < 0 ? given + count : given);
+}
+
+Status at(const State&, TensorArgs& args) {
+  WEFT_TRY(size_t i, place(args.in[0], args.in[1]));
+  args.out[0] = args.in[0].items()[i];
+  return {};
+}
+
+// Zeros like each item but the one at `but`.
+Result<std::vector<Tensor>> zeros_like(const std::vector<Tensor>& items, size_t but) {
+  std::vector<Tensor> out(items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i == but) continue;
+    WEFT_TRY(out[i], Tensor::make(items[i].dtype(), items[i].shape()));
+    if (out[i].bytes() > 0) std::memset(out[i].mutable_data(), 0, static_cast<size_t>(out[i].bytes()));
+  }
+  return out;
+}
+
+Status zeros(const State&, TensorArgs& args) {
+  const std::vector<Tensor>& items = args.in[0].items();
+  WEFT_TRY(std::vector<Tensor> out, zeros_like(items, items.size()));
+  args.out[0] = Tensor::sequence(std::move(out));
+  return {};
+}
+
+Status at_grad(const State&, TensorArgs& args) {
+  const Tensor& gradient = args.in[0];
+  const std::vector<Tensor>& items = args.in[1].items();
+  WEFT_TRY(size_t i, place(args.in[1], args.in[2]));
+  if (gradient.shape() != items[i].shape()) {
+    return invalid("the gradient is ", gradient.summary(), " but the item is ", items[i].summary());
+  }
+  WEFT_TRY(std::vector<Tensor> out, zeros_like(items, i));
+  out[i] = gradient;
+  args.out[0] = Tensor::sequence(std::move(out));
+  return {};
+}
+
+template <typename T>
+void add_elements(const Tensor& a, const Tensor& b, Tensor* sum) {
+  const T *x = a.as<T>(), *y = b.as<T>();
+  T* out = sum->as<T>();
+  for (int64_t i = 0; i < a.count(); ++i)
+    out[i] = static_cast<T>(static_cast<Wide<T>>(x[i]) + static_cast<Wide<T>>(y[i]));
+}
+
+Status add(const State&, TensorArgs& args) {
+  const std::vector<Tensor>&a = args.in[0].items(), &b = args.in[1].items();
+  if (a.size() != b.size()) return invalid("the sequences have ", a.size(), " and ", b.size(), " items");
+  std::vector<Tensor> sums;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i].shape() != b[i].shape() || a[i].dtype() != b[i].dtype()) {
+      return invalid("items ", i, " are ", a[i].summary(), " and ", b[i].summary(), " but must be alike");
+    }
+    WEFT_TRY(Tensor sum, Tensor::make(a[i].dtype(), a[i].shape()));
+    with_type(FloatElements{}, sum.dtype(), [&]<typename T>() { add_elements<T>(a[i], b[i], &sum); });
+    sums.push_back(std::move(sum));
+  }
+  args.out[0] = Tensor::sequence(std::move(sums));
   return {};
 }
 
@@ -35,6 +97,9 @@ Status prepare(const KernelContext&, PreparedKernel* prepared) {
 void add_cpu_sequence(KernelRegistry& kernels) {
   kernels.add("SequenceConstruct", {"plain", nullptr, prepare<&construct>});
   kernels.add("SequenceAt", {"plain", nullptr, prepare<&at>});
+  kernels.add("weft.SequenceAtGrad", {"plain", nullptr, prepare<&at_grad>});
+  kernels.add("weft.SequenceZeros", {"plain", nullptr, prepare<&zeros>});
+  kernels.add("weft.SequenceAdd", {"plain", nullptr, prepare<&add>});
 }
 
 }  // namespace weft

@@ -3947,7 +3947,7 @@ public final class Ops {
    * One item of a sequence. A position outside is OUT_OF_RANGE.
    *
    * <p>Operator SequenceAt. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-   * c128, bf16, I: i32, i64. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   * c128, bf16, I: i32, i64.
    *
    * @param inputSequence the sequence.
    * @param position A number; negative counts from the end.
@@ -3961,7 +3961,7 @@ public final class Ops {
    * One item of a sequence. A position outside is OUT_OF_RANGE.
    *
    * <p>Operator SequenceAt. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-   * c128, bf16, I: i32, i64. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   * c128, bf16, I: i32, i64.
    *
    * @param inputSequence the sequence.
    * @param position A number; negative counts from the end.
@@ -3980,7 +3980,7 @@ public final class Ops {
    * A sequence of the inputs, which share their element type.
    *
    * <p>Operator SequenceConstruct. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-   * c64, c128, bf16. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   * c64, c128, bf16.
    *
    * @param inputs the items, of any shapes.
    * @return the sequence.
@@ -3993,7 +3993,7 @@ public final class Ops {
    * A sequence of the inputs, which share their element type.
    *
    * <p>Operator SequenceConstruct. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-   * c64, c128, bf16. Not differentiable: sequences carry none; take the gradient of the tensors that go in.
+   * c64, c128, bf16.
    *
    * @param inputs the items, of any shapes.
    * @param options sets the rest
@@ -6711,6 +6711,103 @@ public final class Ops {
     Check.notNull(indices, "indices");
     Check.notNull(like, "like");
     return add("weft.ScatterRows", Arrays.<Value>asList(rows, indices, like), settings, 1).get(0);
+  }
+
+  /**
+   * Item by item, the sums of two sequences of equally many items of equal shapes.
+   *
+   * <p>Operator weft.SequenceAdd. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a A sequence.
+   * @param b another one.
+   * @return the sums.
+   */
+  public Value sequenceAdd(Value a, Value b) {
+    return sequenceAdd(a, b, options -> {});
+  }
+
+  /**
+   * Item by item, the sums of two sequences of equally many items of equal shapes.
+   *
+   * <p>Operator weft.SequenceAdd. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a A sequence.
+   * @param b another one.
+   * @param options sets the rest
+   * @return the sums.
+   */
+  public Value sequenceAdd(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.SequenceAdd", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * Zeros in the shapes of the items of {@code like}, but {@code gradient} at {@code position}. The gradient of
+   * SequenceAt.
+   *
+   * <p>Operator weft.SequenceAtGrad. Element types: T: f32, f16, f64, bf16, I: i32, i64.
+   *
+   * @param gradient the shape of that item.
+   * @param like A sequence whose shapes are taken.
+   * @param position as in SequenceAt.
+   * @return as many items as like has, in their shapes.
+   */
+  public Value sequenceAtGrad(Value gradient, Value like, Value position) {
+    return sequenceAtGrad(gradient, like, position, options -> {});
+  }
+
+  /**
+   * Zeros in the shapes of the items of {@code like}, but {@code gradient} at {@code position}. The gradient of
+   * SequenceAt.
+   *
+   * <p>Operator weft.SequenceAtGrad. Element types: T: f32, f16, f64, bf16, I: i32, i64.
+   *
+   * @param gradient the shape of that item.
+   * @param like A sequence whose shapes are taken.
+   * @param position as in SequenceAt.
+   * @param options sets the rest
+   * @return as many items as like has, in their shapes.
+   */
+  public Value sequenceAtGrad(Value gradient, Value like, Value position, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(gradient, "gradient");
+    Check.notNull(like, "like");
+    Check.notNull(position, "position");
+    return add("weft.SequenceAtGrad", Arrays.<Value>asList(gradient, like, position), settings, 1).get(0);
+  }
+
+  /**
+   * Zeros in the shapes of the items of {@code like}.
+   *
+   * <p>Operator weft.SequenceZeros. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not
+   * change with the values.
+   *
+   * @param like A sequence whose shapes are taken.
+   * @return as many items as like has, in their shapes.
+   */
+  public Value sequenceZeros(Value like) {
+    return sequenceZeros(like, options -> {});
+  }
+
+  /**
+   * Zeros in the shapes of the items of {@code like}.
+   *
+   * <p>Operator weft.SequenceZeros. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not
+   * change with the values.
+   *
+   * @param like A sequence whose shapes are taken.
+   * @param options sets the rest
+   * @return as many items as like has, in their shapes.
+   */
+  public Value sequenceZeros(Value like, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(like, "like");
+    return add("weft.SequenceZeros", Arrays.<Value>asList(like), settings, 1).get(0);
   }
 
   /**
