@@ -4,39 +4,71 @@
 namespace weft {
 namespace {
 
+template <typename T>
+double first(const Tensor& tensor) {
+  return static_cast<double>(*tensor.as<T>());
+}
+
+// The number that a tensor of one element holds; a fraction is cut off.
+Result<int64_t> whole_number(const Tensor& tensor) {
+  double value = 0;
+  switch (tensor.dtype()) {
+    case DType::kI64: return *tensor.as<int64_t>();
+    case DType::kF32: value = first<float>(tensor); break;
+    case DType::kF64: value = first<double>(tensor); break;
+    case DType::kF16: value = f16_to_float(*tensor.as<uint16_t>()); break;
+    case DType::kBF16: value = bf16_to_float(*tensor.as<uint16_t>()); break;
+    case DType::kI32: value = first<int32_t>(tensor); break;
+    case DType::kI16: value = first<int16_t>(tensor); break;
+    case DType::kI8: value = first<int8_t>(tensor); break;
+    case DType::kU64: value = first<uint64_t>(tensor); break;
+    case DType::kU32: value = first<uint32_t>(tensor); break;
+    case DType::kU16: value = first<uint16_t>(tensor); break;
+    default: value = first<uint8_t>(tensor); break;
+  }
+  if (value > -static_cast<double>(kMostElements) && value < static_cast<double>(kMostElements)) {
+    return static_cast<int64_t>(value);
+  }
+  return invalid("the depth is ", value, ", which is no size");
+}
+
+Result<Dim> depth_of(InferContext& c) {
+  if (c.has_rank(1) && (c.rank(1) > 1 || (c.rank(1) == 1 && c.dims(1)[0].known() && !c.dims(1)[0].is(1)))) {
+    return invalid("'depth' must be one number but is ", c.input(1).text());
+  }
+  Dim depth = c.fresh();
+  if (c.ints(1) != nullptr && c.ints(1)->size() == 1) {
+    depth = (*c.ints(1))[0];
+  } else if (c.constant(1) != nullptr && c.constant(1)->count() == 1) {
+    WEFT_TRY(depth, whole_number(*c.constant(1)));
+  }
+  if (depth.known() && depth.value() < 0) return invalid("the depth is ", depth.value(), " but must not be negative");
+  return depth;
+}
+
 Status infer_one_hot(InferContext& c) {
-  if (!c.has_rank(0)) return {};
   if (c.has_rank(2) && (c.rank(2) != 1 || (c.dims(2)[0].known() && !c.dims(2)[0].is(2)))) {
     return invalid("'values' must have two elements, off and on, but is ", c.input(2).text());
   }
-  int64_t rank = c.rank(0) + 1;
-  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), rank));
+  WEFT_TRY(Dim depth, depth_of(c));
+  if (!c.has_rank(0)) return {};
+  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0) + 1));
   Dims dims = c.dims(0);
-  const Dims* depth = c.ints(1);
-  Dim size = depth != nullptr && depth->size() == 1 ? (*depth)[0] : c.fresh();
-  if (size.known() && size.value() < 0) return invalid("the depth is ", size.value(), " but must not be negative");
-  dims.insert(dims.begin() + axis, size);
+  dims.insert(dims.begin() + axis, std::move(depth));
   c.set_dims(0, std::move(dims));
   return {};
 }
 
-Status one_hot(BodyContext& c) {
+// Each of the two values gets what flows to where it stands.
+Status grad_one_hot(GradContext& c) {
   ExprScope& s = c.scope();
-  Expr indices = c.input(0);
-  if (!indices.has_rank()) return unimplemented("OneHot needs the rank of its indices");
-  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), indices.rank() + 1));
-  Expr depth = reshape(cast(c.input(1), DType::kI64), constant_ints(s, {}));
-  // Only whole numbers are a place; a fraction is cut off as ONNX's cast does, NaN is none.
-  Expr places = cast(indices, DType::kI64);
-  Expr wrapped = where(make(s, "Less", {places, constant_int(s, 0)}), places + depth, places);
-  Expr range = make(s, "Range", {constant_int(s, 0), depth, constant_int(s, 1)});
-  std::vector<int64_t> after;
-  for (int64_t i = axis + 1; i < indices.rank() + 1; ++i) after.push_back(i - axis);
-  if (!after.empty()) range = unsqueeze(range, after);
-  Expr hit = make(s, "Equal", {unsqueeze(wrapped, {axis}), range});
-  Expr off = make(s, "Gather", {c.input(2), constant_int(s, 0)}),
-       on = make(s, "Gather", {c.input(2), constant_int(s, 1)});
-  c.set_output(0, where(hit, on, off));
+  const bool off_on[] = {false, true};
+  WEFT_TRY(Tensor truth, Tensor::from_bytes(DType::kBool, {2}, off_on, sizeof(off_on)));
+  Expr hit = make(s, "OneHot", {c.input(0), c.input(1), constant(s, std::move(truth))}, c.attrs());
+  Expr zero = scalar_like(c.grad(0), 0);
+  auto total = [&](Expr part) { return unsqueeze(make(s, "ReduceSum", {part}, {{"keepdims", int64_t{0}}}), {0}); };
+  Expr off = total(where(hit, zero, c.grad(0))), on = total(where(hit, c.grad(0), zero));
+  c.set_grad(2, concat({off, on}, 0));
   return {};
 }
 
@@ -57,19 +89,18 @@ void define_op_one_hot(OpRegistry& ops) {
       .since(11)
       .doc(
           "`values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere. "
-          "Negative "
-          "indices count from the end; those outside name nothing.")
+          "Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.")
       .types("T1", kNumberTypes)
       .types("T2", kNumberTypes)
       .types("T3", kAllTypes)
       .attr("axis", int64_t{-1}, "Where the new axis comes; negative counts from the end.")
       .input("indices", "T1", "Any shape.")
-      .input("depth", "T2", "The size of the new axis.")
+      .input("depth", "T2", "The size of the new axis, one number.")
       .shapes_outputs()
       .input("values", "T3", "[2]: off and on.")
       .output("output", "T3", "The shape of indices with the new axis.")
       .infer(infer_one_hot)
-      .body(one_hot);
+      .grad(grad_one_hot);
   ops.add("NonZero")
       .group("indexing")
       .since(13)

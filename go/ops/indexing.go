@@ -78,10 +78,11 @@ type OneHotOptions struct {
 }
 
 // OneHot adds the operator OneHot. `values[1]` where the index along the new axis is the one that `indices` names,
-// `values[0]` elsewhere. Negative indices count from the end; those outside name nothing.
+// `values[0]` elsewhere. Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut
+// off.
 //
 //   - indices (T1): Any shape.
-//   - depth (T2): The size of the new axis.
+//   - depth (T2): The size of the new axis, one number.
 //   - values (T3): [2]: off and on.
 //
 // Gives:

@@ -1301,11 +1301,12 @@ def not_(x: ValueLike, *, name: str | None = None) -> Value:
 
 def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: int = -1, name: str | None = None) -> Value:
     """`values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere.
-    Negative indices count from the end; those outside name nothing.
+    Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
 
     Inputs:
         indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-        depth: The size of the new axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        depth: The size of the new axis, one number. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
+        bf16]
         values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
         c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 

@@ -94,4 +94,143 @@ func TestOneHot(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "fractions_and_nan",
+		inputs: []literal{
+			{kind: "f64[7]", words: "1.9 -0.5 -1.5 nan inf -3.0 -3.5"},
+			{kind: "f64[1]", words: "3.7"},
+			{kind: "f32[2]", words: "0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "f32[7,3]", words: "0.0 1.0 0.0 1.0 0.0 0.0 0.0 0.0 1.0 0.0 0.0 0.0 0.0 0.0 0.0 1.0 0.0 0.0 1.0 0.0 0.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "small_and_unsigned_indices",
+		inputs: []literal{
+			{kind: "u8[3]", words: "0 255 2"},
+			{kind: "u8[]", words: "3"},
+			{kind: "bool[2]", words: "false true"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "bool[3,3]", words: "true false false false false false false false true"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "half_precision_values",
+		inputs: []literal{
+			{kind: "i8[2]", words: "-3 -4"},
+			{kind: "i16[]", words: "3"},
+			{kind: "f16[2]", words: "0.5 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "f16[2,3]", words: "2.0 0.5 0.5 0.5 0.5 0.5"},
+		},
+		relative: 0.01, absolute: 0.001,
+	})
+	run(t, testCase{name: "words",
+		inputs: []literal{
+			{kind: "i64[2]", words: "1 2"},
+			{kind: "i64[]", words: "2"},
+			{kind: "string[2]", texts: []string{"no", "yes"}},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "string[2,2]", texts: []string{"no", "yes", "no", "no"}},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "no_depth",
+		inputs: []literal{
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "i64[]", words: "0"},
+			{kind: "f64[2]", words: "0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "f64[2,0]", words: ""},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "negative_depth",
+		inputs: []literal{
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "i64[]", words: "-1"},
+			{kind: "f64[2]", words: "0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "depth is -1",
+	})
+	run(t, testCase{name: "depth_is_no_number",
+		inputs: []literal{
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "f32[]", words: "nan"},
+			{kind: "f64[2]", words: "0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "depth is nan",
+	})
+	run(t, testCase{name: "two_depths",
+		inputs: []literal{
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "i64[2]", words: "2 2"},
+			{kind: "f64[2]", words: "0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "'depth' must be one number",
+	})
+	run(t, testCase{name: "three_values",
+		inputs: []literal{
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "i64[]", words: "2"},
+			{kind: "f64[3]", words: "0.0 1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "two elements",
+	})
+	run(t, testCase{name: "axis_outside",
+		inputs: []literal{
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "i64[]", words: "2"},
+			{kind: "f64[2]", words: "0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2], ops.OneHotOptions{Axis: weft.Int(2)})}
+		},
+		code: weft.InvalidArgument, message: "axis 2",
+	})
+	run(t, testCase{name: "more_places_than_the_index_type_counts",
+		inputs: []literal{
+			{kind: "i8[1]", words: "-128"},
+			{kind: "i64[]", words: "130"},
+			{kind: "i32[2]", words: "0 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "i32[1,130]", words: "0 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

@@ -2757,14 +2757,14 @@ public final class Ops {
 
   /**
    * {@code values[1]} where the index along the new axis is the one that {@code indices} names, {@code values[0]}
-   * elsewhere. Negative indices count from the end; those outside name nothing.
+   * elsewhere. Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
    *
    * <p>Operator OneHot. Element types: T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, T2: f32, u8, i8,
    * u16, i16, i32, i64, f16, f64, u32, u64, bf16, T3: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
    * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
    *
    * @param indices any shape.
-   * @param depth the size of the new axis.
+   * @param depth the size of the new axis, one number.
    * @param values [2]: off and on.
    * @return the shape of indices with the new axis.
    */
@@ -2774,14 +2774,14 @@ public final class Ops {
 
   /**
    * {@code values[1]} where the index along the new axis is the one that {@code indices} names, {@code values[0]}
-   * elsewhere. Negative indices count from the end; those outside name nothing.
+   * elsewhere. Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
    *
    * <p>Operator OneHot. Element types: T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, T2: f32, u8, i8,
    * u16, i16, i32, i64, f16, f64, u32, u64, bf16, T3: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
    * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
    *
    * @param indices any shape.
-   * @param depth the size of the new axis.
+   * @param depth the size of the new axis, one number.
    * @param values [2]: off and on.
    * @param options sets the rest
    * @return the shape of indices with the new axis.
