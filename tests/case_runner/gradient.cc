@@ -43,7 +43,7 @@ class GradientChecker {
       problems_.push_back(cat("gradient: ", status.text()));
       return std::move(problems_);
     }
-    if (inputs_.empty()) return {};
+    if (loss_ == kNoValue) return {};
     status = check_order(loss_, 1);
     if (status.ok() && !second_.empty()) status = check_order(second_loss_, 2);
     if (!status.ok()) problems_.push_back(cat("gradient: ", status.text()));
@@ -51,6 +51,42 @@ class GradientChecker {
   }
 
  private:
+  // A floating tensor becomes an input in f64, any other a constant.
+  Result<ValueId> add_tensor(const std::string& name, Tensor value) {
+    bool floating = value.kind() == Kind::kTensor && (value.dtype() == DType::kF32 || value.dtype() == DType::kF64);
+    if (!floating) return graph_->add_constant(value);
+    too_large_ |= value.count() > kMaxElements;
+    WEFT_TRY(value, to_f64(value));
+    WEFT_TRY(ValueId id, graph_->add_input(name, ValueType::tensor(DType::kF64, to_dims(value.shape()))));
+    inputs_.push_back(id);
+    values_.push_back(std::move(value));
+    return id;
+  }
+
+  // A sequence of its items, each an input of its own: a gradient belongs to an item.
+  Result<ValueId> add_sequence(const CaseInput& input) {
+    std::vector<ValueId> items;
+    for (size_t i = 0; i < input.value.items().size(); ++i) {
+      WEFT_TRY(ValueId id, add_tensor(cat(input.name, "_", i), input.value.items()[i]));
+      items.push_back(id);
+    }
+    if (items.empty()) return graph_->add_constant(input.value);
+    WEFT_TRY(NodeId node, graph_->add("", "SequenceConstruct", items, {}, {}));
+    return graph_->node(node).output(0);
+  }
+
+  // The value itself, or the items of a sequence that has as many as the expected one.
+  static std::vector<Expr> tensors_of(Expr value, const Tensor& expected) {
+    if (value.type().kind == Kind::kTensor) return {value};
+    std::vector<Expr> items;
+    if (value.type().kind != Kind::kSequence || expected.kind() != Kind::kSequence) return items;
+    for (size_t i = 0; i < expected.items().size(); ++i) {
+      items.push_back(make(value.scope(), "SequenceAt", {value, constant_int(value.scope(), static_cast<int64_t>(i))}));
+    }
+    return items;
+  }
+
+  // Leaves `loss_` unset where there is nothing to check.
   Status build() {
     WEFT_TRY(graph_, Graph::make(builtin_ops(), c_.opset));
     ExprScope scope(*graph_);
@@ -60,40 +96,32 @@ class GradientChecker {
         arguments.push_back(kNoValue);
         continue;
       }
-      Tensor value = input.value;
-      bool floating = value.kind() == Kind::kTensor && (value.dtype() == DType::kF32 || value.dtype() == DType::kF64);
-      if (!floating) {
-        if (value.kind() != Kind::kTensor) return {};
-        WEFT_TRY(ValueId id, graph_->add_constant(value));
+      if (input.value.kind() == Kind::kSequence) {
+        WEFT_TRY(ValueId id, add_sequence(input));
         arguments.push_back(id);
         continue;
       }
-      if (value.count() > kMaxElements) return {};
-      WEFT_TRY(value, to_f64(value));
-      WEFT_TRY(ValueId id, graph_->add_input(input.name, ValueType::tensor(DType::kF64, to_dims(value.shape()))));
+      WEFT_TRY(ValueId id, add_tensor(input.name, input.value));
       arguments.push_back(id);
-      inputs_.push_back(id);
-      values_.push_back(std::move(value));
     }
+    if (too_large_) return {};
     auto [domain, name] = split_op_name(c_.op);
     WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
-    if (op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty()) inputs_.clear();
+    if (op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty()) return {};
     if (inputs_.empty()) return {};
     NodeOptions options;
     options.output_count = static_cast<int>(c_.outputs.size());
     WEFT_TRY(NodeId node, graph_->add(domain, name, arguments, c_.attrs, options));
     Expr total;
     for (int i = 0; i < graph_->node(node).output_count; ++i) {
-      Expr y(scope, graph_->node(node).output(i));
-      if (y.type().kind != Kind::kTensor || y.dtype() != DType::kF64) continue;
-      Expr part = weighted_sum(y, i);
-      total = total.valid() ? total + part : part;
+      for (Expr y : tensors_of(Expr(scope, graph_->node(node).output(i)), c_.outputs[i].value)) {
+        if (y.dtype() != DType::kF64) continue;
+        Expr part = weighted_sum(y, i);
+        total = total.valid() ? total + part : part;
+      }
     }
     WEFT_CHECK(scope.status());
-    if (!total.valid()) {
-      inputs_.clear();
-      return {};
-    }
+    if (!total.valid()) return {};
     loss_ = total.id();
     WEFT_TRY(first_, differentiate(*graph_, {loss_}, inputs_, {}));
     Expr again;
@@ -156,6 +184,7 @@ class GradientChecker {
   std::shared_ptr<Graph> graph_;
   std::vector<ValueId> inputs_;
   std::vector<Tensor> values_;
+  bool too_large_ = false;
   ValueId loss_ = kNoValue, second_loss_ = kNoValue;
   std::vector<ValueId> first_, second_;
   std::vector<std::string> problems_;
