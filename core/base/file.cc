@@ -109,6 +109,42 @@ Status check_kind(std::string_view verb, const std::string& path, int fd, bool r
   return {};
 }
 
+Result<std::string> real_path(std::string_view verb, const std::string& path) {
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (real == nullptr) return file_error(verb, path, errno);
+  std::string out = real;
+  ::free(real);
+  return out;
+}
+
+// Opens the file at `path` from `folder` on. What links make of the path is found first; then that is walked without
+// following any, so that one put there in between is not followed either.
+Result<int> open_in_folder(const std::string& folder, const std::string& path) {
+  WEFT_CHECK(check_name("read", path));
+  std::string whole = cat(folder, "/", path);
+  auto outside = [&] { return invalid("'", path, "' lies outside the folder '", folder, "'"); };
+  for (std::string_view rest = path; !rest.empty();) {
+    size_t slash = rest.find('/');
+    if (slash == 0 || rest.substr(0, slash) == "..") return outside();
+    rest.remove_prefix(slash == std::string_view::npos ? rest.size() : rest.find_first_not_of('/', slash));
+  }
+  WEFT_TRY(std::string real_folder, real_path("read", folder));
+  WEFT_TRY(std::string real, real_path("read", whole));
+  if (real_folder.back() != '/') real_folder += '/';
+  if (real.compare(0, real_folder.size(), real_folder) != 0) return outside();
+  Descriptor at(open_retrying(real_folder.c_str(), O_RDONLY | O_DIRECTORY));
+  if (at.fd < 0) return file_error("read", folder, errno);
+  for (size_t begin = real_folder.size(); begin < real.size();) {
+    size_t end = std::min(real.find('/', begin), real.size());
+    int flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | (end < real.size() ? O_DIRECTORY : 0);
+    int next = ::openat(at.fd, real.substr(begin, end - begin).c_str(), flags);
+    if (next < 0) return file_error("read", whole, errno);
+    ::close(std::exchange(at.fd, next));
+    begin = end + 1;
+  }
+  return at.release();
+}
+
 std::string folder_of(const std::string& path) {
   size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -161,10 +197,8 @@ Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path, int6
   return std::shared_ptr<const FileBytes>(std::move(bytes));
 }
 
-Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path) {
-  WEFT_CHECK(check_name("map", path));
-  Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK));
-  if (file.fd < 0) return file_error("map", path, errno);
+Result<std::shared_ptr<const FileBytes>> FileBytes::map(const std::string& path, int fd) {
+  Descriptor file(fd);
   struct stat info;
   WEFT_CHECK(check_kind("map", path, file.fd, true, &info));
   if (info.st_size == 0) {  // nothing to map
@@ -175,14 +209,36 @@ Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path) {
   return std::shared_ptr<const FileBytes>(new FileBytes(static_cast<char*>(data), info.st_size, true));
 }
 
-Result<FileReader> FileReader::open(const std::string& path) {
-  WEFT_CHECK(check_name("read", path));
-  // Without O_NONBLOCK the open of a pipe that nobody writes to would not return.
-  Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK));
-  if (file.fd < 0) return file_error("read", path, errno);
+Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path) {
+  WEFT_CHECK(check_name("map", path));
+  int fd = open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK);
+  if (fd < 0) return file_error("map", path, errno);
+  return FileBytes::map(path, fd);
+}
+
+Result<std::shared_ptr<const FileBytes>> map_file_in(const std::string& folder, const std::string& path) {
+  WEFT_TRY(int fd, open_in_folder(folder, path));
+  return FileBytes::map(cat(folder, "/", path), fd);
+}
+
+Result<FileReader> FileReader::over(const std::string& path, int fd) {
+  Descriptor file(fd);
   struct stat info;
   WEFT_CHECK(check_kind("read", path, file.fd, true, &info));
   return FileReader(path, file.release(), info.st_size);
+}
+
+Result<FileReader> FileReader::open(const std::string& path) {
+  WEFT_CHECK(check_name("read", path));
+  // Without O_NONBLOCK the open of a pipe that nobody writes to would not return.
+  int fd = open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK);
+  if (fd < 0) return file_error("read", path, errno);
+  return over(path, fd);
+}
+
+Result<FileReader> FileReader::open_in(const std::string& folder, const std::string& path) {
+  WEFT_TRY(int fd, open_in_folder(folder, path));
+  return over(cat(folder, "/", path), fd);
 }
 
 FileReader::FileReader(FileReader&& other) noexcept
@@ -215,10 +271,7 @@ Result<FileWriter> FileWriter::create(const std::string& path) {
   bool exists = ::lstat(path.c_str(), &old) == 0;
   if (exists && S_ISLNK(old.st_mode)) {
     // The link stays one; what it leads to is replaced.
-    char* real = ::realpath(path.c_str(), nullptr);
-    if (real == nullptr) return file_error("write", path, errno);
-    target = real;
-    ::free(real);
+    WEFT_TRY(target, real_path("write", path));
     exists = ::stat(target.c_str(), &old) == 0;
   }
   if (exists && S_ISDIR(old.st_mode)) return file_error("write", path, EISDIR);

@@ -26,6 +26,8 @@ class FileBytes {
  private:
   friend Result<std::shared_ptr<const FileBytes>> read_file(const std::string&, int64_t);
   friend Result<std::shared_ptr<const FileBytes>> map_file(const std::string&);
+  friend Result<std::shared_ptr<const FileBytes>> map_file_in(const std::string&, const std::string&);
+  static Result<std::shared_ptr<const FileBytes>> map(const std::string& path, int fd);
   FileBytes(char* data, int64_t size, bool mapped) : data_(data), size_(size), mapped_(mapped) {}
 
   char* data_;
@@ -40,11 +42,15 @@ Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path,
 // Read-only. If another process makes the file shorter while it is mapped, touching what was cut
 // off ends this one.
 Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path);
+// `path` from `folder` on. INVALID_ARGUMENT for one that is not in it: an absolute one, one with "..", one that a link
+// leads out of the folder.
+Result<std::shared_ptr<const FileBytes>> map_file_in(const std::string& folder, const std::string& path);
 
 // A regular file open for reading at any place.
 class FileReader {
  public:
   static Result<FileReader> open(const std::string& path);
+  static Result<FileReader> open_in(const std::string& folder, const std::string& path);  // as map_file_in
   FileReader(FileReader&& other) noexcept;
   FileReader& operator=(FileReader&&) = delete;
   ~FileReader();
@@ -55,6 +61,7 @@ class FileReader {
   Status read_at(int64_t offset, void* out, int64_t bytes) const;
 
  private:
+  static Result<FileReader> over(const std::string& path, int fd);
   FileReader(std::string path, int fd, int64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
 
   std::string path_;

@@ -40,6 +40,8 @@ const char* code_name(Code code) {
 
 Status::Status(Code code, std::string message) {
   if (code == Code::kOk) return;
+  // Strings of files and of callers may be any bytes; what is said of them is read by people.
+  if (!is_utf8(message)) message = readable(message);
   detail_ = std::make_shared<const Detail>(Detail{code, std::move(message), {}, {}, {}, nullptr});
 }
 

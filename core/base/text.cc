@@ -72,25 +72,50 @@ std::optional<T> parse_real(std::string_view text) {
 std::optional<double> parse_double(std::string_view text) { return parse_real<double>(text); }
 std::optional<float> parse_float(std::string_view text) { return parse_real<float>(text); }
 
+namespace {
+
+// Bytes of the character that begins there; 0 if none does.
+size_t character_at(std::string_view text, size_t i) {
+  auto at = [text](size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u; };
+  unsigned lead = at(i);
+  if (lead < 0x80) return 1;
+  size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  if (at(i + 1) < least || at(i + 1) > most) return 0;
+  for (size_t k = 2; k <= more; ++k) {
+    if (at(i + k) < 0x80 || at(i + k) > 0xbf) return 0;
+  }
+  return more + 1;
+}
+
+}  // namespace
+
 bool is_utf8(std::string_view text) {
-  auto at = [text](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   for (size_t i = 0; i < text.size();) {
-    unsigned lead = at(i);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (at(i + 1) < least || at(i + 1) > most) return false;
-    for (int k = 2; k <= more; ++k) {
-      if (at(i + k) < 0x80 || at(i + k) > 0xbf) return false;
-    }
-    i += more + 1;
+    size_t bytes = character_at(text, i);
+    if (bytes == 0) return false;
+    i += bytes;
   }
   return true;
+}
+
+std::string readable(std::string_view text) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    size_t bytes = character_at(text, i);
+    if (bytes > 0) {
+      out.append(text, i, bytes);
+    } else {
+      unsigned char byte = static_cast<unsigned char>(text[i]);
+      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+      bytes = 1;
+    }
+    i += bytes;
+  }
+  return out;
 }
 
 std::string_view trim(std::string_view text) {

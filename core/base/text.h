@@ -56,5 +56,7 @@ std::optional<float> parse_float(std::string_view text);
 std::string_view trim(std::string_view text);
 // Well-formed UTF-8: no surrogates, nothing longer than need be, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);
+// The text with every byte that is no part of UTF-8 as \xff.
+std::string readable(std::string_view text);
 
 }  // namespace weft

@@ -91,6 +91,13 @@ class Loader {
     return {};
   }
 
+  // Called before a value is made or named: what the graph called so on its own gives way.
+  Status claim(Graph& graph, std::string_view name) {
+    if (names().count(name) != 0) return data_loss("it has two values named '", name, "'");
+    if (graph.find_variable(name) != nullptr) return data_loss("it has a value and a variable named '", name, "'");
+    return graph.free_name(name);
+  }
+
   // A name of this graph or one around it, as a value of this graph.
   Result<ValueId> find(Graph& graph, std::string_view name) {
     for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
@@ -107,6 +114,7 @@ class Loader {
     Result<Tensor> tensor = to_tensor(wire, files_);
     if (!tensor.ok()) return tensor.status().within(cat("the weight '", wire.name, "': "));
     std::string name(wire.name);
+    WEFT_CHECK(claim(graph, name));
     bool is_float = tensor->dtype() == DType::kF32 || tensor->dtype() == DType::kF64;
     auto wanted = [&](std::string_view key) {
       return std::find(options_.trainable.begin(), options_.trainable.end(), key) != options_.trainable.end();
@@ -139,6 +147,7 @@ class Loader {
       else
         type.dims.push_back(Dim::symbol(dim.param.empty() ? cat(wire.name, "_d", i) : std::string(dim.param)));
     }
+    WEFT_CHECK(claim(graph, wire.name));
     WEFT_TRY(ValueId id, graph.add_input(wire.name, std::move(type)));
     return define(wire.name, id);
   }
@@ -180,6 +189,9 @@ class Loader {
     if (own && wire.op_type == "Attach") return attach(*graph, wire);
     std::string_view domain = wire.domain == "ai.onnx" ? std::string_view() : wire.domain;
     const OpDef* op = ops_.find(domain, wire.op_type);
+    if (op != nullptr && op->is_internal() && !(own && wire.op_type == "Variable")) {
+      return data_loss("it has the operator ", op->full_name(), ", which no file can hold");
+    }
     Attrs attrs;
     for (std::string_view bytes : wire.attributes) {
       WEFT_TRY(AttributeWire attr, read_attribute(bytes));
@@ -200,12 +212,7 @@ class Loader {
     options.name = wire.name;
     options.output_count = static_cast<int>(wire.outputs.size());
     while (options.output_count > 0 && wire.outputs[options.output_count - 1].empty()) --options.output_count;
-    Result<NodeId> node = Status();
-    if (own && op != nullptr) {
-      node = graph->add_node(*op, std::move(inputs), std::move(attrs), std::move(options));
-    } else {
-      node = graph->add(domain, wire.op_type, std::move(inputs), std::move(attrs), std::move(options));
-    }
+    Result<NodeId> node = graph->add(domain, wire.op_type, std::move(inputs), std::move(attrs), std::move(options));
     if (!node.ok() && node.status().code() == Code::kNotFound) {
       return unimplemented("the operator ", domain.empty() ? "" : cat(domain, "."), wire.op_type, " is not known");
     }
@@ -214,8 +221,12 @@ class Loader {
     if (made.output_count < options.output_count) return data_loss("it has too many outputs");
     for (int i = 0; i < made.output_count && i < static_cast<int>(wire.outputs.size()); ++i) {
       std::string_view name = wire.outputs[static_cast<size_t>(i)];
+      if (name.empty()) continue;
+      if (graph->value(made.output(i)).name != name) {
+        WEFT_CHECK(claim(*graph, name));
+        WEFT_CHECK(graph->set_value_name(made.output(i), name));
+      }
       WEFT_CHECK(define(name, made.output(i)));
-      if (!name.empty()) WEFT_CHECK(graph->set_value_name(made.output(i), name));
     }
     return {};
   }
@@ -230,6 +241,7 @@ class Loader {
       return data_loss("a variable lacks its name, initial value or output");
     }
     WEFT_TRY(ValueId start, find(graph, initial->s()));
+    WEFT_CHECK(claim(graph, name->s()));
     WEFT_TRY(ValueId id, graph.add_variable_full(name->s(), start, trainable->i() != 0));
     return define(wire.outputs[0], id);
   }

@@ -9,19 +9,6 @@ namespace weft::onnx {
 
 namespace {
 
-// A path that stays in the model's folder: relative, without "..", no matter how it is written.
-bool stays_inside(std::string_view path) {
-  if (path.empty() || path.front() == '/' || path.find('\0') != std::string_view::npos) return false;
-  if (path.find('\\') != std::string_view::npos || path.find(':') != std::string_view::npos) return false;
-  while (!path.empty()) {
-    size_t slash = path.find('/');
-    if (path.substr(0, slash) == "..") return false;
-    if (slash == std::string_view::npos) break;
-    path.remove_prefix(slash + 1);
-  }
-  return true;
-}
-
 // The typed fields hold one number an element (packed bytes for elements of less than 8 bits; two for complex ones).
 template <typename Stored, typename Number>
 Result<Tensor> from_numbers(DType dtype, Shape shape, const std::vector<Number>& numbers, int64_t per_tensor) {
@@ -73,7 +60,10 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
     (key == "offset" ? offset : length) = *number;
   }
   if (folder_.empty()) return invalid("its data is in the file '", location, "', and no folder to look in is given");
-  if (!stays_inside(location)) return invalid("its data is said to be in '", location, "', outside the model's folder");
+  // Separators of other systems: a file that has them was written there, or means no good.
+  if (location.find_first_of("\\:") != std::string::npos) {
+    return invalid("its data is said to be in '", location, "', outside the model's folder");
+  }
   int64_t bytes = 1;
   for (int64_t dim : shape) {
     if (dim < 0 || __builtin_mul_overflow(bytes, dim, &bytes) || bytes > kMostElements) {
@@ -87,10 +77,10 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
   }
   std::string path = cat(folder_, "/", location);
   if (map_) {
-    auto at = mapped_.find(path);
+    auto at = mapped_.find(location);
     if (at == mapped_.end()) {
-      WEFT_TRY(std::shared_ptr<const FileBytes> file, map_file(path));
-      at = mapped_.emplace(path, std::move(file)).first;
+      WEFT_TRY(std::shared_ptr<const FileBytes> file, map_file_in(folder_, location));
+      at = mapped_.emplace(location, std::move(file)).first;
     }
     const std::shared_ptr<const FileBytes>& file = at->second;
     if (offset > file->size() || bytes > file->size() - offset) {
@@ -107,10 +97,10 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
     std::shared_ptr<Buffer> buffer = Buffer::borrow(const_cast<char*>(file->data() + offset), bytes, false, drop, keep);
     return Tensor::over(dtype, std::move(shape), std::move(buffer));
   }
-  auto at = readers_.find(path);
+  auto at = readers_.find(location);
   if (at == readers_.end()) {
-    WEFT_TRY(FileReader reader, FileReader::open(path));
-    at = readers_.emplace(path, std::move(reader)).first;
+    WEFT_TRY(FileReader reader, FileReader::open_in(folder_, location));
+    at = readers_.emplace(location, std::move(reader)).first;
   }
   if (offset > at->second.size() || bytes > at->second.size() - offset) {
     return data_loss("its data lies beyond the end of '", path, "'");

@@ -254,7 +254,7 @@ Result<AttributeWire> read_attribute(std::string_view bytes) {
           note(kTypeInt);
           break;
         case 4:
-          out.s = text(reader);
+          out.s = view(reader);
           note(kTypeString);
           break;
         case 5:
@@ -274,7 +274,7 @@ Result<AttributeWire> read_attribute(std::string_view bytes) {
           note(kTypeInts);
           break;
         case 9:
-          out.strings.push_back(text(reader));
+          out.strings.push_back(view(reader));
           note(kTypeStrings);
           break;
         default: reader.skip();

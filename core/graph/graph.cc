@@ -144,6 +144,31 @@ Status Graph::set_value_name(ValueId id, std::string_view name) {
   return {};
 }
 
+Status Graph::free_name(std::string_view name) {
+  Writing writing(*this);
+  WEFT_CHECK(writing.check());
+  std::string taken(name);
+  auto value = names_.find(taken);
+  auto node = node_names_.find(taken);
+  if (value == names_.end() && node == node_names_.end()) return {};
+  if (find_variable(taken) != nullptr) {
+    return make_error(Code::kAlreadyExists, "this graph has a variable '", taken, "' already");
+  }
+  std::string other = unique_name(taken);
+  if (value != names_.end()) {
+    ValueId id = value->second;
+    names_.erase(value);
+    name_value(id, other);
+  }
+  if (node != node_names_.end()) {
+    NodeId id = node->second;
+    node_names_.erase(node);
+    nodes_[id].name = other;
+    node_names_.emplace(std::move(other), id);
+  }
+  return {};
+}
+
 ValueId Graph::find(std::string_view name) const {
   auto at = names_.find(std::string(name));
   return at == names_.end() ? kNoValue : at->second;
@@ -369,7 +394,7 @@ Result<ValueId> Graph::capture(const Graph& owner, ValueId outer) {
     }
     if (inner == kNoValue) {
       const Value& value = graph.parent_->values_[id];
-      WEFT_TRY(inner, graph.add_input(cat("capture", graph.captures_.size()), value.type));
+      WEFT_TRY(inner, graph.add_input(graph.unique_name(cat("capture", graph.captures_.size())), value.type));
       graph.inputs_.pop_back();  // not an input of the sub-graph's own
       graph.captures_.push_back({id, inner});
     }

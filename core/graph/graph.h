@@ -96,8 +96,9 @@ class Graph : public std::enable_shared_from_this<Graph> {
   int attached_count() const { return attached_count_.load(std::memory_order_acquire); }
   // The values that a sub-graph returns or that a saved model shows.
   Status set_outputs(std::vector<ValueId> outputs);
-  // For importers: refines what is known of a value.
   Status set_value_name(ValueId value, std::string_view name);
+  // For importers: what has this name, which the graph chose itself, gets another. Variables keep theirs.
+  Status free_name(std::string_view name);
   // For importers, once the nodes of an old file are in.
   void speak_newest_opset() { opset_ = kNewestOpset; }
   // The value of `outer` (of this graph or an enclosing one) as a value of this graph.

@@ -29,12 +29,12 @@ std::string AttrValue::text() const {
   switch (kind()) {
     case AttrKind::kFloat: return cat(f());
     case AttrKind::kInt: return cat(i());
-    case AttrKind::kString: return cat("\"", s(), "\"");
+    case AttrKind::kString: return cat("\"", readable(s()), "\"");
     case AttrKind::kTensor: return tensor().summary();
     case AttrKind::kGraph: return "graph";
     case AttrKind::kFloats: return cat("[", join(floats()), "]");
     case AttrKind::kInts: return cat("[", join(ints()), "]");
-    case AttrKind::kStrings: return cat("[", join(strings()), "]");
+    case AttrKind::kStrings: return cat("[", readable(join(strings())), "]");
   }
   return {};
 }

@@ -102,5 +102,12 @@ TEST(Text, Trims) {
   EXPECT_EQ(trim(" a b \n"), "a b");
 }
 
+TEST(Text, WhatIsNoUtf8IsMadeReadable) {
+  EXPECT_EQ(readable("gr\xc3\xbc\xc3"), "gr\xc3\xbc\\xc3");
+  EXPECT_EQ(readable("\xff"
+                     "a\xed\xa0\x80"),
+            "\\xffa\\xed\\xa0\\x80");
+}
+
 }  // namespace
 }  // namespace weft

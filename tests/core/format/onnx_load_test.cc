@@ -1,0 +1,146 @@
+// What the reader of ONNX files takes and what it refuses.
+#include "tests/core/format/onnx_common.h"
+
+namespace weft {
+namespace {
+
+constexpr int64_t kFloat = 1, kBoolType = 9;
+
+GraphParts relu_of(Message weight) {
+  return {{node_proto("Relu", {"w"}, {"y"})}, {std::move(weight)}, {}, {value_proto("y", kFloat, {2})}};
+}
+Message external_tensor(const std::string& location) {
+  return Message()
+      .number(1, 2)
+      .number(2, kFloat)
+      .text(8, "w")
+      .part(13, Message().text(1, "location").text(2, location))
+      .number(14, 1);
+}
+
+TEST(OnnxLoad, WeightsNeverComeFromOutsideOfTheFolder) {
+  TestFolder folder;
+  std::filesystem::create_directories(folder / "model/deep");
+  std::string data(8, '\0');
+  for (const char* name : {"secret", "model/weights", "model/deep/weights"}) {
+    ASSERT_TRUE(write_file(folder / name, data).ok());
+  }
+  std::filesystem::create_symlink("../secret", folder / "model/leak");
+  std::filesystem::create_symlink(folder / "secret", folder / "model/absolute");
+  std::filesystem::create_symlink("..", folder / "model/up");
+  std::filesystem::create_symlink("deep/weights", folder / "model/inner");
+  std::filesystem::create_symlink("model", folder / "alias");
+  for (bool map : {false, true}) {
+    for (const char* location : {"leak", "absolute", "up/secret", "up/model/../secret", "../secret", "/etc/passwd"}) {
+      Result<std::shared_ptr<Graph>> graph =
+          load(model_bytes(relu_of(external_tensor(location))), folder / "model", map);
+      ASSERT_FALSE(graph.ok()) << location;
+      EXPECT_EQ(graph.status().code(), Code::kInvalidArgument);
+      EXPECT_NE(graph.status().message().find("outside"), std::string::npos) << graph.status().text();
+    }
+    for (const char* location : {"weights", "deep/weights", "./deep/weights", "inner"}) {
+      for (const char* model : {"model", "alias", "model/"}) {
+        Result<std::shared_ptr<Graph>> graph =
+            load(model_bytes(relu_of(external_tensor(location))), folder / model, map);
+        EXPECT_TRUE(graph.ok()) << graph.status().text();
+      }
+    }
+    Result<std::shared_ptr<Graph>> graph = load(model_bytes(relu_of(external_tensor("none"))), folder / "model", map);
+    EXPECT_EQ(graph.status().code(), Code::kNotFound);
+    graph = load(model_bytes(relu_of(external_tensor("deep"))), folder / "model", map);
+    EXPECT_EQ(graph.status().code(), Code::kInvalidArgument);
+  }
+}
+
+TEST(OnnxLoad, AutomaticNamesGiveWayToTheFiles) {
+  // The capture of x in the branch would be called capture0, the unnamed Relu's value Relu.
+  auto branch = [](const std::string& op) {
+    return graph_proto({{node_proto(op, {"x"}, {"capture0"}), node_proto("Neg", {"capture0"}, {"Relu"}, {}, "", "b"),
+                         node_proto("Neg", {"Relu"}, {"b"}, {}, "", "capture0_1")},
+                        {},
+                        {},
+                        {value_proto("b", kFloat, {2})}});
+  };
+  GraphParts parts{
+      {node_proto("If", {"flag"}, {"If:0"},
+                  {graph_attribute("then_branch", branch("Relu")), graph_attribute("else_branch", branch("Neg"))}),
+       node_proto("Relu", {"If:0"}, {"If"}), node_proto("Relu", {"If"}, {"Relu_1"}),
+       node_proto("Relu", {"Relu_1"}, {"Relu"})},
+      {},
+      {value_proto("x", kFloat, {2}), value_proto("flag", kBoolType, {})},
+      {value_proto("Relu", kFloat, {2})}};
+  Result<std::shared_ptr<Graph>> graph = load(model_bytes(parts));
+  ASSERT_TRUE(graph.ok()) << graph.status().text();
+  EXPECT_NE((*graph)->find("If:0"), kNoValue);
+  Result<std::vector<Tensor>> out = run_graph(*graph, {Tensor::vector<float>({1, -2}), Tensor::scalar<bool>(true)});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ(floats_of((*out)[0]), (std::vector<float>{1, 0}));
+  out = run_graph(*graph, {Tensor::vector<float>({1, -2}), Tensor::scalar<bool>(false)});
+  EXPECT_EQ(floats_of((*out)[0]), (std::vector<float>{0, 2}));
+}
+
+TEST(OnnxLoad, NamesOfTrainableWeightsDoNotPushOthersAside) {
+  GraphParts parts{{node_proto("Add", {"w", "w/initial"}, {"s"}), node_proto("Add", {"s", "x/initial"}, {"y"})},
+                   {tensor_proto("w", {2}, 1), tensor_proto("w/initial", {2}, 2)},
+                   {value_proto("x/initial", kFloat, {2})},
+                   {value_proto("y", kFloat, {2})}};
+  OnnxLoadOptions options;
+  options.trainable = {"*"};
+  Result<std::shared_ptr<Graph>> graph = load_onnx_bytes(builtin_ops(), model_bytes(parts), "", options);
+  ASSERT_TRUE(graph.ok()) << graph.status().text();
+  EXPECT_NE((*graph)->find_variable("w"), nullptr);
+  EXPECT_NE((*graph)->find_variable("w/initial"), nullptr);
+  Result<std::vector<Tensor>> out = run_graph(*graph, {Tensor::vector<float>({1, -2})});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ(floats_of((*out)[0]), (std::vector<float>{4, 1}));
+}
+
+TEST(OnnxLoad, OneNameForTwoValuesIsDamage) {
+  GraphParts parts{{node_proto("Relu", {"x"}, {"y"}), node_proto("Neg", {"x"}, {"y"})},
+                   {},
+                   {value_proto("x", kFloat, {2})},
+                   {value_proto("y", kFloat, {2})}};
+  EXPECT_EQ(load(model_bytes(parts)).status().code(), Code::kDataLoss);
+}
+
+TEST(OnnxLoad, OperatorsThatOnlyPassesMakeAreDamage) {
+  for (const char* op : {"Input", "FusedMatMul", "FusedConv", "FusedGemm", "Variable"}) {
+    if (builtin_ops().find("weft", op) == nullptr) continue;
+    GraphParts parts{{node_proto(op, {"x", "x"}, {"y"}, {}, "weft")},
+                     {},
+                     {value_proto("x", kFloat, {2, 2})},
+                     {value_proto("y", kFloat, {2, 2})}};
+    Status status = load(model_bytes(parts)).status();
+    EXPECT_EQ(status.code(), Code::kDataLoss) << op << ": " << status.text();
+    EXPECT_EQ(status.op(), op);
+  }
+}
+
+TEST(OnnxLoad, StringsAreBytes) {
+  std::string bytes = "a\xff\0b";
+  bytes = std::string("a\xff\0b", 4);
+  Message constant = node_proto("Constant", {}, {"c"}, {string_attribute("value_string", bytes)});
+  Message tensor = Message().number(1, 1).number(2, 8).text(6, bytes).text(8, "w");
+  GraphParts parts{{constant, node_proto("Identity", {"w"}, {"y"}), node_proto("Identity", {"c"}, {"z"})},
+                   {tensor},
+                   {},
+                   {value_proto("y", 8, {1}), value_proto("z", 8, {})}};
+  Result<std::shared_ptr<Graph>> graph = load(model_bytes(parts));
+  ASSERT_TRUE(graph.ok()) << graph.status().text();
+  Result<std::vector<Tensor>> out = run_graph(*graph, {});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ((*out)[0].strings()[0], bytes);
+  EXPECT_EQ((*out)[1].strings()[0], bytes);
+  EXPECT_TRUE(is_utf8(graph_text(**graph)));
+  // Where one comes to stand in an error, it is made readable.
+  parts.nodes.push_back(node_proto("MaxPool", {"w"}, {"v"}, {string_attribute("auto_pad", bytes)}));
+  parts.nodes.push_back(node_proto("Gelu", {"x"}, {"g"}, {string_attribute("approximate", bytes)}));
+  parts.inputs.push_back(value_proto("x", kFloat, {2}));
+  parts.nodes.erase(parts.nodes.end() - 2);
+  Status status = load(model_bytes(parts)).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_TRUE(is_utf8(status.text())) << status.text();
+}
+
+}  // namespace
+}  // namespace weft
