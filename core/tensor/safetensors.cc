@@ -76,7 +76,7 @@ Result<int64_t> header_size(const char (&prefix)[8], int64_t file_bytes) {
   uint64_t size;
   std::memcpy(&size, prefix, 8);
   if (size > kMostHeaderBytes) {
-    return invalid("the header claims ", size, " bytes, more than the ", kMostHeaderBytes, " allowed");
+    return data_loss("the header claims ", size, " bytes, more than the ", kMostHeaderBytes, " allowed");
   }
   if (static_cast<int64_t>(size) > file_bytes - 8) {
     return data_loss("the header claims ", size, " bytes but only ", file_bytes - 8, " follow");
@@ -134,6 +134,13 @@ Result<SafetensorsFile> SafetensorsFile::over(std::shared_ptr<Buffer> bytes) {
 
 Status SafetensorsFile::read_header(std::string_view header, int64_t data_begin, int64_t file_bytes) {
   JsonReader json(header);
+  Status status = read_entries(json, data_begin, file_bytes);
+  // The reader of JSON cannot know whose fault its text is: here it is the file's.
+  if (status.code() == Code::kInvalidArgument) return Status(Code::kDataLoss, status.message());
+  return status;
+}
+
+Status SafetensorsFile::read_entries(JsonReader& json, int64_t data_begin, int64_t file_bytes) {
   WEFT_CHECK(json.expect(JsonEvent::kBeginObject, "the header"));
   bool has_metadata = false;
   for (;;) {
@@ -141,7 +148,7 @@ Status SafetensorsFile::read_header(std::string_view header, int64_t data_begin,
     if (event == JsonEvent::kEndObject) break;
     std::string name = json.text();
     if (name == kMetadataKey) {
-      if (has_metadata) return invalid("the header has two entries '", name, "'");
+      if (has_metadata) return data_loss("the header has two entries '", name, "'");
       has_metadata = true;
       WEFT_CHECK(read_metadata(json));
     } else {
@@ -159,7 +166,7 @@ Status SafetensorsFile::read_metadata(JsonReader& json) {
     WEFT_TRY(JsonEvent event, json.next());
     if (event == JsonEvent::kEndObject) return {};
     std::string key = json.text();
-    if (!seen.insert(key).second) return invalid("the metadata has two entries '", key, "'");
+    if (!seen.insert(key).second) return data_loss("the metadata has two entries '", key, "'");
     WEFT_TRY(std::string value, json.next_string(cat("the metadata entry '", key, "'")));
     metadata_.emplace_back(std::move(key), std::move(value));
   }
@@ -188,7 +195,7 @@ Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t d
         if (item == JsonEvent::kEndArray) break;
         std::optional<int64_t> dim;
         if (item == JsonEvent::kNumber) dim = parse_int(json.text());
-        if (!dim || *dim < 0) return invalid("the shape of ", who, " has a dimension that is no size");
+        if (!dim || *dim < 0) return data_loss("the shape of ", who, " has a dimension that is no size");
         shape->push_back(*dim);
       }
     } else if (key == "data_offsets" && !offsets) {
@@ -199,14 +206,14 @@ Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t d
       WEFT_CHECK(json.expect(JsonEvent::kEndArray, what));
       offsets.emplace(begin, end);
     } else if (key == "dtype" || key == "shape" || key == "data_offsets") {
-      return invalid(who, " has two entries '", key, "'");
+      return data_loss(who, " has two entries '", key, "'");
     } else {
       WEFT_CHECK(json.skip_value());  // newer versions of the format may say more
     }
   }
-  if (!dtype) return invalid(who, " has no dtype");
-  if (!shape) return invalid(who, " has no shape");
-  if (!offsets) return invalid(who, " has no data_offsets");
+  if (!dtype) return data_loss(who, " has no dtype");
+  if (!shape) return data_loss(who, " has no shape");
+  if (!offsets) return data_loss(who, " has no data_offsets");
   auto [begin, end] = *offsets;
   int64_t data_bytes = file_bytes - data_begin;
   if (begin < 0 || end < begin || end > data_bytes) {
@@ -220,7 +227,7 @@ Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t d
   if (bytes != end - begin) {
     return data_loss(who, " is ", dtype_name(*dtype), shape_text(*shape), " but has ", end - begin, " bytes");
   }
-  if (!places_.emplace(name, entries_.size()).second) return invalid("the header has two entries '", name, "'");
+  if (!places_.emplace(name, entries_.size()).second) return data_loss("the header has two entries '", name, "'");
   entries_.push_back({std::move(name), *dtype, std::move(*shape), data_begin + begin, data_begin + end});
   return {};
 }

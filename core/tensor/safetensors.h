@@ -47,6 +47,7 @@ class SafetensorsFile {
  private:
   SafetensorsFile() = default;
   Status read_header(std::string_view header, int64_t data_begin, int64_t file_bytes);
+  Status read_entries(class JsonReader& json, int64_t data_begin, int64_t file_bytes);
   Status read_metadata(class JsonReader& json);
   Status read_entry(class JsonReader& json, std::string name, int64_t data_begin, int64_t file_bytes);
   Status check_cover(int64_t data_begin, int64_t file_bytes) const;

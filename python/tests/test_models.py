@@ -205,6 +205,18 @@ def test_damaged_files_are_errors(tmp_path) -> None:  # type: ignore[no-untyped-
         weft.Graph.load(tmp_path)
 
 
+def test_damaged_safetensors_are_data_loss(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    graph, *_ = mlp()
+    session = weft.Session(graph)
+    path = tmp_path / "all.safetensors"
+    session.save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8] + b"x" + whole[9:])
+    for read in (session.load, weft.load_tensors, weft.Dataset.load):
+        with pytest.raises(weft.DataLossError):
+            read(path)
+
+
 def test_weights_cannot_come_from_elsewhere(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "secret").write_bytes(b"\0" * 64)
     for location in ("../secret", "/etc/passwd", "a/../../secret"):

@@ -322,6 +322,20 @@ TEST(SafetensorsDamage, EveryTruncation) {
   EXPECT_FALSE(parse(kReference + "x").ok());
 }
 
+// Every error of the bytes is damage, whoever found it; a dtype that others may know is not.
+TEST(SafetensorsDamage, HasOneCode) {
+  for (size_t i = 0; i < kReference.size(); ++i) {
+    for (char c : "\0\xff\"{}[],:0-\\"s) {
+      std::string bytes = kReference;
+      bytes[i] = c;
+      Status status = parse(bytes).status();
+      if (status.ok()) continue;
+      bool dtype = status.message().find("safetensors dtype '") != std::string::npos;
+      EXPECT_EQ(status.code(), dtype ? Code::kUnimplemented : Code::kDataLoss) << status.text();
+    }
+  }
+}
+
 TEST(SafetensorsDamage, EveryByteReplaced) {
   for (size_t i = 0; i < kReference.size(); ++i) {
     for (char c : "\0\xff\"{}[],:0-\\"s) {
