@@ -59,10 +59,9 @@ weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, in
     // To go on training without a session, the graph of the initial values says more than they do.
     if (session != nullptr || !save.training) {
       Session* of = session != nullptr ? session->session.get() : nullptr;
-      WEFT_TRY(variables, values_of(graph->graph, of, saved_variables(*graph->graph, values, save.training)));
+      WEFT_TRY(std::vector<std::string> names, saved_variables(*graph->graph, values, save.training));
+      WEFT_TRY(variables, values_of(graph->graph, of, names));
     }
-    GraphReading reading(*graph->graph);
-    WEFT_CHECK(reading.check());
     return save_onnx(*graph->graph, values, variables, path, save);
   });
 }

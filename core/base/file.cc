@@ -280,12 +280,10 @@ Result<FileWriter> FileWriter::create(const std::string& path) {
   }
   // Renaming over a write-protected file would work; nobody who protected it wants that.
   if (exists && ::access(target.c_str(), W_OK) != 0) return file_error("write", path, errno);
-  static std::atomic<uint32_t> counter{0};
   std::string temporary;
   int fd = -1;
   for (int attempt = 0; attempt < 100 && fd < 0; ++attempt) {
-    temporary = cat(target, ".", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed), "-",
-                    monotonic_ns() % 1'000'000'000, ".tmp");
+    temporary = temporary_for(target);
     fd = open_retrying(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
     if (fd < 0 && errno != EEXIST) return file_error("write", path, errno);
   }
@@ -293,6 +291,12 @@ Result<FileWriter> FileWriter::create(const std::string& path) {
   FileWriter writer(std::move(target), std::move(temporary), fd);
   if (exists && ::fchmod(fd, old.st_mode & 07777) != 0) return file_error("write", path, errno);
   return writer;
+}
+
+std::string FileWriter::temporary_for(const std::string& path) {
+  static std::atomic<uint32_t> counter{0};
+  return cat(path, ".", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed), "-",
+             monotonic_ns() % 1'000'000'000, ".tmp");
 }
 
 FileWriter::FileWriter(std::string path, std::string temporary, int fd)
@@ -338,11 +342,6 @@ Status FileWriter::flush() {
 
 Status FileWriter::write_through(const char* data, int64_t bytes) {
   if (bytes == 0) return {};
-  auto fail = [this](int error) {
-    failed_ = file_error("write", path_, error);
-    discard();
-    return failed_;
-  };
   // To write past this limit would not only fail but send SIGXFSZ, which ends the process.
   rlimit limit;
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
@@ -360,18 +359,41 @@ Status FileWriter::write_through(const char* data, int64_t bytes) {
   return {};
 }
 
-Status FileWriter::commit() {
+Status FileWriter::fail(int error) {
+  failed_ = file_error("write", path_, error);
+  discard();
+  return failed_;
+}
+
+Status FileWriter::finish() {
   if (!failed_.ok()) return failed_;
   if (fd_ < 0) return failed_precondition("'", path_, "' is written already");
   WEFT_CHECK(flush());
-  auto fail = [this](int error) {
-    failed_ = file_error("write", path_, error);
-    discard();
-    return failed_;
-  };
   if (::fsync(fd_) != 0) return fail(errno);
   // Before the rename: some file systems tell only here that bytes did not arrive.
   if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) return fail(errno);
+  return {};
+}
+
+Result<FileWriter> FileWriter::twin() const {
+  std::string name = temporary_for(path_);
+  if (::link(temporary_.c_str(), name.c_str()) == 0) return FileWriter(path_, std::move(name), -1);
+  WEFT_TRY(FileReader from, FileReader::open(temporary_));
+  WEFT_TRY(FileWriter to, create(path_));
+  std::string part(static_cast<size_t>(std::min<int64_t>(from.size(), 1 << 20)), '\0');
+  for (int64_t at = 0; at < from.size(); at += static_cast<int64_t>(part.size())) {
+    int64_t bytes = std::min(static_cast<int64_t>(part.size()), from.size() - at);
+    WEFT_CHECK(from.read_at(at, part.data(), bytes));
+    WEFT_CHECK(to.write(part.data(), bytes));
+  }
+  WEFT_CHECK(to.finish());
+  return to;
+}
+
+Status FileWriter::commit() {
+  if (!failed_.ok()) return failed_;
+  if (temporary_.empty()) return failed_precondition("'", path_, "' is written already");
+  if (fd_ >= 0) WEFT_CHECK(finish());
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) return fail(errno);
   temporary_.clear();
   Descriptor folder(open_retrying(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY));

@@ -82,14 +82,23 @@ class FileWriter {
   Status write(const void* data, int64_t bytes);
   Status write(std::string_view text) { return write(text.data(), static_cast<int64_t>(text.size())); }
   int64_t position() const { return position_; }  // bytes written so far
-  // Once; nothing can be written after it.
-  Status commit();
+  // Brings the bytes to the disk, still under the temporary file's name; nothing can be written after it.
+  Status finish();
+  Status commit();  // once
+  const std::string& temporary() const { return temporary_; }
+  // After `finish`: another file in the making with the same bytes, which takes no more room where the file system
+  // knows links.
+  Result<FileWriter> twin() const;
+  // The temporary file is not removed with the writer.
+  void keep() { temporary_.clear(); }
 
  private:
   FileWriter(std::string path, std::string temporary, int fd);
+  static std::string temporary_for(const std::string& path);
   Status flush();
   Status write_through(const char* data, int64_t bytes);
   void discard();
+  Status fail(int error);
 
   std::string path_;  // with links followed
   std::string temporary_;

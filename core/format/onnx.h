@@ -10,6 +10,9 @@
 
 namespace weft {
 
+// Graphs inside attributes of nodes inside graphs...: deeper ones are neither read nor written.
+constexpr size_t kMostNesting = 32;
+
 struct OnnxLoadOptions {
   std::vector<std::string>
       trainable;     // names of weights that become trainable variables; "*" for all of floating point
@@ -26,15 +29,22 @@ Result<std::shared_ptr<Graph>> load_onnx_bytes(const OpRegistry& ops, std::strin
 struct OnnxSaveOptions {
   bool training = false;  // variables, assignments and every other node are kept, in operators of the domain weft
   std::string weights;    // name of a safetensors file beside the model for tensors of 1 KiB and more; "": inline
+  // Larger models are refused: protobuf's readers take no more.
+  int64_t most_bytes = (int64_t{1} << 31) - (int64_t{1} << 20);
 };
 
 using VariableValues = std::map<std::string, Tensor, std::less<>>;
 
 // The variables whose values `save_onnx` wants for these outputs.
-std::vector<std::string> saved_variables(const Graph& graph, const std::vector<ValueId>& outputs, bool training);
+Result<std::vector<std::string>> saved_variables(Graph& graph, const std::vector<ValueId>& outputs, bool training);
 
-// Writes what `outputs` need. With `training`, variables that `values` lacks keep the graph of their initial value.
-Status save_onnx(const Graph& graph, const std::vector<ValueId>& outputs, const VariableValues& values,
+// Writes what `outputs` need, in operators of ONNX where they can say it and of the domain weft where not. With
+// `training`, variables that `values` lacks keep the graph of their initial value. A failure leaves the old model, with
+// its weights, as it was.
+Status save_onnx(Graph& graph, const std::vector<ValueId>& outputs, const VariableValues& values,
                  const std::string& path, const OnnxSaveOptions& options);
+// The same as bytes, weights and all.
+Result<std::string> save_onnx_bytes(Graph& graph, const std::vector<ValueId>& outputs, const VariableValues& values,
+                                    const OnnxSaveOptions& options);
 
 }  // namespace weft

@@ -14,9 +14,6 @@ namespace {
 
 using namespace onnx;
 
-// Graphs inside attributes of nodes inside graphs...: deeper files are refused.
-constexpr int kMostNesting = 32;
-
 struct Names {
   Graph* graph;
   std::map<std::string, ValueId, std::less<>> values;

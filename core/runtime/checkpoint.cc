@@ -11,9 +11,15 @@ Status save_checkpoint(Session& session, const std::string& path) {
   Store& store = *session.store();
   std::vector<int> slots;
   NamedTensors tensors;
-  for (const VariableInfo& variable : session.graph()->variables()) {
-    slots.push_back(store.find(variable.name));
-    tensors.emplace_back(variable.name, Tensor());
+  {
+    GraphReading reading(*session.graph());
+    WEFT_CHECK(reading.check());
+    for (const VariableInfo& variable : session.graph()->variables()) {
+      int slot = store.find(variable.name);
+      if (slot < 0) continue;  // added since
+      slots.push_back(slot);
+      tensors.emplace_back(variable.name, Tensor());
+    }
   }
   std::vector<Tensor> values(slots.size());
   store.snapshot(slots, &values);
@@ -21,10 +27,12 @@ Status save_checkpoint(Session& session, const std::string& path) {
   return write_safetensors(path, tensors, {{"format", "weft checkpoint"}});
 }
 
-Status load_checkpoint(Session& session, const std::string& path, bool partial) {
-  if (session.closed()) return failed_precondition("this session is closed");
-  WEFT_TRY(SafetensorsFile file, SafetensorsFile::open(path));
-  const Graph& graph = *session.graph();
+namespace {
+
+// The file's values for the graph's variables.
+Result<NamedTensors> read_values(Graph& graph, const SafetensorsFile& file, const std::string& path, bool partial) {
+  GraphReading reading(graph);
+  WEFT_CHECK(reading.check());
   NamedTensors values;
   for (const VariableInfo& variable : graph.variables()) {
     int64_t at = file.find(variable.name);
@@ -49,6 +57,15 @@ Status load_checkpoint(Session& session, const std::string& path, bool partial) 
                      "', which is no variable of the graph; option 'partial' leaves it out");
     }
   }
+  return values;
+}
+
+}  // namespace
+
+Status load_checkpoint(Session& session, const std::string& path, bool partial) {
+  if (session.closed()) return failed_precondition("this session is closed");
+  WEFT_TRY(SafetensorsFile file, SafetensorsFile::open(path));
+  WEFT_TRY(NamedTensors values, read_values(*session.graph(), file, path, partial));
   return session.set_variables(std::move(values));
 }
 

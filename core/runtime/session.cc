@@ -204,7 +204,11 @@ Status Session::initialise() {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
   std::vector<std::string> names;
-  for (const VariableInfo& variable : graph_->variables()) names.push_back(variable.name);
+  {
+    GraphReading reading(*graph_);
+    WEFT_CHECK(reading.check());
+    for (const VariableInfo& variable : graph_->variables()) names.push_back(variable.name);
+  }
   return initialise_needed(names);
 }
 

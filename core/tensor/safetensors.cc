@@ -353,7 +353,7 @@ Result<std::string> header_of(const NamedTensors& tensors, const Metadata& metad
 
 }  // namespace
 
-Status write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
+Status write_safetensors(FileWriter& writer, const NamedTensors& tensors, const Metadata& metadata) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -366,9 +366,14 @@ Status write_safetensors(const std::string& path, const NamedTensors& tensors, c
     offset += tensors[i].second.bytes();
   }
   WEFT_TRY(std::string header, header_of(tensors, metadata, offsets));
-  WEFT_TRY(FileWriter writer, FileWriter::create(path));
   WEFT_CHECK(writer.write(header));
   for (size_t i : order) WEFT_CHECK(writer.write(tensors[i].second.data(), tensors[i].second.bytes()));
+  return {};
+}
+
+Status write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
+  WEFT_TRY(FileWriter writer, FileWriter::create(path));
+  WEFT_CHECK(write_safetensors(writer, tensors, metadata));
   return writer.commit();
 }
 

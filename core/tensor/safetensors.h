@@ -64,5 +64,7 @@ class SafetensorsFile {
 // lie aligned when the file is mapped. Whatever was at `path` stays there until all has been
 // written.
 Status write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata = {});
+// The same without the commit.
+Status write_safetensors(FileWriter& writer, const NamedTensors& tensors, const Metadata& metadata = {});
 
 }  // namespace weft

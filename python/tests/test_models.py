@@ -180,6 +180,29 @@ def test_what_onnx_cannot_say_is_an_error_that_names_it(tmp_path) -> None:  # ty
         weft.Graph.load(model.SerializeToString())
 
 
+def test_operators_of_ours_are_expanded_for_others(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n", 3])
+    (slope,) = weft.gradients(weft.reduce_prod(x, np.array([1])), [x])
+    path = tmp_path / "slope.onnx"
+    graph.save(path, slope)
+    assert all(node.domain == "" for node in onnx.load(path).graph.node)
+    values = np.array([[1, 2, 3], [0, 4, 5]], "f4")
+    runs_in_onnxruntime(path, {"x": values}, [np.array([[6, 3, 2], [20, 0, 0]], "f4")])
+
+
+def test_operators_that_onnx_lacks_stay_ours(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2, 2])
+    path = tmp_path / "inverse.onnx"
+    graph.save(path, weft.inverse(x) * 2.0)
+    onnx.checker.check_model(str(path))
+    assert {entry.domain for entry in onnx.load(path).opset_import} == {"", "weft"}
+    again = weft.Graph.load(path)
+    found = weft.Session(again).run(again.outputs[0], {again.find("x"): np.array([[2, 0], [0, 4]], "f4")})
+    np.testing.assert_allclose(found, [[1, 0], [0, 0.5]])
+
+
 def test_damaged_files_are_errors(tmp_path) -> None:  # type: ignore[no-untyped-def]
     graph, x, *_ = mlp()
     path = tmp_path / "model.onnx"

@@ -1,0 +1,384 @@
+// Puts a graph into the bytes of an ONNX model. The field numbers are those of onnx.proto.
+#include "core/format/onnx_write.h"
+
+#include <protozero/pbf_writer.hpp>
+#include <set>
+
+#include "core/base/text.h"
+#include "core/format/onnx_wire.h"
+#include "core/graph/expr.h"
+
+namespace weft::onnx {
+
+namespace {
+
+using protozero::pbf_writer;
+
+constexpr int kIrVersion = 10;  // what readers of the time of opset 21 and later know
+constexpr int64_t kExternalFrom = 1024;
+
+class Writer {
+ public:
+  Writer(const ModelContents& contents, const WeightsFile* weights, NamedTensors* outside)
+      : contents_(contents), weights_(weights), outside_(outside) {}
+
+  Result<std::string> write() {
+    {
+      pbf_writer model(file_);
+      model.add_int64(1, kIrVersion);
+      model.add_string(2, "weft");
+      {
+        pbf_writer body(model, 7);
+        WEFT_CHECK(add_graph(body, contents_.graph, contents_.outputs, contents_.needed, ""));
+      }
+      add_opset(model, "", kNewestOpset);
+      if (speaks_weft_) add_opset(model, kWeftDomain, kWeftOpset);
+    }
+    WEFT_CHECK(check_room(0));
+    return std::move(file_);
+  }
+
+ private:
+  static void add_opset(pbf_writer& model, std::string_view domain, int64_t version) {
+    pbf_writer opset(model, 8);
+    opset.add_string(1, domain.data(), domain.size());
+    opset.add_int64(2, version);
+  }
+
+  Status check_room(int64_t more) const {
+    int64_t most = contents_.options.most_bytes;
+    int64_t wanted = static_cast<int64_t>(file_.size());
+    if (__builtin_add_overflow(wanted, more, &wanted) || wanted > most) {
+      return invalid("the model would hold ", wanted, " bytes or more, but an ONNX file can have ", most,
+                     contents_.options.weights.empty() ? "; give the option 'weights' a file name" : "");
+    }
+    return {};
+  }
+
+  // -- Tensors.
+
+  Status add_tensor(pbf_writer& out, const Tensor& tensor, std::string_view name) {
+    if (tensor.kind() != Kind::kTensor) return unimplemented("'", name, "' is no tensor, which a file could hold");
+    for (int64_t dim : tensor.shape()) out.add_int64(1, dim);
+    out.add_int32(2, static_cast<int32_t>(tensor.dtype()));
+    if (!name.empty()) out.add_string(8, name.data(), name.size());
+    if (tensor.dtype() == DType::kString) {
+      for (const std::string& string : tensor.strings()) {
+        WEFT_CHECK(check_room(static_cast<int64_t>(string.size())));
+        out.add_bytes(6, string);
+      }
+      return {};
+    }
+    bool outside = !contents_.options.weights.empty() && !name.empty() && tensor.bytes() >= kExternalFrom;
+    if (outside && outside_ != nullptr) {
+      outside_->emplace_back(name, tensor);
+    } else if (outside) {
+      const WeightsFile::Place& place = weights_->places.find(name)->second;
+      add_entry(out, "location", weights_->name);
+      add_entry(out, "offset", cat(place.begin));
+      add_entry(out, "length", cat(place.bytes));
+      out.add_int32(14, 1);
+    } else {
+      WEFT_CHECK(check_room(tensor.bytes()));
+      out.add_bytes(9, tensor.bytes() == 0 ? "" : tensor.as<char>(), static_cast<size_t>(tensor.bytes()));
+    }
+    return {};
+  }
+  static void add_entry(pbf_writer& tensor, std::string_view key, std::string_view value) {
+    pbf_writer entry(tensor, 13);
+    entry.add_string(1, key.data(), key.size());
+    entry.add_string(2, value.data(), value.size());
+  }
+
+  // -- Types.
+
+  static Status add_value(pbf_writer& graph, int field, const Graph& owner, ValueId id, std::string_view name) {
+    const ValueType& type = owner.type(id);
+    pbf_writer value(graph, static_cast<protozero::pbf_tag_type>(field));
+    value.add_string(1, name.data(), name.size());
+    if (type.dtype == DType::kNone) return {};  // an output may leave its type open
+    pbf_writer proto(value, 2);
+    if (type.kind == Kind::kSequence) {
+      pbf_writer sequence(proto, 4);
+      pbf_writer element(sequence, 1);
+      pbf_writer tensor(element, 1);
+      tensor.add_int32(1, static_cast<int32_t>(type.dtype));
+    } else if (type.kind == Kind::kTensor) {
+      pbf_writer tensor(proto, 1);
+      tensor.add_int32(1, static_cast<int32_t>(type.dtype));
+      if (!type.has_rank) return {};
+      if (type.dims.empty()) tensor.add_message(2, "", 0);  // an empty writer would leave it out
+      pbf_writer shape(tensor, 2);
+      for (const Dim& dim : type.dims) {
+        pbf_writer item(shape, 1);
+        if (dim.known())
+          item.add_int64(1, dim.value());
+        else
+          item.add_string(2, dim.text());
+      }
+    } else {
+      return unimplemented("'", name, "' is of a type that cannot be saved yet: ", type.text());
+    }
+    return {};
+  }
+
+  // -- Graphs and nodes. All names of a file are different, those of branches too.
+
+  static std::string claim(std::set<std::string>* used, const std::string& name, const std::string& prefix) {
+    std::string out = used->count(name) == 0 ? name : prefix + name;
+    for (int i = 1; !used->insert(out).second; ++i) out = cat(prefix, name, "_", i);
+    return out;
+  }
+  std::string claim(const std::string& name, const std::string& prefix) { return claim(&used_, name, prefix); }
+
+  Status add_graph(pbf_writer& out, const Graph& graph, const std::vector<ValueId>& outputs,
+                   const std::vector<bool>& needed, const std::string& prefix) {
+    if (outer_names_.size() >= kMostNesting) {
+      return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
+    }
+    std::vector<std::string> names(static_cast<size_t>(graph.value_count()));
+    for (const Graph::Capture& capture : graph.captures()) {
+      names[static_cast<size_t>(capture.inner)] = (*outer_names_.back())[static_cast<size_t>(capture.outer)];
+    }
+    for (ValueId id = 0; id < graph.value_count(); ++id) {
+      std::string& name = names[static_cast<size_t>(id)];
+      if (name.empty()) name = claim(graph.value(id).name, prefix);
+    }
+    outer_names_.push_back(&names);
+    Status status = add_named_graph(out, graph, outputs, needed, prefix, names);
+    outer_names_.pop_back();
+    return status;
+  }
+
+  Status add_named_graph(pbf_writer& out, const Graph& graph, const std::vector<ValueId>& outputs,
+                         const std::vector<bool>& needed, const std::string& prefix,
+                         const std::vector<std::string>& names) {
+    out.add_string(2, prefix.empty() ? "weft" : prefix.substr(0, prefix.size() - 1));
+    std::set<ValueId> captured;
+    for (const Graph::Capture& capture : graph.captures()) captured.insert(capture.inner);
+    for (NodeId id = 0; id < graph.node_count(); ++id) {
+      const Node& node = graph.node(id);
+      ValueId first = node.output(0);
+      if (!needed[static_cast<size_t>(id)] || captured.count(first) != 0) continue;
+      const std::string& name = names[static_cast<size_t>(first)];
+      if (node.is(kWeftDomain, "Input")) {
+        WEFT_CHECK(add_value(out, 11, graph, first, name));
+      } else if (node.is("Constant")) {
+        pbf_writer tensor(out, 5);
+        WEFT_CHECK(add_tensor(tensor, *graph.value(first).constant, name));
+      } else if (node.is(kWeftDomain, "Variable")) {
+        WEFT_CHECK(add_variable(out, *graph.find_variable(node.attrs.s("name")), names));
+      } else {
+        WEFT_CHECK(add_node(out, graph, node, names).at(node.name, node.op->full_name(), node.origin));
+      }
+    }
+    if (contents_.options.training) add_attached(out, graph, needed, names);
+    std::set<std::string> shown;
+    for (ValueId id : outputs) {
+      const std::string& name = names[static_cast<size_t>(id)];
+      bool passed = captured.count(id) != 0 || graph.producer(id).is(kWeftDomain, "Input") ||
+                    graph.producer(id).is("Constant") || graph.producer(id).is(kWeftDomain, "Variable");
+      // A model's output is made by a node of its own, and each but once.
+      if (!passed && shown.insert(name).second) {
+        WEFT_CHECK(add_value(out, 12, graph, id, name));
+        continue;
+      }
+      std::string copy = claim(name + "/output", prefix);
+      shown.insert(copy);
+      {
+        pbf_writer node(out, 1);  // must end before the next one begins
+        node.add_string(1, name);
+        node.add_string(2, copy);
+        node.add_string(3, copy);
+        node.add_string(4, "Identity");
+      }
+      WEFT_CHECK(add_value(out, 12, graph, id, copy));
+    }
+    return {};
+  }
+
+  Status add_variable(pbf_writer& out, const VariableInfo& variable, const std::vector<std::string>& names) {
+    bool training = contents_.options.training;
+    auto value = contents_.values.find(variable.name);
+    bool has_value = value != contents_.values.end();
+    const std::string& name = names[static_cast<size_t>(variable.value)];
+    if (!training && !has_value) return failed_precondition("variable '", variable.name, "' has no value");
+    std::string initial = names[static_cast<size_t>(variable.initial)];
+    if (has_value) {
+      initial = training ? claim(variable.name + "/saved", "") : name;
+      pbf_writer tensor(out, 5);
+      WEFT_CHECK(add_tensor(tensor, value->second, initial));
+    }
+    if (!training) return {};
+    speaks_weft_ = true;
+    pbf_writer node(out, 1);
+    node.add_string(2, name);
+    node.add_string(3, variable.name);
+    node.add_string(4, "Variable");
+    node.add_string(7, kWeftDomain.data(), kWeftDomain.size());
+    WEFT_CHECK(add_attribute(node, "name", variable.name, false, ""));
+    WEFT_CHECK(add_attribute(node, "initial", initial, false, ""));
+    return add_attribute(node, "trainable", variable.trainable, false, "");
+  }
+
+  Status add_node(pbf_writer& out, const Graph& graph, const Node& node, const std::vector<std::string>& names,
+                  const std::string& within = "") {
+    bool own = node.op->domain() == kWeftDomain;
+    std::string type = node.op->name();
+    if (own && !contents_.options.training) {
+      if (type == "Assign" || type == "HostCall") {
+        return unimplemented("a model for others cannot hold it; save with 'training' to keep it for Weft");
+      }
+      if (node.op->body_fn() != nullptr) return add_body(out, graph, node, names, within);
+      if (type == "StopGradient") {
+        type = "Identity";
+        own = false;
+      }
+    }
+    speaks_weft_ = speaks_weft_ || own;
+    pbf_writer proto(out, 1);
+    for (int32_t i = 0; i < node.schema_inputs; ++i) {
+      ValueId id = node.inputs[static_cast<size_t>(i)];
+      proto.add_string(1, id == kNoValue ? std::string() : names[static_cast<size_t>(id)]);
+    }
+    for (int i = 0; i < node.output_count; ++i) proto.add_string(2, names[static_cast<size_t>(node.output(i))]);
+    // Some readers want the names of nodes to differ too.
+    proto.add_string(3, claim(&used_by_nodes_, within + node.name, ""));
+    proto.add_string(4, type);
+    for (const auto& [name, value] : node.attrs) {
+      WEFT_CHECK(add_attribute(proto, name, value, own, node.name));
+    }
+    if (own) proto.add_string(7, kWeftDomain.data(), kWeftDomain.size());
+    return {};
+  }
+
+  // An operator of ours that others' operators can say: those, in its place.
+  Status add_body(pbf_writer& out, const Graph& graph, const Node& node, const std::vector<std::string>& names,
+                  const std::string& within) {
+    WEFT_TRY(std::shared_ptr<Graph> body, Graph::make(graph.ops()));
+    ExprScope scope(*body);
+    std::vector<Expr> inputs;
+    std::vector<std::pair<ValueId, std::string>> known;
+    for (ValueId id : node.inputs) {
+      inputs.emplace_back();
+      if (id == kNoValue) continue;
+      WEFT_TRY(ValueId inner, body->add_input("", graph.type(id)));
+      inputs.back() = Expr(scope, inner);
+      known.emplace_back(inner, names[static_cast<size_t>(id)]);
+    }
+    WEFT_TRY(std::vector<Expr> made, expand_body(scope, *node.op, node.attrs, std::move(inputs), node.output_count));
+    std::vector<std::string> inner(static_cast<size_t>(body->value_count()));
+    for (const auto& [id, name] : known) inner[static_cast<size_t>(id)] = name;
+    // Outputs that the body only passes on, or gives twice, are made by an Identity.
+    for (int i = 0; i < node.output_count; ++i) {
+      Expr value = made[static_cast<size_t>(i)];
+      if (!value.valid()) continue;
+      const std::string& name = names[static_cast<size_t>(node.output(i))];
+      if (inner[static_cast<size_t>(value.id())].empty() && !body->producer(value.id()).is("Constant")) {
+        inner[static_cast<size_t>(value.id())] = name;
+      } else {
+        value = make(scope, "Identity", {value});
+        WEFT_CHECK(scope.status());
+        inner.push_back(name);
+      }
+    }
+    for (ValueId id = 0; id < body->value_count(); ++id) {
+      std::string& name = inner[static_cast<size_t>(id)];
+      if (name.empty()) name = claim(cat(within, node.name, "/", body->value(id).name), "");
+    }
+    for (NodeId id = 0; id < body->node_count(); ++id) {
+      const Node& part = body->node(id);
+      if (part.is(kWeftDomain, "Input")) continue;
+      if (part.is("Constant")) {
+        pbf_writer tensor(out, 5);
+        WEFT_CHECK(
+            add_tensor(tensor, *body->value(part.output(0)).constant, inner[static_cast<size_t>(part.output(0))]));
+      } else {
+        WEFT_CHECK(add_node(out, *body, part, inner, within + node.name + "/"));
+      }
+    }
+    return {};
+  }
+
+  Status add_attribute(pbf_writer& node, std::string_view name, const AttrValue& value, bool own,
+                       const std::string& node_name) {
+    pbf_writer out(node, 5);
+    out.add_string(1, name.data(), name.size());
+    auto finish = [&](int32_t type) {
+      out.add_int32(20, type);
+      return Status();
+    };
+    switch (value.kind()) {
+      case AttrKind::kFloat: {
+        if (!own) {
+          out.add_float(2, static_cast<float>(value.f()));
+          return finish(kTypeFloat);
+        }
+        pbf_writer tensor(out, 5);
+        WEFT_CHECK(add_tensor(tensor, Tensor::scalar<double>(value.f()), ""));
+        break;
+      }
+      case AttrKind::kInt: out.add_int64(3, value.i()); return finish(kTypeInt);
+      case AttrKind::kString: out.add_bytes(4, value.s()); return finish(kTypeString);
+      case AttrKind::kTensor: {
+        pbf_writer tensor(out, 5);
+        WEFT_CHECK(add_tensor(tensor, value.tensor(), ""));
+        break;
+      }
+      case AttrKind::kGraph: {
+        pbf_writer sub(out, 6);
+        const Graph& inner = *value.graph();
+        std::vector<bool> all(static_cast<size_t>(inner.node_count()), true);
+        WEFT_CHECK(add_graph(sub, inner, inner.outputs(), all, cat(node_name, "/", name, "/")));
+        break;
+      }
+      case AttrKind::kFloats: {
+        if (!own) {
+          for (double number : value.floats()) out.add_float(7, static_cast<float>(number));
+          return finish(kTypeFloats);
+        }
+        pbf_writer tensor(out, 5);
+        WEFT_CHECK(add_tensor(tensor, Tensor::vector<double>(value.floats()), ""));
+        break;
+      }
+      case AttrKind::kInts:
+        for (int64_t number : value.ints()) out.add_int64(8, number);
+        return finish(kTypeInts);
+      case AttrKind::kStrings:
+        for (const std::string& string : value.strings()) out.add_bytes(9, string);
+        return finish(kTypeStrings);
+    }
+    return finish(value.kind() == AttrKind::kGraph ? kTypeGraph : kTypeTensor);
+  }
+
+  void add_attached(pbf_writer& out, const Graph& graph, const std::vector<bool>& needed,
+                    const std::vector<std::string>& names) {
+    for (NodeId id = 0; id < graph.node_count(); ++id) {
+      if (!needed[static_cast<size_t>(id)]) continue;
+      for (ValueId assignment : graph.node(id).attached) {
+        speaks_weft_ = true;
+        pbf_writer node(out, 1);
+        node.add_string(1, names[static_cast<size_t>(graph.node(id).output(0))]);
+        node.add_string(1, names[static_cast<size_t>(assignment)]);
+        node.add_string(4, "Attach");
+        node.add_string(7, kWeftDomain.data(), kWeftDomain.size());
+      }
+    }
+  }
+
+  const ModelContents& contents_;
+  const WeightsFile* weights_;
+  NamedTensors* outside_;
+  std::string file_;
+  bool speaks_weft_ = false;
+  std::set<std::string> used_, used_by_nodes_;  // names
+  std::vector<const std::vector<std::string>*> outer_names_;
+};
+
+}  // namespace
+
+Result<std::string> model_text(const ModelContents& contents, const WeightsFile* weights, NamedTensors* outside) {
+  return Writer(contents, weights, outside).write();
+}
+
+}  // namespace weft::onnx

@@ -1,0 +1,194 @@
+// What the writer of ONNX files writes, and what it leaves alone when it fails.
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/core/format/onnx_common.h"
+
+namespace weft {
+namespace {
+
+constexpr int64_t kFloat = 1;
+
+struct Saved {
+  std::shared_ptr<Graph> graph;
+  std::vector<ValueId> outputs;
+
+  Status save(const std::string& path, const std::string& weights = "") const {
+    OnnxSaveOptions options;
+    options.weights = weights;
+    return save_onnx(*graph, outputs, {}, path, options);
+  }
+};
+
+// y = x + a0 + a1 + ... - c, where c is what the constants sum up to: 0 for x = 0 if model and weights belong together.
+Saved sum_of(int64_t elements, float value, int terms) {
+  Saved out{*Graph::make(builtin_ops()), {}};
+  Graph& graph = *out.graph;
+  ValueId y = *graph.add_input("x", ValueType::tensor(DType::kF32, {Dim(elements)}));
+  for (int i = 0; i < terms; ++i) {
+    Tensor tensor = Tensor::vector<float>(std::vector<float>(static_cast<size_t>(elements), value));
+    ValueId constant = *graph.add_constant(std::move(tensor), cat("a", i));
+    y = graph.node(*graph.add("", "Add", {y, constant})).output(0);
+  }
+  ValueId wanted = *graph.add_constant(Tensor::scalar<float>(value * static_cast<float>(terms)));
+  out.outputs.push_back(graph.node(*graph.add("", "Sub", {y, wanted})).output(0));
+  EXPECT_TRUE(graph.set_value_name(out.outputs[0], "y").ok());
+  return out;
+}
+
+// Loads and runs it for zeros.
+Result<float> answer(const std::string& path, int64_t elements) {
+  WEFT_TRY(std::shared_ptr<Graph> graph, load_onnx(builtin_ops(), path, {}));
+  WEFT_TRY(std::vector<Tensor> out,
+           run_graph(graph, {Tensor::vector<float>(std::vector<float>(static_cast<size_t>(elements)))}));
+  float worst = 0;
+  for (float y : floats_of(out[0])) worst = std::max(worst, std::abs(y));
+  return worst;
+}
+
+TEST(OnnxSave, AModelAndItsWeightsAreReplacedTogether) {
+  TestFolder folder;
+  for (int terms : {1, 3, 2}) {
+    ASSERT_TRUE(sum_of(1000, 1, terms).save(folder / "model.onnx", "weights.safetensors").ok());
+    EXPECT_EQ(folder.count(), 2u);
+    Result<float> found = answer(folder / "model.onnx", 1000);
+    ASSERT_TRUE(found.ok()) << found.status().text();
+    EXPECT_EQ(*found, 0);
+  }
+  std::filesystem::create_symlink("elsewhere", folder / "link");
+  EXPECT_EQ(sum_of(1000, 1, 1).save(folder / "model.onnx", "link").code(), Code::kInvalidArgument);
+  for (const char* name : {"model.onnx", "..", "a/b"}) {
+    EXPECT_EQ(sum_of(1000, 1, 1).save(folder / "model.onnx", name).code(), Code::kInvalidArgument) << name;
+  }
+  EXPECT_EQ(folder.count(), 3u);
+}
+
+// Wherever the disk is full, the old pair stays, and nothing else is left.
+TEST(OnnxSave, AFullDiskLeavesTheOldPair) {
+  TestFolder folder;
+  std::string path = folder / "model.onnx";
+  ASSERT_TRUE(sum_of(1000, 1, 2).save(path, "weights").ok());
+  int failures = 0;
+  for (rlim_t most : {0, 100, 1000, 5000, 12'100, 12'400}) {
+    pid_t child = ::fork();
+    if (child == 0) {
+      rlimit limit{most, most};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      Status status = sum_of(1000, 7, 3).save(path, "weights");
+      ::_exit(status.ok() ? 0 : status.code() == Code::kResourceExhausted ? 1 : 2);
+    }
+    int result = 0;
+    ::waitpid(child, &result, 0);
+    ASSERT_TRUE(WIFEXITED(result));
+    ASSERT_NE(WEXITSTATUS(result), 2);
+    failures += WEXITSTATUS(result);
+    EXPECT_EQ(folder.count(), 2u);
+    Result<float> found = answer(path, 1000);
+    ASSERT_TRUE(found.ok()) << found.status().text();
+    EXPECT_EQ(*found, 0);
+  }
+  EXPECT_GE(failures, 4);
+}
+
+// A process that is killed at any moment of saving leaves a pair that belongs together.
+TEST(OnnxSave, ACrashLeavesAPairThatBelongsTogether) {
+  TestFolder folder;
+  std::string path = folder / "model.onnx";
+  Saved models[2] = {sum_of(20'000, 1, 1), sum_of(20'000, 2, 3)};
+  ASSERT_TRUE(models[0].save(path, "weights").ok());
+  for (int round = 0; round < 40; ++round) {
+    pid_t child = ::fork();
+    if (child == 0) {
+      for (int i = round + 1;; ++i) (void)models[i % 2].save(path, "weights");
+    }
+    ::usleep(static_cast<useconds_t>(2000 + 337 * round));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    Result<float> found = answer(path, 20'000);
+    ASSERT_TRUE(found.ok()) << found.status().text();
+    ASSERT_EQ(*found, 0) << "round " << round;
+  }
+}
+
+TEST(OnnxSave, BranchesNestAsDeepAsTheReaderGoes) {
+  for (int depth : {30, 200}) {
+    Saved saved{*Graph::make(builtin_ops()), {}};
+    ValueId flag = *saved.graph->add_input("flag", ValueType::tensor(DType::kBool, {}));
+    ValueId x = *saved.graph->add_input("x", ValueType::tensor(DType::kF32, {Dim(2)}));
+    std::vector<std::shared_ptr<Graph>> graphs{saved.graph};
+    for (int i = 0; i < depth; ++i) graphs.push_back(*Graph::make_subgraph(graphs.back()));
+    ValueId inner = *graphs.back()->capture(*saved.graph, x);
+    ASSERT_TRUE(
+        graphs.back()->set_outputs({graphs.back()->node(*graphs.back()->add("", "Relu", {inner})).output(0)}).ok());
+    for (size_t i = graphs.size() - 1; i > 0; --i) {
+      Graph& around = *graphs[i - 1];
+      std::shared_ptr<Graph> other = *Graph::make_subgraph(graphs[i - 1]);
+      ASSERT_TRUE(other->set_outputs({*other->capture(*saved.graph, x)}).ok());
+      Attrs attrs;
+      attrs.set("then_branch", AttrValue(GraphRef(graphs[i])));
+      attrs.set("else_branch", AttrValue(GraphRef(other)));
+      ValueId condition = *around.capture(*saved.graph, flag);
+      Result<NodeId> node = around.add("", "If", {condition}, std::move(attrs));
+      ASSERT_TRUE(node.ok()) << node.status().text();
+      ASSERT_TRUE(around.set_outputs({around.node(*node).output(0)}).ok());
+    }
+    saved.outputs = saved.graph->outputs();
+    Result<std::string> bytes = save_onnx_bytes(*saved.graph, saved.outputs, {}, {});
+    if (depth > 32) {
+      EXPECT_EQ(bytes.status().code(), Code::kUnimplemented);
+      continue;
+    }
+    ASSERT_TRUE(bytes.ok()) << bytes.status().text();
+    Result<std::shared_ptr<Graph>> again = load(*bytes);
+    ASSERT_TRUE(again.ok()) << again.status().text();
+    Result<std::string> twice = save_onnx_bytes(**again, (*again)->outputs(), {}, {});
+    ASSERT_TRUE(twice.ok());
+    Result<std::shared_ptr<Graph>> third = load(*twice);
+    ASSERT_TRUE(third.ok());
+    EXPECT_EQ(*save_onnx_bytes(**third, (*third)->outputs(), {}, {}), *twice);
+  }
+}
+
+TEST(OnnxSave, EverythingInTheFileCountsTowardsItsSize) {
+  std::string large(5000, 'x');
+  Message in_branch = graph_proto({{}, {tensor_proto("c", {1000}, 1)}, {}, {value_proto("c", kFloat, {1000})}});
+  GraphParts branches{
+      {node_proto("If", {"flag"}, {"y"},
+                  {graph_attribute("then_branch", in_branch), graph_attribute("else_branch", in_branch)})},
+      {},
+      {value_proto("flag", 9, {})},
+      {value_proto("y", kFloat, {1000})}};
+  GraphParts strings{{node_proto("Identity", {"s"}, {"y"})},
+                     {Message().number(1, 1).number(2, 8).text(6, large).text(8, "s")},
+                     {},
+                     {value_proto("y", 8, {1})}};
+  GraphParts attribute{
+      {node_proto("ConstantOfShape", {"n"}, {"y"}), node_proto("Transpose", {"x"}, {"z"}, {}, "", large)},
+      {},
+      {value_proto("n", 7, {1}), value_proto("x", kFloat, {1})},
+      {value_proto("y", kFloat, {-1}), value_proto("z", kFloat, {1})}};
+  for (const GraphParts& parts : {branches, strings, attribute}) {
+    Result<std::shared_ptr<Graph>> graph = load(model_bytes(parts));
+    ASSERT_TRUE(graph.ok()) << graph.status().text();
+    OnnxSaveOptions options;
+    ASSERT_TRUE(save_onnx_bytes(**graph, (*graph)->outputs(), {}, options).ok());
+    options.most_bytes = 4000;
+    Status status = save_onnx_bytes(**graph, (*graph)->outputs(), {}, options).status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument);
+    EXPECT_NE(status.message().find("'weights'"), std::string::npos) << status.text();
+  }
+  // Constants of branches go to the file of weights too.
+  TestFolder folder;
+  Saved saved{*load(model_bytes(branches)), {}};
+  saved.outputs = saved.graph->outputs();
+  ASSERT_TRUE(saved.save(folder / "m.onnx", "w").ok());
+  EXPECT_LT(std::filesystem::file_size(folder / "m.onnx"), 2000u);
+  Result<std::shared_ptr<Graph>> again = load_onnx(builtin_ops(), folder / "m.onnx", {});
+  ASSERT_TRUE(again.ok()) << again.status().text();
+  EXPECT_EQ(floats_of((*run_graph(*again, {Tensor::scalar<bool>(false)}))[0]), std::vector<float>(1000, 1));
+}
+
+}  // namespace
+}  // namespace weft
