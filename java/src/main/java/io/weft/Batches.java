@@ -1,15 +1,16 @@
 // One pass over a dataset.
 package io.weft;
 
-import java.util.ArrayList;
 import java.util.Iterator;
-import java.util.List;
 import java.util.NoSuchElementException;
 
-/** The batches of one pass over a dataset. Each is a list of tensors, which whoever takes it closes. */
-public final class Batches extends Handle implements Iterator<List<Tensor>> {
+/**
+ * The batches of one pass over a dataset, for a loop: {@code for (Batch batch : batches)}. Whoever takes a batch closes
+ * it. One thread at a time may take them.
+ */
+public final class Batches extends Handle implements Iterator<Batch>, Iterable<Batch> {
   private final int width;
-  private List<Tensor> next;
+  private Batch next;
 
   Batches(long pointer, int width) {
     super(pointer, Native::batchesFree);
@@ -21,16 +22,27 @@ public final class Batches extends Handle implements Iterator<List<Tensor>> {
     return "pass over a dataset";
   }
 
+  /**
+   * What is left of this one pass; {@link Dataset#batches} begins another.
+   *
+   * @return this
+   */
   @Override
-  public boolean hasNext() {
-    if (next != null) return true;
+  public Iterator<Batch> iterator() {
+    acquire();
+    release();
+    return this;
+  }
+
+  @Override
+  public synchronized boolean hasNext() {
     long pointer = acquire();
     try {
+      if (next != null) return true;
       long[] made = new long[width];
       Native.batchesNext(pointer, made);
       if (width == 0 || made[0] == 0) return false;
-      next = new ArrayList<>(width);
-      for (long tensor : made) next.add(new Tensor(tensor));
+      next = new Batch(made);
       return true;
     } finally {
       release();
@@ -40,23 +52,21 @@ public final class Batches extends Handle implements Iterator<List<Tensor>> {
   /**
    * The next batch.
    *
-   * @return a tensor for each of the dataset's
+   * @return a tensor for each column of the dataset
    */
   @Override
-  public List<Tensor> next() {
+  public synchronized Batch next() {
     if (!hasNext()) throw new NoSuchElementException("the pass over the dataset has ended");
-    List<Tensor> batch = next;
+    Batch batch = next;
     next = null;
     return batch;
   }
 
   /** Ends the pass. */
   @Override
-  public void close() {
-    if (next != null) {
-      for (Tensor tensor : next) tensor.close();
-      next = null;
-    }
+  public synchronized void close() {
+    if (next != null) next.close();
+    next = null;
     super.close();
   }
 }

@@ -457,7 +457,8 @@ public final class Graph extends Handle {
   }
 
   /**
-   * Adds a node that calls a function of the program, which {@link Weft#setHostFunction} registers.
+   * Adds a node that calls a function of the program, which {@link Weft#setHostFunction} registers. Nothing can be
+   * differentiated through it.
    *
    * @param function the name of the function
    * @param inputs what it gets
@@ -466,10 +467,28 @@ public final class Graph extends Handle {
    * @return the outputs
    */
   public List<Value> hostCall(String function, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
+    return hostCall(function, null, inputs, dtypes, shapes);
+  }
+
+  /**
+   * Adds a node that calls a function of the program and can be differentiated: by another function, which gets the
+   * inputs and then the gradients of the outputs, and returns the gradient of each input. {@link Weft#setHostFunction}
+   * registers both.
+   *
+   * @param function the name of the function
+   * @param gradient the name of the function for the gradients; null for none
+   * @param inputs what it gets
+   * @param dtypes the element type of each output
+   * @param shapes the shape of each output as text, as for {@link #input}, or "..." for any rank; null leaves all open
+   * @return the outputs
+   */
+  public List<Value> hostCall(
+      String function, String gradient, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
     Check.items(inputs, "inputs");
     List<String> types = Check.items(dtypes, "dtypes").stream().map(DataType::toString).toList();
     Attrs attrs = new Attrs().set("name", Check.notNull(function, "function")).set("dtypes", types);
-    if (shapes != null) attrs.set("shapes", shapes);
+    if (gradient != null) attrs.set("gradient", gradient);
+    if (shapes != null) attrs.set("shapes", Check.items(shapes, "shapes"));
     return add("weft.HostCall", inputs, attrs, null, types.size());
   }
 

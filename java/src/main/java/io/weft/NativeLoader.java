@@ -16,7 +16,8 @@ import java.util.Locale;
 /**
  * The system property weft.native.dir names a folder with libweft.so and libweft_jni.so. Otherwise those in the JAR are
  * extracted once into a folder that is named by their hashes, below the property weft.cache.dir, XDG_CACHE_HOME or
- * ~/.cache, and, where that cannot be written, into a new temporary folder.
+ * ~/.cache, and, where that cannot be written, into a new temporary folder. A JAR that has none for the platform takes
+ * those of java.library.path.
  */
 final class NativeLoader {
   private static final List<String> NAMES = List.of("libweft.so", "libweft_jni.so");
@@ -29,7 +30,11 @@ final class NativeLoader {
     synchronized (LOCK) {
       if (loaded) return;
       Path folder = find();
-      for (String name : NAMES) System.load(folder.resolve(name).toString());
+      if (folder == null) {
+        loadFromSystem();
+      } else {
+        for (String name : NAMES) System.load(folder.resolve(name).toString());
+      }
       loaded = true;
     }
     int major = Native.VERSION_MAJOR;
@@ -51,6 +56,26 @@ final class NativeLoader {
     return (system.startsWith("mac") ? "darwin" : system.split(" ")[0]) + "-" + machine;
   }
 
+  private static void loadFromSystem() {
+    try {
+      System.loadLibrary("weft");
+      System.loadLibrary("weft_jni");
+    } catch (UnsatisfiedLinkError e) {
+      UnsatisfiedLinkError error =
+          new UnsatisfiedLinkError(
+              "Weft has no native library for this platform: the JAR has no " + inside() + ", java.library.path has none ("
+                  + e.getMessage() + "), and the system property weft.native.dir is not set to a folder with "
+                  + String.join(" and ", NAMES));
+      error.initCause(e);
+      throw error;
+    }
+  }
+
+  private static String inside() {
+    return "/META-INF/native/" + platform() + "/";
+  }
+
+  /** The folder of the libraries; null if neither the property nor the JAR has them. */
   private static Path find() {
     String folder = System.getProperty("weft.native.dir");
     if (folder != null) {
@@ -62,14 +87,10 @@ final class NativeLoader {
       }
       return path;
     }
-    String inside = "/META-INF/native/" + platform() + "/";
+    String inside = inside();
     String hashes;
     try (InputStream in = NativeLoader.class.getResourceAsStream(inside + "hashes")) {
-      if (in == null) {
-        throw new UnsatisfiedLinkError(
-            "Weft has no native library for this platform: the JAR has no " + inside
-                + ", and the system property weft.native.dir is not set to a folder with " + String.join(" and ", NAMES));
-      }
+      if (in == null) return null;
       hashes = new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw failed(inside, e);

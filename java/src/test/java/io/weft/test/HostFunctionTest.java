@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.weft.Attrs;
 import io.weft.DataType;
 import io.weft.Graph;
 import io.weft.Results;
@@ -95,13 +94,10 @@ class HostFunctionTest {
   @Test
   void gradientsAreHostFunctions() {
     Value x = graph.input("x", DataType.F32, "n");
-    Attrs attrs =
-        new Attrs()
-            .set("name", "test.square")
-            .set("gradient", "test.square_gradient")
-            .set("dtypes", List.of("f32"))
-            .set("shapes", List.of("n"));
-    Value y = graph.add("weft.HostCall", List.of(x), attrs, null, 1).get(0);
+    Value y =
+        graph
+            .hostCall("test.square", "test.square_gradient", List.of(x), List.of(DataType.F32), List.of("n"))
+            .get(0);
     Value gradient = graph.gradients(y, List.of(x)).get(0);
     Weft.setHostFunction("test.square", in -> List.of(map(in.get(0), null)));
     Weft.setHostFunction("test.square_gradient", in -> List.of(map(in.get(0), in.get(1))));

@@ -24,9 +24,13 @@ class ProcessTest {
   private static final Path ROOT = Path.of(System.getProperty("weft.tests.root")).normalize();
   private static final Path CLASSES = ROOT.resolve("java/target/classes");
 
-  private record Ended(int code, String output) {}
+  record Ended(int code, String output) {}
 
-  private static Ended java(List<String> arguments) throws Exception {
+  static Ended java(List<String> arguments) throws Exception {
+    return java(ROOT, arguments);
+  }
+
+  private static Ended java(Path folder, List<String> arguments) throws Exception {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
     if (Runtime.version().feature() >= 24) {
       command.add("--enable-native-access=" + (arguments.contains("--module-path") ? "io.weft" : "ALL-UNNAMED"));
@@ -36,7 +40,11 @@ class ProcessTest {
     Path output = Files.createTempFile("weft", ".txt");
     try {
       Process process =
-          new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile()).directory(ROOT.toFile()).start();
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(output.toFile())
+              .directory(folder.toFile())
+              .start();
       if (!process.waitFor(120, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         throw new AssertionError("still running: " + command);
@@ -47,7 +55,7 @@ class ProcessTest {
     }
   }
 
-  private static List<String> child(Class<?> main, String... options) {
+  static List<String> child(Class<?> main, String... options) {
     List<String> arguments = new ArrayList<>(List.of(options));
     arguments.add("-cp");
     arguments.add(CLASSES + ":" + ROOT.resolve("java/target/test-classes"));
@@ -153,6 +161,39 @@ class ProcessTest {
     assertTrue(output.contains("could not be extracted") && output.contains(file.toString()), output);
   }
 
+  /** Java's classes without the native libraries: as in a JAR for another platform. */
+  private static void copyClasses(Path to) throws Exception {
+    try (Stream<Path> files = Files.walk(CLASSES.resolve("io"))) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Path copy = to.resolve(CLASSES.relativize(file));
+        Files.createDirectories(copy.getParent());
+        Files.copy(file, copy);
+      }
+    }
+  }
+
+  @Test
+  void withoutLibrariesInsideTheSystemsAreTaken(@TempDir Path folder) throws Exception {
+    copyClasses(folder);
+    Path natives;
+    try (Stream<Path> files = Files.walk(CLASSES.resolve("META-INF/native"))) {
+      natives = files.filter(file -> file.endsWith("libweft.so")).findFirst().orElseThrow().getParent();
+    }
+    String classes = folder + ":" + ROOT.resolve("java/target/test-classes");
+    List<String> found = List.of("-Djava.library.path=" + natives, "-cp", classes, Version.class.getName());
+    assertEquals("0.1.0 f32[2]", java(found).output());
+    List<String> none = List.of("-Djava.library.path=" + folder, "-cp", classes, Version.class.getName());
+    String output = java(none).output();
+    assertTrue(output.contains("java.library.path") && output.contains("weft.native.dir"), output);
+  }
+
+  @Test
+  void aDamagedLibraryIsNamed(@TempDir Path folder) throws Exception {
+    for (String name : List.of("libweft.so", "libweft_jni.so")) Files.write(folder.resolve(name), new byte[100]);
+    String output = java(child(Version.class, "-Dweft.native.dir=" + folder)).output();
+    assertTrue(output.contains(folder.resolve("libweft.so").toString()), output);
+  }
+
   @Test
   void worksAsAModule() throws Exception {
     Ended ended =
@@ -161,6 +202,34 @@ class ProcessTest {
                 "--module-path", CLASSES.toString(), "--add-modules", "io.weft",
                 "-cp", ROOT.resolve("java/target/test-classes").toString(), Version.class.getName()));
     assertEquals("0.1.0 f32[2]", ended.output());
+  }
+
+  // The program in the first ```java of a file.
+  private static String program(Path file) throws Exception {
+    String text = Files.readString(file);
+    int begin = text.indexOf("```java\n") + 8;
+    return text.substring(begin, text.indexOf("```", begin));
+  }
+
+  @Test
+  void theProgramsOfTheReadmesRun(@TempDir Path folder) throws Exception {
+    Path whole = Files.writeString(folder.resolve("Corner.java"), program(ROOT.resolve("java/README.md")));
+    Ended ended = java(folder, List.of("-cp", CLASSES.toString(), whole.toString()));
+    assertEquals(0, ended.code(), ended.output());
+    String[] lines = ended.output().strip().split("\n");
+    assertTrue(lines[0].startsWith("50 epochs, {loss="), ended.output());
+    double loss = Double.parseDouble(lines[0].substring(lines[0].indexOf('=') + 1, lines[0].length() - 1));
+    assertTrue(loss < 0.01, ended.output());
+    assertEquals(4, lines.length, ended.output());
+    assertEquals("true", lines[3]);
+
+    String part =
+        "import io.weft.*; import java.util.*; class Part { public static void main(String[] args) { "
+            + program(ROOT.resolve("README.md")) + "}}";
+    ended = java(List.of("-cp", CLASSES.toString(), Files.writeString(folder.resolve("Part.java"), part).toString()));
+    assertEquals(0, ended.code(), ended.output());
+    double[] losses = ended.output().lines().mapToDouble(Double::parseDouble).toArray();
+    assertTrue(losses.length == 3 && losses[2] < losses[0], ended.output());
   }
 
   @Test

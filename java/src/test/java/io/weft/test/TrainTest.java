@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.weft.Batch;
 import io.weft.BatchOptions;
 import io.weft.Batches;
 import io.weft.Cancel;
@@ -91,11 +92,10 @@ class TrainTest {
         List<Long> seen = new ArrayList<>();
         List<Integer> sizes = new ArrayList<>();
         try (Batches batches = rows.batches(new BatchOptions().batchSize(4).shuffle(shuffle).seed(3), 0)) {
-          while (batches.hasNext()) {
-            for (Tensor tensor : batches.next()) {
-              for (long n : tensor.toLongArray()) seen.add(n);
-              sizes.add((int) tensor.count());
-              tensor.close();
+          for (Batch batch : batches) {
+            try (batch) {
+              for (long n : batch.get(0).toLongArray()) seen.add(n);
+              sizes.add((int) batch.get(0).count());
             }
           }
           assertThrows(NoSuchElementException.class, batches::next);
@@ -262,11 +262,11 @@ class TrainTest {
     try (Session session = new Session(graph)) {
       for (int epoch = 0; epoch < 2; ++epoch) {
         try (Batches batches = train.batches(new BatchOptions().shuffle(true).seed(7), epoch)) {
-          while (batches.hasNext()) {
-            List<Tensor> batch = batches.next();
-            Map<Value, Tensor> fed = Map.of(images, batch.get(0), labels, batch.get(1));
-            session.run(fed, List.of(loss), List.of(step)).close();
-            batch.forEach(Tensor::close);
+          for (Batch batch : batches) {
+            try (batch) {
+              Map<Value, Tensor> fed = Map.of(images, batch.get(0), labels, batch.get(1));
+              session.run(fed, List.of(loss), List.of(step)).close();
+            }
           }
         }
       }
