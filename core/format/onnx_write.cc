@@ -57,6 +57,10 @@ class Writer {
 
   // -- Tensors.
 
+  bool goes_outside(const Tensor& tensor) const {
+    return !contents_.options.weights.empty() && tensor.dtype() != DType::kString && tensor.bytes() >= kExternalFrom;
+  }
+
   Status add_tensor(pbf_writer& out, const Tensor& tensor, std::string_view name) {
     if (tensor.kind() != Kind::kTensor) return unimplemented("'", name, "' is no tensor, which a file could hold");
     for (int64_t dim : tensor.shape()) out.add_int64(1, dim);
@@ -69,7 +73,7 @@ class Writer {
       }
       return {};
     }
-    bool outside = !contents_.options.weights.empty() && !name.empty() && tensor.bytes() >= kExternalFrom;
+    bool outside = !name.empty() && goes_outside(tensor);
     if (outside && outside_ != nullptr) {
       outside_->emplace_back(name, tensor);
     } else if (outside) {
@@ -156,6 +160,12 @@ class Writer {
     out.add_string(2, prefix.empty() ? "weft" : prefix.substr(0, prefix.size() - 1));
     std::set<ValueId> captured;
     for (const Graph::Capture& capture : graph.captures()) captured.insert(capture.inner);
+    // Constants are initializers, but those that are outputs are nodes: an output is made by one.
+    std::set<ValueId> made;
+    for (ValueId id : outputs) {
+      const std::shared_ptr<const Tensor>& constant = graph.value(id).constant;
+      if (constant != nullptr && !goes_outside(*constant)) made.insert(id);
+    }
     for (NodeId id = 0; id < graph.node_count(); ++id) {
       const Node& node = graph.node(id);
       ValueId first = node.output(0);
@@ -163,7 +173,7 @@ class Writer {
       const std::string& name = names[static_cast<size_t>(first)];
       if (node.is(kWeftDomain, "Input")) {
         WEFT_CHECK(add_value(out, 11, graph, first, name));
-      } else if (node.is("Constant")) {
+      } else if (node.is("Constant") && made.count(first) == 0) {
         pbf_writer tensor(out, 5);
         WEFT_CHECK(add_tensor(tensor, *graph.value(first).constant, name));
       } else if (node.is(kWeftDomain, "Variable")) {
@@ -177,7 +187,8 @@ class Writer {
     for (ValueId id : outputs) {
       const std::string& name = names[static_cast<size_t>(id)];
       bool passed = captured.count(id) != 0 || graph.producer(id).is(kWeftDomain, "Input") ||
-                    graph.producer(id).is("Constant") || graph.producer(id).is(kWeftDomain, "Variable");
+                    graph.producer(id).is(kWeftDomain, "Variable") ||
+                    (graph.producer(id).is("Constant") && made.count(id) == 0);
       // A model's output is made by a node of its own, and each but once.
       if (!passed && shown.insert(name).second) {
         WEFT_CHECK(add_value(out, 12, graph, id, name));

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/format/onnx.h"
+#include "core/graph/print.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
 
@@ -144,6 +146,7 @@ class Checker {
       std::string what = cat(threads, " threads");
       if (step(what, build_and_run(c_, Feed::kFixed, options, &outputs))) same_bits(what, outputs);
     }
+    for (Feed feed : {Feed::kFixed, Feed::kSymbolic, Feed::kConstant}) check_saved(feed);
     check_offsets(built);
     check_flush_to_zero(built);
     return std::move(problems_);
@@ -209,6 +212,48 @@ class Checker {
       Difference d = compare(outputs[i], first_[i], 0, 0);
       problems_.push_back(cat(what, ": output ", i, " has other bits: ", d.text));
     }
+  }
+
+  // Saved and loaded, the graph has the same inputs and outputs and gives the same bits, and nothing changes when that
+  // is done again. What only Weft can hold is saved with 'training'.
+  void check_saved(Feed feed) {
+    Built built;
+    if (!step("saved", build(c_, feed, &built))) return;
+    OnnxSaveOptions options;
+    options.training = c_.op == "weft.Assign";
+    Built loaded = built;
+    std::string texts[2];
+    const std::vector<ValueId> outputs = built.signature.fetches;
+    for (std::string& text : texts) {
+      Result<std::string> bytes = save_onnx_bytes(*loaded.graph, loaded.signature.fetches, {}, options);
+      if (!step("saved", bytes.status())) return;
+      Result<std::shared_ptr<Graph>> graph = load_onnx_bytes(builtin_ops(), *bytes, "", {});
+      if (!step("loaded", graph.status())) return;
+      loaded.graph = *graph;
+      loaded.signature.feeds = loaded.graph->inputs();
+      loaded.signature.fetches = loaded.graph->outputs();
+      text = graph_text(*loaded.graph);
+    }
+    if (texts[0] != texts[1]) problems_.push_back(cat("saved twice: the graph\n", texts[0], "became\n", texts[1]));
+    same_values("the inputs", built, built.signature.feeds, loaded, loaded.signature.feeds);
+    // What an expanded operator's parts tell of symbols may be less than it told itself.
+    auto [domain, name] = split_op_name(c_.op);
+    bool expanded = domain == kWeftDomain && builtin_ops().find(domain, name)->body_fn() != nullptr;
+    if (feed != Feed::kSymbolic || !expanded) {
+      same_values("the outputs", built, outputs, loaded, loaded.signature.fetches);
+    }
+    std::vector<Tensor> found;
+    if (step("loaded", run(loaded, {}, &found))) same_bits("saved and loaded", found);
+  }
+
+  void same_values(const char* what, const Built& a, const std::vector<ValueId>& as, const Built& b,
+                   const std::vector<ValueId>& bs) {
+    auto text = [](const Built& built, const std::vector<ValueId>& ids) {
+      std::string out;
+      for (ValueId id : ids) out += cat(" ", built.graph->value(id).name, ": ", built.graph->type(id).text());
+      return out;
+    };
+    if (text(a, as) != text(b, bs)) problems_.push_back(cat(what, " were", text(a, as), ", saved", text(b, bs)));
   }
 
   // The same feeds at every address that their dtype allows.
