@@ -10,7 +10,9 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"runtime/cgo"
 	"runtime/debug"
@@ -26,15 +28,33 @@ type PanicError struct {
 // Error tells the panic and where it was.
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
 
-// guarded is f with a panic turned into an error.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &Error{Code: Internal, Message: fmt.Sprintf("a Go function panicked: %v", value),
-				cause: &PanicError{Value: value, Stack: debug.Stack()}}
-		}
-	}()
-	return f()
+// ErrGoexit is the cause of the error of a run in which a function of Go called runtime.Goexit, as a test's FailNow does.
+var ErrGoexit = errors.New("runtime.Goexit was called")
+
+// guarded is f with a panic, or the end of its goroutine, turned into an error: neither can unwind the library's frames
+// below a callback. f runs in a coroutine, which is a goroutine on the thread of this one: the library knows by the
+// thread what is called from inside a run.
+func guarded(f func() error) error {
+	finished := false
+	next, stop := iter.Pull(func(yield func(error) bool) {
+		err := error(&Error{Code: Internal, Message: "a Go function called runtime.Goexit", cause: ErrGoexit})
+		defer func() {
+			if value := recover(); value != nil {
+				err = &Error{Code: Internal, Message: fmt.Sprintf("a Go function panicked: %v", value),
+					cause: &PanicError{Value: value, Stack: debug.Stack()}}
+				finished = true
+			}
+			yield(err)
+		}()
+		err = f()
+		finished = true
+	})
+	err, _ := next()
+	// Going on with Goexit would end this goroutine too: that coroutine stays as it is.
+	if finished {
+		stop()
+	}
+	return err
 }
 
 //export weftGoDrop
@@ -42,7 +62,7 @@ func weftGoDrop(user C.uintptr_t) { cgo.Handle(user).Delete() }
 
 // HostFunction is a function of Go as an operator: it gets the inputs, valid until it returns, and gives as many
 // tensors as the node has outputs. Those it gives are the library's from then on; an input may be given as it is. An
-// error, or a panic, ends the run with it.
+// error, a panic or runtime.Goexit ends the run with an error that wraps it, a *PanicError or ErrGoexit.
 type HostFunction func(inputs []*Tensor) ([]*Tensor, error)
 
 //export weftGoHost
@@ -119,7 +139,8 @@ func (t *Tensor) give() (*C.weft_tensor, error) {
 }
 
 // SetHostFunction registers a function for the process, in place of one of that name; nil takes it away. ops.HostCall
-// adds nodes that run it, on the goroutine that called Run. It must not run the session whose run it is part of.
+// adds nodes that run it, on the thread that is in Run; runs of several goroutines may call it at the same time. Inside
+// it, the session whose run it is part of can neither be closed nor run again.
 func SetHostFunction(name string, function HostFunction) error {
 	if err := load(); err != nil {
 		return err

@@ -370,7 +370,7 @@ func (t *Tensor) strings() ([]string, error) {
 	for i := range texts {
 		var size C.int64_t
 		text := C.wg_tensor_string(pointer, C.int64_t(i), &size)
-		texts[i] = C.GoStringN(text, C.int(size))
+		texts[i] = string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(size)))
 	}
 	runtime.KeepAlive(t)
 	return texts, nil

@@ -8,12 +8,15 @@ package weft
 */
 import "C"
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // takeBytes copies a block of bytes and frees it.
 func takeBytes(block *C.weft_bytes) []byte {
 	defer C.wg_bytes_free(block)
-	return C.GoBytes(C.wg_bytes_data(block), C.int(C.wg_bytes_size(block)))
+	return slices.Clone(unsafe.Slice((*byte)(C.wg_bytes_data(block)), int(C.wg_bytes_size(block))))
 }
 
 func takeText(block *C.weft_bytes) string { return string(takeBytes(block)) }
