@@ -66,13 +66,12 @@ func BenchmarkHostFunction(b *testing.B) {
 // TestHostFunctionUsesItsSession uses the session from inside a run of it: each call works or is an error.
 func TestHostFunctionUsesItsSession(t *testing.T) {
 	noLeaks(t)
-	var s *weft.Session
 	var inside func() error
-	s, feeds, y := hostGraph(t, func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, inside() })
+	_, feeds, y := hostGraph(t, func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, inside() })
 	g := y.Graph()
 	v := g.Variable("v", float32(1), true)
 	assign := g.Add("weft.Assign", []weft.Value{v, g.Constant(float32(2))}, nil, 1)[0]
-	s = newSession(t, g)
+	s := newSession(t, g)
 	p := must[*weft.Prepared](t)(s.Prepare(nil, []weft.Value{v}))
 	closeAfter(t, p)
 	run := func(o weft.RunOptions) error {
