@@ -41,10 +41,16 @@ struct TensorArgs {
 };
 using RunTensorsFn = Status (*)(const void* state, TensorArgs& args);
 
+// What an elementwise kernel that cannot fail offers beside `run`, so that a group of them can go over one tile of memory
+// after another: the same on `n` elements, at least one, that lie side by side in every input and in the one output,
+// with the bits that `run` gives. The output may be the place of an input of its size.
+using RunSpanFn = void (*)(const void* state, const void* const* in, void* out, int64_t n);
+
 // A kernel ready for one node: one of `run` and `run_tensors`, with what it needs to know.
 struct PreparedKernel {
   RunFn run = nullptr;
   RunTensorsFn run_tensors = nullptr;
+  RunSpanFn run_span = nullptr;  // beside `run`, of the same state
   std::shared_ptr<const void> state;
   int64_t scratch_bytes = 0;
   double cost_ns = 0;              // a guess of one run at one thread
@@ -61,6 +67,14 @@ struct PreparedKernel {
   void use_tensors(State value) {
     state = std::make_shared<const State>(std::move(value));
     run_tensors = [](const void* state, TensorArgs& args) { return Fn(*static_cast<const State*>(state), args); };
+  }
+  // After use<>, with the same State: prepared->use_span<&add_span, State>() for
+  // `void add_span(const State&, const void* const* in, void* out, int64_t n)`.
+  template <auto Fn, typename State>
+  void use_span() {
+    run_span = [](const void* state, const void* const* in, void* out, int64_t n) {
+      Fn(*static_cast<const State*>(state), in, out, n);
+    };
   }
 };
 

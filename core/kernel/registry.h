@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/kernel/fused.h"
 #include "core/kernel/kernel.h"
 
 namespace weft {
@@ -20,7 +21,13 @@ class KernelRegistry {
   // The first implementation that accepts, prepared. `reference` asks for the last one instead.
   Status prepare(std::string_view op, const KernelContext& context, bool reference, PreparedKernel* prepared) const;
 
+  // How the device runs a group of elementwise nodes as one kernel.
+  void set_fuse(FuseFn fn) { fuse_ = fn; }
+  bool can_fuse() const { return fuse_ != nullptr; }
+  PreparedKernel fuse(FusedGroup group) const { return fuse_(std::move(group)); }
+
  private:
+  FuseFn fuse_ = nullptr;
   std::map<std::string, std::vector<KernelImpl>, std::less<>> kernels_;
 };
 

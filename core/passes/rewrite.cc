@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <unordered_map>
 
 namespace weft {
@@ -244,6 +245,17 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
   return program;
 }
 
+namespace {
+// Passes that are no rules.
+struct Switch {
+  const char* name;
+  bool RewriteOptions::*flag;
+};
+constexpr Switch kSwitches[] = {{"fold_constants", &RewriteOptions::fold_constants},
+                                {"share_equal_nodes", &RewriteOptions::share_equal_nodes},
+                                {"fuse_elementwise", &RewriteOptions::fuse_elementwise}};
+}  // namespace
+
 RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<std::string>& disabled) {
   auto off = [&](std::string_view name) {
     return std::any_of(disabled.begin(), disabled.end(),
@@ -253,9 +265,21 @@ RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<s
   for (const Rule& rule : registry.rules()) {
     if (!off(rule.name)) options.rules.push_back(&rule);
   }
-  options.fold_constants = !off("fold_constants");
-  options.share_equal_nodes = !off("share_equal_nodes");
+  for (const Switch& item : kSwitches) options.*item.flag = !off(item.name);
   return options;
+}
+
+Status check_pass_names(const RuleRegistry& registry, const std::vector<std::string>& names) {
+  std::set<std::string_view> known{"*"};
+  for (const Switch& item : kSwitches) known.insert(item.name);
+  for (const Rule& rule : registry.rules()) known.insert(rule.name);
+  for (const std::string& name : names) {
+    if (known.count(name) != 0) continue;
+    std::string list;
+    for (std::string_view item : known) list += cat(list.empty() ? "" : ", ", item);
+    return invalid("there is no pass '", name, "'; the passes are ", list);
+  }
+  return {};
 }
 
 }  // namespace weft

@@ -79,6 +79,7 @@ struct RewriteOptions {
   bool fold_constants = true;
   bool share_equal_nodes = true;  // common sub-expressions
   bool expand_bodies = true;      // operators without a kernel become what they are made of
+  bool fuse_elementwise = true;   // done by planning, which knows shapes and kernels
 };
 
 // What is known of an input beyond the program: its shape in numbers, perhaps its value.
@@ -96,8 +97,10 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
                          const std::vector<KnownInput>& known = {});
 
 // The options with the rules of `registry` whose names are not in `disabled`; "*" disables all of them. The names
-// "fold_constants" and "share_equal_nodes" are known too.
+// "fold_constants", "share_equal_nodes" and "fuse_elementwise" are known too.
 RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<std::string>& disabled);
+// An error that lists all names if one of these is none.
+Status check_pass_names(const RuleRegistry& registry, const std::vector<std::string>& names);
 
 // What a kernel of the node would be prepared with.
 KernelContext kernel_context(const Graph& graph, const Node& node);

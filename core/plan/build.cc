@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/plan/fuse.h"
 #include "core/plan/plan.h"
 
 namespace weft {
@@ -30,6 +31,9 @@ class Builder {
     WEFT_CHECK(sort_nodes());
     WEFT_CHECK(check_progress());
     choose_flat_outputs();
+    if (options_.rewrite.fuse_elementwise && !options_.reference_kernels && kernels_.can_fuse()) {
+      fuse_drafts(graph_, kernels_, flat_outputs_, drafts_);
+    }
     alias_views();
     reuse_dying_inputs();
     place_outputs();
@@ -42,16 +46,6 @@ class Builder {
 
  private:
   enum class Where { kUnknown, kInput, kConstant, kFlat, kTensor, kRest };
-
-  // A step of the flat part before it has addresses. A copy has no node.
-  struct Draft {
-    const Node* node = nullptr;
-    std::vector<ValueId> inputs;
-    std::vector<ValueId> outputs;
-    PreparedKernel kernel;
-    ValueId copied = kNoValue;
-    int32_t copy_to = kNone;  // a flat output
-  };
 
   // What shares one stretch of memory.
   struct Storage {
@@ -144,6 +138,8 @@ class Builder {
   void add_draft(const Node& node, PreparedKernel kernel) {
     Draft draft;
     draft.node = &node;
+    draft.op = node.op->full_name();
+    draft.inplace = node.op->inplace_pairs();
     draft.inputs = node.inputs;
     // A constant that the kernel has in a form of its own is not kept for it.
     for (int unused : kernel.unused_inputs) draft.inputs[unused] = kNoValue;
@@ -194,6 +190,7 @@ class Builder {
     Draft draft;
     draft.inputs = {id};
     draft.copied = id;
+    draft.op = "copy";
     draft.copy_to = slot;
     draft.kernel.use<&copy_bytes>(CopyState{bytes_of(id)});
     draft.kernel.name = "copy";
@@ -222,7 +219,7 @@ class Builder {
           plan_->constants.push_back(*graph_.value(id).constant);
         }
       }
-      if (draft.node != nullptr && draft.node->op->is_view()) {
+      if (draft.is_view()) {
         storage_of_[draft.outputs[0]] = storage_of_[draft.inputs[0]];
         continue;
       }
@@ -257,7 +254,7 @@ class Builder {
   }
 
   static bool reads(const Draft& draft, int input) {
-    if (draft.node == nullptr) return true;
+    if (draft.node == nullptr || draft.fused) return true;
     const Formal* formal = draft.node->op->input_formal(input);
     return formal == nullptr || !formal->shape_only;
   }
@@ -284,8 +281,7 @@ class Builder {
     for (size_t i = 0; i < merged_.size(); ++i) merged_[i] = static_cast<int32_t>(i);
     for (size_t s = 0; s < drafts_.size(); ++s) {
       const Draft& draft = drafts_[s];
-      if (draft.node == nullptr) continue;
-      for (auto [out, in] : draft.node->op->inplace_pairs()) {
+      for (auto [out, in] : draft.inplace) {
         if (out >= static_cast<int>(draft.outputs.size()) || in >= static_cast<int>(draft.inputs.size())) continue;
         if (draft.inputs[in] == kNoValue) continue;
         int32_t from = root(draft.inputs[in]), to = root(draft.outputs[out]);
@@ -305,7 +301,7 @@ class Builder {
     for (size_t i = 0; i < draft.inputs.size(); ++i) {
       int other = static_cast<int>(i);
       if (other == in || draft.inputs[i] == kNoValue || root(draft.inputs[i]) != storage) continue;
-      const auto& pairs = draft.node->op->inplace_pairs();
+      const auto& pairs = draft.inplace;
       if (std::find(pairs.begin(), pairs.end(), std::pair(out, other)) == pairs.end()) return true;
     }
     for (size_t i = 0; i < draft.outputs.size(); ++i) {
@@ -365,8 +361,7 @@ class Builder {
       add_offset(packing_.offsets[first_scratch_ + s]);
       plan_->steps.push_back(step);
       const Node& named = draft.node != nullptr ? *draft.node : graph_.producer(draft.copied);
-      plan_->infos.push_back(
-          {named.name, draft.node != nullptr ? draft.node->op->full_name() : "copy", named.origin, draft.kernel.name});
+      plan_->infos.push_back({named.name, draft.op, named.origin, draft.kernel.name});
       plan_->kernels.push_back(std::move(draft.kernel));
     }
   }

@@ -72,6 +72,7 @@ Result<std::shared_ptr<Session>> Session::make(std::shared_ptr<Graph> graph, Ses
   if (graph->parent() != nullptr) return invalid("a session needs an outermost graph, not a sub-graph");
   if (options.threads < 0) return invalid("option 'threads' is ", options.threads, " but must be 0 or more");
   if (options.max_plans < 1) return invalid("option 'max_plans' is ", options.max_plans, " but must be 1 or more");
+  WEFT_CHECK(check_pass_names(builtin_rules(), options.disabled_passes));
   if (store == nullptr) store = std::make_shared<Store>();
   return std::shared_ptr<Session>(new Session(std::move(graph), std::move(options), std::move(store)));
 }

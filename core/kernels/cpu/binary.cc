@@ -99,6 +99,11 @@ bool has_zero(const T* values, int64_t count) {
 }
 
 template <typename T, typename Op>
+struct Apply {
+  T operator()(T a, T b) const { return static_cast<T>(Op::apply(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b))); }
+};
+
+template <typename T, typename Op>
 void run(const State& s, const RunArgs& args) {
   if constexpr (std::is_integral_v<T>) {
     if (s.plan.count != 0 && has_zero(args.input<T>(1), s.divisors)) {
@@ -106,9 +111,12 @@ void run(const State& s, const RunArgs& args) {
       return;
     }
   }
-  run_broadcast<T, T, T>(s.plan, args, 0.5, [](T a, T b) -> T {
-    return static_cast<T>(Op::apply(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b)));
-  });
+  run_broadcast<T, T, T>(s.plan, args, 0.5, Apply<T, Op>());
+}
+
+template <typename T, typename Op>
+void span(const State&, const void* const* in, void* out, int64_t n) {
+  apply_span<T, T, T>(in, out, n, Apply<T, Op>());
 }
 
 template <typename Op, typename Elements>
@@ -120,7 +128,11 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     state.divisors = c.count(1);
     state.what = std::is_same_v<Op, Div> ? "division" : "remainder of a division";
   }
-  with_type(Elements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, Op>>(std::move(state)); });
+  with_type(Elements{}, c.dtype(0), [&]<typename T>() {
+    prepared->use<&run<T, Op>>(std::move(state));
+    // A division of integers may fail.
+    if constexpr (kHot<T> && !(kDivides && std::is_integral_v<T>)) prepared->use_span<&span<T, Op>, State>();
+  });
   return {};
 }
 
@@ -129,18 +141,27 @@ Status prepare_mod(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 enum class Logic { kAnd, kOr, kXor };
+// Any byte but 0 is true.
 template <Logic op>
-void run_logic(const State& s, const RunArgs& args) {
-  // Any byte but 0 is true.
-  run_broadcast<uint8_t, uint8_t, uint8_t>(s.plan, args, 0.2, [](uint8_t a, uint8_t b) -> uint8_t {
+struct ApplyLogic {
+  uint8_t operator()(uint8_t a, uint8_t b) const {
     uint8_t x = a != 0, y = b != 0;
     return op == Logic::kAnd ? x & y : op == Logic::kOr ? x | y : x ^ y;
-  });
+  }
+};
+template <Logic op>
+void run_logic(const State& s, const RunArgs& args) {
+  run_broadcast<uint8_t, uint8_t, uint8_t>(s.plan, args, 0.2, ApplyLogic<op>());
+}
+template <Logic op>
+void span_logic(const State&, const void* const* in, void* out, int64_t n) {
+  apply_span<uint8_t, uint8_t, uint8_t>(in, out, n, ApplyLogic<op>());
 }
 template <Logic op>
 Status prepare_logic(const KernelContext& c, PreparedKernel* prepared) {
   prepared->cost_ns = 0.2 * static_cast<double>(c.output_count_of(0));
   prepared->use<&run_logic<op>>(State{plan_broadcast(c)});
+  prepared->use_span<&span_logic<op>, State>();
   return {};
 }
 

@@ -101,11 +101,17 @@ void run_short_row(const Broadcast& plan, const RunArgs& args, double cost_ns, c
   parallel_for(*args.parallel, plan.count, kElementwiseBlock, cost_ns, block);
 }
 
-// Types that get loops of their own for each way to step; the others share one, so that the library
-// stays small.
+// Types that get loops of their own for each way to step, and spans for fused groups; the others share one loop, so that
+// the library stays small.
 template <typename T>
 inline constexpr bool kHot = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int32_t> ||
                              std::is_same_v<T, int64_t> || std::is_same_v<T, uint8_t>;
+
+// The span (see RunSpanFn) of an operator on two operands.
+template <typename R, typename A, typename B, typename Fn>
+void apply_span(const void* const* in, void* out, int64_t n, Fn fn) {
+  apply_run<true, true>(static_cast<R*>(out), static_cast<const A*>(in[0]), static_cast<const B*>(in[1]), n, fn);
+}
 
 // y[i] = fn(a[i], b[i]) over the broadcast of two operands. `y` may be `a` or `b` itself.
 template <typename R, typename A, typename B, typename Fn>

@@ -17,16 +17,22 @@ template <typename T>
 using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
 
 template <typename To, typename From>
+void span(const int64_t&, const void* const* in, void* out, int64_t n) {
+  const Stored<From>* x = static_cast<const Stored<From>*>(in[0]);
+  To* y = static_cast<To*>(out);
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_same_v<From, bool>)
+      y[i] = convert<To, uint8_t>(x[i] != 0);
+    else
+      y[i] = convert<To, From>(x[i]);
+  }
+}
+
+template <typename To, typename From>
 void run(const int64_t& count, const RunArgs& args) {
-  const Stored<From>* x = args.input<Stored<From>>(0);
-  To* y = args.output<To>(0);
   parallel_for(*args.parallel, count, kElementwiseBlock, 0.5, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if constexpr (std::is_same_v<From, bool>)
-        y[i] = convert<To, uint8_t>(x[i] != 0);
-      else
-        y[i] = convert<To, From>(x[i]);
-    }
+    const void* x = args.input<Stored<From>>(0) + begin;
+    span<To, From>(count, &x, args.output<To>(0) + begin, end - begin);
   });
 }
 
@@ -47,7 +53,10 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     return {};
   }
   with_type(Elements{}, c.dtype(0), [&]<typename From>() {
-    with_type(Elements{}, c.output_dtype(0), [&]<typename To>() { prepared->use<&run<To, From>>(count); });
+    with_type(Elements{}, c.output_dtype(0), [&]<typename To>() {
+      prepared->use<&run<To, From>>(count);
+      prepared->use_span<&span<To, From>, int64_t>();
+    });
   });
   return {};
 }

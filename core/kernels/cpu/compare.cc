@@ -20,14 +20,27 @@ bool holds(T a, T b) {
 }
 
 template <typename T, Test test>
+struct Holds {
+  bool operator()(T a, T b) const { return holds<test, Wide<T>>(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b)); }
+};
+template <typename T, Test test>
 void run(const Broadcast& plan, const RunArgs& args) {
-  run_broadcast<bool, T, T>(
-      plan, args, 0.5, [](T a, T b) { return holds<test, Wide<T>>(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b)); });
+  run_broadcast<bool, T, T>(plan, args, 0.5, Holds<T, test>());
+}
+template <typename T, Test test>
+void span(const Broadcast&, const void* const* in, void* out, int64_t n) {
+  apply_span<bool, T, T>(in, out, n, Holds<T, test>());
 }
 
 // Any byte but 0 is true.
+struct EqualBools {
+  bool operator()(uint8_t a, uint8_t b) const { return (a != 0) == (b != 0); }
+};
 void run_equal_bools(const Broadcast& plan, const RunArgs& args) {
-  run_broadcast<bool, uint8_t, uint8_t>(plan, args, 0.2, [](uint8_t a, uint8_t b) { return (a != 0) == (b != 0); });
+  run_broadcast<bool, uint8_t, uint8_t>(plan, args, 0.2, EqualBools());
+}
+void span_equal_bools(const Broadcast&, const void* const* in, void* out, int64_t n) {
+  apply_span<bool, uint8_t, uint8_t>(in, out, n, EqualBools());
 }
 
 struct StringState {
@@ -52,10 +65,14 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   prepared->cost_ns = 0.5 * static_cast<double>(plan.count);
   if (c.dtype(0) == DType::kBool) {
     prepared->use<&run_equal_bools>(std::move(plan));
+    prepared->use_span<&span_equal_bools, Broadcast>();
   } else if (c.dtype(0) == DType::kString) {
     prepared->use_tensors<&run_equal_strings>(StringState{std::move(plan), c.output_shape(0)});
   } else {
-    with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, test>>(std::move(plan)); });
+    with_type(NumberElements{}, c.dtype(0), [&]<typename T>() {
+      prepared->use<&run<T, test>>(std::move(plan));
+      if constexpr (kHot<T>) prepared->use_span<&span<T, test>, Broadcast>();
+    });
   }
   return {};
 }

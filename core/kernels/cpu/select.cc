@@ -54,6 +54,12 @@ void run_where(const Broadcast& plan, const RunArgs& args) {
   });
 }
 
+template <typename T>
+void span_where(const Broadcast&, const void* const* in, void* out, int64_t n) {
+  choose<true, true>(static_cast<const uint8_t*>(in[0]), static_cast<const T*>(in[1]), static_cast<const T*>(in[2]),
+                     static_cast<T*>(out), n);
+}
+
 struct StringState {
   Broadcast plan;
   Shape shape;
@@ -84,8 +90,14 @@ Status prepare_where(const KernelContext& c, PreparedKernel* prepared) {
   switch (dtype_size(c.dtype(1))) {
     case 1: prepared->use<&run_where<uint8_t>>(std::move(plan)); break;
     case 2: prepared->use<&run_where<uint16_t>>(std::move(plan)); break;
-    case 4: prepared->use<&run_where<uint32_t>>(std::move(plan)); break;
-    case 8: prepared->use<&run_where<uint64_t>>(std::move(plan)); break;
+    case 4:
+      prepared->use<&run_where<uint32_t>>(std::move(plan));
+      prepared->use_span<&span_where<uint32_t>, Broadcast>();
+      break;
+    case 8:
+      prepared->use<&run_where<uint64_t>>(std::move(plan));
+      prepared->use_span<&span_where<uint64_t>, Broadcast>();
+      break;
     default: prepared->use<&run_where<Pair>>(std::move(plan)); break;
   }
   return {};
@@ -96,18 +108,17 @@ struct ClipState {
   bool has_min, has_max;
 };
 
+// The limits are single numbers, in a span repeated.
 template <typename T>
-void run_clip(const ClipState& s, const RunArgs& args) {
+void span_clip(const ClipState& s, const void* const* in, void* out, int64_t n) {
   using W = Wide<T>;
-  const T* x = args.input<T>(0);
-  T* y = args.output<T>(0);
-  const W low = s.has_min ? static_cast<W>(*args.input<T>(1)) : W(0);
-  const W high = s.has_max ? static_cast<W>(*args.input<T>(2)) : W(0);
+  const T* x = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
+  const W low = s.has_min ? static_cast<W>(*static_cast<const T*>(in[1])) : W(0);
+  const W high = s.has_max ? static_cast<W>(*static_cast<const T*>(in[2])) : W(0);
   auto loop = [&](auto fn) {
-    parallel_for(*args.parallel, s.count, kElementwiseBlock, 0.5, [&](int64_t begin, int64_t end) {
 #pragma GCC ivdep
-      for (int64_t i = begin; i < end; ++i) y[i] = static_cast<T>(fn(static_cast<W>(x[i])));
-    });
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(fn(static_cast<W>(x[i])));
   };
   if (s.has_min && s.has_max) {
     loop([=](W v) {
@@ -123,10 +134,21 @@ void run_clip(const ClipState& s, const RunArgs& args) {
   }
 }
 
+template <typename T>
+void run_clip(const ClipState& s, const RunArgs& args) {
+  parallel_for(*args.parallel, s.count, kElementwiseBlock, 0.5, [&](int64_t begin, int64_t end) {
+    const void* in[] = {args.input<T>(0) + begin, s.has_min ? args.in[1] : nullptr, s.has_max ? args.in[2] : nullptr};
+    span_clip<T>(s, in, args.output<T>(0) + begin, end - begin);
+  });
+}
+
 Status prepare_clip(const KernelContext& c, PreparedKernel* prepared) {
   ClipState state{c.count(0), c.has_input(1), c.has_input(2)};
   prepared->cost_ns = 0.5 * static_cast<double>(state.count);
-  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run_clip<T>>(state); });
+  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() {
+    prepared->use<&run_clip<T>>(state);
+    prepared->use_span<&span_clip<T>, ClipState>();
+  });
   return {};
 }
 

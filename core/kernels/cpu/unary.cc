@@ -17,12 +17,17 @@ struct Params {
 constexpr int64_t kBlock = 16384;
 
 template <typename T, T (*F)(T, T)>
-void run(const Params& p, const RunArgs& args) {
-  const T* x = args.input<T>(0);
-  T* y = args.output<T>(0);
+void span(const Params& p, const void* const* in, void* out, int64_t n) {
+  const T* x = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
   T a = static_cast<T>(p.a);
+  for (int64_t i = 0; i < n; ++i) y[i] = F(x[i], a);
+}
+template <typename T, T (*F)(T, T)>
+void run(const Params& p, const RunArgs& args) {
   parallel_for(*args.parallel, p.count, kBlock, 2.0, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) y[i] = F(x[i], a);
+    const void* x = args.input<T>(0) + begin;
+    span<T, F>(p, &x, args.output<T>(0) + begin, end - begin);
   });
 }
 
@@ -73,6 +78,7 @@ template <typename T, T (*F)(T, T)>
 void use(const KernelContext& c, PreparedKernel* prepared, double a) {
   prepared->cost_ns = 2.0 * static_cast<double>(c.count(0));
   prepared->use<&run<T, F>>(Params{c.count(0), a});
+  prepared->use_span<&span<T, F>, Params>();
 }
 
 template <float (*F32)(float, float), double (*F64)(double, double)>
@@ -125,27 +131,35 @@ Status prepare_gelu(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 template <typename T>
-void is_nan(const Params& p, const RunArgs& args) {
-  const T* x = args.input<T>(0);
-  bool* y = args.output<bool>(0);
-  for (int64_t i = 0; i < p.count; ++i) y[i] = x[i] != x[i];
+void span_is_nan(const Params&, const void* const* in, void* out, int64_t n) {
+  const T* x = static_cast<const T*>(in[0]);
+  bool* y = static_cast<bool*>(out);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] != x[i];
+}
+// Any byte but 0 is true.
+void span_not(const Params&, const void* const* in, void* out, int64_t n) {
+  const uint8_t* x = static_cast<const uint8_t*>(in[0]);
+  bool* y = static_cast<bool*>(out);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] == 0;
+}
+template <auto span>
+void run_whole(const Params& p, const RunArgs& args) {
+  if (p.count > 0) span(p, args.in, args.out[0], p.count);
+}
+template <auto span>
+void use_whole(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->use<&run_whole<span>>(Params{c.count(0), 0});
+  prepared->use_span<span, Params>();
 }
 Status prepare_is_nan(const KernelContext& c, PreparedKernel* prepared) {
-  Params p{c.count(0), 0};
   if (c.dtype(0) == DType::kF32)
-    prepared->use<&is_nan<float>>(p);
+    use_whole<&span_is_nan<float>>(c, prepared);
   else
-    prepared->use<&is_nan<double>>(p);
+    use_whole<&span_is_nan<double>>(c, prepared);
   return {};
 }
-
-void logical_not(const Params& p, const RunArgs& args) {
-  const bool* x = args.input<bool>(0);
-  bool* y = args.output<bool>(0);
-  for (int64_t i = 0; i < p.count; ++i) y[i] = !x[i];
-}
 Status prepare_not(const KernelContext& c, PreparedKernel* prepared) {
-  prepared->use<&logical_not>(Params{c.count(0), 0});
+  use_whole<&span_not>(c, prepared);
   return {};
 }
 
@@ -156,6 +170,10 @@ struct VectorState {
   typename MathTable<T>::Fn fn;
 };
 template <typename T>
+void span_vectors(const VectorState<T>& s, const void* const* in, void* out, int64_t n) {
+  s.fn(static_cast<const T*>(in[0]), static_cast<T*>(out), n);
+}
+template <typename T>
 void run_vectors(const VectorState<T>& s, const RunArgs& args) {
   const T* x = args.input<T>(0);
   T* y = args.output<T>(0);
@@ -165,10 +183,14 @@ void run_vectors(const VectorState<T>& s, const RunArgs& args) {
 template <MathTable<float>::Fn MathTable<float>::*f32, MathTable<double>::Fn MathTable<double>::*f64>
 Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
   prepared->cost_ns = 0.5 * static_cast<double>(c.count(0));
+  auto use = [&]<typename T>(typename MathTable<T>::Fn fn) {
+    prepared->use<&run_vectors<T>>(VectorState<T>{c.count(0), fn});
+    prepared->use_span<&span_vectors<T>, VectorState<T>>();
+  };
   if (c.dtype(0) == DType::kF32)
-    prepared->use<&run_vectors<float>>(VectorState<float>{c.count(0), math_f32(current_isa()).*f32});
+    use.template operator()<float>(math_f32(current_isa()).*f32);
   else
-    prepared->use<&run_vectors<double>>(VectorState<double>{c.count(0), math_f64(current_isa()).*f64});
+    use.template operator()<double>(math_f64(current_isa()).*f64);
   return {};
 }
 bool takes_f32(const KernelContext& c) { return c.dtype(0) == DType::kF32; }

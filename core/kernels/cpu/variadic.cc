@@ -67,6 +67,23 @@ void run(const State& s, const RunArgs& args) {
   });
 }
 
+template <typename T, typename Op, bool mean>
+void span(const State& s, const void* const* in, void* out, int64_t n) {
+  // Through a place of its own: the output may be one of the inputs.
+  constexpr int64_t kStep = 256;
+  T total[kStep];
+  for (int64_t begin = 0; begin < n; begin += kStep) {
+    const int64_t length = std::min(kStep, n - begin);
+    for (size_t k = 0; k < s.plans.size(); ++k) {
+      const T* x = static_cast<const T*>(in[k]) + begin;
+      for (int64_t i = 0; i < length; ++i) total[i] = k == 0 ? x[i] : Op::apply(total[i], x[i]);
+    }
+    const T divisor = static_cast<T>(s.divisor);
+    T* y = static_cast<T*>(out) + begin;
+    for (int64_t i = 0; i < length; ++i) y[i] = mean ? total[i] / divisor : total[i];
+  }
+}
+
 template <typename Op, bool mean, typename Elements>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   State state;
@@ -75,7 +92,10 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   state.divisor = c.input_count();
   for (int i = 0; i < c.input_count(); ++i) state.plans.push_back(plan_broadcast(c.output_shape(0), {c.shape(i)}));
   prepared->cost_ns = state.cost_ns * static_cast<double>(state.count);
-  with_type(Elements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T, Op, mean>>(std::move(state)); });
+  with_type(Elements{}, c.dtype(0), [&]<typename T>() {
+    prepared->use<&run<T, Op, mean>>(std::move(state));
+    if constexpr (kHot<T>) prepared->use_span<&span<T, Op, mean>, State>();
+  });
   return {};
 }
 

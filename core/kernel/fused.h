@@ -1,0 +1,34 @@
+// A group of elementwise nodes that run as one kernel: each tile of memory goes through all of them while it is in the
+// cache.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/kernel/kernel.h"
+
+namespace weft {
+
+struct FusedGroup {
+  // Operands are numbered: first the inputs of the group, then what each member makes.
+  struct Operand {
+    DType dtype;
+    Shape shape;  // of an input: broadcasts to that of the group
+  };
+  struct Member {
+    PreparedKernel kernel;        // with `run_span`
+    std::vector<int32_t> inputs;  // -1 for one that is left out
+    DType dtype;                  // of what it makes, in the shape of the group
+  };
+  Shape shape;
+  std::vector<Operand> inputs;
+  std::vector<Member> members;   // each after those that it needs
+  std::vector<int32_t> outputs;  // the operands, made by members, that leave the group
+};
+
+// Most operands of a group, and most inputs of a member.
+constexpr int kMostFusedOperands = 128;
+
+using FuseFn = PreparedKernel (*)(FusedGroup group);
+
+}  // namespace weft

@@ -1,0 +1,28 @@
+// Elementwise fusion: steps that feed one another become one step, whose kernel takes a tile of memory through all of
+// them. The members' own kernels do the work, so no bit changes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/kernel/registry.h"
+#include "core/plan/draft.h"
+
+namespace weft {
+
+struct FusionStep {
+  bool elementwise = false;    // has one output, and a kernel that works on spans
+  Shape shape;                 // of that output
+  std::vector<int32_t> needs;  // the steps before that make its inputs; -1 for what no step makes
+};
+
+// Sets of two or more elementwise steps of one shape, each in ascending order; a step is in at most one. A set can run
+// where its last step stands: no step outside it that needs one of its steps stands before that. No set has more than
+// `most_operands` inputs and steps together.
+std::vector<std::vector<int32_t>> find_fusions(const std::vector<FusionStep>& steps, int most_operands);
+
+// Puts one step in place of each such set. `handed_on` are values that must be there afterwards, whoever needs them.
+void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::vector<ValueId>& handed_on,
+                 std::vector<Draft>& drafts);
+
+}  // namespace weft

@@ -1,0 +1,200 @@
+// Elementwise fusion: which steps go together, that no bit changes, and what memory is used again.
+#include "core/plan/fuse.h"
+
+#include <limits>
+
+#include "core/plan/plan.h"
+#include "tests/core/passes/rules_common.h"
+
+namespace weft {
+namespace {
+
+using Sets = std::vector<std::vector<int32_t>>;
+
+FusionStep elementwise(std::vector<int32_t> needs, Shape shape = {8}) {
+  return {true, std::move(shape), std::move(needs)};
+}
+FusionStep other(std::vector<int32_t> needs) { return {false, {}, std::move(needs)}; }
+
+TEST(FindFusions, AChainIsOneSet) {
+  EXPECT_EQ(find_fusions({elementwise({-1}), elementwise({0}), elementwise({1, -1})}, 64), (Sets{{0, 1, 2}}));
+}
+
+TEST(FindFusions, OneStepIsNoSet) { EXPECT_EQ(find_fusions({elementwise({-1}), other({0})}, 64), Sets()); }
+
+TEST(FindFusions, BranchesThatMeetAreOneSet) {
+  EXPECT_EQ(find_fusions({elementwise({-1}), elementwise({-1}), elementwise({0, 1})}, 64), (Sets{{0, 1, 2}}));
+}
+
+TEST(FindFusions, AStepInBetweenThatNeedsTheSetEndsIt) {
+  // 2 needs both 0 and what 1 makes of it, so 0 cannot wait for 2.
+  EXPECT_EQ(find_fusions({elementwise({-1}), other({0}), elementwise({0, 1})}, 64), Sets());
+  EXPECT_EQ(find_fusions({elementwise({-1}), elementwise({0}), other({1}), elementwise({1, 2}), elementwise({3})}, 64),
+            (Sets{{0, 1}, {3, 4}}));
+}
+
+TEST(FindFusions, AStepInBetweenThatTheSetNeedsDoesNot) {
+  EXPECT_EQ(find_fusions({elementwise({-1}), other({-1}), elementwise({0, 1})}, 64), (Sets{{0, 2}}));
+}
+
+TEST(FindFusions, ShapesAreNotMixed) {
+  EXPECT_EQ(find_fusions({elementwise({-1}, {1}), elementwise({0}), elementwise({1})}, 64), (Sets{{1, 2}}));
+}
+
+TEST(FindFusions, SetsStayWithinTheLimit) {
+  std::vector<FusionStep> chain;
+  for (int32_t i = 0; i < 10; ++i) chain.push_back(elementwise({i - 1, -1}));
+  // A step and an input each, and the first has two inputs: 4 steps are 9 operands.
+  EXPECT_EQ(find_fusions(chain, 9), (Sets{{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9}}));
+}
+
+struct FuseTest : RuleTest {
+  Expr numbers(const Shape& shape) {
+    int64_t count = 1;
+    for (int64_t dim : shape) count *= dim;
+    std::vector<float> out;
+    for (int64_t i = 0; i < count; ++i) {
+      seed = seed * 1664525u + 1013904223u;
+      out.push_back(static_cast<float>(seed >> 8) / 2097152.0f - 4.0f);
+    }
+    return input(shape, out);
+  }
+  Expr op(const char* name, std::vector<Expr> inputs, Attrs attrs = {}) {
+    return make(scope, name, std::move(inputs), std::move(attrs));
+  }
+  std::shared_ptr<const Plan> plan(std::vector<Expr> ys, const std::vector<std::string>& disabled = {}) {
+    std::vector<ValueId> fetches;
+    for (Expr y : ys) fetches.push_back(y.id());
+    EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+    Result<Cut> cut = cut_program(*graph, feeds, fetches, {});
+    PlanOptions options;
+    options.rewrite = rewrite_options(builtin_rules(), disabled);
+    std::vector<InputKey> keys;
+    for (const Tensor& value : values) keys.push_back({value.kind(), value.dtype(), value.shape(), {}});
+    Result<std::shared_ptr<const Plan>> made = make_plan(cut->program, keys, cpu_kernels(), options);
+    EXPECT_TRUE(made.ok()) << made.status().text();
+    return made.ok() ? *made : nullptr;
+  }
+  std::string steps(Expr y, const std::vector<std::string>& disabled = {}) {
+    std::string names;
+    std::shared_ptr<const Plan> made = plan({y}, disabled);
+    for (const StepInfo& info : made->infos) names += cat(names.empty() ? "" : " ", info.op);
+    return names;
+  }
+  // The same bits with fusion alone switched off.
+  void expect_same(Expr y) {
+    Tensor with = run(y, {}), without = run(y, {"fuse_elementwise"});
+    ASSERT_EQ(with.shape(), without.shape());
+    EXPECT_EQ(std::memcmp(with.data(), without.data(), static_cast<size_t>(with.bytes())), 0);
+  }
+  uint32_t seed = 1;
+};
+
+TEST(FuseElementwise, OneStepIsLeft) {
+  FuseTest t;
+  Expr x = t.numbers({3, 5}), b = t.numbers({5});
+  Expr y = t.op("Tanh", {x * b + 1.0}) - x;
+  EXPECT_EQ(t.steps(y), "Mul+Add+Tanh+Sub");
+  EXPECT_EQ(t.steps(y, {"fuse_elementwise"}), "Mul Add Tanh Sub");
+  EXPECT_EQ(t.steps(y, {"*"}), "Mul Add Tanh Sub");
+}
+
+TEST(FuseElementwise, GivesTheNumbersOfTheOperators) {
+  FuseTest t;
+  Expr x = t.input<float>({2, 2}, {1, 2, 3, 4}), row = t.input<float>({2}, {10, 20});
+  Tensor y = t.run(t.op("Relu", {(x - row) * -0.5}), {});
+  EXPECT_EQ(std::vector<float>(y.as<float>(), y.as<float>() + 4), (std::vector<float>{4.5f, 9.0f, 3.5f, 8.0f}));
+}
+
+TEST(FuseElementwise, NoBitChangesOverTilesAndWaysToBroadcast) {
+  for (int64_t n : {1, 7, 64, 1023, 1025, 40000}) {
+    FuseTest t;
+    Expr x = t.numbers({3, n}), row = t.numbers({n}), column = t.numbers({3, 1}), one = t.numbers({1});
+    Expr y = t.op("Sigmoid", {x * row + column});
+    y = t.op("Max", {y, t.op("Sub", {one, x}), row});
+    y = where(t.op("Less", {y, column}), t.op("Exp", {y}), t.op("Div", {x, y * y + 2.0}));
+    EXPECT_EQ(t.plan({y})->steps.size(), 1u);
+    t.expect_same(y);
+  }
+}
+
+TEST(FuseElementwise, EveryOperatorWithASpanGivesItsOwnBits) {
+  for (const char* name :
+       {"Neg", "Abs", "Sign", "Floor", "Ceil",    "Round",    "Reciprocal", "Sqrt",      "Exp", "Log",
+        "Sin", "Cos", "Tanh", "Erf",   "Sigmoid", "Softplus", "Relu",       "LeakyRelu", "Elu", "Gelu"}) {
+    FuseTest t;
+    Expr y = t.op(name, {t.numbers({1100}) + 0.25}) * 1.5;
+    EXPECT_EQ(t.plan({y})->steps.size(), 1u) << name;
+    t.expect_same(y);
+  }
+  for (const char* name : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Mean", "weft.GradMul", "weft.GradDiv"}) {
+    FuseTest t;
+    Expr y = t.op(name, {t.numbers({1100}) + 0.25, t.numbers({1100})}) * 1.5;
+    EXPECT_EQ(t.plan({y})->steps.size(), 1u) << name;
+    t.expect_same(y);
+  }
+}
+
+TEST(FuseElementwise, LimitsOfClipAndTruthValues) {
+  FuseTest t;
+  Expr x = t.numbers({2, 700}), low = t.input<float>({}, {-1.5f});
+  Expr inside = t.op("And", {t.op("Greater", {x, low}), t.op("Not", {t.op("IsNaN", {x})})});
+  Expr y = t.op("Clip", {x + 0.5, low, Expr()}) * cast(inside, DType::kF32);
+  y = y + t.op("Clip", {x, Expr(), low});
+  EXPECT_EQ(t.plan({y})->steps.size(), 1u);
+  t.expect_same(y);
+}
+
+TEST(FuseElementwise, DivisionsThatMayFailStayAlone) {
+  FuseTest t;
+  Expr a = t.input<int64_t>({2}, {7, 8}), b = t.input<int64_t>({2}, {2, 0});
+  EXPECT_EQ(t.steps(t.op("Div", {a + b, b}) + a), "Add Div Add");
+}
+
+TEST(FuseElementwise, ValuesThatLeaveInTheMiddleAreWhole) {
+  FuseTest t;
+  Expr x = t.input<float>({3}, {1, 2, 3});
+  Expr a = x * 2.0, b = a + 1.0, c = b * a;
+  std::shared_ptr<const Plan> plan = t.plan({a, c, b});
+  EXPECT_EQ(plan->steps.size(), 1u);
+  auto session = *Session::make(t.graph, {});
+  std::vector<Tensor> out;
+  ASSERT_TRUE(session->run({t.feeds, {a.id(), c.id(), b.id()}, {}}, t.values, {}, &out).ok());
+  auto of = [](const Tensor& y) { return std::vector<float>(y.as<float>(), y.as<float>() + 3); };
+  EXPECT_EQ(of(out[0]), (std::vector<float>{2, 4, 6}));
+  EXPECT_EQ(of(out[1]), (std::vector<float>{6, 20, 42}));
+  EXPECT_EQ(of(out[2]), (std::vector<float>{3, 5, 7}));
+}
+
+TEST(FuseElementwise, OverwritesWhatNobodyReadsAnyMore) {
+  FuseTest t;
+  Expr a = t.numbers({16, 16}), b = t.numbers({16, 16});
+  // The product's place serves the fused step, whose result goes to the next product.
+  Expr y = matmul(t.op("Exp", {matmul(a, b) * 0.1}), b);
+  EXPECT_EQ(t.plan({y})->arena_bytes, t.plan({matmul(matmul(a, b), b)})->arena_bytes);
+  t.expect_same(y);
+}
+
+TEST(FuseElementwise, AnInputReadLaterIsNotOverwrittenByAnEarlierOutput) {
+  FuseTest t;
+  Expr a = t.numbers({16, 16}), b = t.numbers({16, 16});
+  Expr product = matmul(a, b);
+  Expr early = product * 0.01;
+  Expr late = t.op("Exp", {early}) - product;
+  Expr y = matmul(early, late);
+  EXPECT_EQ(t.steps(y), "MatMul Mul+Exp+Sub MatMul");
+  t.expect_same(y);
+}
+
+TEST(FuseElementwise, TraceAndErrorsNameTheLastNode) {
+  FuseTest t;
+  Expr x = t.numbers({4});
+  Expr y = t.op("Exp", {x + 1.0});
+  std::shared_ptr<const Plan> plan = t.plan({y});
+  ASSERT_EQ(plan->infos.size(), 1u);
+  EXPECT_EQ(plan->infos[0].node, t.graph->producer(y.id()).name);
+  EXPECT_STREQ(plan->infos[0].kernel, "fused");
+}
+
+}  // namespace
+}  // namespace weft
