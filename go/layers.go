@@ -18,6 +18,8 @@ type BatchNormConfig struct {
 
 // NewBatchNorm makes a layer. Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's
 // mean and variance and moves the running ones in every run that computes the output; otherwise uses the running ones.
+// As ONNX has it: the running variance divides by the number of elements and `momentum` weighs the old value, where
+// PyTorch divides by one less and weighs the new one.
 //
 //   - Input: [batch, channels, ...].
 //   - Output: The shape of the input.
@@ -52,9 +54,11 @@ type Conv2dConfig struct {
 	Bias *int64
 	// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
 	Activation string
-	// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. "": glorot_uniform.
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": glorot_uniform.
 	KernelInit string
-	// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. "": zeros.
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": zeros.
 	BiasInit string
 	// Dtype of the variables: f32 or f64. "": f32.
 	Dtype string
@@ -95,9 +99,11 @@ type DenseConfig struct {
 	Bias *int64
 	// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
 	Activation string
-	// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. "": glorot_uniform.
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": glorot_uniform.
 	KernelInit string
-	// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. "": zeros.
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": zeros.
 	BiasInit string
 	// Dtype of the variables: f32 or f64. "": f32.
 	Dtype string
@@ -131,7 +137,8 @@ type DropoutConfig struct {
 }
 
 // NewDropout makes a layer. In training, sets elements to 0 with the probability `rate` and scales the others by 1 /
-// (1 - rate); the input itself otherwise.
+// (1 - rate); the input itself otherwise. Every run drops others, but two uses of one layer in one run drop the same
+// places: make a layer for each use.
 //
 //   - Input: Any shape.
 //   - Output: The shape of the input.
@@ -148,7 +155,8 @@ type EmbeddingConfig struct {
 	Count int64
 	// Length of each vector.
 	Size int64
-	// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. "": glorot_uniform.
+	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": glorot_uniform.
 	TableInit string
 	// Dtype of the variables: f32 or f64. "": f32.
 	Dtype string

@@ -36,6 +36,7 @@ Status make(LayerMake& c) {
   WEFT_CHECK(two(c.attrs(), "strides").status());
   WEFT_CHECK(two(c.attrs(), "dilations").status());
   WEFT_CHECK(four(c.attrs(), "pads").status());
+  WEFT_CHECK(check_activation(c.attrs()));
   WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
   int64_t area = kernel[0] * kernel[1];
   int64_t fan_in = inputs / groups * area, fan_out = filters / groups * area;

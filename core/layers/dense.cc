@@ -8,6 +8,7 @@ namespace {
 Status make(LayerMake& c) {
   int64_t inputs = c.attrs().i("inputs"), units = c.attrs().i("units");
   if (inputs < 1 || units < 1) return invalid("'inputs' and 'units' must be at least 1");
+  WEFT_CHECK(check_activation(c.attrs()));
   WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
   add_weight(c, "kernel", "kernel_init", dtype, {inputs, units}, inputs, units);
   if (c.attrs().b("bias")) add_weight(c, "bias", "bias_init", dtype, {units}, inputs, units);

@@ -22,8 +22,8 @@ Status call(LayerCall& c) {
   Expr rate = scalar(s, DType::kF32, c.attrs().f("rate"));
   std::vector<Expr> made = make_all(s, "weft.Dropout", {c.input(0), rate, counter},
                                     {{"seed", c.attrs().i("seed")}, {"stream", c.layer().name()}}, 2);
-  // Every use in a run moves the counter on by one, so that two uses of a layer in one run draw alike but for their
-  // position; runs draw differently.
+  // Every use in a run moves the counter on by one. Two uses in one run draw alike: numbering them would make bits depend
+  // on the order in which they were added.
   Expr moved = weft::make(s, "weft.RunningUpdate", {counter, constant_int(s, 1)}, {{"mode", "add"}});
   Expr assigned = weft::make(s, "weft.Assign", {counter, moved});
   WEFT_CHECK(s.status());
@@ -38,8 +38,8 @@ void define_layer_dropout(LayerRegistry& layers) {
   layers.add("Dropout")
       .doc(
           "In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the "
-          "input "
-          "itself otherwise.")
+          "input itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: "
+          "make a layer for each use.")
       .attr("rate", 0.5, "Probability of being dropped.")
       .attr("seed", int64_t{0}, "Key of the random choice, together with the layer's name.")
       .input("Any shape.")

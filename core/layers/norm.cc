@@ -72,7 +72,9 @@ void define_layer_norm(LayerRegistry& layers) {
   layers.add("BatchNorm")
       .doc(
           "Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and "
-          "moves the running ones in every run that computes the output; otherwise uses the running ones.")
+          "moves the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has "
+          "it: the running variance divides by the number of elements and "
+          "`momentum` weighs the old value, where PyTorch divides by one less and weighs the new one.")
       .required_attr("channels", AttrKind::kInt, "Size of axis 1 of the input.")
       .attr("momentum", 0.9, "Weight of the old running mean and variance.")
       .attr("epsilon", 1e-5, "Added to the variance.")

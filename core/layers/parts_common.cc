@@ -1,13 +1,9 @@
 // What layers have in common.
 #include "core/layers/parts_common.h"
 
-#include "core/graph/initial.h"
-
 namespace weft {
 
 const char* const kActivationDoc = "\"\" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.";
-const char* const kInitialDoc =
-    "Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.";
 
 LayerDef& add_common_attrs(LayerDef& def) {
   return def.attr("dtype", "f32", "Dtype of the variables: f32 or f64.")
@@ -33,20 +29,34 @@ void add_weight(LayerMake& c, std::string_view name, std::string_view init, DTyp
   if (c.scope().status().ok()) c.add_variable(name, value, true);
 }
 
-Expr activate(Expr x, const std::string& name) {
-  struct Row {
-    const char* name;
-    const char* op;
-  };
-  constexpr Row kRows[] = {{"relu", "Relu"},         {"sigmoid", "Sigmoid"}, {"tanh", "Tanh"},
-                           {"gelu", "Gelu"},         {"elu", "Elu"},         {"leaky_relu", "LeakyRelu"},
-                           {"softplus", "Softplus"}, {"softmax", "Softmax"}};
-  if (name.empty() || !x.valid()) return x;
-  for (const Row& row : kRows) {
-    if (name == row.name) return make(x.scope(), row.op, {x});
+namespace {
+
+struct Activation {
+  const char* name;
+  const char* op;
+};
+constexpr Activation kActivations[] = {{"relu", "Relu"},         {"sigmoid", "Sigmoid"}, {"tanh", "Tanh"},
+                                       {"gelu", "Gelu"},         {"elu", "Elu"},         {"leaky_relu", "LeakyRelu"},
+                                       {"softplus", "Softplus"}, {"softmax", "Softmax"}};
+
+const Activation* find_activation(std::string_view name) {
+  for (const Activation& row : kActivations) {
+    if (name == row.name) return &row;
   }
-  x.scope().fail(invalid("activation '", name, "' is not one of ", kActivationDoc));
-  return {};
+  return nullptr;
+}
+
+}  // namespace
+
+Status check_activation(const Attrs& attrs) {
+  const std::string& name = attrs.s("activation");
+  if (name.empty() || find_activation(name) != nullptr) return {};
+  return invalid("'activation' is '", name, "' but must be ", kActivationDoc);
+}
+
+Expr activate(Expr x, const std::string& name) {
+  const Activation* found = find_activation(name);
+  return found == nullptr || !x.valid() ? x : make(x.scope(), found->op, {x});
 }
 
 }  // namespace weft

@@ -21,13 +21,17 @@ Status infer_pool(InferContext& c) {
 }
 
 Status infer_max_pool(InferContext& c) {
-  if (c.attrs().i("storage_order") != 0) return unimplemented("attribute 'storage_order' other than 0");
+  int64_t order = c.attrs().i("storage_order");
+  if (order != 0 && order != 1) return invalid("attribute 'storage_order' must be 0 or 1 but is ", order);
   return infer_pool(c);
 }
 
 // The gradient goes to the element that was picked: the first of equal ones.
 Status grad_max_pool(GradContext& c) {
-  Expr indices = c.output_count() > 1 ? c.output(1) : make_all(c.scope(), "MaxPool", {c.input(0)}, c.attrs(), 2)[1];
+  bool flat = c.output_count() > 1 && c.attrs().i("storage_order") == 0;
+  Attrs row_by_row = c.attrs();
+  row_by_row.set("storage_order", int64_t{0});
+  Expr indices = flat ? c.output(1) : make_all(c.scope(), "MaxPool", {c.input(0)}, std::move(row_by_row), 2)[1];
   c.set_grad(0, make(c.scope(), "weft.ScatterAt", {c.grad(0), indices, c.input(0)}));
   return {};
 }
@@ -90,7 +94,7 @@ void define_op_pool(OpRegistry& ops) {
       .since(22)
       .doc("The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.")
       .types("T", kFloatTypes | set_of(DType::kI8, DType::kU8))
-      .attr("storage_order", int64_t{0}, "0: indices count row by row.")
+      .attr("storage_order", int64_t{0}, "0: indices count row by row; 1: column by column within each channel.")
       .input("X", "T", "[N, C, D1, ...].")
       .output("Y", "T", "[N, C, O1, ...].")
       .optional_output("Indices", "i64", "Of each maximum: its place in X as a flat tensor.")

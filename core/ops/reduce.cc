@@ -26,7 +26,12 @@ Status infer(InferContext& c) {
   bool keep = c.attrs().b("keepdims");
   auto axes = known_axes(c, rank);
   if (!axes) {
-    if (keep) c.set_dims(0, c.fresh_dims(rank));
+    // How many there are tells the rank.
+    bool counted = c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known();
+    int64_t count = counted ? c.dims(1)[0].value() : 0;
+    if (count == 0 && counted && !c.attrs().b("noop_with_empty_axes")) count = rank;
+    if (count > rank) return invalid(count, " axes were given for ", c.input(0).text());
+    if (keep || counted) c.set_dims(0, c.fresh_dims(keep ? rank : rank - count));
     return {};
   }
   std::vector<bool> reduced(rank, false);

@@ -27,17 +27,55 @@ const Method* find_method(std::string_view name) {
 
 constexpr const char* kStepName = "optimizer/step";
 
+// A gradient; of a variable that is only looked up, by Gather along its first axis, also as rows with their indices: the
+// whole is then not made unless something else needs it.
+struct Gradient {
+  Expr whole;
+  Expr rows, indices;  // [n, ...] and [n]
+};
+
+Gradient find_rows(ExprScope& scope, Expr whole, Expr parameter) {
+  Gradient gradient{whole, {}, {}};
+  if (!parameter.has_rank() || (parameter.dtype() != DType::kF32 && parameter.dtype() != DType::kF64)) return gradient;
+  std::vector<Expr> rows, indices;
+  std::vector<int64_t> row{-1};
+  for (size_t i = 1; i < parameter.dims().size(); ++i) row.push_back(parameter.dims()[i].value());
+  // A sum of ScatterRows, one for each lookup.
+  std::vector<ValueId> left{whole.id()};
+  while (!left.empty()) {
+    const Node& node = scope.graph().producer(left.back());
+    left.pop_back();
+    if (node.is("Add")) {
+      left.insert(left.end(), {node.inputs[1], node.inputs[0]});
+      continue;
+    }
+    if (!node.is(kWeftDomain, "ScatterRows") || node.inputs[2] != parameter.id() || node.attrs.i("axis") != 0) {
+      return gradient;
+    }
+    // `node` moves when nodes are added.
+    ValueId from = node.inputs[0], at = node.inputs[1];
+    rows.push_back(reshape(Expr(scope, from), constant_ints(scope, row)));
+    indices.push_back(reshape(cast(Expr(scope, at), DType::kI64), constant_ints(scope, {-1})));
+  }
+  gradient.rows = rows.size() == 1 ? rows[0] : concat(rows, 0);
+  gradient.indices = indices.size() == 1 ? indices[0] : concat(indices, 0);
+  return gradient;
+}
+
 // The gradients, scaled down together if their norm is too large.
-std::vector<Expr> clip(ExprScope& scope, std::vector<Expr> gradients, double limit) {
+void clip(ExprScope& scope, std::vector<Gradient>& gradients, double limit) {
   Expr total;
-  for (Expr gradient : gradients) {
-    Expr part = cast(make(scope, "ReduceSumSquare", {gradient}, {{"keepdims", int64_t{0}}}), gradients[0].dtype());
+  for (const Gradient& gradient : gradients) {
+    Expr part =
+        cast(make(scope, "ReduceSumSquare", {gradient.whole}, {{"keepdims", int64_t{0}}}), gradients[0].whole.dtype());
     total = total.valid() ? total + part : part;
   }
   Expr norm = make(scope, "Sqrt", {total});
   Expr factor = make(scope, "Min", {limit / (norm + 1e-6), scalar_like(norm, 1)});
-  for (Expr& gradient : gradients) gradient = gradient * cast(factor, gradient.dtype());
-  return gradients;
+  for (Gradient& gradient : gradients) {
+    Expr& scaled = gradient.rows.valid() ? gradient.rows : gradient.whole;
+    scaled = scaled * cast(factor, scaled.dtype());
+  }
 }
 
 }  // namespace
@@ -72,18 +110,18 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
   WEFT_TRY(std::vector<ValueId> found, differentiate(graph, {loss}, xs, {}, origin));
   ExprScope scope(graph, std::string(origin));
   std::vector<VariableInfo> trained;
-  std::vector<Expr> gradients;
+  std::vector<Gradient> gradients;
   for (size_t i = 0; i < chosen.size(); ++i) {
     if (found[i] != kNoValue) {
       trained.push_back(chosen[i]);
-      gradients.emplace_back(scope, found[i]);
+      gradients.push_back(find_rows(scope, Expr(scope, found[i]), Expr(scope, chosen[i].value)));
     } else if (!variables.empty()) {
       return invalid("the loss does not depend on the variable '", chosen[i].name, "'");
     }
   }
   if (trained.empty()) return invalid("the loss depends on no trainable variable");
   if (options.clip_norm < 0) return invalid("clip_norm is ", options.clip_norm, " but must not be negative");
-  if (options.clip_norm > 0) gradients = clip(scope, std::move(gradients), options.clip_norm);
+  if (options.clip_norm > 0) clip(scope, gradients, options.clip_norm);
 
   WEFT_TRY(ValueId step_id, step_variable(graph));
   Expr step(scope, step_id);
@@ -94,7 +132,8 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
     Expr parameter(scope, trained[i].value);
     Expr rate = learning_rate == kNoValue ? scalar_like(parameter, options.learning_rate)
                                           : cast(Expr(scope, learning_rate), parameter.dtype());
-    std::vector<Expr> inputs{parameter, gradients[i]}, states;
+    const Gradient& gradient = gradients[i];
+    std::vector<Expr> inputs{parameter, gradient.rows.valid() ? gradient.rows : gradient.whole}, states;
     for (const std::string& state : kind->states) {
       Expr zeros = make(scope, "Expand", {scalar_like(parameter, 0), constant_ints(scope, to_shape(parameter.dims()))});
       WEFT_CHECK(scope.status());
@@ -105,6 +144,7 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
     }
     inputs.push_back(rate);
     if (kind->counts_steps) inputs.push_back(next_step);
+    if (gradient.indices.valid()) inputs.push_back(gradient.indices);
     std::vector<Expr> updated =
         make_all(scope, cat("weft.", kind->name), inputs, options.attrs, 1 + static_cast<int>(states.size()));
     WEFT_CHECK(scope.status());

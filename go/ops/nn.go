@@ -62,7 +62,8 @@ type BatchNormalizationOptions struct {
 
 // BatchNormalization adds the operator BatchNormalization. Normalizes every channel: `(X - mean) / sqrt(var + epsilon)
 // * scale + B`, with the given mean and variance or, in training, those of the batch (the variance divides by the
-// number of elements).
+// number of elements). PyTorch differs: its running variance divides by one less, and its momentum weighs the new
+// value.
 //
 //   - x (T): [N, C, D1, ...].
 //   - scale (T1): [C].
@@ -233,7 +234,7 @@ type MaxPoolOptions struct {
 	Pads []int64
 	// Step along each spatial axis; 1 if not given. nil: not given.
 	Strides []int64
-	// 0: indices count row by row.
+	// 0: indices count row by row; 1: column by column within each channel.
 	StorageOrder int64
 	// Gets an optional output: Of each maximum: its place in X as a flat tensor.
 	IndicesOutput *weft.Value
@@ -272,6 +273,31 @@ func MaxPool(x weft.Value, kernelShape []int64, options ...MaxPoolOptions) weft.
 		*o.IndicesOutput = out[1]
 	}
 	return out[0]
+}
+
+// AccuracyOptions are the optional inputs and attributes of Accuracy.
+type AccuracyOptions struct {
+	// A label that does not count. nil: not given.
+	IgnoreIndex *int64
+}
+
+// Accuracy adds the operator weft.Accuracy. The fraction, from 0 to 1, of the labels that have the highest score; of
+// equal scores the first counts. NaN where no label counts.
+//
+//   - scores (T): [N, C, d1, ...].
+//   - labels (Tind): [N, d1, ...]: classes from 0 to C - 1.
+//
+// Gives:
+//
+//   - output (f32): Scalar.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - Tind: i32, i64
+func Accuracy(scores weft.Value, labels weft.Value, options ...AccuracyOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Accuracy", []weft.Value{scores, labels}, weft.Attrs{"ignore_index": o.IgnoreIndex}, 1, problem)[0]
 }
 
 // AveragePoolGradOptions are the optional inputs and attributes of AveragePoolGrad.

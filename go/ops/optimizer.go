@@ -6,6 +6,11 @@ import weft "github.com/weft-ml/weft/go"
 
 // AdamOptions are the optional inputs and attributes of Adam.
 type AdamOptions struct {
+	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
+	// order, and that of other rows is 0. Negative ones count from the end.
+	Indices weft.Value
+	// 1: with `indices`, other rows and their state stay as they are, without decay.
+	Lazy int64
 	// Weight of the old first moment. nil: 0.9.
 	Beta1 *float64
 	// Weight of the old second moment. nil: 0.999.
@@ -21,11 +26,13 @@ type AdamOptions struct {
 // epsilon)` with `g = gradient + weight_decay * parameter`.
 //
 //   - parameter (T): Any shape.
-//   - gradient (T): The shape of the parameter.
+//   - gradient (T): The shape of the parameter; with `indices`, of these rows: [...indices, ...].
 //   - firstMoment (T): Running mean of the gradient, in the shape of the parameter; starts as zeros.
 //   - secondMoment (T): Running mean of its square, in the shape of the parameter; starts as zeros.
 //   - learningRate (T): A scalar.
 //   - step (i64): Number of this step, a scalar: 1 in the first.
+//   - options.Indices (I): The rows, along the first axis of the parameter, that the gradient is of; the gradients
+//     of equal indices add up, in order, and that of other rows is 0. Negative ones count from the end.
 //
 // Gives:
 //
@@ -36,11 +43,13 @@ type AdamOptions struct {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
+//   - I: i32, i64
 //
 // No gradient: a step of an optimizer is not differentiated through
 func Adam(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, secondMoment weft.Value, learningRate weft.Value, step weft.Value, options ...AdamOptions) (weft.Value, weft.Value, weft.Value) {
 	o, problem := only(options)
-	out := add(nil, "weft.Adam", []weft.Value{parameter, gradient, firstMoment, secondMoment, learningRate, step}, weft.Attrs{
+	out := add(nil, "weft.Adam", trim([]weft.Value{parameter, gradient, firstMoment, secondMoment, learningRate, step, o.Indices}), weft.Attrs{
+		"lazy":         o.Lazy,
 		"beta1":        o.Beta1,
 		"beta2":        o.Beta2,
 		"epsilon":      o.Epsilon,
@@ -51,6 +60,11 @@ func Adam(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, sec
 
 // AdamWOptions are the optional inputs and attributes of AdamW.
 type AdamWOptions struct {
+	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
+	// order, and that of other rows is 0. Negative ones count from the end.
+	Indices weft.Value
+	// 1: with `indices`, other rows and their state stay as they are, without decay.
+	Lazy int64
 	// Weight of the old first moment. nil: 0.9.
 	Beta1 *float64
 	// Weight of the old second moment. nil: 0.999.
@@ -65,11 +79,13 @@ type AdamWOptions struct {
 // parameter is first multiplied by `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
 //
 //   - parameter (T): Any shape.
-//   - gradient (T): The shape of the parameter.
+//   - gradient (T): The shape of the parameter; with `indices`, of these rows: [...indices, ...].
 //   - firstMoment (T): Running mean of the gradient, in the shape of the parameter; starts as zeros.
 //   - secondMoment (T): Running mean of its square, in the shape of the parameter; starts as zeros.
 //   - learningRate (T): A scalar.
 //   - step (i64): Number of this step, a scalar: 1 in the first.
+//   - options.Indices (I): The rows, along the first axis of the parameter, that the gradient is of; the gradients
+//     of equal indices add up, in order, and that of other rows is 0. Negative ones count from the end.
 //
 // Gives:
 //
@@ -80,11 +96,13 @@ type AdamWOptions struct {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
+//   - I: i32, i64
 //
 // No gradient: a step of an optimizer is not differentiated through
 func AdamW(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, secondMoment weft.Value, learningRate weft.Value, step weft.Value, options ...AdamWOptions) (weft.Value, weft.Value, weft.Value) {
 	o, problem := only(options)
-	out := add(nil, "weft.AdamW", []weft.Value{parameter, gradient, firstMoment, secondMoment, learningRate, step}, weft.Attrs{
+	out := add(nil, "weft.AdamW", trim([]weft.Value{parameter, gradient, firstMoment, secondMoment, learningRate, step, o.Indices}), weft.Attrs{
+		"lazy":         o.Lazy,
 		"beta1":        o.Beta1,
 		"beta2":        o.Beta2,
 		"epsilon":      o.Epsilon,
@@ -95,6 +113,11 @@ func AdamW(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, se
 
 // MomentumOptions are the optional inputs and attributes of Momentum.
 type MomentumOptions struct {
+	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
+	// order, and that of other rows is 0. Negative ones count from the end.
+	Indices weft.Value
+	// 1: with `indices`, other rows and their state stay as they are, without decay.
+	Lazy int64
 	// Weight of the old velocity. nil: 0.9.
 	Momentum *float64
 	// 1 for Nesterov's form.
@@ -108,9 +131,11 @@ type MomentumOptions struct {
 // `parameter - learning_rate * (g + momentum * v)`. The velocity does not contain the learning rate.
 //
 //   - parameter (T): Any shape.
-//   - gradient (T): The shape of the parameter.
+//   - gradient (T): The shape of the parameter; with `indices`, of these rows: [...indices, ...].
 //   - velocity (T): Running sum of gradients, in the shape of the parameter; starts as zeros.
 //   - learningRate (T): A scalar.
+//   - options.Indices (I): The rows, along the first axis of the parameter, that the gradient is of; the gradients
+//     of equal indices add up, in order, and that of other rows is 0. Negative ones count from the end.
 //
 // Gives:
 //
@@ -120,11 +145,13 @@ type MomentumOptions struct {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
+//   - I: i32, i64
 //
 // No gradient: a step of an optimizer is not differentiated through
 func Momentum(parameter weft.Value, gradient weft.Value, velocity weft.Value, learningRate weft.Value, options ...MomentumOptions) (weft.Value, weft.Value) {
 	o, problem := only(options)
-	out := add(nil, "weft.Momentum", []weft.Value{parameter, gradient, velocity, learningRate}, weft.Attrs{
+	out := add(nil, "weft.Momentum", trim([]weft.Value{parameter, gradient, velocity, learningRate, o.Indices}), weft.Attrs{
+		"lazy":         o.Lazy,
 		"momentum":     o.Momentum,
 		"nesterov":     o.Nesterov,
 		"weight_decay": o.WeightDecay,
@@ -134,6 +161,11 @@ func Momentum(parameter weft.Value, gradient weft.Value, velocity weft.Value, le
 
 // SgdOptions are the optional inputs and attributes of Sgd.
 type SgdOptions struct {
+	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
+	// order, and that of other rows is 0. Negative ones count from the end.
+	Indices weft.Value
+	// 1: with `indices`, other rows and their state stay as they are, without decay.
+	Lazy int64
 	// Factor of the parameter that is added to the gradient.
 	WeightDecay float64
 }
@@ -142,8 +174,10 @@ type SgdOptions struct {
 // parameter)`.
 //
 //   - parameter (T): Any shape.
-//   - gradient (T): The shape of the parameter.
+//   - gradient (T): The shape of the parameter; with `indices`, of these rows: [...indices, ...].
 //   - learningRate (T): A scalar.
+//   - options.Indices (I): The rows, along the first axis of the parameter, that the gradient is of; the gradients
+//     of equal indices add up, in order, and that of other rows is 0. Negative ones count from the end.
 //
 // Gives:
 //
@@ -152,9 +186,13 @@ type SgdOptions struct {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
+//   - I: i32, i64
 //
 // No gradient: a step of an optimizer is not differentiated through
 func Sgd(parameter weft.Value, gradient weft.Value, learningRate weft.Value, options ...SgdOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "weft.Sgd", []weft.Value{parameter, gradient, learningRate}, weft.Attrs{"weight_decay": o.WeightDecay}, 1, problem)[0]
+	return add(nil, "weft.Sgd", trim([]weft.Value{parameter, gradient, learningRate, o.Indices}), weft.Attrs{
+		"lazy":         o.Lazy,
+		"weight_decay": o.WeightDecay,
+	}, 1, problem)[0]
 }

@@ -81,6 +81,49 @@ func WeftDropout(data weft.Value, ratio weft.Value, counter weft.Value, options 
 	return out[0], out[1]
 }
 
+// InitialValueOptions are the optional inputs and attributes of InitialValue.
+type InitialValueOptions struct {
+	// Floating-point type of the output, by ONNX's number. 0: 1.
+	Dtype weft.DType
+	// Key of all random numbers of a program.
+	Seed int64
+	// Name that keeps the numbers of one variable apart from those of others: the variable's.
+	Stream string
+	// Inputs of each output; by default rows of a matrix, or the second dimension times the window. nil: not given.
+	FanIn *int64
+	// Outputs of each input; by default columns of a matrix, or the first dimension times the window. nil: not given.
+	FanOut *int64
+}
+
+// InitialValue adds the operator weft.InitialValue. What a variable may begin with: the same numbers in every
+// language, decided by the attributes alone. Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)),
+// deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
+//
+//   - kind: Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+//     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+//     "normal(0.02)".
+//   - shape: Dimensions of the output.
+//
+// Gives:
+//
+//   - output (T): A tensor of the shape asked for.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func InitialValue(g *weft.Graph, kind string, shape []int64, options ...InitialValueOptions) weft.Value {
+	o, problem := only(options)
+	return add(g, "weft.InitialValue", []weft.Value{}, weft.Attrs{
+		"kind":    kind,
+		"shape":   shape,
+		"dtype":   o.Dtype,
+		"seed":    o.Seed,
+		"stream":  given(o.Stream),
+		"fan_in":  o.FanIn,
+		"fan_out": o.FanOut,
+	}, 1, problem)[0]
+}
+
 // Orthogonalize adds the operator weft.Orthogonalize. Q of the QR decomposition of `x` in which the diagonal of R is
 // not negative; of the transposed `x`, and transposed back, if `x` has more columns than rows. The columns (else the
 // rows) are orthonormal. Of normal random numbers every orthogonal matrix is equally likely (Saxe et al.,

@@ -11,7 +11,9 @@ __all__ = ["BatchNorm", "Conv2d", "Dense", "Dropout", "Embedding", "Flatten", "L
 
 class BatchNorm(Layer):
     """Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance
-    and moves the running ones in every run that computes the output; otherwise uses the running ones.
+    and moves the running ones in every run that computes the output; otherwise uses the running ones. As ONNX
+    has it: the running variance divides by the number of elements and `momentum` weighs the old value, where
+    PyTorch divides by one less and weighs the new one.
 
     Input: [batch, channels, ...].
     Output: The shape of the input.
@@ -45,10 +47,12 @@ class Conv2d(Layer):
         groups (1): Number of groups that the channels are divided into.
         bias (1): 1: with a bias.
         activation (''): "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
-        kernel_init ('glorot_uniform'): Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform,
-        he_normal or orthogonal.
-        bias_init ('zeros'): Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal
-        or orthogonal.
+        kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
+        normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
+        or orthogonal; as in "normal(0.02)".
+        bias_init ('zeros'): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+        truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+        "normal(0.02)".
         dtype ('f32'): Dtype of the variables: f32 or f64.
         seed (0): Key of the random initial values, together with the variable's name.
     """
@@ -68,10 +72,12 @@ class Dense(Layer):
         units (required): Size of the last dimension of the output.
         bias (1): 1: with a bias.
         activation (''): "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
-        kernel_init ('glorot_uniform'): Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform,
-        he_normal or orthogonal.
-        bias_init ('zeros'): Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal
-        or orthogonal.
+        kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
+        normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
+        or orthogonal; as in "normal(0.02)".
+        bias_init ('zeros'): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+        truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+        "normal(0.02)".
         dtype ('f32'): Dtype of the variables: f32 or f64.
         seed (0): Key of the random initial values, together with the variable's name.
     """
@@ -82,7 +88,8 @@ class Dense(Layer):
 
 class Dropout(Layer):
     """In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the
-    input itself otherwise.
+    input itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places:
+    make a layer for each use.
 
     Input: Any shape.
     Output: The shape of the input.
@@ -105,8 +112,9 @@ class Embedding(Layer):
     Attributes:
         count (required): Number of rows: indices are below it.
         size (required): Length of each vector.
-        table_init ('glorot_uniform'): Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform,
-        he_normal or orthogonal.
+        table_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
+        normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
+        or orthogonal; as in "normal(0.02)".
         dtype ('f32'): Dtype of the variables: f32 or f64.
         seed (0): Key of the random initial values, together with the variable's name.
     """

@@ -102,6 +102,7 @@ __all__ = [
     "unsqueeze",
     "where",
     "xor",
+    "accuracy",
     "adam",
     "adam_w",
     "assign",
@@ -115,6 +116,7 @@ __all__ = [
     "gather_at",
     "grad_div",
     "grad_mul",
+    "initial_value",
     "inverse",
     "momentum",
     "orthogonalize",
@@ -285,7 +287,8 @@ def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = '
 
 def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Any:
     """Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance
-    or, in training, those of the batch (the variance divides by the number of elements).
+    or, in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its
+    running variance divides by one less, and its momentum weighs the new value.
 
     Inputs:
         x: [N, C, D1, ...]. [f32, f16, f64, bf16]
@@ -1111,7 +1114,7 @@ def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTS
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
-        storage_order (0): 0: indices count row by row.
+        storage_order (0): 0: indices count row by row; 1: column by column within each channel.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
@@ -2290,22 +2293,52 @@ def xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Xor", [a, b], {}, 1, name)
 
 
-def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, *, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value, Value]:
+def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None = None, name: str | None = None) -> Value:
+    """The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts.
+    NaN where no label counts.
+
+    Inputs:
+        scores: [N, C, d1, ...]. [f32, f16, f64, bf16]
+        labels: [N, d1, ...]: classes from 0 to C - 1. [i32, i64]
+
+    Attributes:
+        ignore_index: A label that does not count.
+
+    Returns:
+        output: Scalar. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> scores = graph.constant([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]], "f32")
+        >>> labels = graph.constant([[1, 0, 1]], "i64")
+        >>> y = weft.ops.accuracy(scores, labels)
+        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        0.667
+    """
+    return add_node(None, "weft.Accuracy", [scores, labels], {"ignore_index": ignore_index}, 1, name)
+
+
+def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value, Value]:
     """Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) *
     g^2; parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with
     `g = gradient + weight_decay * parameter`.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         step: Number of this step, a scalar: 1 in the first. [i64]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         beta1 (0.9): Weight of the old first moment.
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
@@ -2318,24 +2351,29 @@ def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, sec
 
     Has no gradient: a step of an optimizer is not differentiated through.
     """
-    return add_node(None, "weft.Adam", [parameter, gradient, first_moment, second_moment, learning_rate, step], {"beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
+    return add_node(None, "weft.Adam", [parameter, gradient, first_moment, second_moment, learning_rate, step, indices], {"lazy": lazy, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
 
 
-def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, *, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, name: str | None = None) -> tuple[Value, Value, Value]:
+def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, name: str | None = None) -> tuple[Value, Value, Value]:
     """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first
     multiplied by `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         step: Number of this step, a scalar: 1 in the first. [i64]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         beta1 (0.9): Weight of the old first moment.
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
@@ -2348,7 +2386,7 @@ def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, s
 
     Has no gradient: a step of an optimizer is not differentiated through.
     """
-    return add_node(None, "weft.AdamW", [parameter, gradient, first_moment, second_moment, learning_rate, step], {"beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
+    return add_node(None, "weft.AdamW", [parameter, gradient, first_moment, second_moment, learning_rate, step, indices], {"lazy": lazy, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
 
 
 def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) -> Value:
@@ -2604,6 +2642,30 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
 
+def initial_value(*, graph: Graph, kind: str, shape: Sequence[int], dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
+    """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
+    Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
+    He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
+
+
+    Attributes:
+        kind (required): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+        truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+        "normal(0.02)".
+        shape (required): Dimensions of the output.
+        dtype (1): Floating-point type of the output, by ONNX's number.
+        seed (0): Key of all random numbers of a program.
+        stream (''): Name that keeps the numbers of one variable apart from those of others: the variable's.
+        fan_in: Inputs of each output; by default rows of a matrix, or the second dimension times the window.
+        fan_out: Outputs of each input; by default columns of a matrix, or the first dimension times the
+        window.
+
+    Returns:
+        output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+    """
+    return add_node(graph, "weft.InitialValue", [], {"kind": kind, "shape": shape, "dtype": dtype, "seed": seed, "stream": stream, "fan_in": fan_in, "fan_out": fan_out}, 1, name)
+
+
 def inverse(a: ValueLike, *, name: str | None = None) -> Value:
     """The inverse of each matrix. A singular one is an error.
 
@@ -2623,19 +2685,24 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
 
-def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, *, momentum: float = 0.9, nesterov: int = 0, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
+def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, momentum: float = 0.9, nesterov: int = 0, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
     """Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay *
     parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter -
     learning_rate * (g + momentum * v)`. The velocity does not contain the learning rate.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64,
         bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         momentum (0.9): Weight of the old velocity.
         nesterov (0): 1 for Nesterov's form.
         weight_decay (0): Factor of the parameter that is added to the gradient.
@@ -2658,7 +2725,7 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
         >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
         [[1.5, 0.65, -1.47], [1.38, 1.78, 1.62]]
     """
-    return add_node(None, "weft.Momentum", [parameter, gradient, velocity, learning_rate], {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}, 2, name)
+    return add_node(None, "weft.Momentum", [parameter, gradient, velocity, learning_rate, indices], {"lazy": lazy, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}, 2, name)
 
 
 def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
@@ -2914,15 +2981,20 @@ def sequence_zeros(like: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.SequenceZeros", [like], {}, 1, name)
 
 
-def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, *, weight_decay: float = 0, name: str | None = None) -> Value:
+def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, weight_decay: float = 0, name: str | None = None) -> Value:
     """Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         weight_decay (0): Factor of the parameter that is added to the gradient.
 
     Returns:
@@ -2939,7 +3011,7 @@ def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, *, 
         >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
         1.0
     """
-    return add_node(None, "weft.Sgd", [parameter, gradient, learning_rate], {"weight_decay": weight_decay}, 1, name)
+    return add_node(None, "weft.Sgd", [parameter, gradient, learning_rate, indices], {"lazy": lazy, "weight_decay": weight_decay}, 1, name)
 
 
 def slice_grad(gradient: ValueLike, like: ValueLike, starts: ValueLike, ends: ValueLike, axes: ValueLike | None = None, steps: ValueLike | None = None, *, name: str | None = None) -> Value:

@@ -1,19 +1,11 @@
 // Kernels of the optimizers' updates, one pass over parameter, gradient and state each.
-#include <cmath>
-
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/optimizer_common.h"
 #include "core/kernels/cpu/types_common.h"
-#include "core/simd/update.h"
 
 namespace weft {
 namespace {
-
-struct DescentState {
-  int64_t count;
-  double momentum, weight_decay;
-  bool nesterov;
-};
 
 template <typename T>
 void sgd(const DescentState& s, const RunArgs& args) {
@@ -48,12 +40,6 @@ void momentum(const DescentState& s, const RunArgs& args) {
   });
 }
 
-struct AdamState {
-  int64_t count;
-  double beta1, beta2, epsilon, weight_decay;
-  bool decoupled;
-};
-
 // Interpolates the first moment from the nearer end, where rounding errors are smaller.
 template <bool near_old, typename T, typename W>
 void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const T* v, T* out, T* out_m, T* out_v,
@@ -70,30 +56,6 @@ void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const 
   }
 }
 
-// Computed in double precision.
-template <typename T, typename W>
-bool adam_factors(const AdamState& s, const RunArgs& args, AdamFactors<W>* f) {
-  const int64_t step = *args.input<int64_t>(5);
-  if (step < 1) {
-    *args.status = invalid("input 'step' is ", step, "; the first step is 1");
-    return false;
-  }
-  const double learning_rate = static_cast<double>(static_cast<W>(*args.input<T>(4)));
-  const double time = static_cast<double>(step);
-  f->rate = static_cast<W>(learning_rate / (1 - std::pow(s.beta1, time)));
-  f->root = static_cast<W>(std::sqrt(1 - std::pow(s.beta2, time)));
-  f->shrink = static_cast<W>(s.decoupled ? 1 - learning_rate * s.weight_decay : 1.0);
-  f->decay = static_cast<W>(s.decoupled ? 0.0 : s.weight_decay);
-  f->new1 = static_cast<W>(1 - s.beta1);
-  f->old1 = W(1) - f->new1;
-  f->new2 = static_cast<W>(1 - s.beta2);
-  f->old2 = static_cast<W>(s.beta2);
-  f->epsilon = static_cast<W>(s.epsilon);
-  return true;
-}
-
-bool near_old(const AdamState& s) { return 1 - s.beta1 < 0.5; }
-
 template <typename T>
 void adam(const AdamState& s, const RunArgs& args) {
   using W = Wide<T>;
@@ -108,9 +70,6 @@ void adam(const AdamState& s, const RunArgs& args) {
 }
 
 // On vectors: the same bits.
-const UpdateTable<float>& table(float) { return update_f32(current_isa()); }
-const UpdateTable<double>& table(double) { return update_f64(current_isa()); }
-
 template <typename T>
 void sgd_vectors(const DescentState& s, const RunArgs& args) {
   const T rate = *args.input<T>(2), decay = static_cast<T>(s.weight_decay);
@@ -140,13 +99,15 @@ void adam_vectors(const AdamState& s, const RunArgs& args) {
   });
 }
 
-bool accepts_vectors(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+// Gradients of rows have kernels of their own.
+bool accepts_whole(const KernelContext& c) { return !updates_rows(c); }
+bool accepts_vectors(const KernelContext& c) {
+  return accepts_whole(c) && (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64);
+}
 
 template <void (*f32)(const DescentState&, const RunArgs&), void (*f64)(const DescentState&, const RunArgs&)>
 Status prepare_descent_vectors(const KernelContext& c, PreparedKernel* prepared) {
-  const Attrs& a = c.attrs();
-  const bool moves = a.has("momentum");
-  DescentState state{c.count(0), moves ? a.f("momentum") : 0, a.f("weight_decay"), moves && a.b("nesterov")};
+  DescentState state = descent_state(c);
   prepared->cost_ns = 0.3 * static_cast<double>(state.count);
   if (c.dtype(0) == DType::kF32)
     prepared->use<f32>(state);
@@ -156,14 +117,14 @@ Status prepare_descent_vectors(const KernelContext& c, PreparedKernel* prepared)
 }
 
 Status prepare_sgd(const KernelContext& c, PreparedKernel* prepared) {
-  DescentState state{c.count(0), 0, c.attrs().f("weight_decay"), false};
+  DescentState state = descent_state(c);
   prepared->cost_ns = 0.6 * static_cast<double>(state.count);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&sgd<T>>(state); });
   return {};
 }
 
 Status prepare_momentum(const KernelContext& c, PreparedKernel* prepared) {
-  DescentState state{c.count(0), c.attrs().f("momentum"), c.attrs().f("weight_decay"), c.attrs().b("nesterov")};
+  DescentState state = descent_state(c);
   prepared->cost_ns = static_cast<double>(state.count);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() {
     if (state.nesterov)
@@ -172,11 +133,6 @@ Status prepare_momentum(const KernelContext& c, PreparedKernel* prepared) {
       prepared->use<&momentum<T, false>>(state);
   });
   return {};
-}
-
-AdamState adam_state(const KernelContext& c, bool decoupled) {
-  const Attrs& a = c.attrs();
-  return {c.count(0), a.f("beta1"), a.f("beta2"), a.f("epsilon"), a.f("weight_decay"), decoupled};
 }
 
 template <bool decoupled>
@@ -203,14 +159,14 @@ Status prepare_adam(const KernelContext& c, PreparedKernel* prepared) {
 void add_cpu_optimizer(KernelRegistry& kernels) {
   kernels.add("weft.Sgd",
               {"vectors", accepts_vectors, prepare_descent_vectors<&sgd_vectors<float>, &sgd_vectors<double>>});
-  kernels.add("weft.Sgd", {"plain", nullptr, prepare_sgd});
+  kernels.add("weft.Sgd", {"plain", accepts_whole, prepare_sgd});
   kernels.add("weft.Momentum", {"vectors", accepts_vectors,
                                 prepare_descent_vectors<&momentum_vectors<float>, &momentum_vectors<double>>});
-  kernels.add("weft.Momentum", {"plain", nullptr, prepare_momentum});
+  kernels.add("weft.Momentum", {"plain", accepts_whole, prepare_momentum});
   kernels.add("weft.Adam", {"vectors", accepts_vectors, prepare_adam_vectors<false>});
-  kernels.add("weft.Adam", {"plain", nullptr, prepare_adam<false>});
+  kernels.add("weft.Adam", {"plain", accepts_whole, prepare_adam<false>});
   kernels.add("weft.AdamW", {"vectors", accepts_vectors, prepare_adam_vectors<true>});
-  kernels.add("weft.AdamW", {"plain", nullptr, prepare_adam<true>});
+  kernels.add("weft.AdamW", {"plain", accepts_whole, prepare_adam<true>});
 }
 
 }  // namespace weft

@@ -13,7 +13,7 @@ struct Pool {
   int64_t planes = 1, in_size = 1, out_size = 1, window_size = 1;
   Shape in, out, kernel;
   std::vector<int64_t> strides, dilations, begin_pads, end_pads;
-  bool count_pads = false, indices = false;
+  bool count_pads = false, indices = false, columns = false;
 };
 
 // Calls body(place in the plane) for each element of the window of output `o` that lies inside; returns how many places
@@ -45,6 +45,18 @@ int64_t for_window(const Pool& p, int64_t o, Body&& body) {
   return padded;
 }
 
+// A place in the plane, counted along the first axis first.
+int64_t column_major(const Pool& p, int64_t at) {
+  int64_t place = 0;
+  for (size_t d = p.in.size(); d-- > 0;) {
+    place = place * p.in[d];
+    int64_t below = 1;
+    for (size_t e = d + 1; e < p.in.size(); ++e) below *= p.in[e];
+    place += at / below % p.in[d];
+  }
+  return place;
+}
+
 constexpr int64_t kPlanes = 4;
 
 template <typename T>
@@ -62,7 +74,9 @@ void max_pool(const Pool& p, const RunArgs& args) {
           if (best < 0 || from[at] > from[best] || (from[at] != from[at] && from[best] == from[best])) best = at;
         });
         y[plane * p.out_size + o] = best < 0 ? T(0) : from[best];
-        if (indices != nullptr) indices[plane * p.out_size + o] = plane * p.in_size + std::max<int64_t>(best, 0);
+        if (indices == nullptr) continue;
+        int64_t place = std::max<int64_t>(best, 0);
+        indices[plane * p.out_size + o] = plane * p.in_size + (p.columns ? column_major(p, place) : place);
       }
     }
   });
@@ -129,6 +143,7 @@ Pool make_pool(const KernelContext& c, const Shape& x, const Shape& y) {
     p.window_size *= p.kernel[i];
   }
   if (const AttrValue* count = c.attrs().find("count_include_pad")) p.count_pads = count->i() != 0;
+  if (const AttrValue* order = c.attrs().find("storage_order")) p.columns = order->i() == 1;
   p.indices = c.has_output(1);
   return p;
 }

@@ -64,6 +64,30 @@ func TestMaxPool(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "indices_by_column",
+		inputs: []literal{
+			{kind: "f64[1,2,2,3]", words: "20.0 17.0 5.0 14.0 28.0 27.0 4.0 15.0 2.0 18.0 16.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0] = ops.MaxPool(x[0], []int64{2, 2}, ops.MaxPoolOptions{StorageOrder: 1, IndicesOutput: &y[1]})
+			return y
+		},
+		want: []literal{
+			{kind: "f64[1,2,1,2]", words: "28.0 28.0 18.0 16.0"},
+			{kind: "i64[1,2,1,2]", words: "3 3 7 9"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "storage_order_of_no_kind",
+		inputs: []literal{
+			{kind: "f64[1,2,2,3]", words: "20.0 17.0 5.0 14.0 28.0 27.0 4.0 15.0 2.0 18.0 16.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{2, 2}, ops.MaxPoolOptions{StorageOrder: 2})}
+		},
+		code: weft.InvalidArgument, message: "must be 0 or 1 but is 2",
+	})
 	run(t, testCase{name: "no_kernel",
 		inputs: []literal{
 			{kind: "f32[1,2,4,4]", words: "20.0 17.0 5.0 14.0 28.0 27.0 4.0 15.0 2.0 18.0 16.0 1.0 23.0 26.0 7.0 13.0 12.0 29.0 6.0 22.0 9.0 11.0 31.0 19.0 21.0 0.0 8.0 30.0 3.0 25.0 24.0 10.0"},

@@ -311,4 +311,48 @@ func TestWeftAdamW(t *testing.T) {
 		},
 		relative: 0.002, absolute: 0.002,
 	})
+	run(t, testCase{name: "rows",
+		inputs: []literal{
+			{kind: "f64[3,2]", words: "0.5 -1.0 2.0 0.25 1.5 -0.75"},
+			{kind: "f64[3,2]", words: "1.0 2.0 0.5 -1.0 -3.0 4.0"},
+			{kind: "f64[3,2]", words: "0.1 0.2 0.3 0.4 0.5 0.6"},
+			{kind: "f64[3,2]", words: "0.01 0.02 0.03 0.04 0.05 0.06"},
+			{kind: "f64[]", words: "0.1"},
+			{kind: "i64[]", words: "3"},
+			{kind: "i64[3]", words: "2 0 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 3)
+			y[0], y[1], y[2] = ops.AdamW(x[0], x[1], x[2], x[3], x[4], x[5], ops.AdamWOptions{Indices: x[6]})
+			return y
+		},
+		want: []literal{
+			{kind: "f64[3,2]", words: "0.4715519051775128 -1.0101573587246082 1.9664939074542291 0.21336989795975891 1.4767570515502122 -0.8235996873430789"},
+			{kind: "f64[3,2]", words: "0.14 0.08 0.27 0.36 0.25 1.14"},
+			{kind: "f64[3,2]", words: "0.01024 0.02098 0.02997 0.03996 0.05395 0.09594"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "rows_alone",
+		inputs: []literal{
+			{kind: "f64[3,2]", words: "0.5 -1.0 2.0 0.25 1.5 -0.75"},
+			{kind: "f64[3,2]", words: "1.0 2.0 0.5 -1.0 -3.0 4.0"},
+			{kind: "f64[3,2]", words: "0.1 0.2 0.3 0.4 0.5 0.6"},
+			{kind: "f64[3,2]", words: "0.01 0.02 0.03 0.04 0.05 0.06"},
+			{kind: "f64[]", words: "0.1"},
+			{kind: "i64[]", words: "3"},
+			{kind: "i64[3]", words: "2 0 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 3)
+			y[0], y[1], y[2] = ops.AdamW(x[0], x[1], x[2], x[3], x[4], x[5], ops.AdamWOptions{Indices: x[6], Lazy: 1})
+			return y
+		},
+		want: []literal{
+			{kind: "f64[3,2]", words: "0.4715519051775128 -1.0101573587246082 2.0 0.25 1.4767570515502122 -0.8235996873430789"},
+			{kind: "f64[3,2]", words: "0.14 0.08 0.3 0.4 0.25 1.14"},
+			{kind: "f64[3,2]", words: "0.01024 0.02098 0.03 0.04 0.05395 0.09594"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

@@ -274,4 +274,42 @@ func TestWeftMomentum(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'velocity'",
 	})
+	run(t, testCase{name: "rows",
+		inputs: []literal{
+			{kind: "f64[3,2]", words: "0.5 -1.0 2.0 0.25 1.5 -0.75"},
+			{kind: "f64[3,2]", words: "1.0 2.0 0.5 -1.0 -3.0 4.0"},
+			{kind: "f64[3,2]", words: "0.1 0.2 0.3 0.4 0.5 0.6"},
+			{kind: "f64[]", words: "0.1"},
+			{kind: "i64[3]", words: "2 0 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Indices: x[4]})
+			return y
+		},
+		want: []literal{
+			{kind: "f64[3,2]", words: "0.441 -0.918 1.973 0.214 1.655 -1.404"},
+			{kind: "f64[3,2]", words: "0.59 -0.82 0.27 0.36 -1.55 6.54"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "rows_alone",
+		inputs: []literal{
+			{kind: "f64[3,2]", words: "0.5 -1.0 2.0 0.25 1.5 -0.75"},
+			{kind: "f64[3,2]", words: "1.0 2.0 0.5 -1.0 -3.0 4.0"},
+			{kind: "f64[3,2]", words: "0.1 0.2 0.3 0.4 0.5 0.6"},
+			{kind: "f64[]", words: "0.1"},
+			{kind: "i64[3]", words: "2 0 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Indices: x[4], Lazy: 1})
+			return y
+		},
+		want: []literal{
+			{kind: "f64[3,2]", words: "0.441 -0.918 2.0 0.25 1.655 -1.404"},
+			{kind: "f64[3,2]", words: "0.59 -0.82 0.3 0.4 -1.55 6.54"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

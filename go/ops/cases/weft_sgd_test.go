@@ -144,4 +144,130 @@ func TestWeftSgd(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "must be a scalar",
 	})
+	run(t, testCase{name: "rows",
+		inputs: []literal{
+			{kind: "f64[3,2]", words: "0.5 -1.0 2.0 0.25 1.5 -0.75"},
+			{kind: "f64[3,2]", words: "1.0 2.0 0.5 -1.0 -3.0 4.0"},
+			{kind: "f64[]", words: "0.1"},
+			{kind: "i64[3]", words: "2 0 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3]})}
+		},
+		want: []literal{
+			{kind: "f64[3,2]", words: "0.45 -0.9 2.0 0.25 1.7 -1.35"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "rows_and_decay",
+		inputs: []literal{
+			{kind: "f64[3,2]", words: "0.5 -1.0 2.0 0.25 1.5 -0.75"},
+			{kind: "f64[3,2]", words: "1.0 2.0 0.5 -1.0 -3.0 4.0"},
+			{kind: "f64[]", words: "0.1"},
+			{kind: "i64[3]", words: "2 0 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3], WeightDecay: 0.1})}
+		},
+		want: []literal{
+			{kind: "f64[3,2]", words: "0.445 -0.89 1.98 0.2475 1.685 -1.3425"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "rows_alone",
+		inputs: []literal{
+			{kind: "f64[3,2]", words: "0.5 -1.0 2.0 0.25 1.5 -0.75"},
+			{kind: "f64[3,2]", words: "1.0 2.0 0.5 -1.0 -3.0 4.0"},
+			{kind: "f64[]", words: "0.1"},
+			{kind: "i64[3]", words: "2 0 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3], Lazy: 1, WeightDecay: 0.1})}
+		},
+		want: []literal{
+			{kind: "f64[3,2]", words: "0.445 -0.89 2.0 0.25 1.685 -1.3425"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "rows_of_single_precision_and_short_indices",
+		inputs: []literal{
+			{kind: "f32[2,3]", words: "1.0 2.0 3.0 4.0 5.0 6.0"},
+			{kind: "f32[1,2,3]", words: "1.0 1.0 1.0 2.0 2.0 2.0"},
+			{kind: "f32[]", words: "0.5"},
+			{kind: "i32[1,2]", words: "1 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3]})}
+		},
+		want: []literal{
+			{kind: "f32[2,3]", words: "1.0 2.0 3.0 2.5 3.5 4.5"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "no_rows",
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+			{kind: "f32[0,1]", words: ""},
+			{kind: "f32[]", words: "0.5"},
+			{kind: "i64[0]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3]})}
+		},
+		want: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "rows_of_a_vector",
+		inputs: []literal{
+			{kind: "f32[3]", words: "1.0 2.0 3.0"},
+			{kind: "f32[2]", words: "1.0 2.0"},
+			{kind: "f32[]", words: "1.0"},
+			{kind: "i64[2]", words: "2 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3]})}
+		},
+		want: []literal{
+			{kind: "f32[3]", words: "1.0 0.0 2.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "a_row_outside",
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+			{kind: "f32[1,1]", words: "1.0"},
+			{kind: "f32[]", words: "0.5"},
+			{kind: "i64[1]", words: "2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3]})}
+		},
+		code: weft.OutOfRange, message: "index 2 is outside axis 0 of size 2",
+	})
+	run(t, testCase{name: "rows_of_another_length",
+		inputs: []literal{
+			{kind: "f32[2,3]", words: "1.0 2.0 3.0 4.0 5.0 6.0"},
+			{kind: "f32[1,2]", words: "1.0 2.0"},
+			{kind: "f32[]", words: "0.5"},
+			{kind: "i64[1]", words: "1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3]})}
+		},
+		code: weft.InvalidArgument, message: "must be [1, 3]",
+	})
+	run(t, testCase{name: "rows_of_a_scalar",
+		inputs: []literal{
+			{kind: "f32[]", words: "1.0"},
+			{kind: "f32[1]", words: "2.0"},
+			{kind: "f32[]", words: "0.5"},
+			{kind: "i64[1]", words: "0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3]})}
+		},
+		code: weft.InvalidArgument, message: "has no rows",
+	})
 }

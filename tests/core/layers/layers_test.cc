@@ -145,5 +145,36 @@ TEST(Layers, SayWhichAttributeIsWrong) {
   EXPECT_EQ(m.error("Densse", {}).code(), Code::kNotFound);
 }
 
+TEST(Layers, InitialValuesTakeNumbers) {
+  Model m;
+  m.layer("Dense", {{"inputs", int64_t{1000}},
+                    {"units", int64_t{10}},
+                    {"kernel_init", "normal(0.02)"},
+                    {"bias_init", "constant(0.5)"}});
+  Tensor bias = *m.session->get_variable("layer/bias");
+  EXPECT_EQ(bias.as<float>()[9], 0.5f);
+  Tensor kernel = *m.session->get_variable("layer/kernel");
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < kernel.count(); ++i) {
+    double x = kernel.as<float>()[i];
+    sum += x;
+    squares += x * x;
+  }
+  // Five standard errors.
+  EXPECT_NEAR(sum / 10000, 0, 5 * 0.02 / 100);
+  EXPECT_NEAR(std::sqrt(squares / 10000), 0.02, 5 * 0.02 / std::sqrt(20000));
+}
+
+TEST(Layers, WrongNamesAreRefusedWhenTheLayerIsMade) {
+  Model m;
+  auto text = [&](Attrs attrs) {
+    attrs.set("inputs", int64_t{2});
+    attrs.set("units", int64_t{2});
+    return m.error("Dense", std::move(attrs)).text();
+  };
+  EXPECT_NE(text({{"activation", "rleu"}}).find("'activation' is 'rleu' but must be"), std::string::npos);
+  EXPECT_NE(text({{"kernel_init", "normal"}}).find("'normal' is no initial value"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace weft
