@@ -1,6 +1,7 @@
 // Options of the C ABI, gathered in Java and made native for one call.
 package io.weft;
 
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.LongConsumer;
@@ -28,6 +29,12 @@ abstract class Settings {
   final void put(String key, String value) {
     Check.notNull(value, key);
     setters.put(key, options -> Native.optionsSetString(options, key, value));
+  }
+
+  /** Sets the timeout. What is zero or negative has passed already, which is how the library takes the least number. */
+  final void putTimeout(Duration timeout) {
+    double seconds = Check.notNull(timeout, "timeout").getSeconds() + timeout.getNano() / 1e9;
+    put("timeout_s", Math.max(Double.MIN_VALUE, seconds));
   }
 
   /** Adds a string to the list of a key. */
