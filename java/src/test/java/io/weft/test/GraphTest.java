@@ -135,10 +135,10 @@ class GraphTest {
   }
 
   @Test
-  void ifElseTakesOneBranch() {
+  void ifTakesOneBranch() {
     Value x = graph.input("x", DataType.F32, "batch");
     Value yes = graph.input("yes", DataType.BOOL, "");
-    Value y = graph.ifElse(yes, g -> List.of(g.ops().mul(x, x)), g -> List.of(g.ops().neg(x))).get(0);
+    Value y = graph.if_(yes, g -> List.of(g.ops().mul(x, x)), g -> List.of(g.ops().neg(x))).get(0);
     assertEquals("[batch]", y.shape());
     Value gradient = graph.gradients(y, List.of(x)).get(0);
     try (Session session = new Session(graph);
@@ -151,12 +151,12 @@ class GraphTest {
         }
       }
     }
-    assertEquals("[batch]", graph.ifElse(yes, g -> List.of(x), g -> List.of(y)).get(0).shape());
+    assertEquals("[batch]", graph.if_(yes, g -> List.of(x), g -> List.of(y)).get(0).shape());
     assertThrows(
         WeftException.InvalidArgument.class,
-        () -> graph.ifElse(yes, g -> List.of(x), g -> List.of(g.ops().cast(x, DataType.F64))));
+        () -> graph.if_(yes, g -> List.of(x), g -> List.of(g.ops().cast(x, DataType.F64))));
     assertThrows(
-        WeftException.InvalidArgument.class, () -> graph.ifElse(yes, g -> List.of(x, x), g -> List.of(x)));
+        WeftException.InvalidArgument.class, () -> graph.if_(yes, g -> List.of(x, x), g -> List.of(x)));
     graph.setOutputs(List.of(y));
     Attrs itself = new Attrs().set("then_branch", graph).set("else_branch", graph);
     WeftException e =
@@ -165,11 +165,11 @@ class GraphTest {
     assertTrue(e.getMessage().contains("itself"), e.getMessage());
     assertThrows(
         WeftException.InvalidArgument.class,
-        () -> graph.ifElse(yes, g -> g.add("If", List.of(yes), itself, null, 1), g -> List.of(x)));
+        () -> graph.if_(yes, g -> g.add("If", List.of(yes), itself, null, 1), g -> List.of(x)));
     assertThrows(
         IllegalStateException.class,
         () ->
-            graph.ifElse(
+            graph.if_(
                 yes,
                 g -> {
                   throw new IllegalStateException("mine");

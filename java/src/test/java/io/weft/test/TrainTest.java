@@ -233,7 +233,7 @@ class TrainTest {
       History history = session.fit(train, feeds, step, List.of(loss), options);
       assertTrue(history.stopped());
       assertTrue(history.epochs().size() < 50);
-      cancel.cancel();
+      cancel.set();
       assertThrows(
           WeftException.Cancelled.class,
           () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().cancel(cancel)));
