@@ -69,13 +69,23 @@ class TensorTest {
 
   @Test
   void stringsKeepEveryCharacter() {
-    String[] words = {"", "weft", "Kette und Schuß", "織り", "\uD83E\uDDF5", "a\u0001b"};
+    String[] words = {"", "weft", "Kette und Schuß", "織り", "\uD83E\uDDF5", "a\0b"};
     try (Tensor tensor = Tensor.of(words, 2, 3)) {
       assertArrayEquals(words, tensor.toStringArray());
       assertThrows(IllegalArgumentException.class, tensor::buffer);
       assertThrows(IllegalArgumentException.class, tensor::toFloatArray);
     }
-    assertThrows(IllegalArgumentException.class, () -> Tensor.of(new String[] {"a\0b"}));
+    byte[][] bytes = {{}, {0}, {(byte) 0xff, 0, 1}};
+    try (Tensor tensor = Tensor.of(bytes);
+        Tensor numbers = Tensor.of(new long[] {1})) {
+      assertArrayEquals(bytes, tensor.toBytesArray());
+      assertArrayEquals(new long[] {3}, tensor.shape());
+      assertEquals("\uFFFD\0\1", tensor.toStringArray()[2]);
+      assertThrows(IllegalArgumentException.class, numbers::toBytesArray);
+    }
+    assertThrows(IllegalArgumentException.class, () -> Tensor.of(bytes, 2));
+    assertThrows(NullPointerException.class, () -> Tensor.of(new byte[][] {null}));
+    assertThrows(NullPointerException.class, () -> Tensor.of(new String[] {null}));
   }
 
   @Test
