@@ -155,7 +155,7 @@ public final class FitOptions extends Settings {
    */
   public FitOptions poll(Runnable poll) {
     Check.notNull(poll, "poll");
-    putSetter("poll", options -> Native.optionsSetPoll(options, poll));
+    putSetter("poll", poll == RunOptions.INTERRUPTS ? "interrupts" : poll, options -> Native.optionsSetPoll(options, poll));
     return this;
   }
 

@@ -24,7 +24,17 @@ public final class Graph extends Handle {
 
   /** Makes an empty graph. */
   public Graph() {
-    this(Native.graphNew(Ops.OPSET), null);
+    this(Ops.OPSET);
+  }
+
+  /**
+   * Makes an empty graph whose {@link #add} takes operators as an older version of ONNX defines them. The methods of
+   * {@link #ops} are for the newest.
+   *
+   * @param opset the version of ONNX's operators, from 1; 0 is the newest
+   */
+  public Graph(int opset) {
+    this(Native.graphNew(opset), null);
   }
 
   private Graph(long pointer, Graph parent) {
@@ -430,7 +440,8 @@ public final class Graph extends Handle {
     Check.notNull(name, "name");
     long settings = Attrs.open(attrs);
     try {
-      Layer layer = with(graph -> new Layer(this, type, Native.layerNew(graph, type, settings, name, Origin.here())));
+      Layer layer =
+          with(graph -> new Layer(this, type, name, Native.layerNew(graph, type, settings, name, Origin.here())));
       made.add(layer);
       return layer;
     } finally {
@@ -642,6 +653,10 @@ public final class Graph extends Handle {
    */
   @Override
   public String toString() {
-    return isOpen() ? text() : "closed graph";
+    try {
+      return text();
+    } catch (IllegalStateException closed) {
+      return "closed graph";
+    }
   }
 }

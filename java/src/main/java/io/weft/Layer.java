@@ -8,11 +8,13 @@ import java.util.List;
 public final class Layer extends Handle {
   private final Graph graph;
   private final String type;
+  private final String name;
 
-  Layer(Graph graph, String type, long pointer) {
+  Layer(Graph graph, String type, String name, long pointer) {
     super(pointer, Native::layerFree);
     this.graph = graph;
     this.type = type;
+    this.name = name;
   }
 
   @Override
@@ -83,12 +85,12 @@ public final class Layer extends Handle {
   }
 
   /**
-   * The kind of the layer.
+   * Kind and name of the layer.
    *
-   * @return such as "Dense layer"
+   * @return such as "Dense layer 'hidden'"
    */
   @Override
   public String toString() {
-    return type + " layer";
+    return type + " layer '" + name + "'";
   }
 }

@@ -42,7 +42,7 @@ public final class RunOptions extends Settings {
    */
   public RunOptions poll(Runnable poll) {
     Check.notNull(poll, "poll");
-    putSetter("poll", options -> Native.optionsSetPoll(options, poll));
+    putSetter("poll", poll == INTERRUPTS ? "interrupts" : poll, options -> Native.optionsSetPoll(options, poll));
     this.poll = poll;
     return this;
   }

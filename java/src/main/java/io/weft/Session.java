@@ -482,14 +482,4 @@ public final class Session extends Handle {
       data.release();
     }
   }
-
-  /**
-   * What this is.
-   *
-   * @return "session" or "closed session"
-   */
-  @Override
-  public String toString() {
-    return isOpen() ? "session" : "closed session";
-  }
 }

@@ -27,8 +27,23 @@ public final class Tensor extends Handle {
     MAP
   }
 
+  private volatile TensorScope scope = TensorScope.enter(this);
+
   Tensor(long pointer) {
     super(pointer, Native::tensorFree);
+  }
+
+  /** Makes it belong to another scope; null for none. */
+  void moveTo(TensorScope other) {
+    scope = other;
+    if (other != null) other.take(this);
+  }
+
+  /** Closes this tensor; a call that uses it at this moment still ends well. Closing again does nothing. */
+  @Override
+  public void close() {
+    super.close();
+    if (scope != null) scope.forget(this);
   }
 
   @Override
@@ -718,8 +733,8 @@ public final class Tensor extends Handle {
    */
   @Override
   public String toString() {
-    if (!isOpen()) return "closed tensor";
-    long pointer = acquire();
+    long pointer = tryAcquire();
+    if (pointer == 0) return "closed tensor";
     try {
       return Memory.text(Native.tensorText(pointer));
     } finally {
