@@ -102,8 +102,9 @@ public final class Session extends Handle {
     private final long[] targetIds;
     private final long[] pointers;
     private final long session;
+    private final long settings;
 
-    Call(Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets) {
+    Call(Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets, RunOptions options) {
       feedIds = new long[Check.notNull(feeds, "feeds").size()];
       tensors = new ArrayList<>(feedIds.length);
       for (Map.Entry<Value, Tensor> feed : feeds.entrySet()) {
@@ -117,6 +118,12 @@ public final class Session extends Handle {
       session = acquire();
       try {
         pointers = acquireAll(tensors);
+        try {
+          settings = Settings.open(options);
+        } catch (RuntimeException | Error e) {
+          releaseAll(tensors);
+          throw e;
+        }
       } catch (RuntimeException | Error e) {
         release();
         throw e;
@@ -124,15 +131,10 @@ public final class Session extends Handle {
     }
 
     /** Runs, once, and lets go of the arguments. */
-    Results run(RunOptions options) {
+    Results run() {
       try {
         long[] made = new long[fetchIds.length];
-        long settings = Settings.open(options);
-        try {
-          Native.sessionRun(session, feedIds, pointers, fetchIds, targetIds, settings, made);
-        } finally {
-          Settings.free(settings);
-        }
+        Native.sessionRun(session, feedIds, pointers, fetchIds, targetIds, settings, made);
         return new Results(fetches, made);
       } finally {
         drop();
@@ -141,6 +143,7 @@ public final class Session extends Handle {
 
     /** Lets go of the arguments of a run that does not come. */
     void drop() {
+      Settings.free(settings);
       releaseAll(tensors);
       release();
     }
@@ -180,7 +183,7 @@ public final class Session extends Handle {
    */
   public Results run(
       Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets, RunOptions options) {
-    return new Call(feeds, fetches, targets).run(options);
+    return new Call(feeds, fetches, targets, options).run();
   }
 
   /**
@@ -212,7 +215,7 @@ public final class Session extends Handle {
     Cancel cancel = chosen.cancelFlag();
     Call call;
     try {
-      call = new Call(feeds, fetches, targets);
+      call = new Call(feeds, fetches, targets, chosen);
     } catch (RuntimeException | Error e) {
       if (own) cancel.close();
       throw e;
@@ -228,7 +231,7 @@ public final class Session extends Handle {
     Runnable task =
         () -> {
           try {
-            Results results = call.run(chosen);
+            Results results = call.run();
             if (own) cancel.close();
             if (!future.complete(results)) results.close();
           } catch (Throwable e) {

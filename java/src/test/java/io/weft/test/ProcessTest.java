@@ -109,6 +109,8 @@ class ProcessTest {
       test.everythingClosedIsGoneAtOnce();
       test.theCollectorFreesWhatWasForgotten();
       test.errorsLeaveNothing();
+      MisuseTest.all();
+      test.startClean();
       System.out.print(Weft.liveObjects());
     }
   }
