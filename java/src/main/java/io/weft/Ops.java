@@ -120,9 +120,9 @@ public final class Ops {
     private ArgMaxOptions() {}
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     * The axis; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMaxOptions axis(long value) {
@@ -131,9 +131,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
+     * 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMaxOptions keepdims(long value) {
@@ -142,9 +142,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
+     * 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMaxOptions selectLastIndex(long value) {
@@ -196,9 +196,9 @@ public final class Ops {
     private ArgMinOptions() {}
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     * The axis; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMinOptions axis(long value) {
@@ -207,9 +207,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
+     * 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMinOptions keepdims(long value) {
@@ -218,9 +218,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
+     * 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMinOptions selectLastIndex(long value) {
@@ -272,10 +272,10 @@ public final class Ops {
     private AveragePoolOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions autoPad(String value) {
@@ -284,9 +284,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
+     * 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions ceilMode(long value) {
@@ -295,9 +295,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the window's elements; 1 if not given.
+     * Distance of the window's elements; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions dilations(long... value) {
@@ -306,9 +306,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
+     * Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions pads(long... value) {
@@ -317,9 +317,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions strides(long... value) {
@@ -328,9 +328,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: padding counts as zeros; 0: it does not count. Default: 0.
+     * 1: padding counts as zeros; 0: it does not count. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions countIncludePad(long value) {
@@ -384,9 +384,9 @@ public final class Ops {
     private BatchNormalizationOptions() {}
 
     /**
-     * Sets an attribute. Added to the variance. Default: 1e-05.
+     * Added to the variance. Default: 1e-05.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormalizationOptions epsilon(double value) {
@@ -395,9 +395,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old running mean and variance. Default: 0.9.
+     * Weight of the old running mean and variance. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormalizationOptions momentum(double value) {
@@ -406,9 +406,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: use the batch's mean and variance, and give the running ones. Default: 0.
+     * 1: use the batch's mean and variance, and give the running ones. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormalizationOptions trainingMode(long value) {
@@ -545,10 +545,9 @@ public final class Ops {
     private CastOptions() {}
 
     /**
-     * Sets an attribute. For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
-     * Default: 1.
+     * For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CastOptions saturate(long value) {
@@ -557,9 +556,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. For f8e8m0: "up", "down" or "nearest". Default: up.
+     * For f8e8m0: "up", "down" or "nearest". Default: up.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CastOptions roundMode(String value) {
@@ -657,7 +656,7 @@ public final class Ops {
     private ClipOptions() {}
 
     /**
-     * Gives an optional input. A scalar; no lower limit without it.
+     * A scalar; no lower limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -668,7 +667,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. A scalar; no upper limit without it.
+     * A scalar; no upper limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -757,9 +756,9 @@ public final class Ops {
     private ConstantOfShapeOptions() {}
 
     /**
-     * Sets an attribute. One element: the value and dtype; 0 of f32 if not given.
+     * One element: the value and dtype; 0 of f32 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConstantOfShapeOptions value(Tensor value) {
@@ -815,7 +814,7 @@ public final class Ops {
     private ConvOptions() {}
 
     /**
-     * Gives an optional input. Bias, [M].
+     * Bias, [M].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -826,10 +825,10 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions autoPad(String value) {
@@ -838,9 +837,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions dilations(long... value) {
@@ -849,9 +848,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
+     * Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions group(long value) {
@@ -860,9 +859,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
+     * Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions pads(long... value) {
@@ -871,9 +870,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions strides(long... value) {
@@ -882,9 +881,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Taken from W if not given.
+     * Taken from W if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions kernelShape(long... value) {
@@ -965,9 +964,9 @@ public final class Ops {
     private CumSumOptions() {}
 
     /**
-     * Sets an attribute. 1: without the element itself. Default: 0.
+     * 1: without the element itself. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CumSumOptions exclusive(long value) {
@@ -976,9 +975,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: from the end on. Default: 0.
+     * 1: from the end on. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CumSumOptions reverse(long value) {
@@ -1068,7 +1067,7 @@ public final class Ops {
     private DropoutOptions() {}
 
     /**
-     * Gives an optional input. Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
+     * Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1079,7 +1078,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. Whether to drop anything, a scalar; not if absent.
+     * Whether to drop anything, a scalar; not if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1090,9 +1089,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of the random choice.
+     * Key of the random choice.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DropoutOptions seed(long value) {
@@ -1191,9 +1190,9 @@ public final class Ops {
     private EluOptions() {}
 
     /**
-     * Sets an attribute. Height of the plateau below 0. Default: 1.
+     * Height of the plateau below 0. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public EluOptions alpha(double value) {
@@ -1365,9 +1364,9 @@ public final class Ops {
     private FlattenOptions() {}
 
     /**
-     * Sets an attribute. First dimension of the columns; negative counts from the end. Default: 1.
+     * First dimension of the columns; negative counts from the end. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public FlattenOptions axis(long value) {
@@ -1447,9 +1446,9 @@ public final class Ops {
     private GatherOptions() {}
 
     /**
-     * Sets an attribute. The axis that is indexed; negative counts from the end. Default: 0.
+     * The axis that is indexed; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GatherOptions axis(long value) {
@@ -1506,9 +1505,9 @@ public final class Ops {
     private GatherNdOptions() {}
 
     /**
-     * Sets an attribute. How many leading axes data and indices have in common. Default: 0.
+     * How many leading axes data and indices have in common. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GatherNdOptions batchDims(long value) {
@@ -1563,9 +1562,9 @@ public final class Ops {
     private GeluOptions() {}
 
     /**
-     * Sets an attribute. "none" for the exact form, "tanh" for the approximation. Default: none.
+     * "none" for the exact form, "tanh" for the approximation. Default: none.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GeluOptions approximate(String value) {
@@ -1617,7 +1616,7 @@ public final class Ops {
     private GemmOptions() {}
 
     /**
-     * Gives an optional input. Broadcasts to [m, n].
+     * Broadcasts to [m, n].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1628,9 +1627,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the product. Default: 1.
+     * Weight of the product. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions alpha(double value) {
@@ -1639,9 +1638,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of C. Default: 1.
+     * Weight of C. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions beta(double value) {
@@ -1650,9 +1649,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: A is transposed. Default: 0.
+     * 1: A is transposed. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions transA(long value) {
@@ -1661,9 +1660,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: B is transposed. Default: 0.
+     * 1: B is transposed. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions transB(long value) {
@@ -1868,7 +1867,7 @@ public final class Ops {
     private LayerNormalizationOptions() {}
 
     /**
-     * Gives an optional input. Broadcast to X.
+     * Broadcast to X.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1879,9 +1878,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. First of the axes that are normalized over. Default: -1.
+     * First of the axes that are normalized over. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormalizationOptions axis(long value) {
@@ -1890,9 +1889,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Added to the variance. Default: 1e-05.
+     * Added to the variance. Default: 1e-05.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormalizationOptions epsilon(double value) {
@@ -1901,9 +1900,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
+     * Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormalizationOptions stashType(long value) {
@@ -2004,9 +2003,9 @@ public final class Ops {
     private LeakyReluOptions() {}
 
     /**
-     * Sets an attribute. Slope below 0. Default: 0.01.
+     * Slope below 0. Default: 0.01.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LeakyReluOptions alpha(double value) {
@@ -2150,9 +2149,9 @@ public final class Ops {
     private LogSoftmaxOptions() {}
 
     /**
-     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
+     * The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LogSoftmaxOptions axis(long value) {
@@ -2265,10 +2264,10 @@ public final class Ops {
     private MaxPoolOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions autoPad(String value) {
@@ -2277,9 +2276,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
+     * 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions ceilMode(long value) {
@@ -2288,9 +2287,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the window's elements; 1 if not given.
+     * Distance of the window's elements; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions dilations(long... value) {
@@ -2299,9 +2298,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
+     * Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions pads(long... value) {
@@ -2310,9 +2309,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions strides(long... value) {
@@ -2321,9 +2320,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 0: indices count row by row. Default: 0.
+     * 0: indices count row by row. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions storageOrder(long value) {
@@ -2478,9 +2477,9 @@ public final class Ops {
     private ModOptions() {}
 
     /**
-     * Sets an attribute. 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
+     * 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ModOptions fmod(long value) {
@@ -2596,7 +2595,7 @@ public final class Ops {
     private NegativeLogLikelihoodLossOptions() {}
 
     /**
-     * Gives an optional input. A weight for each class, [C].
+     * A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2607,9 +2606,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. "none", "sum" or "mean". Default: mean.
+     * "none", "sum" or "mean". Default: mean.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public NegativeLogLikelihoodLossOptions reduction(String value) {
@@ -2618,9 +2617,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
+     * Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public NegativeLogLikelihoodLossOptions ignoreIndex(long value) {
@@ -2738,9 +2737,9 @@ public final class Ops {
     private OneHotOptions() {}
 
     /**
-     * Sets an attribute. Where the new axis comes; negative counts from the end. Default: -1.
+     * Where the new axis comes; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public OneHotOptions axis(long value) {
@@ -2837,7 +2836,7 @@ public final class Ops {
     private PadOptions() {}
 
     /**
-     * Gives an optional input. A scalar; 0, "" or false if not given.
+     * A scalar; 0, "" or false if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2848,7 +2847,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. The axes that {@code pads} speaks of; all if not given.
+     * The axes that {@code pads} speaks of; all if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2859,9 +2858,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. "constant", "reflect", "edge" or "wrap". Default: constant.
+     * "constant", "reflect", "edge" or "wrap". Default: constant.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public PadOptions mode(String value) {
@@ -3019,7 +3018,7 @@ public final class Ops {
     private ReduceL1Options() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3030,9 +3029,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL1Options keepdims(long value) {
@@ -3041,9 +3040,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL1Options noopWithEmptyAxes(long value) {
@@ -3095,7 +3094,7 @@ public final class Ops {
     private ReduceL2Options() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3106,9 +3105,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL2Options keepdims(long value) {
@@ -3117,9 +3116,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL2Options noopWithEmptyAxes(long value) {
@@ -3171,7 +3170,7 @@ public final class Ops {
     private ReduceLogSumOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3182,9 +3181,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumOptions keepdims(long value) {
@@ -3193,9 +3192,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumOptions noopWithEmptyAxes(long value) {
@@ -3247,7 +3246,7 @@ public final class Ops {
     private ReduceLogSumExpOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3258,9 +3257,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumExpOptions keepdims(long value) {
@@ -3269,9 +3268,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumExpOptions noopWithEmptyAxes(long value) {
@@ -3323,7 +3322,7 @@ public final class Ops {
     private ReduceMaxOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3334,9 +3333,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMaxOptions keepdims(long value) {
@@ -3345,9 +3344,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMaxOptions noopWithEmptyAxes(long value) {
@@ -3399,7 +3398,7 @@ public final class Ops {
     private ReduceMeanOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3410,9 +3409,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMeanOptions keepdims(long value) {
@@ -3421,9 +3420,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMeanOptions noopWithEmptyAxes(long value) {
@@ -3475,7 +3474,7 @@ public final class Ops {
     private ReduceMinOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3486,9 +3485,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMinOptions keepdims(long value) {
@@ -3497,9 +3496,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMinOptions noopWithEmptyAxes(long value) {
@@ -3551,7 +3550,7 @@ public final class Ops {
     private ReduceProdOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3562,9 +3561,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceProdOptions keepdims(long value) {
@@ -3573,9 +3572,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceProdOptions noopWithEmptyAxes(long value) {
@@ -3627,7 +3626,7 @@ public final class Ops {
     private ReduceSumOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3638,9 +3637,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumOptions keepdims(long value) {
@@ -3649,9 +3648,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumOptions noopWithEmptyAxes(long value) {
@@ -3703,7 +3702,7 @@ public final class Ops {
     private ReduceSumSquareOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3714,9 +3713,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumSquareOptions keepdims(long value) {
@@ -3725,9 +3724,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumSquareOptions noopWithEmptyAxes(long value) {
@@ -3805,9 +3804,9 @@ public final class Ops {
     private ReshapeOptions() {}
 
     /**
-     * Sets an attribute. 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
+     * 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReshapeOptions allowzero(long value) {
@@ -3890,9 +3889,9 @@ public final class Ops {
     private ScatterNdOptions() {}
 
     /**
-     * Sets an attribute. "none": replaces; "add", "mul", "max", "min": joins. Default: none.
+     * "none": replaces; "add", "mul", "max", "min": joins. Default: none.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ScatterNdOptions reduction(String value) {
@@ -4015,9 +4014,9 @@ public final class Ops {
     private ShapeOptions() {}
 
     /**
-     * Sets an attribute. First dimension; negative counts from the end. Default: 0.
+     * First dimension; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ShapeOptions start(long value) {
@@ -4026,9 +4025,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. One past the last dimension; the rank if not given.
+     * One past the last dimension; the rank if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ShapeOptions end(long value) {
@@ -4202,7 +4201,7 @@ public final class Ops {
     private SliceOptions() {}
 
     /**
-     * Gives an optional input. The axes; the first ones if not given.
+     * The axes; the first ones if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4213,7 +4212,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. Steps, not 0; 1 if not given.
+     * Steps, not 0; 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4275,9 +4274,9 @@ public final class Ops {
     private SoftmaxOptions() {}
 
     /**
-     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
+     * The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SoftmaxOptions axis(long value) {
@@ -4329,7 +4328,7 @@ public final class Ops {
     private SoftmaxCrossEntropyLossOptions() {}
 
     /**
-     * Gives an optional input. A weight for each class, [C].
+     * A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4340,9 +4339,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. "none", "sum" or "mean". Default: mean.
+     * "none", "sum" or "mean". Default: mean.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions reduction(String value) {
@@ -4351,9 +4350,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
+     * Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions ignoreIndex(long value) {
@@ -4487,7 +4486,7 @@ public final class Ops {
     private SplitOptions() {}
 
     /**
-     * Gives an optional input. The size of each part.
+     * The size of each part.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4498,9 +4497,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     * The axis; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SplitOptions axis(long value) {
@@ -4509,9 +4508,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. How many equal parts; the last one is smaller if need be.
+     * How many equal parts; the last one is smaller if need be.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SplitOptions numOutputs(long value) {
@@ -4595,7 +4594,7 @@ public final class Ops {
     private SqueezeOptions() {}
 
     /**
-     * Gives an optional input. The dimensions to drop, each 1; all that are 1 if not given.
+     * The dimensions to drop, each 1; all that are 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4771,9 +4770,9 @@ public final class Ops {
     private TopKOptions() {}
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: -1.
+     * The axis; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TopKOptions axis(long value) {
@@ -4782,9 +4781,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 0: the smallest. Default: 1.
+     * 0: the smallest. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TopKOptions largest(long value) {
@@ -4793,9 +4792,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. The result is sorted in either case. Default: 1.
+     * The result is sorted in either case. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TopKOptions sorted(long value) {
@@ -4859,9 +4858,9 @@ public final class Ops {
     private TransposeOptions() {}
 
     /**
-     * Sets an attribute. Dimension i of the result is dimension perm[i] of the input; reversed if not given.
+     * Dimension i of the result is dimension perm[i] of the input; reversed if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TransposeOptions perm(long... value) {
@@ -5013,9 +5012,9 @@ public final class Ops {
     private AdamOptions() {}
 
     /**
-     * Sets an attribute. Weight of the old first moment. Default: 0.9.
+     * Weight of the old first moment. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamOptions beta1(double value) {
@@ -5024,9 +5023,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old second moment. Default: 0.999.
+     * Weight of the old second moment. Default: 0.999.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamOptions beta2(double value) {
@@ -5035,9 +5034,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
+     * Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamOptions epsilon(double value) {
@@ -5046,9 +5045,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
+     * Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamOptions weightDecay(double value) {
@@ -5142,9 +5141,9 @@ public final class Ops {
     private AdamWOptions() {}
 
     /**
-     * Sets an attribute. Weight of the old first moment. Default: 0.9.
+     * Weight of the old first moment. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamWOptions beta1(double value) {
@@ -5153,9 +5152,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old second moment. Default: 0.999.
+     * Weight of the old second moment. Default: 0.999.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamWOptions beta2(double value) {
@@ -5164,9 +5163,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
+     * Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamWOptions epsilon(double value) {
@@ -5175,9 +5174,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Share of the parameter that is taken away, times the learning rate. Default: 0.01.
+     * Share of the parameter that is taken away, times the learning rate. Default: 0.01.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamWOptions weightDecay(double value) {
@@ -5304,10 +5303,10 @@ public final class Ops {
     private AveragePoolGradOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions autoPad(String value) {
@@ -5316,9 +5315,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
+     * 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions ceilMode(long value) {
@@ -5327,9 +5326,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the window's elements; 1 if not given.
+     * Distance of the window's elements; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions dilations(long... value) {
@@ -5338,9 +5337,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
+     * Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions pads(long... value) {
@@ -5349,9 +5348,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions strides(long... value) {
@@ -5360,9 +5359,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. As in AveragePool. Default: 0.
+     * As in AveragePool. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions countIncludePad(long value) {
@@ -5449,10 +5448,10 @@ public final class Ops {
     private ConvGradInputOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions autoPad(String value) {
@@ -5461,9 +5460,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions dilations(long... value) {
@@ -5472,9 +5471,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
+     * Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions group(long value) {
@@ -5483,9 +5482,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
+     * Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions pads(long... value) {
@@ -5494,9 +5493,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions strides(long... value) {
@@ -5552,10 +5551,10 @@ public final class Ops {
     private ConvGradWeightOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions autoPad(String value) {
@@ -5564,9 +5563,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions dilations(long... value) {
@@ -5575,9 +5574,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
+     * Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions group(long value) {
@@ -5586,9 +5585,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
+     * Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions pads(long... value) {
@@ -5597,9 +5596,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions strides(long... value) {
@@ -5655,9 +5654,9 @@ public final class Ops {
     private WeftDropoutOptions() {}
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public WeftDropoutOptions seed(long value) {
@@ -5666,9 +5665,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public WeftDropoutOptions stream(String value) {
@@ -5939,9 +5938,9 @@ public final class Ops {
     private MomentumOptions() {}
 
     /**
-     * Sets an attribute. Weight of the old velocity. Default: 0.9.
+     * Weight of the old velocity. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MomentumOptions momentum(double value) {
@@ -5950,9 +5949,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1 for Nesterov's form. Default: 0.
+     * 1 for Nesterov's form. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MomentumOptions nesterov(long value) {
@@ -5961,9 +5960,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
+     * Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MomentumOptions weightDecay(double value) {
@@ -6078,7 +6077,7 @@ public final class Ops {
     private ProdOthersOptions() {}
 
     /**
-     * Gives an optional input. As in ReduceProd; constant.
+     * As in ReduceProd; constant.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -6089,9 +6088,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. As in ReduceProd. Default: 0.
+     * As in ReduceProd. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ProdOthersOptions noopWithEmptyAxes(long value) {
@@ -6141,9 +6140,9 @@ public final class Ops {
     private RandomBernoulliOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions dtype(DataType value) {
@@ -6153,9 +6152,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions seed(long value) {
@@ -6164,9 +6163,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions stream(String value) {
@@ -6175,9 +6174,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Probability of a one. Default: 0.5.
+     * Probability of a one. Default: 0.5.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions probability(double value) {
@@ -6236,9 +6235,9 @@ public final class Ops {
     private RandomNormalOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions dtype(DataType value) {
@@ -6248,9 +6247,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions seed(long value) {
@@ -6259,9 +6258,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions stream(String value) {
@@ -6270,9 +6269,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Mean of the distribution. Default: 0.
+     * Mean of the distribution. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions mean(double value) {
@@ -6281,9 +6280,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Its standard deviation. Default: 1.
+     * Its standard deviation. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions scale(double value) {
@@ -6342,9 +6341,9 @@ public final class Ops {
     private RandomTruncatedNormalOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions dtype(DataType value) {
@@ -6354,9 +6353,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions seed(long value) {
@@ -6365,9 +6364,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions stream(String value) {
@@ -6376,9 +6375,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Mean of the distribution. Default: 0.
+     * Mean of the distribution. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions mean(double value) {
@@ -6387,9 +6386,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Standard deviation of the distribution that is cut off. Default: 1.
+     * Standard deviation of the distribution that is cut off. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions scale(double value) {
@@ -6448,9 +6447,9 @@ public final class Ops {
     private RandomUniformOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions dtype(DataType value) {
@@ -6460,9 +6459,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions seed(long value) {
@@ -6471,9 +6470,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions stream(String value) {
@@ -6482,9 +6481,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Lower limit. Default: 0.
+     * Lower limit. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions low(double value) {
@@ -6493,9 +6492,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
+     * Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions high(double value) {
@@ -6554,9 +6553,9 @@ public final class Ops {
     private RunningUpdateOptions() {}
 
     /**
-     * Sets an attribute. "average" or "add". Default: average.
+     * "average" or "add". Default: average.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RunningUpdateOptions mode(String value) {
@@ -6565,9 +6564,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old value. Default: 0.9.
+     * Weight of the old value. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RunningUpdateOptions momentum(double value) {
@@ -6658,9 +6657,9 @@ public final class Ops {
     private ScatterRowsOptions() {}
 
     /**
-     * Sets an attribute. As in Gather. Default: 0.
+     * As in Gather. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ScatterRowsOptions axis(long value) {
@@ -6817,9 +6816,9 @@ public final class Ops {
     private SgdOptions() {}
 
     /**
-     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
+     * Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SgdOptions weightDecay(double value) {
@@ -6881,7 +6880,7 @@ public final class Ops {
     private SliceGradOptions() {}
 
     /**
-     * Gives an optional input. As in Slice.
+     * As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -6892,7 +6891,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. As in Slice.
+     * As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this

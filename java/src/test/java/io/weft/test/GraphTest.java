@@ -62,7 +62,7 @@ class GraphTest {
     assertEquals("MatMul", e.op());
     assertEquals("GraphTest.java:" + line, e.origin());
     assertTrue(e.getMessage().contains("63") && e.getMessage().contains("64"), e.getMessage());
-    assertTrue(e.getMessage().contains("GraphTest.java:" + line), e.getMessage());
+    assertTrue(e.getMessage().endsWith(" [MatMul] (built at GraphTest.java:" + line + ")"), e.getMessage());
   }
 
   @Test
@@ -71,12 +71,17 @@ class GraphTest {
     Value y = graph.input("y", DataType.F32, "m");
     int line = StackWalker.getInstance().walk(f -> f.findFirst().orElseThrow().getLineNumber()) + 1;
     Value sum = graph.ops().add(x, y, o -> o.name("total"));
+    Value product = graph.ops().mul(x, y); // a node that has the name of its operator
     try (Session session = new Session(graph);
         Tensor two = Tensor.of(new float[2]);
         Tensor three = Tensor.of(new float[3])) {
       WeftException e = assertThrows(WeftException.class, () -> session.run(Map.of(x, two, y, three), sum));
       assertEquals("total", e.node());
       assertEquals("GraphTest.java:" + line, e.origin());
+      assertTrue(e.getMessage().endsWith(" [Add 'total'] (built at GraphTest.java:" + line + ")"), e.getMessage());
+      e = assertThrows(WeftException.class, () -> session.run(Map.of(x, two, y, three), product));
+      assertEquals("Mul", e.node());
+      assertTrue(e.getMessage().endsWith(" [Mul] (built at GraphTest.java:" + (line + 1) + ")"), e.getMessage());
     }
   }
 

@@ -67,9 +67,9 @@ class MisuseTest {
   private final Dataset dataset = Dataset.of(tensor);
 
   /** All tests of this class, in a process without JUnit. */
-  static void all() throws Exception {
+  static void all(Path folder) throws Exception {
     MisuseTest test = new MisuseTest();
-    test.folder = java.nio.file.Files.createTempDirectory("weft");
+    test.folder = folder;
     try {
       test.closedReceivers();
       test.closedArguments();
@@ -77,7 +77,6 @@ class MisuseTest {
       test.everyOperatorRefusesNullAndForeignValues();
     } finally {
       test.close();
-      java.nio.file.Files.delete(test.folder);
     }
   }
 

@@ -109,15 +109,16 @@ class ProcessTest {
       test.everythingClosedIsGoneAtOnce();
       test.theCollectorFreesWhatWasForgotten();
       test.errorsLeaveNothing();
-      MisuseTest.all();
+      MisuseTest.all(Path.of(args[0]));
       test.startClean();
       System.out.print(Weft.liveObjects());
     }
   }
 
   @Test
-  void checkedJniHasNothingToSay() throws Exception {
+  void checkedJniHasNothingToSay(@TempDir Path folder) throws Exception {
     List<String> arguments = child(UseEverything.class, "-Xcheck:jni");
+    arguments.add(folder.toString());
     int cp = arguments.indexOf("-cp") + 1;
     arguments.set(cp, arguments.get(cp) + ":" + System.getProperty("java.class.path"));
     Ended ended = java(arguments);

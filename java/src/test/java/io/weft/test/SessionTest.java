@@ -258,6 +258,7 @@ class SessionTest {
     thread.interrupt();
     thread.join();
     assertInstanceOf(WeftException.Cancelled.class, thrown.get());
+    assertEquals("the thread was interrupted", thrown.get().getMessage());
     assertEquals(true, interrupted.get());
   }
 
