@@ -209,7 +209,7 @@ class Method:
             kind = "List<Value>" if formal.variadic else "Value"
             variable = identifier(formal.name)
             parts[0] = parts[0].replace(f"    private {owner}() {{}}", f"    private {kind} {variable};\n\n    private {owner}() {{}}")
-            doc = javadoc(4, "Gives an optional input. " + doc_text(formal.doc),
+            doc = javadoc(4, doc_text(formal.doc),
                           tags=["@param value the input; null leaves it out", "@return this"])
             parts.append(f"{doc}\n    public {owner} {variable}({kind} value) {{\n      {variable} = value;\n"
                          f"      return this;\n    }}")
@@ -220,8 +220,8 @@ class Method:
 
 def setter(attr, name, owner):
     kind = attr_type(attr)
-    doc = javadoc(4, "Sets an attribute. " + doc_text(attr.doc) + html.escape(default_text(attr), quote=False),
-                  tags=["@param value the attribute", "@return this"])
+    doc = javadoc(4, doc_text(attr.doc) + html.escape(default_text(attr), quote=False),
+                  tags=["@param value the value", "@return this"])
     check = '      Check.notNull(value, "value");\n' if is_dtype(attr) else ""
     return (f"{doc}\n    public {owner} {name}({kind} value) {{\n{check}"
             f'      attrs.set("{attr.name}", {attr_value(attr, "value")});\n      return this;\n    }}')

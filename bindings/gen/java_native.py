@@ -63,7 +63,11 @@ class Forward:
         self.outs = [a for a in function.arguments if a.name.startswith("out_") and not is_out_array(a)]
         self.text_of_size = function.result == "const char*" and bool(self.outs)
         arguments = function.arguments
+        # Strings with sizes may have any bytes in them: Java gives arrays of bytes, which know their sizes.
+        self.sized = any(a.name == "sizes" for a in arguments)
         for i, argument in enumerate(arguments):
+            if self.is_sizes(argument):
+                continue
             if argument.type in ARRAYS or is_out_array(argument):
                 self.array(argument, count_of(function, i))
         self.parameters = []
@@ -71,8 +75,17 @@ class Forward:
             self.add(argument)
         self.result()
 
+    def is_sizes(self, argument):
+        return self.sized and argument.name == "sizes"
+
+    def types(self, argument):
+        """The types of an array in Java and JNI, and what holds it in C++."""
+        if self.sized and argument.type == "const char* const*":
+            return "byte[][]", "jobjectArray", "Blobs"
+        return ARRAYS.get(argument.type) or OUT_ARRAYS[argument.name]
+
     def array(self, argument, count):
-        java, jni, holder = ARRAYS.get(argument.type) or OUT_ARRAYS[argument.name]
+        java, jni, holder = self.types(argument)
         name = argument.name
         self.before.append(f"{holder} {name}_(env, {name});")
         self.before.append(f"if (!{name}_.ok()) return{self.zero()};")
@@ -89,7 +102,7 @@ class Forward:
 
     @staticmethod
     def optional(argument):
-        return argument.name in ("weights", "sizes")
+        return argument.name == "weights"
 
     def zero(self):
         return "" if self.result_types()[1] == "void" else " 0"
@@ -109,8 +122,10 @@ class Forward:
 
     def add(self, argument):
         kind, name = argument.type, argument.name
-        if kind in ARRAYS or is_out_array(argument):
-            java, jni, _ = ARRAYS.get(kind) or OUT_ARRAYS[name]
+        if self.is_sizes(argument):
+            self.passed.append(f"{next(a.name for a in self.function.arguments if a.type == 'const char* const*')}_.sizes()")
+        elif kind in ARRAYS or is_out_array(argument):
+            java, jni, _ = self.types(argument)
             self.parameters.append((java, jni, name))
             self.passed.append(f"{name}_.pointers<{kind.removesuffix('* const*').removesuffix('**')}>()"
                                if "weft_tensor" in kind else f"{name}_.get()")

@@ -55,9 +55,11 @@ const Payload* Status::payload() const { return detail_ ? detail_->payload.get()
 std::string Status::text() const {
   if (ok()) return "OK";
   std::string out = cat(code_name(code()), ": ", message());
-  if (!node().empty() || !op().empty()) {
-    out += cat(" [", op(), op().empty() || node().empty() ? "" : " ", node().empty() ? "" : "'", node(),
-               node().empty() ? "]" : "']");
+  // A node that was given no name has that of its operator.
+  if (node().empty() ? !op().empty() : node() == op()) {
+    out += cat(" [", op(), "]");
+  } else if (!node().empty()) {
+    out += cat(" [", op(), op().empty() ? "'" : " '", node(), "']");
   }
   if (!origin().empty()) out += cat(" (built at ", origin(), ")");
   return out;

@@ -158,6 +158,8 @@ static void test_early_stop(void) {
   CHECK(weft_options_set_string(c.options, "monitor", "val_w"));
   FAILS(weft_session_fit(c.session, c.dataset, &c.x, 1, c.step, &c.w, 1, c.options, &history), WEFT_INVALID_ARGUMENT,
         "val_w");
+  FAILS(weft_session_fit(c.session, c.dataset, &c.x, 1, c.step, NULL, 0, c.options, &history), WEFT_INVALID_ARGUMENT,
+        "there are no metrics");
   CHECK(weft_options_set_validation(c.options, c.dataset, &c.w, 1));
   CHECK(weft_options_set_int(c.options, "patience", 2));
   CHECK(weft_options_set_int(c.options, "restore_best", 1));

@@ -60,7 +60,7 @@ class Interop {
           training -> {
             Value x = ops.reshape(images, graph.constant(new long[] {-1, 1, 8, 8}));
             for (int i = 0; i < 3; ++i) {
-              x = ops.relu(norms[i].call(training, convs[i].call(x)));
+              x = ops.relu(norms[i].call(convs[i].call(x), training));
               if (i == 1) x = ops.maxPool(x, new long[] {2, 2}, o -> o.strides(2, 2));
             }
             return scores.call(ops.flatten(ops.globalAveragePool(x)));

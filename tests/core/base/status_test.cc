@@ -37,6 +37,7 @@ TEST(Status, SaysWhereOnce) {
   EXPECT_EQ(there.at("outer", "If", "other.py:1").op(), "MatMul");
   EXPECT_EQ(bare.text(), "INVALID_ARGUMENT: rank 3");
   EXPECT_EQ(bare.at("", "MatMul", "").text(), "INVALID_ARGUMENT: rank 3 [MatMul]");
+  EXPECT_EQ(bare.at("MatMul", "MatMul", "").text(), "INVALID_ARGUMENT: rank 3 [MatMul]");
   EXPECT_EQ(bare.at("a", "", "").text(), "INVALID_ARGUMENT: rank 3 ['a']");
   EXPECT_EQ(there.within("while loading: ").message(), "while loading: rank 3");
   EXPECT_EQ(there.within("x").node(), "dense_1");

@@ -765,16 +765,13 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewCopy(JNIEnv* env, jclass, j
   return to_long(out_tensor_);
 }
 
-JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewStrings(JNIEnv* env, jclass, jlongArray dims, jobjectArray strings, jlongArray sizes) {
+JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewStrings(JNIEnv* env, jclass, jlongArray dims, jobjectArray strings) {
   Longs dims_(env, dims);
   if (!dims_.ok()) return 0;
-  Texts strings_(env, strings);
+  Blobs strings_(env, strings);
   if (!strings_.ok()) return 0;
-  Longs sizes_(env, sizes);
-  if (!sizes_.ok()) return 0;
-  if (sizes != nullptr && !check_count(env, "sizes", sizes_.count(), strings_.count())) return 0;
   weft_tensor* out_tensor_ = {};
-  if (!check(env, weft_tensor_new_strings(dims_.get(), dims_.count(), strings_.get(), sizes_.get(), strings_.count(), &out_tensor_))) return 0;
+  if (!check(env, weft_tensor_new_strings(dims_.get(), dims_.count(), strings_.get(), strings_.sizes(), strings_.count(), &out_tensor_))) return 0;
   return to_long(out_tensor_);
 }
 

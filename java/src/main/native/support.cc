@@ -114,6 +114,40 @@ Texts::~Texts() {
   delete[] pointers_;
 }
 
+Blobs::Blobs(JNIEnv* env, jobjectArray arrays) {
+  if (arrays == nullptr) return;
+  count_ = env->GetArrayLength(arrays);
+  size_t room = static_cast<size_t>(count_) + 1;
+  pointers_ = new (std::nothrow) const char*[room]();
+  sizes_ = new (std::nothrow) int64_t[room]();
+  ok_ = pointers_ != nullptr && sizes_ != nullptr;
+  size_t total = 0;
+  for (jint i = 0; ok_ && i < count_; ++i) {
+    auto item = static_cast<jbyteArray>(env->GetObjectArrayElement(arrays, i));
+    sizes_[i] = item == nullptr ? 0 : env->GetArrayLength(item);
+    total += static_cast<size_t>(sizes_[i]);
+    env->DeleteLocalRef(item);
+  }
+  if (ok_) bytes_ = new (std::nothrow) char[total + 1];
+  ok_ = ok_ && bytes_ != nullptr;
+  char* at = bytes_;
+  for (jint i = 0; ok_ && i < count_; ++i) {
+    auto item = static_cast<jbyteArray>(env->GetObjectArrayElement(arrays, i));
+    if (item == nullptr) continue;
+    env->GetByteArrayRegion(item, 0, static_cast<jsize>(sizes_[i]), reinterpret_cast<jbyte*>(at));
+    env->DeleteLocalRef(item);
+    pointers_[i] = at;
+    at += sizes_[i];
+  }
+  if (!ok_ && !env->ExceptionCheck()) throw_out_of_memory(env);
+}
+
+Blobs::~Blobs() {
+  delete[] bytes_;
+  delete[] pointers_;
+  delete[] sizes_;
+}
+
 namespace {
 void load(JNIEnv* env, jlongArray array, jint count, int64_t* to) {
   static_assert(sizeof(jlong) == sizeof(int64_t));

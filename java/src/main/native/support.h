@@ -56,6 +56,26 @@ class Texts {
   bool ok_ = true;
 };
 
+// Copies of arrays of bytes, with their sizes.
+class Blobs {
+ public:
+  Blobs(JNIEnv* env, jobjectArray arrays);
+  Blobs(const Blobs&) = delete;
+  Blobs& operator=(const Blobs&) = delete;
+  ~Blobs();
+  bool ok() const { return ok_; }
+  const char* const* get() const { return pointers_; }
+  const int64_t* sizes() const { return sizes_; }
+  jint count() const { return count_; }
+
+ private:
+  jint count_ = 0;
+  char* bytes_ = nullptr;
+  const char** pointers_ = nullptr;
+  int64_t* sizes_ = nullptr;
+  bool ok_ = true;
+};
+
 // A copy of a Java array of numbers; null gives nullptr. J is the array's type, E its element in C.
 template <typename J, typename E>
 class Numbers {

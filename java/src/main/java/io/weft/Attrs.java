@@ -1,6 +1,7 @@
 // Attributes of a node or layer.
 package io.weft;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,12 +10,14 @@ import java.util.function.LongConsumer;
 /** Attributes by name, for {@link Graph#add} and {@link Graph#layer}. The methods of {@link Ops} make them themselves. */
 public final class Attrs {
   private final Map<String, LongConsumer> setters = new LinkedHashMap<>();
+  private final Map<String, Object> shown = new LinkedHashMap<>();
 
   /** Makes empty attributes. */
   public Attrs() {}
 
-  private Attrs put(String name, LongConsumer setter) {
+  private Attrs put(String name, Object value, LongConsumer setter) {
     setters.put(Check.notNull(name, "name"), setter);
+    shown.put(name, value);
     return this;
   }
 
@@ -26,7 +29,7 @@ public final class Attrs {
    * @return this
    */
   public Attrs set(String name, long value) {
-    return put(name, attrs -> Native.attrsSetInt(attrs, name, value));
+    return put(name, value, attrs -> Native.attrsSetInt(attrs, name, value));
   }
 
   /**
@@ -37,7 +40,7 @@ public final class Attrs {
    * @return this
    */
   public Attrs set(String name, double value) {
-    return put(name, attrs -> Native.attrsSetFloat(attrs, name, value));
+    return put(name, value, attrs -> Native.attrsSetFloat(attrs, name, value));
   }
 
   /**
@@ -49,7 +52,7 @@ public final class Attrs {
    */
   public Attrs set(String name, String value) {
     Check.notNull(value, name);
-    return put(name, attrs -> Native.attrsSetString(attrs, name, value));
+    return put(name, value, attrs -> Native.attrsSetString(attrs, name, value));
   }
 
   /**
@@ -61,7 +64,7 @@ public final class Attrs {
    */
   public Attrs set(String name, long[] values) {
     long[] copy = Check.notNull(values, name).clone();
-    return put(name, attrs -> Native.attrsSetInts(attrs, name, copy));
+    return put(name, Arrays.toString(copy), attrs -> Native.attrsSetInts(attrs, name, copy));
   }
 
   /**
@@ -73,7 +76,7 @@ public final class Attrs {
    */
   public Attrs set(String name, double[] values) {
     double[] copy = Check.notNull(values, name).clone();
-    return put(name, attrs -> Native.attrsSetFloats(attrs, name, copy));
+    return put(name, Arrays.toString(copy), attrs -> Native.attrsSetFloats(attrs, name, copy));
   }
 
   /**
@@ -85,7 +88,7 @@ public final class Attrs {
    */
   public Attrs set(String name, List<String> values) {
     String[] copy = Check.items(values, name).toArray(String[]::new);
-    return put(name, attrs -> Native.attrsSetStrings(attrs, name, copy));
+    return put(name, Arrays.toString(copy), attrs -> Native.attrsSetStrings(attrs, name, copy));
   }
 
   /**
@@ -96,7 +99,7 @@ public final class Attrs {
    * @return this
    */
   public Attrs set(String name, Tensor value) {
-    return put(name, Check.notNull(value, name), Native::attrsSetTensor);
+    return putHandle(name, Check.notNull(value, name), Native::attrsSetTensor);
   }
 
   /**
@@ -107,16 +110,17 @@ public final class Attrs {
    * @return this
    */
   public Attrs set(String name, Graph value) {
-    return put(name, Check.notNull(value, name), Native::attrsSetGraph);
+    return putHandle(name, Check.notNull(value, name), Native::attrsSetGraph);
   }
 
   private interface HandleSetter {
     void set(long attrs, String name, long handle);
   }
 
-  private Attrs put(String name, Handle value, HandleSetter setter) {
+  private Attrs putHandle(String name, Handle value, HandleSetter setter) {
     return put(
         name,
+        value,
         attrs -> {
           long pointer = value.acquire();
           try {
@@ -125,6 +129,16 @@ public final class Attrs {
             value.release();
           }
         });
+  }
+
+  /**
+   * What is set.
+   *
+   * @return such as "{axis=1, keepdims=0}"
+   */
+  @Override
+  public String toString() {
+    return shown.toString();
   }
 
   /** The native attributes, which the caller frees; 0 if there are none. */

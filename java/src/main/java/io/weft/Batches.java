@@ -3,9 +3,13 @@ package io.weft;
 
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.Spliterator;
+import java.util.Spliterators;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 
 /**
- * The batches of one pass over a dataset, for a loop: {@code for (Batch batch : batches)}. Whoever takes a batch closes
+ * The batches of one pass over a dataset, for a loop, {@code for (Batch batch : batches)}, or as a stream. Whoever takes a batch closes
  * it. One thread at a time may take them.
  */
 public final class Batches extends Handle implements Iterator<Batch>, Iterable<Batch> {
@@ -32,6 +36,16 @@ public final class Batches extends Handle implements Iterator<Batch>, Iterable<B
     acquire();
     release();
     return this;
+  }
+
+  /**
+   * What is left of this one pass, as a stream. Whoever takes a batch closes it; closing the stream ends the pass.
+   *
+   * @return the batches, in order
+   */
+  public Stream<Batch> stream() {
+    int traits = Spliterator.ORDERED | Spliterator.NONNULL;
+    return StreamSupport.stream(Spliterators.spliteratorUnknownSize(iterator(), traits), false).onClose(this::close);
   }
 
   @Override

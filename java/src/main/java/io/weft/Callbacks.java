@@ -14,7 +14,7 @@ final class Callbacks {
   }
 
   static String describe(Throwable thrown) {
-    return thrown.toString();
+    return thrown instanceof WeftException weft ? weft.getMessage() : thrown.toString();
   }
 
   static int code(Throwable thrown) {

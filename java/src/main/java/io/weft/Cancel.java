@@ -13,13 +13,27 @@ public final class Cancel extends Handle {
     return "cancel flag";
   }
 
-  /** Cancels every run that uses this flag, and every later one until {@link #reset} is called. */
-  public void cancel() {
-    set(1);
+  /** Cancels every run that uses this flag, and every later one until {@code set(false)}. */
+  public void set() {
+    set(true);
+  }
+
+  /**
+   * Sets or clears the flag.
+   *
+   * @param cancelled true cancels every run that uses the flag, false lets later ones go on
+   */
+  public void set(boolean cancelled) {
+    long pointer = acquire();
+    try {
+      Native.cancelSet(pointer, cancelled ? 1 : 0);
+    } finally {
+      release();
+    }
   }
 
   /** Cancels, unless this flag is closed. */
-  void tryCancel() {
+  void trySet() {
     long pointer = tryAcquire();
     if (pointer == 0) return;
     try {
@@ -29,26 +43,12 @@ public final class Cancel extends Handle {
     }
   }
 
-  /** Lets later runs go on. */
-  public void reset() {
-    set(0);
-  }
-
-  private void set(int cancelled) {
-    long pointer = acquire();
-    try {
-      Native.cancelSet(pointer, cancelled);
-    } finally {
-      release();
-    }
-  }
-
   /**
    * Whether the flag is set.
    *
-   * @return true after {@link #cancel}
+   * @return true after {@link #set()}
    */
-  public boolean isCancelled() {
+  public boolean get() {
     long pointer = acquire();
     try {
       return Native.cancelGet(pointer) != 0;

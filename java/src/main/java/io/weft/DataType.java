@@ -69,6 +69,19 @@ public enum DataType {
   }
 
   /**
+   * The type of a name.
+   *
+   * @param name such as "f32"
+   * @return the type
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public static DataType find(String name) {
+    DataType found = of(Native.dtypeFind(Check.notNull(name, "name")));
+    Check.argument(found != null, "there is no element type '" + name + "'");
+    return found;
+  }
+
+  /**
    * The bits of an element.
    *
    * @return the bits, 0 for strings

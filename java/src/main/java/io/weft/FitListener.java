@@ -2,7 +2,6 @@
 package io.weft;
 
 import java.io.PrintStream;
-import java.util.Locale;
 
 /** Is told of every batch and epoch of a training, on the thread that called fit. It may run and save the session. */
 @FunctionalInterface
@@ -33,11 +32,7 @@ public interface FitListener {
   static FitListener printing(PrintStream out) {
     Check.notNull(out, "out");
     return event -> {
-      if (event.kind() == FitEvent.Kind.EPOCH) {
-        StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "epoch %2d", event.epoch() + 1));
-        event.metrics().forEach((name, value) -> line.append(String.format(Locale.ROOT, "  %s %.6f", name, value)));
-        out.println(line);
-      }
+      if (event.kind() == FitEvent.Kind.EPOCH) out.println(Progress.line(event, ""));
       return Action.CONTINUE;
     };
   }

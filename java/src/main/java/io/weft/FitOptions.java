@@ -127,11 +127,11 @@ public final class FitOptions extends Settings {
   /**
    * Ends what lasts longer, with {@link WeftException.DeadlineExceeded}.
    *
-   * @param timeout how long it may last
+   * @param timeout how long it may last; zero or less has passed at once, without this there is no limit
    * @return this
    */
   public FitOptions timeout(Duration timeout) {
-    put("timeout_ms", Check.notNull(timeout, "timeout").toMillis());
+    putTimeout(timeout);
     return this;
   }
 
@@ -155,7 +155,7 @@ public final class FitOptions extends Settings {
    */
   public FitOptions poll(Runnable poll) {
     Check.notNull(poll, "poll");
-    putSetter("poll", options -> Native.optionsSetPoll(options, poll));
+    putSetter("poll", poll == RunOptions.INTERRUPTS ? "interrupts" : poll, options -> Native.optionsSetPoll(options, poll));
     return this;
   }
 

@@ -24,7 +24,17 @@ public final class Graph extends Handle {
 
   /** Makes an empty graph. */
   public Graph() {
-    this(Native.graphNew(Ops.OPSET), null);
+    this(Ops.OPSET);
+  }
+
+  /**
+   * Makes an empty graph whose {@link #add} takes operators as an older version of ONNX defines them. The methods of
+   * {@link #ops} are for the newest.
+   *
+   * @param opset the version of ONNX's operators, from 1; 0 is the newest
+   */
+  public Graph(int opset) {
+    this(Native.graphNew(opset), null);
   }
 
   private Graph(long pointer, Graph parent) {
@@ -430,7 +440,8 @@ public final class Graph extends Handle {
     Check.notNull(name, "name");
     long settings = Attrs.open(attrs);
     try {
-      Layer layer = with(graph -> new Layer(this, type, Native.layerNew(graph, type, settings, name, Origin.here())));
+      Layer layer =
+          with(graph -> new Layer(this, type, name, Native.layerNew(graph, type, settings, name, Origin.here())));
       made.add(layer);
       return layer;
     } finally {
@@ -446,7 +457,7 @@ public final class Graph extends Handle {
    * @param otherwise builds the values if it is false
    * @return the values
    */
-  public List<Value> ifElse(
+  public List<Value> if_(
       Value condition, Function<Graph, List<Value>> then, Function<Graph, List<Value>> otherwise) {
     id(condition, "condition");
     try (Graph yes = branch(then, "then");
@@ -460,14 +471,14 @@ public final class Graph extends Handle {
    * Adds a node that calls a function of the program, which {@link Weft#setHostFunction} registers. Nothing can be
    * differentiated through it.
    *
-   * @param function the name of the function
+   * @param name the name of the function
    * @param inputs what it gets
    * @param dtypes the element type of each output
    * @param shapes the shape of each output as text, as for {@link #input}, or "..." for any rank; null leaves all open
    * @return the outputs
    */
-  public List<Value> hostCall(String function, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
-    return hostCall(function, null, inputs, dtypes, shapes);
+  public List<Value> hostCall(String name, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
+    return hostCall(name, inputs, dtypes, shapes, null);
   }
 
   /**
@@ -475,18 +486,18 @@ public final class Graph extends Handle {
    * inputs and then the gradients of the outputs, and returns the gradient of each input. {@link Weft#setHostFunction}
    * registers both.
    *
-   * @param function the name of the function
-   * @param gradient the name of the function for the gradients; null for none
+   * @param name the name of the function
    * @param inputs what it gets
    * @param dtypes the element type of each output
    * @param shapes the shape of each output as text, as for {@link #input}, or "..." for any rank; null leaves all open
+   * @param gradient the name of the function for the gradients; null for none
    * @return the outputs
    */
   public List<Value> hostCall(
-      String function, String gradient, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
+      String name, List<Value> inputs, List<DataType> dtypes, List<String> shapes, String gradient) {
     Check.items(inputs, "inputs");
     List<String> types = Check.items(dtypes, "dtypes").stream().map(DataType::toString).toList();
-    Attrs attrs = new Attrs().set("name", Check.notNull(function, "function")).set("dtypes", types);
+    Attrs attrs = new Attrs().set("name", Check.notNull(name, "name")).set("dtypes", types);
     if (gradient != null) attrs.set("gradient", gradient);
     if (shapes != null) attrs.set("shapes", Check.items(shapes, "shapes"));
     return add("weft.HostCall", inputs, attrs, null, types.size());
@@ -642,6 +653,10 @@ public final class Graph extends Handle {
    */
   @Override
   public String toString() {
-    return isOpen() ? text() : "closed graph";
+    try {
+      return text();
+    } catch (IllegalStateException closed) {
+      return "closed graph";
+    }
   }
 }

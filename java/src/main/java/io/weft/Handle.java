@@ -1,20 +1,32 @@
 // A native object with an owner in Java: freed once, when it is closed or unreachable and no call uses it.
 package io.weft;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.ref.Cleaner;
 import java.util.Collection;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongConsumer;
 
 abstract class Handle implements AutoCloseable {
   static final Cleaner CLEANER = Cleaner.create();
   private static final boolean REPORT = "full".equals(System.getProperty("weft.leaks"));
+  private static final Set<State> UNCLOSED = ConcurrentHashMap.newKeySet(); // if they are reported
+
+  static {
+    if (REPORT) {
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> UNCLOSED.forEach(State::report), "weft-leaks"));
+    }
+  }
 
   private final State state;
   private final Cleaner.Cleanable cleanable;
 
   Handle(long pointer, LongConsumer free) {
     state = new State(pointer, free, REPORT ? new Throwable("a " + kind() + " was never closed; it was made") : null);
+    if (REPORT) UNCLOSED.add(state);
     cleanable = CLEANER.register(this, state);
   }
 
@@ -44,8 +56,18 @@ abstract class Handle implements AutoCloseable {
   /** Closes this object; a call that uses it at this moment still ends well. Closing again does nothing. */
   @Override
   public void close() {
-    state.made = null;
+    if (REPORT) UNCLOSED.remove(state);
     cleanable.clean();
+  }
+
+  /**
+   * What this object is.
+   *
+   * @return such as "trace" or "closed trace"
+   */
+  @Override
+  public String toString() {
+    return (isOpen() ? "" : "closed ") + kind();
   }
 
   static long acquire(Handle handle, String name) {
@@ -82,8 +104,7 @@ abstract class Handle implements AutoCloseable {
     private static final int CLOSED = Integer.MIN_VALUE;
     private final transient long pointer;
     private final transient LongConsumer free;
-
-    private transient volatile Throwable made;
+    private final transient Throwable made; // where, if that is reported
 
     State(long pointer, LongConsumer free, Throwable made) {
       this.pointer = pointer;
@@ -107,12 +128,16 @@ abstract class Handle implements AutoCloseable {
       if (decrementAndGet() == CLOSED) free.accept(pointer);
     }
 
+    /** Prints where it was made; to the standard error, as loggers may be gone when a program ends. */
+    void report() {
+      StringWriter text = new StringWriter();
+      made.printStackTrace(new PrintWriter(text, true));
+      System.err.print(text.toString().replaceFirst("^java.lang.Throwable", "weft"));
+    }
+
     @Override
     public void run() {
-      Throwable forgotten = made;
-      if (forgotten != null) {
-        System.getLogger("io.weft").log(System.Logger.Level.WARNING, forgotten.getMessage(), forgotten);
-      }
+      if (REPORT && UNCLOSED.remove(this)) report();
       if (getAndUpdate(uses -> uses | CLOSED) == 0) free.accept(pointer);
     }
   }

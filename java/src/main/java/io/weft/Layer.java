@@ -8,11 +8,13 @@ import java.util.List;
 public final class Layer extends Handle {
   private final Graph graph;
   private final String type;
+  private final String name;
 
-  Layer(Graph graph, String type, long pointer) {
+  Layer(Graph graph, String type, String name, long pointer) {
     super(pointer, Native::layerFree);
     this.graph = graph;
     this.type = type;
+    this.name = name;
   }
 
   @Override
@@ -23,24 +25,34 @@ public final class Layer extends Handle {
   /**
    * Adds one use of the layer for prediction.
    *
-   * @param inputs its inputs
+   * @param input its input
    * @return its output
    */
-  public Value call(Value... inputs) {
-    return call(false, inputs);
+  public Value call(Value input) {
+    return call(input, false);
   }
 
   /**
    * Adds one use of the layer.
    *
+   * @param input its input
    * @param training whether dropout drops, and batch normalization uses the batch and moves its running averages; so give
    *     the values of a loss to train by true, those to predict by false
-   * @param inputs its inputs
    * @return its output
    */
-  public Value call(boolean training, Value... inputs) {
-    List<Value> given = Check.items(java.util.Arrays.asList(Check.notNull(inputs, "inputs")), "inputs");
-    long[] ids = graph.ids(given, "inputs", false);
+  public Value call(Value input, boolean training) {
+    return call(List.of(Check.notNull(input, "input")), training);
+  }
+
+  /**
+   * Adds one use of the layer.
+   *
+   * @param inputs its inputs
+   * @param training as for one input
+   * @return its output
+   */
+  public Value call(List<Value> inputs, boolean training) {
+    long[] ids = graph.ids(inputs, "inputs", false);
     long[] made = new long[1];
     long layer = acquire();
     try {
@@ -73,12 +85,12 @@ public final class Layer extends Handle {
   }
 
   /**
-   * The kind of the layer.
+   * Kind and name of the layer.
    *
-   * @return such as "Dense layer"
+   * @return such as "Dense layer 'hidden'"
    */
   @Override
   public String toString() {
-    return type + " layer";
+    return type + " layer '" + name + "'";
   }
 }

@@ -20,9 +20,9 @@ public final class Layers {
     private BatchNormOptions() {}
 
     /**
-     * Sets an attribute. Weight of the old running mean and variance. Default: 0.9.
+     * Weight of the old running mean and variance. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormOptions momentum(double value) {
@@ -31,9 +31,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Added to the variance. Default: 1e-05.
+     * Added to the variance. Default: 1e-05.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormOptions epsilon(double value) {
@@ -42,9 +42,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     * Dtype of the variables: f32 or f64. Default: f32.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormOptions dtype(String value) {
@@ -55,9 +55,7 @@ public final class Layers {
 
   /**
    * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
-   * the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it: the running
-   * variance divides by the number of elements and {@code momentum} weighs the old value, where PyTorch divides by one
-   * less and weighs the new one.
+   * the running ones in every run that computes the output; otherwise uses the running ones.
    *
    * <p>Input: [batch, channels, ...]. Output: The shape of the input.
    *
@@ -71,9 +69,7 @@ public final class Layers {
 
   /**
    * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
-   * the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it: the running
-   * variance divides by the number of elements and {@code momentum} weighs the old value, where PyTorch divides by one
-   * less and weighs the new one.
+   * the running ones in every run that computes the output; otherwise uses the running ones.
    *
    * <p>Input: [batch, channels, ...]. Output: The shape of the input.
    *
@@ -98,9 +94,9 @@ public final class Layers {
     private Conv2dOptions() {}
 
     /**
-     * Sets an attribute. Steps along height and width, or one number. Default: [1].
+     * Steps along height and width, or one number. Default: [1].
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions strides(long... value) {
@@ -109,10 +105,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Zeros around the image: one number, two (height, width) or four (top, left, bottom, right).
-     * Default: [0].
+     * Zeros around the image: one number, two (height, width) or four (top, left, bottom, right). Default: [0].
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions pads(long... value) {
@@ -121,9 +116,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. 1: as many zeros as keep the size at stride 1, instead of 'pads'. Default: 0.
+     * 1: as many zeros as keep the size at stride 1, instead of 'pads'. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions same(long value) {
@@ -132,9 +127,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Distances of the kernel's elements, or one number. Default: [1].
+     * Distances of the kernel's elements, or one number. Default: [1].
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions dilations(long... value) {
@@ -143,9 +138,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Number of groups that the channels are divided into. Default: 1.
+     * Number of groups that the channels are divided into. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions groups(long value) {
@@ -154,9 +149,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. 1: with a bias. Default: 1.
+     * 1: with a bias. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions bias(long value) {
@@ -165,9 +160,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
+     * "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions activation(String value) {
@@ -176,11 +171,10 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-     * truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-     * "normal(0.02)". Default: glorot_uniform.
+     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default:
+     * glorot_uniform.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions kernelInit(String value) {
@@ -189,11 +183,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-     * truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-     * "normal(0.02)". Default: zeros.
+     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default: zeros.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions biasInit(String value) {
@@ -202,9 +194,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     * Dtype of the variables: f32 or f64. Default: f32.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions dtype(String value) {
@@ -213,9 +205,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Key of the random initial values, together with the variable's name. Default: 0.
+     * Key of the random initial values, together with the variable's name. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public Conv2dOptions seed(long value) {
@@ -269,9 +261,9 @@ public final class Layers {
     private DenseOptions() {}
 
     /**
-     * Sets an attribute. 1: with a bias. Default: 1.
+     * 1: with a bias. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DenseOptions bias(long value) {
@@ -280,9 +272,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
+     * "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DenseOptions activation(String value) {
@@ -291,11 +283,10 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-     * truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-     * "normal(0.02)". Default: glorot_uniform.
+     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default:
+     * glorot_uniform.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DenseOptions kernelInit(String value) {
@@ -304,11 +295,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-     * truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-     * "normal(0.02)". Default: zeros.
+     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default: zeros.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DenseOptions biasInit(String value) {
@@ -317,9 +306,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     * Dtype of the variables: f32 or f64. Default: f32.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DenseOptions dtype(String value) {
@@ -328,9 +317,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Key of the random initial values, together with the variable's name. Default: 0.
+     * Key of the random initial values, together with the variable's name. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DenseOptions seed(long value) {
@@ -381,9 +370,9 @@ public final class Layers {
     private DropoutOptions() {}
 
     /**
-     * Sets an attribute. Probability of being dropped. Default: 0.5.
+     * Probability of being dropped. Default: 0.5.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DropoutOptions rate(double value) {
@@ -392,9 +381,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Key of the random choice, together with the layer's name. Default: 0.
+     * Key of the random choice, together with the layer's name. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DropoutOptions seed(long value) {
@@ -405,8 +394,7 @@ public final class Layers {
 
   /**
    * In training, sets elements to 0 with the probability {@code rate} and scales the others by 1 / (1 - rate); the input
-   * itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a layer
-   * for each use.
+   * itself otherwise.
    *
    * <p>Input: Any shape. Output: The shape of the input.
    *
@@ -419,8 +407,7 @@ public final class Layers {
 
   /**
    * In training, sets elements to 0 with the probability {@code rate} and scales the others by 1 / (1 - rate); the input
-   * itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a layer
-   * for each use.
+   * itself otherwise.
    *
    * <p>Input: Any shape. Output: The shape of the input.
    *
@@ -443,11 +430,10 @@ public final class Layers {
     private EmbeddingOptions() {}
 
     /**
-     * Sets an attribute. Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-     * truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-     * "normal(0.02)". Default: glorot_uniform.
+     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default:
+     * glorot_uniform.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public EmbeddingOptions tableInit(String value) {
@@ -456,9 +442,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     * Dtype of the variables: f32 or f64. Default: f32.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public EmbeddingOptions dtype(String value) {
@@ -467,9 +453,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Key of the random initial values, together with the variable's name. Default: 0.
+     * Key of the random initial values, together with the variable's name. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public EmbeddingOptions seed(long value) {
@@ -533,9 +519,9 @@ public final class Layers {
     private LayerNormOptions() {}
 
     /**
-     * Sets an attribute. Added to the variance. Default: 1e-05.
+     * Added to the variance. Default: 1e-05.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormOptions epsilon(double value) {
@@ -544,9 +530,9 @@ public final class Layers {
     }
 
     /**
-     * Sets an attribute. Dtype of the variables: f32 or f64. Default: f32.
+     * Dtype of the variables: f32 or f64. Default: f32.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormOptions dtype(String value) {

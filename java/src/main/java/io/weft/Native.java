@@ -265,7 +265,7 @@ final class Native {
 
   static native long tensorNewCopy(int dtype, long[] dims, long data, long bytes);
 
-  static native long tensorNewStrings(long[] dims, String[] strings, long[] sizes);
+  static native long tensorNewStrings(long[] dims, byte[][] strings);
 
   static native long tensorNewSequence(long[] items);
 

@@ -18,4 +18,14 @@ public class NodeOptions {
     this.name = Check.notNull(name, "name");
     return this;
   }
+
+  /**
+   * The attributes that are set.
+   *
+   * @return such as "{axis=1, keepdims=0}"
+   */
+  @Override
+  public String toString() {
+    return attrs.toString();
+  }
 }

@@ -159,6 +159,16 @@ public final class Optimizer extends Settings {
   }
 
   /**
+   * Kind and settings.
+   *
+   * @return such as "Adam {learning_rate=0.1}"
+   */
+  @Override
+  public String toString() {
+    return super.toString().replaceFirst("Optimizer", kind);
+  }
+
+  /**
    * Adds one training step that makes a loss smaller: gradients, clipping, updates.
    *
    * @param loss a scalar

@@ -13,11 +13,11 @@ public final class RunOptions extends Settings {
   /**
    * Ends what lasts longer, with {@link WeftException.DeadlineExceeded}.
    *
-   * @param timeout how long it may last
+   * @param timeout how long it may last; zero or less has passed at once, without this there is no limit
    * @return this
    */
   public RunOptions timeout(Duration timeout) {
-    put("timeout_ms", Check.notNull(timeout, "timeout").toMillis());
+    putTimeout(timeout);
     this.timeout = timeout;
     return this;
   }
@@ -42,7 +42,7 @@ public final class RunOptions extends Settings {
    */
   public RunOptions poll(Runnable poll) {
     Check.notNull(poll, "poll");
-    putSetter("poll", options -> Native.optionsSetPoll(options, poll));
+    putSetter("poll", poll == INTERRUPTS ? "interrupts" : poll, options -> Native.optionsSetPoll(options, poll));
     this.poll = poll;
     return this;
   }

@@ -102,8 +102,9 @@ public final class Session extends Handle {
     private final long[] targetIds;
     private final long[] pointers;
     private final long session;
+    private final long settings;
 
-    Call(Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets) {
+    Call(Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets, RunOptions options) {
       feedIds = new long[Check.notNull(feeds, "feeds").size()];
       tensors = new ArrayList<>(feedIds.length);
       for (Map.Entry<Value, Tensor> feed : feeds.entrySet()) {
@@ -117,6 +118,12 @@ public final class Session extends Handle {
       session = acquire();
       try {
         pointers = acquireAll(tensors);
+        try {
+          settings = Settings.open(options);
+        } catch (RuntimeException | Error e) {
+          releaseAll(tensors);
+          throw e;
+        }
       } catch (RuntimeException | Error e) {
         release();
         throw e;
@@ -124,15 +131,10 @@ public final class Session extends Handle {
     }
 
     /** Runs, once, and lets go of the arguments. */
-    Results run(RunOptions options) {
+    Results run() {
       try {
         long[] made = new long[fetchIds.length];
-        long settings = Settings.open(options);
-        try {
-          Native.sessionRun(session, feedIds, pointers, fetchIds, targetIds, settings, made);
-        } finally {
-          Settings.free(settings);
-        }
+        Native.sessionRun(session, feedIds, pointers, fetchIds, targetIds, settings, made);
         return new Results(fetches, made);
       } finally {
         drop();
@@ -141,6 +143,7 @@ public final class Session extends Handle {
 
     /** Lets go of the arguments of a run that does not come. */
     void drop() {
+      Settings.free(settings);
       releaseAll(tensors);
       release();
     }
@@ -180,7 +183,7 @@ public final class Session extends Handle {
    */
   public Results run(
       Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets, RunOptions options) {
-    return new Call(feeds, fetches, targets).run(options);
+    return new Call(feeds, fetches, targets, options).run();
   }
 
   /**
@@ -212,7 +215,7 @@ public final class Session extends Handle {
     Cancel cancel = chosen.cancelFlag();
     Call call;
     try {
-      call = new Call(feeds, fetches, targets);
+      call = new Call(feeds, fetches, targets, chosen);
     } catch (RuntimeException | Error e) {
       if (own) cancel.close();
       throw e;
@@ -221,14 +224,14 @@ public final class Session extends Handle {
         new CompletableFuture<>() {
           @Override
           public boolean cancel(boolean mayInterrupt) {
-            if (!isDone()) cancel.tryCancel();
+            if (!isDone()) cancel.trySet();
             return super.cancel(mayInterrupt);
           }
         };
     Runnable task =
         () -> {
           try {
-            Results results = call.run(chosen);
+            Results results = call.run();
             if (own) cancel.close();
             if (!future.complete(results)) results.close();
           } catch (Throwable e) {
@@ -367,25 +370,25 @@ public final class Session extends Handle {
   /**
    * Trains: every batch is one run of the target and the metrics.
    *
-   * @param dataset what to train on
+   * @param data what to train on
    * @param feeds for each tensor of the dataset the value that it is fed to; null for none
-   * @param target the training step, of {@link Optimizer#minimize}
+   * @param step the training step, of {@link Optimizer#minimize}
    * @param metrics scalars, whose averages are in the history
    * @param options how to train; null for one epoch of batches of 32
    * @return the metrics of each epoch
    */
-  public History fit(Dataset dataset, List<Value> feeds, Value target, List<Value> metrics, FitOptions options) {
+  public History fit(Dataset data, List<Value> feeds, Value step, List<Value> metrics, FitOptions options) {
     long[] in = graph.ids(feeds, "feeds", true);
-    long step = graph.id(target, "target");
+    long target = graph.id(step, "step");
     long[] measured = graph.ids(metrics, "metrics", false);
     FitOptions chosen = options == null ? new FitOptions() : options;
-    long data = acquire(dataset, "dataset");
+    long rows = acquire(data, "data");
     try {
       long session = acquire();
       try {
         long settings = chosen.open(graph, metrics);
         try {
-          return new History(Native.sessionFit(session, data, in, step, measured, settings), chosen.firstEpoch());
+          return new History(Native.sessionFit(session, rows, in, target, measured, settings), chosen.firstEpoch());
         } finally {
           Settings.free(settings);
         }
@@ -393,40 +396,40 @@ public final class Session extends Handle {
         release();
       }
     } finally {
-      dataset.release();
+      data.release();
     }
   }
 
   /**
    * Computes the average of metrics over a dataset.
    *
-   * @param dataset the rows
+   * @param data the rows
    * @param feeds for each tensor of the dataset the value that it is fed to; null for none
    * @param metrics scalars
    * @return the average of each, by its name
    */
-  public Map<String, Double> evaluate(Dataset dataset, List<Value> feeds, List<Value> metrics) {
-    return evaluate(dataset, feeds, metrics, null);
+  public Map<String, Double> evaluate(Dataset data, List<Value> feeds, List<Value> metrics) {
+    return evaluate(data, feeds, metrics, null);
   }
 
   /**
    * Computes the average of metrics over a dataset.
    *
-   * @param dataset the rows
+   * @param data the rows
    * @param feeds for each tensor of the dataset the value that it is fed to; null for none
    * @param metrics scalars
    * @param options batch size, timeout and cancellation; null for the defaults
    * @return the average of each, by its name
    */
   public Map<String, Double> evaluate(
-      Dataset dataset, List<Value> feeds, List<Value> metrics, FitOptions options) {
+      Dataset data, List<Value> feeds, List<Value> metrics, FitOptions options) {
     long[] in = graph.ids(feeds, "feeds", true);
     long[] measured = graph.ids(metrics, "metrics", false);
     double[] averages = new double[measured.length];
     onDataset(
-        dataset,
+        data,
         options,
-        (session, data, settings) -> Native.sessionEvaluate(session, data, in, measured, settings, averages));
+        (session, rows, settings) -> Native.sessionEvaluate(session, rows, in, measured, settings, averages));
     Map<String, Double> named = new LinkedHashMap<>();
     for (int i = 0; i < averages.length; ++i) named.put(metrics.get(i).name(), averages[i]);
     return named;
@@ -435,33 +438,33 @@ public final class Session extends Handle {
   /**
    * Computes values for every row of a dataset.
    *
-   * @param dataset the rows
+   * @param data the rows
    * @param feeds for each tensor of the dataset the value that it is fed to; null for none
    * @param fetches what to compute
    * @return a tensor of all rows for each fetch
    */
-  public Results predict(Dataset dataset, List<Value> feeds, Value... fetches) {
-    return predict(dataset, feeds, Arrays.asList(Check.notNull(fetches, "fetches")), null);
+  public Results predict(Dataset data, List<Value> feeds, Value... fetches) {
+    return predict(data, feeds, Arrays.asList(Check.notNull(fetches, "fetches")), null);
   }
 
   /**
    * Computes values for every row of a dataset.
    *
-   * @param dataset the rows
+   * @param data the rows
    * @param feeds for each tensor of the dataset the value that it is fed to; null for none
    * @param fetches what to compute
    * @param options batch size, timeout and cancellation; null for the defaults
    * @return a tensor of all rows for each fetch
    */
-  public Results predict(Dataset dataset, List<Value> feeds, List<Value> fetches, FitOptions options) {
+  public Results predict(Dataset data, List<Value> feeds, List<Value> fetches, FitOptions options) {
     long[] in = graph.ids(feeds, "feeds", true);
     List<Value> wanted = Check.items(fetches, "fetches");
     long[] out = graph.ids(wanted, "fetches", false);
     long[] made = new long[out.length];
     onDataset(
-        dataset,
+        data,
         options,
-        (session, data, settings) -> Native.sessionPredict(session, data, in, out, settings, made));
+        (session, rows, settings) -> Native.sessionPredict(session, rows, in, out, settings, made));
     return new Results(wanted, made);
   }
 
@@ -469,27 +472,17 @@ public final class Session extends Handle {
     void call(long session, long dataset, long settings);
   }
 
-  private void onDataset(Dataset dataset, FitOptions options, OnDataset call) {
-    long data = acquire(dataset, "dataset");
+  private void onDataset(Dataset data, FitOptions options, OnDataset call) {
+    long rows = acquire(data, "data");
     try {
       long settings = (options == null ? new FitOptions() : options).open(graph, null);
       try {
-        with(session -> call.call(session, data, settings));
+        with(session -> call.call(session, rows, settings));
       } finally {
         Settings.free(settings);
       }
     } finally {
-      dataset.release();
+      data.release();
     }
-  }
-
-  /**
-   * What this is.
-   *
-   * @return "session" or "closed session"
-   */
-  @Override
-  public String toString() {
-    return isOpen() ? "session" : "closed session";
   }
 }

@@ -1,51 +1,68 @@
 // Options of the C ABI, gathered in Java and made native for one call.
 package io.weft;
 
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.LongConsumer;
 
 abstract class Settings {
   private final String kind;
-  private final Map<String, LongConsumer> setters = new LinkedHashMap<>();
+  private final Map<String, Setting> settings = new LinkedHashMap<>();
+
+  /** What is set, for people, and how it is set. */
+  private record Setting(Object shown, LongConsumer setter) {
+    @Override
+    public String toString() {
+      return shown.toString();
+    }
+  }
 
   Settings(String kind) {
     this.kind = kind;
   }
 
   final void put(String key, long value) {
-    setters.put(key, options -> Native.optionsSetInt(options, key, value));
+    settings.put(key, new Setting(value, options -> Native.optionsSetInt(options, key, value)));
   }
 
   final void put(String key, boolean value) {
-    put(key, value ? 1 : 0);
+    settings.put(key, new Setting(value, options -> Native.optionsSetInt(options, key, value ? 1 : 0)));
   }
 
   final void put(String key, double value) {
-    setters.put(key, options -> Native.optionsSetFloat(options, key, value));
+    settings.put(key, new Setting(value, options -> Native.optionsSetFloat(options, key, value)));
   }
 
   final void put(String key, String value) {
     Check.notNull(value, key);
-    setters.put(key, options -> Native.optionsSetString(options, key, value));
+    settings.put(key, new Setting(value, options -> Native.optionsSetString(options, key, value)));
+  }
+
+  /** Sets the timeout. What is zero or negative has passed already, which is how the library takes the least number. */
+  final void putTimeout(Duration timeout) {
+    double seconds = Check.notNull(timeout, "timeout").getSeconds() + timeout.getNano() / 1e9;
+    put("timeout_s", Math.max(Double.MIN_VALUE, seconds));
   }
 
   /** Adds a string to the list of a key. */
   final void add(String key, String value) {
     Check.notNull(value, key);
-    setters.put(key + "/" + value, options -> Native.optionsAddString(options, key, value));
+    Setting setting = new Setting(value, options -> Native.optionsAddString(options, key, value));
+    settings.put(key + "/" + value, setting);
   }
 
   /** Another way to set: `setter` gets the native options. */
-  final void putSetter(String key, LongConsumer setter) {
-    setters.put(key, setter);
+  final void putSetter(String key, Object shown, LongConsumer setter) {
+    settings.put(key, new Setting(shown, setter));
   }
 
   /** Sets something that takes a handle. */
   final void putHandle(String key, Handle handle, HandleSetter setter) {
     Check.notNull(handle, key);
-    setters.put(
+    putSetter(
         key,
+        handle,
         options -> {
           long pointer = handle.acquire();
           try {
@@ -64,7 +81,7 @@ abstract class Settings {
   final long open() {
     long options = Native.optionsNew(kind);
     try {
-      for (LongConsumer setter : setters.values()) setter.accept(options);
+      for (Setting setting : settings.values()) setting.setter().accept(options);
       return options;
     } catch (RuntimeException | Error e) {
       Native.optionsFree(options);
@@ -75,6 +92,16 @@ abstract class Settings {
   /** The native options, or 0 for null. */
   static long open(Settings settings) {
     return settings == null ? 0 : settings.open();
+  }
+
+  /**
+   * What is set.
+   *
+   * @return such as "RunOptions {timeout_s=0.5}"
+   */
+  @Override
+  public String toString() {
+    return getClass().getSimpleName() + " " + settings;
   }
 
   static void free(long options) {

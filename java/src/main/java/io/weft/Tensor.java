@@ -27,8 +27,23 @@ public final class Tensor extends Handle {
     MAP
   }
 
+  private volatile TensorScope scope = TensorScope.enter(this);
+
   Tensor(long pointer) {
     super(pointer, Native::tensorFree);
+  }
+
+  /** Makes it belong to another scope; null for none. */
+  void moveTo(TensorScope other) {
+    scope = other;
+    if (other != null) other.take(this);
+  }
+
+  /** Closes this tensor; a call that uses it at this moment still ends well. Closing again does nothing. */
+  @Override
+  public void close() {
+    super.close();
+    if (scope != null) scope.forget(this);
   }
 
   @Override
@@ -175,9 +190,21 @@ public final class Tensor extends Handle {
    */
   public static Tensor of(String[] values, long... shape) {
     List<String> items = Check.items(Arrays.asList(Check.notNull(values, "values")), "values");
+    return of(items.stream().map(item -> item.getBytes(StandardCharsets.UTF_8)).toArray(byte[][]::new), shape);
+  }
+
+  /**
+   * Makes a tensor of strings from their bytes, which may be any.
+   *
+   * @param values the elements
+   * @param shape the dimensions; without them the tensor has one, the length
+   * @return the tensor
+   */
+  public static Tensor of(byte[][] values, long... shape) {
+    List<byte[]> items = Check.items(Arrays.asList(Check.notNull(values, "values")), "values");
     long[] dims = Check.notNull(shape, "shape").length == 0 ? new long[] {values.length} : shape;
     checkCount(values.length, dims);
-    return new Tensor(Native.tensorNewStrings(dims, items.toArray(String[]::new), null));
+    return new Tensor(Native.tensorNewStrings(dims, items.toArray(byte[][]::new)));
   }
 
   /**
@@ -577,16 +604,25 @@ public final class Tensor extends Handle {
    * @return the elements, row by row
    */
   public String[] toStringArray() {
+    return Arrays.stream(toBytesArray())
+        .map(bytes -> new String(bytes, StandardCharsets.UTF_8))
+        .toArray(String[]::new);
+  }
+
+  /**
+   * A copy of the bytes of each element of a string tensor.
+   *
+   * @return the elements, row by row
+   */
+  public byte[][] toBytesArray() {
     long pointer = acquire();
     try {
-      if (Native.tensorDtype(pointer) != DataType.STRING.number()) {
+      if (Native.tensorKind(pointer) != 0 || Native.tensorDtype(pointer) != DataType.STRING.number()) {
         throw new IllegalArgumentException(
             "the tensor is " + Memory.text(Native.tensorText(pointer)) + ", and this reads strings");
       }
-      String[] values = new String[Math.toIntExact(Native.tensorCount(pointer))];
-      for (int i = 0; i < values.length; ++i) {
-        values[i] = new String(Native.tensorString(pointer, i), StandardCharsets.UTF_8);
-      }
+      byte[][] values = new byte[Math.toIntExact(Native.tensorCount(pointer))][];
+      for (int i = 0; i < values.length; ++i) values[i] = Native.tensorString(pointer, i);
       return values;
     } finally {
       release();
@@ -697,8 +733,8 @@ public final class Tensor extends Handle {
    */
   @Override
   public String toString() {
-    if (!isOpen()) return "closed tensor";
-    long pointer = acquire();
+    long pointer = tryAcquire();
+    if (pointer == 0) return "closed tensor";
     try {
       return Memory.text(Native.tensorText(pointer));
     } finally {

@@ -188,12 +188,234 @@ public final class Value {
   }
 
   /**
+   * Divides element by element and keeps what is left, with the sign of this value as {@code %} has it.
+   *
+   * @param other the divisor
+   * @return the remainder
+   */
+  public Value rem(Value other) {
+    return graph.ops().mod(this, other, o -> o.fmod(1));
+  }
+
+  /**
+   * Divides by a number and keeps what is left, with the sign of this value as {@code %} has it.
+   *
+   * @param number the divisor
+   * @return the remainder
+   */
+  public Value rem(double number) {
+    return rem(like(number));
+  }
+
+  /**
+   * Raises to a power, element by element.
+   *
+   * @param other the exponent
+   * @return the power
+   */
+  public Value pow(Value other) {
+    return graph.ops().pow(this, other);
+  }
+
+  /**
+   * Raises to a power.
+   *
+   * @param number the exponent
+   * @return the power
+   */
+  public Value pow(double number) {
+    return pow(like(number));
+  }
+
+  /**
    * Changes the sign.
    *
    * @return the negative
    */
   public Value unaryMinus() {
     return graph.ops().neg(this);
+  }
+
+  /**
+   * Takes the sign away.
+   *
+   * @return the absolute value
+   */
+  public Value abs() {
+    return graph.ops().abs(this);
+  }
+
+  /**
+   * Takes an element of the first dimension, such as a row of a matrix; of the second dimension for the second index, and
+   * so on.
+   *
+   * @param indices from 0; negative ones count from the end
+   * @return what is there, with as many dimensions less
+   */
+  public Value get(long... indices) {
+    Check.argument(Check.notNull(indices, "indices").length > 0, "there is no index");
+    Value found = this;
+    for (long i : indices) found = found.get(graph.constant(i));
+    return found;
+  }
+
+  /**
+   * Takes elements of the first dimension.
+   *
+   * @param indices integers from 0; negative ones count from the end
+   * @return what is there: the dimensions of the indices, then those of this value without the first
+   */
+  public Value get(Value indices) {
+    return graph.ops().gather(this, indices);
+  }
+
+  /**
+   * Whether each element is less than that of another value.
+   *
+   * @param other what to compare with
+   * @return a bool value
+   */
+  public Value less(Value other) {
+    return graph.ops().less(this, other);
+  }
+
+  /**
+   * Whether each element is less than a number.
+   *
+   * @param number what to compare with
+   * @return a bool value
+   */
+  public Value less(double number) {
+    return less(like(number));
+  }
+
+  /**
+   * Whether each element is less than or equal to that of another value.
+   *
+   * @param other what to compare with
+   * @return a bool value
+   */
+  public Value lessOrEqual(Value other) {
+    return graph.ops().lessOrEqual(this, other);
+  }
+
+  /**
+   * Whether each element is less than or equal to a number.
+   *
+   * @param number what to compare with
+   * @return a bool value
+   */
+  public Value lessOrEqual(double number) {
+    return lessOrEqual(like(number));
+  }
+
+  /**
+   * Whether each element is greater than that of another value.
+   *
+   * @param other what to compare with
+   * @return a bool value
+   */
+  public Value greater(Value other) {
+    return graph.ops().greater(this, other);
+  }
+
+  /**
+   * Whether each element is greater than a number.
+   *
+   * @param number what to compare with
+   * @return a bool value
+   */
+  public Value greater(double number) {
+    return greater(like(number));
+  }
+
+  /**
+   * Whether each element is greater than or equal to that of another value.
+   *
+   * @param other what to compare with
+   * @return a bool value
+   */
+  public Value greaterOrEqual(Value other) {
+    return graph.ops().greaterOrEqual(this, other);
+  }
+
+  /**
+   * Whether each element is greater than or equal to a number.
+   *
+   * @param number what to compare with
+   * @return a bool value
+   */
+  public Value greaterOrEqual(double number) {
+    return greaterOrEqual(like(number));
+  }
+
+  /**
+   * Whether each element is equal to that of another value.
+   *
+   * @param other what to compare with
+   * @return a bool value
+   */
+  public Value equal(Value other) {
+    return graph.ops().equal(this, other);
+  }
+
+  /**
+   * Whether each element is equal to a number.
+   *
+   * @param number what to compare with
+   * @return a bool value
+   */
+  public Value equal(double number) {
+    return equal(like(number));
+  }
+
+  /**
+   * Whether each element is other than that of another value.
+   *
+   * @param other what to compare with
+   * @return a bool value
+   */
+  public Value notEqual(Value other) {
+    return graph.ops().not(equal(other));
+  }
+
+  /**
+   * Whether each element is other than a number.
+   *
+   * @param number what to compare with
+   * @return a bool value
+   */
+  public Value notEqual(double number) {
+    return notEqual(like(number));
+  }
+
+  /**
+   * Whether both are true, element by element.
+   *
+   * @param other a bool value, as this is
+   * @return a bool value
+   */
+  public Value and(Value other) {
+    return graph.ops().and(this, other);
+  }
+
+  /**
+   * Whether at least one is true, element by element.
+   *
+   * @param other a bool value, as this is
+   * @return a bool value
+   */
+  public Value or(Value other) {
+    return graph.ops().or(this, other);
+  }
+
+  /**
+   * Whether each element is false.
+   *
+   * @return a bool value
+   */
+  public Value not() {
+    return graph.ops().not(this);
   }
 
   /**
@@ -217,12 +439,17 @@ public final class Value {
   }
 
   /**
-   * Name, type and shape.
+   * Type, shape and name.
    *
-   * @return such as "x f32[batch, 3]"
+   * @return such as "f32[batch, 3] x"
    */
   @Override
   public String toString() {
-    return graph.isOpen() ? name() + " " + dtype() + shape() : "value of a closed graph";
+    try {
+      DataType dtype = dtype();
+      return (dtype == null ? "?" : dtype) + shape() + " " + name();
+    } catch (IllegalStateException closed) {
+      return "value of a closed graph";
+    }
   }
 }

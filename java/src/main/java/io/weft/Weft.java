@@ -27,6 +27,16 @@ public final class Weft {
   }
 
   /**
+   * Opens a scope: {@code try (var scope = Weft.scope())} closes the tensors that this thread makes inside, but those that
+   * {@link TensorScope#keep} lifts out.
+   *
+   * @return the scope
+   */
+  public static TensorScope scope() {
+    return new TensorScope();
+  }
+
+  /**
    * How many native objects are alive in this process, of all languages in it.
    *
    * @return 0 when everything is closed

@@ -71,12 +71,15 @@ public class WeftException extends RuntimeException {
     return origin;
   }
 
+  // As the library writes it: what was wrong [MatMul 'scores'] (built at Train.java:41).
   private static String text(String message, String node, String op, String origin) {
-    StringBuilder text = new StringBuilder(message);
-    if (!node.isEmpty() || !op.isEmpty()) {
-      text.append(" [").append(node).append(node.isEmpty() || op.isEmpty() ? "" : ": ").append(op).append(']');
+    StringBuilder text = new StringBuilder(String.valueOf(message));
+    if (node.isEmpty() ? !op.isEmpty() : node.equals(op)) {
+      text.append(" [").append(op).append(']');
+    } else if (!node.isEmpty()) {
+      text.append(" [").append(op).append(op.isEmpty() ? "'" : " '").append(node).append("']");
     }
-    if (!origin.isEmpty()) text.append(" at ").append(origin);
+    if (!origin.isEmpty()) text.append(" (built at ").append(origin).append(')');
     return text.toString();
   }
 

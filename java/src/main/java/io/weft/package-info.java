@@ -6,9 +6,10 @@
  * {@link io.weft.Tensor tensors}.
  *
  * <p>Everything that holds native memory is {@link java.lang.AutoCloseable}: close it, best with try-with-resources.
- * What is forgotten is freed when the garbage collector finds it; with the
- * system property {@code weft.leaks} set to {@code full}, the logger "io.weft" then tells where it was made. Objects may be closed in any order and from any
- * thread. A closed object, used as a receiver or as an argument, gives an {@link java.lang.IllegalStateException}; null
+ * {@link io.weft.Weft#scope} closes many
+ * tensors at once. What is forgotten is freed when the garbage collector finds it; with the system property
+ * {@code weft.leaks} set to {@code full}, the standard error then says where it was made, at the program's end also of
+ * what is open. Objects may be closed in any order and from any thread. A closed object, used as a receiver or as an argument, gives an {@link java.lang.IllegalStateException}; null
  * gives a {@link java.lang.NullPointerException} that names the argument; a value of another graph gives an
  * {@link java.lang.IllegalArgumentException}; every other error is a {@link io.weft.WeftException}.
  *

@@ -12,10 +12,15 @@ import io.weft.DataType;
 import io.weft.ErrorCode;
 import io.weft.Graph;
 import io.weft.Layer;
+import io.weft.Optimizer;
+import io.weft.Results;
+import io.weft.RunOptions;
 import io.weft.Session;
 import io.weft.Tensor;
+import io.weft.Trace;
 import io.weft.Value;
 import io.weft.WeftException;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -57,7 +62,7 @@ class GraphTest {
     assertEquals("MatMul", e.op());
     assertEquals("GraphTest.java:" + line, e.origin());
     assertTrue(e.getMessage().contains("63") && e.getMessage().contains("64"), e.getMessage());
-    assertTrue(e.getMessage().contains("GraphTest.java:" + line), e.getMessage());
+    assertTrue(e.getMessage().endsWith(" [MatMul] (built at GraphTest.java:" + line + ")"), e.getMessage());
   }
 
   @Test
@@ -66,12 +71,17 @@ class GraphTest {
     Value y = graph.input("y", DataType.F32, "m");
     int line = StackWalker.getInstance().walk(f -> f.findFirst().orElseThrow().getLineNumber()) + 1;
     Value sum = graph.ops().add(x, y, o -> o.name("total"));
+    Value product = graph.ops().mul(x, y); // a node that has the name of its operator
     try (Session session = new Session(graph);
         Tensor two = Tensor.of(new float[2]);
         Tensor three = Tensor.of(new float[3])) {
       WeftException e = assertThrows(WeftException.class, () -> session.run(Map.of(x, two, y, three), sum));
       assertEquals("total", e.node());
       assertEquals("GraphTest.java:" + line, e.origin());
+      assertTrue(e.getMessage().endsWith(" [Add 'total'] (built at GraphTest.java:" + line + ")"), e.getMessage());
+      e = assertThrows(WeftException.class, () -> session.run(Map.of(x, two, y, three), product));
+      assertEquals("Mul", e.node());
+      assertTrue(e.getMessage().endsWith(" [Mul] (built at GraphTest.java:" + (line + 1) + ")"), e.getMessage());
     }
   }
 
@@ -122,6 +132,86 @@ class GraphTest {
   }
 
   @Test
+  void moreOperatorsOnValues() {
+    Value x = graph.input("x", DataType.F32, "2,2");
+    Value i = graph.input("i", DataType.I64, "2");
+    Value row = x.get(0);
+    List<Value> floats = List.of(x.rem(3), x.rem(row), x.pow(2), x.abs(), x.get(-1, 0), x.get(i));
+    float[][] numbers = {
+      {2.5f, -1.25f, 2, 0}, {0, -0f, 2, 0}, {30.25f, 52.5625f, 4, 0}, {5.5f, 7.25f, 2, 0}, {2}, {2, 0, 5.5f, -7.25f}
+    };
+    List<Value> bools =
+        List.of(
+            x.less(2), x.lessOrEqual(2), x.greater(2), x.greaterOrEqual(2), x.equal(2), x.notEqual(2), x.less(x.abs()),
+            x.less(1).or(x.equal(2)), x.greater(1).and(x.less(3)), x.less(1).not());
+    boolean[][] truths = {
+      {false, true, false, true}, {false, true, true, true}, {true, false, false, false}, {true, false, true, false},
+      {false, false, true, false}, {true, true, false, true}, {false, true, false, false},
+      {false, true, true, true}, {false, false, true, false}, {true, false, true, false}
+    };
+    try (Session session = new Session(graph);
+        Tensor xs = Tensor.of(new float[] {5.5f, -7.25f, 2, 0}, 2, 2);
+        Tensor is = Tensor.of(new long[] {1, -2});
+        var fs = session.run(Map.of(x, xs, i, is), floats, List.of());
+        var bs = session.run(Map.of(x, xs), bools, List.of());
+        var ls = session.run(Map.of(i, is), i.times(7).rem(3), i.pow(3))) {
+      for (int k = 0; k < numbers.length; ++k) assertArrayEquals(numbers[k], fs.get(k).toFloatArray(), "float " + k);
+      for (int k = 0; k < truths.length; ++k) assertArrayEquals(truths[k], bs.get(k).toBooleanArray(), "bool " + k);
+      assertArrayEquals(new long[] {1, -2}, ls.get(0).toLongArray());
+      assertArrayEquals(new long[] {1, -8}, ls.get(1).toLongArray());
+      assertArrayEquals(new long[] {2, 2}, fs.get(5).shape());
+      assertEquals(0, fs.get(4).rank());
+    }
+    assertThrows(IllegalArgumentException.class, () -> i.less(0.5));
+    assertEquals("there is no index", assertThrows(IllegalArgumentException.class, x::get).getMessage());
+  }
+
+  @Test
+  void olderOpsetsTakeTheirOperators() {
+    Attrs axes = new Attrs().set("axes", new long[] {1});
+    try (Graph old = new Graph(11);
+        Graph newest = new Graph(0);
+        Session session = new Session(old);
+        Tensor xs = Tensor.of(new float[] {1, 2, 3, 4}, 2, 2)) {
+      Value x = old.input("x", DataType.F32, "2,2");
+      Value y = old.add("ReduceSum", List.of(x), axes, null, 1).get(0); // the axes are an input from 13 on
+      try (var results = session.run(Map.of(x, xs), y)) {
+        assertArrayEquals(new float[] {3, 7}, results.get(0).toFloatArray());
+      }
+      Value z = newest.input("x", DataType.F32, "2,2");
+      assertThrows(WeftException.InvalidArgument.class, () -> newest.add("ReduceSum", List.of(z), axes, null, 1));
+    }
+    assertThrows(WeftException.InvalidArgument.class, () -> new Graph(-1));
+    assertThrows(WeftException.InvalidArgument.class, () -> new Graph(1000));
+  }
+
+  @Test
+  void everythingHasWords() {
+    Value x = graph.input("x", DataType.F32, "batch,2");
+    assertEquals("f32[batch, 2] x", x.toString());
+    assertEquals("f32[...] any", graph.input("any", DataType.F32, null).toString());
+    Layer layer = graph.layers().dense("d", 2, 2);
+    assertEquals("Dense layer 'd'", layer.toString());
+    assertEquals("Adam {learning_rate=0.5, nesterov=true}", Optimizer.adam().learningRate(0.5).nesterov(true).toString());
+    RunOptions options = new RunOptions().timeout(Duration.ofMillis(1500)).interruptible();
+    assertEquals("RunOptions {timeout_s=1.5, poll=interrupts}", options.toString());
+    assertEquals(
+        "{axes=[1], keepdims=0, mode=a, s=[b, c]}",
+        new Attrs().set("axes", new long[] {1}).set("keepdims", 0).set("mode", "a").set("s", List.of("b", "c")).toString());
+    graph.ops().softmax(x, o -> assertEquals("{axis=1}", o.axis(1).toString()));
+    Session session = new Session(graph);
+    try (session;
+        Trace trace = new Trace();
+        Tensor xs = Tensor.of(new float[2], 1, 2);
+        Results results = session.run(Map.of(x, xs), x)) {
+      assertEquals("trace", trace.toString());
+      assertEquals("[f32[1, 2]]", results.toString());
+      assertEquals("session", session.toString());
+    }
+    assertEquals("closed session", session.toString());
+  }
+
+  @Test
   void gradients() {
     Value x = graph.input("x", DataType.F32, "3");
     Value other = graph.input("other", DataType.F32, "3");
@@ -135,10 +225,10 @@ class GraphTest {
   }
 
   @Test
-  void ifElseTakesOneBranch() {
+  void ifTakesOneBranch() {
     Value x = graph.input("x", DataType.F32, "batch");
     Value yes = graph.input("yes", DataType.BOOL, "");
-    Value y = graph.ifElse(yes, g -> List.of(g.ops().mul(x, x)), g -> List.of(g.ops().neg(x))).get(0);
+    Value y = graph.if_(yes, g -> List.of(g.ops().mul(x, x)), g -> List.of(g.ops().neg(x))).get(0);
     assertEquals("[batch]", y.shape());
     Value gradient = graph.gradients(y, List.of(x)).get(0);
     try (Session session = new Session(graph);
@@ -151,12 +241,12 @@ class GraphTest {
         }
       }
     }
-    assertEquals("[batch]", graph.ifElse(yes, g -> List.of(x), g -> List.of(y)).get(0).shape());
+    assertEquals("[batch]", graph.if_(yes, g -> List.of(x), g -> List.of(y)).get(0).shape());
     assertThrows(
         WeftException.InvalidArgument.class,
-        () -> graph.ifElse(yes, g -> List.of(x), g -> List.of(g.ops().cast(x, DataType.F64))));
+        () -> graph.if_(yes, g -> List.of(x), g -> List.of(g.ops().cast(x, DataType.F64))));
     assertThrows(
-        WeftException.InvalidArgument.class, () -> graph.ifElse(yes, g -> List.of(x, x), g -> List.of(x)));
+        WeftException.InvalidArgument.class, () -> graph.if_(yes, g -> List.of(x, x), g -> List.of(x)));
     graph.setOutputs(List.of(y));
     Attrs itself = new Attrs().set("then_branch", graph).set("else_branch", graph);
     WeftException e =
@@ -165,11 +255,11 @@ class GraphTest {
     assertTrue(e.getMessage().contains("itself"), e.getMessage());
     assertThrows(
         WeftException.InvalidArgument.class,
-        () -> graph.ifElse(yes, g -> g.add("If", List.of(yes), itself, null, 1), g -> List.of(x)));
+        () -> graph.if_(yes, g -> g.add("If", List.of(yes), itself, null, 1), g -> List.of(x)));
     assertThrows(
         IllegalStateException.class,
         () ->
-            graph.ifElse(
+            graph.if_(
                 yes,
                 g -> {
                   throw new IllegalStateException("mine");
@@ -199,7 +289,7 @@ class GraphTest {
     assertEquals(2, graph.variables().size());
     assertArrayEquals(new long[] {-1, 4}, twice.dims());
     assertThrows(WeftException.class, () -> graph.layers().dense("bad", 4, 4, o -> o.activation("swosh")).call(x));
-    assertEquals("Dense layer", dense.toString());
+    assertEquals("Dense layer 'd'", dense.toString());
   }
 
   @Test

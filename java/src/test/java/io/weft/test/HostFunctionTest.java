@@ -96,7 +96,7 @@ class HostFunctionTest {
     Value x = graph.input("x", DataType.F32, "n");
     Value y =
         graph
-            .hostCall("test.square", "test.square_gradient", List.of(x), List.of(DataType.F32), List.of("n"))
+            .hostCall("test.square", List.of(x), List.of(DataType.F32), List.of("n"), "test.square_gradient")
             .get(0);
     Value gradient = graph.gradients(y, List.of(x)).get(0);
     Weft.setHostFunction("test.square", in -> List.of(map(in.get(0), null)));

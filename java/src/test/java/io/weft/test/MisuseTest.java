@@ -6,27 +6,39 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import io.weft.Attrs;
+import io.weft.BatchOptions;
+import io.weft.Batches;
 import io.weft.Cancel;
 import io.weft.DataType;
 import io.weft.Dataset;
 import io.weft.FitOptions;
 import io.weft.Graph;
+import io.weft.History;
 import io.weft.LoadOptions;
+import io.weft.NodeOptions;
 import io.weft.Ops;
+import io.weft.Optimizer;
 import io.weft.Prepared;
+import io.weft.Results;
 import io.weft.RunOptions;
 import io.weft.SaveOptions;
 import io.weft.Session;
+import io.weft.SessionOptions;
 import io.weft.Tensor;
 import io.weft.Trace;
 import io.weft.Value;
+import io.weft.Weft;
 import io.weft.WeftException;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.Executable;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -54,6 +66,20 @@ class MisuseTest {
   private final Tensor tensor = Tensor.of(new float[2]);
   private final Dataset dataset = Dataset.of(tensor);
 
+  /** All tests of this class, in a process without JUnit. */
+  static void all(Path folder) throws Exception {
+    MisuseTest test = new MisuseTest();
+    test.folder = folder;
+    try {
+      test.closedReceivers();
+      test.closedArguments();
+      test.wrongArgumentsOfEverything();
+      test.everyOperatorRefusesNullAndForeignValues();
+    } finally {
+      test.close();
+    }
+  }
+
   @AfterEach
   void close() {
     session.close();
@@ -62,12 +88,18 @@ class MisuseTest {
     dataset.close();
   }
 
-  private Object[] arguments(Method method) {
-    return Arrays.stream(method.getGenericParameterTypes()).map(this::argument).toArray();
+  private Object[] arguments(Executable member) {
+    return Arrays.stream(member.getGenericParameterTypes()).map(this::argument).toArray();
+  }
+
+  private static Class<?> raw(Type generic) {
+    return generic instanceof Class<?> plain ? plain : (Class<?>) ((ParameterizedType) generic).getRawType();
   }
 
   private Object argument(Type generic) {
-    Class<?> type = generic instanceof Class<?> plain ? plain : (Class<?>) ((ParameterizedType) generic).getRawType();
+    Class<?> type = raw(generic);
+    if (generic.getTypeName().endsWith("<io.weft.Tensor>")) return List.of(tensor);
+    if (generic.getTypeName().endsWith("<java.lang.String, io.weft.Tensor>")) return Map.of("x", tensor);
     if (generic.getTypeName().endsWith("<io.weft.DataType>")) return List.of(DataType.F32);
     if (generic.getTypeName().endsWith("<java.lang.String>")) return List.of("2");
     if (type == int.class) return 0;
@@ -94,12 +126,22 @@ class MisuseTest {
     if (type == FitOptions.class) return new FitOptions();
     if (type == LoadOptions.class) return new LoadOptions();
     if (type == SaveOptions.class) return new SaveOptions();
+    if (type == SessionOptions.class) return new SessionOptions();
+    if (type == BatchOptions.class) return new BatchOptions();
+    if (type == Attrs.class) return new Attrs();
+    if (type == Tensor[].class) return new Tensor[] {tensor};
+    if (type == String[].class) return new String[] {"x"};
+    if (type == byte[].class) return new byte[8];
+    if (type == Duration.class) return Duration.ofSeconds(10);
     return null;
   }
 
-  private static Throwable call(Object receiver, Method method, Object[] arguments) throws IllegalAccessException {
+  private static Throwable call(Object receiver, Executable member, Object[] arguments) throws IllegalAccessException {
     try {
-      Object result = method.invoke(receiver, arguments);
+      Object result =
+          member instanceof Method method
+              ? method.invoke(receiver, arguments)
+              : ((Constructor<?>) member).newInstance(arguments);
       if (result instanceof AutoCloseable closeable) closeable.close();
       return null;
     } catch (InvocationTargetException e) {
@@ -132,6 +174,7 @@ class MisuseTest {
     closed.put("pass over a dataset", dataset.batches(null, 0));
     closed.put("cancel flag", new Cancel());
     closed.put("trace", new Trace());
+    closed.put("scope", Weft.scope());
     for (AutoCloseable each : closed.values()) each.close();
     return closed;
   }
@@ -155,6 +198,11 @@ class MisuseTest {
     assertTrue(called > 50, "only " + called + " methods were called");
   }
 
+  /** What may throw anything. */
+  private interface ThrowingCall {
+    void execute() throws Throwable;
+  }
+
   // Iterator.remove and forEachRemaining are the interface's own.
   private static boolean unrelated(Method method, Throwable thrown) {
     return method.getDeclaringClass() == java.util.Iterator.class;
@@ -173,7 +221,7 @@ class MisuseTest {
     Graph none = new Graph();
     none.close();
     List<Value> in = List.of(x);
-    Map<String, org.junit.jupiter.api.function.Executable> calls = new LinkedHashMap<>();
+    Map<String, ThrowingCall> calls = new LinkedHashMap<>();
     calls.put("run", () -> session.run(Map.of(x, closed), y));
     calls.put("runAsync", () -> session.runAsync(Map.of(x, closed), y));
     calls.put("set", () -> session.set("v", closed));
@@ -195,7 +243,7 @@ class MisuseTest {
     try (Prepared prepared = session.prepare(in, List.of(y))) {
       calls.put("bindInput", () -> prepared.bindInput(0, closed));
       calls.put("bindOutput", () -> prepared.bindOutput(0, closed));
-      for (Map.Entry<String, org.junit.jupiter.api.function.Executable> entry : calls.entrySet()) {
+      for (Map.Entry<String, ThrowingCall> entry : calls.entrySet()) {
         try {
           entry.getValue().execute();
           fail(entry.getKey() + " takes a closed argument");
@@ -209,35 +257,193 @@ class MisuseTest {
     session.run(Map.of(x, tensor), y).close(); // nothing was left held
   }
 
-  @Test
-  void nullArguments() throws Exception {
-    List<Object> receivers = new ArrayList<>(List.of(graph, session, tensor, dataset, x, graph.layers()));
-    receivers.add(new FitOptions());
-    receivers.add(new RunOptions());
-    int called = 0;
-    for (Object receiver : receivers) {
-      for (Method method : methods(receiver.getClass())) {
-        if (ALWAYS.contains(method.getName())) continue;
-        Class<?>[] types = method.getParameterTypes();
-        for (int i = 0; i < types.length; ++i) {
-          if (types[i].isPrimitive()) continue;
-          Object[] arguments = arguments(method);
-          arguments[i] = null;
-          Throwable thrown = call(receiver, method, arguments);
-          boolean named =
-              thrown instanceof NullPointerException && thrown.getMessage() != null
-                  && thrown.getMessage().endsWith(" is null");
-          boolean other =
-              thrown == null || thrown instanceof WeftException || thrown instanceof IllegalArgumentException;
-          assertTrue(named || other, method + " with null as argument " + i + ": " + thrown);
-          if (named) {
-            assertFalse(thrown.getMessage().startsWith("Cannot invoke"), method + ": " + thrown.getMessage());
-            ++called;
-          }
+  /** A wrong argument: what is wrong with it, and how the refusal ends; "" if it may be taken. */
+  private record Wrong(String what, Object argument, String ending) {}
+
+  private List<Wrong> wrongs(Type generic, Bad bad) {
+    Class<?> type = raw(generic);
+    List<Wrong> found = new ArrayList<>();
+    if (type.isPrimitive()) return found;
+    String closed = " is closed";
+    String foreign = " belongs to another graph";
+    found.add(new Wrong("null", null, ""));
+    if (type == Tensor.class) found.add(new Wrong("closed tensor", bad.tensor, closed));
+    if (type == Tensor[].class) {
+      found.add(new Wrong("closed tensor", new Tensor[] {bad.tensor}, closed));
+      found.add(new Wrong("null tensor", new Tensor[] {null}, " is null"));
+    }
+    if (type == Graph.class) found.add(new Wrong("closed graph", bad.graph, closed));
+    if (type == Session.class) found.add(new Wrong("closed session", bad.session, closed));
+    if (type == Dataset.class) found.add(new Wrong("closed dataset", bad.dataset, closed));
+    if (type == Cancel.class) found.add(new Wrong("closed cancel flag", bad.cancel, closed));
+    if (type == Trace.class) found.add(new Wrong("closed trace", bad.trace, closed));
+    if (type == Attrs.class) found.add(new Wrong("closed attribute", new Attrs().set("value", bad.tensor), closed));
+    if (type == RunOptions.class) {
+      found.add(new Wrong("closed cancel flag", new RunOptions().cancel(bad.cancel), closed));
+      found.add(new Wrong("closed trace", new RunOptions().trace(bad.trace), closed));
+    }
+    if (type == FitOptions.class) {
+      found.add(new Wrong("closed cancel flag", new FitOptions().cancel(bad.cancel), closed));
+      found.add(new Wrong("closed dataset", new FitOptions().validation(bad.dataset, List.of()), closed));
+      found.add(new Wrong("foreign metric", new FitOptions().validation(dataset, List.of(bad.value)), foreign));
+    }
+    if (type == SessionOptions.class) {
+      found.add(new Wrong("closed session", new SessionOptions().share(bad.session), closed));
+    }
+    if (type == Value.class) found.add(new Wrong("foreign value", bad.value, foreign));
+    if (type == Value[].class) {
+      found.add(new Wrong("foreign value", new Value[] {bad.value}, foreign));
+      found.add(new Wrong("null value", new Value[] {null}, " is null"));
+    }
+    String name = generic.getTypeName();
+    if (name.endsWith("<io.weft.Value>")) {
+      found.add(new Wrong("foreign value", List.of(bad.value), foreign));
+      found.add(new Wrong("null value", Arrays.asList((Value) null), ""));
+    } else if (name.endsWith("<io.weft.Tensor>")) {
+      found.add(new Wrong("closed tensor", List.of(bad.tensor), closed));
+      found.add(new Wrong("null tensor", Arrays.asList((Tensor) null), " is null"));
+    } else if (type == List.class) {
+      found.add(new Wrong("null item", Arrays.asList((Object) null), " is null"));
+    }
+    if (name.endsWith("<io.weft.Value, io.weft.Tensor>")) {
+      found.add(new Wrong("closed tensor", Map.of(x, bad.tensor), closed));
+      found.add(new Wrong("foreign value", Map.of(bad.value, tensor), foreign));
+      found.add(new Wrong("null value", java.util.Collections.singletonMap(null, tensor), " is null"));
+      found.add(new Wrong("null tensor", java.util.Collections.singletonMap(x, null), " is null"));
+    }
+    if (name.endsWith("<java.lang.String, io.weft.Tensor>")) {
+      found.add(new Wrong("closed tensor", Map.of("x", bad.tensor), closed));
+      found.add(new Wrong("null name", java.util.Collections.singletonMap(null, tensor), " is null"));
+      found.add(new Wrong("null tensor", java.util.Collections.singletonMap("x", null), " is null"));
+    }
+    if (type.isArray() && !type.getComponentType().isPrimitive() && found.size() == 1) {
+      found.add(new Wrong("null item", java.lang.reflect.Array.newInstance(type.getComponentType(), 1), " is null"));
+    }
+    return found;
+  }
+
+  /** What is closed or of another graph. */
+  private final class Bad implements AutoCloseable {
+    final Graph other = new Graph();
+    final Value value = other.input("x", DataType.F32, "2");
+    final Graph graph = new Graph();
+    final Session session = new Session(MisuseTest.this.graph);
+    final Tensor tensor = Tensor.of(new float[2]);
+    final Dataset dataset = Dataset.of(tensor);
+    final Cancel cancel = new Cancel();
+    final Trace trace = new Trace();
+
+    Bad() {
+      for (AutoCloseable each : List.of(graph, session, tensor, dataset, cancel, trace)) {
+        try {
+          each.close();
+        } catch (Exception e) {
+          throw new AssertionError(e);
         }
       }
     }
-    assertTrue(called > 40, "only " + called + " nulls were refused");
+
+    @Override
+    public void close() {
+      other.close();
+    }
+  }
+
+  /** The classes that a program sees. */
+  private static List<Class<?>> publicClasses() throws Exception {
+    List<Class<?>> found = new ArrayList<>();
+    Path classes = Path.of(Graph.class.getProtectionDomain().getCodeSource().getLocation().toURI()).resolve("io/weft");
+    try (var files = java.nio.file.Files.list(classes)) {
+      for (Path file : files.sorted().toList()) {
+        String name = file.getFileName().toString();
+        if (!name.endsWith(".class") || name.equals("package-info.class")) continue;
+        Class<?> type = Class.forName("io.weft." + name.substring(0, name.length() - 6));
+        if (Modifier.isPublic(type.getModifiers()) && !type.isInterface()) found.add(type);
+      }
+    }
+    return found;
+  }
+
+  private Map<Class<?>, Object> openObjects() {
+    Map<Class<?>, Object> open = new LinkedHashMap<>();
+    Prepared prepared = session.prepare(List.of(x), List.of(y));
+    Results results = session.run(Map.of(x, tensor), y);
+    Batches batches = dataset.batches(null, 0);
+    for (Object each :
+        List.of(
+            graph, session, tensor, dataset, x, prepared, results, batches, new Cancel(), new Trace(), new Attrs(),
+            graph.layers().dense("open", 2, 2), graph.layers(), Optimizer.adam(), Weft.scope(), new RunOptions(),
+            new FitOptions(), new SessionOptions(), new LoadOptions(), new SaveOptions(), new BatchOptions(),
+            batches.next())) {
+      open.put(each.getClass(), each);
+    }
+    return open;
+  }
+
+  /** Classes of which no object holds or takes anything native, and Ops, which has a test of its own. */
+  private static boolean plain(Class<?> type) {
+    return type.isEnum() || type.isRecord() || Throwable.class.isAssignableFrom(type) || type == Ops.class
+        || type.getName().contains("$") || NodeOptions.class.isAssignableFrom(type) || type == History.class;
+  }
+
+  @Test
+  void wrongArgumentsOfEverything() throws Exception {
+    Map<Class<?>, Object> open = openObjects();
+    int refused = 0;
+    List<String> wrongly = new ArrayList<>();
+    try (Bad bad = new Bad()) {
+      for (Class<?> type : publicClasses()) {
+        if (plain(type)) continue;
+        List<Executable> members = new ArrayList<>(List.of(type.getConstructors()));
+        for (Method method : type.getMethods()) {
+          boolean ours = method.getDeclaringClass().getName().startsWith("io.weft.");
+          if (ours && !ALWAYS.contains(method.getName())) members.add(method);
+        }
+        for (Executable member : members) {
+          Object receiver = Modifier.isStatic(member.getModifiers()) ? null : open.get(type);
+          assertTrue(
+              receiver != null || member instanceof Constructor<?> || Modifier.isStatic(member.getModifiers()),
+              "there is no open " + type);
+          refused += refusals(receiver, member, bad, wrongly);
+        }
+      }
+    }
+    assertEquals("", String.join("\n", wrongly));
+    assertTrue(refused > 200, "only " + refused + " arguments were refused");
+    for (Object each : open.values()) {
+      if (each instanceof AutoCloseable closeable) closeable.close();
+    }
+  }
+
+  private int refusals(Object receiver, Executable member, Bad bad, List<String> wrongly) throws Exception {
+    Type[] types = member.getGenericParameterTypes();
+    // Options only remember what is given to them; using them is refused.
+    boolean remembers =
+        receiver instanceof RunOptions || receiver instanceof FitOptions || receiver instanceof SessionOptions
+            || receiver instanceof Attrs || receiver instanceof Optimizer;
+    int refused = 0;
+    for (int i = 0; i < types.length; ++i) {
+      for (Wrong wrong : wrongs(types[i], bad)) {
+        Object[] arguments = arguments(member);
+        arguments[i] = wrong.argument();
+        Throwable thrown = call(receiver, member, arguments);
+        String what = member + " with a " + wrong.what() + " as argument " + i + ": " + thrown;
+        boolean fine =
+            thrown == null || thrown instanceof WeftException || thrown instanceof NullPointerException
+                || thrown instanceof IllegalArgumentException || thrown instanceof IllegalStateException;
+        if (thrown != null) {
+          String message = thrown.getMessage();
+          fine &= message != null && !message.startsWith("Cannot ");
+          if (thrown instanceof NullPointerException) fine &= message != null && message.endsWith(" is null");
+          ++refused;
+        }
+        if (!fine) wrongly.add(what);
+        if (receiver instanceof Results || remembers) continue;
+        String message = thrown == null ? "" : thrown.getMessage();
+        if (!message.endsWith(wrong.ending())) wrongly.add(what);
+      }
+    }
+    return refused;
   }
 
   @Test

@@ -3,9 +3,14 @@ package io.weft.test;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.weft.DataType;
+import io.weft.Dataset;
+import io.weft.FitOptions;
 import io.weft.Graph;
+import io.weft.Optimizer;
+import io.weft.Progress;
 import io.weft.Session;
 import io.weft.Tensor;
 import io.weft.Value;
@@ -31,18 +36,27 @@ class ProcessTest {
   }
 
   private static Ended java(Path folder, List<String> arguments) throws Exception {
+    return run(folder, command(arguments));
+  }
+
+  private static List<String> command(List<String> arguments) {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
     if (Runtime.version().feature() >= 24) {
       command.add("--enable-native-access=" + (arguments.contains("--module-path") ? "io.weft" : "ALL-UNNAMED"));
     }
     command.add("-Dweft.cache.dir=" + System.getProperty("weft.cache.dir")); // an argument may say otherwise
     command.addAll(arguments);
+    return command;
+  }
+
+  private static Ended run(Path folder, List<String> command) throws Exception {
     Path output = Files.createTempFile("weft", ".txt");
     try {
       Process process =
           new ProcessBuilder(command)
               .redirectErrorStream(true)
               .redirectOutput(output.toFile())
+              .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")))
               .directory(folder.toFile())
               .start();
       if (!process.waitFor(120, TimeUnit.SECONDS)) {
@@ -95,13 +109,16 @@ class ProcessTest {
       test.everythingClosedIsGoneAtOnce();
       test.theCollectorFreesWhatWasForgotten();
       test.errorsLeaveNothing();
+      MisuseTest.all(Path.of(args[0]));
+      test.startClean();
       System.out.print(Weft.liveObjects());
     }
   }
 
   @Test
-  void checkedJniHasNothingToSay() throws Exception {
+  void checkedJniHasNothingToSay(@TempDir Path folder) throws Exception {
     List<String> arguments = child(UseEverything.class, "-Xcheck:jni");
+    arguments.add(folder.toString());
     int cp = arguments.indexOf("-cp") + 1;
     arguments.set(cp, arguments.get(cp) + ":" + System.getProperty("java.class.path"));
     Ended ended = java(arguments);
@@ -109,12 +126,14 @@ class ProcessTest {
     assertEquals("0", ended.output());
   }
 
-  /** Forgets a tensor and closes another. */
+  /** Forgets a tensor, closes another and has a graph open at the end. */
   static final class Forget {
+    static final Graph GRAPH = new Graph();
+
     public static void main(String[] args) throws Exception {
       Tensor.of(new float[1]).close();
       Tensor.zeros(DataType.F32, 2);
-      for (int i = 0; i < 100 && Weft.liveObjects() != 0; ++i) {
+      for (int i = 0; i < 100 && Weft.liveObjects() != 1; ++i) {
         System.gc();
         Thread.sleep(20);
       }
@@ -125,9 +144,38 @@ class ProcessTest {
   void forgottenObjectsAreReportedOnRequest() throws Exception {
     assertEquals("", java(child(Forget.class)).output());
     String output = java(child(Forget.class, "-Dweft.leaks=full")).output();
-    assertTrue(output.contains("a tensor was never closed"), output);
-    assertTrue(output.contains("ProcessTest.java"), output);
-    assertEquals(2, output.split("WARNING: ").length, output);
+    String[] reports = output.split("weft: ");
+    assertEquals(3, reports.length, output);
+    assertTrue(reports[1].startsWith("a tensor was never closed; it was made"), output);
+    assertTrue(reports[2].startsWith("a graph was never closed; it was made"), output);
+    for (int i = 1; i < 3; ++i) assertTrue(reports[i].contains("ProcessTest.java:"), output);
+  }
+
+  /** Trains with what shows a training on the terminal. */
+  static final class Train {
+    public static void main(String[] args) {
+      try (Graph graph = new Graph();
+          Session session = new Session(graph);
+          Tensor xs = Tensor.of(new float[] {1, 2});
+          Dataset rows = Dataset.of(xs)) {
+        Value x = graph.input("x", DataType.F32, "n");
+        Value v = graph.variable("v", graph.constant(1f));
+        Value loss = graph.ops().reduceMean(v.times(x), o -> o.keepdims(0)).named("loss");
+        Value step = Optimizer.sgd().minimize(loss);
+        session.fit(rows, List.of(x), step, List.of(loss), new FitOptions().listener(Progress.console()));
+      }
+    }
+  }
+
+  @Test
+  void progressIsForTerminals() throws Exception {
+    Ended ended = java(child(Train.class));
+    assertEquals("0", ended.code() + ended.output());
+    Path script = Path.of("/usr/bin/script"); // of util-linux; runs a command on a terminal of its own
+    assumeTrue(Files.isExecutable(script));
+    String command = "'" + String.join("' '", command(child(Train.class))) + "'";
+    ended = run(ROOT, List.of(script.toString(), "-qec", command, "/dev/null"));
+    assertTrue(ended.output().contains("\repoch  1  [####################] 1/1  loss 1.500000"), ended.output());
   }
 
   /** Prints the version. */
@@ -204,16 +252,31 @@ class ProcessTest {
     assertEquals("0.1.0 f32[2]", ended.output());
   }
 
-  // The program in the first ```java of a file.
-  private static String program(Path file) throws Exception {
+  // The first part of a file in a language.
+  private static String program(Path file, String language) throws Exception {
     String text = Files.readString(file);
-    int begin = text.indexOf("```java\n") + 8;
+    String head = "```" + language + "\n";
+    int begin = text.indexOf(head) + head.length();
     return text.substring(begin, text.indexOf("```", begin));
   }
 
   @Test
+  void theReadmesRecipeForJShellRuns(@TempDir Path folder) throws Exception {
+    Path lines = Files.writeString(folder.resolve("lines.jsh"), program(ROOT.resolve("java/README.md"), "jshell") + "/exit\n");
+    Path jshell = Path.of(System.getProperty("java.home"), "bin", "jshell");
+    String cache = "-R-Dweft.cache.dir=" + System.getProperty("weft.cache.dir");
+    String settings = "-J-Djava.util.prefs.userRoot=" + folder; // which JShell says that it has made
+    List<String> command = new ArrayList<>(List.of(jshell.toString(), "-s", settings, cache));
+    command.addAll(List.of("--class-path", CLASSES.toString()));
+    if (Runtime.version().feature() >= 24) command.add("-R--enable-native-access=ALL-UNNAMED");
+    command.add(lines.toString());
+    Ended ended = run(folder, command);
+    assertEquals("[2.0, 4.0]", ended.output().lines().reduce("", (before, line) -> line), ended.output());
+  }
+
+  @Test
   void theProgramsOfTheReadmesRun(@TempDir Path folder) throws Exception {
-    Path whole = Files.writeString(folder.resolve("Corner.java"), program(ROOT.resolve("java/README.md")));
+    Path whole = Files.writeString(folder.resolve("Corner.java"), program(ROOT.resolve("java/README.md"), "java"));
     Ended ended = java(folder, List.of("-cp", CLASSES.toString(), whole.toString()));
     assertEquals(0, ended.code(), ended.output());
     String[] lines = ended.output().strip().split("\n");
@@ -225,7 +288,7 @@ class ProcessTest {
 
     String part =
         "import io.weft.*; import java.util.*; class Part { public static void main(String[] args) { "
-            + program(ROOT.resolve("README.md")) + "}}";
+            + program(ROOT.resolve("README.md"), "java") + "}}";
     ended = java(List.of("-cp", CLASSES.toString(), Files.writeString(folder.resolve("Part.java"), part).toString()));
     assertEquals(0, ended.code(), ended.output());
     double[] losses = ended.output().lines().mapToDouble(Double::parseDouble).toArray();

@@ -10,8 +10,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.weft.Cancel;
 import io.weft.DataType;
+import io.weft.Dataset;
 import io.weft.ErrorCode;
+import io.weft.FitOptions;
 import io.weft.Graph;
+import io.weft.Optimizer;
 import io.weft.Prepared;
 import io.weft.Results;
 import io.weft.RunOptions;
@@ -36,6 +39,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 class SessionTest {
   private final Graph graph = new Graph();
@@ -145,11 +149,46 @@ class SessionTest {
   }
 
   @Test
-  void timeoutEndsARun() {
-    Value y = slow(graph);
-    assertThrows(
-        WeftException.DeadlineExceeded.class,
-        () -> session.run(Map.of(), List.of(y), List.of(), new RunOptions().timeout(Duration.ofMillis(30))));
+  void timeoutsAreExact() {
+    Value x = graph.input("x", DataType.F32, "n");
+    Value y = x.plus(1);
+    Value loss = graph.ops().reduceMean(graph.variable("v", graph.constant(1f)).times(x), o -> o.keepdims(0));
+    Value step = Optimizer.sgd().minimize(loss);
+    List<Value> in = List.of(x);
+    try (Tensor xs = Tensor.of(new float[] {1, 2});
+        Dataset rows = Dataset.of(xs);
+        Prepared prepared = session.prepare(in, List.of(y))) {
+      prepared.bindInput(0, xs);
+      Map<Value, Tensor> feeds = Map.of(x, xs);
+      Duration least = Duration.ofSeconds(Long.MIN_VALUE);
+      for (Duration passed : List.of(Duration.ZERO, Duration.ofNanos(1), Duration.ofSeconds(-1), least)) {
+        RunOptions run = new RunOptions().timeout(passed);
+        FitOptions fit = new FitOptions().timeout(passed);
+        List<Executable> calls =
+            List.of(
+                () -> session.run(feeds, List.of(y), List.of(), run),
+                () -> prepared.run(run),
+                () -> session.fit(rows, in, step, List.of(loss), fit),
+                () -> session.evaluate(rows, in, List.of(loss), fit),
+                () -> session.predict(rows, in, List.of(y), fit));
+        for (Executable call : calls) assertThrows(WeftException.DeadlineExceeded.class, call, passed.toString());
+        CompletionException e =
+            assertThrows(CompletionException.class, session.runAsync(feeds, List.of(y), List.of(), run)::join);
+        assertInstanceOf(WeftException.DeadlineExceeded.class, e.getCause());
+      }
+      try (Tensor v = session.get("v")) {
+        assertEquals(1f, v.toFloat());
+      }
+      Duration ages = Duration.ofSeconds(Long.MAX_VALUE, 999_999_999);
+      session.run(feeds, List.of(y), List.of(step), new RunOptions().timeout(ages)).close();
+      session.fit(rows, in, step, List.of(loss), new FitOptions().timeout(ages));
+    }
+    Value slow = slow(graph);
+    for (Duration soon : List.of(Duration.ofNanos(500_000), Duration.ofMillis(30))) {
+      RunOptions options = new RunOptions().timeout(soon);
+      assertThrows(
+          WeftException.DeadlineExceeded.class, () -> session.run(Map.of(), List.of(slow), List.of(), options));
+    }
   }
 
   @Test
@@ -164,7 +203,7 @@ class SessionTest {
                 } catch (InterruptedException e) {
                   throw new IllegalStateException(e);
                 }
-                cancel.cancel();
+                cancel.set();
               });
       thread.start();
       WeftException e =
@@ -173,9 +212,9 @@ class SessionTest {
               () -> session.run(Map.of(), List.of(y), List.of(), new RunOptions().cancel(cancel)));
       assertEquals(ErrorCode.CANCELLED, e.code());
       thread.join();
-      assertTrue(cancel.isCancelled());
-      cancel.reset();
-      assertTrue(!cancel.isCancelled());
+      assertTrue(cancel.get());
+      cancel.set(false);
+      assertTrue(!cancel.get());
     }
   }
 
@@ -219,6 +258,7 @@ class SessionTest {
     thread.interrupt();
     thread.join();
     assertInstanceOf(WeftException.Cancelled.class, thrown.get());
+    assertEquals("the thread was interrupted", thrown.get().getMessage());
     assertEquals(true, interrupted.get());
   }
 

@@ -11,6 +11,8 @@ import io.weft.DataType;
 import io.weft.ErrorCode;
 import io.weft.LoadOptions;
 import io.weft.Tensor;
+import io.weft.TensorScope;
+import io.weft.Weft;
 import io.weft.WeftException;
 import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
@@ -22,6 +24,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -69,13 +72,85 @@ class TensorTest {
 
   @Test
   void stringsKeepEveryCharacter() {
-    String[] words = {"", "weft", "Kette und Schuß", "織り", "\uD83E\uDDF5", "a\u0001b"};
+    String[] words = {"", "weft", "Kette und Schuß", "織り", "\uD83E\uDDF5", "a\0b"};
     try (Tensor tensor = Tensor.of(words, 2, 3)) {
       assertArrayEquals(words, tensor.toStringArray());
       assertThrows(IllegalArgumentException.class, tensor::buffer);
       assertThrows(IllegalArgumentException.class, tensor::toFloatArray);
     }
-    assertThrows(IllegalArgumentException.class, () -> Tensor.of(new String[] {"a\0b"}));
+    byte[][] bytes = {{}, {0}, {(byte) 0xff, 0, 1}};
+    try (Tensor tensor = Tensor.of(bytes);
+        Tensor numbers = Tensor.of(new long[] {1})) {
+      assertArrayEquals(bytes, tensor.toBytesArray());
+      assertArrayEquals(new long[] {3}, tensor.shape());
+      assertEquals("\uFFFD\0\1", tensor.toStringArray()[2]);
+      assertThrows(IllegalArgumentException.class, numbers::toBytesArray);
+    }
+    assertThrows(IllegalArgumentException.class, () -> Tensor.of(bytes, 2));
+    assertThrows(NullPointerException.class, () -> Tensor.of(new byte[][] {null}));
+    assertThrows(NullPointerException.class, () -> Tensor.of(new String[] {null}));
+  }
+
+  @Test
+  void typesAreFoundByName() {
+    for (DataType dtype : DataType.values()) assertEquals(dtype, DataType.find(dtype.toString()));
+    String message = assertThrows(IllegalArgumentException.class, () -> DataType.find("float")).getMessage();
+    assertEquals("there is no element type 'float'", message);
+  }
+
+  @Test
+  void scopesCloseWhatWasMadeInside() throws Exception {
+    Tensor before = Tensor.scalar(1f);
+    Tensor kept;
+    Tensor lifted;
+    Tensor inside;
+    Tensor elsewhere;
+    try (TensorScope scope = Weft.scope()) {
+      inside = before.copy();
+      kept = scope.keep(before.reshape(1));
+      try (TensorScope inner = Weft.scope()) {
+        lifted = inner.keep(Tensor.scalar(2f));
+        Tensor.scalar(3f);
+        assertEquals("scope of 1 tensors", inner.toString());
+      }
+      assertEquals(2f, lifted.toFloat());
+      assertEquals("scope of 2 tensors", scope.toString());
+      Tensor.scalar(4f).close();
+      assertEquals("scope of 2 tensors", scope.toString());
+      assertEquals(before, scope.keep(before)); // it is of no scope, and so stays as it is
+      Tensor closed = Tensor.scalar(5f);
+      closed.close();
+      assertThrows(IllegalStateException.class, () -> scope.keep(closed));
+      assertThrows(NullPointerException.class, () -> scope.keep(null));
+      AtomicReference<Throwable> wrong = new AtomicReference<>();
+      AtomicReference<Tensor> made = new AtomicReference<>();
+      Thread other =
+          new Thread(
+              () -> {
+                made.set(Tensor.scalar(6f));
+                wrong.set(assertThrows(IllegalStateException.class, scope::close));
+              });
+      other.start();
+      other.join();
+      elsewhere = made.get();
+      assertTrue(wrong.get().getMessage().startsWith("the scope belongs to the thread "));
+    }
+    for (Tensor gone : List.of(inside, lifted)) assertEquals("closed tensor", gone.toString());
+    for (Tensor there : List.of(before, kept, elsewhere)) {
+      assertEquals(1, there.count());
+      there.close();
+    }
+    TensorScope outer = Weft.scope();
+    TensorScope forgotten = Weft.scope();
+    Tensor tensor = Tensor.scalar(7f);
+    outer.close();
+    forgotten.close();
+    assertEquals("closed scope", forgotten.toString());
+    assertEquals("closed tensor", tensor.toString());
+    assertThrows(IllegalStateException.class, () -> outer.keep(before));
+    try (Tensor free = Tensor.scalar(8f)) {
+      assertEquals(8f, free.toFloat());
+    }
   }
 
   @Test

@@ -22,13 +22,18 @@ import io.weft.Graph;
 import io.weft.History;
 import io.weft.LoadOptions;
 import io.weft.Optimizer;
+import io.weft.Progress;
 import io.weft.Results;
 import io.weft.Session;
 import io.weft.Tensor;
+import io.weft.TensorScope;
 import io.weft.Value;
+import io.weft.Weft;
 import io.weft.WeftException;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,6 +43,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -107,6 +113,14 @@ class TrainTest {
       }
       try (Batches left = rows.batches(null, 0)) {
         assertTrue(left.hasNext());
+      }
+      try (Stream<Batch> stream = rows.batches(new BatchOptions().batchSize(4), 0).stream();
+          TensorScope scope = Weft.scope()) {
+        assertEquals(List.of(6L, 22L, 17L), stream.map(batch -> Arrays.stream(batch.get(0).toLongArray()).sum()).toList());
+      }
+      try (Stream<Batch> stream = rows.batches(null, 0).stream();
+          Batch first = stream.findFirst().orElseThrow()) {
+        assertEquals(10, first.get(0).count());
       }
     }
   }
@@ -211,6 +225,17 @@ class TrainTest {
       double last = session.fit(train, feeds, step, List.of(loss), new FitOptions().listener(printing)).last("loss");
       assertEquals(String.format(Locale.ROOT, "epoch  1  loss %.6f%n", last), printed.toString(StandardCharsets.UTF_8));
 
+      StringWriter drawn = new StringWriter();
+      FitOptions quick = new FitOptions().batchSize(750).listener(Progress.on(new PrintWriter(drawn)));
+      last = session.fit(train, feeds, step, List.of(loss), quick).last("loss");
+      String[] lines = drawn.toString().split("\r");
+      assertEquals("", lines[0]);
+      assertTrue(lines[1].startsWith("epoch  1  [##########..........] 1/2  loss "), lines[1]);
+      String end = lines[lines.length - 1];
+      assertEquals(String.format(Locale.ROOT, "epoch  1  loss %.6f", last), end.strip());
+      assertTrue(end.strip().length() + System.lineSeparator().length() < end.length(), end); // nothing of the bar is left
+      assertTrue(end.endsWith(System.lineSeparator()), end);
+
       Exception mine = new Exception("mine");
       FitOptions failing =
           new FitOptions()
@@ -233,7 +258,7 @@ class TrainTest {
       History history = session.fit(train, feeds, step, List.of(loss), options);
       assertTrue(history.stopped());
       assertTrue(history.epochs().size() < 50);
-      cancel.cancel();
+      cancel.set();
       assertThrows(
           WeftException.Cancelled.class,
           () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().cancel(cancel)));
