@@ -25,7 +25,7 @@ class Joined {
   // `all_rows` is -1 if only the last batch tells.
   explicit Joined(int64_t all_rows) : all_rows_(all_rows) {}
 
-  Status add(const Tensor& part, int64_t batch_rows, const std::string& name) {
+  Status add(Tensor part, int64_t batch_rows, const std::string& name) {
     WEFT_CHECK(check_part(part, batch_rows, name));
     if (rows_ == 0) {
       dtype_ = part.dtype();
@@ -38,9 +38,7 @@ class Joined {
     }
     rows_ += batch_rows;
     if (all_rows_ >= 0) return put(part, rows_ - batch_rows, all_rows_);
-    // It may be what was fed, which a function may write to for its next batch.
-    WEFT_TRY(Tensor copy, part.copy());
-    parts_.push_back(std::move(copy));
+    parts_.push_back(std::move(part));
     return {};
   }
 
@@ -109,7 +107,7 @@ Result<std::vector<Tensor>> predict(Session& session, std::shared_ptr<const Data
     WEFT_CHECK(call.run(std::move(batch), stop));
     for (size_t i = 0; i < fetches.size(); ++i) {
       WEFT_TRY(Tensor part, call.output(static_cast<int>(i)));
-      WEFT_CHECK(joined[i].add(part, rows, session.graph()->value(fetches[i]).name));
+      WEFT_CHECK(joined[i].add(std::move(part), rows, session.graph()->value(fetches[i]).name));
     }
   }
   for (size_t i = 0; i < fetches.size(); ++i) {
