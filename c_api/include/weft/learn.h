@@ -38,7 +38,8 @@ WEFT_API weft_status* weft_dataset_load(const char* path, const char* const* nam
 typedef weft_status* (*weft_batch_fn)(void* user, weft_tensors* out_batch);
 /* Makes a pass of the batches that a function gives, for a weft_pass_fn. Of each batch the tensors `names` are taken, in
  * that order, all of which it must have. The first dimension of the first counts the rows of the batch; other than
- * that, tensors may be of any type and shape, and batches of different ones. */
+ * that, tensors may be of any type and shape, and batches of different ones. `drop` comes on the thread that frees the
+ * pass, or ends the call that went through it, and may call Weft. */
 WEFT_API weft_status* weft_batches_new(const char* const* names, int32_t count, weft_batches** out_batches,
                                        weft_batch_fn next, void* user, weft_drop drop) WEFT_MUST_USE;
 /* Begins pass number `epoch` over a dataset: sets *out_batches to a new pass, of weft_batches_new or over another dataset,
