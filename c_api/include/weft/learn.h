@@ -48,7 +48,8 @@ WEFT_API weft_status* weft_batches_new(const char* const* names, int32_t count, 
 typedef weft_status* (*weft_pass_fn)(void* user, int64_t epoch, weft_batches** out_batches);
 /* Makes a dataset of the batches that a function gives, `width` tensors each. What a batch is and in which order they
  * come is the function's to decide: "batch_size", "shuffle" 1 and "drop_last" 1 are INVALID_ARGUMENT where this dataset is
- * to heed them, and it has no rows to count or choose from. `drop` comes when the last pass over it is over, too. */
+ * to heed them, and it has no rows to count or choose from. `drop` comes when the last pass over it has ended, too, and
+ * may call Weft. */
 WEFT_API weft_status* weft_dataset_new_function(int32_t width, weft_dataset** out_dataset, weft_pass_fn open,
                                                 void* user, weft_drop drop) WEFT_MUST_USE;
 /* The rows first .. first + count - 1 of a dataset, shared with it. */
