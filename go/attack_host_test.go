@@ -68,7 +68,7 @@ func TestHostFunctionUsesItsSession(t *testing.T) {
 	noLeaks(t)
 	var s *weft.Session
 	var inside func() error
-	s, feeds, y := hostGraph(t, func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, inside() })
+	_, feeds, y := hostGraph(t, func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, inside() })
 	g := y.Graph()
 	v := g.Variable("v", float32(1), true)
 	assign := g.Add("weft.Assign", []weft.Value{v, g.Constant(float32(2))}, nil, 1)[0]

@@ -13,9 +13,11 @@ import (
 	"unsafe"
 )
 
-// Dataset is rows of tensors that have their first dimension in common: a row is one element of each.
+// Dataset is rows of tensors that have their first dimension in common, where a row is one element of each; or the
+// batches of a function: see NewDatasetFunc.
 type Dataset struct {
-	handle *handle
+	handle   *handle
+	function *batchFunction // nil for rows
 }
 
 func freeDataset(pointer unsafe.Pointer) { C.wg_dataset_free((*C.weft_dataset)(pointer)) }
@@ -104,7 +106,7 @@ func (d *Dataset) Tensor(i int) (*Tensor, error) {
 	return newTensor(out), nil
 }
 
-// Len is the number of rows; 0 if the dataset is closed.
+// Len is the number of rows; 0 if the dataset is closed, -1 if a function gives the batches.
 func (d *Dataset) Len() int {
 	pointer, err := d.use()
 	if err != nil {
@@ -124,7 +126,7 @@ func (d *Dataset) Width() int {
 	return int(C.wg_dataset_width(pointer))
 }
 
-// BatchOptions are for Dataset.Batches.
+// BatchOptions are for Dataset.Batches; only Epoch is for the batches of a function.
 type BatchOptions struct {
 	BatchSize int   // 0: 32
 	Epoch     int   // the number of the pass; a shuffled one depends on it and on Seed alone
@@ -133,7 +135,7 @@ type BatchOptions struct {
 	DropLast  bool  // no last batch that is shorter
 }
 
-// Batches is one pass over the rows:
+// Batches is one pass over the rows, or over the batches of a function:
 //
 //	for batch, err := range data.Batches(weft.BatchOptions{BatchSize: 64}) {
 //
