@@ -47,14 +47,21 @@ func NewDataset(tensors ...*Tensor) (*Dataset, error) {
 
 // LoadDataset reads the tensors of those names, or all without any, from a .safetensors, .npy or .csv file.
 func LoadDataset(path string, names ...string) (*Dataset, error) {
-	if err := load(); err != nil {
-		return nil, err
+	return LoadDatasetWith(path, LoadOptions{}, names...)
+}
+
+// LoadDatasetWith is LoadDataset with options.
+func LoadDatasetWith(path string, o LoadOptions, names ...string) (*Dataset, error) {
+	opts := o.options()
+	defer opts.free()
+	if opts.err != nil {
+		return nil, opts.err
 	}
 	cpath, list := C.CString(path), newStrings(names)
 	defer freeString(cpath)
 	defer list.free()
 	var out *C.weft_dataset
-	if err := check(C.wg_dataset_load(cpath, list.pointer(), C.int32_t(len(names)), nil, &out)); err != nil {
+	if err := check(C.wg_dataset_load(cpath, list.pointer(), C.int32_t(len(names)), opts.pointer, &out)); err != nil {
 		return nil, err
 	}
 	return newDataset(out), nil

@@ -74,13 +74,16 @@ class Dataset {
     detail::check(weft_dataset_new(handles.data(), static_cast<int32_t>(handles.size()), &out));
     handle_ = std::make_shared<Owned>(out);
   }
-  // The named tensors of a .safetensors, .npy or .csv file; all without names.
-  static Dataset load(const std::string& path, const std::vector<std::string>& names = {}) {
+  // The named tensors of a .safetensors, .npy or .csv file; all without names. With `map` a safetensors file is mapped,
+  // not read; it must then not be made shorter.
+  static Dataset load(const std::string& path, const std::vector<std::string>& names = {}, bool map = false) {
+    detail::OptionsHandle options("load");
+    options.set("map", int64_t{map});
     std::vector<const char*> pointers;
     for (const std::string& name : names) pointers.push_back(name.c_str());
     weft_dataset* out = nullptr;
     detail::check(
-        weft_dataset_load(path.c_str(), pointers.data(), static_cast<int32_t>(pointers.size()), nullptr, &out));
+        weft_dataset_load(path.c_str(), pointers.data(), static_cast<int32_t>(pointers.size()), options.get(), &out));
     return Dataset(out);
   }
   // A dataset of the batches that a function gives, their tensors named `names`. It is called for every pass, on the
