@@ -1,4 +1,5 @@
-// Times of prepared graphs through the C ABI: weft_bench [--plain] [--threads N] [part of a row's name].
+// Times of prepared graphs through the C ABI: weft_bench [--plain] [--threads N] [--tabs] [part of a row's name].
+// With --tabs the columns are parted by tabs and have no heads, for tools/bench.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,7 +19,7 @@ void check(weft_status* status) {
 }
 
 struct Setup {
-  bool plain = false;
+  bool plain = false, tabs = false;
   int64_t threads = 0;
   const char* only = "";
 };
@@ -112,8 +113,8 @@ void measure(const Setup& setup, const char* name, Bench& bench, int64_t fetch, 
   for (double begin = seconds(); samples.size() < 5 || seconds() - begin < 0.5;) samples.push_back(time_of(runs));
   std::sort(samples.begin(), samples.end());
   double least = samples[0], median = samples[samples.size() / 2];
-  std::printf("%-40s %12.2f %12.2f", name, least * 1e6, median * 1e6);
-  if (flops > 0) std::printf(" %10.1f", flops / least * 1e-9);
+  std::printf(setup.tabs ? "%s\t%.2f\t%.2f" : "%-40s %12.2f %12.2f", name, least * 1e6, median * 1e6);
+  if (flops > 0 && !setup.tabs) std::printf(" %10.1f", flops / least * 1e-9);
   std::printf("\n");
   weft_prepared_free(prepared);
   weft_session_free(session);
@@ -185,12 +186,14 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--plain") == 0)
       setup.plain = true;
+    else if (std::strcmp(argv[i], "--tabs") == 0)
+      setup.tabs = true;
     else if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
       setup.threads = std::atoll(argv[++i]);
     else
       setup.only = argv[i];
   }
-  std::printf("%-40s %12s %12s %10s\n", "", "least us", "median us", "GFLOP/s");
+  if (!setup.tabs) std::printf("%-40s %12s %12s %10s\n", "", "least us", "median us", "GFLOP/s");
   elementwise(setup);
   products(setup);
   training(setup);

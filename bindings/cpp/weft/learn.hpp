@@ -1,86 +1,10 @@
-// Training: optimizers, datasets, fit.
+// Training: optimizers, fit.
 #pragma once
 
+#include "weft/data.hpp"
 #include "weft/session.hpp"
 
 namespace weft {
-
-// Rows of tensors. Copies are the same dataset.
-class Dataset {
- public:
-  explicit Dataset(const std::vector<Tensor>& tensors) {
-    std::vector<const weft_tensor*> handles;
-    for (const Tensor& tensor : tensors) handles.push_back(tensor.handle());
-    weft_dataset* out = nullptr;
-    detail::check(weft_dataset_new(handles.data(), static_cast<int32_t>(handles.size()), &out));
-    handle_ = std::make_shared<Owned>(out);
-  }
-  // The named tensors of a .safetensors, .npy or .csv file; all without names.
-  static Dataset load(const std::string& path, const std::vector<std::string>& names = {}) {
-    std::vector<const char*> pointers;
-    for (const std::string& name : names) pointers.push_back(name.c_str());
-    weft_dataset* out = nullptr;
-    detail::check(
-        weft_dataset_load(path.c_str(), pointers.data(), static_cast<int32_t>(pointers.size()), nullptr, &out));
-    return Dataset(out);
-  }
-  // The rows first .. first + count - 1, sharing the memory.
-  Dataset rows(int64_t first, int64_t count) const {
-    weft_dataset* out = nullptr;
-    detail::check(weft_dataset_new_rows(handle(), first, count, &out));
-    return Dataset(out);
-  }
-  int64_t count() const { return weft_dataset_count(handle()); }
-  int32_t width() const { return weft_dataset_width(handle()); }
-  // Tensor i, all rows of it.
-  Tensor at(int32_t i) const {
-    weft_tensor* out = nullptr;
-    detail::check(weft_dataset_at(handle(), i, &out));
-    return Tensor(out);
-  }
-  weft_dataset* handle() const { return handle_->get(); }
-
- private:
-  using Owned = detail::Handle<weft_dataset, weft_dataset_free>;
-  explicit Dataset(weft_dataset* handle) : handle_(std::make_shared<Owned>(handle)) {}
-  std::shared_ptr<Owned> handle_;
-};
-
-struct BatchOptions {
-  int64_t batch_size = 32;
-  bool shuffle = false;
-  int64_t seed = 0;
-  bool drop_last = false;
-};
-
-// One pass over a dataset; the order depends on seed and epoch alone.
-class Batches {
- public:
-  Batches(const Dataset& dataset, const BatchOptions& wanted = {}, int64_t epoch = 0) : width_(dataset.width()) {
-    detail::OptionsHandle options("dataset");
-    options.set("batch_size", wanted.batch_size);
-    options.set("shuffle", int64_t{wanted.shuffle});
-    options.set("seed", wanted.seed);
-    options.set("drop_last", int64_t{wanted.drop_last});
-    weft_batches* out = nullptr;
-    detail::check(weft_dataset_open(dataset.handle(), options.get(), epoch, &out));
-    handle_ = detail::Handle<weft_batches, weft_batches_free>(out);
-  }
-  // The next batch; empty at the end.
-  std::vector<Tensor> next() {
-    std::vector<weft_tensor*> out(static_cast<size_t>(width_));
-    detail::check(weft_batches_next(handle_.get(), out.data(), width_));
-    std::vector<Tensor> batch;
-    for (weft_tensor* tensor : out) {
-      if (tensor != nullptr) batch.emplace_back(tensor);
-    }
-    return batch;
-  }
-
- private:
-  int32_t width_;
-  detail::Handle<weft_batches, weft_batches_free> handle_;
-};
 
 // An optimizer's settings; what is not set has the default that weft/learn.h gives.
 struct Optimizer {
@@ -141,14 +65,16 @@ struct History {
 // Where a training is.
 struct Progress {
   bool epoch_done;  // false: a batch was
-  int64_t epoch, batch, batch_count;
+  int64_t epoch, batch;
+  int64_t batch_count;          // -1 while only the function that gives the batches can tell
   std::vector<double> metrics;  // averages
 };
 
 struct FitOptions {
   int64_t epochs = 1;
-  int64_t batch_size = 32;
-  bool shuffle = true;
+  // For datasets of rows: 32 rows a batch, in another order each epoch. A function decides by itself.
+  std::optional<int64_t> batch_size;
+  std::optional<bool> shuffle;
   int64_t seed = 0;
   bool drop_last = false;
   int64_t first_epoch = 0;
@@ -182,8 +108,8 @@ inline History fit(const Session& session, const Dataset& dataset, const std::ve
                    const std::vector<Value>& metrics, const FitOptions& wanted = {}) {
   detail::OptionsHandle options("fit");
   options.set("epochs", wanted.epochs);
-  options.set("batch_size", wanted.batch_size);
-  options.set("shuffle", int64_t{wanted.shuffle});
+  if (wanted.batch_size) options.set("batch_size", *wanted.batch_size);
+  if (wanted.shuffle) options.set("shuffle", int64_t{*wanted.shuffle});
   options.set("seed", wanted.seed);
   options.set("drop_last", int64_t{wanted.drop_last});
   options.set("first_epoch", wanted.first_epoch);
@@ -220,10 +146,10 @@ inline History fit(const Session& session, const Dataset& dataset, const std::ve
 
 // The average of each metric over the rows.
 inline std::vector<double> evaluate(const Session& session, const Dataset& dataset, const std::vector<Value>& feeds,
-                                    const std::vector<Value>& metrics, int64_t batch_size = 32,
+                                    const std::vector<Value>& metrics, std::optional<int64_t> batch_size = {},
                                     const RunOptions& run = {}) {
   detail::OptionsHandle options("fit");
-  options.set("batch_size", batch_size);
+  if (batch_size) options.set("batch_size", *batch_size);
   run.fill(options);
   std::vector<int64_t> fed = Graph::ids(feeds), wanted = Graph::ids(metrics);
   std::vector<double> out(metrics.size());
@@ -234,10 +160,10 @@ inline std::vector<double> evaluate(const Session& session, const Dataset& datas
 
 // Computes `fetches` for every row.
 inline std::vector<Tensor> predict(const Session& session, const Dataset& dataset, const std::vector<Value>& feeds,
-                                   const std::vector<Value>& fetches, int64_t batch_size = 32,
+                                   const std::vector<Value>& fetches, std::optional<int64_t> batch_size = {},
                                    const RunOptions& run = {}) {
   detail::OptionsHandle options("fit");
-  options.set("batch_size", batch_size);
+  if (batch_size) options.set("batch_size", *batch_size);
   run.fill(options);
   std::vector<int64_t> fed = Graph::ids(feeds), wanted = Graph::ids(fetches);
   std::vector<weft_tensor*> made(fetches.size());
