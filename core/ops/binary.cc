@@ -181,11 +181,13 @@ void define_op_binary(OpRegistry& ops) {
   add_binary(ops, kWeftDomain, "GradMul", 1, kNumberTypes,
              "`A * B`, but 0 wherever A is exactly 0, were B infinite or not a number. Gradients "
              "are made of it.")
+      .group("gradient")
       .infer(infer_broadcast)
       .grad(mul_grad);
   add_binary(ops, kWeftDomain, "GradDiv", 1, kFloatTypes,
              "`A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are "
              "made of it.")
+      .group("gradient")
       .infer(infer_broadcast)
       .grad(div_grad);
   ops.add("Pow")

@@ -211,7 +211,7 @@ void define_op_cross_entropy(OpRegistry& ops) {
       .optional_output("log_prob", "T", "The logarithm of the softmax, in the shape of the scores.")
       .grad(cross_entropy_grad);
   ops.add(kWeftDomain, "SoftmaxCrossEntropyGrad")
-      .group("loss")
+      .group("gradient")
       .doc(
           "The softmax of the scores over the class axis, less 1 at the labels, times a slope for "
           "each label; 0 where "

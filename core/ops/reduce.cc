@@ -203,7 +203,7 @@ void define_op_reduce(OpRegistry& ops) {
     op.upgrade(row.axes_input_since, axes_to_input<18>);
   }
   ops.add(kWeftDomain, "ProdOthers")
-      .group("reduce")
+      .group("gradient")
       .doc("For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.")
       .types("T", kFloatTypes)
       .attr("noop_with_empty_axes", int64_t{0}, "As in ReduceProd.")
