@@ -96,7 +96,7 @@ func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.we
 	if err := check(f(opts.pointer, &out)); err != nil {
 		return nil, err
 	}
-	return newGraph(out, &builder{}), nil
+	return newGraph(out, &builder{}, 0), nil
 }
 
 // Save writes a checkpoint: every variable, with the state of optimizers and random numbers. A failure leaves the file

@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // AdamOptions are the optional inputs and attributes of Adam.
 type AdamOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Weight of the old first moment. nil: 0.9.
 	Beta1 *float64
 	// Weight of the old second moment. nil: 0.999.
@@ -45,12 +47,14 @@ func Adam(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, sec
 		"beta2":        o.Beta2,
 		"epsilon":      o.Epsilon,
 		"weight_decay": o.WeightDecay,
-	}, 3, problem)
+	}, o.Name, 3, problem)
 	return out[0], out[1], out[2]
 }
 
 // AdamWOptions are the optional inputs and attributes of AdamW.
 type AdamWOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Weight of the old first moment. nil: 0.9.
 	Beta1 *float64
 	// Weight of the old second moment. nil: 0.999.
@@ -89,12 +93,14 @@ func AdamW(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, se
 		"beta2":        o.Beta2,
 		"epsilon":      o.Epsilon,
 		"weight_decay": o.WeightDecay,
-	}, 3, problem)
+	}, o.Name, 3, problem)
 	return out[0], out[1], out[2]
 }
 
 // MomentumOptions are the optional inputs and attributes of Momentum.
 type MomentumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Weight of the old velocity. nil: 0.9.
 	Momentum *float64
 	// 1 for Nesterov's form.
@@ -128,12 +134,14 @@ func Momentum(parameter weft.Value, gradient weft.Value, velocity weft.Value, le
 		"momentum":     o.Momentum,
 		"nesterov":     o.Nesterov,
 		"weight_decay": o.WeightDecay,
-	}, 2, problem)
+	}, o.Name, 2, problem)
 	return out[0], out[1]
 }
 
 // SgdOptions are the optional inputs and attributes of Sgd.
 type SgdOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Factor of the parameter that is added to the gradient.
 	WeightDecay float64
 }
@@ -156,5 +164,5 @@ type SgdOptions struct {
 // No gradient: a step of an optimizer is not differentiated through
 func Sgd(parameter weft.Value, gradient weft.Value, learningRate weft.Value, options ...SgdOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "weft.Sgd", []weft.Value{parameter, gradient, learningRate}, weft.Attrs{"weight_decay": o.WeightDecay}, 1, problem)[0]
+	return add(nil, "weft.Sgd", []weft.Value{parameter, gradient, learningRate}, weft.Attrs{"weight_decay": o.WeightDecay}, o.Name, 1, problem)[0]
 }
