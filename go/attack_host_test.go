@@ -34,14 +34,14 @@ func TestGoexitInAFitCallback(t *testing.T) {
 	m := newLine(t)
 	step := weft.Adam{}.Minimize(m.loss)
 	s := newSession(t, m.graph)
-	_, err := s.Fit(context.Background(), m.data, m.feeds, step, weft.FitOptions{Callback: func(*weft.FitEvent) error {
+	_, err := s.Fit(context.Background(), m.data, m.feeds, step, nil, weft.FitOptions{Callback: func(*weft.FitEvent) error {
 		runtime.Goexit()
 		return nil
 	}})
 	if !errors.Is(err, weft.ErrGoexit) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{}); err != nil {
+	if _, err := s.Fit(t.Context(), m.data, m.feeds, step, nil); err != nil {
 		t.Error(err)
 	}
 }

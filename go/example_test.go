@@ -127,8 +127,8 @@ func ExampleSession_Fit() {
 	loss := difference.Mul(difference).Mean().Named("loss")
 	step := weft.Sgd{Rate: weft.Rate{LearningRate: 0.1}}.Minimize(loss)
 	s := need(weft.NewSession(g))
-	history := need(s.Fit(context.Background(), data, []weft.Value{x, y}, step,
-		weft.FitOptions{Epochs: 200, BatchSize: 2, Metrics: []weft.Value{loss}}))
+	history := need(s.Fit(context.Background(), data, []weft.Value{x, y}, step, []weft.Value{loss},
+		weft.FitOptions{Epochs: 200, BatchSize: 2}))
 	losses := history.Metric("loss")
 	slope := need(s.Get("a"))
 	fmt.Printf("%.3f %v\n", need(weft.Scalar[float32](slope)), losses[199] < losses[0]/1000)

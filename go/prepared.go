@@ -126,7 +126,7 @@ func (p *Prepared) Run(ctx context.Context) error {
 		return nil
 	}
 	defer p.end()
-	c, err := newControl(ctx, "run", 0, nil)
+	c, err := newControl(ctx, "run", nil)
 	if err != nil {
 		return err
 	}

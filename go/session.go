@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 	"unsafe"
 )
 
@@ -131,11 +130,10 @@ func (s *Session) Run(ctx context.Context, feeds Feeds, fetches ...Value) ([]*Te
 
 // RunOptions are for RunWith.
 type RunOptions struct {
-	Feeds   Feeds         // the tensors of the inputs
-	Fetches []Value       // what to compute and give
-	Targets []Value       // what to compute for its effect alone: training steps, assignments
-	Timeout time.Duration // 0: none but that of the context
-	Trace   *Trace        // gets what the run did when
+	Feeds   Feeds   // the tensors of the inputs
+	Fetches []Value // what to compute and give
+	Targets []Value // what to compute for its effect alone: training steps, assignments
+	Trace   *Trace  // gets what the run did when
 }
 
 // RunWith is Run with targets and options.
@@ -163,7 +161,7 @@ func (s *Session) RunWith(ctx context.Context, o RunOptions) ([]*Tensor, error) 
 		return nil, err
 	}
 	defer release()
-	c, err := newControl(ctx, "run", o.Timeout, o.Trace)
+	c, err := newControl(ctx, "run", o.Trace)
 	if err != nil {
 		return nil, err
 	}

@@ -170,10 +170,12 @@ func TestCancelledRuns(t *testing.T) {
 			}
 		})
 	}
-	_, err := s.RunWith(t.Context(), weft.RunOptions{Feeds: feeds, Fetches: []weft.Value{y},
-		Timeout: 20 * time.Millisecond})
-	if !errors.Is(err, weft.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	for _, passed := range []time.Duration{0, -time.Second} {
+		ctx, stop := context.WithTimeout(t.Context(), passed)
+		defer stop()
+		if _, err := s.Run(ctx, feeds, y); !errors.Is(err, weft.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
