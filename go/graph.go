@@ -47,7 +47,7 @@ type builder struct {
 func freeGraph(pointer unsafe.Pointer) { C.wg_graph_free((*C.weft_graph)(pointer)) }
 
 func newGraph(pointer *C.weft_graph, b *builder, depth int) *Graph {
-	l := &level{handle: newHandle(unsafe.Pointer(pointer), freeGraph), builder: b, depth: depth}
+	l := &level{handle: newHandle("graph", unsafe.Pointer(pointer), freeGraph), builder: b, depth: depth}
 	guard(l, l.handle)
 	return &Graph{level: l}
 }

@@ -151,7 +151,7 @@ func TestCheckpoints(t *testing.T) {
 	if err := other.Load(path); !errors.Is(err, weft.InvalidArgument) || !strings.Contains(err.Error(), "w") {
 		t.Errorf("got %v", err)
 	}
-	if err := other.LoadPartial(path); err != nil {
+	if err := other.Load(path, weft.LoadOptions{Partial: true}); err != nil {
 		t.Error(err)
 	}
 	wantData(t, fetch[float32](t, other, nil, w), 5)

@@ -37,7 +37,7 @@ func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
 		if err := check(C.wg_layer_new(graph, ckind, list, cname, origin, &out)); err != nil {
 			return err
 		}
-		layer.handle = newHandle(unsafe.Pointer(out), freeLayer)
+		layer.handle = newHandle("layer", unsafe.Pointer(out), freeLayer)
 		guard(layer, layer.handle)
 		g.level.layers = append(g.level.layers, layer.handle)
 		return nil

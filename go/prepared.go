@@ -50,7 +50,7 @@ func (s *Session) Prepare(feeds, fetches []Value, targets ...Value) (*Prepared, 
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{handle: newHandle(unsafe.Pointer(out), freePrepared)}
+	p := &Prepared{handle: newHandle("prepared run", unsafe.Pointer(out), freePrepared)}
 	guard(p, p.handle)
 	return p, nil
 }

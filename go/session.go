@@ -69,7 +69,7 @@ func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{handle: newHandle(unsafe.Pointer(out), freeSession), graph: g}
+	s := &Session{handle: newHandle("session", unsafe.Pointer(out), freeSession), graph: g}
 	guard(s, s.handle)
 	return s, nil
 }
