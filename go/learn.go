@@ -74,14 +74,6 @@ func newMetrics(names []string, values []float64) Metrics {
 	return metrics
 }
 
-func namesOf(values []Value, prefix string) []string {
-	names := make([]string, len(values))
-	for i, v := range values {
-		names[i] = prefix + v.Name()
-	}
-	return names
-}
-
 // History is the metrics of each epoch of a training.
 type History struct {
 	Names   []string    // of the metrics
@@ -193,7 +185,7 @@ func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, step Value
 		s.setValidation(opts, o)
 	}
 	if o.Callback != nil && opts.err == nil {
-		names := append(namesOf(metrics, ""), namesOf(o.ValidationMetrics, "val_")...)
+		names := append(s.namesOf(metrics, ""), s.namesOf(o.ValidationMetrics, "val_")...)
 		user := C.uintptr_t(cgo.NewHandle(fitCallback{o.Callback, names}))
 		opts.err = check(C.wg_options_set_callback(opts.pointer, C.wg_fit, user, C.wg_drop))
 	}
@@ -254,7 +246,9 @@ type BatchRunOptions struct {
 func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Value,
 	o ...BatchRunOptions) (Metrics, error) {
 	averages := make([]float64, len(metrics))
+	var names []string
 	err := s.overBatches(ctx, d, feeds, metrics, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
+		names = s.namesOf(metrics, "")
 		return C.wg_session_evaluate(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
 			unsafe.SliceData(ids), C.int32_t(len(ids)), r.control.opts.pointer,
 			(*C.double)(unsafe.Pointer(unsafe.SliceData(averages))))
@@ -262,7 +256,7 @@ func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Val
 	if err != nil {
 		return nil, err
 	}
-	return newMetrics(namesOf(metrics, ""), averages), nil
+	return newMetrics(names, averages), nil
 }
 
 // Predict is fetches for every row of a dataset. Feeds are as for Fit; at most one options may be given.
