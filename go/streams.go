@@ -1,5 +1,7 @@
 // Models, checkpoints and tensors from readers and file systems, and to writers.
 
+//go:build cgo
+
 package weft
 
 import (
