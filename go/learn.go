@@ -83,6 +83,9 @@ type History struct {
 
 // Metric is what a metric was in each epoch; nil if there is none of that name.
 func (h *History) Metric(name string) []float64 {
+	if h == nil {
+		return nil
+	}
 	for i, known := range h.Names {
 		if known == name {
 			values := make([]float64, len(h.Epochs))
