@@ -64,7 +64,22 @@ func TestErrorsNameTheNode(t *testing.T) {
 	ops.MatMul(x, x, ops.MatMulOptions{Name: "scores"})
 	var e *weft.Error
 	if !errors.As(g.Err(), &e) || e.Node != "scores" || e.Op != "MatMul" {
-		t.Errorf("got %v", g.Err())
+		t.Fatalf("got %v", g.Err())
+	}
+	if want := " [MatMul 'scores'] (built at " + e.Origin + ")"; !strings.HasSuffix(e.Error(), want) ||
+		!strings.HasPrefix(e.Error(), "weft: INVALID_ARGUMENT: ") {
+		t.Errorf("got %v", e)
+	}
+	for want, e := range map[string]*weft.Error{
+		"weft: NOT_FOUND: m":                       {Code: weft.NotFound, Message: "m"},
+		"weft: NOT_FOUND: m [Op]":                  {Code: weft.NotFound, Message: "m", Op: "Op"},
+		"weft: NOT_FOUND: m ['n']":                 {Code: weft.NotFound, Message: "m", Node: "n"},
+		"weft: NOT_FOUND: m (built at f:1)":        {Code: weft.NotFound, Message: "m", Origin: "f:1"},
+		"weft: CODE_77: m [Op 'n'] (built at f:1)": {Code: 77, Message: "m", Node: "n", Op: "Op", Origin: "f:1"},
+	} {
+		if e.Error() != want {
+			t.Errorf("got %q, want %q", e, want)
+		}
 	}
 }
 
