@@ -93,7 +93,7 @@ func TestMaxPool(t *testing.T) {
 			{kind: "f32[1,2,4,4]", words: "20.0 17.0 5.0 14.0 28.0 27.0 4.0 15.0 2.0 18.0 16.0 1.0 23.0 26.0 7.0 13.0 12.0 29.0 6.0 22.0 9.0 11.0 31.0 19.0 21.0 0.0 8.0 30.0 3.0 25.0 24.0 10.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("MaxPool", x, nil, 1)
+			return c.graph.Add("MaxPool", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "kernel_shape",
 	})

@@ -434,7 +434,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
+   * variance divides by one less, and its momentum weighs the new value.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -452,7 +453,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
+   * variance divides by one less, and its momentum weighs the new value.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -484,7 +486,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
+   * variance divides by one less, and its momentum weighs the new value.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -507,7 +510,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
+   * variance divides by one less, and its momentum weighs the new value.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -2320,7 +2324,7 @@ public final class Ops {
     }
 
     /**
-     * 0: indices count row by row. Default: 0.
+     * 0: indices count row by row; 1: column by column within each channel. Default: 0.
      *
      * @param value the value
      * @return this
@@ -5006,10 +5010,94 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Accuracy.
+   */
+  public static final class AccuracyOptions extends NodeOptions {
+    private AccuracyOptions() {}
+
+    /**
+     * A label that does not count.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AccuracyOptions ignoreIndex(long value) {
+      attrs.set("ignore_index", value);
+      return this;
+    }
+
+    @Override
+    public AccuracyOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
+   * label counts.
+   *
+   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
+   * but for jumps.
+   *
+   * @param scores [N, C, d1, ...].
+   * @param labels [N, d1, ...]: classes from 0 to C - 1.
+   * @return scalar.
+   */
+  public Value accuracy(Value scores, Value labels) {
+    return accuracy(scores, labels, options -> {});
+  }
+
+  /**
+   * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
+   * label counts.
+   *
+   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
+   * but for jumps.
+   *
+   * @param scores [N, C, d1, ...].
+   * @param labels [N, d1, ...]: classes from 0 to C - 1.
+   * @param options sets the rest
+   * @return scalar.
+   */
+  public Value accuracy(Value scores, Value labels, Consumer<AccuracyOptions> options) {
+    AccuracyOptions settings = new AccuracyOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(scores, "scores");
+    Check.notNull(labels, "labels");
+    return add("weft.Accuracy", Arrays.<Value>asList(scores, labels), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.Adam.
    */
   public static final class AdamOptions extends NodeOptions {
+    private Value indices;
+
     private AdamOptions() {}
+
+    /**
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AdamOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AdamOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
 
     /**
      * Weight of the old first moment. Default: 0.9.
@@ -5076,11 +5164,11 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5102,11 +5190,11 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5130,7 +5218,7 @@ public final class Ops {
     Check.notNull(secondMoment, "secondMoment");
     Check.notNull(learningRate, "learningRate");
     Check.notNull(step, "step");
-    List<Value> made = add("weft.Adam", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step), settings, 3);
+    List<Value> made = add("weft.Adam", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step, settings.indices), settings, 3);
     return new AdamOutputs(made.get(0), made.get(1), made.get(2));
   }
 
@@ -5138,7 +5226,32 @@ public final class Ops {
    * What can be set at weft.AdamW.
    */
   public static final class AdamWOptions extends NodeOptions {
+    private Value indices;
+
     private AdamWOptions() {}
+
+    /**
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AdamWOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AdamWOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
 
     /**
      * Weight of the old first moment. Default: 0.9.
@@ -5204,11 +5317,11 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5229,11 +5342,11 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5257,7 +5370,7 @@ public final class Ops {
     Check.notNull(secondMoment, "secondMoment");
     Check.notNull(learningRate, "learningRate");
     Check.notNull(step, "step");
-    List<Value> made = add("weft.AdamW", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step), settings, 3);
+    List<Value> made = add("weft.AdamW", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step, settings.indices), settings, 3);
     return new AdamWOutputs(made.get(0), made.get(1), made.get(2));
   }
 
@@ -5904,6 +6017,116 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.InitialValue.
+   */
+  public static final class InitialValueOptions extends NodeOptions {
+    private InitialValueOptions() {}
+
+    /**
+     * Floating-point type of the output, by ONNX's number.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * Key of all random numbers of a program. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions seed(long value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Name that keeps the numbers of one variable apart from those of others: the variable's.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions stream(String value) {
+      attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Inputs of each output; by default rows of a matrix, or the second dimension times the window.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions fanIn(long value) {
+      attrs.set("fan_in", value);
+      return this;
+    }
+
+    /**
+     * Outputs of each input; by default columns of a matrix, or the first dimension times the window.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions fanOut(long value) {
+      attrs.set("fan_out", value);
+      return this;
+    }
+
+    @Override
+    public InitialValueOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
+   * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
+   * sqrt(6 / fan_in), sqrt(2 / fan_in).
+   *
+   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
+   *
+   * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+   *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+   *     "normal(0.02)".
+   * @param shape dimensions of the output.
+   * @return A tensor of the shape asked for.
+   */
+  public Value initialValue(String kind, long[] shape) {
+    return initialValue(kind, shape, options -> {});
+  }
+
+  /**
+   * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
+   * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
+   * sqrt(6 / fan_in), sqrt(2 / fan_in).
+   *
+   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
+   *
+   * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+   *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+   *     "normal(0.02)".
+   * @param shape dimensions of the output.
+   * @param options sets the rest
+   * @return A tensor of the shape asked for.
+   */
+  public Value initialValue(String kind, long[] shape, Consumer<InitialValueOptions> options) {
+    InitialValueOptions settings = new InitialValueOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(kind, "kind");
+    settings.attrs.set("kind", kind);
+    Check.notNull(shape, "shape");
+    settings.attrs.set("shape", shape);
+    return add("weft.InitialValue", Arrays.<Value>asList(), settings, 1).get(0);
+  }
+
+  /**
    * The inverse of each matrix. A singular one is an error.
    *
    * <p>Operator weft.Inverse. Element types: T: f32, f16, f64, bf16.
@@ -5935,7 +6158,32 @@ public final class Ops {
    * What can be set at weft.Momentum.
    */
   public static final class MomentumOptions extends NodeOptions {
+    private Value indices;
+
     private MomentumOptions() {}
+
+    /**
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public MomentumOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MomentumOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
 
     /**
      * Weight of the old velocity. Default: 0.9.
@@ -5990,11 +6238,11 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param velocity running sum of gradients, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
    * @return the outputs
@@ -6008,11 +6256,11 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param velocity running sum of gradients, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
    * @param options sets the rest
@@ -6030,7 +6278,7 @@ public final class Ops {
     Check.notNull(gradient, "gradient");
     Check.notNull(velocity, "velocity");
     Check.notNull(learningRate, "learningRate");
-    List<Value> made = add("weft.Momentum", Arrays.<Value>asList(parameter, gradient, velocity, learningRate), settings, 2);
+    List<Value> made = add("weft.Momentum", Arrays.<Value>asList(parameter, gradient, velocity, learningRate, settings.indices), settings, 2);
     return new MomentumOutputs(made.get(0), made.get(1));
   }
 
@@ -6813,7 +7061,32 @@ public final class Ops {
    * What can be set at weft.Sgd.
    */
   public static final class SgdOptions extends NodeOptions {
+    private Value indices;
+
     private SgdOptions() {}
+
+    /**
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public SgdOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SgdOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
 
     /**
      * Factor of the parameter that is added to the gradient. Default: 0.
@@ -6836,11 +7109,11 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
+   * is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param learningRate A scalar.
    * @return the shape of the parameter.
    */
@@ -6851,11 +7124,11 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
+   * is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param learningRate A scalar.
    * @param options sets the rest
    * @return the shape of the parameter.
@@ -6866,7 +7139,7 @@ public final class Ops {
     Check.notNull(parameter, "parameter");
     Check.notNull(gradient, "gradient");
     Check.notNull(learningRate, "learningRate");
-    return add("weft.Sgd", Arrays.<Value>asList(parameter, gradient, learningRate), settings, 1).get(0);
+    return add("weft.Sgd", Arrays.<Value>asList(parameter, gradient, learningRate, settings.indices), settings, 1).get(0);
   }
 
   /**
