@@ -2914,7 +2914,7 @@ public final class Ops {
   /**
    * {@code X} to the power {@code Y}, elementwise, in the type of X. Whole powers of integers are exact and wrap around;
    * a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-   * in f64 and converted as Cast does.
+   * in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is NaN.
    *
    * <p>Operator Pow. Element types: T: f32, i32, i64, f16, f64, bf16, T1: f32, u8, i8, u16, i16, i32, i64, f16, f64,
    * u32, u64, bf16.
@@ -2930,7 +2930,7 @@ public final class Ops {
   /**
    * {@code X} to the power {@code Y}, elementwise, in the type of X. Whole powers of integers are exact and wrap around;
    * a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-   * in f64 and converted as Cast does.
+   * in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is NaN.
    *
    * <p>Operator Pow. Element types: T: f32, i32, i64, f16, f64, bf16, T1: f32, u8, i8, u16, i16, i32, i64, f16, f64,
    * u32, u64, bf16.
@@ -3909,7 +3909,9 @@ public final class Ops {
 
   /**
    * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
-   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   * updates}, or joined with them, in order: of several for one place the last replaces the others. Negative coordinates
+   * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
+   * equal extremes share it evenly.
    *
    * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
    *
@@ -3924,7 +3926,9 @@ public final class Ops {
 
   /**
    * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
-   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   * updates}, or joined with them, in order: of several for one place the last replaces the others. Negative coordinates
+   * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
+   * equal extremes share it evenly.
    *
    * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
    *
@@ -5742,8 +5746,11 @@ public final class Ops {
   public record EigOutputs(Value valuesRe, Value valuesIm, Value vectorsRe, Value vectorsIm) {}
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
-   * by the vectors is an error, because their phase is a convention.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
+   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
+   * not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
@@ -5755,8 +5762,11 @@ public final class Ops {
   }
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
-   * by the vectors is an error, because their phase is a convention.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
+   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
+   * not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
@@ -5782,7 +5792,8 @@ public final class Ops {
 
   /**
    * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   * symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
+   * the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
    *
    * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
    *
@@ -5795,7 +5806,8 @@ public final class Ops {
 
   /**
    * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   * symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
+   * the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
    *
    * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
    *
@@ -6067,71 +6079,6 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("weft.Orthogonalize", Arrays.<Value>asList(x), settings, 1).get(0);
-  }
-
-  /**
-   * What can be set at weft.ProdOthers.
-   */
-  public static final class ProdOthersOptions extends NodeOptions {
-    private Value axes;
-
-    private ProdOthersOptions() {}
-
-    /**
-     * Gives an optional input. As in ReduceProd; constant.
-     *
-     * @param value the input; null leaves it out
-     * @return this
-     */
-    public ProdOthersOptions axes(Value value) {
-      axes = value;
-      return this;
-    }
-
-    /**
-     * Sets an attribute. As in ReduceProd. Default: 0.
-     *
-     * @param value the attribute
-     * @return this
-     */
-    public ProdOthersOptions noopWithEmptyAxes(long value) {
-      attrs.set("noop_with_empty_axes", value);
-      return this;
-    }
-
-    @Override
-    public ProdOthersOptions name(String name) {
-      super.name(name);
-      return this;
-    }
-  }
-
-  /**
-   * For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-   *
-   * <p>Operator weft.ProdOthers. Element types: T: f32, f16, f64, bf16.
-   *
-   * @param data any tensor.
-   * @return the shape of data.
-   */
-  public Value prodOthers(Value data) {
-    return prodOthers(data, options -> {});
-  }
-
-  /**
-   * For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-   *
-   * <p>Operator weft.ProdOthers. Element types: T: f32, f16, f64, bf16.
-   *
-   * @param data any tensor.
-   * @param options sets the rest
-   * @return the shape of data.
-   */
-  public Value prodOthers(Value data, Consumer<ProdOthersOptions> options) {
-    ProdOthersOptions settings = new ProdOthersOptions();
-    Check.notNull(options, "options").accept(settings);
-    Check.notNull(data, "data");
-    return add("weft.ProdOthers", Arrays.<Value>asList(data, settings.axes), settings, 1).get(0);
   }
 
   /**
@@ -6711,6 +6658,96 @@ public final class Ops {
     Check.notNull(indices, "indices");
     Check.notNull(like, "like");
     return add("weft.ScatterRows", Arrays.<Value>asList(rows, indices, like), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.ScatterScan.
+   */
+  public static final class ScatterScanOptions extends NodeOptions {
+    private Value terms;
+
+    private ScatterScanOptions() {}
+
+    /**
+     * Gives an optional input. The shape of factors; zeros if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ScatterScanOptions terms(Value value) {
+      terms = value;
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: from the last place to the first. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ScatterScanOptions reverse(long value) {
+      attrs.set("reverse", value);
+      return this;
+    }
+
+    @Override
+    public ScatterScanOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.ScatterScan.
+   *
+   * @param last the shape of state: what it has become.
+   * @param before the shape of factors: for each place what was there before its turn.
+   */
+  public record ScatterScanOutputs(Value last, Value before) {}
+
+  /**
+   * A recurrence at each place that {@code indices} names, in order: the slice s of {@code state} there is given out and
+   * then becomes {@code factor * s + term}, where a product with an exact 0 is 0. Negative coordinates count from the
+   * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
+   * the same, the other way round.
+   *
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param state at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param factors the shape of indices without its last axis, then that of a slice of state.
+   * @return the outputs
+   */
+  public ScatterScanOutputs scatterScan(Value state, Value indices, Value factors) {
+    return scatterScan(state, indices, factors, options -> {});
+  }
+
+  /**
+   * A recurrence at each place that {@code indices} names, in order: the slice s of {@code state} there is given out and
+   * then becomes {@code factor * s + term}, where a product with an exact 0 is 0. Negative coordinates count from the
+   * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
+   * the same, the other way round.
+   *
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param state at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param factors the shape of indices without its last axis, then that of a slice of state.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public ScatterScanOutputs scatterScan(
+      Value state,
+      Value indices,
+      Value factors,
+      Consumer<ScatterScanOptions> options) {
+    ScatterScanOptions settings = new ScatterScanOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(state, "state");
+    Check.notNull(indices, "indices");
+    Check.notNull(factors, "factors");
+    List<Value> made = add("weft.ScatterScan", Arrays.<Value>asList(state, indices, factors, settings.terms), settings, 2);
+    return new ScatterScanOutputs(made.get(0), made.get(1));
   }
 
   /**
