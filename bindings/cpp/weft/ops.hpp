@@ -780,7 +780,8 @@ inline Value pad(const Value& data, const Value& pads, const Value& constant_val
 
 // `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact and wrap around; a
 // negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-// in f64 and converted as Cast does.
+// in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is
+// NaN.
 // x: The base. [f32, i32, i64, f16, f64, bf16]
 // y: The exponent; broadcasts with X as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 // Gives Z: The broadcast shape of X and Y. [f32, i32, i64, f16, f64, bf16]
@@ -1038,7 +1039,9 @@ struct ScatterNDAttrs {
 };
 
 // A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or joined
-// with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+// with them, in order: of several for one place the last replaces the others. Negative coordinates count from the
+// end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0; equal
+// extremes share it evenly.
 // data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
 // indices: [..., k]: a place of k coordinates each. [i64]
 // updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16, i32,
@@ -1558,8 +1561,11 @@ inline std::vector<Value> weft_dropout(const Value& data, const Value& ratio, co
   return add_node("weft.Dropout", {data, ratio, counter}, set, 2, name, origin);
 }
 
-// Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known;
-// that by the vectors is an error, because their phase is a convention.
+// Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+// they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
+// they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+// largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient
+// does not exist and is an error or huge.
 // a: [..., n, n]. [f32, f16, f64, bf16]
 // Gives values_re: [..., n], sorted by real part, then by imaginary part. [f32, f16, f64, bf16]
 // Gives values_im: [..., n]. [f32, f16, f64, bf16]
@@ -1572,7 +1578,8 @@ inline std::vector<Value> eig(const Value& a, const char* name = nullptr, const 
 }
 
 // Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-// symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+// symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
+// the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
 // a: [..., n, n], symmetric. [f32, f16, f64, bf16]
 // Gives values: [..., n], ascending. [f32, f16, f64, bf16]
 // Gives vectors: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is positive.
@@ -1692,22 +1699,6 @@ inline std::vector<Value> momentum(const Value& parameter, const Value& gradient
 inline Value orthogonalize(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.Orthogonalize", {x}, set, 1, name, origin)[0];
-}
-
-// The attributes of weft.ProdOthers.
-struct ProdOthersAttrs {
-  // As in ReduceProd.
-  int64_t noop_with_empty_axes = 0;
-};
-
-// For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-// data: Any tensor. [f32, f16, f64, bf16]
-// axes: As in ReduceProd; constant. [i64, optional]
-// Gives others: The shape of data. [f32, f16, f64, bf16]
-inline Value prod_others(const Value& data, const Value& axes = Value(), const ProdOthersAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
-  Attrs set;
-  set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("weft.ProdOthers", {data, axes}, set, 1, name, origin)[0];
 }
 
 // The attributes of weft.RandomBernoulli.
@@ -1873,6 +1864,28 @@ inline Value scatter_rows(const Value& rows, const Value& indices, const Value& 
   Attrs set;
   set.set("axis", attrs.axis);
   return add_node("weft.ScatterRows", {rows, indices, like}, set, 1, name, origin)[0];
+}
+
+// The attributes of weft.ScatterScan.
+struct ScatterScanAttrs {
+  // 1: from the last place to the first.
+  int64_t reverse = 0;
+};
+
+// A recurrence at each place that `indices` names, in order: the slice s of `state` there is given out and then
+// becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from the end; one
+// outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is the
+// same, the other way round.
+// state: At least one dimension. [f32, f16, f64, bf16]
+// indices: [..., k]: a place of k coordinates each. [i64]
+// factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64, bf16]
+// terms: The shape of factors; zeros if not given. [f32, f16, f64, bf16, optional]
+// Gives last: The shape of state: what it has become. [f32, f16, f64, bf16]
+// Gives before: The shape of factors: for each place what was there before its turn. [f32, f16, f64, bf16]
+inline std::vector<Value> scatter_scan(const Value& state, const Value& indices, const Value& factors, const Value& terms = Value(), const ScatterScanAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("reverse", attrs.reverse);
+  return add_node("weft.ScatterScan", {state, indices, factors, terms}, set, 2, name, origin);
 }
 
 // Item by item, the sums of two sequences of equally many items of equal shapes.
