@@ -6,6 +6,7 @@
 #include "lists.h"
 #include "memory.h"
 #include "callbacks.h"
+#include "prepared.h"
 %}
 
 %init %{
@@ -22,8 +23,10 @@
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
 %native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
 %native(history_data) PyObject* history_data(PyObject*, PyObject*);
+%native(set_main_thread) PyObject* set_main_thread(PyObject*, PyObject*);
 %native(options_interruptible) PyObject* options_interruptible(PyObject*, PyObject*);
 %native(options_callback) PyObject* options_callback(PyObject*, PyObject*);
+%native(prepared_call) PyObject* prepared_call(PyObject*, PyObject*);
 %native(host_function) PyObject* host_function(PyObject*, PyObject*);
 %native(log_function) PyObject* log_function(PyObject*, PyObject*);
 

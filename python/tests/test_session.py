@@ -145,6 +145,19 @@ def test_ctrl_c_stops_a_run() -> None:
         session.run(y, feeds)
 
 
+def test_ctrl_c_stops_a_prepared_run() -> None:
+    y, feeds = slow_graph()
+    prepared = weft.Session(y.graph).prepare(list(feeds), [y])
+    for i, array in enumerate(feeds.values()):
+        prepared.bind_input(i, array)
+    main = threading.main_thread().ident
+    threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        prepared.run()
+    with pytest.raises(weft.FailedPreconditionError):
+        prepared.output(0)  # the run was stopped, not finished
+
+
 def test_many_threads_run_one_session() -> None:
     graph, w, step = counter()
     session = weft.Session(graph)

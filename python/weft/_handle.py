@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -111,6 +113,10 @@ class Options(Handle):
 
 
 def interruptible(options: Options) -> Options:
-    """Makes Ctrl-C end what runs with the options."""
+    """Makes Ctrl-C end what runs with the options, on the main thread, where Python hears it."""
     _native.options_interruptible(options._handle)
     return options
+
+
+_native.set_main_thread(threading.main_thread().ident)
+os.register_at_fork(after_in_child=lambda: _native.set_main_thread(threading.get_ident()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -62,31 +61,13 @@ class Trace(Handle):
             file.write(self.json())
 
 
-def _on_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
 def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace: Trace | None, **more: Any) -> Options:
     options = Options(kind, timeout_s=timeout, **more)
     if cancel is not None:
         _native.weft_options_set_cancel(options._handle, need(cancel, Cancel, "cancel")._handle)
     if trace is not None:
         _native.weft_options_set_trace(options._handle, need(trace, Trace, "trace")._handle)
-    return interruptible(options) if _on_main_thread() else options
-
-
-class _Defaults:
-    """Options of runs that ask for nothing: Ctrl-C works on the main thread, where Python hears it."""
-
-    options: Options | None = None
-
-    @classmethod
-    def handle(cls) -> Any:
-        if not _on_main_thread():
-            return None
-        if cls.options is None:
-            cls.options = interruptible(Options("run"))
-        return cls.options._handle
+    return interruptible(options)
 
 
 def _fed(value: Value, tensor: TensorLike) -> Tensor:
@@ -149,6 +130,7 @@ class Session(Handle):
         other = None if share is None else need(share, Session, "share")._handle
         self._own(_native.weft_session_new(graph._handle, options._handle, other))
         self._closed = False
+        self._plain = interruptible(Options("run"))._handle  # of runs that ask for nothing
 
     def close(self) -> None:
         """Ends the session: waits for running calls; later ones raise FailedPreconditionError."""
@@ -189,19 +171,15 @@ class Session(Handle):
         wanted = [fetches.id] if isinstance(fetches, Value) else [need(v, Value, "a fetch").id for v in fetches]
         effects = [targets.id] if isinstance(targets, Value) else [need(v, Value, "a target").id for v in targets]
         tensors = [_fed(value, tensor) for value, tensor in (feeds or {}).items()]
-        options = None
-        if timeout is None and cancel is None and trace is None:
-            handle = _Defaults.handle()
-        else:
-            options = _run_options("run", timeout, cancel, trace)
-            handle = options._handle
+        plain = timeout is None and cancel is None and trace is None
+        options = self._plain if plain else _run_options("run", timeout, cancel, trace)._handle
         made = _native.session_run(
             self._handle,
             [value.id for value in feeds or {}],
             [tensor._handle for tensor in tensors],
             wanted,
             effects,
-            handle,
+            options,
             len(wanted),
         )
         results = [Tensor._over(pointer).numpy() for pointer in made]
@@ -433,6 +411,7 @@ class Prepared(Handle):
             wanted,
             [need(value, Value, "a target").id for value in targets],
         ))
+        self._call = _native.prepared_call(self._owner, session._plain)
 
     def close(self) -> None:
         """Lets go of everything; later calls raise FailedPreconditionError."""
@@ -462,7 +441,7 @@ class Prepared(Handle):
     def run(self, *, timeout: float | None = None, cancel: Cancel | None = None, trace: Trace | None = None) -> None:
         """Runs. Not for two threads at once."""
         if timeout is None and cancel is None and trace is None:
-            _native.weft_prepared_run(self._owner or self._handle, None)
+            self._call()
         else:
             _native.weft_prepared_run(self._handle, _run_options("run", timeout, cancel, trace)._handle)
 
