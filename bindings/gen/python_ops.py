@@ -149,10 +149,10 @@ def examples(op, name):
     for result, (_, literal) in zip(results, case.outputs):
         array = np.array(literal.values, NUMPY[literal.dtype]).reshape(literal.shape)
         if literal.dtype in ("f32", "f64"):
-            lines.append(f">>> weft.Session(graph).run({result}).astype(float).round(3).tolist()")
+            lines.append(f">>> weft.Session(graph).run({{}}, {result}).astype(float).round(3).tolist()")
             lines.append(repr((array.astype(float).round(3) + 0.0).tolist()))
         else:
-            lines += [f">>> weft.Session(graph).run({result}).tolist()", repr(array.tolist())]
+            lines += [f">>> weft.Session(graph).run({{}}, {result}).tolist()", repr(array.tolist())]
     return ["", "    Examples:"] + [f"        {line}" for line in lines]
 
 
@@ -237,7 +237,7 @@ def layer_class(layer):
     return (
         f'class {layer.name}(Layer):\n    """{text}\n    """\n\n'
         f"    def __init__(self, graph: Graph, name: str{star}{''.join(', ' + p for p in params)}) -> None:\n"
-        f'        super().__init__(graph, "{layer.name}", name, {{{attrs}}})\n'
+        f'        super().__init__(graph, "{layer.name}", {{{attrs}}}, name)\n'
     )
 
 

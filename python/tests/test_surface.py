@@ -121,7 +121,7 @@ def test_things_may_be_closed_in_any_order(order: tuple[int, ...]) -> None:
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
         prepared.run()
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
-        session.run(x, {x: [1, 2]})
+        session.run({x: [1, 2]}, x)
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
         graph.input("y")
 
@@ -131,7 +131,7 @@ def test_a_graph_goes_without_the_garbage_collector() -> None:
     x = graph.input("x", "f32", [2])
     y = weft.host_call(lambda v: v, [x], ["f32"], [[2]])
     session = weft.Session(graph)
-    session.run(y, {x: [1, 2]})
+    session.run({x: [1, 2]}, y)
     before = weft.live_objects()
     del graph, x, y, session
     assert weft.live_objects() < before
@@ -140,7 +140,7 @@ def test_a_graph_goes_without_the_garbage_collector() -> None:
 def answer(queue: Any) -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [1000])
-    queue.put(float(weft.Session(graph).run(weft.reduce_sum(x * 2.0, keepdims=0), {x: np.ones(1000)[:].astype("f4")})))
+    queue.put(float(weft.Session(graph).run({x: np.ones(1000)[:].astype("f4")}, weft.reduce_sum(x * 2.0, keepdims=0))))
 
 
 def test_a_forked_process_runs_graphs_of_its_own() -> None:
@@ -162,7 +162,7 @@ def test_the_interpreter_ends_while_everything_is_open() -> None:
         "session = weft.Session(graph)\n"
         "prepared = session.prepare([x], [y])\n"
         "weft.set_log(print)\n"
-        "print(session.run(y, {x: [1, 2]}).tolist())\n"
+        "print(session.run({x: [1, 2]}, y).tolist())\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr, done.returncode) == ("[2.0, 3.0]\n", "", 0)

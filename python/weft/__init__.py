@@ -10,7 +10,7 @@ Java and Go.
     >>> loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=0)
     >>> step = weft.Sgd(0.1).minimize(loss)
     >>> session = weft.Session(graph)
-    >>> float(session.run(loss, {x: [[1, 1]]}, targets=step))
+    >>> float(session.run({x: [[1, 1]]}, loss, targets=step))
     9.0
 """
 
@@ -26,12 +26,12 @@ from ._graph import Graph as Graph
 from ._graph import Layer as Layer
 from ._graph import Value as Value
 from ._graph import assign as assign
-from ._graph import cond as cond
 from ._graph import gradients as gradients
+from ._graph import if_ as if_
 from ._history import History as History
 from ._history import Progress as Progress
 from ._host import host_call as host_call
-from ._host import register_host_function as register_host_function
+from ._host import set_host_function as set_host_function
 from ._optimizers import Adam as Adam
 from ._optimizers import AdamW as AdamW
 from ._optimizers import Momentum as Momentum

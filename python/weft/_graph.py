@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Union
+from typing import Any, Union, cast
 
 from . import _native
 from ._errors import InvalidArgumentError
@@ -68,7 +68,7 @@ class Value:
         return hash(self.id)
 
     def __bool__(self) -> bool:
-        raise TypeError(f"{self!r} has no truth value before a run; use weft.where or weft.cond")
+        raise TypeError(f"{self!r} has no truth value before a run; use weft.where or weft.if_")
 
     def __iter__(self) -> Iterator[Value]:
         raise TypeError(f"{self!r} cannot be iterated over; use weft.split or indexing")
@@ -328,7 +328,7 @@ class Graph(Handle):
         >>> y = weft.relu(x @ [[1.0], [2.0], [3.0]] + 1)
         >>> y.shape
         ('batch', 1)
-        >>> weft.Session(graph).run(y, {x: [[1, 1, 1]]})
+        >>> weft.Session(graph).run({x: [[1, 1, 1]]}, y)
         array([[7.]], dtype=float32)
     """
 
@@ -450,14 +450,27 @@ class Graph(Handle):
         self,
         op: str,
         inputs: Sequence[ValueLike | None] = (),
-        *,
-        outputs: int = 1,
+        attrs: Mapping[str, Any] | None = None,
         name: str | None = None,
-        **attrs: Any,
+        outputs: int = 1,
     ) -> Any:
         """Adds a node of any operator by its name, as the graph's opset knows it. One output is a Value, more are a
-        tuple."""
-        return add_node(self, op, list(inputs), attrs, outputs, name)
+        tuple.
+
+        Args:
+            op: The operator, such as "Softmax" or "weft.Assign".
+            inputs: Its inputs; None leaves one out.
+            attrs: Its attributes by name.
+            name: The name of the node.
+            outputs: How many outputs it has.
+
+        Examples:
+            >>> graph = weft.Graph()
+            >>> x = graph.input("x", "f32", [4])
+            >>> graph.add("Split", [x], {"num_outputs": 2}, outputs=2)[1].shape
+            (2,)
+        """
+        return add_node(self, op, list(inputs), attrs or {}, outputs, name)
 
     def attach(self, value: Value, assignment: Value) -> None:
         """Makes `assignment` (of `weft.assign`) happen in every run that computes `value`."""
@@ -480,7 +493,7 @@ class Graph(Handle):
             >>> graph = weft.Graph()
             >>> x = graph.input("x", "f32", [2])
             >>> (dx,) = graph.gradients(x**3.0, [x])
-            >>> weft.Session(graph).run(dx, {x: [1.0, 2.0]}).tolist()
+            >>> weft.Session(graph).run({x: [1.0, 2.0]}, dx).tolist()
             [3.0, 12.0]
         """
         targets = [ys] if isinstance(ys, Value) else list(ys)
@@ -591,13 +604,15 @@ def assign(variable: Value, value: ValueLike, *, name: str | None = None) -> Val
     return add_node(variable.graph, "weft.Assign", [variable, value], {}, 1, name)
 
 
-def gradients(ys: Value | Sequence[Value], xs: Sequence[Value]) -> list[Value | None]:
+def gradients(
+    ys: Value | Sequence[Value], xs: Sequence[Value], weights: Sequence[Value | None] | None = None
+) -> list[Value | None]:
     """The gradient of the sum of `ys` by each of `xs`: see `Graph.gradients`."""
-    first = ys if isinstance(ys, Value) else ys[0]
-    return first.graph.gradients(ys, xs)
+    first = ys if isinstance(ys, Value) else next(iter(ys), None)
+    return cast(Value, need(first, Value, "what is differentiated")).graph.gradients(ys, xs, weights)
 
 
-def cond(
+def if_(
     condition: Value,
     then: Callable[[], Value | Sequence[Value]],
     otherwise: Callable[[], Value | Sequence[Value]],
@@ -611,9 +626,9 @@ def cond(
     Examples:
         >>> graph = weft.Graph()
         >>> x = graph.input("x", "f32", [])
-        >>> root = weft.cond(x > 0.0, lambda: weft.sqrt(x), lambda: x * 0.0)
+        >>> root = weft.if_(x > 0.0, lambda: weft.sqrt(x), lambda: x * 0.0)
         >>> session = weft.Session(graph)
-        >>> float(session.run(root, {x: 9.0})), float(session.run(root, {x: -9.0}))
+        >>> float(session.run({x: 9.0}, root)), float(session.run({x: -9.0}, root))
         (3.0, -0.0)
     """
     graph = condition.graph
@@ -656,12 +671,19 @@ def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple
 
 
 class Layer(Handle):
-    """A layer: variables made once, used as often as it is called. See `weft.layers`."""
+    """A layer: variables made once, used as often as it is called. `weft.layers` has a class for each kind.
+
+    Args:
+        graph: The graph.
+        type: The kind, such as "Dense".
+        attrs: Its attributes by name.
+        name: The beginning of its variables' names.
+    """
 
     _free = _native.weft_layer_free
     _what = "layer"
 
-    def __init__(self, graph: Graph, type: str, name: str, attrs: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, type: str, attrs: Mapping[str, Any], name: str) -> None:
         need(graph, Graph, "the first argument of a layer")
         self.graph = graph
         self.name = name
@@ -671,15 +693,15 @@ class Layer(Handle):
         finally:
             _native.weft_attrs_free(handle)
 
-    def __call__(self, x: Value, *, training: bool = False) -> Value:
+    def __call__(self, *inputs: Value, training: bool = False) -> Value:
         """Adds one use of the layer.
 
         Args:
-            x: Its input.
+            inputs: Its inputs; the layers of today have one.
             training: Whether dropout drops and batch normalization uses the batch. Give the loss that is trained
                 values made by training, and predictions values made without.
         """
-        ids = [need(x, Value, "the input of a layer").id]
+        ids = [need(value, Value, "the input of a layer").id for value in inputs]
         return Value(self.graph, _native.weft_layer_call(self._handle, ids, int(training), caller(), 1)[0])
 
     @property

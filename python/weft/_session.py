@@ -21,23 +21,19 @@ FitCallback = Callable[[Progress], Any]
 
 
 class Cancel(Handle):
-    """A flag that stops runs from any thread: give it to runs, then `set` it."""
+    """A token that stops runs from any thread: give it to runs, then `set` it."""
 
     _free = _native.weft_cancel_free
-    _what = "cancel flag"
+    _what = "cancel token"
 
     def __init__(self) -> None:
         self._own(_native.weft_cancel_new())
 
-    def set(self) -> None:
-        """Cancels every run that uses the flag, and every later one until `clear`."""
-        _native.weft_cancel_set(self._handle, 1)
+    def set(self, cancelled: bool = True) -> None:
+        """Cancels every run that uses the token, and every later one until `set(False)`."""
+        _native.weft_cancel_set(self._handle, int(cancelled))
 
-    def clear(self) -> None:
-        """Lets runs go again."""
-        _native.weft_cancel_set(self._handle, 0)
-
-    def is_set(self) -> bool:
+    def get(self) -> bool:
         """Whether it is set."""
         return bool(_native.weft_cancel_get(self._handle))
 
@@ -62,6 +58,10 @@ class Trace(Handle):
 
 
 def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace: Trace | None, **more: Any) -> Options:
+    if timeout is not None:
+        if timeout != timeout:
+            raise InvalidArgumentError("the timeout is not a number")
+        timeout = max(float(timeout), 1e-9)  # one of 0 or less has passed already
     options = Options(kind, timeout_s=timeout, **more)
     if cancel is not None:
         _native.weft_options_set_cancel(options._handle, need(cancel, Cancel, "cancel")._handle)
@@ -96,11 +96,11 @@ class Session(Handle):
         >>> x = graph.input("x", "f32", ["batch", 2])
         >>> w = graph.variable("w", [[1.0], [10.0]])
         >>> session = weft.Session(graph)
-        >>> session.run(x @ w, {x: [[1, 2], [3, 4]]})
+        >>> session.run({x: [[1, 2], [3, 4]]}, x @ w)
         array([[21.],
                [43.]], dtype=float32)
         >>> session.set("w", [[0.0], [1.0]])
-        >>> session.run(x @ w, {x: [[1, 2]]}).tolist()
+        >>> session.run({x: [[1, 2]]}, x @ w).tolist()
         [[2.0]]
     """
 
@@ -146,10 +146,10 @@ class Session(Handle):
 
     def run(
         self,
-        fetches: Value | Sequence[Value] = (),
         feeds: Feeds | None = None,
-        *,
+        fetches: Value | Sequence[Value] = (),
         targets: Value | Sequence[Value] = (),
+        *,
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
@@ -157,11 +157,11 @@ class Session(Handle):
         """Computes `fetches`.
 
         Args:
-            fetches: One value gives one array, a list a list of them.
             feeds: What inputs (or any other values) are, by Value.
+            fetches: One value gives one array, a list a list of them.
             targets: Values that are computed for their effect alone, such as training steps.
-            timeout: Seconds after which DeadlineExceededError is raised.
-            cancel: A flag to stop the run from another thread.
+            timeout: Seconds after which DeadlineExceededError is raised; None is no limit.
+            cancel: A token to stop the run from another thread.
             trace: Collects what ran when.
 
         Returns:
@@ -227,9 +227,9 @@ class Session(Handle):
 
     def fit(
         self,
-        dataset: Dataset,
+        data: Dataset,
         feeds: Sequence[Value | None],
-        target: Value,
+        step: Value,
         metrics: Sequence[Value] = (),
         *,
         epochs: int = 1,
@@ -250,12 +250,12 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
     ) -> History:
-        """Trains: runs `target` on every batch.
+        """Trains: runs `step` on every batch.
 
         Args:
-            dataset: The rows.
+            data: The rows.
             feeds: What each tensor of the dataset is fed to; None for one that is not fed.
-            target: The training step, as an optimizer's `minimize` gives it.
+            step: The training step, as an optimizer's `minimize` gives it.
             metrics: Scalars to average over each epoch, such as the loss.
             epochs: The number of passes.
             batch_size: Rows of a batch; the last one may be short.
@@ -272,8 +272,8 @@ class Session(Handle):
             restore_best: Whether the variables of the best epoch are put back.
             callback: Called with a Progress after every batch and every epoch; a true result ends the training.
             progress: Whether a bar is shown; None shows one on a terminal.
-            timeout: Seconds for all of it.
-            cancel: A flag to stop from another thread.
+            timeout: Seconds for all of it; None is no limit.
+            cancel: A token to stop it from another thread.
 
         Returns:
             The metrics of each epoch.
@@ -322,9 +322,9 @@ class Session(Handle):
         try:
             pointer = _native.weft_session_fit(
                 self._handle,
-                need(dataset, Dataset, "the dataset")._handle,
+                need(data, Dataset, "the dataset")._handle,
                 _feed_ids(feeds),
-                need(target, Value, "the target").id,
+                need(step, Value, "the step").id,
                 [value.id for value in metrics],
                 options._handle,
             )
@@ -335,7 +335,7 @@ class Session(Handle):
 
     def evaluate(
         self,
-        dataset: Dataset,
+        data: Dataset,
         feeds: Sequence[Value | None],
         metrics: Sequence[Value],
         *,
@@ -347,13 +347,13 @@ class Session(Handle):
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
         ids = [need(value, Value, "a metric").id for value in metrics]
         averages = _native.session_evaluate(
-            self._handle, need(dataset, Dataset, "the dataset")._handle, _feed_ids(feeds), ids, options._handle, len(ids)
+            self._handle, need(data, Dataset, "the dataset")._handle, _feed_ids(feeds), ids, options._handle, len(ids)
         )
         return {value.name: average for value, average in zip(metrics, averages)}
 
     def predict(
         self,
-        dataset: Dataset | TensorLike,
+        data: Dataset | TensorLike,
         feeds: Sequence[Value | None],
         fetches: Value | Sequence[Value],
         *,
@@ -363,14 +363,14 @@ class Session(Handle):
     ) -> Any:
         """Computes `fetches` for every row of a dataset, or of one array for one input. One value gives one array, a list
         a list of them."""
-        if isinstance(dataset, Dataset):
-            data = dataset
+        if isinstance(data, Dataset):
+            rows = data
         else:
-            data = Dataset(_fed(feeds[0], dataset) if feeds and feeds[0] is not None else dataset)
+            rows = Dataset(_fed(feeds[0], data) if feeds and feeds[0] is not None else data)
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
         wanted = [fetches] if isinstance(fetches, Value) else list(fetches)
         made = _native.session_predict(
-            self._handle, data._handle, _feed_ids(feeds), [v.id for v in wanted], options._handle, len(wanted)
+            self._handle, rows._handle, _feed_ids(feeds), [v.id for v in wanted], options._handle, len(wanted)
         )
         results = [Tensor._over(pointer).numpy() for pointer in made]
         return results[0] if isinstance(fetches, Value) else results
