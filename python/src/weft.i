@@ -10,7 +10,7 @@
 %}
 
 %init %{
-  if (add_memory_type(m) < 0) return -1;
+  if (add_types(m) < 0) return -1;
 %}
 %native(set_error_factory) PyObject* set_error_factory(PyObject*, PyObject*);
 %native(tensor_borrow) PyObject* tensor_borrow(PyObject*, PyObject*);

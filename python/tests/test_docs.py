@@ -27,7 +27,7 @@ def test_the_readme() -> None:
 def test_there_are_examples() -> None:
     functions = [getattr(weft.ops, name) for name in weft.ops.__all__]
     documented = [weft.Graph, weft.Session, weft.Session.fit, weft.Prepared, weft.Dataset, weft.Tensor, weft.Optimizer]
-    for item in [*documented, weft.if_, weft.host_call, weft.Graph.gradients]:
+    for item in [*documented, weft.if_, weft.host_call, weft.Graph.gradients, weft.from_dlpack]:
         assert ">>>" in (item.__doc__ or ""), item
     with_example = [function for function in functions if ">>>" in function.__doc__]
     assert len(with_example) > 0.6 * len(functions)

@@ -42,6 +42,7 @@ from ._session import Prepared as Prepared
 from ._session import Session as Session
 from ._session import Trace as Trace
 from ._tensor import Tensor as Tensor
+from ._tensor import from_dlpack as from_dlpack
 from ._tensor import load_tensors as load_tensors
 from ._tensor import save_tensors as save_tensors
 from .ops import *  # noqa: F403
