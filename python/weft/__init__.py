@@ -21,7 +21,6 @@ from . import layers as layers
 from . import ops as ops
 from ._data import Dataset as Dataset
 from ._errors import *  # noqa: F403
-from ._errors import MissingFileError as MissingFileError
 from ._graph import Graph as Graph
 from ._graph import Layer as Layer
 from ._graph import Value as Value

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _native
 from ._handle import Handle, Options
-from ._tensor import Tensor, TensorLike, as_tensor, existing
+from ._tensor import Tensor, TensorLike, as_tensor, path_text
 
 
 class Dataset(Handle):
@@ -42,7 +42,7 @@ class Dataset(Handle):
     def load(cls, path: str | os.PathLike[str], names: Sequence[str] = (), *, map: bool = False) -> Dataset:
         """Reads tensors of a .safetensors, .npy or .csv file, in the order of `names`; all without names."""
         options = Options("load", map=int(map))
-        return cls._over(_native.weft_dataset_load(existing(path), list(names), options._handle))
+        return cls._over(_native.weft_dataset_load(path_text(path), list(names), options._handle))
 
     def rows(self, first: int, count: int) -> Dataset:
         """The rows first .. first + count - 1, sharing the memory."""

@@ -10,7 +10,7 @@ from typing import Any, Union, cast
 from . import _native
 from ._errors import InvalidArgumentError
 from ._handle import Handle, Options, caller, need
-from ._tensor import DTypeLike, Tensor, TensorLike, as_tensor, dtype_name, dtype_number, existing
+from ._tensor import DTypeLike, Tensor, TensorLike, as_tensor, dtype_name, dtype_number, path_text
 
 Dimension = Union[int, str, None]
 
@@ -381,9 +381,9 @@ class Graph(Handle):
         options = Options("load", map=int(map), trainable=names)
         if isinstance(source, bytes):
             return cls._over(
-                _native.graph_load_bytes(source, None if folder is None else os.fspath(folder), options._handle)
+                _native.graph_load_bytes(source, None if folder is None else path_text(folder), options._handle)
             )
-        return cls._over(_native.weft_graph_load(existing(source), options._handle))
+        return cls._over(_native.weft_graph_load(path_text(source), options._handle))
 
     def save(
         self,
@@ -409,7 +409,7 @@ class Graph(Handle):
             self._handle,
             self._ids(values),
             None if session is None else session._handle,
-            os.fspath(path),
+            path_text(path),
             options._handle,
         )
 

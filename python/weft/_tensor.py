@@ -9,7 +9,7 @@ from typing import Any, Protocol, Union, cast
 import numpy as np
 
 from . import _native
-from ._errors import InvalidArgumentError, MissingFileError, UnimplementedError, WeftError
+from ._errors import InvalidArgumentError, UnimplementedError, WeftError
 from ._handle import Handle, Options
 
 TensorLike = Any  # whatever `Tensor` takes: an array, numbers, strings, an object with __dlpack__, a Tensor
@@ -297,11 +297,11 @@ def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     return Tensor(value, dtype)
 
 
-def existing(path: str | os.PathLike[str]) -> str:
-    """The path as text; an error if there is no such file."""
+def path_text(path: str | os.PathLike[str]) -> str:
+    """The path as text that C can take."""
     text = os.fspath(path)
-    if not os.path.exists(text):
-        raise MissingFileError(f"there is no file '{text}'")
+    if "\0" in text:
+        raise InvalidArgumentError(f"the path {text!r} contains a zero byte")
     return text
 
 
@@ -313,7 +313,7 @@ def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str
         map: Map a safetensors file instead of reading it; it must then not be made shorter.
     """
     options = Options("load", map=int(map))
-    pointer = _native.weft_tensors_load(existing(path), options._handle)
+    pointer = _native.weft_tensors_load(path_text(path), options._handle)
     try:
         return {
             _native.weft_tensors_name(pointer, i): Tensor._over(_native.weft_tensors_at(pointer, i))
@@ -329,6 +329,6 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, TensorLike]
     try:
         for name, value in tensors.items():
             _native.weft_tensors_set(pointer, name, as_tensor(value)._handle)
-        _native.weft_tensors_save(pointer, os.fspath(path))
+        _native.weft_tensors_save(pointer, path_text(path))
     finally:
         _native.weft_tensors_free(pointer)
