@@ -7,6 +7,8 @@
 #include "memory.h"
 #include "callbacks.h"
 #include "prepared.h"
+
+#include <dlfcn.h>
 %}
 
 %init %{
@@ -195,6 +197,18 @@ OUT_INTS(out_values, output_count)
 %include "abi.i"
 
 %inline %{
+// The version of the headers that this module was built with.
+const char* built_version() {
+#define WEFT_TEXT_(x) #x
+#define WEFT_TEXT(x) WEFT_TEXT_(x)
+  return WEFT_TEXT(WEFT_VERSION_MAJOR) "." WEFT_TEXT(WEFT_VERSION_MINOR) "." WEFT_TEXT(WEFT_VERSION_PATCH);
+}
+// The file of the library that is used.
+const char* library_path() {
+  Dl_info info;
+  bool found = dladdr(reinterpret_cast<const void*>(&weft_version), &info) != 0;
+  return found && info.dli_fname != nullptr ? info.dli_fname : "";
+}
 weft_status* graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs,
                                  int32_t x_count, const int64_t* weights, const char* origin, int64_t* out_values,
                                  int32_t output_count) {

@@ -16,6 +16,7 @@ Java and Go.
 
 from collections.abc import Callable as _Callable
 
+from . import _library  # first: it explains what is wrong with a library of another version
 from . import _native
 from . import layers as layers
 from . import ops as ops
