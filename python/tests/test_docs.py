@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pathlib
 
 import numpy
@@ -9,7 +10,7 @@ import pytest
 
 import weft
 
-MODULES = ["weft", "weft._data", "weft._graph", "weft._host", "weft._optimizers", "weft._session", "weft._tensor", "weft.layers", "weft.ops"]
+MODULES = ["weft", "weft._branch", "weft._data", "weft._graph", "weft._host", "weft._optimizers", "weft._session", "weft._tensor", "weft.layers", "weft.ops"]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -35,7 +36,7 @@ def test_there_are_examples() -> None:
 
 def test_every_public_object_is_documented() -> None:
     for name, item in vars(weft).items():
-        if name.startswith("_") or not callable(item):
+        if name.startswith("_") or not (inspect.isclass(item) or inspect.isroutine(item)):
             continue
         assert item.__doc__, name
         if isinstance(item, type) and item.__module__.startswith("weft"):

@@ -171,9 +171,22 @@ def test_representations() -> None:
     assert repr(x) == "Value x: f32[batch, 2]"
     assert repr(session) == "Session of a Graph with 1 nodes"
     assert repr(session.prepare([x], [x])) == "Prepared with 1 inputs and 1 outputs"
+    assert repr(weft.Tensor([1.0])) == "Tensor f32[1]"
     assert repr(weft.Sgd(0.5)) == "Sgd(0.5, weight_decay=0.0, clip_norm=0.0)"
     session.close()
     assert repr(session) == "Session (closed)"
+    dense = weft.layers.Dense(graph, "hidden", inputs=2, units=3)
+    assert repr(dense) == "Dense 'hidden'"
+    dense.close()
+    assert repr(dense) == "Dense 'hidden' (closed)"
+    cancel = weft.Cancel()
+    assert repr(cancel) == "Cancel (not set)"
+    cancel.set()
+    assert repr(cancel) == "Cancel (set)"
+    trace = weft.Trace()
+    assert repr(trace) == "Trace of 0 events"
+    weft.Session(graph).run({x: [[1, 2]]}, weft.exp(x), trace=trace)
+    assert repr(trace) == "Trace of 1 events"
 
 
 def trained(**named: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from . import _native
 from ._handle import Handle, Options
-from ._tensor import Tensor, TensorLike, as_tensor, path_text
+from ._tensor import Tensor, as_tensor, path_text
+from ._types import Array, TensorLike
 
 
 class Dataset(Handle):
@@ -50,7 +51,7 @@ class Dataset(Handle):
 
     def batches(
         self, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0, drop_last: bool = False, epoch: int = 0
-    ) -> Iterator[list[Any]]:
+    ) -> Iterator[list[Array]]:
         """One pass, batch by batch: an array for each tensor. The order depends on `seed` and `epoch` alone."""
         options = Options(
             "dataset", batch_size=batch_size, shuffle=int(shuffle), seed=seed, drop_last=int(drop_last)
@@ -58,7 +59,7 @@ class Dataset(Handle):
         return self._pass(_native.weft_dataset_open(self._handle, options._handle, epoch), self.width)
 
     @staticmethod
-    def _pass(pointer: Any, width: int) -> Iterator[list[Any]]:
+    def _pass(pointer: Any, width: int) -> Iterator[list[Array]]:
         try:
             while True:
                 batch = _native.weft_batches_next(pointer, width)
@@ -76,7 +77,7 @@ class Dataset(Handle):
     def __len__(self) -> int:
         return int(_native.weft_dataset_count(self._handle))
 
-    def __getitem__(self, i: int) -> Any:
+    def __getitem__(self, i: int) -> Array:
         """Tensor i, all rows of it."""
         return Tensor._over(_native.weft_dataset_at(self._handle, i)).numpy()
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
-from ._graph import Dimension, Graph, Value, ValueLike, add_node
-from ._tensor import DTypeLike, Tensor, as_tensor, dtype_name, dtype_number, numpy_of
+from ._graph import Graph, Value, add_node
+from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, numpy_of
+from ._types import Dimension, DTypeLike, ValueLike
 
 
 def set_host_function(name: str, function: Callable[..., Any] | None, dtypes: Sequence[DTypeLike] = ()) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from ._errors import InvalidArgumentError
 from ._graph import Graph, Value
 from ._handle import Handle, Options, interruptible, need
 from ._history import History, Progress
-from ._tensor import Tensor, TensorLike, as_tensor, path_text
+from ._tensor import Tensor, as_tensor, path_text
+from ._types import Array, Feeds, TensorLike
 
-Feeds = Mapping[Value, TensorLike]
-FitCallback = Callable[[Progress], Any]
+FitCallback = Callable[[Progress], object]
 
 
 class Cancel(Handle):
@@ -37,6 +38,9 @@ class Cancel(Handle):
         """Whether it is set."""
         return bool(_native.weft_cancel_get(self._handle))
 
+    def __repr__(self) -> str:
+        return "Cancel (closed)" if self.closed else f"Cancel ({'set' if self.get() else 'not set'})"
+
 
 class Trace(Handle):
     """Collects what runs did when; give it to `Session.run`."""
@@ -46,6 +50,9 @@ class Trace(Handle):
 
     def __init__(self) -> None:
         self._own(_native.weft_trace_new())
+
+    def __repr__(self) -> str:
+        return "Trace (closed)" if self.closed else f"Trace of {len(json.loads(self.json())['traceEvents'])} events"
 
     def json(self) -> str:
         """What was collected, for chrome://tracing and Perfetto."""
@@ -144,6 +151,42 @@ class Session(Handle):
     def __repr__(self) -> str:
         return "Session (closed)" if self._closed else f"Session of a {self.graph!r}"
 
+    @overload
+    def run(
+        self,
+        feeds: Feeds | None,
+        fetches: Value,
+        targets: Value | Sequence[Value] = (),
+        *,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+        trace: Trace | None = None,
+    ) -> Array: ...
+
+    @overload
+    def run(
+        self,
+        feeds: Feeds | None = None,
+        *,
+        fetches: Value,
+        targets: Value | Sequence[Value] = (),
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+        trace: Trace | None = None,
+    ) -> Array: ...
+
+    @overload
+    def run(
+        self,
+        feeds: Feeds | None = None,
+        fetches: Sequence[Value] = (),
+        targets: Value | Sequence[Value] = (),
+        *,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+        trace: Trace | None = None,
+    ) -> list[Array]: ...
+
     def run(
         self,
         feeds: Feeds | None = None,
@@ -153,7 +196,7 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Any:
+    ) -> Array | list[Array]:
         """Computes `fetches`.
 
         Args:
@@ -165,7 +208,7 @@ class Session(Handle):
             trace: Collects what ran when.
 
         Returns:
-            Arrays over the library's memory; a list for a sequence.
+            Arrays over the library's memory; a list of them for several values, and for one that is a sequence.
         """
         single = isinstance(fetches, Value)
         wanted = [fetches.id] if isinstance(fetches, Value) else [need(v, Value, "a fetch").id for v in fetches]
@@ -198,7 +241,7 @@ class Session(Handle):
         """Gives every variable its initial value now; runs do it by themselves."""
         _native.weft_session_initialise(self._handle)
 
-    def get(self, variable: str | Value) -> Any:
+    def get(self, variable: str | Value) -> Array:
         """A copy of a variable's value."""
         name = variable.name if isinstance(variable, Value) else variable
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
@@ -351,6 +394,30 @@ class Session(Handle):
         )
         return {value.name: average for value, average in zip(metrics, averages)}
 
+    @overload
+    def predict(
+        self,
+        data: Dataset | TensorLike,
+        feeds: Sequence[Value | None],
+        fetches: Value,
+        *,
+        batch_size: int = 32,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Array: ...
+
+    @overload
+    def predict(
+        self,
+        data: Dataset | TensorLike,
+        feeds: Sequence[Value | None],
+        fetches: Sequence[Value],
+        *,
+        batch_size: int = 32,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> list[Array]: ...
+
     def predict(
         self,
         data: Dataset | TensorLike,
@@ -360,7 +427,7 @@ class Session(Handle):
         batch_size: int = 32,
         timeout: float | None = None,
         cancel: Cancel | None = None,
-    ) -> Any:
+    ) -> Array | list[Array]:
         """Computes `fetches` for every row of a dataset, or of one array for one input. One value gives one array, a list
         a list of them."""
         if isinstance(data, Dataset):
@@ -430,7 +497,7 @@ class Prepared(Handle):
         tensor = _fed(self._feeds[i], value) if 0 <= i < len(self._feeds) else as_tensor(value)
         _native.weft_prepared_bind_input(self._handle, i, tensor._handle)
 
-    def bind_output(self, i: int, value: np.ndarray[Any, Any] | Tensor | None) -> None:
+    def bind_output(self, i: int, value: Array | Tensor | None) -> None:
         """Binds an array to output i: every run writes there. None unbinds."""
         if value is not None and not isinstance(value, (np.ndarray, Tensor)):
             raise InvalidArgumentError(f"an output is bound to an array, not to a {type(value).__name__}")
@@ -445,7 +512,7 @@ class Prepared(Handle):
         else:
             _native.weft_prepared_run(self._handle, _run_options("run", timeout, cancel, trace)._handle)
 
-    def output(self, i: int) -> Any:
+    def output(self, i: int) -> Array:
         """Output i of the last run."""
         return Tensor._over(_native.weft_prepared_output(self._handle, i)).numpy()
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Union, cast
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _native
 from ._errors import InvalidArgumentError, UnimplementedError, WeftError
 from ._handle import Handle, Options
-
-TensorLike = Any  # whatever `Tensor` takes: an array, numbers, strings, an object with __dlpack__, a Tensor
-DTypeLike = Union[str, int, type, "np.dtype[Any]"]
+from ._types import Array, DTypeLike, SupportsDLPack, TensorLike
 
 _NUMPY = {
     "f32": np.float32,
@@ -37,14 +36,6 @@ _BY_NUMBER = {int(_native.weft_dtype_find(name)): np.dtype(value) for name, valu
 _NUMBER_OF = {dtype: number for number, dtype in _BY_NUMBER.items()}
 _SEQUENCE = 1
 _CPU = (1, 0)  # DLPack's type and number of the device
-
-
-class SupportsDLPack(Protocol):
-    """What has DLPack."""
-
-    def __dlpack__(self, **settings: Any) -> Any: ...
-
-    def __dlpack_device__(self) -> tuple[Any, int]: ...
 
 
 def dtype_number(dtype: DTypeLike) -> int:
@@ -127,21 +118,21 @@ class Tensor(Handle, _native.Exporter):
         """Whether this is a sequence of tensors."""
         return bool(_native.weft_tensor_kind(self._handle) == _SEQUENCE)
 
-    def numpy(self) -> Any:
+    def numpy(self) -> Array:
         """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list."""
-        return numpy_of(self._handle)
+        return cast(Array, numpy_of(self._handle))
 
-    def _buffer(self) -> Any:
+    def _buffer(self) -> Array:
         """What memoryview and others of the buffer protocol see."""
         if _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is None or self.is_sequence:
             raise BufferError(f"a {self!r} has no buffer that Python could describe")
         return self.numpy()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         array = self.numpy()
         shared = isinstance(array, np.ndarray) and array.dtype != object and (dtype is None or array.dtype == dtype)
         if shared and not copy:
-            return cast("np.ndarray[Any, Any]", array)
+            return array
         if copy is False:
             raise ValueError(f"a {self!r} cannot be an array of dtype {np.dtype(dtype or object)} without a copy")
         return np.array(array, dtype)
@@ -280,7 +271,7 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     return Tensor._over(_native.weft_tensor_copy(tensor._handle)) if copy else tensor
 
 
-def _borrowed(array: np.ndarray[Any, Any]) -> Any:
+def _borrowed(array: Array) -> Any:
     number = _NUMBER_OF[array.dtype]
     if array.size == 0:
         return _native.weft_tensor_new(number, array.shape)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, overload
 
-from ._graph import Graph, Value, ValueLike, add_node
-from ._tensor import DTypeLike, TensorLike
+from ._graph import Graph, Value, add_node
+from ._types import DTypeLike, TensorLike, ValueLike
 
 __all__ = [
     "abs",
@@ -283,7 +283,15 @@ def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = '
     return add_node(None, "AveragePool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "count_include_pad": count_include_pad}, 1, name)
 
 
-def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance
     or, in training, those of the batch (the variance divides by the number of elements).
 
@@ -536,7 +544,15 @@ def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Div", [a, b], {}, 1, name)
 
 
-def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 -
     ratio`; otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if
     absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream
@@ -913,7 +929,15 @@ def is_nan(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "IsNaN", [x], {}, 1, name)
 
 
-def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the
     variance divides by the number of elements.
 
@@ -1097,7 +1121,15 @@ def max(*data_0: ValueLike, name: str | None = None) -> Value:
     return add_node(None, "Max", [*data_0], {}, 1, name)
 
 
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
 
     Inputs:
@@ -1971,7 +2003,15 @@ def softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Val
     return add_node(None, "Softmax", [input], {"axis": axis}, 1, name)
 
 
-def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Minus the logarithm of the softmax of the scores over the class axis at each label, times the label's
     weight. With the reduction "mean" the sum is divided by the sum of the weights of all labels that are not
     ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the gradient is then 0.
@@ -2019,7 +2059,15 @@ def softplus(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Softplus", [x], {}, 1, name)
 
 
-def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """`input` parted along `axis`.
 
     Inputs:
