@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "c_api/src/handles.h"
+#include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/thread_pool.h"
 #include "weft/device.h"
@@ -193,6 +194,7 @@ const char* weft_status_op(const weft_status* status) { return status == nullptr
 const char* weft_status_origin(const weft_status* status) {
   return status == nullptr ? "" : status->status.origin().c_str();
 }
+int32_t weft_status_errno(const weft_status* status) { return status == nullptr ? 0 : system_error(status->status); }
 const char* weft_status_text(const weft_status* status) { return status == nullptr ? "OK" : status->text.c_str(); }
 void* weft_status_payload(const weft_status* status, const void* tag) {
   const Payload* payload = status == nullptr ? nullptr : status->status.payload();

@@ -40,6 +40,12 @@ static void test_weft_status_origin(void) {
   }
 }
 
+static void test_weft_status_errno(void) {
+  {
+    (void)weft_status_errno(NULL);
+  }
+}
+
 static void test_weft_status_text(void) {
   {
     (void)weft_status_text(NULL);
@@ -2115,6 +2121,7 @@ int main(void) {
   test_weft_status_node();
   test_weft_status_op();
   test_weft_status_origin();
+  test_weft_status_errno();
   test_weft_status_text();
   test_weft_status_payload();
   test_weft_bytes_data();
