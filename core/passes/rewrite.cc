@@ -5,6 +5,8 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "core/graph/walk.h"
+
 namespace weft {
 
 namespace {
