@@ -124,7 +124,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const VariableInfo* variable_of(ValueId value) const;
   // An input, variable, or named value; kNoValue if there is none.
   ValueId find(std::string_view name) const;
-  // Of a sub-graph: outer value and inner input, in the order of the node's extra inputs.
+  // Of a sub-graph: outer value and inner input. Once it is an attribute, those alone that its outputs need, in the order
+  // of the node's extra inputs, which is that of a walk from the outputs.
   struct Capture {
     ValueId outer;
     ValueId inner;
@@ -151,6 +152,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
                             std::vector<ValueType>* outputs) const;
   Status verify_node(NodeId id) const;
   Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);
+  std::vector<Capture> needed_captures() const;
   std::string node_name(const OpDef& op, std::string_view wanted) const;
   void name_value(ValueId id, std::string name);
 

@@ -6,6 +6,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "core/graph/walk.h"
+
 namespace weft {
 
 namespace {

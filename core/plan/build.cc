@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/graph/walk.h"
 #include "core/plan/fuse.h"
 #include "core/plan/plan.h"
 
