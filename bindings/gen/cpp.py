@@ -1,5 +1,6 @@
 """The generated part of the C++ header: functions for operators, classes for layers."""
 
+import dataclasses
 import textwrap
 
 import model
@@ -55,8 +56,40 @@ def comment(text, indent=""):
     return textwrap.fill(text, 116, initial_indent=indent + "// ", subsequent_indent=indent + "// ")
 
 
-def many_outputs(op):
-    return op.variadic_output or any(output.optional for output in op.outputs)
+@dataclasses.dataclass
+class Function:
+    """The function of an operator."""
+
+    op: model.Op
+    name: str
+
+    @property
+    def attrs(self):
+        """The struct of the attributes."""
+        return f"{'Weft' if self.name.startswith('weft_') else ''}{self.op.name}Attrs"
+
+    @property
+    def needs_graph(self):
+        """Whether there may be no input that knows it."""
+        return all(formal.optional for formal in self.op.inputs)
+
+    @property
+    def many(self):
+        """Whether the caller says how many outputs are made."""
+        return self.op.variadic_output or any(output.optional for output in self.op.outputs)
+
+    @property
+    def single(self):
+        return not self.many and len(self.op.outputs) == 1
+
+
+def functions(ops):
+    taken, made = set(), []
+    for op in ops:
+        if op.is_plain and all(attr.kind in TYPES for attr in op.attrs):
+            made.append(Function(op, function_name(op, taken)))
+            taken.add(made[-1].name)
+    return made
 
 
 def docs(op):
@@ -70,9 +103,8 @@ def docs(op):
     return lines
 
 
-def op_text(op, name):
-    out = []
-    attrs = f"{op.name if not name.startswith('weft_') else 'Weft' + op.name}Attrs"
+def op_text(function):
+    op, attrs, out = function.op, function.attrs, []
     if op.attrs:
         out.append(comment(f"The attributes of {op.full_name}."))
         out.append(f"struct {attrs} {{")
@@ -87,19 +119,16 @@ def op_text(op, name):
             params.append(f"const std::vector<Value>& {cpp_name(formal.name)}")
         else:
             params.append(f"const Value& {cpp_name(formal.name)}" + (" = Value()" if formal.optional else ""))
-    graph = not any(not formal.optional for formal in op.inputs)
-    if graph:
+    if function.needs_graph:
         params.insert(0, "Graph& graph")
     required = any(attr.required for attr in op.attrs)
     if op.attrs:
         params.append(f"const {attrs}& attrs" + ("" if required and not any(f.optional for f in op.inputs) else " = {}"))
-    many = many_outputs(op)
-    if many:
+    if function.many:
         params.append(f"int32_t outputs = {max(1, op.required_outputs)}")
     params += ["const char* name = nullptr", "const Origin& origin = Origin()"]
-    single = not many and len(op.outputs) == 1
-    result = "Value" if single else "std::vector<Value>"
-    out.append(f"inline {result} {name}({', '.join(params)}) {{")
+    result = "Value" if function.single else "std::vector<Value>"
+    out.append(f"inline {result} {function.name}({', '.join(params)}) {{")
     out.append("  Attrs set;")
     for attr in op.attrs:
         out.append(f'  set.set("{attr.name}", attrs.{cpp_name(attr.name)});')
@@ -112,9 +141,9 @@ def op_text(op, name):
             out.append(f"  std::vector<Value> all = {{{', '.join(cpp_name(formal.name) for formal in plain)}}};")
             out.append(f"  all.insert(all.end(), {variadic}.begin(), {variadic}.end());")
             inputs = "all"
-    count = "outputs" if many else str(len(op.outputs))
-    call = f'{"graph.add" if graph else "add_node"}("{op.full_name}", {inputs}, set, {count}, name, origin)'
-    out += [f"  return {call}{'[0]' if single else ''};", "}", ""]
+    count = "outputs" if function.many else str(len(op.outputs))
+    call = f'{"graph.add" if function.needs_graph else "add_node"}("{op.full_name}", {inputs}, set, {count}, name, origin)'
+    out += [f"  return {call}{'[0]' if function.single else ''};", "}", ""]
     return out
 
 
@@ -128,12 +157,8 @@ def ops_header(ops):
         "namespace weft {",
         "",
     ]
-    taken = set()
-    for op in ops:
-        if op.is_plain and all(attr.kind in TYPES for attr in op.attrs):
-            name = function_name(op, taken)
-            taken.add(name)
-            out += op_text(op, name)
+    for function in functions(ops):
+        out += op_text(function)
     return "\n".join(out + ["}  // namespace weft", ""])
 
 
