@@ -129,7 +129,7 @@ def by_function(function, case):
     call = f"weft::{name}({', '.join(needed + counts + optional + (['attrs'] if op.attrs else []))})"
     before.append("c.line = __LINE__ + 1;")
     if kind == function.outputs:
-        return before + [f"auto made = {call};", f"return {{{', '.join(f'made.{field}' for field in function.fields)}}};"]
+        return before + [f"auto made = {call};", f"return Values{{{', '.join(f'made.{field}' for field in function.fields)}}};"]
     return before + [f"return {f'Values{{{call}}}' if kind == 'Value' else call};"]
 
 

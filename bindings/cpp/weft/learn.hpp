@@ -1,7 +1,7 @@
 // Training: optimizers, fit, evaluate, predict.
 #pragma once
 
-#include "weft/dataset.hpp"
+#include "weft/data.hpp"
 #include "weft/session.hpp"
 
 namespace weft {
