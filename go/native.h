@@ -24,6 +24,8 @@ typedef struct weft_tensors weft_tensors;
 typedef void (*weft_drop)(void* user);
 typedef weft_status* (*weft_poll_fn)(void* user);
 typedef void (*weft_log_fn)(void* user, int32_t level, const char* text);
+typedef weft_status* (*weft_batch_fn)(void* user, weft_tensors* out_batch);
+typedef weft_status* (*weft_pass_fn)(void* user, int64_t epoch, weft_batches** out_batches);
 typedef weft_status* (*weft_fit_fn)(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count, const double* metrics, int32_t metric_count, int32_t* out_stop);
 typedef weft_status* (*weft_host_fn)(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors, int32_t output_count);
 
@@ -110,6 +112,8 @@ typedef struct {
   weft_status* (*weft_optimizer_add)(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss, const int64_t* variables, int32_t variable_count, int64_t learning_rate, const char* origin, int64_t* out_target);
   weft_status* (*weft_dataset_new)(const weft_tensor* const* tensors, int32_t count, weft_dataset** out_dataset);
   weft_status* (*weft_dataset_load)(const char* path, const char* const* names, int32_t count, const weft_options* options, weft_dataset** out_dataset);
+  weft_status* (*weft_batches_new)(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next, void* user, weft_drop drop);
+  weft_status* (*weft_dataset_new_function)(int32_t width, weft_dataset** out_dataset, weft_pass_fn open, void* user, weft_drop drop);
   weft_status* (*weft_dataset_new_rows)(const weft_dataset* dataset, int64_t first, int64_t count, weft_dataset** out_dataset);
   weft_status* (*weft_dataset_at)(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor);
   void (*weft_dataset_free)(weft_dataset* dataset);
@@ -280,6 +284,8 @@ extern wg_functions wg_table;
   "weft_optimizer_add", \
   "weft_dataset_new", \
   "weft_dataset_load", \
+  "weft_batches_new", \
+  "weft_dataset_new_function", \
   "weft_dataset_new_rows", \
   "weft_dataset_at", \
   "weft_dataset_free", \
@@ -446,6 +452,8 @@ static inline void wg_layer_free(weft_layer* layer) { wg_table.weft_layer_free(l
 static inline weft_status* wg_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss, const int64_t* variables, int32_t variable_count, int64_t learning_rate, const char* origin, int64_t* out_target) { return wg_table.weft_optimizer_add(graph, kind, options, loss, variables, variable_count, learning_rate, origin, out_target); }
 static inline weft_status* wg_dataset_new(const weft_tensor* const* tensors, int32_t count, weft_dataset** out_dataset) { return wg_table.weft_dataset_new(tensors, count, out_dataset); }
 static inline weft_status* wg_dataset_load(const char* path, const char* const* names, int32_t count, const weft_options* options, weft_dataset** out_dataset) { return wg_table.weft_dataset_load(path, names, count, options, out_dataset); }
+static inline weft_status* wg_batches_new(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next, uintptr_t user, weft_drop drop) { return wg_table.weft_batches_new(names, count, out_batches, next, (void*)user, drop); }
+static inline weft_status* wg_dataset_new_function(int32_t width, weft_dataset** out_dataset, weft_pass_fn open, uintptr_t user, weft_drop drop) { return wg_table.weft_dataset_new_function(width, out_dataset, open, (void*)user, drop); }
 static inline weft_status* wg_dataset_new_rows(const weft_dataset* dataset, int64_t first, int64_t count, weft_dataset** out_dataset) { return wg_table.weft_dataset_new_rows(dataset, first, count, out_dataset); }
 static inline weft_status* wg_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor) { return wg_table.weft_dataset_at(dataset, i, out_tensor); }
 static inline void wg_dataset_free(weft_dataset* dataset) { wg_table.weft_dataset_free(dataset); }

@@ -4,6 +4,7 @@
 // A Graph is built by one thread at a time; a Session is run by any number.
 #pragma once
 
+#include "weft/data.hpp"
 #include "weft/host.hpp"
 #include "weft/layers.hpp"
 #include "weft/learn.hpp"

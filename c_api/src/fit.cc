@@ -27,7 +27,7 @@ Result<LoopOptions> loop_options(const Graph& graph, const int64_t* feeds, int32
     loop.feeds.push_back(id);
   }
   WEFT_CHECK(run_options(options, "fit", &loop.run));
-  if (options != nullptr) loop.batch_size = options->int_or("batch_size", loop.batch_size);
+  if (options != nullptr) loop.batch_size = options->int_if("batch_size");
   return loop;
 }
 
@@ -44,7 +44,7 @@ Status call_back(void* user, const FitProgress& progress, bool* stop) {
 Status fill(const weft_options& options, const Graph& graph, FitOptions* fit) {
   fit->epochs = options.int_or("epochs", fit->epochs);
   fit->first_epoch = options.int_or("first_epoch", 0);
-  fit->shuffle = options.int_or("shuffle", 1) != 0;
+  if (std::optional<int64_t> shuffle = options.int_if("shuffle")) fit->shuffle = *shuffle != 0;
   fit->seed = options.int_or("seed", 0);
   fit->drop_last = options.int_or("drop_last", 0) != 0;
   fit->monitor = options.string_or("monitor", "");
@@ -103,7 +103,8 @@ weft_status* weft_session_evaluate(weft_session* session, const weft_dataset* da
     const Graph& graph = *session->session->graph();
     WEFT_TRY(LoopOptions loop, loop_options(graph, feeds, feed_count, options));
     WEFT_TRY(std::vector<ValueId> metric_ids, from_values(graph, metrics, metric_count, "metric"));
-    WEFT_TRY(std::vector<double> averages, evaluate(*session->session, dataset->dataset, metric_ids, loop));
+    std::shared_ptr<Session> kept = session->session;  // the dataset's function may free the handle
+    WEFT_TRY(std::vector<double> averages, evaluate(*kept, dataset->dataset, metric_ids, loop));
     std::copy(averages.begin(), averages.end(), out_averages);
     return {};
   });
@@ -119,7 +120,8 @@ weft_status* weft_session_predict(weft_session* session, const weft_dataset* dat
     const Graph& graph = *session->session->graph();
     WEFT_TRY(LoopOptions loop, loop_options(graph, feeds, feed_count, options));
     WEFT_TRY(std::vector<ValueId> fetch_ids, from_values(graph, fetches, fetch_count, "fetch"));
-    WEFT_TRY(std::vector<Tensor> outputs, predict(*session->session, dataset->dataset, fetch_ids, loop));
+    std::shared_ptr<Session> kept = session->session;  // the dataset's function may free the handle
+    WEFT_TRY(std::vector<Tensor> outputs, predict(*kept, dataset->dataset, fetch_ids, loop));
     to_handles(std::move(outputs), out_tensors);
     return {};
   });

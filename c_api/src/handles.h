@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,9 @@ struct weft_trace {
 struct weft_dataset {
   std::shared_ptr<const weft::Dataset> dataset;
 };
+struct weft_batches {
+  std::shared_ptr<weft::Batches> batches;
+};
 
 namespace weft::c_api {
 
@@ -102,6 +106,10 @@ struct weft_options {
   int64_t int_or(const char* key, int64_t otherwise) const {
     auto at = ints.find(key);
     return at == ints.end() ? otherwise : at->second;
+  }
+  std::optional<int64_t> int_if(const char* key) const {
+    auto at = ints.find(key);
+    return at == ints.end() ? std::nullopt : std::optional<int64_t>(at->second);
   }
   double float_or(const char* key, double otherwise) const {
     auto at = floats.find(key);

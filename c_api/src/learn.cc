@@ -4,16 +4,28 @@
 #include <algorithm>
 
 #include "c_api/src/handles.h"
-#include "core/learn/dataset.h"
+#include "core/learn/function_dataset.h"
+#include "core/learn/row_dataset.h"
 #include "core/passes/differentiate.h"
 #include "core/train/optimizer.h"
 
-struct weft_batches {
-  std::unique_ptr<weft::Batches> batches;
-};
-
 using namespace weft;
 using namespace weft::c_api;
+
+namespace {
+
+Result<std::vector<std::string>> to_names(const char* const* names, int32_t count) {
+  if (count < 0) return invalid("the number of names is ", count);
+  if (count > 0) WEFT_NOT_NULL(names);
+  std::vector<std::string> out;
+  for (int32_t i = 0; i < count; ++i) {
+    if (names[i] == nullptr) return invalid("name ", i, " is NULL");
+    out.push_back(names[i]);
+  }
+  return out;
+}
+
+}  // namespace
 
 weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss,
                                 const int64_t* variables, int32_t variable_count, int64_t learning_rate,
@@ -62,7 +74,7 @@ weft_status* weft_dataset_new(const weft_tensor* const* tensors, int32_t count, 
       if (tensors[i] == nullptr) return invalid("tensor ", i, " is NULL");
       columns.push_back(tensors[i]->tensor);
     }
-    WEFT_TRY(std::shared_ptr<const Dataset> dataset, Dataset::make(std::move(columns)));
+    WEFT_TRY(std::shared_ptr<const Dataset> dataset, RowDataset::make(std::move(columns)));
     *out_dataset = new weft_dataset{std::move(dataset)};
     return {};
   });
@@ -72,27 +84,65 @@ weft_status* weft_dataset_load(const char* path, const char* const* names, int32
   return guard([&]() -> Status {
     WEFT_NOT_NULL(out_dataset);
     *out_dataset = nullptr;
-    if (count < 0) return invalid("the number of names is ", count);
-    if (count > 0) WEFT_NOT_NULL(names);
+    WEFT_TRY(std::vector<std::string> wanted, to_names(names, count));
     weft_tensors* loaded = nullptr;
     WEFT_CHECK(from_handle(weft_tensors_load(path, options, &loaded)));
     std::unique_ptr<weft_tensors> tensors(loaded);
     std::vector<Tensor> columns;
-    for (int32_t i = 0; i < count; ++i) {
-      if (names[i] == nullptr) return invalid("name ", i, " is NULL");
+    for (const std::string& name : wanted) {
       auto at = std::find_if(tensors->items.begin(), tensors->items.end(),
-                             [&](const auto& item) { return item.first == names[i]; });
+                             [&](const auto& item) { return item.first == name; });
       if (at == tensors->items.end()) {
         std::string known;
         for (const auto& item : tensors->items) known += cat(known.empty() ? "" : ", ", item.first);
-        return not_found("'", path, "' has no tensor '", names[i], "'; it has ", known);
+        return not_found("'", path, "' has no tensor '", name, "'; it has ", known);
       }
       columns.push_back(at->second);
     }
     if (count == 0) {
       for (auto& item : tensors->items) columns.push_back(std::move(item.second));
     }
-    WEFT_TRY(std::shared_ptr<const Dataset> dataset, Dataset::make(std::move(columns)));
+    WEFT_TRY(std::shared_ptr<const Dataset> dataset, RowDataset::make(std::move(columns)));
+    *out_dataset = new weft_dataset{std::move(dataset)};
+    return {};
+  });
+}
+weft_status* weft_batches_new(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next,
+                              void* user, weft_drop drop) {
+  std::shared_ptr<Callback<weft_batch_fn>> held;
+  if (out_batches != nullptr) *out_batches = nullptr;
+  if (weft_status* failed = hold(next, user, drop, &held); failed != nullptr) return failed;
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_batches);
+    WEFT_NOT_NULL(next);
+    WEFT_TRY(std::vector<std::string> wanted, to_names(names, count));
+    auto give = [held](NamedTensors* batch) -> Status {
+      weft_tensors given;
+      WEFT_CHECK(from_handle(held->function(held->user, &given)));
+      *batch = std::move(given.items);
+      return {};
+    };
+    WEFT_TRY(std::unique_ptr<Batches> batches, function_batches(std::move(wanted), std::move(give)));
+    *out_batches = new weft_batches{std::move(batches)};
+    return {};
+  });
+}
+weft_status* weft_dataset_new_function(int32_t width, weft_dataset** out_dataset, weft_pass_fn open, void* user,
+                                       weft_drop drop) {
+  std::shared_ptr<Callback<weft_pass_fn>> held;
+  if (out_dataset != nullptr) *out_dataset = nullptr;
+  if (weft_status* failed = hold(open, user, drop, &held); failed != nullptr) return failed;
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_dataset);
+    WEFT_NOT_NULL(open);
+    auto begin = [held](int64_t epoch) -> Result<std::shared_ptr<Batches>> {
+      weft_batches* made = nullptr;
+      Status status = from_handle(held->function(held->user, epoch, &made));
+      std::unique_ptr<weft_batches> owned(made);
+      if (!status.ok()) return status;
+      return owned == nullptr ? nullptr : std::move(owned->batches);
+    };
+    WEFT_TRY(std::shared_ptr<const Dataset> dataset, FunctionDataset::make(width, std::move(begin)));
     *out_dataset = new weft_dataset{std::move(dataset)};
     return {};
   });
@@ -116,7 +166,8 @@ weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor
     if (i < 0 || i >= weft_dataset_width(dataset)) {
       return out_of_range("the dataset has no tensor ", i, "; it has ", weft_dataset_width(dataset));
     }
-    *out_tensor = new weft_tensor{dataset->dataset->tensors()[static_cast<size_t>(i)], {}};
+    WEFT_TRY(Tensor column, dataset->dataset->column(i));
+    *out_tensor = new weft_tensor{std::move(column), {}};
     return {};
   });
 }
@@ -124,9 +175,7 @@ void weft_dataset_free(weft_dataset* dataset) { delete dataset; }
 int64_t weft_dataset_count(const weft_dataset* dataset) {
   return dataset == nullptr ? 0 : dataset->dataset->row_count();
 }
-int32_t weft_dataset_width(const weft_dataset* dataset) {
-  return dataset == nullptr ? 0 : static_cast<int32_t>(dataset->dataset->tensors().size());
-}
+int32_t weft_dataset_width(const weft_dataset* dataset) { return dataset == nullptr ? 0 : dataset->dataset->width(); }
 weft_status* weft_dataset_open(const weft_dataset* dataset, const weft_options* options, int64_t epoch,
                                weft_batches** out_batches) {
   return guard([&]() -> Status {
@@ -136,12 +185,13 @@ weft_status* weft_dataset_open(const weft_dataset* dataset, const weft_options* 
     WEFT_CHECK(check_options(options, "dataset"));
     BatchOptions wanted;
     if (options != nullptr) {
-      wanted.batch_size = options->int_or("batch_size", wanted.batch_size);
+      wanted.batch_size = options->int_if("batch_size");
       wanted.shuffle = options->int_or("shuffle", 0) != 0;
       wanted.seed = options->int_or("seed", 0);
       wanted.drop_last = options->int_or("drop_last", 0) != 0;
     }
-    WEFT_TRY(std::unique_ptr<Batches> batches, Batches::make(dataset->dataset, wanted, epoch));
+    std::shared_ptr<const Dataset> kept = dataset->dataset;  // its function may free the handle
+    WEFT_TRY(std::unique_ptr<Batches> batches, kept->open(wanted, epoch));
     *out_batches = new weft_batches{std::move(batches)};
     return {};
   });
@@ -151,7 +201,8 @@ weft_status* weft_batches_next(weft_batches* batches, weft_tensor** out_tensors,
     if (count > 0) WEFT_NOT_NULL(out_tensors);
     for (int32_t i = 0; i < count; ++i) out_tensors[i] = nullptr;
     WEFT_NOT_NULL(batches);
-    WEFT_TRY(std::vector<Tensor> next, batches->batches->next());
+    std::shared_ptr<Batches> kept = batches->batches;  // its function may free the handle
+    WEFT_TRY(std::vector<Tensor> next, kept->next());
     if (next.empty()) return {};
     if (static_cast<int32_t>(next.size()) != count) {
       return invalid("a batch has ", next.size(), " tensors but ", count, " are asked for");

@@ -1,8 +1,10 @@
-// Rows of tensors, given out in batches in an order that seed and epoch alone decide.
+// What fit, evaluate and predict go through: batches of tensors, pass by pass.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/base/live.h"
@@ -10,45 +12,51 @@
 
 namespace weft {
 
+// How rows are taken apart. A function decides by itself what its batches are, so what is set here is refused there.
 struct BatchOptions {
-  int64_t batch_size = 32;
+  std::optional<int64_t> batch_size;  // 32 rows
   bool shuffle = false;
   int64_t seed = 0;
   bool drop_last = false;
+
+  int64_t rows_of_a_batch() const { return batch_size.value_or(32); }
 };
 
-class Dataset {
+// One pass, for one thread at a time.
+class Batches {
  public:
-  // Tensors of one first dimension, not strings.
-  static Result<std::shared_ptr<const Dataset>> make(std::vector<Tensor> tensors);
-
-  int64_t row_count() const { return rows_; }
-  const std::vector<Tensor>& tensors() const { return tensors_; }
-  // The rows first .. first + count - 1, sharing the memory.
-  Result<std::shared_ptr<const Dataset>> rows(int64_t first, int64_t count) const;
-  // Copies the rows of `indices` into new tensors.
-  Result<std::vector<Tensor>> take(const int64_t* indices, int64_t count) const;
+  virtual ~Batches() = default;
+  // A tensor for each column; empty at the end. An error if another thread is in it, or a call further up this one.
+  Result<std::vector<Tensor>> next();
+  // Of the pass; -1 if only going through it tells.
+  virtual int64_t count() const = 0;
 
  private:
-  std::vector<Tensor> tensors_;
-  int64_t rows_ = 0;
+  virtual Result<std::vector<Tensor>> take() = 0;
+
+  std::atomic<bool> busy_{false};
   Live live_;
 };
 
-// One pass.
-class Batches {
+// Immutable; any number of passes may be under way. The first dimension of the first column counts the rows.
+class Dataset : public std::enable_shared_from_this<Dataset> {
  public:
-  static Result<std::unique_ptr<Batches>> make(std::shared_ptr<const Dataset> dataset, const BatchOptions& options,
-                                               int64_t epoch);
-  int64_t count() const;  // of the pass
-  // Empty at the end.
-  Result<std::vector<Tensor>> next();
+  virtual ~Dataset() = default;
+  // -1 if a function gives the batches.
+  virtual int64_t row_count() const = 0;
+  bool has_rows() const { return row_count() >= 0; }
+  // The number of columns.
+  virtual int32_t width() const = 0;
+  // Column i, all rows of it.
+  virtual Result<Tensor> column(int32_t i) const = 0;
+  // The rows first .. first + count - 1, sharing the memory.
+  virtual Result<std::shared_ptr<const Dataset>> rows(int64_t first, int64_t count) const = 0;
+  // Whether a pass can be as the options want it.
+  virtual Status check(const BatchOptions& options) const = 0;
+  // Begins pass number `epoch`; the pass keeps the dataset.
+  virtual Result<std::unique_ptr<Batches>> open(const BatchOptions& options, int64_t epoch) const = 0;
 
  private:
-  std::shared_ptr<const Dataset> dataset_;
-  BatchOptions options_;
-  std::vector<int64_t> order_;
-  int64_t at_ = 0;
   Live live_;
 };
 

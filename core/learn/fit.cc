@@ -63,6 +63,22 @@ class EarlyStop {
   std::vector<std::pair<std::string, Tensor>> variables_;
 };
 
+// How the dataset is taken apart for training.
+BatchOptions batching_of(const FitOptions& options, const Dataset& dataset) {
+  BatchOptions batching{options.loop.batch_size, options.shuffle.value_or(dataset.has_rows()), options.seed,
+                        options.drop_last};
+  // The batch size may be meant for the rows of the validation alone.
+  bool for_validation = options.validation != nullptr && options.validation->has_rows();
+  if (!dataset.has_rows() && for_validation) batching.batch_size.reset();
+  return batching;
+}
+
+BatchOptions in_order(std::optional<int64_t> batch_size) {
+  BatchOptions batching;
+  batching.batch_size = batch_size;
+  return batching;
+}
+
 Status check(const FitOptions& options, const Dataset& dataset) {
   if (options.epochs < 0 || options.first_epoch < 0) {
     return invalid("options 'epochs' and 'first_epoch' are ", options.epochs, " and ", options.first_epoch,
@@ -70,25 +86,26 @@ Status check(const FitOptions& options, const Dataset& dataset) {
   }
   if (options.patience < 0) return invalid("option 'patience' is ", options.patience, " but must not be negative");
   if (!(options.min_delta >= 0)) return invalid("option 'min_delta' is ", options.min_delta, " but must be at least 0");
-  if (options.loop.batch_size < 1) {
-    return invalid("option 'batch_size' is ", options.loop.batch_size, " but must be at least 1");
-  }
+  BatchOptions batching = batching_of(options, dataset);
+  WEFT_CHECK(dataset.check(batching));
   if (dataset.row_count() == 0) return invalid("the dataset has no rows to train on");
-  if (options.drop_last && dataset.row_count() < options.loop.batch_size) {
-    return invalid("the dataset has ", dataset.row_count(), " rows, fewer than one batch of ", options.loop.batch_size,
-                   ", and 'drop_last' leaves short batches out");
+  if (options.drop_last && dataset.row_count() < batching.rows_of_a_batch()) {
+    return invalid("the dataset has ", dataset.row_count(), " rows, fewer than one batch of ",
+                   batching.rows_of_a_batch(), ", and 'drop_last' leaves short batches out");
   }
   return {};
 }
 
 // Averages over one pass in order, for evaluate and for the validation of fit.
-Result<std::vector<double>> averages_of(BatchCall& call, std::shared_ptr<const Dataset> dataset,
-                                        const std::vector<std::string>& names, int64_t batch_size, LoopStop& stop) {
-  if (dataset->row_count() == 0) return invalid("the dataset has no rows to evaluate on");
+Result<std::vector<double>> averages_of(BatchCall& call, const Dataset& dataset, const std::vector<std::string>& names,
+                                        const BatchOptions& batching, int64_t epoch, LoopStop& stop) {
   Averages averages(names.size());
-  WEFT_TRY(std::unique_ptr<Batches> batches, Batches::make(dataset, BatchOptions{batch_size, false, 0, false}, 0));
-  for (;;) {
+  WEFT_CHECK(stop.check());
+  WEFT_TRY(std::unique_ptr<Batches> batches, dataset.open(batching, epoch));
+  for (bool any = false;; any = true) {
+    WEFT_CHECK(stop.check());
     WEFT_TRY(std::vector<Tensor> batch, batches->next());
+    if (batch.empty() && !any) return invalid("the dataset has no rows to evaluate on");
     if (batch.empty()) return averages.means();
     int64_t rows = batch[0].shape()[0];
     WEFT_CHECK(call.run(std::move(batch), stop));
@@ -96,10 +113,17 @@ Result<std::vector<double>> averages_of(BatchCall& call, std::shared_ptr<const D
   }
 }
 
+// What an epoch of training was.
+struct Epoch {
+  std::vector<double> averages;
+  int64_t batches = 0;      // that were trained
+  int64_t batch_count = 0;  // that there are
+};
+
 // One training: what its epochs share.
 struct Training {
   const FitOptions& options;
-  std::shared_ptr<const Dataset> dataset;
+  const Dataset& dataset;
   BatchCall call;
   std::vector<std::string> names;
   LoopStop stop;
@@ -111,18 +135,27 @@ struct Training {
     return options.callback(options.callback_user, FitProgress{event, epoch, batch, batch_count, averages}, &ended);
   }
 
-  Result<std::vector<double>> train_epoch(int64_t epoch) {
+  Result<Epoch> train_epoch(int64_t number) {
+    Epoch epoch;
     Averages averages(names.size());
-    BatchOptions batching{options.loop.batch_size, options.shuffle, options.seed, options.drop_last};
-    WEFT_TRY(std::unique_ptr<Batches> batches, Batches::make(dataset, batching, epoch));
-    for (int64_t i = 0; i < batches->count() && !ended; ++i) {
+    WEFT_CHECK(stop.check());
+    WEFT_TRY(std::unique_ptr<Batches> batches, dataset.open(batching_of(options, dataset), number));
+    epoch.batch_count = batches->count();
+    while (!ended) {
+      WEFT_CHECK(stop.check());
       WEFT_TRY(std::vector<Tensor> batch, batches->next());
+      if (batch.empty()) {
+        epoch.batch_count = epoch.batches;
+        break;
+      }
       int64_t rows = batch[0].shape()[0];
       WEFT_CHECK(call.run(std::move(batch), stop));
       WEFT_CHECK(averages.add(call, names, rows));
-      WEFT_CHECK(notify(FitEvent::kBatch, epoch, i, batches->count(), averages.means()));
+      WEFT_CHECK(notify(FitEvent::kBatch, number, epoch.batches++, epoch.batch_count, averages.means()));
     }
-    return averages.means();
+    if (epoch.batches == 0) return invalid("epoch ", number, " has no batch to train on");
+    epoch.averages = averages.means();
+    return epoch;
   }
 };
 
@@ -144,19 +177,23 @@ Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dat
     WEFT_TRY(validation,
              BatchCall::make(session, *options.validation, options.loop.feeds, options.validation_metrics, {}));
   }
-  Training training{options, dataset, std::move(call), std::move(names), LoopStop(options.loop.run)};
-  int64_t batch_count = (dataset->row_count() + options.loop.batch_size - 1) / options.loop.batch_size;
+  BatchOptions validation_batching;
+  if (options.validation != nullptr && options.validation->has_rows()) {
+    validation_batching = in_order(options.loop.batch_size);
+  }
+  Training training{options, *dataset, std::move(call), std::move(names), LoopStop(options.loop.run)};
   for (int64_t epoch = options.first_epoch; epoch < options.epochs; ++epoch) {
-    WEFT_TRY(std::vector<double> row, training.train_epoch(epoch));
+    WEFT_TRY(Epoch trained, training.train_epoch(epoch));
+    std::vector<double>& row = trained.averages;
     if (options.validation != nullptr) {
-      WEFT_TRY(std::vector<double> means,
-               averages_of(validation, options.validation, validation_names, options.loop.batch_size, training.stop));
+      WEFT_TRY(std::vector<double> means, averages_of(validation, *options.validation, validation_names,
+                                                      validation_batching, epoch, training.stop));
       row.insert(row.end(), means.begin(), means.end());
     }
     ++history->epochs;
     history->rows.insert(history->rows.end(), row.begin(), row.end());
     WEFT_TRY(bool no_progress, early.after_epoch(session, options, row));
-    WEFT_CHECK(training.notify(FitEvent::kEpoch, epoch, batch_count - 1, batch_count, row));
+    WEFT_CHECK(training.notify(FitEvent::kEpoch, epoch, trained.batches - 1, trained.batch_count, row));
     if (no_progress || training.ended) {
       history->stopped = epoch + 1 < options.epochs;
       break;
@@ -171,7 +208,7 @@ Result<std::vector<double>> evaluate(Session& session, std::shared_ptr<const Dat
   WEFT_TRY(std::vector<std::string> names, metric_names(*session.graph(), metrics));
   WEFT_TRY(BatchCall call, BatchCall::make(session, *dataset, options.feeds, metrics, {}));
   LoopStop stop(options.run);
-  return averages_of(call, std::move(dataset), names, options.batch_size, stop);
+  return averages_of(call, *dataset, names, in_order(options.batch_size), 0, stop);
 }
 
 }  // namespace weft

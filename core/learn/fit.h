@@ -1,6 +1,7 @@
 // The loops over a dataset: fit, evaluate and predict.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,9 @@ namespace weft {
 
 // Which tensor of the dataset is fed to what, and how long it may last.
 struct LoopOptions {
-  std::vector<ValueId> feeds;  // one for each tensor of the dataset; kNoValue leaves it out
-  int64_t batch_size = 32;
-  RunOptions run;  // the timeout is that of the whole loop
+  std::vector<ValueId> feeds;         // one for each tensor of the dataset; kNoValue leaves it out
+  std::optional<int64_t> batch_size;  // of datasets of rows: 32
+  RunOptions run;                     // the timeout is that of the whole loop
 };
 
 enum class FitEvent : int32_t { kBatch = 0, kEpoch = 1 };
@@ -24,7 +25,7 @@ struct FitProgress {
   FitEvent event;
   int64_t epoch;
   int64_t batch;
-  int64_t batch_count;
+  int64_t batch_count;  // -1 if only the end of the epoch tells
   const std::vector<double>& averages;
 };
 
@@ -32,7 +33,7 @@ struct FitOptions {
   LoopOptions loop;
   int64_t epochs = 1;
   int64_t first_epoch = 0;
-  bool shuffle = true;
+  std::optional<bool> shuffle;  // datasets of rows: true
   int64_t seed = 0;
   bool drop_last = false;
   std::string monitor;  // a name in the history; "" never stops early

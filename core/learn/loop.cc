@@ -26,8 +26,8 @@ Status LoopStop::next(RunOptions* run) {
 
 Result<BatchCall> BatchCall::make(Session& session, const Dataset& dataset, const std::vector<ValueId>& feeds,
                                   std::vector<ValueId> fetches, std::vector<ValueId> targets) {
-  if (feeds.size() != dataset.tensors().size()) {
-    return invalid("the dataset has ", dataset.tensors().size(), " tensors but ", feeds.size(),
+  if (feeds.size() != static_cast<size_t>(dataset.width())) {
+    return invalid("the dataset has ", dataset.width(), " tensors but ", feeds.size(),
                    " feeds are given; there must be one for each (0 for a tensor that is not fed)");
   }
   BatchCall call;

@@ -12,7 +12,9 @@ namespace weft {
 class LoopStop {
  public:
   explicit LoopStop(const RunOptions& options);
-  // What the next run may still take; an error if the loop should end.
+  // An error if the loop should end.
+  Status check() { return stop_.check(); }
+  // The same, and what the next run may still take.
   Status next(RunOptions* run);
 
  private:

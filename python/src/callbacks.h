@@ -1,4 +1,4 @@
-// Python functions that the library calls: interrupts, fit callbacks, host functions, the log.
+// Python functions that the library calls: interrupts, fit callbacks, datasets, host functions, the log.
 #pragma once
 
 #include "lists.h"
@@ -58,6 +58,61 @@ PyObject* options_callback(PyObject*, PyObject* args) {  // options, function
     return nullptr;
   }
   Py_RETURN_NONE;
+}
+
+// The function gets a handle of named tensors, there for the call, to set those of the next batch in.
+weft_status* call_batch(void* user, weft_tensors* out_batch) {
+  Locked locked;
+  let_go_pending(nullptr);  // of earlier batches, as the main thread may wait for this one
+  PyObject* batch = SWIG_NewPointerObj(out_batch, SWIGTYPE_p_weft_tensors, 0);
+  PyObject* result = batch == nullptr ? nullptr : PyObject_CallFunction(static_cast<PyObject*>(user), "N", batch);
+  if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
+  Py_DECREF(result);
+  return nullptr;
+}
+// A generator ends with its pass, on the thread that went through it, so what it holds is let go of then and there.
+void drop_pass(void* function) {
+  if (!Py_IsInitialized()) return;
+  Locked locked;
+  Py_DECREF(static_cast<PyObject*>(function));
+}
+PyObject* batches_new(PyObject*, PyObject* args) {  // names, function -> pass
+  PyObject *list = nullptr, *function = nullptr;
+  if (!PyArg_ParseTuple(args, "OO", &list, &function)) return nullptr;
+  Strings names;
+  if (!names.take(list)) return nullptr;
+  Py_INCREF(function);
+  weft_batches* batches = nullptr;
+  weft_status* status = weft_batches_new(names.pointers.data(), static_cast<int32_t>(names.pointers.size()), &batches,
+                                         call_batch, function, drop_pass);
+  if (status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return SWIG_NewPointerObj(batches, SWIGTYPE_p_weft_batches, 0);
+}
+
+// The function gets the number of the pass and gives the handle of one, which is taken over.
+weft_status* call_pass(void* user, int64_t epoch, weft_batches** out_batches) {
+  Locked locked;
+  PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "L", static_cast<long long>(epoch));
+  *out_batches =
+      result == nullptr ? nullptr : handle_from<weft_batches>(result, SWIGTYPE_p_weft_batches, "pass over a dataset");
+  Py_XDECREF(result);
+  return *out_batches == nullptr ? status_of_exception(WEFT_UNKNOWN) : nullptr;
+}
+PyObject* dataset_new_function(PyObject*, PyObject* args) {  // width, function -> dataset
+  int width = 0;
+  PyObject* function = nullptr;
+  if (!PyArg_ParseTuple(args, "iO", &width, &function)) return nullptr;
+  Py_INCREF(function);
+  weft_dataset* dataset = nullptr;
+  weft_status* status = weft_dataset_new_function(width, &dataset, call_pass, function, drop_object);
+  if (status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return SWIG_NewPointerObj(dataset, SWIGTYPE_p_weft_dataset, 0);
 }
 
 // The function gets a list of handles that are borrowed for the call, and the number of results; it gives a list of

@@ -24,6 +24,8 @@
 %native(history_data) PyObject* history_data(PyObject*, PyObject*);
 %native(options_interruptible) PyObject* options_interruptible(PyObject*, PyObject*);
 %native(options_callback) PyObject* options_callback(PyObject*, PyObject*);
+%native(batches_new) PyObject* batches_new(PyObject*, PyObject*);
+%native(dataset_new_function) PyObject* dataset_new_function(PyObject*, PyObject*);
 %native(host_function) PyObject* host_function(PyObject*, PyObject*);
 %native(log_function) PyObject* log_function(PyObject*, PyObject*);
 
@@ -51,6 +53,8 @@
 %ignore weft_options_set_poll;
 %ignore weft_options_set_callback;
 %ignore weft_host_function_set;
+%ignore weft_batches_new;
+%ignore weft_dataset_new_function;
 %ignore weft_log_set;
 %ignore weft_tensor_new_copy;
 %ignore weft_tensor_new_strings;

@@ -54,11 +54,13 @@ class Progress:
     Attributes:
         event: "batch" after a batch, "epoch" after an epoch.
         epoch, batch: Counted from 0.
-        batch_count: Batches of an epoch.
+        batch_count: Batches of an epoch; None while only the function that gives them can tell.
         metrics: Averages by name: so far in the epoch after a batch; with validation after an epoch.
     """
 
-    def __init__(self, event: str, epoch: int, batch: int, batch_count: int, metrics: dict[str, float]) -> None:
+    def __init__(
+        self, event: str, epoch: int, batch: int, batch_count: int | None, metrics: dict[str, float]
+    ) -> None:
         self.event = event
         self.epoch = epoch
         self.batch = batch
@@ -86,13 +88,14 @@ class _Watch:
 
     def __call__(self, event: int, epoch: int, batch: int, batch_count: int, averages: list[float]) -> bool:
         metrics = dict(zip(self.names, averages))
+        known = batch_count if batch_count >= 0 else None
         if self.show:
-            self._draw(event, epoch, batch_count, metrics)
+            self._draw(event, epoch, known, metrics)
         if self.callback is None:
             return False
-        return bool(self.callback(Progress("epoch" if event else "batch", epoch, batch, batch_count, metrics)))
+        return bool(self.callback(Progress("epoch" if event else "batch", epoch, batch, known, metrics)))
 
-    def _draw(self, event: int, epoch: int, batch_count: int, metrics: dict[str, float]) -> None:
+    def _draw(self, event: int, epoch: int, batch_count: int | None, metrics: dict[str, float]) -> None:
         from tqdm import tqdm
 
         if self.bar is None:

@@ -255,8 +255,8 @@ class Session(Handle):
         metrics: Sequence[Value] = (),
         *,
         epochs: int = 1,
-        batch_size: int = 32,
-        shuffle: bool = True,
+        batch_size: int | None = None,
+        shuffle: bool | None = None,
         seed: int = 0,
         drop_last: bool = False,
         first_epoch: int = 0,
@@ -275,13 +275,14 @@ class Session(Handle):
         """Trains: runs `target` on every batch.
 
         Args:
-            dataset: The rows.
+            dataset: The rows, or the batches of a function (`Dataset.from_function`).
             feeds: What each tensor of the dataset is fed to; None for one that is not fed.
             target: The training step, as an optimizer's `minimize` gives it.
             metrics: Scalars to average over each epoch, such as the loss.
             epochs: The number of passes.
-            batch_size: Rows of a batch; the last one may be short.
-            shuffle: Whether each pass has another order; it depends on `seed` and the epoch alone.
+            batch_size: Rows of a batch, 32 if None; the last one may be short. A function decides by itself.
+            shuffle: Whether each pass over rows has another order, which depends on `seed` and the epoch alone; True if
+                None. The batches of a function cannot be shuffled.
             seed: Of the shuffling.
             drop_last: Whether a short last batch is left out.
             first_epoch: Where a resumed training goes on.
@@ -321,7 +322,7 @@ class Session(Handle):
             None,
             epochs=epochs,
             batch_size=batch_size,
-            shuffle=int(shuffle),
+            shuffle=None if shuffle is None else int(shuffle),
             seed=seed,
             drop_last=int(drop_last),
             first_epoch=first_epoch,
@@ -361,7 +362,7 @@ class Session(Handle):
         feeds: Sequence[Value | None],
         metrics: Sequence[Value],
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
     ) -> dict[str, float]:
@@ -379,7 +380,7 @@ class Session(Handle):
         feeds: Sequence[Value | None],
         fetches: Value | Sequence[Value],
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
     ) -> Any:

@@ -199,6 +199,13 @@ static weft_status* watch(void* user, int32_t event, int64_t epoch, int64_t batc
 }
 static void dropped(void* user) { ++((Watch*)user)->drops; }
 
+static weft_status* count_two(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
+                              const double* metrics, int32_t metric_count, int32_t* out_stop) {
+  (void)user, (void)event, (void)epoch, (void)metrics, (void)metric_count, (void)out_stop;
+  EXPECT(batch < 2 && batch_count == 2); /* a short batch that is left out does not count */
+  return NULL;
+}
+
 static void test_callback(void) {
   Counting c = counting();
   Watch w = {0};
@@ -217,6 +224,12 @@ static void test_callback(void) {
   EXPECT(weft_status_code(status) == WEFT_ABORTED && weft_status_payload(status, &w) == &w && history == NULL);
   weft_status_free(status);
   EXPECT(variable(&c) == 6);
+  CHECK(weft_options_set_int(c.options, "drop_last", 1));
+  CHECK(weft_options_set_int(c.options, "epochs", 1));
+  CHECK(weft_options_set_callback(c.options, count_two, NULL, NULL));
+  EXPECT(w.drops == 1);
+  CHECK(weft_session_fit(c.session, c.dataset, &c.x, 1, c.step, &c.w, 1, c.options, &history));
+  weft_history_free(history);
   discard(&c);
   EXPECT(w.drops == 1);
 }

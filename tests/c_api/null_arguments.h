@@ -67,6 +67,14 @@ static weft_status* on_poll(void* user) {
   (void)user;
   return NULL;
 }
+static weft_status* on_batch(void* user, weft_tensors* out_batch) {
+  (void)user, (void)out_batch;
+  return NULL;
+}
+static weft_status* on_pass(void* user, int64_t epoch, weft_batches** out_batches) {
+  (void)user, (void)epoch, (void)out_batches;
+  return NULL;
+}
 static weft_status* on_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
                            const double* values, int32_t value_count, int32_t* out_stop) {
   (void)user, (void)event, (void)epoch, (void)batch, (void)batch_count, (void)values, (void)value_count, (void)out_stop;

@@ -924,6 +924,50 @@ static void test_weft_dataset_load(void) {
   }
 }
 
+static void test_weft_batches_new(void) {
+  {
+    weft_batches* out_batches = (weft_batches*)(void*)poison;
+    weft_status* status = weft_batches_new(column_names, 1, &out_batches, on_batch, NULL, NULL);
+    succeeded(status, "weft_batches_new");
+    weft_batches_free(out_batches);
+  }
+  {
+    weft_batches* out_batches = (weft_batches*)(void*)poison;
+    weft_status* status = weft_batches_new(NULL, 1, &out_batches, on_batch, NULL, NULL);
+    refused(status, "weft_batches_new", "names");
+    emptied(out_batches == 0, "weft_batches_new", "names", "out_batches");
+  }
+  {
+    weft_status* status = weft_batches_new(column_names, 1, NULL, on_batch, NULL, NULL);
+    refused(status, "weft_batches_new", "out_batches");
+  }
+  {
+    weft_batches* out_batches = (weft_batches*)(void*)poison;
+    weft_status* status = weft_batches_new(column_names, 1, &out_batches, NULL, NULL, NULL);
+    refused(status, "weft_batches_new", "next");
+    emptied(out_batches == 0, "weft_batches_new", "next", "out_batches");
+  }
+}
+
+static void test_weft_dataset_new_function(void) {
+  {
+    weft_dataset* out_dataset = (weft_dataset*)(void*)poison;
+    weft_status* status = weft_dataset_new_function(1, &out_dataset, on_pass, NULL, NULL);
+    succeeded(status, "weft_dataset_new_function");
+    weft_dataset_free(out_dataset);
+  }
+  {
+    weft_status* status = weft_dataset_new_function(1, NULL, on_pass, NULL, NULL);
+    refused(status, "weft_dataset_new_function", "out_dataset");
+  }
+  {
+    weft_dataset* out_dataset = (weft_dataset*)(void*)poison;
+    weft_status* status = weft_dataset_new_function(1, &out_dataset, NULL, NULL, NULL);
+    refused(status, "weft_dataset_new_function", "open");
+    emptied(out_dataset == 0, "weft_dataset_new_function", "open", "out_dataset");
+  }
+}
+
 static void test_weft_dataset_new_rows(void) {
   {
     weft_dataset* out_dataset = (weft_dataset*)(void*)poison;
@@ -2133,6 +2177,8 @@ int main(void) {
   test_weft_optimizer_add();
   test_weft_dataset_new();
   test_weft_dataset_load();
+  test_weft_batches_new();
+  test_weft_dataset_new_function();
   test_weft_dataset_new_rows();
   test_weft_dataset_at();
   test_weft_dataset_free();

@@ -1,11 +1,69 @@
-// Rows of tensors, and batches of them.
+// Datasets and passes over them.
 #pragma once
+
+#include <functional>
 
 #include "weft/tensor.hpp"
 
 namespace weft {
 
-/// Rows of tensors that have their first dimension in common; a row is one element of each. Copies are the same dataset.
+/// Gives the next batch of a pass: the tensors in the order of the dataset's names, or none at the end of the pass.
+using NextBatch = std::function<std::vector<Tensor>()>;
+/// Begins a pass over a dataset, given its number from 0.
+using BeginPass = std::function<NextBatch(int64_t epoch)>;
+
+namespace detail {
+
+// A dataset's function; one for the dataset itself and all of its passes.
+struct BatchSource {
+  BeginPass begin;
+  std::vector<std::string> names;
+
+  // `user` is a shared_ptr<BatchSource>*.
+  static weft_status* begin_pass(void* user, int64_t epoch, weft_batches** out_batches);
+};
+
+struct BatchPass {
+  std::shared_ptr<BatchSource> source;
+  NextBatch next;
+
+  static weft_status* give(void* user, weft_tensors* out_batch) {
+    try {
+      auto& pass = *static_cast<BatchPass*>(user);
+      const std::vector<std::string>& names = pass.source->names;
+      std::vector<Tensor> batch = pass.next();
+      if (!batch.empty() && batch.size() != names.size()) {
+        throw Error(WEFT_INVALID_ARGUMENT,
+                    "a batch has " + std::to_string(batch.size()) + " tensors, not " + std::to_string(names.size()));
+      }
+      for (size_t i = 0; i < batch.size(); ++i) {
+        check(weft_tensors_set(out_batch, names[i].c_str(), batch[i].handle()));
+      }
+      return nullptr;
+    } catch (...) {
+      return current_exception_status();
+    }
+  }
+};
+
+inline weft_status* BatchSource::begin_pass(void* user, int64_t epoch, weft_batches** out_batches) {
+  try {
+    const auto& source = *static_cast<std::shared_ptr<BatchSource>*>(user);
+    auto pass = std::make_unique<BatchPass>(BatchPass{source, source->begin(epoch)});
+    if (!pass->next) throw Error(WEFT_INVALID_ARGUMENT, "the function of the dataset began no pass");
+    std::vector<const char*> names;
+    for (const std::string& name : source->names) names.push_back(name.c_str());
+    return weft_batches_new(names.data(), count32(names), out_batches, BatchPass::give, pass.release(),
+                            drop<BatchPass>);
+  } catch (...) {
+    return current_exception_status();
+  }
+}
+
+}  // namespace detail
+
+/// Rows of tensors that have their first dimension in common (a row is one element of each), or the batches that a function
+/// gives. Copies are the same dataset.
 class Dataset {
  public:
   /// Shares the elements of the tensors.
@@ -25,12 +83,26 @@ class Dataset {
       return weft_dataset_load(path.c_str(), pointers.data(), detail::count32(pointers), options.get(), out);
     }));
   }
+  /// A dataset of the batches that a function gives, their tensors named `names`. It is called for every pass, on the thread
+  /// that wants the batch, between runs, so it may run and save the session; what it throws ends that call and is thrown
+  /// there as it is. What a batch is and in which order they come is the function's to decide: batch size, shuffling and
+  /// dropping a short batch cannot be asked for. The first dimension of the first tensor counts the rows.
+  static Dataset from_function(BeginPass begin, std::vector<std::string> names) {
+    if (!begin) throw Error(WEFT_INVALID_ARGUMENT, "the function of the dataset is empty");
+    using Source = std::shared_ptr<detail::BatchSource>;
+    const int32_t width = detail::count32(names);
+    auto source = std::make_shared<detail::BatchSource>(detail::BatchSource{std::move(begin), std::move(names)});
+    return Dataset(detail::made<weft_dataset>([&](weft_dataset** out) {
+      return weft_dataset_new_function(width, out, detail::BatchSource::begin_pass, new Source(std::move(source)),
+                                       detail::drop<Source>);
+    }));
+  }
   /// The rows first .. first + count - 1, sharing the memory.
   Dataset rows(int64_t first, int64_t count) const {
     return Dataset(detail::made<weft_dataset>(
         [&](weft_dataset** out) { return weft_dataset_new_rows(handle(), first, count, out); }));
   }
-  /// The number of rows.
+  /// The number of rows; -1 if a function gives the batches.
   int64_t count() const { return weft_dataset_count(handle()); }
   /// The number of tensors in a row.
   int32_t width() const { return weft_dataset_width(handle()); }
@@ -48,8 +120,8 @@ class Dataset {
 
 /// How a dataset is passed over.
 struct BatchOptions {
-  int64_t batch_size = 32;  ///< rows of a batch
-  bool shuffle = false;     ///< whether the rows come in an order that depends on seed and epoch alone
+  std::optional<int64_t> batch_size = {};  ///< rows of a batch; 32
+  bool shuffle = false;                    ///< whether the rows come in an order that depends on seed and epoch alone
   int64_t seed = 0;
   bool drop_last = false;  ///< whether a short last batch is left out
 };
@@ -61,7 +133,7 @@ class Batches {
   explicit Batches(const Dataset& dataset, const BatchOptions& wanted = {}, int64_t epoch = 0)
       : width_(dataset.width()) {
     detail::OptionsHandle options("dataset");
-    options.set("batch_size", wanted.batch_size);
+    if (wanted.batch_size) options.set("batch_size", *wanted.batch_size);
     options.set("shuffle", wanted.shuffle);
     options.set("seed", wanted.seed);
     options.set("drop_last", wanted.drop_last);

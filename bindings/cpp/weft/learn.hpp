@@ -80,6 +80,8 @@ class Metrics {
     throw Error(WEFT_NOT_FOUND, "there is no metric '" + name + "'");
   }
   size_t size() const { return items_.size(); }
+  friend bool operator==(const Metrics& a, const Metrics& b) { return a.items_ == b.items_; }
+  friend bool operator!=(const Metrics& a, const Metrics& b) { return a.items_ != b.items_; }
   std::vector<Item>::const_iterator begin() const { return items_.begin(); }
   std::vector<Item>::const_iterator end() const { return items_.end(); }
 
@@ -110,15 +112,17 @@ struct Progress {
   bool epoch_done;      ///< whether an epoch is done, with its validation; else a batch is
   int64_t epoch;        ///< from 0
   int64_t batch;        ///< from 0
-  int64_t batch_count;  ///< batches of an epoch
+  int64_t batch_count;  ///< of an epoch; -1 while only the function that gives them can tell
   Metrics metrics;      ///< averages so far in the epoch
 };
 
 /// How Session::fit trains.
 struct FitOptions {
   int64_t epochs = 1;
-  int64_t batch_size = 32;
-  bool shuffle = true;
+  /// Of datasets of rows: rows of a batch; 32. A function decides by itself.
+  std::optional<int64_t> batch_size = {};
+  /// Of datasets of rows: whether every epoch has them in another order; true.
+  std::optional<bool> shuffle = {};
   int64_t seed = 0;                        ///< of the order of the rows
   bool drop_last = false;                  ///< whether a short last batch is left out
   int64_t first_epoch = 0;                 ///< where a resumed training goes on
@@ -137,8 +141,8 @@ struct FitOptions {
 
 /// How Session::evaluate and Session::predict go over the rows.
 struct EvaluateOptions {
-  int64_t batch_size = 32;
-  RunOptions run = {};  ///< of all of it; has no trace
+  std::optional<int64_t> batch_size = {};  ///< of datasets of rows: rows of a batch; 32
+  RunOptions run = {};                     ///< of all of it; has no trace
 };
 
 namespace detail {
@@ -164,7 +168,7 @@ struct Watch {
 
 inline OptionsHandle evaluate_options(const EvaluateOptions& wanted) {
   OptionsHandle options("fit");
-  options.set("batch_size", wanted.batch_size);
+  if (wanted.batch_size) options.set("batch_size", *wanted.batch_size);
   wanted.run.fill(options);
   return options;
 }
@@ -174,8 +178,8 @@ inline History Session::fit(const Dataset& data, const std::vector<Value>& feeds
                             const std::vector<Value>& metrics, const FitOptions& wanted) const {
   detail::OptionsHandle options("fit");
   options.set("epochs", wanted.epochs);
-  options.set("batch_size", wanted.batch_size);
-  options.set("shuffle", wanted.shuffle);
+  if (wanted.batch_size) options.set("batch_size", *wanted.batch_size);
+  if (wanted.shuffle) options.set("shuffle", *wanted.shuffle);
   options.set("seed", wanted.seed);
   options.set("drop_last", wanted.drop_last);
   options.set("first_epoch", wanted.first_epoch);

@@ -453,6 +453,24 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_datasetLoad(JNIEnv* env, jclass, jst
   return to_long(out_dataset_);
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_batchesNew(JNIEnv* env, jclass, jobjectArray names, jobject next) {
+  Texts names_(env, names);
+  if (!names_.ok()) return 0;
+  weft_batches* out_batches_ = {};
+  void* held = hold(env, next);
+  if (next != nullptr && held == nullptr) return 0;
+  if (!check(env, weft_batches_new(names_.get(), names_.count(), &out_batches_, next == nullptr ? nullptr : call_batch, held, drop))) return 0;
+  return to_long(out_batches_);
+}
+
+JNIEXPORT jlong JNICALL Java_io_weft_Native_datasetNewFunction(JNIEnv* env, jclass, jint width, jobject open) {
+  weft_dataset* out_dataset_ = {};
+  void* held = hold(env, open);
+  if (open != nullptr && held == nullptr) return 0;
+  if (!check(env, weft_dataset_new_function(width, &out_dataset_, open == nullptr ? nullptr : call_pass, held, drop))) return 0;
+  return to_long(out_dataset_);
+}
+
 JNIEXPORT jlong JNICALL Java_io_weft_Native_datasetNewRows(JNIEnv* env, jclass, jlong dataset, jlong first, jlong count) {
   weft_dataset* out_dataset_ = {};
   if (!check(env, weft_dataset_new_rows(to_pointer<const weft_dataset>(dataset), first, count, &out_dataset_))) return 0;

@@ -158,6 +158,10 @@ final class Native {
 
   static native long datasetLoad(String path, String[] names, long options);
 
+  static native long batchesNew(String[] names, Object next);
+
+  static native long datasetNewFunction(int width, Object open);
+
   static native long datasetNewRows(long dataset, long first, long count);
 
   static native long datasetAt(long dataset, int i);
