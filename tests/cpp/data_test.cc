@@ -1,19 +1,11 @@
 // Datasets of the C++ header: batches that a function gives.
-#include <gtest/gtest.h>
-
 #include <thread>
 
-#include "weft.hpp"
+#include "support.h"
 
 namespace {
 
-struct Data : testing::Test {
-  ~Data() override { EXPECT_EQ(weft::live_objects(), 0); }
-};
-
-struct Mine : std::runtime_error {
-  Mine() : std::runtime_error("mine") {}
-};
+using Data = NoLeaks;
 
 const std::vector<std::string> kNames{"x", "y"};
 

@@ -1,29 +1,12 @@
 // The C++ header: values, errors, training, callbacks, what is left alive.
-#include "weft.hpp"
-
-#include <gtest/gtest.h>
-
 #include <thread>
 
 #include "other_unit.h"
+#include "support.h"
 
 namespace {
 
-struct NoLeaks : testing::Test {
-  ~NoLeaks() override { EXPECT_EQ(weft::live_objects(), 0); }
-};
 using Cpp = NoLeaks;
-
-template <typename Call>
-weft::Error error_of(Call call) {
-  try {
-    call();
-  } catch (const weft::Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return weft::Error(WEFT_UNKNOWN, "");
-}
 
 TEST_F(Cpp, OperatorsBuildAndRun) {
   weft::Graph graph;
@@ -103,10 +86,6 @@ TEST_F(Cpp, GradientsAndTraining) {
   EXPECT_LT(session.evaluate(data, {x}, {loss})[loss.name()], 1e-5);
   EXPECT_EQ(session.predict(data.rows(1, 2), {x}, {x})[0].to_vector<float>(), (std::vector<float>{-1, 2}));
 }
-
-struct Mine : std::runtime_error {
-  Mine() : std::runtime_error("mine") {}
-};
 
 TEST_F(Cpp, ExceptionsInCallbacksComeBackAsTheyAre) {
   weft::Graph graph;

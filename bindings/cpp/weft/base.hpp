@@ -12,14 +12,14 @@
 
 #include "weft/weft.h"
 
-/// Everything of the C++ header. Unless a function says otherwise: it throws weft::Error; an object may be used by several
-/// threads at once as long as all of them only call `const` functions; objects may be destroyed in any order, because each
-/// keeps alive what it needs; and an object that was moved from may only be destroyed or assigned to (what else is called on
-/// it throws FAILED_PRECONDITION).
+/// Everything of the C++ header. Unless a function says otherwise: it throws weft::Error; an object may be used by
+/// several threads at once as long as all of them only call `const` functions; objects may be destroyed in any order,
+/// because each keeps alive what it needs; and an object that was moved from may only be destroyed or assigned to (what
+/// else is called on it throws FAILED_PRECONDITION).
 namespace weft {
 
-/// The source line that adds something to a graph: errors name it. The default argument of every function that takes one is
-/// the line of its caller.
+/// The source line that adds something to a graph: errors name it. The default argument of every function that takes
+/// one is the line of its caller.
 struct Origin {
   std::string text;  ///< "file:line"
   explicit Origin(const char* file = __builtin_FILE(), int line = __builtin_LINE())

@@ -22,8 +22,8 @@ inline std::vector<Value> add_node(const std::string& op, const std::vector<Valu
   return Graph(graph).add(op, inputs, attrs, name, outputs, origin);
 }
 
-/// A number or a value beside an operator, with the line that it stands on. A number becomes a constant of the other side's
-/// type; INVALID_ARGUMENT if that type has no such number.
+/// A number or a value beside an operator, with the line that it stands on. A number becomes a constant of the other
+/// side's type; INVALID_ARGUMENT if that type has no such number.
 class Operand {
  public:
   Operand(const Value& value, const char* file = __builtin_FILE(), int line = __builtin_LINE())
@@ -168,8 +168,8 @@ class Layer {
       return weft_layer_new(state_->handle.get(), type.c_str(), given.get(), name.c_str(), origin.text.c_str(), out);
     }));
   }
-  /// Adds one use. `training`: dropout drops, and batch normalization uses the batch and moves its running averages. Give
-  /// the loss to train by what is made in training, predictions what is made without.
+  /// Adds one use. `training`: dropout drops, and batch normalization uses the batch and moves its running averages.
+  /// Give the loss to train by what is made in training, predictions what is made without.
   Value operator()(const Value& x, bool training = false, const Origin& origin = Origin()) const {
     return call({x}, training, 1, origin)[0];
   }

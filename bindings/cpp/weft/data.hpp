@@ -62,8 +62,8 @@ inline weft_status* BatchSource::begin_pass(void* user, int64_t epoch, weft_batc
 
 }  // namespace detail
 
-/// Rows of tensors that have their first dimension in common (a row is one element of each), or the batches that a function
-/// gives. Copies are the same dataset.
+/// Rows of tensors that have their first dimension in common (a row is one element of each), or the batches that a
+/// function gives. Copies are the same dataset.
 class Dataset {
  public:
   /// Shares the elements of the tensors.
@@ -73,7 +73,8 @@ class Dataset {
           for (const Tensor& tensor : tensors) handles.push_back(tensor.handle());
           return weft_dataset_new(handles.data(), detail::count32(handles), out);
         })) {}
-  /// The named tensors of a .safetensors, .npy or .csv file, in that order; all without names. `map` as in load_tensors.
+  /// The named tensors of a .safetensors, .npy or .csv file, in that order; all without names. `map` as in
+  /// load_tensors.
   static Dataset load(const std::string& path, const std::vector<std::string>& names = {}, bool map = false) {
     detail::OptionsHandle options("load");
     options.set("map", map);
@@ -83,10 +84,10 @@ class Dataset {
       return weft_dataset_load(path.c_str(), pointers.data(), detail::count32(pointers), options.get(), out);
     }));
   }
-  /// A dataset of the batches that a function gives, their tensors named `names`. It is called for every pass, on the thread
-  /// that wants the batch, between runs, so it may run and save the session; what it throws ends that call and is thrown
-  /// there as it is. What a batch is and in which order they come is the function's to decide: batch size, shuffling and
-  /// dropping a short batch cannot be asked for. The first dimension of the first tensor counts the rows.
+  /// A dataset of the batches that a function gives, their tensors named `names`. It is called for every pass, on the
+  /// thread that wants the batch, between runs, so it may run and save the session; what it throws ends that call and
+  /// is thrown there as it is. What a batch is and in which order they come is the function's to decide: batch size,
+  /// shuffling and dropping a short batch cannot be asked for. The first dimension of the first tensor counts the rows.
   static Dataset from_function(BeginPass begin, std::vector<std::string> names) {
     if (!begin) throw Error(WEFT_INVALID_ARGUMENT, "the function of the dataset is empty");
     using Source = std::shared_ptr<detail::BatchSource>;

@@ -41,8 +41,8 @@ class Graph {
   explicit Graph(int32_t opset = 0)
       : state_(std::make_shared<detail::GraphState>(
             detail::made<weft_graph>([&](weft_graph** out) { return weft_graph_new(opset, out); }))) {}
-  /// Makes an empty graph that is to be an attribute of a node of this one, such as a branch of If. Values of this graph may
-  /// be used in it; what takes a value of each is added to it.
+  /// Makes an empty graph that is to be an attribute of a node of this one, such as a branch of If. Values of this
+  /// graph may be used in it; what takes a value of each is added to it.
   Graph new_sub() {
     return Graph(std::make_shared<detail::GraphState>(
         detail::made<weft_graph>([&](weft_graph** out) { return weft_graph_new_sub(adding(), out); }),
@@ -62,8 +62,8 @@ class Graph {
         [&](weft_graph** out) { return weft_graph_load_bytes(data, bytes, folder, given.get(), out); })));
   }
 
-  /// Adds an input. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar, nothing leaves
-  /// the rank open. Equal names mean equal dimensions. ALREADY_EXISTS if the graph has the name.
+  /// Adds an input. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar, nothing
+  /// leaves the rank open. Equal names mean equal dimensions. ALREADY_EXISTS if the graph has the name.
   Value input(const std::string& name, DType dtype, const std::optional<std::string>& shape = std::nullopt,
               const Origin& origin = Origin()) {
     return one([&](int64_t* out) {
@@ -87,8 +87,8 @@ class Graph {
   Value constant(const std::vector<T>& values, const std::string& name = "", const Origin& origin = Origin()) {
     return constant(Tensor::from({static_cast<int64_t>(values.size())}, values), name, origin);
   }
-  /// Adds a variable with an initial value that depends on no input and has a shape of numbers. The result is its value as
-  /// it was when a run began; weft::assign changes it. Optimizers train those that are `trainable`.
+  /// Adds a variable with an initial value that depends on no input and has a shape of numbers. The result is its value
+  /// as it was when a run began; weft::assign changes it. Optimizers train those that are `trainable`.
   Value variable(const std::string& name, const Value& initial, bool trainable = true,
                  const Origin& origin = Origin()) {
     return one([&](int64_t* out) {
@@ -105,9 +105,9 @@ class Graph {
   Value variable(const std::string& name, T initial, bool trainable = true, const Origin& origin = Origin()) {
     return variable(name, Tensor::scalar(initial), trainable, origin);
   }
-  /// Adds a node of any operator, by its full name ("MatMul", "weft.Assign"); gives its first `outputs` outputs. An empty
-  /// value is an input that is left out. NOT_FOUND for the operator; INVALID_ARGUMENT, with shapes and what was expected,
-  /// for what it cannot take.
+  /// Adds a node of any operator, by its full name ("MatMul", "weft.Assign"); gives its first `outputs` outputs. An
+  /// empty value is an input that is left out. NOT_FOUND for the operator; INVALID_ARGUMENT, with shapes and what was
+  /// expected, for what it cannot take.
   std::vector<Value> add(const std::string& op, const std::vector<Value>& inputs, const Attrs& attrs = {},
                          const std::string& name = "", int32_t outputs = 1, const Origin& origin = Origin()) {
     detail::Handle<weft_attrs, weft_attrs_free> given = attrs.make();
@@ -123,8 +123,8 @@ class Graph {
   void attach(const Value& value, const Value& assignment) {
     detail::check(weft_graph_attach(adding(), value.id(), assignment.id()));
   }
-  /// Adds the gradient of the sum of `ys`, each times its weight, by each of `xs`: an empty value where no y depends on x.
-  /// Without `weights` they are ones; if there are, there must be as many as `ys`, and an empty one is ones.
+  /// Adds the gradient of the sum of `ys`, each times its weight, by each of `xs`: an empty value where no y depends on
+  /// x. Without `weights` they are ones; if there are, there must be as many as `ys`, and an empty one is ones.
   std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Value>& xs,
                                const std::vector<Value>& weights = {}, const Origin& origin = Origin()) {
     if (!weights.empty() && weights.size() != ys.size()) {
@@ -137,8 +137,8 @@ class Graph {
                                       weights.empty() ? nullptr : factors.data(), origin.text.c_str(), out);
     });
   }
-  /// What `then` builds if the condition, a bool without dimensions, holds, else what `otherwise` builds; only one is run.
-  /// Both are called at once, and must give as many values, of the same types.
+  /// What `then` builds if the condition, a bool without dimensions, holds, else what `otherwise` builds; only one is
+  /// run. Both are called at once, and must give as many values, of the same types.
   std::vector<Value> if_(const Value& condition, const std::function<std::vector<Value>()>& then,
                          const std::function<std::vector<Value>()>& otherwise, const Origin& origin = Origin()) {
     const Graph branches[] = {branch(then), branch(otherwise)};
@@ -152,9 +152,9 @@ class Graph {
     attrs.set("then_branch", branches[0]).set("else_branch", branches[1]);
     return add("If", {condition}, attrs, "", counts[0], origin);
   }
-  /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient` names
-  /// the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the gradient of
-  /// each input; "": there is none.
+  /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient`
+  /// names the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the
+  /// gradient of each input; "": there is none.
   std::vector<Value> host_call(const std::string& function, const std::vector<Value>& inputs,
                                const std::vector<HostOutput>& outputs, const std::string& gradient = "",
                                const std::string& name = "", const Origin& origin = Origin()) {
@@ -201,8 +201,8 @@ class Graph {
   int32_t node_count() const { return weft_graph_node_count(handle()); }
 
   /// Writes an ONNX model of what `outputs` need (the graph's own outputs if there are none), with the values that the
-  /// variables have in `session`, or their initial ones without it. A failure leaves the old file. UNIMPLEMENTED, with the
-  /// node, for what ONNX cannot say, unless options.training is set.
+  /// variables have in `session`, or their initial ones without it. A failure leaves the old file. UNIMPLEMENTED, with
+  /// the node, for what ONNX cannot say, unless options.training is set.
   void save(const std::string& path, const std::vector<Value>& outputs = {}, const Session* session = nullptr,
             const SaveOptions& options = {}) const;
   /// The graph for people: as text, ...

@@ -26,9 +26,9 @@ struct Optimizer {
   std::optional<double> clip_norm = {};     ///< 0: gradients are not clipped
   std::optional<bool> nesterov = {};        ///< false
 
-  /// Adds one training step that lowers `loss`, a scalar: gradients, clipping, updates and assignments. Give the result to
-  /// Session::fit, or run it as a target; as a value it is the number of the step. Without `variables`, all trainable ones
-  /// that the loss depends on are trained.
+  /// Adds one training step that lowers `loss`, a scalar: gradients, clipping, updates and assignments. Give the result
+  /// to Session::fit, or run it as a target; as a value it is the number of the step. Without `variables`, all
+  /// trainable ones that the loss depends on are trained.
   Value minimize(const Value& loss, const std::vector<Value>& variables = {}, const Origin& origin = Origin()) const {
     detail::OptionsHandle options("optimizer");
     auto set = [&](const char* key, const std::optional<double>& value) {
@@ -133,8 +133,8 @@ struct FitOptions {
   double min_delta = 0;           ///< the least progress
   bool larger_is_better = false;  ///< of what is monitored
   bool restore_best = false;      ///< whether the variables of the best epoch are put back
-  /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save and
-  /// read the session; what it throws ends the training and is thrown by fit.
+  /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save
+  /// and read the session; what it throws ends the training and is thrown by fit.
   std::function<bool(const Progress&)> callback = {};
   RunOptions run = {};  ///< of all of it; has no trace
 };

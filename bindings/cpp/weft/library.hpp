@@ -56,8 +56,8 @@ inline std::vector<std::string> devices() { return detail::names(weft_device_cou
 
 /// The full names of all operators ("MatMul", "weft.Adam"), sorted by domain and name.
 inline std::vector<std::string> ops() { return detail::names(weft_op_count(), weft_op_name); }
-/// The definition of an operator as JSON: names, types and docs of its inputs, outputs and attributes. NOT_FOUND, with the
-/// nearest name, if there is none.
+/// The definition of an operator as JSON: names, types and docs of its inputs, outputs and attributes. NOT_FOUND, with
+/// the nearest name, if there is none.
 inline std::string inspect_op(const std::string& name) {
   return detail::take(detail::made<weft_bytes>([&](weft_bytes** out) { return weft_op_inspect(name.c_str(), out); }));
 }

@@ -16,8 +16,8 @@ class Cancel {
  public:
   /// One that is not set.
   Cancel() : handle_(detail::made<weft_cancel>(weft_cancel_new)) {}
-  /// True cancels every run that uses it, which then throws CANCELLED, and every later one until it is set to false. Any
-  /// thread.
+  /// True cancels every run that uses it, which then throws CANCELLED, and every later one until it is set to false.
+  /// Any thread.
   void set(bool cancelled = true) const { weft_cancel_set(handle_.get(), cancelled); }
   /// Whether it is set. Any thread.
   bool get() const { return weft_cancel_get(handle_.get()) != 0; }
@@ -103,8 +103,8 @@ struct SessionOptions {
 /// What values are set to for a run.
 using Feeds = std::vector<std::pair<Value, Tensor>>;
 
-/// A run made ready: bind its inputs once, run it often, without allocations. For one thread at a time; a second one gets
-/// FAILED_PRECONDITION. Session::prepare makes it.
+/// A run made ready: bind its inputs once, run it often, without allocations. For one thread at a time; a second one
+/// gets FAILED_PRECONDITION. Session::prepare makes it.
 class Prepared {
  public:
   /// Takes a handle of the C functions over.
@@ -134,8 +134,8 @@ class Prepared {
 };
 
 /// Runs parts of a graph over a store of variables. Any number of threads may run one session at once; runs that assign
-/// variables come one after another. A run that fails or is cancelled changes no variable. The destructor waits for running
-/// calls.
+/// variables come one after another. A run that fails or is cancelled changes no variable. The destructor waits for
+/// running calls.
 class Session {
  public:
   explicit Session(const Graph& graph, const SessionOptions& wanted = {}) {
@@ -150,8 +150,8 @@ class Session {
         [&](weft_session** out) { return weft_session_new(graph.handle(), options.get(), share, out); }));
   }
 
-  /// Computes `fetches` from `feeds`: a new tensor for each. `targets` are computed for their effect (assignments) alone.
-  /// INVALID_ARGUMENT, with names, for an input that is missing or has another type or shape.
+  /// Computes `fetches` from `feeds`: a new tensor for each. `targets` are computed for their effect (assignments)
+  /// alone. INVALID_ARGUMENT, with names, for an input that is missing or has another type or shape.
   std::vector<Tensor> run(const Feeds& feeds, const std::vector<Value>& fetches, const std::vector<Value>& targets = {},
                           const RunOptions& options = {}) const {
     std::vector<int64_t> fed, fetched = detail::ids(fetches), effects = detail::ids(targets);
@@ -191,9 +191,9 @@ class Session {
   }
   void set(const Value& variable, const Tensor& value) const { set(variable.name(), value); }
 
-  /// Trains: every batch of `data` is one run of `step`, which Optimizer::minimize makes, and of `metrics`, floating-point
-  /// scalars. Tensor i of the dataset is fed to feeds[i]; an empty value leaves it out. After an error the variables are as
-  /// the last finished step left them.
+  /// Trains: every batch of `data` is one run of `step`, which Optimizer::minimize makes, and of `metrics`,
+  /// floating-point scalars. Tensor i of the dataset is fed to feeds[i]; an empty value leaves it out. After an error
+  /// the variables are as the last finished step left them.
   History fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
               const std::vector<Value>& metrics, const FitOptions& options) const;
   History fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
@@ -217,8 +217,8 @@ class Session {
     options.set("partial", partial);
     detail::check(weft_session_load(handle(), path.c_str(), options.get()));
   }
-  /// Waits for running calls (cancel them first to end them early); later ones throw FAILED_PRECONDITION. Any thread, any
-  /// number of times.
+  /// Waits for running calls (cancel them first to end them early); later ones throw FAILED_PRECONDITION. Any thread,
+  /// any number of times.
   void close() const { detail::check(weft_session_close(handle())); }
   /// Lets go of memory that is kept for speed.
   void trim() const { detail::check(weft_session_trim(handle())); }

@@ -83,8 +83,8 @@ enum class Kind : int32_t {
   map = WEFT_MAP,
 };
 
-/// A value: n-dimensional elements of one type, row by row, or a sequence of tensors. Copies share the elements. An empty
-/// one (`Tensor()`) has no value; what is called on it throws FAILED_PRECONDITION.
+/// A value: n-dimensional elements of one type, row by row, or a sequence of tensors. Copies share the elements. An
+/// empty one (`Tensor()`) has no value; what is called on it throws FAILED_PRECONDITION.
 class Tensor {
  public:
   /// An empty one.
@@ -114,7 +114,8 @@ class Tensor {
   static Tensor from(const Shape& shape, const T* values, size_t count) {
     return from_bytes(dtype_of<T>(), shape, values, count * sizeof(T));
   }
-  /// A copy of elements of any type but string, as they lie in memory: for f16, bf16 and others that C++ has no type of.
+  /// A copy of elements of any type but string, as they lie in memory: for f16, bf16 and others that C++ has no type
+  /// of.
   static Tensor from_bytes(DType dtype, const Shape& shape, const void* data, size_t bytes) {
     return make([&](weft_tensor** out) {
       return weft_tensor_new_copy(static_cast<int32_t>(dtype), shape.data(), detail::count32(shape), data, bytes, out);
@@ -159,6 +160,12 @@ class Tensor {
     });
   }
 
+  /// Over what a managed tensor of DLPack holds, a DLManagedTensorVersioned or else a DLManagedTensor, without a copy.
+  /// Its deleter is called once, when the last tensor or run over it is done. After an error it is still the caller's.
+  static Tensor borrow_dlpack(void* managed, bool versioned = true) {
+    return make([&](weft_tensor** out) { return weft_tensor_borrow_dlpack(managed, versioned, out); });
+  }
+
   /// Whether it has no value.
   bool empty() const { return handle_.empty(); }
   /// Whether it is a tensor, a sequence, or an optional or map of them.
@@ -187,8 +194,8 @@ class Tensor {
   }
   /// The elements of any type but string, as they lie in memory; null for strings and sequences.
   const void* raw_data() const { return weft_tensor_data(handle()); }
-  /// The elements for writing; other holders see the change. FAILED_PRECONDITION if they were borrowed from `const` memory,
-  /// INVALID_ARGUMENT unless T is what dtype() says. No run may read them meanwhile.
+  /// The elements for writing; other holders see the change. FAILED_PRECONDITION if they were borrowed from `const`
+  /// memory, INVALID_ARGUMENT unless T is what dtype() says. No run may read them meanwhile.
   template <typename T>
   T* mutable_data() {
     need<T>();
@@ -239,6 +246,12 @@ class Tensor {
     return make([&](weft_tensor** out) { return weft_tensor_copy(handle(), out); });
   }
 
+  /// A managed tensor of DLPack, a DLManagedTensorVersioned or else a DLManagedTensor, that shares the elements. The
+  /// caller, or whom it is given to, calls its deleter.
+  void* dlpack(bool versioned = true) const {
+    return detail::made<void>([&](void** out) { return weft_tensor_dlpack(handle(), versioned, out); });
+  }
+
   /// The handle for the C functions; it stays this object's.
   weft_tensor* handle() const { return handle_.get(); }
 
@@ -270,8 +283,8 @@ inline TensorsHandle read_tensors(const std::string& path, bool map) {
 }
 }  // namespace detail
 
-/// Reads a .safetensors, .npy or .csv file; the latter two have one tensor, "data". With `map` a safetensors file is mapped
-/// into memory instead of read; it must then not be made shorter while a tensor of it lives.
+/// Reads a .safetensors, .npy or .csv file; the latter two have one tensor, "data". With `map` a safetensors file is
+/// mapped into memory instead of read; it must then not be made shorter while a tensor of it lives.
 inline Tensors load_tensors(const std::string& path, bool map = false) {
   detail::TensorsHandle loaded = detail::read_tensors(path, map);
   Tensors out;

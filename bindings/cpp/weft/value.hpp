@@ -31,8 +31,8 @@ inline GraphPointer target(const GraphPointer& graph) {
 /// A value of a graph: what a node will compute. It keeps its graph alive. Copies are the same value. An empty one
 /// (`Value()`) stands for an input or output that is left out; what else it is used for throws INVALID_ARGUMENT.
 ///
-/// `+ - * / %`, unary `-`, `< <= > >=`, and on bools `& | ^ !`, add nodes; one side may be a number. `==` does not: it says
-/// whether two are the same value (weft::equal compares elements).
+/// `+ - * / %`, unary `-`, `< <= > >=`, and on bools `& | ^ !`, add nodes; one side may be a number. `==` does not: it
+/// says whether two are the same value (weft::equal compares elements).
 class Value {
  public:
   /// An empty one.
@@ -77,9 +77,9 @@ class Value {
   Value matmul(const Value& other, const Origin& origin = Origin()) const;
   /// The part at index `i` of an axis, which is left out; a negative index counts from the end, a negative axis too.
   Value at(int64_t i, int64_t axis = 0, const Origin& origin = Origin()) const;
-  /// The parts first, first + step, ... before `last` along an axis, as Python's value[first:last:step]: negative bounds
-  /// count from the end, those past it are the end. Without `last` it goes on to the end, or with a negative step to the
-  /// start.
+  /// The parts first, first + step, ... before `last` along an axis, as Python's value[first:last:step]: negative
+  /// bounds count from the end, those past it are the end. Without `last` it goes on to the end, or with a negative
+  /// step to the start.
   Value slice(int64_t first, std::optional<int64_t> last = std::nullopt, int64_t axis = 0, int64_t step = 1,
               const Origin& origin = Origin()) const;
 
