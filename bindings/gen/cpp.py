@@ -139,11 +139,11 @@ def formal_doc(op, prefix, formal):
 def docs(function, gives):
     op = function.op
     lines = [comment(op.doc or op.full_name)]
-    lines += [formal_doc(op, f"@param {cpp_name(formal.name)}", formal) for formal in op.inputs]
+    lines += [formal_doc(op, f"- {cpp_name(formal.name)}", formal) for formal in op.inputs]
     if op.variadic_output:
-        lines.append(comment("@param outputs: How many are made."))
+        lines.append(comment("- outputs: How many are made."))
     if gives:
-        lines.append(formal_doc(op, f"@return {op.outputs[0].name}", op.outputs[0]))
+        lines.append(formal_doc(op, f"- gives {op.outputs[0].name}", op.outputs[0]))
     return lines
 
 

@@ -26,10 +26,13 @@ template <typename T>
 class Required {
  public:
   Required() = delete;
+  /// The value.
   Required(T value) : value_(std::move(value)) {}
   /// The items of a list: {2, 2}.
   Required(std::initializer_list<typename detail::Element<T>::type> items) : value_(items) {}
+  /// What was given.
   const T& get() const { return value_; }
+  /// The same.
   operator const T&() const { return value_; }
 
  private:
@@ -41,14 +44,17 @@ template <typename T>
 class Optional : public std::optional<T> {
  public:
   using std::optional<T>::optional;
+  /// The items of a list: {2, 2}.
   Optional(std::initializer_list<typename detail::Element<T>::type> items) : std::optional<T>(std::in_place, items) {}
 };
 
 /// Attributes of a node or layer, by name.
 class Attrs {
  public:
+  /// What an attribute can be.
   using Setting = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
                                std::vector<std::string>, Tensor, detail::GraphPointer>;
+  /// None.
   Attrs() = default;
   /// Sets an integer, bool, number, text, list of them, or tensor; a name that was set before gets the new value.
   Attrs& set(const std::string& name, Setting value) {
@@ -74,6 +80,7 @@ class Attrs {
   Attrs& set(const std::string& name, const Optional<T>& value) {
     return value ? set(name, *value) : *this;
   }
+  /// The value that had to be given.
   template <typename T>
   Attrs& set(const std::string& name, const Required<T>& value) {
     return set(name, value.get());

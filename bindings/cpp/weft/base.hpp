@@ -22,6 +22,7 @@ namespace weft {
 /// one is the line of its caller.
 struct Origin {
   std::string text;  ///< "file:line"
+  /// The line that calls.
   explicit Origin(const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : text(std::string(file) + ":" + std::to_string(line)) {}
 };

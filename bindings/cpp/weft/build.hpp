@@ -22,12 +22,14 @@ inline std::vector<Value> add_node(const std::string& op, const std::vector<Valu
   return Graph(graph).add(op, inputs, attrs, name, outputs, origin);
 }
 
-/// A number or a value beside an operator, with the line that it stands on. A number becomes a constant of the other
-/// side's type; INVALID_ARGUMENT if that type has no such number.
+/// A number or a value beside an operator (make neither by hand), with the line that it stands on. A number becomes a
+/// constant of the other side's type; INVALID_ARGUMENT if that type has no such number.
 class Operand {
  public:
+  /// The value itself.
   Operand(const Value& value, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : is_number_(false), value_(value), origin_(file, line) {}
+  /// A number, exactly if it is an integer.
   template <typename T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
   Operand(T number, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : is_number_(true), real_(static_cast<double>(number)), origin_(file, line) {
@@ -38,10 +40,21 @@ class Operand {
     }
   }
 
+  /// Where it stands.
   const Origin& origin() const { return origin_; }
-  /// The value, or the number as a constant beside `other`.
-  Value beside(const Value& other) const {
-    if (!is_number_) return value_;
+  /// Whether it is a number.
+  bool is_number() const { return is_number_; }
+  /// The value; INVALID_ARGUMENT if it is a number.
+  const Value& value() const {
+    if (is_number_)
+      throw Error(WEFT_INVALID_ARGUMENT, "a value is wanted, but there are numbers alone", "", origin_.text);
+    return value_;
+  }
+  /// The value, or the number as a constant of the type of `other`.
+  Value beside(const Operand& other) const { return is_number_ ? constant_like(other.value()) : value_; }
+
+ private:
+  Value constant_like(const Value& other) const {
     Graph graph(other.graph_state());
     switch (other.dtype()) {
       case DType::f32: return graph.constant(static_cast<float>(real_), "", origin_);
@@ -60,8 +73,6 @@ class Operand {
       default: throw wrong(other.dtype());
     }
   }
-
- private:
   Error wrong(DType dtype) const {
     return Error(WEFT_INVALID_ARGUMENT,
                  "the number " + std::to_string(real_) + " stands beside elements of " + dtype_name(dtype) +
@@ -87,59 +98,51 @@ class Operand {
   Origin origin_;
 };
 
-/// A number on the left of an operator.
-class NumberOperand : public Operand {
- public:
-  template <typename T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
-  NumberOperand(T number, const char* file = __builtin_FILE(), int line = __builtin_LINE())
-      : Operand(number, file, line) {}
-};
-
-/// The value that an operator has one of, with the line that it stands on.
-struct OnlyOperand {
-  Value value;
-  Origin origin;
-  OnlyOperand(const Value& v, const char* file = __builtin_FILE(), int line = __builtin_LINE())
-      : value(v), origin(file, line) {}
-};
-
 namespace detail {
-inline Value binary(const char* op, const Value& a, const Value& b, const Origin& origin) {
-  return add_node(op, {a, b}, {}, "", 1, origin)[0];
+inline Value binary(const char* op, const Operand& a, const Operand& b, const Attrs& attrs = {}) {
+  return add_node(op, {a.beside(b), b.beside(a)}, attrs, "", 1, b.origin())[0];
 }
-// The remainder with the sign of the divisor for integers, that of the dividend for floating point, as in C++ and ONNX.
-inline Value remainder(const Value& a, const Value& b, const Origin& origin) {
-  const std::string dtype = dtype_name((a.empty() ? b : a).dtype());
-  const bool whole = dtype[0] == 'i' || (dtype[0] == 'u' && dtype != "unknown");
-  return add_node("Mod", {a, b}, Attrs().set("fmod", whole ? 0 : 1), "", 1, origin)[0];
-}
+inline Value unary(const char* op, const Operand& a) { return add_node(op, {a.value()}, {}, "", 1, a.origin())[0]; }
 }  // namespace detail
 
-#define WEFT_BINARY(function, op)                                                                                    \
-  inline Value function(const Value& a, const Operand& b) { return detail::binary(op, a, b.beside(a), b.origin()); } \
-  inline Value function(const NumberOperand& a, const Value& b) {                                                    \
-    return detail::binary(op, a.beside(b), b, a.origin());                                                           \
-  }
-WEFT_BINARY(operator+, "Add")
-WEFT_BINARY(operator-, "Sub")
-WEFT_BINARY(operator*, "Mul")
-WEFT_BINARY(operator/, "Div")
-WEFT_BINARY(operator<, "Less")
-WEFT_BINARY(operator<=, "LessOrEqual")
-WEFT_BINARY(operator>, "Greater")
-WEFT_BINARY(operator>=, "GreaterOrEqual")
-WEFT_BINARY(operator&, "And")
-WEFT_BINARY(operator|, "Or")
-WEFT_BINARY(operator^, "Xor")
-WEFT_BINARY(pow, "Pow")
-#undef WEFT_BINARY
-inline Value operator%(const Value& a, const Operand& b) { return detail::remainder(a, b.beside(a), b.origin()); }
-inline Value operator%(const NumberOperand& a, const Value& b) { return detail::remainder(a.beside(b), b, a.origin()); }
-inline Value operator-(const OnlyOperand& a) { return add_node("Neg", {a.value}, {}, "", 1, a.origin)[0]; }
-inline Value operator!(const OnlyOperand& a) { return add_node("Not", {a.value}, {}, "", 1, a.origin)[0]; }
+/// The sum, elementwise; shapes broadcast as in NumPy, here and below.
+inline Value operator+(const Operand& a, const Operand& b) { return detail::binary("Add", a, b); }
+/// The difference, elementwise.
+inline Value operator-(const Operand& a, const Operand& b) { return detail::binary("Sub", a, b); }
+/// The product, elementwise.
+inline Value operator*(const Operand& a, const Operand& b) { return detail::binary("Mul", a, b); }
+/// The quotient, elementwise; of integers without its fraction.
+inline Value operator/(const Operand& a, const Operand& b) { return detail::binary("Div", a, b); }
+/// Whether a is less, elementwise: bools.
+inline Value operator<(const Operand& a, const Operand& b) { return detail::binary("Less", a, b); }
+/// Whether a is not larger, elementwise: bools.
+inline Value operator<=(const Operand& a, const Operand& b) { return detail::binary("LessOrEqual", a, b); }
+/// Whether a is larger, elementwise: bools.
+inline Value operator>(const Operand& a, const Operand& b) { return detail::binary("Greater", a, b); }
+/// Whether a is not less, elementwise: bools.
+inline Value operator>=(const Operand& a, const Operand& b) { return detail::binary("GreaterOrEqual", a, b); }
+/// Whether both bools are true, elementwise.
+inline Value operator&(const Operand& a, const Operand& b) { return detail::binary("And", a, b); }
+/// Whether one of the bools is true, elementwise.
+inline Value operator|(const Operand& a, const Operand& b) { return detail::binary("Or", a, b); }
+/// Whether just one of the bools is true, elementwise.
+inline Value operator^(const Operand& a, const Operand& b) { return detail::binary("Xor", a, b); }
+/// The remainder, elementwise. It has the sign of b for integers, as in Python, that of a for floating point, as in
+/// C++.
+inline Value operator%(const Operand& a, const Operand& b) {
+  const std::string dtype = dtype_name((a.is_number() ? b : a).value().dtype());
+  const bool whole = dtype != "unknown" && (dtype[0] == 'i' || dtype[0] == 'u');
+  return detail::binary("Mod", a, b, Attrs().set("fmod", whole ? 0 : 1));
+}
+/// a to the power of b, elementwise.
+inline Value pow(const Operand& a, const Operand& b) { return detail::binary("Pow", a, b); }
+/// The negated elements.
+inline Value operator-(const Operand& a) { return detail::unary("Neg", a); }
+/// The other bools.
+inline Value operator!(const Operand& a) { return detail::unary("Not", a); }
 
 inline Value Value::matmul(const Value& other, const Origin& origin) const {
-  return detail::binary("MatMul", *this, other, origin);
+  return add_node("MatMul", {*this, other}, {}, "", 1, origin)[0];
 }
 inline Value Value::at(int64_t i, int64_t axis, const Origin& origin) const {
   Value index = Graph(graph_state()).constant(i, "", origin);

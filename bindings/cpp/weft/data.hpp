@@ -123,8 +123,8 @@ class Dataset {
 struct BatchOptions {
   std::optional<int64_t> batch_size = {};  ///< rows of a batch; 32
   bool shuffle = false;                    ///< whether the rows come in an order that depends on seed and epoch alone
-  int64_t seed = 0;
-  bool drop_last = false;  ///< whether a short last batch is left out
+  int64_t seed = 0;                        ///< of that order
+  bool drop_last = false;                  ///< whether a short last batch is left out
 };
 
 /// One pass over a dataset. For one thread at a time.

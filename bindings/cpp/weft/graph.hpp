@@ -172,6 +172,7 @@ class Graph {
   /// Names of what is added to a graph while the scope lives begin with "name/".
   class Scope {
    public:
+    /// Opens the scope; in a branch that is being built, it is the branch's.
     Scope(Graph& graph, const std::string& name) : state_(detail::target(graph.state_)) {
       detail::check(weft_graph_open_scope(state_->handle.get(), name.c_str()));
     }
@@ -189,15 +190,18 @@ class Graph {
     detail::check(weft_graph_find(handle(), name.c_str(), &id));
     return Value(state_, id);
   }
+  /// The inputs, in the order that they were added.
   std::vector<Value> inputs() const { return each(weft_graph_input_count, weft_graph_input); }
   /// What set_outputs set, or the file that it was loaded from.
   std::vector<Value> outputs() const { return each(weft_graph_output_count, weft_graph_output); }
+  /// The variables, in the order that they were added.
   std::vector<Value> variables() const { return each(weft_graph_variable_count, weft_graph_variable); }
   /// The values that a sub-graph returns, or that a saved graph shows as its outputs.
   void set_outputs(const std::vector<Value>& outputs) {
     std::vector<int64_t> out = detail::ids(outputs);
     detail::check(weft_graph_set_outputs(handle(), out.data(), detail::count32(out)));
   }
+  /// The number of nodes, inputs and constants among them.
   int32_t node_count() const { return weft_graph_node_count(handle()); }
 
   /// Writes an ONNX model of what `outputs` need (the graph's own outputs if there are none), with the values that the

@@ -8,16 +8,18 @@ namespace weft {
 
 /// A learning rate: a number, or a value of the graph, such as a schedule over the variable "optimizer/step".
 struct Rate {
-  std::optional<double> number;
-  Value value;
+  std::optional<double> number;  ///< if it is one
+  Value value;                   ///< else what it is
+  /// A number.
   Rate(double rate) : number(rate) {}
+  /// A value: a scalar of floating point.
   Rate(const Value& schedule) : value(schedule) {}
 };
 
 /// An optimizer's settings; what is not set has the default. See Sgd, Momentum, Adam and AdamW.
 struct Optimizer {
-  std::string kind;  ///< "Sgd", "Momentum", "Adam" or "AdamW"
-  Rate learning_rate = 0.001;
+  std::string kind;                         ///< "Sgd", "Momentum", "Adam" or "AdamW"
+  Rate learning_rate = 0.001;               ///< how far a step goes
   std::optional<double> momentum = {};      ///< 0.9
   std::optional<double> beta1 = {};         ///< 0.9
   std::optional<double> beta2 = {};         ///< 0.999
@@ -69,8 +71,11 @@ inline Optimizer AdamW(const Rate& learning_rate = 0.001, double weight_decay = 
 /// Averages by the names of the metrics, in the order that those were given.
 class Metrics {
  public:
+  /// A name and its average.
   using Item = std::pair<std::string, double>;
+  /// None.
   Metrics() = default;
+  /// Those, in that order.
   explicit Metrics(std::vector<Item> items) : items_(std::move(items)) {}
   /// The average of that name; NOT_FOUND if there is none.
   double operator[](const std::string& name) const {
@@ -79,10 +84,15 @@ class Metrics {
     }
     throw Error(WEFT_NOT_FOUND, "there is no metric '" + name + "'");
   }
+  /// How many there are.
   size_t size() const { return items_.size(); }
+  /// Whether names and averages are the same, in the same order.
   friend bool operator==(const Metrics& a, const Metrics& b) { return a.items_ == b.items_; }
+  /// Whether they are not.
   friend bool operator!=(const Metrics& a, const Metrics& b) { return a.items_ != b.items_; }
+  /// The first; one after another gives pairs of name and average.
   std::vector<Item>::const_iterator begin() const { return items_.begin(); }
+  /// Past the last.
   std::vector<Item>::const_iterator end() const { return items_.end(); }
 
  private:
@@ -92,9 +102,9 @@ class Metrics {
 /// The metrics of each epoch of a training; those of the validation have names that begin with "val_".
 class History {
  public:
-  std::vector<std::string> names;
-  std::vector<Metrics> epochs;
-  bool stopped = false;  ///< whether it ended before its last epoch
+  std::vector<std::string> names;  ///< of the metrics
+  std::vector<Metrics> epochs;     ///< the averages of each epoch that was trained
+  bool stopped = false;            ///< whether it ended before its last epoch
 
   /// A metric of that name, epoch by epoch; NOT_FOUND if there is none.
   std::vector<double> operator[](const std::string& name) const {
@@ -118,21 +128,21 @@ struct Progress {
 
 /// How Session::fit trains.
 struct FitOptions {
-  int64_t epochs = 1;
+  int64_t epochs = 1;  ///< the number of the last one, from 1
   /// Of datasets of rows: rows of a batch; 32. A function decides by itself.
   std::optional<int64_t> batch_size = {};
   /// Of datasets of rows: whether every epoch has them in another order; true.
   std::optional<bool> shuffle = {};
-  int64_t seed = 0;                        ///< of the order of the rows
-  bool drop_last = false;                  ///< whether a short last batch is left out
-  int64_t first_epoch = 0;                 ///< where a resumed training goes on
-  std::optional<Dataset> validation = {};  ///< what validation_metrics are computed on after every epoch
-  std::vector<Value> validation_metrics = {};
-  std::string monitor = "";       ///< a name in the history that decides when to stop early; "": none does
-  int64_t patience = 0;           ///< epochs without progress that are waited for
-  double min_delta = 0;           ///< the least progress
-  bool larger_is_better = false;  ///< of what is monitored
-  bool restore_best = false;      ///< whether the variables of the best epoch are put back
+  int64_t seed = 0;                            ///< of the order of the rows
+  bool drop_last = false;                      ///< whether a short last batch is left out
+  int64_t first_epoch = 0;                     ///< where a resumed training goes on
+  std::optional<Dataset> validation = {};      ///< what validation_metrics are computed on after every epoch
+  std::vector<Value> validation_metrics = {};  ///< scalars of floating point
+  std::string monitor = "";                    ///< a name in the history that decides when to stop early; "": none does
+  int64_t patience = 0;                        ///< epochs without progress that are waited for
+  double min_delta = 0;                        ///< the least progress
+  bool larger_is_better = false;               ///< of what is monitored
+  bool restore_best = false;                   ///< whether the variables of the best epoch are put back
   /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save
   /// and read the session; what it throws ends the training and is thrown by fit.
   std::function<bool(const Progress&)> callback = {};

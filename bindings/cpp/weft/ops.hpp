@@ -6,27 +6,26 @@
 namespace weft {
 
 /// `|x|`, elementwise. The gradient at 0 is 0.
-/// @param x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @return Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value abs(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Abs", {x}, set, name, 1, origin)[0];
 }
 
 /// `A + B`, elementwise. Integers wrap around.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value add(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Add", {a, b}, set, name, 1, origin)[0];
 }
 
 /// Whether both A and B are true, elementwise.
-/// @param a: First operand. [bool]
-/// @param b: Second operand; broadcasts with A as in NumPy. [bool]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [bool]
+/// - b: Second operand; broadcasts with A as in NumPy. [bool]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value and_(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("And", {a, b}, set, name, 1, origin)[0];
@@ -43,8 +42,8 @@ struct ArgMaxAttrs {
 };
 
 /// The index of the largest element along the axis; NaN counts as largest.
-/// @param data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @return reduced: The indices. [i64]
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives reduced: The indices. [i64]
 inline Value arg_max(const Value& data, const ArgMaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -64,8 +63,8 @@ struct ArgMinAttrs {
 };
 
 /// The index of the smallest element along the axis; NaN counts as smallest.
-/// @param data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @return reduced: The indices. [i64]
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives reduced: The indices. [i64]
 inline Value arg_min(const Value& data, const ArgMinAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -93,8 +92,8 @@ struct AveragePoolAttrs {
 };
 
 /// The mean of each window.
-/// @param x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-/// @return Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
 inline Value average_pool(const Value& x, const AveragePoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("kernel_shape", attrs.kernel_shape);
@@ -129,12 +128,12 @@ struct BatchNormalizationOutputs {
 
 /// Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance or,
 /// in training, those of the batch (the variance divides by the number of elements).
-/// @param x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-/// @param scale: [C]. [f32, f16, f64, bf16]
-/// @param b: [C]. [f32, f16, f64, bf16]
-/// @param input_mean: [C], the running mean. [f32, f16, f64, bf16]
-/// @param input_var: [C], the running variance. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - scale: [C]. [f32, f16, f64, bf16]
+/// - b: [C]. [f32, f16, f64, bf16]
+/// - input_mean: [C], the running mean. [f32, f16, f64, bf16]
+/// - input_var: [C], the running variance. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value batch_normalization(const Value& x, const Value& scale, const Value& b, const Value& input_mean, const Value& input_var, const BatchNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("epsilon", attrs.epsilon);
@@ -168,9 +167,9 @@ struct CastAttrs {
 /// a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and true for all
 /// but 0. Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF"; from strings,
 /// "3.14", "-1e5", "NaN", "+INF" and the like are read, in either case.
-/// @param input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
 /// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
 /// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value cast(const Value& input, const CastAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -181,8 +180,8 @@ inline Value cast(const Value& input, const CastAttrs& attrs, const std::string&
 }
 
 /// The smallest whole number not below `x`.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value ceil(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Ceil", {x}, set, name, 1, origin)[0];
@@ -190,12 +189,12 @@ inline Value ceil(const Value& x, const std::string& name = "", const Origin& or
 
 /// `input` limited to at least `min` and then to at most `max`; NaN stays NaN. The gradient is 1 between the bounds
 /// and on them.
-/// @param input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param min: A scalar; no lower limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16,
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - min: A scalar; no lower limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16,
 /// optional]
-/// @param max: A scalar; no upper limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16,
+/// - max: A scalar; no upper limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16,
 /// optional]
-/// @return output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value clip(const Value& input, const Value& min = Value(), const Value& max = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Clip", {input, min, max}, set, name, 1, origin)[0];
@@ -208,10 +207,9 @@ struct ConcatAttrs {
 };
 
 /// The inputs one after another along `axis`.
-/// @param inputs: Tensors that differ along the axis at most. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-/// f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, any
-/// number]
-/// @return concat_result: Their dimensions along the axis added up. [f32, u8, i8, u16, i16, i32, i64, string, bool,
+/// - inputs: Tensors that differ along the axis at most. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, any number]
+/// - gives concat_result: Their dimensions along the axis added up. [f32, u8, i8, u16, i16, i32, i64, string, bool,
 /// f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value concat(const std::vector<Value>& inputs, const ConcatAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -226,8 +224,8 @@ struct ConstantOfShapeAttrs {
 };
 
 /// A tensor of the given shape with one value throughout.
-/// @param input: The shape, one number a dimension; empty for a scalar. [i64]
-/// @return output: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - input: The shape, one number a dimension; empty for a scalar. [i64]
+/// - gives output: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value constant_of_shape(const Value& input, const ConstantOfShapeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -252,10 +250,10 @@ struct ConvAttrs {
 };
 
 /// Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.
-/// @param x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-/// @param w: [M, C / group, k1, ...]. [f32, f16, f64, bf16]
-/// @param b: Bias, [M]. [f32, f16, f64, bf16, optional]
-/// @return Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - w: [M, C / group, k1, ...]. [f32, f16, f64, bf16]
+/// - b: Bias, [M]. [f32, f16, f64, bf16, optional]
+/// - gives Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
 inline Value conv(const Value& x, const Value& w, const Value& b = Value(), const ConvAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("auto_pad", attrs.auto_pad);
@@ -268,8 +266,8 @@ inline Value conv(const Value& x, const Value& w, const Value& b = Value(), cons
 }
 
 /// The cosine of `x` in radians.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value cos(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Cos", {x}, set, name, 1, origin)[0];
@@ -284,9 +282,9 @@ struct CumSumAttrs {
 };
 
 /// Sums of all elements up to each along an axis. Integers wrap around.
-/// @param x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axis: A number; negative counts from the end. [i32, i64]
-/// @return y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axis: A number; negative counts from the end. [i32, i64]
+/// - gives y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("exclusive", attrs.exclusive);
@@ -296,10 +294,9 @@ inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs
 
 /// `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the
 /// smallest integer by -1 wraps around.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value div(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Div", {a, b}, set, name, 1, origin)[0];
@@ -323,10 +320,10 @@ struct DropoutOutputs {
 /// otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if absent) and the
 /// element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout" and the
 /// counter 0. Use weft.Dropout to train with a new choice in every step.
-/// @param data: Any shape. [f32, f16, f64, bf16]
-/// @param ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, optional]
-/// @param training_mode: Whether to drop anything, a scalar; not if absent. [bool, optional]
-/// @return output: The shape of the data. [f32, f16, f64, bf16]
+/// - data: Any shape. [f32, f16, f64, bf16]
+/// - ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, optional]
+/// - training_mode: Whether to drop anything, a scalar; not if absent. [bool, optional]
+/// - gives output: The shape of the data. [f32, f16, f64, bf16]
 inline Value dropout(const Value& data, const Value& ratio = Value(), const Value& training_mode = Value(), const DropoutAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("seed", attrs.seed);
@@ -348,8 +345,8 @@ struct EluAttrs {
 };
 
 /// `x` where positive, `alpha * (e^x - 1)` elsewhere. The gradient at 0 is `alpha`.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value elu(const Value& x, const EluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("alpha", attrs.alpha);
@@ -357,36 +354,36 @@ inline Value elu(const Value& x, const EluAttrs& attrs = {}, const std::string& 
 }
 
 /// Whether `A == B`, elementwise. NaN equals nothing.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
-/// f64, u32, u64, bf16]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value equal(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Equal", {a, b}, set, name, 1, origin)[0];
 }
 
 /// The error function of `x`.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value erf(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Erf", {x}, set, name, 1, origin)[0];
 }
 
 /// `e^x`, elementwise.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value exp(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Exp", {x}, set, name, 1, origin)[0];
 }
 
 /// `input` broadcast with a tensor of the given shape; a dimension of 1 in the shape keeps the input's.
-/// @param input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param shape: One number a dimension. [i64]
-/// @return output: The broadcast tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// - shape: One number a dimension. [i64]
+/// - gives output: The broadcast tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value expand(const Value& input, const Value& shape, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -400,9 +397,9 @@ struct FlattenAttrs {
 };
 
 /// `input` as a matrix: the dimensions before `axis` become rows, the others columns.
-/// @param input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return output: Two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// - gives output: Two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
 /// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value flatten(const Value& input, const FlattenAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -411,8 +408,8 @@ inline Value flatten(const Value& input, const FlattenAttrs& attrs = {}, const s
 }
 
 /// The greatest whole number not above `x`.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value floor(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Floor", {x}, set, name, 1, origin)[0];
@@ -426,10 +423,10 @@ struct GatherAttrs {
 
 /// The slices of `data` along `axis` that `indices` names; negative indices count from the end. An index outside is
 /// OUT_OF_RANGE.
-/// @param data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param indices: Any shape. [i32, i64]
-/// @return output: The shape of data with the axis replaced by the shape of indices. [f32, u8, i8, u16, i16, i32,
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - indices: Any shape. [i32, i64]
+/// - gives output: The shape of data with the axis replaced by the shape of indices. [f32, u8, i8, u16, i16, i32,
 /// i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
 /// f4e2m1, f8e8m0, u2, i2]
 inline Value gather(const Value& data, const Value& indices, const GatherAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
@@ -446,9 +443,9 @@ struct GatherNDAttrs {
 
 /// The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one outside is
 /// OUT_OF_RANGE.
-/// @param data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
-/// @param indices: [..., k]: a place of k coordinates each. [i64]
-/// @return output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - indices: [..., k]: a place of k coordinates each. [i64]
+/// - gives output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
 /// i16, i32, i64, bool, f16, f64, u32, u64, bf16]
 inline Value gather_nd(const Value& data, const Value& indices, const GatherNDAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -463,8 +460,8 @@ struct GeluAttrs {
 };
 
 /// `x * Phi(x)` with the normal distribution's Phi, exact through erf or approximated through tanh.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value gelu(const Value& x, const GeluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("approximate", attrs.approximate);
@@ -484,10 +481,10 @@ struct GemmAttrs {
 };
 
 /// `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
-/// @param a: [m, k], or [k, m] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: [k, n], or [n, k] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param c: Broadcasts to [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16, optional]
-/// @return Y: [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: [m, k], or [k, m] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: [k, n], or [n, k] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - c: Broadcasts to [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16, optional]
+/// - gives Y: [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value gemm(const Value& a, const Value& b, const Value& c = Value(), const GemmAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("alpha", attrs.alpha);
@@ -498,44 +495,42 @@ inline Value gemm(const Value& a, const Value& b, const Value& c = Value(), cons
 }
 
 /// The mean over all spatial axes.
-/// @param x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-/// @return Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
 inline Value global_average_pool(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("GlobalAveragePool", {x}, set, name, 1, origin)[0];
 }
 
 /// Whether `A > B`, elementwise; false with NaN.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value greater(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Greater", {a, b}, set, name, 1, origin)[0];
 }
 
 /// Whether `A >= B`, elementwise; false with NaN.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value greater_or_equal(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("GreaterOrEqual", {a, b}, set, name, 1, origin)[0];
 }
 
 /// Its input.
-/// @param input: Any value. [any]
-/// @return output: The same value. [any]
+/// - input: Any value. [any]
+/// - gives output: The same value. [any]
 inline Value identity(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Identity", {input}, set, name, 1, origin)[0];
 }
 
 /// Whether `x` is not a number, elementwise.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [bool]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [bool]
 inline Value is_nan(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("IsNaN", {x}, set, name, 1, origin)[0];
@@ -563,10 +558,10 @@ struct LayerNormalizationOutputs {
 
 /// Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the variance
 /// divides by the number of elements.
-/// @param x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
-/// @param scale: Broadcast to X. [f32, f16, f64, bf16]
-/// @param b: Broadcast to X. [f32, f16, f64, bf16, optional]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
+/// - scale: Broadcast to X. [f32, f16, f64, bf16]
+/// - b: Broadcast to X. [f32, f16, f64, bf16, optional]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value layer_normalization(const Value& x, const Value& scale, const Value& b = Value(), const LayerNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -592,8 +587,8 @@ struct LeakyReluAttrs {
 };
 
 /// `x` where positive, `alpha * x` elsewhere. The gradient at 0 is `alpha`.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value leaky_relu(const Value& x, const LeakyReluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("alpha", attrs.alpha);
@@ -601,28 +596,26 @@ inline Value leaky_relu(const Value& x, const LeakyReluAttrs& attrs = {}, const 
 }
 
 /// Whether `A < B`, elementwise; false with NaN.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value less(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Less", {a, b}, set, name, 1, origin)[0];
 }
 
 /// Whether `A <= B`, elementwise; false with NaN.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value less_or_equal(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("LessOrEqual", {a, b}, set, name, 1, origin)[0];
 }
 
 /// The natural logarithm of `x`.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value log(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Log", {x}, set, name, 1, origin)[0];
@@ -635,8 +628,8 @@ struct LogSoftmaxAttrs {
 };
 
 /// The logarithm of Softmax, without overflow.
-/// @param input: Scores. [f32, f16, f64, bf16]
-/// @return output: The shape of input. [f32, f16, f64, bf16]
+/// - input: Scores. [f32, f16, f64, bf16]
+/// - gives output: The shape of input. [f32, f16, f64, bf16]
 inline Value log_softmax(const Value& input, const LogSoftmaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -645,18 +638,18 @@ inline Value log_softmax(const Value& input, const LogSoftmaxAttrs& attrs = {}, 
 
 /// The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector on the
 /// left is a row, on the right a column.
-/// @param a: [..., m, k] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: [..., k, n] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @return Y: [..., m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: [..., m, k] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: [..., k, n] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: [..., m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value matmul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("MatMul", {a, b}, set, name, 1, origin)[0];
 }
 
 /// The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
-/// @param data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
-/// u32, u64, bf16, any number]
-/// @return max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
+/// u64, bf16, any number]
+/// - gives max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value max(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Max", data_0, set, name, 1, origin)[0];
@@ -689,8 +682,8 @@ struct MaxPoolOutputs {
 };
 
 /// The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
-/// @param x: [N, C, D1, ...]. [f32, u8, i8, f16, f64, bf16]
-/// @return Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
+/// - x: [N, C, D1, ...]. [f32, u8, i8, f16, f64, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
 inline Value max_pool(const Value& x, const MaxPoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("kernel_shape", attrs.kernel_shape);
@@ -718,17 +711,17 @@ inline MaxPoolOutputs max_pool_outputs(const Value& x, const MaxPoolAttrs& attrs
 }
 
 /// The mean of all inputs, elementwise.
-/// @param data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16, any number]
-/// @return mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16, any number]
+/// - gives mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
 inline Value mean(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Mean", data_0, set, name, 1, origin)[0];
 }
 
 /// The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
-/// @param data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
-/// u32, u64, bf16, any number]
-/// @return min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
+/// u64, bf16, any number]
+/// - gives min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value min(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Min", data_0, set, name, 1, origin)[0];
@@ -742,10 +735,9 @@ struct ModAttrs {
 
 /// The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of A as in C. An integer
 /// remainder by zero is an error.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value mod(const Value& a, const Value& b, const ModAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("fmod", attrs.fmod);
@@ -753,18 +745,17 @@ inline Value mod(const Value& a, const Value& b, const ModAttrs& attrs = {}, con
 }
 
 /// `A * B`, elementwise. Integers wrap around.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value mul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Mul", {a, b}, set, name, 1, origin)[0];
 }
 
 /// `-x`, elementwise. Integers wrap around.
-/// @param x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
 inline Value neg(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Neg", {x}, set, name, 1, origin)[0];
@@ -781,10 +772,10 @@ struct NegativeLogLikelihoodLossAttrs {
 /// Minus the input at each label, times the label's weight. With the reduction "mean" the sum is divided by the sum
 /// of the weights of all labels that are not ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the
 /// gradient is then 0.
-/// @param input: Log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
-/// @param target: Labels [N, d1, ...], each in [0, C). [i32, i64]
-/// @param weight: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
-/// @return loss: A scalar, or with the reduction "none" shaped as the target. [f32, f16, f64, bf16]
+/// - input: Log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - target: Labels [N, d1, ...], each in [0, C). [i32, i64]
+/// - weight: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
+/// - gives loss: A scalar, or with the reduction "none" shaped as the target. [f32, f16, f64, bf16]
 inline Value negative_log_likelihood_loss(const Value& input, const Value& target, const Value& weight = Value(), const NegativeLogLikelihoodLossAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reduction", attrs.reduction);
@@ -793,17 +784,17 @@ inline Value negative_log_likelihood_loss(const Value& input, const Value& targe
 }
 
 /// The indices of all elements that are not 0, in row-major order; NaN is not 0.
-/// @param x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16,
-/// f64, u32, u64, bf16]
-/// @return Y: [rank, count]: one column for each. [i64]
+/// - x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
+/// u32, u64, bf16]
+/// - gives Y: [rank, count]: one column for each. [i64]
 inline Value non_zero(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("NonZero", {x}, set, name, 1, origin)[0];
 }
 
 /// The opposite of each truth value.
-/// @param x: Any shape. [bool]
-/// @return Y: The shape of X. [bool]
+/// - x: Any shape. [bool]
+/// - gives Y: The shape of X. [bool]
 inline Value not_(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Not", {x}, set, name, 1, origin)[0];
@@ -817,11 +808,11 @@ struct OneHotAttrs {
 
 /// `values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere. Negative
 /// indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
-/// @param indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param depth: The size of the new axis, one number. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return output: The shape of indices with the new axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+/// - indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - depth: The size of the new axis, one number. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: The shape of indices with the new axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
 /// f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value one_hot(const Value& indices, const Value& depth, const Value& values, const OneHotAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -830,9 +821,9 @@ inline Value one_hot(const Value& indices, const Value& depth, const Value& valu
 }
 
 /// Whether A or B or both are true, elementwise.
-/// @param a: First operand. [bool]
-/// @param b: Second operand; broadcasts with A as in NumPy. [bool]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [bool]
+/// - b: Second operand; broadcasts with A as in NumPy. [bool]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value or_(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Or", {a, b}, set, name, 1, origin)[0];
@@ -846,14 +837,14 @@ struct PadAttrs {
 
 /// The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not repeated;
 /// "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
-/// @param data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param pads: How many before each axis, then how many after each. [i64]
-/// @param constant_value: A scalar; 0, "" or false if not given. [f32, u8, i8, u16, i16, i32, i64, string, bool,
-/// f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2,
+/// - pads: How many before each axis, then how many after each. [i64]
+/// - constant_value: A scalar; 0, "" or false if not given. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+/// f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2,
 /// optional]
-/// @param axes: The axes that `pads` speaks of; all if not given. [i32, i64, optional]
-/// @return output: The sizes of data with the pads added. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// - axes: The axes that `pads` speaks of; all if not given. [i32, i64, optional]
+/// - gives output: The sizes of data with the pads added. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
 /// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value pad(const Value& data, const Value& pads, const Value& constant_value = Value(), const Value& axes = Value(), const PadAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -864,28 +855,27 @@ inline Value pad(const Value& data, const Value& pads, const Value& constant_val
 /// `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact and wrap around; a
 /// negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is
 /// computed in f64 and converted as Cast does.
-/// @param x: The base. [f32, i32, i64, f16, f64, bf16]
-/// @param y: The exponent; broadcasts with X as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return Z: The broadcast shape of X and Y. [f32, i32, i64, f16, f64, bf16]
+/// - x: The base. [f32, i32, i64, f16, f64, bf16]
+/// - y: The exponent; broadcasts with X as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Z: The broadcast shape of X and Y. [f32, i32, i64, f16, f64, bf16]
 inline Value pow(const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Pow", {x, y}, set, name, 1, origin)[0];
 }
 
 /// The numbers from `start` on, `delta` apart, before `limit`.
-/// @param start: Scalar: the first number. [f32, i16, i32, i64, f64]
-/// @param limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f64]
-/// @param delta: Scalar: the step, not 0. [f32, i16, i32, i64, f64]
-/// @return output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f64]
+/// - start: Scalar: the first number. [f32, i16, i32, i64, f64]
+/// - limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f64]
+/// - delta: Scalar: the step, not 0. [f32, i16, i32, i64, f64]
+/// - gives output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f64]
 inline Value range(const Value& start, const Value& limit, const Value& delta, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Range", {start, limit, delta}, set, name, 1, origin)[0];
 }
 
 /// `1 / x`, elementwise.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value reciprocal(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Reciprocal", {x}, set, name, 1, origin)[0];
@@ -900,9 +890,9 @@ struct ReduceL1Attrs {
 };
 
 /// The sum of the magnitudes over the axes.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_l1(const Value& data, const Value& axes = Value(), const ReduceL1Attrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -919,9 +909,9 @@ struct ReduceL2Attrs {
 };
 
 /// The root of the sum of the squares over the axes. The gradient of a zero vector is 0.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_l2(const Value& data, const Value& axes = Value(), const ReduceL2Attrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -938,9 +928,9 @@ struct ReduceLogSumAttrs {
 };
 
 /// The logarithm of the sum over the axes.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_log_sum(const Value& data, const Value& axes = Value(), const ReduceLogSumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -957,9 +947,9 @@ struct ReduceLogSumExpAttrs {
 };
 
 /// The logarithm of the sum of the exponentials over the axes, without overflow.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_log_sum_exp(const Value& data, const Value& axes = Value(), const ReduceLogSumExpAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -976,9 +966,9 @@ struct ReduceMaxAttrs {
 };
 
 /// The maximum over the axes; NaN if there is one. Equal maxima share the gradient evenly.
-/// @param data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
 inline Value reduce_max(const Value& data, const Value& axes = Value(), const ReduceMaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -995,9 +985,9 @@ struct ReduceMeanAttrs {
 };
 
 /// The mean over the axes.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_mean(const Value& data, const Value& axes = Value(), const ReduceMeanAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -1014,9 +1004,9 @@ struct ReduceMinAttrs {
 };
 
 /// The minimum over the axes; NaN if there is one. Equal minima share the gradient evenly.
-/// @param data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
 inline Value reduce_min(const Value& data, const Value& axes = Value(), const ReduceMinAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -1033,9 +1023,9 @@ struct ReduceProdAttrs {
 };
 
 /// The product over the axes. Its gradient is exact where factors are 0.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_prod(const Value& data, const Value& axes = Value(), const ReduceProdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -1052,9 +1042,9 @@ struct ReduceSumAttrs {
 };
 
 /// The sum over the axes.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_sum(const Value& data, const Value& axes = Value(), const ReduceSumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -1071,9 +1061,9 @@ struct ReduceSumSquareAttrs {
 };
 
 /// The sum of the squares over the axes.
-/// @param data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-/// @param axes: The axes; negative counts from the end. [i64, optional]
-/// @return reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
 inline Value reduce_sum_square(const Value& data, const Value& axes = Value(), const ReduceSumSquareAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
@@ -1082,8 +1072,8 @@ inline Value reduce_sum_square(const Value& data, const Value& axes = Value(), c
 }
 
 /// `max(x, 0)`, elementwise. The gradient at 0 is 0.
-/// @param x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
 inline Value relu(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Relu", {x}, set, name, 1, origin)[0];
@@ -1096,10 +1086,10 @@ struct ReshapeAttrs {
 };
 
 /// The elements of `data`, in order, under another shape.
-/// @param data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param shape: The new shape, one number a dimension; one of them may be -1, found from the others. [i64]
-/// @return reshaped: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// - shape: The new shape, one number a dimension; one of them may be -1, found from the others. [i64]
+/// - gives reshaped: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1108,8 +1098,8 @@ inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& 
 }
 
 /// `x` to the nearest whole number, halves to the even one.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value round(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Round", {x}, set, name, 1, origin)[0];
@@ -1123,11 +1113,11 @@ struct ScatterNDAttrs {
 
 /// A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or joined
 /// with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
-/// @param data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
-/// @param indices: [..., k]: a place of k coordinates each. [i64]
-/// @param updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
-/// i16, i32, i64, bool, f16, f64, u32, u64, bf16]
-/// @return output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - indices: [..., k]: a place of k coordinates each. [i64]
+/// - updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16,
+/// i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
 inline Value scatter_nd(const Value& data, const Value& indices, const Value& updates, const ScatterNDAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reduction", attrs.reduction);
@@ -1135,18 +1125,18 @@ inline Value scatter_nd(const Value& data, const Value& indices, const Value& up
 }
 
 /// One item of a sequence. A position outside is OUT_OF_RANGE.
-/// @param input_sequence: The sequence. [seq(T)]
-/// @param position: A number; negative counts from the end. [i32, i64]
-/// @return tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+/// - input_sequence: The sequence. [seq(T)]
+/// - position: A number; negative counts from the end. [i32, i64]
+/// - gives tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 inline Value sequence_at(const Value& input_sequence, const Value& position, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("SequenceAt", {input_sequence, position}, set, name, 1, origin)[0];
 }
 
 /// A sequence of the inputs, which share their element type.
-/// @param inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-/// c64, c128, bf16, any number]
-/// @return output_sequence: The sequence. [seq(T)]
+/// - inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, any number]
+/// - gives output_sequence: The sequence. [seq(T)]
 inline Value sequence_construct(const std::vector<Value>& inputs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("SequenceConstruct", inputs, set, name, 1, origin)[0];
@@ -1161,9 +1151,9 @@ struct ShapeAttrs {
 };
 
 /// The dimensions of `data` as numbers, from `start` up to `end`.
-/// @param data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return shape: One dimension: as many numbers as were asked for. [i64]
+/// - gives shape: One dimension: as many numbers as were asked for. [i64]
 inline Value shape(const Value& data, const ShapeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("start", attrs.start);
@@ -1172,33 +1162,33 @@ inline Value shape(const Value& data, const ShapeAttrs& attrs = {}, const std::s
 }
 
 /// `1 / (1 + e^-x)`, elementwise.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value sigmoid(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sigmoid", {x}, set, name, 1, origin)[0];
 }
 
 /// -1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.
-/// @param x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @return Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value sign(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sign", {x}, set, name, 1, origin)[0];
 }
 
 /// The sine of `x` in radians.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value sin(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sin", {x}, set, name, 1, origin)[0];
 }
 
 /// The number of elements of `data`.
-/// @param data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return size: Scalar. [i64]
+/// - gives size: Scalar. [i64]
 inline Value size(const Value& data, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Size", {data}, set, name, 1, origin)[0];
@@ -1206,13 +1196,13 @@ inline Value size(const Value& data, const std::string& name = "", const Origin&
 
 /// Along each of `axes`, the elements from `starts` on, `steps` apart, before `ends`. Negative places count from
 /// the end; places outside are moved to the nearest one.
-/// @param data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param starts: First place, for each axis. [i32, i64]
-/// @param ends: One past the last place. [i32, i64]
-/// @param axes: The axes; the first ones if not given. [i32, i64, optional]
-/// @param steps: Steps, not 0; 1 if not given. [i32, i64, optional]
-/// @return output: The box. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - starts: First place, for each axis. [i32, i64]
+/// - ends: One past the last place. [i32, i64]
+/// - axes: The axes; the first ones if not given. [i32, i64, optional]
+/// - steps: Steps, not 0; 1 if not given. [i32, i64, optional]
+/// - gives output: The box. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value slice(const Value& data, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1226,8 +1216,8 @@ struct SoftmaxAttrs {
 };
 
 /// Exponentials of `input` scaled to add up to one along `axis`.
-/// @param input: Scores. [f32, f16, f64, bf16]
-/// @return output: The shape of input. [f32, f16, f64, bf16]
+/// - input: Scores. [f32, f16, f64, bf16]
+/// - gives output: The shape of input. [f32, f16, f64, bf16]
 inline Value softmax(const Value& input, const SoftmaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -1253,10 +1243,10 @@ struct SoftmaxCrossEntropyLossOutputs {
 /// Minus the logarithm of the softmax of the scores over the class axis at each label, times the label's weight.
 /// With the reduction "mean" the sum is divided by the sum of the weights of all labels that are not ignored, each
 /// 1 without `weight`: 0 / 0 if all are ignored, and the gradient is then 0.
-/// @param scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
-/// @param labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
-/// @param weights: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
-/// @return output: A scalar, or with the reduction "none" shaped as the labels. [f32, f16, f64, bf16]
+/// - scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
+/// - weights: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
+/// - gives output: A scalar, or with the reduction "none" shaped as the labels. [f32, f16, f64, bf16]
 inline Value softmax_cross_entropy_loss(const Value& scores, const Value& labels, const Value& weights = Value(), const SoftmaxCrossEntropyLossAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reduction", attrs.reduction);
@@ -1274,8 +1264,8 @@ inline SoftmaxCrossEntropyLossOutputs softmax_cross_entropy_loss_outputs(const V
 }
 
 /// `log(1 + e^x)`, elementwise.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value softplus(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Softplus", {x}, set, name, 1, origin)[0];
@@ -1290,11 +1280,11 @@ struct SplitAttrs {
 };
 
 /// `input` parted along `axis`.
-/// @param input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param split: The size of each part. [i64, optional]
-/// @param outputs: How many are made.
-/// @return outputs: The parts. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - split: The size of each part. [i64, optional]
+/// - outputs: How many are made.
+/// - gives outputs: The parts. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, any number]
 inline std::vector<Value> split(const Value& input, int32_t outputs, const Value& split = Value(), const SplitAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1304,18 +1294,18 @@ inline std::vector<Value> split(const Value& input, int32_t outputs, const Value
 }
 
 /// The square root of `x`; NaN for negative numbers.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value sqrt(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sqrt", {x}, set, name, 1, origin)[0];
 }
 
 /// `data` without its dimensions of 1.
-/// @param data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param axes: The dimensions to drop, each 1; all that are 1 if not given. [i64, optional]
-/// @return squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// - axes: The dimensions to drop, each 1; all that are 1 if not given. [i64, optional]
+/// - gives squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value squeeze(const Value& data, const Value& axes = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1323,36 +1313,35 @@ inline Value squeeze(const Value& data, const Value& axes = Value(), const std::
 }
 
 /// `A - B`, elementwise. Integers wrap around.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value sub(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sub", {a, b}, set, name, 1, origin)[0];
 }
 
 /// The sum of all inputs, elementwise, added in their order.
-/// @param data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16, any number]
-/// @return sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16, any number]
+/// - gives sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
 inline Value sum(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sum", data_0, set, name, 1, origin)[0];
 }
 
 /// The hyperbolic tangent of `x`.
-/// @param x: Any shape. [f32, f16, f64, bf16]
-/// @return Y: The shape of X. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value tanh(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Tanh", {x}, set, name, 1, origin)[0];
 }
 
 /// `input` laid side by side, `repeats` times in each dimension.
-/// @param input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param repeats: One number a dimension of the input. [i64]
-/// @return output: Each dimension times its repeats. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// - repeats: One number a dimension of the input. [i64]
+/// - gives output: Each dimension times its repeats. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
 /// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value tile(const Value& input, const Value& repeats, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1379,8 +1368,8 @@ struct TopKOutputs {
 
 /// The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the lower
 /// index comes first; NaN counts as largest.
-/// @param x: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param k: i64[1]. [i64]
+/// - x: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - k: i64[1]. [i64]
 inline TopKOutputs top_k(const Value& x, const Value& k, const TopKAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -1397,9 +1386,9 @@ struct TransposeAttrs {
 };
 
 /// `data` with its dimensions in another order.
-/// @param data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return transposed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// - gives transposed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value transpose(const Value& data, const TransposeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1408,10 +1397,10 @@ inline Value transpose(const Value& data, const TransposeAttrs& attrs = {}, cons
 }
 
 /// `data` with dimensions of 1 put in.
-/// @param data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param axes: Where they stand in the result; negative counts from its end. [i64]
-/// @return expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// - axes: Where they stand in the result; negative counts from its end. [i64]
+/// - gives expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value unsqueeze(const Value& data, const Value& axes, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1419,12 +1408,12 @@ inline Value unsqueeze(const Value& data, const Value& axes, const std::string& 
 }
 
 /// `X` where the condition is true, `Y` elsewhere. No gradient reaches what was not chosen.
-/// @param condition: Which to choose; all three inputs broadcast as in NumPy. [bool]
-/// @param x: Values where the condition is true. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-/// u64, c64, c128, bf16]
-/// @param y: Values where it is false. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-/// c128, bf16]
-/// @return output: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// - condition: Which to choose; all three inputs broadcast as in NumPy. [bool]
+/// - x: Values where the condition is true. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// c64, c128, bf16]
+/// - y: Values where it is false. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
+/// - gives output: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
 /// u32, u64, c64, c128, bf16]
 inline Value where(const Value& condition, const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1432,9 +1421,9 @@ inline Value where(const Value& condition, const Value& x, const Value& y, const
 }
 
 /// Whether just one of A and B is true, elementwise.
-/// @param a: First operand. [bool]
-/// @param b: Second operand; broadcasts with A as in NumPy. [bool]
-/// @return C: The broadcast shape of A and B. [bool]
+/// - a: First operand. [bool]
+/// - b: Second operand; broadcasts with A as in NumPy. [bool]
+/// - gives C: The broadcast shape of A and B. [bool]
 inline Value xor_(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Xor", {a, b}, set, name, 1, origin)[0];
@@ -1465,14 +1454,14 @@ struct AdamOutputs {
 /// Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2;
 /// parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with `g =
 /// gradient + weight_decay * parameter`.
-/// @param parameter: Any shape. [f32, f16, f64, bf16]
-/// @param gradient: The shape of the parameter. [f32, f16, f64, bf16]
-/// @param first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
-/// f64, bf16]
-/// @param second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
-/// f64, bf16]
-/// @param learning_rate: A scalar. [f32, f16, f64, bf16]
-/// @param step: Number of this step, a scalar: 1 in the first. [i64]
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - step: Number of this step, a scalar: 1 in the first. [i64]
 inline AdamOutputs adam(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const AdamAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("beta1", attrs.beta1);
@@ -1507,14 +1496,14 @@ struct AdamWOutputs {
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
 /// `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
-/// @param parameter: Any shape. [f32, f16, f64, bf16]
-/// @param gradient: The shape of the parameter. [f32, f16, f64, bf16]
-/// @param first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
-/// f64, bf16]
-/// @param second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
-/// f64, bf16]
-/// @param learning_rate: A scalar. [f32, f16, f64, bf16]
-/// @param step: Number of this step, a scalar: 1 in the first. [i64]
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - step: Number of this step, a scalar: 1 in the first. [i64]
 inline AdamWOutputs adam_w(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const AdamWAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("beta1", attrs.beta1);
@@ -1526,11 +1515,11 @@ inline AdamWOutputs adam_w(const Value& parameter, const Value& gradient, const 
 }
 
 /// Gives a variable a new value. All assignments of a run take effect together when it has succeeded.
-/// @param variable: A variable's value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param value: The new value, of the variable's shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-/// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return assigned: The new value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// - variable: A variable's value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - value: The new value, of the variable's shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives assigned: The new value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
 /// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value assign(const Value& variable, const Value& value, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1556,9 +1545,9 @@ struct AveragePoolGradAttrs {
 };
 
 /// The gradient of AveragePool by X, given that of Y.
-/// @param d_y: [N, C, O1, ...]. [f32, f16, f64, bf16]
-/// @param x: A tensor whose shape is taken. [f32, f16, f64, bf16]
-/// @return dX: The shape of X. [f32, f16, f64, bf16]
+/// - d_y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
 inline Value average_pool_grad(const Value& d_y, const Value& x, const AveragePoolGradAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("kernel_shape", attrs.kernel_shape);
@@ -1573,8 +1562,8 @@ inline Value average_pool_grad(const Value& d_y, const Value& x, const AveragePo
 
 /// The lower triangular L for which `A = L @ transpose(L)`, for each matrix. Only the lower triangle of A is read;
 /// its gradient is symmetric. A matrix that is not positive definite is an error.
-/// @param a: [..., n, n], symmetric. [f32, f16, f64, bf16]
-/// @return L: The shape of A. [f32, f16, f64, bf16]
+/// - a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+/// - gives L: The shape of A. [f32, f16, f64, bf16]
 inline Value cholesky(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.Cholesky", {a}, set, name, 1, origin)[0];
@@ -1595,10 +1584,10 @@ struct ConvGradInputAttrs {
 };
 
 /// The gradient of Conv by X, given that of Y.
-/// @param d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
-/// @param w: As in Conv. [f32, f16, f64, bf16]
-/// @param x: A tensor whose shape is taken. [f32, f16, f64, bf16]
-/// @return dX: The shape of X. [f32, f16, f64, bf16]
+/// - d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+/// - w: As in Conv. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
 inline Value conv_grad_input(const Value& d_y, const Value& w, const Value& x, const ConvGradInputAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("auto_pad", attrs.auto_pad);
@@ -1624,10 +1613,10 @@ struct ConvGradWeightAttrs {
 };
 
 /// The gradient of Conv by W, given that of Y.
-/// @param d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
-/// @param x: As in Conv. [f32, f16, f64, bf16]
-/// @param w: A tensor whose shape is taken. [f32, f16, f64, bf16]
-/// @return dW: The shape of W. [f32, f16, f64, bf16]
+/// - d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+/// - x: As in Conv. [f32, f16, f64, bf16]
+/// - w: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dW: The shape of W. [f32, f16, f64, bf16]
 inline Value conv_grad_weight(const Value& d_y, const Value& x, const Value& w, const ConvGradWeightAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("auto_pad", attrs.auto_pad);
@@ -1657,9 +1646,9 @@ struct WeftDropoutOutputs {
 /// Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The choice
 /// depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for every step (it
 /// counts modulo 2^32).
-/// @param data: Any shape. [f32, f16, f64, bf16]
-/// @param ratio: Probability of being dropped, a scalar from 0 to 1. [f32, f16, f64, bf16]
-/// @param counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - data: Any shape. [f32, f16, f64, bf16]
+/// - ratio: Probability of being dropped, a scalar from 0 to 1. [f32, f16, f64, bf16]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 inline WeftDropoutOutputs weft_dropout(const Value& data, const Value& ratio, const Value& counter, const WeftDropoutAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("seed", attrs.seed);
@@ -1683,7 +1672,7 @@ struct EigOutputs {
 
 /// Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known;
 /// that by the vectors is an error, because their phase is a convention.
-/// @param a: [..., n, n]. [f32, f16, f64, bf16]
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
 inline EigOutputs eig(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   std::vector<Value> made = add_node("weft.Eig", {a}, set, name, 4, origin);
@@ -1701,7 +1690,7 @@ struct EighOutputs {
 
 /// Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
 /// symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
-/// @param a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+/// - a: [..., n, n], symmetric. [f32, f16, f64, bf16]
 inline EighOutputs eigh(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   std::vector<Value> made = add_node("weft.Eigh", {a}, set, name, 2, origin);
@@ -1709,36 +1698,35 @@ inline EighOutputs eigh(const Value& a, const std::string& name = "", const Orig
 }
 
 /// The elements of `data`, as a flat tensor, at `indices`.
-/// @param data: Any shape. [f32, f16, f64, bf16]
-/// @param indices: Any shape. [i64]
-/// @return output: The shape of indices. [f32, f16, f64, bf16]
+/// - data: Any shape. [f32, f16, f64, bf16]
+/// - indices: Any shape. [i64]
+/// - gives output: The shape of indices. [f32, f16, f64, bf16]
 inline Value gather_at(const Value& data, const Value& indices, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.GatherAt", {data, indices}, set, name, 1, origin)[0];
 }
 
 /// `A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are made of it.
-/// @param a: First operand. [f32, f16, f64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, f16, f64, bf16]
-/// @return C: The broadcast shape of A and B. [f32, f16, f64, bf16]
+/// - a: First operand. [f32, f16, f64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, f16, f64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, f16, f64, bf16]
 inline Value grad_div(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.GradDiv", {a, b}, set, name, 1, origin)[0];
 }
 
 /// `A * B`, but 0 wherever A is exactly 0, were B infinite or not a number. Gradients are made of it.
-/// @param a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value grad_mul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.GradMul", {a, b}, set, name, 1, origin)[0];
 }
 
 /// The inverse of each matrix. A singular one is an error.
-/// @param a: [..., n, n]. [f32, f16, f64, bf16]
-/// @return Y: The shape of A. [f32, f16, f64, bf16]
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
+/// - gives Y: The shape of A. [f32, f16, f64, bf16]
 inline Value inverse(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.Inverse", {a}, set, name, 1, origin)[0];
@@ -1765,10 +1753,10 @@ struct MomentumOutputs {
 /// Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay * parameter; v
 /// = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter - learning_rate * (g +
 /// momentum * v)`. The velocity does not contain the learning rate.
-/// @param parameter: Any shape. [f32, f16, f64, bf16]
-/// @param gradient: The shape of the parameter. [f32, f16, f64, bf16]
-/// @param velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
-/// @param learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
 inline MomentumOutputs momentum(const Value& parameter, const Value& gradient, const Value& velocity, const Value& learning_rate, const MomentumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("momentum", attrs.momentum);
@@ -1781,8 +1769,8 @@ inline MomentumOutputs momentum(const Value& parameter, const Value& gradient, c
 /// Q of the QR decomposition of `x` in which the diagonal of R is not negative; of the transposed `x`, and
 /// transposed back, if `x` has more columns than rows. The columns (else the rows) are orthonormal. Of normal
 /// random numbers every orthogonal matrix is equally likely (Saxe et al., arXiv:1312.6120).
-/// @param x: A matrix. [f32, f16, f64, bf16]
-/// @return y: The shape of x. [f32, f16, f64, bf16]
+/// - x: A matrix. [f32, f16, f64, bf16]
+/// - gives y: The shape of x. [f32, f16, f64, bf16]
 inline Value orthogonalize(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.Orthogonalize", {x}, set, name, 1, origin)[0];
@@ -1795,9 +1783,9 @@ struct ProdOthersAttrs {
 };
 
 /// For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-/// @param data: Any tensor. [f32, f16, f64, bf16]
-/// @param axes: As in ReduceProd; constant. [i64, optional]
-/// @return others: The shape of data. [f32, f16, f64, bf16]
+/// - data: Any tensor. [f32, f16, f64, bf16]
+/// - axes: As in ReduceProd; constant. [i64, optional]
+/// - gives others: The shape of data. [f32, f16, f64, bf16]
 inline Value prod_others(const Value& data, const Value& axes = Value(), const ProdOthersAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
@@ -1819,9 +1807,9 @@ struct RandomBernoulliAttrs {
 /// Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and `counter`
 /// alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts
 /// modulo 2^32).
-/// @param shape: The output's dimensions, a vector. [i64]
-/// @param counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-/// @return output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_bernoulli(const Value& shape, const Value& counter, const RandomBernoulliAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
@@ -1848,9 +1836,9 @@ struct RandomNormalAttrs {
 /// Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter` alone, so
 /// the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo
 /// 2^32).
-/// @param shape: The output's dimensions, a vector. [i64]
-/// @param counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-/// @return output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_normal(const Value& shape, const Value& counter, const RandomNormalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
@@ -1878,9 +1866,9 @@ struct RandomTruncatedNormalAttrs {
 /// Numbers of the normal distribution, of which those further than two standard deviations from the mean are drawn
 /// again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the
 /// same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
-/// @param shape: The output's dimensions, a vector. [i64]
-/// @param counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-/// @return output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_truncated_normal(const Value& shape, const Value& counter, const RandomTruncatedNormalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
@@ -1908,9 +1896,9 @@ struct RandomUniformAttrs {
 /// Numbers from `low` up to but not including `high`, each equally likely. An element depends on its position,
 /// `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter
 /// for every new draw (it counts modulo 2^32).
-/// @param shape: The output's dimensions, a vector. [i64]
-/// @param counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-/// @return output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_uniform(const Value& shape, const Value& counter, const RandomUniformAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
@@ -1931,10 +1919,9 @@ struct RunningUpdateAttrs {
 
 /// `momentum * old + (1 - momentum) * value`, or `old + value`: the new value of a running average or counter.
 /// Assigned to the variable `old`, several in one run are chained: each starts from what the one before left.
-/// @param old: A variable's value. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param value: The value of this step, of the same shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-/// bf16]
-/// @return new: The shape of old. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - old: A variable's value. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - value: The value of this step, of the same shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives new: The shape of old. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value running_update(const Value& old, const Value& value, const RunningUpdateAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("mode", attrs.mode);
@@ -1943,10 +1930,10 @@ inline Value running_update(const Value& old, const Value& value, const RunningU
 }
 
 /// Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.
-/// @param values: Any shape. [f32, f16, f64, bf16]
-/// @param indices: The shape of values: places in `like` as a flat tensor. [i64]
-/// @param like: A tensor whose shape is taken. [f32, f16, f64, bf16]
-/// @return output: The shape of like. [f32, f16, f64, bf16]
+/// - values: Any shape. [f32, f16, f64, bf16]
+/// - indices: The shape of values: places in `like` as a flat tensor. [i64]
+/// - like: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives output: The shape of like. [f32, f16, f64, bf16]
 inline Value scatter_at(const Value& values, const Value& indices, const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.ScatterAt", {values, indices, like}, set, name, 1, origin)[0];
@@ -1960,10 +1947,10 @@ struct ScatterRowsAttrs {
 
 /// Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices add
 /// up, in order. The gradient of Gather.
-/// @param rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param indices: As in Gather. [i32, i64]
-/// @param like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @return output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - indices: As in Gather. [i32, i64]
+/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value scatter_rows(const Value& rows, const Value& indices, const Value& like, const ScatterRowsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
@@ -1971,27 +1958,27 @@ inline Value scatter_rows(const Value& rows, const Value& indices, const Value& 
 }
 
 /// Item by item, the sums of two sequences of equally many items of equal shapes.
-/// @param a: A sequence. [seq(T)]
-/// @param b: Another one. [seq(T)]
-/// @return C: The sums. [seq(T)]
+/// - a: A sequence. [seq(T)]
+/// - b: Another one. [seq(T)]
+/// - gives C: The sums. [seq(T)]
 inline Value sequence_add(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SequenceAdd", {a, b}, set, name, 1, origin)[0];
 }
 
 /// Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.
-/// @param gradient: The shape of that item. [f32, f16, f64, bf16]
-/// @param like: A sequence whose shapes are taken. [seq(T)]
-/// @param position: As in SequenceAt. [i32, i64]
-/// @return output: As many items as like has, in their shapes. [seq(T)]
+/// - gradient: The shape of that item. [f32, f16, f64, bf16]
+/// - like: A sequence whose shapes are taken. [seq(T)]
+/// - position: As in SequenceAt. [i32, i64]
+/// - gives output: As many items as like has, in their shapes. [seq(T)]
 inline Value sequence_at_grad(const Value& gradient, const Value& like, const Value& position, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SequenceAtGrad", {gradient, like, position}, set, name, 1, origin)[0];
 }
 
 /// Zeros in the shapes of the items of `like`.
-/// @param like: A sequence whose shapes are taken. [seq(T)]
-/// @return output: As many items as like has, in their shapes. [seq(T)]
+/// - like: A sequence whose shapes are taken. [seq(T)]
+/// - gives output: As many items as like has, in their shapes. [seq(T)]
 inline Value sequence_zeros(const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SequenceZeros", {like}, set, name, 1, origin)[0];
@@ -2004,10 +1991,10 @@ struct SgdAttrs {
 };
 
 /// Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
-/// @param parameter: Any shape. [f32, f16, f64, bf16]
-/// @param gradient: The shape of the parameter. [f32, f16, f64, bf16]
-/// @param learning_rate: A scalar. [f32, f16, f64, bf16]
-/// @return new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - gives new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
 inline Value sgd(const Value& parameter, const Value& gradient, const Value& learning_rate, const SgdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("weight_decay", attrs.weight_decay);
@@ -2015,15 +2002,15 @@ inline Value sgd(const Value& parameter, const Value& gradient, const Value& lea
 }
 
 /// Zeros in the shape of `like`, with `gradient` where Slice would read.
-/// @param gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-/// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// - gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
 /// c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @param starts: As in Slice. [i32, i64]
-/// @param ends: As in Slice. [i32, i64]
-/// @param axes: As in Slice. [i32, i64, optional]
-/// @param steps: As in Slice. [i32, i64, optional]
-/// @return output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - starts: As in Slice. [i32, i64]
+/// - ends: As in Slice. [i32, i64]
+/// - axes: As in Slice. [i32, i64, optional]
+/// - steps: As in Slice. [i32, i64, optional]
+/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value slice_grad(const Value& gradient, const Value& like, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -2032,28 +2019,28 @@ inline Value slice_grad(const Value& gradient, const Value& like, const Value& s
 
 /// The softmax of the scores over the class axis, less 1 at the labels, times a slope for each label; 0 where the
 /// slope is exactly 0. It is the gradient of SoftmaxCrossEntropyLoss.
-/// @param scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
-/// @param labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
-/// @param slope: Factor for each label, in the shape of the labels. [f32, f16, f64, bf16]
-/// @return gradient: The shape of the scores. [f32, f16, f64, bf16]
+/// - scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
+/// - slope: Factor for each label, in the shape of the labels. [f32, f16, f64, bf16]
+/// - gives gradient: The shape of the scores. [f32, f16, f64, bf16]
 inline Value softmax_cross_entropy_grad(const Value& scores, const Value& labels, const Value& slope, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SoftmaxCrossEntropyGrad", {scores, labels, slope}, set, name, 1, origin)[0];
 }
 
 /// The X for which `A @ X = B`, for each matrix. A singular A is an error.
-/// @param a: [..., n, n]. [f32, f16, f64, bf16]
-/// @param b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
-/// @return X: The shape of B. [f32, f16, f64, bf16]
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
+/// - b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
+/// - gives X: The shape of B. [f32, f16, f64, bf16]
 inline Value solve(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.Solve", {a, b}, set, name, 1, origin)[0];
 }
 
 /// Its input, through which no gradient flows.
-/// @param input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// @return output: The same tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// - gives output: The same tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
 /// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value stop_gradient(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -2062,11 +2049,11 @@ inline Value stop_gradient(const Value& input, const std::string& name = "", con
 
 /// Sums `x` over the axes along which `like` would be broadcast to it, so that the result has the shape of `like`.
 /// It is the gradient of broadcasting. The order of additions depends on the shapes alone.
-/// @param x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// @param like: A shape that broadcasts to that of x; its elements are not looked at. [f32, u8, i8, u16, i16, i32,
-/// i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
-/// f4e2m1, f8e8m0, u2, i2]
-/// @return y: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - like: A shape that broadcasts to that of x; its elements are not looked at. [f32, u8, i8, u16, i16, i32, i64,
+/// string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1,
+/// f8e8m0, u2, i2]
+/// - gives y: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value sum_to(const Value& x, const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SumTo", {x, like}, set, name, 1, origin)[0];

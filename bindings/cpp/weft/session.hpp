@@ -31,6 +31,7 @@ class Cancel {
 /// Collects what runs did when. Copies are the same trace; any number of threads may run with it.
 class Trace {
  public:
+  /// An empty one.
   Trace() : handle_(detail::made<weft_trace>(weft_trace_new)) {}
   /// What was collected so far, for chrome://tracing and Perfetto.
   std::string json() const {
@@ -138,6 +139,7 @@ class Prepared {
 /// running calls.
 class Session {
  public:
+  /// Makes a session; the graph may grow later.
   explicit Session(const Graph& graph, const SessionOptions& wanted = {}) {
     detail::OptionsHandle options("session");
     options.set("threads", wanted.threads);
@@ -184,11 +186,13 @@ class Session {
     return Tensor(detail::made<weft_tensor>(
         [&](weft_tensor** out) { return weft_session_get(handle(), variable.c_str(), out); }));
   }
+  /// The same by the variable itself.
   Tensor get(const Value& variable) const { return get(variable.name()); }
   /// Sets a variable to a copy of the elements; INVALID_ARGUMENT for another type or shape.
   void set(const std::string& variable, const Tensor& value) const {
     detail::check(weft_session_set(handle(), variable.c_str(), value.handle()));
   }
+  /// The same by the variable itself.
   void set(const Value& variable, const Tensor& value) const { set(variable.name(), value); }
 
   /// Trains: every batch of `data` is one run of `step`, which Optimizer::minimize makes, and of `metrics`,
@@ -196,15 +200,18 @@ class Session {
   /// the variables are as the last finished step left them.
   History fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
               const std::vector<Value>& metrics, const FitOptions& options) const;
+  /// The same with the defaults of FitOptions.
   History fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
               const std::vector<Value>& metrics) const;
   /// The average of each metric over the rows, by its name.
   Metrics evaluate(const Dataset& data, const std::vector<Value>& feeds, const std::vector<Value>& metrics,
                    const EvaluateOptions& options) const;
+  /// The same with the defaults of EvaluateOptions.
   Metrics evaluate(const Dataset& data, const std::vector<Value>& feeds, const std::vector<Value>& metrics) const;
   /// Computes `fetches` for every row: the batches of each, one after another along the first dimension.
   std::vector<Tensor> predict(const Dataset& data, const std::vector<Value>& feeds, const std::vector<Value>& fetches,
                               const EvaluateOptions& options) const;
+  /// The same with the defaults of EvaluateOptions.
   std::vector<Tensor> predict(const Dataset& data, const std::vector<Value>& feeds,
                               const std::vector<Value>& fetches) const;
 

@@ -85,6 +85,7 @@ class Value {
 
   /// Whether both are the same value of the same graph.
   friend bool operator==(const Value& a, const Value& b) { return a.graph_ == b.graph_ && a.id_ == b.id_; }
+  /// Whether they are not.
   friend bool operator!=(const Value& a, const Value& b) { return !(a == b); }
 
   /// For this header: the graph that made it.
