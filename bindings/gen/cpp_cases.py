@@ -76,53 +76,68 @@ def any_attr(value):
 
 def by_name(op, case):
     attrs = "".join(f".set({quote(name)}, {any_attr(value)})" for name, value in case.attrs.items())
-    return [], f'c.graph.add("{op}", c.x, weft::Attrs(){attrs}, {max(1, len(case.outputs))})'
+    return ["c.line = __LINE__ + 1;",
+            f'return c.graph.add("{op}", c.x, weft::Attrs(){attrs}, "", {max(1, len(case.outputs))});']
 
 
-def by_function(function, case):
-    """The statements before the call of the generated function, and the call; None if it cannot say what the case says."""
-    op, given = function.op, case.inputs
+def attrs_of(function, case):
+    """The statements that make the attributes; None if the struct cannot say what the case says."""
+    op = function.op
     if any(name not in {attr.name for attr in op.attrs} for name in case.attrs):
         return None
-    arguments = ["c.graph"] if function.needs_graph else []
-    at = 0
-    for formal in op.inputs:
-        if formal.variadic:
-            if any(value is None for _, value in given[at:]):
-                return None
-            arguments.append(f"c.from({at})")
-            at = len(given)
-            continue
-        present = at < len(given) and given[at][1] is not None
-        if not present and not formal.optional:
-            return None
-        arguments.append(f"c.x[{at}]" if present else "weft::Value()")
-        at += 1
-    count = max(1, len(case.outputs))
-    if at < len(given) or (not op.variadic_output and count > len(op.outputs)):
-        return None
-    before = [f"weft::{function.attrs} attrs;"] if op.attrs else []
+    required, others = [], []
     for attr in op.attrs:
         if attr.name in case.attrs:
             value = plain(case.attrs[attr.name], attr.kind)
             if value is None:
                 return None
-            before.append(f"attrs.{cpp.cpp_name(attr.name)} = {value};")
+            value = f"static_cast<weft::DType>({value})" if cpp.is_dtype(attr) else value
+            if attr.required:
+                required.append(value)
+            else:
+                others.append(f"attrs.{cpp.cpp_name(attr.name)} = {value};")
         elif attr.required:
             return None
-    if op.attrs:
-        arguments.append("attrs")
-    if function.many:
-        arguments.append(str(count))
-    call = f"weft::{function.name}({', '.join(arguments)})"
-    return before, f"Values{{{call}}}" if function.single else call
+    return [f"weft::{function.attrs} attrs{{{', '.join(required)}}};", *others] if op.attrs else []
+
+
+def by_function(function, case):
+    """The statements that call the generated function; None if it cannot say what the case says."""
+    op, given = function.op, case.inputs
+    count = max(1, len(case.outputs))
+    before = attrs_of(function, case)
+    result = next((result for result in function.results if result[2] in (count, "outputs")), None)
+    if before is None or result is None:
+        return None
+    needed, optional, at = ["c.graph"] if function.needs_graph else [], [], 0
+    for formal in op.inputs:
+        if formal.variadic:
+            if any(value is None for _, value in given[at:]):
+                return None
+            needed.append(f"c.from({at})")
+            at = len(given)
+            continue
+        present = at < len(given) and given[at][1] is not None
+        if not present and not formal.optional:
+            return None
+        (optional if formal.optional else needed).append(f"c.x[{at}]" if present else "weft::Value()")
+        at += 1
+    if at < len(given):
+        return None
+    name, kind, made = result
+    counts = [str(count)] if made == "outputs" else []
+    call = f"weft::{name}({', '.join(needed + counts + optional + (['attrs'] if op.attrs else []))})"
+    before.append("c.line = __LINE__ + 1;")
+    if kind == function.outputs:
+        return before + [f"auto made = {call};", f"return Values{{{', '.join(f'made.{field}' for field in function.fields)}}};"]
+    return before + [f"return {f'Values{{{call}}}' if kind == 'Value' else call};"]
 
 
 def test(file, function, case):
-    before, call = (by_function(function, case) if function and not case.opset else None) or by_name(file.op, case)
+    body = (by_function(function, case) if function and not case.opset else None) or by_name(file.op, case)
     name = f"{{{quote(case.name)}, {case.opset}}}" if case.opset else quote(case.name)
     lines = [f"  {'fails' if case.fails else 'gives'}({name}, {literals(case.inputs)},", "    [](Case& c) {"]
-    lines += [f"      {line}" for line in before + ["c.line = __LINE__ + 1;", f"return {call};"]]
+    lines += [f"      {line}" for line in body]
     if case.fails:
         code, message = case.fails
         return lines + [f"    }}, WEFT_{code}, {quote(message)});"]

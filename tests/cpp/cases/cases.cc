@@ -55,9 +55,7 @@ std::string shape_text(const weft::Shape& shape) {
 // The elements as another type, for those that C++ has no numbers of.
 weft::Tensor cast(const weft::Tensor& from, weft::DType to) {
   weft::Graph graph;
-  weft::CastAttrs attrs;
-  attrs.to = static_cast<int64_t>(to);
-  return weft::Session(graph).run({weft::cast(graph.constant(from), attrs)})[0];
+  return weft::Session(graph).run({}, {weft::cast(graph.constant(from), {to})})[0];
 }
 
 template <typename T>
@@ -131,12 +129,12 @@ std::vector<weft::Tensor> run(Case& c, Literals inputs, Build build) {
     }
   }
   const Values outputs = build(c);
-  return weft::Session(c.graph).run(outputs, c.feeds);
+  return weft::Session(c.graph).run(c.feeds, outputs);
 }
 
 // The elements of any type but string, as they lie in memory.
 std::string_view bytes_of(const weft::Tensor& tensor) {
-  return {static_cast<const char*>(weft_tensor_data(tensor.handle())), weft_tensor_bytes(tensor.handle())};
+  return {static_cast<const char*>(tensor.raw_data()), tensor.bytes()};
 }
 
 void compare(const weft::Tensor& found, const weft::Tensor& want, double relative, double absolute) {
