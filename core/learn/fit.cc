@@ -23,7 +23,8 @@ class EarlyStop {
     }
     auto at = std::find(names.begin(), names.end(), options.monitor);
     if (at == names.end()) {
-      return invalid("option 'monitor' is '", options.monitor, "' but the metrics are ", join(names));
+      return invalid("option 'monitor' is '", options.monitor, "' but ",
+                     names.empty() ? "there are no metrics" : cat("the metrics are ", join(names)));
     }
     stop.metric_ = at - names.begin();
     return stop;

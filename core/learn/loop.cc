@@ -28,7 +28,7 @@ Result<BatchCall> BatchCall::make(Session& session, const Dataset& dataset, cons
                                   std::vector<ValueId> fetches, std::vector<ValueId> targets) {
   if (feeds.size() != dataset.tensors().size()) {
     return invalid("the dataset has ", dataset.tensors().size(), " tensors but ", feeds.size(),
-                   " feeds are given; there must be one for each (0 for a tensor that is not fed)");
+                   " feeds are given; there must be one for each, an empty one for a tensor that is not fed");
   }
   BatchCall call;
   Signature signature;
