@@ -60,8 +60,8 @@ bool to_number(PyObject* object, const char* what, Number* out) {
   int overflow = 0;
   long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
   if (overflow != 0 || value < std::numeric_limits<Number>::min() || value > std::numeric_limits<Number>::max()) {
-    PyObject* message =
-        PyUnicode_FromFormat("%s is %S, which does not fit into %d bits", what, index, static_cast<int>(8 * sizeof(Number)));
+    PyObject* message = PyUnicode_FromFormat("%s is %S, which does not fit into %d bits", what, index,
+                                             static_cast<int>(8 * sizeof(Number)));
     raise_error(WEFT_INVALID_ARGUMENT, message);
     Py_DECREF(index);
     return false;
