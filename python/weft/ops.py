@@ -120,6 +120,7 @@ __all__ = [
     "inverse",
     "momentum",
     "orthogonalize",
+    "prod_others",
     "random_bernoulli",
     "random_normal",
     "random_truncated_normal",
@@ -127,7 +128,6 @@ __all__ = [
     "running_update",
     "scatter_at",
     "scatter_rows",
-    "scatter_scan",
     "sequence_add",
     "sequence_at_grad",
     "sequence_zeros",
@@ -482,7 +482,7 @@ def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: st
         >>> x = graph.constant([[[0.36, 1.51, -1.79, 1.69, -0.05], [-0.8, -0.8, -1.08, -0.22, 0.83]]], "f64")
         >>> w = graph.constant([[[0.58, 0.64], [-1.69, -1.57]], [[1.55, 0.97], [2.18, 1.21]], [[-1.02, 1.29], [0.63, 0.21]]], "f64")
         >>> y = weft.ops.conv(x, w, auto_pad='SAME_LOWER', strides=[2])
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[1.486, 2.778, 0.017], [-0.619, -2.447, 3.096], [0.296, -4.58, -1.753]]]
     """
     return add_node(None, "Conv", [x, w, b], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
@@ -1164,7 +1164,7 @@ def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTS
         >>> graph = weft.Graph()
         >>> x = graph.constant([[[4.0, 6.0, 3.0, 11.0, 2.0, 13.0, 7.0]], [[10.0, 1.0, 12.0, 0.0, 9.0, 8.0, 5.0]]], "f64")
         >>> y = weft.ops.max_pool(x, kernel_shape=[3], pads=[0, 2], strides=[2])
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[6.0, 11.0, 13.0, 7.0]], [[12.0, 12.0, 9.0, 5.0]]]
     """
     return add_node(None, "MaxPool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "storage_order": storage_order}, outputs, name)
@@ -1439,8 +1439,7 @@ def pad(data: ValueLike, pads: ValueLike, constant_value: ValueLike | None = Non
 def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
     """`X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact and wrap around; a
     negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is
-    computed in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a
-    negative base is NaN.
+    computed in f64 and converted as Cast does.
 
     Inputs:
         x: The base. [f32, i32, i64, f16, f64, bf16]
@@ -1815,9 +1814,7 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
 
 def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduction: str = 'none', name: str | None = None) -> Value:
     """A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or
-    joined with them, in order: of several for one place the last replaces the others. Negative coordinates
-    count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where
-    factors are 0; equal extremes share it evenly.
+    joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
 
     Inputs:
         data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
@@ -2378,7 +2375,7 @@ def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None =
         >>> scores = graph.constant([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]], "f32")
         >>> labels = graph.constant([[1, 0, 1]], "i64")
         >>> y = weft.ops.accuracy(scores, labels)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         0.667
     """
     return add_node(None, "weft.Accuracy", [scores, labels], {"ignore_index": ignore_index}, 1, name)
@@ -2591,11 +2588,8 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
 
 
 def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, Value]:
-    """Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the
-    vectors as they are normalised here, in length and phase, and so that of any loss; where another element
-    becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart
-    (n machine epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix has not n
-    independent vectors, the gradient does not exist and is an error or huge.
+    """Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is
+    known; that by the vectors is an error, because their phase is a convention.
 
     Inputs:
         a: [..., n, n]. [f32, f16, f64, bf16]
@@ -2625,9 +2619,7 @@ def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, 
 
 def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
     """Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient
-    is symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add
-    nothing to the gradient by the vectors, which is right where a loss does not depend on the choice of
-    vectors for one value.
+    is symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
 
     Inputs:
         a: [..., n, n], symmetric. [f32, f16, f64, bf16]
@@ -2822,6 +2814,22 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Orthogonalize", [x], {}, 1, name)
 
 
+def prod_others(data: ValueLike, axes: ValueLike | None = None, *, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+    """For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
+
+    Inputs:
+        data: Any tensor. [f32, f16, f64, bf16]
+        axes (optional): As in ReduceProd; constant. [i64]
+
+    Attributes:
+        noop_with_empty_axes (0): As in ReduceProd.
+
+    Returns:
+        others: The shape of data. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.ProdOthers", [data, axes], {"noop_with_empty_axes": noop_with_empty_axes}, 1, name)
+
+
 def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', probability: float = 0.5, name: str | None = None) -> Value:
     """Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and
     `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new
@@ -2993,41 +3001,6 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
         [[0.0, 0.0], [-0.39, 1.55], [0.0, 0.0], [-0.69, 0.09]]
     """
     return add_node(None, "weft.ScatterRows", [rows, indices, like], {"axis": axis}, 1, name)
-
-
-def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms: ValueLike | None = None, *, reverse: int = 0, name: str | None = None) -> tuple[Value, Value]:
-    """A recurrence at each place that `indices` names, in order: the slice s of `state` there is given out and
-    then becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from
-    the end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its
-    own gradient is the same, the other way round.
-
-    Inputs:
-        state: At least one dimension. [f32, f16, f64, bf16]
-        indices: [..., k]: a place of k coordinates each. [i64]
-        factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64,
-        bf16]
-        terms (optional): The shape of factors; zeros if not given. [f32, f16, f64, bf16]
-
-    Attributes:
-        reverse (0): 1: from the last place to the first.
-
-    Returns:
-        last: The shape of state: what it has become. [f32, f16, f64, bf16]
-        before: The shape of factors: for each place what was there before its turn. [f32, f16, f64, bf16]
-
-    Examples:
-        >>> graph = weft.Graph()
-        >>> state = graph.constant([1.5700000524520874, 0.9300000071525574, 0.03999999910593033, 1.090000033378601], "f32")
-        >>> indices = graph.constant([[0], [-1], [0]], "i64")
-        >>> factors = graph.constant([0.7699999809265137, -0.12999999523162842, 0.9399999976158142], "f32")
-        >>> terms = graph.constant([1.6699999570846558, 0.30000001192092896, -0.46000000834465027], "f32")
-        >>> y0, y1 = weft.ops.scatter_scan(state, indices, factors, terms)
-        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
-        [2.246, 0.93, 0.04, 0.158]
-        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
-        [1.57, 1.09, 2.879]
-    """
-    return add_node(None, "weft.ScatterScan", [state, indices, factors, terms], {"reverse": reverse}, 2, name)
 
 
 def sequence_add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:

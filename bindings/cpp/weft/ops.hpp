@@ -127,7 +127,8 @@ struct BatchNormalizationOutputs {
 };
 
 /// Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance or,
-/// in training, those of the batch (the variance divides by the number of elements).
+/// in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
+/// variance divides by one less, and its momentum weighs the new value.
 /// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
 /// - scale: [C]. [f32, f16, f64, bf16]
 /// - b: [C]. [f32, f16, f64, bf16]
@@ -669,7 +670,7 @@ struct MaxPoolAttrs {
   Optional<std::vector<int64_t>> pads = {};
   /// Step along each spatial axis; 1 if not given.
   Optional<std::vector<int64_t>> strides = {};
-  /// 0: indices count row by row.
+  /// 0: indices count row by row; 1: column by column within each channel.
   int64_t storage_order = 0;
 };
 
@@ -1429,8 +1430,27 @@ inline Value xor_(const Value& a, const Value& b, const std::string& name = "", 
   return add_node("Xor", {a, b}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.Accuracy.
+struct AccuracyAttrs {
+  /// A label that does not count.
+  Optional<int64_t> ignore_index = {};
+};
+
+/// The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN
+/// where no label counts.
+/// - scores: [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - labels: [N, d1, ...]: classes from 0 to C - 1. [i32, i64]
+/// - gives output: Scalar. [f32]
+inline Value accuracy(const Value& scores, const Value& labels, const AccuracyAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("ignore_index", attrs.ignore_index);
+  return add_node("weft.Accuracy", {scores, labels}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.Adam.
 struct AdamAttrs {
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
   /// Weight of the old first moment.
   double beta1 = 0.9;
   /// Weight of the old second moment.
@@ -1455,25 +1475,30 @@ struct AdamOutputs {
 /// parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with `g =
 /// gradient + weight_decay * parameter`.
 /// - parameter: Any shape. [f32, f16, f64, bf16]
-/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
 /// - first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64,
 /// bf16]
 /// - second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64,
 /// bf16]
 /// - learning_rate: A scalar. [f32, f16, f64, bf16]
 /// - step: Number of this step, a scalar: 1 in the first. [i64]
-inline AdamOutputs adam(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const AdamAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
+inline AdamOutputs adam(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const Value& indices = Value(), const AdamAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("beta1", attrs.beta1);
   set.set("beta2", attrs.beta2);
   set.set("epsilon", attrs.epsilon);
   set.set("weight_decay", attrs.weight_decay);
-  std::vector<Value> made = add_node("weft.Adam", {parameter, gradient, first_moment, second_moment, learning_rate, step}, set, name, 3, origin);
+  std::vector<Value> made = add_node("weft.Adam", {parameter, gradient, first_moment, second_moment, learning_rate, step, indices}, set, name, 3, origin);
   return {made[0], made[1], made[2]};
 }
 
 /// The attributes of weft.AdamW.
 struct AdamWAttrs {
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
   /// Weight of the old first moment.
   double beta1 = 0.9;
   /// Weight of the old second moment.
@@ -1497,20 +1522,23 @@ struct AdamWOutputs {
 /// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
 /// `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
 /// - parameter: Any shape. [f32, f16, f64, bf16]
-/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
 /// - first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64,
 /// bf16]
 /// - second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64,
 /// bf16]
 /// - learning_rate: A scalar. [f32, f16, f64, bf16]
 /// - step: Number of this step, a scalar: 1 in the first. [i64]
-inline AdamWOutputs adam_w(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const AdamWAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
+inline AdamWOutputs adam_w(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const Value& indices = Value(), const AdamWAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("beta1", attrs.beta1);
   set.set("beta2", attrs.beta2);
   set.set("epsilon", attrs.epsilon);
   set.set("weight_decay", attrs.weight_decay);
-  std::vector<Value> made = add_node("weft.AdamW", {parameter, gradient, first_moment, second_moment, learning_rate, step}, set, name, 3, origin);
+  std::vector<Value> made = add_node("weft.AdamW", {parameter, gradient, first_moment, second_moment, learning_rate, step, indices}, set, name, 3, origin);
   return {made[0], made[1], made[2]};
 }
 
@@ -1724,6 +1752,41 @@ inline Value grad_mul(const Value& a, const Value& b, const std::string& name = 
   return add_node("weft.GradMul", {a, b}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.InitialValue.
+struct InitialValueAttrs {
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Required.
+  Required<std::string> kind;
+  /// Dimensions of the output. Required.
+  Required<std::vector<int64_t>> shape;
+  /// Floating-point type of the output, by ONNX's number.
+  DType dtype = static_cast<DType>(1);
+  /// Key of all random numbers of a program.
+  int64_t seed = 0;
+  /// Name that keeps the numbers of one variable apart from those of others: the variable's.
+  std::string stream = "";
+  /// Inputs of each output; by default rows of a matrix, or the second dimension times the window.
+  Optional<int64_t> fan_in = {};
+  /// Outputs of each input; by default columns of a matrix, or the first dimension times the window.
+  Optional<int64_t> fan_out = {};
+};
+
+/// What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
+/// Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
+/// sqrt(6 / fan_in), sqrt(2 / fan_in).
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value initial_value(Graph& graph, const InitialValueAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("kind", attrs.kind);
+  set.set("shape", attrs.shape);
+  set.set("dtype", attrs.dtype);
+  set.set("seed", attrs.seed);
+  set.set("stream", attrs.stream);
+  set.set("fan_in", attrs.fan_in);
+  set.set("fan_out", attrs.fan_out);
+  return graph.add("weft.InitialValue", {}, set, name, 1, origin)[0];
+}
+
 /// The inverse of each matrix. A singular one is an error.
 /// - a: [..., n, n]. [f32, f16, f64, bf16]
 /// - gives Y: The shape of A. [f32, f16, f64, bf16]
@@ -1734,6 +1797,8 @@ inline Value inverse(const Value& a, const std::string& name = "", const Origin&
 
 /// The attributes of weft.Momentum.
 struct MomentumAttrs {
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
   /// Weight of the old velocity.
   double momentum = 0.9;
   /// 1 for Nesterov's form.
@@ -1754,15 +1819,18 @@ struct MomentumOutputs {
 /// = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter - learning_rate * (g +
 /// momentum * v)`. The velocity does not contain the learning rate.
 /// - parameter: Any shape. [f32, f16, f64, bf16]
-/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
 /// - velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
 /// - learning_rate: A scalar. [f32, f16, f64, bf16]
-inline MomentumOutputs momentum(const Value& parameter, const Value& gradient, const Value& velocity, const Value& learning_rate, const MomentumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
+inline MomentumOutputs momentum(const Value& parameter, const Value& gradient, const Value& velocity, const Value& learning_rate, const Value& indices = Value(), const MomentumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("momentum", attrs.momentum);
   set.set("nesterov", attrs.nesterov);
   set.set("weight_decay", attrs.weight_decay);
-  std::vector<Value> made = add_node("weft.Momentum", {parameter, gradient, velocity, learning_rate}, set, name, 2, origin);
+  std::vector<Value> made = add_node("weft.Momentum", {parameter, gradient, velocity, learning_rate, indices}, set, name, 2, origin);
   return {made[0], made[1]};
 }
 
@@ -1986,19 +2054,24 @@ inline Value sequence_zeros(const Value& like, const std::string& name = "", con
 
 /// The attributes of weft.Sgd.
 struct SgdAttrs {
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
   /// Factor of the parameter that is added to the gradient.
   double weight_decay = 0;
 };
 
 /// Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
 /// - parameter: Any shape. [f32, f16, f64, bf16]
-/// - gradient: The shape of the parameter. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
 /// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
 /// - gives new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
-inline Value sgd(const Value& parameter, const Value& gradient, const Value& learning_rate, const SgdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value sgd(const Value& parameter, const Value& gradient, const Value& learning_rate, const Value& indices = Value(), const SgdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("weight_decay", attrs.weight_decay);
-  return add_node("weft.Sgd", {parameter, gradient, learning_rate}, set, name, 1, origin)[0];
+  return add_node("weft.Sgd", {parameter, gradient, learning_rate, indices}, set, name, 1, origin)[0];
 }
 
 /// Zeros in the shape of `like`, with `gradient` where Slice would read.
