@@ -135,6 +135,21 @@ class Tensor {
     return Tensor(out);
   }
 
+  // Over the elements of another library of the process, without a copy. `managed` is a DLManagedTensorVersioned of
+  // DLPack's version 1, or a DLManagedTensor of before, and is taken over: its deleter is called once, when the last
+  // holder of the elements has let go. After an error it is still the caller's. Where it says so, the tensor is read-only.
+  static Tensor from_dlpack(void* managed, bool versioned = true) {
+    weft_tensor* out = nullptr;
+    detail::check(weft_tensor_borrow_dlpack(managed, versioned ? 1 : 0, &out));
+    return Tensor(out);
+  }
+  // The elements for another library: it keeps them until whoever takes it over calls its deleter, once.
+  void* to_dlpack(bool versioned = true) const {
+    void* managed = nullptr;
+    detail::check(weft_tensor_dlpack(handle(), versioned ? 1 : 0, &managed));
+    return managed;
+  }
+
   bool empty() const { return handle_ == nullptr; }
   DType dtype() const { return static_cast<DType>(weft_tensor_dtype(handle())); }
   Shape shape() const {
