@@ -37,11 +37,10 @@ var ErrGoexit = errors.New("runtime.Goexit was called")
 func guarded(f func() error) error {
 	finished := false
 	next, stop := iter.Pull(func(yield func(error) bool) {
-		err := error(&Error{Code: Internal, Message: "a Go function called runtime.Goexit", cause: ErrGoexit})
+		err := goexitError()
 		defer func() {
 			if value := recover(); value != nil {
-				err = &Error{Code: Internal, Message: fmt.Sprintf("a Go function panicked: %v", value),
-					cause: &PanicError{Value: value, Stack: debug.Stack()}}
+				err = panicError(value)
 				finished = true
 			}
 			yield(err)
@@ -55,6 +54,15 @@ func guarded(f func() error) error {
 		stop()
 	}
 	return err
+}
+
+func goexitError() error {
+	return &Error{Code: Internal, Message: "a Go function called runtime.Goexit", cause: ErrGoexit}
+}
+
+func panicError(value any) error {
+	return &Error{Code: Internal, Message: fmt.Sprintf("a Go function panicked: %v", value),
+		cause: &PanicError{Value: value, Stack: debug.Stack()}}
 }
 
 //export weftGoDrop

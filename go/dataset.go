@@ -13,9 +13,11 @@ import (
 	"unsafe"
 )
 
-// Dataset is rows of tensors that have their first dimension in common: a row is one element of each.
+// Dataset is rows of tensors that have their first dimension in common, where a row is one element of each; or the
+// batches of a function: see NewDatasetFunc.
 type Dataset struct {
-	handle *handle
+	handle   *handle
+	function *batchFunction // nil for rows
 }
 
 func freeDataset(pointer unsafe.Pointer) { C.wg_dataset_free((*C.weft_dataset)(pointer)) }
@@ -45,14 +47,21 @@ func NewDataset(tensors ...*Tensor) (*Dataset, error) {
 
 // LoadDataset reads the tensors of those names, or all without any, from a .safetensors, .npy or .csv file.
 func LoadDataset(path string, names ...string) (*Dataset, error) {
-	if err := load(); err != nil {
-		return nil, err
+	return LoadDatasetWith(path, LoadOptions{}, names...)
+}
+
+// LoadDatasetWith is LoadDataset with options.
+func LoadDatasetWith(path string, o LoadOptions, names ...string) (*Dataset, error) {
+	opts := o.options()
+	defer opts.free()
+	if opts.err != nil {
+		return nil, opts.err
 	}
 	cpath, list := C.CString(path), newStrings(names)
 	defer freeString(cpath)
 	defer list.free()
 	var out *C.weft_dataset
-	if err := check(C.wg_dataset_load(cpath, list.pointer(), C.int32_t(len(names)), nil, &out)); err != nil {
+	if err := check(C.wg_dataset_load(cpath, list.pointer(), C.int32_t(len(names)), opts.pointer, &out)); err != nil {
 		return nil, err
 	}
 	return newDataset(out), nil
@@ -104,7 +113,7 @@ func (d *Dataset) Tensor(i int) (*Tensor, error) {
 	return newTensor(out), nil
 }
 
-// Len is the number of rows; 0 if the dataset is closed.
+// Len is the number of rows; 0 if the dataset is closed, -1 if a function gives the batches.
 func (d *Dataset) Len() int {
 	pointer, err := d.use()
 	if err != nil {
@@ -124,7 +133,7 @@ func (d *Dataset) Width() int {
 	return int(C.wg_dataset_width(pointer))
 }
 
-// BatchOptions are for Dataset.Batches.
+// BatchOptions are for Dataset.Batches; only Epoch is for the batches of a function.
 type BatchOptions struct {
 	BatchSize int   // 0: 32
 	Epoch     int   // the number of the pass; a shuffled one depends on it and on Seed alone
@@ -133,7 +142,7 @@ type BatchOptions struct {
 	DropLast  bool  // no last batch that is shorter
 }
 
-// Batches is one pass over the rows:
+// Batches is one pass over the rows, or over the batches of a function:
 //
 //	for batch, err := range data.Batches(weft.BatchOptions{BatchSize: 64}) {
 //

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func ExampleGraph_Err() {
 	if errors.As(g.Err(), &e) {
 		fmt.Println(e.Op, e.Code, filepath.Base(e.Origin))
 	}
-	// Output: MatMul INVALID_ARGUMENT example_test.go:47
+	// Output: MatMul INVALID_ARGUMENT example_test.go:48
 }
 
 func ExampleGraph_Gradients() {
@@ -153,6 +154,32 @@ func ExampleDataset_Batches() {
 	// [1 2]
 	// [3 4]
 	// [5]
+}
+
+func ExampleNewDatasetFunc() {
+	squares := func(epoch int) iter.Seq2[[]*weft.Tensor, error] {
+		return func(yield func([]*weft.Tensor, error) bool) {
+			for i := range 2 { // read a part of a file, say
+				x := float32(i)
+				xs, err := weft.TensorOf(x, x+0.5)
+				ys, err2 := weft.TensorOf(x*x, (x+0.5)*(x+0.5))
+				if !yield([]*weft.Tensor{xs, ys}, errors.Join(err, err2)) {
+					return
+				}
+			}
+		}
+	}
+	data := need(weft.NewDatasetFunc(squares, "x", "y"))
+	defer data.Close()
+	for batch, err := range data.Batches(weft.BatchOptions{}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(need(weft.Data[float32](batch[0])), need(weft.Data[float32](batch[1])))
+	}
+	// Output:
+	// [0 0.5] [0 0.25]
+	// [1 1.5] [1 2.25]
 }
 
 func ExampleSetHostFunction() {

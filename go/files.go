@@ -54,10 +54,10 @@ func (g *Graph) Save(path string, o ...SaveOptions) error {
 	})
 }
 
-// LoadOptions are for LoadGraph; the zero value is the default of each.
+// LoadOptions are for LoadGraph, LoadTensors and LoadDatasetWith; the zero value is the default of each.
 type LoadOptions struct {
-	Trainable []string // names of the weights to be trained; {"*"}: all of floating point; nil: none
-	Map       bool     // external weights are mapped, not read; their file must not be made shorter
+	Trainable []string // of a graph: names of the weights to be trained; {"*"}: all of floating point; nil: none
+	Map       bool     // safetensors files are mapped, not read; such a file must then not be made shorter
 }
 
 func (o LoadOptions) options() *options {
@@ -128,15 +128,22 @@ func (s *Session) loadFrom(path string, partial bool) error {
 	})
 }
 
-// LoadTensors reads the tensors of a .safetensors, .npy (one, "data") or .csv file (a matrix, "data").
-func LoadTensors(path string) (map[string]*Tensor, error) {
-	if err := load(); err != nil {
+// LoadTensors reads the tensors of a .safetensors, .npy (one, "data") or .csv file (a matrix, "data"). At most one
+// options may be given.
+func LoadTensors(path string, o ...LoadOptions) (map[string]*Tensor, error) {
+	choice, err := only(o)
+	if err != nil {
 		return nil, err
+	}
+	opts := choice.options()
+	defer opts.free()
+	if opts.err != nil {
+		return nil, opts.err
 	}
 	cpath := C.CString(path)
 	defer freeString(cpath)
 	var list *C.weft_tensors
-	if err := check(C.wg_tensors_load(cpath, nil, &list)); err != nil {
+	if err := check(C.wg_tensors_load(cpath, opts.pointer, &list)); err != nil {
 		return nil, err
 	}
 	defer C.wg_tensors_free(list)

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"context"
+	"runtime"
 	"runtime/cgo"
 	"time"
 	"unsafe"
@@ -18,13 +19,13 @@ import (
 // FitOptions are for Fit; the zero value is the default of each.
 type FitOptions struct {
 	Epochs     int      // 0: 1
-	BatchSize  int      // 0: 32
+	BatchSize  int      // of rows; 0: 32
 	Metrics    []Value  // scalars to average over the rows, such as the loss
 	Validation *Dataset // what ValidationMetrics are averaged over after every epoch
 	// ValidationMetrics are in the history with "val_" before their names. nil: Metrics.
 	ValidationMetrics []Value
 	FirstEpoch        int           // where a training that is resumed goes on
-	InOrder           bool          // no shuffling
+	InOrder           bool          // no shuffling of rows; the batches of a function come as they are
 	Seed              int64         // of the order of the rows
 	DropLast          bool          // no last batch that is shorter
 	Timeout           time.Duration // 0: none but that of the context
@@ -45,7 +46,7 @@ type FitEvent struct {
 	EpochEnd   bool      // a whole epoch, not a batch
 	Epoch      int       // from 0
 	Batch      int       // from 0
-	BatchCount int       // of the epoch
+	BatchCount int       // of the epoch; -1 while only the function that gives them can tell
 	Metrics    []float64 // valid until the callback returns
 	Stop       bool      // to be set: ends the training well after this step
 }
@@ -138,11 +139,15 @@ func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, target Val
 	}
 	opts := r.control.opts
 	opts.int("epochs", int64(o.Epochs)).int("batch_size", int64(o.BatchSize)).int("first_epoch", int64(o.FirstEpoch)).
-		always("shuffle", number(!o.InOrder)).int("seed", o.Seed).flag("drop_last", o.DropLast).
+		int("seed", o.Seed).flag("drop_last", o.DropLast).
 		text("monitor", o.Monitor).int("patience", int64(o.Patience)).float("min_delta", o.MinDelta).
 		text("mode", o.Mode).flag("restore_best", o.RestoreBest)
+	if o.InOrder {
+		opts.always("shuffle", 0)
+	}
 	if o.Validation != nil {
 		s.setValidation(opts, o)
+		defer runtime.KeepAlive(o.Validation) // it has its function
 	}
 	if o.Callback != nil && opts.err == nil {
 		user := C.uintptr_t(cgo.NewHandle(o.Callback))

@@ -318,6 +318,33 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// TestMappedFiles loads files with and without reading them: what is mapped takes none of the library's memory.
+func TestMappedFiles(t *testing.T) {
+	noLeaks(t)
+	const path, imageBytes = "../examples/data/digits.safetensors", 1797 * 64 * 4
+	taken := func(o weft.LoadOptions) (int64, int64) {
+		before, _ := weft.Memory()
+		d := must[*weft.Dataset](t)(weft.LoadDatasetWith(path, o, "images"))
+		defer d.Close()
+		between, _ := weft.Memory()
+		all := must[map[string]*weft.Tensor](t)(weft.LoadTensors(path, o))
+		after, _ := weft.Memory()
+		for _, made := range all {
+			made.Close()
+		}
+		if len(all) != 2 || d.Len() != 1797 || d.Width() != 1 {
+			t.Errorf("got %d tensors, %d x %d", len(all), d.Len(), d.Width())
+		}
+		return between - before, after - between
+	}
+	if dataset, tensors := taken(weft.LoadOptions{}); dataset < imageBytes || tensors < imageBytes {
+		t.Errorf("reading takes %d and %d bytes", dataset, tensors)
+	}
+	if dataset, tensors := taken(weft.LoadOptions{Map: true}); dataset != 0 || tensors != 0 {
+		t.Errorf("mapping takes %d and %d bytes", dataset, tensors)
+	}
+}
+
 // TestDigits trains the network of examples/digits_mlp.
 func TestDigits(t *testing.T) {
 	noLeaks(t)

@@ -55,11 +55,22 @@ static weft_status* fit(void* user, int32_t event, int64_t epoch, int64_t batch,
   return weftGoFit((uintptr_t)user, event, epoch, batch, batch_count, (double*)metrics, metric_count, out_stop);
 }
 
+static weft_status* pass(void* user, int64_t epoch, weft_batches** out_batches) {
+  return weftGoPass((uintptr_t)user, epoch, out_batches);
+}
+
+static weft_status* batch(void* user, weft_tensors* out_batch) { return weftGoBatch((uintptr_t)user, out_batch); }
+
+static void drop_batch(void* user) { weftGoDropBatch((uintptr_t)user); }
+
 static void log_line(void* user, int32_t level, const char* text) { weftGoLog((uintptr_t)user, level, (char*)text); }
 
 const weft_drop wg_drop = drop;
 const weft_host_fn wg_host = host;
 const weft_fit_fn wg_fit = fit;
+const weft_pass_fn wg_pass = pass;
+const weft_batch_fn wg_batch = batch;
+const weft_drop wg_drop_batch = drop_batch;
 const weft_log_fn wg_log = log_line;
 
 static const char tag = 0;

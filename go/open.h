@@ -11,6 +11,9 @@ char* wg_open(const char* path);
 extern const weft_drop wg_drop;
 extern const weft_host_fn wg_host;
 extern const weft_fit_fn wg_fit;
+extern const weft_pass_fn wg_pass;
+extern const weft_batch_fn wg_batch;
+extern const weft_drop wg_drop_batch;
 extern const weft_log_fn wg_log;
 // Identifies the errors of Go functions in a status.
 extern const void* const wg_tag;

@@ -131,7 +131,8 @@ class Forward:
             self.before.append(f"if ({self.held} != nullptr && held == nullptr) return{self.zero()};")
             self.passed.append("held")
         elif kind == "weft_drop":
-            self.passed.append("drop")
+            passes = any(a.type == "weft_batch_fn" for a in self.function.arguments)
+            self.passed.append("drop_batch" if passes else "drop")
         elif kind == "const char*":
             self.parameters.append(("String", "jstring", name))
             self.before.append(f"Text {name}_(env, {name});")

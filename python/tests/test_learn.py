@@ -122,6 +122,9 @@ def test_files(tmp_path) -> None:  # type: ignore[no-untyped-def]
     assert len(weft.Dataset.load(tmp_path / "x.npy")) == 3
     (tmp_path / "x.csv").write_text("a,b\n1,2\n3,4.5\n")
     assert weft.Dataset.load(tmp_path / "x.csv")[0].tolist() == [[1, 2], [3, 4.5]]
+    before = weft.memory_bytes()
+    mapped = weft.load_tensors(path, map=True), weft.Dataset.load(path, ["a"], map=True)
+    assert weft.memory_bytes() == before and mapped[1][0].tolist() == [[1, 2]]
     (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(ValueError, match="bad.safetensors"):
         weft.load_tensors(tmp_path / "bad.safetensors")

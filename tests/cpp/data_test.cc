@@ -72,6 +72,15 @@ TEST_F(Data, AFunctionTrainsAsRowsDo) {
   EXPECT_EQ(by_function.session.predict(data, feeds, {by_function.y})[0].to_vector<float>(), y);
 }
 
+TEST_F(Data, FilesMayBeMapped) {
+  for (bool map : {false, true}) {
+    int64_t before = weft::memory_bytes();
+    auto digits = weft::Dataset::load("examples/data/digits.safetensors", {"images"}, map);
+    EXPECT_EQ(digits.count(), 1797);
+    EXPECT_EQ(weft::memory_bytes() - before >= 1797 * 64 * 4, !map);
+  }
+}
+
 TEST_F(Data, PassesAreTheirOwn) {
   auto data = weft::Dataset::from_function([](int64_t) { return doubles(); }, kNames);
   weft::Batches one(data), other(data);

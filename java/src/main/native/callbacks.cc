@@ -114,6 +114,34 @@ weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, i
   return failed;
 }
 
+weft_status* call_batch(void* user, weft_tensors* out_batch) {
+  JNIEnv* env = environment();
+  if (env == nullptr) return no_jvm();
+  env->CallStaticVoidMethod(g_methods.callbacks, g_methods.batch, static_cast<jobject>(user), to_long(out_batch));
+  return take_exception(env);
+}
+
+void drop_batch(void* user) {
+  JNIEnv* env = user == nullptr ? nullptr : environment();
+  if (env == nullptr) return;
+  jthrowable pending = env->ExceptionOccurred();  // as when a line is logged
+  if (pending != nullptr) env->ExceptionClear();
+  env->CallStaticVoidMethod(g_methods.callbacks, g_methods.end, static_cast<jobject>(user));
+  if (env->ExceptionCheck()) env->ExceptionClear();
+  env->DeleteGlobalRef(static_cast<jobject>(user));
+  if (pending != nullptr) env->Throw(pending);
+}
+
+weft_status* call_pass(void* user, int64_t epoch, weft_batches** out_batches) {
+  JNIEnv* env = environment();
+  if (env == nullptr) return no_jvm();
+  jlong made = env->CallStaticLongMethod(g_methods.callbacks, g_methods.pass, static_cast<jobject>(user),
+                                         static_cast<jlong>(epoch));
+  weft_status* failed = take_exception(env);
+  if (failed == nullptr) *out_batches = to_pointer<weft_batches>(made);
+  return failed;
+}
+
 weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
                        int32_t output_count) {
   JNIEnv* env = environment();
@@ -157,6 +185,9 @@ bool load_methods(JNIEnv* env) {
       {&m.poll, "poll", "(Ljava/lang/Object;)V"},
       {&m.log, "log", "(Ljava/lang/Object;ILjava/lang/String;)V"},
       {&m.fit, "fit", "(Ljava/lang/Object;IJJJ[D)Z"},
+      {&m.batch, "batch", "(Ljava/lang/Object;J)V"},
+      {&m.end, "end", "(Ljava/lang/Object;)V"},
+      {&m.pass, "pass", "(Ljava/lang/Object;J)J"},
       {&m.host, "host", "(Ljava/lang/Object;[J[J)V"},
   };
   for (const auto& method : wanted) {

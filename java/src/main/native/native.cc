@@ -459,7 +459,7 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_batchesNew(JNIEnv* env, jclass, jobj
   weft_batches* out_batches_ = {};
   void* held = hold(env, next);
   if (next != nullptr && held == nullptr) return 0;
-  if (!check(env, weft_batches_new(names_.get(), names_.count(), &out_batches_, next == nullptr ? nullptr : call_batch, held, drop))) return 0;
+  if (!check(env, weft_batches_new(names_.get(), names_.count(), &out_batches_, next == nullptr ? nullptr : call_batch, held, drop_batch))) return 0;
   return to_long(out_batches_);
 }
 

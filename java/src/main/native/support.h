@@ -98,12 +98,16 @@ jbyteArray new_bytes(JNIEnv* env, const char* text, int64_t size);
 // A Java object that the library holds on to as `user`, and how it lets go of it.
 void* hold(JNIEnv* env, jobject object);
 void drop(void* user);
+// The same for a pass over a dataset, which is told that it has ended.
+void drop_batch(void* user);
 
 // Each calls the Java object that `user` holds.
 weft_status* call_poll(void* user);
 void call_log(void* user, int32_t level, const char* text);
 weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
                       const double* metrics, int32_t metric_count, int32_t* out_stop);
+weft_status* call_batch(void* user, weft_tensors* out_batch);
+weft_status* call_pass(void* user, int64_t epoch, weft_batches** out_batches);
 weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
                        int32_t output_count);
 
@@ -112,7 +116,7 @@ bool load_methods(JNIEnv* env);
 struct Methods {
   JavaVM* vm = nullptr;
   jclass callbacks = nullptr;
-  jmethodID error, describe, code, poll, log, fit, host;
+  jmethodID error, describe, code, poll, log, fit, batch, end, pass, host;
 };
 const Methods& methods();
 

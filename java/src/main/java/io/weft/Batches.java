@@ -1,6 +1,7 @@
 // One pass over a dataset.
 package io.weft;
 
+import java.lang.ref.Reference;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 
@@ -9,11 +10,13 @@ import java.util.NoSuchElementException;
  * it. One thread at a time may take them.
  */
 public final class Batches extends Handle implements Iterator<Batch>, Iterable<Batch> {
+  private final Dataset dataset; // whose function the library does not keep
   private final int width;
   private Batch next;
 
-  Batches(long pointer, int width) {
+  Batches(Dataset dataset, long pointer, int width) {
     super(pointer, Native::batchesFree);
+    this.dataset = dataset;
     this.width = width;
   }
 
@@ -41,6 +44,7 @@ public final class Batches extends Handle implements Iterator<Batch>, Iterable<B
       if (next != null) return true;
       long[] made = new long[width];
       Native.batchesNext(pointer, made);
+      Reference.reachabilityFence(dataset);
       if (width == 0 || made[0] == 0) return false;
       next = new Batch(made);
       return true;

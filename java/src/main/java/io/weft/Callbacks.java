@@ -1,6 +1,7 @@
-// What native code calls: listeners, host functions, and the exceptions that errors become.
+// What native code calls: listeners, functions of datasets, host functions, and the exceptions that errors become.
 package io.weft;
 
+import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,6 +33,18 @@ final class Callbacks {
   static boolean fit(Object listener, int event, long epoch, long batch, long batchCount, double[] metrics)
       throws Exception {
     return ((FitCall) listener).call(event, epoch, batch, batchCount, metrics);
+  }
+
+  static void batch(Object pass, long tensors) {
+    ((BatchPass) pass).give(tensors);
+  }
+
+  static void end(Object pass) {
+    ((BatchPass) pass).end();
+  }
+
+  static long pass(Object source, long epoch) throws Exception {
+    return BatchSource.begin((WeakReference<?>) source, epoch);
   }
 
   static void host(Object function, long[] inputs, long[] outputs) throws Exception {

@@ -1,14 +1,25 @@
 // Rows of tensors.
 package io.weft;
 
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 
-/** Tensors that have their first dimension in common; a row is one element of each. */
+/**
+ * Tensors that have their first dimension in common, where a row is one element of each; or the batches of a function:
+ * {@link #fromFunction}.
+ */
 public final class Dataset extends Handle {
+  private final BatchSource source; // null for rows
+
   private Dataset(long pointer) {
+    this(pointer, null);
+  }
+
+  private Dataset(long pointer, BatchSource source) {
     super(pointer, Native::datasetFree);
+    this.source = source;
   }
 
   @Override
@@ -62,6 +73,22 @@ public final class Dataset extends Handle {
     }
   }
 
+  /**
+   * Makes a dataset of the batches that a function gives. What a batch is and in which order they come is the function's
+   * to decide: batch size, shuffling and dropping a short batch cannot be asked for. The first dimension of the first
+   * tensor counts the rows of a batch, by which averages are weighted.
+   *
+   * @param function what begins each pass
+   * @param names the names of the tensors of a batch, in their order
+   * @return the dataset
+   */
+  public static Dataset fromFunction(BatchFunction function, String... names) {
+    Check.notNull(function, "function");
+    String[] wanted = Check.items(Arrays.asList(Check.notNull(names, "names")), "names").toArray(String[]::new);
+    BatchSource source = new BatchSource(function, wanted);
+    return new Dataset(Native.datasetNewFunction(wanted.length, new WeakReference<>(source)), source);
+  }
+
   private <T> T with(Graph.Call<T> call) {
     long pointer = acquire();
     try {
@@ -95,7 +122,7 @@ public final class Dataset extends Handle {
   /**
    * The number of rows.
    *
-   * @return the number
+   * @return the number; -1 if a function gives the batches
    */
   public long count() {
     return with(Native::datasetCount);
@@ -111,9 +138,9 @@ public final class Dataset extends Handle {
   }
 
   /**
-   * Goes through the rows once.
+   * Goes through the rows, or the batches of the function, once.
    *
-   * @param options batch size and order; null for batches of 32 in order
+   * @param options batch size and order of rows; null for batches of 32 in order
    * @param epoch the number of the pass, from 0
    * @return the batches
    */
@@ -122,7 +149,7 @@ public final class Dataset extends Handle {
         pointer -> {
           long settings = Settings.open(options);
           try {
-            return new Batches(Native.datasetOpen(pointer, settings, epoch), Native.datasetWidth(pointer));
+            return new Batches(this, Native.datasetOpen(pointer, settings, epoch), Native.datasetWidth(pointer));
           } finally {
             Settings.free(settings);
           }
@@ -136,6 +163,7 @@ public final class Dataset extends Handle {
    */
   @Override
   public String toString() {
-    return isOpen() ? "dataset of " + count() + " rows" : "closed dataset";
+    if (!isOpen()) return "closed dataset";
+    return source == null ? "dataset of " + count() + " rows" : "dataset of the batches of a function";
   }
 }

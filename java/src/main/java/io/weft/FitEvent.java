@@ -9,7 +9,7 @@ import java.util.Map;
  * @param kind which of them
  * @param epoch the number of the epoch, from 0
  * @param batch the number of the batch in the epoch, from 0
- * @param batchCount how many batches an epoch has
+ * @param batchCount how many batches the epoch has; -1 while only the function that gives them can tell
  * @param metrics the averages so far in the epoch, by name; at its end those of the validation, too
  */
 public record FitEvent(Kind kind, long epoch, long batch, long batchCount, Map<String, Double> metrics) {

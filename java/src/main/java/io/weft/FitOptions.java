@@ -37,7 +37,7 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Sets the rows of a batch.
+   * Sets the rows of a batch; not for the batches of a function.
    *
    * @param rows the number; 32 by default
    * @return this
@@ -48,9 +48,10 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Takes the rows of each epoch in another order, which depends on seed and epoch alone.
+   * Takes the rows of each epoch in another order, which depends on seed and epoch alone. The batches of a function cannot
+   * be shuffled.
    *
-   * @param shuffle whether to; true by default
+   * @param shuffle whether to; true by default for rows
    * @return this
    */
   public FitOptions shuffle(boolean shuffle) {

@@ -1,6 +1,7 @@
 // Running graphs.
 package io.weft;
 
+import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -388,6 +389,7 @@ public final class Session extends Handle {
           return new History(Native.sessionFit(session, data, in, step, measured, settings), chosen.firstEpoch());
         } finally {
           Settings.free(settings);
+          Reference.reachabilityFence(chosen); // has the validation's dataset, which has its function
         }
       } finally {
         release();
