@@ -8,3 +8,4 @@
 #include "weft/layers.hpp"
 #include "weft/learn.hpp"
 #include "weft/ops.hpp"
+#include "weft/process.hpp"

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <thread>
 
 #include "other_unit.h"
@@ -170,6 +172,79 @@ TEST_F(Cpp, BorrowedMemoryIsLetGo) {
     EXPECT_EQ(values.use_count(), 2);
   }
   EXPECT_EQ(values.use_count(), 1);
+}
+
+TEST_F(Cpp, TensorsOfEveryType) {
+  const uint16_t halves[2] = {0x3c00, 0xc000};  // 1 and -2
+  auto half = weft::Tensor::from_bytes(weft::DType::f16, {2}, halves, sizeof halves);
+  EXPECT_EQ(half.text(), "f16[2]");
+  EXPECT_EQ(half.bytes(), 4u);
+  EXPECT_EQ(std::memcmp(half.raw_data(), halves, 4), 0);
+  EXPECT_EQ(weft::dtype_name(half.dtype()), "f16");
+  EXPECT_EQ(weft::find_dtype("i4"), weft::DType::i4);
+  EXPECT_EQ(weft::dtype_bits(weft::DType::i4), 4);
+  EXPECT_EQ(weft::dtype_bits(weft::DType::string), 0);
+  EXPECT_EQ(error_of([] { weft::find_dtype("f33"); }).code(), WEFT_NOT_FOUND);
+  auto complex = weft::Tensor::from<std::complex<float>>({1}, {{1, -2}});
+  EXPECT_EQ(complex.item<std::complex<float>>().imag(), -2);
+  auto copy = complex.copy();
+  EXPECT_NE(copy.raw_data(), complex.raw_data());
+  EXPECT_EQ(complex.kind(), WEFT_TENSOR);
+  EXPECT_EQ(weft::Tensor::sequence({half, complex}).kind(), WEFT_SEQUENCE);
+}
+
+TEST_F(Cpp, TheProcess) {
+  EXPECT_GE(weft::threads(), 1);
+  EXPECT_EQ(weft::devices()[0], "cpu");
+  auto contains = [](const std::vector<std::string>& all, const char* one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
+  };
+  EXPECT_TRUE(contains(weft::operators(), "weft.Adam"));
+  EXPECT_TRUE(contains(weft::layer_kinds(), "Dense"));
+  EXPECT_NE(weft::describe_operator("MatMul").find("\"MatMul\""), std::string::npos);
+  EXPECT_NE(weft::describe_layer("Dense").find("units"), std::string::npos);
+  EXPECT_EQ(error_of([] { weft::describe_operator("MatMull"); }).code(), WEFT_NOT_FOUND);
+  weft::set_memory_limit(1 << 20);
+  EXPECT_EQ(weft::memory_limit(), 1 << 20);
+  EXPECT_EQ(error_of([] { weft::Tensor::zeros(weft::DType::f32, {1 << 20}); }).code(), WEFT_RESOURCE_EXHAUSTED);
+  weft::set_memory_limit(0);
+  EXPECT_GE(weft::memory_peak(), weft::memory_bytes());
+  weft::set_log([](int32_t, const std::string&) {}, 0);
+  weft::set_log(nullptr);
+}
+
+TEST_F(Cpp, APollEndsARun) {
+  weft::Graph graph;
+  auto x = graph.input("x", weft::DType::f32, "n,256");
+  EXPECT_EQ(x.shape_text(), "[n, 256]");
+  auto y = x;
+  for (int i = 0; i < 2000; ++i) y = weft::matmul(y, x);
+  weft::Session session(graph);
+  weft::RunOptions options;
+  options.poll = [] { throw Mine(); };
+  auto feed = weft::Tensor::zeros(weft::DType::f32, {256, 256});
+  EXPECT_THROW(session.run({y}, {{x, feed}}, {}, options), Mine);
+}
+
+TEST_F(Cpp, ModelsComeFromMemory) {
+  weft::Graph graph;
+  auto x = graph.input("x", weft::DType::f32, "n");
+  auto y = graph.variable("w", weft::Tensor::scalar(3.0f)) * x;
+  y.set_name("y");
+  weft::Session session(graph);
+  session.initialise();
+  EXPECT_EQ(session.get("w").item<float>(), 3);
+  std::string path = testing::TempDir() + "weft_cpp_test.onnx";
+  graph.save(path, {y}, &session);
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::remove(path.c_str());
+  auto loaded = weft::Graph::load_bytes(bytes.data(), bytes.size(), {"*"});
+  ASSERT_EQ(loaded.variables().size(), 1u);
+  weft::Session other(loaded);
+  auto out = other.run({loaded.find("y")}, {{loaded.find("x"), weft::Tensor::from<float>({2}, {1, 2})}});
+  EXPECT_EQ(out[0].to_vector<float>(), (std::vector<float>{3, 6}));
+  EXPECT_EQ(error_of([&] { weft::Graph::load_bytes(bytes.data(), bytes.size() / 2); }).code(), WEFT_DATA_LOSS);
 }
 
 TEST_F(Cpp, TheHeaderServesSeveralUnits) { EXPECT_EQ(five_from_another_unit(), 5); }

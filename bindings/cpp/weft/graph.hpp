@@ -24,6 +24,15 @@ class Graph {
     detail::check(weft_graph_load(path.c_str(), options.get(), &out));
     return Graph(std::make_shared<detail::GraphState>(out));
   }
+  // The same from memory, which is not needed after; weights outside of it are looked for in `folder`.
+  static Graph load_bytes(const void* data, size_t bytes, const std::vector<std::string>& trainable = {},
+                          const std::string& folder = "") {
+    detail::OptionsHandle options("load");
+    for (const std::string& name : trainable) options.add("trainable", name);
+    weft_graph* out = nullptr;
+    detail::check(weft_graph_load_bytes(data, bytes, folder.empty() ? nullptr : folder.c_str(), options.get(), &out));
+    return Graph(std::make_shared<detail::GraphState>(out));
+  }
 
   // Adds an input. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar.
   Value input(const std::string& name, DType dtype, const std::string& shape, const Origin& origin = Origin()) {

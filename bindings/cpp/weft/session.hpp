@@ -51,12 +51,25 @@ struct RunOptions {
   double timeout_s = 0;  // 0: none
   const Cancel* cancel = nullptr;
   const Trace* trace = nullptr;
+  // Called on the caller's own thread about every 20 ms; what it throws ends the run and is thrown there as it is.
+  std::function<void()> poll;
 
-  bool plain() const { return timeout_s == 0 && cancel == nullptr && trace == nullptr; }
+  bool plain() const { return timeout_s == 0 && cancel == nullptr && trace == nullptr && !poll; }
   void fill(detail::OptionsHandle& options) const {
     if (timeout_s != 0) options.set("timeout_s", timeout_s);
     if (cancel != nullptr) detail::check(weft_options_set_cancel(options.get(), cancel->handle()));
     if (trace != nullptr) detail::check(weft_options_set_trace(options.get(), trace->handle()));
+    if (!poll) return;
+    auto call = [](void* user) -> weft_status* {
+      try {
+        (*static_cast<std::function<void()>*>(user))();
+        return nullptr;
+      } catch (...) {
+        return detail::current_exception_status();
+      }
+    };
+    auto drop = [](void* user) { delete static_cast<std::function<void()>*>(user); };
+    detail::check(weft_options_set_poll(options.get(), call, new std::function<void()>(poll), drop));
   }
 };
 
@@ -152,6 +165,8 @@ class Session {
     return Prepared(out);
   }
 
+  // Gives every variable that has no value yet its initial one; runs do this by themselves.
+  void initialise() { detail::check(weft_session_initialise(handle())); }
   // A copy of a variable's value.
   Tensor get(const std::string& variable) const {
     weft_tensor* out = nullptr;

@@ -4,75 +4,9 @@
 #include <cstring>
 #include <map>
 
-#include "weft/base.hpp"
+#include "weft/dtype.hpp"
 
 namespace weft {
-
-// An element type.
-enum class DType : int32_t {
-  f32 = WEFT_F32,
-  u8 = WEFT_U8,
-  i8 = WEFT_I8,
-  u16 = WEFT_U16,
-  i16 = WEFT_I16,
-  i32 = WEFT_I32,
-  i64 = WEFT_I64,
-  string = WEFT_STRING,
-  boolean = WEFT_BOOL,
-  f16 = WEFT_F16,
-  f64 = WEFT_F64,
-  u32 = WEFT_U32,
-  u64 = WEFT_U64,
-  bf16 = WEFT_BF16,
-};
-
-// The element type of a C++ type.
-template <typename T>
-constexpr DType dtype_of();
-template <>
-constexpr DType dtype_of<float>() {
-  return DType::f32;
-}
-template <>
-constexpr DType dtype_of<double>() {
-  return DType::f64;
-}
-template <>
-constexpr DType dtype_of<int8_t>() {
-  return DType::i8;
-}
-template <>
-constexpr DType dtype_of<int16_t>() {
-  return DType::i16;
-}
-template <>
-constexpr DType dtype_of<int32_t>() {
-  return DType::i32;
-}
-template <>
-constexpr DType dtype_of<int64_t>() {
-  return DType::i64;
-}
-template <>
-constexpr DType dtype_of<uint8_t>() {
-  return DType::u8;
-}
-template <>
-constexpr DType dtype_of<uint16_t>() {
-  return DType::u16;
-}
-template <>
-constexpr DType dtype_of<uint32_t>() {
-  return DType::u32;
-}
-template <>
-constexpr DType dtype_of<uint64_t>() {
-  return DType::u64;
-}
-template <>
-constexpr DType dtype_of<bool>() {
-  return DType::boolean;
-}
 
 using Shape = std::vector<int64_t>;
 
@@ -92,10 +26,13 @@ class Tensor {
   // A copy of the elements.
   template <typename T>
   static Tensor from(const Shape& shape, const std::vector<T>& values) {
+    return from_bytes(dtype_of<T>(), shape, values.data(), values.size() * sizeof(T));
+  }
+  // The same of any type but strings, from their bytes as the library lays them out.
+  static Tensor from_bytes(DType dtype, const Shape& shape, const void* data, size_t bytes) {
     weft_tensor* out = nullptr;
-    detail::check(weft_tensor_new_copy(static_cast<int32_t>(dtype_of<T>()), shape.data(),
-                                       static_cast<int32_t>(shape.size()), values.data(), values.size() * sizeof(T),
-                                       &out));
+    detail::check(weft_tensor_new_copy(static_cast<int32_t>(dtype), shape.data(), static_cast<int32_t>(shape.size()),
+                                       data, bytes, &out));
     return Tensor(out);
   }
   template <typename T>
@@ -158,6 +95,10 @@ class Tensor {
   }
   // The number of elements, or of items of a sequence.
   int64_t count() const { return weft_tensor_count(handle()); }
+  // One of WEFT_TENSOR, WEFT_SEQUENCE, WEFT_OPTIONAL and WEFT_MAP.
+  int32_t kind() const { return weft_tensor_kind(handle()); }
+  // The size of the elements.
+  size_t bytes() const { return weft_tensor_bytes(handle()); }
   // "f32[2, 3]"
   std::string text() const {
     weft_bytes* out = nullptr;
@@ -165,6 +106,8 @@ class Tensor {
     return detail::take(out);
   }
 
+  // The elements, of any type; null for strings and for what is no tensor.
+  const void* raw_data() const { return weft_tensor_data(handle()); }
   // The elements; T must be what dtype() says.
   template <typename T>
   const T* data() const {
@@ -201,7 +144,13 @@ class Tensor {
     if (count() != 1) throw Error(WEFT_INVALID_ARGUMENT, text() + " has not just one element");
     return data<T>()[0];
   }
-  // Item i of a sequence.
+  // A tensor with elements of its own.
+  Tensor copy() const {
+    weft_tensor* out = nullptr;
+    detail::check(weft_tensor_copy(handle(), &out));
+    return Tensor(out);
+  }
+  // Item i of a sequence or optional; of a map, 0 is the keys and 1 the values.
   Tensor at(int64_t i) const {
     weft_tensor* out = nullptr;
     detail::check(weft_tensor_at(handle(), i, &out));

@@ -97,6 +97,13 @@ class Value {
     return dims;
   }
 
+  // The dimensions as text, such as "[batch, 3, ?]".
+  std::string shape_text() const {
+    weft_bytes* out = nullptr;
+    detail::check(weft_graph_value_shape(about(nullptr, nullptr, nullptr), id_, &out));
+    return detail::take(out);
+  }
+
   detail::GraphState& state() const {
     if (graph_ == nullptr) throw Error(WEFT_INVALID_ARGUMENT, "this value is empty: no graph made it");
     return *graph_;
