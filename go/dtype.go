@@ -1,8 +1,12 @@
 // Element types, and the types of Go that hold them.
 
-//go:build cgo
-
 package weft
+
+/*
+#include <stdlib.h>
+#include "open.h"
+*/
+import "C"
 
 import (
 	"fmt"
@@ -18,6 +22,14 @@ func (d DType) String() string {
 		return name
 	}
 	return fmt.Sprintf("dtype(%d)", int32(d))
+}
+
+// Bits is how many bits an element has: 0 for String, -1 if there is no such type.
+func (d DType) Bits() int {
+	if load() != nil {
+		return -1
+	}
+	return int(C.wg_dtype_bits(C.int32_t(d)))
 }
 
 // MarshalText is the name of the type.

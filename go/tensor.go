@@ -26,6 +26,16 @@ type Tensor struct {
 	borrowed bool
 }
 
+// Kind says what a Tensor holds.
+type Kind int32
+
+const (
+	KindTensor   Kind = iota // elements of one type, with a shape
+	KindSequence             // a list of tensors: At gives each
+	KindOptional             // one tensor or none: At(0)
+	KindMap                  // keys and values: At(0) and At(1)
+)
+
 func freeTensor(pointer unsafe.Pointer) { C.wg_tensor_free((*C.weft_tensor)(pointer)) }
 
 // newTensor takes over a tensor of the library.
@@ -193,6 +203,16 @@ func (t *Tensor) Dims() []int64 {
 	return dims
 }
 
+// Kind is what a value is; KindTensor if it is closed.
+func (t *Tensor) Kind() Kind {
+	pointer, err := t.use()
+	if err != nil {
+		return KindTensor
+	}
+	defer t.handle.release()
+	return Kind(C.wg_tensor_kind(pointer))
+}
+
 // Len is the number of elements, or of items of a sequence; 0 if the tensor is closed.
 func (t *Tensor) Len() int {
 	pointer, err := t.use()
@@ -231,7 +251,7 @@ func (t *Tensor) Clone() (*Tensor, error) {
 	})
 }
 
-// At is item i of a sequence.
+// At is item i of a sequence or optional; of a map, 0 is the keys and 1 the values.
 func (t *Tensor) At(i int) (*Tensor, error) {
 	return t.derive(func(pointer *C.weft_tensor, out **C.weft_tensor) *C.weft_status {
 		return C.wg_tensor_at(pointer, C.int64_t(i), out)

@@ -220,6 +220,24 @@ func TestMisusedTensors(t *testing.T) {
 	}
 }
 
+func TestKindsAndBits(t *testing.T) {
+	noLeaks(t)
+	one := tensor[float32](t, []int64{1}, 1)
+	sequence := must[*weft.Tensor](t)(weft.SequenceOf(one))
+	if one.Kind() != weft.KindTensor || sequence.Kind() != weft.KindSequence {
+		t.Errorf("got %v and %v", one.Kind(), sequence.Kind())
+	}
+	sequence.Close()
+	if sequence.Kind() != weft.KindTensor {
+		t.Errorf("got %v", sequence.Kind())
+	}
+	for dtype, bits := range map[weft.DType]int{weft.F32: 32, weft.I4: 4, weft.Bool: 8, weft.String: 0, 99: -1} {
+		if dtype.Bits() != bits {
+			t.Errorf("%v has %d bits", dtype, dtype.Bits())
+		}
+	}
+}
+
 func TestDTypesAsText(t *testing.T) {
 	text := must[[]byte](t)(json.Marshal([]weft.DType{weft.F32, weft.String, weft.BF16}))
 	if string(text) != `["f32","string","bf16"]` {

@@ -70,6 +70,16 @@ def test_dlpack_both_ways_shares_memory() -> None:
     assert back.numpy().tolist() == [7, 1, 2]
 
 
+def test_the_process() -> None:
+    assert weft.devices()[0] == "cpu" and weft.threads() >= 1
+    assert "weft.Adam" in weft.operators() and "Dense" in weft.layer_kinds()
+    assert [item["name"] for item in weft.describe_operator("MatMul")["inputs"]] == ["A", "B"]
+    assert weft.describe_layer("Dense")["attrs"][0]["name"] == "inputs"
+    with pytest.raises(KeyError, match="MatMul"):
+        weft.describe_operator("MatMull")
+    assert weft.memory_limit() == 0 and weft.Tensor([1.0, 2.0]).nbytes == 8
+
+
 def test_representations() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", ["batch", 2])

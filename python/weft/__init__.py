@@ -14,8 +14,6 @@ Java and Go.
     9.0
 """
 
-from collections.abc import Callable as _Callable
-
 from . import _native
 from . import layers as layers
 from . import ops as ops
@@ -37,6 +35,18 @@ from ._optimizers import AdamW as AdamW
 from ._optimizers import Momentum as Momentum
 from ._optimizers import Optimizer as Optimizer
 from ._optimizers import Sgd as Sgd
+from ._process import describe_layer as describe_layer
+from ._process import describe_operator as describe_operator
+from ._process import devices as devices
+from ._process import layer_kinds as layer_kinds
+from ._process import live_objects as live_objects
+from ._process import memory_bytes as memory_bytes
+from ._process import memory_limit as memory_limit
+from ._process import memory_peak as memory_peak
+from ._process import operators as operators
+from ._process import set_log as set_log
+from ._process import set_memory_limit as set_memory_limit
+from ._process import threads as threads
 from ._session import Cancel as Cancel
 from ._session import Prepared as Prepared
 from ._session import Session as Session
@@ -48,33 +58,3 @@ from .ops import *  # noqa: F403
 from ._graph import assign as assign  # noqa: F811  the one with a plain signature
 
 __version__: str = _native.weft_version()
-
-
-def live_objects() -> int:
-    """How many objects of the library are alive in the process."""
-    return int(_native.weft_live_objects())
-
-
-def threads() -> int:
-    """The most threads that a run uses when nothing limits it."""
-    return int(_native.weft_threads())
-
-
-def memory_bytes() -> int:
-    """Bytes of tensors that the library holds now."""
-    return int(_native.weft_memory_bytes())
-
-
-def memory_peak() -> int:
-    """The most that it ever held."""
-    return int(_native.weft_memory_peak())
-
-
-def set_memory_limit(count: int) -> None:
-    """The most bytes that it may hold; past it, ResourceExhaustedError. 0 is no limit."""
-    _native.weft_memory_set_limit(count)
-
-
-def set_log(function: _Callable[[int, str], None] | None, lowest_level: int = 1) -> None:
-    """Gives log lines to a function of level (0 debug, 1 info, 2 warning, 3 error) and text; None is silence."""
-    _native.log_function(function, lowest_level)

@@ -114,6 +114,11 @@ class Tensor(Handle):
         return tuple(_native.tensor_dims(self._handle))
 
     @property
+    def nbytes(self) -> int:
+        """The size of the elements in bytes."""
+        return int(_native.weft_tensor_bytes(self._handle))
+
+    @property
     def is_sequence(self) -> bool:
         """Whether this is a sequence of tensors."""
         return bool(_native.weft_tensor_kind(self._handle) == _SEQUENCE)
