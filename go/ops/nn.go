@@ -62,7 +62,8 @@ type BatchNormalizationOptions struct {
 
 // BatchNormalization adds the operator BatchNormalization. Normalizes every channel: `(X - mean) / sqrt(var + epsilon)
 // * scale + B`, with the given mean and variance or, in training, those of the batch (the variance divides by the
-// number of elements).
+// number of elements). The running variance is of that kind too, and `momentum` weighs the old values; PyTorch keeps
+// the unbiased one and weighs the new.
 //
 //   - x (T): [N, C, D1, ...].
 //   - scale (T1): [C].

@@ -285,7 +285,9 @@ def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = '
 
 def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Any:
     """Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance
-    or, in training, those of the batch (the variance divides by the number of elements).
+    or, in training, those of the batch (the variance divides by the number of elements). The running variance
+    is of that kind too, and `momentum` weighs the old values; PyTorch keeps the unbiased one and weighs the
+    new.
 
     Inputs:
         x: [N, C, D1, ...]. [f32, f16, f64, bf16]
@@ -2500,6 +2502,17 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
     Returns:
         output: The shape of the data. [f32, f16, f64, bf16]
         mask: Which elements were kept, in the shape of the data. [bool]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([-1.73, -1.5, 0.84], "f64")
+        >>> ratio = graph.constant(0.0, "f64")
+        >>> counter = graph.constant(0, "i64")
+        >>> y0, y1 = weft.ops.weft_dropout(data, ratio, counter, seed=1)
+        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        [-1.73, -1.5, 0.84]
+        >>> weft.Session(graph).run(y1).tolist()
+        [True, True, True]
     """
     return add_node(None, "weft.Dropout", [data, ratio, counter], {"seed": seed, "stream": stream}, 2, name)
 

@@ -117,7 +117,8 @@ struct BatchNormalizationAttrs {
 };
 
 // Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance or, in
-// training, those of the batch (the variance divides by the number of elements).
+// training, those of the batch (the variance divides by the number of elements). The running variance is of that
+// kind too, and `momentum` weighs the old values; PyTorch keeps the unbiased one and weighs the new.
 // x: [N, C, D1, ...]. [f32, f16, f64, bf16]
 // scale: [C]. [f32, f16, f64, bf16]
 // b: [C]. [f32, f16, f64, bf16]
