@@ -120,9 +120,9 @@ public final class Ops {
     private ArgMaxOptions() {}
 
     /**
-     * The axis; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMaxOptions axis(long value) {
@@ -131,9 +131,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the axis stays, with the size 1. Default: 1.
+     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMaxOptions keepdims(long value) {
@@ -142,9 +142,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the last of equal elements instead of the first. Default: 0.
+     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMaxOptions selectLastIndex(long value) {
@@ -196,9 +196,9 @@ public final class Ops {
     private ArgMinOptions() {}
 
     /**
-     * The axis; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMinOptions axis(long value) {
@@ -207,9 +207,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the axis stays, with the size 1. Default: 1.
+     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMinOptions keepdims(long value) {
@@ -218,9 +218,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the last of equal elements instead of the first. Default: 0.
+     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMinOptions selectLastIndex(long value) {
@@ -272,10 +272,10 @@ public final class Ops {
     private AveragePoolOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions autoPad(String value) {
@@ -284,9 +284,9 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions ceilMode(long value) {
@@ -295,9 +295,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the window's elements; 1 if not given.
+     * Sets an attribute. Distance of the window's elements; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions dilations(long... value) {
@@ -306,9 +306,9 @@ public final class Ops {
     }
 
     /**
-     * Padding before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions pads(long... value) {
@@ -317,9 +317,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions strides(long... value) {
@@ -328,9 +328,9 @@ public final class Ops {
     }
 
     /**
-     * 1: padding counts as zeros; 0: it does not count. Default: 0.
+     * Sets an attribute. 1: padding counts as zeros; 0: it does not count. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions countIncludePad(long value) {
@@ -384,9 +384,9 @@ public final class Ops {
     private BatchNormalizationOptions() {}
 
     /**
-     * Added to the variance. Default: 1e-05.
+     * Sets an attribute. Added to the variance. Default: 1e-05.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public BatchNormalizationOptions epsilon(double value) {
@@ -395,9 +395,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old running mean and variance. Default: 0.9.
+     * Sets an attribute. Weight of the old running mean and variance. Default: 0.9.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public BatchNormalizationOptions momentum(double value) {
@@ -406,9 +406,9 @@ public final class Ops {
     }
 
     /**
-     * 1: use the batch's mean and variance, and give the running ones. Default: 0.
+     * Sets an attribute. 1: use the batch's mean and variance, and give the running ones. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public BatchNormalizationOptions trainingMode(long value) {
@@ -434,8 +434,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
-   * variance divides by one less, and its momentum weighs the new value.
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -453,8 +453,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
-   * variance divides by one less, and its momentum weighs the new value.
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -486,8 +486,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
-   * variance divides by one less, and its momentum weighs the new value.
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -510,8 +510,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its running
-   * variance divides by one less, and its momentum weighs the new value.
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -549,9 +549,10 @@ public final class Ops {
     private CastOptions() {}
 
     /**
-     * For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN. Default: 1.
+     * Sets an attribute. For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
+     * Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CastOptions saturate(long value) {
@@ -560,9 +561,9 @@ public final class Ops {
     }
 
     /**
-     * For f8e8m0: "up", "down" or "nearest". Default: up.
+     * Sets an attribute. For f8e8m0: "up", "down" or "nearest". Default: up.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CastOptions roundMode(String value) {
@@ -660,7 +661,7 @@ public final class Ops {
     private ClipOptions() {}
 
     /**
-     * A scalar; no lower limit without it.
+     * Gives an optional input. A scalar; no lower limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -671,7 +672,7 @@ public final class Ops {
     }
 
     /**
-     * A scalar; no upper limit without it.
+     * Gives an optional input. A scalar; no upper limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -760,9 +761,9 @@ public final class Ops {
     private ConstantOfShapeOptions() {}
 
     /**
-     * One element: the value and dtype; 0 of f32 if not given.
+     * Sets an attribute. One element: the value and dtype; 0 of f32 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConstantOfShapeOptions value(Tensor value) {
@@ -818,7 +819,7 @@ public final class Ops {
     private ConvOptions() {}
 
     /**
-     * Bias, [M].
+     * Gives an optional input. Bias, [M].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -829,10 +830,10 @@ public final class Ops {
     }
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions autoPad(String value) {
@@ -841,9 +842,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions dilations(long... value) {
@@ -852,9 +853,9 @@ public final class Ops {
     }
 
     /**
-     * Number of groups that channels are divided into. Default: 1.
+     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions group(long value) {
@@ -863,9 +864,9 @@ public final class Ops {
     }
 
     /**
-     * Zeros before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions pads(long... value) {
@@ -874,9 +875,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions strides(long... value) {
@@ -885,9 +886,9 @@ public final class Ops {
     }
 
     /**
-     * Taken from W if not given.
+     * Sets an attribute. Taken from W if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions kernelShape(long... value) {
@@ -968,9 +969,9 @@ public final class Ops {
     private CumSumOptions() {}
 
     /**
-     * 1: without the element itself. Default: 0.
+     * Sets an attribute. 1: without the element itself. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CumSumOptions exclusive(long value) {
@@ -979,9 +980,9 @@ public final class Ops {
     }
 
     /**
-     * 1: from the end on. Default: 0.
+     * Sets an attribute. 1: from the end on. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CumSumOptions reverse(long value) {
@@ -1071,7 +1072,7 @@ public final class Ops {
     private DropoutOptions() {}
 
     /**
-     * Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
+     * Gives an optional input. Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1082,7 +1083,7 @@ public final class Ops {
     }
 
     /**
-     * Whether to drop anything, a scalar; not if absent.
+     * Gives an optional input. Whether to drop anything, a scalar; not if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1093,9 +1094,9 @@ public final class Ops {
     }
 
     /**
-     * Key of the random choice.
+     * Sets an attribute. Key of the random choice.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public DropoutOptions seed(long value) {
@@ -1194,9 +1195,9 @@ public final class Ops {
     private EluOptions() {}
 
     /**
-     * Height of the plateau below 0. Default: 1.
+     * Sets an attribute. Height of the plateau below 0. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public EluOptions alpha(double value) {
@@ -1368,9 +1369,9 @@ public final class Ops {
     private FlattenOptions() {}
 
     /**
-     * First dimension of the columns; negative counts from the end. Default: 1.
+     * Sets an attribute. First dimension of the columns; negative counts from the end. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public FlattenOptions axis(long value) {
@@ -1450,9 +1451,9 @@ public final class Ops {
     private GatherOptions() {}
 
     /**
-     * The axis that is indexed; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis that is indexed; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GatherOptions axis(long value) {
@@ -1509,9 +1510,9 @@ public final class Ops {
     private GatherNdOptions() {}
 
     /**
-     * How many leading axes data and indices have in common. Default: 0.
+     * Sets an attribute. How many leading axes data and indices have in common. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GatherNdOptions batchDims(long value) {
@@ -1566,9 +1567,9 @@ public final class Ops {
     private GeluOptions() {}
 
     /**
-     * "none" for the exact form, "tanh" for the approximation. Default: none.
+     * Sets an attribute. "none" for the exact form, "tanh" for the approximation. Default: none.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GeluOptions approximate(String value) {
@@ -1620,7 +1621,7 @@ public final class Ops {
     private GemmOptions() {}
 
     /**
-     * Broadcasts to [m, n].
+     * Gives an optional input. Broadcasts to [m, n].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1631,9 +1632,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the product. Default: 1.
+     * Sets an attribute. Weight of the product. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions alpha(double value) {
@@ -1642,9 +1643,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of C. Default: 1.
+     * Sets an attribute. Weight of C. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions beta(double value) {
@@ -1653,9 +1654,9 @@ public final class Ops {
     }
 
     /**
-     * 1: A is transposed. Default: 0.
+     * Sets an attribute. 1: A is transposed. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions transA(long value) {
@@ -1664,9 +1665,9 @@ public final class Ops {
     }
 
     /**
-     * 1: B is transposed. Default: 0.
+     * Sets an attribute. 1: B is transposed. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions transB(long value) {
@@ -1871,7 +1872,7 @@ public final class Ops {
     private LayerNormalizationOptions() {}
 
     /**
-     * Broadcast to X.
+     * Gives an optional input. Broadcast to X.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1882,9 +1883,9 @@ public final class Ops {
     }
 
     /**
-     * First of the axes that are normalized over. Default: -1.
+     * Sets an attribute. First of the axes that are normalized over. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LayerNormalizationOptions axis(long value) {
@@ -1893,9 +1894,9 @@ public final class Ops {
     }
 
     /**
-     * Added to the variance. Default: 1e-05.
+     * Sets an attribute. Added to the variance. Default: 1e-05.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LayerNormalizationOptions epsilon(double value) {
@@ -1904,9 +1905,9 @@ public final class Ops {
     }
 
     /**
-     * Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
+     * Sets an attribute. Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LayerNormalizationOptions stashType(long value) {
@@ -2007,9 +2008,9 @@ public final class Ops {
     private LeakyReluOptions() {}
 
     /**
-     * Slope below 0. Default: 0.01.
+     * Sets an attribute. Slope below 0. Default: 0.01.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LeakyReluOptions alpha(double value) {
@@ -2153,9 +2154,9 @@ public final class Ops {
     private LogSoftmaxOptions() {}
 
     /**
-     * The axis that adds up to one; negative counts from the end. Default: -1.
+     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LogSoftmaxOptions axis(long value) {
@@ -2268,10 +2269,10 @@ public final class Ops {
     private MaxPoolOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions autoPad(String value) {
@@ -2280,9 +2281,9 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions ceilMode(long value) {
@@ -2291,9 +2292,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the window's elements; 1 if not given.
+     * Sets an attribute. Distance of the window's elements; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions dilations(long... value) {
@@ -2302,9 +2303,9 @@ public final class Ops {
     }
 
     /**
-     * Padding before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions pads(long... value) {
@@ -2313,9 +2314,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions strides(long... value) {
@@ -2324,9 +2325,9 @@ public final class Ops {
     }
 
     /**
-     * 0: indices count row by row; 1: column by column within each channel. Default: 0.
+     * Sets an attribute. 0: indices count row by row. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions storageOrder(long value) {
@@ -2481,9 +2482,9 @@ public final class Ops {
     private ModOptions() {}
 
     /**
-     * 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
+     * Sets an attribute. 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ModOptions fmod(long value) {
@@ -2599,7 +2600,7 @@ public final class Ops {
     private NegativeLogLikelihoodLossOptions() {}
 
     /**
-     * A weight for each class, [C].
+     * Gives an optional input. A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2610,9 +2611,9 @@ public final class Ops {
     }
 
     /**
-     * "none", "sum" or "mean". Default: mean.
+     * Sets an attribute. "none", "sum" or "mean". Default: mean.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public NegativeLogLikelihoodLossOptions reduction(String value) {
@@ -2621,9 +2622,9 @@ public final class Ops {
     }
 
     /**
-     * Labels of this value count nothing; it may be outside [0, C).
+     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public NegativeLogLikelihoodLossOptions ignoreIndex(long value) {
@@ -2741,9 +2742,9 @@ public final class Ops {
     private OneHotOptions() {}
 
     /**
-     * Where the new axis comes; negative counts from the end. Default: -1.
+     * Sets an attribute. Where the new axis comes; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public OneHotOptions axis(long value) {
@@ -2840,7 +2841,7 @@ public final class Ops {
     private PadOptions() {}
 
     /**
-     * A scalar; 0, "" or false if not given.
+     * Gives an optional input. A scalar; 0, "" or false if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2851,7 +2852,7 @@ public final class Ops {
     }
 
     /**
-     * The axes that {@code pads} speaks of; all if not given.
+     * Gives an optional input. The axes that {@code pads} speaks of; all if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2862,9 +2863,9 @@ public final class Ops {
     }
 
     /**
-     * "constant", "reflect", "edge" or "wrap". Default: constant.
+     * Sets an attribute. "constant", "reflect", "edge" or "wrap". Default: constant.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public PadOptions mode(String value) {
@@ -2917,7 +2918,7 @@ public final class Ops {
   /**
    * {@code X} to the power {@code Y}, elementwise, in the type of X. Whole powers of integers are exact and wrap around;
    * a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-   * in f64 and converted as Cast does.
+   * in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is NaN.
    *
    * <p>Operator Pow. Element types: T: f32, i32, i64, f16, f64, bf16, T1: f32, u8, i8, u16, i16, i32, i64, f16, f64,
    * u32, u64, bf16.
@@ -2933,7 +2934,7 @@ public final class Ops {
   /**
    * {@code X} to the power {@code Y}, elementwise, in the type of X. Whole powers of integers are exact and wrap around;
    * a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-   * in f64 and converted as Cast does.
+   * in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is NaN.
    *
    * <p>Operator Pow. Element types: T: f32, i32, i64, f16, f64, bf16, T1: f32, u8, i8, u16, i16, i32, i64, f16, f64,
    * u32, u64, bf16.
@@ -3022,7 +3023,7 @@ public final class Ops {
     private ReduceL1Options() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3033,9 +3034,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL1Options keepdims(long value) {
@@ -3044,9 +3045,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL1Options noopWithEmptyAxes(long value) {
@@ -3098,7 +3099,7 @@ public final class Ops {
     private ReduceL2Options() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3109,9 +3110,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL2Options keepdims(long value) {
@@ -3120,9 +3121,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL2Options noopWithEmptyAxes(long value) {
@@ -3174,7 +3175,7 @@ public final class Ops {
     private ReduceLogSumOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3185,9 +3186,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumOptions keepdims(long value) {
@@ -3196,9 +3197,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumOptions noopWithEmptyAxes(long value) {
@@ -3250,7 +3251,7 @@ public final class Ops {
     private ReduceLogSumExpOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3261,9 +3262,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumExpOptions keepdims(long value) {
@@ -3272,9 +3273,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumExpOptions noopWithEmptyAxes(long value) {
@@ -3326,7 +3327,7 @@ public final class Ops {
     private ReduceMaxOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3337,9 +3338,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMaxOptions keepdims(long value) {
@@ -3348,9 +3349,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMaxOptions noopWithEmptyAxes(long value) {
@@ -3402,7 +3403,7 @@ public final class Ops {
     private ReduceMeanOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3413,9 +3414,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMeanOptions keepdims(long value) {
@@ -3424,9 +3425,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMeanOptions noopWithEmptyAxes(long value) {
@@ -3478,7 +3479,7 @@ public final class Ops {
     private ReduceMinOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3489,9 +3490,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMinOptions keepdims(long value) {
@@ -3500,9 +3501,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMinOptions noopWithEmptyAxes(long value) {
@@ -3554,7 +3555,7 @@ public final class Ops {
     private ReduceProdOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3565,9 +3566,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceProdOptions keepdims(long value) {
@@ -3576,9 +3577,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceProdOptions noopWithEmptyAxes(long value) {
@@ -3630,7 +3631,7 @@ public final class Ops {
     private ReduceSumOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3641,9 +3642,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumOptions keepdims(long value) {
@@ -3652,9 +3653,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumOptions noopWithEmptyAxes(long value) {
@@ -3706,7 +3707,7 @@ public final class Ops {
     private ReduceSumSquareOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3717,9 +3718,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumSquareOptions keepdims(long value) {
@@ -3728,9 +3729,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumSquareOptions noopWithEmptyAxes(long value) {
@@ -3808,9 +3809,9 @@ public final class Ops {
     private ReshapeOptions() {}
 
     /**
-     * 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
+     * Sets an attribute. 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReshapeOptions allowzero(long value) {
@@ -3893,9 +3894,9 @@ public final class Ops {
     private ScatterNdOptions() {}
 
     /**
-     * "none": replaces; "add", "mul", "max", "min": joins. Default: none.
+     * Sets an attribute. "none": replaces; "add", "mul", "max", "min": joins. Default: none.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ScatterNdOptions reduction(String value) {
@@ -3912,7 +3913,9 @@ public final class Ops {
 
   /**
    * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
-   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   * updates}, or joined with them, in order: of several for one place the last replaces the others. Negative coordinates
+   * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
+   * equal extremes share it evenly.
    *
    * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
    *
@@ -3927,7 +3930,9 @@ public final class Ops {
 
   /**
    * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
-   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   * updates}, or joined with them, in order: of several for one place the last replaces the others. Negative coordinates
+   * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
+   * equal extremes share it evenly.
    *
    * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
    *
@@ -4018,9 +4023,9 @@ public final class Ops {
     private ShapeOptions() {}
 
     /**
-     * First dimension; negative counts from the end. Default: 0.
+     * Sets an attribute. First dimension; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ShapeOptions start(long value) {
@@ -4029,9 +4034,9 @@ public final class Ops {
     }
 
     /**
-     * One past the last dimension; the rank if not given.
+     * Sets an attribute. One past the last dimension; the rank if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ShapeOptions end(long value) {
@@ -4205,7 +4210,7 @@ public final class Ops {
     private SliceOptions() {}
 
     /**
-     * The axes; the first ones if not given.
+     * Gives an optional input. The axes; the first ones if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4216,7 +4221,7 @@ public final class Ops {
     }
 
     /**
-     * Steps, not 0; 1 if not given.
+     * Gives an optional input. Steps, not 0; 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4278,9 +4283,9 @@ public final class Ops {
     private SoftmaxOptions() {}
 
     /**
-     * The axis that adds up to one; negative counts from the end. Default: -1.
+     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SoftmaxOptions axis(long value) {
@@ -4332,7 +4337,7 @@ public final class Ops {
     private SoftmaxCrossEntropyLossOptions() {}
 
     /**
-     * A weight for each class, [C].
+     * Gives an optional input. A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4343,9 +4348,9 @@ public final class Ops {
     }
 
     /**
-     * "none", "sum" or "mean". Default: mean.
+     * Sets an attribute. "none", "sum" or "mean". Default: mean.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions reduction(String value) {
@@ -4354,9 +4359,9 @@ public final class Ops {
     }
 
     /**
-     * Labels of this value count nothing; it may be outside [0, C).
+     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions ignoreIndex(long value) {
@@ -4490,7 +4495,7 @@ public final class Ops {
     private SplitOptions() {}
 
     /**
-     * The size of each part.
+     * Gives an optional input. The size of each part.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4501,9 +4506,9 @@ public final class Ops {
     }
 
     /**
-     * The axis; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SplitOptions axis(long value) {
@@ -4512,9 +4517,9 @@ public final class Ops {
     }
 
     /**
-     * How many equal parts; the last one is smaller if need be.
+     * Sets an attribute. How many equal parts; the last one is smaller if need be.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SplitOptions numOutputs(long value) {
@@ -4598,7 +4603,7 @@ public final class Ops {
     private SqueezeOptions() {}
 
     /**
-     * The dimensions to drop, each 1; all that are 1 if not given.
+     * Gives an optional input. The dimensions to drop, each 1; all that are 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4774,9 +4779,9 @@ public final class Ops {
     private TopKOptions() {}
 
     /**
-     * The axis; negative counts from the end. Default: -1.
+     * Sets an attribute. The axis; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TopKOptions axis(long value) {
@@ -4785,9 +4790,9 @@ public final class Ops {
     }
 
     /**
-     * 0: the smallest. Default: 1.
+     * Sets an attribute. 0: the smallest. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TopKOptions largest(long value) {
@@ -4796,9 +4801,9 @@ public final class Ops {
     }
 
     /**
-     * The result is sorted in either case. Default: 1.
+     * Sets an attribute. The result is sorted in either case. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TopKOptions sorted(long value) {
@@ -4862,9 +4867,9 @@ public final class Ops {
     private TransposeOptions() {}
 
     /**
-     * Dimension i of the result is dimension perm[i] of the input; reversed if not given.
+     * Sets an attribute. Dimension i of the result is dimension perm[i] of the input; reversed if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TransposeOptions perm(long... value) {
@@ -5010,99 +5015,15 @@ public final class Ops {
   }
 
   /**
-   * What can be set at weft.Accuracy.
-   */
-  public static final class AccuracyOptions extends NodeOptions {
-    private AccuracyOptions() {}
-
-    /**
-     * A label that does not count.
-     *
-     * @param value the value
-     * @return this
-     */
-    public AccuracyOptions ignoreIndex(long value) {
-      attrs.set("ignore_index", value);
-      return this;
-    }
-
-    @Override
-    public AccuracyOptions name(String name) {
-      super.name(name);
-      return this;
-    }
-  }
-
-  /**
-   * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
-   * label counts.
-   *
-   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
-   * but for jumps.
-   *
-   * @param scores [N, C, d1, ...].
-   * @param labels [N, d1, ...]: classes from 0 to C - 1.
-   * @return scalar.
-   */
-  public Value accuracy(Value scores, Value labels) {
-    return accuracy(scores, labels, options -> {});
-  }
-
-  /**
-   * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
-   * label counts.
-   *
-   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
-   * but for jumps.
-   *
-   * @param scores [N, C, d1, ...].
-   * @param labels [N, d1, ...]: classes from 0 to C - 1.
-   * @param options sets the rest
-   * @return scalar.
-   */
-  public Value accuracy(Value scores, Value labels, Consumer<AccuracyOptions> options) {
-    AccuracyOptions settings = new AccuracyOptions();
-    Check.notNull(options, "options").accept(settings);
-    Check.notNull(scores, "scores");
-    Check.notNull(labels, "labels");
-    return add("weft.Accuracy", Arrays.<Value>asList(scores, labels), settings, 1).get(0);
-  }
-
-  /**
    * What can be set at weft.Adam.
    */
   public static final class AdamOptions extends NodeOptions {
-    private Value indices;
-
     private AdamOptions() {}
 
     /**
-     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
-     * in order, and that of other rows is 0. Negative ones count from the end.
+     * Sets an attribute. Weight of the old first moment. Default: 0.9.
      *
-     * @param value the input; null leaves it out
-     * @return this
-     */
-    public AdamOptions indices(Value value) {
-      indices = value;
-      return this;
-    }
-
-    /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
-     *
-     * @param value the value
-     * @return this
-     */
-    public AdamOptions lazy(long value) {
-      attrs.set("lazy", value);
-      return this;
-    }
-
-    /**
-     * Weight of the old first moment. Default: 0.9.
-     *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions beta1(double value) {
@@ -5111,9 +5032,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old second moment. Default: 0.999.
+     * Sets an attribute. Weight of the old second moment. Default: 0.999.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions beta2(double value) {
@@ -5122,9 +5043,9 @@ public final class Ops {
     }
 
     /**
-     * Added to the root of the corrected second moment. Default: 1e-08.
+     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions epsilon(double value) {
@@ -5133,9 +5054,9 @@ public final class Ops {
     }
 
     /**
-     * Factor of the parameter that is added to the gradient. Default: 0.
+     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions weightDecay(double value) {
@@ -5164,11 +5085,11 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5190,11 +5111,11 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5218,7 +5139,7 @@ public final class Ops {
     Check.notNull(secondMoment, "secondMoment");
     Check.notNull(learningRate, "learningRate");
     Check.notNull(step, "step");
-    List<Value> made = add("weft.Adam", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step, settings.indices), settings, 3);
+    List<Value> made = add("weft.Adam", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step), settings, 3);
     return new AdamOutputs(made.get(0), made.get(1), made.get(2));
   }
 
@@ -5226,37 +5147,12 @@ public final class Ops {
    * What can be set at weft.AdamW.
    */
   public static final class AdamWOptions extends NodeOptions {
-    private Value indices;
-
     private AdamWOptions() {}
 
     /**
-     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
-     * in order, and that of other rows is 0. Negative ones count from the end.
+     * Sets an attribute. Weight of the old first moment. Default: 0.9.
      *
-     * @param value the input; null leaves it out
-     * @return this
-     */
-    public AdamWOptions indices(Value value) {
-      indices = value;
-      return this;
-    }
-
-    /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
-     *
-     * @param value the value
-     * @return this
-     */
-    public AdamWOptions lazy(long value) {
-      attrs.set("lazy", value);
-      return this;
-    }
-
-    /**
-     * Weight of the old first moment. Default: 0.9.
-     *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions beta1(double value) {
@@ -5265,9 +5161,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old second moment. Default: 0.999.
+     * Sets an attribute. Weight of the old second moment. Default: 0.999.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions beta2(double value) {
@@ -5276,9 +5172,9 @@ public final class Ops {
     }
 
     /**
-     * Added to the root of the corrected second moment. Default: 1e-08.
+     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions epsilon(double value) {
@@ -5287,9 +5183,9 @@ public final class Ops {
     }
 
     /**
-     * Share of the parameter that is taken away, times the learning rate. Default: 0.01.
+     * Sets an attribute. Share of the parameter that is taken away, times the learning rate. Default: 0.01.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions weightDecay(double value) {
@@ -5317,11 +5213,11 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5342,11 +5238,11 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5370,7 +5266,7 @@ public final class Ops {
     Check.notNull(secondMoment, "secondMoment");
     Check.notNull(learningRate, "learningRate");
     Check.notNull(step, "step");
-    List<Value> made = add("weft.AdamW", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step, settings.indices), settings, 3);
+    List<Value> made = add("weft.AdamW", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step), settings, 3);
     return new AdamWOutputs(made.get(0), made.get(1), made.get(2));
   }
 
@@ -5416,10 +5312,10 @@ public final class Ops {
     private AveragePoolGradOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions autoPad(String value) {
@@ -5428,9 +5324,9 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions ceilMode(long value) {
@@ -5439,9 +5335,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the window's elements; 1 if not given.
+     * Sets an attribute. Distance of the window's elements; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions dilations(long... value) {
@@ -5450,9 +5346,9 @@ public final class Ops {
     }
 
     /**
-     * Padding before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions pads(long... value) {
@@ -5461,9 +5357,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions strides(long... value) {
@@ -5472,9 +5368,9 @@ public final class Ops {
     }
 
     /**
-     * As in AveragePool. Default: 0.
+     * Sets an attribute. As in AveragePool. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions countIncludePad(long value) {
@@ -5561,10 +5457,10 @@ public final class Ops {
     private ConvGradInputOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions autoPad(String value) {
@@ -5573,9 +5469,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions dilations(long... value) {
@@ -5584,9 +5480,9 @@ public final class Ops {
     }
 
     /**
-     * Number of groups that channels are divided into. Default: 1.
+     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions group(long value) {
@@ -5595,9 +5491,9 @@ public final class Ops {
     }
 
     /**
-     * Zeros before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions pads(long... value) {
@@ -5606,9 +5502,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions strides(long... value) {
@@ -5664,10 +5560,10 @@ public final class Ops {
     private ConvGradWeightOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions autoPad(String value) {
@@ -5676,9 +5572,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions dilations(long... value) {
@@ -5687,9 +5583,9 @@ public final class Ops {
     }
 
     /**
-     * Number of groups that channels are divided into. Default: 1.
+     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions group(long value) {
@@ -5698,9 +5594,9 @@ public final class Ops {
     }
 
     /**
-     * Zeros before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions pads(long... value) {
@@ -5709,9 +5605,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions strides(long... value) {
@@ -5767,9 +5663,9 @@ public final class Ops {
     private WeftDropoutOptions() {}
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public WeftDropoutOptions seed(long value) {
@@ -5778,9 +5674,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public WeftDropoutOptions stream(String value) {
@@ -5854,8 +5750,11 @@ public final class Ops {
   public record EigOutputs(Value valuesRe, Value valuesIm, Value vectorsRe, Value vectorsIm) {}
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
-   * by the vectors is an error, because their phase is a convention.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
+   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
+   * not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
@@ -5867,8 +5766,11 @@ public final class Ops {
   }
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
-   * by the vectors is an error, because their phase is a convention.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
+   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
+   * not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
@@ -5894,7 +5796,8 @@ public final class Ops {
 
   /**
    * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   * symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
+   * the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
    *
    * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
    *
@@ -5907,7 +5810,8 @@ public final class Ops {
 
   /**
    * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   * symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
+   * the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
    *
    * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
    *
@@ -6017,116 +5921,6 @@ public final class Ops {
   }
 
   /**
-   * What can be set at weft.InitialValue.
-   */
-  public static final class InitialValueOptions extends NodeOptions {
-    private InitialValueOptions() {}
-
-    /**
-     * Floating-point type of the output, by ONNX's number.
-     *
-     * @param value the value
-     * @return this
-     */
-    public InitialValueOptions dtype(DataType value) {
-      Check.notNull(value, "value");
-      attrs.set("dtype", value.number());
-      return this;
-    }
-
-    /**
-     * Key of all random numbers of a program. Default: 0.
-     *
-     * @param value the value
-     * @return this
-     */
-    public InitialValueOptions seed(long value) {
-      attrs.set("seed", value);
-      return this;
-    }
-
-    /**
-     * Name that keeps the numbers of one variable apart from those of others: the variable's.
-     *
-     * @param value the value
-     * @return this
-     */
-    public InitialValueOptions stream(String value) {
-      attrs.set("stream", value);
-      return this;
-    }
-
-    /**
-     * Inputs of each output; by default rows of a matrix, or the second dimension times the window.
-     *
-     * @param value the value
-     * @return this
-     */
-    public InitialValueOptions fanIn(long value) {
-      attrs.set("fan_in", value);
-      return this;
-    }
-
-    /**
-     * Outputs of each input; by default columns of a matrix, or the first dimension times the window.
-     *
-     * @param value the value
-     * @return this
-     */
-    public InitialValueOptions fanOut(long value) {
-      attrs.set("fan_out", value);
-      return this;
-    }
-
-    @Override
-    public InitialValueOptions name(String name) {
-      super.name(name);
-      return this;
-    }
-  }
-
-  /**
-   * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
-   * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
-   * sqrt(6 / fan_in), sqrt(2 / fan_in).
-   *
-   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
-   *
-   * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-   *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-   *     "normal(0.02)".
-   * @param shape dimensions of the output.
-   * @return A tensor of the shape asked for.
-   */
-  public Value initialValue(String kind, long[] shape) {
-    return initialValue(kind, shape, options -> {});
-  }
-
-  /**
-   * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
-   * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
-   * sqrt(6 / fan_in), sqrt(2 / fan_in).
-   *
-   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
-   *
-   * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
-   *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
-   *     "normal(0.02)".
-   * @param shape dimensions of the output.
-   * @param options sets the rest
-   * @return A tensor of the shape asked for.
-   */
-  public Value initialValue(String kind, long[] shape, Consumer<InitialValueOptions> options) {
-    InitialValueOptions settings = new InitialValueOptions();
-    Check.notNull(options, "options").accept(settings);
-    Check.notNull(kind, "kind");
-    settings.attrs.set("kind", kind);
-    Check.notNull(shape, "shape");
-    settings.attrs.set("shape", shape);
-    return add("weft.InitialValue", Arrays.<Value>asList(), settings, 1).get(0);
-  }
-
-  /**
    * The inverse of each matrix. A singular one is an error.
    *
    * <p>Operator weft.Inverse. Element types: T: f32, f16, f64, bf16.
@@ -6158,37 +5952,12 @@ public final class Ops {
    * What can be set at weft.Momentum.
    */
   public static final class MomentumOptions extends NodeOptions {
-    private Value indices;
-
     private MomentumOptions() {}
 
     /**
-     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
-     * in order, and that of other rows is 0. Negative ones count from the end.
+     * Sets an attribute. Weight of the old velocity. Default: 0.9.
      *
-     * @param value the input; null leaves it out
-     * @return this
-     */
-    public MomentumOptions indices(Value value) {
-      indices = value;
-      return this;
-    }
-
-    /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
-     *
-     * @param value the value
-     * @return this
-     */
-    public MomentumOptions lazy(long value) {
-      attrs.set("lazy", value);
-      return this;
-    }
-
-    /**
-     * Weight of the old velocity. Default: 0.9.
-     *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MomentumOptions momentum(double value) {
@@ -6197,9 +5966,9 @@ public final class Ops {
     }
 
     /**
-     * 1 for Nesterov's form. Default: 0.
+     * Sets an attribute. 1 for Nesterov's form. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MomentumOptions nesterov(long value) {
@@ -6208,9 +5977,9 @@ public final class Ops {
     }
 
     /**
-     * Factor of the parameter that is added to the gradient. Default: 0.
+     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MomentumOptions weightDecay(double value) {
@@ -6238,11 +6007,11 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param velocity running sum of gradients, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
    * @return the outputs
@@ -6256,11 +6025,11 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
-   * optimizer is not differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param velocity running sum of gradients, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
    * @param options sets the rest
@@ -6278,7 +6047,7 @@ public final class Ops {
     Check.notNull(gradient, "gradient");
     Check.notNull(velocity, "velocity");
     Check.notNull(learningRate, "learningRate");
-    List<Value> made = add("weft.Momentum", Arrays.<Value>asList(parameter, gradient, velocity, learningRate, settings.indices), settings, 2);
+    List<Value> made = add("weft.Momentum", Arrays.<Value>asList(parameter, gradient, velocity, learningRate), settings, 2);
     return new MomentumOutputs(made.get(0), made.get(1));
   }
 
@@ -6317,80 +6086,15 @@ public final class Ops {
   }
 
   /**
-   * What can be set at weft.ProdOthers.
-   */
-  public static final class ProdOthersOptions extends NodeOptions {
-    private Value axes;
-
-    private ProdOthersOptions() {}
-
-    /**
-     * As in ReduceProd; constant.
-     *
-     * @param value the input; null leaves it out
-     * @return this
-     */
-    public ProdOthersOptions axes(Value value) {
-      axes = value;
-      return this;
-    }
-
-    /**
-     * As in ReduceProd. Default: 0.
-     *
-     * @param value the value
-     * @return this
-     */
-    public ProdOthersOptions noopWithEmptyAxes(long value) {
-      attrs.set("noop_with_empty_axes", value);
-      return this;
-    }
-
-    @Override
-    public ProdOthersOptions name(String name) {
-      super.name(name);
-      return this;
-    }
-  }
-
-  /**
-   * For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-   *
-   * <p>Operator weft.ProdOthers. Element types: T: f32, f16, f64, bf16.
-   *
-   * @param data any tensor.
-   * @return the shape of data.
-   */
-  public Value prodOthers(Value data) {
-    return prodOthers(data, options -> {});
-  }
-
-  /**
-   * For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-   *
-   * <p>Operator weft.ProdOthers. Element types: T: f32, f16, f64, bf16.
-   *
-   * @param data any tensor.
-   * @param options sets the rest
-   * @return the shape of data.
-   */
-  public Value prodOthers(Value data, Consumer<ProdOthersOptions> options) {
-    ProdOthersOptions settings = new ProdOthersOptions();
-    Check.notNull(options, "options").accept(settings);
-    Check.notNull(data, "data");
-    return add("weft.ProdOthers", Arrays.<Value>asList(data, settings.axes), settings, 1).get(0);
-  }
-
-  /**
    * What can be set at weft.RandomBernoulli.
    */
   public static final class RandomBernoulliOptions extends NodeOptions {
     private RandomBernoulliOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions dtype(DataType value) {
@@ -6400,9 +6104,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions seed(long value) {
@@ -6411,9 +6115,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions stream(String value) {
@@ -6422,9 +6126,9 @@ public final class Ops {
     }
 
     /**
-     * Probability of a one. Default: 0.5.
+     * Sets an attribute. Probability of a one. Default: 0.5.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions probability(double value) {
@@ -6483,9 +6187,9 @@ public final class Ops {
     private RandomNormalOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions dtype(DataType value) {
@@ -6495,9 +6199,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions seed(long value) {
@@ -6506,9 +6210,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions stream(String value) {
@@ -6517,9 +6221,9 @@ public final class Ops {
     }
 
     /**
-     * Mean of the distribution. Default: 0.
+     * Sets an attribute. Mean of the distribution. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions mean(double value) {
@@ -6528,9 +6232,9 @@ public final class Ops {
     }
 
     /**
-     * Its standard deviation. Default: 1.
+     * Sets an attribute. Its standard deviation. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions scale(double value) {
@@ -6589,9 +6293,9 @@ public final class Ops {
     private RandomTruncatedNormalOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions dtype(DataType value) {
@@ -6601,9 +6305,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions seed(long value) {
@@ -6612,9 +6316,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions stream(String value) {
@@ -6623,9 +6327,9 @@ public final class Ops {
     }
 
     /**
-     * Mean of the distribution. Default: 0.
+     * Sets an attribute. Mean of the distribution. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions mean(double value) {
@@ -6634,9 +6338,9 @@ public final class Ops {
     }
 
     /**
-     * Standard deviation of the distribution that is cut off. Default: 1.
+     * Sets an attribute. Standard deviation of the distribution that is cut off. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions scale(double value) {
@@ -6695,9 +6399,9 @@ public final class Ops {
     private RandomUniformOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions dtype(DataType value) {
@@ -6707,9 +6411,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions seed(long value) {
@@ -6718,9 +6422,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions stream(String value) {
@@ -6729,9 +6433,9 @@ public final class Ops {
     }
 
     /**
-     * Lower limit. Default: 0.
+     * Sets an attribute. Lower limit. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions low(double value) {
@@ -6740,9 +6444,9 @@ public final class Ops {
     }
 
     /**
-     * Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
+     * Sets an attribute. Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions high(double value) {
@@ -6801,9 +6505,9 @@ public final class Ops {
     private RunningUpdateOptions() {}
 
     /**
-     * "average" or "add". Default: average.
+     * Sets an attribute. "average" or "add". Default: average.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RunningUpdateOptions mode(String value) {
@@ -6812,9 +6516,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old value. Default: 0.9.
+     * Sets an attribute. Weight of the old value. Default: 0.9.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RunningUpdateOptions momentum(double value) {
@@ -6905,9 +6609,9 @@ public final class Ops {
     private ScatterRowsOptions() {}
 
     /**
-     * As in Gather. Default: 0.
+     * Sets an attribute. As in Gather. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ScatterRowsOptions axis(long value) {
@@ -6958,6 +6662,96 @@ public final class Ops {
     Check.notNull(indices, "indices");
     Check.notNull(like, "like");
     return add("weft.ScatterRows", Arrays.<Value>asList(rows, indices, like), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.ScatterScan.
+   */
+  public static final class ScatterScanOptions extends NodeOptions {
+    private Value terms;
+
+    private ScatterScanOptions() {}
+
+    /**
+     * Gives an optional input. The shape of factors; zeros if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ScatterScanOptions terms(Value value) {
+      terms = value;
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: from the last place to the first. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ScatterScanOptions reverse(long value) {
+      attrs.set("reverse", value);
+      return this;
+    }
+
+    @Override
+    public ScatterScanOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.ScatterScan.
+   *
+   * @param last the shape of state: what it has become.
+   * @param before the shape of factors: for each place what was there before its turn.
+   */
+  public record ScatterScanOutputs(Value last, Value before) {}
+
+  /**
+   * A recurrence at each place that {@code indices} names, in order: the slice s of {@code state} there is given out and
+   * then becomes {@code factor * s + term}, where a product with an exact 0 is 0. Negative coordinates count from the
+   * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
+   * the same, the other way round.
+   *
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param state at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param factors the shape of indices without its last axis, then that of a slice of state.
+   * @return the outputs
+   */
+  public ScatterScanOutputs scatterScan(Value state, Value indices, Value factors) {
+    return scatterScan(state, indices, factors, options -> {});
+  }
+
+  /**
+   * A recurrence at each place that {@code indices} names, in order: the slice s of {@code state} there is given out and
+   * then becomes {@code factor * s + term}, where a product with an exact 0 is 0. Negative coordinates count from the
+   * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
+   * the same, the other way round.
+   *
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param state at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param factors the shape of indices without its last axis, then that of a slice of state.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public ScatterScanOutputs scatterScan(
+      Value state,
+      Value indices,
+      Value factors,
+      Consumer<ScatterScanOptions> options) {
+    ScatterScanOptions settings = new ScatterScanOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(state, "state");
+    Check.notNull(indices, "indices");
+    Check.notNull(factors, "factors");
+    List<Value> made = add("weft.ScatterScan", Arrays.<Value>asList(state, indices, factors, settings.terms), settings, 2);
+    return new ScatterScanOutputs(made.get(0), made.get(1));
   }
 
   /**
@@ -7061,37 +6855,12 @@ public final class Ops {
    * What can be set at weft.Sgd.
    */
   public static final class SgdOptions extends NodeOptions {
-    private Value indices;
-
     private SgdOptions() {}
 
     /**
-     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
-     * in order, and that of other rows is 0. Negative ones count from the end.
+     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the input; null leaves it out
-     * @return this
-     */
-    public SgdOptions indices(Value value) {
-      indices = value;
-      return this;
-    }
-
-    /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
-     *
-     * @param value the value
-     * @return this
-     */
-    public SgdOptions lazy(long value) {
-      attrs.set("lazy", value);
-      return this;
-    }
-
-    /**
-     * Factor of the parameter that is added to the gradient. Default: 0.
-     *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SgdOptions weightDecay(double value) {
@@ -7109,11 +6878,11 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
-   * is not differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param learningRate A scalar.
    * @return the shape of the parameter.
    */
@@ -7124,11 +6893,11 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
-   * is not differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
+   * differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
+   * @param gradient the shape of the parameter.
    * @param learningRate A scalar.
    * @param options sets the rest
    * @return the shape of the parameter.
@@ -7139,7 +6908,7 @@ public final class Ops {
     Check.notNull(parameter, "parameter");
     Check.notNull(gradient, "gradient");
     Check.notNull(learningRate, "learningRate");
-    return add("weft.Sgd", Arrays.<Value>asList(parameter, gradient, learningRate, settings.indices), settings, 1).get(0);
+    return add("weft.Sgd", Arrays.<Value>asList(parameter, gradient, learningRate), settings, 1).get(0);
   }
 
   /**
@@ -7153,7 +6922,7 @@ public final class Ops {
     private SliceGradOptions() {}
 
     /**
-     * As in Slice.
+     * Gives an optional input. As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -7164,7 +6933,7 @@ public final class Ops {
     }
 
     /**
-     * As in Slice.
+     * Gives an optional input. As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this
