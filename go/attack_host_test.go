@@ -34,14 +34,14 @@ func TestGoexitInAFitCallback(t *testing.T) {
 	m := newLine(t)
 	step := weft.Adam{}.Minimize(m.loss)
 	s := newSession(t, m.graph)
-	_, err := s.Fit(context.Background(), m.data, m.feeds, step, weft.FitOptions{Callback: func(*weft.FitEvent) error {
+	_, err := s.Fit(context.Background(), m.data, m.feeds, step, nil, weft.FitOptions{Callback: func(*weft.FitEvent) error {
 		runtime.Goexit()
 		return nil
 	}})
 	if !errors.Is(err, weft.ErrGoexit) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{}); err != nil {
+	if _, err := s.Fit(t.Context(), m.data, m.feeds, step, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -51,7 +51,7 @@ func BenchmarkHostFunction(b *testing.B) {
 	weft.SetHostFunction("bench", func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, nil })
 	g := weft.NewGraph()
 	x := g.Input("x", weft.F32, 2)
-	y := g.HostCall(weft.HostCall{Name: "bench", Outputs: []weft.HostOutput{{DType: weft.F32, Dims: []any{2}}}}, x)[0]
+	y := g.HostCall("bench", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{2}}}, "")[0]
 	s, _ := weft.NewSession(g)
 	in, _ := weft.TensorOf[float32](1, 2)
 	for b.Loop() {
@@ -70,7 +70,7 @@ func TestHostFunctionUsesItsSession(t *testing.T) {
 	_, feeds, y := hostGraph(t, func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, inside() })
 	g := y.Graph()
 	v := g.Variable("v", float32(1), true)
-	assign := g.Add("weft.Assign", []weft.Value{v, g.Constant(float32(2))}, nil, 1)[0]
+	assign := g.Add("weft.Assign", []weft.Value{v, g.Constant(float32(2))}, nil, "", 1)[0]
 	s := newSession(t, g)
 	p := must[*weft.Prepared](t)(s.Prepare(nil, []weft.Value{v}))
 	closeAfter(t, p)

@@ -132,14 +132,14 @@ func setGraphAttr(list *C.weft_attrs, key *C.char, g *Graph) error {
 	if g.missing() {
 		return nilError("the graph")
 	}
-	if g.handle == nil {
-		return g.builder.err
+	if g.level.handle == nil {
+		return g.level.builder.err
 	}
-	if !g.handle.acquire() {
+	if !g.level.handle.acquire() {
 		return closedError("the graph")
 	}
-	defer g.handle.release()
-	return check(C.wg_attrs_set_graph(list, key, (*C.weft_graph)(g.handle.pointer)))
+	defer g.level.handle.release()
+	return check(C.wg_attrs_set_graph(list, key, (*C.weft_graph)(g.level.handle.pointer)))
 }
 
 // options are settings of one kind, of which zero values are left out. The first error stays.

@@ -65,7 +65,7 @@ func newProduct(t testing.TB) product {
 }
 
 func (p product) fit(t testing.TB, d *weft.Dataset, o weft.FitOptions) (*weft.History, error) {
-	return p.session.Fit(t.Context(), d, p.feeds, p.step, o)
+	return p.session.Fit(t.Context(), d, p.feeds, p.step, p.loss, o)
 }
 
 func rowsOfNumbers(t testing.TB) *weft.Dataset {
@@ -124,28 +124,28 @@ func TestAFunctionTrainsAsRowsDo(t *testing.T) {
 		},
 	}
 	p := newProduct(t)
-	wanted := must[*weft.History](t)(p.fit(t, rows, weft.FitOptions{Epochs: 3, BatchSize: 4, InOrder: true, Metrics: p.loss}))
-	averages := must[[]float64](t)(p.session.Evaluate(t.Context(), rows, p.feeds, p.loss, weft.BatchRunOptions{BatchSize: 4}))
+	wanted := must[*weft.History](t)(p.fit(t, rows, weft.FitOptions{Epochs: 3, BatchSize: 4, InOrder: true}))
+	averages := must[weft.Metrics](t)(p.session.Evaluate(t.Context(), rows, p.feeds, p.loss, weft.BatchRunOptions{BatchSize: 4}))
 	for name, begin := range functions {
 		t.Run(name, func(t *testing.T) {
 			p, d := newProduct(t), functionDataset(t, begin)
 			counts = nil
-			history := must[*weft.History](t)(p.fit(t, d, weft.FitOptions{Epochs: 3, Metrics: p.loss,
+			history := must[*weft.History](t)(p.fit(t, d, weft.FitOptions{Epochs: 3,
 				Callback: func(e *weft.FitEvent) error { counts = append(counts, e.BatchCount); return nil }}))
 			if got, want := history.Metric("loss"), wanted.Metric("loss"); !slices.Equal(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
-			if got := must[[]float64](t)(p.session.Evaluate(t.Context(), d, p.feeds, p.loss)); !slices.Equal(got, averages) {
+			if got := must[weft.Metrics](t)(p.session.Evaluate(t.Context(), d, p.feeds, p.loss)); !slices.Equal(got, averages) {
 				t.Errorf("got %v, want %v", got, averages)
 			}
 			out := must[[]*weft.Tensor](t)(p.session.Predict(t.Context(), d, p.feeds, p.feeds[1:]))
 			closeAfter(t, out[0])
 			wantData(t, must[[]float32](t)(weft.Data[float32](out[0])), 2, 4, 6, 8, 10, 12, 14, 16, 18, 20)
-			both := must[*weft.History](t)(p.fit(t, rows, weft.FitOptions{Validation: d, Metrics: p.loss}))
+			both := must[*weft.History](t)(p.fit(t, rows, weft.FitOptions{Validation: d}))
 			if len(both.Metric("val_loss")) != 1 {
 				t.Errorf("got %v", both.Names)
 			}
-			if _, err := p.fit(t, d, weft.FitOptions{BatchSize: 2, Validation: rows, Metrics: p.loss}); err != nil {
+			if _, err := p.fit(t, d, weft.FitOptions{BatchSize: 2, Validation: rows}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -215,7 +215,7 @@ func TestErrorsOfAFunction(t *testing.T) {
 			steps := 0
 			callback := func(*weft.FitEvent) error { steps++; return nil }
 			_, fitted := p.fit(t, d, weft.FitOptions{Callback: callback})
-			_, validated := p.fit(t, rows, weft.FitOptions{Validation: d, Metrics: p.loss})
+			_, validated := p.fit(t, rows, weft.FitOptions{Validation: d})
 			_, evaluated := p.session.Evaluate(ctx, d, p.feeds, p.loss)
 			_, predicted := p.session.Predict(ctx, d, p.feeds, p.feeds[1:])
 			var ranged error
@@ -332,14 +332,16 @@ func TestStoppingAFunction(t *testing.T) {
 			cancel()
 		}
 	}))
-	if _, err := p.session.Fit(ctx, d, p.feeds, p.step, weft.FitOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := p.session.Fit(ctx, d, p.feeds, p.step, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if last < 5 {
 		t.Errorf("it ended at batch %d", last)
 	}
 	slow := functionDataset(t, withoutEnd(func(int) {}))
-	if _, err := p.fit(t, slow, weft.FitOptions{Timeout: 30 * time.Millisecond}); !errors.Is(err, weft.DeadlineExceeded) {
+	soon, end := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer end()
+	if _, err := p.session.Fit(soon, slow, p.feeds, p.step, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -371,7 +373,7 @@ func TestAFunctionEndsWithItsPass(t *testing.T) {
 func TestGoroutinesGoThroughOneFunction(t *testing.T) {
 	noLeaks(t)
 	p, d := newProduct(t), functionDataset(t, numbers)
-	want := must[[]float64](t)(p.session.Evaluate(t.Context(), d, p.feeds, p.loss))
+	want := must[weft.Metrics](t)(p.session.Evaluate(t.Context(), d, p.feeds, p.loss))
 	parallel(8, func(int) {
 		for range 20 {
 			if got, err := p.session.Evaluate(t.Context(), d, p.feeds, p.loss); err != nil || !slices.Equal(got, want) {

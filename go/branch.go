@@ -8,49 +8,57 @@ package weft
 */
 import "C"
 
-// If computes what then builds if cond is true, else what otherwise builds. Both build in a graph of their own, in
-// which the values of this one can be used, and give equally many values of equal types. What is not taken costs
-// nothing.
-func (g *Graph) If(cond Value, then, otherwise func() []Value) []Value {
-	if g.missing() {
-		return nil
-	}
+// If computes what then builds if cond is true, else what otherwise builds. Each of the two gets the graph of its
+// branch, and they give equally many values of equal types. The values of g may be used in a branch; what is computed
+// of them alone is part of g, and so computed in any case, unless it is said otherwise by Value.In:
+//
+//	y := g.If(cond,
+//		func(b *weft.Graph) []weft.Value { return []weft.Value{x.In(b).Sqrt()} },
+//		func(b *weft.Graph) []weft.Value { return []weft.Value{b.Constant(float32(0))} })[0]
+func (g *Graph) If(cond Value, then, otherwise func(b *Graph) []Value) []Value {
+	g = g.orBroken()
 	yes, outputs := g.branch(then)
 	defer yes.Close()
-	no, _ := g.branch(otherwise)
+	no, others := g.branch(otherwise)
 	defer no.Close()
-	return g.Add("If", []Value{cond}, Attrs{"then_branch": yes, "else_branch": no}, outputs)
+	if outputs != others {
+		g.fail(newError(InvalidArgument, "the branches give %d and %d values; they must give as many", outputs, others))
+	}
+	return g.Add("If", []Value{cond}, Attrs{"then_branch": yes, "else_branch": no}, "", outputs)
 }
 
-// branch builds a graph inside g; nil after an error.
-func (g *Graph) branch(f func() []Value) (branch *Graph, outputs int) {
+// branch builds a graph inside g, and tells how many values it gives.
+func (g *Graph) branch(f func(b *Graph) []Value) (branch *Graph, outputs int) {
+	branch = &Graph{level: &level{builder: g.level.builder}}
 	g.build(func(graph *C.weft_graph, _ *C.char) error {
 		var out *C.weft_graph
 		if err := check(C.wg_graph_new_sub(graph, &out)); err != nil {
 			return err
 		}
-		branch = newGraph(out, g.builder)
-		g.builder.branches = append(g.builder.branches, branch)
+		branch = newGraph(out, g.level.builder, g.level.depth+1)
 		return nil
 	})
-	if branch != nil {
-		defer g.leave()
-	}
 	if f == nil {
 		g.fail(nilError("the function that builds a branch"))
 		return branch, 0
 	}
-	values := f()
-	if branch != nil {
-		branch.SetOutputs(values...)
+	finished := false
+	defer func() {
+		if !finished {
+			branch.Close()
+		}
+	}()
+	values := f(branch)
+	finished = true
+	results := make([]Value, len(values))
+	for i, v := range values {
+		// Files want what a branch gives to be made in it.
+		if results[i] = v; v.home != branch.level {
+			results[i] = branch.Add("Identity", []Value{v}, nil, "", 1)[0]
+		}
 	}
+	branch.SetOutputs(results...)
 	return branch, len(values)
-}
-
-func (g *Graph) leave() {
-	g.builder.mutex.Lock()
-	defer g.builder.mutex.Unlock()
-	g.builder.branches = g.builder.branches[:len(g.builder.branches)-1]
 }
 
 // HostOutput is the type of an output of a host function; its dimensions are as for Graph.Input.
@@ -59,23 +67,16 @@ type HostOutput struct {
 	Dims  []any // numbers, names and "?"
 }
 
-// HostCall is a node that runs a function of Go, registered by SetHostFunction under Name.
-type HostCall struct {
-	Name    string       // as SetHostFunction got it
-	Outputs []HostOutput // what the function gives
-	// Gradient names the host function that computes the gradients of all inputs from the inputs and the gradients of
-	// the outputs, in this order; "" if there is none.
-	Gradient string
-}
-
-// HostCall adds a call of a host function, and gives its outputs.
-func (g *Graph) HostCall(call HostCall, inputs ...Value) []Value {
-	attrs := Attrs{"name": call.Name}
+// HostCall adds a node that calls a function of Go, registered by SetHostFunction under that name, and gives its
+// outputs. gradient names the host function that computes the gradients of all inputs from the inputs and the gradients
+// of the outputs, in this order; "" if there is none.
+func (g *Graph) HostCall(name string, inputs []Value, outputs []HostOutput, gradient string) []Value {
+	g = g.orBroken()
 	var dtypes, shapes []string
-	for _, output := range call.Outputs {
+	for _, output := range outputs {
 		dtypes = append(dtypes, output.DType.String())
 		text, known, err := shapeText(output.Dims)
-		if err != nil && !g.missing() {
+		if err != nil {
 			g.fail(err)
 		}
 		if !known {
@@ -83,9 +84,6 @@ func (g *Graph) HostCall(call HostCall, inputs ...Value) []Value {
 		}
 		shapes = append(shapes, text)
 	}
-	attrs["dtypes"], attrs["shapes"] = dtypes, shapes
-	if call.Gradient != "" {
-		attrs["gradient"] = call.Gradient
-	}
-	return g.Add("weft.HostCall", inputs, attrs, len(call.Outputs))
+	attrs := Attrs{"name": name, "dtypes": dtypes, "shapes": shapes, "gradient": given(gradient)}
+	return g.Add("weft.HostCall", inputs, attrs, "", len(outputs))
 }

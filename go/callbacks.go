@@ -79,7 +79,7 @@ func weftGoHost(user C.uintptr_t, inputs **C.weft_tensor, inputCount C.int32_t, 
 	function := cgo.Handle(user).Value().(HostFunction)
 	borrowed := make([]*Tensor, int(inputCount))
 	for i, pointer := range unsafe.Slice(inputs, int(inputCount)) {
-		borrowed[i] = &Tensor{handle: newHandle(unsafe.Pointer(pointer), nil), borrowed: true}
+		borrowed[i] = &Tensor{handle: newHandle("tensor", unsafe.Pointer(pointer), nil), borrowed: true}
 	}
 	defer func() {
 		for _, t := range borrowed {

@@ -1,4 +1,4 @@
-// What ends a run early: contexts and timeouts.
+// What ends a run early: contexts.
 
 package weft
 
@@ -10,7 +10,6 @@ import "C"
 
 import (
 	"context"
-	"time"
 )
 
 // control carries a context into calls of the library: through a token that it cancels. nil is for a context that
@@ -45,17 +44,17 @@ func (w *watch) end() {
 }
 
 // newControl gives nil if neither the context nor anything else needs options.
-func newControl(ctx context.Context, kind string, timeout time.Duration, trace *Trace) (*control, error) {
+func newControl(ctx context.Context, kind string, trace *Trace) (*control, error) {
 	if ctx == nil {
 		return nil, nilError("the context")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(ctx)
 	}
-	if ctx.Done() == nil && timeout == 0 && trace == nil && kind == "run" {
+	if ctx.Done() == nil && trace == nil && kind == "run" {
 		return nil, nil
 	}
-	c := &control{opts: newOptions(kind).float("timeout_s", timeout.Seconds())}
+	c := &control{opts: newOptions(kind)}
 	if trace != nil {
 		c.opts.trace(trace)
 	}

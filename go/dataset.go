@@ -23,7 +23,7 @@ type Dataset struct {
 func freeDataset(pointer unsafe.Pointer) { C.wg_dataset_free((*C.weft_dataset)(pointer)) }
 
 func newDataset(pointer *C.weft_dataset) *Dataset {
-	d := &Dataset{handle: newHandle(unsafe.Pointer(pointer), freeDataset)}
+	d := &Dataset{handle: newHandle("dataset", unsafe.Pointer(pointer), freeDataset)}
 	guard(d, d.handle)
 	return d
 }

@@ -1,8 +1,11 @@
 // Element types, and the types of Go that hold them.
 
-//go:build cgo
-
 package weft
+
+/*
+#include "open.h"
+*/
+import "C"
 
 import (
 	"fmt"
@@ -18,6 +21,14 @@ func (d DType) String() string {
 		return name
 	}
 	return fmt.Sprintf("dtype(%d)", int32(d))
+}
+
+// Bits is the size of an element: less than 8 where several share a byte; 0 for String, and for what is no type.
+func (d DType) Bits() int {
+	if load() != nil {
+		return 0
+	}
+	return max(0, int(C.wg_dtype_bits(C.int32_t(d))))
 }
 
 // MarshalText is the name of the type.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/cgo"
+	"strings"
 	"unsafe"
 )
 
@@ -41,17 +42,23 @@ type Error struct {
 	cause   error
 }
 
-// Error is everything that is known of the error in one line.
+// Error is everything that is known of the error in one line, as it is told in every language:
+//
+//	weft: INVALID_ARGUMENT: what was wrong [MatMul 'scores'] (built at train.go:12)
 func (e *Error) Error() string {
 	text := "weft: " + e.Code.Error() + ": " + e.Message
-	if e.Node != "" {
-		text += fmt.Sprintf(" (node %q)", e.Node)
-	}
+	var parts []string
 	if e.Op != "" {
-		text += fmt.Sprintf(" (operator %s)", e.Op)
+		parts = append(parts, e.Op)
+	}
+	if e.Node != "" {
+		parts = append(parts, "'"+e.Node+"'")
+	}
+	if len(parts) > 0 {
+		text += " [" + strings.Join(parts, " ") + "]"
 	}
 	if e.Origin != "" {
-		text += " at " + e.Origin
+		text += " (built at " + e.Origin + ")"
 	}
 	return text
 }

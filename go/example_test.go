@@ -57,7 +57,7 @@ func ExampleGraph_Gradients() {
 	g := weft.NewGraph()
 	defer g.Close()
 	x := g.Input("x", weft.F64)
-	dx := g.Gradients(x.Mul(x).Mul(x), x)[0]
+	dx := g.Gradients([]weft.Value{x.Mul(x).Mul(x)}, []weft.Value{x}, nil)[0]
 	s := need(weft.NewSession(g))
 	defer s.Close()
 	in := need(weft.ScalarOf(2.0))
@@ -74,8 +74,8 @@ func ExampleGraph_If() {
 	x := g.Input("x", weft.F32)
 	zero := g.Constant(float32(0))
 	root := g.If(x.Less(zero),
-		func() []weft.Value { return []weft.Value{zero} },
-		func() []weft.Value { return []weft.Value{x.Sqrt()} })[0]
+		func(b *weft.Graph) []weft.Value { return []weft.Value{zero} },
+		func(b *weft.Graph) []weft.Value { return []weft.Value{x.In(b).Sqrt()} })[0]
 	s := need(weft.NewSession(g))
 	defer s.Close()
 	for _, value := range []float32{9, -4} {
@@ -128,8 +128,8 @@ func ExampleSession_Fit() {
 	loss := difference.Mul(difference).Mean().Named("loss")
 	step := weft.Sgd{Rate: weft.Rate{LearningRate: 0.1}}.Minimize(loss)
 	s := need(weft.NewSession(g))
-	history := need(s.Fit(context.Background(), data, []weft.Value{x, y}, step,
-		weft.FitOptions{Epochs: 200, BatchSize: 2, Metrics: []weft.Value{loss}}))
+	history := need(s.Fit(context.Background(), data, []weft.Value{x, y}, step, []weft.Value{loss},
+		weft.FitOptions{Epochs: 200, BatchSize: 2}))
 	losses := history.Metric("loss")
 	slope := need(s.Get("a"))
 	fmt.Printf("%.3f %v\n", need(weft.Scalar[float32](slope)), losses[199] < losses[0]/1000)
@@ -200,8 +200,8 @@ func ExampleSetHostFunction() {
 	defer weft.SetHostFunction("reverse", nil)
 	g := weft.NewGraph()
 	defer g.Close()
-	call := weft.HostCall{Name: "reverse", Outputs: []weft.HostOutput{{DType: weft.F32, Dims: []any{3}}}}
-	y := g.HostCall(call, g.Constant([]float32{1, 2, 3}))[0]
+	outputs := []weft.HostOutput{{DType: weft.F32, Dims: []any{3}}}
+	y := g.HostCall("reverse", []weft.Value{g.Constant([]float32{1, 2, 3})}, outputs, "")[0]
 	s := need(weft.NewSession(g))
 	defer s.Close()
 	out := need(s.Run(context.Background(), nil, y))

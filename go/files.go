@@ -54,14 +54,15 @@ func (g *Graph) Save(path string, o ...SaveOptions) error {
 	})
 }
 
-// LoadOptions are for LoadGraph, LoadTensors and LoadDatasetWith; the zero value is the default of each.
+// LoadOptions are for LoadGraph, LoadTensors, LoadDatasetWith and Session.Load; the zero value is the default of each.
 type LoadOptions struct {
-	Trainable []string // of a graph: names of the weights to be trained; {"*"}: all of floating point; nil: none
+	Trainable []string // of a model, the weights to be trained; {"*"}: all of floating point; nil: none
 	Map       bool     // safetensors files are mapped, not read; such a file must then not be made shorter
+	Partial   bool     // of a checkpoint, only the variables that the graph has too are set
 }
 
 func (o LoadOptions) options() *options {
-	return newOptions("load").add("trainable", o.Trainable).flag("map", o.Map)
+	return newOptions("load").add("trainable", o.Trainable).flag("map", o.Map).flag("partial", o.Partial)
 }
 
 // LoadGraph reads an ONNX file. At most one options may be given.
@@ -96,7 +97,7 @@ func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.we
 	if err := check(f(opts.pointer, &out)); err != nil {
 		return nil, err
 	}
-	return newGraph(out, &builder{}), nil
+	return newGraph(out, &builder{}, 0), nil
 }
 
 // Save writes a checkpoint: every variable, with the state of optimizers and random numbers. A failure leaves the file
@@ -109,14 +110,13 @@ func (s *Session) Save(path string) error {
 	})
 }
 
-// Load sets every variable from a checkpoint, or none if file and graph do not fit.
-func (s *Session) Load(path string) error { return s.loadFrom(path, false) }
-
-// LoadPartial sets the variables that are both in the checkpoint and in the graph.
-func (s *Session) LoadPartial(path string) error { return s.loadFrom(path, true) }
-
-func (s *Session) loadFrom(path string, partial bool) error {
-	opts := newOptions("load").flag("partial", partial)
+// Load sets every variable from a checkpoint, or none if file and graph do not fit. At most one options may be given.
+func (s *Session) Load(path string, o ...LoadOptions) error {
+	choice, err := only(o)
+	if err != nil {
+		return err
+	}
+	opts := choice.options()
 	defer opts.free()
 	if opts.err != nil {
 		return opts.err

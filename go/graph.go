@@ -1,11 +1,10 @@
-// Building graphs.
+// Graphs: where nodes are added.
 
 package weft
 
 /*
 #include <stdlib.h>
 #include "open.h"
-#cgo noescape wg_graph_add
 */
 import "C"
 
@@ -21,29 +20,40 @@ import (
 //
 // Building cannot fail half-way: the first error, with the line of the program that caused it, stays with the graph,
 // what is built after it has no effect, and Err, NewSession and Save give the error. So there is nothing to check after
-// each operator. Goroutines may build one graph at once.
+// each operator.
+//
+// Goroutines may build one graph at once. What is added where is said by the Graph itself, and by nothing that others
+// could change: Scope gives a Graph that adds to the same computation under longer names, and If gives each of its
+// functions a Graph for what belongs to that branch.
 type Graph struct {
+	level *level
+	scope string // what the names begin with, with its slash at the end
+}
+
+// level is the whole computation or a branch in it: one graph of the library.
+type level struct {
 	handle  *handle
 	builder *builder
+	depth   int       // how many levels it is inside of
+	layers  []*handle // to be closed with it
 }
 
 // builder is what a graph and the branches inside it have in common.
 type builder struct {
-	mutex    sync.Mutex
-	err      error
-	branches []*Graph // those that are being built, innermost last
+	mutex sync.Mutex
+	err   error
 }
 
 func freeGraph(pointer unsafe.Pointer) { C.wg_graph_free((*C.weft_graph)(pointer)) }
 
-func newGraph(pointer *C.weft_graph, b *builder) *Graph {
-	g := &Graph{handle: newHandle(unsafe.Pointer(pointer), freeGraph), builder: b}
-	guard(g, g.handle)
-	return g
+func newGraph(pointer *C.weft_graph, b *builder, depth int) *Graph {
+	l := &level{handle: newHandle("graph", unsafe.Pointer(pointer), freeGraph), builder: b, depth: depth}
+	guard(l, l.handle)
+	return &Graph{level: l}
 }
 
 // brokenGraph stands for the graph of values that belong to none.
-func brokenGraph(err error) *Graph { return &Graph{builder: &builder{err: err}} }
+func brokenGraph(err error) *Graph { return &Graph{level: &level{builder: &builder{err: err}}} }
 
 // NewGraph is an empty graph. If the library cannot be used, the graph's error says so.
 func NewGraph() *Graph { return NewGraphOpset(0) }
@@ -57,45 +67,77 @@ func NewGraphOpset(opset int) *Graph {
 	if err := check(C.wg_graph_new(C.int32_t(opset), &out)); err != nil {
 		return brokenGraph(err)
 	}
-	return newGraph(out, &builder{})
+	return newGraph(out, &builder{}, 0)
 }
 
-// Close lets the graph go; sessions of it stay usable. It may be called again.
+// Close lets the graph and its layers go; sessions of it stay usable. It may be called again.
 func (g *Graph) Close() error {
-	if g != nil && g.handle != nil {
-		g.handle.close()
+	if g.missing() || g.level.handle == nil {
+		return nil
 	}
+	g.level.builder.mutex.Lock()
+	layers := g.level.layers
+	g.level.layers = nil
+	g.level.builder.mutex.Unlock()
+	for _, layer := range layers {
+		layer.close()
+	}
+	g.level.handle.close()
 	return nil
 }
 
 // missing tells a graph that NewGraph or LoadGraph made from others.
-func (g *Graph) missing() bool { return g == nil || g.builder == nil }
+func (g *Graph) missing() bool { return g == nil || g.level == nil }
+
+// orBroken is g, or a graph whose error says that it is missing.
+func (g *Graph) orBroken() *Graph {
+	if g.missing() {
+		return brokenGraph(nilError("the graph"))
+	}
+	return g
+}
+
+// Scope is the same graph under longer names: the names of what is added through it begin with "name/". A scope may be
+// taken of a scope.
+//
+//	encoder := g.Scope("encoder")
+//	hidden := weft.NewDense(encoder, "hidden", config) // Its variables are "encoder/hidden/kernel" and so on.
+//
+// Operators over a value are added through the Graph that the value came from; see Value.In.
+func (g *Graph) Scope(name string) *Graph {
+	g = g.orBroken()
+	if name == "" {
+		g.fail(newError(InvalidArgument, "the name of a scope must not be empty"))
+		return g
+	}
+	return &Graph{level: g.level, scope: g.scope + name + "/"}
+}
 
 // Err is the first error of building the graph; nil if there was none.
 func (g *Graph) Err() error {
 	if g.missing() {
 		return nilError("the graph")
 	}
-	g.builder.mutex.Lock()
-	defer g.builder.mutex.Unlock()
-	return g.builder.err
+	g.level.builder.mutex.Lock()
+	defer g.level.builder.mutex.Unlock()
+	return g.level.builder.err
 }
 
 // fail keeps the first error, with the line of the caller.
 func (g *Graph) fail(err error) {
-	g.builder.mutex.Lock()
-	defer g.builder.mutex.Unlock()
+	g.level.builder.mutex.Lock()
+	defer g.level.builder.mutex.Unlock()
 	g.failLocked(err)
 }
 
 func (g *Graph) failLocked(err error) {
-	if g.builder.err != nil {
+	if g.level.builder.err != nil {
 		return
 	}
 	if known, ok := err.(*Error); ok && known.Origin == "" {
 		known.Origin = caller()
 	}
-	g.builder.err = err
+	g.level.builder.err = err
 }
 
 const (
@@ -118,152 +160,83 @@ func caller() string {
 	}
 }
 
-// target is where nodes are added: the innermost branch that is being built, else the graph itself.
-func (g *Graph) target() *Graph {
-	if branches := g.builder.branches; len(branches) > 0 {
-		return branches[len(branches)-1]
+// build calls f on the graph to add to, unless there was an error; it tells whether all went well.
+func (g *Graph) build(f func(graph *C.weft_graph, origin *C.char) error) bool {
+	b := g.level.builder
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.err != nil {
+		return false
 	}
-	return g
-}
-
-// build calls f on the graph to add to, unless there was an error; it gives that graph, or nil after an error.
-func (g *Graph) build(f func(graph *C.weft_graph, origin *C.char) error) *Graph {
-	g.builder.mutex.Lock()
-	defer g.builder.mutex.Unlock()
-	if g.builder.err != nil {
-		return nil
-	}
-	target := g.target()
-	if !target.handle.acquire() {
+	if !g.level.handle.acquire() {
 		g.failLocked(closedError("the graph"))
-		return nil
+		return false
 	}
-	defer target.handle.release()
+	defer g.level.handle.release()
+	graph := (*C.weft_graph)(g.level.handle.pointer)
 	origin := C.CString(caller())
 	defer freeString(origin)
-	if err := f((*C.weft_graph)(target.handle.pointer), origin); err != nil {
+	if err := g.scoped(graph, func() error { return f(graph, origin) }); err != nil {
 		g.failLocked(err)
-		return nil
+		return false
 	}
-	return target
+	return true
+}
+
+// scoped calls f while the library's graph is in the scope; nobody else can add to it meanwhile.
+func (g *Graph) scoped(graph *C.weft_graph, f func() error) error {
+	if g.scope == "" {
+		return f()
+	}
+	name := C.CString(strings.TrimSuffix(g.scope, "/"))
+	defer freeString(name)
+	if err := check(C.wg_graph_open_scope(graph, name)); err != nil {
+		return err
+	}
+	err := f()
+	if closing := check(C.wg_graph_close_scope(graph)); err == nil {
+		err = closing
+	}
+	return err
 }
 
 // value is build for one value.
 func (g *Graph) value(f func(graph *C.weft_graph, origin *C.char, out *C.int64_t) error) Value {
-	if g.missing() {
-		return Value{graph: brokenGraph(nilError("the graph"))}
-	}
+	g = g.orBroken()
 	var id C.int64_t
-	target := g.build(func(graph *C.weft_graph, origin *C.char) error { return f(graph, origin, &id) })
-	if target == nil {
+	if !g.build(func(graph *C.weft_graph, origin *C.char) error { return f(graph, origin, &id) }) {
 		return Value{graph: g}
 	}
-	return Value{graph: target, id: int64(id)}
+	return g.valueOf(id)
 }
 
-type anyRank struct{}
+// valueOf is the value of this graph with that number.
+func (g *Graph) valueOf(id C.int64_t) Value { return Value{graph: g, home: g.level, id: int64(id)} }
 
-// AnyRank as the only dimension of an input leaves its rank open.
-var AnyRank anyRank
-
-// shapeText is the text that the library takes for a shape; ok is false for an open rank.
-func shapeText(dims []any) (text string, ok bool, err error) {
-	var words []string
-	for _, dim := range dims {
-		switch size := dim.(type) {
-		case int, int64, int32:
-			words = append(words, fmt.Sprint(size))
-		case string:
-			words = append(words, size)
-		case anyRank:
-			if len(dims) == 1 {
-				return "", false, nil
-			}
-			return "", false, newError(InvalidArgument, "AnyRank must be the only dimension")
-		default:
-			return "", false, newError(InvalidArgument, "a dimension must be a number or a name, not %T", dim)
+// valuesOf are the values with those numbers, or as many that were not built.
+func (g *Graph) valuesOf(ids []C.int64_t, built bool) []Value {
+	values := make([]Value, len(ids))
+	for i, id := range ids {
+		if values[i] = (Value{graph: g}); built {
+			values[i] = g.valueOf(id)
 		}
 	}
-	return strings.Join(words, ","), true, nil
+	return values
 }
 
-// Input adds an input. Each dimension is a number, a name or "?"; equal names mean equal sizes:
-//
-//	x := g.Input("x", weft.F32, "batch", 64)
-func (g *Graph) Input(name string, dtype DType, dims ...any) Value {
-	return g.value(func(graph *C.weft_graph, origin *C.char, out *C.int64_t) error {
-		text, known, err := shapeText(dims)
-		if err != nil {
-			return err
-		}
-		var shape *C.char
-		if known {
-			shape = C.CString(text)
-			defer freeString(shape)
-		}
-		cname := C.CString(name)
-		defer freeString(cname)
-		return check(C.wg_graph_add_input(graph, cname, C.int32_t(dtype), shape, origin, out))
-	})
-}
-
-// Constant adds a constant: a *Tensor, whose elements must then not change, or a number, string, slice or slice of
-// slices of them, such as float32(0.5) or [][]float32{{1, 2}, {3, 4}}. An int is an i64.
-func (g *Graph) Constant(value any) Value { return g.NamedConstant("", value) }
-
-// NamedConstant is Constant with a name.
-func (g *Graph) NamedConstant(name string, value any) Value {
-	return g.value(func(graph *C.weft_graph, origin *C.char, out *C.int64_t) error {
-		t, made := value.(*Tensor)
-		if !made {
-			var err error
-			if t, err = tensorOfAny(value); err != nil {
-				return err
-			}
-			defer t.Close()
-		}
-		pointer, err := t.use()
-		if err != nil {
-			return err
-		}
-		defer t.handle.release()
-		cname := cString(name)
-		defer freeString(cname)
-		return check(C.wg_graph_add_constant(graph, pointer, cname, origin, out))
-	})
-}
-
-// Variable adds a variable, which keeps its value from run to run in a session. initial is a Value that depends on no
-// input, or what Constant takes. Optimizers train the variables that are trainable.
-func (g *Graph) Variable(name string, initial any, trainable bool) Value {
-	start, ok := initial.(Value)
-	if !ok {
-		start = g.Constant(initial)
+// change is build for what makes no value.
+func (g *Graph) change(f func(graph *C.weft_graph) error) {
+	if !g.missing() {
+		g.build(func(graph *C.weft_graph, _ *C.char) error { return f(graph) })
 	}
-	return g.value(func(graph *C.weft_graph, origin *C.char, out *C.int64_t) error {
-		id, err := g.idOf(start)
-		if err != nil {
-			return err
-		}
-		cname := C.CString(name)
-		defer freeString(cname)
-		return check(C.wg_graph_add_variable(graph, cname, id, C.int32_t(number(trainable)), origin, out))
-	})
 }
 
-func number(flag bool) int64 {
-	if flag {
-		return 1
-	}
-	return 0
-}
-
-// idOf is the number of a value, which must be of this graph.
+// idOf is the number of a value, which must be of this graph or one around it.
 func (g *Graph) idOf(v Value) (C.int64_t, error) {
 	switch {
 	case v.graph == nil:
 		return 0, newError(InvalidArgument, "a value is missing: weft.Value{} was given")
-	case v.graph.builder != g.builder:
+	case v.graph.level.builder != g.level.builder:
 		return 0, newError(InvalidArgument, "a value of another graph was given")
 	case v.id == 0:
 		return 0, newError(InvalidArgument, "a value is missing: it was not built")
@@ -285,150 +258,4 @@ func (g *Graph) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
 		ids[i] = id
 	}
 	return ids, nil
-}
-
-const maxOutputs = 1 << 20
-
-// Add adds any operator of the library, by its full name ("MatMul", "weft.Assign"), and gives its first outputs.
-// Package ops has a function for each. weft.Value{} leaves an optional input out.
-func (g *Graph) Add(op string, inputs []Value, attrs Attrs, outputs int) []Value {
-	if g.missing() {
-		g = brokenGraph(nilError("the graph"))
-	}
-	if outputs < 0 || outputs > maxOutputs {
-		g.fail(newError(InvalidArgument, "operator %s cannot have %d outputs", op, outputs))
-		return nil
-	}
-	values, ids := make([]Value, outputs), make([]C.int64_t, outputs)
-	target := g.build(func(graph *C.weft_graph, origin *C.char) error {
-		in, err := g.idsOf(inputs, true)
-		if err != nil {
-			return err
-		}
-		list, err := attrs.make()
-		if err != nil {
-			return err
-		}
-		if list != nil {
-			defer C.wg_attrs_free(list)
-		}
-		name := C.CString(op)
-		defer freeString(name)
-		return check(C.wg_graph_add(graph, name, unsafe.SliceData(in), C.int32_t(len(in)), list, nil, origin,
-			unsafe.SliceData(ids), C.int32_t(outputs)))
-	})
-	for i := range values {
-		values[i] = Value{graph: g}
-		if target != nil {
-			values[i] = Value{graph: target, id: int64(ids[i])}
-		}
-	}
-	return values
-}
-
-// Add adds an operator to the graph of its inputs, as Graph.Add does.
-func Add(op string, inputs []Value, attrs Attrs, outputs int) []Value {
-	for _, v := range inputs {
-		if v.graph != nil {
-			return v.graph.Add(op, inputs, attrs, outputs)
-		}
-	}
-	return brokenGraph(&Error{Code: InvalidArgument, Op: op, Origin: caller(),
-		Message: "a value is missing: weft.Value{} was given"}).Add(op, nil, nil, outputs)
-}
-
-// Attach makes assignment, made by ops.Assign, happen in every run that computes v.
-func (g *Graph) Attach(v, assignment Value) {
-	g.change(func(graph *C.weft_graph) error {
-		ids, err := g.idsOf([]Value{v, assignment}, false)
-		if err != nil {
-			return err
-		}
-		return check(C.wg_graph_attach(graph, ids[0], ids[1]))
-	})
-}
-
-// change is build for what makes no value.
-func (g *Graph) change(f func(graph *C.weft_graph) error) {
-	if !g.missing() {
-		g.build(func(graph *C.weft_graph, _ *C.char) error { return f(graph) })
-	}
-}
-
-// Gradients adds the nodes that compute the gradient of the sum of y by each of xs. One that y does not depend on gives
-// a value that IsNone.
-func (g *Graph) Gradients(y Value, xs ...Value) []Value {
-	return g.WeightedGradients([]Value{y}, nil, xs...)
-}
-
-// WeightedGradients is Gradients of several ys; weights has the weight of each, or is nil for ones.
-func (g *Graph) WeightedGradients(ys, weights []Value, xs ...Value) []Value {
-	if g.missing() {
-		g = brokenGraph(nilError("the graph"))
-	}
-	gradients, ids := make([]Value, len(xs)), make([]C.int64_t, len(xs))
-	target := g.build(func(graph *C.weft_graph, origin *C.char) error {
-		y, err := g.idsOf(ys, false)
-		if err != nil {
-			return err
-		}
-		x, err := g.idsOf(xs, false)
-		if err != nil {
-			return err
-		}
-		if weights != nil && len(weights) != len(ys) {
-			return newError(InvalidArgument, "there are %d weights for %d values", len(weights), len(ys))
-		}
-		w, err := g.idsOf(weights, true)
-		if err != nil {
-			return err
-		}
-		return check(C.wg_graph_differentiate(graph, unsafe.SliceData(y), C.int32_t(len(y)), unsafe.SliceData(x),
-			C.int32_t(len(x)), unsafe.SliceData(w), origin, unsafe.SliceData(ids)))
-	})
-	for i := range gradients {
-		switch {
-		case target == nil:
-			gradients[i] = Value{graph: g}
-		case ids[i] != 0:
-			gradients[i] = Value{graph: target, id: int64(ids[i])}
-		}
-	}
-	return gradients
-}
-
-// Scope lets the names of what f adds begin with "name/".
-func (g *Graph) Scope(name string, f func()) {
-	if g.missing() {
-		return
-	}
-	opened := g.build(func(graph *C.weft_graph, _ *C.char) error {
-		cname := C.CString(name)
-		defer freeString(cname)
-		return check(C.wg_graph_open_scope(graph, cname))
-	})
-	f()
-	if opened == nil {
-		return
-	}
-	// Also after an error in f: the graph's pointer is still good.
-	g.builder.mutex.Lock()
-	defer g.builder.mutex.Unlock()
-	if opened.handle.acquire() {
-		defer opened.handle.release()
-		if err := check(C.wg_graph_close_scope((*C.weft_graph)(opened.handle.pointer))); err != nil {
-			g.failLocked(err)
-		}
-	}
-}
-
-// SetOutputs says what the graph shows as its outputs when it is saved.
-func (g *Graph) SetOutputs(values ...Value) {
-	g.change(func(graph *C.weft_graph) error {
-		ids, err := g.idsOf(values, false)
-		if err != nil {
-			return err
-		}
-		return check(C.wg_graph_set_outputs(graph, unsafe.SliceData(ids), C.int32_t(len(ids))))
-	})
 }

@@ -14,6 +14,7 @@ import (
 // another goroutine, or by the garbage collector, takes effect when the last of them has returned.
 type handle struct {
 	state   atomic.Int64 // closedBit, and twice the number of calls
+	kind    string       // in words
 	pointer unsafe.Pointer
 	free    func(unsafe.Pointer)
 }
@@ -23,12 +24,15 @@ const (
 	oneUse    = 2
 )
 
-func newHandle(pointer unsafe.Pointer, free func(unsafe.Pointer)) *handle {
-	return &handle{pointer: pointer, free: free}
+func newHandle(kind string, pointer unsafe.Pointer, free func(unsafe.Pointer)) *handle {
+	return &handle{kind: kind, pointer: pointer, free: free}
 }
 
 // guard closes the handle when the garbage collector finds that owner was forgotten.
-func guard[T any](owner *T, h *handle) { runtime.AddCleanup(owner, (*handle).close, h) }
+func guard[T any](owner *T, h *handle) {
+	h.watch()
+	runtime.AddCleanup(owner, (*handle).forgotten, h)
+}
 
 // acquire keeps the object alive until release; false if it is closed.
 func (h *handle) acquire() bool {
@@ -57,6 +61,7 @@ func (h *handle) close() {
 			return
 		}
 		if h.state.CompareAndSwap(state, state|closedBit) {
+			h.unwatch()
 			if state == 0 {
 				h.drop()
 			}
@@ -70,6 +75,7 @@ func (h *handle) detach() unsafe.Pointer {
 	if !h.state.CompareAndSwap(0, closedBit) {
 		return nil
 	}
+	h.unwatch()
 	return h.pointer
 }
 

@@ -29,7 +29,7 @@ func hostGraph(t *testing.T, function weft.HostFunction) (*weft.Session, weft.Fe
 	})
 	g := newGraph(t)
 	x := g.Input("x", weft.F32, "n")
-	y := g.HostCall(weft.HostCall{Name: "test", Outputs: []weft.HostOutput{{DType: weft.F32, Dims: []any{"n"}}}}, x)[0]
+	y := g.HostCall("test", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{"n"}}}, "")[0]
 	return newSession(t, g), weft.Feeds{x: tensor[float32](t, []int64{2}, 1, 2)}, y.Named("called")
 }
 
@@ -151,7 +151,7 @@ func TestCheckpoints(t *testing.T) {
 	if err := other.Load(path); !errors.Is(err, weft.InvalidArgument) || !strings.Contains(err.Error(), "w") {
 		t.Errorf("got %v", err)
 	}
-	if err := other.LoadPartial(path); err != nil {
+	if err := other.Load(path, weft.LoadOptions{Partial: true}); err != nil {
 		t.Error(err)
 	}
 	wantData(t, fetch[float32](t, other, nil, w), 5)

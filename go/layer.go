@@ -19,10 +19,8 @@ type Layer struct {
 func freeLayer(pointer unsafe.Pointer) { C.wg_layer_free((*C.weft_layer)(pointer)) }
 
 // NewLayer makes a layer of any kind, and its variables, named "name/kernel" and so on. An error stays with the graph.
-func NewLayer(g *Graph, kind, name string, attrs Attrs) *Layer {
-	if g.missing() {
-		return &Layer{graph: brokenGraph(nilError("the graph"))}
-	}
+func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
+	g = g.orBroken()
 	layer := &Layer{graph: g}
 	g.build(func(graph *C.weft_graph, origin *C.char) error {
 		list, err := attrs.make()
@@ -39,20 +37,26 @@ func NewLayer(g *Graph, kind, name string, attrs Attrs) *Layer {
 		if err := check(C.wg_layer_new(graph, ckind, list, cname, origin, &out)); err != nil {
 			return err
 		}
-		layer.handle = newHandle(unsafe.Pointer(out), freeLayer)
+		layer.handle = newHandle("layer", unsafe.Pointer(out), freeLayer)
 		guard(layer, layer.handle)
+		g.level.layers = append(g.level.layers, layer.handle)
 		return nil
 	})
 	return layer
 }
 
-// Call adds one use of the layer. In training, dropout drops, and batch normalization uses the batch and moves its
-// running averages. Train by the loss of values made in training, and predict by values that are not.
-func (l *Layer) Call(x Value, training bool) Value {
-	if l == nil {
+// Call adds one use of the layer; at most one training may be given, and false is the default. In training, dropout
+// drops, and batch normalization uses the batch and moves its running averages. Train by the loss of values made in
+// training, and predict by values that are not.
+func (l *Layer) Call(x Value, training ...bool) Value {
+	if l == nil || l.graph == nil {
 		return Value{graph: brokenGraph(nilError("the layer"))}
 	}
+	trains, problem := only(training)
 	return l.graph.value(func(_ *C.weft_graph, origin *C.char, out *C.int64_t) error {
+		if problem != nil {
+			return problem
+		}
 		in, err := l.graph.idOf(x)
 		if err != nil {
 			return err
@@ -62,7 +66,7 @@ func (l *Layer) Call(x Value, training bool) Value {
 		}
 		defer l.handle.release()
 		layer := (*C.weft_layer)(l.handle.pointer)
-		return check(C.wg_layer_call(layer, &in, 1, C.int32_t(number(training)), origin, out, 1))
+		return check(C.wg_layer_call(layer, &in, 1, C.int32_t(number(trains)), origin, out, 1))
 	})
 }
 
@@ -75,12 +79,12 @@ func (l *Layer) Variables() []Value {
 	layer := (*C.weft_layer)(l.handle.pointer)
 	values := make([]Value, C.wg_layer_variable_count(layer))
 	for i := range values {
-		values[i] = Value{graph: l.graph, id: int64(C.wg_layer_variable(layer, C.int32_t(i)))}
+		values[i] = l.graph.valueOf(C.wg_layer_variable(layer, C.int32_t(i)))
 	}
 	return values
 }
 
-// Close lets the layer go; what it added to the graph stays. It may be called again.
+// Close lets the layer go, as Close of its graph does; what it added to the graph stays. It may be called again.
 func (l *Layer) Close() error {
 	if l != nil && l.handle != nil {
 		l.handle.close()

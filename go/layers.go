@@ -24,12 +24,12 @@ type BatchNormConfig struct {
 //   - Input: [batch, channels, ...].
 //   - Output: The shape of the input.
 func NewBatchNorm(g *Graph, name string, config BatchNormConfig) *Layer {
-	return NewLayer(g, "BatchNorm", name, Attrs{
+	return NewLayer(g, "BatchNorm", Attrs{
 		"channels": config.Channels,
 		"momentum": config.Momentum,
 		"epsilon":  config.Epsilon,
 		"dtype":    given(config.Dtype),
-	})
+	}, name)
 }
 
 // Conv2dConfig is what NewConv2d makes.
@@ -71,7 +71,7 @@ type Conv2dConfig struct {
 //   - Input: [batch, inputs, height, width].
 //   - Output: [batch, filters, height', width'].
 func NewConv2d(g *Graph, name string, config Conv2dConfig) *Layer {
-	return NewLayer(g, "Conv2d", name, Attrs{
+	return NewLayer(g, "Conv2d", Attrs{
 		"inputs":      config.Inputs,
 		"filters":     config.Filters,
 		"kernel":      config.Kernel,
@@ -86,7 +86,7 @@ func NewConv2d(g *Graph, name string, config Conv2dConfig) *Layer {
 		"bias_init":   given(config.BiasInit),
 		"dtype":       given(config.Dtype),
 		"seed":        config.Seed,
-	})
+	}, name)
 }
 
 // DenseConfig is what NewDense makes.
@@ -116,7 +116,7 @@ type DenseConfig struct {
 //   - Input: [..., inputs].
 //   - Output: [..., units].
 func NewDense(g *Graph, name string, config DenseConfig) *Layer {
-	return NewLayer(g, "Dense", name, Attrs{
+	return NewLayer(g, "Dense", Attrs{
 		"inputs":      config.Inputs,
 		"units":       config.Units,
 		"bias":        config.Bias,
@@ -125,7 +125,7 @@ func NewDense(g *Graph, name string, config DenseConfig) *Layer {
 		"bias_init":   given(config.BiasInit),
 		"dtype":       given(config.Dtype),
 		"seed":        config.Seed,
-	})
+	}, name)
 }
 
 // DropoutConfig is what NewDropout makes.
@@ -143,10 +143,10 @@ type DropoutConfig struct {
 //   - Input: Any shape.
 //   - Output: The shape of the input.
 func NewDropout(g *Graph, name string, config DropoutConfig) *Layer {
-	return NewLayer(g, "Dropout", name, Attrs{
+	return NewLayer(g, "Dropout", Attrs{
 		"rate": config.Rate,
 		"seed": config.Seed,
-	})
+	}, name)
 }
 
 // EmbeddingConfig is what NewEmbedding makes.
@@ -169,13 +169,13 @@ type EmbeddingConfig struct {
 //   - Input: Indices, i64 or i32, any shape.
 //   - Output: The shape of the input, then `size`.
 func NewEmbedding(g *Graph, name string, config EmbeddingConfig) *Layer {
-	return NewLayer(g, "Embedding", name, Attrs{
+	return NewLayer(g, "Embedding", Attrs{
 		"count":      config.Count,
 		"size":       config.Size,
 		"table_init": given(config.TableInit),
 		"dtype":      given(config.Dtype),
 		"seed":       config.Seed,
-	})
+	}, name)
 }
 
 // FlattenConfig is what NewFlatten makes.
@@ -187,7 +187,7 @@ type FlattenConfig struct {
 //   - Input: [batch, ...].
 //   - Output: [batch, features].
 func NewFlatten(g *Graph, name string, config FlattenConfig) *Layer {
-	return NewLayer(g, "Flatten", name, Attrs{})
+	return NewLayer(g, "Flatten", Attrs{}, name)
 }
 
 // LayerNormConfig is what NewLayerNorm makes.
@@ -205,9 +205,9 @@ type LayerNormConfig struct {
 //   - Input: [..., units].
 //   - Output: The shape of the input.
 func NewLayerNorm(g *Graph, name string, config LayerNormConfig) *Layer {
-	return NewLayer(g, "LayerNorm", name, Attrs{
+	return NewLayer(g, "LayerNorm", Attrs{
 		"units":   config.Units,
 		"epsilon": config.Epsilon,
 		"dtype":   given(config.Dtype),
-	})
+	}, name)
 }

@@ -12,7 +12,6 @@ import (
 	"context"
 	"runtime"
 	"runtime/cgo"
-	"time"
 	"unsafe"
 )
 
@@ -20,15 +19,13 @@ import (
 type FitOptions struct {
 	Epochs     int      // 0: 1
 	BatchSize  int      // of rows; 0: 32
-	Metrics    []Value  // scalars to average over the rows, such as the loss
 	Validation *Dataset // what ValidationMetrics are averaged over after every epoch
-	// ValidationMetrics are in the history with "val_" before their names. nil: Metrics.
+	// ValidationMetrics are in the history with "val_" before their names. nil: the metrics of the training.
 	ValidationMetrics []Value
-	FirstEpoch        int           // where a training that is resumed goes on
-	InOrder           bool          // no shuffling of rows; the batches of a function come as they are
-	Seed              int64         // of the order of the rows
-	DropLast          bool          // no last batch that is shorter
-	Timeout           time.Duration // 0: none but that of the context
+	FirstEpoch        int   // where a training that is resumed goes on
+	InOrder           bool  // no shuffling of rows; the batches of a function come as they are
+	Seed              int64 // of the order of the rows
+	DropLast          bool  // no last batch that is shorter
 
 	Monitor     string  // training ends when this metric of the history makes no progress; "": never
 	Patience    int     // epochs without progress before the end
@@ -43,12 +40,39 @@ type FitOptions struct {
 
 // FitEvent is what a callback of Fit is told.
 type FitEvent struct {
-	EpochEnd   bool      // a whole epoch, not a batch
-	Epoch      int       // from 0
-	Batch      int       // from 0
-	BatchCount int       // of the epoch; -1 while only the function that gives them can tell
-	Metrics    []float64 // valid until the callback returns
-	Stop       bool      // to be set: ends the training well after this step
+	EpochEnd   bool    // a whole epoch, not a batch
+	Epoch      int     // from 0
+	Batch      int     // from 0
+	BatchCount int     // of the epoch; -1 while only the function that gives them can tell
+	Metrics    Metrics // the averages so far; at the end of an epoch, also those of its validation
+	Stop       bool    // to be set: ends the training well after this step
+}
+
+// Metric is the average of a scalar over the rows of a dataset.
+type Metric struct {
+	Name  string // that of the scalar
+	Value float64
+}
+
+// Metrics are averages, in the order in which they were asked for.
+type Metrics []Metric
+
+// Value is the average of that name; known is false if there is none.
+func (m Metrics) Value(name string) (value float64, known bool) {
+	for _, metric := range m {
+		if metric.Name == name {
+			return metric.Value, true
+		}
+	}
+	return 0, false
+}
+
+func newMetrics(names []string, values []float64) Metrics {
+	metrics := make(Metrics, min(len(names), len(values)))
+	for i := range metrics {
+		metrics[i] = Metric{names[i], values[i]}
+	}
+	return metrics
 }
 
 // History is the metrics of each epoch of a training.
@@ -60,6 +84,9 @@ type History struct {
 
 // Metric is what a metric was in each epoch; nil if there is none of that name.
 func (h *History) Metric(name string) []float64 {
+	if h == nil {
+		return nil
+	}
 	for i, known := range h.Names {
 		if known == name {
 			values := make([]float64, len(h.Epochs))
@@ -81,7 +108,7 @@ type fitRun struct {
 	end     func()
 }
 
-func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value, timeout time.Duration) (*fitRun, error) {
+func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value) (*fitRun, error) {
 	session, err := s.use()
 	if err != nil {
 		return nil, err
@@ -99,7 +126,7 @@ func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value, timeo
 	}
 	r.feeds, err = s.idsOf(feeds, true)
 	if err == nil {
-		r.control, err = newControl(ctx, "fit", timeout, nil)
+		r.control, err = newControl(ctx, "fit", nil)
 	}
 	if err != nil {
 		r.end()
@@ -108,32 +135,48 @@ func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value, timeo
 	return r, nil
 }
 
+// fitCallback is a callback of Fit, and the names of the metrics that it is told.
+type fitCallback struct {
+	call  func(*FitEvent) error
+	names []string
+}
+
 //export weftGoFit
 func weftGoFit(user C.uintptr_t, event C.int32_t, epoch, batch, batchCount C.int64_t, metrics *C.double,
 	metricCount C.int32_t, stop *C.int32_t) *C.weft_status {
-	callback := cgo.Handle(user).Value().(func(*FitEvent) error)
+	callback := cgo.Handle(user).Value().(fitCallback)
+	averages := unsafe.Slice((*float64)(unsafe.Pointer(metrics)), int(metricCount))
 	e := FitEvent{EpochEnd: event == 1, Epoch: int(epoch), Batch: int(batch), BatchCount: int(batchCount),
-		Metrics: unsafe.Slice((*float64)(unsafe.Pointer(metrics)), int(metricCount))}
-	if err := guarded(func() error { return callback(&e) }); err != nil {
+		Metrics: newMetrics(callback.names, averages)}
+	if err := guarded(func() error { return callback.call(&e) }); err != nil {
 		return statusOf(err)
 	}
 	*stop = C.int32_t(number(e.Stop))
 	return nil
 }
 
-// Fit trains: every batch of the dataset is one run of target, an optimizer's step. Tensor i of the dataset is fed to
-// feeds[i]; weft.Value{} leaves it out. After an error the variables are as the last finished step left them.
-func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, target Value, o FitOptions) (*History, error) {
-	r, err := s.beginFit(ctx, d, feeds, o.Timeout)
+// Fit trains: every batch of the dataset is one run of step, which an optimizer made. Tensor i of the dataset is fed to
+// feeds[i]; weft.Value{} leaves it out. metrics are scalars to average over the rows of each epoch, such as the loss. At
+// most one options may be given. After an error the variables are as the last finished step left them.
+func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, step Value, metrics []Value,
+	options ...FitOptions) (*History, error) {
+	o, err := only(options)
+	if err != nil {
+		return nil, err
+	}
+	if o.Validation != nil && o.ValidationMetrics == nil {
+		o.ValidationMetrics = metrics
+	}
+	r, err := s.beginFit(ctx, d, feeds)
 	if err != nil {
 		return nil, err
 	}
 	defer r.end()
-	metrics, err := s.idsOf(o.Metrics, false)
+	measured, err := s.idsOf(metrics, false)
 	if err != nil {
 		return nil, err
 	}
-	step, err := s.idsOf([]Value{target}, false)
+	target, err := s.idsOf([]Value{step}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -150,15 +193,16 @@ func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, target Val
 		defer runtime.KeepAlive(o.Validation) // it has its function
 	}
 	if o.Callback != nil && opts.err == nil {
-		user := C.uintptr_t(cgo.NewHandle(o.Callback))
+		names := append(s.namesOf(metrics, ""), s.namesOf(o.ValidationMetrics, "val_")...)
+		user := C.uintptr_t(cgo.NewHandle(fitCallback{o.Callback, names}))
 		opts.err = check(C.wg_options_set_callback(opts.pointer, C.wg_fit, user, C.wg_drop))
 	}
 	if opts.err != nil {
 		return nil, opts.err
 	}
 	var out *C.weft_history
-	status := C.wg_session_fit(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)), step[0],
-		unsafe.SliceData(metrics), C.int32_t(len(metrics)), opts.pointer, &out)
+	status := C.wg_session_fit(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)), target[0],
+		unsafe.SliceData(measured), C.int32_t(len(measured)), opts.pointer, &out)
 	if err := checkRun(ctx, status); err != nil {
 		return nil, err
 	}
@@ -169,11 +213,7 @@ func (s *Session) setValidation(opts *options, o FitOptions) {
 	if opts.err != nil {
 		return
 	}
-	chosen := o.ValidationMetrics
-	if chosen == nil {
-		chosen = o.Metrics
-	}
-	metrics, err := s.idsOf(chosen, false)
+	metrics, err := s.idsOf(o.ValidationMetrics, false)
 	if err != nil {
 		opts.err = err
 		return
@@ -206,16 +246,17 @@ func takeHistory(history *C.weft_history) *History {
 
 // BatchRunOptions are for Evaluate and Predict.
 type BatchRunOptions struct {
-	BatchSize int           // 0: 32
-	Timeout   time.Duration // 0: none but that of the context
+	BatchSize int // 0: 32
 }
 
 // Evaluate is the averages of metrics, scalars, over the rows of a dataset. Feeds are as for Fit; at most one options
 // may be given.
-func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Value, o ...BatchRunOptions) ([]float64,
-	error) {
+func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Value,
+	o ...BatchRunOptions) (Metrics, error) {
 	averages := make([]float64, len(metrics))
+	var names []string
 	err := s.overBatches(ctx, d, feeds, metrics, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
+		names = s.namesOf(metrics, "")
 		return C.wg_session_evaluate(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
 			unsafe.SliceData(ids), C.int32_t(len(ids)), r.control.opts.pointer,
 			(*C.double)(unsafe.Pointer(unsafe.SliceData(averages))))
@@ -223,12 +264,12 @@ func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Val
 	if err != nil {
 		return nil, err
 	}
-	return averages, nil
+	return newMetrics(names, averages), nil
 }
 
 // Predict is fetches for every row of a dataset. Feeds are as for Fit; at most one options may be given.
-func (s *Session) Predict(ctx context.Context, d *Dataset, feeds, fetches []Value, o ...BatchRunOptions) ([]*Tensor,
-	error) {
+func (s *Session) Predict(ctx context.Context, d *Dataset, feeds, fetches []Value,
+	o ...BatchRunOptions) ([]*Tensor, error) {
 	out := make([]*C.weft_tensor, len(fetches))
 	err := s.overBatches(ctx, d, feeds, fetches, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
 		return C.wg_session_predict(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
@@ -246,7 +287,7 @@ func (s *Session) overBatches(ctx context.Context, d *Dataset, feeds, wanted []V
 	if err != nil {
 		return err
 	}
-	r, err := s.beginFit(ctx, d, feeds, o.Timeout)
+	r, err := s.beginFit(ctx, d, feeds)
 	if err != nil {
 		return err
 	}

@@ -48,12 +48,14 @@ func TestFit(t *testing.T) {
 	step := weft.Sgd{Rate: weft.Rate{LearningRate: 0.5}}.Minimize(m.loss)
 	s := newSession(t, m.graph)
 	batches, epochs := 0, 0
-	history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 100, BatchSize: 4,
-		Metrics:    m.loses,
+	history, err := s.Fit(t.Context(), m.data, m.feeds, step, m.loses, weft.FitOptions{Epochs: 100, BatchSize: 4,
 		Validation: m.data, Seed: 3, Callback: func(e *weft.FitEvent) error {
 			if e.EpochEnd {
 				epochs++
-			} else if batches++; e.BatchCount != 3 || len(e.Metrics) != 1 {
+				if len(e.Metrics) != 2 || e.Metrics[0].Name != "loss" || e.Metrics[1].Name != "val_loss" {
+					t.Errorf("got %+v", e)
+				}
+			} else if batches++; e.BatchCount != 3 || len(e.Metrics) != 1 || e.Metrics[0].Name != "loss" {
 				t.Errorf("got %+v", e)
 			}
 			return nil
@@ -71,10 +73,13 @@ func TestFit(t *testing.T) {
 	if losses[99] > 1e-6 || losses[0] < losses[99] {
 		t.Errorf("got %v", losses)
 	}
-	averages := must[[]float64](t)(s.Evaluate(t.Context(), m.data, m.feeds, m.loses,
+	averages := must[weft.Metrics](t)(s.Evaluate(t.Context(), m.data, m.feeds, m.loses,
 		weft.BatchRunOptions{BatchSize: 3}))
-	if math.Abs(averages[0]-losses[99]) > 1e-9 {
-		t.Errorf("got %v, want %v", averages[0], losses[99])
+	if loss, known := averages.Value("loss"); !known || len(averages) != 1 || math.Abs(loss-losses[99]) > 1e-9 {
+		t.Errorf("got %v, want %v", averages, losses[99])
+	}
+	if _, known := averages.Value("x"); known {
+		t.Errorf("got %v", averages)
 	}
 	out := must[[]*weft.Tensor](t)(s.Predict(t.Context(), m.data, []weft.Value{m.x, {}}, []weft.Value{m.guess}))
 	defer out[0].Close()
@@ -101,7 +106,7 @@ func TestEveryOptimizerLearns(t *testing.T) {
 			m := newLine(t)
 			step := optimizer.Minimize(m.loss, m.a)
 			s := newSession(t, m.graph)
-			history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 30, Metrics: m.loses})
+			history, err := s.Fit(t.Context(), m.data, m.feeds, step, m.loses, weft.FitOptions{Epochs: 30})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,8 +126,7 @@ func TestSchedule(t *testing.T) {
 	rate := m.graph.Constant(float32(0))
 	step := weft.Sgd{Rate: weft.Rate{Schedule: rate}}.Minimize(m.loss)
 	s := newSession(t, m.graph)
-	history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 2, Metrics: m.loses,
-		InOrder: true})
+	history, err := s.Fit(t.Context(), m.data, m.feeds, step, m.loses, weft.FitOptions{Epochs: 2, InOrder: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +140,7 @@ func TestEarlyStopping(t *testing.T) {
 	m := newLine(t)
 	step := weft.Adam{}.Minimize(m.loss)
 	s := newSession(t, m.graph)
-	history, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 50, Metrics: m.loses,
+	history, err := s.Fit(t.Context(), m.data, m.feeds, step, m.loses, weft.FitOptions{Epochs: 50,
 		Monitor: "loss", Patience: 1, MinDelta: 100, Mode: "min", RestoreBest: true, BatchSize: 4, DropLast: true})
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +148,7 @@ func TestEarlyStopping(t *testing.T) {
 	if !history.Stopped || len(history.Epochs) == 50 {
 		t.Errorf("got %+v", history)
 	}
-	history, err = s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Epochs: 50, Metrics: m.loses,
+	history, err = s.Fit(t.Context(), m.data, m.feeds, step, m.loses, weft.FitOptions{Epochs: 50,
 		Callback: func(e *weft.FitEvent) error { e.Stop = e.EpochEnd && e.Epoch == 2; return nil }})
 	if err != nil || !history.Stopped || len(history.Epochs) != 3 {
 		t.Errorf("got %+v, %v", history, err)
@@ -158,7 +162,7 @@ func TestErrorsOfFit(t *testing.T) {
 	s := newSession(t, m.graph)
 	mine := errors.New("mine")
 	fit := func(o weft.FitOptions) error {
-		_, err := s.Fit(t.Context(), m.data, m.feeds, step, o)
+		_, err := s.Fit(t.Context(), m.data, m.feeds, step, nil, o)
 		return err
 	}
 	if err := fit(weft.FitOptions{Callback: func(*weft.FitEvent) error {
@@ -178,17 +182,22 @@ func TestErrorsOfFit(t *testing.T) {
 	if err := fit(weft.FitOptions{Epochs: -1}); !errors.Is(err, weft.InvalidArgument) {
 		t.Errorf("got %v", err)
 	}
-	if err := fit(weft.FitOptions{Epochs: 1 << 30, Timeout: 10 * time.Millisecond}); !errors.Is(err,
+	late, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer stop()
+	if _, err := s.Fit(late, m.data, m.feeds, step, nil, weft.FitOptions{Epochs: 1 << 30}); !errors.Is(err,
 		weft.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
+	if _, err := s.Fit(t.Context(), m.data, m.feeds, step, nil, weft.FitOptions{}, weft.FitOptions{}); err == nil {
+		t.Error("two options were taken")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := s.Fit(ctx, m.data, m.feeds, step, weft.FitOptions{Epochs: 1 << 30,
+	_, err := s.Fit(ctx, m.data, m.feeds, step, nil, weft.FitOptions{Epochs: 1 << 30,
 		Callback: func(*weft.FitEvent) error { cancel(); return nil }})
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, weft.Cancelled) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Fit(t.Context(), nil, m.feeds, step, weft.FitOptions{}); !errors.Is(err, weft.InvalidArgument) {
+	if _, err := s.Fit(t.Context(), nil, m.feeds, step, nil); !errors.Is(err, weft.InvalidArgument) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.Evaluate(t.Context(), m.data, m.feeds[:1], m.loses); !errors.Is(err, weft.InvalidArgument) {
@@ -208,7 +217,7 @@ func TestCallbacksMayUseTheSession(t *testing.T) {
 	m := newLine(t)
 	step := weft.Adam{}.Minimize(m.loss)
 	s := newSession(t, m.graph)
-	_, err := s.Fit(t.Context(), m.data, m.feeds, step, weft.FitOptions{Callback: func(e *weft.FitEvent) error {
+	_, err := s.Fit(t.Context(), m.data, m.feeds, step, nil, weft.FitOptions{Callback: func(e *weft.FitEvent) error {
 		_, err := s.Evaluate(t.Context(), m.data, m.feeds, m.loses)
 		return err
 	}})
@@ -361,7 +370,7 @@ func TestDigits(t *testing.T) {
 	guess := scores.Call(hidden.Call(x, false), false)
 	s := newSession(t, g)
 	feeds := []weft.Value{x, labels}
-	_, err := s.Fit(t.Context(), train, feeds, step, weft.FitOptions{Epochs: 20, Metrics: []weft.Value{loss}, Seed: 1})
+	_, err := s.Fit(t.Context(), train, feeds, step, []weft.Value{loss}, weft.FitOptions{Epochs: 20, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

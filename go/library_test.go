@@ -51,7 +51,13 @@ func TestChild(t *testing.T) {
 // child runs TestChild with other settings, and gives what it said.
 func child(t *testing.T, settings ...string) string {
 	t.Helper()
-	command := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v")
+	return childOf(t, "TestChild", settings...)
+}
+
+// childOf runs a test in a process of its own, with other settings, and gives what it said.
+func childOf(t *testing.T, test string, settings ...string) string {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v")
 	for _, setting := range os.Environ() {
 		if !strings.HasPrefix(setting, "WEFT_LIBRARY=") && !strings.HasPrefix(setting, "XDG_CACHE_HOME=") {
 			command.Env = append(command.Env, setting)

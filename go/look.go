@@ -13,16 +13,16 @@ func (g *Graph) look(f func(graph *C.weft_graph) *C.weft_status) error {
 	if g.missing() {
 		return nilError("the graph")
 	}
-	g.builder.mutex.Lock()
-	defer g.builder.mutex.Unlock()
-	if g.builder.err != nil {
-		return g.builder.err
+	g.level.builder.mutex.Lock()
+	defer g.level.builder.mutex.Unlock()
+	if g.level.builder.err != nil {
+		return g.level.builder.err
 	}
-	if !g.handle.acquire() {
+	if !g.level.handle.acquire() {
 		return closedError("the graph")
 	}
-	defer g.handle.release()
-	return check(f((*C.weft_graph)(g.handle.pointer)))
+	defer g.level.handle.release()
+	return check(f((*C.weft_graph)(g.level.handle.pointer)))
 }
 
 // Find is the input, variable or other value of that name.
@@ -36,7 +36,7 @@ func (g *Graph) Find(name string) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return Value{graph: g, id: int64(id)}, nil
+	return g.valueOf(id), nil
 }
 
 // NodeCount is the number of nodes; 0 after an error.
@@ -74,7 +74,7 @@ func (g *Graph) list(count func(*C.weft_graph) C.int32_t, at func(*C.weft_graph,
 	var values []Value
 	_ = g.look(func(graph *C.weft_graph) *C.weft_status {
 		for i := range count(graph) {
-			values = append(values, Value{graph: g, id: int64(at(graph, i))})
+			values = append(values, g.valueOf(at(graph, i)))
 		}
 		return nil
 	})

@@ -41,6 +41,7 @@ typedef struct {
   const char* (*weft_status_node)(const weft_status* status);
   const char* (*weft_status_op)(const weft_status* status);
   const char* (*weft_status_origin)(const weft_status* status);
+  int32_t (*weft_status_errno)(const weft_status* status);
   const char* (*weft_status_text)(const weft_status* status);
   void* (*weft_status_payload)(const weft_status* status, const void* tag);
   const char* (*weft_code_name)(int32_t code);
@@ -213,6 +214,7 @@ extern wg_functions wg_table;
   "weft_status_node", \
   "weft_status_op", \
   "weft_status_origin", \
+  "weft_status_errno", \
   "weft_status_text", \
   "weft_status_payload", \
   "weft_code_name", \
@@ -381,6 +383,7 @@ static inline const char* wg_status_message(const weft_status* status) { return 
 static inline const char* wg_status_node(const weft_status* status) { return wg_table.weft_status_node(status); }
 static inline const char* wg_status_op(const weft_status* status) { return wg_table.weft_status_op(status); }
 static inline const char* wg_status_origin(const weft_status* status) { return wg_table.weft_status_origin(status); }
+static inline int32_t wg_status_errno(const weft_status* status) { return wg_table.weft_status_errno(status); }
 static inline const char* wg_status_text(const weft_status* status) { return wg_table.weft_status_text(status); }
 static inline uintptr_t wg_status_payload(const weft_status* status, const void* tag) { return (uintptr_t)wg_table.weft_status_payload(status, tag); }
 static inline const char* wg_code_name(int32_t code) { return wg_table.weft_code_name(code); }

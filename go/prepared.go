@@ -50,7 +50,7 @@ func (s *Session) Prepare(feeds, fetches []Value, targets ...Value) (*Prepared, 
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{handle: newHandle(unsafe.Pointer(out), freePrepared)}
+	p := &Prepared{handle: newHandle("prepared run", unsafe.Pointer(out), freePrepared)}
 	guard(p, p.handle)
 	return p, nil
 }
@@ -126,7 +126,7 @@ func (p *Prepared) Run(ctx context.Context) error {
 		return nil
 	}
 	defer p.end()
-	c, err := newControl(ctx, "run", 0, nil)
+	c, err := newControl(ctx, "run", nil)
 	if err != nil {
 		return err
 	}

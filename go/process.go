@@ -138,7 +138,7 @@ func NewTrace() (*Trace, error) {
 	if err := check(C.wg_trace_new(&out)); err != nil {
 		return nil, err
 	}
-	t := &Trace{handle: newHandle(unsafe.Pointer(out), freeTrace)}
+	t := &Trace{handle: newHandle("trace", unsafe.Pointer(out), freeTrace)}
 	guard(t, t.handle)
 	return t, nil
 }

@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 	"unsafe"
 )
 
@@ -63,14 +62,24 @@ func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
 		defer choice.Share.handle.release()
 		share = pointer
 	}
+	// The session keeps the graph, for the names of values.
+	kept := g.level.handle
+	if kept == nil || !kept.acquire() {
+		return nil, closedError("the graph")
+	}
+	free := func(pointer unsafe.Pointer) {
+		freeSession(pointer)
+		kept.release()
+	}
 	var out *C.weft_session
 	err = g.look(func(graph *C.weft_graph) *C.weft_status {
 		return C.wg_session_new(graph, opts.pointer, share, &out)
 	})
 	if err != nil {
+		kept.release()
 		return nil, err
 	}
-	s := &Session{handle: newHandle(unsafe.Pointer(out), freeSession), graph: g}
+	s := &Session{handle: newHandle("session", unsafe.Pointer(out), free), graph: g}
 	guard(s, s.handle)
 	return s, nil
 }
@@ -123,6 +132,21 @@ func (s *Session) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
 	return ids, err
 }
 
+// namesOf are the names of values of the session's graph, closed or not, during a call of the session.
+func (s *Session) namesOf(values []Value, prefix string) []string {
+	l, names := s.graph.level, make([]string, len(values))
+	l.builder.mutex.Lock()
+	defer l.builder.mutex.Unlock()
+	for i, v := range values {
+		var name *C.char
+		status := C.wg_graph_value((*C.weft_graph)(l.handle.pointer), C.int64_t(v.id), &name, nil, nil, nil)
+		if check(status) == nil {
+			names[i] = prefix + C.GoString(name)
+		}
+	}
+	return names
+}
+
 // Run computes fetches. Each result is a new tensor, for the caller to close. ctx ends the run when it is cancelled or
 // its time is over; the error then wraps that of ctx.
 func (s *Session) Run(ctx context.Context, feeds Feeds, fetches ...Value) ([]*Tensor, error) {
@@ -131,11 +155,10 @@ func (s *Session) Run(ctx context.Context, feeds Feeds, fetches ...Value) ([]*Te
 
 // RunOptions are for RunWith.
 type RunOptions struct {
-	Feeds   Feeds         // the tensors of the inputs
-	Fetches []Value       // what to compute and give
-	Targets []Value       // what to compute for its effect alone: training steps, assignments
-	Timeout time.Duration // 0: none but that of the context
-	Trace   *Trace        // gets what the run did when
+	Feeds   Feeds   // the tensors of the inputs
+	Fetches []Value // what to compute and give
+	Targets []Value // what to compute for its effect alone: training steps, assignments
+	Trace   *Trace  // gets what the run did when
 }
 
 // RunWith is Run with targets and options.
@@ -163,7 +186,7 @@ func (s *Session) RunWith(ctx context.Context, o RunOptions) ([]*Tensor, error) 
 		return nil, err
 	}
 	defer release()
-	c, err := newControl(ctx, "run", o.Timeout, o.Trace)
+	c, err := newControl(ctx, "run", o.Trace)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func freeTensor(pointer unsafe.Pointer) { C.wg_tensor_free((*C.weft_tensor)(poin
 
 // newTensor takes over a tensor of the library.
 func newTensor(pointer *C.weft_tensor) *Tensor {
-	t := &Tensor{handle: newHandle(unsafe.Pointer(pointer), freeTensor)}
+	t := &Tensor{handle: newHandle("tensor", unsafe.Pointer(pointer), freeTensor)}
 	guard(t, t.handle)
 	return t
 }

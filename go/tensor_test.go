@@ -220,6 +220,15 @@ func TestMisusedTensors(t *testing.T) {
 	}
 }
 
+func TestBits(t *testing.T) {
+	for dtype, bits := range map[weft.DType]int{weft.F32: 32, weft.BF16: 16, weft.C128: 128, weft.Bool: 8, weft.I4: 4,
+		weft.U2: 2, weft.String: 0, 0: 0, 99: 0, -1: 0} {
+		if got := dtype.Bits(); got != bits {
+			t.Errorf("%v has %d bits, want %d", dtype, got, bits)
+		}
+	}
+}
+
 func TestDTypesAsText(t *testing.T) {
 	text := must[[]byte](t)(json.Marshal([]weft.DType{weft.F32, weft.String, weft.BF16}))
 	if string(text) != `["f32","string","bf16"]` {

@@ -13,33 +13,57 @@ import (
 	"unsafe"
 )
 
-// Value is a value of a graph: an input, a constant, a variable or an output of an operator. Values are compared with
-// == and can be keys of maps. The zero Value stands for none, where one is optional.
+// Value is a value of a graph: an input, a constant, a variable or an output of an operator. The zero Value stands for
+// none, where one is optional.
 //
 // Its methods add the most usual operators; package ops has all of them.
+//
+// Values can be keys of maps, and are == if they are the same as seen from the same Graph; Same tells whether they are
+// the same as seen from any.
 type Value struct {
-	graph *Graph
+	graph *Graph // through which operators over the value are added
+	home  *level // where the value was made
 	id    int64
 }
 
 // IsNone tells the zero Value, and one that an error kept from being built, from others.
 func (v Value) IsNone() bool { return v.id == 0 }
 
-// Graph is the graph of the value; nil for the zero Value.
+// Graph is the graph through which operators over the value are added; nil for the zero Value.
 func (v Value) Graph() *Graph { return v.graph }
+
+// Same tells whether both are one value of one graph.
+func (v Value) Same(other Value) bool { return v.id == other.id && v.id != 0 }
+
+// In is the same value for use in a scope or a branch of its graph: what is computed of it is added there.
+//
+//	encoder := g.Scope("encoder")
+//	y := x.In(encoder).Relu().Named("y") // Its name is "encoder/y".
+func (v Value) In(g *Graph) Value {
+	switch {
+	case v.graph == nil:
+		return v
+	case g.missing():
+		return Value{graph: g.orBroken()}
+	case g.level.builder != v.graph.level.builder:
+		g.fail(newError(InvalidArgument, "a value of another graph was given"))
+		return Value{graph: g}
+	}
+	return Value{graph: g, home: v.home, id: v.id}
+}
 
 // read calls f on the value's graph; an error leaves what f sets untouched.
 func (v Value) read(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status) error {
-	if v.graph == nil || v.graph.handle == nil || v.id == 0 {
+	if v.home == nil {
 		return newError(InvalidArgument, "the value was not built")
 	}
-	v.graph.builder.mutex.Lock()
-	defer v.graph.builder.mutex.Unlock()
-	if !v.graph.handle.acquire() {
+	v.home.builder.mutex.Lock()
+	defer v.home.builder.mutex.Unlock()
+	if !v.home.handle.acquire() {
 		return closedError("the graph")
 	}
-	defer v.graph.handle.release()
-	return check(f((*C.weft_graph)(v.graph.handle.pointer), C.int64_t(v.id)))
+	defer v.home.handle.release()
+	return check(f((*C.weft_graph)(v.home.handle.pointer), C.int64_t(v.id)))
 }
 
 // Name is the name of the value; "" if it has none.
@@ -101,31 +125,33 @@ func (v Value) String() string {
 	return v.Name() + " " + v.DType().String() + v.Shape()
 }
 
-// Named gives the value a name and returns it; an error if another value of the graph has the name.
+// Named gives the value a name, below that of the scope that it is seen from, and returns it. It is an error if another
+// value of the graph has the name.
 func (v Value) Named(name string) Value {
-	return v.changed(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
-		cname := C.CString(name)
-		defer freeString(cname)
-		return C.wg_graph_set_name(graph, id, cname)
-	})
-}
-
-func (v Value) changed(f func(graph *C.weft_graph, id C.int64_t) *C.weft_status) Value {
 	if v.graph == nil {
 		return Value{graph: brokenGraph(newError(InvalidArgument, "a value is missing: weft.Value{} was given"))}
 	}
 	if v.graph.Err() != nil {
 		return v
 	}
-	if err := v.read(f); err != nil {
+	full := name
+	if name != "" {
+		full = v.graph.scope + name
+	}
+	err := v.read(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
+		cname := C.CString(full)
+		defer freeString(cname)
+		return C.wg_graph_set_name(graph, id, cname)
+	})
+	if err != nil {
 		v.graph.fail(err)
 	}
 	return v
 }
 
-func (v Value) unary(op string) Value { return Add(op, []Value{v}, nil, 1)[0] }
+func (v Value) unary(op string) Value { return Add(op, []Value{v}, nil, "", 1)[0] }
 
-func (v Value) binary(op string, other Value) Value { return Add(op, []Value{v, other}, nil, 1)[0] }
+func (v Value) binary(op string, other Value) Value { return Add(op, []Value{v, other}, nil, "", 1)[0] }
 
 // Scalar is a number of the type of v, to compute with: x.Mul(x.Scalar(0.5)).
 func (v Value) Scalar(number float64) Value {
@@ -199,11 +225,11 @@ func (v Value) Reshape(dims ...int64) Value {
 
 // Transpose permutes the dimensions; without perm it reverses them.
 func (v Value) Transpose(perm ...int64) Value {
-	return Add("Transpose", []Value{v}, Attrs{"perm": perm}, 1)[0]
+	return Add("Transpose", []Value{v}, Attrs{"perm": perm}, "", 1)[0]
 }
 
 // Cast converts the elements.
-func (v Value) Cast(to DType) Value { return Add("Cast", []Value{v}, Attrs{"to": to}, 1)[0] }
+func (v Value) Cast(to DType) Value { return Add("Cast", []Value{v}, Attrs{"to": to}, "", 1)[0] }
 
 // Sum is the sum over the axes, which go; over all elements without axes.
 func (v Value) Sum(axes ...int64) Value { return v.reduce("ReduceSum", axes) }
@@ -219,7 +245,7 @@ func (v Value) reduce(op string, axes []int64) Value {
 	if len(axes) > 0 && v.graph != nil {
 		inputs = append(inputs, v.graph.Constant(axes))
 	}
-	return Add(op, inputs, Attrs{"keepdims": 0}, 1)[0]
+	return Add(op, inputs, Attrs{"keepdims": 0}, "", 1)[0]
 }
 
 // tensorOfAny makes a tensor of a number or string, or of slices of them, equally long at each level.

@@ -3,11 +3,15 @@
 package weft_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	weft "github.com/weft-ml/weft/go"
 )
@@ -20,7 +24,22 @@ func TestMain(m *testing.M) {
 			os.Setenv("WEFT_LIBRARY", built)
 		}
 	}
-	os.Exit(m.Run())
+	os.Exit(afterwards(m.Run()))
+}
+
+// afterwards fails if objects of the library are alive after all tests, though the garbage collector had its chance.
+func afterwards(code int) int {
+	left := weft.LiveObjects()
+	for i := 0; i < 1000 && left != 0; i++ {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+		left = weft.LiveObjects()
+	}
+	if left != 0 {
+		fmt.Fprintf(os.Stderr, "%d objects are still alive\n%s\n", left, strings.Join(weft.Unclosed(), "\n"))
+		return 1
+	}
+	return code
 }
 
 // must gives a result that has no error.

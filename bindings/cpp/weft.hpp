@@ -5,6 +5,8 @@
 #pragma once
 
 #include "weft/data.hpp"
+#include "weft/host.hpp"
 #include "weft/layers.hpp"
 #include "weft/learn.hpp"
+#include "weft/library.hpp"
 #include "weft/ops.hpp"

@@ -241,7 +241,7 @@ def block(function, missing):
 
 def null_test():
     out = [f"/* Calls every function with NULL for each of its pointers; {NOTE}. */"]
-    out += ["#define _POSIX_C_SOURCE 200809L", '#include "tests/c_api/null_arguments.h"', ""]
+    out += ["#define _POSIX_C_SOURCE 200809L", '#include "null_arguments.h"', ""]
     names = []
     for function in abi.functions():
         pointers = [a for a in function.arguments if a.is_pointer and not optional(function, a)]

@@ -127,5 +127,9 @@ def parse(path):
     return CaseFile(op, cases)
 
 
+def paths():
+    return sorted((ROOT / "tests" / "ops").glob("*.case"))
+
+
 def load():
-    return [parse(path) for path in sorted((ROOT / "tests" / "ops").glob("*.case"))]
+    return [parse(path) for path in paths()]

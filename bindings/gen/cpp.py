@@ -1,5 +1,6 @@
 """The generated part of the C++ header: functions for operators, classes for layers."""
 
+import dataclasses
 import textwrap
 
 import model
@@ -33,88 +34,178 @@ def function_name(op, taken):
 
 def literal(attr):
     value = attr.default
-    if value is None:
-        return ""
     if attr.kind == "string":
-        return ' = "' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if attr.kind in ("ints", "floats", "strings"):
         items = ", ".join(f'"{item}"' if attr.kind == "strings" else repr(item) for item in value)
-        return f" = {{{items}}}"
-    return f" = {value!r}"
+        return f"{{{items}}}"
+    return f"static_cast<DType>({value})" if is_dtype(attr) else repr(value)
+
+
+def is_dtype(attr):
+    """Whether the number is ONNX's of an element type."""
+    return attr.kind == "int" and attr.name in ("to", "dtype")
+
+
+def kind(attr):
+    return "DType" if is_dtype(attr) else TYPES[attr.kind]
 
 
 def field(attr):
-    kind = TYPES[attr.kind]
-    if attr.default is None and not attr.required:
-        return f"std::optional<{kind}> {cpp_name(attr.name)};"
-    zero = {"int": " = 0", "float": " = 0"}.get(attr.kind, "")
-    return f"{kind} {cpp_name(attr.name)}{literal(attr) or zero};"
+    name = cpp_name(attr.name)
+    if attr.required:
+        return f"Required<{kind(attr)}> {name};"
+    if attr.default is None:
+        return f"Optional<{kind(attr)}> {name} = {{}};"
+    return f"{kind(attr)} {name} = {literal(attr)};"
+
+
+def in_order(attrs):
+    """Those first that must be given."""
+    return sorted(attrs, key=lambda attr: not attr.required)
 
 
 def comment(text, indent=""):
-    return textwrap.fill(text, 116, initial_indent=indent + "// ", subsequent_indent=indent + "// ")
+    return textwrap.fill(text, 116, initial_indent=indent + "/// ", subsequent_indent=indent + "/// ")
 
 
-def many_outputs(op):
-    return op.variadic_output or any(output.optional for output in op.outputs)
+@dataclasses.dataclass
+class Function:
+    """The function of an operator. An operator with optional outputs has another one that gives them all."""
+
+    op: model.Op
+    name: str
+
+    @property
+    def type(self):
+        """What the names of its structs begin with."""
+        return f"{'Weft' if self.name.startswith('weft_') else ''}{self.op.name}"
+
+    @property
+    def attrs(self):
+        """The struct of the attributes."""
+        return f"{self.type}Attrs"
+
+    @property
+    def outputs(self):
+        """The struct of all outputs, if there are several."""
+        return f"{self.type}Outputs"
+
+    @property
+    def fields(self):
+        """Their names in it."""
+        return [cpp_name(output.name) for output in self.op.outputs]
+
+    @property
+    def needs_graph(self):
+        """Whether there may be no input that knows it."""
+        return all(formal.optional for formal in self.op.inputs)
+
+    @property
+    def needs_attrs(self):
+        return any(attr.required for attr in self.op.attrs)
+
+    @property
+    def single(self):
+        """Whether it gives one value."""
+        return self.op.required_outputs == 1 and not self.op.variadic_output
+
+    @property
+    def results(self):
+        """What it is called for: (name, type, outputs) of each function."""
+        if self.op.variadic_output:
+            return [(self.name, "std::vector<Value>", "outputs")]
+        count = len(self.op.outputs)
+        results = [(self.name, "Value", 1)] if self.single else []
+        if count > 1:
+            results.append((self.name + "_outputs" if self.single else self.name, self.outputs, count))
+        return results
 
 
-def docs(op):
+def functions(ops):
+    taken, made = set(), []
+    for op in ops:
+        if op.is_plain and all(attr.kind in TYPES for attr in op.attrs):
+            made.append(Function(op, function_name(op, taken)))
+            taken.add(made[-1].name)
+    return made
+
+
+def formal_doc(op, prefix, formal):
+    note = ", optional" if formal.optional else ", any number" if formal.variadic else ""
+    return comment(f"{prefix}: {formal.doc} [{op.types.get(formal.type, formal.type)}{note}]")
+
+
+def docs(function, gives):
+    op = function.op
     lines = [comment(op.doc or op.full_name)]
-    for formal in op.inputs:
-        note = ", optional" if formal.optional else ""
-        lines.append(comment(f"{cpp_name(formal.name)}: {formal.doc} [{op.types.get(formal.type, formal.type)}{note}]"))
-    for formal in op.outputs:
-        note = ", optional" if formal.optional else ""
-        lines.append(comment(f"Gives {formal.name}: {formal.doc} [{op.types.get(formal.type, formal.type)}{note}]"))
+    lines += [formal_doc(op, f"- {cpp_name(formal.name)}", formal) for formal in op.inputs]
+    if op.variadic_output:
+        lines.append(comment("- outputs: How many are made."))
+    if gives:
+        lines.append(formal_doc(op, f"- gives {op.outputs[0].name}", op.outputs[0]))
     return lines
 
 
-def op_text(op, name):
-    out = []
-    attrs = f"{op.name if not name.startswith('weft_') else 'Weft' + op.name}Attrs"
+def structs(function):
+    op, out = function.op, []
     if op.attrs:
-        out.append(comment(f"The attributes of {op.full_name}."))
-        out.append(f"struct {attrs} {{")
-        for attr in op.attrs:
-            out.append(comment(attr.doc + (" Required." if attr.required else ""), "  "))
-            out.append(f"  {field(attr)}")
+        out += [comment(f"The attributes of {op.full_name}."), f"struct {function.attrs} {{"]
+        for attr in in_order(op.attrs):
+            out += [comment(attr.doc + (" Required." if attr.required else ""), "  "), f"  {field(attr)}"]
         out += ["};", ""]
-    out += docs(op)
-    params = []
+    if len(op.outputs) > 1:
+        out += [comment(f"The outputs of {op.full_name}."), f"struct {function.outputs} {{"]
+        for name, formal in zip(function.fields, op.outputs):
+            out += [comment(f"{formal.doc} [{op.types.get(formal.type, formal.type)}]", "  "), f"  Value {name};"]
+        out += ["};", ""]
+    return out
+
+
+def parameters(function):
+    op = function.op
+    params = ["Graph& graph"] if function.needs_graph else []
     for formal in op.inputs:
         if formal.variadic:
             params.append(f"const std::vector<Value>& {cpp_name(formal.name)}")
-        else:
-            params.append(f"const Value& {cpp_name(formal.name)}" + (" = Value()" if formal.optional else ""))
-    graph = not any(not formal.optional for formal in op.inputs)
-    if graph:
-        params.insert(0, "Graph& graph")
-    required = any(attr.required for attr in op.attrs)
+        elif not formal.optional:
+            params.append(f"const Value& {cpp_name(formal.name)}")
+    if op.variadic_output:
+        params.append("int32_t outputs")
+    params += [f"const Value& {cpp_name(formal.name)} = Value()" for formal in op.inputs if formal.optional]
     if op.attrs:
-        params.append(f"const {attrs}& attrs" + ("" if required and not any(f.optional for f in op.inputs) else " = {}"))
-    many = many_outputs(op)
-    if many:
-        params.append(f"int32_t outputs = {max(1, op.required_outputs)}")
-    params += ["const char* name = nullptr", "const Origin& origin = Origin()"]
-    single = not many and len(op.outputs) == 1
-    result = "Value" if single else "std::vector<Value>"
-    out.append(f"inline {result} {name}({', '.join(params)}) {{")
-    out.append("  Attrs set;")
+        params.append(f"const {function.attrs}& attrs" + ("" if function.needs_attrs else " = {}"))
+    return params + ['const std::string& name = ""', "const Origin& origin = Origin()"]
+
+
+def body(function, result, count):
+    op, out = function.op, ["  Attrs set;"]
     for attr in op.attrs:
         out.append(f'  set.set("{attr.name}", attrs.{cpp_name(attr.name)});')
-    plain = [formal for formal in op.inputs if not formal.variadic]
-    inputs = "{" + ", ".join(cpp_name(formal.name) for formal in plain) + "}"
+    plain = [cpp_name(formal.name) for formal in op.inputs if not formal.variadic]
+    inputs = f"{{{', '.join(plain)}}}"
     if len(plain) < len(op.inputs):
-        variadic = cpp_name(op.inputs[-1].name)
-        inputs = variadic
+        inputs = variadic = cpp_name(op.inputs[-1].name)
         if plain:
-            out.append(f"  std::vector<Value> all = {{{', '.join(cpp_name(formal.name) for formal in plain)}}};")
+            out.append(f"  std::vector<Value> all = {{{', '.join(plain)}}};")
             out.append(f"  all.insert(all.end(), {variadic}.begin(), {variadic}.end());")
             inputs = "all"
-    count = "outputs" if many else str(len(op.outputs))
-    call = f'{"graph.add" if graph else "add_node"}("{op.full_name}", {inputs}, set, {count}, name, origin)'
-    out += [f"  return {call}{'[0]' if single else ''};", "}", ""]
+    call = f'{"graph.add" if function.needs_graph else "add_node"}("{op.full_name}", {inputs}, set, name, {count}, origin)'
+    if result == function.outputs:
+        items = ", ".join(f"made[{i}]" for i in range(count))
+        return out + [f"  std::vector<Value> made = {call};", f"  return {{{items}}};"]
+    return out + [f"  return {call}{'[0]' if result == 'Value' else ''};"]
+
+
+def op_text(function):
+    out = structs(function)
+    for name, result, count in function.results:
+        if name == function.name:
+            out += docs(function, result != function.outputs)
+        else:
+            out.append(comment(f"The same with all outputs: see {function.name}."))
+        out.append(f"inline {result} {name}({', '.join(parameters(function))}) {{")
+        out += body(function, result, count) + ["}", ""]
     return out
 
 
@@ -128,13 +219,27 @@ def ops_header(ops):
         "namespace weft {",
         "",
     ]
-    taken = set()
-    for op in ops:
-        if op.is_plain and all(attr.kind in TYPES for attr in op.attrs):
-            name = function_name(op, taken)
-            taken.add(name)
-            out += op_text(op, name)
+    for function in functions(ops):
+        out += op_text(function)
     return "\n".join(out + ["}  // namespace weft", ""])
+
+
+def layer_text(layer):
+    out = [comment(f"The attributes of {layer.name}."), f"struct {layer.name}Attrs {{"]
+    for attr in in_order(layer.attrs):
+        out.append(comment(attr.doc + (" Required." if attr.required else ""), "  "))
+        out.append(f"  {field(attr)}")
+    out += ["};", "", comment(layer.doc), comment(f"Input: {layer.input} Output: {layer.output}")]
+    out += [f"class {layer.name} : public Layer {{", " public:"]
+    default = "" if any(attr.required for attr in layer.attrs) else " = {}"
+    out.append(comment('Makes the layer and its variables, whose names begin with "name/".', "  "))
+    out.append(f"  {layer.name}(Graph& graph, const std::string& name, const {layer.name}Attrs& attrs{default},")
+    out.append(f"  {' ' * len(layer.name)} const Origin& origin = Origin())")
+    out.append(f'      : Layer(graph, "{layer.name}", collect(attrs), name, origin) {{}}')
+    name = " attrs" if layer.attrs else ""
+    out += ["", " private:", f"  static Attrs collect(const {layer.name}Attrs&{name}) {{", "    Attrs set;"]
+    out += [f'    set.set("{attr.name}", attrs.{cpp_name(attr.name)});' for attr in layer.attrs]
+    return out + ["    return set;", "  }", "};", ""]
 
 
 def layers_header(layers):
@@ -145,26 +250,12 @@ def layers_header(layers):
         '#include "weft/build.hpp"',
         "",
         "namespace weft {",
+        "/// The layers: what is given to one is checked when it is made.",
         "namespace layers {",
         "",
     ]
     for layer in layers:
-        out.append(comment(f"The attributes of {layer.name}."))
-        out.append(f"struct {layer.name}Attrs {{")
-        for attr in layer.attrs:
-            out.append(comment(attr.doc + (" Required." if attr.required else ""), "  "))
-            out.append(f"  {field(attr)}")
-        out += ["};", "", comment(layer.doc), comment(f"Input: {layer.input} Output: {layer.output}")]
-        out.append(f"class {layer.name} : public Layer {{")
-        out.append(" public:")
-        out.append(f"  {layer.name}(Graph& graph, const std::string& name, const {layer.name}Attrs& attrs = {{}},")
-        out.append("        const Origin& origin = Origin())")
-        out.append(f'      : Layer(graph, "{layer.name}", name, collect(attrs), origin) {{}}')
-        name = " attrs" if layer.attrs else ""
-        out += ["", " private:", f"  static Attrs collect(const {layer.name}Attrs&{name}) {{", "    Attrs set;"]
-        for attr in layer.attrs:
-            out.append(f'    set.set("{attr.name}", attrs.{cpp_name(attr.name)});')
-        out += ["    return set;", "  }", "};", ""]
+        out += layer_text(layer)
     return "\n".join(out + ["}  // namespace layers", "}  // namespace weft", ""])
 
 

@@ -65,7 +65,7 @@ def any_attr(value):
 def by_name(op, case):
     attrs = ", ".join(f"{json.dumps(name)}: {any_attr(value)}" for name, value in case.attrs.items())
     table = f"weft.Attrs{{{attrs}}}" if attrs else "nil"
-    return [f'return c.graph.Add("{op}", x, {table}, {max(1, len(case.outputs))})']
+    return [f'return c.graph.Add("{op}", x, {table}, "", {max(1, len(case.outputs))})']
 
 
 def by_function(function, case):
@@ -78,8 +78,7 @@ def by_function(function, case):
         if formal.variadic:
             if formal.optional or any(value is None for _, value in given[at:]):
                 return None
-            spread = not (function.fixed or function.has_options or op.variadic_output)
-            required.append(f"x[{at}:]" + ("..." if spread else ""))
+            required.append(f"x[{at}:]")
             at = len(given)
             continue
         present = at < len(given) and given[at][1] is not None

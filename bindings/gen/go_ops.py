@@ -17,6 +17,7 @@ KINDS = {
     "strings": "[]string",
 }
 ZEROES = {"int": 0, "float": 0, "string": ""}
+NAME_DOC = 'Of the node, in errors and for Find. "": one that the graph chooses.'
 DTYPES = {"to", "dtype", "output_dtype", "stash_type"}  # attributes that are element types
 KEYWORDS = {"range", "func", "type", "map", "select", "go", "if", "else", "for", "var", "len", "string", "weft"}
 SUBJECTS = {
@@ -105,8 +106,6 @@ class Function:
         self.extra = [o for o in op.outputs if o.optional]
         self.fixed = [a for a in op.attrs if a.required]
         self.free = [a for a in op.attrs if not a.required]
-        self.has_options = bool(self.optional or self.free or self.extra)
-        self.variadic = bool(op.inputs) and op.inputs[-1].variadic
         self.needs_graph = not any(not i.variadic or i.min_count for i in self.required)
 
     def option_name(self, formal):
@@ -128,20 +127,19 @@ class Function:
 
         self.names = {}
         for i in self.required:
-            spread = i.variadic and not (self.fixed or self.has_options or self.op.variadic_output)
-            kind = ("...weft.Value" if spread else "[]weft.Value") if i.variadic else "weft.Value"
+            kind = "[]weft.Value" if i.variadic else "weft.Value"
             self.names[id(i)] = add(parameter(i.name.removesuffix("_0") + ("s" if i.name.endswith("_0") else "")), kind)
         for a in self.fixed:
             self.names[id(a)] = add(parameter(a.name), attr_type(a))
         if self.op.variadic_output:
             add("count", "int")
-        if self.has_options:
-            found.append(("options", f"...{self.name}Options"))
+        found.append(("options", f"...{self.name}Options"))
         return ", ".join(f"{name} {kind}" for name, kind in found)
 
     def options(self):
-        lines = comment(f"{self.name}Options are the optional inputs and attributes of {self.name}.")
-        lines.append(f"type {self.name}Options struct {{")
+        what = "the name" if not (self.optional or self.free or self.extra) else "the optional inputs and attributes"
+        lines = comment(f"{self.name}Options are {what} of {self.name}.")
+        lines += [f"type {self.name}Options struct {{"] + comment(NAME_DOC, "\t") + ["\tName string"]
         for i in self.optional:
             lines += comment(i.doc, "\t")
             lines.append(f"\t{self.option_name(i)} {'[]' if i.variadic else ''}weft.Value")
@@ -183,7 +181,6 @@ class Function:
 
     def body(self):
         op, lines = self.op, []
-        option = ["\to, problem := only(options)"] if self.has_options else []
         values = []
         for i in op.inputs:
             name = self.names.get(id(i)) or f"o.{self.option_name(i)}"
@@ -200,7 +197,7 @@ class Function:
         table = "weft.Attrs{" + ", ".join(attrs) + "}" if attrs else "nil"
         if len(attrs) > 1:
             table = "weft.Attrs{\n" + "".join(f"\t\t{attr},\n" for attr in attrs) + "\t}"
-        lines += option
+        lines.append("\to, problem := only(options)")
         count = "count" if op.variadic_output else str(len(self.outputs))
         if self.extra:
             lines.append(f"\tcount := {count}")
@@ -208,8 +205,7 @@ class Function:
                 lines += [f"\tif o.{field(o.name)}Output != nil {{", f"\t\tcount = {len(self.outputs) + n + 1}", "\t}"]
             count = "count"
         graph = "g, " if self.needs_graph else "nil, "
-        problem = "problem" if option else "nil"
-        call = f'add({graph}"{op.full_name}", {inputs}, {table}, {count}, {problem})'
+        call = f'add({graph}"{op.full_name}", {inputs}, {table}, o.Name, {count}, problem)'
         if op.variadic_output:
             return lines + [f"\treturn {call}"]
         if len(self.outputs) == 1 and not self.extra:
@@ -222,8 +218,7 @@ class Function:
 
     def text(self):
         head = f"func {self.name}({self.arguments()}) {self.result()} {{"
-        lines = self.options() if self.has_options else []
-        return lines + self.doc() + [head] + self.body() + ["}", ""]
+        return self.options() + self.doc() + [head] + self.body() + ["}", ""]
 
 
 def item(text):
@@ -254,9 +249,9 @@ def layer(kind):
     lines += comment(f"New{kind.name} makes a layer. {kind.doc}") + ["//"]
     lines += item(f"Input: {kind.input}") + item(f"Output: {kind.output}")
     lines.append(f"func New{kind.name}(g *Graph, name string, config {config}) *Layer {{")
-    lines.append(f'\treturn NewLayer(g, "{kind.name}", name, Attrs{{')
+    lines.append(f'\treturn NewLayer(g, "{kind.name}", Attrs{{')
     lines += [f'\t\t"{a.name}": {attr_value(a, "config.")},' for a in attrs]
-    return lines + ["\t})", "}", ""]
+    return lines + ["\t}, name)", "}", ""]
 
 
 def layer_type(attr):

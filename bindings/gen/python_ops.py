@@ -93,7 +93,7 @@ def many_outputs(op):
 
 def result_type(op):
     if many_outputs(op):
-        return "Any"
+        return "tuple[Value, ...]" if op.required_outputs > 1 else "Value | tuple[Value, ...]"
     return "Value" if len(op.outputs) == 1 else "tuple[" + ", ".join(["Value"] * len(op.outputs)) + "]"
 
 
@@ -149,10 +149,10 @@ def examples(op, name):
     for result, (_, literal) in zip(results, case.outputs):
         array = np.array(literal.values, NUMPY[literal.dtype]).reshape(literal.shape)
         if literal.dtype in ("f32", "f64"):
-            lines.append(f">>> weft.Session(graph).run({result}).astype(float).round(3).tolist()")
+            lines.append(f">>> weft.Session(graph).run({{}}, {result}).astype(float).round(3).tolist()")
             lines.append(repr((array.astype(float).round(3) + 0.0).tolist()))
         else:
-            lines += [f">>> weft.Session(graph).run({result}).tolist()", repr(array.tolist())]
+            lines += [f">>> weft.Session(graph).run({{}}, {result}).tolist()", repr(array.tolist())]
     return ["", "    Examples:"] + [f"        {line}" for line in lines]
 
 
@@ -180,13 +180,25 @@ def op_docstring(op, name):
     return f'    """{text}\n    """'
 
 
+def overloads(op, name):
+    """The result depends on `outputs`: a Value for one, a tuple for more."""
+    if not many_outputs(op) or op.required_outputs > 1:
+        return ""
+    one = parameters(op).replace("outputs: int = 1", "outputs: Literal[1] = 1")
+    more = parameters(op).replace("outputs: int = 1", "outputs: int")
+    return (
+        f"@overload\ndef {name}({one}) -> Value: ...  # type: ignore[overload-overlap]\n\n\n"
+        f"@overload\ndef {name}({more}) -> tuple[Value, ...]: ...\n\n\n"
+    )
+
+
 def op_function(op, name):
     inputs = [("*" if formal.variadic else "") + python_name(formal.name) for formal in op.inputs]
     attrs = ", ".join(f'"{attr.name}": {python_name(attr.name)}' for attr in op.attrs)
     graph = "graph" if not any(not formal.optional for formal in op.inputs) else "None"
     outputs = "outputs" if many_outputs(op) else str(len(op.outputs))
     return (
-        f"def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name)}\n"
+        f"{overloads(op, name)}def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name)}\n"
         f'    return add_node({graph}, "{op.full_name}", [{", ".join(inputs)}], {{{attrs}}}, {outputs}, name)\n'
     )
 
@@ -205,10 +217,10 @@ def ops_module(ops):
         "from __future__ import annotations",
         "",
         "from collections.abc import Sequence",
-        "from typing import Any",
+        "from typing import Literal, overload",
         "",
-        "from ._graph import Graph, Value, ValueLike, add_node",
-        "from ._tensor import DTypeLike, TensorLike",
+        "from ._graph import Graph, Value, add_node",
+        "from ._types import DTypeLike, TensorLike, ValueLike",
         "",
         "__all__ = [",
     ]
@@ -237,7 +249,7 @@ def layer_class(layer):
     return (
         f'class {layer.name}(Layer):\n    """{text}\n    """\n\n'
         f"    def __init__(self, graph: Graph, name: str{star}{''.join(', ' + p for p in params)}) -> None:\n"
-        f'        super().__init__(graph, "{layer.name}", name, {{{attrs}}})\n'
+        f'        super().__init__(graph, "{layer.name}", {{{attrs}}}, name)\n'
     )
 
 

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "c_api/src/handles.h"
+#include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/thread_pool.h"
 #include "weft/device.h"
@@ -59,11 +61,13 @@ Status run_options(const weft_options* options, const char* kind, RunOptions* ou
   if (options == nullptr) return {};
   out->cancel = options->cancel.get();
   out->trace = options->trace.get();
-  double seconds = options->float_or("timeout_s", static_cast<double>(options->int_or("timeout_ms", 0)) / 1000.0);
-  if (seconds < 0 || seconds != seconds) return invalid("the timeout must not be negative");
-  if (seconds > 0)
-    out->timeout_ns =
-        seconds > 9e9 ? int64_t{9'000'000'000'000'000'000} : std::max<int64_t>(1, static_cast<int64_t>(seconds * 1e9));
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  const int64_t ms = options->int_or("timeout_ms", std::numeric_limits<int64_t>::max());
+  const bool in_ms = ms != std::numeric_limits<int64_t>::max();
+  const double seconds = options->float_or("timeout_s", in_ms ? static_cast<double>(ms) / 1000.0 : kNone);
+  if (seconds != seconds) return invalid("the timeout is not a number");
+  // A time that has passed already is still a time.
+  if (seconds < 9e9) out->timeout_ns = seconds <= 0 ? 1 : std::max<int64_t>(1, static_cast<int64_t>(seconds * 1e9));
   if (options->poll != nullptr) {
     out->poll = poll_through;
     out->poll_user = options->poll.get();
@@ -190,6 +194,7 @@ const char* weft_status_op(const weft_status* status) { return status == nullptr
 const char* weft_status_origin(const weft_status* status) {
   return status == nullptr ? "" : status->status.origin().c_str();
 }
+int32_t weft_status_errno(const weft_status* status) { return status == nullptr ? 0 : system_error(status->status); }
 const char* weft_status_text(const weft_status* status) { return status == nullptr ? "OK" : status->text.c_str(); }
 void* weft_status_payload(const weft_status* status, const void* tag) {
   const Payload* payload = status == nullptr ? nullptr : status->status.payload();

@@ -68,8 +68,13 @@ std::string error_text(int error) {
   }
 }
 
+// Identifies a payload that is an errno.
+const char kErrnoTag = 0;
+
 Status file_error(std::string_view verb, std::string_view path, int error) {
-  return make_error(code_of(error), "cannot ", verb, " '", path, "': ", error_text(error));
+  Status status = make_error(code_of(error), "cannot ", verb, " '", path, "': ", error_text(error));
+  void* data = reinterpret_cast<void*>(static_cast<intptr_t>(error));
+  return status.with_payload(std::make_shared<const Payload>(&kErrnoTag, data, nullptr));
 }
 
 int open_retrying(const char* path, int flags, mode_t mode = 0) {
@@ -403,6 +408,12 @@ Status FileWriter::commit() {
     return failed_ = file_error("write", path_, errno);
   }
   return {};
+}
+
+int system_error(const Status& status) {
+  const Payload* payload = status.payload();
+  bool known = payload != nullptr && payload->tag == &kErrnoTag;
+  return known ? static_cast<int>(reinterpret_cast<intptr_t>(payload->data)) : 0;
 }
 
 Status write_file(const std::string& path, std::string_view text) {

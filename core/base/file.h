@@ -108,6 +108,9 @@ class FileWriter {
   Status failed_;  // the first error; later calls give it again
 };
 
+// The errno behind an error of reading or writing a file; 0 for other errors.
+int system_error(const Status& status);
+
 // `text` as the whole of the file.
 Status write_file(const std::string& path, std::string_view text);
 

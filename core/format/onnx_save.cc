@@ -3,33 +3,13 @@
 
 #include "core/base/file.h"
 #include "core/format/onnx_write.h"
+#include "core/graph/walk.h"
 
 namespace weft {
 
 namespace {
 
 using namespace onnx;
-
-// The nodes that `outputs` need, in the order in which they were added, which is one that ONNX accepts.
-std::vector<bool> needed_nodes(const Graph& graph, const std::vector<ValueId>& outputs) {
-  std::vector<bool> needed(static_cast<size_t>(graph.node_count()));
-  std::vector<NodeId> open;
-  auto need = [&](ValueId id) {
-    if (id == kNoValue) return;
-    NodeId node = graph.value(id).node;
-    if (!needed[static_cast<size_t>(node)]) {
-      needed[static_cast<size_t>(node)] = true;
-      open.push_back(node);
-    }
-  };
-  for (ValueId id : outputs) need(id);
-  while (!open.empty()) {
-    const Node& node = graph.node(open.back());
-    open.pop_back();
-    for (ValueId input : node.inputs) need(input);
-  }
-  return needed;
-}
 
 Status check_outputs(const Graph& graph, const std::vector<ValueId>& outputs, bool training) {
   for (ValueId id : outputs) {

@@ -7,6 +7,7 @@
 #include "core/base/text.h"
 #include "core/format/onnx_wire.h"
 #include "core/graph/expr.h"
+#include "core/graph/walk.h"
 
 namespace weft::onnx {
 
@@ -339,8 +340,8 @@ class Writer {
       case AttrKind::kGraph: {
         pbf_writer sub(out, 6);
         const Graph& inner = *value.graph();
-        std::vector<bool> all(static_cast<size_t>(inner.node_count()), true);
-        WEFT_CHECK(add_graph(sub, inner, inner.outputs(), all, cat(node_name, "/", name, "/")));
+        WEFT_CHECK(add_graph(sub, inner, inner.outputs(), needed_nodes(inner, inner.outputs()),
+                             cat(node_name, "/", name, "/")));
         break;
       }
       case AttrKind::kFloats: {

@@ -6,9 +6,14 @@
 
 namespace weft {
 
+namespace {
+// What an error kept from being made: it still knows its scope, so that rules can go on building nothing.
+Expr nothing(ExprScope& scope) { return Expr(scope, kNoValue); }
+}  // namespace
+
 std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs,
                            int output_count) {
-  std::vector<Expr> none(output_count);
+  std::vector<Expr> none(output_count, nothing(scope));
   if (!scope.status().ok()) return none;
   std::vector<ValueId> ids;
   for (const Expr& input : inputs) ids.push_back(input.id());
@@ -32,7 +37,7 @@ std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vec
 }
 
 Expr make(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs, std::string_view name) {
-  if (!scope.status().ok()) return {};
+  if (!scope.status().ok()) return nothing(scope);
   std::vector<ValueId> ids;
   for (const Expr& input : inputs) ids.push_back(input.id());
   NodeOptions options;
@@ -42,12 +47,12 @@ Expr make(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs
   Result<const OpDef*> def = scope.graph().ops().get(domain, op_name);
   if (!def.ok()) {
     scope.fail(def.status());
-    return {};
+    return nothing(scope);
   }
   Result<NodeId> node = scope.graph().add_node(**def, std::move(ids), std::move(attrs), std::move(options));
   if (!node.ok()) {
     scope.fail(node.status());
-    return {};
+    return nothing(scope);
   }
   return Expr(scope, scope.graph().node(*node).first_output);
 }
@@ -58,11 +63,11 @@ Expr make(ExprScope& scope, std::string_view op, std::initializer_list<Expr> inp
 }
 
 Expr constant(ExprScope& scope, Tensor value) {
-  if (!scope.status().ok()) return {};
+  if (!scope.status().ok()) return nothing(scope);
   Result<ValueId> id = scope.graph().add_constant(std::move(value), {}, scope.origin());
   if (!id.ok()) {
     scope.fail(id.status());
-    return {};
+    return nothing(scope);
   }
   return Expr(scope, *id);
 }
@@ -74,11 +79,11 @@ Expr constant_ints(ExprScope& scope, const std::vector<int64_t>& values) {
 Expr constant_int(ExprScope& scope, int64_t value) { return constant(scope, Tensor::scalar<int64_t>(value)); }
 
 Expr scalar(ExprScope& scope, DType dtype, double value) {
-  if (!scope.status().ok()) return {};
+  if (!scope.status().ok()) return nothing(scope);
   Result<Tensor> tensor = Tensor::make(dtype, {});
   if (!tensor.ok()) {
     scope.fail(tensor.status());
-    return {};
+    return nothing(scope);
   }
   switch (dtype) {
     case DType::kF32: *tensor->as<float>() = static_cast<float>(value); break;
@@ -94,18 +99,18 @@ Expr scalar(ExprScope& scope, DType dtype, double value) {
     case DType::kU32: *tensor->as<uint32_t>() = static_cast<uint32_t>(value); break;
     case DType::kU64: *tensor->as<uint64_t>() = static_cast<uint64_t>(value); break;
     case DType::kBool: *tensor->as<bool>() = value != 0; break;
-    default: scope.fail(unimplemented("a scalar constant of dtype ", dtype_name(dtype))); return {};
+    default: scope.fail(unimplemented("a scalar constant of dtype ", dtype_name(dtype))); return nothing(scope);
   }
   return constant(scope, std::move(*tensor));
 }
 
 Expr scalar_like(Expr like, double value) {
-  if (!like.valid()) return {};
+  if (!like.valid()) return like;
   return scalar(like.scope(), like.dtype(), value);
 }
 
 Expr fill_like(Expr like, double value) {
-  if (!like.valid()) return {};
+  if (!like.valid()) return like;
   ExprScope& scope = like.scope();
   if (like.type().kind == Kind::kSequence && value == 0) return make(scope, "weft.SequenceZeros", {like});
   return make(scope, "Expand", {scalar_like(like, value), shape_of(like)});
@@ -113,8 +118,8 @@ Expr fill_like(Expr like, double value) {
 
 namespace {
 Expr binary(const char* op, Expr a, Expr b) {
-  if (!a.valid() || !b.valid()) return {};
-  return make(a.scope(), op, {a, b});
+  if (!a.valid()) return a;
+  return b.valid() ? make(a.scope(), op, {a, b}) : b;
 }
 }  // namespace
 
@@ -166,7 +171,7 @@ Expr swap_last_two(Expr x) {
   if (!x.valid()) return x;
   if (!x.has_rank() || x.rank() < 2) {
     x.scope().fail(unimplemented("a gradient needs the rank of ", x.type().text()));
-    return {};
+    return nothing(x.scope());
   }
   std::vector<int64_t> perm;
   for (int64_t i = 0; i < x.rank(); ++i) perm.push_back(i);
@@ -188,7 +193,8 @@ Expr squeeze(Expr x, const std::vector<int64_t>& axes) {
 }
 
 Expr concat(const std::vector<Expr>& parts, int64_t axis) {
-  if (parts.empty() || !parts[0].valid()) return {};
+  if (parts.empty()) return {};
+  if (!parts[0].valid()) return parts[0];
   return make(parts[0].scope(), "Concat", parts, {{"axis", axis}});
 }
 
@@ -202,6 +208,9 @@ Expr sum_to(Expr gradient, Expr like) {
   if (!gradient.valid() || same_dims(gradient, like)) return gradient;
   return make(gradient.scope(), "weft.SumTo", {gradient, like});
 }
+
+Expr grad_mul(Expr dy, Expr slope) { return binary("weft.GradMul", dy, slope); }
+Expr grad_div(Expr dy, Expr x) { return binary("weft.GradDiv", dy, x); }
 
 Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs, std::vector<Expr> inputs,
                                       int output_count) {

@@ -101,6 +101,9 @@ Expr matmul(Expr a, Expr b);
 Expr fused_activation(Expr x, const std::string& name);
 // Sums a gradient over the axes along which `like` was broadcast to it.
 Expr sum_to(Expr gradient, Expr like);
+// dy * slope and dy / x, but 0 wherever dy is exactly 0: an infinite slope there must not make a NaN.
+Expr grad_mul(Expr dy, Expr slope);
+Expr grad_div(Expr dy, Expr x);
 
 // What a gradient rule sees: the node's inputs and outputs, the gradients of its outputs; where it leaves those of
 // its inputs. Rules are called only if an output has a gradient and an input needs one.
@@ -128,7 +131,10 @@ class GradContext {
   // Zeros if the output has none.
   Expr grad(int i) const { return grads_[i].valid() ? grads_[i] : fill_like(outputs_[i], 0); }
   bool needs(int i) const { return i < input_count() && needed_[i]; }
-  void set_grad(int i, Expr gradient) { input_grads_[i] = gradient; }
+  // Dropped if the input is omitted or needs none.
+  void set_grad(int i, Expr gradient) {
+    if (needs(i)) input_grads_[i] = gradient;
+  }
   const std::vector<Expr>& input_grads() const { return input_grads_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/graph/expr.h"
+#include "core/graph/walk.h"
 
 namespace weft {
 
@@ -348,7 +349,9 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
   for (const auto& [attr_name, attr] : node.attrs) {
     if (attr.kind() != AttrKind::kGraph) continue;
     Graph& sub = const_cast<Graph&>(*attr.graph());
+    if (sub.frozen_) continue;  // of another node too, and perhaps read on other threads
     sub.frozen_ = true;
+    sub.captures_ = sub.needed_captures();
     sub.parent_.reset();
   }
   node_names_.emplace(name, id);
@@ -413,9 +416,21 @@ Status Graph::add_captures(const Attrs& attrs, std::vector<ValueId>* inputs) {
     for (const Graph* around = this; around != nullptr; around = around->parent()) {
       if (around == &sub) return invalid("the sub-graph '", name, "' is the graph itself, or one around it");
     }
-    for (const Capture& capture : sub.captures_) inputs->push_back(capture.outer);
+    for (const Capture& capture : sub.needed_captures()) inputs->push_back(capture.outer);
   }
   return {};
+}
+
+// The order in which they were captured is that in which the user's language evaluated operands; no bit may depend on it.
+std::vector<Graph::Capture> Graph::needed_captures() const {
+  std::unordered_map<ValueId, Capture> known;
+  for (const Capture& capture : captures_) known.emplace(capture.inner, capture);
+  std::vector<Capture> needed;
+  for (NodeId id : ordered_nodes(*this, outputs_, {}, false)) {
+    auto at = known.find(nodes_[id].first_output);
+    if (at != known.end()) needed.push_back(at->second);
+  }
+  return needed;
 }
 
 }  // namespace weft

@@ -124,19 +124,24 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const VariableInfo* variable_of(ValueId value) const;
   // An input, variable, or named value; kNoValue if there is none.
   ValueId find(std::string_view name) const;
-  // Of a sub-graph: outer value and inner input, in the order of the node's extra inputs.
+  // Of a sub-graph: outer value and inner input. Once it is an attribute, those alone that its outputs need, in the order
+  // of the node's extra inputs, which is that of a walk from the outputs.
   struct Capture {
     ValueId outer;
     ValueId inner;
   };
   const std::vector<Capture>& captures() const { return captures_; }
   std::string unique_name(std::string_view wanted) const;
+  // Checks again what building checked: that nodes come after what they need and fit their schemas, and that inference
+  // still says of their outputs what the graph does. INTERNAL and the node where not; passes are tested with it.
+  Status verify() const;
 
  private:
   Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent);
 
   friend class GraphReading;
-  class Writing;  // detects two threads building at once
+  friend struct GraphDamage;  // breaks graphs, for the test of `verify`
+  class Writing;              // detects two threads building at once
   Result<NodeId> append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
   Status complete_attrs(const OpDef& op, Attrs* attrs) const;
   Status check_inputs(const OpDef& op, const ValueId* inputs, int count) const;
@@ -145,7 +150,9 @@ class Graph : public std::enable_shared_from_this<Graph> {
                std::string_view name, std::vector<ValueType>* outputs) const;
   Status infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
                             std::vector<ValueType>* outputs) const;
+  Status verify_node(NodeId id) const;
   Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);
+  std::vector<Capture> needed_captures() const;
   std::string node_name(const OpDef& op, std::string_view wanted) const;
   void name_value(ValueId id, std::string name);
 

@@ -53,10 +53,6 @@ Status infer_mod(InferContext& c) {
   return infer_broadcast(c);
 }
 
-// dy * x and dy / x, but 0 wherever dy is exactly 0: an infinite x there must not make a NaN.
-Expr grad_mul(Expr dy, Expr x) { return make(dy.scope(), "weft.GradMul", {dy, x}); }
-Expr grad_div(Expr dy, Expr x) { return make(dy.scope(), "weft.GradDiv", {dy, x}); }
-
 void set(GradContext& c, int i, Expr gradient) { c.set_grad(i, sum_to(gradient, c.input(i))); }
 
 Status add_grad(GradContext& c) {
@@ -181,11 +177,13 @@ void define_op_binary(OpRegistry& ops) {
   add_binary(ops, kWeftDomain, "GradMul", 1, kNumberTypes,
              "`A * B`, but 0 wherever A is exactly 0, were B infinite or not a number. Gradients "
              "are made of it.")
+      .group("gradient")
       .infer(infer_broadcast)
       .grad(mul_grad);
   add_binary(ops, kWeftDomain, "GradDiv", 1, kFloatTypes,
              "`A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are "
              "made of it.")
+      .group("gradient")
       .infer(infer_broadcast)
       .grad(div_grad);
   ops.add("Pow")
@@ -196,7 +194,8 @@ void define_op_binary(OpRegistry& ops) {
           "and wrap around; a "
           "negative power of an integer is rounded towards zero, and of 0 an error; a broken power "
           "of an integer is "
-          "computed in f64 and converted as Cast does.")
+          "computed in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a "
+          "negative base is NaN.")
       .types("T", set_of(DType::kI32, DType::kI64) | kFloatTypes)
       .types("T1", kNumberTypes)
       .input("X", "T", "The base.")

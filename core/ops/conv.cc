@@ -136,7 +136,7 @@ void define_op_conv(OpRegistry& ops) {
       .body(fused_conv_body)
       .internal();
   window_schema(ops.add(kWeftDomain, "ConvGradInput"))
-      .group("nn")
+      .group("gradient")
       .doc("The gradient of Conv by X, given that of Y.")
       .types("T", kFloatTypes)
       .input("dY", "T", "[N, M, O1, ...].")
@@ -147,7 +147,7 @@ void define_op_conv(OpRegistry& ops) {
       .infer(infer_like_third)
       .grad(grad_grad_input);
   window_schema(ops.add(kWeftDomain, "ConvGradWeight"))
-      .group("nn")
+      .group("gradient")
       .doc("The gradient of Conv by W, given that of Y.")
       .types("T", kFloatTypes)
       .input("dY", "T", "[N, M, O1, ...].")

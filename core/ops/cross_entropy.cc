@@ -118,7 +118,7 @@ Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
   if (c.attrs().s("reduction") == "mean") {
     losses = (losses - c.output(0)) / make(s, "weft.SumTo", {labels.weight, zero});
   }
-  Expr slope = make(s, "weft.GradMul", {expand_like(dy, c.input(1)), losses});
+  Expr slope = grad_mul(expand_like(dy, c.input(1)), losses);
   if (labels.valid.valid()) slope = where(labels.valid, slope, zero);
   return reduce_sum(where(labels.hit, unsqueeze(slope, {1}), zero), axes, false);
 }
@@ -148,7 +148,7 @@ Status cross_entropy_grad(GradContext& c) {
   }
   if (c.needs(0) && c.has_grad(1)) {
     Expr softmax = make(s, "Softmax", {scores}, {{"axis", 1}});
-    Expr through = c.grad(1) - softmax * reduce_sum(c.grad(1), {1}, true);
+    Expr through = c.grad(1) - grad_mul(reduce_sum(c.grad(1), {1}, true), softmax);
     dx = dx.valid() ? dx + through : through;
   }
   if (c.needs(0)) c.set_grad(0, dx);
@@ -165,12 +165,12 @@ Status slope_grad(GradContext& c) {
   ExprScope& s = c.scope();
   Expr dy = c.grad(0), softmax = make(s, "Softmax", {c.input(0)}, {{"axis", 1}});
   if (c.needs(0)) {
-    Expr dp = dy * unsqueeze(c.input(2), {1});
-    c.set_grad(0, softmax * (dp - reduce_sum(dp * softmax, {1}, true)));
+    Expr dp = grad_mul(dy, unsqueeze(c.input(2), {1}));
+    c.set_grad(0, grad_mul(dp - reduce_sum(grad_mul(dp, softmax), {1}, true), softmax));
   }
   if (c.needs(2)) {
     Expr hit = cast(hits(c.input(0), c.input(1)), dy.dtype());
-    c.set_grad(2, reduce_sum(dy * (softmax - hit), {1}, false));
+    c.set_grad(2, reduce_sum(grad_mul(dy, softmax - hit), {1}, false));
   }
   return {};
 }
@@ -211,7 +211,7 @@ void define_op_cross_entropy(OpRegistry& ops) {
       .optional_output("log_prob", "T", "The logarithm of the softmax, in the shape of the scores.")
       .grad(cross_entropy_grad);
   ops.add(kWeftDomain, "SoftmaxCrossEntropyGrad")
-      .group("loss")
+      .group("gradient")
       .doc(
           "The softmax of the scores over the class axis, less 1 at the labels, times a slope for "
           "each label; 0 where "

@@ -21,12 +21,12 @@ Status dropout_grad(GradContext& c) {
   Expr data = c.input(0), dy = c.grad(0);
   Expr kept = 1.0 - cast(c.input(1), data.dtype());
   if (c.needs(0)) {
-    c.set_grad(0, where(c.output(1), make(c.scope(), "weft.GradDiv", {dy, kept}), scalar_like(data, 0)));
+    c.set_grad(0, where(c.output(1), grad_div(dy, kept), scalar_like(data, 0)));
   }
   if (c.needs(1)) {
-    Expr slope = make(c.scope(), "weft.GradMul", {dy, c.output(0)});
+    Expr slope = grad_mul(dy, c.output(0));
     Expr sum = make(c.scope(), "weft.SumTo", {slope, c.input(1)});
-    c.set_grad(1, cast(make(c.scope(), "weft.GradDiv", {sum, kept}), c.input(1).dtype()));
+    c.set_grad(1, cast(grad_div(sum, kept), c.input(1).dtype()));
   }
   return {};
 }

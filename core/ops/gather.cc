@@ -62,7 +62,7 @@ void define_op_gather(OpRegistry& ops) {
       .infer(infer_gather)
       .grad(grad_gather);
   ops.add(kWeftDomain, "ScatterRows")
-      .group("indexing")
+      .group("gradient")
       .doc(
           "Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices "
           "add "

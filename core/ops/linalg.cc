@@ -1,5 +1,8 @@
 // Linear algebra on the last two axes: Cholesky, Eig, Eigh, Inverse, Solve. Gradients: Giles, "Collected matrix
-// derivative results for forward and reverse mode algorithmic differentiation", 2008.
+// derivative results for forward and reverse mode algorithmic differentiation", 2008; Boeddeker et al., "On the
+// computation of complex-valued gradients", 2017.
+#include <limits>
+
 #include "core/graph/expr.h"
 
 namespace weft {
@@ -97,14 +100,31 @@ Status grad_cholesky(GradContext& c) {
   return {};
 }
 
-// V (diag(dw) + F * (V^T dV)) V^T, symmetrised, with F = 1 / (w_j - w_i) off the diagonal and 0 where values are equal.
+// How far apart two numbers of the size 1 may be by rounding alone, in matrices like x.
+Expr rounding(Expr x) {
+  double epsilon =
+      x.dtype() == DType::kF64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  return cast(make(x.scope(), "Gather", {shape_of(x), constant_int(x.scope(), -1)}), x.dtype()) * epsilon;
+}
+
+// The largest magnitude in the last axis or the one before it, which stays, as 1.
+Expr largest(Expr x, int64_t axis) {
+  Expr size = make(x.scope(), "Abs", {x});
+  return make(x.scope(), "ReduceMax", {size, constant_ints(x.scope(), {axis})}, {{"keepdims", int64_t{1}}});
+}
+
+// w_j - w_i at row i and column j.
+Expr gaps(Expr values) { return unsqueeze(values, {-2}) - unsqueeze(values, {-1}); }
+
+// V (diag(dw) + F * (V^T dV)) V^T, symmetrised, with F = 1 / (w_j - w_i), or 0 where only rounding tells them apart.
 Status grad_eigh(GradContext& c) {
   Expr values = c.output(0), vectors = c.output(1), turned = swap_last_two(vectors);
   Expr middle = fill_like(vectors, 0);
   if (c.has_grad(1)) {
-    Expr gap = unsqueeze(values, {-2}) - unsqueeze(values, {-1});
-    Expr zero = scalar_like(gap, 0), one = scalar_like(gap, 1);
-    Expr same = make(c.scope(), "Equal", {gap, zero});
+    ExprScope& s = c.scope();
+    Expr gap = gaps(values), zero = scalar_like(gap, 0), one = scalar_like(gap, 1);
+    Expr limit = unsqueeze(largest(values, -1), {-1}) * rounding(vectors);
+    Expr same = make(s, "LessOrEqual", {make(s, "Abs", {gap}), limit});
     Expr factor = where(same, zero, one / where(same, one, gap));
     middle = factor * matmul(turned, c.grad(1));
   }
@@ -113,29 +133,66 @@ Status grad_eigh(GradContext& c) {
   return {};
 }
 
-// Of the values alone: Re(V^-H diag(g) V^H), through the real form [[Re, -Im], [Im, Re]] of V.
+struct Complex {
+  Expr re, im;
+};
+
+// [[Re, -Im], [Im, Re]], which multiplies and is inverted as the complex matrix is; transposed, it is that of the
+// conjugate transpose. The left half stands for all of it.
+Expr real_form(const Complex& z) { return concat({concat({z.re, -z.im}, -1), concat({z.im, z.re}, -1)}, -2); }
+Complex from_left_half(Expr half) {
+  std::vector<Expr> parts = make_all(half.scope(), "Split", {half}, {{"axis", -2}, {"num_outputs", 2}}, 2);
+  return {parts[0], parts[1]};
+}
+
+// Which element of each column is real and positive by convention: the first of the largest ones. The kernel says so
+// where its magnitude is within 1e-6 of the largest, and makes its imaginary part exactly 0.
+Expr pivots(const Complex& v) {
+  ExprScope& s = v.re.scope();
+  Expr square = v.re * v.re + v.im * v.im;
+  Expr large = make(s, "GreaterOrEqual", {square, largest(square, -2) * (1 - 3e-6)});
+  Expr candidate = make(s, "And", {large, make(s, "Equal", {v.im, scalar_like(v.im, 0)})});
+  Expr count = make(s, "CumSum", {cast(candidate, DType::kI32), constant_int(s, -2)});
+  return make(s, "And", {candidate, make(s, "Equal", {count, scalar_like(count, 1)})});
+}
+
+// 1 / conj(w_j - w_i), or 0 where only rounding tells them apart. The values are scaled so that no square of them
+// overflows or vanishes.
+Complex inverse_gaps(const Complex& values) {
+  ExprScope& s = values.re.scope();
+  Expr scale = make(s, "Max", {largest(values.re, -1), largest(values.im, -1)});
+  scale = make(s, "weft.StopGradient",
+               {where(make(s, "Equal", {scale, scalar_like(scale, 0)}), scalar_like(scale, 1), scale)});
+  Expr re = gaps(values.re / scale), im = gaps(values.im / scale);
+  Expr square = re * re + im * im, limit = rounding(values.re);
+  Expr same = make(s, "LessOrEqual", {square, limit * limit});
+  Expr zero = scalar_like(square, 0), divisor = where(same, scalar_like(square, 1), square) * unsqueeze(scale, {-1});
+  return {where(same, zero, re) / divisor, where(same, zero, im) / divisor};
+}
+
+// V^H times the gradient of V as it may move: v_j + dv_j stays of length 1 and its pivot real. With s_j = g_j^H v_j
+// that takes Re(s_j) v_j from g_j, and adds i Im(s_j) / pivot to it at the pivot: nothing, if the phase is free.
+Complex turned_gradient(const Complex& v, const Complex& g, Expr turned) {
+  Expr along = reduce_sum(g.re * v.re + g.im * v.im, {-2}, true);
+  Expr across = reduce_sum(g.re * v.im - g.im * v.re, {-2}, true);
+  Expr held = where(pivots(v), across / v.re, scalar_like(across, 0));
+  return from_left_half(matmul(turned, concat({g.re - v.re * along, g.im - v.im * along + held}, -2)));
+}
+
+// Re(V^-H (diag(g) + 1 / conj(w_j - w_i) * (V^H h)) V^H), with h from turned_gradient.
 Status grad_eig(GradContext& c) {
+  Complex values{c.output(0), c.output(1)}, vectors{c.output(2), c.output(3)};
+  Expr turned = swap_last_two(real_form(vectors));
+  Complex middle{fill_like(vectors.re, 0), fill_like(vectors.re, 0)};
   if (c.has_grad(2) || c.has_grad(3)) {
-    return unimplemented(
-        "the gradient of weft.Eig by its vectors, whose phase is a convention; that by its values is known");
+    Complex f = inverse_gaps(values), q = turned_gradient(vectors, {c.grad(2), c.grad(3)}, turned);
+    middle = {f.re * q.re - f.im * q.im, f.re * q.im + f.im * q.re};
   }
-  ExprScope& s = c.scope();
-  Expr re = c.output(2), im = c.output(3);
-  Expr whole = concat({concat({re, -im}, -1), concat({im, re}, -1)}, -2);
-  Expr inverse = make(s, "weft.Inverse", {whole});
-  Expr size = make(s, "Gather", {shape_of(re), constant_ints(s, {-1})});
-  Expr twice = make(s, "Mul", {size, constant_ints(s, {2})});
-  auto part = [&](Expr from, Expr to, int64_t axis) {
-    return [&, from, to, axis](Expr x) { return make(s, "Slice", {x, from, to, constant_ints(s, {axis})}); };
-  };
-  Expr zero = constant_ints(s, {0});
-  Expr left = part(zero, size, -1)(inverse);
-  Expr inverse_re = part(zero, size, -2)(left), inverse_im = part(size, twice, -2)(left);
-  Expr g_re = unsqueeze(c.grad(0), {-1}), g_im = unsqueeze(c.grad(1), {-1});
-  Expr turned_re = swap_last_two(re), turned_im = swap_last_two(im);
-  Expr middle_re = g_re * turned_re + g_im * turned_im;
-  Expr middle_im = g_im * turned_re - g_re * turned_im;
-  c.set_grad(0, matmul(swap_last_two(inverse_re), middle_re) + matmul(swap_last_two(inverse_im), middle_im));
+  if (c.has_grad(0)) middle.re = with_diagonal(c.grad(0), middle.re);
+  if (c.has_grad(1)) middle.im = with_diagonal(c.grad(1), middle.im);
+  Expr right = concat({swap_last_two(vectors.re), -swap_last_two(vectors.im)}, -2);
+  Expr whole = make(c.scope(), "weft.Solve", {turned, matmul(real_form(middle), right)});
+  c.set_grad(0, from_left_half(whole).re);
   return {};
 }
 
@@ -175,8 +232,9 @@ void define_op_linalg(OpRegistry& ops) {
       .group("linalg")
       .doc(
           "Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient "
-          "is "
-          "symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.")
+          "is symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add "
+          "nothing to the gradient by the vectors, which is right where a loss does not depend on the choice of "
+          "vectors for one value.")
       .types("T", kFloatTypes)
       .input("A", "T", "[..., n, n], symmetric.")
       .output("values", "T", "[..., n], ascending.")
@@ -187,8 +245,11 @@ void define_op_linalg(OpRegistry& ops) {
   ops.add(kWeftDomain, "Eig")
       .group("linalg")
       .doc(
-          "Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is "
-          "known; that by the vectors is an error, because their phase is a convention.")
+          "Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the "
+          "vectors as they are normalised here, in length and phase, and so that of any loss; where another element "
+          "becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart "
+          "(n machine epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix has not n "
+          "independent vectors, the gradient does not exist and is an error or huge.")
       .types("T", kFloatTypes)
       .input("A", "T", kSquare)
       .output("values_re", "T", "[..., n], sorted by real part, then by imaginary part.")

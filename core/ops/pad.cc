@@ -62,8 +62,9 @@ Status grad_pad(GradContext& c) {
     c.set_grad(0, make(s, "Pad", {c.grad(0), -c.input(1), zero, axes}, c.attrs()));
     if (c.has_input(2) && c.needs(2)) {
       // All of the gradient, but for what lies where x is.
-      Expr inside = make(s, "Pad", {fill_like(c.input(0), 1), c.input(1), zero, axes}, c.attrs());
-      Expr outside = c.grad(0) * (1.0 - inside);
+      Expr inside = make(s, "Expand", {scalar(s, DType::kBool, 1), shape_of(c.input(0))});
+      inside = make(s, "Pad", {inside, c.input(1), Expr(), axes}, c.attrs());
+      Expr outside = where(inside, zero, c.grad(0));
       c.set_grad(2, reshape_like(make(s, "ReduceSum", {outside}, {{"keepdims", int64_t{0}}}), c.input(2)));
     }
     return {};

@@ -111,7 +111,7 @@ void define_op_pool(OpRegistry& ops) {
       .infer(infer_pool)
       .grad(grad_average_pool);
   window_schema(ops.add(kWeftDomain, "AveragePoolGrad"))
-      .group("nn")
+      .group("gradient")
       .doc("The gradient of AveragePool by X, given that of Y.")
       .types("T", kFloatTypes)
       .attr("count_include_pad", int64_t{0}, "As in AveragePool.")
@@ -130,7 +130,7 @@ void define_op_pool(OpRegistry& ops) {
       .output("Y", "T", "[N, C, 1, ...].")
       .body(global_average);
   ops.add(kWeftDomain, "ScatterAt")
-      .group("indexing")
+      .group("gradient")
       .doc("Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.")
       .types("T", kFloatTypes)
       .input("values", "T", "Any shape.")
@@ -141,7 +141,7 @@ void define_op_pool(OpRegistry& ops) {
       .infer(infer_scatter_at)
       .grad(grad_scatter_at);
   ops.add(kWeftDomain, "GatherAt")
-      .group("indexing")
+      .group("gradient")
       .doc("The elements of `data`, as a flat tensor, at `indices`.")
       .types("T", kFloatTypes)
       .input("data", "T", "Any shape.")

@@ -50,28 +50,18 @@ Status infer(InferContext& c) {
   return {};
 }
 
-// A value of the reduced shape, broadcast back to the input's.
-Expr spread(GradContext& c, Expr value) {
-  Expr x = c.input(0);
-  if (!c.attrs().b("keepdims") && x.has_rank()) {
-    // The shape with 1 where it was reduced.
-    Attrs keep = c.attrs();
-    keep.set("keepdims", int64_t{1});
-    std::vector<Expr> inputs{x};
-    if (c.has_input(1)) inputs.push_back(c.input(1));
-    value = reshape(value, shape_of(make(c.scope(), "ReduceSum", inputs, std::move(keep))));
-  } else if (!c.attrs().b("keepdims")) {
-    c.scope().fail(unimplemented("the gradient of a reduction needs the rank of its input"));
-  }
-  return value;
-}
-
+// Another reduction over the same axes, which stay, as 1.
 Expr again(GradContext& c, const char* op, Expr x) {
   Attrs keep = c.attrs();
   keep.set("keepdims", int64_t{1});
   std::vector<Expr> inputs{x};
   if (c.has_input(1)) inputs.push_back(c.input(1));
   return make(c.scope(), op, inputs, std::move(keep));
+}
+
+// A value of the reduced shape, with 1 where it was reduced.
+Expr spread(GradContext& c, Expr value) {
+  return c.attrs().b("keepdims") ? value : reshape(value, shape_of(again(c, "ReduceSum", c.input(0))));
 }
 
 Expr is_zero(Expr x) { return make(x.scope(), "Equal", {x, scalar_like(x, 0)}); }
@@ -94,26 +84,30 @@ Status grad(GradContext& c) {
 
 Expr sum(GradContext&, Expr, Expr, Expr dy) { return dy; }
 Expr mean(GradContext& c, Expr, Expr, Expr dy) { return dy / group_size(c); }
-Expr sum_square(GradContext&, Expr x, Expr, Expr dy) { return dy * (x + x); }
-Expr l1(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Sign", {x}); }
+Expr sum_square(GradContext&, Expr x, Expr, Expr dy) { return grad_mul(dy, x + x); }
+Expr l1(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Sign", {x})); }
 // A zero vector has the gradient 0.
 Expr l2(GradContext&, Expr x, Expr y, Expr dy) {
   Expr zero = is_zero(y);
-  return where(zero, scalar_like(x, 0), dy * x / where(zero, scalar_like(y, 1), y));
+  return where(zero, scalar_like(x, 0), grad_mul(dy, x / where(zero, scalar_like(y, 1), y)));
 }
-Expr log_sum(GradContext& c, Expr x, Expr, Expr dy) { return dy / again(c, "ReduceSum", x); }
-Expr log_sum_exp(GradContext& c, Expr x, Expr y, Expr dy) { return dy * make(c.scope(), "Exp", {x - y}); }
+Expr log_sum(GradContext& c, Expr x, Expr, Expr dy) { return grad_div(dy, again(c, "ReduceSum", x)); }
+Expr log_sum_exp(GradContext& c, Expr x, Expr y, Expr dy) { return grad_mul(dy, make(c.scope(), "Exp", {x - y})); }
 // The gradient is shared evenly among equal extremes.
 Expr extreme(GradContext& c, Expr x, Expr y, Expr dy) {
-  Expr hit = cast(make(c.scope(), "Equal", {x, y}), x.dtype());
-  return dy * hit / again(c, "ReduceSum", hit);
+  Expr hit = make(c.scope(), "Equal", {x, y});
+  return where(hit, dy / again(c, "ReduceSum", cast(hit, x.dtype())), scalar_like(x, 0));
 }
-// Without division by x: with the zeros taken out, the product of the others is the gradient of a single zero, and
-// of none where there are two. Its own gradient is that of products of the others as well.
+// A product at places, as of ScatterND, where the place of an element is that of its group.
 Expr prod(GradContext& c, Expr x, Expr, Expr dy) {
-  return dy * make(c.scope(), "weft.ProdOthers",
-                   c.has_input(1) ? std::vector<Expr>{x, c.input(1)} : std::vector<Expr>{x},
-                   {{"noop_with_empty_axes", c.attrs().i("noop_with_empty_axes")}});
+  ExprScope& s = c.scope();
+  Expr kept = again(c, "ReduceSum", x);
+  Expr groups = make(s, "Range", {constant_int(s, 0), make(s, "Size", {kept}), constant_int(s, 1)});
+  Expr places = unsqueeze(expand_like(reshape(groups, shape_of(kept)), x), {-1});
+  Expr weights = reshape(dy, constant_ints(s, {-1}));
+  Expr before = make_all(s, "weft.ScatterScan", {fill_like(weights, 1), places, x}, {}, 2)[1];
+  Expr after = make_all(s, "weft.ScatterScan", {weights, places, x}, {{"reverse", int64_t{1}}}, 2)[1];
+  return grad_mul(after, before);
 }
 
 struct Row {
@@ -146,43 +140,6 @@ Status axes_to_input(UpgradeContext& c) {
   return c.attr_to_input("axes", 1);
 }
 
-// The product of the others along the reduced axes: the derivative of ReduceProd. Made of exclusive products from
-// both ends over one flattened axis, so that it is exact with zeros and differentiates itself.
-Status prod_others(BodyContext& c) {
-  ExprScope& s = c.scope();
-  Expr x = c.input(0);
-  if (!x.has_rank()) return unimplemented("the gradient of ReduceProd needs the rank of its input");
-  int64_t rank = x.rank();
-  std::vector<bool> reduced(rank, !c.has_input(1));
-  if (c.has_input(1)) {
-    const ValueType& type = c.input(1).type();
-    if (type.ints == nullptr || !all_known(*type.ints)) {
-      return unimplemented("the gradient of ReduceProd needs axes that are constant");
-    }
-    for (const Dim& axis : *type.ints) {
-      WEFT_TRY(int64_t at, InferContext::axis(axis.value(), rank));
-      reduced[at] = true;
-    }
-    if (type.ints->empty() && c.attrs().i("noop_with_empty_axes") == 0) reduced.assign(rank, true);
-  }
-  std::vector<int64_t> perm, kept, gone;
-  for (int64_t i = 0; i < rank; ++i) (reduced[i] ? gone : kept).push_back(i);
-  perm = kept;
-  perm.insert(perm.end(), gone.begin(), gone.end());
-  std::vector<int64_t> inverse(rank);
-  for (int64_t i = 0; i < rank; ++i) inverse[perm[i]] = i;
-  Expr moved = transpose(x, perm);
-  Expr rows = make(s, "Flatten", {moved}, {{"axis", static_cast<int64_t>(kept.size())}});
-  Expr n = make(s, "Shape", {rows}, {{"start", int64_t{1}}});
-  // [rows, n, n] with 1 on the diagonal, multiplied along the last axis.
-  Expr index = make(s, "Range", {constant_int(s, 0), squeeze(n, {0}), constant_int(s, 1)});
-  Expr diagonal = make(s, "Equal", {unsqueeze(index, {0}), unsqueeze(index, {1})});
-  Expr others = where(diagonal, scalar_like(x, 1), unsqueeze(rows, {1}));
-  Expr product = make(s, "ReduceProd", {others, constant_ints(s, {2})}, {{"keepdims", int64_t{0}}});
-  c.set_output(0, transpose(reshape(product, shape_of(moved)), inverse));
-  return {};
-}
-
 }  // namespace
 
 void define_op_reduce(OpRegistry& ops) {
@@ -202,16 +159,6 @@ void define_op_reduce(OpRegistry& ops) {
                     .grad(row.grad);
     op.upgrade(row.axes_input_since, axes_to_input<18>);
   }
-  ops.add(kWeftDomain, "ProdOthers")
-      .group("reduce")
-      .doc("For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.")
-      .types("T", kFloatTypes)
-      .attr("noop_with_empty_axes", int64_t{0}, "As in ReduceProd.")
-      .input("data", "T", "Any tensor.")
-      .optional_input("axes", "i64", "As in ReduceProd; constant.")
-      .shapes_outputs()
-      .output("others", "T", "The shape of data.")
-      .body(prod_others);
 }
 
 }  // namespace weft

@@ -1,4 +1,4 @@
-// Slices at many places at once: ScatterND and GatherND.
+// Slices at many places at once: ScatterND, GatherND, and ScatterScan, of which gradients are made.
 #include "core/graph/expr.h"
 
 namespace weft {
@@ -17,6 +17,20 @@ Result<std::optional<int64_t>> place_length(const InferContext& c, int64_t batch
   return std::optional<int64_t>(last.value());
 }
 
+// Input `i` holds a slice of data for each place.
+Status check_slices(const InferContext& c, int i, std::optional<int64_t> length) {
+  if (!length || !c.has_rank(i)) return {};
+  Dims wanted(c.dims(1).begin(), c.dims(1).end() - 1);
+  wanted.insert(wanted.end(), c.dims(0).begin() + *length, c.dims(0).end());
+  bool fits = wanted.size() == c.dims(i).size();
+  for (size_t d = 0; fits && d < wanted.size(); ++d) {
+    fits = wanted[d] == c.dims(i)[d] || !wanted[d].known() || !c.dims(i)[d].known();
+  }
+  if (fits) return {};
+  return invalid("'", c.op().inputs()[i].name, "' must be ", dims_text(wanted), ", a slice for each place, but is ",
+                 c.input(i).text());
+}
+
 Status infer_scatter(InferContext& c) {
   const std::string& reduction = c.attrs().s("reduction");
   if (reduction != "none" && reduction != "add" && reduction != "mul" && reduction != "max" && reduction != "min") {
@@ -24,35 +38,72 @@ Status infer_scatter(InferContext& c) {
                    "\" but must be \"none\", \"add\", \"mul\", \"max\" or \"min\"");
   }
   WEFT_TRY(std::optional<int64_t> length, place_length(c, 0));
-  if (length && c.has_rank(2)) {
-    Dims wanted(c.dims(1).begin(), c.dims(1).end() - 1);
-    wanted.insert(wanted.end(), c.dims(0).begin() + *length, c.dims(0).end());
-    bool fits = wanted.size() == c.dims(2).size();
-    for (size_t i = 0; fits && i < wanted.size(); ++i) {
-      fits = wanted[i] == c.dims(2)[i] || !wanted[i].known() || !c.dims(2)[i].known();
-    }
-    if (!fits) {
-      return invalid("'updates' must be ", dims_text(wanted), ", a slice for each place, but is ", c.input(2).text());
-    }
-  }
+  WEFT_CHECK(check_slices(c, 2, length));
   c.output(0) = c.input(0);
   c.output(0).ints = nullptr;
   return {};
 }
 
+Expr gather_nd(Expr data, Expr indices) { return make(data.scope(), "GatherND", {data, indices}); }
+
+// Evenly among all that are equal to what came out, the element of data and the updates that meet it.
+void grad_extreme(GradContext& c) {
+  ExprScope& s = c.scope();
+  Expr indices = c.input(1), y = c.output(0), zero = scalar_like(y, 0);
+  Expr kept = make(s, "Equal", {c.input(0), y}), taken = make(s, "Equal", {c.input(2), gather_nd(y, indices)});
+  Expr ties = make(s, "ScatterND", {cast(kept, y.dtype()), indices, cast(taken, y.dtype())}, {{"reduction", "add"}});
+  Expr share = c.grad(0) / ties;
+  if (c.needs(0)) c.set_grad(0, where(kept, share, zero));
+  if (c.needs(2)) c.set_grad(2, where(taken, gather_nd(share, indices), zero));
+}
+
+// Back from the last place: an element is multiplied by what the updates after multiplied it with, 0 where one
+// replaced it. An update of a product has what was there before as its slope.
+void grad_scan(GradContext& c, bool product) {
+  ExprScope& s = c.scope();
+  Expr indices = c.input(1), updates = c.input(2);
+  Expr factors = product ? updates : fill_like(updates, 0);
+  std::vector<Expr> back = make_all(s, "weft.ScatterScan", {c.grad(0), indices, factors}, {{"reverse", int64_t{1}}}, 2);
+  c.set_grad(0, back[0]);
+  if (!c.needs(2)) return;
+  if (product) {
+    Expr before = make_all(s, "weft.ScatterScan", {c.input(0), indices, updates}, {}, 2)[1];
+    back[1] = grad_mul(back[1], before);
+  }
+  c.set_grad(2, back[1]);
+}
+
 Status grad_scatter(GradContext& c) {
   const std::string& reduction = c.attrs().s("reduction");
-  if (reduction != "none" && reduction != "add") {
-    return unimplemented("the gradient of ScatterND with reduction \"", reduction, "\"; \"none\" and \"add\" have one");
+  if (reduction == "add") {
+    c.set_grad(0, c.grad(0));
+    c.set_grad(2, gather_nd(c.grad(0), c.input(1)));
+  } else if (reduction == "max" || reduction == "min") {
+    grad_extreme(c);
+  } else {
+    grad_scan(c, reduction == "mul");
   }
-  if (c.needs(0)) {
-    Expr kept = c.grad(0);
-    if (reduction == "none") {
-      kept = make(c.scope(), "ScatterND", {kept, c.input(1), fill_like(c.input(2), 0)}, {{"reduction", "none"}});
-    }
-    c.set_grad(0, kept);
-  }
-  c.set_grad(2, make(c.scope(), "GatherND", {c.grad(0), c.input(1)}));
+  return {};
+}
+
+Status infer_scan(InferContext& c) {
+  WEFT_TRY(std::optional<int64_t> length, place_length(c, 0));
+  WEFT_CHECK(check_slices(c, 2, length));
+  if (c.has_input(3)) WEFT_CHECK(check_slices(c, 3, length));
+  c.output(0) = c.input(0);
+  c.output(1) = c.input(2);
+  return {};
+}
+
+// The same recurrence, the other way round: of s' = f * s + t, the gradients of s and t are those of s' times f and 1.
+Status grad_scan_of_scan(GradContext& c) {
+  Attrs attrs{{"reverse", int64_t{!c.attrs().b("reverse")}}};
+  std::vector<Expr> inputs = {c.grad(0), c.input(1), c.input(2)};
+  if (c.has_grad(1)) inputs.push_back(c.grad(1));
+  std::vector<Expr> back = make_all(c.scope(), "weft.ScatterScan", inputs, std::move(attrs), 2);
+  c.set_grad(0, back[0]);
+  if (c.needs(2)) c.set_grad(2, grad_mul(back[1], c.output(1)));
+  c.set_grad(3, back[1]);
   return {};
 }
 
@@ -68,10 +119,28 @@ Status infer_gather(InferContext& c) {
   return {};
 }
 
+// Places with the coordinates of the leading axes, which data and indices have in common, put before the others.
+Result<Expr> whole_places(Expr indices, int64_t batch_dims) {
+  if (batch_dims == 0) return indices;
+  if (!indices.has_rank()) return unimplemented("the gradient of GatherND with batch_dims needs the rank of indices");
+  ExprScope& s = indices.scope();
+  Expr shape = make(s, "Shape", {indices}, {{"end", int64_t{-1}}});
+  std::vector<Expr> parts;
+  for (int64_t axis = 0; axis < batch_dims; ++axis) {
+    Expr size = make(s, "Gather", {shape, constant_int(s, axis)});
+    Expr index = make(s, "Range", {constant_int(s, 0), size, constant_int(s, 1)});
+    std::vector<int64_t> inner;
+    for (int64_t d = axis + 2; d < indices.rank(); ++d) inner.push_back(d - axis - 1);
+    if (!inner.empty()) index = unsqueeze(index, inner);
+    parts.push_back(unsqueeze(make(s, "Expand", {index, shape}), {-1}));
+  }
+  parts.push_back(indices);
+  return concat(parts, -1);
+}
+
 Status grad_gather(GradContext& c) {
-  if (c.attrs().i("batch_dims") != 0) return unimplemented("the gradient of GatherND with batch_dims");
-  c.set_grad(0,
-             make(c.scope(), "ScatterND", {fill_like(c.input(0), 0), c.input(1), c.grad(0)}, {{"reduction", "add"}}));
+  WEFT_TRY(Expr places, whole_places(c.input(1), c.attrs().i("batch_dims")));
+  c.set_grad(0, make(c.scope(), "ScatterND", {fill_like(c.input(0), 0), places, c.grad(0)}, {{"reduction", "add"}}));
   return {};
 }
 
@@ -84,7 +153,9 @@ void define_op_scatter_nd(OpRegistry& ops) {
       .doc(
           "A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or "
           "joined "
-          "with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.")
+          "with them, in order: of several for one place the last replaces the others. Negative coordinates count from "
+          "the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0; "
+          "equal extremes share it evenly.")
       .types("T", kNumberTypes | set_of(DType::kBool))
       .attr("reduction", "none", "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins.")
       .input("data", "T", "At least one dimension.")
@@ -108,6 +179,24 @@ void define_op_scatter_nd(OpRegistry& ops) {
       .output("output", "T", "The shape of indices without its last axis, then that of a slice of data.")
       .infer(infer_gather)
       .grad(grad_gather);
+  ops.add(kWeftDomain, "ScatterScan")
+      .group("gradient")
+      .doc(
+          "A recurrence at each place that `indices` names, in order: the slice s of `state` there is given out and "
+          "then becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from the "
+          "end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own "
+          "gradient is the same, the other way round.")
+      .types("T", kFloatTypes)
+      .attr("reverse", int64_t{0}, "1: from the last place to the first.")
+      .input("state", "T", "At least one dimension.")
+      .input("indices", "i64", "[..., k]: a place of k coordinates each.")
+      .input("factors", "T", "The shape of indices without its last axis, then that of a slice of state.")
+      .optional_input("terms", "T", "The shape of factors; zeros if not given.")
+      .output("last", "T", "The shape of state: what it has become.")
+      .output("before", "T", "The shape of factors: for each place what was there before its turn.")
+      .inplace(0, 0)
+      .infer(infer_scan)
+      .grad(grad_scan_of_scan);
 }
 
 }  // namespace weft

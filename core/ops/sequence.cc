@@ -93,7 +93,7 @@ void define_op_sequence(OpRegistry& ops) {
       .sizes_outputs()
       .grad(grad_at);
   ops.add(kWeftDomain, "SequenceAtGrad")
-      .group("sequence")
+      .group("gradient")
       .doc("Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.")
       .types("T", kFloatTypes)
       .types("I", kIndexTypes)
@@ -104,7 +104,7 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_at_grad)
       .grad(grad_at_grad);
   ops.add(kWeftDomain, "SequenceAdd")
-      .group("sequence")
+      .group("gradient")
       .doc("Item by item, the sums of two sequences of equally many items of equal shapes.")
       .types("T", kFloatTypes)
       .input("A", "seq(T)", "A sequence.")
@@ -113,7 +113,7 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_as_first)
       .grad(grad_add);
   ops.add(kWeftDomain, "SequenceZeros")
-      .group("sequence")
+      .group("gradient")
       .doc("Zeros in the shapes of the items of `like`.")
       .types("T", kFloatTypes)
       .input("like", "seq(T)", "A sequence whose shapes are taken.")

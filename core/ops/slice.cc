@@ -153,7 +153,7 @@ void define_op_slice(OpRegistry& ops) {
       .grad(grad_slice)
       .upgrade(10, bounds_to_inputs);
   ops.add(kWeftDomain, "SliceGrad")
-      .group("shape")
+      .group("gradient")
       .doc("Zeros in the shape of `like`, with `gradient` where Slice would read.")
       .types("T", kAllTypes)
       .types("I", kIndexTypes)

@@ -19,14 +19,14 @@ Expr sum_over(GradContext& c, Expr x) {
 // dx = y * (dy - sum(y * dy))
 Status grad_softmax(GradContext& c) {
   Expr y = c.output(0), dy = c.grad(0);
-  c.set_grad(0, y * (dy - sum_over(c, y * dy)));
+  c.set_grad(0, grad_mul(dy - sum_over(c, grad_mul(dy, y)), y));
   return {};
 }
 
 // dx = dy - softmax(x) * sum(dy)
 Status grad_log_softmax(GradContext& c) {
   Expr dy = c.grad(0);
-  c.set_grad(0, dy - make(c.scope(), "Exp", {c.output(0)}) * sum_over(c, dy));
+  c.set_grad(0, dy - grad_mul(sum_over(c, dy), make(c.scope(), "Exp", {c.output(0)})));
   return {};
 }
 

@@ -13,39 +13,39 @@ Status grad(GradContext& c) {
   return {};
 }
 
-// dy * factor, but 0 where dy is exactly 0: an infinite slope there must not make a NaN.
-Expr guarded(Expr dy, Expr product) { return where(make(dy.scope(), "Equal", {dy, scalar_like(dy, 0)}), dy, product); }
-
 Expr step(Expr x) { return make(x.scope(), "Greater", {x, scalar_like(x, 0)}); }
 Expr zeros(GradContext&, Expr x, Expr, Expr) { return fill_like(x, 0); }
 Expr neg(GradContext&, Expr, Expr, Expr dy) { return -dy; }
-Expr abs(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Sign", {x}); }
-Expr reciprocal(GradContext&, Expr, Expr y, Expr dy) { return guarded(dy, -(dy * y * y)); }
-Expr sqrt(GradContext&, Expr, Expr y, Expr dy) { return guarded(dy, dy / (y + y)); }
-Expr exp(GradContext&, Expr, Expr y, Expr dy) { return guarded(dy, dy * y); }
-Expr log(GradContext&, Expr x, Expr, Expr dy) { return guarded(dy, dy / x); }
-Expr sin(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Cos", {x}); }
-Expr cos(GradContext& c, Expr x, Expr, Expr dy) { return -(dy * make(c.scope(), "Sin", {x})); }
-Expr tanh(GradContext&, Expr, Expr y, Expr dy) { return dy * (1.0 - y * y); }
+Expr abs(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Sign", {x})); }
+Expr reciprocal(GradContext&, Expr, Expr y, Expr dy) { return -grad_mul(grad_mul(dy, y), y); }
+Expr sqrt(GradContext&, Expr, Expr y, Expr dy) { return grad_div(dy, y + y); }
+Expr exp(GradContext&, Expr, Expr y, Expr dy) { return grad_mul(dy, y); }
+Expr log(GradContext&, Expr x, Expr, Expr dy) { return grad_div(dy, x); }
+Expr sin(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Cos", {x})); }
+Expr cos(GradContext& c, Expr x, Expr, Expr dy) { return -grad_mul(dy, make(c.scope(), "Sin", {x})); }
+Expr tanh(GradContext&, Expr, Expr y, Expr dy) { return grad_mul(dy, 1.0 - y * y); }
 // 2 / sqrt(pi) * exp(-x^2)
-Expr erf(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Exp", {-(x * x)}) * 1.1283791670955126; }
-Expr sigmoid(GradContext&, Expr, Expr y, Expr dy) { return dy * (y * (1.0 - y)); }
-Expr softplus(GradContext& c, Expr x, Expr, Expr dy) { return dy * make(c.scope(), "Sigmoid", {x}); }
+Expr erf(GradContext& c, Expr x, Expr, Expr dy) {
+  return grad_mul(dy, make(c.scope(), "Exp", {-(x * x)}) * 1.1283791670955126);
+}
+Expr sigmoid(GradContext&, Expr, Expr y, Expr dy) { return grad_mul(dy, y * (1.0 - y)); }
+Expr softplus(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Sigmoid", {x})); }
 Expr relu(GradContext&, Expr, Expr y, Expr dy) { return where(step(y), dy, scalar_like(dy, 0)); }
 Expr leaky_relu(GradContext& c, Expr x, Expr, Expr dy) { return where(step(x), dy, dy * c.attrs().f("alpha")); }
 // For x <= 0: alpha * exp(x), which is y + alpha.
-Expr elu(GradContext& c, Expr x, Expr y, Expr dy) { return where(step(x), dy, dy * (y + c.attrs().f("alpha"))); }
-// Exact form: Phi(x) + x * phi(x); tanh form after Hendrycks and Gimpel, arXiv:1606.08415.
+Expr elu(GradContext& c, Expr x, Expr y, Expr dy) { return where(step(x), dy, grad_mul(dy, y + c.attrs().f("alpha"))); }
+// Exact form: Phi(x) + x * phi(x); tanh form after Hendrycks and Gimpel, arXiv:1606.08415. Both bells are exactly 0
+// far out, where x times them must not make a NaN.
 Expr gelu(GradContext& c, Expr x, Expr, Expr dy) {
   ExprScope& s = c.scope();
   if (c.attrs().s("approximate") == "tanh") {
     Expr t = make(s, "Tanh", {(x + x * x * x * 0.044715) * 0.7978845608028654});
     Expr inner = (1.0 + x * x * (3 * 0.044715)) * 0.7978845608028654;
-    return dy * ((1.0 + t) * 0.5 + x * (1.0 - t * t) * inner * 0.5);
+    return grad_mul(dy, (1.0 + t) * 0.5 + grad_mul(grad_mul(1.0 - t * t, x), inner) * 0.5);
   }
   Expr cdf = (1.0 + make(s, "Erf", {x * 0.7071067811865476})) * 0.5;
   Expr pdf = make(s, "Exp", {x * x * -0.5}) * 0.3989422804014327;
-  return dy * (cdf + x * pdf);
+  return grad_mul(dy, cdf + grad_mul(pdf, x));
 }
 
 struct Row {

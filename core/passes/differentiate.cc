@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "core/graph/walk.h"
 #include "core/passes/differentiate_if.h"
-#include "core/passes/program.h"
 
 namespace weft {
 
@@ -132,7 +132,7 @@ class Differentiator {
     WEFT_CHECK(scope_.status().at(node.name, node.op->full_name(), node.origin));
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       Expr gradient = context.input_grads()[i];
-      if (gradient.valid() && context.needs(static_cast<int>(i))) parts_[node.inputs[i]].push_back(gradient);
+      if (gradient.valid()) parts_[node.inputs[i]].push_back(gradient);
     }
     return {};
   }

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "core/graph/walk.h"
 #include "core/passes/differentiate.h"
-#include "core/passes/program.h"
 
 namespace weft {
 

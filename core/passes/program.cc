@@ -4,42 +4,9 @@
 #include <algorithm>
 #include <unordered_map>
 
-namespace weft {
+#include "core/graph/walk.h"
 
-std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots, const std::vector<bool>& stops,
-                                  bool with_attached) {
-  std::vector<NodeId> order;
-  std::vector<bool> seen(graph.node_count(), false);
-  struct Entry {
-    NodeId node;
-    size_t next;
-  };
-  std::vector<Entry> stack;
-  auto push = [&](ValueId id) {
-    if (id == kNoValue || (!stops.empty() && stops[id])) return;
-    NodeId node = graph.value(id).node;
-    if (seen[node]) return;
-    seen[node] = true;
-    stack.push_back({node, 0});
-  };
-  // Attached assignments depend on their node's outputs, so they are roots of their own, after the others.
-  std::vector<ValueId> pending = roots;
-  for (size_t i = 0; i < pending.size(); ++i) {
-    push(pending[i]);
-    while (!stack.empty()) {
-      Entry& top = stack.back();
-      const Node& node = graph.node(top.node);
-      if (top.next < node.inputs.size()) {
-        push(node.inputs[top.next++]);
-        continue;
-      }
-      order.push_back(top.node);
-      if (with_attached) pending.insert(pending.end(), node.attached.begin(), node.attached.end());
-      stack.pop_back();
-    }
-  }
-  return order;
-}
+namespace weft {
 
 namespace {
 

@@ -33,11 +33,6 @@ struct Cut {
 Result<Cut> cut_program(const Graph& graph, const std::vector<ValueId>& feeds, const std::vector<ValueId>& fetches,
                         const std::vector<ValueId>& targets);
 
-// The nodes that `roots` need, each after those it needs itself, in the order of a depth-first walk over input
-// positions; does not go past `stops`. Iterative: depth costs heap, not stack.
-std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots, const std::vector<bool>& stops,
-                                  bool with_attached);
-
 // The body of a sub-graph as a program: its inputs, then its captures.
 Result<Program> subgraph_program(const Graph& graph);
 

@@ -6,6 +6,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "core/graph/walk.h"
+
 namespace weft {
 
 namespace {
@@ -239,6 +241,9 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
     bool changed = false;
     WEFT_TRY(Program next, rewrite(program, kernels, options, walk == 0 ? known : std::vector<KnownInput>(), &changed));
     program = std::move(next);
+#ifndef NDEBUG
+    WEFT_CHECK(program.graph->verify());
+#endif
     // Rules look at the graph before the walk, so what is known of the inputs counts from the second walk on.
     if (!changed && (walk > 0 || known.empty())) break;
   }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/graph/walk.h"
 #include "core/plan/fuse.h"
 #include "core/plan/plan.h"
 
@@ -394,19 +395,21 @@ class Builder {
   }
 
   // -- Tensors.
+  // Inputs come first, then the flat part's outputs.
+  void number_values() {
+    value_index_.assign(graph_.value_count(), kNone);
+    for (size_t i = 0; i < program_.inputs.size(); ++i) value_index_[program_.inputs[i]] = static_cast<int32_t>(i);
+    for (size_t k = 0; k < flat_outputs_.size(); ++k) {
+      ValueId flat = flat_outputs_[k];
+      if (where_[flat] == Where::kFlat && output_of_[flat] == static_cast<int32_t>(k)) {
+        value_index_[flat] = static_cast<int32_t>(program_.inputs.size() + k);
+      }
+    }
+    plan_->value_count = static_cast<int32_t>(program_.inputs.size() + flat_outputs_.size());
+  }
+
   int32_t value_index(ValueId id) {
     if (id == kNoValue) return kNone;
-    if (value_index_.empty()) {
-      value_index_.assign(graph_.value_count(), kNone);
-      for (size_t i = 0; i < program_.inputs.size(); ++i) value_index_[program_.inputs[i]] = static_cast<int32_t>(i);
-      for (size_t k = 0; k < flat_outputs_.size(); ++k) {
-        ValueId flat = flat_outputs_[k];
-        if (where_[flat] == Where::kFlat && output_of_[flat] == static_cast<int32_t>(k)) {
-          value_index_[flat] = static_cast<int32_t>(program_.inputs.size() + k);
-        }
-      }
-      plan_->value_count = static_cast<int32_t>(program_.inputs.size() + flat_outputs_.size());
-    }
     int32_t& index = value_index_[id];
     if (index == kNone) {
       index = plan_->value_count++;
@@ -416,7 +419,7 @@ class Builder {
   }
 
   void make_tensor_steps() {
-    value_index(program_.outputs.empty() ? kNoValue : program_.outputs[0]);
+    number_values();
     for (auto& [node, kernel] : tensor_nodes_) {
       TensorStep step;
       step.op = node->op;

@@ -1,6 +1,8 @@
 // Checkpoints.
 #include "core/runtime/checkpoint.h"
 
+#include <set>
+
 #include "core/base/text.h"
 #include "core/tensor/safetensors.h"
 
@@ -11,15 +13,17 @@ Status save_checkpoint(Session& session, const std::string& path) {
   Store& store = *session.store();
   std::vector<int> slots;
   NamedTensors tensors;
+  std::set<std::string> names;  // so that the file does not depend on the order in which the variables were made
   {
     GraphReading reading(*session.graph());
     WEFT_CHECK(reading.check());
-    for (const VariableInfo& variable : session.graph()->variables()) {
-      int slot = store.find(variable.name);
-      if (slot < 0) continue;  // added since
-      slots.push_back(slot);
-      tensors.emplace_back(variable.name, Tensor());
-    }
+    for (const VariableInfo& variable : session.graph()->variables()) names.insert(variable.name);
+  }
+  for (const std::string& name : names) {
+    int slot = store.find(name);
+    if (slot < 0) continue;  // added since
+    slots.push_back(slot);
+    tensors.emplace_back(name, Tensor());
   }
   std::vector<Tensor> values(slots.size());
   store.snapshot(slots, &values);

@@ -1,4 +1,4 @@
-// Checkpoints: every variable of a session's graph in a safetensors file.
+// Checkpoints: every variable of a session's graph in a safetensors file, in the order of their names.
 #pragma once
 
 #include <string>

@@ -111,7 +111,9 @@ Result<Tensor> Prepared::output(int i) const {
   if (i < 0 || i >= output_count()) {
     return out_of_range("there is no output ", i, "; this call has ", output_count());
   }
-  if (state_->results[i].empty()) return failed_precondition("this call has not run yet");
+  if (state_->results[i].empty()) {
+    return failed_precondition("this call has no outputs: it has not run yet, or its last run failed");
+  }
   return state_->results[i];
 }
 
@@ -229,7 +231,10 @@ Status Prepared::run(const RunOptions& options) {
   RunControl control(options, s.session->options());
   std::unique_lock<std::mutex> writer;
   if (!s.compiled->writes.empty()) writer = std::unique_lock(s.session->store()->writer_mutex());
-  return s.simple ? s.run_frame(control) : s.run_general(control);
+  Status status = s.simple ? s.run_frame(control) : s.run_general(control);
+  // What a run that failed left there is half done.
+  if (!status.ok()) s.results.assign(s.results.size(), Tensor());
+  return status;
 }
 
 }  // namespace weft

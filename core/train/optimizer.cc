@@ -105,6 +105,8 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
   if (!variables.empty() && chosen.size() != variables.size()) {
     return invalid("a value to train is not a variable of this graph, or is listed twice");
   }
+  // Not in the order in which they were made: the norm that gradients are clipped by is a sum over them.
+  std::sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   std::vector<ValueId> xs;
   for (const VariableInfo& variable : chosen) xs.push_back(variable.value);
   WEFT_TRY(std::vector<ValueId> found, differentiate(graph, {loss}, xs, {}, origin));

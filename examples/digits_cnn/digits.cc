@@ -14,35 +14,27 @@ int main() {
   std::vector<weft::Layer> convs, norms;
   const int64_t channels[] = {1, 16, 32, 64};
   for (int i = 0; i < 3; ++i) {
-    weft::layers::Conv2dAttrs conv;
-    conv.inputs = channels[i];
-    conv.filters = channels[i + 1];
-    conv.kernel = {3};
+    weft::layers::Conv2dAttrs conv{channels[i], channels[i + 1], {3}};
     conv.pads = {1};
     conv.seed = 1;
-    weft::layers::BatchNormAttrs norm;
-    norm.channels = channels[i + 1];
     convs.push_back(weft::layers::Conv2d(graph, "conv" + std::to_string(i + 1), conv));
-    norms.push_back(weft::layers::BatchNorm(graph, "norm" + std::to_string(i + 1), norm));
+    norms.push_back(weft::layers::BatchNorm(graph, "norm" + std::to_string(i + 1), {channels[i + 1]}));
   }
-  weft::layers::DenseAttrs last;
-  last.inputs = 64;
-  last.units = 10;
+  weft::layers::DenseAttrs last{64, 10};
   last.seed = 1;
   weft::layers::Dense scores(graph, "scores", last);
-  auto shape = graph.constant(weft::Tensor::from<int64_t>({4}, {-1, 1, 8, 8}));
+  auto shape = graph.constant(std::vector<int64_t>{-1, 1, 8, 8});
   auto network = [&](bool training) {
     auto x = weft::reshape(images, shape);
-    weft::MaxPoolAttrs pool;
-    pool.kernel_shape = {2, 2};
-    pool.strides = std::vector<int64_t>{2, 2};
+    weft::MaxPoolAttrs pool{{2, 2}};
+    pool.strides = {2, 2};
     for (size_t i = 0; i < 3; ++i) {
       x = weft::relu(norms[i](convs[i](x), training));
-      if (i == 1) x = weft::max_pool(x, pool)[0];
+      if (i == 1) x = weft::max_pool(x, pool);
     }
     return scores(weft::flatten(weft::global_average_pool(x)));
   };
-  auto loss = weft::softmax_cross_entropy_loss(network(true), labels)[0];
+  auto loss = weft::softmax_cross_entropy_loss(network(true), labels);
   auto step = weft::Adam(1e-3).minimize(loss);
   auto logits = network(false);
 
@@ -50,11 +42,12 @@ int main() {
   weft::FitOptions options;
   options.epochs = 20;
   options.seed = 1;
-  auto history = weft::fit(session, train, {images, labels}, step, {loss}, options);
-  for (size_t epoch = 0; epoch < history.epochs.size(); ++epoch) {
-    std::printf("epoch %2zu  loss %.6f\n", epoch + 1, history.epochs[epoch][0]);
+  auto history = session.fit(train, {images, labels}, step, {loss}, options);
+  int epoch = 0;
+  for (double mean : history[loss.name()]) {
+    std::printf("epoch %2d  loss %.6f\n", ++epoch, mean);
   }
-  auto predicted = weft::predict(session, test, {images, {}}, {logits})[0].to_vector<float>();
+  auto predicted = session.predict(test, {images, {}}, {logits})[0].to_vector<float>();
   auto wanted = test.at(1).to_vector<int64_t>();
   int right = 0;
   for (size_t row = 0; row < wanted.size(); ++row) {

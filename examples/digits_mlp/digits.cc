@@ -11,14 +11,12 @@ int main() {
   weft::Graph graph;
   auto images = graph.input("images", weft::DType::f32, "batch,64");
   auto labels = graph.input("labels", weft::DType::i64, "batch");
-  weft::layers::DenseAttrs hidden, scores;
-  hidden.inputs = hidden.units = scores.inputs = 64;
+  weft::layers::DenseAttrs hidden{64, 64}, scores{64, 10};
   hidden.activation = "relu";
   hidden.seed = 1;
-  scores.units = 10;
   scores.seed = 2;
   auto logits = weft::layers::Dense(graph, "scores", scores)(weft::layers::Dense(graph, "hidden", hidden)(images));
-  auto loss = weft::softmax_cross_entropy_loss(logits, labels)[0];
+  auto loss = weft::softmax_cross_entropy_loss(logits, labels);
   auto step = weft::Adam(1e-3).minimize(loss);
 
   weft::Session session(graph);
@@ -26,11 +24,12 @@ int main() {
   options.epochs = 20;
   options.batch_size = 32;
   options.seed = 1;
-  auto history = weft::fit(session, train, {images, labels}, step, {loss}, options);
-  for (size_t epoch = 0; epoch < history.epochs.size(); ++epoch) {
-    std::printf("epoch %2zu  loss %.6f\n", epoch + 1, history.epochs[epoch][0]);
+  auto history = session.fit(train, {images, labels}, step, {loss}, options);
+  int epoch = 0;
+  for (double mean : history[loss.name()]) {
+    std::printf("epoch %2d  loss %.6f\n", ++epoch, mean);
   }
-  auto predicted = weft::predict(session, test, {images, {}}, {logits})[0].to_vector<float>();
+  auto predicted = session.predict(test, {images, {}}, {logits})[0].to_vector<float>();
   auto wanted = test.at(1).to_vector<int64_t>();
   int right = 0;
   for (size_t row = 0; row < wanted.size(); ++row) {

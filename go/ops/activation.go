@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // EluOptions are the optional inputs and attributes of Elu.
 type EluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Height of the plateau below 0. nil: 1.
 	Alpha *float64
 }
@@ -23,11 +25,13 @@ type EluOptions struct {
 //   - T: f32, f16, f64, bf16
 func Elu(x weft.Value, options ...EluOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Elu", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, 1, problem)[0]
+	return add(nil, "Elu", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, o.Name, 1, problem)[0]
 }
 
 // GeluOptions are the optional inputs and attributes of Gelu.
 type GeluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// "none" for the exact form, "tanh" for the approximation. "": none.
 	Approximate string
 }
@@ -46,11 +50,13 @@ type GeluOptions struct {
 //   - T: f32, f16, f64, bf16
 func Gelu(x weft.Value, options ...GeluOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Gelu", []weft.Value{x}, weft.Attrs{"approximate": given(o.Approximate)}, 1, problem)[0]
+	return add(nil, "Gelu", []weft.Value{x}, weft.Attrs{"approximate": given(o.Approximate)}, o.Name, 1, problem)[0]
 }
 
 // LeakyReluOptions are the optional inputs and attributes of LeakyRelu.
 type LeakyReluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Slope below 0. nil: 0.01.
 	Alpha *float64
 }
@@ -68,11 +74,13 @@ type LeakyReluOptions struct {
 //   - T: f32, f16, f64, bf16
 func LeakyRelu(x weft.Value, options ...LeakyReluOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "LeakyRelu", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, 1, problem)[0]
+	return add(nil, "LeakyRelu", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, o.Name, 1, problem)[0]
 }
 
 // LogSoftmaxOptions are the optional inputs and attributes of LogSoftmax.
 type LogSoftmaxOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axis that adds up to one; negative counts from the end. nil: -1.
 	Axis *int64
 }
@@ -90,7 +98,13 @@ type LogSoftmaxOptions struct {
 //   - T: f32, f16, f64, bf16
 func LogSoftmax(input weft.Value, options ...LogSoftmaxOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "LogSoftmax", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+	return add(nil, "LogSoftmax", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
+// ReluOptions are the name of Relu.
+type ReluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Relu adds the operator Relu. `max(x, 0)`, elementwise. The gradient at 0 is 0.
@@ -104,8 +118,15 @@ func LogSoftmax(input weft.Value, options ...LogSoftmaxOptions) weft.Value {
 // Types:
 //
 //   - T: f32, i8, i16, i32, i64, f16, f64, bf16
-func Relu(x weft.Value) weft.Value {
-	return add(nil, "Relu", []weft.Value{x}, nil, 1, nil)[0]
+func Relu(x weft.Value, options ...ReluOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Relu", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// SigmoidOptions are the name of Sigmoid.
+type SigmoidOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Sigmoid adds the operator Sigmoid. `1 / (1 + e^-x)`, elementwise.
@@ -119,12 +140,15 @@ func Relu(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Sigmoid(x weft.Value) weft.Value {
-	return add(nil, "Sigmoid", []weft.Value{x}, nil, 1, nil)[0]
+func Sigmoid(x weft.Value, options ...SigmoidOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Sigmoid", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
 // SoftmaxOptions are the optional inputs and attributes of Softmax.
 type SoftmaxOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axis that adds up to one; negative counts from the end. nil: -1.
 	Axis *int64
 }
@@ -142,7 +166,13 @@ type SoftmaxOptions struct {
 //   - T: f32, f16, f64, bf16
 func Softmax(input weft.Value, options ...SoftmaxOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Softmax", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+	return add(nil, "Softmax", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
+// SoftplusOptions are the name of Softplus.
+type SoftplusOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Softplus adds the operator Softplus. `log(1 + e^x)`, elementwise.
@@ -156,8 +186,15 @@ func Softmax(input weft.Value, options ...SoftmaxOptions) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Softplus(x weft.Value) weft.Value {
-	return add(nil, "Softplus", []weft.Value{x}, nil, 1, nil)[0]
+func Softplus(x weft.Value, options ...SoftplusOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Softplus", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// TanhOptions are the name of Tanh.
+type TanhOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Tanh adds the operator Tanh. The hyperbolic tangent of `x`.
@@ -171,6 +208,7 @@ func Softplus(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Tanh(x weft.Value) weft.Value {
-	return add(nil, "Tanh", []weft.Value{x}, nil, 1, nil)[0]
+func Tanh(x weft.Value, options ...TanhOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Tanh", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }

@@ -4,6 +4,12 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// AndOptions are the name of And.
+type AndOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
 // And adds the operator And. Whether both A and B are true, elementwise.
 //
 //   - a (T): First operand.
@@ -18,8 +24,15 @@ import weft "github.com/weft-ml/weft/go"
 //   - T: bool
 //
 // No gradient: its output is not a number
-func And(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "And", []weft.Value{a, b}, nil, 1, nil)[0]
+func And(a weft.Value, b weft.Value, options ...AndOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "And", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// EqualOptions are the name of Equal.
+type EqualOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Equal adds the operator Equal. Whether `A == B`, elementwise. NaN equals nothing.
@@ -36,8 +49,15 @@ func And(a weft.Value, b weft.Value) weft.Value {
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16
 //
 // No gradient: its output is not a number
-func Equal(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Equal", []weft.Value{a, b}, nil, 1, nil)[0]
+func Equal(a weft.Value, b weft.Value, options ...EqualOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Equal", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// GreaterOptions are the name of Greater.
+type GreaterOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Greater adds the operator Greater. Whether `A > B`, elementwise; false with NaN.
@@ -54,8 +74,15 @@ func Equal(a weft.Value, b weft.Value) weft.Value {
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 //
 // No gradient: its output is not a number
-func Greater(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Greater", []weft.Value{a, b}, nil, 1, nil)[0]
+func Greater(a weft.Value, b weft.Value, options ...GreaterOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Greater", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// GreaterOrEqualOptions are the name of GreaterOrEqual.
+type GreaterOrEqualOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // GreaterOrEqual adds the operator GreaterOrEqual. Whether `A >= B`, elementwise; false with NaN.
@@ -72,8 +99,15 @@ func Greater(a weft.Value, b weft.Value) weft.Value {
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 //
 // No gradient: its output is not a number
-func GreaterOrEqual(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "GreaterOrEqual", []weft.Value{a, b}, nil, 1, nil)[0]
+func GreaterOrEqual(a weft.Value, b weft.Value, options ...GreaterOrEqualOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GreaterOrEqual", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// IsNaNOptions are the name of IsNaN.
+type IsNaNOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // IsNaN adds the operator IsNaN. Whether `x` is not a number, elementwise.
@@ -89,8 +123,15 @@ func GreaterOrEqual(a weft.Value, b weft.Value) weft.Value {
 //   - T: f32, f16, f64, bf16
 //
 // No gradient: its output is not a number
-func IsNaN(x weft.Value) weft.Value {
-	return add(nil, "IsNaN", []weft.Value{x}, nil, 1, nil)[0]
+func IsNaN(x weft.Value, options ...IsNaNOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "IsNaN", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// LessOptions are the name of Less.
+type LessOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Less adds the operator Less. Whether `A < B`, elementwise; false with NaN.
@@ -107,8 +148,15 @@ func IsNaN(x weft.Value) weft.Value {
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 //
 // No gradient: its output is not a number
-func Less(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Less", []weft.Value{a, b}, nil, 1, nil)[0]
+func Less(a weft.Value, b weft.Value, options ...LessOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Less", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// LessOrEqualOptions are the name of LessOrEqual.
+type LessOrEqualOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // LessOrEqual adds the operator LessOrEqual. Whether `A <= B`, elementwise; false with NaN.
@@ -125,8 +173,15 @@ func Less(a weft.Value, b weft.Value) weft.Value {
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 //
 // No gradient: its output is not a number
-func LessOrEqual(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "LessOrEqual", []weft.Value{a, b}, nil, 1, nil)[0]
+func LessOrEqual(a weft.Value, b weft.Value, options ...LessOrEqualOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "LessOrEqual", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// NotOptions are the name of Not.
+type NotOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Not adds the operator Not. The opposite of each truth value.
@@ -138,8 +193,15 @@ func LessOrEqual(a weft.Value, b weft.Value) weft.Value {
 //   - Y (bool): The shape of X.
 //
 // No gradient: its output is not a number
-func Not(x weft.Value) weft.Value {
-	return add(nil, "Not", []weft.Value{x}, nil, 1, nil)[0]
+func Not(x weft.Value, options ...NotOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Not", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// OrOptions are the name of Or.
+type OrOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Or adds the operator Or. Whether A or B or both are true, elementwise.
@@ -156,8 +218,15 @@ func Not(x weft.Value) weft.Value {
 //   - T: bool
 //
 // No gradient: its output is not a number
-func Or(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Or", []weft.Value{a, b}, nil, 1, nil)[0]
+func Or(a weft.Value, b weft.Value, options ...OrOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Or", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// XorOptions are the name of Xor.
+type XorOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Xor adds the operator Xor. Whether just one of A and B is true, elementwise.
@@ -174,6 +243,7 @@ func Or(a weft.Value, b weft.Value) weft.Value {
 //   - T: bool
 //
 // No gradient: its output is not a number
-func Xor(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Xor", []weft.Value{a, b}, nil, 1, nil)[0]
+func Xor(a weft.Value, b weft.Value, options ...XorOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Xor", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }

@@ -21,7 +21,12 @@ func TestMain(m *testing.M) {
 			os.Setenv("WEFT_LIBRARY", built)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if left := weft.LiveObjects(); left != 0 {
+		fmt.Fprintf(os.Stderr, "%d objects are still alive\n", left)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // show runs a graph of constants and prints values.

@@ -4,6 +4,12 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// IdentityOptions are the name of Identity.
+type IdentityOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
 // Identity adds the operator Identity. Its input.
 //
 //   - input (any): Any value.
@@ -11,8 +17,15 @@ import weft "github.com/weft-ml/weft/go"
 // Gives:
 //
 //   - output (any): The same value.
-func Identity(input weft.Value) weft.Value {
-	return add(nil, "Identity", []weft.Value{input}, nil, 1, nil)[0]
+func Identity(input weft.Value, options ...IdentityOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Identity", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// AssignOptions are the name of Assign.
+type AssignOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Assign adds the operator weft.Assign. Gives a variable a new value. All assignments of a run take effect together
@@ -31,12 +44,15 @@ func Identity(input weft.Value) weft.Value {
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 //
 // No gradient: it is a side effect
-func Assign(variable weft.Value, value weft.Value) weft.Value {
-	return add(nil, "weft.Assign", []weft.Value{variable, value}, nil, 1, nil)[0]
+func Assign(variable weft.Value, value weft.Value, options ...AssignOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Assign", []weft.Value{variable, value}, nil, o.Name, 1, problem)[0]
 }
 
 // RunningUpdateOptions are the optional inputs and attributes of RunningUpdate.
 type RunningUpdateOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// "average" or "add". "": average.
 	Mode string
 	// Weight of the old value. nil: 0.9.
@@ -62,7 +78,13 @@ func RunningUpdate(old weft.Value, value weft.Value, options ...RunningUpdateOpt
 	return add(nil, "weft.RunningUpdate", []weft.Value{old, value}, weft.Attrs{
 		"mode":     given(o.Mode),
 		"momentum": o.Momentum,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
+}
+
+// StopGradientOptions are the name of StopGradient.
+type StopGradientOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // StopGradient adds the operator weft.StopGradient. Its input, through which no gradient flows.
@@ -79,6 +101,7 @@ func RunningUpdate(old weft.Value, value weft.Value, options ...RunningUpdateOpt
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 //
 // No gradient: that is what it is for
-func StopGradient(input weft.Value) weft.Value {
-	return add(nil, "weft.StopGradient", []weft.Value{input}, nil, 1, nil)[0]
+func StopGradient(input weft.Value, options ...StopGradientOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.StopGradient", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }

@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // GatherOptions are the optional inputs and attributes of Gather.
 type GatherOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axis that is indexed; negative counts from the end.
 	Axis int64
 }
@@ -27,11 +29,13 @@ type GatherOptions struct {
 //   - I: i32, i64
 func Gather(data weft.Value, indices weft.Value, options ...GatherOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Gather", []weft.Value{data, indices}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+	return add(nil, "Gather", []weft.Value{data, indices}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
 // GatherNDOptions are the optional inputs and attributes of GatherND.
 type GatherNDOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// How many leading axes data and indices have in common.
 	BatchDims int64
 }
@@ -51,7 +55,13 @@ type GatherNDOptions struct {
 //   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
 func GatherND(data weft.Value, indices weft.Value, options ...GatherNDOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "GatherND", []weft.Value{data, indices}, weft.Attrs{"batch_dims": o.BatchDims}, 1, problem)[0]
+	return add(nil, "GatherND", []weft.Value{data, indices}, weft.Attrs{"batch_dims": o.BatchDims}, o.Name, 1, problem)[0]
+}
+
+// NonZeroOptions are the name of NonZero.
+type NonZeroOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // NonZero adds the operator NonZero. The indices of all elements that are not 0, in row-major order; NaN is not 0.
@@ -67,12 +77,15 @@ func GatherND(data weft.Value, indices weft.Value, options ...GatherNDOptions) w
 //   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
 //
 // No gradient: an index does not change gradually
-func NonZero(x weft.Value) weft.Value {
-	return add(nil, "NonZero", []weft.Value{x}, nil, 1, nil)[0]
+func NonZero(x weft.Value, options ...NonZeroOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "NonZero", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
 // OneHotOptions are the optional inputs and attributes of OneHot.
 type OneHotOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Where the new axis comes; negative counts from the end. nil: -1.
 	Axis *int64
 }
@@ -97,18 +110,21 @@ type OneHotOptions struct {
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 func OneHot(indices weft.Value, depth weft.Value, values weft.Value, options ...OneHotOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "OneHot", []weft.Value{indices, depth, values}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+	return add(nil, "OneHot", []weft.Value{indices, depth, values}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
 // ScatterNDOptions are the optional inputs and attributes of ScatterND.
 type ScatterNDOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// "none": replaces; "add", "mul", "max", "min": joins. "": none.
 	Reduction string
 }
 
 // ScatterND adds the operator ScatterND. A copy of `data` with the slices at the places that `indices` names replaced
-// by those of `updates`, or joined with them, in order. Negative coordinates count from the end; one outside is
-// OUT_OF_RANGE.
+// by those of `updates`, or joined with them, in order: of several for one place the last replaces the others.
+// Negative coordinates count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and
+// where factors are 0; equal extremes share it evenly.
 //
 //   - data (T): At least one dimension.
 //   - indices (i64): [..., k]: a place of k coordinates each.
@@ -123,7 +139,13 @@ type ScatterNDOptions struct {
 //   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
 func ScatterND(data weft.Value, indices weft.Value, updates weft.Value, options ...ScatterNDOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "ScatterND", []weft.Value{data, indices, updates}, weft.Attrs{"reduction": given(o.Reduction)}, 1, problem)[0]
+	return add(nil, "ScatterND", []weft.Value{data, indices, updates}, weft.Attrs{"reduction": given(o.Reduction)}, o.Name, 1, problem)[0]
+}
+
+// GatherAtOptions are the name of GatherAt.
+type GatherAtOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // GatherAt adds the operator weft.GatherAt. The elements of `data`, as a flat tensor, at `indices`.
@@ -138,8 +160,15 @@ func ScatterND(data weft.Value, indices weft.Value, updates weft.Value, options 
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func GatherAt(data weft.Value, indices weft.Value) weft.Value {
-	return add(nil, "weft.GatherAt", []weft.Value{data, indices}, nil, 1, nil)[0]
+func GatherAt(data weft.Value, indices weft.Value, options ...GatherAtOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.GatherAt", []weft.Value{data, indices}, nil, o.Name, 1, problem)[0]
+}
+
+// ScatterAtOptions are the name of ScatterAt.
+type ScatterAtOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // ScatterAt adds the operator weft.ScatterAt. Zeros in the shape of `like`, to which `values` are added at flat
@@ -156,12 +185,15 @@ func GatherAt(data weft.Value, indices weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func ScatterAt(values weft.Value, indices weft.Value, like weft.Value) weft.Value {
-	return add(nil, "weft.ScatterAt", []weft.Value{values, indices, like}, nil, 1, nil)[0]
+func ScatterAt(values weft.Value, indices weft.Value, like weft.Value, options ...ScatterAtOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.ScatterAt", []weft.Value{values, indices, like}, nil, o.Name, 1, problem)[0]
 }
 
 // ScatterRowsOptions are the optional inputs and attributes of ScatterRows.
 type ScatterRowsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// As in Gather.
 	Axis int64
 }
@@ -183,5 +215,37 @@ type ScatterRowsOptions struct {
 //   - I: i32, i64
 func ScatterRows(rows weft.Value, indices weft.Value, like weft.Value, options ...ScatterRowsOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "weft.ScatterRows", []weft.Value{rows, indices, like}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+	return add(nil, "weft.ScatterRows", []weft.Value{rows, indices, like}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
+// ScatterScanOptions are the optional inputs and attributes of ScatterScan.
+type ScatterScanOptions struct {
+	// The shape of factors; zeros if not given.
+	Terms weft.Value
+	// 1: from the last place to the first.
+	Reverse int64
+}
+
+// ScatterScan adds the operator weft.ScatterScan. A recurrence at each place that `indices` names, in order: the slice
+// s of `state` there is given out and then becomes `factor * s + term`, where a product with an exact 0 is 0. Negative
+// coordinates count from the end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no
+// division; its own gradient is the same, the other way round.
+//
+//   - state (T): At least one dimension.
+//   - indices (i64): [..., k]: a place of k coordinates each.
+//   - factors (T): The shape of indices without its last axis, then that of a slice of state.
+//   - options.Terms (T): The shape of factors; zeros if not given.
+//
+// Gives:
+//
+//   - last (T): The shape of state: what it has become.
+//   - before (T): The shape of factors: for each place what was there before its turn.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func ScatterScan(state weft.Value, indices weft.Value, factors weft.Value, options ...ScatterScanOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.ScatterScan", trim([]weft.Value{state, indices, factors, o.Terms}), weft.Attrs{"reverse": o.Reverse}, 2, problem)
+	return out[0], out[1]
 }

@@ -4,6 +4,12 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// CholeskyOptions are the name of Cholesky.
+type CholeskyOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
 // Cholesky adds the operator weft.Cholesky. The lower triangular L for which `A = L @ transpose(L)`, for each matrix.
 // Only the lower triangle of A is read; its gradient is symmetric. A matrix that is not positive definite is an error.
 //
@@ -16,12 +22,22 @@ import weft "github.com/weft-ml/weft/go"
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Cholesky(a weft.Value) weft.Value {
-	return add(nil, "weft.Cholesky", []weft.Value{a}, nil, 1, nil)[0]
+func Cholesky(a weft.Value, options ...CholeskyOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Cholesky", []weft.Value{a}, nil, o.Name, 1, problem)[0]
+}
+
+// EigOptions are the name of Eig.
+type EigOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Eig adds the operator weft.Eig. Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The
-// gradient by the values is known; that by the vectors is an error, because their phase is a convention.
+// gradient is that of the vectors as they are normalised here, in length and phase, and so that of any loss; where
+// another element becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells
+// apart (n machine epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix has not n
+// independent vectors, the gradient does not exist and is an error or huge.
 //
 //   - a (T): [..., n, n].
 //
@@ -36,13 +52,22 @@ func Cholesky(a weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Eig(a weft.Value) (weft.Value, weft.Value, weft.Value, weft.Value) {
-	out := add(nil, "weft.Eig", []weft.Value{a}, nil, 4, nil)
+func Eig(a weft.Value, options ...EigOptions) (weft.Value, weft.Value, weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.Eig", []weft.Value{a}, nil, o.Name, 4, problem)
 	return out[0], out[1], out[2], out[3]
 }
 
+// EighOptions are the name of Eigh.
+type EighOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
 // Eigh adds the operator weft.Eigh. Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of
-// A is read; its gradient is symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+// A is read; its gradient is symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+// largest) add nothing to the gradient by the vectors, which is right where a loss does not depend on the choice of
+// vectors for one value.
 //
 //   - a (T): [..., n, n], symmetric.
 //
@@ -55,9 +80,16 @@ func Eig(a weft.Value) (weft.Value, weft.Value, weft.Value, weft.Value) {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Eigh(a weft.Value) (weft.Value, weft.Value) {
-	out := add(nil, "weft.Eigh", []weft.Value{a}, nil, 2, nil)
+func Eigh(a weft.Value, options ...EighOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.Eigh", []weft.Value{a}, nil, o.Name, 2, problem)
 	return out[0], out[1]
+}
+
+// InverseOptions are the name of Inverse.
+type InverseOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Inverse adds the operator weft.Inverse. The inverse of each matrix. A singular one is an error.
@@ -71,8 +103,15 @@ func Eigh(a weft.Value) (weft.Value, weft.Value) {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Inverse(a weft.Value) weft.Value {
-	return add(nil, "weft.Inverse", []weft.Value{a}, nil, 1, nil)[0]
+func Inverse(a weft.Value, options ...InverseOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Inverse", []weft.Value{a}, nil, o.Name, 1, problem)[0]
+}
+
+// SolveOptions are the name of Solve.
+type SolveOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Solve adds the operator weft.Solve. The X for which `A @ X = B`, for each matrix. A singular A is an error.
@@ -87,6 +126,7 @@ func Inverse(a weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Solve(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "weft.Solve", []weft.Value{a, b}, nil, 1, nil)[0]
+func Solve(a weft.Value, b weft.Value, options ...SolveOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Solve", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }

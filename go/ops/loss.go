@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // NegativeLogLikelihoodLossOptions are the optional inputs and attributes of NegativeLogLikelihoodLoss.
 type NegativeLogLikelihoodLossOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// A weight for each class, [C].
 	Weight weft.Value
 	// "none", "sum" or "mean". "": mean.
@@ -35,11 +37,13 @@ func NegativeLogLikelihoodLoss(input weft.Value, target weft.Value, options ...N
 	return add(nil, "NegativeLogLikelihoodLoss", trim([]weft.Value{input, target, o.Weight}), weft.Attrs{
 		"reduction":    given(o.Reduction),
 		"ignore_index": o.IgnoreIndex,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // SoftmaxCrossEntropyLossOptions are the optional inputs and attributes of SoftmaxCrossEntropyLoss.
 type SoftmaxCrossEntropyLossOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// A weight for each class, [C].
 	Weights weft.Value
 	// "none", "sum" or "mean". "": mean.
@@ -77,11 +81,17 @@ func SoftmaxCrossEntropyLoss(scores weft.Value, labels weft.Value, options ...So
 	out := add(nil, "SoftmaxCrossEntropyLoss", trim([]weft.Value{scores, labels, o.Weights}), weft.Attrs{
 		"reduction":    given(o.Reduction),
 		"ignore_index": o.IgnoreIndex,
-	}, count, problem)
+	}, o.Name, count, problem)
 	if o.LogProbOutput != nil {
 		*o.LogProbOutput = out[1]
 	}
 	return out[0]
+}
+
+// SoftmaxCrossEntropyGradOptions are the name of SoftmaxCrossEntropyGrad.
+type SoftmaxCrossEntropyGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // SoftmaxCrossEntropyGrad adds the operator weft.SoftmaxCrossEntropyGrad. The softmax of the scores over the class
@@ -100,6 +110,7 @@ func SoftmaxCrossEntropyLoss(scores weft.Value, labels weft.Value, options ...So
 //
 //   - T: f32, f16, f64, bf16
 //   - Tind: i32, i64
-func SoftmaxCrossEntropyGrad(scores weft.Value, labels weft.Value, slope weft.Value) weft.Value {
-	return add(nil, "weft.SoftmaxCrossEntropyGrad", []weft.Value{scores, labels, slope}, nil, 1, nil)[0]
+func SoftmaxCrossEntropyGrad(scores weft.Value, labels weft.Value, slope weft.Value, options ...SoftmaxCrossEntropyGradOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SoftmaxCrossEntropyGrad", []weft.Value{scores, labels, slope}, nil, o.Name, 1, problem)[0]
 }

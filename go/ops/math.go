@@ -4,6 +4,12 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// AbsOptions are the name of Abs.
+type AbsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
 // Abs adds the operator Abs. `|x|`, elementwise. The gradient at 0 is 0.
 //
 //   - x (T): Any shape.
@@ -15,8 +21,15 @@ import weft "github.com/weft-ml/weft/go"
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Abs(x weft.Value) weft.Value {
-	return add(nil, "Abs", []weft.Value{x}, nil, 1, nil)[0]
+func Abs(x weft.Value, options ...AbsOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Abs", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// AddOptions are the name of Add.
+type AddOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Add adds the operator Add. `A + B`, elementwise. Integers wrap around.
@@ -31,12 +44,15 @@ func Abs(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Add(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Add", []weft.Value{a, b}, nil, 1, nil)[0]
+func Add(a weft.Value, b weft.Value, options ...AddOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Add", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }
 
 // CastOptions are the optional inputs and attributes of Cast.
 type CastOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN. nil: 1.
 	Saturate *int64
 	// For f8e8m0: "up", "down" or "nearest". "": up.
@@ -68,7 +84,13 @@ func Cast(input weft.Value, to weft.DType, options ...CastOptions) weft.Value {
 		"to":         to,
 		"saturate":   o.Saturate,
 		"round_mode": given(o.RoundMode),
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
+}
+
+// CeilOptions are the name of Ceil.
+type CeilOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Ceil adds the operator Ceil. The smallest whole number not below `x`.
@@ -82,12 +104,15 @@ func Cast(input weft.Value, to weft.DType, options ...CastOptions) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Ceil(x weft.Value) weft.Value {
-	return add(nil, "Ceil", []weft.Value{x}, nil, 1, nil)[0]
+func Ceil(x weft.Value, options ...CeilOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Ceil", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
 // ClipOptions are the optional inputs and attributes of Clip.
 type ClipOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// A scalar; no lower limit without it.
 	Min weft.Value
 	// A scalar; no upper limit without it.
@@ -110,7 +135,13 @@ type ClipOptions struct {
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 func Clip(input weft.Value, options ...ClipOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Clip", trim([]weft.Value{input, o.Min, o.Max}), nil, 1, problem)[0]
+	return add(nil, "Clip", trim([]weft.Value{input, o.Min, o.Max}), nil, o.Name, 1, problem)[0]
+}
+
+// CosOptions are the name of Cos.
+type CosOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Cos adds the operator Cos. The cosine of `x` in radians.
@@ -124,8 +155,15 @@ func Clip(input weft.Value, options ...ClipOptions) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Cos(x weft.Value) weft.Value {
-	return add(nil, "Cos", []weft.Value{x}, nil, 1, nil)[0]
+func Cos(x weft.Value, options ...CosOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Cos", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// DivOptions are the name of Div.
+type DivOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Div adds the operator Div. `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an
@@ -141,8 +179,15 @@ func Cos(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Div(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Div", []weft.Value{a, b}, nil, 1, nil)[0]
+func Div(a weft.Value, b weft.Value, options ...DivOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Div", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// ErfOptions are the name of Erf.
+type ErfOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Erf adds the operator Erf. The error function of `x`.
@@ -156,8 +201,15 @@ func Div(a weft.Value, b weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Erf(x weft.Value) weft.Value {
-	return add(nil, "Erf", []weft.Value{x}, nil, 1, nil)[0]
+func Erf(x weft.Value, options ...ErfOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Erf", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// ExpOptions are the name of Exp.
+type ExpOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Exp adds the operator Exp. `e^x`, elementwise.
@@ -171,8 +223,15 @@ func Erf(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Exp(x weft.Value) weft.Value {
-	return add(nil, "Exp", []weft.Value{x}, nil, 1, nil)[0]
+func Exp(x weft.Value, options ...ExpOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Exp", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// FloorOptions are the name of Floor.
+type FloorOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Floor adds the operator Floor. The greatest whole number not above `x`.
@@ -186,12 +245,15 @@ func Exp(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Floor(x weft.Value) weft.Value {
-	return add(nil, "Floor", []weft.Value{x}, nil, 1, nil)[0]
+func Floor(x weft.Value, options ...FloorOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Floor", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
 // GemmOptions are the optional inputs and attributes of Gemm.
 type GemmOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Broadcasts to [m, n].
 	C weft.Value
 	// Weight of the product. nil: 1.
@@ -224,7 +286,13 @@ func Gemm(a weft.Value, b weft.Value, options ...GemmOptions) weft.Value {
 		"beta":   o.Beta,
 		"transA": o.TransA,
 		"transB": o.TransB,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
+}
+
+// LogOptions are the name of Log.
+type LogOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Log adds the operator Log. The natural logarithm of `x`.
@@ -238,8 +306,15 @@ func Gemm(a weft.Value, b weft.Value, options ...GemmOptions) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Log(x weft.Value) weft.Value {
-	return add(nil, "Log", []weft.Value{x}, nil, 1, nil)[0]
+func Log(x weft.Value, options ...LogOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Log", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// MatMulOptions are the name of MatMul.
+type MatMulOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // MatMul adds the operator MatMul. The matrix product, as numpy.matmul: the last two dimensions are matrices, the
@@ -255,8 +330,15 @@ func Log(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, i32, i64, f16, f64, u32, u64, bf16
-func MatMul(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "MatMul", []weft.Value{a, b}, nil, 1, nil)[0]
+func MatMul(a weft.Value, b weft.Value, options ...MatMulOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "MatMul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// MaxOptions are the name of Max.
+type MaxOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Max adds the operator Max. The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly
@@ -271,8 +353,15 @@ func MatMul(a weft.Value, b weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Max(datas ...weft.Value) weft.Value {
-	return add(nil, "Max", datas, nil, 1, nil)[0]
+func Max(datas []weft.Value, options ...MaxOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Max", datas, nil, o.Name, 1, problem)[0]
+}
+
+// MeanOptions are the name of Mean.
+type MeanOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Mean adds the operator Mean. The mean of all inputs, elementwise.
@@ -286,8 +375,15 @@ func Max(datas ...weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Mean(datas ...weft.Value) weft.Value {
-	return add(nil, "Mean", datas, nil, 1, nil)[0]
+func Mean(datas []weft.Value, options ...MeanOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Mean", datas, nil, o.Name, 1, problem)[0]
+}
+
+// MinOptions are the name of Min.
+type MinOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Min adds the operator Min. The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly
@@ -302,12 +398,15 @@ func Mean(datas ...weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Min(datas ...weft.Value) weft.Value {
-	return add(nil, "Min", datas, nil, 1, nil)[0]
+func Min(datas []weft.Value, options ...MinOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Min", datas, nil, o.Name, 1, problem)[0]
 }
 
 // ModOptions are the optional inputs and attributes of Mod.
 type ModOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// 1 for the remainder of C's fmod; floating-point inputs need it.
 	Fmod int64
 }
@@ -327,7 +426,13 @@ type ModOptions struct {
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 func Mod(a weft.Value, b weft.Value, options ...ModOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Mod", []weft.Value{a, b}, weft.Attrs{"fmod": o.Fmod}, 1, problem)[0]
+	return add(nil, "Mod", []weft.Value{a, b}, weft.Attrs{"fmod": o.Fmod}, o.Name, 1, problem)[0]
+}
+
+// MulOptions are the name of Mul.
+type MulOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Mul adds the operator Mul. `A * B`, elementwise. Integers wrap around.
@@ -342,8 +447,15 @@ func Mod(a weft.Value, b weft.Value, options ...ModOptions) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Mul(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Mul", []weft.Value{a, b}, nil, 1, nil)[0]
+func Mul(a weft.Value, b weft.Value, options ...MulOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Mul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// NegOptions are the name of Neg.
+type NegOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Neg adds the operator Neg. `-x`, elementwise. Integers wrap around.
@@ -357,13 +469,21 @@ func Mul(a weft.Value, b weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, i8, i16, i32, i64, f16, f64, bf16
-func Neg(x weft.Value) weft.Value {
-	return add(nil, "Neg", []weft.Value{x}, nil, 1, nil)[0]
+func Neg(x weft.Value, options ...NegOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Neg", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// PowOptions are the name of Pow.
+type PowOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Pow adds the operator Pow. `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact
 // and wrap around; a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an
-// integer is computed in f64 and converted as Cast does.
+// integer is computed in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a
+// negative base is NaN.
 //
 //   - x (T): The base.
 //   - y (T1): The exponent; broadcasts with X as in NumPy.
@@ -376,8 +496,15 @@ func Neg(x weft.Value) weft.Value {
 //
 //   - T: f32, i32, i64, f16, f64, bf16
 //   - T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Pow(x weft.Value, y weft.Value) weft.Value {
-	return add(nil, "Pow", []weft.Value{x, y}, nil, 1, nil)[0]
+func Pow(x weft.Value, y weft.Value, options ...PowOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Pow", []weft.Value{x, y}, nil, o.Name, 1, problem)[0]
+}
+
+// ReciprocalOptions are the name of Reciprocal.
+type ReciprocalOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Reciprocal adds the operator Reciprocal. `1 / x`, elementwise.
@@ -391,8 +518,15 @@ func Pow(x weft.Value, y weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Reciprocal(x weft.Value) weft.Value {
-	return add(nil, "Reciprocal", []weft.Value{x}, nil, 1, nil)[0]
+func Reciprocal(x weft.Value, options ...ReciprocalOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Reciprocal", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// RoundOptions are the name of Round.
+type RoundOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Round adds the operator Round. `x` to the nearest whole number, halves to the even one.
@@ -406,8 +540,15 @@ func Reciprocal(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Round(x weft.Value) weft.Value {
-	return add(nil, "Round", []weft.Value{x}, nil, 1, nil)[0]
+func Round(x weft.Value, options ...RoundOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Round", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// SignOptions are the name of Sign.
+type SignOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Sign adds the operator Sign. -1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.
@@ -421,8 +562,15 @@ func Round(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Sign(x weft.Value) weft.Value {
-	return add(nil, "Sign", []weft.Value{x}, nil, 1, nil)[0]
+func Sign(x weft.Value, options ...SignOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Sign", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// SinOptions are the name of Sin.
+type SinOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Sin adds the operator Sin. The sine of `x` in radians.
@@ -436,8 +584,15 @@ func Sign(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Sin(x weft.Value) weft.Value {
-	return add(nil, "Sin", []weft.Value{x}, nil, 1, nil)[0]
+func Sin(x weft.Value, options ...SinOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Sin", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// SqrtOptions are the name of Sqrt.
+type SqrtOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Sqrt adds the operator Sqrt. The square root of `x`; NaN for negative numbers.
@@ -451,8 +606,15 @@ func Sin(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Sqrt(x weft.Value) weft.Value {
-	return add(nil, "Sqrt", []weft.Value{x}, nil, 1, nil)[0]
+func Sqrt(x weft.Value, options ...SqrtOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Sqrt", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// SubOptions are the name of Sub.
+type SubOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Sub adds the operator Sub. `A - B`, elementwise. Integers wrap around.
@@ -467,8 +629,15 @@ func Sqrt(x weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Sub(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "Sub", []weft.Value{a, b}, nil, 1, nil)[0]
+func Sub(a weft.Value, b weft.Value, options ...SubOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Sub", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// SumOptions are the name of Sum.
+type SumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Sum adds the operator Sum. The sum of all inputs, elementwise, added in their order.
@@ -482,8 +651,15 @@ func Sub(a weft.Value, b weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Sum(datas ...weft.Value) weft.Value {
-	return add(nil, "Sum", datas, nil, 1, nil)[0]
+func Sum(datas []weft.Value, options ...SumOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Sum", datas, nil, o.Name, 1, problem)[0]
+}
+
+// WhereOptions are the name of Where.
+type WhereOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Where adds the operator Where. `X` where the condition is true, `Y` elsewhere. No gradient reaches what was not
@@ -500,8 +676,15 @@ func Sum(datas ...weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
-func Where(condition weft.Value, x weft.Value, y weft.Value) weft.Value {
-	return add(nil, "Where", []weft.Value{condition, x, y}, nil, 1, nil)[0]
+func Where(condition weft.Value, x weft.Value, y weft.Value, options ...WhereOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Where", []weft.Value{condition, x, y}, nil, o.Name, 1, problem)[0]
+}
+
+// GradDivOptions are the name of GradDiv.
+type GradDivOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // GradDiv adds the operator weft.GradDiv. `A / B`, but 0 wherever A is exactly 0, were B zero or not a number.
@@ -517,8 +700,15 @@ func Where(condition weft.Value, x weft.Value, y weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func GradDiv(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "weft.GradDiv", []weft.Value{a, b}, nil, 1, nil)[0]
+func GradDiv(a weft.Value, b weft.Value, options ...GradDivOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.GradDiv", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// GradMulOptions are the name of GradMul.
+type GradMulOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // GradMul adds the operator weft.GradMul. `A * B`, but 0 wherever A is exactly 0, were B infinite or not a number.
@@ -534,8 +724,15 @@ func GradDiv(a weft.Value, b weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func GradMul(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "weft.GradMul", []weft.Value{a, b}, nil, 1, nil)[0]
+func GradMul(a weft.Value, b weft.Value, options ...GradMulOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.GradMul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// SumToOptions are the name of SumTo.
+type SumToOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // SumTo adds the operator weft.SumTo. Sums `x` over the axes along which `like` would be broadcast to it, so that the
@@ -554,6 +751,7 @@ func GradMul(a weft.Value, b weft.Value) weft.Value {
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 //   - S: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-func SumTo(x weft.Value, like weft.Value) weft.Value {
-	return add(nil, "weft.SumTo", []weft.Value{x, like}, nil, 1, nil)[0]
+func SumTo(x weft.Value, like weft.Value, options ...SumToOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SumTo", []weft.Value{x, like}, nil, o.Name, 1, problem)[0]
 }

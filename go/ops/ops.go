@@ -1,8 +1,9 @@
 // Package ops has a function for every operator of Weft: those of ONNX under their names, and the library's own.
 //
-// Required inputs and attributes are arguments. Optional ones are fields of an options struct, which may be left out:
+// Required inputs and attributes are arguments. Optional ones are fields of an options struct, which may be left out, and
+// so is the name of the node:
 //
-//	y := ops.Conv(x, kernel, ops.ConvOptions{B: bias, Pads: []int64{1, 1, 1, 1}})
+//	y := ops.Conv(x, kernel, ops.ConvOptions{Name: "edges", B: bias, Pads: []int64{1, 1, 1, 1}})
 //
 // A field whose default is not zero is a pointer, nil for the default: weft.Int and weft.Float make one. An
 // optional output is given through a pointer to a weft.Value.
@@ -32,14 +33,15 @@ func trim(inputs []weft.Value) []weft.Value {
 }
 
 // add adds an operator to g or, if that is nil, to the graph of its inputs.
-func add(g *weft.Graph, op string, inputs []weft.Value, attrs weft.Attrs, count int, problem error) []weft.Value {
+func add(g *weft.Graph, op string, inputs []weft.Value, attrs weft.Attrs, name string, count int,
+	problem error) []weft.Value {
 	if problem != nil {
 		attrs = weft.Attrs{"options": problem}
 	}
 	if g != nil {
-		return g.Add(op, inputs, attrs, count)
+		return g.Add(op, inputs, attrs, name, count)
 	}
-	return weft.Add(op, inputs, attrs, count)
+	return weft.Add(op, inputs, attrs, name, count)
 }
 
 // given leaves an empty text out of the attributes.

@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // AdamOptions are the optional inputs and attributes of Adam.
 type AdamOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
@@ -54,12 +56,14 @@ func Adam(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, sec
 		"beta2":        o.Beta2,
 		"epsilon":      o.Epsilon,
 		"weight_decay": o.WeightDecay,
-	}, 3, problem)
+	}, o.Name, 3, problem)
 	return out[0], out[1], out[2]
 }
 
 // AdamWOptions are the optional inputs and attributes of AdamW.
 type AdamWOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
@@ -107,12 +111,14 @@ func AdamW(parameter weft.Value, gradient weft.Value, firstMoment weft.Value, se
 		"beta2":        o.Beta2,
 		"epsilon":      o.Epsilon,
 		"weight_decay": o.WeightDecay,
-	}, 3, problem)
+	}, o.Name, 3, problem)
 	return out[0], out[1], out[2]
 }
 
 // MomentumOptions are the optional inputs and attributes of Momentum.
 type MomentumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
@@ -155,12 +161,14 @@ func Momentum(parameter weft.Value, gradient weft.Value, velocity weft.Value, le
 		"momentum":     o.Momentum,
 		"nesterov":     o.Nesterov,
 		"weight_decay": o.WeightDecay,
-	}, 2, problem)
+	}, o.Name, 2, problem)
 	return out[0], out[1]
 }
 
 // SgdOptions are the optional inputs and attributes of Sgd.
 type SgdOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
@@ -194,5 +202,5 @@ func Sgd(parameter weft.Value, gradient weft.Value, learningRate weft.Value, opt
 	return add(nil, "weft.Sgd", trim([]weft.Value{parameter, gradient, learningRate, o.Indices}), weft.Attrs{
 		"lazy":         o.Lazy,
 		"weight_decay": o.WeightDecay,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }

@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // DropoutOptions are the optional inputs and attributes of Dropout.
 type DropoutOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
 	Ratio weft.Value
 	// Whether to drop anything, a scalar; not if absent.
@@ -40,7 +42,7 @@ func Dropout(data weft.Value, options ...DropoutOptions) weft.Value {
 	if o.MaskOutput != nil {
 		count = 2
 	}
-	out := add(nil, "Dropout", trim([]weft.Value{data, o.Ratio, o.TrainingMode}), weft.Attrs{"seed": o.Seed}, count, problem)
+	out := add(nil, "Dropout", trim([]weft.Value{data, o.Ratio, o.TrainingMode}), weft.Attrs{"seed": o.Seed}, o.Name, count, problem)
 	if o.MaskOutput != nil {
 		*o.MaskOutput = out[1]
 	}
@@ -49,6 +51,8 @@ func Dropout(data weft.Value, options ...DropoutOptions) weft.Value {
 
 // WeftDropoutOptions are the optional inputs and attributes of WeftDropout.
 type WeftDropoutOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Key of all random numbers of a program.
 	Seed int64
 	// Name that keeps the numbers of one use apart from those of others.
@@ -77,12 +81,14 @@ func WeftDropout(data weft.Value, ratio weft.Value, counter weft.Value, options 
 	out := add(nil, "weft.Dropout", []weft.Value{data, ratio, counter}, weft.Attrs{
 		"seed":   o.Seed,
 		"stream": given(o.Stream),
-	}, 2, problem)
+	}, o.Name, 2, problem)
 	return out[0], out[1]
 }
 
 // InitialValueOptions are the optional inputs and attributes of InitialValue.
 type InitialValueOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Floating-point type of the output, by ONNX's number. 0: 1.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
@@ -121,7 +127,13 @@ func InitialValue(g *weft.Graph, kind string, shape []int64, options ...InitialV
 		"stream":  given(o.Stream),
 		"fan_in":  o.FanIn,
 		"fan_out": o.FanOut,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
+}
+
+// OrthogonalizeOptions are the name of Orthogonalize.
+type OrthogonalizeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Orthogonalize adds the operator weft.Orthogonalize. Q of the QR decomposition of `x` in which the diagonal of R is
@@ -140,12 +152,15 @@ func InitialValue(g *weft.Graph, kind string, shape []int64, options ...InitialV
 //   - T: f32, f16, f64, bf16
 //
 // No gradient: initial values are not differentiated
-func Orthogonalize(x weft.Value) weft.Value {
-	return add(nil, "weft.Orthogonalize", []weft.Value{x}, nil, 1, nil)[0]
+func Orthogonalize(x weft.Value, options ...OrthogonalizeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Orthogonalize", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
 // RandomBernoulliOptions are the optional inputs and attributes of RandomBernoulli.
 type RandomBernoulliOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Floating-point type of the output, by ONNX's number. 0: 1.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
@@ -179,11 +194,13 @@ func RandomBernoulli(shape weft.Value, counter weft.Value, options ...RandomBern
 		"seed":        o.Seed,
 		"stream":      given(o.Stream),
 		"probability": o.Probability,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // RandomNormalOptions are the optional inputs and attributes of RandomNormal.
 type RandomNormalOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Floating-point type of the output, by ONNX's number. 0: 1.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
@@ -220,11 +237,13 @@ func RandomNormal(shape weft.Value, counter weft.Value, options ...RandomNormalO
 		"stream": given(o.Stream),
 		"mean":   o.Mean,
 		"scale":  o.Scale,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // RandomTruncatedNormalOptions are the optional inputs and attributes of RandomTruncatedNormal.
 type RandomTruncatedNormalOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Floating-point type of the output, by ONNX's number. 0: 1.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
@@ -262,11 +281,13 @@ func RandomTruncatedNormal(shape weft.Value, counter weft.Value, options ...Rand
 		"stream": given(o.Stream),
 		"mean":   o.Mean,
 		"scale":  o.Scale,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // RandomUniformOptions are the optional inputs and attributes of RandomUniform.
 type RandomUniformOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Floating-point type of the output, by ONNX's number. 0: 1.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
@@ -303,5 +324,5 @@ func RandomUniform(shape weft.Value, counter weft.Value, options ...RandomUnifor
 		"stream": given(o.Stream),
 		"low":    o.Low,
 		"high":   o.High,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }

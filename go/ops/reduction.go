@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // ArgMaxOptions are the optional inputs and attributes of ArgMax.
 type ArgMaxOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axis; negative counts from the end.
 	Axis int64
 	// 1: the axis stays, with the size 1. nil: 1.
@@ -33,11 +35,13 @@ func ArgMax(data weft.Value, options ...ArgMaxOptions) weft.Value {
 		"axis":              o.Axis,
 		"keepdims":          o.Keepdims,
 		"select_last_index": o.SelectLastIndex,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ArgMinOptions are the optional inputs and attributes of ArgMin.
 type ArgMinOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axis; negative counts from the end.
 	Axis int64
 	// 1: the axis stays, with the size 1. nil: 1.
@@ -65,11 +69,13 @@ func ArgMin(data weft.Value, options ...ArgMinOptions) weft.Value {
 		"axis":              o.Axis,
 		"keepdims":          o.Keepdims,
 		"select_last_index": o.SelectLastIndex,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // CumSumOptions are the optional inputs and attributes of CumSum.
 type CumSumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// 1: without the element itself.
 	Exclusive int64
 	// 1: from the end on.
@@ -94,5 +100,5 @@ func CumSum(x weft.Value, axis weft.Value, options ...CumSumOptions) weft.Value 
 	return add(nil, "CumSum", []weft.Value{x, axis}, weft.Attrs{
 		"exclusive": o.Exclusive,
 		"reverse":   o.Reverse,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }

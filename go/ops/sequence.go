@@ -4,6 +4,12 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// SequenceAtOptions are the name of SequenceAt.
+type SequenceAtOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
 // SequenceAt adds the operator SequenceAt. One item of a sequence. A position outside is OUT_OF_RANGE.
 //
 //   - inputSequence (seq(T)): The sequence.
@@ -17,8 +23,15 @@ import weft "github.com/weft-ml/weft/go"
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 //   - I: i32, i64
-func SequenceAt(inputSequence weft.Value, position weft.Value) weft.Value {
-	return add(nil, "SequenceAt", []weft.Value{inputSequence, position}, nil, 1, nil)[0]
+func SequenceAt(inputSequence weft.Value, position weft.Value, options ...SequenceAtOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "SequenceAt", []weft.Value{inputSequence, position}, nil, o.Name, 1, problem)[0]
+}
+
+// SequenceConstructOptions are the name of SequenceConstruct.
+type SequenceConstructOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // SequenceConstruct adds the operator SequenceConstruct. A sequence of the inputs, which share their element type.
@@ -32,8 +45,15 @@ func SequenceAt(inputSequence weft.Value, position weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
-func SequenceConstruct(inputs ...weft.Value) weft.Value {
-	return add(nil, "SequenceConstruct", inputs, nil, 1, nil)[0]
+func SequenceConstruct(inputs []weft.Value, options ...SequenceConstructOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "SequenceConstruct", inputs, nil, o.Name, 1, problem)[0]
+}
+
+// SequenceAddOptions are the name of SequenceAdd.
+type SequenceAddOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // SequenceAdd adds the operator weft.SequenceAdd. Item by item, the sums of two sequences of equally many items of
@@ -49,8 +69,15 @@ func SequenceConstruct(inputs ...weft.Value) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func SequenceAdd(a weft.Value, b weft.Value) weft.Value {
-	return add(nil, "weft.SequenceAdd", []weft.Value{a, b}, nil, 1, nil)[0]
+func SequenceAdd(a weft.Value, b weft.Value, options ...SequenceAddOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SequenceAdd", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// SequenceAtGradOptions are the name of SequenceAtGrad.
+type SequenceAtGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // SequenceAtGrad adds the operator weft.SequenceAtGrad. Zeros in the shapes of the items of `like`, but `gradient` at
@@ -68,8 +95,15 @@ func SequenceAdd(a weft.Value, b weft.Value) weft.Value {
 //
 //   - T: f32, f16, f64, bf16
 //   - I: i32, i64
-func SequenceAtGrad(gradient weft.Value, like weft.Value, position weft.Value) weft.Value {
-	return add(nil, "weft.SequenceAtGrad", []weft.Value{gradient, like, position}, nil, 1, nil)[0]
+func SequenceAtGrad(gradient weft.Value, like weft.Value, position weft.Value, options ...SequenceAtGradOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SequenceAtGrad", []weft.Value{gradient, like, position}, nil, o.Name, 1, problem)[0]
+}
+
+// SequenceZerosOptions are the name of SequenceZeros.
+type SequenceZerosOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // SequenceZeros adds the operator weft.SequenceZeros. Zeros in the shapes of the items of `like`.
@@ -85,6 +119,7 @@ func SequenceAtGrad(gradient weft.Value, like weft.Value, position weft.Value) w
 //   - T: f32, f16, f64, bf16
 //
 // No gradient: its output does not change with the values
-func SequenceZeros(like weft.Value) weft.Value {
-	return add(nil, "weft.SequenceZeros", []weft.Value{like}, nil, 1, nil)[0]
+func SequenceZeros(like weft.Value, options ...SequenceZerosOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SequenceZeros", []weft.Value{like}, nil, o.Name, 1, problem)[0]
 }

@@ -4,6 +4,12 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// ConcatOptions are the name of Concat.
+type ConcatOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
 // Concat adds the operator Concat. The inputs one after another along `axis`.
 //
 //   - inputs (T): Tensors that differ along the axis at most.
@@ -17,12 +23,15 @@ import weft "github.com/weft-ml/weft/go"
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-func Concat(inputs []weft.Value, axis int64) weft.Value {
-	return add(nil, "Concat", inputs, weft.Attrs{"axis": axis}, 1, nil)[0]
+func Concat(inputs []weft.Value, axis int64, options ...ConcatOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Concat", inputs, weft.Attrs{"axis": axis}, o.Name, 1, problem)[0]
 }
 
 // ConstantOfShapeOptions are the optional inputs and attributes of ConstantOfShape.
 type ConstantOfShapeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// One element: the value and dtype; 0 of f32 if not given. nil: not given.
 	Value *weft.Tensor
 }
@@ -43,7 +52,13 @@ type ConstantOfShapeOptions struct {
 // No gradient: its input is a shape
 func ConstantOfShape(input weft.Value, options ...ConstantOfShapeOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "ConstantOfShape", []weft.Value{input}, weft.Attrs{"value": o.Value}, 1, problem)[0]
+	return add(nil, "ConstantOfShape", []weft.Value{input}, weft.Attrs{"value": o.Value}, o.Name, 1, problem)[0]
+}
+
+// ExpandOptions are the name of Expand.
+type ExpandOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Expand adds the operator Expand. `input` broadcast with a tensor of the given shape; a dimension of 1 in the shape
@@ -60,12 +75,15 @@ func ConstantOfShape(input weft.Value, options ...ConstantOfShapeOptions) weft.V
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-func Expand(input weft.Value, shape weft.Value) weft.Value {
-	return add(nil, "Expand", []weft.Value{input, shape}, nil, 1, nil)[0]
+func Expand(input weft.Value, shape weft.Value, options ...ExpandOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Expand", []weft.Value{input, shape}, nil, o.Name, 1, problem)[0]
 }
 
 // FlattenOptions are the optional inputs and attributes of Flatten.
 type FlattenOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// First dimension of the columns; negative counts from the end. nil: 1.
 	Axis *int64
 }
@@ -85,11 +103,13 @@ type FlattenOptions struct {
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 func Flatten(input weft.Value, options ...FlattenOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Flatten", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, 1, problem)[0]
+	return add(nil, "Flatten", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
 // PadOptions are the optional inputs and attributes of Pad.
 type PadOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// A scalar; 0, "" or false if not given.
 	ConstantValue weft.Value
 	// The axes that `pads` speaks of; all if not given.
@@ -118,7 +138,13 @@ type PadOptions struct {
 //   - I: i32, i64
 func Pad(data weft.Value, pads weft.Value, options ...PadOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Pad", trim([]weft.Value{data, pads, o.ConstantValue, o.Axes}), weft.Attrs{"mode": given(o.Mode)}, 1, problem)[0]
+	return add(nil, "Pad", trim([]weft.Value{data, pads, o.ConstantValue, o.Axes}), weft.Attrs{"mode": given(o.Mode)}, o.Name, 1, problem)[0]
+}
+
+// RangeOptions are the name of Range.
+type RangeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Range adds the operator Range. The numbers from `start` on, `delta` apart, before `limit`.
@@ -136,12 +162,15 @@ func Pad(data weft.Value, pads weft.Value, options ...PadOptions) weft.Value {
 //   - T: f32, i16, i32, i64, f64
 //
 // No gradient: its length jumps with its inputs
-func Range(start weft.Value, limit weft.Value, delta weft.Value) weft.Value {
-	return add(nil, "Range", []weft.Value{start, limit, delta}, nil, 1, nil)[0]
+func Range(start weft.Value, limit weft.Value, delta weft.Value, options ...RangeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Range", []weft.Value{start, limit, delta}, nil, o.Name, 1, problem)[0]
 }
 
 // ReshapeOptions are the optional inputs and attributes of Reshape.
 type ReshapeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// 1: a 0 in the shape means 0; else it keeps the input's dimension.
 	Allowzero int64
 }
@@ -161,11 +190,13 @@ type ReshapeOptions struct {
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 func Reshape(data weft.Value, shape weft.Value, options ...ReshapeOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Reshape", []weft.Value{data, shape}, weft.Attrs{"allowzero": o.Allowzero}, 1, problem)[0]
+	return add(nil, "Reshape", []weft.Value{data, shape}, weft.Attrs{"allowzero": o.Allowzero}, o.Name, 1, problem)[0]
 }
 
 // ShapeOptions are the optional inputs and attributes of Shape.
 type ShapeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// First dimension; negative counts from the end.
 	Start int64
 	// One past the last dimension; the rank if not given. nil: not given.
@@ -191,7 +222,13 @@ func Shape(data weft.Value, options ...ShapeOptions) weft.Value {
 	return add(nil, "Shape", []weft.Value{data}, weft.Attrs{
 		"start": o.Start,
 		"end":   o.End,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
+}
+
+// SizeOptions are the name of Size.
+type SizeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Size adds the operator Size. The number of elements of `data`.
@@ -208,12 +245,15 @@ func Shape(data weft.Value, options ...ShapeOptions) weft.Value {
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 //
 // No gradient: a size does not change with the values
-func Size(data weft.Value) weft.Value {
-	return add(nil, "Size", []weft.Value{data}, nil, 1, nil)[0]
+func Size(data weft.Value, options ...SizeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Size", []weft.Value{data}, nil, o.Name, 1, problem)[0]
 }
 
 // SliceOptions are the optional inputs and attributes of Slice.
 type SliceOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; the first ones if not given.
 	Axes weft.Value
 	// Steps, not 0; 1 if not given.
@@ -240,11 +280,13 @@ type SliceOptions struct {
 //   - I: i32, i64
 func Slice(data weft.Value, starts weft.Value, ends weft.Value, options ...SliceOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Slice", trim([]weft.Value{data, starts, ends, o.Axes, o.Steps}), nil, 1, problem)[0]
+	return add(nil, "Slice", trim([]weft.Value{data, starts, ends, o.Axes, o.Steps}), nil, o.Name, 1, problem)[0]
 }
 
 // SplitOptions are the optional inputs and attributes of Split.
 type SplitOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The size of each part.
 	Split weft.Value
 	// The axis; negative counts from the end.
@@ -271,11 +313,13 @@ func Split(input weft.Value, count int, options ...SplitOptions) []weft.Value {
 	return add(nil, "Split", trim([]weft.Value{input, o.Split}), weft.Attrs{
 		"axis":        o.Axis,
 		"num_outputs": o.NumOutputs,
-	}, count, problem)
+	}, o.Name, count, problem)
 }
 
 // SqueezeOptions are the optional inputs and attributes of Squeeze.
 type SqueezeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The dimensions to drop, each 1; all that are 1 if not given.
 	Axes weft.Value
 }
@@ -295,7 +339,13 @@ type SqueezeOptions struct {
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 func Squeeze(data weft.Value, options ...SqueezeOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Squeeze", trim([]weft.Value{data, o.Axes}), nil, 1, problem)[0]
+	return add(nil, "Squeeze", trim([]weft.Value{data, o.Axes}), nil, o.Name, 1, problem)[0]
+}
+
+// TileOptions are the name of Tile.
+type TileOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Tile adds the operator Tile. `input` laid side by side, `repeats` times in each dimension.
@@ -311,12 +361,15 @@ func Squeeze(data weft.Value, options ...SqueezeOptions) weft.Value {
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-func Tile(input weft.Value, repeats weft.Value) weft.Value {
-	return add(nil, "Tile", []weft.Value{input, repeats}, nil, 1, nil)[0]
+func Tile(input weft.Value, repeats weft.Value, options ...TileOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Tile", []weft.Value{input, repeats}, nil, o.Name, 1, problem)[0]
 }
 
 // TransposeOptions are the optional inputs and attributes of Transpose.
 type TransposeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Dimension i of the result is dimension perm[i] of the input; reversed if not given. nil: not given.
 	Perm []int64
 }
@@ -335,7 +388,13 @@ type TransposeOptions struct {
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
 func Transpose(data weft.Value, options ...TransposeOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Transpose", []weft.Value{data}, weft.Attrs{"perm": o.Perm}, 1, problem)[0]
+	return add(nil, "Transpose", []weft.Value{data}, weft.Attrs{"perm": o.Perm}, o.Name, 1, problem)[0]
+}
+
+// UnsqueezeOptions are the name of Unsqueeze.
+type UnsqueezeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // Unsqueeze adds the operator Unsqueeze. `data` with dimensions of 1 put in.
@@ -351,12 +410,15 @@ func Transpose(data weft.Value, options ...TransposeOptions) weft.Value {
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
 //     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-func Unsqueeze(data weft.Value, axes weft.Value) weft.Value {
-	return add(nil, "Unsqueeze", []weft.Value{data, axes}, nil, 1, nil)[0]
+func Unsqueeze(data weft.Value, axes weft.Value, options ...UnsqueezeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Unsqueeze", []weft.Value{data, axes}, nil, o.Name, 1, problem)[0]
 }
 
 // SliceGradOptions are the optional inputs and attributes of SliceGrad.
 type SliceGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// As in Slice.
 	Axes weft.Value
 	// As in Slice.
@@ -383,5 +445,5 @@ type SliceGradOptions struct {
 //   - I: i32, i64
 func SliceGrad(gradient weft.Value, like weft.Value, starts weft.Value, ends weft.Value, options ...SliceGradOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "weft.SliceGrad", trim([]weft.Value{gradient, like, starts, ends, o.Axes, o.Steps}), nil, 1, problem)[0]
+	return add(nil, "weft.SliceGrad", trim([]weft.Value{gradient, like, starts, ends, o.Axes, o.Steps}), nil, o.Name, 1, problem)[0]
 }

@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // TopKOptions are the optional inputs and attributes of TopK.
 type TopKOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axis; negative counts from the end. nil: -1.
 	Axis *int64
 	// 0: the smallest. nil: 1.
@@ -35,6 +37,6 @@ func TopK(x weft.Value, k weft.Value, options ...TopKOptions) (weft.Value, weft.
 		"axis":    o.Axis,
 		"largest": o.Largest,
 		"sorted":  o.Sorted,
-	}, 2, problem)
+	}, o.Name, 2, problem)
 	return out[0], out[1]
 }

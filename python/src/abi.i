@@ -83,6 +83,7 @@ const char* weft_status_message(const weft_status* status);
 const char* weft_status_node(const weft_status* status);
 const char* weft_status_op(const weft_status* status);
 const char* weft_status_origin(const weft_status* status);
+int32_t weft_status_errno(const weft_status* status);
 const char* weft_status_text(const weft_status* status);
 void* weft_status_payload(const weft_status* status, const void* tag);
 const char* weft_code_name(int32_t code);

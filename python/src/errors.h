@@ -13,7 +13,7 @@ namespace {
 // Identifies exceptions that this module attached to a status.
 const char kExceptionTag = 0;
 
-// Makes the exception: called with code, message, node, op, origin.
+// Makes the exception: called with code, message, node, op, origin, errno.
 PyObject* error_factory = nullptr;
 
 // What a `drop` callback wants to let go. It may come on any thread, so it waits for one that has the interpreter's lock.
@@ -53,9 +53,9 @@ void raise_status(weft_status* status) {
     weft_status_free(status);
     return;
   }
-  PyObject* error = PyObject_CallFunction(error_factory, "issss", static_cast<int>(weft_status_code(status)),
+  PyObject* error = PyObject_CallFunction(error_factory, "issssi", static_cast<int>(weft_status_code(status)),
                                           weft_status_message(status), weft_status_node(status), weft_status_op(status),
-                                          weft_status_origin(status));
+                                          weft_status_origin(status), static_cast<int>(weft_status_errno(status)));
   weft_status_free(status);
   if (error == nullptr) return;
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);

@@ -31,9 +31,27 @@ PyType_Spec memory_spec = {"weft._native.Memory", sizeof(Memory), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, memory_slots};
 PyObject* memory_type = nullptr;
 
-int add_memory_type(PyObject* module) {
-  memory_type = PyType_FromSpec(&memory_spec);
-  return memory_type == nullptr ? -1 : PyModule_AddObjectRef(module, "Memory", memory_type);
+// A base class that gives the buffer protocol to a class in Python: the buffer is that of what `_buffer()` gives.
+int exporter_get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  view->obj = nullptr;
+  PyObject* array = PyObject_CallMethod(self, "_buffer", nullptr);
+  if (array == nullptr) return -1;
+  int result = PyObject_GetBuffer(array, view, flags);
+  Py_DECREF(array);
+  return result;
+}
+PyType_Slot exporter_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(exporter_get_buffer)}, {0, nullptr}};
+PyType_Spec exporter_spec = {"weft._native.Exporter", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                             exporter_slots};
+
+int add_type(PyObject* module, PyType_Spec* spec, const char* name, PyObject** out) {
+  *out = PyType_FromSpec(spec);
+  return *out == nullptr ? -1 : PyModule_AddObjectRef(module, name, *out);
+}
+int add_types(PyObject* module) {
+  static PyObject* exporter_type = nullptr;
+  if (add_type(module, &memory_spec, "Memory", &memory_type) < 0) return -1;
+  return add_type(module, &exporter_spec, "Exporter", &exporter_type);
 }
 
 PyObject* memory_of(const weft_tensor* tensor) {
@@ -159,10 +177,12 @@ PyObject* tensor_dims(PyObject*, PyObject* args) {
 
 // -- DLPack. A capsule that nobody took over lets go of what it holds.
 // The first members of DLManagedTensorVersioned; all of DLManagedTensor that matters here is its deleter.
+constexpr uint64_t kIsCopied = 2;
 struct Versioned {
   uint32_t major, minor;
   void* context;
   void (*deleter)(Versioned*);
+  uint64_t flags;
 };
 struct Plain {
   struct {
@@ -188,10 +208,10 @@ void free_capsule(PyObject* capsule, const char* name) {
 void free_plain(PyObject* capsule) { free_capsule<Plain>(capsule, "dltensor"); }
 void free_versioned(PyObject* capsule) { free_capsule<Versioned>(capsule, "dltensor_versioned"); }
 
-PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned -> capsule
+PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, is a copy -> capsule
   PyObject* object = nullptr;
-  int versioned = 0;
-  if (!PyArg_ParseTuple(args, "Oi", &object, &versioned)) return nullptr;
+  int versioned = 0, copied = 0;
+  if (!PyArg_ParseTuple(args, "Oii", &object, &versioned, &copied)) return nullptr;
   auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
   if (tensor == nullptr) return nullptr;
   void* managed = nullptr;
@@ -199,8 +219,9 @@ PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned ->
     raise_status(status);
     return nullptr;
   }
-  return versioned != 0 ? PyCapsule_New(managed, "dltensor_versioned", free_versioned)
-                        : PyCapsule_New(managed, "dltensor", free_plain);
+  if (versioned == 0) return PyCapsule_New(managed, "dltensor", free_plain);
+  if (copied != 0) static_cast<Versioned*>(managed)->flags |= kIsCopied;
+  return PyCapsule_New(managed, "dltensor_versioned", free_versioned);
 }
 
 PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor

@@ -6,10 +6,13 @@
 #include "lists.h"
 #include "memory.h"
 #include "callbacks.h"
+#include "prepared.h"
+
+#include <dlfcn.h>
 %}
 
 %init %{
-  if (add_memory_type(m) < 0) return -1;
+  if (add_types(m) < 0) return -1;
 %}
 %native(set_error_factory) PyObject* set_error_factory(PyObject*, PyObject*);
 %native(tensor_borrow) PyObject* tensor_borrow(PyObject*, PyObject*);
@@ -22,10 +25,12 @@
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
 %native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
 %native(history_data) PyObject* history_data(PyObject*, PyObject*);
+%native(set_main_thread) PyObject* set_main_thread(PyObject*, PyObject*);
 %native(options_interruptible) PyObject* options_interruptible(PyObject*, PyObject*);
 %native(options_callback) PyObject* options_callback(PyObject*, PyObject*);
 %native(batches_new) PyObject* batches_new(PyObject*, PyObject*);
 %native(dataset_new_function) PyObject* dataset_new_function(PyObject*, PyObject*);
+%native(prepared_call) PyObject* prepared_call(PyObject*, PyObject*);
 %native(host_function) PyObject* host_function(PyObject*, PyObject*);
 %native(log_function) PyObject* log_function(PyObject*, PyObject*);
 
@@ -196,6 +201,18 @@ OUT_INTS(out_values, output_count)
 %include "abi.i"
 
 %inline %{
+// The version of the headers that this module was built with.
+const char* built_version() {
+#define WEFT_TEXT_(x) #x
+#define WEFT_TEXT(x) WEFT_TEXT_(x)
+  return WEFT_TEXT(WEFT_VERSION_MAJOR) "." WEFT_TEXT(WEFT_VERSION_MINOR) "." WEFT_TEXT(WEFT_VERSION_PATCH);
+}
+// The file of the library that is used.
+const char* library_path() {
+  Dl_info info;
+  bool found = dladdr(reinterpret_cast<const void*>(&weft_version), &info) != 0;
+  return found && info.dli_fname != nullptr ? info.dli_fname : "";
+}
 weft_status* graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs,
                                  int32_t x_count, const int64_t* weights, const char* origin, int64_t* out_values,
                                  int32_t output_count) {

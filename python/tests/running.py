@@ -49,7 +49,7 @@ def check_case(
         made = function(*args, **attrs, **extra)
         values = list(made) if isinstance(made, tuple) else [made]
         wanted = [value for value, expected in zip(values, outputs) if expected is not None]
-        return list(weft.Session(graph).run(wanted if outputs else values, feeds))
+        return list(weft.Session(graph).run(feeds, wanted if outputs else values))
 
     if fails is not None:
         with pytest.raises((weft.WeftError, TypeError)) as caught:

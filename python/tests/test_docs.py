@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pathlib
 
 import numpy
@@ -9,7 +10,7 @@ import pytest
 
 import weft
 
-MODULES = ["weft", "weft._data", "weft._graph", "weft._host", "weft._optimizers", "weft._session", "weft._tensor", "weft.layers", "weft.ops"]
+MODULES = ["weft", "weft._branch", "weft._data", "weft._graph", "weft._host", "weft._optimizers", "weft._session", "weft._tensor", "weft.layers", "weft.ops"]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -27,7 +28,7 @@ def test_the_readme() -> None:
 def test_there_are_examples() -> None:
     functions = [getattr(weft.ops, name) for name in weft.ops.__all__]
     documented = [weft.Graph, weft.Session, weft.Session.fit, weft.Prepared, weft.Dataset, weft.Tensor, weft.Optimizer]
-    for item in [*documented, weft.cond, weft.host_call, weft.Graph.gradients]:
+    for item in [*documented, weft.if_, weft.host_call, weft.Graph.gradients, weft.from_dlpack]:
         assert ">>>" in (item.__doc__ or ""), item
     with_example = [function for function in functions if ">>>" in function.__doc__]
     assert len(with_example) > 0.6 * len(functions)
@@ -35,7 +36,7 @@ def test_there_are_examples() -> None:
 
 def test_every_public_object_is_documented() -> None:
     for name, item in vars(weft).items():
-        if name.startswith("_") or not callable(item):
+        if name.startswith("_") or not (inspect.isclass(item) or inspect.isroutine(item)):
             continue
         assert item.__doc__, name
         if isinstance(item, type) and item.__module__.startswith("weft"):

@@ -220,7 +220,7 @@ def test_the_session_may_be_used_in_between(tmp_path: Any) -> None:
 
     def using(epoch: int) -> Iterator[Any]:
         for batch in batches():
-            seen.append(session.run(loss, dict(zip(feeds, batch))))
+            seen.append(session.run(dict(zip(feeds, batch)), loss))
             assert session.evaluate(data, feeds, [loss])["loss"] > 0 if len(seen) == 1 else True
             session.save(path)
             yield batch

@@ -7,7 +7,7 @@ import weft
 
 
 def run(value: weft.Value, feeds: dict[weft.Value, object] | None = None) -> np.ndarray:
-    return weft.Session(value.graph).run(value, feeds)
+    return weft.Session(value.graph).run(feeds, value)
 
 
 def test_shapes_are_inferred_with_symbols() -> None:
@@ -39,7 +39,7 @@ def test_arithmetic_is_that_of_numpy() -> None:
         (~(x > 0), ~(a > 0)),
         (x + [10.0, 20.0, 30.0], a + np.array([10, 20, 30], "f4")),
     ]
-    found = weft.Session(graph).run([value for value, _ in pairs], {x: a})
+    found = weft.Session(graph).run({x: a}, [value for value, _ in pairs])
     for got, (_, wanted) in zip(found, pairs):
         np.testing.assert_allclose(got, wanted, rtol=1e-6)
 
@@ -114,7 +114,7 @@ def test_values_of_another_graph_are_refused() -> None:
     with pytest.raises(ValueError, match="graph"):
         x + y
     with pytest.raises(ValueError, match="graph"):
-        weft.Session(other).run(x)
+        weft.Session(other).run({}, x)
 
 
 def test_a_closed_graph_says_so() -> None:
@@ -128,7 +128,7 @@ def test_a_closed_graph_says_so() -> None:
         x + 1
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
         weft.Session(graph)
-    np.testing.assert_array_equal(session.run(y, {x: np.array([1, 2], "f4")}), [2, 3])
+    np.testing.assert_array_equal(session.run({x: np.array([1, 2], "f4")}, y), [2, 3])
 
 
 def test_gradients() -> None:
@@ -138,7 +138,7 @@ def test_gradients() -> None:
     dx, dy, none = graph.gradients(x * x * y, [x, y, graph.input("z", "f64", [1])])
     assert none is None
     (second,) = weft.gradients(dx, [x])
-    found = weft.Session(graph).run([dx, dy, second], {x: [3.0, 4.0], y: [5.0, 6.0]})
+    found = weft.Session(graph).run({x: [3.0, 4.0], y: [5.0, 6.0]}, [dx, dy, second])
     np.testing.assert_allclose(found, [[30, 48], [9, 16], [10, 12]])
 
 
@@ -169,9 +169,9 @@ def test_pictures() -> None:
 def test_strings_and_other_types() -> None:
     graph = weft.Graph()
     x = graph.input("x", "string", [2])
-    assert weft.Session(graph).run(weft.identity(x), {x: ["a", "bä"]}).tolist() == ["a", "bä"]
+    assert weft.Session(graph).run({x: ["a", "bä"]}, weft.identity(x)).tolist() == ["a", "bä"]
     n = graph.input("n", "u8", [2])
-    assert weft.Session(graph).run(n + 1, {n: np.array([1, 255], "u1")}).tolist() == [2, 0]
+    assert weft.Session(graph).run({n: np.array([1, 255], "u1")}, n + 1).tolist() == [2, 0]
 
 
 def test_every_operator_has_a_documented_function() -> None:

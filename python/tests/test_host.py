@@ -12,7 +12,7 @@ def called(function, x_value, dtype="f32", **named):  # type: ignore[no-untyped-
     graph = weft.Graph()
     x = graph.input("x", dtype, [None])
     y = weft.host_call(function, [x], [dtype], [["n"]], **named)
-    return weft.Session(graph).run(y, {x: x_value})
+    return weft.Session(graph).run({x: x_value}, y)
 
 
 def test_a_function_gets_and_gives_arrays() -> None:
@@ -72,11 +72,11 @@ def test_a_function_that_is_not_registered_is_an_error() -> None:
 
 
 def test_a_function_registered_by_name_can_be_replaced_and_taken_away() -> None:
-    weft.register_host_function("step", lambda x: x + 1)
+    weft.set_host_function("step", lambda x: x + 1)
     assert called("step", [1.0]).tolist() == [2.0]
-    weft.register_host_function("step", lambda x: x + 2)
+    weft.set_host_function("step", lambda x: x + 2)
     assert called("step", [1.0]).tolist() == [3.0]
-    weft.register_host_function("step", None)
+    weft.set_host_function("step", None)
     with pytest.raises(weft.WeftError, match="step"):
         called("step", [1.0])
 
@@ -87,7 +87,7 @@ def test_a_gradient_by_a_function() -> None:
     y = weft.host_call(lambda v: v**3, [x], ["f32"], [[2]], gradient=lambda v, dy: 3 * v**2 * dy)
     (dx,) = graph.gradients(y, [x])
     assert dx is not None
-    assert weft.Session(graph).run(dx, {x: [2.0, 3.0]}).tolist() == [12.0, 27.0]
+    assert weft.Session(graph).run({x: [2.0, 3.0]}, dx).tolist() == [12.0, 27.0]
 
 
 def test_a_function_may_not_run_the_session_that_calls_it() -> None:
@@ -95,13 +95,13 @@ def test_a_function_may_not_run_the_session_that_calls_it() -> None:
     x = graph.input("x", "f32", [1])
     v = graph.variable("v", [1.0])
     session = weft.Session(graph)
-    y = weft.host_call(lambda a: session.run(v + 1.0), [x], ["f32"], [[1]])
+    y = weft.host_call(lambda a: session.run({}, v + 1.0), [x], ["f32"], [[1]])
     new = weft.assign(v, y)
     with pytest.raises(weft.FailedPreconditionError):
-        session.run(new, {x: [1.0]})
+        session.run({x: [1.0]}, new)
 
 
-def test_cond_runs_one_branch() -> None:
+def test_if_runs_one_branch() -> None:
     ran = []
 
     def log(name):  # type: ignore[no-untyped-def]
@@ -113,29 +113,29 @@ def test_cond_runs_one_branch() -> None:
 
     graph = weft.Graph()
     x = graph.input("x", "f32", [2])
-    y = weft.cond(
+    y = weft.if_(
         weft.reduce_sum(x, keepdims=0) > 0.0,
         lambda: weft.host_call(log("then"), [x * 2.0], ["f32"], [[2]]),
         lambda: weft.host_call(log("else"), [x - 1.0], ["f32"], [[2]]),
     )
     session = weft.Session(graph)
-    assert session.run(y, {x: [1.0, 2.0]}).tolist() == [2.0, 4.0]
-    assert session.run(y, {x: [-1.0, -2.0]}).tolist() == [-2.0, -3.0]
+    assert session.run({x: [1.0, 2.0]}, y).tolist() == [2.0, 4.0]
+    assert session.run({x: [-1.0, -2.0]}, y).tolist() == [-2.0, -3.0]
     assert ran == ["then", "else"]
 
 
-def test_cond_has_a_gradient_and_nests() -> None:
+def test_if_has_a_gradient_and_nests() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f64", [])
-    y = weft.cond(
+    y = weft.if_(
         x > 0.0,
-        lambda: weft.cond(x > 1.0, lambda: x * x, lambda: x * 5.0),
+        lambda: weft.if_(x > 1.0, lambda: x * x, lambda: x * 5.0),
         lambda: weft.exp(x),
     )
     (dx,) = graph.gradients(y, [x])
     session = weft.Session(graph)
     for value, wanted in [(3.0, 6.0), (0.5, 5.0), (0.0, 1.0)]:
-        assert session.run(dx, {x: value}) == pytest.approx(wanted)
+        assert session.run({x: value}, dx) == pytest.approx(wanted)
 
 
 def test_branches_that_do_not_match_are_errors() -> None:
@@ -143,12 +143,12 @@ def test_branches_that_do_not_match_are_errors() -> None:
     x = graph.input("x", "f32", [2])
     flag = graph.input("flag", "bool", [])
     with pytest.raises(ValueError, match="1 and 2 values"):
-        weft.cond(flag, lambda: x, lambda: [x, x])
+        weft.if_(flag, lambda: x, lambda: [x, x])
     with pytest.raises(ValueError):
-        weft.cond(flag, lambda: x, lambda: weft.cast(x, to="i64"))
+        weft.if_(flag, lambda: x, lambda: weft.cast(x, to="i64"))
     with pytest.raises(ZeroDivisionError):
-        weft.cond(flag, lambda: 1 // 0, lambda: x)  # type: ignore[arg-type, return-value]
-    assert weft.Session(graph).run(x + 1.0, {x: [1, 2]}).tolist() == [2.0, 3.0]  # the graph is as it was
+        weft.if_(flag, lambda: 1 // 0, lambda: x)  # type: ignore[arg-type, return-value]
+    assert weft.Session(graph).run({x: [1, 2]}, x + 1.0).tolist() == [2.0, 3.0]  # the graph is as it was
 
 
 def test_a_value_of_a_branch_is_not_one_of_the_graph() -> None:
@@ -161,6 +161,6 @@ def test_a_value_of_a_branch_is_not_one_of_the_graph() -> None:
         inside.append(x + 1.0)
         return inside[0]
 
-    weft.cond(flag, then, lambda: x)
+    weft.if_(flag, then, lambda: x)
     with pytest.raises(ValueError):
         inside[0] + x  # noqa: B018

@@ -40,7 +40,7 @@ def test_fit_is_the_plain_loop() -> None:
     for epoch in range(2):
         total = 0.0
         for batch in data.batches(8, shuffle=True, seed=5, epoch=epoch):
-            value = again.run(loss, dict(zip(feeds, batch)), targets=step)
+            value = again.run(dict(zip(feeds, batch)), loss, targets=step)
             total += float(value) * len(batch[0])
         assert total / 50 == history["loss"][epoch]
     assert (again.get("line/kernel") == session.get("line/kernel")).all()
@@ -139,10 +139,10 @@ def test_optimizers_lower_a_loss(optimizer: type[weft.Optimizer]) -> None:
     loss = weft.reduce_sum(w * w, keepdims=0)
     step = optimizer(0.05, clip_norm=1.0).minimize(loss)  # type: ignore[call-arg]
     session = weft.Session(graph)
-    first = session.run(loss)
+    first = session.run({}, loss)
     for _ in range(20):
         session.run(targets=step)
-    assert session.run(loss) < first
+    assert session.run({}, loss) < first
 
 
 def test_a_learning_rate_can_be_a_schedule() -> None:
@@ -151,8 +151,8 @@ def test_a_learning_rate_can_be_a_schedule() -> None:
     rate = graph.input("rate", "f32", [])
     step = weft.Sgd(rate).minimize(w * 1.0)
     session = weft.Session(graph)
-    session.run(targets=step, feeds={rate: 0.5})
-    session.run(targets=step, feeds={rate: 0.25})
+    session.run({rate: 0.5}, targets=step)
+    session.run({rate: 0.25}, targets=step)
     assert session.get("w") == -0.75
 
 
@@ -168,4 +168,4 @@ def test_ctrl_c_stops_fit() -> None:
     with pytest.raises(KeyboardInterrupt):
         session.fit(weft.Dataset(np.ones((512, 64), "f4")), [x], step, [loss], epochs=10**7)
     timer.join()
-    assert float(session.run(loss, {x: np.ones((1, 64), "f4")})) < 64**2  # it is as the last finished step left it
+    assert float(session.run({x: np.ones((1, 64), "f4")}, loss)) < 64**2  # it is as the last finished step left it

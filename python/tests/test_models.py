@@ -45,21 +45,21 @@ def test_a_trained_model_runs_in_onnxruntime(tmp_path, weights) -> None:  # type
     graph, x, labels, loss, step = mlp()
     session = weft.Session(graph)
     for _ in range(5):
-        session.run(targets=step, feeds=fed(graph))
+        session.run(fed(graph), targets=step)
     logits = graph.find("logits")
     path = tmp_path / "model.onnx"
     graph.save(path, [logits, weft.softmax(logits)], session=session, weights=weights)
     feeds = {"x": data()["x"]}
-    wanted = session.run([logits, weft.softmax(logits)], {x: feeds["x"]})
+    wanted = session.run({x: feeds["x"]}, [logits, weft.softmax(logits)])
     runs_in_onnxruntime(path, feeds, wanted)
     for map in (False, True):
         again = weft.Graph.load(path, map=map)
-        found = weft.Session(again).run(again.outputs, {again.find("x"): feeds["x"]})
+        found = weft.Session(again).run({again.find("x"): feeds["x"]}, again.outputs)
         assert (found[0] == wanted[0]).all() and (found[1] == wanted[1]).all()
     assert again.inputs[0].shape == ("batch", 8)
     if weights is None:
         from_bytes = weft.Graph.load(path.read_bytes())
-        assert (weft.Session(from_bytes).run(from_bytes.outputs[0], {from_bytes.find("x"): feeds["x"]}) == wanted[0]).all()
+        assert (weft.Session(from_bytes).run({from_bytes.find("x"): feeds["x"]}, from_bytes.outputs[0]) == wanted[0]).all()
     else:
         loaded = weft.load_tensors(tmp_path / "weights.safetensors")
         assert all(tensor.numpy().nbytes >= 1024 or name for name, tensor in loaded.items())
@@ -69,33 +69,33 @@ def test_training_goes_on_where_the_whole_graph_was_saved(tmp_path) -> None:  # 
     graph, _, _, loss, step = mlp()
     session = weft.Session(graph)
     for _ in range(3):
-        session.run(targets=step, feeds=fed(graph))
+        session.run(fed(graph), targets=step)
     path = tmp_path / "training.onnx"
     graph.save(path, session=session, training=True)
     again = weft.Graph.load(path)
     assert len(again.variables) == len(graph.variables)
     other = weft.Session(again)
     for _ in range(4):
-        a = session.run(loss, fed(graph), targets=step)
-        b = other.run(again.find("loss"), fed(again), targets=again.find("step"))
+        a = session.run(fed(graph), loss, targets=step)
+        b = other.run(fed(again), again.find("loss"), targets=again.find("step"))
         assert a == b
     fresh = tmp_path / "fresh.onnx"
     graph.save(fresh, training=True)
     start = weft.Graph.load(fresh)
-    assert weft.Session(start).run(start.find("loss"), fed(start)) == weft.Session(graph).run(loss, fed(graph))
+    assert weft.Session(start).run(fed(start), start.find("loss")) == weft.Session(graph).run(fed(graph), loss)
 
 
 def test_a_checkpoint_continues_bit_for_bit(tmp_path) -> None:  # type: ignore[no-untyped-def]
     graph, _, _, loss, step = mlp()
     session = weft.Session(graph)
     for _ in range(3):
-        session.run(targets=step, feeds=fed(graph))
+        session.run(fed(graph), targets=step)
     session.save(tmp_path / "at3.safetensors")
-    wanted = [session.run(loss, fed(graph), targets=step) for _ in range(4)]
+    wanted = [session.run(fed(graph), loss, targets=step) for _ in range(4)]
     graph2, _, _, loss2, step2 = mlp()
     other = weft.Session(graph2)
     other.load(tmp_path / "at3.safetensors")
-    assert [other.run(loss2, fed(graph2), targets=step2) for _ in range(4)] == wanted
+    assert [other.run(fed(graph2), loss2, targets=step2) for _ in range(4)] == wanted
 
 
 def test_a_checkpoint_that_does_not_fit_changes_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -135,7 +135,7 @@ def test_a_foreign_model_is_fine_tuned(tmp_path) -> None:  # type: ignore[no-unt
     step = weft.Sgd(0.05).minimize(loss)
     session = weft.Session(graph)
     x = np.abs(rng.normal(size=(5, 4))).astype("f4")
-    losses = [float(session.run(loss, {graph.find("x"): x}, targets=step)) for _ in range(5)]
+    losses = [float(session.run({graph.find("x"): x}, loss, targets=step)) for _ in range(5)]
     assert losses[-1] < losses[0]
     np.testing.assert_allclose(losses[0], (np.maximum(x @ w, 0) ** 2).sum(), rtol=1e-5)
     with pytest.raises(LookupError, match="'v'"):
@@ -146,17 +146,17 @@ def test_branches_are_saved(tmp_path) -> None:  # type: ignore[no-untyped-def]
     graph = weft.Graph()
     x = graph.input("x", "f32", [3])
     flag = graph.input("flag", "bool", [])
-    y = weft.cond(flag, lambda: x * 2.0, lambda: weft.exp(x) + 1.0)
+    y = weft.if_(flag, lambda: x * 2.0, lambda: weft.exp(x) + 1.0)
     path = tmp_path / "if.onnx"
     graph.save(path, y)
     values = np.array([1, 2, 3], "f4")
     session = weft.Session(graph)
     for choice in (True, False):
         feeds = {"x": values, "flag": np.array(choice)}
-        wanted = session.run(y, {x: values, flag: choice})
+        wanted = session.run({x: values, flag: choice}, y)
         runs_in_onnxruntime(path, feeds, [wanted])
         again = weft.Graph.load(path)
-        found = weft.Session(again).run(again.outputs[0], {again.find(name): value for name, value in feeds.items()})
+        found = weft.Session(again).run({again.find(name): value for name, value in feeds.items()}, again.outputs[0])
         assert (found == wanted).all()
 
 
@@ -199,7 +199,7 @@ def test_operators_that_onnx_lacks_stay_ours(tmp_path) -> None:  # type: ignore[
     onnx.checker.check_model(str(path))
     assert {entry.domain for entry in onnx.load(path).opset_import} == {"", "weft"}
     again = weft.Graph.load(path)
-    found = weft.Session(again).run(again.outputs[0], {again.find("x"): np.array([[2, 0], [0, 4]], "f4")})
+    found = weft.Session(again).run({again.find("x"): np.array([[2, 0], [0, 4]], "f4")}, again.outputs[0])
     np.testing.assert_allclose(found, [[1, 0], [0, 0.5]])
 
 

@@ -20,7 +20,7 @@ def counter() -> tuple[weft.Graph, weft.Value, weft.Value]:
 def test_variables_change_when_a_run_ends() -> None:
     graph, w, step = counter()
     session = weft.Session(graph)
-    assert session.run([w, step]) == [0.0, 1.0]
+    assert session.run({}, [w, step]) == [0.0, 1.0]
     session.run(targets=step)
     assert session.get("w") == 2.0
     session.set("w", 10)
@@ -39,20 +39,20 @@ def test_wrong_feeds_are_named() -> None:
     session = weft.Session(graph)
     y = x * 2.0
     with pytest.raises(ValueError, match="pixels"):
-        session.run(y)
+        session.run({}, y)
     with pytest.raises(ValueError, match=r"f32\[1, 2\]"):
-        session.run(y, {x: [[1, 2]]})
+        session.run({x: [[1, 2]]}, y)
     with pytest.raises(ValueError, match="f64"):
-        session.run(y, {x: np.ones((1, 3))})
+        session.run({x: np.ones((1, 3))}, y)
     with pytest.raises(TypeError):
-        session.run("pixels")
+        session.run({}, "pixels")
 
 
 def test_results_outlive_everything() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [3])
     session = weft.Session(graph)
-    y = session.run(x * 2.0, {x: [1, 2, 3]})
+    y = session.run({x: [1, 2, 3]}, x * 2.0)
     session.close()
     graph.close()
     del session, graph, x
@@ -67,11 +67,11 @@ def test_what_is_fetched_can_be_changed_without_changing_the_graph() -> None:
     w = graph.variable("w", [3.0, 4.0])
     session = weft.Session(graph)
     for value in (c, w):
-        first = session.run(value)
+        first = session.run({}, value)
         wanted = first.copy()
         if first.flags.writeable:
             first[:] = 0
-        np.testing.assert_array_equal(session.run(value), wanted)
+        np.testing.assert_array_equal(session.run({}, value), wanted)
 
 
 def test_arrays_are_not_copied() -> None:
@@ -112,7 +112,7 @@ def test_a_closed_session_says_so() -> None:
     session.close()
     assert session.closed
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
-        session.run(w)
+        session.run({}, w)
 
 
 def slow_graph() -> tuple[weft.Value, dict[weft.Value, np.ndarray]]:
@@ -128,12 +128,36 @@ def test_timeouts_and_cancel() -> None:
     y, feeds = slow_graph()
     session = weft.Session(y.graph)
     with pytest.raises(TimeoutError):
-        session.run(y, feeds, timeout=0.01)
+        session.run(feeds, y, timeout=0.01)
     cancel = weft.Cancel()
     threading.Timer(0.02, cancel.set).start()
     with pytest.raises(weft.CancelledError):
-        session.run(y, feeds, cancel=cancel)
-    assert cancel.is_set()
+        session.run(feeds, y, cancel=cancel)
+    assert cancel.get()
+    cancel.set(False)
+    assert not cancel.get()
+
+
+@pytest.mark.parametrize("timeout", [0, 0.0, -1, -1e300, 1e-12])
+def test_a_timeout_that_has_passed_is_a_deadline(timeout: float) -> None:
+    graph, w, step = counter()
+    session = weft.Session(graph)
+    prepared = session.prepare(targets=[step])
+    data = weft.Dataset([[1.0]])
+    x = graph.input("x", "f32", ["n", 1])
+    loss = weft.reduce_mean(x + w, keepdims=0)
+    for run in (
+        lambda: session.run(targets=step, timeout=timeout),
+        lambda: prepared.run(timeout=timeout),
+        lambda: session.fit(data, [x], step, [loss], timeout=timeout),
+        lambda: session.evaluate(data, [x], [loss], timeout=timeout),
+        lambda: session.predict(data, [x], x + 1.0, timeout=timeout),
+    ):
+        with pytest.raises(weft.DeadlineExceededError):
+            run()
+    assert session.get(w) == 0.0
+    with pytest.raises(ValueError, match="not a number"):
+        session.run(targets=step, timeout=float("nan"))
 
 
 def test_ctrl_c_stops_a_run() -> None:
@@ -142,7 +166,20 @@ def test_ctrl_c_stops_a_run() -> None:
     main = threading.main_thread().ident
     threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        session.run(y, feeds)
+        session.run(feeds, y)
+
+
+def test_ctrl_c_stops_a_prepared_run() -> None:
+    y, feeds = slow_graph()
+    prepared = weft.Session(y.graph).prepare(list(feeds), [y])
+    for i, array in enumerate(feeds.values()):
+        prepared.bind_input(i, array)
+    main = threading.main_thread().ident
+    threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        prepared.run()
+    with pytest.raises(weft.FailedPreconditionError):
+        prepared.output(0)  # the run was stopped, not finished
 
 
 def test_many_threads_run_one_session() -> None:
@@ -169,7 +206,7 @@ def test_closing_while_others_run() -> None:
 
     def work() -> None:
         try:
-            session.run(y, feeds, cancel=cancel)
+            session.run(feeds, y, cancel=cancel)
         except weft.WeftError as error:
             errors.append(error)
 
@@ -185,13 +222,13 @@ def test_closing_while_others_run() -> None:
 def _child(queue: "multiprocessing.Queue[float]") -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [300, 300])
-    queue.put(float(weft.Session(graph).run(weft.reduce_sum(x @ x, keepdims=0), {x: np.ones((300, 300), "f4")})))
+    queue.put(float(weft.Session(graph).run({x: np.ones((300, 300), "f4")}, weft.reduce_sum(x @ x, keepdims=0))))
 
 
 def test_a_forked_child_can_run() -> None:
     y, feeds = slow_graph()
     with pytest.raises(TimeoutError):
-        weft.Session(y.graph).run(y, feeds, timeout=0.01)  # the parent's threads are up
+        weft.Session(y.graph).run(feeds, y, timeout=0.01)  # the parent's threads are up
     context = multiprocessing.get_context("fork")
     queue: multiprocessing.Queue[float] = context.Queue()
     child = context.Process(target=_child, args=(queue,))
@@ -209,15 +246,15 @@ def test_the_memory_limit_is_an_error_that_leaves_everything_usable() -> None:
     weft.set_memory_limit(weft.memory_bytes() + 1_000_000)
     try:
         with pytest.raises(MemoryError):
-            session.run(y, {x: np.zeros(100_000, "f4")})
+            session.run({x: np.zeros(100_000, "f4")}, y)
     finally:
         weft.set_memory_limit(0)
-    assert session.run(y, {x: [1.0]}).sum() == 1000
+    assert session.run({x: [1.0]}, y).sum() == 1000
 
 
 def test_trace() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [2])
     trace = weft.Trace()
-    weft.Session(graph).run(weft.exp(x), {x: [1, 2]}, trace=trace)
+    weft.Session(graph).run({x: [1, 2]}, weft.exp(x), trace=trace)
     assert "Exp" in trace.json()

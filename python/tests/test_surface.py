@@ -1,6 +1,7 @@
 """What is seen on the way: dtypes, representations, progress, closing, processes."""
 
 import copy
+import ctypes
 import multiprocessing
 import pickle
 import subprocess
@@ -70,6 +71,99 @@ def test_dlpack_both_ways_shares_memory() -> None:
     assert back.numpy().tolist() == [7, 1, 2]
 
 
+def flags_of(capsule: Any) -> int:
+    """The flags of a DLManagedTensorVersioned, which follow version, context and deleter."""
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return ctypes.c_uint64.from_address(pointer(capsule, b"dltensor_versioned") + 24).value
+
+
+def test_dlpack_copies_and_refuses_as_the_array_api_says() -> None:
+    array = np.arange(3, dtype="f4")
+    tensor = weft.Tensor(array)
+    assert '"dltensor"' in repr(tensor.__dlpack__()) and '"dltensor"' in repr(tensor.__dlpack__(max_version=(0, 8)))
+    assert '"dltensor_versioned"' in repr(tensor.__dlpack__(max_version=(1, 0)))
+    assert flags_of(tensor.__dlpack__(max_version=(1, 0))) == 0
+    assert flags_of(tensor.__dlpack__(max_version=(1, 1), copy=True, dl_device=(1, 0))) == 2  # IS_COPIED
+    assert not np.shares_memory(np.from_dlpack(tensor, copy=True), array)
+    assert np.shares_memory(np.from_dlpack(tensor, copy=False), array)
+    for named in ({"dl_device": (2, 0)}, {"dl_device": (1, 1)}, {"stream": 1}):
+        with pytest.raises(BufferError):
+            tensor.__dlpack__(**named)
+    with pytest.raises(BufferError, match="string"):
+        weft.Tensor(["a"]).__dlpack__(max_version=(1, 0))
+
+
+def test_dlpack_of_memory_that_may_not_be_written() -> None:
+    array = np.arange(3, dtype="f4")
+    array.flags.writeable = False
+    tensor = weft.Tensor(array)
+    with pytest.raises(BufferError, match="read-only"):
+        tensor.__dlpack__()
+    assert flags_of(tensor.__dlpack__(max_version=(1, 0))) == 1  # READ_ONLY
+    assert not np.from_dlpack(tensor).flags.writeable
+    assert '"dltensor"' in repr(tensor.__dlpack__(copy=True))
+
+
+def test_from_dlpack() -> None:
+    array = np.arange(3, dtype="f4")
+    assert np.shares_memory(weft.from_dlpack(array).numpy(), array)
+    assert np.shares_memory(weft.from_dlpack(array, copy=False, device="cpu").numpy(), array)
+    assert not np.shares_memory(weft.from_dlpack(array, copy=True).numpy(), array)
+    with pytest.raises(BufferError, match="'cuda'"):
+        weft.from_dlpack(array, device="cuda")
+
+    class Old:
+        def __dlpack__(self) -> Any:
+            return array.__dlpack__()
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return (1, 0)
+
+    assert weft.from_dlpack(Old()).numpy().tolist() == [0, 1, 2]
+    with pytest.raises(BufferError, match="copy"):
+        weft.from_dlpack(Old(), copy=False)
+
+    class Elsewhere(Old):
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return (2, 0)
+
+    with pytest.raises(BufferError, match="dl_device"):
+        weft.from_dlpack(Elsewhere())
+
+
+def test_array_copies_only_where_it_may() -> None:
+    array = np.arange(3, dtype="f4")
+    tensor = weft.Tensor(array)
+    assert np.shares_memory(tensor.__array__(), array)
+    assert np.shares_memory(tensor.__array__("f4", copy=False), array)
+    assert not np.shares_memory(tensor.__array__(copy=True), array)
+    assert tensor.__array__("f8").dtype == np.float64
+    for refused in (lambda: tensor.__array__("f8", copy=False), lambda: weft.Tensor(["a"]).__array__(copy=False)):
+        with pytest.raises(ValueError, match="copy"):
+            refused()
+    assert np.asarray(weft.Tensor(["a", "b"])).tolist() == ["a", "b"]
+
+
+def test_the_buffer_protocol_shares_memory() -> None:
+    array = np.arange(6, dtype="i2").reshape(2, 3)
+    view = memoryview(weft.Tensor(array))
+    assert (view.format, view.shape, view.strides, view.readonly) == ("h", (2, 3), (6, 2), False)
+    array[1, 2] = 77
+    assert view[1, 2] == 77
+    assert bytes(weft.Tensor([True, False])) == b"\x01\x00"
+    array.flags.writeable = False
+    assert memoryview(weft.Tensor(array)).readonly
+    with pytest.raises(BufferError, match="string"):
+        memoryview(weft.Tensor(["a"]))
+    with pytest.raises(BufferError):
+        memoryview(weft.Tensor.sequence([[1.0]]))
+    closed = weft.Tensor([1.0])
+    closed.close()
+    with pytest.raises(weft.FailedPreconditionError, match="closed"):
+        memoryview(closed)
+
+
 def test_representations() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", ["batch", 2])
@@ -77,9 +171,22 @@ def test_representations() -> None:
     assert repr(x) == "Value x: f32[batch, 2]"
     assert repr(session) == "Session of a Graph with 1 nodes"
     assert repr(session.prepare([x], [x])) == "Prepared with 1 inputs and 1 outputs"
+    assert repr(weft.Tensor([1.0])) == "Tensor f32[1]"
     assert repr(weft.Sgd(0.5)) == "Sgd(0.5, weight_decay=0.0, clip_norm=0.0)"
     session.close()
     assert repr(session) == "Session (closed)"
+    dense = weft.layers.Dense(graph, "hidden", inputs=2, units=3)
+    assert repr(dense) == "Dense 'hidden'"
+    dense.close()
+    assert repr(dense) == "Dense 'hidden' (closed)"
+    cancel = weft.Cancel()
+    assert repr(cancel) == "Cancel (not set)"
+    cancel.set()
+    assert repr(cancel) == "Cancel (set)"
+    trace = weft.Trace()
+    assert repr(trace) == "Trace of 0 events"
+    weft.Session(graph).run({x: [[1, 2]]}, weft.exp(x), trace=trace)
+    assert repr(trace) == "Trace of 1 events"
 
 
 def trained(**named: Any) -> None:
@@ -121,7 +228,7 @@ def test_things_may_be_closed_in_any_order(order: tuple[int, ...]) -> None:
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
         prepared.run()
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
-        session.run(x, {x: [1, 2]})
+        session.run({x: [1, 2]}, x)
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
         graph.input("y")
 
@@ -131,7 +238,7 @@ def test_a_graph_goes_without_the_garbage_collector() -> None:
     x = graph.input("x", "f32", [2])
     y = weft.host_call(lambda v: v, [x], ["f32"], [[2]])
     session = weft.Session(graph)
-    session.run(y, {x: [1, 2]})
+    session.run({x: [1, 2]}, y)
     before = weft.live_objects()
     del graph, x, y, session
     assert weft.live_objects() < before
@@ -140,7 +247,7 @@ def test_a_graph_goes_without_the_garbage_collector() -> None:
 def answer(queue: Any) -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [1000])
-    queue.put(float(weft.Session(graph).run(weft.reduce_sum(x * 2.0, keepdims=0), {x: np.ones(1000)[:].astype("f4")})))
+    queue.put(float(weft.Session(graph).run({x: np.ones(1000)[:].astype("f4")}, weft.reduce_sum(x * 2.0, keepdims=0))))
 
 
 def test_a_forked_process_runs_graphs_of_its_own() -> None:
@@ -162,7 +269,7 @@ def test_the_interpreter_ends_while_everything_is_open() -> None:
         "session = weft.Session(graph)\n"
         "prepared = session.prepare([x], [y])\n"
         "weft.set_log(print)\n"
-        "print(session.run(y, {x: [1, 2]}).tolist())\n"
+        "print(session.run({x: [1, 2]}, y).tolist())\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr, done.returncode) == ("[2.0, 3.0]\n", "", 0)

@@ -10,28 +10,28 @@ Java and Go.
     >>> loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=0)
     >>> step = weft.Sgd(0.1).minimize(loss)
     >>> session = weft.Session(graph)
-    >>> float(session.run(loss, {x: [[1, 1]]}, targets=step))
+    >>> float(session.run({x: [[1, 1]]}, loss, targets=step))
     9.0
 """
 
+import builtins as _builtins
 from collections.abc import Callable as _Callable
 
+from . import _library  # first: it explains what is wrong with a library of another version
 from . import _native
 from . import layers as layers
 from . import ops as ops
+from ._branch import if_ as if_
 from ._data import Dataset as Dataset
 from ._errors import *  # noqa: F403
-from ._errors import MissingFileError as MissingFileError
 from ._graph import Graph as Graph
 from ._graph import Layer as Layer
 from ._graph import Value as Value
-from ._graph import assign as assign
-from ._graph import cond as cond
 from ._graph import gradients as gradients
 from ._history import History as History
 from ._history import Progress as Progress
 from ._host import host_call as host_call
-from ._host import register_host_function as register_host_function
+from ._host import set_host_function as set_host_function
 from ._optimizers import Adam as Adam
 from ._optimizers import AdamW as AdamW
 from ._optimizers import Momentum as Momentum
@@ -42,10 +42,13 @@ from ._session import Prepared as Prepared
 from ._session import Session as Session
 from ._session import Trace as Trace
 from ._tensor import Tensor as Tensor
+from ._tensor import from_dlpack as from_dlpack
 from ._tensor import load_tensors as load_tensors
 from ._tensor import save_tensors as save_tensors
+from ._types import DTypeLike as DTypeLike
+from ._types import TensorLike as TensorLike
+from ._types import ValueLike as ValueLike
 from .ops import *  # noqa: F403
-from ._graph import assign as assign  # noqa: F811  the one with a plain signature
 
 __version__: str = _native.weft_version()
 
@@ -78,3 +81,12 @@ def set_memory_limit(count: int) -> None:
 def set_log(function: _Callable[[int, str], None] | None, lowest_level: int = 1) -> None:
     """Gives log lines to a function of level (0 debug, 1 info, 2 warning, 3 error) and text; None is silence."""
     _native.log_function(function, lowest_level)
+
+
+# All that is public, but nothing that would hide a builtin from who imports *: `weft.sum` has no other name.
+__all__ = sorted(
+    {name for name in globals() if not name.startswith("_")} - set(dir(_builtins)) | {"__version__"}
+)
+for _item in [globals()[_name] for _name in __all__]:
+    if getattr(_item, "__module__", "").startswith("weft._"):
+        _item.__module__ = "weft"  # where users find it

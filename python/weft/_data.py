@@ -6,12 +6,13 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Union
+from typing import Any, Union, cast
 
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
 from ._handle import Handle, Options
-from ._tensor import Tensor, TensorLike, as_tensor, existing
+from ._tensor import Tensor, as_tensor, path_text
+from ._types import Array, TensorLike
 
 Batch = Union[Mapping[str, TensorLike], Sequence[TensorLike], TensorLike]
 BatchFunction = Union[Callable[[int], Iterable[Batch]], Iterable[Batch]]
@@ -49,7 +50,7 @@ class Dataset(Handle):
     def load(cls, path: str | os.PathLike[str], names: Sequence[str] = (), *, map: bool = False) -> Dataset:
         """Reads tensors of a .safetensors, .npy or .csv file, in the order of `names`; all without names."""
         options = Options("load", map=int(map))
-        return cls._over(_native.weft_dataset_load(existing(path), list(names), options._handle))
+        return cls._over(_native.weft_dataset_load(path_text(path), list(names), options._handle))
 
     @classmethod
     def from_function(cls, function: BatchFunction, names: Sequence[str]) -> Dataset:
@@ -107,7 +108,7 @@ class Dataset(Handle):
         seed: int = 0,
         drop_last: bool = False,
         epoch: int = 0,
-    ) -> Iterator[list[Any]]:
+    ) -> Iterator[list[Array]]:
         """One pass, batch by batch: an array for each tensor. The order depends on `seed` and `epoch` alone.
 
         Args:
@@ -133,7 +134,7 @@ class Dataset(Handle):
             raise TypeError("the number of rows of a dataset whose batches a function gives is not known")
         return count
 
-    def __getitem__(self, i: int) -> Any:
+    def __getitem__(self, i: int) -> Array:
         """Tensor i, all rows of it."""
         return Tensor._over(_native.weft_dataset_at(self._handle, i)).numpy()
 
@@ -167,10 +168,10 @@ class _Batches(Handle):
         self.batches, begun.batches = begun.batches, self.batches
         begun.owner = weakref.ref(self)
 
-    def __iter__(self) -> Iterator[list[Any]]:
+    def __iter__(self) -> Iterator[list[Array]]:
         return self
 
-    def __next__(self) -> list[Any]:
+    def __next__(self) -> list[Array]:
         batch = _native.weft_batches_next(self._handle, self._width)
         if batch[0] is None:
             raise StopIteration
@@ -206,7 +207,7 @@ class _Pass:
             if len(names) > 1:
                 kind = type(batch).__name__
                 raise InvalidArgumentError(f"a batch must be a dict, tuple or list of {len(names)} tensors, not {kind}")
-            return [(names[0], batch)]
+            return [(names[0], cast(TensorLike, batch))]
         if len(batch) != len(names):
             raise InvalidArgumentError(f"a batch has {len(batch)} tensors, not {len(names)}: {', '.join(names)}")
         return zip(names, batch)

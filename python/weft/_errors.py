@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import _native
 
 __all__ = [
@@ -21,6 +23,11 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "UnknownError",
+    "MissingFileError",
+    "NotAFolderError",
+    "IsAFolderError",
+    "PathError",
+    "NoSpaceError",
 ]
 
 
@@ -33,16 +40,25 @@ class WeftError(Exception):
         node: The name of the node that failed, "" if none is known.
         op: The operator of that node, "" if none is known.
         origin: The line of your program that built the node, as "file:line", "" if none is known.
+        errno: The number of the system's error if reading or writing a file failed, else None.
     """
 
     code = "UNKNOWN"
 
-    def __init__(self, message: str = "", node: str = "", op: str = "", origin: str = "") -> None:
+    errno: int | None
+
+    def __init__(
+        self, message: str = "", node: str = "", op: str = "", origin: str = "", errno: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.node = node
         self.op = op
         self.origin = origin
+        self.errno = errno
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.message, self.node, self.op, self.origin, self.errno), self.__dict__
 
     def __str__(self) -> str:
         where = ""
@@ -146,7 +162,23 @@ class DataLossError(WeftError, ValueError):
 
 
 class MissingFileError(NotFoundError, FileNotFoundError):
-    """There is no such file."""
+    """There is no such file or folder."""
+
+
+class NotAFolderError(NotFoundError, NotADirectoryError):
+    """A part of a path is not a folder."""
+
+
+class IsAFolderError(InvalidArgumentError, IsADirectoryError):
+    """There is a folder where a file is wanted."""
+
+
+class PathError(InvalidArgumentError, OSError):
+    """A path cannot be: too long, or links in a circle."""
+
+
+class NoSpaceError(ResourceExhaustedError, OSError):
+    """There is no room for a file: a full disk, a quota or another limit."""
 
 
 _CLASSES = (
@@ -169,9 +201,16 @@ _CLASSES = (
 )
 
 
-def _make(code: int, message: str, node: str, op: str, origin: str) -> WeftError:
+_FILE_CLASSES = (MissingFileError, NotAFolderError, PathError, IsAFolderError, NoSpaceError)
+
+
+def _make(code: int, message: str, node: str, op: str, origin: str, errno: int) -> WeftError:
     made = _CLASSES[code] if 0 < code < len(_CLASSES) else UnknownError
-    return made(message, node, op, origin)
+    if errno == 0:
+        return made(message, node, op, origin)
+    system = type(OSError(errno, ""))  # Python chooses the class by the number
+    fitting = (known for known in (made, *_FILE_CLASSES) if issubclass(known, made) and issubclass(known, system))
+    return next(fitting, made)(message, node, op, origin, errno)
 
 
 _native.set_error_factory(_make)

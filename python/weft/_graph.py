@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 from . import _native
 from ._errors import InvalidArgumentError
 from ._handle import Handle, Options, caller, need
-from ._tensor import DTypeLike, Tensor, TensorLike, as_tensor, dtype_name, dtype_number, existing
+from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, path_text
+from ._types import Array, AttrLike, Dimension, DTypeLike, Index, TensorLike, ValueLike
 
-Dimension = Union[int, str, None]
+if TYPE_CHECKING:
+    from ._session import Session
 
 
 class Value:
@@ -68,12 +70,12 @@ class Value:
         return hash(self.id)
 
     def __bool__(self) -> bool:
-        raise TypeError(f"{self!r} has no truth value before a run; use weft.where or weft.cond")
+        raise TypeError(f"{self!r} has no truth value before a run; use weft.where or weft.if_")
 
     def __iter__(self) -> Iterator[Value]:
         raise TypeError(f"{self!r} cannot be iterated over; use weft.split or indexing")
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(f"{self!r} has no elements before a run; Session.run gives them")
 
     def _binary(self, op: str, other: Any, swapped: bool = False) -> Value:
@@ -157,11 +159,8 @@ class Value:
     def __invert__(self) -> Value:
         return add_node(self.graph, "Not", [self], {}, 1, None)
 
-    def __getitem__(self, index: Any) -> Value:
+    def __getitem__(self, index: Index | tuple[Index, ...]) -> Value:
         return _indexed(self, index if isinstance(index, tuple) else (index,))
-
-
-ValueLike = Any  # a Value, or whatever Tensor takes: it becomes a constant
 
 
 def is_operand(value: Any) -> bool:
@@ -228,7 +227,7 @@ def _ints(values: Sequence[int]) -> Tensor:
     return Tensor(list(values), "i64") if values else Tensor([], "i64")
 
 
-def _attrs(attrs: Mapping[str, Any]) -> Any:
+def make_attrs(attrs: Mapping[str, Any]) -> Any:
     """A handle of attributes; what is None is left out."""
     handle = _native.weft_attrs_new()
     try:
@@ -287,7 +286,7 @@ def add_node(
             ids.append(graph._constant_like(item, first, op, origin))
     # Operators hold element types as numbers.
     numbers = {key: dtype_number(attrs[key]) for key in ("to", "dtype") if attrs.get(key) is not None}
-    handle = _attrs({**attrs, **numbers})
+    handle = make_attrs({**attrs, **numbers})
     try:
         made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
     finally:
@@ -328,7 +327,7 @@ class Graph(Handle):
         >>> y = weft.relu(x @ [[1.0], [2.0], [3.0]] + 1)
         >>> y.shape
         ('batch', 1)
-        >>> weft.Session(graph).run(y, {x: [[1, 1, 1]]})
+        >>> weft.Session(graph).run({x: [[1, 1, 1]]}, y)
         array([[7.]], dtype=float32)
     """
 
@@ -381,16 +380,16 @@ class Graph(Handle):
         options = Options("load", map=int(map), trainable=names)
         if isinstance(source, bytes):
             return cls._over(
-                _native.graph_load_bytes(source, None if folder is None else os.fspath(folder), options._handle)
+                _native.graph_load_bytes(source, None if folder is None else path_text(folder), options._handle)
             )
-        return cls._over(_native.weft_graph_load(existing(source), options._handle))
+        return cls._over(_native.weft_graph_load(path_text(source), options._handle))
 
     def save(
         self,
         path: str | os.PathLike[str],
         outputs: Value | Sequence[Value] = (),
         *,
-        session: Any = None,
+        session: Session | None = None,
         training: bool = False,
         weights: str | None = None,
     ) -> None:
@@ -409,7 +408,7 @@ class Graph(Handle):
             self._handle,
             self._ids(values),
             None if session is None else session._handle,
-            os.fspath(path),
+            path_text(path),
             options._handle,
         )
 
@@ -446,18 +445,52 @@ class Graph(Handle):
             self, _native.weft_graph_add_variable(self._handle, name, value.id, int(trainable), caller())
         )
 
+    @overload
+    def add(  # type: ignore[overload-overlap]
+        self,
+        op: str,
+        inputs: Sequence[ValueLike | None] = (),
+        attrs: Mapping[str, AttrLike] | None = None,
+        name: str | None = None,
+        outputs: Literal[1] = 1,
+    ) -> Value: ...
+
+    @overload
     def add(
         self,
         op: str,
         inputs: Sequence[ValueLike | None] = (),
-        *,
-        outputs: int = 1,
+        attrs: Mapping[str, AttrLike] | None = None,
         name: str | None = None,
-        **attrs: Any,
-    ) -> Any:
+        *,
+        outputs: int,
+    ) -> tuple[Value, ...]: ...
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[ValueLike | None] = (),
+        attrs: Mapping[str, AttrLike] | None = None,
+        name: str | None = None,
+        outputs: int = 1,
+    ) -> Value | tuple[Value, ...]:
         """Adds a node of any operator by its name, as the graph's opset knows it. One output is a Value, more are a
-        tuple."""
-        return add_node(self, op, list(inputs), attrs, outputs, name)
+        tuple.
+
+        Args:
+            op: The operator, such as "Softmax" or "weft.Assign".
+            inputs: Its inputs; None leaves one out.
+            attrs: Its attributes by name.
+            name: The name of the node.
+            outputs: How many outputs it has.
+
+        Examples:
+            >>> graph = weft.Graph()
+            >>> x = graph.input("x", "f32", [4])
+            >>> graph.add("Split", [x], {"num_outputs": 2}, outputs=2)[1].shape
+            (2,)
+        """
+        return cast("Value | tuple[Value, ...]", add_node(self, op, list(inputs), attrs or {}, outputs, name))
 
     def attach(self, value: Value, assignment: Value) -> None:
         """Makes `assignment` (of `weft.assign`) happen in every run that computes `value`."""
@@ -480,7 +513,7 @@ class Graph(Handle):
             >>> graph = weft.Graph()
             >>> x = graph.input("x", "f32", [2])
             >>> (dx,) = graph.gradients(x**3.0, [x])
-            >>> weft.Session(graph).run(dx, {x: [1.0, 2.0]}).tolist()
+            >>> weft.Session(graph).run({x: [1.0, 2.0]}, dx).tolist()
             [3.0, 12.0]
         """
         targets = [ys] if isinstance(ys, Value) else list(ys)
@@ -586,100 +619,50 @@ def _has_float(item: Any) -> bool:
     return isinstance(item, float)
 
 
-def assign(variable: Value, value: ValueLike, *, name: str | None = None) -> Value:
-    """Changes a variable when a run that computes this ends; gives the new value."""
-    return add_node(variable.graph, "weft.Assign", [variable, value], {}, 1, name)
-
-
-def gradients(ys: Value | Sequence[Value], xs: Sequence[Value]) -> list[Value | None]:
+def gradients(
+    ys: Value | Sequence[Value], xs: Sequence[Value], weights: Sequence[Value | None] | None = None
+) -> list[Value | None]:
     """The gradient of the sum of `ys` by each of `xs`: see `Graph.gradients`."""
-    first = ys if isinstance(ys, Value) else ys[0]
-    return first.graph.gradients(ys, xs)
-
-
-def cond(
-    condition: Value,
-    then: Callable[[], Value | Sequence[Value]],
-    otherwise: Callable[[], Value | Sequence[Value]],
-    *,
-    name: str | None = None,
-) -> Any:
-    """What `then()` builds if the condition, a bool scalar, holds, else what `otherwise()` builds; only one is run.
-
-    Both functions build with values of this graph and give as many values, of the same types.
-
-    Examples:
-        >>> graph = weft.Graph()
-        >>> x = graph.input("x", "f32", [])
-        >>> root = weft.cond(x > 0.0, lambda: weft.sqrt(x), lambda: x * 0.0)
-        >>> session = weft.Session(graph)
-        >>> float(session.run(root, {x: 9.0})), float(session.run(root, {x: -9.0}))
-        (3.0, -0.0)
-    """
-    graph = condition.graph
-    origin = caller()
-    branches, counts = [], []
-    for build in (then, otherwise):
-        branch, count = _branch(graph, build)
-        branches.append(branch)
-        counts.append(count)
-    if counts[0] != counts[1]:
-        raise InvalidArgumentError(f"the branches give {counts[0]} and {counts[1]} values; they must give as many")
-    owner = graph._current
-    handle = _attrs({"then_branch": branches[0], "else_branch": branches[1]})
-    try:
-        made = _native.weft_graph_add(owner._handle, "If", [condition.id], handle, name, origin, counts[0])
-    finally:
-        _native.weft_attrs_free(handle)
-    values = tuple(Value(owner, id) for id in made)
-    return values[0] if len(values) == 1 else values
-
-
-def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple[Graph, int]:
-    root = graph._root
-    outer = root._branch
-    branch = Graph._over(_native.weft_graph_new_sub((outer or graph)._handle), root)
-    root._branch = branch
-    try:
-        result = build()
-    finally:
-        root._branch = outer
-    given = list(result) if isinstance(result, (tuple, list)) else [result]
-    values: list[Value] = [need(value, Value, "what a branch gives") for value in given]
-    ids = [
-        value.id if value.graph is branch else int(_native.weft_graph_add(
-            branch._handle, "Identity", [value.id], None, None, caller(), 1)[0])
-        for value in values
-    ]
-    _native.weft_graph_set_outputs(branch._handle, ids)
-    return branch, len(ids)
+    first = ys if isinstance(ys, Value) else next(iter(ys), None)
+    return need(first, Value, "what is differentiated").graph.gradients(ys, xs, weights)
 
 
 class Layer(Handle):
-    """A layer: variables made once, used as often as it is called. See `weft.layers`."""
+    """A layer: variables made once, used as often as it is called. `weft.layers` has a class for each kind.
+
+    Args:
+        graph: The graph.
+        type: The kind, such as "Dense".
+        attrs: Its attributes by name.
+        name: The beginning of its variables' names.
+    """
 
     _free = _native.weft_layer_free
     _what = "layer"
 
-    def __init__(self, graph: Graph, type: str, name: str, attrs: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, type: str, attrs: Mapping[str, AttrLike], name: str) -> None:
         need(graph, Graph, "the first argument of a layer")
         self.graph = graph
         self.name = name
-        handle = _attrs(attrs)
+        self._kind = type
+        handle = make_attrs(attrs)
         try:
             self._own(_native.weft_layer_new(graph._handle, type, handle, name, caller()))
         finally:
             _native.weft_attrs_free(handle)
 
-    def __call__(self, x: Value, *, training: bool = False) -> Value:
+    def __repr__(self) -> str:
+        return f"{self._kind} '{self.name}'" + (" (closed)" if self.closed else "")
+
+    def __call__(self, *inputs: Value, training: bool = False) -> Value:
         """Adds one use of the layer.
 
         Args:
-            x: Its input.
+            inputs: Its inputs; the layers of today have one.
             training: Whether dropout drops and batch normalization uses the batch. Give the loss that is trained
                 values made by training, and predictions values made without.
         """
-        ids = [need(x, Value, "the input of a layer").id]
+        ids = [need(value, Value, "the input of a layer").id for value in inputs]
         return Value(self.graph, _native.weft_layer_call(self._handle, ids, int(training), caller(), 1)[0])
 
     @property

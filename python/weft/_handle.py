@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
@@ -56,10 +58,13 @@ class Handle:
         """Lets go of it; later calls raise FailedPreconditionError. May be called again."""
         self._owner = None
 
+    def __repr__(self) -> str:
+        return type(self).__name__ + (" (closed)" if self.closed else "")
+
     def __reduce__(self) -> Any:
         raise TypeError(f"a {self._what} can neither be copied nor pickled")
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -68,7 +73,10 @@ class Handle:
         self.close()
 
 
-def need(value: Any, kind: type, what: str) -> Any:
+Kind = TypeVar("Kind")
+
+
+def need(value: object, kind: type[Kind], what: str) -> Kind:
     """The value if it is of the kind; a TypeError that names `what` otherwise."""
     if not isinstance(value, kind):
         raise TypeError(f"{what} must be a {kind.__name__} but is a {type(value).__name__}")
@@ -111,6 +119,10 @@ class Options(Handle):
 
 
 def interruptible(options: Options) -> Options:
-    """Makes Ctrl-C end what runs with the options."""
+    """Makes Ctrl-C end what runs with the options, on the main thread, where Python hears it."""
     _native.options_interruptible(options._handle)
     return options
+
+
+_native.set_main_thread(threading.main_thread().ident)
+os.register_at_fork(after_in_child=lambda: _native.set_main_thread(threading.get_ident()))

@@ -69,7 +69,7 @@ class Progress:
 
     @staticmethod
     def watch(
-        names: Sequence[str], epochs: int, callback: Callable[[Progress], Any] | None, show: bool | None
+        names: Sequence[str], epochs: int, callback: Callable[[Progress], object] | None, show: bool | None
     ) -> _Watch | None:
         """What the library calls; None if nobody wants to know."""
         bar = show if show is not None else sys.stderr.isatty()
@@ -78,7 +78,7 @@ class Progress:
 
 class _Watch:
     def __init__(
-        self, names: Sequence[str], epochs: int, callback: Callable[[Progress], Any] | None, show: bool
+        self, names: Sequence[str], epochs: int, callback: Callable[[Progress], object] | None, show: bool
     ) -> None:
         self.names = names
         self.epochs = epochs

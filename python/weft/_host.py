@@ -10,11 +10,12 @@ from typing import Any
 
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
-from ._graph import Dimension, Graph, Value, ValueLike, add_node
-from ._tensor import DTypeLike, Tensor, as_tensor, dtype_name, dtype_number, numpy_of
+from ._graph import Graph, Value, add_node
+from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, numpy_of
+from ._types import Dimension, DTypeLike, ValueLike
 
 
-def register_host_function(name: str, function: Callable[..., Any] | None, dtypes: Sequence[DTypeLike] = ()) -> None:
+def set_host_function(name: str, function: Callable[..., Any] | None, dtypes: Sequence[DTypeLike] = ()) -> None:
     """Makes a function known to nodes of the operator HostCall, in place of one of that name; None takes it away.
 
     Args:
@@ -66,7 +67,7 @@ def host_call(
 
     Args:
         function: The function, or the name it was registered by. Graphs keep the name alone: where one is loaded, the
-            function must be registered again (`register_host_function`).
+            function must be registered again (`set_host_function`).
         inputs: Its inputs.
         dtypes: The element type of each output.
         shapes: The shape of each output: numbers, names and None; None for an unknown rank.
@@ -80,7 +81,7 @@ def host_call(
         >>> graph = weft.Graph()
         >>> x = graph.input("x", "f32", ["n"])
         >>> y = weft.host_call(numpy.sort, [x], ["f32"], [["n"]])
-        >>> weft.Session(graph).run(y, {x: [3, 1, 2]}).tolist()
+        >>> weft.Session(graph).run({x: [3, 1, 2]}, y).tolist()
         [1.0, 2.0, 3.0]
     """
     if len(dtypes) != len(shapes):
@@ -107,7 +108,7 @@ def _named(function: Callable[..., Any] | str, dtypes: Sequence[DTypeLike], grap
         return function
     module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
     if getattr(sys.modules.get(module), name, None) is function:
-        register_host_function(f"python/{module}.{name}", function, dtypes)
+        set_host_function(f"python/{module}.{name}", function, dtypes)
         return f"python/{module}.{name}"
     name = f"python/{name or type(function).__qualname__}/{next(_numbers)}"
     root = graph._root

@@ -1,4 +1,7 @@
 # Made by SWIG from the C headers: every function of the C ABI by its name.
 from typing import Any
 
+class Exporter:
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
 def __getattr__(name: str) -> Any: ...

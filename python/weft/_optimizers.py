@@ -21,7 +21,7 @@ class Optimizer:
         >>> w = graph.variable("w", [2.0, 4.0])
         >>> step = weft.Sgd(0.25).minimize(weft.reduce_sum(w * w, keepdims=0))
         >>> session = weft.Session(graph)
-        >>> _ = session.run(step)
+        >>> _ = session.run({}, step)
         >>> session.get("w").tolist()
         [1.0, 2.0]
     """

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -15,32 +15,31 @@ from ._errors import InvalidArgumentError
 from ._graph import Graph, Value
 from ._handle import Handle, Options, interruptible, need
 from ._history import History, Progress
-from ._tensor import Tensor, TensorLike, as_tensor, existing
+from ._tensor import Tensor, as_tensor, path_text
+from ._types import Array, Feeds, TensorLike
 
-Feeds = Mapping[Value, TensorLike]
-FitCallback = Callable[[Progress], Any]
+FitCallback = Callable[[Progress], object]
 
 
 class Cancel(Handle):
-    """A flag that stops runs from any thread: give it to runs, then `set` it."""
+    """A token that stops runs from any thread: give it to runs, then `set` it."""
 
     _free = _native.weft_cancel_free
-    _what = "cancel flag"
+    _what = "cancel token"
 
     def __init__(self) -> None:
         self._own(_native.weft_cancel_new())
 
-    def set(self) -> None:
-        """Cancels every run that uses the flag, and every later one until `clear`."""
-        _native.weft_cancel_set(self._handle, 1)
+    def set(self, cancelled: bool = True) -> None:
+        """Cancels every run that uses the token, and every later one until `set(False)`."""
+        _native.weft_cancel_set(self._handle, int(cancelled))
 
-    def clear(self) -> None:
-        """Lets runs go again."""
-        _native.weft_cancel_set(self._handle, 0)
-
-    def is_set(self) -> bool:
+    def get(self) -> bool:
         """Whether it is set."""
         return bool(_native.weft_cancel_get(self._handle))
+
+    def __repr__(self) -> str:
+        return "Cancel (closed)" if self.closed else f"Cancel ({'set' if self.get() else 'not set'})"
 
 
 class Trace(Handle):
@@ -52,6 +51,9 @@ class Trace(Handle):
     def __init__(self) -> None:
         self._own(_native.weft_trace_new())
 
+    def __repr__(self) -> str:
+        return "Trace (closed)" if self.closed else f"Trace of {len(json.loads(self.json())['traceEvents'])} events"
+
     def json(self) -> str:
         """What was collected, for chrome://tracing and Perfetto."""
         return str(_native.weft_trace_json(self._handle).decode())
@@ -62,31 +64,17 @@ class Trace(Handle):
             file.write(self.json())
 
 
-def _on_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
 def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace: Trace | None, **more: Any) -> Options:
+    if timeout is not None:
+        if timeout != timeout:
+            raise InvalidArgumentError("the timeout is not a number")
+        timeout = max(float(timeout), 1e-9)  # one of 0 or less has passed already
     options = Options(kind, timeout_s=timeout, **more)
     if cancel is not None:
         _native.weft_options_set_cancel(options._handle, need(cancel, Cancel, "cancel")._handle)
     if trace is not None:
         _native.weft_options_set_trace(options._handle, need(trace, Trace, "trace")._handle)
-    return interruptible(options) if _on_main_thread() else options
-
-
-class _Defaults:
-    """Options of runs that ask for nothing: Ctrl-C works on the main thread, where Python hears it."""
-
-    options: Options | None = None
-
-    @classmethod
-    def handle(cls) -> Any:
-        if not _on_main_thread():
-            return None
-        if cls.options is None:
-            cls.options = interruptible(Options("run"))
-        return cls.options._handle
+    return interruptible(options)
 
 
 def _fed(value: Value, tensor: TensorLike) -> Tensor:
@@ -115,11 +103,11 @@ class Session(Handle):
         >>> x = graph.input("x", "f32", ["batch", 2])
         >>> w = graph.variable("w", [[1.0], [10.0]])
         >>> session = weft.Session(graph)
-        >>> session.run(x @ w, {x: [[1, 2], [3, 4]]})
+        >>> session.run({x: [[1, 2], [3, 4]]}, x @ w)
         array([[21.],
                [43.]], dtype=float32)
         >>> session.set("w", [[0.0], [1.0]])
-        >>> session.run(x @ w, {x: [[1, 2]]}).tolist()
+        >>> session.run({x: [[1, 2]]}, x @ w).tolist()
         [[2.0]]
     """
 
@@ -149,6 +137,7 @@ class Session(Handle):
         other = None if share is None else need(share, Session, "share")._handle
         self._own(_native.weft_session_new(graph._handle, options._handle, other))
         self._closed = False
+        self._plain = interruptible(Options("run"))._handle  # of runs that ask for nothing
 
     def close(self) -> None:
         """Ends the session: waits for running calls; later ones raise FailedPreconditionError."""
@@ -162,46 +151,78 @@ class Session(Handle):
     def __repr__(self) -> str:
         return "Session (closed)" if self._closed else f"Session of a {self.graph!r}"
 
+    @overload
     def run(
         self,
-        fetches: Value | Sequence[Value] = (),
+        feeds: Feeds | None,
+        fetches: Value,
+        targets: Value | Sequence[Value] = (),
+        *,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+        trace: Trace | None = None,
+    ) -> Array: ...
+
+    @overload
+    def run(
+        self,
         feeds: Feeds | None = None,
         *,
+        fetches: Value,
         targets: Value | Sequence[Value] = (),
         timeout: float | None = None,
         cancel: Cancel | None = None,
         trace: Trace | None = None,
-    ) -> Any:
+    ) -> Array: ...
+
+    @overload
+    def run(
+        self,
+        feeds: Feeds | None = None,
+        fetches: Sequence[Value] = (),
+        targets: Value | Sequence[Value] = (),
+        *,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+        trace: Trace | None = None,
+    ) -> list[Array]: ...
+
+    def run(
+        self,
+        feeds: Feeds | None = None,
+        fetches: Value | Sequence[Value] = (),
+        targets: Value | Sequence[Value] = (),
+        *,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+        trace: Trace | None = None,
+    ) -> Array | list[Array]:
         """Computes `fetches`.
 
         Args:
-            fetches: One value gives one array, a list a list of them.
             feeds: What inputs (or any other values) are, by Value.
+            fetches: One value gives one array, a list a list of them.
             targets: Values that are computed for their effect alone, such as training steps.
-            timeout: Seconds after which DeadlineExceededError is raised.
-            cancel: A flag to stop the run from another thread.
+            timeout: Seconds after which DeadlineExceededError is raised; None is no limit.
+            cancel: A token to stop the run from another thread.
             trace: Collects what ran when.
 
         Returns:
-            Arrays over the library's memory; a list for a sequence.
+            Arrays over the library's memory; a list of them for several values, and for one that is a sequence.
         """
         single = isinstance(fetches, Value)
         wanted = [fetches.id] if isinstance(fetches, Value) else [need(v, Value, "a fetch").id for v in fetches]
         effects = [targets.id] if isinstance(targets, Value) else [need(v, Value, "a target").id for v in targets]
         tensors = [_fed(value, tensor) for value, tensor in (feeds or {}).items()]
-        options = None
-        if timeout is None and cancel is None and trace is None:
-            handle = _Defaults.handle()
-        else:
-            options = _run_options("run", timeout, cancel, trace)
-            handle = options._handle
+        plain = timeout is None and cancel is None and trace is None
+        options = self._plain if plain else _run_options("run", timeout, cancel, trace)._handle
         made = _native.session_run(
             self._handle,
             [value.id for value in feeds or {}],
             [tensor._handle for tensor in tensors],
             wanted,
             effects,
-            handle,
+            options,
             len(wanted),
         )
         results = [Tensor._over(pointer).numpy() for pointer in made]
@@ -220,7 +241,7 @@ class Session(Handle):
         """Gives every variable its initial value now; runs do it by themselves."""
         _native.weft_session_initialise(self._handle)
 
-    def get(self, variable: str | Value) -> Any:
+    def get(self, variable: str | Value) -> Array:
         """A copy of a variable's value."""
         name = variable.name if isinstance(variable, Value) else variable
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
@@ -232,7 +253,7 @@ class Session(Handle):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint of every variable; an old file of the name stays if that fails."""
-        _native.weft_session_save(self._handle, os.fspath(path))
+        _native.weft_session_save(self._handle, path_text(path))
 
     def load(self, path: str | os.PathLike[str], *, partial: bool = False) -> None:
         """Sets every variable from a checkpoint: all, or none if one does not fit.
@@ -241,7 +262,7 @@ class Session(Handle):
             path: The file.
             partial: Set those that are both in the graph and in the file.
         """
-        _native.weft_session_load(self._handle, existing(path), Options("load", partial=int(partial))._handle)
+        _native.weft_session_load(self._handle, path_text(path), Options("load", partial=int(partial))._handle)
 
     def trim(self) -> None:
         """Lets go of memory that is kept for speed."""
@@ -249,9 +270,9 @@ class Session(Handle):
 
     def fit(
         self,
-        dataset: Dataset,
+        data: Dataset,
         feeds: Sequence[Value | None],
-        target: Value,
+        step: Value,
         metrics: Sequence[Value] = (),
         *,
         epochs: int = 1,
@@ -272,12 +293,12 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
     ) -> History:
-        """Trains: runs `target` on every batch.
+        """Trains: runs `step` on every batch.
 
         Args:
-            dataset: The rows, or the batches of a function (`Dataset.from_function`).
+            data: The rows, or the batches of a function (`Dataset.from_function`).
             feeds: What each tensor of the dataset is fed to; None for one that is not fed.
-            target: The training step, as an optimizer's `minimize` gives it.
+            step: The training step, as an optimizer's `minimize` gives it.
             metrics: Scalars to average over each epoch, such as the loss.
             epochs: The number of passes.
             batch_size: Rows of a batch, 32 if None; the last one may be short. A function decides by itself.
@@ -295,8 +316,8 @@ class Session(Handle):
             restore_best: Whether the variables of the best epoch are put back.
             callback: Called with a Progress after every batch and every epoch; a true result ends the training.
             progress: Whether a bar is shown; None shows one on a terminal.
-            timeout: Seconds for all of it.
-            cancel: A flag to stop from another thread.
+            timeout: Seconds for all of it; None is no limit.
+            cancel: A token to stop it from another thread.
 
         Returns:
             The metrics of each epoch.
@@ -345,9 +366,9 @@ class Session(Handle):
         try:
             pointer = _native.weft_session_fit(
                 self._handle,
-                need(dataset, Dataset, "the dataset")._handle,
+                need(data, Dataset, "the dataset")._handle,
                 _feed_ids(feeds),
-                need(target, Value, "the target").id,
+                need(step, Value, "the step").id,
                 [value.id for value in metrics],
                 options._handle,
             )
@@ -358,7 +379,7 @@ class Session(Handle):
 
     def evaluate(
         self,
-        dataset: Dataset,
+        data: Dataset,
         feeds: Sequence[Value | None],
         metrics: Sequence[Value],
         *,
@@ -370,30 +391,54 @@ class Session(Handle):
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
         ids = [need(value, Value, "a metric").id for value in metrics]
         averages = _native.session_evaluate(
-            self._handle, need(dataset, Dataset, "the dataset")._handle, _feed_ids(feeds), ids, options._handle, len(ids)
+            self._handle, need(data, Dataset, "the dataset")._handle, _feed_ids(feeds), ids, options._handle, len(ids)
         )
         return {value.name: average for value, average in zip(metrics, averages)}
 
+    @overload
     def predict(
         self,
-        dataset: Dataset | TensorLike,
+        data: Dataset | TensorLike,
+        feeds: Sequence[Value | None],
+        fetches: Value,
+        *,
+        batch_size: int | None = None,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Array: ...
+
+    @overload
+    def predict(
+        self,
+        data: Dataset | TensorLike,
+        feeds: Sequence[Value | None],
+        fetches: Sequence[Value],
+        *,
+        batch_size: int | None = None,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> list[Array]: ...
+
+    def predict(
+        self,
+        data: Dataset | TensorLike,
         feeds: Sequence[Value | None],
         fetches: Value | Sequence[Value],
         *,
         batch_size: int | None = None,
         timeout: float | None = None,
         cancel: Cancel | None = None,
-    ) -> Any:
+    ) -> Array | list[Array]:
         """Computes `fetches` for every row of a dataset, or of one array for one input. One value gives one array, a list
         a list of them."""
-        if isinstance(dataset, Dataset):
-            data = dataset
+        if isinstance(data, Dataset):
+            rows = data
         else:
-            data = Dataset(_fed(feeds[0], dataset) if feeds and feeds[0] is not None else dataset)
+            rows = Dataset(_fed(feeds[0], data) if feeds and feeds[0] is not None else data)
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
         wanted = [fetches] if isinstance(fetches, Value) else list(fetches)
         made = _native.session_predict(
-            self._handle, data._handle, _feed_ids(feeds), [v.id for v in wanted], options._handle, len(wanted)
+            self._handle, rows._handle, _feed_ids(feeds), [v.id for v in wanted], options._handle, len(wanted)
         )
         results = [Tensor._over(pointer).numpy() for pointer in made]
         return results[0] if isinstance(fetches, Value) else results
@@ -434,6 +479,7 @@ class Prepared(Handle):
             wanted,
             [need(value, Value, "a target").id for value in targets],
         ))
+        self._call = _native.prepared_call(self._owner, session._plain)
 
     def close(self) -> None:
         """Lets go of everything; later calls raise FailedPreconditionError."""
@@ -452,7 +498,7 @@ class Prepared(Handle):
         tensor = _fed(self._feeds[i], value) if 0 <= i < len(self._feeds) else as_tensor(value)
         _native.weft_prepared_bind_input(self._handle, i, tensor._handle)
 
-    def bind_output(self, i: int, value: np.ndarray[Any, Any] | Tensor | None) -> None:
+    def bind_output(self, i: int, value: Array | Tensor | None) -> None:
         """Binds an array to output i: every run writes there. None unbinds."""
         if value is not None and not isinstance(value, (np.ndarray, Tensor)):
             raise InvalidArgumentError(f"an output is bound to an array, not to a {type(value).__name__}")
@@ -463,11 +509,11 @@ class Prepared(Handle):
     def run(self, *, timeout: float | None = None, cancel: Cancel | None = None, trace: Trace | None = None) -> None:
         """Runs. Not for two threads at once."""
         if timeout is None and cancel is None and trace is None:
-            _native.weft_prepared_run(self._owner or self._handle, None)
+            self._call()
         else:
             _native.weft_prepared_run(self._handle, _run_options("run", timeout, cancel, trace)._handle)
 
-    def output(self, i: int) -> Any:
+    def output(self, i: int) -> Array:
         """Output i of the last run."""
         return Tensor._over(_native.weft_prepared_output(self._handle, i)).numpy()
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _native
-from ._errors import InvalidArgumentError, MissingFileError, UnimplementedError
+from ._errors import InvalidArgumentError, UnimplementedError, WeftError
 from ._handle import Handle, Options
-
-TensorLike = Any  # whatever `Tensor` takes: an array, numbers, strings, an object with __dlpack__, a Tensor
-DTypeLike = Union[str, int, type, "np.dtype[Any]"]
+from ._types import Array, DTypeLike, SupportsDLPack, TensorLike
 
 _NUMPY = {
     "f32": np.float32,
@@ -36,6 +35,7 @@ _NUMBERS: dict[str, int] = {}
 _BY_NUMBER = {int(_native.weft_dtype_find(name)): np.dtype(value) for name, value in _NUMPY.items()}
 _NUMBER_OF = {dtype: number for number, dtype in _BY_NUMBER.items()}
 _SEQUENCE = 1
+_CPU = (1, 0)  # DLPack's type and number of the device
 
 
 def dtype_number(dtype: DTypeLike) -> int:
@@ -69,7 +69,7 @@ def dtype_name(number: int) -> str:
     return _native.weft_dtype_name(number) or ""
 
 
-class Tensor(Handle):
+class Tensor(Handle, _native.Exporter):
     """A value: n-dimensional elements of one type, or a sequence of tensors.
 
     Made from numpy arrays and whatever has DLPack without a copy: the memory is shared, so do not change it while
@@ -118,21 +118,46 @@ class Tensor(Handle):
         """Whether this is a sequence of tensors."""
         return bool(_native.weft_tensor_kind(self._handle) == _SEQUENCE)
 
-    def numpy(self) -> Any:
+    def numpy(self) -> Array:
         """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list."""
-        return numpy_of(self._handle)
+        return cast(Array, numpy_of(self._handle))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def _buffer(self) -> Array:
+        """What memoryview and others of the buffer protocol see."""
+        if _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is None or self.is_sequence:
+            raise BufferError(f"a {self!r} has no buffer that Python could describe")
+        return self.numpy()
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            return np.asarray(array.astype(dtype))
-        return np.array(array) if copy else np.asarray(array)
+        shared = isinstance(array, np.ndarray) and array.dtype != object and (dtype is None or array.dtype == dtype)
+        if shared and not copy:
+            return array
+        if copy is False:
+            raise ValueError(f"a {self!r} cannot be an array of dtype {np.dtype(dtype or object)} without a copy")
+        return np.array(array, dtype)
 
-    def __dlpack__(self, *, stream: Any = None, max_version: tuple[int, int] | None = None, **_: Any) -> Any:
-        return _native.tensor_to_dlpack(self._handle, int(max_version is not None and max_version[0] >= 1))
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if stream is not None:
+            raise BufferError("memory of the CPU has no streams")
+        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
+            raise BufferError(f"the memory is that of the CPU, not of the device {tuple(dl_device)}")
+        handle = Tensor._over(_native.weft_tensor_copy(self._handle))._handle if copy else self._handle
+        versioned = max_version is not None and max_version[0] >= 1
+        try:
+            return _native.tensor_to_dlpack(handle, int(versioned), int(bool(copy)))
+        except WeftError as error:
+            raise BufferError(str(error)) from None
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
+        return _CPU
 
     def __len__(self) -> int:
         if self.is_sequence:
@@ -185,11 +210,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
             _native.weft_tensor_copy(value._handle)
         )
     if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):
-        try:
-            capsule = value.__dlpack__(max_version=(1, 0))
-        except TypeError:
-            capsule = value.__dlpack__()
-        pointer = _native.tensor_from_dlpack(capsule)
+        pointer = _taken(value)
         if dtype is None or _native.weft_tensor_dtype(pointer) == dtype_number(dtype):
             return pointer
         return _pointer_of(Tensor._over(pointer).numpy(), dtype)
@@ -213,7 +234,44 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     return _borrowed(array)
 
 
-def _borrowed(array: np.ndarray[Any, Any]) -> Any:
+def _taken(value: SupportsDLPack, **settings: Any) -> Any:
+    """A tensor over what DLPack gives; what the producer does not know of is asked for in an older way."""
+    try:
+        capsule = value.__dlpack__(max_version=(1, 0), **settings)
+    except TypeError:
+        if settings:
+            raise BufferError(f"{type(value).__name__}.__dlpack__ does not know {', '.join(settings)}") from None
+        capsule = value.__dlpack__()
+    return _native.tensor_from_dlpack(capsule)
+
+
+def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """A tensor over the memory of an object that has `__dlpack__`: an array of numpy, PyTorch, JAX, CuPy and others.
+
+    Args:
+        value: The object.
+        device: "cpu", the only one, or None.
+        copy: True copies always, False never (BufferError if one is needed); None leaves it to the object.
+
+    Examples:
+        >>> weft.from_dlpack(numpy.arange(3))
+        Tensor i64[3]
+    """
+    if device not in (None, "cpu"):
+        raise BufferError(f"there is no device '{device}'; there is 'cpu'")
+    settings: dict[str, Any] = {}
+    if copy is False:
+        settings["copy"] = False
+    if tuple(value.__dlpack_device__()) != _CPU:
+        settings["dl_device"] = _CPU
+    try:
+        tensor = Tensor._over(_taken(value, **settings))
+    except WeftError as error:
+        raise BufferError(str(error)) from None
+    return Tensor._over(_native.weft_tensor_copy(tensor._handle)) if copy else tensor
+
+
+def _borrowed(array: Array) -> Any:
     number = _NUMBER_OF[array.dtype]
     if array.size == 0:
         return _native.weft_tensor_new(number, array.shape)
@@ -230,11 +288,11 @@ def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     return Tensor(value, dtype)
 
 
-def existing(path: str | os.PathLike[str]) -> str:
-    """The path as text; an error if there is no such file."""
+def path_text(path: str | os.PathLike[str]) -> str:
+    """The path as text that C can take."""
     text = os.fspath(path)
-    if not os.path.exists(text):
-        raise MissingFileError(f"there is no file '{text}'")
+    if "\0" in text:
+        raise InvalidArgumentError(f"the path {text!r} contains a zero byte")
     return text
 
 
@@ -246,7 +304,7 @@ def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str
         map: Map a safetensors file instead of reading it; it must then not be made shorter.
     """
     options = Options("load", map=int(map))
-    pointer = _native.weft_tensors_load(existing(path), options._handle)
+    pointer = _native.weft_tensors_load(path_text(path), options._handle)
     try:
         return {
             _native.weft_tensors_name(pointer, i): Tensor._over(_native.weft_tensors_at(pointer, i))
@@ -262,6 +320,6 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, TensorLike]
     try:
         for name, value in tensors.items():
             _native.weft_tensors_set(pointer, name, as_tensor(value)._handle)
-        _native.weft_tensors_save(pointer, os.fspath(path))
+        _native.weft_tensors_save(pointer, path_text(path))
     finally:
         _native.weft_tensors_free(pointer)

@@ -26,7 +26,7 @@ class BatchNorm(Layer):
     """
 
     def __init__(self, graph: Graph, name: str, *, channels: int, momentum: float = 0.9, epsilon: float = 1e-05, dtype: str = 'f32') -> None:
-        super().__init__(graph, "BatchNorm", name, {"channels": channels, "momentum": momentum, "epsilon": epsilon, "dtype": dtype})
+        super().__init__(graph, "BatchNorm", {"channels": channels, "momentum": momentum, "epsilon": epsilon, "dtype": dtype}, name)
 
 
 class Conv2d(Layer):
@@ -58,7 +58,7 @@ class Conv2d(Layer):
     """
 
     def __init__(self, graph: Graph, name: str, *, inputs: int, filters: int, kernel: Sequence[int], strides: Sequence[int] = [1], pads: Sequence[int] = [0], same: int = 0, dilations: Sequence[int] = [1], groups: int = 1, bias: int = 1, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: str = 'f32', seed: int = 0) -> None:
-        super().__init__(graph, "Conv2d", name, {"inputs": inputs, "filters": filters, "kernel": kernel, "strides": strides, "pads": pads, "same": same, "dilations": dilations, "groups": groups, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed})
+        super().__init__(graph, "Conv2d", {"inputs": inputs, "filters": filters, "kernel": kernel, "strides": strides, "pads": pads, "same": same, "dilations": dilations, "groups": groups, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)
 
 
 class Dense(Layer):
@@ -83,7 +83,7 @@ class Dense(Layer):
     """
 
     def __init__(self, graph: Graph, name: str, *, inputs: int, units: int, bias: int = 1, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: str = 'f32', seed: int = 0) -> None:
-        super().__init__(graph, "Dense", name, {"inputs": inputs, "units": units, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed})
+        super().__init__(graph, "Dense", {"inputs": inputs, "units": units, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)
 
 
 class Dropout(Layer):
@@ -100,7 +100,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, graph: Graph, name: str, *, rate: float = 0.5, seed: int = 0) -> None:
-        super().__init__(graph, "Dropout", name, {"rate": rate, "seed": seed})
+        super().__init__(graph, "Dropout", {"rate": rate, "seed": seed}, name)
 
 
 class Embedding(Layer):
@@ -120,7 +120,7 @@ class Embedding(Layer):
     """
 
     def __init__(self, graph: Graph, name: str, *, count: int, size: int, table_init: str = 'glorot_uniform', dtype: str = 'f32', seed: int = 0) -> None:
-        super().__init__(graph, "Embedding", name, {"count": count, "size": size, "table_init": table_init, "dtype": dtype, "seed": seed})
+        super().__init__(graph, "Embedding", {"count": count, "size": size, "table_init": table_init, "dtype": dtype, "seed": seed}, name)
 
 
 class Flatten(Layer):
@@ -131,7 +131,7 @@ class Flatten(Layer):
     """
 
     def __init__(self, graph: Graph, name: str) -> None:
-        super().__init__(graph, "Flatten", name, {})
+        super().__init__(graph, "Flatten", {}, name)
 
 
 class LayerNorm(Layer):
@@ -147,4 +147,4 @@ class LayerNorm(Layer):
     """
 
     def __init__(self, graph: Graph, name: str, *, units: int, epsilon: float = 1e-05, dtype: str = 'f32') -> None:
-        super().__init__(graph, "LayerNorm", name, {"units": units, "epsilon": epsilon, "dtype": dtype})
+        super().__init__(graph, "LayerNorm", {"units": units, "epsilon": epsilon, "dtype": dtype}, name)

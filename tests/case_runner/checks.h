@@ -10,8 +10,13 @@ namespace weft {
 
 // Empty if all holds; else one line for each thing that does not, beginning with what was being checked.
 std::vector<std::string> check_case(const Case& c);
-// Analytic against numeric gradients, first and second order, in f64.
-std::vector<std::string> check_gradient(const Case& c);
+struct GradientReport {
+  std::vector<std::string> problems;
+  int orders = 0;  // how many were compared with finite differences
+};
+// Analytic against numeric gradients, first and second order, in f64; and that cotangents of 0 give 0, also where the
+// case says that finite differences cannot tell.
+GradientReport check_gradient(const Case& c);
 
 // -- Shared by the two.
 struct Difference {

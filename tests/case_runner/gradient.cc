@@ -22,32 +22,38 @@ Result<Tensor> to_f64(const Tensor& tensor) {
   return out;
 }
 
-// sum(y * weights) as a scalar
-Expr weighted_sum(Expr y, int64_t salt) {
-  ExprScope& scope = y.scope();
-  Expr flat = reshape(y, constant_ints(scope, {-1}));
-  Expr index = make(scope, "Range",
-                    {scalar(scope, DType::kI64, 0), squeeze(shape_of(flat), {0}), scalar(scope, DType::kI64, 1)});
-  Expr phase = (cast(index, DType::kF64) + static_cast<double>(1 + salt)) * 0.6180339887498949;
-  Expr weights = phase - make(scope, "Floor", {phase}) + 0.5;
-  return make(scope, "ReduceSum", {flat * weights}, {{"keepdims", int64_t{0}}});
+// Numbers without a pattern, from 0.5 up to 1.5; `salt` keeps one output's apart from another's.
+Result<Tensor> pattern(const Shape& shape, int64_t salt) {
+  WEFT_TRY(Tensor out, Tensor::make(DType::kF64, shape));
+  for (int64_t i = 0; i < out.count(); ++i) {
+    double phase = static_cast<double>(i + 1 + salt) * 0.6180339887498949;
+    out.as<double>()[i] = phase - std::floor(phase) + 0.5;
+  }
+  return out;
 }
 
+Result<Tensor> zeros_like(const Tensor& like) {
+  WEFT_TRY(Tensor out, Tensor::make(like.dtype(), like.shape()));
+  std::fill_n(out.as<double>(), out.count(), 0.0);
+  return out;
+}
+
+// sum(y * weights) as a scalar
+Expr weighted_sum(Expr y, Expr weights) {
+  return make(y.scope(), "ReduceSum", {y * weights}, {{"keepdims", int64_t{0}}});
+}
+
+// The loss is the sum of the outputs times cotangents, which are inputs too: a gradient is linear in them, so the
+// second order's gradient to them, and what comes of exact zeros, are checked as well.
 class GradientChecker {
  public:
   explicit GradientChecker(const Case& c) : c_(c) {}
 
-  std::vector<std::string> run() {
+  GradientReport run() {
     Status status = build();
-    if (!status.ok()) {
-      problems_.push_back(cat("gradient: ", status.text()));
-      return std::move(problems_);
-    }
-    if (loss_ == kNoValue) return {};
-    status = check_order(loss_, 1);
-    if (status.ok() && !second_.empty()) status = check_order(second_loss_, 2);
-    if (!status.ok()) problems_.push_back(cat("gradient: ", status.text()));
-    return std::move(problems_);
+    if (status.ok() && loss_ != kNoValue) status = check();
+    if (!status.ok()) report_.problems.push_back(cat("gradient: ", status.text()));
+    return std::move(report_);
   }
 
  private:
@@ -86,48 +92,73 @@ class GradientChecker {
     return items;
   }
 
+  // Leaves `ys` empty where there is nothing to check.
+  Status add_node(ExprScope& scope, std::vector<Expr>* ys) {
+    std::vector<ValueId> arguments;
+    for (const CaseInput& input : c_.inputs) {
+      ValueId id = kNoValue;
+      if (!input.omitted && input.value.kind() == Kind::kSequence) {
+        WEFT_TRY(id, add_sequence(input));
+      } else if (!input.omitted) {
+        WEFT_TRY(id, add_tensor(input.name, input.value));
+      }
+      arguments.push_back(id);
+    }
+    auto [domain, name] = split_op_name(c_.op);
+    WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
+    mixes_elements_ = op->group_name() == "linalg";
+    bool has_none = op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty();
+    if (too_large_ || has_none || inputs_.empty()) return {};
+    NodeOptions options;
+    options.output_count = static_cast<int>(c_.outputs.size());
+    WEFT_TRY(NodeId node, graph_->add(domain, name, arguments, c_.attrs, options));
+    for (int i = 0; i < graph_->node(node).output_count; ++i) {
+      for (Expr y : tensors_of(Expr(scope, graph_->node(node).output(i)), c_.outputs[i].value)) {
+        if (y.dtype() == DType::kF64) ys->push_back(y);
+      }
+    }
+    return scope.status();
+  }
+
+  Status add_cotangents(const std::vector<Expr>& ys) {
+    std::vector<ValueId> ids;
+    for (Expr y : ys) ids.push_back(y.id());
+    std::vector<Tensor> results;
+    WEFT_TRY(auto session, Session::make(graph_, {}));
+    WEFT_CHECK(session->run({inputs_, ids, {}}, values_, {}, &results));
+    moved_in_first_ = inputs_.size();
+    for (size_t i = 0; i < results.size(); ++i) {
+      WEFT_TRY(Tensor value, pattern(results[i].shape(), static_cast<int64_t>(i)));
+      ValueType type = ValueType::tensor(DType::kF64, to_dims(value.shape()));
+      WEFT_TRY(ValueId id, graph_->add_input(cat("cotangent_", i), std::move(type)));
+      inputs_.push_back(id);
+      values_.push_back(std::move(value));
+    }
+    return {};
+  }
+
   // Leaves `loss_` unset where there is nothing to check.
   Status build() {
     WEFT_TRY(graph_, Graph::make(builtin_ops(), c_.opset));
     ExprScope scope(*graph_);
-    std::vector<ValueId> arguments;
-    for (const CaseInput& input : c_.inputs) {
-      if (input.omitted) {
-        arguments.push_back(kNoValue);
-        continue;
-      }
-      if (input.value.kind() == Kind::kSequence) {
-        WEFT_TRY(ValueId id, add_sequence(input));
-        arguments.push_back(id);
-        continue;
-      }
-      WEFT_TRY(ValueId id, add_tensor(input.name, input.value));
-      arguments.push_back(id);
-    }
-    if (too_large_) return {};
-    auto [domain, name] = split_op_name(c_.op);
-    WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
-    if (op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty()) return {};
-    if (inputs_.empty()) return {};
-    NodeOptions options;
-    options.output_count = static_cast<int>(c_.outputs.size());
-    WEFT_TRY(NodeId node, graph_->add(domain, name, arguments, c_.attrs, options));
+    std::vector<Expr> ys;
+    WEFT_CHECK(add_node(scope, &ys));
+    if (ys.empty()) return {};
+    WEFT_CHECK(add_cotangents(ys));
     Expr total;
-    for (int i = 0; i < graph_->node(node).output_count; ++i) {
-      for (Expr y : tensors_of(Expr(scope, graph_->node(node).output(i)), c_.outputs[i].value)) {
-        if (y.dtype() != DType::kF64) continue;
-        Expr part = weighted_sum(y, i);
-        total = total.valid() ? total + part : part;
-      }
+    for (size_t i = 0; i < ys.size(); ++i) {
+      Expr part = weighted_sum(ys[i], Expr(scope, inputs_[moved_in_first_ + i]));
+      total = total.valid() ? total + part : part;
     }
     WEFT_CHECK(scope.status());
-    if (!total.valid()) return {};
     loss_ = total.id();
-    WEFT_TRY(first_, differentiate(*graph_, {loss_}, inputs_, {}));
+    const std::vector<ValueId> xs(inputs_.begin(), inputs_.begin() + static_cast<int64_t>(moved_in_first_));
+    WEFT_TRY(first_, differentiate(*graph_, {loss_}, xs, {}));
     Expr again;
     for (size_t i = 0; i < first_.size(); ++i) {
       if (first_[i] == kNoValue) continue;
-      Expr part = weighted_sum(Expr(scope, first_[i]), static_cast<int64_t>(7 * i + 3));
+      WEFT_TRY(Tensor weights, pattern(values_[i].shape(), static_cast<int64_t>(7 * i + 3)));
+      Expr part = weighted_sum(Expr(scope, first_[i]), constant(scope, std::move(weights)));
       again = again.valid() ? again + part : part;
     }
     WEFT_CHECK(scope.status());
@@ -137,24 +168,33 @@ class GradientChecker {
     return {};
   }
 
-  Result<double> evaluate(Session& session, ValueId loss, const std::vector<Tensor>& values) {
+  Status check() {
+    WEFT_TRY(session_, Session::make(graph_, {}));
+    if (c_.gradient) {
+      WEFT_CHECK(check_order(loss_, 1));
+      if (!second_.empty()) WEFT_CHECK(check_order(second_loss_, 2));
+      report_.orders = second_.empty() ? 1 : 2;
+    } else if (mixes_elements_) {
+      return {};
+    }
+    return check_zero_cotangents();
+  }
+
+  Result<Tensor> evaluate(ValueId id, const std::vector<Tensor>& values) {
     std::vector<Tensor> outputs;
-    WEFT_CHECK(session.run({inputs_, {loss}, {}}, values, {}, &outputs));
-    return *outputs[0].as<double>();
+    WEFT_CHECK(session_->run({inputs_, {id}, {}}, values, {}, &outputs));
+    return std::move(outputs[0]);
   }
 
   Status check_order(ValueId loss, int order) {
     const std::vector<ValueId>& gradients = order == 1 ? first_ : second_;
-    WEFT_TRY(auto session, Session::make(graph_, {}));
-    for (size_t k = 0; k < inputs_.size(); ++k) {
+    for (size_t k = 0; k < gradients.size(); ++k) {
       Tensor analytic;
       if (gradients[k] != kNoValue) {
-        std::vector<Tensor> outputs;
-        WEFT_CHECK(session->run({inputs_, {gradients[k]}, {}}, values_, {}, &outputs));
-        analytic = outputs[0];
+        WEFT_TRY(analytic, evaluate(gradients[k], values_));
         if (analytic.shape() != values_[k].shape()) {
-          problems_.push_back(cat("gradient ", order, ": that of input ", k, " is ", analytic.summary(),
-                                  " but the input is ", values_[k].summary()));
+          report_.problems.push_back(cat("gradient ", order, ": that of input ", k, " is ", analytic.summary(),
+                                         " but the input is ", values_[k].summary()));
           continue;
         }
       }
@@ -164,15 +204,16 @@ class GradientChecker {
         double x = values_[k].as<double>()[i];
         double step = kStep * std::max(1.0, std::fabs(x));
         moved[k].as<double>()[i] = x + step;
-        WEFT_TRY(double above, evaluate(*session, loss, moved));
+        WEFT_TRY(Tensor up, evaluate(loss, moved));
         moved[k].as<double>()[i] = x - step;
-        WEFT_TRY(double below, evaluate(*session, loss, moved));
+        WEFT_TRY(Tensor down, evaluate(loss, moved));
+        double above = *up.as<double>(), below = *down.as<double>();
         double numeric = (above - below) / (2 * step);
         double exact = analytic.empty() ? 0 : analytic.as<double>()[i];
         double scale = std::max({1.0, std::fabs(numeric), std::fabs(above) * 1e-3});
         if (!(std::fabs(numeric - exact) <= 2e-5 * scale) && std::isfinite(numeric)) {
-          problems_.push_back(cat("gradient of order ", order, ": input ", k, " element ", i, " has ", exact,
-                                  " but finite differences say ", numeric));
+          report_.problems.push_back(cat("gradient of order ", order, ": input ", k, " element ", i, " has ", exact,
+                                         " but finite differences say ", numeric));
           break;
         }
       }
@@ -180,18 +221,48 @@ class GradientChecker {
     return {};
   }
 
+  // Nothing comes of nothing, whatever the slopes; and the second order's gradient to a cotangent is what it was.
+  Status check_zero_cotangents() {
+    std::vector<Tensor> values = values_;
+    for (size_t k = moved_in_first_; k < values.size(); ++k) {
+      WEFT_TRY(values[k], zeros_like(values[k]));
+    }
+    for (size_t k = 0; k < first_.size(); ++k) {
+      if (first_[k] == kNoValue) continue;
+      WEFT_TRY(Tensor gradient, evaluate(first_[k], values));
+      for (int64_t i = 0; i < gradient.count(); ++i) {
+        if (gradient.as<double>()[i] == 0) continue;
+        report_.problems.push_back(cat("gradient of cotangents of 0: input ", k, " element ", i, " has ",
+                                       gradient.as<double>()[i], " instead of 0"));
+        break;
+      }
+    }
+    for (size_t k = moved_in_first_; c_.gradient && k < second_.size(); ++k) {
+      if (second_[k] == kNoValue) continue;
+      WEFT_TRY(Tensor wanted, evaluate(second_[k], values_));
+      WEFT_TRY(Tensor found, evaluate(second_[k], values));
+      Difference difference = compare(found, wanted, 1e-9, 1e-9);
+      if (difference.same) continue;
+      report_.problems.push_back(cat("gradient of order 2 to cotangents of 0: ", difference.text));
+    }
+    return {};
+  }
+
   const Case& c_;
   std::shared_ptr<Graph> graph_;
-  std::vector<ValueId> inputs_;
+  std::shared_ptr<Session> session_;
+  std::vector<ValueId> inputs_;  // the case's, then the cotangents
   std::vector<Tensor> values_;
+  size_t moved_in_first_ = 0;  // inputs that the first order is by
   bool too_large_ = false;
+  bool mixes_elements_ = false;  // a number that is none spreads over a whole matrix, as in a product of matrices
   ValueId loss_ = kNoValue, second_loss_ = kNoValue;
   std::vector<ValueId> first_, second_;
-  std::vector<std::string> problems_;
+  GradientReport report_;
 };
 
 }  // namespace
 
-std::vector<std::string> check_gradient(const Case& c) { return GradientChecker(c).run(); }
+GradientReport check_gradient(const Case& c) { return GradientChecker(c).run(); }
 
 }  // namespace weft

@@ -1,19 +1,11 @@
 // Datasets of the C++ header: batches that a function gives.
-#include <gtest/gtest.h>
-
 #include <thread>
 
-#include "weft.hpp"
+#include "support.h"
 
 namespace {
 
-struct Data : testing::Test {
-  ~Data() override { EXPECT_EQ(weft::live_objects(), 0); }
-};
-
-struct Mine : std::runtime_error {
-  Mine() : std::runtime_error("mine") {}
-};
+using Data = NoLeaks;
 
 const std::vector<std::string> kNames{"x", "y"};
 
@@ -41,11 +33,7 @@ struct Line {
   weft::Value step = weft::Sgd(0.001).minimize(loss);
   weft::Session session{graph};
 
-  static weft::Value mean(const weft::Value& value) {
-    weft::ReduceMeanAttrs whole;
-    whole.keepdims = 0;
-    return weft::reduce_mean(value, weft::Value(), whole);
-  }
+  static weft::Value mean(const weft::Value& value) { return weft::reduce_mean(value, {}, {0}); }
 };
 
 TEST_F(Data, AFunctionTrainsAsRowsDo) {
@@ -57,7 +45,7 @@ TEST_F(Data, AFunctionTrainsAsRowsDo) {
   weft::Dataset rows({weft::Tensor::from<float>({10}, x), weft::Tensor::from<float>({10}, y)});
   Line by_rows, by_function;
   options.batch_size = 4;
-  auto wanted = weft::fit(by_rows.session, rows, {by_rows.x, by_rows.y}, by_rows.step, {by_rows.loss}, options);
+  auto wanted = by_rows.session.fit(rows, {by_rows.x, by_rows.y}, by_rows.step, {by_rows.loss}, options);
   std::vector<int64_t> epochs;
   auto data = weft::Dataset::from_function(
       [&](int64_t epoch) {
@@ -74,14 +62,14 @@ TEST_F(Data, AFunctionTrainsAsRowsDo) {
     counts.push_back(progress.batch_count);
     return false;
   };
-  auto found = weft::fit(by_function.session, data, feeds, by_function.step, {by_function.loss}, options);
+  auto found = by_function.session.fit(data, feeds, by_function.step, {by_function.loss}, options);
   EXPECT_EQ(found.epochs, wanted.epochs);
   EXPECT_EQ(by_function.session.get("w").item<float>(), by_rows.session.get("w").item<float>());
   EXPECT_EQ(epochs, (std::vector<int64_t>{0, 1, 2}));
   EXPECT_EQ(counts, (std::vector<int64_t>{-1, -1, -1, 3, -1, -1, -1, 3, -1, -1, -1, 3}));
-  EXPECT_EQ(weft::evaluate(by_function.session, data, feeds, {by_function.loss}),
-            weft::evaluate(by_rows.session, rows, {by_rows.x, by_rows.y}, {by_rows.loss}, 4));
-  EXPECT_EQ(weft::predict(by_function.session, data, feeds, {by_function.y})[0].to_vector<float>(), y);
+  EXPECT_EQ(by_function.session.evaluate(data, feeds, {by_function.loss}),
+            by_rows.session.evaluate(rows, {by_rows.x, by_rows.y}, {by_rows.loss}, {4}));
+  EXPECT_EQ(by_function.session.predict(data, feeds, {by_function.y})[0].to_vector<float>(), y);
 }
 
 TEST_F(Data, FilesMayBeMapped) {
@@ -112,8 +100,8 @@ TEST_F(Data, TheFunctionDecides) {
   EXPECT_THROW(weft::Batches(data, batching), weft::Error);
   weft::FitOptions options;
   options.shuffle = true;
-  EXPECT_THROW(weft::fit(line.session, data, {line.x, line.y}, line.step, {}, options), weft::Error);
-  EXPECT_THROW(weft::evaluate(line.session, data, {line.x, line.y}, {line.loss}, 4), weft::Error);
+  EXPECT_THROW(line.session.fit(data, {line.x, line.y}, line.step, {}, options), weft::Error);
+  EXPECT_THROW(line.session.evaluate(data, {line.x, line.y}, {line.loss}, {4}), weft::Error);
   EXPECT_THROW(data.rows(0, 1), weft::Error);
 }
 
@@ -121,10 +109,10 @@ TEST_F(Data, ExceptionsComeBackAsTheyAre) {
   Line line;
   auto data = weft::Dataset::from_function([](int64_t) { return doubles(2); }, kNames);
   std::vector<weft::Value> feeds{line.x, line.y};
-  EXPECT_THROW(weft::fit(line.session, data, feeds, line.step, {}), Mine);
+  EXPECT_THROW(line.session.fit(data, feeds, line.step, {}), Mine);
   EXPECT_NE(line.session.get("w").item<float>(), 0);  // of the two steps before
-  EXPECT_THROW(weft::evaluate(line.session, data, feeds, {line.loss}), Mine);
-  EXPECT_THROW(weft::predict(line.session, data, feeds, {line.y}), Mine);
+  EXPECT_THROW(line.session.evaluate(data, feeds, {line.loss}), Mine);
+  EXPECT_THROW(line.session.predict(data, feeds, {line.y}), Mine);
   weft::Batches batches(data);
   batches.next();
   batches.next();
@@ -137,7 +125,7 @@ TEST_F(Data, WrongFunctions) {
   Line line;
   std::vector<weft::Value> feeds{line.x, line.y};
   auto fit = [&](weft::BeginPass begin) {
-    weft::fit(line.session, weft::Dataset::from_function(std::move(begin), kNames), feeds, line.step, {});
+    line.session.fit(weft::Dataset::from_function(std::move(begin), kNames), feeds, line.step, {});
   };
   EXPECT_THROW(fit(nullptr), weft::Error);
   EXPECT_THROW(fit([](int64_t) { return nullptr; }), weft::Error);
@@ -159,7 +147,7 @@ TEST_F(Data, ClosedAndLetGoInBetween) {
         },
         kNames);
     EXPECT_EQ(held.use_count(), 2);
-    weft::fit(line.session, *data, {line.x, line.y}, line.step, {});
+    line.session.fit(*data, {line.x, line.y}, line.step, {});
     EXPECT_EQ(held.use_count(), 1);
     auto closing = weft::Dataset::from_function(
         [&line](int64_t) {
@@ -170,7 +158,7 @@ TEST_F(Data, ClosedAndLetGoInBetween) {
         },
         kNames);
     try {
-      weft::fit(line.session, closing, {line.x, line.y}, line.step, {});
+      line.session.fit(closing, {line.x, line.y}, line.step, {});
       ADD_FAILURE() << "a closed session trains";
     } catch (const weft::Error& error) {
       EXPECT_EQ(error.code(), WEFT_FAILED_PRECONDITION);
@@ -183,12 +171,12 @@ TEST_F(Data, ThreadsGoThroughOneDataset) {
   Line line;
   auto data = weft::Dataset::from_function([](int64_t) { return doubles(); }, kNames);
   std::vector<weft::Value> feeds{line.x, line.y};
-  auto wanted = weft::evaluate(line.session, data, feeds, {line.loss});
+  auto wanted = line.session.evaluate(data, feeds, {line.loss});
   std::vector<std::thread> threads;
   std::vector<int> wrong(4);
   for (size_t i = 0; i < wrong.size(); ++i) {
     threads.emplace_back([&, i] {
-      for (int n = 0; n < 20; ++n) wrong[i] += weft::evaluate(line.session, data, feeds, {line.loss}) != wanted;
+      for (int n = 0; n < 20; ++n) wrong[i] += line.session.evaluate(data, feeds, {line.loss}) != wanted;
     });
   }
   for (std::thread& thread : threads) thread.join();

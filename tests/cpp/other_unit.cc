@@ -6,5 +6,5 @@
 float five_from_another_unit() {
   weft::Graph graph;
   auto two = graph.constant(weft::Tensor::scalar(2.0f));
-  return weft::Session(graph).run({two + 3.0})[0].item<float>();
+  return weft::Session(graph).run({}, {two + 3.0})[0].item<float>();
 }

@@ -1,29 +1,12 @@
 // The C++ header: values, errors, training, callbacks, what is left alive.
-#include "weft.hpp"
-
-#include <gtest/gtest.h>
-
 #include <thread>
 
 #include "other_unit.h"
+#include "support.h"
 
 namespace {
 
-struct NoLeaks : testing::Test {
-  ~NoLeaks() override { EXPECT_EQ(weft::live_objects(), 0); }
-};
 using Cpp = NoLeaks;
-
-template <typename Call>
-weft::Error error_of(Call call) {
-  try {
-    call();
-  } catch (const weft::Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return weft::Error(WEFT_UNKNOWN, "");
-}
 
 TEST_F(Cpp, OperatorsBuildAndRun) {
   weft::Graph graph;
@@ -32,7 +15,7 @@ TEST_F(Cpp, OperatorsBuildAndRun) {
   auto y = 10.0 - weft::relu(weft::matmul(x, w) * 2.0 + 1.0) / 2.0;
   EXPECT_EQ(*y.shape(), (weft::Shape{-1, 1}));
   weft::Session session(graph);
-  auto out = session.run({y, -x}, {{x, weft::Tensor::from<float>({2, 2}, {1, 1, 2, -5})}});
+  auto out = session.run({{x, weft::Tensor::from<float>({2, 2}, {1, 1, 2, -5})}}, {y, -x});
   EXPECT_EQ(out[0].to_vector<float>(), (std::vector<float>{6.5f, 10}));
   EXPECT_EQ(out[1].to_vector<float>(), (std::vector<float>{-1, -1, -2, 5}));
 }
@@ -61,8 +44,8 @@ TEST_F(Cpp, EmptyObjectsThrow) {
   auto x = graph.input("x", weft::DType::f32, "1");
   weft::Session session(graph);
   weft::Session moved = std::move(session);
-  EXPECT_THROW(session.run({x}), weft::Error);
-  EXPECT_THROW(moved.run({x}), weft::Error);
+  EXPECT_THROW(session.run({}, {x}), weft::Error);
+  EXPECT_THROW(moved.run({}, {x}), weft::Error);
   EXPECT_THROW(weft::Tensor::scalar(1.0f).data<double>(), weft::Error);
 }
 
@@ -79,8 +62,7 @@ TEST_F(Cpp, GradientsAndTraining) {
   weft::Graph graph;
   auto x = graph.input("x", weft::DType::f32, "n,1");
   auto w = graph.variable("w", weft::Tensor::from<float>({1, 1}, {0}));
-  weft::ReduceMeanAttrs whole;
-  whole.keepdims = 0;
+  weft::ReduceMeanAttrs whole{0};
   auto error = weft::matmul(x, w) - x * 3.0;
   auto loss = weft::reduce_mean(error * error, weft::Value(), whole);
   auto gradients = graph.gradients({loss}, {w, graph.input("unused", weft::DType::f32, "1")});
@@ -88,7 +70,7 @@ TEST_F(Cpp, GradientsAndTraining) {
   auto step = weft::Sgd(0.1).minimize(loss);
   weft::Session session(graph);
   weft::Dataset data({weft::Tensor::from<float>({4, 1}, {1, -1, 2, -2})});
-  EXPECT_EQ(session.run({gradients[0]}, {{x, data.at(0)}})[0].item<float>(), -15);
+  EXPECT_EQ(session.run({{x, data.at(0)}}, {gradients[0]})[0].item<float>(), -15);
   weft::FitOptions options;
   options.epochs = 40;
   options.batch_size = 2;
@@ -97,53 +79,44 @@ TEST_F(Cpp, GradientsAndTraining) {
     batches += !progress.epoch_done;
     return false;
   };
-  auto history = weft::fit(session, data, {x}, step, {loss}, options);
+  auto history = session.fit(data, {x}, step, {loss}, options);
   EXPECT_EQ(history.epochs.size(), 40u);
   EXPECT_EQ(batches, 80);
   EXPECT_NEAR(session.get("w").item<float>(), 3, 1e-3);
-  EXPECT_LT(weft::evaluate(session, data, {x}, {loss})[0], 1e-5);
-  EXPECT_EQ(weft::predict(session, data.rows(1, 2), {x}, {x})[0].to_vector<float>(), (std::vector<float>{-1, 2}));
+  EXPECT_LT(session.evaluate(data, {x}, {loss})[loss.name()], 1e-5);
+  EXPECT_EQ(session.predict(data.rows(1, 2), {x}, {x})[0].to_vector<float>(), (std::vector<float>{-1, 2}));
 }
-
-struct Mine : std::runtime_error {
-  Mine() : std::runtime_error("mine") {}
-};
 
 TEST_F(Cpp, ExceptionsInCallbacksComeBackAsTheyAre) {
   weft::Graph graph;
   auto x = graph.input("x", weft::DType::f32, "2");
-  weft::register_host_function("cpp/twice", [](const std::vector<weft::Tensor>& in) {
+  weft::set_host_function("cpp/twice", [](const std::vector<weft::Tensor>& in) {
     if (in[0].data<float>()[0] < 0) throw Mine();
     std::vector<float> out = in[0].to_vector<float>();
     for (float& value : out) value *= 2;
     return std::vector<weft::Tensor>{weft::Tensor::from<float>({2}, out)};
   });
-  weft::Attrs attrs;
-  attrs.set("name", std::string("cpp/twice"));
-  attrs.set("dtypes", std::vector<std::string>{"f32"});
-  attrs.set("shapes", std::vector<std::string>{"2"});
-  auto y = graph.add("weft.HostCall", {x}, attrs)[0];
+  auto y = graph.host_call("cpp/twice", {x}, {{weft::DType::f32, "2"}})[0];
   {
     weft::Session session(graph);
-    auto out = session.run({y}, {{x, weft::Tensor::from<float>({2}, {1, 2})}});
+    auto out = session.run({{x, weft::Tensor::from<float>({2}, {1, 2})}}, {y});
     EXPECT_EQ(out[0].to_vector<float>(), (std::vector<float>{2, 4}));
-    EXPECT_THROW(session.run({y}, {{x, weft::Tensor::from<float>({2}, {-1, 2})}}), Mine);
+    EXPECT_THROW(session.run({{x, weft::Tensor::from<float>({2}, {-1, 2})}}, {y}), Mine);
   }
-  weft_status_free(weft_host_function_set("cpp/twice", nullptr, nullptr, nullptr));
+  weft::remove_host_function("cpp/twice");
 }
 
 TEST_F(Cpp, BranchesAreBuiltByFunctions) {
   weft::Graph graph;
   auto flag = graph.input("flag", weft::DType::boolean, "");
   auto x = graph.input("x", weft::DType::f32, "1");
-  auto y = graph.cond(
+  auto y = graph.if_(
       flag, [&] { return std::vector{x * 2.0}; }, [&] { return std::vector{x}; })[0];
   weft::Session session(graph);
   auto five = weft::Tensor::from<float>({1}, {5});
   for (bool choice : {true, false}) {
-    auto holds = weft::Tensor::zeros(weft::DType::boolean, {});
-    holds.mutable_data<bool>()[0] = choice;
-    EXPECT_EQ(session.run({y}, {{x, five}, {flag, holds}})[0].item<float>(), choice ? 10 : 5);
+    auto holds = weft::Tensor::scalar(choice);
+    EXPECT_EQ(session.run({{x, five}, {flag, holds}}, {y})[0].item<float>(), choice ? 10 : 5);
   }
 }
 
@@ -156,9 +129,9 @@ TEST_F(Cpp, CancelFromAnotherThread) {
   weft::Cancel cancel;
   std::thread other([&] { cancel.set(); });
   weft::RunOptions options;
-  options.cancel = &cancel;
+  options.cancel = cancel;
   auto feed = weft::Tensor::zeros(weft::DType::f32, {256, 256});
-  EXPECT_EQ(error_of([&] { session.run({y}, {{x, feed}}, {}, options); }).code(), WEFT_CANCELLED);
+  EXPECT_EQ(error_of([&] { session.run({{x, feed}}, {y}, {}, options); }).code(), WEFT_CANCELLED);
   other.join();
 }
 

@@ -12,8 +12,8 @@ const char* const kLanguages[] = {"c", "cpp", "python", "java", "go"};
 constexpr uint64_t kStart = 0xcbf29ce484222325u;
 
 uint64_t fnv(uint64_t value, const weft::Tensor& tensor) {
-  auto* bytes = static_cast<const unsigned char*>(weft_tensor_data(tensor.handle()));
-  for (size_t i = 0; i < weft_tensor_bytes(tensor.handle()); ++i) value = (value ^ bytes[i]) * 0x100000001b3u;
+  auto* bytes = static_cast<const unsigned char*>(tensor.raw_data());
+  for (size_t i = 0; i < tensor.bytes(); ++i) value = (value ^ bytes[i]) * 0x100000001b3u;
   return value;
 }
 
@@ -37,15 +37,13 @@ struct Net {
 
   explicit Net(const std::string& kind) {
     kind == "mlp" ? mlp() : cnn();
-    loss = weft::softmax_cross_entropy_loss(trained, labels)[0];
+    loss = weft::softmax_cross_entropy_loss(trained, labels);
     loss.set_name("loss");
     step = weft::Adam(1e-3).minimize(loss);
   }
 
   weft::layers::Dense dense(const char* name, int64_t inputs, int64_t units, const char* activation, int64_t seed) {
-    weft::layers::DenseAttrs attrs;
-    attrs.inputs = inputs;
-    attrs.units = units;
+    weft::layers::DenseAttrs attrs{inputs, units};
     attrs.activation = activation;
     attrs.seed = seed;
     return weft::layers::Dense(graph, name, attrs);
@@ -58,26 +56,20 @@ struct Net {
     const int64_t channels[] = {1, 16, 32, 64};
     std::vector<weft::Layer> convs, norms;
     for (int i = 0; i < 3; ++i) {
-      weft::layers::Conv2dAttrs conv;
-      conv.inputs = channels[i];
-      conv.filters = channels[i + 1];
-      conv.kernel = {3};
+      weft::layers::Conv2dAttrs conv{channels[i], channels[i + 1], {3}};
       conv.pads = {1};
       conv.seed = 1;
-      weft::layers::BatchNormAttrs norm;
-      norm.channels = channels[i + 1];
       convs.push_back(weft::layers::Conv2d(graph, "conv" + std::to_string(i + 1), conv));
-      norms.push_back(weft::layers::BatchNorm(graph, "norm" + std::to_string(i + 1), norm));
+      norms.push_back(weft::layers::BatchNorm(graph, "norm" + std::to_string(i + 1), {channels[i + 1]}));
     }
     auto scores = dense("scores", 64, 10, "", 1);
     auto network = [&](bool training) {
-      auto x = weft::reshape(images, graph.constant(weft::Tensor::from<int64_t>({4}, {-1, 1, 8, 8})));
-      weft::MaxPoolAttrs pool;
-      pool.kernel_shape = {2, 2};
-      pool.strides = std::vector<int64_t>{2, 2};
+      auto x = weft::reshape(images, graph.constant(std::vector<int64_t>{-1, 1, 8, 8}));
+      weft::MaxPoolAttrs pool{{2, 2}};
+      pool.strides = {2, 2};
       for (size_t i = 0; i < 3; ++i) {
         x = weft::relu(norms[i](convs[i](x), training));
-        if (i == 1) x = weft::max_pool(x, pool)[0];
+        if (i == 1) x = weft::max_pool(x, pool);
       }
       return scores(weft::flatten(weft::global_average_pool(x)));
     };
@@ -89,11 +81,7 @@ struct Net {
     options.first_epoch = first;
     options.epochs = last;
     options.seed = 1;
-    std::vector<double> losses;
-    for (auto& epoch : weft::fit(session, train, {images, labels}, step, {loss}, options).epochs) {
-      losses.push_back(epoch[0]);
-    }
-    return losses;
+    return session.fit(train, {images, labels}, step, {loss}, options)[loss.name()];
   }
 };
 
@@ -113,7 +101,7 @@ void load(const std::string& kind, const std::string& folder) {
   for (const char* language : kLanguages) {
     auto graph = weft::Graph::load(folder + "/" + language + "." + kind + ".onnx");
     weft::Session session(graph);
-    auto logits = weft::predict(session, test, {graph.inputs()[0], {}}, {graph.outputs()[0]})[0];
+    auto logits = session.predict(test, {graph.inputs()[0], {}}, {graph.outputs()[0]})[0];
     auto* rows = logits.data<float>();
     int right = 0;
     for (size_t i = 0; i < labels.size(); ++i) {
@@ -138,18 +126,19 @@ void resume(const std::string& kind, const std::string& folder, int epochs) {
 void example() {
   weft::Graph graph;
   auto a = graph.input("A", weft::DType::f64, "2,3");
-  auto parts = weft::eig(weft::matmul(a, weft::transpose(a)));
+  auto eig = weft::eig(weft::matmul(a, weft::transpose(a)));
   auto l1 = graph.input("l1", weft::DType::f32, "2,2");
   auto w1 = graph.constant(weft::Tensor::from<float>({2, 2}, {1, -2, 0.5f, 3}));
   auto b1 = graph.constant(weft::Tensor::from<float>({2}, {0.25f, -1}));
   auto layer = weft::relu(weft::matmul(l1, w1) + b1);
   weft::Session session(graph);
+  auto matrix = weft::Tensor::from<double>({2, 3}, {1, 2, 3, 4, 5, 6});
   uint64_t value = kStart;
-  for (auto& part : session.run(parts, {{a, weft::Tensor::from<double>({2, 3}, {1, 2, 3, 4, 5, 6})}})) {
+  for (auto& part : session.run({{a, matrix}}, {eig.values_re, eig.values_im, eig.vectors_re, eig.vectors_im})) {
     value = fnv(value, part);
   }
   std::printf("example eig %016llx\n", static_cast<unsigned long long>(value));
-  auto out = session.run({layer}, {{l1, weft::Tensor::from<float>({2, 2}, {1, 2, 3, -4})}});
+  auto out = session.run({{l1, weft::Tensor::from<float>({2, 2}, {1, 2, 3, -4})}}, {layer});
   std::printf("example relu %016llx\n", static_cast<unsigned long long>(fnv(kStart, out[0])));
 }
 

@@ -104,13 +104,13 @@ def example() -> None:
     graph = weft.Graph()
     a = graph.input("A", "f64", [2, 3])
     parts = weft.eig(weft.matmul(a, weft.transpose(a)))
-    found = weft.Session(graph).run(list(parts), {a: [[1, 2, 3], [4, 5, 6]]})
+    found = weft.Session(graph).run({a: [[1, 2, 3], [4, 5, 6]]}, list(parts))
     print("example eig", fnv(*found))
     l1 = graph.input("l1", "f32", [2, 2])
     w1 = graph.constant([[1.0, -2.0], [0.5, 3.0]])
     b1 = graph.constant([0.25, -1.0])
     layer = weft.relu(weft.matmul(l1, w1) + b1)
-    print("example relu", fnv(weft.Session(graph).run(layer, {l1: [[1, 2], [3, -4]]})))
+    print("example relu", fnv(weft.Session(graph).run({l1: [[1, 2], [3, -4]]}, layer)))
 
 
 if __name__ == "__main__":

@@ -1,46 +1,64 @@
 // Errors, handles and options.
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "weft/weft.h"
 
+/// Everything of the C++ header. Unless a function says otherwise: it throws weft::Error; an object may be used by
+/// several threads at once as long as all of them only call `const` functions; objects may be destroyed in any order,
+/// because each keeps alive what it needs; and an object that was moved from may only be destroyed or assigned to (what
+/// else is called on it throws FAILED_PRECONDITION).
 namespace weft {
 
-// The source line that adds something to a graph: errors name it. The default argument of every function that takes
-// one is the line of its caller.
+/// The source line that adds something to a graph: errors name it. The default argument of every function that takes
+/// one is the line of its caller.
 struct Origin {
-  std::string text;
-  Origin(const char* file = __builtin_FILE(), int line = __builtin_LINE())
+  std::string text;  ///< "file:line"
+  /// The line that calls.
+  explicit Origin(const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : text(std::string(file) + ":" + std::to_string(line)) {}
 };
 
-// An error of the library.
+/// An error of the library.
 class Error : public std::exception {
  public:
-  explicit Error(weft_status* status)
+  /// What the status says; it stays the caller's.
+  explicit Error(const weft_status* status)
       : code_(weft_status_code(status)),
         text_(weft_status_text(status)),
         message_(weft_status_message(status)),
         node_(weft_status_node(status)),
         op_(weft_status_op(status)),
         origin_(weft_status_origin(status)) {}
-  Error(int32_t code, std::string message) : code_(code), text_(message), message_(std::move(message)) {}
+  /// An error of this header or of a callback. `op` and `origin` may be empty.
+  Error(int32_t code, std::string message, std::string op = "", std::string origin = "")
+      : code_(code), message_(std::move(message)), op_(std::move(op)), origin_(std::move(origin)) {
+    text_ = std::string(code_name()) + ": " + message_;
+    if (!op_.empty()) text_ += " [" + op_ + "]";
+    if (!origin_.empty()) text_ += " (built at " + origin_ + ")";
+  }
 
-  // One of WEFT_INVALID_ARGUMENT and so on.
+  /// WEFT_INVALID_ARGUMENT or another of the codes in weft/base.h.
   int32_t code() const { return code_; }
+  /// The code's name, such as "INVALID_ARGUMENT".
   const char* code_name() const { return weft_code_name(code_); }
-  // Code, message, node, operator and source line.
+  /// Code, message, operator, node and source line, as far as they are known.
   const char* what() const noexcept override { return text_.c_str(); }
+  /// What was found and what was wanted.
   const std::string& message() const { return message_; }
+  /// The name of the node that failed; "" if no node is known.
   const std::string& node() const { return node_; }
+  /// The operator of that node; "" if none is known.
   const std::string& op() const { return op_; }
+  /// The source line that built the node, "file:line"; "" if none is known.
   const std::string& origin() const { return origin_; }
 
  private:
@@ -53,19 +71,20 @@ namespace detail {
 // Identifies exceptions that this header attached to a status; one address for the whole program.
 inline const char exception_tag = 0;
 
-inline void drop_exception(void* user) { delete static_cast<std::exception_ptr*>(user); }
+// For the pointers that the library gives back: deletes what `user` points to.
+template <typename T>
+void drop(void* user) {
+  delete static_cast<T*>(user);
+}
 
 // Throws what the status says; an exception that a callback threw is thrown again as it was.
 inline void check(weft_status* status) {
   if (status == nullptr) return;
+  std::unique_ptr<weft_status, void (*)(weft_status*)> owned(status, weft_status_free);
   if (auto* thrown = static_cast<std::exception_ptr*>(weft_status_payload(status, &exception_tag))) {
-    std::exception_ptr exception = *thrown;
-    weft_status_free(status);
-    std::rethrow_exception(exception);
+    std::rethrow_exception(*thrown);
   }
-  Error error(status);
-  weft_status_free(status);
-  throw error;
+  throw Error(status);
 }
 
 // The exception under way as a status that keeps it.
@@ -82,7 +101,7 @@ inline weft_status* current_exception_status() {
   } catch (...) {
   }
   return weft_status_new(code, text.c_str(), &exception_tag, new std::exception_ptr(std::current_exception()),
-                         drop_exception);
+                         drop<std::exception_ptr>);
 }
 
 // Owns a handle. Moved-from ones are empty, and what is called on them throws.
@@ -95,8 +114,6 @@ class Handle {
     if (handle_ == nullptr) throw Error(WEFT_FAILED_PRECONDITION, "this object is empty: it was moved from");
     return handle_.get();
   }
-  T* get_or_null() const { return handle_.get(); }
-  T* release() { return handle_.release(); }
 
  private:
   struct Deleter {
@@ -105,37 +122,53 @@ class Handle {
   std::unique_ptr<T, Deleter> handle_;
 };
 
-inline std::string take(weft_bytes* bytes) {
-  std::string out(static_cast<const char*>(weft_bytes_data(bytes)), weft_bytes_size(bytes));
-  weft_bytes_free(bytes);
+// A handle that copies share.
+template <typename T, void (*Free)(T*)>
+class SharedHandle {
+ public:
+  SharedHandle() = default;
+  explicit SharedHandle(T* handle) : handle_(handle, Free) {}
+  T* get() const {
+    if (handle_ == nullptr)
+      throw Error(WEFT_FAILED_PRECONDITION, "this object is empty: nothing made it, or it was moved from");
+    return handle_.get();
+  }
+  bool empty() const { return handle_ == nullptr; }
+
+ private:
+  std::shared_ptr<T> handle_;
+};
+
+// What `make` puts behind the pointer it is given.
+template <typename T, typename Make>
+T* made(Make make) {
+  T* out = nullptr;
+  check(make(&out));
   return out;
 }
 
-// A value of an attribute or option.
-using Setting =
-    std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>, std::vector<std::string>>;
+inline std::string take(weft_bytes* bytes) {
+  Handle<weft_bytes, weft_bytes_free> owned(bytes);
+  return std::string(static_cast<const char*>(weft_bytes_data(bytes)), weft_bytes_size(bytes));
+}
+
+// A count as the C functions take it.
+template <typename Container>
+int32_t count32(const Container& items) {
+  return static_cast<int32_t>(items.size());
+}
 
 class OptionsHandle : public Handle<weft_options, weft_options_free> {
  public:
-  explicit OptionsHandle(const char* kind) : Handle(make(kind)) {}
+  explicit OptionsHandle(const char* kind)
+      : Handle(made<weft_options>([&](weft_options** out) { return weft_options_new(kind, out); })) {}
   void set(const char* key, int64_t value) { check(weft_options_set_int(get(), key, value)); }
+  void set(const char* key, bool value) { set(key, int64_t{value}); }
   void set(const char* key, double value) { check(weft_options_set_float(get(), key, value)); }
   void set(const char* key, const std::string& value) { check(weft_options_set_string(get(), key, value.c_str())); }
   void add(const char* key, const std::string& value) { check(weft_options_add_string(get(), key, value.c_str())); }
-
- private:
-  static weft_options* make(const char* kind) {
-    weft_options* out = nullptr;
-    check(weft_options_new(kind, &out));
-    return out;
-  }
 };
 
 }  // namespace detail
-
-// The version of the library, such as "0.1.0".
-inline std::string version() { return weft_version(); }
-// How many objects of the library are alive in the process.
-inline int64_t live_objects() { return weft_live_objects(); }
 
 }  // namespace weft

@@ -1,191 +1,281 @@
-// Graphs.
+// Graphs: inputs, constants, variables, nodes, branches, gradients, files.
 #pragma once
 
 #include <functional>
 
-#include "weft/value.hpp"
+#include "weft/attrs.hpp"
 
 namespace weft {
 
+class Layer;
 class Session;
 
-// A dataflow graph. Build it from one thread at a time; sessions run it. Copies are the same graph.
+/// How a model file is read.
+struct LoadOptions {
+  /// The weights that become trainable variables; {"*"} is all of floating point. The others are constants.
+  std::vector<std::string> trainable;
+  /// Maps the file of external weights into memory instead of reading it; it must then not be made shorter.
+  bool map = false;
+  /// Where load_bytes looks for external weights; "" has none.
+  std::string folder;
+};
+
+/// How a model file is written.
+struct SaveOptions {
+  /// Keeps variables, initial values, assignments and every node, to go on building and training where it is loaded.
+  bool training = false;
+  /// The name of a safetensors file to write beside the model for tensors of 1 KiB and more; "": they are in the model.
+  std::string weights;
+};
+
+/// An output of Graph::host_call.
+struct HostOutput {
+  DType dtype;                       ///< the type of its elements
+  std::optional<std::string> shape;  ///< as in Graph::input: "batch,3"; nothing leaves the rank open
+};
+
+/// A dataflow graph. One thread at a time builds it; sessions run it, also while it grows. Copies are the same graph.
 class Graph {
  public:
-  // `opset` is the version of ONNX's operators that `add` speaks; 0 is the newest.
-  explicit Graph(int32_t opset = 0) : state_(std::make_shared<detail::GraphState>(make(opset))) {}
-
-  // Reads an ONNX model. `trainable` names the weights that become trainable variables; {"*"} is all.
-  static Graph load(const std::string& path, const std::vector<std::string>& trainable = {}, bool map = false) {
-    detail::OptionsHandle options("load");
-    options.set("map", int64_t{map});
-    for (const std::string& name : trainable) options.add("trainable", name);
-    weft_graph* out = nullptr;
-    detail::check(weft_graph_load(path.c_str(), options.get(), &out));
-    return Graph(std::make_shared<detail::GraphState>(out));
+  /// Makes an empty graph. `opset` is the version of ONNX's operators that `add` speaks; 0 is the newest.
+  explicit Graph(int32_t opset = 0)
+      : state_(std::make_shared<detail::GraphState>(
+            detail::made<weft_graph>([&](weft_graph** out) { return weft_graph_new(opset, out); }))) {}
+  /// Makes an empty graph that is to be an attribute of a node of this one, such as a branch of If. Values of this
+  /// graph may be used in it; what takes a value of each is added to it.
+  Graph new_sub() {
+    return Graph(std::make_shared<detail::GraphState>(
+        detail::made<weft_graph>([&](weft_graph** out) { return weft_graph_new_sub(adding(), out); }),
+        detail::target(state_)));
+  }
+  /// Reads an ONNX model of opset 1 to 27. DATA_LOSS for a damaged file, UNIMPLEMENTED for an unknown operator.
+  static Graph load(const std::string& path, const LoadOptions& options = {}) {
+    detail::OptionsHandle given = load_options(options);
+    return Graph(std::make_shared<detail::GraphState>(
+        detail::made<weft_graph>([&](weft_graph** out) { return weft_graph_load(path.c_str(), given.get(), out); })));
+  }
+  /// The same from `bytes` bytes at `data`, which are not needed after.
+  static Graph load_bytes(const void* data, size_t bytes, const LoadOptions& options = {}) {
+    detail::OptionsHandle given = load_options(options);
+    const char* folder = options.folder.empty() ? nullptr : options.folder.c_str();
+    return Graph(std::make_shared<detail::GraphState>(detail::made<weft_graph>(
+        [&](weft_graph** out) { return weft_graph_load_bytes(data, bytes, folder, given.get(), out); })));
   }
 
-  // Adds an input. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar.
-  Value input(const std::string& name, DType dtype, const std::string& shape, const Origin& origin = Origin()) {
-    int64_t id = 0;
-    detail::check(weft_graph_add_input(handle(), name.c_str(), static_cast<int32_t>(dtype), shape.c_str(),
-                                       origin.text.c_str(), &id));
-    return Value(state_, id);
+  /// Adds an input. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar, nothing
+  /// leaves the rank open. Equal names mean equal dimensions. ALREADY_EXISTS if the graph has the name.
+  Value input(const std::string& name, DType dtype, const std::optional<std::string>& shape = std::nullopt,
+              const Origin& origin = Origin()) {
+    return one([&](int64_t* out) {
+      return weft_graph_add_input(adding(), name.c_str(), static_cast<int32_t>(dtype), shape ? shape->c_str() : nullptr,
+                                  origin.text.c_str(), out);
+    });
   }
-  Value constant(const Tensor& tensor, const char* name = nullptr, const Origin& origin = Origin()) {
-    int64_t id = 0;
-    detail::check(weft_graph_add_constant(handle(), tensor.handle(), name, origin.text.c_str(), &id));
-    return Value(state_, id);
+  /// Adds a tensor as a constant; it shares the elements, which must not change.
+  Value constant(const Tensor& tensor, const std::string& name = "", const Origin& origin = Origin()) {
+    return one([&](int64_t* out) {
+      return weft_graph_add_constant(adding(), tensor.handle(), or_null(name), origin.text.c_str(), out);
+    });
   }
-  // Adds a variable with an initial value that depends on no input.
+  /// Adds a number as a constant without dimensions, of the number's own type: 2.0f is f32, 2.0 f64, int64_t{2} i64.
+  template <typename T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
+  Value constant(T value, const std::string& name = "", const Origin& origin = Origin()) {
+    return constant(Tensor::scalar(value), name, origin);
+  }
+  /// Adds a list of numbers as a constant with one dimension, of the numbers' own type.
+  template <typename T>
+  Value constant(const std::vector<T>& values, const std::string& name = "", const Origin& origin = Origin()) {
+    return constant(Tensor::from({static_cast<int64_t>(values.size())}, values), name, origin);
+  }
+  /// Adds a variable with an initial value that depends on no input and has a shape of numbers. The result is its value
+  /// as it was when a run began; weft::assign changes it. Optimizers train those that are `trainable`.
   Value variable(const std::string& name, const Value& initial, bool trainable = true,
                  const Origin& origin = Origin()) {
-    int64_t id = 0;
-    detail::check(weft_graph_add_variable(handle(), name.c_str(), initial.id(), trainable, origin.text.c_str(), &id));
-    return Value(state_, id);
+    return one([&](int64_t* out) {
+      return weft_graph_add_variable(adding(), name.c_str(), initial.id(), trainable, origin.text.c_str(), out);
+    });
   }
+  /// A variable that begins as a tensor.
   Value variable(const std::string& name, const Tensor& initial, bool trainable = true,
                  const Origin& origin = Origin()) {
-    return variable(name, constant(initial, nullptr, origin), trainable, origin);
+    return variable(name, constant(initial, "", origin), trainable, origin);
   }
-  // Adds a node of any operator; gives its first `outputs` outputs. An empty value is an omitted input.
-  std::vector<Value> add(const char* op, const std::vector<Value>& inputs, const Attrs& attrs = {}, int32_t outputs = 1,
-                         const char* name = nullptr, const Origin& origin = Origin()) {
-    auto made = attrs.make();
-    return add_node(op, inputs, made.get(), outputs, name, origin);
+  /// A variable without dimensions that begins as a number, of the number's own type.
+  template <typename T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
+  Value variable(const std::string& name, T initial, bool trainable = true, const Origin& origin = Origin()) {
+    return variable(name, Tensor::scalar(initial), trainable, origin);
   }
-  // Makes `assignment` happen in every run that computes `value`.
+  /// Adds a node of any operator, by its full name ("MatMul", "weft.Assign"); gives its first `outputs` outputs. An
+  /// empty value is an input that is left out. NOT_FOUND for the operator; INVALID_ARGUMENT, with shapes and what was
+  /// expected, for what it cannot take.
+  std::vector<Value> add(const std::string& op, const std::vector<Value>& inputs, const Attrs& attrs = {},
+                         const std::string& name = "", int32_t outputs = 1, const Origin& origin = Origin()) {
+    detail::Handle<weft_attrs, weft_attrs_free> given = attrs.make();
+    std::vector<int64_t> in = detail::ids(inputs);
+    return many(static_cast<size_t>(outputs), [&](int64_t* out) {
+      return weft_graph_add(adding(), op.c_str(), in.data(), detail::count32(in), given.get(), or_null(name),
+                            origin.text.c_str(), out, outputs);
+    });
+  }
+  /// Makes a layer of any type, by its name ("Dense"). See layers.hpp for a class of each.
+  Layer layer(const std::string& type, const Attrs& attrs, const std::string& name, const Origin& origin = Origin());
+  /// Makes `assignment`, an output of weft::assign, happen in every run that computes `value`.
   void attach(const Value& value, const Value& assignment) {
-    detail::check(weft_graph_attach(handle(), value.id(), assignment.id()));
+    detail::check(weft_graph_attach(adding(), value.id(), assignment.id()));
   }
-  // Adds the gradient of the sum of `ys` by each of `xs`; an empty value where no y depends on x.
+  /// Adds the gradient of the sum of `ys`, each times its weight, by each of `xs`: an empty value where no y depends on
+  /// x. Without `weights` they are ones; if there are, there must be as many as `ys`, and an empty one is ones.
   std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Value>& xs,
                                const std::vector<Value>& weights = {}, const Origin& origin = Origin()) {
     if (!weights.empty() && weights.size() != ys.size()) {
-      throw Error(WEFT_INVALID_ARGUMENT, "there must be as many weights as values to differentiate");
+      throw Error(WEFT_INVALID_ARGUMENT, "there are " + std::to_string(weights.size()) + " weights for " +
+                                             std::to_string(ys.size()) + " values to differentiate");
     }
-    std::vector<int64_t> y_ids = ids(ys), x_ids = ids(xs), factors = ids(weights), out(xs.size());
-    detail::check(weft_graph_differentiate(
-        handle(), y_ids.data(), static_cast<int32_t>(y_ids.size()), x_ids.data(), static_cast<int32_t>(x_ids.size()),
-        weights.empty() ? nullptr : factors.data(), origin.text.c_str(), out.data()));
-    return values(out);
+    std::vector<int64_t> from = detail::ids(ys), by = detail::ids(xs), factors = detail::ids(weights);
+    return many(by.size(), [&](int64_t* out) {
+      return weft_graph_differentiate(adding(), from.data(), detail::count32(from), by.data(), detail::count32(by),
+                                      weights.empty() ? nullptr : factors.data(), origin.text.c_str(), out);
+    });
   }
-  // What `then` builds if the condition, a bool scalar, holds, else what `otherwise` builds; only one is run.
-  std::vector<Value> cond(const Value& condition, const std::function<std::vector<Value>()>& then,
-                          const std::function<std::vector<Value>()>& otherwise, const Origin& origin = Origin());
+  /// What `then` builds if the condition, a bool without dimensions, holds, else what `otherwise` builds; only one is
+  /// run. Both are called at once, and must give as many values, of the same types.
+  std::vector<Value> if_(const Value& condition, const std::function<std::vector<Value>()>& then,
+                         const std::function<std::vector<Value>()>& otherwise, const Origin& origin = Origin()) {
+    const Graph branches[] = {branch(then), branch(otherwise)};
+    const int32_t counts[] = {weft_graph_output_count(branches[0].handle()),
+                              weft_graph_output_count(branches[1].handle())};
+    if (counts[0] != counts[1]) {
+      throw Error(WEFT_INVALID_ARGUMENT, "the branches give " + std::to_string(counts[0]) + " and " +
+                                             std::to_string(counts[1]) + " values; they must give as many");
+    }
+    Attrs attrs;
+    attrs.set("then_branch", branches[0]).set("else_branch", branches[1]);
+    return add("If", {condition}, attrs, "", counts[0], origin);
+  }
+  /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient`
+  /// names the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the
+  /// gradient of each input; "": there is none.
+  std::vector<Value> host_call(const std::string& function, const std::vector<Value>& inputs,
+                               const std::vector<HostOutput>& outputs, const std::string& gradient = "",
+                               const std::string& name = "", const Origin& origin = Origin()) {
+    std::vector<std::string> dtypes, shapes;
+    for (const HostOutput& output : outputs) {
+      dtypes.push_back(dtype_name(output.dtype));
+      shapes.push_back(output.shape.value_or("..."));
+    }
+    Attrs attrs;
+    attrs.set("name", function).set("dtypes", dtypes).set("shapes", shapes);
+    if (!gradient.empty()) attrs.set("gradient", gradient);
+    return add("weft.HostCall", inputs, attrs, name, detail::count32(outputs), origin);
+  }
 
-  // Names of what is added while the scope lives begin with "name/".
+  /// Names of what is added to a graph while the scope lives begin with "name/".
   class Scope {
    public:
-    Scope(Graph& graph, const std::string& name) : state_(graph.state_) {
-      detail::check(weft_graph_open_scope(state_->get(), name.c_str()));
+    /// Opens the scope; in a branch that is being built, it is the branch's.
+    Scope(Graph& graph, const std::string& name) : state_(detail::target(graph.state_)) {
+      detail::check(weft_graph_open_scope(state_->handle.get(), name.c_str()));
     }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
-    ~Scope() { weft_status_free(weft_graph_close_scope(state_->get())); }
+    ~Scope() { weft_status_free(weft_graph_close_scope(state_->handle.get())); }
 
    private:
-    std::shared_ptr<detail::GraphState> state_;
+    detail::GraphPointer state_;
   };
 
-  // The input, variable or other value of that name.
+  /// The input, variable or other value of that name; NOT_FOUND if there is none.
   Value find(const std::string& name) const {
     int64_t id = 0;
     detail::check(weft_graph_find(handle(), name.c_str(), &id));
     return Value(state_, id);
   }
+  /// The inputs, in the order that they were added.
   std::vector<Value> inputs() const { return each(weft_graph_input_count, weft_graph_input); }
+  /// What set_outputs set, or the file that it was loaded from.
   std::vector<Value> outputs() const { return each(weft_graph_output_count, weft_graph_output); }
+  /// The variables, in the order that they were added.
   std::vector<Value> variables() const { return each(weft_graph_variable_count, weft_graph_variable); }
+  /// The values that a sub-graph returns, or that a saved graph shows as its outputs.
   void set_outputs(const std::vector<Value>& outputs) {
-    std::vector<int64_t> out = ids(outputs);
-    detail::check(weft_graph_set_outputs(handle(), out.data(), static_cast<int32_t>(out.size())));
+    std::vector<int64_t> out = detail::ids(outputs);
+    detail::check(weft_graph_set_outputs(handle(), out.data(), detail::count32(out)));
   }
+  /// The number of nodes, inputs and constants among them.
   int32_t node_count() const { return weft_graph_node_count(handle()); }
 
-  // Writes an ONNX model of what `outputs` need, with the session's values of the variables. With `training` all is kept,
-  // to go on where it is loaded; `weights` names a safetensors file beside it for the larger tensors.
-  void save(const std::string& path, const std::vector<Value>& outputs, const Session* session = nullptr,
-            bool training = false, const std::string& weights = "") const;
-
-  // One line a node; for Graphviz; as a picture, which needs the program dot.
+  /// Writes an ONNX model of what `outputs` need (the graph's own outputs if there are none), with the values that the
+  /// variables have in `session`, or their initial ones without it. A failure leaves the old file. UNIMPLEMENTED, with
+  /// the node, for what ONNX cannot say, unless options.training is set.
+  void save(const std::string& path, const std::vector<Value>& outputs = {}, const Session* session = nullptr,
+            const SaveOptions& options = {}) const;
+  /// The graph for people: as text, ...
   std::string text() const { return convert("text"); }
+  /// ... for Graphviz, ...
   std::string dot() const { return convert("dot"); }
+  /// ... and as a picture, which needs the program dot.
   std::string svg() const { return convert("svg"); }
 
-  weft_graph* handle() const { return state_->get(); }
-  const std::shared_ptr<detail::GraphState>& state() const { return state_; }
-
-  static std::vector<int64_t> ids(const std::vector<Value>& values) {
-    std::vector<int64_t> out;
-    for (const Value& value : values) out.push_back(value.id());
-    return out;
+  /// The handle for the C functions; it stays this object's.
+  weft_graph* handle() const { return state()->handle.get(); }
+  /// For this header: what the graph and its values share.
+  const detail::GraphPointer& state() const {
+    if (state_ == nullptr) throw Error(WEFT_FAILED_PRECONDITION, "this graph is empty: it was moved from");
+    return state_;
   }
+  /// For this header: the graph of that state.
+  explicit Graph(detail::GraphPointer state) : state_(std::move(state)) {}
 
  private:
-  friend std::vector<Value> add_node(const char*, const std::vector<Value>&, const Attrs&, int32_t, const char*,
-                                     const Origin&);
-  explicit Graph(std::shared_ptr<detail::GraphState> state) : state_(std::move(state)) {}
-  static weft_graph* make(int32_t opset) {
-    weft_graph* out = nullptr;
-    detail::check(weft_graph_new(opset, &out));
+  static detail::OptionsHandle load_options(const LoadOptions& options) {
+    detail::OptionsHandle out("load");
+    out.set("map", options.map);
+    for (const std::string& name : options.trainable) out.add("trainable", name);
     return out;
   }
-  std::vector<Value> add_node(const char* op, const std::vector<Value>& inputs, const weft_attrs* attrs,
-                              int32_t outputs, const char* name, const Origin& origin) {
-    std::vector<int64_t> in = ids(inputs), out(static_cast<size_t>(outputs));
-    detail::check(weft_graph_add(handle(), op, in.data(), static_cast<int32_t>(in.size()), attrs, name,
-                                 origin.text.c_str(), out.data(), outputs));
-    return values(out);
-  }
-  std::vector<Value> values(const std::vector<int64_t>& ids) const {
+  static const char* or_null(const std::string& name) { return name.empty() ? nullptr : name.c_str(); }
+  weft_graph* adding() const { return detail::target(state())->handle.get(); }
+  template <typename Add>
+  std::vector<Value> many(size_t count, Add add) const {
+    std::vector<int64_t> made(count);
+    detail::check(add(made.data()));
     std::vector<Value> out;
-    for (int64_t id : ids) out.push_back(id != 0 ? Value(state_, id) : Value());
+    for (int64_t id : made) out.push_back(id != 0 ? Value(detail::target(state_), id) : Value());
     return out;
+  }
+  template <typename Add>
+  Value one(Add add) const {
+    return many(1, add)[0];
   }
   std::vector<Value> each(int32_t (*count)(const weft_graph*), int64_t (*at)(const weft_graph*, int32_t)) const {
     std::vector<Value> out;
     for (int32_t i = 0; i < count(handle()); ++i) out.emplace_back(state_, at(handle(), i));
     return out;
   }
+  Graph branch(const std::function<std::vector<Value>()>& build) {
+    Graph made = new_sub();
+    struct Inside {  // what is built meanwhile goes to the branch
+      detail::GraphState& root;
+      detail::GraphPointer outer;
+      Inside(detail::GraphState& r, const detail::GraphPointer& now) : root(r), outer(r.current) { root.current = now; }
+      ~Inside() { root.current = outer; }
+    } inside(state_->root(), made.state_);
+    std::vector<Value> results;
+    for (const Value& value : build()) {  // values from around it come in through a node of the branch
+      const bool own = !value.empty() && value.graph_state() == made.state_;
+      results.push_back(own ? value : made.add("Identity", {value})[0]);
+    }
+    made.set_outputs(results);
+    return made;
+  }
   std::string convert(const char* format) const {
-    weft_bytes* out = nullptr;
-    detail::check(weft_graph_convert(handle(), format, &out));
-    return detail::take(out);
+    return detail::take(
+        detail::made<weft_bytes>([&](weft_bytes** out) { return weft_graph_convert(handle(), format, out); }));
   }
 
-  std::shared_ptr<detail::GraphState> state_;
+  detail::GraphPointer state_;
 };
 
-inline std::vector<Value> Graph::cond(const Value& condition, const std::function<std::vector<Value>()>& then,
-                                      const std::function<std::vector<Value>()>& otherwise, const Origin& origin) {
-  weft_attrs* made = nullptr;
-  detail::check(weft_attrs_new(&made));
-  detail::Handle<weft_attrs, weft_attrs_free> attrs(made);
-  size_t counts[2];
-  const char* const names[] = {"then_branch", "else_branch"};
-  for (int i = 0; i < 2; ++i) {
-    weft_graph* sub = nullptr;
-    detail::check(weft_graph_new_sub(handle(), &sub));
-    detail::Handle<weft_graph, weft_graph_free> branch(sub);
-    struct Inside {  // what is built meanwhile goes to the branch
-      detail::GraphState& state;
-      weft_graph* outer;
-      Inside(detail::GraphState& s, weft_graph* sub) : state(s), outer(s.current) { state.current = sub; }
-      ~Inside() { state.current = outer; }
-    };
-    std::vector<Value> results;
-    {
-      Inside inside(*state_, sub);
-      // Values of the outer graph come in through a node of the branch.
-      for (const Value& value : i == 0 ? then() : otherwise()) results.push_back(add("Identity", {value})[0]);
-      set_outputs(results);
-    }
-    counts[i] = results.size();
-    detail::check(weft_attrs_set_graph(made, names[i], sub));
-  }
-  if (counts[0] != counts[1]) throw Error(WEFT_INVALID_ARGUMENT, "the branches must give as many values");
-  return add_node("If", {condition}, made, static_cast<int32_t>(counts[0]), nullptr, origin);
-}
+inline Attrs& Attrs::set(const std::string& name, const Graph& value) { return set(name, Setting(value.state())); }
 
 }  // namespace weft

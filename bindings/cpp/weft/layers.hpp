@@ -4,30 +4,30 @@
 #include "weft/build.hpp"
 
 namespace weft {
+/// The layers: what is given to one is checked when it is made.
 namespace layers {
 
-// The attributes of BatchNorm.
+/// The attributes of BatchNorm.
 struct BatchNormAttrs {
-  // Size of axis 1 of the input. Required.
-  int64_t channels = 0;
-  // Weight of the old running mean and variance.
+  /// Size of axis 1 of the input. Required.
+  Required<int64_t> channels;
+  /// Weight of the old running mean and variance.
   double momentum = 0.9;
-  // Added to the variance.
+  /// Added to the variance.
   double epsilon = 1e-05;
-  // Dtype of the variables: f32 or f64.
+  /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";
 };
 
-// Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
-// the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it: the
-// running variance divides by the number of elements and `momentum` weighs the old value, where PyTorch divides by
-// one less and weighs the new one.
-// Input: [batch, channels, ...]. Output: The shape of the input.
+/// Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and
+/// moves the running ones in every run that computes the output; otherwise uses the running ones.
+/// Input: [batch, channels, ...]. Output: The shape of the input.
 class BatchNorm : public Layer {
  public:
-  BatchNorm(Graph& graph, const std::string& name, const BatchNormAttrs& attrs = {},
-        const Origin& origin = Origin())
-      : Layer(graph, "BatchNorm", name, collect(attrs), origin) {}
+  /// Makes the layer and its variables, whose names begin with "name/".
+  BatchNorm(Graph& graph, const std::string& name, const BatchNormAttrs& attrs,
+            const Origin& origin = Origin())
+      : Layer(graph, "BatchNorm", collect(attrs), name, origin) {}
 
  private:
   static Attrs collect(const BatchNormAttrs& attrs) {
@@ -40,47 +40,46 @@ class BatchNorm : public Layer {
   }
 };
 
-// The attributes of Conv2d.
+/// The attributes of Conv2d.
 struct Conv2dAttrs {
-  // Number of the input's channels. Required.
-  int64_t inputs = 0;
-  // Number of the output's channels. Required.
-  int64_t filters = 0;
-  // Height and width of the kernel, or one number. Required.
-  std::vector<int64_t> kernel;
-  // Steps along height and width, or one number.
+  /// Number of the input's channels. Required.
+  Required<int64_t> inputs;
+  /// Number of the output's channels. Required.
+  Required<int64_t> filters;
+  /// Height and width of the kernel, or one number. Required.
+  Required<std::vector<int64_t>> kernel;
+  /// Steps along height and width, or one number.
   std::vector<int64_t> strides = {1};
-  // Zeros around the image: one number, two (height, width) or four (top, left, bottom, right).
+  /// Zeros around the image: one number, two (height, width) or four (top, left, bottom, right).
   std::vector<int64_t> pads = {0};
-  // 1: as many zeros as keep the size at stride 1, instead of 'pads'.
+  /// 1: as many zeros as keep the size at stride 1, instead of 'pads'.
   int64_t same = 0;
-  // Distances of the kernel's elements, or one number.
+  /// Distances of the kernel's elements, or one number.
   std::vector<int64_t> dilations = {1};
-  // Number of groups that the channels are divided into.
+  /// Number of groups that the channels are divided into.
   int64_t groups = 1;
-  // 1: with a bias.
+  /// 1: with a bias.
   int64_t bias = 1;
-  // "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
+  /// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
   std::string activation = "";
-  // Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
-  // glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
   std::string kernel_init = "glorot_uniform";
-  // Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
-  // glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
   std::string bias_init = "zeros";
-  // Dtype of the variables: f32 or f64.
+  /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";
-  // Key of the random initial values, together with the variable's name.
+  /// Key of the random initial values, together with the variable's name.
   int64_t seed = 0;
 };
 
-// A convolution over images: `activation(conv(input, kernel) + bias)`.
-// Input: [batch, inputs, height, width]. Output: [batch, filters, height', width'].
+/// A convolution over images: `activation(conv(input, kernel) + bias)`.
+/// Input: [batch, inputs, height, width]. Output: [batch, filters, height', width'].
 class Conv2d : public Layer {
  public:
-  Conv2d(Graph& graph, const std::string& name, const Conv2dAttrs& attrs = {},
-        const Origin& origin = Origin())
-      : Layer(graph, "Conv2d", name, collect(attrs), origin) {}
+  /// Makes the layer and its variables, whose names begin with "name/".
+  Conv2d(Graph& graph, const std::string& name, const Conv2dAttrs& attrs,
+         const Origin& origin = Origin())
+      : Layer(graph, "Conv2d", collect(attrs), name, origin) {}
 
  private:
   static Attrs collect(const Conv2dAttrs& attrs) {
@@ -103,35 +102,34 @@ class Conv2d : public Layer {
   }
 };
 
-// The attributes of Dense.
+/// The attributes of Dense.
 struct DenseAttrs {
-  // Size of the last dimension of the input. Required.
-  int64_t inputs = 0;
-  // Size of the last dimension of the output. Required.
-  int64_t units = 0;
-  // 1: with a bias.
+  /// Size of the last dimension of the input. Required.
+  Required<int64_t> inputs;
+  /// Size of the last dimension of the output. Required.
+  Required<int64_t> units;
+  /// 1: with a bias.
   int64_t bias = 1;
-  // "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
+  /// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
   std::string activation = "";
-  // Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
-  // glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
   std::string kernel_init = "glorot_uniform";
-  // Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
-  // glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
   std::string bias_init = "zeros";
-  // Dtype of the variables: f32 or f64.
+  /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";
-  // Key of the random initial values, together with the variable's name.
+  /// Key of the random initial values, together with the variable's name.
   int64_t seed = 0;
 };
 
-// A fully connected layer: `activation(input @ kernel + bias)`.
-// Input: [..., inputs]. Output: [..., units].
+/// A fully connected layer: `activation(input @ kernel + bias)`.
+/// Input: [..., inputs]. Output: [..., units].
 class Dense : public Layer {
  public:
-  Dense(Graph& graph, const std::string& name, const DenseAttrs& attrs = {},
+  /// Makes the layer and its variables, whose names begin with "name/".
+  Dense(Graph& graph, const std::string& name, const DenseAttrs& attrs,
         const Origin& origin = Origin())
-      : Layer(graph, "Dense", name, collect(attrs), origin) {}
+      : Layer(graph, "Dense", collect(attrs), name, origin) {}
 
  private:
   static Attrs collect(const DenseAttrs& attrs) {
@@ -148,23 +146,23 @@ class Dense : public Layer {
   }
 };
 
-// The attributes of Dropout.
+/// The attributes of Dropout.
 struct DropoutAttrs {
-  // Probability of being dropped.
+  /// Probability of being dropped.
   double rate = 0.5;
-  // Key of the random choice, together with the layer's name.
+  /// Key of the random choice, together with the layer's name.
   int64_t seed = 0;
 };
 
-// In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the input
-// itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a layer
-// for each use.
-// Input: Any shape. Output: The shape of the input.
+/// In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the input
+/// itself otherwise.
+/// Input: Any shape. Output: The shape of the input.
 class Dropout : public Layer {
  public:
+  /// Makes the layer and its variables, whose names begin with "name/".
   Dropout(Graph& graph, const std::string& name, const DropoutAttrs& attrs = {},
-        const Origin& origin = Origin())
-      : Layer(graph, "Dropout", name, collect(attrs), origin) {}
+          const Origin& origin = Origin())
+      : Layer(graph, "Dropout", collect(attrs), name, origin) {}
 
  private:
   static Attrs collect(const DropoutAttrs& attrs) {
@@ -175,28 +173,28 @@ class Dropout : public Layer {
   }
 };
 
-// The attributes of Embedding.
+/// The attributes of Embedding.
 struct EmbeddingAttrs {
-  // Number of rows: indices are below it. Required.
-  int64_t count = 0;
-  // Length of each vector. Required.
-  int64_t size = 0;
-  // Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
-  // glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
+  /// Number of rows: indices are below it. Required.
+  Required<int64_t> count;
+  /// Length of each vector. Required.
+  Required<int64_t> size;
+  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
   std::string table_init = "glorot_uniform";
-  // Dtype of the variables: f32 or f64.
+  /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";
-  // Key of the random initial values, together with the variable's name.
+  /// Key of the random initial values, together with the variable's name.
   int64_t seed = 0;
 };
 
-// A vector for each index, from a table that is trained.
-// Input: Indices, i64 or i32, any shape. Output: The shape of the input, then `size`.
+/// A vector for each index, from a table that is trained.
+/// Input: Indices, i64 or i32, any shape. Output: The shape of the input, then `size`.
 class Embedding : public Layer {
  public:
-  Embedding(Graph& graph, const std::string& name, const EmbeddingAttrs& attrs = {},
-        const Origin& origin = Origin())
-      : Layer(graph, "Embedding", name, collect(attrs), origin) {}
+  /// Makes the layer and its variables, whose names begin with "name/".
+  Embedding(Graph& graph, const std::string& name, const EmbeddingAttrs& attrs,
+            const Origin& origin = Origin())
+      : Layer(graph, "Embedding", collect(attrs), name, origin) {}
 
  private:
   static Attrs collect(const EmbeddingAttrs& attrs) {
@@ -210,17 +208,18 @@ class Embedding : public Layer {
   }
 };
 
-// The attributes of Flatten.
+/// The attributes of Flatten.
 struct FlattenAttrs {
 };
 
-// All dimensions but the first become one.
-// Input: [batch, ...]. Output: [batch, features].
+/// All dimensions but the first become one.
+/// Input: [batch, ...]. Output: [batch, features].
 class Flatten : public Layer {
  public:
+  /// Makes the layer and its variables, whose names begin with "name/".
   Flatten(Graph& graph, const std::string& name, const FlattenAttrs& attrs = {},
-        const Origin& origin = Origin())
-      : Layer(graph, "Flatten", name, collect(attrs), origin) {}
+          const Origin& origin = Origin())
+      : Layer(graph, "Flatten", collect(attrs), name, origin) {}
 
  private:
   static Attrs collect(const FlattenAttrs&) {
@@ -229,23 +228,24 @@ class Flatten : public Layer {
   }
 };
 
-// The attributes of LayerNorm.
+/// The attributes of LayerNorm.
 struct LayerNormAttrs {
-  // Size of the last axis of the input. Required.
-  int64_t units = 0;
-  // Added to the variance.
+  /// Size of the last axis of the input. Required.
+  Required<int64_t> units;
+  /// Added to the variance.
   double epsilon = 1e-05;
-  // Dtype of the variables: f32 or f64.
+  /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";
 };
 
-// Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
-// Input: [..., units]. Output: The shape of the input.
+/// Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
+/// Input: [..., units]. Output: The shape of the input.
 class LayerNorm : public Layer {
  public:
-  LayerNorm(Graph& graph, const std::string& name, const LayerNormAttrs& attrs = {},
-        const Origin& origin = Origin())
-      : Layer(graph, "LayerNorm", name, collect(attrs), origin) {}
+  /// Makes the layer and its variables, whose names begin with "name/".
+  LayerNorm(Graph& graph, const std::string& name, const LayerNormAttrs& attrs,
+            const Origin& origin = Origin())
+      : Layer(graph, "LayerNorm", collect(attrs), name, origin) {}
 
  private:
   static Attrs collect(const LayerNormAttrs& attrs) {

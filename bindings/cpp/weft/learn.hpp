@@ -1,4 +1,4 @@
-// Training: optimizers, fit.
+// Training: optimizers, fit, evaluate, predict.
 #pragma once
 
 #include "weft/data.hpp"
@@ -6,172 +6,264 @@
 
 namespace weft {
 
-// An optimizer's settings; what is not set has the default that weft/learn.h gives.
-struct Optimizer {
-  const char* kind;
-  std::optional<double> learning_rate, momentum, beta1, beta2, epsilon, weight_decay, clip_norm;
-  std::optional<bool> nesterov;
-  Value schedule;  // a learning rate as a value of the graph, instead of the number
+/// A learning rate: a number, or a value of the graph, such as a schedule over the variable "optimizer/step".
+struct Rate {
+  std::optional<double> number;  ///< if it is one
+  Value value;                   ///< else what it is
+  /// A number.
+  Rate(double rate) : number(rate) {}
+  /// A value: a scalar of floating point.
+  Rate(const Value& schedule) : value(schedule) {}
+};
 
-  // Adds one training step that lowers `loss`, a scalar; run the result as a target. Without `variables`, all trainable
-  // ones that the loss depends on are trained.
+/// An optimizer's settings; what is not set has the default. See Sgd, Momentum, Adam and AdamW.
+struct Optimizer {
+  std::string kind;                         ///< "Sgd", "Momentum", "Adam" or "AdamW"
+  Rate learning_rate = 0.001;               ///< how far a step goes
+  std::optional<double> momentum = {};      ///< 0.9
+  std::optional<double> beta1 = {};         ///< 0.9
+  std::optional<double> beta2 = {};         ///< 0.999
+  std::optional<double> epsilon = {};       ///< 1e-8
+  std::optional<double> weight_decay = {};  ///< 0; of AdamW 0.01
+  std::optional<double> clip_norm = {};     ///< 0: gradients are not clipped
+  std::optional<bool> nesterov = {};        ///< false
+
+  /// Adds one training step that lowers `loss`, a scalar: gradients, clipping, updates and assignments. Give the result
+  /// to Session::fit, or run it as a target; as a value it is the number of the step. Without `variables`, all
+  /// trainable ones that the loss depends on are trained.
   Value minimize(const Value& loss, const std::vector<Value>& variables = {}, const Origin& origin = Origin()) const {
     detail::OptionsHandle options("optimizer");
     auto set = [&](const char* key, const std::optional<double>& value) {
       if (value) options.set(key, *value);
     };
-    set("learning_rate", learning_rate);
+    set("learning_rate", learning_rate.number);
     set("momentum", momentum);
     set("beta1", beta1);
     set("beta2", beta2);
     set("epsilon", epsilon);
     set("weight_decay", weight_decay);
     set("clip_norm", clip_norm);
-    if (nesterov) options.set("nesterov", int64_t{*nesterov});
-    std::vector<int64_t> ids = Graph::ids(variables);
+    if (nesterov) options.set("nesterov", *nesterov);
+    std::vector<int64_t> ids = detail::ids(variables);
+    detail::GraphPointer graph = detail::target(loss.graph_state());
     int64_t out = 0;
-    detail::check(weft_optimizer_add(loss.state().get(), kind, options.get(), loss.id(), ids.data(),
-                                     static_cast<int32_t>(ids.size()), schedule.id(), origin.text.c_str(), &out));
-    return Value(loss.graph_state(), out);
+    detail::check(weft_optimizer_add(graph->handle.get(), kind.c_str(), options.get(), loss.id(), ids.data(),
+                                     detail::count32(ids), learning_rate.value.id(), origin.text.c_str(), &out));
+    return Value(graph, out);
   }
 };
 
-inline Optimizer optimizer(const char* kind, double learning_rate) {
-  Optimizer out{};
-  out.kind = kind;
-  out.learning_rate = learning_rate;
-  return out;
+/// Stochastic gradient descent.
+inline Optimizer Sgd(const Rate& learning_rate = 0.001) { return {"Sgd", learning_rate}; }
+/// Gradient descent that goes on in the direction it had.
+inline Optimizer Momentum(const Rate& learning_rate = 0.001, double momentum = 0.9) {
+  return {"Momentum", learning_rate, momentum};
 }
-inline Optimizer Sgd(double learning_rate = 0.001) { return optimizer("Sgd", learning_rate); }
-inline Optimizer Momentum(double learning_rate = 0.001, double momentum = 0.9) {
-  Optimizer out = optimizer("Momentum", learning_rate);
-  out.momentum = momentum;
-  return out;
-}
-inline Optimizer Adam(double learning_rate = 0.001) { return optimizer("Adam", learning_rate); }
-inline Optimizer AdamW(double learning_rate = 0.001, double weight_decay = 0.01) {
-  Optimizer out = optimizer("AdamW", learning_rate);
+/// Adam (Kingma and Ba, 2015).
+inline Optimizer Adam(const Rate& learning_rate = 0.001) { return {"Adam", learning_rate}; }
+/// Adam with weight decay apart from the gradient (Loshchilov and Hutter, 2019).
+inline Optimizer AdamW(const Rate& learning_rate = 0.001, double weight_decay = 0.01) {
+  Optimizer out{"AdamW", learning_rate};
   out.weight_decay = weight_decay;
   return out;
 }
 
-// The metrics of each epoch.
-struct History {
-  std::vector<std::string> names;
-  std::vector<std::vector<double>> epochs;
-  bool stopped = false;  // before the last epoch
+/// Averages by the names of the metrics, in the order that those were given.
+class Metrics {
+ public:
+  /// A name and its average.
+  using Item = std::pair<std::string, double>;
+  /// None.
+  Metrics() = default;
+  /// Those, in that order.
+  explicit Metrics(std::vector<Item> items) : items_(std::move(items)) {}
+  /// The average of that name; NOT_FOUND if there is none.
+  double operator[](const std::string& name) const {
+    for (const Item& item : items_) {
+      if (item.first == name) return item.second;
+    }
+    throw Error(WEFT_NOT_FOUND, "there is no metric '" + name + "'");
+  }
+  /// How many there are.
+  size_t size() const { return items_.size(); }
+  /// Whether names and averages are the same, in the same order.
+  friend bool operator==(const Metrics& a, const Metrics& b) { return a.items_ == b.items_; }
+  /// Whether they are not.
+  friend bool operator!=(const Metrics& a, const Metrics& b) { return a.items_ != b.items_; }
+  /// The first; one after another gives pairs of name and average.
+  std::vector<Item>::const_iterator begin() const { return items_.begin(); }
+  /// Past the last.
+  std::vector<Item>::const_iterator end() const { return items_.end(); }
+
+ private:
+  std::vector<Item> items_;
 };
 
-// Where a training is.
+/// The metrics of each epoch of a training; those of the validation have names that begin with "val_".
+class History {
+ public:
+  std::vector<std::string> names;  ///< of the metrics
+  std::vector<Metrics> epochs;     ///< the averages of each epoch that was trained
+  bool stopped = false;            ///< whether it ended before its last epoch
+
+  /// A metric of that name, epoch by epoch; NOT_FOUND if there is none.
+  std::vector<double> operator[](const std::string& name) const {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      throw Error(WEFT_NOT_FOUND, "there is no metric '" + name + "' in the history");
+    }
+    std::vector<double> out;
+    for (const Metrics& epoch : epochs) out.push_back(epoch[name]);
+    return out;
+  }
+};
+
+/// Where a training is.
 struct Progress {
-  bool epoch_done;  // false: a batch was
-  int64_t epoch, batch;
-  int64_t batch_count;          // -1 while only the function that gives the batches can tell
-  std::vector<double> metrics;  // averages
+  bool epoch_done;      ///< whether an epoch is done, with its validation; else a batch is
+  int64_t epoch;        ///< from 0
+  int64_t batch;        ///< from 0
+  int64_t batch_count;  ///< of an epoch; -1 while only the function that gives them can tell
+  Metrics metrics;      ///< averages so far in the epoch
 };
 
+/// How Session::fit trains.
 struct FitOptions {
-  int64_t epochs = 1;
-  // For datasets of rows: 32 rows a batch, in another order each epoch. A function decides by itself.
-  std::optional<int64_t> batch_size;
-  std::optional<bool> shuffle;
-  int64_t seed = 0;
-  bool drop_last = false;
-  int64_t first_epoch = 0;
-  std::optional<Dataset> validation;
-  std::vector<Value> validation_metrics;
-  std::string monitor;  // a name in the history that decides when to stop early; "" never
-  int64_t patience = 0;
-  double min_delta = 0;
-  bool larger_is_better = false;
-  bool restore_best = false;
-  std::function<bool(const Progress&)> callback;  // true ends the training
-  RunOptions run;                                 // the timeout is for all of it
+  int64_t epochs = 1;  ///< the number of the last one, from 1
+  /// Of datasets of rows: rows of a batch; 32. A function decides by itself.
+  std::optional<int64_t> batch_size = {};
+  /// Of datasets of rows: whether every epoch has them in another order; true.
+  std::optional<bool> shuffle = {};
+  int64_t seed = 0;                            ///< of the order of the rows
+  bool drop_last = false;                      ///< whether a short last batch is left out
+  int64_t first_epoch = 0;                     ///< where a resumed training goes on
+  std::optional<Dataset> validation = {};      ///< what validation_metrics are computed on after every epoch
+  std::vector<Value> validation_metrics = {};  ///< scalars of floating point
+  std::string monitor = "";                    ///< a name in the history that decides when to stop early; "": none does
+  int64_t patience = 0;                        ///< epochs without progress that are waited for
+  double min_delta = 0;                        ///< the least progress
+  bool larger_is_better = false;               ///< of what is monitored
+  bool restore_best = false;                   ///< whether the variables of the best epoch are put back
+  /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save
+  /// and read the session; what it throws ends the training and is thrown by fit.
+  std::function<bool(const Progress&)> callback = {};
+  RunOptions run = {};  ///< of all of it; has no trace
+};
+
+/// How Session::evaluate and Session::predict go over the rows.
+struct EvaluateOptions {
+  std::optional<int64_t> batch_size = {};  ///< of datasets of rows: rows of a batch; 32
+  RunOptions run = {};                     ///< of all of it; has no trace
 };
 
 namespace detail {
-inline weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                             const double* metrics, int32_t metric_count, int32_t* out_stop) {
-  try {
-    auto& callback = *static_cast<std::function<bool(const Progress&)>*>(user);
-    Progress progress{event == WEFT_FIT_EPOCH, epoch, batch, batch_count, {metrics, metrics + metric_count}};
-    *out_stop = callback(progress) ? 1 : 0;
-    return nullptr;
-  } catch (...) {
-    return current_exception_status();
+// What a callback of fit needs.
+struct Watch {
+  std::function<bool(const Progress&)> callback;
+  std::vector<std::string> names;
+
+  static weft_status* call(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
+                           const double* metrics, int32_t metric_count, int32_t* out_stop) {
+    try {
+      auto& watch = *static_cast<Watch*>(user);
+      std::vector<Metrics::Item> items;
+      for (size_t i = 0; i < static_cast<size_t>(metric_count); ++i) items.emplace_back(watch.names.at(i), metrics[i]);
+      *out_stop =
+          watch.callback({event == WEFT_FIT_EPOCH, epoch, batch, batch_count, Metrics(std::move(items))}) ? 1 : 0;
+      return nullptr;
+    } catch (...) {
+      return current_exception_status();
+    }
   }
+};
+
+inline OptionsHandle evaluate_options(const EvaluateOptions& wanted) {
+  OptionsHandle options("fit");
+  if (wanted.batch_size) options.set("batch_size", *wanted.batch_size);
+  wanted.run.fill(options);
+  return options;
 }
 }  // namespace detail
 
-// Trains: runs `target` on every batch. Tensor i of the dataset is fed to feeds[i]; an empty value leaves it out.
-inline History fit(const Session& session, const Dataset& dataset, const std::vector<Value>& feeds, const Value& target,
-                   const std::vector<Value>& metrics, const FitOptions& wanted = {}) {
+inline History Session::fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
+                            const std::vector<Value>& metrics, const FitOptions& wanted) const {
   detail::OptionsHandle options("fit");
   options.set("epochs", wanted.epochs);
   if (wanted.batch_size) options.set("batch_size", *wanted.batch_size);
-  if (wanted.shuffle) options.set("shuffle", int64_t{*wanted.shuffle});
+  if (wanted.shuffle) options.set("shuffle", *wanted.shuffle);
   options.set("seed", wanted.seed);
-  options.set("drop_last", int64_t{wanted.drop_last});
+  options.set("drop_last", wanted.drop_last);
   options.set("first_epoch", wanted.first_epoch);
   options.set("monitor", wanted.monitor);
   options.set("patience", wanted.patience);
   options.set("min_delta", wanted.min_delta);
   options.set("mode", std::string(wanted.larger_is_better ? "max" : "min"));
-  options.set("restore_best", int64_t{wanted.restore_best});
+  options.set("restore_best", wanted.restore_best);
   wanted.run.fill(options);
   if (wanted.validation) {
-    std::vector<int64_t> ids = Graph::ids(wanted.validation_metrics);
-    detail::check(weft_options_set_validation(options.get(), wanted.validation->handle(), ids.data(),
-                                              static_cast<int32_t>(ids.size())));
+    std::vector<int64_t> ids = detail::ids(wanted.validation_metrics);
+    detail::check(
+        weft_options_set_validation(options.get(), wanted.validation->handle(), ids.data(), detail::count32(ids)));
   }
   if (wanted.callback) {
-    auto drop = [](void* user) { delete static_cast<std::function<bool(const Progress&)>*>(user); };
-    detail::check(weft_options_set_callback(options.get(), detail::call_fit,
-                                            new std::function<bool(const Progress&)>(wanted.callback), drop));
+    std::vector<std::string> names;
+    for (const Value& metric : metrics) names.push_back(metric.name());
+    if (wanted.validation) {
+      for (const Value& metric : wanted.validation_metrics) names.push_back("val_" + metric.name());
+    }
+    detail::check(weft_options_set_callback(options.get(), detail::Watch::call,
+                                            new detail::Watch{wanted.callback, std::move(names)},
+                                            detail::drop<detail::Watch>));
   }
-  std::vector<int64_t> fed = Graph::ids(feeds), shown = Graph::ids(metrics);
-  weft_history* made = nullptr;
-  detail::check(weft_session_fit(session.handle(), dataset.handle(), fed.data(), static_cast<int32_t>(fed.size()),
-                                 target.id(), shown.data(), static_cast<int32_t>(shown.size()), options.get(), &made));
-  detail::Handle<weft_history, weft_history_free> owned(made);
+  std::vector<int64_t> fed = detail::ids(feeds), shown = detail::ids(metrics);
+  detail::Handle<weft_history, weft_history_free> made(detail::made<weft_history>([&](weft_history** out) {
+    return weft_session_fit(handle(), data.handle(), fed.data(), detail::count32(fed), step.id(), shown.data(),
+                            detail::count32(shown), options.get(), out);
+  }));
   History out;
-  int32_t width = weft_history_width(made);
-  const double* data = weft_history_data(made);
-  for (int32_t i = 0; i < width; ++i) out.names.push_back(weft_history_name(made, i));
-  for (int64_t i = 0; i < weft_history_count(made); ++i)
-    out.epochs.emplace_back(data + i * width, data + (i + 1) * width);
-  out.stopped = weft_history_stopped(made) != 0;
+  const int32_t width = weft_history_width(made.get());
+  const double* number = weft_history_data(made.get());
+  for (int32_t i = 0; i < width; ++i) out.names.emplace_back(weft_history_name(made.get(), i));
+  for (int64_t epoch = 0; epoch < weft_history_count(made.get()); ++epoch) {
+    std::vector<Metrics::Item> items;
+    for (const std::string& name : out.names) items.emplace_back(name, *number++);
+    out.epochs.emplace_back(std::move(items));
+  }
+  out.stopped = weft_history_stopped(made.get()) != 0;
   return out;
 }
-
-// The average of each metric over the rows.
-inline std::vector<double> evaluate(const Session& session, const Dataset& dataset, const std::vector<Value>& feeds,
-                                    const std::vector<Value>& metrics, std::optional<int64_t> batch_size = {},
-                                    const RunOptions& run = {}) {
-  detail::OptionsHandle options("fit");
-  if (batch_size) options.set("batch_size", *batch_size);
-  run.fill(options);
-  std::vector<int64_t> fed = Graph::ids(feeds), wanted = Graph::ids(metrics);
-  std::vector<double> out(metrics.size());
-  detail::check(weft_session_evaluate(session.handle(), dataset.handle(), fed.data(), static_cast<int32_t>(fed.size()),
-                                      wanted.data(), static_cast<int32_t>(wanted.size()), options.get(), out.data()));
-  return out;
+inline History Session::fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
+                            const std::vector<Value>& metrics) const {
+  return fit(data, feeds, step, metrics, FitOptions());
 }
 
-// Computes `fetches` for every row.
-inline std::vector<Tensor> predict(const Session& session, const Dataset& dataset, const std::vector<Value>& feeds,
-                                   const std::vector<Value>& fetches, std::optional<int64_t> batch_size = {},
-                                   const RunOptions& run = {}) {
-  detail::OptionsHandle options("fit");
-  if (batch_size) options.set("batch_size", *batch_size);
-  run.fill(options);
-  std::vector<int64_t> fed = Graph::ids(feeds), wanted = Graph::ids(fetches);
+inline Metrics Session::evaluate(const Dataset& data, const std::vector<Value>& feeds,
+                                 const std::vector<Value>& metrics, const EvaluateOptions& wanted) const {
+  detail::OptionsHandle options = detail::evaluate_options(wanted);
+  std::vector<int64_t> fed = detail::ids(feeds), shown = detail::ids(metrics);
+  std::vector<double> averages(metrics.size());
+  detail::check(weft_session_evaluate(handle(), data.handle(), fed.data(), detail::count32(fed), shown.data(),
+                                      detail::count32(shown), options.get(), averages.data()));
+  std::vector<Metrics::Item> items;
+  for (size_t i = 0; i < metrics.size(); ++i) items.emplace_back(metrics[i].name(), averages[i]);
+  return Metrics(std::move(items));
+}
+inline Metrics Session::evaluate(const Dataset& data, const std::vector<Value>& feeds,
+                                 const std::vector<Value>& metrics) const {
+  return evaluate(data, feeds, metrics, EvaluateOptions());
+}
+
+inline std::vector<Tensor> Session::predict(const Dataset& data, const std::vector<Value>& feeds,
+                                            const std::vector<Value>& fetches, const EvaluateOptions& wanted) const {
+  detail::OptionsHandle options = detail::evaluate_options(wanted);
+  std::vector<int64_t> fed = detail::ids(feeds), fetched = detail::ids(fetches);
   std::vector<weft_tensor*> made(fetches.size());
-  detail::check(weft_session_predict(session.handle(), dataset.handle(), fed.data(), static_cast<int32_t>(fed.size()),
-                                     wanted.data(), static_cast<int32_t>(wanted.size()), options.get(), made.data()));
-  std::vector<Tensor> out;
-  for (weft_tensor* tensor : made) out.emplace_back(tensor);
-  return out;
+  detail::check(weft_session_predict(handle(), data.handle(), fed.data(), detail::count32(fed), fetched.data(),
+                                     detail::count32(fetched), options.get(), made.data()));
+  return std::vector<Tensor>(made.begin(), made.end());
+}
+inline std::vector<Tensor> Session::predict(const Dataset& data, const std::vector<Value>& feeds,
+                                            const std::vector<Value>& fetches) const {
+  return predict(data, feeds, fetches, EvaluateOptions());
 }
 
 }  // namespace weft

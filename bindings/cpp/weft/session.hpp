@@ -1,226 +1,250 @@
-// Running graphs: sessions, prepared calls, host functions.
+// Running graphs: sessions and prepared calls.
 #pragma once
 
 #include "weft/graph.hpp"
 
 namespace weft {
 
-// Stops runs from any thread.
+class Dataset;
+class History;
+class Metrics;
+struct EvaluateOptions;
+struct FitOptions;
+
+/// A flag that stops runs from any thread. Copies are the same flag.
 class Cancel {
  public:
-  Cancel() : handle_(make()) {}
-  // Cancels every run that uses it, and every later one until `clear`.
-  void set() { weft_cancel_set(handle_->get(), 1); }
-  void clear() { weft_cancel_set(handle_->get(), 0); }
-  bool is_set() const { return weft_cancel_get(handle_->get()) != 0; }
-  weft_cancel* handle() const { return handle_->get(); }
+  /// One that is not set.
+  Cancel() : handle_(detail::made<weft_cancel>(weft_cancel_new)) {}
+  /// True cancels every run that uses it, which then throws CANCELLED, and every later one until it is set to false.
+  /// Any thread.
+  void set(bool cancelled = true) const { weft_cancel_set(handle_.get(), cancelled); }
+  /// Whether it is set. Any thread.
+  bool get() const { return weft_cancel_get(handle_.get()) != 0; }
+  /// The handle for the C functions; it stays this object's.
+  weft_cancel* handle() const { return handle_.get(); }
 
  private:
-  using Owned = detail::Handle<weft_cancel, weft_cancel_free>;
-  static std::shared_ptr<Owned> make() {
-    weft_cancel* out = nullptr;
-    detail::check(weft_cancel_new(&out));
-    return std::make_shared<Owned>(out);
-  }
-  std::shared_ptr<Owned> handle_;
+  detail::SharedHandle<weft_cancel, weft_cancel_free> handle_;
 };
 
-// Collects what runs did when.
+/// Collects what runs did when. Copies are the same trace; any number of threads may run with it.
 class Trace {
  public:
-  Trace() : handle_(make()) {}
-  // For chrome://tracing and Perfetto.
+  /// An empty one.
+  Trace() : handle_(detail::made<weft_trace>(weft_trace_new)) {}
+  /// What was collected so far, for chrome://tracing and Perfetto.
   std::string json() const {
-    weft_bytes* out = nullptr;
-    detail::check(weft_trace_json(handle_->get(), &out));
-    return detail::take(out);
+    return detail::take(
+        detail::made<weft_bytes>([&](weft_bytes** out) { return weft_trace_json(handle_.get(), out); }));
   }
-  weft_trace* handle() const { return handle_->get(); }
+  /// The handle for the C functions; it stays this object's.
+  weft_trace* handle() const { return handle_.get(); }
 
  private:
-  using Owned = detail::Handle<weft_trace, weft_trace_free>;
-  static std::shared_ptr<Owned> make() {
-    weft_trace* out = nullptr;
-    detail::check(weft_trace_new(&out));
-    return std::make_shared<Owned>(out);
-  }
-  std::shared_ptr<Owned> handle_;
+  detail::SharedHandle<weft_trace, weft_trace_free> handle_;
 };
 
+/// What a run may be given besides values.
 struct RunOptions {
-  double timeout_s = 0;  // 0: none
-  const Cancel* cancel = nullptr;
-  const Trace* trace = nullptr;
+  /// Seconds after which it throws DEADLINE_EXCEEDED; 0 or less has passed already, nothing is no limit.
+  std::optional<double> timeout_s = {};
+  /// What cancels it from another thread.
+  std::optional<Cancel> cancel = {};
+  /// What collects when it did what.
+  std::optional<Trace> trace = {};
+  /// Called on the thread that runs, about every 20 ms; what it throws ends the run and is thrown there.
+  std::function<void()> poll = {};
 
-  bool plain() const { return timeout_s == 0 && cancel == nullptr && trace == nullptr; }
+  /// For this header: whether nothing is set.
+  bool plain() const { return !timeout_s && !cancel && !trace && poll == nullptr; }
+  /// For this header: sets the options of the C functions.
   void fill(detail::OptionsHandle& options) const {
-    if (timeout_s != 0) options.set("timeout_s", timeout_s);
-    if (cancel != nullptr) detail::check(weft_options_set_cancel(options.get(), cancel->handle()));
-    if (trace != nullptr) detail::check(weft_options_set_trace(options.get(), trace->handle()));
+    if (timeout_s && !(*timeout_s > 0)) {
+      throw Error(WEFT_DEADLINE_EXCEEDED, "the timeout of " + std::to_string(*timeout_s) + " s has already passed");
+    }
+    if (timeout_s) options.set("timeout_s", *timeout_s);
+    if (cancel) detail::check(weft_options_set_cancel(options.get(), cancel->handle()));
+    if (trace) detail::check(weft_options_set_trace(options.get(), trace->handle()));
+    if (poll == nullptr) return;
+    auto call = [](void* user) -> weft_status* {
+      try {
+        (*static_cast<std::function<void()>*>(user))();
+        return nullptr;
+      } catch (...) {
+        return detail::current_exception_status();
+      }
+    };
+    detail::check(weft_options_set_poll(options.get(), call, new std::function<void()>(poll),
+                                        detail::drop<std::function<void()>>));
   }
 };
 
+namespace detail {
+// Calls with the options as the C functions take them.
+template <typename Call>
+void with_options(const RunOptions& wanted, Call call) {
+  if (wanted.plain()) return check(call(nullptr));
+  OptionsHandle options("run");
+  wanted.fill(options);
+  check(call(options.get()));
+}
+}  // namespace detail
+
+/// How a session is made.
 struct SessionOptions {
-  int64_t threads = 0;  // the most of a run; 0: all
-  int64_t max_plans = 64;
-  int64_t spin_after_run_us = 0;
-  bool reference_kernels = false;
-  std::vector<std::string> disable_pass;
-  const Session* share = nullptr;  // whose variables this one uses too
+  int64_t threads = 0;                      ///< the most that a run uses; 0: all
+  int64_t max_plans = 64;                   ///< shapes of inputs that are kept ready
+  int64_t spin_after_run_us = 0;            ///< 0 to 50: how long threads stay awake for the next run
+  bool reference_kernels = false;           ///< plain kernels only
+  std::vector<std::string> disable_pass{};  ///< optimizations that are left out; {"*"}: all
+  const Session* share = nullptr;           ///< whose variables this one uses too; null: it has its own
 };
 
+/// What values are set to for a run.
 using Feeds = std::vector<std::pair<Value, Tensor>>;
 
-// A run made ready: bind its inputs once, run it often. For one thread at a time.
+/// A run made ready: bind its inputs once, run it often, without allocations. For one thread at a time; a second one
+/// gets FAILED_PRECONDITION. Session::prepare makes it.
 class Prepared {
  public:
+  /// Takes a handle of the C functions over.
   explicit Prepared(weft_prepared* handle) : handle_(handle) {}
-  // Every run reads the tensor's memory, where new values may be written between runs.
+  /// Every run reads the tensor's memory for input i of `feeds`, where new values may be written between runs.
   void bind_input(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_input(handle_.get(), i, tensor.handle()));
   }
-  // Every run writes there; an empty tensor unbinds.
+  /// Every run writes output i of `fetches` there; an empty tensor unbinds, and each run makes a new one again.
   void bind_output(int32_t i, const Tensor& tensor) {
     detail::check(weft_prepared_bind_output(handle_.get(), i, tensor.empty() ? nullptr : tensor.handle()));
   }
-  void run() { detail::check(weft_prepared_run(handle_.get(), nullptr)); }
-  void run(const RunOptions& wanted) {
-    detail::OptionsHandle options("run");
-    wanted.fill(options);
-    detail::check(weft_prepared_run(handle_.get(), options.get()));
+  /// Runs. FAILED_PRECONDITION if an input is not bound, or it or its session is closed.
+  void run(const RunOptions& options = {}) {
+    detail::with_options(options, [&](const weft_options* given) { return weft_prepared_run(handle_.get(), given); });
   }
+  /// Output i of the last run that succeeded.
   Tensor output(int32_t i) const {
-    weft_tensor* out = nullptr;
-    detail::check(weft_prepared_output(handle_.get(), i, &out));
-    return Tensor(out);
+    return Tensor(
+        detail::made<weft_tensor>([&](weft_tensor** out) { return weft_prepared_output(handle_.get(), i, out); }));
   }
+  /// Lets go of what it holds; later calls throw FAILED_PRECONDITION. May be called again.
   void close() { detail::check(weft_prepared_close(handle_.get())); }
 
  private:
   detail::Handle<weft_prepared, weft_prepared_free> handle_;
 };
 
-// Runs parts of a graph over variables of its own. Any number of threads may run one session.
+/// Runs parts of a graph over a store of variables. Any number of threads may run one session at once; runs that assign
+/// variables come one after another. A run that fails or is cancelled changes no variable. The destructor waits for
+/// running calls.
 class Session {
  public:
+  /// Makes a session; the graph may grow later.
   explicit Session(const Graph& graph, const SessionOptions& wanted = {}) {
     detail::OptionsHandle options("session");
     options.set("threads", wanted.threads);
     options.set("max_plans", wanted.max_plans);
     options.set("spin_after_run_us", wanted.spin_after_run_us);
-    options.set("reference_kernels", int64_t{wanted.reference_kernels});
+    options.set("reference_kernels", wanted.reference_kernels);
     for (const std::string& pass : wanted.disable_pass) options.add("disable_pass", pass);
-    weft_session* out = nullptr;
     weft_session* share = wanted.share != nullptr ? wanted.share->handle() : nullptr;
-    detail::check(weft_session_new(graph.handle(), options.get(), share, &out));
-    handle_ = detail::Handle<weft_session, weft_session_free>(out);
+    handle_ = Owned(detail::made<weft_session>(
+        [&](weft_session** out) { return weft_session_new(graph.handle(), options.get(), share, out); }));
   }
 
-  // Computes `fetches`; `targets` are computed for their effect alone.
-  std::vector<Tensor> run(const std::vector<Value>& fetches, const Feeds& feeds = {},
-                          const std::vector<Value>& targets = {}, const RunOptions& wanted = {}) const {
-    std::vector<int64_t> fed, fetched = Graph::ids(fetches), effects = Graph::ids(targets);
+  /// Computes `fetches` from `feeds`: a new tensor for each. `targets` are computed for their effect (assignments)
+  /// alone. INVALID_ARGUMENT, with names, for an input that is missing or has another type or shape.
+  std::vector<Tensor> run(const Feeds& feeds, const std::vector<Value>& fetches, const std::vector<Value>& targets = {},
+                          const RunOptions& options = {}) const {
+    std::vector<int64_t> fed, fetched = detail::ids(fetches), effects = detail::ids(targets);
     std::vector<const weft_tensor*> tensors;
     for (const auto& [value, tensor] : feeds) {
       fed.push_back(value.id());
       tensors.push_back(tensor.handle());
     }
     std::vector<weft_tensor*> out(fetches.size());
-    auto call = [&](const weft_options* options) {
-      detail::check(weft_session_run(handle(), fed.data(), tensors.data(), static_cast<int32_t>(fed.size()),
-                                     fetched.data(), static_cast<int32_t>(fetched.size()), effects.data(),
-                                     static_cast<int32_t>(effects.size()), options, out.data()));
-    };
-    if (wanted.plain()) {
-      call(nullptr);
-    } else {
-      detail::OptionsHandle options("run");
-      wanted.fill(options);
-      call(options.get());
-    }
-    std::vector<Tensor> results;
-    for (weft_tensor* tensor : out) results.emplace_back(tensor);
-    return results;
+    detail::with_options(options, [&](const weft_options* given) {
+      return weft_session_run(handle(), fed.data(), tensors.data(), detail::count32(fed), fetched.data(),
+                              detail::count32(fetched), effects.data(), detail::count32(effects), given, out.data());
+    });
+    return std::vector<Tensor>(out.begin(), out.end());
   }
+  /// Makes such a run ready to be called often.
   Prepared prepare(const std::vector<Value>& feeds, const std::vector<Value>& fetches,
                    const std::vector<Value>& targets = {}) const {
-    std::vector<int64_t> fed = Graph::ids(feeds), fetched = Graph::ids(fetches), effects = Graph::ids(targets);
-    weft_prepared* out = nullptr;
-    detail::check(weft_session_prepare(handle(), fed.data(), static_cast<int32_t>(fed.size()), fetched.data(),
-                                       static_cast<int32_t>(fetched.size()), effects.data(),
-                                       static_cast<int32_t>(effects.size()), &out));
-    return Prepared(out);
+    std::vector<int64_t> fed = detail::ids(feeds), fetched = detail::ids(fetches), effects = detail::ids(targets);
+    return Prepared(detail::made<weft_prepared>([&](weft_prepared** out) {
+      return weft_session_prepare(handle(), fed.data(), detail::count32(fed), fetched.data(), detail::count32(fetched),
+                                  effects.data(), detail::count32(effects), out);
+    }));
   }
+  /// Gives every variable that has no value yet its initial one; runs do this by themselves.
+  void initialise() const { detail::check(weft_session_initialise(handle())); }
 
-  // A copy of a variable's value.
+  /// A copy of a variable's value; NOT_FOUND if there is no variable of that name.
   Tensor get(const std::string& variable) const {
-    weft_tensor* out = nullptr;
-    detail::check(weft_session_get(handle(), variable.c_str(), &out));
-    return Tensor(out);
+    return Tensor(detail::made<weft_tensor>(
+        [&](weft_tensor** out) { return weft_session_get(handle(), variable.c_str(), out); }));
   }
-  void set(const std::string& variable, const Tensor& value) {
+  /// The same by the variable itself.
+  Tensor get(const Value& variable) const { return get(variable.name()); }
+  /// Sets a variable to a copy of the elements; INVALID_ARGUMENT for another type or shape.
+  void set(const std::string& variable, const Tensor& value) const {
     detail::check(weft_session_set(handle(), variable.c_str(), value.handle()));
   }
-  // Checkpoints: every variable, optimizer state among them.
+  /// The same by the variable itself.
+  void set(const Value& variable, const Tensor& value) const { set(variable.name(), value); }
+
+  /// Trains: every batch of `data` is one run of `step`, which Optimizer::minimize makes, and of `metrics`,
+  /// floating-point scalars. Tensor i of the dataset is fed to feeds[i]; an empty value leaves it out. After an error
+  /// the variables are as the last finished step left them.
+  History fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
+              const std::vector<Value>& metrics, const FitOptions& options) const;
+  /// The same with the defaults of FitOptions.
+  History fit(const Dataset& data, const std::vector<Value>& feeds, const Value& step,
+              const std::vector<Value>& metrics) const;
+  /// The average of each metric over the rows, by its name.
+  Metrics evaluate(const Dataset& data, const std::vector<Value>& feeds, const std::vector<Value>& metrics,
+                   const EvaluateOptions& options) const;
+  /// The same with the defaults of EvaluateOptions.
+  Metrics evaluate(const Dataset& data, const std::vector<Value>& feeds, const std::vector<Value>& metrics) const;
+  /// Computes `fetches` for every row: the batches of each, one after another along the first dimension.
+  std::vector<Tensor> predict(const Dataset& data, const std::vector<Value>& feeds, const std::vector<Value>& fetches,
+                              const EvaluateOptions& options) const;
+  /// The same with the defaults of EvaluateOptions.
+  std::vector<Tensor> predict(const Dataset& data, const std::vector<Value>& feeds,
+                              const std::vector<Value>& fetches) const;
+
+  /// Writes a checkpoint: every variable, optimizer state, step and random counter. A failure leaves the old file.
   void save(const std::string& path) const { detail::check(weft_session_save(handle(), path.c_str())); }
-  void load(const std::string& path, bool partial = false) {
+  /// Sets every variable from a checkpoint, all or nothing; INVALID_ARGUMENT, with names and shapes, if one is missing,
+  /// unknown or different. `partial` sets those that are in both.
+  void load(const std::string& path, bool partial = false) const {
     detail::OptionsHandle options("load");
-    options.set("partial", int64_t{partial});
+    options.set("partial", partial);
     detail::check(weft_session_load(handle(), path.c_str(), options.get()));
   }
-  // Waits for running calls; later ones fail. May be called again.
-  void close() { detail::check(weft_session_close(handle())); }
-  void trim() { detail::check(weft_session_trim(handle())); }
+  /// Waits for running calls (cancel them first to end them early); later ones throw FAILED_PRECONDITION. Any thread,
+  /// any number of times.
+  void close() const { detail::check(weft_session_close(handle())); }
+  /// Lets go of memory that is kept for speed.
+  void trim() const { detail::check(weft_session_trim(handle())); }
+  /// The handle for the C functions; it stays this object's.
   weft_session* handle() const { return handle_.get(); }
 
  private:
-  detail::Handle<weft_session, weft_session_free> handle_;
+  using Owned = detail::Handle<weft_session, weft_session_free>;
+  Owned handle_;
 };
 
 inline void Graph::save(const std::string& path, const std::vector<Value>& outputs, const Session* session,
-                        bool training, const std::string& weights) const {
+                        const SaveOptions& wanted) const {
   detail::OptionsHandle options("save");
-  options.set("training", int64_t{training});
-  if (!weights.empty()) options.set("weights", weights);
-  std::vector<int64_t> out = ids(outputs);
-  detail::check(weft_graph_save(handle(), out.data(), static_cast<int32_t>(out.size()),
+  options.set("training", wanted.training);
+  if (!wanted.weights.empty()) options.set("weights", wanted.weights);
+  std::vector<int64_t> out = detail::ids(outputs);
+  detail::check(weft_graph_save(handle(), out.data(), detail::count32(out),
                                 session != nullptr ? session->handle() : nullptr, path.c_str(), options.get()));
-}
-
-// A function that weft.HostCall nodes run, on the thread that called run. An exception in it ends the run and is thrown
-// there as it is.
-using HostFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
-
-// Makes a function known under a name, for the process.
-inline void register_host_function(const std::string& name, HostFunction function) {
-  auto call = [](void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
-                 int32_t output_count) -> weft_status* {
-    try {
-      std::vector<Tensor> in;
-      for (int32_t i = 0; i < input_count; ++i) {
-        weft_tensor* held = nullptr;  // a handle of its own, over the same memory
-        detail::check(
-            weft_tensor_kind(inputs[i]) == WEFT_TENSOR
-                ? weft_tensor_reshape(inputs[i], weft_tensor_dims(inputs[i]), weft_tensor_rank(inputs[i]), &held)
-                : weft_tensor_copy(inputs[i], &held));
-        in.emplace_back(held);
-      }
-      std::vector<Tensor> out = (*static_cast<HostFunction*>(user))(in);
-      if (static_cast<int32_t>(out.size()) != output_count) {
-        throw Error(WEFT_INVALID_ARGUMENT, "the host function gave " + std::to_string(out.size()) + " tensors; " +
-                                               std::to_string(output_count) + " are expected");
-      }
-      std::vector<weft_tensor*> made;
-      for (int32_t i = 0; i < output_count; ++i) {
-        detail::check(weft_tensor_copy(out[static_cast<size_t>(i)].handle(), &out_tensors[i]));
-      }
-      return nullptr;
-    } catch (...) {
-      return detail::current_exception_status();
-    }
-  };
-  auto drop = [](void* user) { delete static_cast<HostFunction*>(user); };
-  detail::check(weft_host_function_set(name.c_str(), call, new HostFunction(std::move(function)), drop));
 }
 
 }  // namespace weft

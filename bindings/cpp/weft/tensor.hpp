@@ -1,15 +1,17 @@
 // Tensors, and files of them.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <map>
+#include <type_traits>
 
 #include "weft/base.hpp"
 
 namespace weft {
 
-// An element type.
+/// An element type; the numbers are ONNX's.
 enum class DType : int32_t {
+  unknown = 0,  ///< of a value whose type is not known
   f32 = WEFT_F32,
   u8 = WEFT_U8,
   i8 = WEFT_I8,
@@ -23,85 +25,108 @@ enum class DType : int32_t {
   f64 = WEFT_F64,
   u32 = WEFT_U32,
   u64 = WEFT_U64,
+  c64 = WEFT_C64,
+  c128 = WEFT_C128,
   bf16 = WEFT_BF16,
+  f8e4m3fn = WEFT_F8E4M3FN,
+  f8e4m3fnuz = WEFT_F8E4M3FNUZ,
+  f8e5m2 = WEFT_F8E5M2,
+  f8e5m2fnuz = WEFT_F8E5M2FNUZ,
+  u4 = WEFT_U4,
+  i4 = WEFT_I4,
+  f4e2m1 = WEFT_F4E2M1,
+  f8e8m0 = WEFT_F8E8M0,
+  u2 = WEFT_U2,
+  i2 = WEFT_I2,
 };
 
-// The element type of a C++ type.
-template <typename T>
-constexpr DType dtype_of();
-template <>
-constexpr DType dtype_of<float>() {
-  return DType::f32;
+/// The name of an element type, such as "f32"; "unknown" for what is none.
+inline std::string dtype_name(DType dtype) {
+  const char* name = weft_dtype_name(static_cast<int32_t>(dtype));
+  return name != nullptr ? name : "unknown";
 }
-template <>
-constexpr DType dtype_of<double>() {
-  return DType::f64;
-}
-template <>
-constexpr DType dtype_of<int8_t>() {
-  return DType::i8;
-}
-template <>
-constexpr DType dtype_of<int16_t>() {
-  return DType::i16;
-}
-template <>
-constexpr DType dtype_of<int32_t>() {
-  return DType::i32;
-}
-template <>
-constexpr DType dtype_of<int64_t>() {
-  return DType::i64;
-}
-template <>
-constexpr DType dtype_of<uint8_t>() {
-  return DType::u8;
-}
-template <>
-constexpr DType dtype_of<uint16_t>() {
-  return DType::u16;
-}
-template <>
-constexpr DType dtype_of<uint32_t>() {
-  return DType::u32;
-}
-template <>
-constexpr DType dtype_of<uint64_t>() {
-  return DType::u64;
-}
-template <>
-constexpr DType dtype_of<bool>() {
-  return DType::boolean;
+/// The bits of an element; 0 for strings, -1 if there is no such type.
+inline int32_t dtype_bits(DType dtype) { return weft_dtype_bits(static_cast<int32_t>(dtype)); }
+/// The element type of that name; NOT_FOUND if there is none.
+inline DType find_dtype(const std::string& name) {
+  int32_t found = weft_dtype_find(name.c_str());
+  if (found == 0) throw Error(WEFT_NOT_FOUND, "there is no element type '" + name + "'");
+  return static_cast<DType>(found);
 }
 
+/// The element type of a C++ type: bool, the integers, float and double.
+template <typename T>
+constexpr DType dtype_of() {
+  static_assert(std::is_arithmetic_v<T> && sizeof(T) <= 8, "bool, integers, float and double have element types");
+  if constexpr (std::is_same_v<T, bool>)
+    return DType::boolean;
+  else if constexpr (std::is_floating_point_v<T>)
+    return sizeof(T) == 4 ? DType::f32 : DType::f64;
+  else if constexpr (sizeof(T) == 1)
+    return std::is_signed_v<T> ? DType::i8 : DType::u8;
+  else if constexpr (sizeof(T) == 2)
+    return std::is_signed_v<T> ? DType::i16 : DType::u16;
+  else if constexpr (sizeof(T) == 4)
+    return std::is_signed_v<T> ? DType::i32 : DType::u32;
+  else
+    return std::is_signed_v<T> ? DType::i64 : DType::u64;
+}
+
+/// The size of each dimension; {} is a scalar's.
 using Shape = std::vector<int64_t>;
 
-// A value: n-dimensional elements of one type, row by row, or a sequence of tensors. Copies share the elements.
+/// What a Tensor holds.
+enum class Kind : int32_t {
+  tensor = WEFT_TENSOR,
+  sequence = WEFT_SEQUENCE,
+  optional = WEFT_OPTIONAL,
+  map = WEFT_MAP,
+};
+
+/// A value: n-dimensional elements of one type, row by row, or a sequence of tensors. Copies share the elements. An
+/// empty one (`Tensor()`) has no value; what is called on it throws FAILED_PRECONDITION.
 class Tensor {
  public:
+  /// An empty one.
   Tensor() = default;
-  // Takes the handle over.
-  explicit Tensor(weft_tensor* handle) : handle_(std::make_shared<Owned>(handle)) {}
+  /// Takes a handle of the C functions over.
+  explicit Tensor(weft_tensor* handle) : handle_(handle) {}
 
-  // Zeros.
+  /// Zeros; empty strings for DType::string.
   static Tensor zeros(DType dtype, const Shape& shape) {
-    weft_tensor* out = nullptr;
-    detail::check(weft_tensor_new(static_cast<int32_t>(dtype), shape.data(), static_cast<int32_t>(shape.size()), &out));
-    return Tensor(out);
+    return make([&](weft_tensor** out) {
+      return weft_tensor_new(static_cast<int32_t>(dtype), shape.data(), detail::count32(shape), out);
+    });
   }
-  // A copy of the elements.
+  /// A copy of the elements, of which there must be as many as the shape has. T may be bool.
   template <typename T>
   static Tensor from(const Shape& shape, const std::vector<T>& values) {
-    weft_tensor* out = nullptr;
-    detail::check(weft_tensor_new_copy(static_cast<int32_t>(dtype_of<T>()), shape.data(),
-                                       static_cast<int32_t>(shape.size()), values.data(), values.size() * sizeof(T),
-                                       &out));
-    return Tensor(out);
+    if constexpr (std::is_same_v<T, bool>) {  // a vector of them has bits
+      auto plain = std::make_unique<bool[]>(values.size());
+      std::copy(values.begin(), values.end(), plain.get());
+      return from(shape, plain.get(), values.size());
+    } else {
+      return from(shape, values.data(), values.size());
+    }
   }
+  /// A copy of `count` elements at `values`.
+  template <typename T>
+  static Tensor from(const Shape& shape, const T* values, size_t count) {
+    return from_bytes(dtype_of<T>(), shape, values, count * sizeof(T));
+  }
+  /// A copy of elements of any type but string, as they lie in memory: for f16, bf16 and others that C++ has no type
+  /// of.
+  static Tensor from_bytes(DType dtype, const Shape& shape, const void* data, size_t bytes) {
+    return make([&](weft_tensor** out) {
+      return weft_tensor_new_copy(static_cast<int32_t>(dtype), shape.data(), detail::count32(shape), data, bytes, out);
+    });
+  }
+  /// One number, without dimensions.
   template <typename T>
   static Tensor scalar(T value) {
-    return from<T>({}, std::vector<T>{value});
+    return from<T>({}, &value, 1);
   }
+  /// Strings of any bytes.
   static Tensor strings(const Shape& shape, const std::vector<std::string>& values) {
     std::vector<const char*> pointers;
     std::vector<int64_t> sizes;
@@ -109,54 +134,68 @@ class Tensor {
       pointers.push_back(value.data());
       sizes.push_back(static_cast<int64_t>(value.size()));
     }
-    weft_tensor* out = nullptr;
-    detail::check(weft_tensor_new_strings(shape.data(), static_cast<int32_t>(shape.size()), pointers.data(),
-                                          sizes.data(), static_cast<int64_t>(values.size()), &out));
-    return Tensor(out);
+    return make([&](weft_tensor** out) {
+      return weft_tensor_new_strings(shape.data(), detail::count32(shape), pointers.data(), sizes.data(),
+                                     static_cast<int64_t>(values.size()), out);
+    });
   }
+  /// A sequence; it shares the elements of its items.
   static Tensor sequence(const std::vector<Tensor>& items) {
     std::vector<const weft_tensor*> handles;
     for (const Tensor& item : items) handles.push_back(item.handle());
-    weft_tensor* out = nullptr;
-    detail::check(weft_tensor_new_sequence(handles.data(), static_cast<int64_t>(handles.size()), &out));
-    return Tensor(out);
+    return make([&](weft_tensor** out) {
+      return weft_tensor_new_sequence(handles.data(), static_cast<int64_t>(handles.size()), out);
+    });
   }
-  // Over the caller's memory, without a copy. It must stay until `keep` is let go, which happens when the last tensor
-  // or run over it is done.
+  /// Over `count` elements of the caller's memory, without a copy. The memory must stay until `keep` is let go, which
+  /// happens, on any thread, when the last tensor or run over it is done. Over `const` elements it can only be read.
   template <typename T>
   static Tensor borrow(const Shape& shape, T* data, size_t count, std::shared_ptr<void> keep) {
     using Element = std::remove_const_t<T>;
     auto* held = new std::shared_ptr<void>(std::move(keep));
-    auto drop = [](void* user) { delete static_cast<std::shared_ptr<void>*>(user); };
-    weft_tensor* out = nullptr;
-    detail::check(weft_tensor_borrow(static_cast<int32_t>(dtype_of<Element>()), shape.data(),
-                                     static_cast<int32_t>(shape.size()), const_cast<Element*>(data), count * sizeof(T),
-                                     std::is_const_v<T> ? 0 : 1, &out, held, drop));
-    return Tensor(out);
+    return make([&](weft_tensor** out) {
+      return weft_tensor_borrow(static_cast<int32_t>(dtype_of<Element>()), shape.data(), detail::count32(shape),
+                                const_cast<Element*>(data), count * sizeof(T), std::is_const_v<T> ? 0 : 1, out, held,
+                                detail::drop<std::shared_ptr<void>>);
+    });
   }
 
-  bool empty() const { return handle_ == nullptr; }
+  /// Over what a managed tensor of DLPack holds, a DLManagedTensorVersioned or else a DLManagedTensor, without a copy.
+  /// Its deleter is called once, when the last tensor or run over it is done. After an error it is still the caller's.
+  static Tensor from_dlpack(void* managed, bool versioned = true) {
+    return make([&](weft_tensor** out) { return weft_tensor_borrow_dlpack(managed, versioned, out); });
+  }
+
+  /// Whether it has no value.
+  bool empty() const { return handle_.empty(); }
+  /// Whether it is a tensor, a sequence, or an optional or map of them.
+  Kind kind() const { return static_cast<Kind>(weft_tensor_kind(handle())); }
+  /// The type of the elements.
   DType dtype() const { return static_cast<DType>(weft_tensor_dtype(handle())); }
+  /// The sizes of the dimensions.
   Shape shape() const {
     const int64_t* dims = weft_tensor_dims(handle());
     return Shape(dims, dims + weft_tensor_rank(handle()));
   }
-  // The number of elements, or of items of a sequence.
+  /// The number of elements, or of items of a sequence.
   int64_t count() const { return weft_tensor_count(handle()); }
-  // "f32[2, 3]"
+  /// The bytes that the elements take; 0 for strings and sequences.
+  size_t bytes() const { return weft_tensor_bytes(handle()); }
+  /// Type and shape for messages: "f32[2, 3]".
   std::string text() const {
-    weft_bytes* out = nullptr;
-    detail::check(weft_tensor_text(handle(), &out));
-    return detail::take(out);
+    return detail::take(detail::made<weft_bytes>([&](weft_bytes** out) { return weft_tensor_text(handle(), out); }));
   }
 
-  // The elements; T must be what dtype() says.
+  /// The elements, which stay while a tensor over them does; INVALID_ARGUMENT unless T is what dtype() says.
   template <typename T>
   const T* data() const {
     need<T>();
     return static_cast<const T*>(weft_tensor_data(handle()));
   }
-  // For writing; other holders see the change.
+  /// The elements of any type but string, as they lie in memory; null for strings and sequences.
+  const void* raw_data() const { return weft_tensor_data(handle()); }
+  /// The elements for writing; other holders see the change. FAILED_PRECONDITION if they were borrowed from `const`
+  /// memory, INVALID_ARGUMENT unless T is what dtype() says. No run may read them meanwhile.
   template <typename T>
   T* mutable_data() {
     need<T>();
@@ -164,81 +203,109 @@ class Tensor {
     detail::check(weft_tensor_mutable(handle(), &out));
     return static_cast<T*>(out);
   }
-  // A copy of the elements.
+  /// The memory of the elements, which stays while the pointer does, though all tensors over it are gone.
+  std::shared_ptr<const void> buffer() const {
+    auto* buffer = detail::made<weft_buffer>([&](weft_buffer** out) { return weft_tensor_buffer(handle(), out); });
+    std::shared_ptr<weft_buffer> held(buffer, weft_buffer_free);
+    return std::shared_ptr<const void>(held, weft_tensor_data(handle()));
+  }
+  /// A copy of the elements; INVALID_ARGUMENT unless T is what dtype() says.
   template <typename T>
   std::vector<T> to_vector() const {
     const T* start = data<T>();
     return std::vector<T>(start, start + count());
   }
+  /// A copy of the strings; INVALID_ARGUMENT for other types.
   std::vector<std::string> to_strings() const {
     std::vector<std::string> out;
+    if (dtype() != DType::string || kind() != Kind::tensor) throw wrong("has no strings");
     for (int64_t i = 0; i < count(); ++i) {
       int64_t size = 0;
       const char* data = weft_tensor_string(handle(), i, &size);
-      if (data == nullptr) throw Error(WEFT_INVALID_ARGUMENT, text() + " has no strings");
       out.emplace_back(data, static_cast<size_t>(size));
     }
     return out;
   }
-  // The only element.
+  /// The only element; INVALID_ARGUMENT if there is not just one, or T is not what dtype() says.
   template <typename T>
   T item() const {
-    if (count() != 1) throw Error(WEFT_INVALID_ARGUMENT, text() + " has not just one element");
+    if (count() != 1) throw wrong("has not just one element");
     return data<T>()[0];
   }
-  // Item i of a sequence.
+  /// Item i of a sequence or optional; of a map, 0 is the keys and 1 the values.
   Tensor at(int64_t i) const {
-    weft_tensor* out = nullptr;
-    detail::check(weft_tensor_at(handle(), i, &out));
-    return Tensor(out);
+    return make([&](weft_tensor** out) { return weft_tensor_at(handle(), i, out); });
   }
-  // The same elements under another shape.
+  /// The same elements under another shape with as many of them, shared.
   Tensor reshape(const Shape& shape) const {
-    weft_tensor* out = nullptr;
-    detail::check(weft_tensor_reshape(handle(), shape.data(), static_cast<int32_t>(shape.size()), &out));
-    return Tensor(out);
+    return make(
+        [&](weft_tensor** out) { return weft_tensor_reshape(handle(), shape.data(), detail::count32(shape), out); });
+  }
+  /// A tensor with elements of its own.
+  Tensor copy() const {
+    return make([&](weft_tensor** out) { return weft_tensor_copy(handle(), out); });
   }
 
-  weft_tensor* handle() const {
-    if (handle_ == nullptr) throw Error(WEFT_FAILED_PRECONDITION, "this tensor is empty");
-    return handle_->get();
+  /// A managed tensor of DLPack, a DLManagedTensorVersioned or else a DLManagedTensor, that shares the elements. The
+  /// caller, or whom it is given to, calls its deleter.
+  void* to_dlpack(bool versioned = true) const {
+    return detail::made<void>([&](void** out) { return weft_tensor_dlpack(handle(), versioned, out); });
   }
+
+  /// The handle for the C functions; it stays this object's.
+  weft_tensor* handle() const { return handle_.get(); }
 
  private:
-  using Owned = detail::Handle<weft_tensor, weft_tensor_free>;
+  template <typename Make>
+  static Tensor make(Make make) {
+    return Tensor(detail::made<weft_tensor>(make));
+  }
+  Error wrong(const std::string& why) const { return Error(WEFT_INVALID_ARGUMENT, text() + " " + why); }
   template <typename T>
   void need() const {
-    if (dtype() != dtype_of<T>()) {
-      throw Error(WEFT_INVALID_ARGUMENT, text() + " does not have elements of the type that is asked for");
+    if (dtype() != dtype_of<T>() || kind() != Kind::tensor) {
+      throw wrong("has no elements of " + dtype_name(dtype_of<T>()) + ", which were asked for");
     }
   }
-  std::shared_ptr<Owned> handle_;
+  detail::SharedHandle<weft_tensor, weft_tensor_free> handle_;
 };
 
+/// Tensors by name.
 using Tensors = std::map<std::string, Tensor>;
 
-// Reads a .safetensors, .npy or .csv file; the latter two have one tensor, "data".
+namespace detail {
+using TensorsHandle = Handle<weft_tensors, weft_tensors_free>;
+inline TensorsHandle read_tensors(const std::string& path, bool map) {
+  OptionsHandle options("load");
+  options.set("map", map);
+  return TensorsHandle(
+      made<weft_tensors>([&](weft_tensors** out) { return weft_tensors_load(path.c_str(), options.get(), out); }));
+}
+}  // namespace detail
+
+/// Reads a .safetensors, .npy or .csv file; the latter two have one tensor, "data". With `map` a safetensors file is
+/// mapped into memory instead of read; it must then not be made shorter while a tensor of it lives.
 inline Tensors load_tensors(const std::string& path, bool map = false) {
-  detail::OptionsHandle options("load");
-  options.set("map", int64_t{map});
-  weft_tensors* loaded = nullptr;
-  detail::check(weft_tensors_load(path.c_str(), options.get(), &loaded));
-  detail::Handle<weft_tensors, weft_tensors_free> owned(loaded);
+  detail::TensorsHandle loaded = detail::read_tensors(path, map);
   Tensors out;
-  for (int64_t i = 0; i < weft_tensors_count(loaded); ++i) {
-    weft_tensor* tensor = nullptr;
-    detail::check(weft_tensors_at(loaded, i, &tensor));
-    out.emplace(weft_tensors_name(loaded, i), Tensor(tensor));
+  for (int64_t i = 0; i < weft_tensors_count(loaded.get()); ++i) {
+    out.emplace(weft_tensors_name(loaded.get(), i), Tensor(detail::made<weft_tensor>([&](weft_tensor** tensor) {
+                  return weft_tensors_at(loaded.get(), i, tensor);
+                })));
   }
   return out;
 }
-// Writes a safetensors file; a failure leaves the old one.
+/// Reads one tensor of such a file; NOT_FOUND if there is none of that name.
+inline Tensor load_tensor(const std::string& path, const std::string& name = "data", bool map = false) {
+  detail::TensorsHandle loaded = detail::read_tensors(path, map);
+  return Tensor(
+      detail::made<weft_tensor>([&](weft_tensor** out) { return weft_tensors_find(loaded.get(), name.c_str(), out); }));
+}
+/// Writes a safetensors file; a failure leaves the old one.
 inline void save_tensors(const std::string& path, const Tensors& tensors) {
-  weft_tensors* made = nullptr;
-  detail::check(weft_tensors_new(&made));
-  detail::Handle<weft_tensors, weft_tensors_free> owned(made);
-  for (const auto& [name, tensor] : tensors) detail::check(weft_tensors_set(made, name.c_str(), tensor.handle()));
-  detail::check(weft_tensors_save(made, path.c_str()));
+  detail::TensorsHandle made(detail::made<weft_tensors>(weft_tensors_new));
+  for (const auto& [name, tensor] : tensors) detail::check(weft_tensors_set(made.get(), name.c_str(), tensor.handle()));
+  detail::check(weft_tensors_save(made.get(), path.c_str()));
 }
 
 }  // namespace weft

@@ -1,7 +1,5 @@
-// Attributes, and the values of a graph.
+// The values of a graph.
 #pragma once
-
-#include <optional>
 
 #include "weft/tensor.hpp"
 
@@ -9,117 +7,110 @@ namespace weft {
 
 namespace detail {
 
-// What a graph and its values share. `current` is the sub-graph under construction, if there is one.
+// What a graph and its values share. A sub-graph keeps the graph around it alive.
 struct GraphState {
-  explicit GraphState(weft_graph* graph) : handle(graph) {}
+  explicit GraphState(weft_graph* graph, std::shared_ptr<GraphState> outer = nullptr)
+      : handle(graph), parent(std::move(outer)), depth(parent != nullptr ? parent->depth + 1 : 0) {}
+  GraphState& root() { return parent != nullptr ? parent->root() : *this; }
+
   Handle<weft_graph, weft_graph_free> handle;
-  weft_graph* current = nullptr;
-  weft_graph* get() const { return current != nullptr ? current : handle.get(); }
+  std::shared_ptr<GraphState> parent;
+  int depth;
+  std::shared_ptr<GraphState> current;  // of a root: the branch that is being built
 };
+using GraphPointer = std::shared_ptr<GraphState>;
+
+// The graph that what is added goes to.
+inline GraphPointer target(const GraphPointer& graph) {
+  const GraphPointer& current = graph->root().current;
+  return current != nullptr && current->depth > graph->depth ? current : graph;
+}
 
 }  // namespace detail
 
-// Attributes of a node or layer by name.
-class Attrs {
- public:
-  using Value = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
-                             std::vector<std::string>, Tensor>;
-  Attrs() = default;
-  Attrs& set(const char* name, Value value) {
-    items_.emplace_back(name, std::move(value));
-    return *this;
-  }
-  // Leaves the attribute out if there is no value.
-  template <typename T>
-  Attrs& set(const char* name, const std::optional<T>& value) {
-    if (value) set(name, Value(*value));
-    return *this;
-  }
-
-  detail::Handle<weft_attrs, weft_attrs_free> make() const {
-    weft_attrs* attrs = nullptr;
-    detail::check(weft_attrs_new(&attrs));
-    detail::Handle<weft_attrs, weft_attrs_free> out(attrs);
-    for (const auto& [name, value] : items_) set_one(attrs, name.c_str(), value);
-    return out;
-  }
-
- private:
-  static void set_one(weft_attrs* attrs, const char* name, const Value& value) {
-    if (auto* i = std::get_if<int64_t>(&value)) detail::check(weft_attrs_set_int(attrs, name, *i));
-    if (auto* f = std::get_if<double>(&value)) detail::check(weft_attrs_set_float(attrs, name, *f));
-    if (auto* s = std::get_if<std::string>(&value)) detail::check(weft_attrs_set_string(attrs, name, s->c_str()));
-    if (auto* ints = std::get_if<std::vector<int64_t>>(&value)) {
-      detail::check(weft_attrs_set_ints(attrs, name, ints->data(), static_cast<int64_t>(ints->size())));
-    }
-    if (auto* floats = std::get_if<std::vector<double>>(&value)) {
-      detail::check(weft_attrs_set_floats(attrs, name, floats->data(), static_cast<int64_t>(floats->size())));
-    }
-    if (auto* strings = std::get_if<std::vector<std::string>>(&value)) {
-      std::vector<const char*> pointers;
-      for (const std::string& string : *strings) pointers.push_back(string.c_str());
-      detail::check(weft_attrs_set_strings(attrs, name, pointers.data(), static_cast<int64_t>(pointers.size())));
-    }
-    if (auto* tensor = std::get_if<Tensor>(&value)) {
-      detail::check(weft_attrs_set_tensor(attrs, name, tensor->handle()));
-    }
-  }
-  std::vector<std::pair<std::string, Value>> items_;
-};
-
-// A value of a graph: what a node computes. It keeps its graph alive. Copies are the same value.
+/// A value of a graph: what a node will compute. It keeps its graph alive. Copies are the same value. An empty one
+/// (`Value()`) stands for an input or output that is left out; what else it is used for throws INVALID_ARGUMENT.
+///
+/// `+ - * / %`, unary `-`, `< <= > >=`, and on bools `& | ^ !`, add nodes; one side may be a number. `==` does not: it
+/// says whether two are the same value (weft::equal compares elements).
 class Value {
  public:
+  /// An empty one.
   Value() = default;
-  Value(std::shared_ptr<detail::GraphState> graph, int64_t id) : graph_(std::move(graph)), id_(id) {}
+  /// The value of a graph that has this number in the C functions.
+  Value(detail::GraphPointer graph, int64_t id) : graph_(std::move(graph)), id_(id) {}
 
+  /// Whether it stands for nothing.
   bool empty() const { return graph_ == nullptr; }
+  /// The number that it has in the C functions; 0 for an empty one.
   int64_t id() const { return id_; }
+  /// The name, unique in the graph.
   std::string name() const {
     const char* name = nullptr;
     about(&name, nullptr, nullptr);
     return name;
   }
-  void set_name(const std::string& name) { detail::check(weft_graph_set_name(state().get(), id_, name.c_str())); }
-  // 0 if it is not known.
+  /// Renames it; ALREADY_EXISTS if another value has the name.
+  void set_name(const std::string& name) { detail::check(weft_graph_set_name(graph(), id_, name.c_str())); }
+  /// The type of the elements; DType::unknown if only a run tells.
   DType dtype() const {
     int32_t dtype = 0;
     about(nullptr, &dtype, nullptr);
     return static_cast<DType>(dtype);
   }
-  // The dimensions, -1 for those that a run decides; nothing if the rank is not known.
+  /// The dimensions, -1 for those that a run decides; nothing if the rank is not known.
   std::optional<Shape> shape() const {
     int32_t rank = 0;
-    weft_graph* owner = about(nullptr, nullptr, &rank);
+    about(nullptr, nullptr, &rank);
     if (rank < 0) return std::nullopt;
     Shape dims(static_cast<size_t>(rank));
-    detail::check(weft_graph_value_dims(owner, id_, dims.data(), rank));
+    detail::check(weft_graph_value_dims(graph(), id_, dims.data(), rank));
     return dims;
   }
-
-  detail::GraphState& state() const {
-    if (graph_ == nullptr) throw Error(WEFT_INVALID_ARGUMENT, "this value is empty: no graph made it");
-    return *graph_;
+  /// The shape as text, with the names of dimensions: "[batch, 3]"; "[...]" if the rank is not known.
+  std::string shape_text() const {
+    return detail::take(
+        detail::made<weft_bytes>([&](weft_bytes** out) { return weft_graph_value_shape(graph(), id_, out); }));
   }
-  const std::shared_ptr<detail::GraphState>& graph_state() const { return graph_; }
+
+  /// The matrix product with `other`.
+  Value matmul(const Value& other, const Origin& origin = Origin()) const;
+  /// The part at index `i` of an axis, which is left out; a negative index counts from the end, a negative axis too.
+  Value at(int64_t i, int64_t axis = 0, const Origin& origin = Origin()) const;
+  /// The parts first, first + step, ... before `last` along an axis, as Python's value[first:last:step]: negative
+  /// bounds count from the end, those past it are the end. Without `last` it goes on to the end, or with a negative
+  /// step to the start.
+  Value slice(int64_t first, std::optional<int64_t> last = std::nullopt, int64_t axis = 0, int64_t step = 1,
+              const Origin& origin = Origin()) const;
+
+  /// Whether both are the same value of the same graph.
+  friend bool operator==(const Value& a, const Value& b) { return a.graph_ == b.graph_ && a.id_ == b.id_; }
+  /// Whether they are not.
+  friend bool operator!=(const Value& a, const Value& b) { return !(a == b); }
+
+  /// For this header: the graph that made it.
+  const detail::GraphPointer& graph_state() const {
+    if (graph_ == nullptr) throw Error(WEFT_INVALID_ARGUMENT, "this value is empty: no graph made it");
+    return graph_;
+  }
 
  private:
-  // Asks the graph that has the value: the branch under construction, or the graph around it.
-  weft_graph* about(const char** name, int32_t* dtype, int32_t* rank) const {
-    weft_graph* inner = state().get();
-    weft_graph* outer = state().handle.get();
-    weft_status* status = weft_graph_value(inner, id_, name, nullptr, dtype, rank);
-    if (status == nullptr || inner == outer) {
-      detail::check(status);
-      return inner;
-    }
-    weft_status_free(status);
-    detail::check(weft_graph_value(outer, id_, name, nullptr, dtype, rank));
-    return outer;
+  weft_graph* graph() const { return graph_state()->handle.get(); }
+  void about(const char** name, int32_t* dtype, int32_t* rank) const {
+    detail::check(weft_graph_value(graph(), id_, name, nullptr, dtype, rank));
   }
 
-  std::shared_ptr<detail::GraphState> graph_;
+  detail::GraphPointer graph_;
   int64_t id_ = 0;
 };
+
+namespace detail {
+// The numbers of values; 0 for empty ones.
+inline std::vector<int64_t> ids(const std::vector<Value>& values) {
+  std::vector<int64_t> out;
+  for (const Value& value : values) out.push_back(value.id());
+  return out;
+}
+}  // namespace detail
 
 }  // namespace weft

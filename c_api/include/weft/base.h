@@ -98,6 +98,8 @@ WEFT_API const char* weft_status_node(const weft_status* status);
 WEFT_API const char* weft_status_op(const weft_status* status);
 /** The source line of the user's that built the node; "" if none is known. */
 WEFT_API const char* weft_status_origin(const weft_status* status);
+/** The errno of the operating system if reading or writing a file failed; 0 for other errors. */
+WEFT_API int32_t weft_status_errno(const weft_status* status);
 /** Code, message, node, operator and origin in one line. */
 WEFT_API const char* weft_status_text(const weft_status* status);
 /** What was attached under `tag`; NULL if nothing was. */

@@ -1,4 +1,4 @@
-// Kernels of ScatterND and GatherND.
+// Kernels of ScatterND, GatherND and ScatterScan.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -21,6 +21,7 @@ struct State {
   int64_t slice = 1;  // elements
   int64_t element;
   Join join = Join::kReplace;
+  bool reverse = false, has_terms = false;  // ScatterScan
 };
 
 // Where the slice at place i of batch b begins, or an error.
@@ -86,6 +87,26 @@ void scatter(const State& s, const RunArgs& args) {
   }
 }
 
+template <typename T>
+void scan(const State& s, const RunArgs& args) {
+  const T* factors = args.input<T>(2);
+  const T* terms = s.has_terms ? args.input<T>(3) : nullptr;
+  T *last = args.output<T>(0), *before = args.output<T>(1);
+  if (args.in[0] != args.out[0]) std::memcpy(last, args.in[0], static_cast<size_t>(s.batch_elements) * sizeof(T));
+  for (int64_t turn = 0; turn < s.places; ++turn) {
+    const int64_t i = s.reverse ? s.places - 1 - turn : turn;
+    int64_t at;
+    if (!place(s, args.input<int64_t>(1), 0, i, args, &at)) return;
+    for (int64_t k = 0; k < s.slice; ++k) {
+      const int64_t from = i * s.slice + k;
+      const Wide<T> was = last[at + k], factor = factors[from];
+      before[from] = last[at + k];
+      const Wide<T> product = was == 0 || factor == 0 ? Wide<T>(0) : factor * was;
+      last[at + k] = static_cast<T>(terms == nullptr ? product : product + static_cast<Wide<T>>(terms[from]));
+    }
+  }
+}
+
 State state_of(const KernelContext& c, int64_t batch_dims) {
   State s{};
   s.data = c.shape(0);
@@ -124,11 +145,20 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+Status prepare_scan(const KernelContext& c, PreparedKernel* prepared) {
+  State s = state_of(c, 0);
+  s.reverse = c.attrs().b("reverse");
+  s.has_terms = c.has_input(3);
+  with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scan<T>>(s); });
+  return {};
+}
+
 }  // namespace
 
 void add_cpu_scatter_nd(KernelRegistry& kernels) {
   kernels.add("GatherND", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_gather});
   kernels.add("ScatterND", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_scatter});
+  kernels.add("weft.ScatterScan", {"plain", nullptr, prepare_scan});
 }
 
 }  // namespace weft

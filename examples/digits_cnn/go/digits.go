@@ -40,8 +40,8 @@ func main() {
 	logits := network(false)
 
 	session, ctx := must(weft.NewSession(graph)), context.Background()
-	history := must(session.Fit(ctx, train, []weft.Value{images, labels}, step,
-		weft.FitOptions{Epochs: 20, BatchSize: 32, Seed: 1, Metrics: []weft.Value{loss}}))
+	history := must(session.Fit(ctx, train, []weft.Value{images, labels}, step, []weft.Value{loss},
+		weft.FitOptions{Epochs: 20, BatchSize: 32, Seed: 1}))
 	for epoch, value := range history.Metric("loss") {
 		fmt.Printf("epoch %2d  loss %.6f\n", epoch+1, value)
 	}

@@ -287,7 +287,7 @@ func TestAdd(t *testing.T) {
 			{kind: "f64[3]", words: "1.0 2.0 4.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Add", x, weft.Attrs{"broadcast": int64(1), "axis": int64(1)}, 1)
+			return c.graph.Add("Add", x, weft.Attrs{"broadcast": int64(1), "axis": int64(1)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f64[2,3,2]", words: "2.0 3.0 5.0 6.0 9.0 10.0 8.0 9.0 11.0 12.0 15.0 16.0"},
@@ -301,7 +301,7 @@ func TestAdd(t *testing.T) {
 			{kind: "f64[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Add", x, weft.Attrs{"broadcast": int64(1)}, 1)
+			return c.graph.Add("Add", x, weft.Attrs{"broadcast": int64(1)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f64[2,2]", words: "2.0 4.0 4.0 6.0"},
@@ -315,7 +315,7 @@ func TestAdd(t *testing.T) {
 			{kind: "f64[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Add", x, weft.Attrs{"broadcast": int64(1), "axis": int64(3)}, 1)
+			return c.graph.Add("Add", x, weft.Attrs{"broadcast": int64(1), "axis": int64(3)}, "", 1)
 		},
 		code: weft.InvalidArgument, message: "axis 3",
 	})

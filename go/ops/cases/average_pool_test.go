@@ -58,4 +58,40 @@ func TestAveragePool(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "dilated_with_pads_that_count",
+		inputs: []literal{
+			{kind: "f64[1,2,6]", words: "-1.69 0.95 -0.35 -0.84 0.89 0.34 -1.42 -0.1 -0.27 0.99 -1.9 -0.39"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.AveragePool(x[0], []int64{3}, ops.AveragePoolOptions{Dilations: []int64{2}, Pads: []int64{1, 2}, Strides: []int64{2}, CountIncludePad: 1})}
+		},
+		want: []literal{
+			{kind: "f64[1,2,3]", words: "0.03666666666666666 0.15 -0.16666666666666666 0.2966666666666667 0.16666666666666666 0.19999999999999998"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "same_upper",
+		inputs: []literal{
+			{kind: "f64[1,1,5,4]", words: "-0.14 1.42 -1.08 -2.94 -1.38 0.26 0.81 1.73 0.4 -0.8 0.88 -0.01 -0.2 0.02 1.27 -0.9 -1.02 -0.07 -0.07 -0.81"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.AveragePool(x[0], []int64{3, 3}, ops.AveragePoolOptions{AutoPad: "SAME_UPPER", Strides: []int64{2, 2}})}
+		},
+		want: []literal{
+			{kind: "f64[1,1,3,2]", words: "-0.01833333333333335 -0.3699999999999999 0.14 0.63 -0.011666666666666659 -0.1275"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "three_axes",
+		inputs: []literal{
+			{kind: "f64[1,1,3,2,3]", words: "-0.88 0.38 1.34 0.71 0.69 1.25 -1.99 -1.51 -0.71 -1.2 -0.99 0.07 -1.28 -0.44 -2.04 -0.97 1.35 -0.54"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.AveragePool(x[0], []int64{2, 1, 2})}
+		},
+		want: []literal{
+			{kind: "f64[1,1,2,2,2]", words: "-1.0 -0.12499999999999994 -0.1975 0.255 -1.3050000000000002 -1.1749999999999998 -0.4525 -0.02749999999999997"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

@@ -2269,7 +2269,7 @@ func TestCast(t *testing.T) {
 			{kind: "f32[2]", words: "1.5 -2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Cast", x, weft.Attrs{"to": "INT64"}, 1)
+			return c.graph.Add("Cast", x, weft.Attrs{"to": "INT64"}, "", 1)
 		},
 		want: []literal{
 			{kind: "i64[2]", words: "1 -2"},
@@ -2282,7 +2282,7 @@ func TestCast(t *testing.T) {
 			{kind: "f32[2]", words: "1.5 -2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Cast", x, weft.Attrs{"to": "INT"}, 1)
+			return c.graph.Add("Cast", x, weft.Attrs{"to": "INT"}, "", 1)
 		},
 		code: weft.InvalidArgument, message: "\"INT\"",
 	})

@@ -279,7 +279,7 @@ func TestClip(t *testing.T) {
 			{kind: "f32[3]", words: "-2.0 0.5 7.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Clip", x, weft.Attrs{"min": float64(-1.0), "max": float64(6.0)}, 1)
+			return c.graph.Add("Clip", x, weft.Attrs{"min": float64(-1.0), "max": float64(6.0)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "-1.0 0.5 6.0"},
@@ -292,7 +292,7 @@ func TestClip(t *testing.T) {
 			{kind: "f64[3]", words: "-2.0 0.5 7.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Clip", x, weft.Attrs{"max": float64(6.0)}, 1)
+			return c.graph.Add("Clip", x, weft.Attrs{"max": float64(6.0)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f64[3]", words: "-2.0 0.5 6.0"},

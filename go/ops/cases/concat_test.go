@@ -74,7 +74,7 @@ func TestConcat(t *testing.T) {
 			{kind: "f32[2]", words: "-0.38 -1.78"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Concat", x, nil, 1)
+			return c.graph.Add("Concat", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "'axis' must be given",
 	})

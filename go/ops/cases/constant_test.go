@@ -12,7 +12,7 @@ func TestConstant(t *testing.T) {
 	run(t, testCase{name: "tensor",
 		inputs: []literal{},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Constant", x, weft.Attrs{"value": c.tensor(literal{kind: "f32[2]", words: "1.5 -2.0"})}, 1)
+			return c.graph.Add("Constant", x, weft.Attrs{"value": c.tensor(literal{kind: "f32[2]", words: "1.5 -2.0"})}, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[2]", words: "1.5 -2.0"},
@@ -22,7 +22,7 @@ func TestConstant(t *testing.T) {
 	run(t, testCase{name: "int",
 		inputs: []literal{},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Constant", x, weft.Attrs{"value_int": int64(7)}, 1)
+			return c.graph.Add("Constant", x, weft.Attrs{"value_int": int64(7)}, "", 1)
 		},
 		want: []literal{
 			{kind: "i64[]", words: "7"},
@@ -32,7 +32,7 @@ func TestConstant(t *testing.T) {
 	run(t, testCase{name: "floats",
 		inputs: []literal{},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Constant", x, weft.Attrs{"value_floats": []float64{0.5, 1.5}}, 1)
+			return c.graph.Add("Constant", x, weft.Attrs{"value_floats": []float64{0.5, 1.5}}, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[2]", words: "0.5 1.5"},
@@ -42,7 +42,7 @@ func TestConstant(t *testing.T) {
 	run(t, testCase{name: "two_values",
 		inputs: []literal{},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Constant", x, weft.Attrs{"value_int": int64(7), "value_float": float64(1.5)}, 1)
+			return c.graph.Add("Constant", x, weft.Attrs{"value_int": int64(7), "value_float": float64(1.5)}, "", 1)
 		},
 		code: weft.InvalidArgument, message: "exactly one",
 	})

@@ -349,7 +349,7 @@ func TestDiv(t *testing.T) {
 			{kind: "f64[3]", words: "1.0 2.0 4.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Div", x, weft.Attrs{"broadcast": int64(1), "axis": int64(1)}, 1)
+			return c.graph.Add("Div", x, weft.Attrs{"broadcast": int64(1), "axis": int64(1)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f64[2,3,2]", words: "1.0 2.0 1.5 2.0 1.25 1.5 7.0 8.0 4.5 5.0 2.75 3.0"},
@@ -363,7 +363,7 @@ func TestDiv(t *testing.T) {
 			{kind: "f64[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Div", x, weft.Attrs{"broadcast": int64(1)}, 1)
+			return c.graph.Add("Div", x, weft.Attrs{"broadcast": int64(1)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f64[2,2]", words: "1.0 1.0 3.0 2.0"},
@@ -377,7 +377,7 @@ func TestDiv(t *testing.T) {
 			{kind: "f64[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Div", x, weft.Attrs{"broadcast": int64(1), "axis": int64(3)}, 1)
+			return c.graph.Add("Div", x, weft.Attrs{"broadcast": int64(1), "axis": int64(3)}, "", 1)
 		},
 		code: weft.InvalidArgument, message: "axis 3",
 	})

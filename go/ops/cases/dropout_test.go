@@ -109,7 +109,7 @@ func TestDropout(t *testing.T) {
 			{kind: "f32[3,4]", words: "0.5 1.59 1.1 -1.1 -0.8 1.49 -1.98 1.28 1.19 -0.13 -0.79 -0.89"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Dropout", x, weft.Attrs{"ratio": float64(0.3)}, 1)
+			return c.graph.Add("Dropout", x, weft.Attrs{"ratio": float64(0.3)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[3,4]", words: "0.5 1.59 1.1 -1.1 -0.8 1.49 -1.98 1.28 1.19 -0.13 -0.79 -0.89"},

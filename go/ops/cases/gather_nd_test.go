@@ -49,6 +49,19 @@ func TestGatherND(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "two_batch_axes",
+		inputs: []literal{
+			{kind: "f64[2,3,2,2]", words: "-0.8 -1.32 -0.25 0.42 1.14 0.11 -0.55 -0.78 0.75 1.63 0.27 -1.23 -0.96 1.6 0.2 -1.73 -0.08 -1.16 -0.63 -0.49 -0.71 0.55 -0.06 -0.59"},
+			{kind: "i64[2,3,2,2]", words: "0 1 1 -1 0 1 1 -1 0 1 1 -1 0 1 0 1 -1 0 1 1 1 0 0 0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.GatherND(x[0], x[1], ops.GatherNDOptions{BatchDims: 2})}
+		},
+		want: []literal{
+			{kind: "f64[2,3,2]", words: "-1.32 0.42 0.11 -0.78 1.63 -1.23 1.6 1.6 -0.63 -0.49 -0.06 -0.71"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "integers",
 		inputs: []literal{
 			{kind: "i64[2,2]", words: "1 2 3 4"},

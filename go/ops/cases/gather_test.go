@@ -36,6 +36,19 @@ func TestGather(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "last_axis",
+		inputs: []literal{
+			{kind: "f64[2,3,2]", words: "0.02 0.58 0.81 -0.12 -0.11 -0.99 1.03 -0.26 -1.08 -1.11 -0.41 1.56"},
+			{kind: "i64[2,2]", words: "1 0 -1 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Gather(x[0], x[1], ops.GatherOptions{Axis: -1})}
+		},
+		want: []literal{
+			{kind: "f64[2,3,2,2]", words: "0.58 0.02 0.58 0.58 -0.12 0.81 -0.12 -0.12 -0.99 -0.11 -0.99 -0.99 -0.26 1.03 -0.26 -0.26 -1.11 -1.08 -1.11 -1.11 1.56 -0.41 1.56 1.56"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "no_indices",
 		inputs: []literal{
 			{kind: "f64[2,3,2]", words: "0.37 0.82 0.4 0.24 -1.34 0.76 0.24 2.26 2.4 0.37 -0.75 -1.28"},

@@ -238,7 +238,7 @@ func TestGreaterOrEqual(t *testing.T) {
 			{kind: "i64[2]", words: "2 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("GreaterOrEqual", x, weft.Attrs{"broadcast": int64(1), "axis": int64(0)}, 1)
+			return c.graph.Add("GreaterOrEqual", x, weft.Attrs{"broadcast": int64(1), "axis": int64(0)}, "", 1)
 		},
 		want: []literal{
 			{kind: "bool[2,2]", words: "false true true true"},

@@ -85,7 +85,7 @@ func TestLogSoftmax(t *testing.T) {
 			{kind: "f32[1,2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("LogSoftmax", x, nil, 1)
+			return c.graph.Add("LogSoftmax", x, nil, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[1,2]", words: "-1.3132616 -0.3132617"},
@@ -98,7 +98,7 @@ func TestLogSoftmax(t *testing.T) {
 			{kind: "f32[1,2,1]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("LogSoftmax", x, nil, 1)
+			return c.graph.Add("LogSoftmax", x, nil, "", 1)
 		},
 		code: weft.Unimplemented, message: "before 13",
 	})

@@ -49,6 +49,42 @@ func TestMaxPool(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "same_lower",
+		inputs: []literal{
+			{kind: "f64[1,1,5,4]", words: "5.0 15.0 11.0 13.0 16.0 17.0 12.0 14.0 0.0 1.0 6.0 19.0 4.0 10.0 7.0 2.0 3.0 8.0 9.0 18.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{3, 3}, ops.MaxPoolOptions{AutoPad: "SAME_LOWER", Strides: []int64{2, 2}})}
+		},
+		want: []literal{
+			{kind: "f64[1,1,3,2]", words: "17.0 17.0 17.0 19.0 10.0 18.0"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "one_axis",
+		inputs: []literal{
+			{kind: "f64[2,1,7]", words: "4.0 6.0 3.0 11.0 2.0 13.0 7.0 10.0 1.0 12.0 0.0 9.0 8.0 5.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{3}, ops.MaxPoolOptions{Pads: []int64{0, 2}, Strides: []int64{2}})}
+		},
+		want: []literal{
+			{kind: "f64[2,1,4]", words: "6.0 11.0 13.0 7.0 12.0 12.0 9.0 5.0"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "three_axes",
+		inputs: []literal{
+			{kind: "f64[1,2,3,2,3]", words: "29.0 24.0 33.0 7.0 3.0 30.0 23.0 2.0 20.0 5.0 13.0 26.0 25.0 14.0 16.0 10.0 11.0 1.0 12.0 6.0 31.0 17.0 28.0 15.0 34.0 21.0 32.0 18.0 0.0 22.0 19.0 4.0 8.0 27.0 9.0 35.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{2, 1, 2})}
+		},
+		want: []literal{
+			{kind: "f64[1,2,2,2,2]", words: "29.0 33.0 13.0 30.0 25.0 20.0 13.0 26.0 34.0 32.0 28.0 28.0 34.0 32.0 27.0 35.0"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "ties_take_the_first",
 		inputs: []literal{
 			{kind: "f64[1,1,4]", words: "1.0 1.0 1.0 1.0"},
@@ -93,7 +129,7 @@ func TestMaxPool(t *testing.T) {
 			{kind: "f32[1,2,4,4]", words: "20.0 17.0 5.0 14.0 28.0 27.0 4.0 15.0 2.0 18.0 16.0 1.0 23.0 26.0 7.0 13.0 12.0 29.0 6.0 22.0 9.0 11.0 31.0 19.0 21.0 0.0 8.0 30.0 3.0 25.0 24.0 10.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("MaxPool", x, nil, 1)
+			return c.graph.Add("MaxPool", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "kernel_shape",
 	})

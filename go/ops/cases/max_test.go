@@ -17,7 +17,7 @@ func TestMax(t *testing.T) {
 			{kind: "f32[3]", words: "2.0 5.0 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "3.0 5.0 3.0"},
@@ -30,7 +30,7 @@ func TestMax(t *testing.T) {
 			{kind: "f64[2,2]", words: "1.0 4.0 7.0 0.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[2,2]", words: "3.0 4.0 7.0 0.5"},
@@ -42,7 +42,7 @@ func TestMax(t *testing.T) {
 			{kind: "f64[3]", words: "1.0 2.0 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[3]", words: "1.0 2.0 3.0"},
@@ -56,7 +56,7 @@ func TestMax(t *testing.T) {
 			{kind: "f64[]", words: "1.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[2,3]", words: "1.5 2.0 1.5 1.0 2.0 1.0"},
@@ -70,7 +70,7 @@ func TestMax(t *testing.T) {
 			{kind: "f64[2,1]", words: "0.25 5.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[1,2,1]", words: "2.0 5.0"},
@@ -83,7 +83,7 @@ func TestMax(t *testing.T) {
 			{kind: "f32[]", words: "2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[]", words: "2.0"},
@@ -96,7 +96,7 @@ func TestMax(t *testing.T) {
 			{kind: "f32[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[0,2]", words: ""},
@@ -109,7 +109,7 @@ func TestMax(t *testing.T) {
 			{kind: "f16[2]", words: "0.5 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f16[2]", words: "1.5 3.0"},
@@ -122,7 +122,7 @@ func TestMax(t *testing.T) {
 			{kind: "bf16[2]", words: "0.5 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "bf16[2]", words: "1.5 3.0"},
@@ -135,7 +135,7 @@ func TestMax(t *testing.T) {
 			{kind: "f32[2]", words: "nan 1.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[2]", words: "nan nan"},
@@ -148,7 +148,7 @@ func TestMax(t *testing.T) {
 			{kind: "i8[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "i8[3]", words: "2 100 3"},
@@ -161,7 +161,7 @@ func TestMax(t *testing.T) {
 			{kind: "i16[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "i16[3]", words: "2 100 3"},
@@ -174,7 +174,7 @@ func TestMax(t *testing.T) {
 			{kind: "i32[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "i32[3]", words: "2 100 3"},
@@ -187,7 +187,7 @@ func TestMax(t *testing.T) {
 			{kind: "i64[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "i64[3]", words: "2 100 3"},
@@ -200,7 +200,7 @@ func TestMax(t *testing.T) {
 			{kind: "u8[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "u8[3]", words: "2 100 3"},
@@ -213,7 +213,7 @@ func TestMax(t *testing.T) {
 			{kind: "u16[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "u16[3]", words: "2 100 3"},
@@ -226,7 +226,7 @@ func TestMax(t *testing.T) {
 			{kind: "u32[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "u32[3]", words: "2 100 3"},
@@ -239,7 +239,7 @@ func TestMax(t *testing.T) {
 			{kind: "u64[3]", words: "2 50 3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "u64[3]", words: "2 100 3"},
@@ -252,7 +252,7 @@ func TestMax(t *testing.T) {
 			{kind: "i64[2]", words: "3 4"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Max(x[0:]...)}
+			return []weft.Value{ops.Max(x[0:])}
 		},
 		want: []literal{
 			{kind: "i64[2,2]", words: "3 4 5 5"},

@@ -17,7 +17,7 @@ func TestMean(t *testing.T) {
 			{kind: "f32[3]", words: "2.0 5.0 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "2.0 3.6666667 2.1666667"},
@@ -30,7 +30,7 @@ func TestMean(t *testing.T) {
 			{kind: "f64[2,2]", words: "1.0 4.0 7.0 0.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[2,2]", words: "2.0 3.0 4.0 -1.75"},
@@ -42,7 +42,7 @@ func TestMean(t *testing.T) {
 			{kind: "f64[3]", words: "1.0 2.0 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[3]", words: "1.0 2.0 3.0"},
@@ -56,7 +56,7 @@ func TestMean(t *testing.T) {
 			{kind: "f64[]", words: "1.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[2,3]", words: "1.0 1.5 -0.16666666666666666 -0.16666666666666666 0.3333333333333333 -1.3333333333333333"},
@@ -70,7 +70,7 @@ func TestMean(t *testing.T) {
 			{kind: "f64[2,1]", words: "0.25 5.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[1,2,1]", words: "1.0833333333333333 3.3333333333333335"},
@@ -83,7 +83,7 @@ func TestMean(t *testing.T) {
 			{kind: "f32[]", words: "2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[]", words: "1.5"},
@@ -96,7 +96,7 @@ func TestMean(t *testing.T) {
 			{kind: "f32[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[0,2]", words: ""},
@@ -109,7 +109,7 @@ func TestMean(t *testing.T) {
 			{kind: "f16[2]", words: "0.5 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f16[2]", words: "1.0 2.5"},
@@ -122,7 +122,7 @@ func TestMean(t *testing.T) {
 			{kind: "bf16[2]", words: "0.5 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "bf16[2]", words: "1.0 2.5"},
@@ -135,7 +135,7 @@ func TestMean(t *testing.T) {
 			{kind: "f32[2]", words: "nan 1.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[2]", words: "nan nan"},
@@ -148,7 +148,7 @@ func TestMean(t *testing.T) {
 			{kind: "i64[1]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mean(x[0:]...)}
+			return []weft.Value{ops.Mean(x[0:])}
 		},
 		code: weft.InvalidArgument, message: "i64",
 	})

@@ -52,6 +52,20 @@ func TestOneHot(t *testing.T) {
 		},
 		relative: 0.0, absolute: 0.0,
 	})
+	run(t, testCase{name: "middle_axis_of_numbers",
+		inputs: []literal{
+			{kind: "i64[2,2]", words: "1 0 2 -3"},
+			{kind: "i64[]", words: "3"},
+			{kind: "f64[2]", words: "-0.5 4.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.OneHot(x[0], x[1], x[2], ops.OneHotOptions{Axis: weft.Int(-2)})}
+		},
+		want: []literal{
+			{kind: "f64[2,3,2]", words: "-0.5 4.0 4.0 -0.5 -0.5 -0.5 -0.5 4.0 -0.5 -0.5 4.0 -0.5"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "float_indices",
 		inputs: []literal{
 			{kind: "f32[2]", words: "1.0 0.0"},

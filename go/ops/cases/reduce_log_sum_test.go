@@ -80,7 +80,7 @@ func TestReduceLogSum(t *testing.T) {
 			{kind: "f32[2,3,2]", words: "1.65 0.68 1.58 1.38 2.13 1.02 0.7 0.98 0.36 1.95 2.53 3.53"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("ReduceLogSum", x, weft.Attrs{"axes": []int64{1}}, 1)
+			return c.graph.Add("ReduceLogSum", x, weft.Attrs{"axes": []int64{1}}, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[2,1,2]", words: "1.678964 1.1249295 1.2781522 1.8656293"},

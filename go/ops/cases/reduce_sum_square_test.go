@@ -80,7 +80,7 @@ func TestReduceSumSquare(t *testing.T) {
 			{kind: "f32[2,3,2]", words: "1.4 0.43 1.33 -1.13 1.88 0.77 -0.45 0.73 -0.11 1.7 2.28 3.28"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("ReduceSumSquare", x, weft.Attrs{"axes": []int64{1}}, 1)
+			return c.graph.Add("ReduceSumSquare", x, weft.Attrs{"axes": []int64{1}}, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[2,1,2]", words: "7.2633 2.0547 5.413 14.1813"},

@@ -94,6 +94,146 @@ func TestScatterND(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "rows_replaced_twice",
+		inputs: []literal{
+			{kind: "f64[4,3]", words: "2.65 -3.32 0.54 -0.74 -0.59 -0.28 -2.63 -0.3 -1.12 4.32 0.29 -0.46"},
+			{kind: "i64[4,1]", words: "1 3 1 -1"},
+			{kind: "f64[4,3]", words: "-0.37 -0.87 -1.37 -0.51 0.63 -0.31 1.25 -0.26 0.03 2.01 0.71 -0.66"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "f64[4,3]", words: "2.65 -3.32 0.54 1.25 -0.26 0.03 -2.63 -0.3 -1.12 2.01 0.71 -0.66"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "elements_replaced_twice",
+		inputs: []literal{
+			{kind: "f64[4,3]", words: "-0.24 0.7 2.52 -0.35 -0.32 1.3 -1.15 -0.38 1.15 0.75 0.12 0.87"},
+			{kind: "i64[3,2]", words: "1 2 0 0 -3 -1"},
+			{kind: "f64[3]", words: "-3.68 1.33 -1.25"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "f64[4,3]", words: "1.33 0.7 2.52 -0.35 -0.32 -1.25 -1.15 -0.38 1.15 0.75 0.12 0.87"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "mul_rows_that_meet",
+		inputs: []literal{
+			{kind: "f64[4,3]", words: "-2.17 0.36 0.91 -0.58 -1.4 0.03 -0.07 1.83 0.97 0.25 1.45 -0.27"},
+			{kind: "i64[4,1]", words: "1 3 1 -1"},
+			{kind: "f64[4,3]", words: "-1.2 0.76 0.76 -0.28 -1.02 0.3 -3.24 0.9 0.64 -2.13 0.08 -1.25"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "mul"})}
+		},
+		want: []literal{
+			{kind: "f64[4,3]", words: "-2.17 0.36 0.91 -2.25504 -0.9575999999999999 0.014592 -0.07 1.83 0.97 0.1491 -0.11832 0.10125"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "mul_through_zeros",
+		inputs: []literal{
+			{kind: "f64[5]", words: "2.0 0.0 3.0 0.0 -1.0"},
+			{kind: "i64[9,1]", words: "0 1 0 2 1 3 0 3 2"},
+			{kind: "f64[9]", words: "5.0 3.0 0.0 2.0 -7.0 0.0 1.5 4.0 -0.5"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "mul"})}
+		},
+		want: []literal{
+			{kind: "f64[5]", words: "0.0 -0.0 -3.0 0.0 -1.0"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "mul_elements",
+		inputs: []literal{
+			{kind: "f64[3,2,2]", words: "0.98 -2.64 -1.19 0.92 1.5 -2.81 -0.65 0.43 -0.79 2.07 -1.55 0.46"},
+			{kind: "i64[2,2,2]", words: "0 1 2 -1 0 1 0 0"},
+			{kind: "f64[2,2,2]", words: "-1.36 1.83 -0.03 -0.48 -2.23 2.19 0.98 0.98"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "mul"})}
+		},
+		want: []literal{
+			{kind: "f64[3,2,2]", words: "0.9603999999999999 -2.5872 -3.609032 3.6870840000000005 1.5 -2.81 -0.65 0.43 -0.79 2.07 0.0465 -0.2208"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "mul_without_places",
+		inputs: []literal{
+			{kind: "f64[3]", words: "1.0 0.0 2.0"},
+			{kind: "i64[0,1]", words: ""},
+			{kind: "f64[0]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "mul"})}
+		},
+		want: []literal{
+			{kind: "f64[3]", words: "1.0 0.0 2.0"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "max_rows_that_meet",
+		inputs: []literal{
+			{kind: "f64[4,3]", words: "1.48 0.45 -0.83 -1.04 -1.04 1.78 -1.9 -0.78 -0.42 0.29 0.75 -1.62"},
+			{kind: "i64[4,1]", words: "1 3 1 -1"},
+			{kind: "f64[4,3]", words: "-2.25 -0.01 1.58 0.98 0.28 -0.41 0.38 -0.32 1.06 -1.03 0.17 -0.14"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "max"})}
+		},
+		want: []literal{
+			{kind: "f64[4,3]", words: "1.48 0.45 -0.83 0.38 -0.01 1.78 -1.9 -0.78 -0.42 0.98 0.75 -0.14"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "max_elements",
+		inputs: []literal{
+			{kind: "f64[3,2,2]", words: "0.71 0.29 3.32 1.95 1.95 -2.65 -0.44 -0.79 0.69 -2.96 1.53 1.39"},
+			{kind: "i64[2,2,2]", words: "0 1 2 -1 0 1 0 0"},
+			{kind: "f64[2,2,2]", words: "-1.69 -1.27 -1.04 0.06 0.83 2.66 -0.26 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "max"})}
+		},
+		want: []literal{
+			{kind: "f64[3,2,2]", words: "0.71 1.0 3.32 2.66 1.95 -2.65 -0.44 -0.79 0.69 -2.96 1.53 1.39"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "min_rows_that_meet",
+		inputs: []literal{
+			{kind: "f64[4,3]", words: "0.2 2.29 0.96 1.78 -1.4 -0.25 -1.06 1.96 0.85 -0.4 -0.59 0.63"},
+			{kind: "i64[4,1]", words: "1 3 1 -1"},
+			{kind: "f64[4,3]", words: "-0.91 -1.21 0.63 3.2 -0.32 -0.72 -1.52 -1.74 0.68 1.11 0.01 0.43"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "min"})}
+		},
+		want: []literal{
+			{kind: "f64[4,3]", words: "0.2 2.29 0.96 -1.52 -1.74 -0.25 -1.06 1.96 0.85 -0.4 -0.59 -0.72"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "min_elements",
+		inputs: []literal{
+			{kind: "f64[4,3]", words: "0.15 0.18 -1.98 -0.6 0.14 -1.02 -0.62 -1.06 -0.43 1.11 -0.53 -0.2"},
+			{kind: "i64[3,2]", words: "1 2 0 0 -3 -1"},
+			{kind: "f64[3]", words: "1.06 0.84 2.2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "min"})}
+		},
+		want: []literal{
+			{kind: "f64[4,3]", words: "0.15 0.18 -1.98 -0.6 0.14 -1.02 -0.62 -1.06 -0.43 1.11 -0.53 -0.2"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "integers",
 		inputs: []literal{
 			{kind: "i32[2]", words: "1 2"},

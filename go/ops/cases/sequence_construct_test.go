@@ -16,7 +16,7 @@ func TestSequenceConstruct(t *testing.T) {
 			{kind: "i64[1]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.SequenceConstruct(x[0:]...)}
+			return []weft.Value{ops.SequenceConstruct(x[0:])}
 		},
 		code: weft.InvalidArgument, message: "i64",
 	})

@@ -85,7 +85,7 @@ func TestSoftmax(t *testing.T) {
 			{kind: "f32[1,2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Softmax", x, nil, 1)
+			return c.graph.Add("Softmax", x, nil, "", 1)
 		},
 		want: []literal{
 			{kind: "f32[1,2]", words: "0.26894143 0.7310586"},
@@ -98,7 +98,7 @@ func TestSoftmax(t *testing.T) {
 			{kind: "f32[1,2,1]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Softmax", x, nil, 1)
+			return c.graph.Add("Softmax", x, nil, "", 1)
 		},
 		code: weft.Unimplemented, message: "before 13",
 	})

@@ -44,7 +44,7 @@ func TestSplit(t *testing.T) {
 			{kind: "f32[2,5]", words: "-1.49 3.38 0.1 -1.27 0.38 4.2 0.24 1.23 0.6 -0.7"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Split", x, nil, 2)
+			return c.graph.Add("Split", x, nil, "", 2)
 		},
 		want: []literal{
 			{kind: "f32[1,5]", words: "-1.49 3.38 0.1 -1.27 0.38"},

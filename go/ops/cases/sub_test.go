@@ -287,7 +287,7 @@ func TestSub(t *testing.T) {
 			{kind: "f64[3]", words: "1.0 2.0 4.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Sub", x, weft.Attrs{"broadcast": int64(1), "axis": int64(1)}, 1)
+			return c.graph.Add("Sub", x, weft.Attrs{"broadcast": int64(1), "axis": int64(1)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f64[2,3,2]", words: "0.0 1.0 1.0 2.0 1.0 2.0 6.0 7.0 7.0 8.0 7.0 8.0"},
@@ -301,7 +301,7 @@ func TestSub(t *testing.T) {
 			{kind: "f64[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Sub", x, weft.Attrs{"broadcast": int64(1)}, 1)
+			return c.graph.Add("Sub", x, weft.Attrs{"broadcast": int64(1)}, "", 1)
 		},
 		want: []literal{
 			{kind: "f64[2,2]", words: "0.0 0.0 2.0 2.0"},
@@ -315,7 +315,7 @@ func TestSub(t *testing.T) {
 			{kind: "f64[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("Sub", x, weft.Attrs{"broadcast": int64(1), "axis": int64(3)}, 1)
+			return c.graph.Add("Sub", x, weft.Attrs{"broadcast": int64(1), "axis": int64(3)}, "", 1)
 		},
 		code: weft.InvalidArgument, message: "axis 3",
 	})

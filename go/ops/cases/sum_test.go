@@ -17,7 +17,7 @@ func TestSum(t *testing.T) {
 			{kind: "f32[3]", words: "2.0 5.0 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "6.0 11.0 6.5"},
@@ -30,7 +30,7 @@ func TestSum(t *testing.T) {
 			{kind: "f64[2,2]", words: "1.0 4.0 7.0 0.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[2,2]", words: "4.0 6.0 8.0 -3.5"},
@@ -42,7 +42,7 @@ func TestSum(t *testing.T) {
 			{kind: "f64[3]", words: "1.0 2.0 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[3]", words: "1.0 2.0 3.0"},
@@ -56,7 +56,7 @@ func TestSum(t *testing.T) {
 			{kind: "f64[]", words: "1.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[2,3]", words: "3.0 4.5 -0.5 -0.5 1.0 -4.0"},
@@ -70,7 +70,7 @@ func TestSum(t *testing.T) {
 			{kind: "f64[2,1]", words: "0.25 5.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f64[1,2,1]", words: "3.25 10.0"},
@@ -83,7 +83,7 @@ func TestSum(t *testing.T) {
 			{kind: "f32[]", words: "2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[]", words: "3.0"},
@@ -96,7 +96,7 @@ func TestSum(t *testing.T) {
 			{kind: "f32[2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[0,2]", words: ""},
@@ -109,7 +109,7 @@ func TestSum(t *testing.T) {
 			{kind: "f16[2]", words: "0.5 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f16[2]", words: "2.0 5.0"},
@@ -122,7 +122,7 @@ func TestSum(t *testing.T) {
 			{kind: "bf16[2]", words: "0.5 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "bf16[2]", words: "2.0 5.0"},
@@ -135,7 +135,7 @@ func TestSum(t *testing.T) {
 			{kind: "f32[2]", words: "nan 1.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		want: []literal{
 			{kind: "f32[2]", words: "nan nan"},
@@ -148,7 +148,7 @@ func TestSum(t *testing.T) {
 			{kind: "i64[1]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sum(x[0:]...)}
+			return []weft.Value{ops.Sum(x[0:])}
 		},
 		code: weft.InvalidArgument, message: "i64",
 	})

@@ -144,7 +144,7 @@ func TestTopK(t *testing.T) {
 			{kind: "i64[1]", words: "4"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("TopK", x, nil, 1)
+			return c.graph.Add("TopK", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "K is 4",
 	})
@@ -154,7 +154,7 @@ func TestTopK(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("TopK", x, nil, 1)
+			return c.graph.Add("TopK", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "negative",
 	})

@@ -230,7 +230,7 @@ func TestWeftAdam(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.Adam", x, nil, 1)
+			return c.graph.Add("weft.Adam", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "the first step is 1",
 	})
@@ -244,7 +244,7 @@ func TestWeftAdam(t *testing.T) {
 			{kind: "i64[]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.Adam", x, nil, 1)
+			return c.graph.Add("weft.Adam", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "input 'first_moment'",
 	})

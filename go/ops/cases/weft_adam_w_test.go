@@ -272,7 +272,7 @@ func TestWeftAdamW(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.AdamW", x, nil, 1)
+			return c.graph.Add("weft.AdamW", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "the first step is 1",
 	})
@@ -286,7 +286,7 @@ func TestWeftAdamW(t *testing.T) {
 			{kind: "i64[]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.AdamW", x, nil, 1)
+			return c.graph.Add("weft.AdamW", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "input 'first_moment'",
 	})

@@ -64,6 +64,18 @@ func TestWeftCholesky(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "matrix 2 ",
 	})
+	run(t, testCase{name: "no_rows",
+		inputs: []literal{
+			{kind: "f64[2,0,0]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Cholesky(x[0])}
+		},
+		want: []literal{
+			{kind: "f64[2,0,0]", words: ""},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "not_a_number",
 		inputs: []literal{
 			{kind: "f64[2,2]", words: "nan 0.0 0.0 1.0"},

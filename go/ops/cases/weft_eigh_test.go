@@ -70,6 +70,21 @@ func TestWeftEigh(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "no_rows",
+		inputs: []literal{
+			{kind: "f64[0,0]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.Eigh(x[0])
+			return y
+		},
+		want: []literal{
+			{kind: "f64[0]", words: ""},
+			{kind: "f64[0,0]", words: ""},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "infinity_in_one_of_two",
 		inputs: []literal{
 			{kind: "f64[2,2,2]", words: "inf 0.0 0.0 1.0 3.0 0.0 0.0 2.0"},

@@ -270,7 +270,7 @@ func TestWeftMomentum(t *testing.T) {
 			{kind: "f32[]", words: "1.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.Momentum", x, nil, 1)
+			return c.graph.Add("weft.Momentum", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "input 'velocity'",
 	})

@@ -49,6 +49,19 @@ func TestWeftSolve(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-05,
 	})
+	run(t, testCase{name: "no_rows",
+		inputs: []literal{
+			{kind: "f64[0,0]", words: ""},
+			{kind: "f64[0,2]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Solve(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "f64[0,2]", words: ""},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 	run(t, testCase{name: "singular",
 		inputs: []literal{
 			{kind: "f64[2,2]", words: "0.0 0.0 0.0 0.0"},

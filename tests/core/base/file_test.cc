@@ -83,6 +83,10 @@ TEST_F(Files, SaysWhyItCannotRead) {
   EXPECT_EQ(read_file(std::string(5000, 'n')).status().code(), Code::kInvalidArgument);
   ASSERT_TRUE(write_file(at("x"), "text").ok());
   EXPECT_EQ(read_file(at("x/y")).status().code(), Code::kNotFound);
+  EXPECT_EQ(system_error(read_file(at("x/y")).status()), ENOTDIR);
+  EXPECT_EQ(system_error(read_file(at("none")).status().within("a model: ").at("n", "Op", "")), ENOENT);
+  EXPECT_EQ(system_error(read_file(at("x"), 1).status()), 0);
+  EXPECT_EQ(system_error(Status()), 0);
   if (geteuid() != 0) {
     chmod(at("x").c_str(), 0);
     EXPECT_EQ(read_file(at("x")).status().code(), Code::kPermissionDenied);

@@ -151,6 +151,33 @@ TEST(OnnxSave, BranchesNestAsDeepAsTheReaderGoes) {
   }
 }
 
+TEST(OnnxSave, LeavesOutWhatABranchDoesNotNeed) {
+  Saved saved{*Graph::make(builtin_ops()), {}};
+  ValueId flag = *saved.graph->add_input("flag", ValueType::tensor(DType::kBool, {}));
+  ValueId x = *saved.graph->add_input("x", ValueType::tensor(DType::kF32, {Dim(2)}));
+  ValueId unused = *saved.graph->add_input("unused", ValueType::tensor(DType::kF32, {Dim(2)}));
+  Attrs attrs;
+  for (const char* branch : {"then_branch", "else_branch"}) {
+    std::shared_ptr<Graph> sub = *Graph::make_subgraph(saved.graph);
+    for (ValueId outer : {unused, x}) {
+      ValueId inner = *sub->capture(*saved.graph, outer);
+      NodeId node = *sub->add("", "Neg", {inner});
+      ASSERT_TRUE(sub->set_outputs({sub->node(node).output(0)}).ok());
+    }
+    attrs.set(branch, AttrValue(GraphRef(std::move(sub))));
+  }
+  NodeId node = *saved.graph->add("", "If", {flag}, std::move(attrs));
+  EXPECT_EQ(saved.graph->node(node).inputs, (std::vector<ValueId>{flag, x, x}));
+  Result<std::string> bytes = save_onnx_bytes(*saved.graph, {saved.graph->node(node).output(0)}, {}, {});
+  ASSERT_TRUE(bytes.ok()) << bytes.status().text();
+  Result<std::shared_ptr<Graph>> again = load(*bytes);
+  ASSERT_TRUE(again.ok()) << again.status().text();
+  EXPECT_EQ((*again)->inputs().size(), 2u);
+  Result<std::vector<Tensor>> out = run_graph(*again, {Tensor::scalar<bool>(true), Tensor::vector<float>({1, -2})});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ(floats_of((*out)[0]), (std::vector<float>{-1, 2}));
+}
+
 TEST(OnnxSave, EverythingInTheFileCountsTowardsItsSize) {
   std::string large(5000, 'x');
   Message in_branch = graph_proto({{}, {tensor_proto("c", {1000}, 1)}, {}, {value_proto("c", kFloat, {1000})}});

@@ -1,4 +1,5 @@
-// What gradients are at kinks, ties and poles, where finite differences cannot tell.
+// What gradients are at kinks, ties and poles, where finite differences cannot tell. Where PyTorch, JAX and TensorFlow
+// agree, so do we; else the choice is in the operator's documentation. The cotangent is of ones.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -52,6 +53,119 @@ void expect_values(const Values& found, const Values& wanted) {
     else
       EXPECT_EQ(found[i], wanted[i]) << "element " << i;
   }
+}
+
+// The gradient of one operator to a vector.
+Values gradient(const Values& x, const char* op, Attrs attrs = {}) {
+  static const char* current_op;
+  static Attrs current_attrs;
+  current_op = op;
+  current_attrs = std::move(attrs);
+  return gradients({x}, [](ExprScope& s, const std::vector<Expr>& inputs) {
+    return make(s, current_op, {inputs[0]}, current_attrs);
+  })[0];
+}
+
+TEST(GradientConventions, KinksOfActivations) {
+  expect_values(gradient({-1, 0, 2}, "Relu"), {0, 0, 1});
+  expect_values(gradient({-1, 0, 2}, "Abs"), {-1, 0, 1});
+  expect_values(gradient({-1, 0, 2}, "LeakyRelu", {{"alpha", 0.25}}), {0.25, 0.25, 1});
+  expect_values(gradient({0, 2}, "Elu", {{"alpha", 1.5}}), {1.5, 1});
+}
+
+TEST(GradientConventions, FarOut) {
+  for (const char* form : {"none", "tanh"}) {
+    expect_values(gradient({-kInf, -1e200, 1e200, kInf}, "Gelu", {{"approximate", form}}), {0, 0, 1, 1});
+  }
+}
+
+TEST(GradientConventions, StepsAreFlat) {
+  for (const char* op : {"Floor", "Ceil", "Round", "Sign"}) expect_values(gradient({-1, 0, 0.5, 2}, op), {0, 0, 0, 0});
+}
+
+TEST(GradientConventions, PolesAreInfinite) {
+  expect_values(gradient({0, 4}, "Sqrt"), {kInf, 0.25});
+  expect_values(gradient({0, 4}, "Log"), {kInf, 0.25});
+}
+
+TEST(GradientConventions, KinksAndTiesOfReductions) {
+  expect_values(gradient({-2, 0, 3}, "ReduceL1"), {-1, 0, 1});
+  expect_values(gradient({0, 0}, "ReduceL2"), {0, 0});
+  expect_values(gradient({3, 1, 3}, "ReduceMax"), {0.5, 0, 0.5});
+  expect_values(gradient({3, 1, 1}, "ReduceMin"), {0, 0.5, 0.5});
+  // The pole of the root must not reach what is not the extreme.
+  auto root = gradients({{-1, 0}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "Sqrt", {make(s, "ReduceMax", {x[0]})});
+  });
+  expect_values(root[0], {0, kInf});
+}
+
+TEST(GradientConventions, ProductsThroughZeros) {
+  expect_values(gradient({2, 0, 3}, "ReduceProd"), {0, 6, 0});
+  expect_values(gradient({0, 2, 0}, "ReduceProd"), {0, 0, 0});
+  auto second = gradients({{2, 0, 0}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    Expr product = make(s, "ReduceProd", {x[0]});
+    return Expr(s, (*differentiate(s.graph(), {product.id()}, {x[0].id()}, {}))[0]);
+  });
+  // d/dx of x1 x2 + x0 x2 + x0 x1
+  expect_values(second[0], {0, 2, 2});
+}
+
+TEST(GradientConventions, PoolsAndTopKPickTheFirst) {
+  auto pool = gradients({{5, 5, 5, 1}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "MaxPool", {reshape(x[0], constant_ints(s, {1, 1, 4}))},
+                {{"kernel_shape", std::vector<int64_t>{2}}, {"strides", std::vector<int64_t>{1}}});
+  });
+  expect_values(pool[0], {1, 1, 1, 0});
+  auto whole = gradients({{1, 5, 5}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "MaxPool", {reshape(x[0], constant_ints(s, {1, 1, 3}))},
+                {{"kernel_shape", std::vector<int64_t>{3}}});
+  });
+  expect_values(whole[0], {0, 1, 0});
+  auto largest = gradients({{4, 1, 4, 4}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make_all(s, "TopK", {x[0], constant_ints(s, {2})}, {}, 2)[0];
+  });
+  expect_values(largest[0], {1, 0, 1, 0});
+}
+
+TEST(GradientConventions, SoftmaxWithoutSomeScores) {
+  auto picked = [](const char* op) {
+    static const char* current;
+    current = op;
+    return gradients({{0, -kInf, 0}, {1, 0, 0}},
+                     [](ExprScope& s, const std::vector<Expr>& x) { return make(s, current, {x[0]}) * x[1]; })[0];
+  };
+  expect_values(picked("Softmax"), {0.25, 0, -0.25});
+  expect_values(picked("LogSoftmax"), {0.5, 0, -0.5});
+  // A row without any score is not a number, which must not reach what is behind a Where.
+  auto masked = gradients({{-kInf, -kInf}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    Expr y = make(s, "Softmax", {x[0]});
+    return where(make(s, "IsNaN", {y}), scalar_like(y, 0), y);
+  });
+  expect_values(masked[0], {0, 0});
+}
+
+TEST(GradientConventions, ScatterSharesTiesAndIsExactThroughZeros) {
+  auto scatter = [](const char* reduction, const Values& data, const Values& updates) {
+    static const char* current;
+    current = reduction;
+    return gradients({data, updates}, [](ExprScope& s, const std::vector<Expr>& x) {
+      Expr indices = unsqueeze(constant_ints(s, {0, 1, 0, 0}), {1});
+      return make(s, "ScatterND", {x[0], indices, x[1]}, {{"reduction", current}});
+    });
+  };
+  using Both = std::vector<Values>;
+  auto expect = [](const Both& found, const Both& wanted) {
+    for (size_t i = 0; i < 2; ++i) expect_values(found[i], wanted[i]);
+  };
+  expect(scatter("max", {3, 1, 7}, {3, 2, 3, 2}), {{1.0 / 3, 0, 1}, {1.0 / 3, 1, 1.0 / 3, 0}});
+  expect(scatter("min", {4, 1, 7}, {3, 1, 3, 5}), {{0, 0.5, 1}, {0.5, 0.5, 0.5, 0}});
+  expect(scatter("mul", {2, 0, 7}, {5, 3, 0, 4}), {{0, 3, 1}, {0, 0, 40, 0}});
+  expect(scatter("mul", {0, 2, 7}, {5, 0, 3, 4}), {{60, 0, 1}, {0, 2, 0, 0}});
+  expect(scatter("mul", {2, 1, 7}, {0, 1, 0, 4}), {{0, 1, 1}, {0, 1, 0, 0}});
+  // The last of several replaces the others.
+  expect(scatter("none", {2, 1, 7}, {3, 4, 5, 6}), {{0, 0, 1}, {0, 1, 0, 1}});
+  expect(scatter("add", {2, 1, 7}, {3, 4, 5, 6}), {{1, 1, 1}, {1, 1, 1, 1}});
 }
 
 TEST(GradientConventions, TiesOfMaxAndMinAreSplitEvenly) {
@@ -129,6 +243,12 @@ TEST(GradientConventions, LossOfIgnoredLabelsAlone) {
     return make(s, "SoftmaxCrossEntropyLoss", {scores, constant_ints(s, {-1, -1})}, {{"ignore_index", -1}});
   });
   expect_values(g[0], {0, 0, 0, 0});
+  auto likelihood = gradients({{1, 2, 3, 4}, {1, 1}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    Expr scores = reshape(x[0], constant_ints(s, {2, 2}));
+    return make(s, "NegativeLogLikelihoodLoss", {scores, constant_ints(s, {-1, -1}), x[1]}, {{"ignore_index", -1}});
+  });
+  expect_values(likelihood[0], {0, 0, 0, 0});
+  expect_values(likelihood[1], {0, 0});
 }
 
 TEST(GradientConventions, DropoutOfEverything) {

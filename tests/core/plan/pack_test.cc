@@ -1,6 +1,8 @@
 // Places in one block of memory for values with lifetimes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/plan/plan.h"
 
 namespace weft {
@@ -35,6 +37,42 @@ TEST(PackLifetimes, ASmallOneFillsAGap) {
 TEST(PackLifetimes, NothingTakesNoPlace) {
   EXPECT_EQ(pack_lifetimes({{0, 0, 3}}).total_bytes, 0);
   EXPECT_EQ(pack_lifetimes({}).total_bytes, 0);
+}
+
+// Too many for the slower way: chains of values of mixed sizes, some of which live on.
+TEST(PackLifetimes, ManyValuesNeverOverlapAndStayNearTheLeastPossible) {
+  std::vector<Lifetime> lifetimes;
+  uint32_t seed = 1;
+  constexpr int32_t kSteps = 6000;
+  for (int32_t i = 0; i < kSteps; ++i) {
+    seed = seed * 1664525u + 1013904223u;
+    int64_t bytes = 64 * (1 + (seed >> 20) % 16);
+    int32_t end = (seed >> 8) % 8 == 0 ? std::min(kSteps, i + 200) : i + 1;
+    lifetimes.push_back({bytes, i, end});
+  }
+  Packing packing = pack_lifetimes(lifetimes);
+  int64_t most = 0;
+  for (int32_t step = 0; step <= kSteps; ++step) {
+    std::vector<std::pair<int64_t, int64_t>> alive;
+    int64_t bytes = 0;
+    for (int32_t i = std::max(0, step - 200); i < kSteps && i <= step; ++i) {
+      if (lifetimes[i].end < step) continue;
+      alive.emplace_back(packing.offsets[i], packing.offsets[i] + lifetimes[i].bytes);
+      bytes += lifetimes[i].bytes;
+    }
+    most = std::max(most, bytes);
+    std::sort(alive.begin(), alive.end());
+    for (size_t k = 1; k < alive.size(); ++k) ASSERT_LE(alive[k - 1].second, alive[k].first) << "step " << step;
+    if (!alive.empty()) ASSERT_LE(alive.back().second, packing.total_bytes);
+  }
+  EXPECT_LE(packing.total_bytes, most * 5 / 4);
+}
+
+TEST(PackLifetimes, GapsAreJoined) {
+  // Thousands of small values, then one as large as all of them.
+  std::vector<Lifetime> lifetimes(5000, Lifetime{64, 0, 1});
+  lifetimes.push_back({5000 * 64, 2, 3});
+  EXPECT_EQ(pack_lifetimes(lifetimes).total_bytes, 5000 * 64);
 }
 
 }  // namespace

@@ -124,6 +124,20 @@ TEST(Prepared, SaysWhatIsWrong) {
   EXPECT_EQ(call.prepared->run({}).code(), Code::kFailedPrecondition);
 }
 
+TEST(Prepared, ARunThatFailsLeavesNoOutputs) {
+  Call call;
+  ASSERT_TRUE(call.prepared->bind_input(0, filled({1, 4}, 1.0f)).ok());
+  ASSERT_TRUE(call.prepared->run({}).ok());
+  CancelToken token;
+  token.cancel();
+  RunOptions stopped;
+  stopped.cancel = &token;
+  EXPECT_EQ(call.prepared->run(stopped).code(), Code::kCancelled);
+  EXPECT_EQ(call.prepared->output(0).status().code(), Code::kFailedPrecondition);
+  ASSERT_TRUE(call.prepared->run({}).ok());
+  EXPECT_EQ(*(*call.prepared->output(0)).as<float>(), 5.0f);
+}
+
 TEST(Prepared, TwoThreadsInOneAreAnErrorNotARace) {
   Call call;
   ASSERT_TRUE(call.prepared->bind_input(0, filled({512, 4}, 1.0f)).ok());

@@ -43,6 +43,13 @@ void expect_error(const Status& status, Code code, std::string_view part) {
   EXPECT_NE(status.text().find(part), std::string::npos) << status.text();
 }
 
+TEST(Session, ARunOfNothingTakesWhatItIsFed) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {1});
+  m.start();
+  EXPECT_EQ((*m.run({{x.id()}, {}, {}}, {Tensor::vector<float>({1})})).size(), 0u);
+}
+
 TEST(Session, RunsReadTheValuesFromBeforeTheirAssignments) {
   Model m;
   Expr w = m.variable("w", 1.0f), next = m.assign(w, w * 3.0);

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "core/graph/walk.h"
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"

@@ -100,7 +100,7 @@ func (n *net) cnn() (weft.Value, weft.Value) {
 
 func (n *net) fit(first, last int) []float64 {
 	history := must(n.session.Fit(background, n.train, []weft.Value{n.images, n.labels}, n.target,
-		weft.FitOptions{FirstEpoch: first, Epochs: last, BatchSize: 32, Seed: 1, Metrics: []weft.Value{n.loss}}))
+		[]weft.Value{n.loss}, weft.FitOptions{FirstEpoch: first, Epochs: last, BatchSize: 32, Seed: 1}))
 	return history.Metric("loss")
 }
 

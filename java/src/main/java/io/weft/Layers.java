@@ -55,7 +55,9 @@ public final class Layers {
 
   /**
    * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
-   * the running ones in every run that computes the output; otherwise uses the running ones.
+   * the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it: the running
+   * variance divides by the number of elements and {@code momentum} weighs the old value, where PyTorch divides by one
+   * less and weighs the new one.
    *
    * <p>Input: [batch, channels, ...]. Output: The shape of the input.
    *
@@ -69,7 +71,9 @@ public final class Layers {
 
   /**
    * Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and moves
-   * the running ones in every run that computes the output; otherwise uses the running ones.
+   * the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it: the running
+   * variance divides by the number of elements and {@code momentum} weighs the old value, where PyTorch divides by one
+   * less and weighs the new one.
    *
    * <p>Input: [batch, channels, ...]. Output: The shape of the input.
    *
@@ -171,8 +175,8 @@ public final class Layers {
     }
 
     /**
-     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default:
-     * glorot_uniform.
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: glorot_uniform.
      *
      * @param value the value
      * @return this
@@ -183,7 +187,8 @@ public final class Layers {
     }
 
     /**
-     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default: zeros.
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: zeros.
      *
      * @param value the value
      * @return this
@@ -283,8 +288,8 @@ public final class Layers {
     }
 
     /**
-     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default:
-     * glorot_uniform.
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: glorot_uniform.
      *
      * @param value the value
      * @return this
@@ -295,7 +300,8 @@ public final class Layers {
     }
 
     /**
-     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default: zeros.
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: zeros.
      *
      * @param value the value
      * @return this
@@ -394,7 +400,8 @@ public final class Layers {
 
   /**
    * In training, sets elements to 0 with the probability {@code rate} and scales the others by 1 / (1 - rate); the input
-   * itself otherwise.
+   * itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a layer
+   * for each use.
    *
    * <p>Input: Any shape. Output: The shape of the input.
    *
@@ -407,7 +414,8 @@ public final class Layers {
 
   /**
    * In training, sets elements to 0 with the probability {@code rate} and scales the others by 1 / (1 - rate); the input
-   * itself otherwise.
+   * itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a layer
+   * for each use.
    *
    * <p>Input: Any shape. Output: The shape of the input.
    *
@@ -430,8 +438,8 @@ public final class Layers {
     private EmbeddingOptions() {}
 
     /**
-     * Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal. Default:
-     * glorot_uniform.
+     * Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+     * glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Default: glorot_uniform.
      *
      * @param value the value
      * @return this

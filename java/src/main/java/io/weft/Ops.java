@@ -120,9 +120,9 @@ public final class Ops {
     private ArgMaxOptions() {}
 
     /**
-     * The axis; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMaxOptions axis(long value) {
@@ -131,9 +131,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the axis stays, with the size 1. Default: 1.
+     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMaxOptions keepdims(long value) {
@@ -142,9 +142,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the last of equal elements instead of the first. Default: 0.
+     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMaxOptions selectLastIndex(long value) {
@@ -196,9 +196,9 @@ public final class Ops {
     private ArgMinOptions() {}
 
     /**
-     * The axis; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMinOptions axis(long value) {
@@ -207,9 +207,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the axis stays, with the size 1. Default: 1.
+     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMinOptions keepdims(long value) {
@@ -218,9 +218,9 @@ public final class Ops {
     }
 
     /**
-     * 1: the last of equal elements instead of the first. Default: 0.
+     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ArgMinOptions selectLastIndex(long value) {
@@ -272,10 +272,10 @@ public final class Ops {
     private AveragePoolOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions autoPad(String value) {
@@ -284,9 +284,9 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions ceilMode(long value) {
@@ -295,9 +295,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the window's elements; 1 if not given.
+     * Sets an attribute. Distance of the window's elements; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions dilations(long... value) {
@@ -306,9 +306,9 @@ public final class Ops {
     }
 
     /**
-     * Padding before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions pads(long... value) {
@@ -317,9 +317,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions strides(long... value) {
@@ -328,9 +328,9 @@ public final class Ops {
     }
 
     /**
-     * 1: padding counts as zeros; 0: it does not count. Default: 0.
+     * Sets an attribute. 1: padding counts as zeros; 0: it does not count. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolOptions countIncludePad(long value) {
@@ -384,9 +384,9 @@ public final class Ops {
     private BatchNormalizationOptions() {}
 
     /**
-     * Added to the variance. Default: 1e-05.
+     * Sets an attribute. Added to the variance. Default: 1e-05.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public BatchNormalizationOptions epsilon(double value) {
@@ -395,9 +395,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old running mean and variance. Default: 0.9.
+     * Sets an attribute. Weight of the old running mean and variance. Default: 0.9.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public BatchNormalizationOptions momentum(double value) {
@@ -406,9 +406,9 @@ public final class Ops {
     }
 
     /**
-     * 1: use the batch's mean and variance, and give the running ones. Default: 0.
+     * Sets an attribute. 1: use the batch's mean and variance, and give the running ones. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public BatchNormalizationOptions trainingMode(long value) {
@@ -545,9 +545,10 @@ public final class Ops {
     private CastOptions() {}
 
     /**
-     * For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN. Default: 1.
+     * Sets an attribute. For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
+     * Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CastOptions saturate(long value) {
@@ -556,9 +557,9 @@ public final class Ops {
     }
 
     /**
-     * For f8e8m0: "up", "down" or "nearest". Default: up.
+     * Sets an attribute. For f8e8m0: "up", "down" or "nearest". Default: up.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CastOptions roundMode(String value) {
@@ -656,7 +657,7 @@ public final class Ops {
     private ClipOptions() {}
 
     /**
-     * A scalar; no lower limit without it.
+     * Gives an optional input. A scalar; no lower limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -667,7 +668,7 @@ public final class Ops {
     }
 
     /**
-     * A scalar; no upper limit without it.
+     * Gives an optional input. A scalar; no upper limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -756,9 +757,9 @@ public final class Ops {
     private ConstantOfShapeOptions() {}
 
     /**
-     * One element: the value and dtype; 0 of f32 if not given.
+     * Sets an attribute. One element: the value and dtype; 0 of f32 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConstantOfShapeOptions value(Tensor value) {
@@ -814,7 +815,7 @@ public final class Ops {
     private ConvOptions() {}
 
     /**
-     * Bias, [M].
+     * Gives an optional input. Bias, [M].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -825,10 +826,10 @@ public final class Ops {
     }
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions autoPad(String value) {
@@ -837,9 +838,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions dilations(long... value) {
@@ -848,9 +849,9 @@ public final class Ops {
     }
 
     /**
-     * Number of groups that channels are divided into. Default: 1.
+     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions group(long value) {
@@ -859,9 +860,9 @@ public final class Ops {
     }
 
     /**
-     * Zeros before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions pads(long... value) {
@@ -870,9 +871,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions strides(long... value) {
@@ -881,9 +882,9 @@ public final class Ops {
     }
 
     /**
-     * Taken from W if not given.
+     * Sets an attribute. Taken from W if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvOptions kernelShape(long... value) {
@@ -964,9 +965,9 @@ public final class Ops {
     private CumSumOptions() {}
 
     /**
-     * 1: without the element itself. Default: 0.
+     * Sets an attribute. 1: without the element itself. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CumSumOptions exclusive(long value) {
@@ -975,9 +976,9 @@ public final class Ops {
     }
 
     /**
-     * 1: from the end on. Default: 0.
+     * Sets an attribute. 1: from the end on. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public CumSumOptions reverse(long value) {
@@ -1067,7 +1068,7 @@ public final class Ops {
     private DropoutOptions() {}
 
     /**
-     * Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
+     * Gives an optional input. Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1078,7 +1079,7 @@ public final class Ops {
     }
 
     /**
-     * Whether to drop anything, a scalar; not if absent.
+     * Gives an optional input. Whether to drop anything, a scalar; not if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1089,9 +1090,9 @@ public final class Ops {
     }
 
     /**
-     * Key of the random choice.
+     * Sets an attribute. Key of the random choice.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public DropoutOptions seed(long value) {
@@ -1190,9 +1191,9 @@ public final class Ops {
     private EluOptions() {}
 
     /**
-     * Height of the plateau below 0. Default: 1.
+     * Sets an attribute. Height of the plateau below 0. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public EluOptions alpha(double value) {
@@ -1364,9 +1365,9 @@ public final class Ops {
     private FlattenOptions() {}
 
     /**
-     * First dimension of the columns; negative counts from the end. Default: 1.
+     * Sets an attribute. First dimension of the columns; negative counts from the end. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public FlattenOptions axis(long value) {
@@ -1446,9 +1447,9 @@ public final class Ops {
     private GatherOptions() {}
 
     /**
-     * The axis that is indexed; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis that is indexed; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GatherOptions axis(long value) {
@@ -1505,9 +1506,9 @@ public final class Ops {
     private GatherNdOptions() {}
 
     /**
-     * How many leading axes data and indices have in common. Default: 0.
+     * Sets an attribute. How many leading axes data and indices have in common. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GatherNdOptions batchDims(long value) {
@@ -1562,9 +1563,9 @@ public final class Ops {
     private GeluOptions() {}
 
     /**
-     * "none" for the exact form, "tanh" for the approximation. Default: none.
+     * Sets an attribute. "none" for the exact form, "tanh" for the approximation. Default: none.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GeluOptions approximate(String value) {
@@ -1616,7 +1617,7 @@ public final class Ops {
     private GemmOptions() {}
 
     /**
-     * Broadcasts to [m, n].
+     * Gives an optional input. Broadcasts to [m, n].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1627,9 +1628,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the product. Default: 1.
+     * Sets an attribute. Weight of the product. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions alpha(double value) {
@@ -1638,9 +1639,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of C. Default: 1.
+     * Sets an attribute. Weight of C. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions beta(double value) {
@@ -1649,9 +1650,9 @@ public final class Ops {
     }
 
     /**
-     * 1: A is transposed. Default: 0.
+     * Sets an attribute. 1: A is transposed. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions transA(long value) {
@@ -1660,9 +1661,9 @@ public final class Ops {
     }
 
     /**
-     * 1: B is transposed. Default: 0.
+     * Sets an attribute. 1: B is transposed. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public GemmOptions transB(long value) {
@@ -1867,7 +1868,7 @@ public final class Ops {
     private LayerNormalizationOptions() {}
 
     /**
-     * Broadcast to X.
+     * Gives an optional input. Broadcast to X.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1878,9 +1879,9 @@ public final class Ops {
     }
 
     /**
-     * First of the axes that are normalized over. Default: -1.
+     * Sets an attribute. First of the axes that are normalized over. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LayerNormalizationOptions axis(long value) {
@@ -1889,9 +1890,9 @@ public final class Ops {
     }
 
     /**
-     * Added to the variance. Default: 1e-05.
+     * Sets an attribute. Added to the variance. Default: 1e-05.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LayerNormalizationOptions epsilon(double value) {
@@ -1900,9 +1901,9 @@ public final class Ops {
     }
 
     /**
-     * Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
+     * Sets an attribute. Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LayerNormalizationOptions stashType(long value) {
@@ -2003,9 +2004,9 @@ public final class Ops {
     private LeakyReluOptions() {}
 
     /**
-     * Slope below 0. Default: 0.01.
+     * Sets an attribute. Slope below 0. Default: 0.01.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LeakyReluOptions alpha(double value) {
@@ -2149,9 +2150,9 @@ public final class Ops {
     private LogSoftmaxOptions() {}
 
     /**
-     * The axis that adds up to one; negative counts from the end. Default: -1.
+     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public LogSoftmaxOptions axis(long value) {
@@ -2264,10 +2265,10 @@ public final class Ops {
     private MaxPoolOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions autoPad(String value) {
@@ -2276,9 +2277,9 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions ceilMode(long value) {
@@ -2287,9 +2288,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the window's elements; 1 if not given.
+     * Sets an attribute. Distance of the window's elements; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions dilations(long... value) {
@@ -2298,9 +2299,9 @@ public final class Ops {
     }
 
     /**
-     * Padding before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions pads(long... value) {
@@ -2309,9 +2310,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions strides(long... value) {
@@ -2320,9 +2321,9 @@ public final class Ops {
     }
 
     /**
-     * 0: indices count row by row. Default: 0.
+     * Sets an attribute. 0: indices count row by row. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MaxPoolOptions storageOrder(long value) {
@@ -2477,9 +2478,9 @@ public final class Ops {
     private ModOptions() {}
 
     /**
-     * 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
+     * Sets an attribute. 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ModOptions fmod(long value) {
@@ -2595,7 +2596,7 @@ public final class Ops {
     private NegativeLogLikelihoodLossOptions() {}
 
     /**
-     * A weight for each class, [C].
+     * Gives an optional input. A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2606,9 +2607,9 @@ public final class Ops {
     }
 
     /**
-     * "none", "sum" or "mean". Default: mean.
+     * Sets an attribute. "none", "sum" or "mean". Default: mean.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public NegativeLogLikelihoodLossOptions reduction(String value) {
@@ -2617,9 +2618,9 @@ public final class Ops {
     }
 
     /**
-     * Labels of this value count nothing; it may be outside [0, C).
+     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public NegativeLogLikelihoodLossOptions ignoreIndex(long value) {
@@ -2737,9 +2738,9 @@ public final class Ops {
     private OneHotOptions() {}
 
     /**
-     * Where the new axis comes; negative counts from the end. Default: -1.
+     * Sets an attribute. Where the new axis comes; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public OneHotOptions axis(long value) {
@@ -2836,7 +2837,7 @@ public final class Ops {
     private PadOptions() {}
 
     /**
-     * A scalar; 0, "" or false if not given.
+     * Gives an optional input. A scalar; 0, "" or false if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2847,7 +2848,7 @@ public final class Ops {
     }
 
     /**
-     * The axes that {@code pads} speaks of; all if not given.
+     * Gives an optional input. The axes that {@code pads} speaks of; all if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2858,9 +2859,9 @@ public final class Ops {
     }
 
     /**
-     * "constant", "reflect", "edge" or "wrap". Default: constant.
+     * Sets an attribute. "constant", "reflect", "edge" or "wrap". Default: constant.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public PadOptions mode(String value) {
@@ -2913,7 +2914,7 @@ public final class Ops {
   /**
    * {@code X} to the power {@code Y}, elementwise, in the type of X. Whole powers of integers are exact and wrap around;
    * a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-   * in f64 and converted as Cast does.
+   * in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is NaN.
    *
    * <p>Operator Pow. Element types: T: f32, i32, i64, f16, f64, bf16, T1: f32, u8, i8, u16, i16, i32, i64, f16, f64,
    * u32, u64, bf16.
@@ -2929,7 +2930,7 @@ public final class Ops {
   /**
    * {@code X} to the power {@code Y}, elementwise, in the type of X. Whole powers of integers are exact and wrap around;
    * a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-   * in f64 and converted as Cast does.
+   * in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is NaN.
    *
    * <p>Operator Pow. Element types: T: f32, i32, i64, f16, f64, bf16, T1: f32, u8, i8, u16, i16, i32, i64, f16, f64,
    * u32, u64, bf16.
@@ -3018,7 +3019,7 @@ public final class Ops {
     private ReduceL1Options() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3029,9 +3030,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL1Options keepdims(long value) {
@@ -3040,9 +3041,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL1Options noopWithEmptyAxes(long value) {
@@ -3094,7 +3095,7 @@ public final class Ops {
     private ReduceL2Options() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3105,9 +3106,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL2Options keepdims(long value) {
@@ -3116,9 +3117,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceL2Options noopWithEmptyAxes(long value) {
@@ -3170,7 +3171,7 @@ public final class Ops {
     private ReduceLogSumOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3181,9 +3182,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumOptions keepdims(long value) {
@@ -3192,9 +3193,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumOptions noopWithEmptyAxes(long value) {
@@ -3246,7 +3247,7 @@ public final class Ops {
     private ReduceLogSumExpOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3257,9 +3258,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumExpOptions keepdims(long value) {
@@ -3268,9 +3269,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceLogSumExpOptions noopWithEmptyAxes(long value) {
@@ -3322,7 +3323,7 @@ public final class Ops {
     private ReduceMaxOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3333,9 +3334,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMaxOptions keepdims(long value) {
@@ -3344,9 +3345,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMaxOptions noopWithEmptyAxes(long value) {
@@ -3398,7 +3399,7 @@ public final class Ops {
     private ReduceMeanOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3409,9 +3410,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMeanOptions keepdims(long value) {
@@ -3420,9 +3421,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMeanOptions noopWithEmptyAxes(long value) {
@@ -3474,7 +3475,7 @@ public final class Ops {
     private ReduceMinOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3485,9 +3486,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMinOptions keepdims(long value) {
@@ -3496,9 +3497,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceMinOptions noopWithEmptyAxes(long value) {
@@ -3550,7 +3551,7 @@ public final class Ops {
     private ReduceProdOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3561,9 +3562,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceProdOptions keepdims(long value) {
@@ -3572,9 +3573,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceProdOptions noopWithEmptyAxes(long value) {
@@ -3626,7 +3627,7 @@ public final class Ops {
     private ReduceSumOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3637,9 +3638,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumOptions keepdims(long value) {
@@ -3648,9 +3649,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumOptions noopWithEmptyAxes(long value) {
@@ -3702,7 +3703,7 @@ public final class Ops {
     private ReduceSumSquareOptions() {}
 
     /**
-     * The axes; negative counts from the end.
+     * Gives an optional input. The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3713,9 +3714,9 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumSquareOptions keepdims(long value) {
@@ -3724,9 +3725,9 @@ public final class Ops {
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReduceSumSquareOptions noopWithEmptyAxes(long value) {
@@ -3804,9 +3805,9 @@ public final class Ops {
     private ReshapeOptions() {}
 
     /**
-     * 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
+     * Sets an attribute. 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ReshapeOptions allowzero(long value) {
@@ -3889,9 +3890,9 @@ public final class Ops {
     private ScatterNdOptions() {}
 
     /**
-     * "none": replaces; "add", "mul", "max", "min": joins. Default: none.
+     * Sets an attribute. "none": replaces; "add", "mul", "max", "min": joins. Default: none.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ScatterNdOptions reduction(String value) {
@@ -3908,7 +3909,9 @@ public final class Ops {
 
   /**
    * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
-   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   * updates}, or joined with them, in order: of several for one place the last replaces the others. Negative coordinates
+   * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
+   * equal extremes share it evenly.
    *
    * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
    *
@@ -3923,7 +3926,9 @@ public final class Ops {
 
   /**
    * A copy of {@code data} with the slices at the places that {@code indices} names replaced by those of {@code
-   * updates}, or joined with them, in order. Negative coordinates count from the end; one outside is OUT_OF_RANGE.
+   * updates}, or joined with them, in order: of several for one place the last replaces the others. Negative coordinates
+   * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
+   * equal extremes share it evenly.
    *
    * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
    *
@@ -4014,9 +4019,9 @@ public final class Ops {
     private ShapeOptions() {}
 
     /**
-     * First dimension; negative counts from the end. Default: 0.
+     * Sets an attribute. First dimension; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ShapeOptions start(long value) {
@@ -4025,9 +4030,9 @@ public final class Ops {
     }
 
     /**
-     * One past the last dimension; the rank if not given.
+     * Sets an attribute. One past the last dimension; the rank if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ShapeOptions end(long value) {
@@ -4201,7 +4206,7 @@ public final class Ops {
     private SliceOptions() {}
 
     /**
-     * The axes; the first ones if not given.
+     * Gives an optional input. The axes; the first ones if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4212,7 +4217,7 @@ public final class Ops {
     }
 
     /**
-     * Steps, not 0; 1 if not given.
+     * Gives an optional input. Steps, not 0; 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4274,9 +4279,9 @@ public final class Ops {
     private SoftmaxOptions() {}
 
     /**
-     * The axis that adds up to one; negative counts from the end. Default: -1.
+     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SoftmaxOptions axis(long value) {
@@ -4328,7 +4333,7 @@ public final class Ops {
     private SoftmaxCrossEntropyLossOptions() {}
 
     /**
-     * A weight for each class, [C].
+     * Gives an optional input. A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4339,9 +4344,9 @@ public final class Ops {
     }
 
     /**
-     * "none", "sum" or "mean". Default: mean.
+     * Sets an attribute. "none", "sum" or "mean". Default: mean.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions reduction(String value) {
@@ -4350,9 +4355,9 @@ public final class Ops {
     }
 
     /**
-     * Labels of this value count nothing; it may be outside [0, C).
+     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions ignoreIndex(long value) {
@@ -4486,7 +4491,7 @@ public final class Ops {
     private SplitOptions() {}
 
     /**
-     * The size of each part.
+     * Gives an optional input. The size of each part.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4497,9 +4502,9 @@ public final class Ops {
     }
 
     /**
-     * The axis; negative counts from the end. Default: 0.
+     * Sets an attribute. The axis; negative counts from the end. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SplitOptions axis(long value) {
@@ -4508,9 +4513,9 @@ public final class Ops {
     }
 
     /**
-     * How many equal parts; the last one is smaller if need be.
+     * Sets an attribute. How many equal parts; the last one is smaller if need be.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SplitOptions numOutputs(long value) {
@@ -4594,7 +4599,7 @@ public final class Ops {
     private SqueezeOptions() {}
 
     /**
-     * The dimensions to drop, each 1; all that are 1 if not given.
+     * Gives an optional input. The dimensions to drop, each 1; all that are 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4770,9 +4775,9 @@ public final class Ops {
     private TopKOptions() {}
 
     /**
-     * The axis; negative counts from the end. Default: -1.
+     * Sets an attribute. The axis; negative counts from the end. Default: -1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TopKOptions axis(long value) {
@@ -4781,9 +4786,9 @@ public final class Ops {
     }
 
     /**
-     * 0: the smallest. Default: 1.
+     * Sets an attribute. 0: the smallest. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TopKOptions largest(long value) {
@@ -4792,9 +4797,9 @@ public final class Ops {
     }
 
     /**
-     * The result is sorted in either case. Default: 1.
+     * Sets an attribute. The result is sorted in either case. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TopKOptions sorted(long value) {
@@ -4858,9 +4863,9 @@ public final class Ops {
     private TransposeOptions() {}
 
     /**
-     * Dimension i of the result is dimension perm[i] of the input; reversed if not given.
+     * Sets an attribute. Dimension i of the result is dimension perm[i] of the input; reversed if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public TransposeOptions perm(long... value) {
@@ -5012,9 +5017,9 @@ public final class Ops {
     private AdamOptions() {}
 
     /**
-     * Weight of the old first moment. Default: 0.9.
+     * Sets an attribute. Weight of the old first moment. Default: 0.9.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions beta1(double value) {
@@ -5023,9 +5028,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old second moment. Default: 0.999.
+     * Sets an attribute. Weight of the old second moment. Default: 0.999.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions beta2(double value) {
@@ -5034,9 +5039,9 @@ public final class Ops {
     }
 
     /**
-     * Added to the root of the corrected second moment. Default: 1e-08.
+     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions epsilon(double value) {
@@ -5045,9 +5050,9 @@ public final class Ops {
     }
 
     /**
-     * Factor of the parameter that is added to the gradient. Default: 0.
+     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamOptions weightDecay(double value) {
@@ -5141,9 +5146,9 @@ public final class Ops {
     private AdamWOptions() {}
 
     /**
-     * Weight of the old first moment. Default: 0.9.
+     * Sets an attribute. Weight of the old first moment. Default: 0.9.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions beta1(double value) {
@@ -5152,9 +5157,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old second moment. Default: 0.999.
+     * Sets an attribute. Weight of the old second moment. Default: 0.999.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions beta2(double value) {
@@ -5163,9 +5168,9 @@ public final class Ops {
     }
 
     /**
-     * Added to the root of the corrected second moment. Default: 1e-08.
+     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions epsilon(double value) {
@@ -5174,9 +5179,9 @@ public final class Ops {
     }
 
     /**
-     * Share of the parameter that is taken away, times the learning rate. Default: 0.01.
+     * Sets an attribute. Share of the parameter that is taken away, times the learning rate. Default: 0.01.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AdamWOptions weightDecay(double value) {
@@ -5303,10 +5308,10 @@ public final class Ops {
     private AveragePoolGradOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions autoPad(String value) {
@@ -5315,9 +5320,9 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions ceilMode(long value) {
@@ -5326,9 +5331,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the window's elements; 1 if not given.
+     * Sets an attribute. Distance of the window's elements; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions dilations(long... value) {
@@ -5337,9 +5342,9 @@ public final class Ops {
     }
 
     /**
-     * Padding before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions pads(long... value) {
@@ -5348,9 +5353,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions strides(long... value) {
@@ -5359,9 +5364,9 @@ public final class Ops {
     }
 
     /**
-     * As in AveragePool. Default: 0.
+     * Sets an attribute. As in AveragePool. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public AveragePoolGradOptions countIncludePad(long value) {
@@ -5448,10 +5453,10 @@ public final class Ops {
     private ConvGradInputOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions autoPad(String value) {
@@ -5460,9 +5465,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions dilations(long... value) {
@@ -5471,9 +5476,9 @@ public final class Ops {
     }
 
     /**
-     * Number of groups that channels are divided into. Default: 1.
+     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions group(long value) {
@@ -5482,9 +5487,9 @@ public final class Ops {
     }
 
     /**
-     * Zeros before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions pads(long... value) {
@@ -5493,9 +5498,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradInputOptions strides(long... value) {
@@ -5551,10 +5556,10 @@ public final class Ops {
     private ConvGradWeightOptions() {}
 
     /**
-     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
-     * Default: NOTSET.
+     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
+     * up; VALID: none. Default: NOTSET.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions autoPad(String value) {
@@ -5563,9 +5568,9 @@ public final class Ops {
     }
 
     /**
-     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions dilations(long... value) {
@@ -5574,9 +5579,9 @@ public final class Ops {
     }
 
     /**
-     * Number of groups that channels are divided into. Default: 1.
+     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions group(long value) {
@@ -5585,9 +5590,9 @@ public final class Ops {
     }
 
     /**
-     * Zeros before each spatial axis, then after each; 0 if not given.
+     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions pads(long... value) {
@@ -5596,9 +5601,9 @@ public final class Ops {
     }
 
     /**
-     * Step along each spatial axis; 1 if not given.
+     * Sets an attribute. Step along each spatial axis; 1 if not given.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ConvGradWeightOptions strides(long... value) {
@@ -5654,9 +5659,9 @@ public final class Ops {
     private WeftDropoutOptions() {}
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public WeftDropoutOptions seed(long value) {
@@ -5665,9 +5670,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public WeftDropoutOptions stream(String value) {
@@ -5741,8 +5746,11 @@ public final class Ops {
   public record EigOutputs(Value valuesRe, Value valuesIm, Value vectorsRe, Value vectorsIm) {}
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
-   * by the vectors is an error, because their phase is a convention.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
+   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
+   * not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
@@ -5754,8 +5762,11 @@ public final class Ops {
   }
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient by the values is known; that
-   * by the vectors is an error, because their phase is a convention.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
+   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
+   * not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
@@ -5781,7 +5792,8 @@ public final class Ops {
 
   /**
    * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   * symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
+   * the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
    *
    * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
    *
@@ -5794,7 +5806,8 @@ public final class Ops {
 
   /**
    * Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-   * symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+   * symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
+   * the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
    *
    * <p>Operator weft.Eigh. Element types: T: f32, f16, f64, bf16.
    *
@@ -5938,9 +5951,9 @@ public final class Ops {
     private MomentumOptions() {}
 
     /**
-     * Weight of the old velocity. Default: 0.9.
+     * Sets an attribute. Weight of the old velocity. Default: 0.9.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MomentumOptions momentum(double value) {
@@ -5949,9 +5962,9 @@ public final class Ops {
     }
 
     /**
-     * 1 for Nesterov's form. Default: 0.
+     * Sets an attribute. 1 for Nesterov's form. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MomentumOptions nesterov(long value) {
@@ -5960,9 +5973,9 @@ public final class Ops {
     }
 
     /**
-     * Factor of the parameter that is added to the gradient. Default: 0.
+     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public MomentumOptions weightDecay(double value) {
@@ -6069,80 +6082,15 @@ public final class Ops {
   }
 
   /**
-   * What can be set at weft.ProdOthers.
-   */
-  public static final class ProdOthersOptions extends NodeOptions {
-    private Value axes;
-
-    private ProdOthersOptions() {}
-
-    /**
-     * As in ReduceProd; constant.
-     *
-     * @param value the input; null leaves it out
-     * @return this
-     */
-    public ProdOthersOptions axes(Value value) {
-      axes = value;
-      return this;
-    }
-
-    /**
-     * As in ReduceProd. Default: 0.
-     *
-     * @param value the value
-     * @return this
-     */
-    public ProdOthersOptions noopWithEmptyAxes(long value) {
-      attrs.set("noop_with_empty_axes", value);
-      return this;
-    }
-
-    @Override
-    public ProdOthersOptions name(String name) {
-      super.name(name);
-      return this;
-    }
-  }
-
-  /**
-   * For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-   *
-   * <p>Operator weft.ProdOthers. Element types: T: f32, f16, f64, bf16.
-   *
-   * @param data any tensor.
-   * @return the shape of data.
-   */
-  public Value prodOthers(Value data) {
-    return prodOthers(data, options -> {});
-  }
-
-  /**
-   * For each element, the product of the others that ReduceProd multiplies it with; costs n^2 for n factors.
-   *
-   * <p>Operator weft.ProdOthers. Element types: T: f32, f16, f64, bf16.
-   *
-   * @param data any tensor.
-   * @param options sets the rest
-   * @return the shape of data.
-   */
-  public Value prodOthers(Value data, Consumer<ProdOthersOptions> options) {
-    ProdOthersOptions settings = new ProdOthersOptions();
-    Check.notNull(options, "options").accept(settings);
-    Check.notNull(data, "data");
-    return add("weft.ProdOthers", Arrays.<Value>asList(data, settings.axes), settings, 1).get(0);
-  }
-
-  /**
    * What can be set at weft.RandomBernoulli.
    */
   public static final class RandomBernoulliOptions extends NodeOptions {
     private RandomBernoulliOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions dtype(DataType value) {
@@ -6152,9 +6100,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions seed(long value) {
@@ -6163,9 +6111,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions stream(String value) {
@@ -6174,9 +6122,9 @@ public final class Ops {
     }
 
     /**
-     * Probability of a one. Default: 0.5.
+     * Sets an attribute. Probability of a one. Default: 0.5.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomBernoulliOptions probability(double value) {
@@ -6235,9 +6183,9 @@ public final class Ops {
     private RandomNormalOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions dtype(DataType value) {
@@ -6247,9 +6195,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions seed(long value) {
@@ -6258,9 +6206,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions stream(String value) {
@@ -6269,9 +6217,9 @@ public final class Ops {
     }
 
     /**
-     * Mean of the distribution. Default: 0.
+     * Sets an attribute. Mean of the distribution. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions mean(double value) {
@@ -6280,9 +6228,9 @@ public final class Ops {
     }
 
     /**
-     * Its standard deviation. Default: 1.
+     * Sets an attribute. Its standard deviation. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomNormalOptions scale(double value) {
@@ -6341,9 +6289,9 @@ public final class Ops {
     private RandomTruncatedNormalOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions dtype(DataType value) {
@@ -6353,9 +6301,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions seed(long value) {
@@ -6364,9 +6312,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions stream(String value) {
@@ -6375,9 +6323,9 @@ public final class Ops {
     }
 
     /**
-     * Mean of the distribution. Default: 0.
+     * Sets an attribute. Mean of the distribution. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions mean(double value) {
@@ -6386,9 +6334,9 @@ public final class Ops {
     }
 
     /**
-     * Standard deviation of the distribution that is cut off. Default: 1.
+     * Sets an attribute. Standard deviation of the distribution that is cut off. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomTruncatedNormalOptions scale(double value) {
@@ -6447,9 +6395,9 @@ public final class Ops {
     private RandomUniformOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Sets an attribute. Floating-point type of the output, by ONNX's number.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions dtype(DataType value) {
@@ -6459,9 +6407,9 @@ public final class Ops {
     }
 
     /**
-     * Key of all random numbers of a program. Default: 0.
+     * Sets an attribute. Key of all random numbers of a program. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions seed(long value) {
@@ -6470,9 +6418,9 @@ public final class Ops {
     }
 
     /**
-     * Name that keeps the numbers of one use apart from those of others.
+     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions stream(String value) {
@@ -6481,9 +6429,9 @@ public final class Ops {
     }
 
     /**
-     * Lower limit. Default: 0.
+     * Sets an attribute. Lower limit. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions low(double value) {
@@ -6492,9 +6440,9 @@ public final class Ops {
     }
 
     /**
-     * Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
+     * Sets an attribute. Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RandomUniformOptions high(double value) {
@@ -6553,9 +6501,9 @@ public final class Ops {
     private RunningUpdateOptions() {}
 
     /**
-     * "average" or "add". Default: average.
+     * Sets an attribute. "average" or "add". Default: average.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RunningUpdateOptions mode(String value) {
@@ -6564,9 +6512,9 @@ public final class Ops {
     }
 
     /**
-     * Weight of the old value. Default: 0.9.
+     * Sets an attribute. Weight of the old value. Default: 0.9.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public RunningUpdateOptions momentum(double value) {
@@ -6657,9 +6605,9 @@ public final class Ops {
     private ScatterRowsOptions() {}
 
     /**
-     * As in Gather. Default: 0.
+     * Sets an attribute. As in Gather. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public ScatterRowsOptions axis(long value) {
@@ -6710,6 +6658,96 @@ public final class Ops {
     Check.notNull(indices, "indices");
     Check.notNull(like, "like");
     return add("weft.ScatterRows", Arrays.<Value>asList(rows, indices, like), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.ScatterScan.
+   */
+  public static final class ScatterScanOptions extends NodeOptions {
+    private Value terms;
+
+    private ScatterScanOptions() {}
+
+    /**
+     * Gives an optional input. The shape of factors; zeros if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ScatterScanOptions terms(Value value) {
+      terms = value;
+      return this;
+    }
+
+    /**
+     * Sets an attribute. 1: from the last place to the first. Default: 0.
+     *
+     * @param value the attribute
+     * @return this
+     */
+    public ScatterScanOptions reverse(long value) {
+      attrs.set("reverse", value);
+      return this;
+    }
+
+    @Override
+    public ScatterScanOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.ScatterScan.
+   *
+   * @param last the shape of state: what it has become.
+   * @param before the shape of factors: for each place what was there before its turn.
+   */
+  public record ScatterScanOutputs(Value last, Value before) {}
+
+  /**
+   * A recurrence at each place that {@code indices} names, in order: the slice s of {@code state} there is given out and
+   * then becomes {@code factor * s + term}, where a product with an exact 0 is 0. Negative coordinates count from the
+   * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
+   * the same, the other way round.
+   *
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param state at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param factors the shape of indices without its last axis, then that of a slice of state.
+   * @return the outputs
+   */
+  public ScatterScanOutputs scatterScan(Value state, Value indices, Value factors) {
+    return scatterScan(state, indices, factors, options -> {});
+  }
+
+  /**
+   * A recurrence at each place that {@code indices} names, in order: the slice s of {@code state} there is given out and
+   * then becomes {@code factor * s + term}, where a product with an exact 0 is 0. Negative coordinates count from the
+   * end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is
+   * the same, the other way round.
+   *
+   * <p>Operator weft.ScatterScan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param state at least one dimension.
+   * @param indices [..., k]: a place of k coordinates each.
+   * @param factors the shape of indices without its last axis, then that of a slice of state.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public ScatterScanOutputs scatterScan(
+      Value state,
+      Value indices,
+      Value factors,
+      Consumer<ScatterScanOptions> options) {
+    ScatterScanOptions settings = new ScatterScanOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(state, "state");
+    Check.notNull(indices, "indices");
+    Check.notNull(factors, "factors");
+    List<Value> made = add("weft.ScatterScan", Arrays.<Value>asList(state, indices, factors, settings.terms), settings, 2);
+    return new ScatterScanOutputs(made.get(0), made.get(1));
   }
 
   /**
@@ -6816,9 +6854,9 @@ public final class Ops {
     private SgdOptions() {}
 
     /**
-     * Factor of the parameter that is added to the gradient. Default: 0.
+     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the value
+     * @param value the attribute
      * @return this
      */
     public SgdOptions weightDecay(double value) {
@@ -6880,7 +6918,7 @@ public final class Ops {
     private SliceGradOptions() {}
 
     /**
-     * As in Slice.
+     * Gives an optional input. As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -6891,7 +6929,7 @@ public final class Ops {
     }
 
     /**
-     * As in Slice.
+     * Gives an optional input. As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this

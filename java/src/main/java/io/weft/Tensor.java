@@ -299,6 +299,28 @@ public final class Tensor extends Handle {
   }
 
   /**
+   * Makes a tensor over the elements of another library of the process, without a copy: of a DLPack tensor of version 1.
+   * It is taken over: its deleter is called once, when the last holder of the elements has let go. After an error it is
+   * still the caller's. Where it says so, the tensor is read-only.
+   *
+   * @param managed the address of a DLManagedTensorVersioned, which nobody else takes over
+   * @return the tensor
+   */
+  public static Tensor fromDlpack(long managed) {
+    return new Tensor(Native.tensorBorrowDlpack(managed, 1));
+  }
+
+  /**
+   * The same for a DLPack tensor of before version 1.
+   *
+   * @param managed the address of a DLManagedTensor, which nobody else takes over
+   * @return the tensor
+   */
+  public static Tensor fromDlpackUnversioned(long managed) {
+    return new Tensor(Native.tensorBorrowDlpack(managed, 0));
+  }
+
+  /**
    * Makes a sequence of values; the elements are shared.
    *
    * @param items the values
@@ -481,6 +503,27 @@ public final class Tensor extends Handle {
     } finally {
       release();
     }
+  }
+
+  /**
+   * The elements for another library of the process, without a copy: as a DLPack tensor of version 1. It keeps the
+   * elements alive, also when this tensor is closed, until whoever takes it over calls its deleter, once. {@link
+   * #fromDlpack} takes it over, too.
+   *
+   * @return the address of a DLManagedTensorVersioned
+   */
+  public long toDlpack() {
+    return number(pointer -> Native.tensorDlpack(pointer, 1));
+  }
+
+  /**
+   * The same as a DLPack tensor of before version 1, which cannot say that elements are read-only: of a tensor that is,
+   * this is {@link WeftException.FailedPrecondition}.
+   *
+   * @return the address of a DLManagedTensor
+   */
+  public long toDlpackUnversioned() {
+    return number(pointer -> Native.tensorDlpack(pointer, 0));
   }
 
   private void checkElements() {

@@ -1,0 +1,129 @@
+// Attributes of nodes and layers.
+#pragma once
+
+#include <variant>
+
+#include "weft/value.hpp"
+
+namespace weft {
+
+class Graph;
+
+namespace detail {
+template <typename T>
+struct Element {
+  struct None {};
+  using type = None;
+};
+template <typename T>
+struct Element<std::vector<T>> {
+  using type = T;
+};
+}  // namespace detail
+
+/// An attribute that must be given: it cannot be made of nothing, so leaving it out does not compile.
+template <typename T>
+class Required {
+ public:
+  Required() = delete;
+  /// The value.
+  Required(T value) : value_(std::move(value)) {}
+  /// The items of a list: {2, 2}.
+  Required(std::initializer_list<typename detail::Element<T>::type> items) : value_(items) {}
+  /// What was given.
+  const T& get() const { return value_; }
+  /// The same.
+  operator const T&() const { return value_; }
+
+ private:
+  T value_;
+};
+
+/// An attribute that may be left out; a list can be given as {2, 2}.
+template <typename T>
+class Optional : public std::optional<T> {
+ public:
+  using std::optional<T>::optional;
+  /// The items of a list: {2, 2}.
+  Optional(std::initializer_list<typename detail::Element<T>::type> items) : std::optional<T>(std::in_place, items) {}
+};
+
+/// Attributes of a node or layer, by name.
+class Attrs {
+ public:
+  /// What an attribute can be.
+  using Setting = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
+                               std::vector<std::string>, Tensor, detail::GraphPointer>;
+  /// None.
+  Attrs() = default;
+  /// Sets an integer, bool, number, text, list of them, or tensor; a name that was set before gets the new value.
+  Attrs& set(const std::string& name, Setting value) {
+    for (auto& [known, setting] : items_) {
+      if (known == name) return setting = std::move(value), *this;
+    }
+    items_.emplace_back(name, std::move(value));
+    return *this;
+  }
+  /// An element type, as ONNX's number.
+  Attrs& set(const std::string& name, DType value) { return set(name, Setting(static_cast<int64_t>(value))); }
+  /// A graph, such as a branch of If; it shares the graph.
+  Attrs& set(const std::string& name, const Graph& value);
+  /// A list: set("strides", {2, 2}).
+  template <typename T>
+  Attrs& set(const std::string& name, std::initializer_list<T> items) {
+    using Item = std::conditional_t<std::is_integral_v<T>, int64_t,
+                                    std::conditional_t<std::is_floating_point_v<T>, double, std::string>>;
+    return set(name, Setting(std::vector<Item>(items.begin(), items.end())));
+  }
+  /// Leaves the attribute out if there is no value.
+  template <typename T>
+  Attrs& set(const std::string& name, const Optional<T>& value) {
+    return value ? set(name, *value) : *this;
+  }
+  /// The value that had to be given.
+  template <typename T>
+  Attrs& set(const std::string& name, const Required<T>& value) {
+    return set(name, value.get());
+  }
+
+  /// For this header: the attributes as the C functions take them.
+  detail::Handle<weft_attrs, weft_attrs_free> make() const {
+    detail::Handle<weft_attrs, weft_attrs_free> out(detail::made<weft_attrs>(weft_attrs_new));
+    for (const auto& item : items_) {
+      std::visit([&](const auto& value) { detail::check(give(out.get(), item.first.c_str(), value)); }, item.second);
+    }
+    return out;
+  }
+
+ private:
+  static weft_status* give(weft_attrs* to, const char* name, int64_t value) {
+    return weft_attrs_set_int(to, name, value);
+  }
+  static weft_status* give(weft_attrs* to, const char* name, double value) {
+    return weft_attrs_set_float(to, name, value);
+  }
+  static weft_status* give(weft_attrs* to, const char* name, const std::string& value) {
+    return weft_attrs_set_string(to, name, value.c_str());
+  }
+  static weft_status* give(weft_attrs* to, const char* name, const std::vector<int64_t>& values) {
+    return weft_attrs_set_ints(to, name, values.data(), static_cast<int64_t>(values.size()));
+  }
+  static weft_status* give(weft_attrs* to, const char* name, const std::vector<double>& values) {
+    return weft_attrs_set_floats(to, name, values.data(), static_cast<int64_t>(values.size()));
+  }
+  static weft_status* give(weft_attrs* to, const char* name, const std::vector<std::string>& values) {
+    std::vector<const char*> pointers;
+    for (const std::string& value : values) pointers.push_back(value.c_str());
+    return weft_attrs_set_strings(to, name, pointers.data(), static_cast<int64_t>(pointers.size()));
+  }
+  static weft_status* give(weft_attrs* to, const char* name, const Tensor& value) {
+    return weft_attrs_set_tensor(to, name, value.handle());
+  }
+  static weft_status* give(weft_attrs* to, const char* name, const detail::GraphPointer& value) {
+    return weft_attrs_set_graph(to, name, value->handle.get());
+  }
+
+  std::vector<std::pair<std::string, Setting>> items_;
+};
+
+}  // namespace weft

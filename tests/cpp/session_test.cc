@@ -1,0 +1,338 @@
+// Running graphs with the C++ header: files, variables, prepared calls, ways to stop, threads, order of closing.
+#include <atomic>
+#include <thread>
+
+#include "support.h"
+
+namespace {
+
+using weft::DType;
+using weft::Tensor;
+using weft::Value;
+using Running = NoLeaks;
+
+// y = w x, where w begins as 2.
+struct Line {
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, "n");
+  Value w = graph.variable("w", 2.0f);
+  Value y = x * w;
+  Value more = weft::assign(w, w + 1);
+  weft::Session session{graph};
+
+  std::vector<float> run(const std::vector<float>& numbers) const { return run(session, numbers); }
+  std::vector<float> run(const weft::Session& with, const std::vector<float>& numbers) const {
+    return with.run({{x, fed(numbers)}}, {y})[0].to_vector<float>();
+  }
+  static Tensor fed(const std::vector<float>& numbers) {
+    return Tensor::from({static_cast<int64_t>(numbers.size())}, numbers);
+  }
+};
+
+using Numbers = std::vector<float>;
+
+TEST_F(Running, TargetsAreForTheirEffect) {
+  Line line;
+  line.session.initialise();
+  EXPECT_TRUE(line.session.run({}, {}, {line.more}).empty());
+  EXPECT_EQ(line.run({1, 2}), (Numbers{3, 6}));
+  EXPECT_EQ(line.session.get("w").item<float>(), 3);
+  line.session.set(line.w, Tensor::scalar(0.5f));
+  EXPECT_EQ(line.run({1, 2}), (Numbers{0.5f, 1}));
+  line.session.trim();
+  EXPECT_EQ(line.run({4}), (Numbers{2}));
+  EXPECT_EQ(error_of([&] { line.session.get("v"); }).code(), WEFT_NOT_FOUND);
+  EXPECT_EQ(error_of([&] { line.session.set("w", Tensor::scalar(1.0)); }).code(), WEFT_INVALID_ARGUMENT);
+  EXPECT_EQ(error_of([&] { line.session.set("w", Tensor()); }).code(), WEFT_FAILED_PRECONDITION);
+}
+
+TEST_F(Running, AttachedAssignmentsHappenInEveryRun) {
+  Line line;
+  line.graph.attach(line.y, line.more);
+  EXPECT_EQ(line.run({1}), (Numbers{2}));
+  EXPECT_EQ(line.run({1}), (Numbers{3}));
+}
+
+TEST_F(Running, WrongFeedsAreErrors) {
+  Line line;
+  const Value other = line.graph.input("other", DType::f32, "2");
+  EXPECT_EQ(error_of([&] { line.session.run({}, {line.y}); }).code(), WEFT_INVALID_ARGUMENT);
+  const weft::Error error = error_of([&] { line.session.run({{other, line.fed({1, 2, 3})}}, {other}); });
+  EXPECT_EQ(error.code(), WEFT_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(error.what()).find("other"), std::string::npos) << error.what();
+  EXPECT_NE(std::string(error.what()).find("INVALID_ARGUMENT"), std::string::npos);
+  EXPECT_EQ(error_of([&] {
+              line.session.run({{line.x, Tensor::scalar(1.0)}}, {line.y});
+            }).code(),
+            WEFT_INVALID_ARGUMENT);
+  EXPECT_EQ(error_of([&] { line.session.run({{line.x, Tensor()}}, {line.y}); }).code(), WEFT_FAILED_PRECONDITION);
+  EXPECT_EQ(error_of([&] { line.session.run({}, {Value()}); }).code(), WEFT_INVALID_ARGUMENT);
+}
+
+TEST_F(Running, ErrorsOfRunsNameTheNodeAndItsLine) {
+  weft::Graph graph;
+  Value i = graph.input("i", DType::i64, "");
+  const int line = __LINE__ + 1;
+  Value y = weft::gather(graph.constant(std::vector<float>{1, 2}), i, {}, "pick");
+  const weft::Error error = error_of([&] { weft::Session(graph).run({{i, Tensor::scalar(int64_t{5})}}, {y}); });
+  EXPECT_EQ(error.node(), "pick");
+  EXPECT_EQ(error.op(), "Gather");
+  EXPECT_EQ(error.origin(), std::string(__FILE__) + ":" + std::to_string(line));
+  for (const std::string& part : {std::string(error.code_name()), error.message(), error.node(), error.origin()}) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << part;
+  }
+}
+
+TEST_F(Running, ModelsGoThroughFiles) {
+  TemporaryFile file("model.onnx"), weights("weights.safetensors");
+  Line line;
+  line.session.set("w", Tensor::scalar(4.0f));
+  line.graph.save(file.path(), {line.y}, &line.session);
+  {
+    weft::Graph graph = weft::Graph::load(file.path());
+    EXPECT_TRUE(graph.variables().empty());
+    auto out = weft::Session(graph).run({{graph.inputs().at(0), line.fed({1, 2})}}, graph.outputs());
+    EXPECT_EQ(out.at(0).to_vector<float>(), (Numbers{4, 8}));
+  }
+  {
+    weft::LoadOptions options;
+    options.trainable = {"*"};
+    const std::string bytes = file.content();
+    weft::Graph graph = weft::Graph::load_bytes(bytes.data(), bytes.size(), options);
+    ASSERT_EQ(graph.variables().size(), 1u);
+    EXPECT_EQ(weft::Session(graph).get(graph.variables()[0]).item<float>(), 4);
+    options.trainable = {"unknown"};
+    EXPECT_THROW(weft::Graph::load(file.path(), options), weft::Error);
+  }
+  line.graph.save(file.path(), {line.y});  // the initial value without a session
+  EXPECT_EQ(weft::Graph::load(file.path()).outputs().size(), 1u);
+  EXPECT_EQ(error_of([&] { weft::Graph::load_bytes("\x08", 1); }).code(), WEFT_DATA_LOSS);
+  EXPECT_EQ(error_of([] { weft::Graph::load("/no/such.onnx"); }).code(), WEFT_NOT_FOUND);
+  EXPECT_EQ(error_of([&] { line.graph.save(file.path(), {line.more}); }).code(), WEFT_UNIMPLEMENTED);
+}
+
+TEST_F(Running, ModelsKeepTheirTrainingAndWeights) {
+  TemporaryFile file("training.onnx");
+  TemporaryFile weights("training.weights");
+  Numbers many(1000, 2);
+  {
+    weft::Graph graph;
+    Value w = graph.variable("w", Tensor::from({1000}, many));
+    Value more = weft::assign(w, w + 1);
+    more.set_name("more");
+    weft::SaveOptions options;
+    options.training = true;
+    options.weights = weights.path().substr(weights.path().rfind('/') + 1);
+    graph.save(file.path(), {more}, nullptr, options);
+  }
+  EXPECT_LT(file.content().size(), 4000u);
+  EXPECT_GT(weights.content().size(), 4000u);
+  for (bool from_bytes : {false, true}) {
+    weft::LoadOptions options;
+    options.map = !from_bytes;
+    options.folder = file.path().substr(0, file.path().rfind('/'));
+    const std::string bytes = file.content();
+    weft::Graph graph = from_bytes ? weft::Graph::load_bytes(bytes.data(), bytes.size(), options)
+                                   : weft::Graph::load(file.path(), options);
+    weft::Session session(graph);
+    session.run({}, {}, {graph.find("more")});
+    EXPECT_EQ(session.get("w").to_vector<float>(), Numbers(1000, 3));
+  }
+}
+
+TEST_F(Running, CheckpointsGoThroughFiles) {
+  TemporaryFile file("checkpoint.safetensors");
+  Line line, other;
+  line.session.set("w", Tensor::scalar(7.0f));
+  line.session.save(file.path());
+  other.session.load(file.path());
+  EXPECT_EQ(other.run({1}), (Numbers{7}));
+  weft::Graph larger;
+  larger.variable("w", 1.0f);
+  larger.variable("v", 1.0f);
+  weft::Session session(larger);
+  EXPECT_EQ(error_of([&] { session.load(file.path()); }).code(), WEFT_INVALID_ARGUMENT);
+  EXPECT_EQ(session.get("w").item<float>(), 1);
+  session.load(file.path(), true);
+  EXPECT_EQ(session.get("w").item<float>(), 7);
+}
+
+TEST_F(Running, SessionsShareVariables) {
+  Line line;
+  weft::SessionOptions options;
+  options.share = &line.session;
+  options.threads = 1;
+  options.max_plans = 1;
+  options.reference_kernels = true;
+  options.disable_pass = {"*"};
+  {
+    weft::Session same(line.graph, options);
+    same.set("w", Tensor::scalar(5.0f));
+    line.session.close();
+    EXPECT_EQ(line.run(same, {1, 2}), (Numbers{5, 10}));
+    EXPECT_EQ(error_of([&] { line.run({1}); }).code(), WEFT_FAILED_PRECONDITION);
+  }
+  options = {};
+  options.threads = -1;
+  EXPECT_EQ(error_of([&] { weft::Session(line.graph, options); }).code(), WEFT_INVALID_ARGUMENT);
+}
+
+TEST_F(Running, PreparedCalls) {
+  Line line;
+  weft::Prepared prepared = line.session.prepare({line.x}, {line.y});
+  EXPECT_EQ(error_of([&] { prepared.run(); }).code(), WEFT_FAILED_PRECONDITION);  // nothing is bound
+  Tensor in = line.fed({1, 2}), out = Tensor::zeros(DType::f32, {2});
+  prepared.bind_input(0, in);
+  EXPECT_EQ(error_of([&] { prepared.output(0); }).code(), WEFT_FAILED_PRECONDITION);  // nothing was run
+  prepared.run();
+  EXPECT_EQ(prepared.output(0).to_vector<float>(), (Numbers{2, 4}));
+  prepared.bind_output(0, out);
+  in.mutable_data<float>()[1] = 10;
+  prepared.run();
+  EXPECT_EQ(out.to_vector<float>(), (Numbers{2, 20}));
+  prepared.bind_output(0, Tensor());
+  prepared.bind_input(0, line.fed({3}));
+  prepared.run();
+  EXPECT_EQ(prepared.output(0).to_vector<float>(), (Numbers{6}));
+  EXPECT_EQ(out.to_vector<float>(), (Numbers{2, 20}));
+  EXPECT_THROW(prepared.bind_input(1, in), weft::Error);
+  EXPECT_THROW(prepared.bind_input(0, Tensor::scalar(true)), weft::Error);
+  EXPECT_THROW(prepared.output(-1), weft::Error);
+  prepared.close();
+  prepared.close();
+  EXPECT_EQ(error_of([&] { prepared.run(); }).code(), WEFT_FAILED_PRECONDITION);
+  weft::Prepared moved = std::move(prepared);
+  EXPECT_EQ(error_of([&] { prepared.run(); }).code(), WEFT_FAILED_PRECONDITION);
+}
+
+TEST_F(Running, PreparedCallsAreForOneThread) {
+  Line line;
+  std::atomic<int> refused = 0;
+  weft::set_host_function("cpp/again", [&](const std::vector<Tensor>& in) { return in; });
+  Value y = line.graph.host_call("cpp/again", {line.x}, {{DType::f32, "n"}})[0];
+  weft::Prepared prepared = line.session.prepare({line.x}, {y});
+  prepared.bind_input(0, line.fed({1}));
+  weft::set_host_function("cpp/again", [&](const std::vector<Tensor>& in) {
+    std::thread([&] { refused += error_of([&] { prepared.run(); }).code() == WEFT_FAILED_PRECONDITION; }).join();
+    return in;
+  });
+  prepared.run();
+  EXPECT_EQ(refused, 1);
+  weft::remove_host_function("cpp/again");
+}
+
+TEST_F(Running, TracesCollect) {
+  Line line;
+  weft::RunOptions options;
+  options.trace = weft::Trace();
+  line.session.run({{line.x, line.fed({1})}}, {line.y}, {}, options);
+  EXPECT_NE(options.trace->json().find("Mul"), std::string::npos) << options.trace->json();
+}
+
+TEST_F(Running, TimeoutsAndCancelsStop) {
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, "256,256"), y = x;
+  for (int i = 0; i < 2000; ++i) y = weft::matmul(y, x);
+  weft::Session session(graph);
+  weft::Prepared prepared = session.prepare({x}, {y});
+  const Tensor zeros = Tensor::zeros(DType::f32, {256, 256});
+  prepared.bind_input(0, zeros);
+  weft::RunOptions options;
+  auto code = [&] { return error_of([&] { session.run({{x, zeros}}, {y}, {}, options); }).code(); };
+  auto prepared_code = [&] { return error_of([&] { prepared.run(options); }).code(); };
+  for (double seconds : {0.0, -1.0, 1e-9}) {
+    options.timeout_s = seconds;
+    EXPECT_EQ(code(), WEFT_DEADLINE_EXCEEDED);
+    EXPECT_EQ(prepared_code(), WEFT_DEADLINE_EXCEEDED);
+  }
+  options.timeout_s.reset();
+  options.cancel = weft::Cancel();
+  options.cancel->set();
+  EXPECT_TRUE(options.cancel->get());
+  EXPECT_EQ(code(), WEFT_CANCELLED);
+  EXPECT_EQ(prepared_code(), WEFT_CANCELLED);
+  options.cancel->set(false);
+  EXPECT_FALSE(options.cancel->get());
+  options.timeout_s = 1e9;
+  EXPECT_EQ(session.run({{x, zeros}}, {x}, {}, options)[0].count(), 65536);
+}
+
+TEST_F(Running, PollsEndRuns) {
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, "512,512"), y = x;
+  for (int i = 0; i < 2000; ++i) y = weft::matmul(y, x);
+  weft::RunOptions options;
+  options.poll = [] { throw Mine(); };
+  const Tensor zeros = Tensor::zeros(DType::f32, {512, 512});
+  EXPECT_THROW(weft::Session(graph).run({{x, zeros}}, {y}, {}, options), Mine);
+}
+
+TEST_F(Running, ManyThreadsRunOneSession) {
+  Line line;
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4);
+  for (size_t i = 0; i < wrong.size(); ++i) {
+    threads.emplace_back([&, i] {
+      const float number = static_cast<float>(i);
+      for (int n = 0; n < 200; ++n) wrong[i] += line.run({number, 1}) != Numbers{2 * number, 2};
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(4));
+}
+
+TEST_F(Running, RunsOfAssignmentsComeOneAfterAnother) {
+  Line line;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 50; ++n) line.session.run({}, {}, {line.more});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(line.session.get("w").item<float>(), 202);
+}
+
+TEST_F(Running, ObjectsGoInAnyOrder) {
+  for (int order = 0; order < 6; ++order) {
+    auto graph = std::make_unique<weft::Graph>();
+    Value x = graph->input("x", DType::f32, "2");
+    auto layer = std::make_unique<weft::Layer>(graph->layer("Flatten", {}, "flat"));
+    auto session = std::make_unique<weft::Session>(*graph);
+    auto prepared = std::make_unique<weft::Prepared>(session->prepare({x}, {x + 1}));
+    Tensor in = Line::fed({1, 2});
+    prepared->bind_input(0, in);
+    if (order % 2 == 0) graph.reset();
+    if (order / 2 == 0) {
+      session.reset();
+      EXPECT_EQ(error_of([&] { prepared->run(); }).code(), WEFT_FAILED_PRECONDITION);
+    }
+    if (order / 2 == 1) {
+      in = Tensor();
+      prepared->run();
+      in = prepared->output(0);
+      prepared.reset();
+      session.reset();
+      EXPECT_EQ(in.to_vector<float>(), (Numbers{2, 3}));
+    }
+    if (order / 2 == 2) layer.reset();
+    x = Value();
+  }
+}
+
+TEST_F(Running, MovedFromObjectsThrow) {
+  Line line;
+  weft::Session session = std::move(line.session);
+  EXPECT_EQ(line.run(session, {1}), (Numbers{2}));
+  const weft::Session& moved = line.session;
+  EXPECT_EQ(error_of([&] { line.run({1}); }).code(), WEFT_FAILED_PRECONDITION);
+  EXPECT_EQ(error_of([&] { moved.get("w"); }).code(), WEFT_FAILED_PRECONDITION);
+  EXPECT_EQ(error_of([&] { moved.save("x"); }).code(), WEFT_FAILED_PRECONDITION);
+  EXPECT_EQ(error_of([&] { moved.close(); }).code(), WEFT_FAILED_PRECONDITION);
+  line.session = std::move(session);
+  EXPECT_EQ(line.run({1}), (Numbers{2}));
+  line.session.close();
+  line.session.close();
+}
+
+}  // namespace
