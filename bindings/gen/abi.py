@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADERS = ROOT / "c_api" / "include" / "weft"
@@ -41,7 +42,7 @@ class Function:
 
 
 DECLARATION = re.compile(
-    r"(?:/\*(?P<doc>(?:[^*]|\*(?!/))*)\*/\s*)?WEFT_API\s+(?P<result>[\w ]+?\*?)\s*(?P<name>weft_\w+)\((?P<arguments>[^)]*)\)",
+    r"(?:/\*\*(?P<doc>(?:[^*]|\*(?!/))*)\*/\n)?WEFT_API\s+(?P<result>[\w ]+?\*?)\s*(?P<name>weft_\w+)\((?P<arguments>[^)]*)\)",
     re.S,
 )
 CALLBACK = re.compile(r"typedef\s+([\w ]+\*?)\s*\(\*(\w+)\)\(([^)]*)\);", re.S)
@@ -56,7 +57,7 @@ def headers():
 
 
 def clean_doc(text):
-    lines = [line.strip().removeprefix("*").strip() for line in (text or "").strip().splitlines()]
+    lines = [line.strip().removeprefix("*").strip() for line in text.strip().splitlines()]
     return " ".join(line for line in lines if line)
 
 
@@ -75,6 +76,8 @@ def functions():
         for match in DECLARATION.finditer(header.read_text()):
             result = re.sub(r"\s+", " ", match["result"]).strip().replace(" *", "*")
             arguments = parse_arguments(match["arguments"])
+            if match["doc"] is None:
+                sys.exit(f"{header.name}: {match['name']} has no comment (/** ... */) directly above it")
             found.append(Function(match["name"], result, arguments, clean_doc(match["doc"]), header.name))
     return found
 

@@ -1,6 +1,7 @@
 """The list of the C ABI's functions, and the tests that every header stands alone and that no NULL crashes."""
 
 import re
+import sys
 
 import abi
 
@@ -23,6 +24,8 @@ OPTIONAL_IN = {
 }
 # The first argument of these is what the function is about, though its name is that of something optional.
 SUBJECT = re.compile(r"weft_(options|attrs)_")
+# What functions are about that have no handle.
+PROCESS_WIDE = ("code", "device", "dtype", "host_function", "live", "log", "memory", "op", "optimizer")
 # What a call with everything in place needs but the fixture of the test has not, or must not lose.
 NO_WHOLE_CALL = re.compile(r"_(free|close|close_scope)$|^weft_(status_\w+|tensor_borrow_dlpack|tensor_dlpack|log_set)$")
 
@@ -258,7 +261,27 @@ def null_test():
     return "\n".join(out)
 
 
+def word(function):
+    """What the name of a function says after its object: weft_graph_add_input -> add."""
+    name = function.name.removeprefix("weft_")
+    objects = [*(handle.removeprefix("weft_") for handle in abi.handles()), *PROCESS_WIDE]
+    found = max((each for each in objects if name.startswith(each + "_")), key=len, default=None)
+    return name.removeprefix(f"{found}_").split("_")[0]
+
+
+def check_words():
+    """The words of names are those that docs/architecture.md lists."""
+    text = (abi.ROOT / "docs" / "architecture.md").read_text()
+    verbs, nouns = (set(words.split()) for words in re.findall(r"of this (?:list|one): `([^`]*)`", text))
+    used = {word(function): function.name for function in abi.functions()}
+    for each in sorted(used.keys() - verbs - nouns):
+        sys.exit(f"'{each}' of {used[each]} is neither a verb nor a noun of section 4 of docs/architecture.md")
+    for each in sorted(verbs - used.keys()):
+        sys.exit(f"section 4 of docs/architecture.md has the verb '{each}', which no function has")
+
+
 def list_text():
+    check_words()
     lines = [
         f"# Every function of the C ABI: its prototype, the version that brought it, its state; {NOTE}.",
         "",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes everything that is generated from the C headers, the operators and their cases.
+"""Writes everything that is generated from the C headers, the operators, their cases and the programs of examples/tour.
 
     bindings/gen/generate.py            writes the files, and the tests made from tests/ops/*.case
     bindings/gen/generate.py --check    says which files are out of date, and fails if any is
@@ -17,7 +17,7 @@ import sys
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-LANGUAGES = ("c", "cpp", "python_ops", "java", "go")
+LANGUAGES = ("c", "cpp", "python_ops", "java", "go", "pages")
 
 
 def write(path, text, check):

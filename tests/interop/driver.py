@@ -1,4 +1,4 @@
-"""Builds and starts the five programs of this folder, and reads what they print."""
+"""Builds and starts one program in five languages: that of this folder, or an example; and reads what they print."""
 
 import dataclasses
 import os
@@ -9,6 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
+LIBRARY = pathlib.Path(os.environ.get("WEFT_LIBRARY", ROOT / "build" / "dev" / "c_api" / "libweft.so"))
 LANGUAGES = ("c", "cpp", "python", "java", "go")
 TITLES = {"c": "C", "cpp": "C++", "python": "Python", "java": "Java", "go": "Go"}
 
@@ -17,8 +18,8 @@ class StepFailed(Exception):
     """A step did not succeed; its message is for people."""
 
 
-def run(step: str, command: list, **more) -> str:
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, **more)
+def run(step: str, command: list, cwd: pathlib.Path = ROOT, **more) -> str:
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, **more)
     if done.returncode != 0:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise StepFailed(f"{step} failed: {lines[-1] if lines else 'exit code ' + str(done.returncode)}")
@@ -35,19 +36,26 @@ class Programs:
 
     library: pathlib.Path
     folder: pathlib.Path  # where they are built
+    source: pathlib.Path = HERE / "interop"  # their files, without the endings; Go's is in the folder go beside them
     commands: dict = dataclasses.field(default_factory=dict)
 
     def build(self, language: str) -> None:
         getattr(self, f"build_{language}")()
 
+    def file(self, language: str) -> pathlib.Path:
+        """The source in a language."""
+        name = self.source.name
+        endings = {"c": f"{name}.c", "cpp": f"{name}.cc", "python": f"{name}.py", "java": f"{name.capitalize()}.java"}
+        return self.source.parent / endings[language] if language != "go" else next(self.source.parent.glob("go/*.go"))
+
     def build_c(self) -> None:
-        self.compile("c", ["gcc", "-std=c99"], HERE / "interop.c")
+        self.compile("c", ["gcc", "-std=c99"])
 
     def build_cpp(self) -> None:
-        self.compile("cpp", ["g++", "-std=c++17", f"-I{ROOT}/bindings/cpp"], HERE / "interop.cc")
+        self.compile("cpp", ["g++", "-std=c++17", f"-I{ROOT}/bindings/cpp"])
 
-    def compile(self, language: str, compiler: list, source: pathlib.Path) -> None:
-        program = self.folder / f"interop_{language}"
+    def compile(self, language: str, compiler: list) -> None:
+        source, program = self.file(language), self.folder / f"{self.source.name}_{language}"
         where = self.library.parent
         run(
             f"compiling {source.name}",
@@ -57,25 +65,30 @@ class Programs:
         self.commands[language] = [program]
 
     def build_python(self) -> None:
-        self.commands["python"] = [sys.executable, HERE / "interop.py"]
+        self.commands["python"] = [sys.executable, self.file("python")]
 
     def build_java(self) -> None:
         jars = [jar for jar in (ROOT / "java" / "target").glob("weft-*.jar") if "-" not in jar.stem.removeprefix("weft-")]
         if not jars:
             raise StepFailed("there is no JAR in java/target; run mvn -f java/pom.xml package")
-        run("compiling Interop.java", ["javac", "-cp", jars[0], "-d", self.folder, HERE / "Interop.java"])
-        self.commands["java"] = ["java", "-cp", f"{jars[0]}{os.pathsep}{self.folder}", "Interop"]
+        source = self.file("java")
+        run(f"compiling {source.name}", ["javac", "-cp", jars[0], "-d", self.folder, source])
+        self.commands["java"] = ["java", "-cp", f"{jars[0]}{os.pathsep}{self.folder}", source.stem]
 
     def build_go(self) -> None:
-        program = self.folder / "interop_go"
-        run("building the Go program", ["go", "build", "-C", HERE / "go", "-o", program, "."])
+        program = self.folder / f"{self.source.name}_go"
+        run("building the Go program", ["go", "build", "-C", self.file("go").parent, "-o", program, "."])
         self.commands["go"] = [program]
+
+    def output(self, language: str, *args, cwd: pathlib.Path = ROOT) -> str:
+        """What a program prints."""
+        environment = dict(os.environ, WEFT_LIBRARY=str(self.library))
+        step = f"{args[0] if args else self.source.name} in {TITLES[language]}"
+        return run(step, [*self.commands[language], *args], cwd, env=environment)
 
     def call(self, language: str, *args) -> list:
         """The words of each line of output."""
-        environment = dict(os.environ, WEFT_LIBRARY=str(self.library))
-        text = run(f"{args[0]} in {TITLES[language]}", [*self.commands[language], *args], env=environment)
-        return [line.split() for line in text.splitlines()]
+        return [line.split() for line in self.output(language, *args).splitlines()]
 
     # -- The commands.
 
@@ -95,5 +108,3 @@ class Programs:
     def example(self, language: str) -> dict:
         """By the name of the example, the hash of its result."""
         return {words[1]: words[2] for words in self.call(language, "example")}
-
-

@@ -1,18 +1,16 @@
 """Every language trains, loads what every other saved, and goes on where every other stopped, with the same bits."""
 
-import os
 import pathlib
 
 import pytest
-from driver import LANGUAGES, ROOT, Programs
+from driver import LANGUAGES, LIBRARY, Programs
 
 EPOCHS = 4
 
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    library = pathlib.Path(os.environ.get("WEFT_LIBRARY", ROOT / "build" / "dev" / "c_api" / "libweft.so"))
-    made = Programs(library, tmp_path_factory.mktemp("programs"))
+    made = Programs(LIBRARY, tmp_path_factory.mktemp("programs"))
     for language in LANGUAGES:
         made.build(language)
     return made
@@ -28,6 +26,13 @@ def trained(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> tup
 def test_losses_are_the_same_everywhere(trained: tuple[pathlib.Path, dict]) -> None:
     _, losses = trained
     assert len(losses["c"]) == EPOCHS and losses["c"][-1] < losses["c"][0]
+    for language in LANGUAGES:
+        assert losses[language] == losses["c"], language
+
+
+def test_losses_of_convolutions_are_the_same_everywhere(programs: Programs, tmp_path: pathlib.Path) -> None:
+    losses = {language: programs.train(language, "cnn", tmp_path, 2) for language in LANGUAGES}
+    assert len(losses["c"]) == 2 and losses["c"][1] < losses["c"][0]
     for language in LANGUAGES:
         assert losses[language] == losses["c"], language
 

@@ -4,9 +4,9 @@
 
 #include "weft/base.h"
 
-/* The number of devices; the first is always the CPU. */
+/** The number of devices; the first is always the CPU. */
 WEFT_API int32_t weft_device_count(void);
-/* The name of a device, such as "cpu"; NULL if there is no such device. */
+/** The name of a device, such as "cpu"; NULL if there is no such device. */
 WEFT_API const char* weft_device_name(int32_t index);
 
 #endif

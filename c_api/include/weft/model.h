@@ -6,29 +6,30 @@
 #include "weft/graph.h"
 #include "weft/session.h"
 
-/* Writes an ONNX file of what `outputs` need, or the graph's own outputs if `output_count` is 0. Variables are written
- * with the values that they have in `session`, a session of this graph; NULL: with their initial ones. The file is written
- * under another name first, so a failure leaves the old one. Keys of "save" options: int "training" (0; 1 keeps
- * variables, their initial values, assignments and every other node, to go on building and training where it is loaded),
- * string "weights" ("": inline; else the name of a safetensors file to write beside the model for tensors of 1 KiB and
- * more). `options` may be NULL. UNIMPLEMENTED, with the node, for what ONNX cannot say (with "training" 0). */
+/** Writes an ONNX file of what `outputs` need, or the graph's own outputs if `output_count` is 0. Variables are written
+ * with the values that they have in `session`, a session of this graph; NULL: with their initial ones. The file is
+ * written under another name first, so a failure leaves the old one. Keys of "save" options: int "training" (0; 1 keeps
+ * variables, their initial values, assignments and every other node, to go on building and training where it is
+ * loaded), string "weights" ("": inline; else the name of a safetensors file to write beside the model for tensors of 1
+ * KiB and more). `options` may be NULL. UNIMPLEMENTED, with the node, for what ONNX cannot say (with "training" 0). */
 WEFT_API weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, int32_t output_count,
                                       weft_session* session, const char* path,
                                       const weft_options* options) WEFT_MUST_USE;
-/* Reads an ONNX file of opset 1 to 27 as a graph of the newest opset. Keys of "load" options: strings "trainable"
- * (none, the default: weights are constants; "*": floating-point weights are trainable variables; else their names), int "map" (1: external weights are mapped, not read; their file must then not be made shorter). `options` may
- * be NULL. DATA_LOSS for a damaged file, UNIMPLEMENTED with the node for an unknown operator. */
+/** Reads an ONNX file of opset 1 to 27 as a graph of the newest opset. Keys of "load" options: strings "trainable"
+ * (none, the default: weights are constants; "*": floating-point weights are trainable variables; else their names),
+ * int "map" (1: external weights are mapped, not read; their file must then not be made shorter). `options` may be
+ * NULL. DATA_LOSS for a damaged file, UNIMPLEMENTED with the node for an unknown operator. */
 WEFT_API weft_status* weft_graph_load(const char* path, const weft_options* options,
                                       weft_graph** out_graph) WEFT_MUST_USE;
-/* The same from `bytes` bytes at `data`, which are not needed after; external weights are looked for in `folder`, which
- * may be NULL. */
+/** The same from `bytes` bytes at `data`, which are not needed after; external weights are looked for in `folder`,
+ * which may be NULL. */
 WEFT_API weft_status* weft_graph_load_bytes(const void* data, size_t bytes, const char* folder,
                                             const weft_options* options, weft_graph** out_graph) WEFT_MUST_USE;
 
-/* Writes a checkpoint: a safetensors file of every variable, optimizer state, step and random counter. Written under
+/** Writes a checkpoint: a safetensors file of every variable, optimizer state, step and random counter. Written under
  * another name first, so a failure leaves the old one. No run may change a variable in between: it waits for one. */
 WEFT_API weft_status* weft_session_save(weft_session* session, const char* path) WEFT_MUST_USE;
-/* Sets every variable of the session's graph from a checkpoint; training then continues bit for bit. All or nothing:
+/** Sets every variable of the session's graph from a checkpoint; training then continues bit for bit. All or nothing:
  * INVALID_ARGUMENT, with names and shapes, if a variable is missing in the file, unknown to the graph or different, and
  * then no variable has changed. Keys of "load" options: int "partial" (1: sets those that are in both). */
 WEFT_API weft_status* weft_session_load(weft_session* session, const char* path,

@@ -11,69 +11,82 @@
 #include "weft/graph.h"
 #include "weft/tensor.h"
 
+/** A graph that can run, over a store of variables. */
 typedef struct weft_session weft_session;
-/* A call made ready: bound by index, used by one thread at a time. */
+/** A call made ready: bound by index, used by one thread at a time. */
 typedef struct weft_prepared weft_prepared;
+/** What runs did, and when. */
 typedef struct weft_trace weft_trace;
 
-/* Makes a session. `share` is a session whose variables this one uses too, or NULL for variables of its own. Keys of
+/** Makes a session. `share` is a session whose variables this one uses too, or NULL for variables of its own. Keys of
  * "session" options: int "threads" (most threads of a run; 0, the default, all), int "max_plans" (shapes kept ready,
  * 64), int "spin_after_run_us" (0 to 50; 0), int "reference_kernels" (1: plain kernels only), strings "disable_pass"
  * ("*": all; the error for an unknown name lists them). `options` may be NULL. The graph may grow later. */
 WEFT_API weft_status* weft_session_new(weft_graph* graph, const weft_options* options, weft_session* share,
                                        weft_session** out_session) WEFT_MUST_USE;
-/* Ends the session: waits for running calls (cancel them first to end them early); later calls are
+/** Ends the session: waits for running calls (cancel them first to end them early); later calls are
  * FAILED_PRECONDITION. Any thread, any number of times; FAILED_PRECONDITION from inside a run of it. */
 WEFT_API weft_status* weft_session_close(weft_session* session) WEFT_MUST_USE;
-/* Closes and frees. */
+/** Closes and frees. */
 WEFT_API void weft_session_free(weft_session* session);
 
-/* Computes `fetches` and `targets` from `tensors`, fed to the values `feeds`. out_tensors[i] is a new tensor for
+/** Computes `fetches` and `targets` from `tensors`, fed to the values `feeds`. out_tensors[i] is a new tensor for
  * fetches[i]. Targets are computed for their effect (assignments) alone. Keys of "run" options: int "timeout_ms" or
- * float "timeout_s"; and weft_options_set_cancel, weft_options_set_poll, weft_options_set_trace. `options` may be NULL. */
+ * float "timeout_s"; and weft_options_set_cancel, weft_options_set_poll, weft_options_set_trace. `options` may be
+ * NULL. */
 WEFT_API weft_status* weft_session_run(weft_session* session, const int64_t* feeds, const weft_tensor* const* tensors,
                                        int32_t feed_count, const int64_t* fetches, int32_t fetch_count,
                                        const int64_t* targets, int32_t target_count, const weft_options* options,
                                        weft_tensor** out_tensors) WEFT_MUST_USE;
-/* Makes such a run ready to be called often. */
+/** Makes such a run ready to be called often. */
 WEFT_API weft_status* weft_session_prepare(weft_session* session, const int64_t* feeds, int32_t feed_count,
                                            const int64_t* fetches, int32_t fetch_count, const int64_t* targets,
                                            int32_t target_count, weft_prepared** out_prepared) WEFT_MUST_USE;
-/* Gives every variable of the graph that has no value yet its initial one; runs do this by themselves. */
+/** Gives every variable of the graph that has no value yet its initial one; runs do this by themselves. */
 WEFT_API weft_status* weft_session_initialise(weft_session* session) WEFT_MUST_USE;
-/* A copy of a variable's value. */
+/** A copy of a variable's value, as the last finished run left it; its initial one if none has run. NOT_FOUND for the
+ * name. */
 WEFT_API weft_status* weft_session_get(weft_session* session, const char* variable,
                                        weft_tensor** out_tensor) WEFT_MUST_USE;
+/** Sets a variable to a copy of a tensor, as a run that assigns it would: in turn with those, and running ones do not
+ * see it. NOT_FOUND for the name, INVALID_ARGUMENT for another type or shape than the variable's. */
 WEFT_API weft_status* weft_session_set(weft_session* session, const char* variable,
                                        const weft_tensor* tensor) WEFT_MUST_USE;
-/* Lets go of memory that is kept for speed. */
+/** Lets go of memory that is kept for speed. */
 WEFT_API weft_status* weft_session_trim(weft_session* session) WEFT_MUST_USE;
 
-/* Binds a tensor to input i: every run reads its memory, where new values may be written between runs. Its shape may
+/** Binds a tensor to input i: every run reads its memory, where new values may be written between runs. Its shape may
  * differ from the one bound before. */
 WEFT_API weft_status* weft_prepared_bind_input(weft_prepared* prepared, int32_t i,
                                                const weft_tensor* tensor) WEFT_MUST_USE;
-/* Binds a tensor to output i: every run writes there. NULL unbinds: each run then makes a new tensor. */
+/** Binds a tensor to output i: every run writes there. NULL unbinds: each run then makes a new tensor. */
 WEFT_API weft_status* weft_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor) WEFT_MUST_USE;
-/* Runs. FAILED_PRECONDITION if another thread is in it, an input is not bound, or it is closed. */
+/** Runs; `options` are those of weft_session_run. FAILED_PRECONDITION if another thread is in it, an input is not bound,
+ * or it is closed. */
 WEFT_API weft_status* weft_prepared_run(weft_prepared* prepared, const weft_options* options) WEFT_MUST_USE;
-/* Output i of the last run that succeeded. */
+/** Output i of the last run that succeeded. */
 WEFT_API weft_status* weft_prepared_output(weft_prepared* prepared, int32_t i, weft_tensor** out_tensor) WEFT_MUST_USE;
+/** Ends the prepared call: waits for a running one, lets go of what is bound; later calls are FAILED_PRECONDITION. Any
+ * thread, any number of times; FAILED_PRECONDITION from inside a run of it. */
 WEFT_API weft_status* weft_prepared_close(weft_prepared* prepared) WEFT_MUST_USE;
+/** Closes and frees. */
 WEFT_API void weft_prepared_free(weft_prepared* prepared);
 
-/* What runs did when: give it to runs through weft_options_set_trace. */
+/** Makes an empty trace; give it to runs through weft_options_set_trace. */
 WEFT_API weft_status* weft_trace_new(weft_trace** out_trace) WEFT_MUST_USE;
+/** Frees the handle. Options that have the trace keep it. */
 WEFT_API void weft_trace_free(weft_trace* trace);
-/* The trace so far as JSON that Chrome's tracing page and Perfetto read. */
+/** The trace so far as JSON that Chrome's tracing page and Perfetto read. */
 WEFT_API weft_status* weft_trace_json(const weft_trace* trace, weft_bytes** out_json) WEFT_MUST_USE;
+/** Has what is run with these options ("run", "fit") written down in `trace`. The options keep it alive; any number of
+ * runs may share it, on any threads. */
 WEFT_API weft_status* weft_options_set_trace(weft_options* options, weft_trace* trace) WEFT_MUST_USE;
 
-/* A function that a HostCall node runs, on the thread that called run. It sets out_tensors[0..output_count) to tensors
+/** A function that a HostCall node runs, on the thread that called run. It sets out_tensors[0..output_count) to tensors
  * that the library takes over. It must not run a session of the store whose run it is part of. */
 typedef weft_status* (*weft_host_fn)(void* user, const weft_tensor* const* inputs, int32_t input_count,
                                      weft_tensor** out_tensors, int32_t output_count);
-/* Registers a host function for the process, in place of one of that name; NULL takes it away. */
+/** Registers a host function for the process, in place of one of that name; NULL takes it away. */
 WEFT_API weft_status* weft_host_function_set(const char* name, weft_host_fn function, void* user,
                                              weft_drop drop) WEFT_MUST_USE;
 

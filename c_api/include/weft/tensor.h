@@ -4,14 +4,14 @@
 
 #include "weft/base.h"
 
-/* A value: a tensor, or a sequence, optional or map of them. Row-major, no strides. */
+/** A value: a tensor, or a sequence, optional or map of them. Row-major, no strides. */
 typedef struct weft_tensor weft_tensor;
-/* The memory of a tensor; outlives the tensor. */
+/** The memory of a tensor; outlives the tensor. */
 typedef struct weft_buffer weft_buffer;
-/* Tensors by name, in order. */
+/** Tensors by name, in order. */
 typedef struct weft_tensors weft_tensors;
 
-/* Element types; the numbers are ONNX's. */
+/** Element types; the numbers are ONNX's. */
 enum {
   WEFT_F32 = 1,
   WEFT_U8 = 2,
@@ -40,92 +40,103 @@ enum {
   WEFT_U2 = 25,
   WEFT_I2 = 26
 };
-/* Kinds of values. */
+/** Kinds of values. */
 enum { WEFT_TENSOR = 0, WEFT_SEQUENCE = 1, WEFT_OPTIONAL = 2, WEFT_MAP = 3 };
 
-/* The name of an element type, such as "f32"; NULL if there is no such type. */
+/** The name of an element type, such as "f32"; NULL if there is no such type. */
 WEFT_API const char* weft_dtype_name(int32_t dtype);
-/* The bits of an element; 0 for strings, -1 if there is no such type. */
+/** The bits of an element; 0 for strings, -1 if there is no such type. */
 WEFT_API int32_t weft_dtype_bits(int32_t dtype);
-/* The element type of that name; 0 if there is none. */
+/** The element type of that name; 0 if there is none. */
 WEFT_API int32_t weft_dtype_find(const char* name);
 
-/* Makes a tensor of zeros (of empty strings for WEFT_STRING). `dims` has `rank` numbers; it may be NULL if rank is 0. */
+/** Makes a tensor of zeros (of empty strings for WEFT_STRING). `dims` has `rank` numbers; it may be NULL if rank is
+ * 0. */
 WEFT_API weft_status* weft_tensor_new(int32_t dtype, const int64_t* dims, int32_t rank,
                                       weft_tensor** out_tensor) WEFT_MUST_USE;
-/* Makes a tensor from a copy of `bytes` bytes at `data`, which must be what dtype and shape need. */
+/** Makes a tensor from a copy of `bytes` bytes at `data`, which must be what dtype and shape need. */
 WEFT_API weft_status* weft_tensor_new_copy(int32_t dtype, const int64_t* dims, int32_t rank, const void* data,
                                            size_t bytes, weft_tensor** out_tensor) WEFT_MUST_USE;
-/* Makes a tensor of strings. String i has sizes[i] bytes; with `sizes` NULL they end in NUL. */
+/** Makes a tensor of strings. String i has sizes[i] bytes; with `sizes` NULL they end in NUL. */
 WEFT_API weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank, const char* const* strings,
                                               const int64_t* sizes, int64_t count,
                                               weft_tensor** out_tensor) WEFT_MUST_USE;
-/* Makes a sequence of copies of the handles; the elements are shared. */
+/** Makes a sequence of copies of the handles; the elements are shared. */
 WEFT_API weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t count,
                                                weft_tensor** out_tensor) WEFT_MUST_USE;
-/* Makes a tensor over the caller's memory, aligned to the element (at most 8 bytes), without a copy. The memory must
+/** Makes a tensor over the caller's memory, aligned to the element (at most 8 bytes), without a copy. The memory must
  * stay until `drop(user)`, which comes when the last tensor or run over it has let go. `writable` 0: nothing may be
  * written to it. */
 WEFT_API weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes,
                                          int32_t writable, weft_tensor** out_tensor, void* user,
                                          weft_drop drop) WEFT_MUST_USE;
-/* A tensor with elements of its own. */
+/** A tensor with elements of its own. */
 WEFT_API weft_status* weft_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor) WEFT_MUST_USE;
-/* The same elements under another shape, shared. */
+/** The same elements under another shape, shared. */
 WEFT_API weft_status* weft_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank,
                                           weft_tensor** out_tensor) WEFT_MUST_USE;
+/** Frees the handle. The elements stay as long as another tensor, a buffer or a run holds them. */
 WEFT_API void weft_tensor_free(weft_tensor* tensor);
 
-/* Getters; of NULL they give 0 or NULL. */
+/** The kind of value, such as WEFT_SEQUENCE; 0 for NULL. */
 WEFT_API int32_t weft_tensor_kind(const weft_tensor* tensor);
+/** The element type; 0 for NULL and for kinds other than tensors. */
 WEFT_API int32_t weft_tensor_dtype(const weft_tensor* tensor);
+/** The number of dimensions; 0 for NULL and for kinds other than tensors. */
 WEFT_API int32_t weft_tensor_rank(const weft_tensor* tensor);
+/** The dimensions, weft_tensor_rank of them; NULL for NULL. */
 WEFT_API const int64_t* weft_tensor_dims(const weft_tensor* tensor);
-/* The number of elements, or of items of a sequence. */
+/** The number of elements, or of items of a sequence. */
 WEFT_API int64_t weft_tensor_count(const weft_tensor* tensor);
+/** The bytes of all elements; 0 for NULL, for strings and for kinds other than tensors. */
 WEFT_API size_t weft_tensor_bytes(const weft_tensor* tensor);
-/* The elements; NULL for strings and for kinds other than tensors. */
+/** The elements; NULL for strings and for kinds other than tensors. */
 WEFT_API const void* weft_tensor_data(const weft_tensor* tensor);
-/* The elements for writing; FAILED_PRECONDITION if the memory was borrowed read-only. Other holders see the change. */
+/** The elements for writing; FAILED_PRECONDITION if the memory was borrowed read-only. Other holders see the change. */
 WEFT_API weft_status* weft_tensor_mutable(weft_tensor* tensor, void** out_data) WEFT_MUST_USE;
-/* String i; out_size, which may be NULL, gets its bytes without the NUL. NULL if there is none. */
+/** String i; out_size, which may be NULL, gets its bytes without the NUL. NULL if there is none. */
 WEFT_API const char* weft_tensor_string(const weft_tensor* tensor, int64_t i, int64_t* out_size);
-/* Item i of a sequence or optional; of a map, 0 is the keys and 1 the values. */
+/** Item i of a sequence or optional; of a map, 0 is the keys and 1 the values. */
 WEFT_API weft_status* weft_tensor_at(const weft_tensor* tensor, int64_t i, weft_tensor** out_item) WEFT_MUST_USE;
-/* "f32[2, 3]", for messages. */
+/** "f32[2, 3]", for messages. */
 WEFT_API weft_status* weft_tensor_text(const weft_tensor* tensor, weft_bytes** out_text) WEFT_MUST_USE;
 
-/* A hold on the memory of the tensor: it stays valid until the hold is freed, though the tensor is freed before. */
+/** A hold on the memory of the tensor: it stays valid until the hold is freed, though the tensor is freed before. */
 WEFT_API weft_status* weft_tensor_buffer(const weft_tensor* tensor, weft_buffer** out_buffer) WEFT_MUST_USE;
+/** Lets go of the memory. */
 WEFT_API void weft_buffer_free(weft_buffer* buffer);
 
-/* DLPack (dmlc, version 1): gives a DLManagedTensor, or a DLManagedTensorVersioned if `versioned` is not 0, that shares
- * the memory; its deleter lets go. */
+/** DLPack (dmlc, version 1): gives a DLManagedTensor, or a DLManagedTensorVersioned if `versioned` is not 0, that
+ * shares the memory; its deleter lets go. */
 WEFT_API weft_status* weft_tensor_dlpack(const weft_tensor* tensor, int32_t versioned,
                                          void** out_managed) WEFT_MUST_USE;
-/* Makes a tensor over what a managed tensor holds and takes it over: its deleter is
+/** Makes a tensor over what a managed tensor holds and takes it over: its deleter is
  * called once, when the last holder has let go. After an error it is still the caller's. */
 WEFT_API weft_status* weft_tensor_borrow_dlpack(void* managed, int32_t versioned,
                                                 weft_tensor** out_tensor) WEFT_MUST_USE;
 
+/** Makes an empty set of tensors. */
 WEFT_API weft_status* weft_tensors_new(weft_tensors** out_tensors) WEFT_MUST_USE;
+/** Frees the set. Tensors that were taken from it stay. */
 WEFT_API void weft_tensors_free(weft_tensors* tensors);
-/* Adds or replaces a tensor; the elements are shared. */
+/** Adds or replaces a tensor; the elements are shared. */
 WEFT_API weft_status* weft_tensors_set(weft_tensors* tensors, const char* name,
                                        const weft_tensor* tensor) WEFT_MUST_USE;
+/** The number of tensors; 0 for NULL. */
 WEFT_API int64_t weft_tensors_count(const weft_tensors* tensors);
-/* The name of tensor i; NULL if there is none. */
+/** The name of tensor i; NULL if there is none. */
 WEFT_API const char* weft_tensors_name(const weft_tensors* tensors, int64_t i);
+/** Tensor i, sharing its elements; OUT_OF_RANGE if there is none. */
 WEFT_API weft_status* weft_tensors_at(const weft_tensors* tensors, int64_t i, weft_tensor** out_tensor) WEFT_MUST_USE;
-/* NOT_FOUND if there is none of that name. */
+/** The tensor of that name, sharing its elements; NOT_FOUND if there is none. */
 WEFT_API weft_status* weft_tensors_find(const weft_tensors* tensors, const char* name,
                                         weft_tensor** out_tensor) WEFT_MUST_USE;
-/* Reads a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data"; a header line
- * is recognised). Keys of "load" options: int "map" (1: safetensors are mapped, not read; the file must then not be
- * made shorter). `options` may be NULL. */
+/** Reads a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data"; a header
+ * line is recognised). Keys of "load" options: int "map" (1: safetensors are mapped, not read; the file must then not
+ * be made shorter). `options` may be NULL. */
 WEFT_API weft_status* weft_tensors_load(const char* path, const weft_options* options,
                                         weft_tensors** out_tensors) WEFT_MUST_USE;
-/* Writes a safetensors file: to a temporary file first, so a failure leaves the old one. */
+/** Writes a safetensors file: to a temporary file first, so a failure leaves the old one. */
 WEFT_API weft_status* weft_tensors_save(const weft_tensors* tensors, const char* path) WEFT_MUST_USE;
 
 #endif

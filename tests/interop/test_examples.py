@@ -1,0 +1,58 @@
+"""Runs every program of examples/ as its reader would, compares the languages, and holds the programs to their lengths."""
+
+import pathlib
+import re
+
+import pytest
+from driver import LANGUAGES, LIBRARY, ROOT, Programs
+
+EXAMPLES = ROOT / "examples"
+# The least test accuracy in percent: above what least squares on the pixels gets (numpy.linalg.lstsq: 85.9).
+DIGITS = {"digits_mlp": 86.0, "digits_cnn": 97.0}
+# The most lines of code, comments and blanks not counted.
+MOST_LINES = {"c": 90, "cpp": 45, "python": 30, "java": 40, "go": 45}
+MORE_LINES = {"digits_mlp": 0, "digits_cnn": 15}
+NO_CODE = re.compile(r'\s*($|//|/?\*|#([^a-z]|$)|""".*"""$)')
+
+
+def built(example: str, name: str, folder: pathlib.Path) -> Programs:
+    programs = Programs(LIBRARY, folder, EXAMPLES / example / name)
+    for language in LANGUAGES:
+        programs.build(language)
+    return programs
+
+
+@pytest.mark.parametrize("example", DIGITS)
+def test_digits_are_learned_alike_everywhere(example: str, tmp_path: pathlib.Path) -> None:
+    programs = built(example, "digits", tmp_path)
+    lines = {}
+    for language in LANGUAGES:
+        # Its comment has Go's program run with -C examples.
+        folder = EXAMPLES if language == "go" else ROOT
+        lines[language] = programs.output(language, cwd=folder).splitlines()[-1]
+    accuracy = re.fullmatch(r"test accuracy (\d+\.\d)%", lines["c"])
+    assert accuracy and float(accuracy[1]) >= DIGITS[example], lines["c"]
+    assert lines == dict.fromkeys(LANGUAGES, lines["c"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("example", DIGITS)
+def test_programs_stay_short(example: str, language: str) -> None:
+    source = Programs(LIBRARY, ROOT, EXAMPLES / example / "digits").file(language)
+    code = [line for line in source.read_text().splitlines() if not NO_CODE.match(line)]
+    assert 10 < len(code) <= MOST_LINES[language] + MORE_LINES[example]
+
+
+def test_the_tour_prints_the_same_everywhere(tmp_path: pathlib.Path) -> None:
+    programs = built("tour", "tour", tmp_path)
+    printed = {}
+    for language in LANGUAGES:
+        folder = tmp_path / f"in_{language}"
+        folder.mkdir()
+        printed[language] = programs.output(language, cwd=folder)
+        assert (folder / "xor.onnx").exists()
+    *losses, zero, one, another, nought = printed["c"].splitlines()
+    # Nine digits tell any f32 from its neighbours, so equal text is equal bits.
+    assert all(re.fullmatch(r"loss \d\.\d{8}e[-+]\d\d", line) for line in losses)
+    assert [round(float(line)) for line in (zero, one, another, nought)] == [0, 1, 1, 0]
+    assert printed == dict.fromkeys(LANGUAGES, printed["c"])
