@@ -21,6 +21,7 @@ std::optional<std::vector<int64_t>> known_axes(const InferContext& c, int64_t ra
 }
 
 Status infer(InferContext& c) {
+  WEFT_CHECK(c.check_vector(1));
   if (!c.has_rank(0)) return {};
   int64_t rank = c.rank(0);
   bool keep = c.attrs().b("keepdims");

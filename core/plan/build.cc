@@ -37,7 +37,7 @@ class Builder {
     }
     alias_views();
     reuse_dying_inputs();
-    place_outputs();
+    WEFT_CHECK(place_outputs());
     lay_out_frame();
     make_tensor_steps();
     WEFT_CHECK(make_branches());
@@ -77,7 +77,7 @@ class Builder {
                   .at(node.name, node.op->full_name(), node.origin));
           if (kernel.run == nullptr) place = Where::kTensor;
         }
-      } else if (needs_tensors(node) && inputs_ready(node, true)) {
+      } else if (needs_tensors(node) && inputs_ready(node, true) && shapes_known(node)) {
         place = Where::kTensor;
         if (!executed_by_executor(node)) {
           WEFT_CHECK(
@@ -134,6 +134,21 @@ class Builder {
       if (!graph_.type(node.output(i)).concrete()) return false;
     }
     return true;
+  }
+
+  // A kernel of tensors (of strings, say) that does not size its own outputs is prepared for their shapes. One of
+  // sequences takes them as they come.
+  bool shapes_known(const Node& node) const {
+    if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
+    std::vector<ValueId> values = node.inputs;
+    for (int i = 0; i < node.output_count; ++i) values.push_back(node.output(i));
+    bool known = true;
+    for (ValueId id : values) {
+      if (id == kNoValue) continue;
+      if (graph_.type(id).kind != Kind::kTensor) return true;
+      known = known && graph_.type(id).concrete();
+    }
+    return known;
   }
 
   void add_draft(const Node& node, PreparedKernel kernel) {
@@ -320,7 +335,7 @@ class Builder {
     return storage;
   }
 
-  void place_outputs() {
+  Status place_outputs() {
     std::vector<Lifetime> lifetimes;
     arena_index_.assign(storages_.size(), kNone);
     for (size_t i = 0; i < storages_.size(); ++i) {
@@ -334,8 +349,9 @@ class Builder {
       int32_t at = static_cast<int32_t>(s);
       lifetimes.push_back({drafts_[s].kernel.scratch_bytes, at, at});
     }
-    packing_ = pack_lifetimes(lifetimes);
+    WEFT_TRY(packing_, pack_lifetimes(lifetimes));
     plan_->arena_bytes = packing_.total_bytes;
+    return {};
   }
 
   void lay_out_frame() {

@@ -14,11 +14,15 @@ constexpr int64_t kAlign = 64;
 // With more values than this, looking at all that were placed would take longer than what it saves is worth.
 constexpr size_t kMostGreedy = 4096;
 
+Status too_much() {
+  return make_error(Code::kResourceExhausted, "the values of this run need more than ", kMostBytes, " bytes");
+}
+
 int64_t aligned(int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 // Greedy by size: the largest values are placed first, each at the lowest offset where none that lives at the same
 // time lies. (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020.)
-Packing pack_by_size(const std::vector<Lifetime>& lifetimes) {
+Result<Packing> pack_by_size(const std::vector<Lifetime>& lifetimes) {
   std::vector<size_t> order(lifetimes.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -41,6 +45,7 @@ Packing pack_by_size(const std::vector<Lifetime>& lifetimes) {
       if (other.offset - offset >= bytes) break;
       offset = std::max(offset, other.end);
     }
+    if (offset > kMostBytes) return too_much();
     packing.offsets[value] = offset;
     packing.total_bytes = std::max(packing.total_bytes, offset + bytes);
     Placed place{offset, offset + bytes, value};
@@ -52,7 +57,7 @@ Packing pack_by_size(const std::vector<Lifetime>& lifetimes) {
 }
 
 // In the order of time, as an allocator would: each value takes the smallest gap that it fits into.
-Packing pack_by_time(const std::vector<Lifetime>& lifetimes) {
+Result<Packing> pack_by_time(const std::vector<Lifetime>& lifetimes) {
   std::vector<size_t> births(lifetimes.size());
   std::iota(births.begin(), births.end(), size_t{0});
   std::vector<size_t> deaths = births;
@@ -96,6 +101,7 @@ Packing pack_by_time(const std::vector<Lifetime>& lifetimes) {
     const int64_t bytes = aligned(life.bytes);
     auto found = by_size.lower_bound({bytes, 0});
     if (found == by_size.end()) {
+      if (packing.total_bytes > kMostBytes) return too_much();
       packing.offsets[value] = packing.total_bytes;
       packing.total_bytes += bytes;
       continue;
@@ -110,7 +116,7 @@ Packing pack_by_time(const std::vector<Lifetime>& lifetimes) {
 
 }  // namespace
 
-Packing pack_lifetimes(const std::vector<Lifetime>& lifetimes) {
+Result<Packing> pack_lifetimes(const std::vector<Lifetime>& lifetimes) {
   return lifetimes.size() > kMostGreedy ? pack_by_time(lifetimes) : pack_by_size(lifetimes);
 }
 

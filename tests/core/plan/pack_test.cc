@@ -9,34 +9,34 @@ namespace weft {
 namespace {
 
 TEST(PackLifetimes, ValuesThatNeverMeetShareAPlace) {
-  Packing packing = pack_lifetimes({{100, 0, 1}, {100, 2, 3}, {100, 4, 5}});
+  Packing packing = *pack_lifetimes({{100, 0, 1}, {100, 2, 3}, {100, 4, 5}});
   EXPECT_EQ(packing.offsets, (std::vector<int64_t>{0, 0, 0}));
   EXPECT_EQ(packing.total_bytes, 128);
 }
 
 TEST(PackLifetimes, ValuesOfOneStepDoNot) {
   // The first dies in the step in which the second is made.
-  Packing packing = pack_lifetimes({{64, 0, 1}, {64, 1, 2}});
+  Packing packing = *pack_lifetimes({{64, 0, 1}, {64, 1, 2}});
   EXPECT_NE(packing.offsets[0], packing.offsets[1]);
   EXPECT_EQ(packing.total_bytes, 128);
 }
 
 TEST(PackLifetimes, PlacesAreAlignedTo64) {
-  Packing packing = pack_lifetimes({{1, 0, 9}, {65, 0, 9}, {3, 0, 9}});
+  Packing packing = *pack_lifetimes({{1, 0, 9}, {65, 0, 9}, {3, 0, 9}});
   for (int64_t offset : packing.offsets) EXPECT_EQ(offset % 64, 0);
   EXPECT_EQ(packing.total_bytes, 256);
 }
 
 TEST(PackLifetimes, ASmallOneFillsAGap) {
   // The large ones meet; the small one fits where the first was once that has died.
-  Packing packing = pack_lifetimes({{256, 0, 2}, {192, 1, 5}, {128, 3, 5}});
+  Packing packing = *pack_lifetimes({{256, 0, 2}, {192, 1, 5}, {128, 3, 5}});
   EXPECT_EQ(packing.total_bytes, 448);
   EXPECT_EQ(packing.offsets[2], 0);
 }
 
 TEST(PackLifetimes, NothingTakesNoPlace) {
-  EXPECT_EQ(pack_lifetimes({{0, 0, 3}}).total_bytes, 0);
-  EXPECT_EQ(pack_lifetimes({}).total_bytes, 0);
+  EXPECT_EQ(pack_lifetimes({{0, 0, 3}})->total_bytes, 0);
+  EXPECT_EQ(pack_lifetimes({})->total_bytes, 0);
 }
 
 // Too many for the slower way: chains of values of mixed sizes, some of which live on.
@@ -50,7 +50,7 @@ TEST(PackLifetimes, ManyValuesNeverOverlapAndStayNearTheLeastPossible) {
     int32_t end = (seed >> 8) % 8 == 0 ? std::min(kSteps, i + 200) : i + 1;
     lifetimes.push_back({bytes, i, end});
   }
-  Packing packing = pack_lifetimes(lifetimes);
+  Packing packing = *pack_lifetimes(lifetimes);
   int64_t most = 0;
   for (int32_t step = 0; step <= kSteps; ++step) {
     std::vector<std::pair<int64_t, int64_t>> alive;
@@ -72,7 +72,7 @@ TEST(PackLifetimes, GapsAreJoined) {
   // Thousands of small values, then one as large as all of them.
   std::vector<Lifetime> lifetimes(5000, Lifetime{64, 0, 1});
   lifetimes.push_back({5000 * 64, 2, 3});
-  EXPECT_EQ(pack_lifetimes(lifetimes).total_bytes, 5000 * 64);
+  EXPECT_EQ(pack_lifetimes(lifetimes)->total_bytes, 5000 * 64);
 }
 
 }  // namespace
