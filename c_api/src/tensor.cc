@@ -107,7 +107,8 @@ weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t c
       if (items[i] == nullptr) return invalid("item ", i, " is NULL");
       // As in ONNX; and a chain of sequences would be freed one inside the other.
       if (items[i]->tensor.kind() != Kind::kTensor) {
-        return invalid("item ", i, " is a ", items[i]->tensor.summary(), " but the items of a sequence must be tensors");
+        return invalid("item ", i, " is a ", items[i]->tensor.summary(),
+                       " but the items of a sequence must be tensors");
       }
       tensors.push_back(items[i]->tensor);
     }

@@ -319,8 +319,8 @@ TEST(If, ASubGraphIsAnAttributeOfOneNode) {
   both.returns({both.use(x) * 2.0});
   other.returns({other.use(x)});
   auto add = [&](const Branch& yes, const Branch& no) {
-    return m.graph->add("", "If", {c.id()},
-                        {{"then_branch", GraphRef(yes.graph)}, {"else_branch", GraphRef(no.graph)}}).status();
+    return m.graph->add("", "If", {c.id()}, {{"then_branch", GraphRef(yes.graph)}, {"else_branch", GraphRef(no.graph)}})
+        .status();
   };
   expect_error(add(both, both), Code::kInvalidArgument, "is an attribute already");
   EXPECT_TRUE(add(both, other).ok());

@@ -33,8 +33,20 @@ struct Dice {
   }
 };
 
-const std::vector<int64_t> kEdges = {0,       1,        -1,        2,         -2,        3,         5,         1 << 20,
-                                     -(1 << 20), INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t{1} << 62,
+const std::vector<int64_t> kEdges = {0,
+                                     1,
+                                     -1,
+                                     2,
+                                     -2,
+                                     3,
+                                     5,
+                                     1 << 20,
+                                     -(1 << 20),
+                                     INT32_MAX,
+                                     INT32_MIN,
+                                     INT64_MAX,
+                                     INT64_MIN,
+                                     int64_t{1} << 62,
                                      (int64_t{1} << 61) + 1};
 const std::vector<double> kFloatEdges = {0, 1, -1, 0.5, 2, 1e30, -1e30, 1e-45, NAN, INFINITY, -INFINITY};
 
@@ -52,7 +64,7 @@ struct RandomNode {
     return out;
   }
   DType dtype(DTypeSet set) {
-    static const std::vector<DType> kCommon = {DType::kF32, DType::kF32, DType::kF64, DType::kI64,  DType::kI32,
+    static const std::vector<DType> kCommon = {DType::kF32,  DType::kF32, DType::kF64, DType::kI64, DType::kI32,
                                                DType::kBool, DType::kU8,  DType::kF16, DType::kU64, DType::kString};
     for (int i = 0; i < 20; ++i) {
       DType out = dice.of(kCommon);
@@ -77,8 +89,9 @@ struct RandomNode {
     return out;
   }
   AttrValue attribute(AttrKind kind) {
-    static const std::vector<std::string> kWords = {"",    "add",  "mul",  "reflect", "SAME_UPPER", "SAME_LOWER", "VALID",
-                                                    "sum", "mean", "none", "edge",    "wrap",       "tanh",       "max"};
+    static const std::vector<std::string> kWords = {"",           "add",   "mul",  "reflect", "SAME_UPPER",
+                                                    "SAME_LOWER", "VALID", "sum",  "mean",    "none",
+                                                    "edge",       "wrap",  "tanh", "max"};
     switch (kind) {
       case AttrKind::kInt: return integer();
       case AttrKind::kFloat: return dice.of(kFloatEdges);
@@ -118,7 +131,8 @@ struct RandomNode {
     } else if (element != "any") {
       type = *parse_dtype(element);
     }
-    static const std::vector<std::string> kLists = {"axes", "shape", "repeats", "split", "starts", "ends", "steps", "pads"};
+    static const std::vector<std::string> kLists = {"axes",   "shape", "repeats", "split",
+                                                    "starts", "ends",  "steps",   "pads"};
     bool list = std::find(kLists.begin(), kLists.end(), formal.name) != kLists.end();
     Shape dims = dice.chance(60) ? usual : shape();
     if (list && dice.chance(85)) dims = {dice.below(4)};
