@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/float_env.h"
 #include "core/base/live.h"
 #include "core/graph/graph.h"
 #include "core/learn/dataset.h"
@@ -131,9 +132,11 @@ weft_status* to_handle(Status status) noexcept;
 // A status that a callback returned, taken over.
 Status from_handle(weft_status* status);
 
-// Runs body() -> Status and lets no exception out.
+// Runs body() -> Status and lets no exception out. Numbers are rounded as everywhere, whatever mode the caller has set: those
+// of attributes that become constants and the averages of fit too.
 template <typename Body>
 weft_status* guard(Body&& body) noexcept {
+  FloatEnvironment float_environment;
   try {
     return to_handle(body());
   } catch (const std::bad_alloc&) {

@@ -28,7 +28,7 @@ Result<BatchCall> BatchCall::make(Session& session, const Dataset& dataset, cons
                                   std::vector<ValueId> fetches, std::vector<ValueId> targets) {
   if (feeds.size() != static_cast<size_t>(dataset.width())) {
     return invalid("the dataset has ", dataset.width(), " tensors but ", feeds.size(),
-                   " feeds are given; there must be one for each (none for a tensor that is not fed)");
+                   " feeds are given; there must be one for each, an empty one for a tensor that is not fed");
   }
   BatchCall call;
   Signature signature;

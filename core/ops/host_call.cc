@@ -77,7 +77,7 @@ void define_op_host_call(OpRegistry& ops) {
       .attr(
           "gradient", "",
           "Name of a host function that computes the gradients of all inputs from the inputs and the gradients of the "
-          "outputs, in this order; \"\" if there is none.")
+          "outputs, in this order; \"\" if there is none. That one has no gradient in turn.")
       .variadic_input("inputs", "V", "What the function gets.", 0)
       .mixed_inputs()
       .variadic_output("outputs", "W", "What the function returns.")

@@ -111,9 +111,9 @@ void define_op_normalization(OpRegistry& ops) {
       .since(15)
       .doc(
           "Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance "
-          "or, in training, those of the batch (the variance divides by the number of elements). PyTorch differs: its "
-          "running variance divides by one less, "
-          "and its momentum weighs the new value.")
+          "or, in training, those of the batch (the variance divides by the number of elements). The running variance "
+          "is of that kind too, and `momentum` weighs the old values; PyTorch keeps the unbiased one and weighs the "
+          "new.")
       .types("T", kFloatTypes)
       .types("T1", kFloatTypes)
       .types("T2", kFloatTypes)

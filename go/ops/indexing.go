@@ -122,9 +122,8 @@ type ScatterNDOptions struct {
 }
 
 // ScatterND adds the operator ScatterND. A copy of `data` with the slices at the places that `indices` names replaced
-// by those of `updates`, or joined with them, in order: of several for one place the last replaces the others.
-// Negative coordinates count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and
-// where factors are 0; equal extremes share it evenly.
+// by those of `updates`, or joined with them, in order. Negative coordinates count from the end; one outside is
+// OUT_OF_RANGE.
 //
 //   - data (T): At least one dimension.
 //   - indices (i64): [..., k]: a place of k coordinates each.
@@ -216,36 +215,4 @@ type ScatterRowsOptions struct {
 func ScatterRows(rows weft.Value, indices weft.Value, like weft.Value, options ...ScatterRowsOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.ScatterRows", []weft.Value{rows, indices, like}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
-}
-
-// ScatterScanOptions are the optional inputs and attributes of ScatterScan.
-type ScatterScanOptions struct {
-	// The shape of factors; zeros if not given.
-	Terms weft.Value
-	// 1: from the last place to the first.
-	Reverse int64
-}
-
-// ScatterScan adds the operator weft.ScatterScan. A recurrence at each place that `indices` names, in order: the slice
-// s of `state` there is given out and then becomes `factor * s + term`, where a product with an exact 0 is 0. Negative
-// coordinates count from the end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no
-// division; its own gradient is the same, the other way round.
-//
-//   - state (T): At least one dimension.
-//   - indices (i64): [..., k]: a place of k coordinates each.
-//   - factors (T): The shape of indices without its last axis, then that of a slice of state.
-//   - options.Terms (T): The shape of factors; zeros if not given.
-//
-// Gives:
-//
-//   - last (T): The shape of state: what it has become.
-//   - before (T): The shape of factors: for each place what was there before its turn.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ScatterScan(state weft.Value, indices weft.Value, factors weft.Value, options ...ScatterScanOptions) (weft.Value, weft.Value) {
-	o, problem := only(options)
-	out := add(nil, "weft.ScatterScan", trim([]weft.Value{state, indices, factors, o.Terms}), weft.Attrs{"reverse": o.Reverse}, 2, problem)
-	return out[0], out[1]
 }

@@ -482,8 +482,7 @@ type PowOptions struct {
 
 // Pow adds the operator Pow. `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact
 // and wrap around; a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an
-// integer is computed in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a
-// negative base is NaN.
+// integer is computed in f64 and converted as Cast does.
 //
 //   - x (T): The base.
 //   - y (T1): The exponent; broadcasts with X as in NumPy.

@@ -6,8 +6,6 @@ import weft "github.com/weft-ml/weft/go"
 
 // AveragePoolOptions are the optional inputs and attributes of AveragePool.
 type AveragePoolOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
@@ -45,13 +43,11 @@ func AveragePool(x weft.Value, kernelShape []int64, options ...AveragePoolOption
 		"pads":              o.Pads,
 		"strides":           o.Strides,
 		"count_include_pad": o.CountIncludePad,
-	}, o.Name, 1, problem)[0]
+	}, 1, problem)[0]
 }
 
 // BatchNormalizationOptions are the optional inputs and attributes of BatchNormalization.
 type BatchNormalizationOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// Added to the variance. nil: 1e-05.
 	Epsilon *float64
 	// Weight of the old running mean and variance. nil: 0.9.
@@ -66,8 +62,8 @@ type BatchNormalizationOptions struct {
 
 // BatchNormalization adds the operator BatchNormalization. Normalizes every channel: `(X - mean) / sqrt(var + epsilon)
 // * scale + B`, with the given mean and variance or, in training, those of the batch (the variance divides by the
-// number of elements). PyTorch differs: its running variance divides by one less, and its momentum weighs the new
-// value.
+// number of elements). The running variance is of that kind too, and `momentum` weighs the old values; PyTorch keeps
+// the unbiased one and weighs the new.
 //
 //   - x (T): [N, C, D1, ...].
 //   - scale (T1): [C].
@@ -99,7 +95,7 @@ func BatchNormalization(x weft.Value, scale weft.Value, b weft.Value, inputMean 
 		"epsilon":       o.Epsilon,
 		"momentum":      o.Momentum,
 		"training_mode": o.TrainingMode,
-	}, o.Name, count, problem)
+	}, count, problem)
 	if o.RunningMeanOutput != nil {
 		*o.RunningMeanOutput = out[1]
 	}
@@ -111,8 +107,6 @@ func BatchNormalization(x weft.Value, scale weft.Value, b weft.Value, inputMean 
 
 // ConvOptions are the optional inputs and attributes of Conv.
 type ConvOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// Bias, [M].
 	B weft.Value
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
@@ -153,13 +147,7 @@ func Conv(x weft.Value, w weft.Value, options ...ConvOptions) weft.Value {
 		"pads":         o.Pads,
 		"strides":      o.Strides,
 		"kernel_shape": o.KernelShape,
-	}, o.Name, 1, problem)[0]
-}
-
-// GlobalAveragePoolOptions are the name of GlobalAveragePool.
-type GlobalAveragePoolOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
+	}, 1, problem)[0]
 }
 
 // GlobalAveragePool adds the operator GlobalAveragePool. The mean over all spatial axes.
@@ -173,15 +161,12 @@ type GlobalAveragePoolOptions struct {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func GlobalAveragePool(x weft.Value, options ...GlobalAveragePoolOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "GlobalAveragePool", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+func GlobalAveragePool(x weft.Value) weft.Value {
+	return add(nil, "GlobalAveragePool", []weft.Value{x}, nil, 1, nil)[0]
 }
 
 // LayerNormalizationOptions are the optional inputs and attributes of LayerNormalization.
 type LayerNormalizationOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// Broadcast to X.
 	B weft.Value
 	// First of the axes that are normalized over. nil: -1.
@@ -226,7 +211,7 @@ func LayerNormalization(x weft.Value, scale weft.Value, options ...LayerNormaliz
 		"axis":       o.Axis,
 		"epsilon":    o.Epsilon,
 		"stash_type": o.StashType,
-	}, o.Name, count, problem)
+	}, count, problem)
 	if o.MeanOutput != nil {
 		*o.MeanOutput = out[1]
 	}
@@ -238,8 +223,6 @@ func LayerNormalization(x weft.Value, scale weft.Value, options ...LayerNormaliz
 
 // MaxPoolOptions are the optional inputs and attributes of MaxPool.
 type MaxPoolOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
@@ -251,7 +234,7 @@ type MaxPoolOptions struct {
 	Pads []int64
 	// Step along each spatial axis; 1 if not given. nil: not given.
 	Strides []int64
-	// 0: indices count row by row; 1: column by column within each channel.
+	// 0: indices count row by row.
 	StorageOrder int64
 	// Gets an optional output: Of each maximum: its place in X as a flat tensor.
 	IndicesOutput *weft.Value
@@ -285,44 +268,15 @@ func MaxPool(x weft.Value, kernelShape []int64, options ...MaxPoolOptions) weft.
 		"pads":          o.Pads,
 		"strides":       o.Strides,
 		"storage_order": o.StorageOrder,
-	}, o.Name, count, problem)
+	}, count, problem)
 	if o.IndicesOutput != nil {
 		*o.IndicesOutput = out[1]
 	}
 	return out[0]
 }
 
-// AccuracyOptions are the optional inputs and attributes of Accuracy.
-type AccuracyOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// A label that does not count. nil: not given.
-	IgnoreIndex *int64
-}
-
-// Accuracy adds the operator weft.Accuracy. The fraction, from 0 to 1, of the labels that have the highest score; of
-// equal scores the first counts. NaN where no label counts.
-//
-//   - scores (T): [N, C, d1, ...].
-//   - labels (Tind): [N, d1, ...]: classes from 0 to C - 1.
-//
-// Gives:
-//
-//   - output (f32): Scalar.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//   - Tind: i32, i64
-func Accuracy(scores weft.Value, labels weft.Value, options ...AccuracyOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.Accuracy", []weft.Value{scores, labels}, weft.Attrs{"ignore_index": o.IgnoreIndex}, o.Name, 1, problem)[0]
-}
-
 // AveragePoolGradOptions are the optional inputs and attributes of AveragePoolGrad.
 type AveragePoolGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
@@ -361,13 +315,11 @@ func AveragePoolGrad(dY weft.Value, x weft.Value, kernelShape []int64, options .
 		"pads":              o.Pads,
 		"strides":           o.Strides,
 		"count_include_pad": o.CountIncludePad,
-	}, o.Name, 1, problem)[0]
+	}, 1, problem)[0]
 }
 
 // ConvGradInputOptions are the optional inputs and attributes of ConvGradInput.
 type ConvGradInputOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
@@ -402,13 +354,11 @@ func ConvGradInput(dY weft.Value, w weft.Value, x weft.Value, options ...ConvGra
 		"group":     o.Group,
 		"pads":      o.Pads,
 		"strides":   o.Strides,
-	}, o.Name, 1, problem)[0]
+	}, 1, problem)[0]
 }
 
 // ConvGradWeightOptions are the optional inputs and attributes of ConvGradWeight.
 type ConvGradWeightOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
@@ -443,5 +393,5 @@ func ConvGradWeight(dY weft.Value, x weft.Value, w weft.Value, options ...ConvGr
 		"group":     o.Group,
 		"pads":      o.Pads,
 		"strides":   o.Strides,
-	}, o.Name, 1, problem)[0]
+	}, 1, problem)[0]
 }

@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // ReduceL1Options are the optional inputs and attributes of ReduceL1.
 type ReduceL1Options struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -31,11 +33,13 @@ func ReduceL1(data weft.Value, options ...ReduceL1Options) weft.Value {
 	return add(nil, "ReduceL1", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceL2Options are the optional inputs and attributes of ReduceL2.
 type ReduceL2Options struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -62,11 +66,13 @@ func ReduceL2(data weft.Value, options ...ReduceL2Options) weft.Value {
 	return add(nil, "ReduceL2", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceLogSumOptions are the optional inputs and attributes of ReduceLogSum.
 type ReduceLogSumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -92,11 +98,13 @@ func ReduceLogSum(data weft.Value, options ...ReduceLogSumOptions) weft.Value {
 	return add(nil, "ReduceLogSum", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceLogSumExpOptions are the optional inputs and attributes of ReduceLogSumExp.
 type ReduceLogSumExpOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -123,11 +131,13 @@ func ReduceLogSumExp(data weft.Value, options ...ReduceLogSumExpOptions) weft.Va
 	return add(nil, "ReduceLogSumExp", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceMaxOptions are the optional inputs and attributes of ReduceMax.
 type ReduceMaxOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -154,11 +164,13 @@ func ReduceMax(data weft.Value, options ...ReduceMaxOptions) weft.Value {
 	return add(nil, "ReduceMax", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceMeanOptions are the optional inputs and attributes of ReduceMean.
 type ReduceMeanOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -184,11 +196,13 @@ func ReduceMean(data weft.Value, options ...ReduceMeanOptions) weft.Value {
 	return add(nil, "ReduceMean", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceMinOptions are the optional inputs and attributes of ReduceMin.
 type ReduceMinOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -215,11 +229,13 @@ func ReduceMin(data weft.Value, options ...ReduceMinOptions) weft.Value {
 	return add(nil, "ReduceMin", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceProdOptions are the optional inputs and attributes of ReduceProd.
 type ReduceProdOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -245,11 +261,13 @@ func ReduceProd(data weft.Value, options ...ReduceProdOptions) weft.Value {
 	return add(nil, "ReduceProd", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceSumOptions are the optional inputs and attributes of ReduceSum.
 type ReduceSumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -275,11 +293,13 @@ func ReduceSum(data weft.Value, options ...ReduceSumOptions) weft.Value {
 	return add(nil, "ReduceSum", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // ReduceSumSquareOptions are the optional inputs and attributes of ReduceSumSquare.
 type ReduceSumSquareOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
 	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
@@ -305,5 +325,33 @@ func ReduceSumSquare(data weft.Value, options ...ReduceSumSquareOptions) weft.Va
 	return add(nil, "ReduceSumSquare", trim([]weft.Value{data, o.Axes}), weft.Attrs{
 		"keepdims":             o.Keepdims,
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
+}
+
+// ProdOthersOptions are the optional inputs and attributes of ProdOthers.
+type ProdOthersOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// As in ReduceProd; constant.
+	Axes weft.Value
+	// As in ReduceProd.
+	NoopWithEmptyAxes int64
+}
+
+// ProdOthers adds the operator weft.ProdOthers. For each element, the product of the others that ReduceProd multiplies
+// it with; costs n^2 for n factors.
+//
+//   - data (T): Any tensor.
+//   - options.Axes (i64): As in ReduceProd; constant.
+//
+// Gives:
+//
+//   - others (T): The shape of data.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func ProdOthers(data weft.Value, options ...ProdOthersOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.ProdOthers", trim([]weft.Value{data, o.Axes}), weft.Attrs{"noop_with_empty_axes": o.NoopWithEmptyAxes}, o.Name, 1, problem)[0]
 }

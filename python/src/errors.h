@@ -62,6 +62,15 @@ void raise_status(weft_status* status) {
   Py_DECREF(error);
 }
 
+// Raises an error of this module's own; takes the text.
+void raise_error(int32_t code, PyObject* message) {
+  if (message == nullptr) return;
+  PyObject* error = PyObject_CallFunction(error_factory, "iNsssi", static_cast<int>(code), message, "", "", "", 0);
+  if (error == nullptr) return;
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+  Py_DECREF(error);
+}
+
 // The exception that is being raised, as an error of the library; it keeps the exception.
 weft_status* status_of_exception(int32_t code) {
   PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;

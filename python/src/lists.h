@@ -2,8 +2,11 @@
 #pragma once
 
 #include <climits>
+#include <limits>
 #include <string>
 #include <vector>
+
+#include "errors.h"
 
 namespace {
 
@@ -43,14 +46,33 @@ bool each(PyObject* sequence, Take&& take) {
   return true;
 }
 
-bool to_ints(PyObject* sequence, std::vector<int64_t>* out) {
-  return each(sequence, [&](PyObject* item) {
-    PyObject* index = PyNumber_Index(item);
-    if (index == nullptr) return false;
-    out->push_back(PyLong_AsLongLong(index));
+// A whole number that the C type can hold.
+template <typename Number>
+bool to_number(PyObject* object, const char* what, Number* out) {
+  PyObject* index = PyNumber_Index(object);
+  if (index == nullptr) {
+    PyErr_Clear();
+    PyObject* type = PyType_GetName(Py_TYPE(object));
+    PyErr_Format(PyExc_TypeError, "%s must be a whole number but is a %U", what, type);
+    Py_XDECREF(type);
+    return false;
+  }
+  int overflow = 0;
+  long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
+  if (overflow != 0 || value < std::numeric_limits<Number>::min() || value > std::numeric_limits<Number>::max()) {
+    PyObject* message = PyUnicode_FromFormat("%s is %S, which does not fit into %d bits", what, index,
+                                             static_cast<int>(8 * sizeof(Number)));
+    raise_error(WEFT_INVALID_ARGUMENT, message);
     Py_DECREF(index);
-    return !(out->back() == -1 && PyErr_Occurred());
-  });
+    return false;
+  }
+  Py_DECREF(index);
+  *out = static_cast<Number>(value);
+  return true;
+}
+
+bool to_ints(PyObject* sequence, std::vector<int64_t>* out) {
+  return each(sequence, [&](PyObject* item) { return to_number(item, "an item", &out->emplace_back()); });
 }
 bool to_doubles(PyObject* sequence, std::vector<double>* out) {
   return each(sequence, [&](PyObject* item) {
@@ -73,10 +95,10 @@ bool to_handles(PyObject* sequence, std::vector<Handle*>* out, swig_type_info* t
 // Room for as many items as the number says.
 template <typename Item>
 bool to_room(PyObject* number, std::vector<Item>* out) {
-  long count = PyLong_AsLong(number);
-  if (count == -1 && PyErr_Occurred()) return false;
-  if (count < 0 || count > INT_MAX) {
-    PyErr_SetString(PyExc_ValueError, "a number of results is negative or too large");
+  int32_t count = 0;
+  if (!to_number(number, "the number of results", &count)) return false;
+  if (count < 0) {
+    PyErr_SetString(PyExc_ValueError, "the number of results is negative");
     return false;
   }
   out->resize(static_cast<size_t>(count));

@@ -114,6 +114,13 @@ OUT_HANDLE(weft_tensors)
   $result = replace_result($result, PyLong_FromLongLong(*$1));
 }
 
+// -- Numbers that go in; one that is too large is named.
+%define IN_NUMBER(TYPE)
+%typemap(in) TYPE { if (!to_number($input, "'$1_name'", &$1)) SWIG_fail; }
+%enddef
+IN_NUMBER(int64_t)
+IN_NUMBER(int32_t)
+
 // -- Lists that go in.
 %define IN_INTS(NAME, COUNT)
 %typemap(in) (const int64_t* NAME, int32_t COUNT) (std::vector<int64_t> list) {

@@ -15,3 +15,10 @@ def no_leaks() -> Iterator[None]:
     yield
     gc.collect()
     assert weft.live_objects() <= before
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Nothing outlives the whole suite."""
+    gc.collect()
+    if session.exitstatus == pytest.ExitCode.OK and weft.live_objects() != 0:
+        pytest.exit(f"{weft.live_objects()} objects of the library are alive after all tests", 1)

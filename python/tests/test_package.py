@@ -7,6 +7,7 @@ import pydoc
 import subprocess
 import sys
 import traceback
+from importlib import metadata
 
 import pytest
 
@@ -51,6 +52,13 @@ def test_a_library_of_another_version_is_refused(other_library: pathlib.Path, tm
         last = done.stderr.splitlines()[-1]
         assert last.startswith("ImportError: weft 0.1.0 for Python cannot use libweft 9.9.9 (" + str(tmp_path)), done.stderr
         assert "LD_PRELOAD" in last
+
+
+def test_the_licenses_are_inside() -> None:
+    files = {file.name: file for file in metadata.files("weft") or [] if file.parent.name == "licenses"}
+    for name in ("LICENSE", "NOTICE"):
+        if (ROOT / name).exists():
+            assert files[name].read_text() == (ROOT / name).read_text()
 
 
 def test_help_shows_everything() -> None:

@@ -15,7 +15,9 @@ Java and Go.
 """
 
 import builtins as _builtins
+import json as _json
 from collections.abc import Callable as _Callable
+from typing import Any as _Any
 
 from . import _library  # first: it explains what is wrong with a library of another version
 from . import _native
@@ -42,6 +44,7 @@ from ._session import Prepared as Prepared
 from ._session import Session as Session
 from ._session import Trace as Trace
 from ._tensor import Tensor as Tensor
+from ._tensor import dtype_number as _dtype_number
 from ._tensor import from_dlpack as from_dlpack
 from ._tensor import load_tensors as load_tensors
 from ._tensor import save_tensors as save_tensors
@@ -63,6 +66,46 @@ def threads() -> int:
     return int(_native.weft_threads())
 
 
+def version_number() -> int:
+    """The version as a number: major * 1000000 + minor * 1000 + patch."""
+    return int(_native.weft_version_number())
+
+
+def devices() -> list[str]:
+    """The names of the devices that the library can run on."""
+    return [str(_native.weft_device_name(i)) for i in _builtins.range(_native.weft_device_count())]
+
+
+def operators() -> list[str]:
+    """The full names of all operators, those that `Graph.add` takes."""
+    return [str(_native.weft_op_name(i)) for i in _builtins.range(_native.weft_op_count())]
+
+
+def describe_operator(name: str) -> dict[str, _Any]:
+    """What an operator takes and gives: names, types and texts of its inputs, outputs and attributes.
+
+    Examples:
+        >>> [attr["name"] for attr in weft.describe_operator("Softmax")["attrs"]]
+        ['axis']
+    """
+    return dict(_json.loads(_native.weft_op_inspect(name)))
+
+
+def layer_kinds() -> list[str]:
+    """The names of all kinds of layers, those that `Layer` takes."""
+    return [str(_native.weft_layer_name(i)) for i in _builtins.range(_native.weft_layer_count())]
+
+
+def describe_layer(kind: str) -> dict[str, _Any]:
+    """What a layer takes and gives: its attributes with defaults and texts, its input and output."""
+    return dict(_json.loads(_native.weft_layer_inspect(kind)))
+
+
+def dtype_bits(dtype: DTypeLike) -> int:
+    """The size of an element in bits; 0 for strings."""
+    return int(_native.weft_dtype_bits(_dtype_number(dtype)))
+
+
 def memory_bytes() -> int:
     """Bytes of tensors that the library holds now."""
     return int(_native.weft_memory_bytes())
@@ -73,6 +116,11 @@ def memory_peak() -> int:
     return int(_native.weft_memory_peak())
 
 
+def memory_limit() -> int:
+    """The most bytes that it may hold; 0 is no limit."""
+    return int(_native.weft_memory_limit())
+
+
 def set_memory_limit(count: int) -> None:
     """The most bytes that it may hold; past it, ResourceExhaustedError. 0 is no limit."""
     _native.weft_memory_set_limit(count)
@@ -80,6 +128,8 @@ def set_memory_limit(count: int) -> None:
 
 def set_log(function: _Callable[[int, str], None] | None, lowest_level: int = 1) -> None:
     """Gives log lines to a function of level (0 debug, 1 info, 2 warning, 3 error) and text; None is silence."""
+    if function is not None and not callable(function):
+        raise TypeError(f"the log goes to a function, not to a {type(function).__name__}")
     _native.log_function(function, lowest_level)
 
 

@@ -61,14 +61,9 @@ class WeftError(Exception):
         return type(self), (self.message, self.node, self.op, self.origin, self.errno), self.__dict__
 
     def __str__(self) -> str:
-        where = ""
-        if self.op and self.node and self.node != self.op:
-            where = f" [{self.op} '{self.node}'"
-        elif self.op or self.node:
-            where = f" [{self.op or self.node}"
-        if self.origin:
-            where += f", built at {self.origin}" if where else f" [built at {self.origin}"
-        return self.message + (where + "]" if where else "")
+        node = f"'{self.node}'" if self.node else ""
+        where = f" [{' '.join(part for part in (self.op, node) if part)}]" if self.op or node else ""
+        return self.message + where + (f" (built at {self.origin})" if self.origin else "")
 
 
 class CancelledError(WeftError, RuntimeError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 from . import _native
 from ._errors import InvalidArgumentError
-from ._handle import Handle, Options, caller, need
+from ._handle import Handle, Options, caller, need, whole
 from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, path_text
 from ._types import Array, AttrLike, Dimension, DTypeLike, Index, TensorLike, ValueLike
 
@@ -249,7 +249,7 @@ def _set_attr(handle: Any, name: str, value: Any) -> None:
     elif isinstance(value, Tensor) or (hasattr(value, "__array__") and getattr(value, "ndim", 0) != 0):
         _native.weft_attrs_set_tensor(handle, name, as_tensor(value)._handle)
     elif hasattr(value, "__index__"):
-        _native.weft_attrs_set_int(handle, name, value.__index__())
+        _native.weft_attrs_set_int(handle, name, whole(value, f"attribute '{name}'"))
     elif isinstance(value, float) or hasattr(value, "__float__"):
         _native.weft_attrs_set_float(handle, name, float(value))
     elif isinstance(value, Sequence):
@@ -258,7 +258,7 @@ def _set_attr(handle: Any, name: str, value: Any) -> None:
         elif any(isinstance(item, float) for item in value):
             _native.weft_attrs_set_floats(handle, name, value)
         else:
-            _native.weft_attrs_set_ints(handle, name, value)
+            _native.weft_attrs_set_ints(handle, name, [whole(item, f"attribute '{name}'") for item in value])
     else:
         raise InvalidArgumentError(f"attribute '{name}' cannot be a {type(value).__name__}")
 
@@ -402,12 +402,13 @@ class Graph(Handle):
             training: Keep variables and everything else, to go on training where it is loaded.
             weights: The name of a safetensors file to write beside the model for the larger tensors.
         """
-        values = [outputs] if isinstance(outputs, Value) else list(outputs)
+        from ._session import Session
+
         options = Options("save", training=int(training), weights=weights)
         _native.weft_graph_save(
             self._handle,
-            self._ids(values),
-            None if session is None else session._handle,
+            self._ids(outputs),
+            None if session is None else need(session, Session, "the session")._handle,
             path_text(path),
             options._handle,
         )
@@ -536,7 +537,7 @@ class Graph(Handle):
 
     def find(self, name: str) -> Value:
         """The input, variable or other value of that name."""
-        return Value(self, _native.weft_graph_find(self._handle, name))
+        return Value(self, _native.weft_graph_find(self._handle, need(name, str, "the name of a value")))
 
     @property
     def inputs(self) -> list[Value]:
@@ -590,8 +591,8 @@ class Graph(Handle):
     def _converted(self, format: str) -> str:
         return str(_native.weft_graph_convert(self._handle, format).decode())
 
-    def _ids(self, values: Sequence[Value]) -> list[int]:
-        return [need(value, Value, "a value of the graph").id for value in values]
+    def _ids(self, values: Value | Sequence[Value]) -> list[int]:
+        return value_ids(values, "a value of the graph")
 
     def _constant_like(self, item: Any, like: Value | None, op: str, origin: str) -> int:
         """A constant for an operand that is no Value: numbers take the dtype of the Value beside them."""
@@ -605,6 +606,15 @@ class Graph(Handle):
                     raise InvalidArgumentError(f"{item!r} is no {dtype}, the dtype of {like!r}; cast one of them")
         tensor = Tensor._over(_native.weft_tensor_copy(as_tensor(item, dtype)._handle))
         return int(_native.weft_graph_add_constant(self._handle, tensor._handle, None, origin))
+
+
+def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
+    """The numbers of one value or several."""
+    if isinstance(values, Value):
+        return [values.id]
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError(f"{what} must be a Value, or a list of them, but is a {type(values).__name__}")
+    return [need(value, Value, what).id for value in values]
 
 
 def _all_ints(item: Any) -> bool:

@@ -83,6 +83,14 @@ def need(value: object, kind: type[Kind], what: str) -> Kind:
     return value
 
 
+def whole(value: Any, what: str) -> int:
+    """The value as a whole number that the library can take."""
+    number = int(value.__index__())
+    if not -(2**63) <= number < 2**63:
+        raise InvalidArgumentError(f"{what} is {number}, which does not fit into 64 bits")
+    return number
+
+
 def caller() -> str:
     """The line outside this package that called, as "file:line"."""
     frame: Any = sys._getframe(1)
@@ -111,7 +119,7 @@ class Options(Handle):
         elif isinstance(value, str):
             _native.weft_options_set_string(self._handle, key, value)
         elif hasattr(value, "__index__"):
-            _native.weft_options_set_int(self._handle, key, value.__index__())
+            _native.weft_options_set_int(self._handle, key, whole(value, f"option '{key}'"))
         elif isinstance(value, float) or hasattr(value, "__float__"):
             _native.weft_options_set_float(self._handle, key, float(value))
         else:

@@ -12,7 +12,7 @@ import numpy as np
 from . import _native
 from ._data import Dataset
 from ._errors import InvalidArgumentError
-from ._graph import Graph, Value
+from ._graph import Graph, Value, value_ids
 from ._handle import Handle, Options, interruptible, need
 from ._history import History, Progress
 from ._tensor import Tensor, as_tensor, path_text
@@ -79,9 +79,11 @@ def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace:
 
 def _fed(value: Value, tensor: TensorLike) -> Tensor:
     """The tensor for an input; numbers and lists take the input's dtype."""
+    need(value, Value, "what is fed")
     if isinstance(tensor, Tensor):
         return tensor
-    need(value, Value, "what is fed")
+    if tensor is None:
+        raise InvalidArgumentError(f"{value!r} is fed None, which is no tensor")
     plain = not hasattr(tensor, "dtype") and not hasattr(tensor, "__dlpack__")
     return as_tensor(tensor, value.dtype or None) if plain and value.dtype != "string" else as_tensor(tensor)
 
@@ -211,14 +213,18 @@ class Session(Handle):
             Arrays over the library's memory; a list of them for several values, and for one that is a sequence.
         """
         single = isinstance(fetches, Value)
-        wanted = [fetches.id] if isinstance(fetches, Value) else [need(v, Value, "a fetch").id for v in fetches]
-        effects = [targets.id] if isinstance(targets, Value) else [need(v, Value, "a target").id for v in targets]
-        tensors = [_fed(value, tensor) for value, tensor in (feeds or {}).items()]
+        if feeds is None:
+            feeds = {}
+        elif not isinstance(feeds, Mapping):
+            raise TypeError(f"feeds must be a dict that says what each Value is but is a {type(feeds).__name__}")
+        wanted = value_ids(fetches, "a fetch")
+        effects = value_ids(targets, "a target")
+        tensors = [_fed(value, tensor) for value, tensor in feeds.items()]
         plain = timeout is None and cancel is None and trace is None
         options = self._plain if plain else _run_options("run", timeout, cancel, trace)._handle
         made = _native.session_run(
             self._handle,
-            [value.id for value in feeds or {}],
+            [value.id for value in feeds],
             [tensor._handle for tensor in tensors],
             wanted,
             effects,
@@ -243,7 +249,7 @@ class Session(Handle):
 
     def get(self, variable: str | Value) -> Array:
         """A copy of a variable's value."""
-        name = variable.name if isinstance(variable, Value) else variable
+        name = variable.name if isinstance(variable, Value) else need(variable, str, "a variable")
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
 
     def set(self, variable: str | Value, value: TensorLike) -> None:
@@ -354,11 +360,12 @@ class Session(Handle):
             restore_best=int(restore_best),
         )
         if validation is not None:
-            ids = [need(value, Value, "a validation metric").id for value in validation_metrics]
+            ids = value_ids(validation_metrics, "a validation metric")
             _native.weft_options_set_validation(
                 options._handle, need(validation, Dataset, "the validation")._handle, ids
             )
-        names = [need(value, Value, "a metric").name for value in metrics]
+        metric_ids = value_ids(metrics, "a metric")
+        names = [value.name for value in metrics]
         names += ["val_" + value.name for value in validation_metrics]
         watch = Progress.watch(names, epochs, callback, progress)
         if watch is not None:
@@ -369,7 +376,7 @@ class Session(Handle):
                 need(data, Dataset, "the dataset")._handle,
                 _feed_ids(feeds),
                 need(step, Value, "the step").id,
-                [value.id for value in metrics],
+                metric_ids,
                 options._handle,
             )
         finally:
@@ -389,7 +396,7 @@ class Session(Handle):
     ) -> dict[str, float]:
         """The average of each metric over the rows, by the names of the metrics."""
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
-        ids = [need(value, Value, "a metric").id for value in metrics]
+        ids = value_ids(metrics, "a metric")
         averages = _native.session_evaluate(
             self._handle, need(data, Dataset, "the dataset")._handle, _feed_ids(feeds), ids, options._handle, len(ids)
         )
@@ -436,15 +443,17 @@ class Session(Handle):
         else:
             rows = Dataset(_fed(feeds[0], data) if feeds and feeds[0] is not None else data)
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
-        wanted = [fetches] if isinstance(fetches, Value) else list(fetches)
+        wanted = value_ids(fetches, "a fetch")
         made = _native.session_predict(
-            self._handle, rows._handle, _feed_ids(feeds), [v.id for v in wanted], options._handle, len(wanted)
+            self._handle, rows._handle, _feed_ids(feeds), wanted, options._handle, len(wanted)
         )
         results = [Tensor._over(pointer).numpy() for pointer in made]
         return results[0] if isinstance(fetches, Value) else results
 
 
 def _feed_ids(feeds: Sequence[Value | None]) -> list[int]:
+    if not isinstance(feeds, Sequence):
+        raise TypeError(f"feeds must be a list of a Value or None for each tensor but is a {type(feeds).__name__}")
     return [0 if value is None else need(value, Value, "a feed").id for value in feeds]
 
 

@@ -221,7 +221,10 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     if array.dtype.kind in "USO":
         items = np.asarray(value, object).ravel()  # numpy turns numbers beside strings into strings
         if wanted not in (None, "string") or not all(isinstance(item, (str, bytes)) for item in items):
-            raise InvalidArgumentError(f"{type(value).__name__} of dtype {array.dtype} cannot be a tensor")
+            odd = next((item for item in items if not isinstance(item, (str, bytes))), items[0])
+            what = "None" if odd is None else f"a {type(odd).__name__}"
+            what = f"{odd}, which does not fit into 64 bits," if isinstance(odd, int) and abs(odd) >= 2**63 else what
+            raise InvalidArgumentError(f"{what} cannot be an element of a tensor{f' of {wanted}' if wanted else ''}")
         return _native.tensor_from_strings(array.shape, list(array.ravel().tolist()))
     if wanted is None and not isinstance(value, (np.ndarray, np.generic)) and array.dtype == np.float64:
         wanted = "f32"  # Python's floats say nothing about the type that is meant

@@ -74,10 +74,10 @@ TEST_F(Data, AFunctionTrainsAsRowsDo) {
 
 TEST_F(Data, FilesMayBeMapped) {
   for (bool map : {false, true}) {
-    int64_t before = weft_memory_bytes();
+    int64_t before = weft::memory_bytes();
     auto digits = weft::Dataset::load("examples/data/digits.safetensors", {"images"}, map);
     EXPECT_EQ(digits.count(), 1797);
-    EXPECT_EQ(weft_memory_bytes() - before >= 1797 * 64 * 4, !map);
+    EXPECT_EQ(weft::memory_bytes() - before >= 1797 * 64 * 4, !map);
   }
 }
 

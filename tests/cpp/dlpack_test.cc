@@ -1,7 +1,7 @@
 // DLPack through the C++ header, with structures that are written out here as its specification has them.
-#include <gtest/gtest.h>
+#include <functional>
 
-#include "weft.hpp"
+#include "support.h"
 
 namespace {
 
@@ -27,9 +27,7 @@ struct DLManagedTensorVersioned {
   DLTensor tensor;
 };
 
-struct Dlpack : testing::Test {
-  ~Dlpack() override { EXPECT_EQ(weft::live_objects(), 0); }
-};
+using Dlpack = NoLeaks;
 
 // Six numbers of another library.
 struct Foreign {

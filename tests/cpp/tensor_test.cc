@@ -138,17 +138,6 @@ TEST_F(Tensors, BorrowWhatMayOnlyBeRead) {
   EXPECT_EQ(kept.use_count(), 1);
 }
 
-TEST_F(Tensors, GoThroughDlpack) {
-  for (bool versioned : {false, true}) {
-    Tensor tensor = Tensor::from<int32_t>({2}, {1, 2});
-    Tensor back = Tensor::from_dlpack(tensor.to_dlpack(versioned), versioned);
-    EXPECT_EQ(back.data<int32_t>(), tensor.data<int32_t>());
-    tensor = Tensor();
-    EXPECT_EQ(back.to_vector<int32_t>(), (std::vector<int32_t>{1, 2}));
-  }
-  EXPECT_EQ(error_of([] { Tensor::strings({1}, {"a"}).to_dlpack(); }).code(), WEFT_UNIMPLEMENTED);
-}
-
 std::string bytes_of(std::initializer_list<float> numbers) {
   return std::string(reinterpret_cast<const char*>(numbers.begin()), numbers.size() * 4);
 }

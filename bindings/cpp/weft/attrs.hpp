@@ -58,9 +58,6 @@ class Attrs {
   Attrs() = default;
   /// Sets an integer, bool, number, text, list of them, or tensor; a name that was set before gets the new value.
   Attrs& set(const std::string& name, Setting value) {
-    for (auto& [known, setting] : items_) {
-      if (known == name) return setting = std::move(value), *this;
-    }
     items_.emplace_back(name, std::move(value));
     return *this;
   }

@@ -20,7 +20,9 @@ struct BatchNormAttrs {
 };
 
 /// Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and
-/// moves the running ones in every run that computes the output; otherwise uses the running ones.
+/// moves the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has it:
+/// the running variance divides by the number of elements and `momentum` weighs the old value, where PyTorch
+/// divides by one less and weighs the new one.
 /// Input: [batch, channels, ...]. Output: The shape of the input.
 class BatchNorm : public Layer {
  public:
@@ -62,9 +64,11 @@ struct Conv2dAttrs {
   int64_t bias = 1;
   /// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
   std::string activation = "";
-  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string kernel_init = "glorot_uniform";
-  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string bias_init = "zeros";
   /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";
@@ -112,9 +116,11 @@ struct DenseAttrs {
   int64_t bias = 1;
   /// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
   std::string activation = "";
-  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string kernel_init = "glorot_uniform";
-  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string bias_init = "zeros";
   /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";
@@ -155,7 +161,8 @@ struct DropoutAttrs {
 };
 
 /// In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the input
-/// itself otherwise.
+/// itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: make a
+/// layer for each use.
 /// Input: Any shape. Output: The shape of the input.
 class Dropout : public Layer {
  public:
@@ -179,7 +186,8 @@ struct EmbeddingAttrs {
   Required<int64_t> count;
   /// Length of each vector. Required.
   Required<int64_t> size;
-  /// Initial value: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal.
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string table_init = "glorot_uniform";
   /// Dtype of the variables: f32 or f64.
   std::string dtype = "f32";

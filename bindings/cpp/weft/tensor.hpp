@@ -160,10 +160,16 @@ class Tensor {
     });
   }
 
-  /// Over what a managed tensor of DLPack holds, a DLManagedTensorVersioned or else a DLManagedTensor, without a copy.
-  /// Its deleter is called once, when the last tensor or run over it is done. After an error it is still the caller's.
+  /// Over the elements of another library of the process, without a copy. `managed` is a DLManagedTensorVersioned of
+  /// DLPack's version 1, or a DLManagedTensor of before, and is taken over: its deleter is called once, when the last
+  /// holder of the elements has let go. After an error it is still the caller's. Where it says so, the tensor is
+  /// read-only.
   static Tensor from_dlpack(void* managed, bool versioned = true) {
     return make([&](weft_tensor** out) { return weft_tensor_borrow_dlpack(managed, versioned, out); });
+  }
+  /// The elements for another library: it keeps them until whoever takes it over calls its deleter, once.
+  void* to_dlpack(bool versioned = true) const {
+    return detail::made<void>([&](void** out) { return weft_tensor_dlpack(handle(), versioned, out); });
   }
 
   /// Whether it has no value.
@@ -244,12 +250,6 @@ class Tensor {
   /// A tensor with elements of its own.
   Tensor copy() const {
     return make([&](weft_tensor** out) { return weft_tensor_copy(handle(), out); });
-  }
-
-  /// A managed tensor of DLPack, a DLManagedTensorVersioned or else a DLManagedTensor, that shares the elements. The
-  /// caller, or whom it is given to, calls its deleter.
-  void* to_dlpack(bool versioned = true) const {
-    return detail::made<void>([&](void** out) { return weft_tensor_dlpack(handle(), versioned, out); });
   }
 
   /// The handle for the C functions; it stays this object's.

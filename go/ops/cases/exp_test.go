@@ -46,6 +46,18 @@ func TestExp(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "special_values",
+		inputs: []literal{
+			{kind: "f32[3]", words: "inf -inf nan"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Exp(x[0])}
+		},
+		want: []literal{
+			{kind: "f32[3]", words: "inf 0.0 nan"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 	run(t, testCase{name: "integers_are_refused",
 		inputs: []literal{
 			{kind: "i32[2]", words: "1 2"},

@@ -434,7 +434,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -452,7 +453,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -484,7 +486,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.
@@ -507,7 +510,8 @@ public final class Ops {
 
   /**
    * Normalizes every channel: {@code (X - mean) / sqrt(var + epsilon) * scale + B}, with the given mean and variance or,
-   * in training, those of the batch (the variance divides by the number of elements).
+   * in training, those of the batch (the variance divides by the number of elements). The running variance is of that
+   * kind too, and {@code momentum} weighs the old values; PyTorch keeps the unbiased one and weighs the new.
    *
    * <p>Operator BatchNormalization. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16, T2: f32, f16, f64,
    * bf16.

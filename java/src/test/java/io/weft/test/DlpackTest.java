@@ -3,17 +3,18 @@ package io.weft.test;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.weft.Tensor;
 import io.weft.Weft;
 import io.weft.WeftException;
+import java.lang.ref.Reference;
 import java.lang.reflect.Field;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class DlpackTest {
@@ -115,18 +116,20 @@ class DlpackTest {
     ByteBuffer numbers = direct(12).putFloat(0, 1).putFloat(4, 2).putFloat(8, 3);
     ByteBuffer shape = direct(8).putLong(0, 3);
     ByteBuffer managed = byHand(numbers, shape);
-    try (Tensor tensor = Tensor.fromDlpack(address(managed))) {
-      assertArrayEquals(new float[] {1, 2, 3}, tensor.toFloatArray());
-      assertFalse(tensor.buffer().isReadOnly());
-      assertEquals(address(numbers), address(tensor.buffer()));
-    }
-    managed.putLong(FLAGS, 1);
-    try (Tensor tensor = Tensor.fromDlpack(address(managed))) {
-      assertTrue(tensor.buffer().isReadOnly());
-      assertThrows(WeftException.FailedPrecondition.class, tensor::toDlpackUnversioned);
-      long out = tensor.toDlpack();
-      assertEquals(1, peek(out + FLAGS));
-      Tensor.fromDlpack(out).close();
+    for (long flags : new long[] {0, 1}) {
+      managed.putLong(FLAGS, flags); // 1: read-only
+      try (Tensor tensor = Tensor.fromDlpack(address(managed))) {
+        assertArrayEquals(new float[] {1, 2, 3}, tensor.toFloatArray());
+        long out = tensor.toDlpack();
+        assertEquals(address(numbers), peek(out + TENSOR + DATA));
+        assertEquals(flags, peek(out + FLAGS));
+        Tensor.fromDlpack(out).close();
+        if (flags == 1) {
+          assertThrows(WeftException.FailedPrecondition.class, tensor::toDlpackUnversioned);
+        } else {
+          Tensor.fromDlpackUnversioned(tensor.toDlpackUnversioned()).close();
+        }
+      }
     }
     // The deleter of another, which is called once, when all have let go.
     long before = Weft.memoryBytes();
@@ -142,6 +145,7 @@ class DlpackTest {
     shared.close();
     shared.close();
     assertEquals(before, Weft.memoryBytes());
+    Reference.reachabilityFence(List.of(numbers, shape, managed));
   }
 
   @Test
@@ -152,13 +156,16 @@ class DlpackTest {
     assertThrows(WeftException.InvalidArgument.class, () -> Tensor.fromDlpackUnversioned(0));
     int[][] wrong = {{MAJOR, 2}, {TENSOR + DEVICE, 2}, {TENSOR + RANK, -1}, {TENSOR + RANK, 99}, {TENSOR + TYPE, 33}};
     for (int[] change : wrong) {
-      long managed = address(byHand(numbers, shape).putInt(change[0], change[1]));
-      assertThrows(WeftException.class, () -> Tensor.fromDlpack(managed));
+      ByteBuffer managed = byHand(numbers, shape).putInt(change[0], change[1]);
+      assertThrows(WeftException.class, () -> Tensor.fromDlpack(address(managed)));
+      Reference.reachabilityFence(managed);
     }
     for (int member : new int[] {DATA, SHAPE}) {
-      long managed = address(byHand(numbers, shape).putLong(TENSOR + member, 0));
-      assertThrows(WeftException.class, () -> Tensor.fromDlpack(managed));
+      ByteBuffer managed = byHand(numbers, shape).putLong(TENSOR + member, 0);
+      assertThrows(WeftException.class, () -> Tensor.fromDlpack(address(managed)));
+      Reference.reachabilityFence(managed);
     }
+    Reference.reachabilityFence(List.of(numbers, shape));
     Tensor closed = Tensor.scalar(1f);
     closed.close();
     assertThrows(IllegalStateException.class, closed::toDlpack);

@@ -1,0 +1,161 @@
+"""Mistakes: each is an error that names what was given and what was wanted."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import weft
+
+BIG = 10**30
+
+
+def made() -> tuple[weft.Value, weft.Session]:
+    x = weft.Graph().input("x", "f32", [2])
+    return x, weft.Session(x.graph)
+
+
+def test_what_is_no_dict_of_feeds() -> None:
+    x, session = made()
+    for feeds, kind in (([x], "list"), (x, "Value"), ("x", "str")):
+        with pytest.raises(TypeError, match=f"feeds must be a dict .* is a {kind}$"):
+            session.run(feeds, x)
+    with pytest.raises(TypeError, match="what is fed must be a Value but is a str"):
+        session.run({"x": [1, 2]}, x)
+    with pytest.raises(ValueError, match=r"Value x: f32\[2\] is fed None"):
+        session.run({x: None}, x)
+
+
+def test_what_is_no_list_of_values() -> None:
+    x, session = made()
+    data = weft.Dataset([[1.0, 2.0]])
+    for use, match in (
+        (lambda: session.run({}, None), "a fetch must be a Value, or a list of them, but is a NoneType"),
+        (lambda: session.run({}, [3]), "a fetch must be a Value but is a int"),
+        (lambda: session.fit(data, x, x, [x]), "feeds must be a list"),
+        (lambda: session.fit(data, [x], x, 3), "a metric must be a Value, or a list"),
+        (lambda: weft.gradients([], [x]), "what is differentiated must be a Value"),
+        (lambda: session.get(3), "a variable must be a str but is a int"),
+        (lambda: x.graph.find(3), "the name of a value must be a str"),
+        (lambda: weft.set_log(3), "the log goes to a function, not to a int"),
+    ):
+        with pytest.raises(TypeError, match=match):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("use", "named"),
+    [
+        (lambda x: weft.softmax(x, axis=BIG), "attribute 'axis'"),
+        (lambda x: weft.softmax(x, axis=2**63), "attribute 'axis' is 9223372036854775808"),
+        (lambda x: weft.transpose(x, perm=[BIG]), "attribute 'perm'"),
+        (lambda x: weft.reshape(x, [BIG]), "1000000000000000000000000000000"),
+        (lambda x: weft.Session(x.graph, threads=BIG), "option 'threads'"),
+        (lambda x: weft.set_memory_limit(BIG), "'bytes'"),
+        (lambda x: weft.Dataset([1.0]).rows(BIG, 1), "'first'"),
+        (lambda x: weft.Dataset([1.0])[2**31], "'i' is 2147483648, which does not fit into 32 bits"),
+        (lambda x: weft.Session(x.graph).prepare([x], [x]).output(BIG), "'i'"),
+        (lambda x: weft.Graph(BIG), "'opset'"),
+        (lambda x: x.graph.add("Split", [x], outputs=BIG), "the number of results"),
+        (lambda x: x.graph.input("big", "f32", [BIG]), "1000000000000000000000000000000"),
+    ],
+)
+def test_numbers_that_are_too_large_are_named(use: Callable[[weft.Value], Any], named: str) -> None:
+    with pytest.raises(weft.InvalidArgumentError) as caught:
+        use(made()[0])
+    assert named in str(caught.value)
+
+
+def test_metrics_that_are_not_there() -> None:
+    graph = weft.Graph()
+    loss = weft.reduce_mean(graph.input("x", "f32", ["n"]) * graph.variable("w", 1.0), keepdims=0, name="loss")
+    step = weft.Sgd(0.1).minimize(loss)
+    data = weft.Dataset([1.0], [2.0])
+    with pytest.raises(ValueError, match="'zz' but the metrics are loss$"):
+        weft.Session(graph).fit(data, [graph.inputs[0], None], step, [loss], monitor="zz")
+    with pytest.raises(ValueError, match="'zz' but there are no metrics$"):
+        weft.Session(graph).fit(data, [graph.inputs[0], None], step, monitor="zz")
+    with pytest.raises(ValueError, match="2 tensors but 1 feeds .* an empty one for a tensor that is not fed$"):
+        weft.Session(graph).fit(data, [graph.inputs[0]], step, [loss])
+
+
+def test_node_and_origin_have_one_form() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2, 3])
+    with pytest.raises(ValueError, match=r" \[MatMul 'bad'\] \(built at .*test_mistakes\.py:\d+\)$"):
+        weft.matmul(x, x, name="bad")
+    assert str(weft.WeftError("no")) == "no"
+    assert str(weft.WeftError("no", op="Relu", origin="a.py:3")) == "no [Relu] (built at a.py:3)"
+
+
+def closed(thing: Any) -> Any:
+    thing.close()
+    return thing
+
+
+def test_closed_arguments_are_errors(tmp_path: pathlib.Path) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n", 2])
+    w = graph.variable("w", [[1.0], [1.0]])
+    loss = weft.reduce_mean(x @ w, keepdims=0)
+    step = weft.Sgd(0.1).minimize(loss)
+    live = weft.Session(graph)
+    data = weft.Dataset([[1.0, 2.0]])
+    tensor = closed(weft.Tensor([[1.0, 2.0]]))
+    gone = closed(weft.Dataset([[1.0, 2.0]]))
+    cancel, trace = closed(weft.Cancel()), closed(weft.Trace())
+    prepared = live.prepare([x], [x])
+    other = weft.Graph()
+    layer = closed(weft.layers.Dense(graph, "dense", inputs=2, units=1))
+    uses: list[Callable[[], Any]] = [
+        lambda: live.run({x: tensor}, x),
+        lambda: live.run({x: [[1, 2]]}, x, cancel=cancel),
+        lambda: live.run({x: [[1, 2]]}, x, trace=trace),
+        lambda: prepared.run(cancel=cancel),
+        lambda: prepared.bind_input(0, tensor),
+        lambda: prepared.bind_output(0, tensor),
+        lambda: live.set("w", tensor),
+        lambda: live.fit(gone, [x], step, [loss]),
+        lambda: live.fit(data, [x], step, [loss], cancel=cancel),
+        lambda: live.fit(data, [x], step, [loss], validation=gone, validation_metrics=[loss]),
+        lambda: live.evaluate(gone, [x], [loss]),
+        lambda: live.predict(gone, [x], x),
+        lambda: weft.Session(closed(weft.Graph())),
+        lambda: weft.Session(graph, share=closed(weft.Session(graph))).run(targets=step),
+        lambda: graph.constant(tensor),
+        lambda: x + tensor,
+        lambda: graph.add("Constant", [], {"value": tensor}),
+        lambda: weft.Tensor(tensor),
+        lambda: weft.Tensor.sequence([tensor]),
+        lambda: weft.Dataset(tensor),
+        lambda: weft.save_tensors(tmp_path / "never", {"a": tensor}),
+        lambda: layer(x),
+        lambda: weft.layers.Dense(closed(other), "d", inputs=1, units=1),
+        lambda: graph.save(tmp_path / "never", [x @ w], session=closed(weft.Session(graph))),
+        lambda: closed(weft.Session(graph)).prepare([x], [x]),
+    ]
+    for i, use in enumerate(uses):
+        with pytest.raises(weft.FailedPreconditionError, match="closed"):
+            use()
+            raise AssertionError(f"use {i} raised nothing")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_library_has_is_listed() -> None:
+    assert weft.version_number() == 1000 and weft.__version__ == "0.1.0"
+    assert weft.devices() == ["cpu"]
+    assert {"MatMul", "Relu", "weft.Assign"} <= set(weft.operators())
+    assert weft.describe_operator("MatMul")["name"] == "MatMul"
+    assert weft.layer_kinds() == sorted(weft.layers.__all__)
+    assert [attr["name"] for attr in weft.describe_layer("Flatten")["attrs"]] == []
+    with pytest.raises(LookupError, match="Relu"):
+        weft.describe_operator("Rellu")
+    with pytest.raises(LookupError):
+        weft.describe_layer("Dens")
+    bits = {"f32": 32, "f64": 64, "bool": 8, "bf16": 16, "i4": 4, "c128": 128}
+    assert {name: weft.dtype_bits(name) for name in bits} == bits
+    weft.set_memory_limit(10**12)
+    assert weft.memory_limit() == 10**12
+    weft.set_memory_limit(0)
+    assert weft.memory_limit() == 0
