@@ -1,5 +1,6 @@
 """Runs every program of examples/ as its reader would, compares the languages, and holds the programs to their lengths."""
 
+import concurrent.futures
 import pathlib
 import re
 
@@ -25,11 +26,13 @@ def built(example: str, name: str, folder: pathlib.Path) -> Programs:
 @pytest.mark.parametrize("example", DIGITS)
 def test_digits_are_learned_alike_everywhere(example: str, tmp_path: pathlib.Path) -> None:
     programs = built(example, "digits", tmp_path)
-    lines = {}
-    for language in LANGUAGES:
+
+    def last_line(language: str) -> str:
         # Its comment has Go's program run with -C examples.
-        folder = EXAMPLES if language == "go" else ROOT
-        lines[language] = programs.output(language, cwd=folder).splitlines()[-1]
+        return programs.output(language, cwd=EXAMPLES if language == "go" else ROOT).splitlines()[-1]
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        lines = dict(zip(LANGUAGES, pool.map(last_line, LANGUAGES)))
     accuracy = re.fullmatch(r"test accuracy (\d+\.\d)%", lines["c"])
     assert accuracy and float(accuracy[1]) >= DIGITS[example], lines["c"]
     assert lines == dict.fromkeys(LANGUAGES, lines["c"])
