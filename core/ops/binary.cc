@@ -134,6 +134,15 @@ Status mod_grad(GradContext& c) {
   return {};
 }
 
+// What the kernels do, for those who know ONNX's operators alone.
+template <Expr (*combine)(Expr, Expr)>
+Status guarded_body(BodyContext& c) {
+  Expr a = c.input(0);
+  Expr nothing = make(c.scope(), "Equal", {a, scalar_like(a, 0)});
+  c.set_output(0, where(nothing, a, combine(a, c.input(1))));
+  return {};
+}
+
 OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view name, int since, DTypeSet types,
                   std::string_view doc) {
   return ops.add(domain, name)
@@ -179,12 +188,14 @@ void define_op_binary(OpRegistry& ops) {
              "are made of it.")
       .group("gradient")
       .infer(infer_broadcast)
+      .body(guarded_body < operator*>)
       .grad(mul_grad);
   add_binary(ops, kWeftDomain, "GradDiv", 1, kFloatTypes,
              "`A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are "
              "made of it.")
       .group("gradient")
       .infer(infer_broadcast)
+      .body(guarded_body < operator/>)
       .grad(div_grad);
   ops.add("Pow")
       .group("math")
