@@ -264,12 +264,12 @@ Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId ini
     return make_error(Code::kAlreadyExists, "this graph has a variable or node named '", full, "' already");
   }
   if (!has_value(initial)) return invalid("the initial value of variable '", full, "' is not a value of this graph");
-  if (values_[initial].fed) {
-    return invalid("the initial value of variable '", full, "' depends on an input; it must be known before any run");
-  }
   const ValueType type = values_[initial].type;
   if (!type.concrete()) {
     return invalid("variable '", full, "' needs a shape of numbers, but its initial value is ", type.text());
+  }
+  if (values_[initial].fed) {
+    return invalid("the initial value of variable '", full, "' depends on an input; it must be known before any run");
   }
   WEFT_TRY(const OpDef* op, ops_.get(kWeftDomain, "Variable"));
   Node node;

@@ -105,8 +105,9 @@ class Builder {
 
   bool needs_tensors(const Node& node) const {
     if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
-    for (ValueId id : node.inputs) {
-      if (id != kNoValue && !plain(graph_.type(id))) return true;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      ValueId id = node.inputs[i];
+      if (id != kNoValue && !plain(graph_.type(id)) && !shape_only(node, static_cast<int>(i))) return true;
     }
     for (int i = 0; i < node.output_count; ++i) {
       if (!plain(graph_.type(node.output(i)))) return true;
@@ -159,6 +160,10 @@ class Builder {
     draft.inputs = node.inputs;
     // A constant that the kernel has in a form of its own is not kept for it.
     for (int unused : kernel.unused_inputs) draft.inputs[unused] = kNoValue;
+    // Strings whose shape alone is taken have no address.
+    for (ValueId& id : draft.inputs) {
+      if (id != kNoValue && !plain(graph_.type(id))) id = kNoValue;
+    }
     for (int i = 0; i < node.output_count; ++i) draft.outputs.push_back(node.output(i));
     draft.kernel = std::move(kernel);
     drafts_.push_back(std::move(draft));
@@ -270,9 +275,11 @@ class Builder {
   }
 
   static bool reads(const Draft& draft, int input) {
-    if (draft.node == nullptr || draft.fused) return true;
-    const Formal* formal = draft.node->op->input_formal(input);
-    return formal == nullptr || !formal->shape_only;
+    return draft.node == nullptr || draft.fused || !shape_only(*draft.node, input);
+  }
+  static bool shape_only(const Node& node, int input) {
+    const Formal* formal = node.op->input_formal(input);
+    return formal != nullptr && formal->shape_only;
   }
 
   int32_t new_storage(Storage::Kind kind, int32_t index, int64_t bytes) {

@@ -195,7 +195,7 @@ struct RandomNode {
 };
 
 TEST(RandomNodes, GiveResultsOrErrors) {
-  const int64_t rounds = number_from_environment("WEFT_ROUNDS", 4000);
+  const int64_t rounds = number_from_environment("WEFT_ROUNDS", 20000);
   const uint64_t seed = static_cast<uint64_t>(number_from_environment("WEFT_SEED", 1));
   set_buffer_limit(int64_t{1} << 26);
   std::vector<const OpDef*> ops;
