@@ -1,7 +1,25 @@
 // Implementations of operators on one device.
 #include "core/kernel/registry.h"
 
+#include <algorithm>
+
 namespace weft {
+
+namespace {
+
+// Kernels multiply dimensions freely, so each value must be one that memory could hold. A dimension of 0 does not excuse
+// the others: strides and blocks are products of them.
+Status check_size(const KernelContext::Slot& slot) {
+  if (!slot.given || slot.kind != Kind::kTensor || !slot.sized) return {};
+  int64_t count = 1;
+  bool fits = true;
+  for (int64_t dim : slot.shape) fits = fits && !__builtin_mul_overflow(count, std::max<int64_t>(dim, 1), &count);
+  if (fits && count <= kMostBytes && dtype_bytes(slot.dtype, count) <= kMostBytes) return {};
+  return make_error(Code::kResourceExhausted, "a value of ", dtype_name(slot.dtype), shape_text(slot.shape),
+                    " is too large");
+}
+
+}  // namespace
 
 void KernelRegistry::add(std::string_view op, const KernelImpl& impl) { kernels_[std::string(op)].push_back(impl); }
 
@@ -23,6 +41,8 @@ Status KernelRegistry::prepare(std::string_view op, const KernelContext& context
                                PreparedKernel* prepared) const {
   const std::vector<KernelImpl>* impls = find(op);
   if (impls == nullptr) return unimplemented("there is no CPU kernel for ", op);
+  for (int i = 0; i < context.input_count(); ++i) WEFT_CHECK(check_size(context.input(i)));
+  for (int i = 0; i < context.output_count(); ++i) WEFT_CHECK(check_size(context.output(i)));
   const KernelImpl* chosen = nullptr;
   for (const KernelImpl& impl : *impls) {
     if (impl.accepts != nullptr && !impl.accepts(context)) continue;
@@ -38,7 +58,9 @@ Status KernelRegistry::prepare(std::string_view op, const KernelContext& context
     return unimplemented("the CPU kernels of ", op, " do not take (", types, ")");
   }
   prepared->name = chosen->name;
-  return chosen->prepare(context, prepared);
+  WEFT_CHECK(chosen->prepare(context, prepared));
+  if (prepared->scratch_bytes >= 0 && prepared->scratch_bytes <= kMostBytes) return {};
+  return make_error(Code::kResourceExhausted, "the memory that ", op, " needs to work in is too large");
 }
 
 }  // namespace weft

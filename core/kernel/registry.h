@@ -17,7 +17,8 @@ class KernelRegistry {
   const std::vector<KernelImpl>* find(std::string_view op) const;
   bool has(std::string_view op) const { return find(op) != nullptr; }
   bool accepts(std::string_view op, const KernelContext& context) const;
-  // The first implementation that accepts, prepared. `reference` asks for the last one instead.
+  // The first implementation that accepts, prepared. `reference` asks for the last one instead. RESOURCE_EXHAUSTED if
+  // an input or output is larger than memory can be.
   Status prepare(std::string_view op, const KernelContext& context, bool reference, PreparedKernel* prepared) const;
 
  private:

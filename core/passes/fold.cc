@@ -26,6 +26,10 @@ std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node&
   std::vector<Tensor> in, out(node.output_count);
   for (ValueId id : node.inputs) in.push_back(id == kNoValue ? Tensor() : *graph.value(id).constant);
   KernelContext context = kernel_context(graph, node);
+  for (int i = 0; i < node.output_count; ++i) {
+    const KernelContext::Slot& slot = context.output(i);
+    if (slot.kind == Kind::kTensor && !slot.sized && !node.op->sizes_own_outputs()) return std::nullopt;
+  }
   PreparedKernel prepared;
   if (!kernels.prepare(node.op->full_name(), context, false, &prepared).ok()) return std::nullopt;
   Parallel parallel;
@@ -39,7 +43,6 @@ std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node&
   for (const Tensor& tensor : in) in_data.push_back(tensor.data());
   for (int i = 0; i < node.output_count; ++i) {
     const KernelContext::Slot& slot = context.output(i);
-    if (!slot.sized) return std::nullopt;
     Result<Tensor> tensor = Tensor::make(slot.dtype, slot.shape);
     if (!tensor.ok()) return std::nullopt;
     out[i] = std::move(*tensor);

@@ -32,7 +32,7 @@ class Builder {
     choose_flat_outputs();
     alias_views();
     reuse_dying_inputs();
-    place_outputs();
+    WEFT_CHECK(place_outputs());
     lay_out_frame();
     make_tensor_steps();
     WEFT_CHECK(make_branches());
@@ -82,7 +82,7 @@ class Builder {
                   .at(node.name, node.op->full_name(), node.origin));
           if (kernel.run == nullptr) place = Where::kTensor;
         }
-      } else if (needs_tensors(node) && inputs_ready(node, true)) {
+      } else if (needs_tensors(node) && inputs_ready(node, true) && shapes_known(node)) {
         place = Where::kTensor;
         if (!executed_by_executor(node)) {
           WEFT_CHECK(
@@ -110,8 +110,9 @@ class Builder {
 
   bool needs_tensors(const Node& node) const {
     if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
-    for (ValueId id : node.inputs) {
-      if (id != kNoValue && !plain(graph_.type(id))) return true;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      ValueId id = node.inputs[i];
+      if (id != kNoValue && !plain(graph_.type(id)) && !shape_only(node, static_cast<int>(i))) return true;
     }
     for (int i = 0; i < node.output_count; ++i) {
       if (!plain(graph_.type(node.output(i)))) return true;
@@ -141,12 +142,31 @@ class Builder {
     return true;
   }
 
+  // A kernel of tensors (of strings, say) that does not size its own outputs is prepared for their shapes. One of
+  // sequences takes them as they come.
+  bool shapes_known(const Node& node) const {
+    if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
+    std::vector<ValueId> values = node.inputs;
+    for (int i = 0; i < node.output_count; ++i) values.push_back(node.output(i));
+    bool known = true;
+    for (ValueId id : values) {
+      if (id == kNoValue) continue;
+      if (graph_.type(id).kind != Kind::kTensor) return true;
+      known = known && graph_.type(id).concrete();
+    }
+    return known;
+  }
+
   void add_draft(const Node& node, PreparedKernel kernel) {
     Draft draft;
     draft.node = &node;
     draft.inputs = node.inputs;
     // A constant that the kernel has in a form of its own is not kept for it.
     for (int unused : kernel.unused_inputs) draft.inputs[unused] = kNoValue;
+    // Strings whose shape alone is taken have no address.
+    for (ValueId& id : draft.inputs) {
+      if (id != kNoValue && !plain(graph_.type(id))) id = kNoValue;
+    }
     for (int i = 0; i < node.output_count; ++i) draft.outputs.push_back(node.output(i));
     draft.kernel = std::move(kernel);
     drafts_.push_back(std::move(draft));
@@ -256,10 +276,10 @@ class Builder {
     }
   }
 
-  static bool reads(const Draft& draft, int input) {
-    if (draft.node == nullptr) return true;
-    const Formal* formal = draft.node->op->input_formal(input);
-    return formal == nullptr || !formal->shape_only;
+  static bool reads(const Draft& draft, int input) { return draft.node == nullptr || !shape_only(*draft.node, input); }
+  static bool shape_only(const Node& node, int input) {
+    const Formal* formal = node.op->input_formal(input);
+    return formal != nullptr && formal->shape_only;
   }
 
   int32_t new_storage(Storage::Kind kind, int32_t index, int64_t bytes) {
@@ -323,7 +343,7 @@ class Builder {
     return storage;
   }
 
-  void place_outputs() {
+  Status place_outputs() {
     std::vector<Lifetime> lifetimes;
     arena_index_.assign(storages_.size(), kNone);
     for (size_t i = 0; i < storages_.size(); ++i) {
@@ -337,8 +357,9 @@ class Builder {
       int32_t at = static_cast<int32_t>(s);
       lifetimes.push_back({drafts_[s].kernel.scratch_bytes, at, at});
     }
-    packing_ = pack_lifetimes(lifetimes);
+    WEFT_TRY(packing_, pack_lifetimes(lifetimes));
     plan_->arena_bytes = packing_.total_bytes;
+    return {};
   }
 
   void lay_out_frame() {
@@ -399,19 +420,21 @@ class Builder {
   }
 
   // -- Tensors.
+  // Program inputs and flat outputs come first, whether or not anybody asks for their index.
+  void index_first_values() {
+    value_index_.assign(graph_.value_count(), kNone);
+    for (size_t i = 0; i < program_.inputs.size(); ++i) value_index_[program_.inputs[i]] = static_cast<int32_t>(i);
+    for (size_t k = 0; k < flat_outputs_.size(); ++k) {
+      ValueId flat = flat_outputs_[k];
+      if (where_[flat] == Where::kFlat && output_of_[flat] == static_cast<int32_t>(k)) {
+        value_index_[flat] = static_cast<int32_t>(program_.inputs.size() + k);
+      }
+    }
+    plan_->value_count = static_cast<int32_t>(program_.inputs.size() + flat_outputs_.size());
+  }
+
   int32_t value_index(ValueId id) {
     if (id == kNoValue) return kNone;
-    if (value_index_.empty()) {
-      value_index_.assign(graph_.value_count(), kNone);
-      for (size_t i = 0; i < program_.inputs.size(); ++i) value_index_[program_.inputs[i]] = static_cast<int32_t>(i);
-      for (size_t k = 0; k < flat_outputs_.size(); ++k) {
-        ValueId flat = flat_outputs_[k];
-        if (where_[flat] == Where::kFlat && output_of_[flat] == static_cast<int32_t>(k)) {
-          value_index_[flat] = static_cast<int32_t>(program_.inputs.size() + k);
-        }
-      }
-      plan_->value_count = static_cast<int32_t>(program_.inputs.size() + flat_outputs_.size());
-    }
     int32_t& index = value_index_[id];
     if (index == kNone) {
       index = plan_->value_count++;
@@ -421,7 +444,7 @@ class Builder {
   }
 
   void make_tensor_steps() {
-    value_index(program_.outputs.empty() ? kNoValue : program_.outputs[0]);
+    index_first_values();
     for (auto& [node, kernel] : tensor_nodes_) {
       TensorStep step;
       step.op = node->op;

@@ -8,7 +8,7 @@ namespace weft {
 
 // Greedy by size: the largest values are placed first, each at the lowest offset where none that lives at the same
 // time lies. (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020.)
-Packing pack_lifetimes(const std::vector<Lifetime>& lifetimes) {
+Result<Packing> pack_lifetimes(const std::vector<Lifetime>& lifetimes) {
   constexpr int64_t kAlign = 64;
   std::vector<size_t> order(lifetimes.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -31,6 +31,9 @@ Packing pack_lifetimes(const std::vector<Lifetime>& lifetimes) {
       if (taken.end < life.begin || life.end < taken.begin) continue;
       if (other.offset - offset >= bytes) break;
       offset = std::max(offset, other.end);
+    }
+    if (offset > kMostBytes) {
+      return make_error(Code::kResourceExhausted, "the values of this run need more than ", kMostBytes, " bytes");
     }
     packing.offsets[value] = offset;
     packing.total_bytes = std::max(packing.total_bytes, offset + bytes);

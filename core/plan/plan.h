@@ -102,7 +102,7 @@ std::vector<bool> value_inputs(const Program& program);
 Result<std::shared_ptr<const Plan>> make_plan(const Program& program, const std::vector<InputKey>& inputs,
                                               const KernelRegistry& kernels, const PlanOptions& options);
 
-// Gives values with lifetimes a place in one block. Values of zero bytes take none.
+// Gives values with lifetimes a place in one block. Values of zero bytes take none; none has more than kMostBytes.
 struct Lifetime {
   int64_t bytes;
   int32_t begin;  // first and last step that need it
@@ -112,6 +112,6 @@ struct Packing {
   std::vector<int64_t> offsets;
   int64_t total_bytes = 0;
 };
-Packing pack_lifetimes(const std::vector<Lifetime>& lifetimes);
+Result<Packing> pack_lifetimes(const std::vector<Lifetime>& lifetimes);
 
 }  // namespace weft

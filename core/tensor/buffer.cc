@@ -30,7 +30,7 @@ int64_t buffer_limit() { return account().limit.load(std::memory_order_relaxed);
 void set_buffer_limit(int64_t bytes) { account().limit.store(bytes, std::memory_order_relaxed); }
 
 Result<std::shared_ptr<Buffer>> Buffer::allocate(int64_t bytes) {
-  if (bytes < 0 || bytes > (int64_t{1} << 47)) {
+  if (bytes < 0 || bytes > kMostBytes) {
     return make_error(Code::kResourceExhausted, "cannot allocate ", bytes, " bytes");
   }
   Account& a = account();

@@ -10,6 +10,9 @@
 
 namespace weft {
 
+// No memory is larger: addresses have no more bits. What asks for more is refused before anything is computed of it.
+constexpr int64_t kMostBytes = int64_t{1} << 47;
+
 class Buffer {
  public:
   static constexpr size_t kAlign = 64;
