@@ -19,7 +19,7 @@ void to_handles(std::vector<Tensor> tensors, weft_tensor** out_tensors) {
 }
 
 Result<Shape> to_dims(const int64_t* dims, int32_t rank) {
-  if (rank < 0 || rank > 64) return invalid("the rank must be 0 to 64 but is ", rank);
+  if (rank < 0 || rank > kMostAxes) return invalid("the rank must be 0 to ", kMostAxes, " but is ", rank);
   if (rank > 0 && dims == nullptr) return null_argument("dims");
   for (int32_t i = 0; i < rank; ++i) {
     if (dims[i] < 0) return invalid("dimension ", i, " is ", dims[i], " but must not be negative");
@@ -105,6 +105,11 @@ weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t c
     std::vector<Tensor> tensors;
     for (int64_t i = 0; i < count; ++i) {
       if (items[i] == nullptr) return invalid("item ", i, " is NULL");
+      // As in ONNX; and a chain of sequences would be freed one inside the other.
+      if (items[i]->tensor.kind() != Kind::kTensor) {
+        return invalid("item ", i, " is a ", items[i]->tensor.summary(),
+                       " but the items of a sequence must be tensors");
+      }
       tensors.push_back(items[i]->tensor);
     }
     return give(Tensor::sequence(std::move(tensors)), out_tensor);

@@ -189,6 +189,9 @@ Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<Value
     if (type.kind == Kind::kTensor && type.dtype == DType::kNone) {
       return internal_error("the shape rule of ", op.full_name(), " left the dtype of output ", i, " open");
     }
+    if (static_cast<int64_t>(type.dims.size()) > kMostAxes) {
+      return invalid("output ", i, " would have more than ", kMostAxes, " dimensions, which no value has");
+    }
     for (const Dim& dim : type.dims) {
       if (dim.known() && dim.value() < 0) return invalid("output ", i, " would have the shape ", dims_text(type.dims));
     }

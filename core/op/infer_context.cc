@@ -1,6 +1,8 @@
 // What a shape rule sees.
 #include "core/op/infer_context.h"
 
+#include <algorithm>
+
 #include "core/op/op_def.h"
 
 namespace weft {
@@ -31,10 +33,38 @@ std::optional<std::vector<int64_t>> InferContext::numbers(int i) const {
   return to_shape(*known);
 }
 
+namespace {
+
+std::string_view name_of(const OpDef& op, int input) { return op.input_formal(input)->name; }
+
+}  // namespace
+
+Status InferContext::check_vector(int i) const {
+  if (!has_rank(i) || rank(i) == 1) return {};
+  return invalid("input '", name_of(op_, i), "' must have one dimension but is ", input(i).text());
+}
+
+Status InferContext::check_scalar(int i) const {
+  if (!has_rank(i) || rank(i) == 0) return {};
+  return invalid("input '", name_of(op_, i), "' must be a scalar but is ", input(i).text());
+}
+
+Status InferContext::check_number(int i) const {
+  if (!has_rank(i) || rank(i) == 0 || (rank(i) == 1 && (!dims(i)[0].known() || dims(i)[0].is(1)))) return {};
+  return invalid("input '", name_of(op_, i), "' must be one number but is ", input(i).text());
+}
+
+Status InferContext::check_shape(int i, const Dims& wanted, std::string_view whose) const {
+  if (!has_rank(i) || may_equal(dims(i), wanted)) return {};
+  return invalid("input '", name_of(op_, i), "' must have the shape of ", whose, ", ", dims_text(wanted), ", but is ",
+                 input(i).text());
+}
+
 Dim InferContext::fresh() { return Dim::symbol(cat("?", fresh_prefix_, ".", fresh_count_++)); }
 
 Dims InferContext::fresh_dims(int64_t rank) {
   Dims out;
+  rank = std::min(rank, kMostAxes + 1);
   for (int64_t i = 0; i < rank; ++i) out.push_back(fresh());
   return out;
 }

@@ -60,8 +60,17 @@ class InferContext {
   void set_dtype(int i, DType dtype) { outputs_[i].dtype = dtype; }
   void set_ints(int i, Dims ints) { outputs_[i].ints = std::make_shared<const Dims>(std::move(ints)); }
 
+  // What a schema cannot say of an input: that it is a list of numbers, a scalar, or one number of no or one dimension.
+  // Of an input that is omitted or whose rank is not known they say nothing.
+  Status check_vector(int i) const;
+  Status check_scalar(int i) const;
+  Status check_number(int i) const;
+  // That its shape can be this; `whose` says what has it.
+  Status check_shape(int i, const Dims& wanted, std::string_view whose) const;
+
   // A dimension that only a run will tell; its name is the node's own.
   Dim fresh();
+  // Of a rank beyond what values may have, as many as are too many.
   Dims fresh_dims(int64_t rank);
   // Where an attribute's axis falls; negative counts from the end.
   static Result<int64_t> axis(int64_t axis, int64_t rank);

@@ -2,10 +2,14 @@
 #include "core/op/window.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace weft {
 
 namespace {
+
+// Further than this no window reaches: sizes times strides and dilations then fit 63 bits.
+constexpr int64_t kMostReach = std::numeric_limits<int32_t>::max();
 
 Status read_list(const Attrs& attrs, const char* name, size_t wanted, int64_t fill, int64_t least,
                  std::vector<int64_t>* out) {
@@ -14,6 +18,9 @@ Status read_list(const Attrs& attrs, const char* name, size_t wanted, int64_t fi
   if (out->size() != wanted) return invalid("attribute '", name, "' has ", out->size(), " entries but needs ", wanted);
   for (int64_t value : *out) {
     if (value < least) return invalid("attribute '", name, "' has ", value, " but entries must be at least ", least);
+    if (value > kMostReach) {
+      return invalid("attribute '", name, "' has ", value, " but entries must be at most ", kMostReach);
+    }
   }
   return {};
 }
@@ -41,6 +48,9 @@ Result<Window> read_window(const Attrs& attrs, int64_t spatial, Dims kernel) {
   }
   for (const Dim& size : kernel) {
     if (size.known() && size.value() < 1) return invalid("the kernel ", dims_text(kernel), " has a size below 1");
+    if (size.known() && size.value() > kMostReach) {
+      return invalid("the kernel ", dims_text(kernel), " has a size above ", kMostReach);
+    }
   }
   window.kernel = std::move(kernel);
   const std::string& mode = attrs.s("auto_pad");

@@ -60,6 +60,7 @@ Status infer_split(InferContext& c) {
   if (c.attrs().has("num_outputs") && c.attrs().i("num_outputs") != count) {
     return invalid("attribute 'num_outputs' is ", c.attrs().i("num_outputs"), " but there are ", count, " outputs");
   }
+  WEFT_CHECK(c.check_vector(1));
   if (!c.has_rank(0)) return {};
   WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
   const Dim& whole = c.dims(0)[axis];

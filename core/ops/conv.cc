@@ -7,37 +7,38 @@
 namespace weft {
 namespace {
 
-Status check_weight(const InferContext& c, int weight, int64_t spatial) {
-  if (c.has_rank(weight) && c.rank(weight) != spatial + 2) {
-    return invalid("the weight must have ", spatial + 2, " dimensions but is ", c.input(weight).text());
+// The shape that Conv gives, of inputs `at_x` and `at_w`, which have ranks.
+Result<Dims> convolved(const InferContext& c, int at_x, int at_w) {
+  int64_t spatial = c.rank(at_x) - 2;
+  if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(at_x).text());
+  if (c.rank(at_w) != spatial + 2) {
+    return invalid("the weight must have ", spatial + 2, " dimensions but is ", c.input(at_w).text());
   }
-  return {};
-}
-
-Status infer_conv(InferContext& c) {
-  if (!c.has_rank(0) || !c.has_rank(1)) return {};
-  int64_t spatial = c.rank(0) - 2;
-  if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(0).text());
-  WEFT_CHECK(check_weight(c, 1, spatial));
-  const Dims &x = c.dims(0), &w = c.dims(1);
+  const Dims &x = c.dims(at_x), &w = c.dims(at_w);
   int64_t group = c.attrs().i("group");
   if (group < 1) return invalid("attribute 'group' is ", group, " but must be at least 1");
-  if (x[1].known() && w[1].known() && x[1].value() != w[1].value() * group) {
-    return invalid("X ", c.input(0).text(), " has ", x[1].text(), " channels but W ", c.input(1).text(), " takes ",
-                   w[1].value() * group, group == 1 ? "" : cat(" in ", group, " groups"));
+  Dim taken = w[1] * Dim(group);
+  if (x[1].known() && taken.known() && !(x[1] == taken)) {
+    return invalid("X ", c.input(at_x).text(), " has ", x[1].text(), " channels but W ", c.input(at_w).text(),
+                   " takes ", taken.text(), group == 1 ? "" : cat(" in ", group, " groups"));
   }
   if (w[0].known() && w[0].value() % group != 0) {
     return invalid("W makes ", w[0].text(), " channels, which ", group, " groups do not divide");
   }
-  if (c.has_rank(2) && (c.rank(2) != 1 || (c.dims(2)[0].known() && w[0].known() && !(c.dims(2)[0] == w[0])))) {
-    return invalid("B must be [", w[0].text(), "] but is ", c.input(2).text());
-  }
-  Dims kernel(w.begin() + 2, w.end());
-  WEFT_TRY(Window window, read_window(c.attrs(), spatial, kernel));
+  WEFT_TRY(Window window, read_window(c.attrs(), spatial, Dims(w.begin() + 2, w.end())));
   Dims out{x[0], w[0]};
   for (int64_t i = 0; i < spatial; ++i) {
     WEFT_TRY(Dim size, window.output_size(i, x[i + 2], false));
     out.push_back(size);
+  }
+  return out;
+}
+
+Status infer_conv(InferContext& c) {
+  if (!c.has_rank(0) || !c.has_rank(1)) return {};
+  WEFT_TRY(Dims out, convolved(c, 0, 1));
+  if (c.has_rank(2) && !may_equal(c.dims(2), {out[1]})) {
+    return invalid("B must be [", out[1].text(), "] but is ", c.input(2).text());
   }
   c.set_dims(0, std::move(out));
   return {};
@@ -66,9 +67,13 @@ Status grad_conv(GradContext& c) {
   return {};
 }
 
-Status infer_like_third(InferContext& c) {
+// Of inputs dY and then, in either order, X and W, of which the last gives the shape.
+template <int at_x, int at_w>
+Status infer_conv_grad(InferContext& c) {
   if (c.has_rank(2)) c.set_dims(0, c.dims(2));
-  return {};
+  if (!c.has_rank(at_x) || !c.has_rank(at_w)) return {};
+  WEFT_TRY(Dims y, convolved(c, at_x, at_w));
+  return c.check_shape(0, y, "Conv's output");
 }
 
 // dx = ConvGradInput(dy, w): linear in both.
@@ -144,7 +149,7 @@ void define_op_conv(OpRegistry& ops) {
       .input("X", "T", "A tensor whose shape is taken.")
       .shape_only()
       .output("dX", "T", "The shape of X.")
-      .infer(infer_like_third)
+      .infer(infer_conv_grad<2, 1>)
       .grad(grad_grad_input);
   window_schema(ops.add(kWeftDomain, "ConvGradWeight"))
       .group("nn")
@@ -155,7 +160,7 @@ void define_op_conv(OpRegistry& ops) {
       .input("W", "T", "A tensor whose shape is taken.")
       .shape_only()
       .output("dW", "T", "The shape of W.")
-      .infer(infer_like_third)
+      .infer(infer_conv_grad<1, 2>)
       .grad(grad_grad_weight);
 }
 

@@ -4,27 +4,24 @@
 namespace weft {
 namespace {
 
-// Scores [N, C, d1, ...], labels [N, d1, ...], weights [C]; the loss is a scalar or shaped as the
-// labels.
+// Scores [N, C, d1, ...] and labels [N, d1, ...].
+Status check_labels(const InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  if (c.rank(0) < 2) return invalid("the scores need a batch and a class axis but are ", c.input(0).text());
+  Dims wanted = c.dims(0);
+  wanted.erase(wanted.begin() + 1);
+  if (!c.has_rank(1) || may_equal(c.dims(1), wanted)) return {};
+  return invalid("the labels must have the shape of the scores without their class axis, but are ", c.input(1).text(),
+                 " for scores of ", c.input(0).text());
+}
+
+// And weights [C]; the loss is a scalar or shaped as the labels.
 Status infer_loss(InferContext& c) {
   const std::string& reduction = c.attrs().s("reduction");
   if (reduction != "none" && reduction != "sum" && reduction != "mean") {
     return invalid("attribute 'reduction' must be \"none\", \"sum\" or \"mean\" but is \"", reduction, "\"");
   }
-  if (c.has_rank(0) && c.rank(0) < 2)
-    return invalid("the scores need a batch and a class axis but are ", c.input(0).text());
-  if (c.has_rank(0) && c.has_rank(1)) {
-    const Dims &scores = c.dims(0), &labels = c.dims(1);
-    bool fits = scores.size() == labels.size() + 1;
-    for (size_t i = 0; fits && i < labels.size(); ++i) {
-      const Dim& other = scores[i == 0 ? 0 : i + 1];
-      fits = labels[i] == other || !labels[i].known() || !other.known();
-    }
-    if (!fits) {
-      return invalid("the labels must have the shape of the scores without their class axis, but are ",
-                     c.input(1).text(), " for scores of ", c.input(0).text());
-    }
-  }
+  WEFT_CHECK(check_labels(c));
   if (c.has_rank(2)) {
     bool fits = c.rank(2) == 1;
     if (fits && c.has_rank(0)) {
@@ -43,6 +40,13 @@ Status infer_loss(InferContext& c) {
   }
   if (c.output_count() > 1 && c.has_rank(0)) c.set_dims(1, c.dims(0));
   return {};
+}
+
+// And a slope for each label.
+Status infer_slope(InferContext& c) {
+  WEFT_CHECK(check_labels(c));
+  if (c.has_rank(1)) WEFT_CHECK(c.check_shape(2, c.dims(1), "the labels"));
+  return infer_same_as_first(c);
 }
 
 // What the rules share: everything in the shape of the labels unless said otherwise.
@@ -223,7 +227,7 @@ void define_op_cross_entropy(OpRegistry& ops) {
       .input("slope", "T", "Factor for each label, in the shape of the labels.")
       .output("gradient", "T", "The shape of the scores.")
       .inplace(0, 0)
-      .infer(infer_same_as_first)
+      .infer(infer_slope)
       .grad(slope_grad);
 }
 

@@ -6,11 +6,7 @@ namespace {
 
 // Inputs `ratio` and the one after it are scalars.
 Status infer_dropout(InferContext& c) {
-  for (int i : {1, 2}) {
-    if (c.has_rank(i) && c.rank(i) != 0) {
-      return invalid("input '", c.op().inputs()[i].name, "' must be a scalar but is ", c.input(i).text());
-    }
-  }
+  for (int i : {1, 2}) WEFT_CHECK(c.check_scalar(i));
   WEFT_CHECK(infer_same_as_first(c));
   for (int i = 1; i < c.output_count(); ++i) c.set_dtype(i, DType::kBool);
   return {};

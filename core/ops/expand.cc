@@ -8,6 +8,7 @@ namespace weft {
 namespace {
 
 Status infer_expand(InferContext& c) {
+  WEFT_CHECK(c.check_vector(1));
   const Dims* wanted = c.ints(1);
   if (wanted == nullptr || !c.has_rank(0)) {
     if (c.has_rank(0) && c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known()) {
@@ -29,6 +30,7 @@ Status grad_expand(GradContext& c) {
 }
 
 Status infer_tile(InferContext& c) {
+  WEFT_CHECK(c.check_vector(1));
   if (!c.has_rank(0)) return {};
   const Dims* repeats = c.ints(1);
   if (repeats == nullptr) {
@@ -65,11 +67,7 @@ Status grad_tile(GradContext& c) {
 }
 
 Status infer_range(InferContext& c) {
-  for (int i = 0; i < 3; ++i) {
-    if (c.has_rank(i) && c.rank(i) != 0) {
-      return invalid("input '", c.op().inputs()[i].name, "' must be a scalar but is ", c.input(i).text());
-    }
-  }
+  for (int i = 0; i < 3; ++i) WEFT_CHECK(c.check_scalar(i));
   if (is_integer(c.dtype(0))) {
     const Dims *start = c.ints(0), *limit = c.ints(1), *delta = c.ints(2);
     if (delta != nullptr && (*delta)[0].is(0)) return invalid("input 'delta' is 0");
@@ -116,6 +114,7 @@ Status infer_constant_of_shape(InferContext& c) {
     dtype = value->tensor().dtype();
   }
   c.set_dtype(0, dtype);
+  WEFT_CHECK(c.check_vector(0));
   const Dims* shape = c.ints(0);
   if (shape == nullptr) {
     if (c.has_rank(0) && c.rank(0) == 1 && c.dims(0)[0].known()) c.set_dims(0, c.fresh_dims(c.dims(0)[0].value()));

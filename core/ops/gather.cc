@@ -4,13 +4,19 @@
 namespace weft {
 namespace {
 
+// The shape of what Gather takes out of `data`.
+Result<Dims> gathered(const InferContext& c, const char* name, const Dims& data, const Dims& indices) {
+  if (data.empty()) return invalid("input '", name, "' must have at least one dimension");
+  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), static_cast<int64_t>(data.size())));
+  Dims out(data.begin(), data.begin() + axis);
+  out.insert(out.end(), indices.begin(), indices.end());
+  out.insert(out.end(), data.begin() + axis + 1, data.end());
+  return out;
+}
+
 Status infer_gather(InferContext& c) {
   if (!c.has_rank(0) || !c.has_rank(1)) return {};
-  if (c.rank(0) == 0) return invalid("input 'data' must have at least one dimension");
-  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
-  Dims out(c.dims(0).begin(), c.dims(0).begin() + axis);
-  out.insert(out.end(), c.dims(1).begin(), c.dims(1).end());
-  out.insert(out.end(), c.dims(0).begin() + axis + 1, c.dims(0).end());
+  WEFT_TRY(Dims out, gathered(c, "data", c.dims(0), c.dims(1)));
   c.set_dims(0, std::move(out));
   auto indices = c.numbers(1);
   if (c.rank(0) == 1 && c.rank(1) <= 1 && c.ints(0) != nullptr && indices) {
@@ -34,8 +40,11 @@ Status grad_gather(GradContext& c) {
 }
 
 Status infer_scatter(InferContext& c) {
-  if (c.has_rank(2)) c.set_dims(0, c.dims(2));
-  return {};
+  if (!c.has_rank(2)) return {};
+  c.set_dims(0, c.dims(2));
+  if (!c.has_rank(1)) return {};
+  WEFT_TRY(Dims rows, gathered(c, "like", c.dims(2), c.dims(1)));
+  return c.check_shape(0, rows, "a Gather of like");
 }
 
 Status grad_scatter(GradContext& c) {

@@ -33,9 +33,7 @@ Result<int64_t> whole_number(const Tensor& tensor) {
 }
 
 Result<Dim> depth_of(InferContext& c) {
-  if (c.has_rank(1) && (c.rank(1) > 1 || (c.rank(1) == 1 && c.dims(1)[0].known() && !c.dims(1)[0].is(1)))) {
-    return invalid("'depth' must be one number but is ", c.input(1).text());
-  }
+  WEFT_CHECK(c.check_number(1));
   Dim depth = c.fresh();
   if (c.ints(1) != nullptr && c.ints(1)->size() == 1) {
     depth = (*c.ints(1))[0];

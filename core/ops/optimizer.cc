@@ -8,20 +8,10 @@ namespace {
 template <int states>
 Status infer_update(InferContext& c) {
   for (int i = 1; i < c.input_count(); ++i) {
-    const std::string& name = c.op().inputs()[i].name;
     if (i >= states + 2) {
-      if (c.has_rank(i) && c.rank(i) != 0) {
-        return invalid("input '", name, "' must be a scalar but is ", c.input(i).text());
-      }
-      continue;
-    }
-    if (!c.has_rank(0) || !c.has_rank(i)) continue;
-    bool same = c.rank(0) == c.rank(i);
-    for (int64_t d = 0; same && d < c.rank(0); ++d) {
-      same = c.dims(0)[d] == c.dims(i)[d] || !c.dims(0)[d].known() || !c.dims(i)[d].known();
-    }
-    if (!same) {
-      return invalid("input '", name, "' is ", c.input(i).text(), " but the parameter is ", c.input(0).text());
+      WEFT_CHECK(c.check_scalar(i));
+    } else if (c.has_rank(0)) {
+      WEFT_CHECK(c.check_shape(i, c.dims(0), "the parameter"));
     }
   }
   for (int i = 0; i < c.output_count(); ++i) {

@@ -33,6 +33,9 @@ Status infer_pad(InferContext& c) {
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap") {
     return invalid("attribute 'mode' is \"", mode, "\" but must be \"constant\", \"reflect\", \"edge\" or \"wrap\"");
   }
+  WEFT_CHECK(c.check_vector(1));
+  WEFT_CHECK(c.check_number(2));
+  WEFT_CHECK(c.check_vector(3));
   if (!c.has_rank(0)) return {};
   int64_t rank = c.rank(0);
   WEFT_TRY(std::optional<Dims> pads, all_pads(c, rank));

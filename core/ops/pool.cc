@@ -5,17 +5,23 @@
 namespace weft {
 namespace {
 
-Status infer_pool(InferContext& c) {
-  if (!c.has_rank(0)) return {};
-  int64_t spatial = c.rank(0) - 2;
-  if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(0).text());
+// The shape of what the windows make of input `x`, which has a rank.
+Result<Dims> pooled(InferContext& c, int x) {
+  int64_t spatial = c.rank(x) - 2;
+  if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(x).text());
   WEFT_TRY(Window window, read_window(c.attrs(), spatial, {}));
   bool ceil = c.attrs().b("ceil_mode");
-  Dims out{c.dims(0)[0], c.dims(0)[1]};
+  Dims out{c.dims(x)[0], c.dims(x)[1]};
   for (int64_t i = 0; i < spatial; ++i) {
-    WEFT_TRY(Dim size, window.output_size(i, c.dims(0)[i + 2], ceil));
+    WEFT_TRY(Dim size, window.output_size(i, c.dims(x)[i + 2], ceil));
     out.push_back(ceil && !size.known() ? c.fresh() : size);
   }
+  return out;
+}
+
+Status infer_pool(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  WEFT_TRY(Dims out, pooled(c, 0));
   for (int i = 0; i < c.output_count(); ++i) c.set_dims(i, out);
   return {};
 }
@@ -34,7 +40,7 @@ Status grad_max_pool(GradContext& c) {
 
 Status infer_scatter_at(InferContext& c) {
   if (c.has_rank(2)) c.set_dims(0, c.dims(2));
-  return {};
+  return c.has_rank(0) ? c.check_shape(1, c.dims(0), "the values") : Status();
 }
 Status infer_gather_at(InferContext& c) {
   if (c.has_rank(1)) c.set_dims(0, c.dims(1));
@@ -53,9 +59,11 @@ Status grad_average_pool(GradContext& c) {
   c.set_grad(0, make(c.scope(), "weft.AveragePoolGrad", {c.grad(0), c.input(0)}, c.attrs()));
   return {};
 }
-Status infer_like_second(InferContext& c) {
-  if (c.has_rank(1)) c.set_dims(0, c.dims(1));
-  return {};
+Status infer_average_pool_grad(InferContext& c) {
+  if (!c.has_rank(1)) return {};
+  WEFT_TRY(Dims pool, pooled(c, 1));
+  c.set_dims(0, c.dims(1));
+  return c.check_shape(0, pool, "the pool of X");
 }
 Status grad_average_pool_grad(GradContext& c) {
   c.set_grad(0, make(c.scope(), "AveragePool", {c.grad(0)}, c.attrs()));
@@ -115,7 +123,7 @@ void define_op_pool(OpRegistry& ops) {
       .input("X", "T", "A tensor whose shape is taken.")
       .shape_only()
       .output("dX", "T", "The shape of X.")
-      .infer(infer_like_second)
+      .infer(infer_average_pool_grad)
       .grad(grad_average_pool_grad);
   ops.add("GlobalAveragePool")
       .group("nn")

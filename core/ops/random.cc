@@ -12,8 +12,8 @@ Status infer_random(InferContext& c) {
     return invalid("attribute 'dtype' is ", c.attrs().i("dtype"), ", which is none of ", dtype_set_text(kFloatTypes));
   }
   c.set_dtype(0, *dtype);
-  if (c.has_rank(0) && c.rank(0) != 1) return invalid("input 'shape' must be a vector but is ", c.input(0).text());
-  if (c.has_rank(1) && c.rank(1) != 0) return invalid("input 'counter' must be a scalar but is ", c.input(1).text());
+  WEFT_CHECK(c.check_vector(0));
+  WEFT_CHECK(c.check_scalar(1));
   if (c.ints(0) != nullptr) {
     for (const Dim& dim : *c.ints(0)) {
       if (dim.known() && dim.value() < 0) return invalid("input 'shape' asks for the dimension ", dim.value());

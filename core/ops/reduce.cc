@@ -21,6 +21,7 @@ std::optional<std::vector<int64_t>> known_axes(const InferContext& c, int64_t ra
 }
 
 Status infer(InferContext& c) {
+  WEFT_CHECK(c.check_vector(1));
   if (!c.has_rank(0)) return {};
   int64_t rank = c.rank(0);
   bool keep = c.attrs().b("keepdims");
@@ -147,6 +148,9 @@ Status prod_others(BodyContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0);
   if (!x.has_rank()) return unimplemented("the gradient of ReduceProd needs the rank of its input");
+  if (c.has_input(1) && c.input(1).has_rank() && c.input(1).rank() != 1) {
+    return invalid("input 'axes' must have one dimension but is ", c.input(1).type().text());
+  }
   int64_t rank = x.rank();
   std::vector<bool> reduced(rank, !c.has_input(1));
   if (c.has_input(1)) {

@@ -18,14 +18,13 @@ void keep_ints(InferContext& c) {
 }
 
 Status infer_reshape(InferContext& c) {
+  WEFT_CHECK(c.check_vector(1));
   const Dims* wanted = c.ints(1);
   if (wanted == nullptr) {
     // Perhaps the length of the shape is known, and so the rank.
     if (c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known()) c.set_dims(0, c.fresh_dims(c.dims(1)[0].value()));
     return {};
   }
-  if (c.has_rank(1) && c.rank(1) != 1)
-    return invalid("input 'shape' must have one dimension but is ", c.input(1).text());
   bool allow_zero = c.attrs().b("allowzero");
   Dims out;
   int open = -1;
@@ -94,6 +93,7 @@ Status infer_flatten(InferContext& c) {
 }
 
 Status infer_squeeze(InferContext& c) {
+  WEFT_CHECK(c.check_vector(1));
   if (!c.has_rank(0)) return {};
   std::vector<bool> drop(c.rank(0), false);
   if (c.has_input(1)) {
@@ -126,6 +126,7 @@ Status infer_squeeze(InferContext& c) {
 }
 
 Status infer_unsqueeze(InferContext& c) {
+  WEFT_CHECK(c.check_vector(1));
   auto axes = c.numbers(1);
   if (!axes) {
     if (c.has_rank(0) && c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known()) {

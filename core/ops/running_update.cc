@@ -8,7 +8,7 @@ Status infer(InferContext& c) {
   const std::string& mode = c.attrs().s("mode");
   if (mode != "average" && mode != "add") return invalid("attribute 'mode' must be \"average\" or \"add\"");
   c.output(0) = c.input(0);
-  return {};
+  return c.has_rank(0) ? c.check_shape(1, c.dims(0), "the old value") : Status();
 }
 
 Status body(BodyContext& c) {

@@ -25,7 +25,7 @@ Status infer_construct(InferContext& c) {
 
 // An item has the dimensions that all have; what differs among them is the item's own.
 Status infer_at(InferContext& c) {
-  if (c.has_rank(1) && c.rank(1) > 1) return invalid("the position must be one number but is ", c.input(1).text());
+  WEFT_CHECK(c.check_number(1));
   if (!c.has_rank(0)) return {};
   Dims dims = c.dims(0);
   for (Dim& dim : dims) {
@@ -36,6 +36,7 @@ Status infer_at(InferContext& c) {
 }
 
 Status infer_at_grad(InferContext& c) {
+  WEFT_CHECK(c.check_number(2));
   c.output(0) = c.input(1);
   return {};
 }

@@ -40,57 +40,57 @@ Result<Dims> list(const InferContext& c, int i, size_t wanted, const char* name)
   return *c.ints(i);
 }
 
-Status infer_slice(InferContext& c) {
-  for (int i = 1; i < c.input_count(); ++i) {
-    if (c.has_rank(i) && c.rank(i) != 1) {
-      return invalid("input '", c.op().inputs()[i].name, "' must have one dimension but is ", c.input(i).text());
-    }
-  }
-  if (!c.has_rank(0)) return {};
-  int64_t rank = c.rank(0);
-  auto unknown = [&c, rank] {
-    c.set_dims(0, c.fresh_dims(rank));
-    return Status();
-  };
-  bool axes_known = !c.has_input(3) || c.numbers(3).has_value();
-  bool steps_known = !c.has_input(4) || c.numbers(4).has_value();
-  if (c.ints(1) == nullptr || c.ints(2) == nullptr || !axes_known) return unknown();
-  size_t n = c.ints(1)->size();
-  WEFT_TRY(Dims ends, list(c, 2, n, "ends"));
-  const Dims& starts = *c.ints(1);
+// The shape of the box that the inputs from `first` on (starts, ends, axes, steps) cut out of `whole`. `only` gets the
+// bounds along the axis that was cut last, if they are numbers.
+Result<Dims> box(InferContext& c, const Dims& whole, int first, std::optional<Bounds>* only) {
+  int64_t rank = static_cast<int64_t>(whole.size());
+  const int at_ends = first + 1, at_axes = first + 2, at_steps = first + 3;
+  bool axes_known = !c.has_input(at_axes) || c.numbers(at_axes).has_value();
+  bool steps_known = !c.has_input(at_steps) || c.numbers(at_steps).has_value();
+  if (c.ints(first) == nullptr || c.ints(at_ends) == nullptr || !axes_known) return c.fresh_dims(rank);
+  const Dims& starts = *c.ints(first);
+  size_t n = starts.size();
+  WEFT_TRY(Dims ends, list(c, at_ends, n, "ends"));
   std::vector<int64_t> axes, steps(n, 1);
   for (size_t i = 0; i < n; ++i) axes.push_back(static_cast<int64_t>(i));
-  if (c.has_input(3)) {
-    WEFT_TRY([[maybe_unused]] Dims checked, list(c, 3, n, "axes"));
-    axes = *c.numbers(3);
+  if (c.has_input(at_axes)) {
+    WEFT_TRY([[maybe_unused]] Dims checked, list(c, at_axes, n, "axes"));
+    axes = *c.numbers(at_axes);
   }
-  if (c.has_input(4) && steps_known) {
-    WEFT_TRY([[maybe_unused]] Dims checked, list(c, 4, n, "steps"));
-    steps = *c.numbers(4);
+  if (c.has_input(at_steps) && steps_known) {
+    WEFT_TRY([[maybe_unused]] Dims checked, list(c, at_steps, n, "steps"));
+    steps = *c.numbers(at_steps);
   }
-  Dims out = c.dims(0);
+  Dims out = whole;
   std::vector<bool> seen(rank, false);
-  std::optional<Bounds> only;
   for (size_t i = 0; i < n; ++i) {
     WEFT_TRY(int64_t axis, InferContext::axis(axes[i], rank));
     if (seen[axis]) return invalid("axis ", axis, " is sliced twice");
     seen[axis] = true;
     if (steps_known && steps[i] == 0) return invalid("the step of axis ", axis, " is 0");
-    const Dim& size = c.dims(0)[axis];
+    const Dim& size = whole[axis];
     if (steps_known && starts[i].known() && ends[i].known() && size.known()) {
       WEFT_TRY(Bounds bounds, clamp_bounds(starts[i].value(), ends[i].value(), steps[i], size.value()));
       out[axis] = bounds.count;
-      only = bounds;
+      *only = bounds;
       continue;
     }
-    only = std::nullopt;
+    *only = std::nullopt;
     bool from_first = starts[i].is(0);
     bool to_last = ends[i] == size || (ends[i].known() && ends[i].value() >= std::numeric_limits<int32_t>::max());
     if (steps_known && steps[i] == 1 && from_first && to_last) continue;  // all of it
     out[axis] = c.fresh();
   }
-  c.set_dims(0, out);
-  if (rank == 1 && c.ints(0) != nullptr && n == 1 && only) {
+  return out;
+}
+
+Status infer_slice(InferContext& c) {
+  for (int i = 1; i < c.input_count(); ++i) WEFT_CHECK(c.check_vector(i));
+  if (!c.has_rank(0)) return {};
+  std::optional<Bounds> only;
+  WEFT_TRY(Dims out, box(c, c.dims(0), 1, &only));
+  c.set_dims(0, std::move(out));
+  if (c.rank(0) == 1 && c.ints(0) != nullptr && c.ints(1) != nullptr && c.ints(1)->size() == 1 && only) {
     Dims ints;
     for (int64_t i = 0; i < only->count; ++i) ints.push_back((*c.ints(0))[only->start + i * only->step]);
     c.set_ints(0, std::move(ints));
@@ -109,8 +109,12 @@ Status grad_slice(GradContext& c) {
 }
 
 Status infer_slice_grad(InferContext& c) {
-  if (c.has_rank(1)) c.set_dims(0, c.dims(1));
-  return {};
+  for (int i = 2; i < c.input_count(); ++i) WEFT_CHECK(c.check_vector(i));
+  if (!c.has_rank(1)) return {};
+  std::optional<Bounds> only;
+  WEFT_TRY(Dims part, box(c, c.dims(1), 2, &only));
+  c.set_dims(0, c.dims(1));
+  return c.check_shape(0, part, "a Slice of like");
 }
 
 Status grad_slice_grad(GradContext& c) {

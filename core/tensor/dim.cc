@@ -256,6 +256,11 @@ Result<Dims> parse_dims(std::string_view text, std::string_view fresh) {
   return out;
 }
 
+bool may_equal(const Dims& a, const Dims& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Dim& x, const Dim& y) { return x == y || !x.known() || !y.known(); });
+}
+
 Result<Dims> broadcast(const Dims& a, const Dims& b) {
   size_t rank = std::max(a.size(), b.size());
   Dims out(rank);

@@ -58,6 +58,9 @@ class Dim {
 
 inline void append_text(std::string& out, const Dim& dim) { out += dim.text(); }
 
+// No value has more dimensions.
+constexpr int64_t kMostAxes = 64;
+
 // Dimensions of a value whose rank is known.
 using Dims = std::vector<Dim>;
 // Concrete dimensions.
@@ -73,6 +76,8 @@ Shape to_shape(const Dims& dims);  // only when all are known
 Result<int64_t> element_count(const Shape& shape);
 // "batch,3,?" : numbers, names and "?" for a dimension of its own; "" is a scalar. `fresh` names the "?" ones.
 Result<Dims> parse_dims(std::string_view text, std::string_view fresh);
+// Nothing that is known keeps the two from being the same shape.
+bool may_equal(const Dims& a, const Dims& b);
 // NumPy broadcasting of two shapes.
 Result<Dims> broadcast(const Dims& a, const Dims& b);
 

@@ -14,6 +14,9 @@ const std::vector<Tensor> kNoItems;
 // Elements of a tensor that may exist.
 Result<int64_t> checked_count(DType dtype, const Shape& shape) {
   if (dtype == DType::kNone) return invalid("a tensor needs an element type");
+  if (static_cast<int64_t>(shape.size()) > kMostAxes) {
+    return invalid("a tensor has at most ", kMostAxes, " dimensions but this one would have ", shape.size());
+  }
   WEFT_TRY(int64_t count, element_count(shape));
   if (count > kMostElements) {
     return make_error(Code::kResourceExhausted, dtype_name(dtype), shape_text(shape), " is too large");

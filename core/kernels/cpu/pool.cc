@@ -10,37 +10,40 @@ namespace weft {
 namespace {
 
 struct Pool {
-  int64_t planes = 1, in_size = 1, out_size = 1, window_size = 1;
+  int64_t planes = 1, in_size = 1, out_size = 1;
+  double window_size = 1;  // a guess of the work; the number of elements may not fit
   Shape in, out, kernel;
   std::vector<int64_t> strides, dilations, begin_pads, end_pads;
   bool count_pads = false, indices = false;
 };
 
 // Calls body(place in the plane) for each element of the window of output `o` that lies inside; returns how many places
-// of it lie inside the padded plane.
+// of it lie inside the padded plane. Goes through no others: a window may be far larger than the plane.
 template <typename Body>
 int64_t for_window(const Pool& p, int64_t o, Body&& body) {
   int rank = static_cast<int>(p.in.size());
-  int64_t start[3];
+  int64_t first[3], count[3], total = 1, padded = 1;
   for (int d = rank; d-- > 0;) {
-    start[d] = o % p.out[d] * p.strides[d] - p.begin_pads[d];
+    const int64_t step = p.dilations[d], start = o % p.out[d] * p.strides[d] - p.begin_pads[d];
     o /= p.out[d];
+    // How many elements of the window lie before `end`.
+    auto before = [&](int64_t end) {
+      return start >= end ? 0 : std::min<int64_t>(p.kernel[d], (end - start - 1) / step + 1);
+    };
+    const int64_t skipped = before(0);
+    first[d] = start + skipped * step;
+    count[d] = before(p.in[d]) - skipped;
+    total *= count[d];
+    padded *= before(p.in[d] + p.end_pads[d]);
   }
-  int64_t padded = 0;
-  for (int64_t k = 0; k < p.window_size; ++k) {
+  for (int64_t k = 0; k < total; ++k) {
     int64_t index[3], rest = k, at = 0;
-    bool inside = true, in_pads = true;
     for (int d = rank; d-- > 0;) {
-      index[d] = start[d] + rest % p.kernel[d] * p.dilations[d];
-      rest /= p.kernel[d];
+      index[d] = first[d] + rest % count[d] * p.dilations[d];
+      rest /= count[d];
     }
-    for (int d = 0; d < rank; ++d) {
-      inside = inside && index[d] >= 0 && index[d] < p.in[d];
-      in_pads = in_pads && index[d] < p.in[d] + p.end_pads[d];
-      at = at * p.in[d] + index[d];
-    }
-    padded += in_pads;
-    if (inside) body(at);
+    for (int d = 0; d < rank; ++d) at = at * p.in[d] + index[d];
+    body(at);
   }
   return padded;
 }
@@ -52,7 +55,7 @@ void max_pool(const Pool& p, const RunArgs& args) {
   const T* x = args.input<T>(0);
   T* y = args.output<T>(0);
   int64_t* indices = p.indices ? args.output<int64_t>(1) : nullptr;
-  double cost = 2.0 * static_cast<double>(p.out_size * p.window_size);
+  double cost = 2.0 * static_cast<double>(p.out_size) * p.window_size;
   parallel_for(*args.parallel, p.planes, kPlanes, cost, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       const T* from = x + plane * p.in_size;
@@ -72,7 +75,7 @@ template <typename T>
 void average_pool(const Pool& p, const RunArgs& args) {
   const T* x = args.input<T>(0);
   T* y = args.output<T>(0);
-  double cost = 2.0 * static_cast<double>(p.out_size * p.window_size);
+  double cost = 2.0 * static_cast<double>(p.out_size) * p.window_size;
   parallel_for(*args.parallel, p.planes, kPlanes, cost, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       const T* from = x + plane * p.in_size;
@@ -93,7 +96,7 @@ template <typename T>
 void average_pool_grad(const Pool& p, const RunArgs& args) {
   const T* dy = args.input<T>(0);
   T* dx = args.output<T>(0);
-  double cost = 3.0 * static_cast<double>(p.out_size * p.window_size);
+  double cost = 3.0 * static_cast<double>(p.out_size) * p.window_size;
   parallel_for(*args.parallel, p.planes, kPlanes, cost, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       T* to = dx + plane * p.in_size;
@@ -126,7 +129,7 @@ Pool make_pool(const KernelContext& c, const Shape& x, const Shape& y) {
     p.end_pads.push_back(same ? total - p.begin_pads[i] : window.end_pads[i]);
     p.in_size *= p.in[i];
     p.out_size *= p.out[i];
-    p.window_size *= p.kernel[i];
+    p.window_size *= static_cast<double>(std::min(p.kernel[i], p.in[i]));
   }
   if (const AttrValue* count = c.attrs().find("count_include_pad")) p.count_pads = count->i() != 0;
   p.indices = c.has_output(1);

@@ -47,7 +47,8 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   WEFT_CHECK(read_bounds(c, gradient ? 2 : 1, whole, &starts, &steps));
   int64_t origin = 0;
   for (size_t i = 0; i < whole.size(); ++i) {
-    strides.push_back(own[i] * steps[i]);
+    // Of one element no step is made, however large it is.
+    strides.push_back(part[i] > 1 ? own[i] * steps[i] : 0);
     origin += own[i] * starts[i];
   }
   int64_t size = dtype_size(c.dtype(0));
