@@ -73,8 +73,10 @@ Result<std::vector<std::string>> metric_names(const Graph& graph, const std::vec
     const ValueType& type = graph.type(metric);
     bool is_float = type.dtype == DType::kF32 || type.dtype == DType::kF64 || type.dtype == DType::kNone;
     if (type.kind != Kind::kTensor || !is_float || (type.has_rank && !type.dims.empty())) {
+      const Node& node = graph.producer(metric);
       return invalid("the metric '", graph.value(metric).name, "' is ", type.text(),
-                     " but must be a scalar of f32 or f64");
+                     " but must be a scalar of f32 or f64")
+          .at(node.name, node.op->full_name(), node.origin);
     }
     names.push_back(graph.value(metric).name);
   }

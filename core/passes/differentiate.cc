@@ -44,7 +44,9 @@ class Differentiator {
       if (!graph_.has_value(ys[i])) return invalid("a value to differentiate is not of this graph");
       const Value& y = graph_.value(ys[i]);
       if (!carries_gradient(y.type)) {
-        return invalid("'", y.name, "' is ", y.type.text(), "; only floating-point values can be differentiated");
+        const Node& node = graph_.producer(ys[i]);
+        return invalid("'", y.name, "' is ", y.type.text(), "; only floating-point values can be differentiated")
+            .at(node.name, node.op->full_name(), node.origin);
       }
       Expr weight;
       if (i < grad_ys.size() && grad_ys[i] != kNoValue) {

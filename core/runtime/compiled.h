@@ -15,8 +15,16 @@ struct Session::Compiled {
   int attached_count = 0;  // of the graph when it was cut
   std::unique_ptr<Executable> executable;
   std::vector<int> reads, writes;  // slots of the store
-  std::vector<ValueType> feed_types;
-  std::vector<std::string> feed_names;
+  // What a fed value must be like, and the node that an error names.
+  struct Feed {
+    ValueType type;
+    std::string name, op, origin;
+
+    Status check(const Tensor& value, std::string_view what) const {
+      return check_type(value, type, what, name).at(name, op, origin);
+    }
+  };
+  std::vector<Feed> feeds;
   std::atomic<bool> ready{false};  // all variables that it reads have values
 
   Status prepare_variables(Session& session);

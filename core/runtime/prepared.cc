@@ -1,5 +1,6 @@
 // Prepared calls: inputs and outputs bound by index, one plan, nothing allocated in a run.
 #include <algorithm>
+#include <functional>
 
 #include "core/runtime/compiled.h"
 #include "core/runtime/session.h"
@@ -21,6 +22,9 @@ struct Prepared::State {
   std::unique_ptr<Frame> frame;
   bool planned = false;
   bool simple = false;
+  bool apart = false;  // no output is bound to memory of an input or of another output
+
+  Status check_apart();
 
   Status plan();
   Status run_frame(RunControl& control);
@@ -47,6 +51,16 @@ class Exclusive {
   std::atomic<bool>& busy_;
   const bool mine_;
 };
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  if (b.kind() != Kind::kTensor) {
+    return std::any_of(b.items().begin(), b.items().end(), [&a](const Tensor& item) { return overlap(a, item); });
+  }
+  if (a.kind() != Kind::kTensor) return overlap(b, a);
+  std::less<const char*> before;
+  const char *x = a.as<char>(), *y = b.as<char>();
+  return a.bytes() > 0 && b.bytes() > 0 && before(x, y + b.bytes()) && before(y, x + a.bytes());
+}
 
 }  // namespace
 
@@ -79,13 +93,14 @@ Status Prepared::bind_input(int i, Tensor value) {
     return out_of_range("there is no input ", i, "; this call has ", input_count());
   }
   const Session::Compiled& compiled = *state_->compiled;
-  WEFT_CHECK(check_type(value, compiled.feed_types[i], "the tensor bound to", compiled.feed_names[i]));
+  WEFT_CHECK(compiled.feeds[i].check(value, "the tensor bound to"));
   Tensor& old = state_->inputs[i];
   if (state_->frame != nullptr && old.dtype() == value.dtype() && old.shape() == value.shape()) {
     state_->frame->bind_input(i, value.data());
   } else {
     state_->planned = false;
   }
+  state_->apart = false;
   old = std::move(value);
   return {};
 }
@@ -102,6 +117,7 @@ Status Prepared::bind_output(int i, Tensor value) {
   }
   state_->bound[i] = std::move(value);
   state_->planned = false;
+  state_->apart = false;
   return {};
 }
 
@@ -127,6 +143,23 @@ Status Prepared::close() {
   state_->results.assign(state_->results.size(), Tensor());
   state_->busy.store(false, std::memory_order_release);
   state_->busy.notify_all();
+  return {};
+}
+
+// Kernels write their outputs while they still read their inputs. Looked at before a run and not when something is
+// bound: whoever swaps two tensors has to bind one of them first.
+Status Prepared::State::check_apart() {
+  for (size_t i = 0; i < bound.size(); ++i) {
+    for (size_t k = 0; k < compiled->feeds.size(); ++k) {
+      if (!overlap(bound[i], inputs[k])) continue;
+      return invalid("output ", i, " is bound to memory of input ", k, " ('", compiled->feeds[k].name,
+                     "'); give it memory of its own");
+    }
+    for (size_t k = 0; k < i; ++k) {
+      if (overlap(bound[i], bound[k])) return invalid("outputs ", k, " and ", i, " are bound to the same memory");
+    }
+  }
+  apart = true;
   return {};
 }
 
@@ -217,10 +250,11 @@ Status Prepared::run(const RunOptions& options) {
   SessionUse use(*s.session);
   WEFT_CHECK(use.check());
   WEFT_CHECK(ThreadRun::check(*s.session));
+  if (!s.apart) WEFT_CHECK(s.check_apart());
   if (!s.planned) {
     for (int i = 0; i < input_count(); ++i) {
       if (s.inputs[i].empty() && s.inputs[i].kind() == Kind::kTensor) {
-        return failed_precondition("input ", i, " ('", s.compiled->feed_names[i], "') is not bound");
+        return failed_precondition("input ", i, " ('", s.compiled->feeds[i].name, "') is not bound");
       }
     }
     WEFT_CHECK(s.compiled->prepare_variables(*s.session));

@@ -112,8 +112,8 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
   WEFT_TRY(compiled->cut, cut_program(*graph_, signature.feeds, signature.fetches, signature.targets));
   Cut& cut = compiled->cut;
   for (ValueId id : signature.feeds) {
-    compiled->feed_types.push_back(graph_->type(id));
-    compiled->feed_names.push_back(graph_->value(id).name);
+    const Node& node = graph_->producer(id);
+    compiled->feeds.push_back({graph_->type(id), graph_->value(id).name, node.op->full_name(), node.origin});
   }
   std::vector<std::string> names = cut.read_variables;
   names.insert(names.end(), cut.assigned_variables.begin(), cut.assigned_variables.end());
@@ -225,7 +225,8 @@ Status Session::set_variable(std::string_view name, Tensor value) {
   WEFT_CHECK(ThreadRun::check(*this));
   const VariableInfo* variable = graph_->find_variable(name);
   if (variable == nullptr) return not_found("this graph has no variable '", name, "'");
-  WEFT_CHECK(check_type(value, graph_->type(variable->value), "the new value of variable", name));
+  WEFT_CHECK(check_type(value, graph_->type(variable->value), "the new value of variable", name)
+                 .at(name, "weft.Variable", graph_->producer(variable->value).origin));
   return store_->set(name, std::move(value));
 }
 
@@ -257,7 +258,7 @@ Status Session::run(const Signature& signature, const std::vector<Tensor>& feeds
   }
   WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
   for (size_t i = 0; i < feeds.size(); ++i) {
-    WEFT_CHECK(check_type(feeds[i], compiled->feed_types[i], "the tensor fed to", compiled->feed_names[i]));
+    WEFT_CHECK(compiled->feeds[i].check(feeds[i], "the tensor fed to"));
   }
   return run_compiled(*compiled, feeds, options, outputs);
 }

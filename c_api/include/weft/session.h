@@ -53,7 +53,8 @@ WEFT_API weft_status* weft_session_trim(weft_session* session) WEFT_MUST_USE;
  * differ from the one bound before. */
 WEFT_API weft_status* weft_prepared_bind_input(weft_prepared* prepared, int32_t i,
                                                const weft_tensor* tensor) WEFT_MUST_USE;
-/* Binds a tensor to output i: every run writes there. NULL unbinds: each run then makes a new tensor. */
+/* Binds a tensor to output i: every run writes there. NULL unbinds: each run then makes a new tensor. Its memory must be
+ * its own: a run is INVALID_ARGUMENT while it overlaps that of a bound input or of another bound output. */
 WEFT_API weft_status* weft_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor) WEFT_MUST_USE;
 /* Runs. FAILED_PRECONDITION if another thread is in it, an input is not bound, or it is closed. */
 WEFT_API weft_status* weft_prepared_run(weft_prepared* prepared, const weft_options* options) WEFT_MUST_USE;
