@@ -22,7 +22,10 @@ Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what) 
   uint32_t number = static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32);
   ValueId id = static_cast<ValueId>(value & 0xffffffff) - 1;
   if (value == 0) return invalid(what, " is 0, which is no value");
-  if (number != graph.number()) return invalid(what, " belongs to another graph");
+  if (number != graph.number()) {
+    return invalid(what, " is value ", id, " of graph ", number, " but this is graph ", graph.number(),
+                   ": it belongs to another graph");
+  }
   if (!graph.has_value(id)) return invalid(what, " is not a value of this graph");
   return id;
 }

@@ -10,9 +10,6 @@
 
 namespace weft {
 
-// Graphs inside attributes of nodes inside graphs...: deeper ones are neither read nor written.
-constexpr size_t kMostNesting = 32;
-
 struct OnnxLoadOptions {
   std::vector<std::string>
       trainable;     // names of weights that become trainable variables; "*" for all of floating point

@@ -8,7 +8,7 @@ namespace weft {
 
 std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs,
                            int output_count) {
-  std::vector<Expr> none(output_count);
+  std::vector<Expr> none(output_count, Expr(scope, kNoValue));
   if (!scope.status().ok()) return none;
   std::vector<ValueId> ids;
   for (const Expr& input : inputs) ids.push_back(input.id());
@@ -32,7 +32,7 @@ std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vec
 }
 
 Expr make(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs, std::string_view name) {
-  if (!scope.status().ok()) return {};
+  if (!scope.status().ok()) return Expr(scope, kNoValue);
   std::vector<ValueId> ids;
   for (const Expr& input : inputs) ids.push_back(input.id());
   NodeOptions options;
@@ -42,12 +42,12 @@ Expr make(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs
   Result<const OpDef*> def = scope.graph().ops().get(domain, op_name);
   if (!def.ok()) {
     scope.fail(def.status());
-    return {};
+    return Expr(scope, kNoValue);
   }
   Result<NodeId> node = scope.graph().add_node(**def, std::move(ids), std::move(attrs), std::move(options));
   if (!node.ok()) {
     scope.fail(node.status());
-    return {};
+    return Expr(scope, kNoValue);
   }
   return Expr(scope, scope.graph().node(*node).first_output);
 }
@@ -58,11 +58,11 @@ Expr make(ExprScope& scope, std::string_view op, std::initializer_list<Expr> inp
 }
 
 Expr constant(ExprScope& scope, Tensor value) {
-  if (!scope.status().ok()) return {};
+  if (!scope.status().ok()) return Expr(scope, kNoValue);
   Result<ValueId> id = scope.graph().add_constant(std::move(value), {}, scope.origin());
   if (!id.ok()) {
     scope.fail(id.status());
-    return {};
+    return Expr(scope, kNoValue);
   }
   return Expr(scope, *id);
 }
@@ -74,11 +74,11 @@ Expr constant_ints(ExprScope& scope, const std::vector<int64_t>& values) {
 Expr constant_int(ExprScope& scope, int64_t value) { return constant(scope, Tensor::scalar<int64_t>(value)); }
 
 Expr scalar(ExprScope& scope, DType dtype, double value) {
-  if (!scope.status().ok()) return {};
+  if (!scope.status().ok()) return Expr(scope, kNoValue);
   Result<Tensor> tensor = Tensor::make(dtype, {});
   if (!tensor.ok()) {
     scope.fail(tensor.status());
-    return {};
+    return Expr(scope, kNoValue);
   }
   switch (dtype) {
     case DType::kF32: *tensor->as<float>() = static_cast<float>(value); break;
@@ -94,18 +94,18 @@ Expr scalar(ExprScope& scope, DType dtype, double value) {
     case DType::kU32: *tensor->as<uint32_t>() = static_cast<uint32_t>(value); break;
     case DType::kU64: *tensor->as<uint64_t>() = static_cast<uint64_t>(value); break;
     case DType::kBool: *tensor->as<bool>() = value != 0; break;
-    default: scope.fail(unimplemented("a scalar constant of dtype ", dtype_name(dtype))); return {};
+    default: scope.fail(unimplemented("a scalar constant of dtype ", dtype_name(dtype))); return Expr(scope, kNoValue);
   }
   return constant(scope, std::move(*tensor));
 }
 
 Expr scalar_like(Expr like, double value) {
-  if (!like.valid()) return {};
+  if (!like.valid()) return like;
   return scalar(like.scope(), like.dtype(), value);
 }
 
 Expr fill_like(Expr like, double value) {
-  if (!like.valid()) return {};
+  if (!like.valid()) return like;
   ExprScope& scope = like.scope();
   if (like.type().kind == Kind::kSequence && value == 0) return make(scope, "weft.SequenceZeros", {like});
   return make(scope, "Expand", {scalar_like(like, value), shape_of(like)});
@@ -113,7 +113,8 @@ Expr fill_like(Expr like, double value) {
 
 namespace {
 Expr binary(const char* op, Expr a, Expr b) {
-  if (!a.valid() || !b.valid()) return {};
+  if (!a.valid()) return a;
+  if (!b.valid()) return b;
   return make(a.scope(), op, {a, b});
 }
 }  // namespace
@@ -166,7 +167,7 @@ Expr swap_last_two(Expr x) {
   if (!x.valid()) return x;
   if (!x.has_rank() || x.rank() < 2) {
     x.scope().fail(unimplemented("a gradient needs the rank of ", x.type().text()));
-    return {};
+    return Expr(x.scope(), kNoValue);
   }
   std::vector<int64_t> perm;
   for (int64_t i = 0; i < x.rank(); ++i) perm.push_back(i);
@@ -188,7 +189,7 @@ Expr squeeze(Expr x, const std::vector<int64_t>& axes) {
 }
 
 Expr concat(const std::vector<Expr>& parts, int64_t axis) {
-  if (parts.empty() || !parts[0].valid()) return {};
+  if (parts.empty() || !parts[0].valid()) return parts.empty() ? Expr() : parts[0];
   return make(parts[0].scope(), "Concat", parts, {{"axis", axis}});
 }
 

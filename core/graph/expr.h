@@ -28,7 +28,8 @@ class ExprScope {
   Status status_;
 };
 
-// A value under construction, or none. Copies are cheap.
+// A value under construction, or none. One that an error kept from being made still knows its scope, so that rules need
+// not look for errors after every step. Copies are cheap.
 class Expr {
  public:
   Expr() = default;

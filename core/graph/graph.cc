@@ -14,6 +14,14 @@ std::atomic<uint32_t> next_graph_number{1};
 
 constexpr int32_t kMaxValues = 1 << 30;
 
+Status too_deep() { return unimplemented("graphs inside graphs may be nested ", kMostNesting, " deep at most"); }
+
+// Files keep names as UTF-8 and would be refused with any other.
+Status check_name(std::string_view what, std::string_view name) {
+  if (is_utf8(name)) return {};
+  return invalid("the name of a ", what, " must be UTF-8 but is '", readable(name), "'");
+}
+
 }  // namespace
 
 // A graph has one writer. Two at once is the caller's mistake; it must not corrupt the lists. A thread that is writing may
@@ -72,7 +80,8 @@ Graph::Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent)
       number_(next_graph_number.fetch_add(1) & 0x7fffffff),
       opset_(opset),
       parent_(std::move(parent)),
-      parent_number_(parent_ != nullptr ? parent_->number_ : 0) {}
+      parent_number_(parent_ != nullptr ? parent_->number_ : 0),
+      depth_(parent_ != nullptr ? parent_->depth_ + 1 : 0) {}
 
 Result<std::shared_ptr<Graph>> Graph::make(const OpRegistry& ops, int opset) {
   if (opset == 0) opset = kNewestOpset;
@@ -83,6 +92,7 @@ Result<std::shared_ptr<Graph>> Graph::make(const OpRegistry& ops, int opset) {
 }
 
 Result<std::shared_ptr<Graph>> Graph::make_subgraph(std::shared_ptr<Graph> parent) {
+  if (parent->depth_ + 1 >= kMostNesting) return too_deep();
   const OpRegistry& ops = parent->ops_;
   int opset = parent->opset_;
   return std::shared_ptr<Graph>(new Graph(ops, opset, std::move(parent)));
@@ -96,6 +106,7 @@ Status Graph::push_scope(std::string_view name) {
   Writing writing(*this);
   WEFT_CHECK(writing.check());
   if (name.empty()) return invalid("the name of a scope must not be empty");
+  WEFT_CHECK(check_name("scope", name));
   scope_starts_.push_back(scope_.size());
   scope_ += cat(name, "/");
   return {};
@@ -134,6 +145,7 @@ Status Graph::set_value_name(ValueId id, std::string_view name) {
   WEFT_CHECK(writing.check());
   if (!has_value(id)) return invalid("there is no value ", id, " in this graph");
   if (name.empty()) return invalid("the name of a value must not be empty");
+  WEFT_CHECK(check_name("value", name));
   auto taken = names_.find(std::string(name));
   if (taken != names_.end()) {
     if (taken->second == id) return {};
@@ -191,11 +203,15 @@ const VariableInfo* Graph::variable_of(ValueId value) const {
 Result<ValueId> Graph::add_input(std::string_view name, ValueType type, std::string_view origin) {
   Writing writing(*this);
   WEFT_CHECK(writing.check());
+  WEFT_CHECK(check_name("input", name));
   if (type.dtype == DType::kNone && type.kind == Kind::kTensor) return invalid("an input needs a dtype");
   if (!name.empty() && names_.count(scoped(name)) != 0) {
     return make_error(Code::kAlreadyExists, "this graph has a value '", scoped(name), "' already");
   }
   WEFT_TRY(const OpDef* op, ops_.get(kWeftDomain, "Input"));
+  if (static_cast<int64_t>(type.dims.size()) > kMostAxes) {
+    return invalid("input '", name, "' has ", type.dims.size(), " dimensions but values have at most ", kMostAxes);
+  }
   for (Dim& dim : type.dims) {
     if (dim.known() && dim.value() < 0) return invalid("input '", name, "' has a negative dimension");
   }
@@ -208,6 +224,7 @@ Result<ValueId> Graph::add_input(std::string_view name, ValueType type, std::str
   Value value;
   value.type = std::move(type);
   value.node = node_count();
+  value.fed = true;
   std::string value_name = node.name;
   node_names_.emplace(node.name, node_count());
   nodes_.push_back(std::move(node));
@@ -240,6 +257,7 @@ Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId ini
   Writing writing(*this);
   WEFT_CHECK(writing.check());
   if (parent_ != nullptr) return failed_precondition("variables belong to the outermost graph, not to a sub-graph");
+  WEFT_CHECK(check_name("variable", full_name));
   std::string full(full_name);
   if (names_.count(full) != 0 || node_names_.count(full) != 0) {
     return make_error(Code::kAlreadyExists, "this graph has a variable or node named '", full, "' already");
@@ -248,6 +266,9 @@ Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId ini
   const ValueType type = values_[initial].type;
   if (!type.concrete()) {
     return invalid("variable '", full, "' needs a shape of numbers, but its initial value is ", type.text());
+  }
+  if (values_[initial].fed) {
+    return invalid("the initial value of variable '", full, "' depends on an input; it must be known before any run");
   }
   WEFT_TRY(const OpDef* op, ops_.get(kWeftDomain, "Variable"));
   Node node;
@@ -275,6 +296,7 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
   WEFT_CHECK(writing.check());
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
+  WEFT_CHECK(check_subgraphs(attrs));
   if (op->domain().empty() && !op->upgrades().empty()) {
     std::string name = op->name();
     for (ValueId input : inputs) {
@@ -301,6 +323,7 @@ Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Att
 Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
   Writing writing(*this);
   WEFT_CHECK(writing.check());
+  WEFT_CHECK(check_name("node", options.name));
   WEFT_CHECK(complete_attrs(op, &attrs));
   int32_t schema_inputs = options.schema_inputs;
   if (schema_inputs < 0) {
@@ -319,6 +342,11 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
   if (value_count() > kMaxValues - outputs) {
     return make_error(Code::kResourceExhausted, "a graph has at most ", kMaxValues, " values");
   }
+  int height = 0;
+  for (const auto& [attr_name, attr] : attrs) {
+    if (attr.kind() == AttrKind::kGraph) height = std::max(height, attr.graph()->height_ + 1);
+  }
+  if (depth_ + height >= kMostNesting) return too_deep();
   std::string name = node_name(op, options.name);
   std::vector<ValueType> types(outputs);
   WEFT_CHECK(infer(op, attrs, inputs, schema_inputs, name, &types));
@@ -334,11 +362,14 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
   node.origin = std::move(options.origin);
   NodeId id = node_count();
   bool is_constant = node.is("Constant");
+  bool fed = std::any_of(node.inputs.begin(), node.inputs.end(),
+                         [this](ValueId input) { return input != kNoValue && values_[input].fed; });
   for (int i = 0; i < outputs; ++i) {
     Value value;
     value.type = std::move(types[i]);
     value.node = id;
     value.output_index = i;
+    value.fed = fed;
     if (is_constant) value.constant = std::make_shared<const Tensor>(node.attrs.tensor("value"));
     values_.push_back(std::move(value));
     std::string value_name = outputs == 1 ? name : cat(name, ":", i);
@@ -351,6 +382,7 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
     sub.frozen_ = true;
     sub.parent_.reset();
   }
+  height_ = std::max(height_, height);
   node_names_.emplace(name, id);
   nodes_.push_back(std::move(node));
   return id;
@@ -401,6 +433,20 @@ Result<ValueId> Graph::capture(const Graph& owner, ValueId outer) {
     id = inner;
   }
   return id;
+}
+
+// A graph that several nodes share would be gone through once for each, and for each of those around them again.
+Status Graph::check_subgraphs(const Attrs& attrs) const {
+  std::vector<const Graph*> seen;
+  for (const auto& [name, attr] : attrs) {
+    if (attr.kind() != AttrKind::kGraph || attr.graph() == nullptr) continue;
+    const Graph* sub = attr.graph().get();
+    if (sub->frozen_ || std::find(seen.begin(), seen.end(), sub) != seen.end()) {
+      return invalid("the sub-graph '", name, "' is an attribute already; make one for each");
+    }
+    seen.push_back(sub);
+  }
+  return {};
 }
 
 Status Graph::add_captures(const Attrs& attrs, std::vector<ValueId>* inputs) {

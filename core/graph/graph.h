@@ -18,6 +18,10 @@ using ValueId = int32_t;  // index in its graph
 using NodeId = int32_t;
 constexpr ValueId kNoValue = -1;  // an omitted optional input
 
+// Graphs inside attributes of nodes inside graphs...: so many at most, the outermost one counted. Passes and runs go one
+// into the other on the caller's stack.
+constexpr int kMostNesting = 32;
+
 struct Node {
   const OpDef* op = nullptr;
   Attrs attrs;  // complete: defaults are filled in
@@ -42,6 +46,7 @@ struct Value {
   ValueType type;
   NodeId node = -1;
   int32_t output_index = 0;
+  bool fed = false;  // an input is among what it is made of
   std::string name;
   std::shared_ptr<const Tensor> constant;  // the value itself, of constants
 };
@@ -66,7 +71,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
  public:
   // `opset` is the version of ONNX's operator set that `add` speaks; 0 is the newest released.
   static Result<std::shared_ptr<Graph>> make(const OpRegistry& ops, int opset = 0);
-  // A graph for an attribute of a node of `parent`; values of the parent may be used in it.
+  // A graph for an attribute of one node of `parent`; values of the parent may be used in it.
   static Result<std::shared_ptr<Graph>> make_subgraph(std::shared_ptr<Graph> parent);
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
@@ -145,6 +150,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
                std::string_view name, std::vector<ValueType>* outputs) const;
   Status infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
                             std::vector<ValueType>* outputs) const;
+  Status check_subgraphs(const Attrs& attrs) const;
   Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);
   std::string node_name(const OpDef& op, std::string_view wanted) const;
   void name_value(ValueId id, std::string name);
@@ -154,6 +160,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   int opset_;
   std::shared_ptr<Graph> parent_;  // let go when frozen: the parent then holds this graph
   const uint32_t parent_number_;
+  const int depth_;      // how many graphs are around it
+  int height_ = 0;       // how many are inside one another in it
   bool frozen_ = false;  // became an attribute of a node
   std::atomic<bool> writing_{false};
   std::atomic<int> attached_count_{0};

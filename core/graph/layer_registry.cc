@@ -99,6 +99,7 @@ Result<std::shared_ptr<Layer>> Layer::make(std::shared_ptr<Graph> graph, const L
   layer->name_ = graph->scoped(name);
   auto where = [&](const Status& status) { return status.at(layer->name_, def->name(), origin); };
   if (name.empty()) return where(invalid("a layer needs a name: files know its variables by that"));
+  if (!is_utf8(name)) return where(invalid("the name of a layer must be UTF-8"));
   Status status = complete(*def, &attrs);
   if (!status.ok()) return where(status);
   layer->graph_ = graph;

@@ -21,7 +21,8 @@ typedef struct weft_attrs weft_attrs;
 
 /* Makes an empty graph. `opset` is the version of ONNX's operators that weft_graph_add speaks; 0 is the newest (26). */
 WEFT_API weft_status* weft_graph_new(int32_t opset, weft_graph** out_graph) WEFT_MUST_USE;
-/* Makes a graph to be an attribute of a node of `parent` (a branch of If). Values of `parent` may be used in it. */
+/* Makes a graph to be an attribute of one node of `parent` (a branch of If). Values of `parent` may be used in it.
+ * Graphs nest 32 deep at most. */
 WEFT_API weft_status* weft_graph_new_sub(weft_graph* parent, weft_graph** out_graph) WEFT_MUST_USE;
 WEFT_API void weft_graph_free(weft_graph* graph);
 
@@ -40,7 +41,7 @@ WEFT_API weft_status* weft_attrs_set_tensor(weft_attrs* attrs, const char* name,
                                             const weft_tensor* value) WEFT_MUST_USE;
 WEFT_API weft_status* weft_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) WEFT_MUST_USE;
 
-/* Adds an input. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar; NULL leaves
+/* Adds an input. A name is UTF-8, here and everywhere; "" makes one. `shape` is text: numbers, names and "?" with commas, such as "batch,3,?"; "" is a scalar; NULL leaves
  * the rank open. Equal names mean equal dimensions. */
 WEFT_API weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape,
                                            const char* origin, int64_t* out_value) WEFT_MUST_USE;

@@ -60,7 +60,7 @@ WEFT_API weft_status* weft_tensor_new_copy(int32_t dtype, const int64_t* dims, i
 WEFT_API weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank, const char* const* strings,
                                               const int64_t* sizes, int64_t count,
                                               weft_tensor** out_tensor) WEFT_MUST_USE;
-/* Makes a sequence of copies of the handles; the elements are shared. */
+/* Makes a sequence of copies of the handles, which must be of tensors; the elements are shared. */
 WEFT_API weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t count,
                                                weft_tensor** out_tensor) WEFT_MUST_USE;
 /* Makes a tensor over the caller's memory, aligned to the element (at most 8 bytes), without a copy. The memory must

@@ -118,6 +118,52 @@ TEST(Graph, VariablesNeedAnInitialValueOfKnownShape) {
   expect_error(b.graph->add_variable("w", zero, true).status(), Code::kAlreadyExists, "'w'");
 }
 
+TEST(Graph, AVariableCannotBeginAsWhatIsFed) {
+  Building b;
+  ValueId x = b.input("x", DType::kF32, {2});
+  ValueId y = b.graph->node(*b.graph->add("", "Neg", {x})).output(0);
+  for (ValueId fed : {x, y}) {
+    expect_error(b.graph->add_variable("v", fed, true).status(), Code::kInvalidArgument,
+                 "the initial value of variable 'v' depends on an input");
+  }
+  // What another variable holds is known before a run.
+  ValueId one = *b.graph->add_constant(Tensor::scalar<float>(1));
+  ValueId v = *b.graph->add_variable("v", one, true);
+  EXPECT_TRUE(b.graph->add_variable("w", b.graph->node(*b.graph->add("", "Neg", {v})).output(0), true).ok());
+}
+
+TEST(Graph, NamesAreUtf8) {
+  Building b;
+  ValueId one = *b.graph->add_constant(Tensor::scalar<float>(1));
+  const char* bad = "\xff\xfe";
+  const char* part = "must be UTF-8 but is '\\xff\\xfe'";
+  expect_error(b.graph->add_input(bad, ValueType::tensor(DType::kF32, {})).status(), Code::kInvalidArgument, part);
+  expect_error(b.graph->add_variable(bad, one, true).status(), Code::kInvalidArgument, part);
+  NodeOptions options;
+  options.name = bad;
+  expect_error(b.graph->add("", "Neg", {one}, {}, options).status(), Code::kInvalidArgument, part);
+  expect_error(b.graph->add_constant(Tensor::scalar<float>(1), bad).status(), Code::kInvalidArgument, part);
+  expect_error(b.graph->push_scope(bad), Code::kInvalidArgument, part);
+  expect_error(b.graph->set_value_name(one, bad), Code::kInvalidArgument, part);
+  EXPECT_TRUE(b.graph->add_input("größe", ValueType::tensor(DType::kF32, {})).ok());
+}
+
+TEST(Graph, AValueHas64DimensionsAtMost) {
+  Building b;
+  const char* part = "has 65 dimensions but values have at most 64";
+  expect_error(b.graph->add_input("x", ValueType::tensor(DType::kF32, Dims(65, Dim(1)))).status(),
+               Code::kInvalidArgument, part);
+  ValueId x = b.input("y", DType::kF32, Dims(64, Dim(1)));
+  ValueId axes = *b.graph->add_constant(Tensor::vector<int64_t>({0}));
+  expect_error(b.graph->add("", "Unsqueeze", {x, axes}).status(), Code::kInvalidArgument, "more than 64 dimensions");
+  // The length of a list that nobody knows yet is a rank.
+  ValueId list = b.input("list", DType::kI64, {int64_t{1} << 40});
+  for (const char* op : {"Reshape", "Expand"}) {
+    expect_error(b.graph->add("", op, {x, list}).status(), Code::kInvalidArgument, "more than 64 dimensions");
+  }
+  expect_error(b.graph->add("", "ConstantOfShape", {list}).status(), Code::kInvalidArgument, "more than 64 dimensions");
+}
+
 TEST(Graph, AssignmentsNeedAVariableAndItsType) {
   Building b;
   ValueId zero = *b.graph->add_constant(Tensor::scalar<float>(0));

@@ -283,5 +283,76 @@ TEST(If, ChecksConditionsWhoseShapeOnlyTheRunTells) {
                "one element");
 }
 
+TEST(If, GraphsInsideGraphsNest32DeepAtMost) {
+  TestModel m;
+  std::vector<std::shared_ptr<Graph>> chain{m.graph};
+  while (chain.size() < 32) chain.push_back(*Graph::make_subgraph(chain.back()));
+  expect_error(Graph::make_subgraph(chain.back()).status(), Code::kUnimplemented, "nested 32 deep at most");
+  // Nor can outermost graphs, which know of nothing around them, be put one into the other without end.
+  std::shared_ptr<Graph> inner = *Graph::make(builtin_ops());
+  Status status;
+  int levels = 1;
+  while (status.ok() && levels < 100) {
+    std::shared_ptr<Graph> outer = *Graph::make(builtin_ops()), other = *Graph::make(builtin_ops());
+    for (const std::shared_ptr<Graph>& branch : {inner, other}) {
+      if (!branch->outputs().empty()) continue;
+      ASSERT_TRUE(branch->set_outputs({*branch->add_constant(Tensor::scalar<double>(1))}).ok());
+    }
+    ValueId yes = *outer->add_constant(kTrue);
+    Result<NodeId> node =
+        outer->add("", "If", {yes}, {{"then_branch", GraphRef(inner)}, {"else_branch", GraphRef(other)}});
+    status = node.status();
+    if (status.ok()) {
+      ASSERT_TRUE(outer->set_outputs({outer->node(*node).output(0)}).ok());
+    }
+    levels += status.ok();
+    inner = outer;
+  }
+  EXPECT_EQ(levels, 32);
+  expect_error(status, Code::kUnimplemented, "nested 32 deep at most");
+}
+
+TEST(If, ASubGraphIsAnAttributeOfOneNode) {
+  TestModel m;
+  Expr c = m.input("c", DType::kBool, {}), x = m.input("x", DType::kF64, {});
+  Branch both(m.graph), other(m.graph);
+  both.returns({both.use(x) * 2.0});
+  other.returns({other.use(x)});
+  auto add = [&](const Branch& yes, const Branch& no) {
+    return m.graph->add("", "If", {c.id()}, {{"then_branch", GraphRef(yes.graph)}, {"else_branch", GraphRef(no.graph)}})
+        .status();
+  };
+  expect_error(add(both, both), Code::kInvalidArgument, "is an attribute already");
+  EXPECT_TRUE(add(both, other).ok());
+  Branch third(m.graph);
+  third.returns({third.use(x)});
+  expect_error(add(third, both), Code::kInvalidArgument, "'else_branch' is an attribute already");
+}
+
+// y = x * 2 at the innermost of 31 levels; the gradient goes through all of them.
+TEST(If, TheDeepestNestingIsDifferentiated) {
+  TestModel m;
+  Expr c = m.input("c", DType::kBool, {}), x = m.input("x", DType::kF64, {});
+  std::vector<std::unique_ptr<Branch>> yes, no;
+  for (int level = 0; level < 31; ++level) {
+    const std::shared_ptr<Graph>& parent = level == 0 ? m.graph : yes.back()->graph;
+    no.push_back(std::make_unique<Branch>(parent));
+    yes.push_back(std::make_unique<Branch>(parent));
+  }
+  yes.back()->returns({yes.back()->use(x) * 2.0});
+  for (int level = 31; level-- > 0;) {
+    no[level]->returns({no[level]->use(x)});
+    Expr condition = level == 0 ? c : yes[level - 1]->use(c);
+    Expr y = choose(condition, *yes[level], *no[level]);
+    if (level > 0) {
+      yes[level - 1]->returns({y});
+      continue;
+    }
+    Expr g = m.gradients(y, {x})[0];
+    EXPECT_EQ(m.values({c, x}, {kTrue, Tensor::scalar<double>(3)}, g), Values{2});
+    EXPECT_EQ(m.values({c, x}, {kFalse, Tensor::scalar<double>(3)}, g), Values{1});
+  }
+}
+
 }  // namespace
 }  // namespace weft

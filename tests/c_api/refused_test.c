@@ -1,0 +1,96 @@
+/* What the C ABI refuses so that nothing later goes wrong: nested sequences, names, sub-graphs too deep, foreign values. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weft/weft.h"
+
+static int failures = 0;
+#define EXPECT(condition)                                                   \
+  do {                                                                      \
+    if (!(condition)) {                                                     \
+      fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
+      ++failures;                                                           \
+    }                                                                       \
+  } while (0)
+#define CHECK(call) check((call), __LINE__)
+#define FAILS(call, code, part) fails((call), (code), (part), __LINE__)
+
+static void check(weft_status* status, int line) {
+  if (status == NULL) return;
+  fprintf(stderr, "line %d: %s\n", line, weft_status_text(status));
+  weft_status_free(status);
+  exit(1);
+}
+static void fails(weft_status* status, int32_t code, const char* part, int line) {
+  if (weft_status_code(status) != code || strstr(weft_status_message(status), part) == NULL) {
+    fprintf(stderr, "line %d: got %s\n", line, status == NULL ? "success" : weft_status_text(status));
+    ++failures;
+  }
+  weft_status_free(status);
+}
+
+static void nested_sequences(void) {
+  weft_tensor *item, *sequence, *nested = NULL;
+  const float number = 1;
+  CHECK(weft_tensor_new_copy(WEFT_F32, NULL, 0, &number, 4, &item));
+  CHECK(weft_tensor_new_sequence((const weft_tensor* const*)&item, 1, &sequence));
+  FAILS(weft_tensor_new_sequence((const weft_tensor* const*)&sequence, 1, &nested), WEFT_INVALID_ARGUMENT,
+        "item 0 is a sequence of 1 but the items of a sequence must be tensors");
+  EXPECT(nested == NULL);
+  weft_tensor_free(sequence);
+  weft_tensor_free(item);
+}
+
+static void names(void) {
+  weft_graph* graph;
+  int64_t first, second;
+  const char* name;
+  CHECK(weft_graph_new(0, &graph));
+  FAILS(weft_graph_add_input(graph, "\xff", WEFT_F32, "", WEFT_ORIGIN, &first), WEFT_INVALID_ARGUMENT, "UTF-8");
+  FAILS(weft_graph_open_scope(graph, "\xc3("), WEFT_INVALID_ARGUMENT, "UTF-8");
+  CHECK(weft_graph_add_input(graph, "", WEFT_F32, "", WEFT_ORIGIN, &first));
+  CHECK(weft_graph_add_input(graph, "", WEFT_F32, "", WEFT_ORIGIN, &second));
+  CHECK(weft_graph_value(graph, first, &name, NULL, NULL, NULL));
+  EXPECT(strcmp(name, "input") == 0);
+  CHECK(weft_graph_value(graph, second, &name, NULL, NULL, NULL));
+  EXPECT(strcmp(name, "input_1") == 0);
+  weft_graph_free(graph);
+}
+
+static void deep_graphs(void) {
+  weft_graph *graphs[64], *one_more = NULL;
+  int count = 1;
+  weft_status* status = NULL;
+  CHECK(weft_graph_new(0, &graphs[0]));
+  while (count < 64 && (status = weft_graph_new_sub(graphs[count - 1], &graphs[count])) == NULL) ++count;
+  EXPECT(count == 32);
+  weft_status_free(status);
+  FAILS(weft_graph_new_sub(graphs[31], &one_more), WEFT_UNIMPLEMENTED, "32 deep");
+  while (count > 0) weft_graph_free(graphs[--count]);
+}
+
+static void foreign_values(void) {
+  weft_graph *graph, *other;
+  weft_session* session;
+  weft_tensor* out;
+  int64_t x;
+  CHECK(weft_graph_new(0, &graph));
+  CHECK(weft_graph_new(0, &other));
+  CHECK(weft_graph_add_input(other, "x", WEFT_F32, "", WEFT_ORIGIN, &x));
+  CHECK(weft_session_new(graph, NULL, NULL, &session));
+  FAILS(weft_session_run(session, NULL, NULL, 0, &x, 1, NULL, 0, NULL, &out), WEFT_INVALID_ARGUMENT,
+        "fetch 0 is value 0 of graph ");
+  weft_session_free(session);
+  weft_graph_free(other);
+  weft_graph_free(graph);
+}
+
+int main(void) {
+  nested_sequences();
+  names();
+  deep_graphs();
+  foreign_values();
+  EXPECT(weft_live_objects() == 0);
+  return failures != 0;
+}
