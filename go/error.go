@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"runtime/cgo"
 	"strings"
+	"syscall"
 	"unsafe"
 )
 
@@ -32,7 +33,8 @@ func (c Code) Error() string {
 var ErrClosed = errors.New("closed")
 
 // Error is an error of Weft: errors.As(err, &e) gives it. errors.Is finds its code (weft.InvalidArgument), and what
-// caused it: context.Canceled, or the error that a host function returned.
+// caused it: context.Canceled, the error that a host function returned, or of a file a syscall.Errno, which
+// errors.Is(err, fs.ErrNotExist) and its like know.
 type Error struct {
 	Code    Code   // what kind of error
 	Message string // what was wrong
@@ -100,6 +102,8 @@ func takeStatus(status *C.weft_status) *Error {
 	}
 	if payload := C.wg_status_payload(status, C.wg_tag); payload != 0 {
 		err.cause = cgo.Handle(payload).Value().(error)
+	} else if errno := C.wg_status_errno(status); errno != 0 {
+		err.cause = syscall.Errno(errno)
 	}
 	return err
 }

@@ -15,10 +15,13 @@ type Rate struct {
 	LearningRate float64 // 0: 0.001
 	Schedule     Value   // a value of the graph to use as the learning rate, such as a formula of "optimizer/step"
 	ClipNorm     float64 // the longest that the gradients, as one vector, may be; 0: any
+	// Lazy leaves rows of a variable that is only looked up (an embedding), and their state, as they are in steps that do
+	// not look them up.
+	Lazy bool
 }
 
 func (r Rate) options() *options {
-	return newOptions("optimizer").float("learning_rate", r.LearningRate).float("clip_norm", r.ClipNorm)
+	return newOptions("optimizer").float("learning_rate", r.LearningRate).float("clip_norm", r.ClipNorm).flag("lazy", r.Lazy)
 }
 
 // Sgd is gradient descent.

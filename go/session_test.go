@@ -6,8 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -387,4 +390,15 @@ func BenchmarkRun(b *testing.B) {
 	}
 	s.Close()
 	one.Close()
+}
+
+func TestFileErrorsAreTheSystems(t *testing.T) {
+	_, err := weft.LoadGraph(filepath.Join(t.TempDir(), "none.onnx"))
+	if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, weft.NotFound) {
+		t.Errorf("got %v", err)
+	}
+	var errno syscall.Errno
+	if _, err := weft.LoadTensors(t.TempDir() + "/none.npy"); !errors.As(err, &errno) || errno != syscall.ENOENT {
+		t.Errorf("got %v", err)
+	}
 }

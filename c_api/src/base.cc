@@ -104,6 +104,7 @@ constexpr Key kKeys[] = {
     {"optimizer", "learning_rate", 'f'},
     {"optimizer", "momentum", 'f'},
     {"optimizer", "nesterov", 'i'},
+    {"optimizer", "lazy", 'i'},
     {"optimizer", "beta1", 'f'},
     {"optimizer", "beta2", 'f'},
     {"optimizer", "epsilon", 'f'},

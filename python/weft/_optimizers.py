@@ -14,7 +14,8 @@ Rate = Union[float, Value]
 
 class Optimizer:
     """Lowers a loss. `learning_rate` is a number, or a value of the graph such as a schedule over the variable
-    "optimizer/step"; `clip_norm` scales all gradients down to that common norm, 0 does not.
+    "optimizer/step"; `clip_norm` scales all gradients down to that common norm, 0 does not. `lazy` leaves rows of a
+    variable that is only looked up (an embedding), and their state, as they are in steps that do not look them up.
 
     Examples:
         >>> graph = weft.Graph()
@@ -61,8 +62,15 @@ class Optimizer:
 class Sgd(Optimizer):
     """Gradient descent: w -= learning_rate * g."""
 
-    def __init__(self, learning_rate: Rate = 0.001, *, weight_decay: float = 0.0, clip_norm: float = 0.0) -> None:
-        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay))
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        *,
+        weight_decay: float = 0.0,
+        clip_norm: float = 0.0,
+        lazy: bool = False,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay), lazy=int(lazy))
 
 
 class Momentum(Optimizer):
@@ -76,6 +84,7 @@ class Momentum(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
         clip_norm: float = 0.0,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -83,6 +92,7 @@ class Momentum(Optimizer):
             momentum=float(momentum),
             nesterov=int(nesterov),
             weight_decay=float(weight_decay),
+            lazy=int(lazy),
         )
 
 
@@ -98,6 +108,7 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         clip_norm: float = 0.0,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -106,6 +117,7 @@ class Adam(Optimizer):
             beta2=float(beta2),
             epsilon=float(epsilon),
             weight_decay=float(weight_decay),
+            lazy=int(lazy),
         )
 
 
@@ -121,6 +133,7 @@ class AdamW(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
         clip_norm: float = 0.0,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -129,4 +142,5 @@ class AdamW(Optimizer):
             beta2=float(beta2),
             epsilon=float(epsilon),
             weight_decay=float(weight_decay),
+            lazy=int(lazy),
         )

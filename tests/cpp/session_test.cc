@@ -157,6 +157,13 @@ TEST_F(Running, CheckpointsGoThroughFiles) {
   EXPECT_EQ(session.get("w").item<float>(), 7);
 }
 
+TEST_F(Running, ErrorsOfFilesTellWhatTheSystemSaid) {
+  weft::Error none = error_of([] { weft::Graph::load("/nowhere/model.onnx"); });
+  EXPECT_EQ(none.code(), WEFT_NOT_FOUND);
+  EXPECT_EQ(none.system_error(), std::errc::no_such_file_or_directory);
+  EXPECT_FALSE(error_of([] { weft::Tensor::strings({2}, {"a"}); }).system_error());
+}
+
 TEST_F(Running, SessionsShareVariables) {
   Line line;
   weft::SessionOptions options;

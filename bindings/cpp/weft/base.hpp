@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,8 @@ class Error : public std::exception {
         message_(weft_status_message(status)),
         node_(weft_status_node(status)),
         op_(weft_status_op(status)),
-        origin_(weft_status_origin(status)) {}
+        origin_(weft_status_origin(status)),
+        system_(weft_status_errno(status)) {}
   /// An error of this header or of a callback. `op` and `origin` may be empty.
   Error(int32_t code, std::string message, std::string op = "", std::string origin = "")
       : code_(code), message_(std::move(message)), op_(std::move(op)), origin_(std::move(origin)) {
@@ -60,10 +62,13 @@ class Error : public std::exception {
   const std::string& op() const { return op_; }
   /// The source line that built the node, "file:line"; "" if none is known.
   const std::string& origin() const { return origin_; }
+  /// Why the operating system could not read or write a file, comparable with std::errc; empty for other errors.
+  std::error_code system_error() const { return {system_, std::generic_category()}; }
 
  private:
   int32_t code_;
   std::string text_, message_, node_, op_, origin_;
+  int32_t system_ = 0;
 };
 
 namespace detail {

@@ -27,6 +27,9 @@ struct Optimizer {
   std::optional<double> weight_decay = {};  ///< 0; of AdamW 0.01
   std::optional<double> clip_norm = {};     ///< 0: gradients are not clipped
   std::optional<bool> nesterov = {};        ///< false
+  /// Whether rows of a variable that is only looked up (an embedding), and their state, stay as they are in steps that
+  /// do not look them up; false.
+  std::optional<bool> lazy = {};
 
   /// Adds one training step that lowers `loss`, a scalar: gradients, clipping, updates and assignments. Give the result
   /// to Session::fit, or run it as a target; as a value it is the number of the step. Without `variables`, all
@@ -44,6 +47,7 @@ struct Optimizer {
     set("weight_decay", weight_decay);
     set("clip_norm", clip_norm);
     if (nesterov) options.set("nesterov", *nesterov);
+    if (lazy) options.set("lazy", *lazy);
     std::vector<int64_t> ids = detail::ids(variables);
     detail::GraphPointer graph = detail::target(loss.graph_state());
     int64_t out = 0;

@@ -17,7 +17,9 @@ typedef struct weft_history weft_history;
 /** Adds one training step that lowers `loss`, a scalar: gradients, clipping, updates and assignments. Run `out_target`
  * as a target (or fetch it: it is the number of the step). `kind` is "Sgd", "Momentum", "Adam" or "AdamW". Keys of
  * "optimizer" options: float "learning_rate" (0.001), "momentum" (0.9), "beta1" (0.9), "beta2" (0.999), "epsilon"
- * (1e-8), "weight_decay" (0; AdamW 0.01), "clip_norm" (0: none), int "nesterov" (0). `options` may be NULL.
+ * (1e-8), "weight_decay" (0; AdamW 0.01), "clip_norm" (0: none), int "nesterov" (0), int "lazy" (0; 1:
+ * rows of a variable that is only looked up by Gather stay as they are, state included, in steps that do not look them
+ * up). `options` may be NULL.
  * `learning_rate` may be a value of the graph, such as a schedule over the variable "optimizer/step", or 0. With
  * `variable_count` 0 all trainable variables that the loss depends on are trained. */
 WEFT_API weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss,

@@ -63,7 +63,8 @@ bool check(JNIEnv* env, weft_status* status) {
   auto cause = static_cast<jthrowable>(weft_status_payload(status, &kTag));
   if (origin != nullptr) {
     auto thrown = static_cast<jthrowable>(env->CallStaticObjectMethod(
-        g_methods.callbacks, g_methods.error, weft_status_code(status), message, node, op, origin, cause));
+        g_methods.callbacks, g_methods.error, weft_status_code(status), message, node, op, origin,
+        weft_status_errno(status), cause));
     if (!env->ExceptionCheck()) env->Throw(thrown);
   }
   weft_status_free(status);
@@ -178,7 +179,7 @@ bool load_methods(JNIEnv* env) {
     const char *name, *signature;
   } wanted[] = {
       {&m.error, "error",
-       "(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;Ljava/lang/Throwable;)"
+       "(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/Throwable;)"
        "Ljava/lang/Throwable;"},
       {&m.describe, "describe", "(Ljava/lang/Throwable;)Ljava/lang/String;"},
       {&m.code, "code", "(Ljava/lang/Throwable;)I"},

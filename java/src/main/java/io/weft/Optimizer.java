@@ -98,6 +98,18 @@ public final class Optimizer extends Settings {
   }
 
   /**
+   * Leaves rows of a variable that is only looked up (an embedding), and their state, as they are in steps that do not
+   * look them up.
+   *
+   * @param lazy whether to
+   * @return this
+   */
+  public Optimizer lazy(boolean lazy) {
+    put("lazy", lazy);
+    return this;
+  }
+
+  /**
    * Sets the decay of Adam's average of gradients.
    *
    * @param beta the decay; 0.9 by default

@@ -3,7 +3,8 @@ package io.weft;
 
 /**
  * An error of the library. Its code tells the kinds apart; the frequent kinds have a class of their own, nested in this
- * one. The exception of a host function or listener is the {@link #getCause() cause}.
+ * one. The exception of a host function or listener is the {@link #getCause() cause}; of an error with a file it is a
+ * {@link java.nio.file.FileSystemException}, such as {@link java.nio.file.NoSuchFileException}.
  */
 public class WeftException extends RuntimeException {
   private static final long serialVersionUID = 1;

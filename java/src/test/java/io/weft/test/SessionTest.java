@@ -394,4 +394,10 @@ class SessionTest {
           "the prepared run is closed", assertThrows(IllegalStateException.class, prepared::run).getMessage());
     }
   }
+
+  @Test
+  void errorsOfFilesHaveTheirExceptionOfNio() {
+    WeftException none = assertThrows(WeftException.class, () -> Graph.load(java.nio.file.Path.of("/nowhere/none.onnx")));
+    assertEquals(java.nio.file.NoSuchFileException.class, none.getCause().getClass());
+  }
 }
