@@ -122,8 +122,9 @@ type ScatterNDOptions struct {
 }
 
 // ScatterND adds the operator ScatterND. A copy of `data` with the slices at the places that `indices` names replaced
-// by those of `updates`, or joined with them, in order. Negative coordinates count from the end; one outside is
-// OUT_OF_RANGE.
+// by those of `updates`, or joined with them, in order: of several for one place the last replaces the others.
+// Negative coordinates count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and
+// where factors are 0; equal extremes share it evenly.
 //
 //   - data (T): At least one dimension.
 //   - indices (i64): [..., k]: a place of k coordinates each.
@@ -139,80 +140,4 @@ type ScatterNDOptions struct {
 func ScatterND(data weft.Value, indices weft.Value, updates weft.Value, options ...ScatterNDOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "ScatterND", []weft.Value{data, indices, updates}, weft.Attrs{"reduction": given(o.Reduction)}, o.Name, 1, problem)[0]
-}
-
-// GatherAtOptions are the name of GatherAt.
-type GatherAtOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// GatherAt adds the operator weft.GatherAt. The elements of `data`, as a flat tensor, at `indices`.
-//
-//   - data (T): Any shape.
-//   - indices (i64): Any shape.
-//
-// Gives:
-//
-//   - output (T): The shape of indices.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func GatherAt(data weft.Value, indices weft.Value, options ...GatherAtOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.GatherAt", []weft.Value{data, indices}, nil, o.Name, 1, problem)[0]
-}
-
-// ScatterAtOptions are the name of ScatterAt.
-type ScatterAtOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// ScatterAt adds the operator weft.ScatterAt. Zeros in the shape of `like`, to which `values` are added at flat
-// `indices`, in order.
-//
-//   - values (T): Any shape.
-//   - indices (i64): The shape of values: places in `like` as a flat tensor.
-//   - like (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - output (T): The shape of like.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ScatterAt(values weft.Value, indices weft.Value, like weft.Value, options ...ScatterAtOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ScatterAt", []weft.Value{values, indices, like}, nil, o.Name, 1, problem)[0]
-}
-
-// ScatterRowsOptions are the optional inputs and attributes of ScatterRows.
-type ScatterRowsOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// As in Gather.
-	Axis int64
-}
-
-// ScatterRows adds the operator weft.ScatterRows. Zeros in the shape of `like`, to which the slices of `rows` are
-// added where `indices` says; equal indices add up, in order. The gradient of Gather.
-//
-//   - rows (T): What a Gather of `like` gives.
-//   - indices (I): As in Gather.
-//   - like (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - output (T): The shape of like.
-//
-// Types:
-//
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-//   - I: i32, i64
-func ScatterRows(rows weft.Value, indices weft.Value, like weft.Value, options ...ScatterRowsOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ScatterRows", []weft.Value{rows, indices, like}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }

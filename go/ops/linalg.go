@@ -34,7 +34,10 @@ type EigOptions struct {
 }
 
 // Eig adds the operator weft.Eig. Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The
-// gradient by the values is known; that by the vectors is an error, because their phase is a convention.
+// gradient is that of the vectors as they are normalised here, in length and phase, and so that of any loss; where
+// another element becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells
+// apart (n machine epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix has not n
+// independent vectors, the gradient does not exist and is an error or huge.
 //
 //   - a (T): [..., n, n].
 //
@@ -62,7 +65,9 @@ type EighOptions struct {
 }
 
 // Eigh adds the operator weft.Eigh. Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of
-// A is read; its gradient is symmetric, and pairs of equal eigenvalues add nothing to the gradient by the vectors.
+// A is read; its gradient is symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
+// largest) add nothing to the gradient by the vectors, which is right where a loss does not depend on the choice of
+// vectors for one value.
 //
 //   - a (T): [..., n, n], symmetric.
 //

@@ -87,30 +87,3 @@ func SoftmaxCrossEntropyLoss(scores weft.Value, labels weft.Value, options ...So
 	}
 	return out[0]
 }
-
-// SoftmaxCrossEntropyGradOptions are the name of SoftmaxCrossEntropyGrad.
-type SoftmaxCrossEntropyGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// SoftmaxCrossEntropyGrad adds the operator weft.SoftmaxCrossEntropyGrad. The softmax of the scores over the class
-// axis, less 1 at the labels, times a slope for each label; 0 where the slope is exactly 0. It is the gradient of
-// SoftmaxCrossEntropyLoss.
-//
-//   - scores (T): Unscaled log-probabilities [N, C, d1, ...].
-//   - labels (Tind): Labels [N, d1, ...], each in [0, C).
-//   - slope (T): Factor for each label, in the shape of the labels.
-//
-// Gives:
-//
-//   - gradient (T): The shape of the scores.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-//   - Tind: i32, i64
-func SoftmaxCrossEntropyGrad(scores weft.Value, labels weft.Value, slope weft.Value, options ...SoftmaxCrossEntropyGradOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SoftmaxCrossEntropyGrad", []weft.Value{scores, labels, slope}, nil, o.Name, 1, problem)[0]
-}

@@ -482,7 +482,8 @@ type PowOptions struct {
 
 // Pow adds the operator Pow. `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact
 // and wrap around; a negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an
-// integer is computed in f64 and converted as Cast does.
+// integer is computed in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a
+// negative base is NaN.
 //
 //   - x (T): The base.
 //   - y (T1): The exponent; broadcasts with X as in NumPy.
@@ -678,79 +679,4 @@ type WhereOptions struct {
 func Where(condition weft.Value, x weft.Value, y weft.Value, options ...WhereOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Where", []weft.Value{condition, x, y}, nil, o.Name, 1, problem)[0]
-}
-
-// GradDivOptions are the name of GradDiv.
-type GradDivOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// GradDiv adds the operator weft.GradDiv. `A / B`, but 0 wherever A is exactly 0, were B zero or not a number.
-// Gradients are made of it.
-//
-//   - a (T): First operand.
-//   - b (T): Second operand; broadcasts with A as in NumPy.
-//
-// Gives:
-//
-//   - C (T): The broadcast shape of A and B.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func GradDiv(a weft.Value, b weft.Value, options ...GradDivOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.GradDiv", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
-}
-
-// GradMulOptions are the name of GradMul.
-type GradMulOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// GradMul adds the operator weft.GradMul. `A * B`, but 0 wherever A is exactly 0, were B infinite or not a number.
-// Gradients are made of it.
-//
-//   - a (T): First operand.
-//   - b (T): Second operand; broadcasts with A as in NumPy.
-//
-// Gives:
-//
-//   - C (T): The broadcast shape of A and B.
-//
-// Types:
-//
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func GradMul(a weft.Value, b weft.Value, options ...GradMulOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.GradMul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
-}
-
-// SumToOptions are the name of SumTo.
-type SumToOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-}
-
-// SumTo adds the operator weft.SumTo. Sums `x` over the axes along which `like` would be broadcast to it, so that the
-// result has the shape of `like`. It is the gradient of broadcasting. The order of additions depends on the shapes
-// alone.
-//
-//   - x (T): Any shape.
-//   - like (S): A shape that broadcasts to that of x; its elements are not looked at.
-//
-// Gives:
-//
-//   - y (T): The shape of like.
-//
-// Types:
-//
-//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-//   - S: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
-//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-func SumTo(x weft.Value, like weft.Value, options ...SumToOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SumTo", []weft.Value{x, like}, nil, o.Name, 1, problem)[0]
 }

@@ -6,6 +6,8 @@ import weft "github.com/weft-ml/weft/go"
 
 // AveragePoolOptions are the optional inputs and attributes of AveragePool.
 type AveragePoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
@@ -43,11 +45,13 @@ func AveragePool(x weft.Value, kernelShape []int64, options ...AveragePoolOption
 		"pads":              o.Pads,
 		"strides":           o.Strides,
 		"count_include_pad": o.CountIncludePad,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
 }
 
 // BatchNormalizationOptions are the optional inputs and attributes of BatchNormalization.
 type BatchNormalizationOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Added to the variance. nil: 1e-05.
 	Epsilon *float64
 	// Weight of the old running mean and variance. nil: 0.9.
@@ -95,7 +99,7 @@ func BatchNormalization(x weft.Value, scale weft.Value, b weft.Value, inputMean 
 		"epsilon":       o.Epsilon,
 		"momentum":      o.Momentum,
 		"training_mode": o.TrainingMode,
-	}, count, problem)
+	}, o.Name, count, problem)
 	if o.RunningMeanOutput != nil {
 		*o.RunningMeanOutput = out[1]
 	}
@@ -107,6 +111,8 @@ func BatchNormalization(x weft.Value, scale weft.Value, b weft.Value, inputMean 
 
 // ConvOptions are the optional inputs and attributes of Conv.
 type ConvOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Bias, [M].
 	B weft.Value
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
@@ -147,7 +153,13 @@ func Conv(x weft.Value, w weft.Value, options ...ConvOptions) weft.Value {
 		"pads":         o.Pads,
 		"strides":      o.Strides,
 		"kernel_shape": o.KernelShape,
-	}, 1, problem)[0]
+	}, o.Name, 1, problem)[0]
+}
+
+// GlobalAveragePoolOptions are the name of GlobalAveragePool.
+type GlobalAveragePoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 }
 
 // GlobalAveragePool adds the operator GlobalAveragePool. The mean over all spatial axes.
@@ -161,12 +173,15 @@ func Conv(x weft.Value, w weft.Value, options ...ConvOptions) weft.Value {
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func GlobalAveragePool(x weft.Value) weft.Value {
-	return add(nil, "GlobalAveragePool", []weft.Value{x}, nil, 1, nil)[0]
+func GlobalAveragePool(x weft.Value, options ...GlobalAveragePoolOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GlobalAveragePool", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
 // LayerNormalizationOptions are the optional inputs and attributes of LayerNormalization.
 type LayerNormalizationOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// Broadcast to X.
 	B weft.Value
 	// First of the axes that are normalized over. nil: -1.
@@ -211,7 +226,7 @@ func LayerNormalization(x weft.Value, scale weft.Value, options ...LayerNormaliz
 		"axis":       o.Axis,
 		"epsilon":    o.Epsilon,
 		"stash_type": o.StashType,
-	}, count, problem)
+	}, o.Name, count, problem)
 	if o.MeanOutput != nil {
 		*o.MeanOutput = out[1]
 	}
@@ -223,6 +238,8 @@ func LayerNormalization(x weft.Value, scale weft.Value, options ...LayerNormaliz
 
 // MaxPoolOptions are the optional inputs and attributes of MaxPool.
 type MaxPoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
@@ -234,7 +251,7 @@ type MaxPoolOptions struct {
 	Pads []int64
 	// Step along each spatial axis; 1 if not given. nil: not given.
 	Strides []int64
-	// 0: indices count row by row.
+	// 0: indices count row by row; 1: column by column within each channel.
 	StorageOrder int64
 	// Gets an optional output: Of each maximum: its place in X as a flat tensor.
 	IndicesOutput *weft.Value
@@ -268,130 +285,36 @@ func MaxPool(x weft.Value, kernelShape []int64, options ...MaxPoolOptions) weft.
 		"pads":          o.Pads,
 		"strides":       o.Strides,
 		"storage_order": o.StorageOrder,
-	}, count, problem)
+	}, o.Name, count, problem)
 	if o.IndicesOutput != nil {
 		*o.IndicesOutput = out[1]
 	}
 	return out[0]
 }
 
-// AveragePoolGradOptions are the optional inputs and attributes of AveragePoolGrad.
-type AveragePoolGradOptions struct {
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
-	// NOTSET.
-	AutoPad string
-	// 1: output sizes are rounded up.
-	CeilMode int64
-	// Distance of the window's elements; 1 if not given. nil: not given.
-	Dilations []int64
-	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis; 1 if not given. nil: not given.
-	Strides []int64
-	// As in AveragePool.
-	CountIncludePad int64
+// AccuracyOptions are the optional inputs and attributes of Accuracy.
+type AccuracyOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// A label that does not count. nil: not given.
+	IgnoreIndex *int64
 }
 
-// AveragePoolGrad adds the operator weft.AveragePoolGrad. The gradient of AveragePool by X, given that of Y.
+// Accuracy adds the operator weft.Accuracy. The fraction, from 0 to 1, of the labels that have the highest score; of
+// equal scores the first counts. NaN where no label counts.
 //
-//   - dY (T): [N, C, O1, ...].
-//   - x (T): A tensor whose shape is taken.
-//   - kernelShape: Size of the window along each spatial axis.
+//   - scores (T): [N, C, d1, ...].
+//   - labels (Tind): [N, d1, ...]: classes from 0 to C - 1.
 //
 // Gives:
 //
-//   - dX (T): The shape of X.
+//   - output (f32): Scalar.
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func AveragePoolGrad(dY weft.Value, x weft.Value, kernelShape []int64, options ...AveragePoolGradOptions) weft.Value {
+//   - Tind: i32, i64
+func Accuracy(scores weft.Value, labels weft.Value, options ...AccuracyOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "weft.AveragePoolGrad", []weft.Value{dY, x}, weft.Attrs{
-		"kernel_shape":      kernelShape,
-		"auto_pad":          given(o.AutoPad),
-		"ceil_mode":         o.CeilMode,
-		"dilations":         o.Dilations,
-		"pads":              o.Pads,
-		"strides":           o.Strides,
-		"count_include_pad": o.CountIncludePad,
-	}, 1, problem)[0]
-}
-
-// ConvGradInputOptions are the optional inputs and attributes of ConvGradInput.
-type ConvGradInputOptions struct {
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
-	// NOTSET.
-	AutoPad string
-	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
-	Dilations []int64
-	// Number of groups that channels are divided into. nil: 1.
-	Group *int64
-	// Zeros before each spatial axis, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis; 1 if not given. nil: not given.
-	Strides []int64
-}
-
-// ConvGradInput adds the operator weft.ConvGradInput. The gradient of Conv by X, given that of Y.
-//
-//   - dY (T): [N, M, O1, ...].
-//   - w (T): As in Conv.
-//   - x (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - dX (T): The shape of X.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ConvGradInput(dY weft.Value, w weft.Value, x weft.Value, options ...ConvGradInputOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ConvGradInput", []weft.Value{dY, w, x}, weft.Attrs{
-		"auto_pad":  given(o.AutoPad),
-		"dilations": o.Dilations,
-		"group":     o.Group,
-		"pads":      o.Pads,
-		"strides":   o.Strides,
-	}, 1, problem)[0]
-}
-
-// ConvGradWeightOptions are the optional inputs and attributes of ConvGradWeight.
-type ConvGradWeightOptions struct {
-	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
-	// NOTSET.
-	AutoPad string
-	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
-	Dilations []int64
-	// Number of groups that channels are divided into. nil: 1.
-	Group *int64
-	// Zeros before each spatial axis, then after each; 0 if not given. nil: not given.
-	Pads []int64
-	// Step along each spatial axis; 1 if not given. nil: not given.
-	Strides []int64
-}
-
-// ConvGradWeight adds the operator weft.ConvGradWeight. The gradient of Conv by W, given that of Y.
-//
-//   - dY (T): [N, M, O1, ...].
-//   - x (T): As in Conv.
-//   - w (T): A tensor whose shape is taken.
-//
-// Gives:
-//
-//   - dW (T): The shape of W.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ConvGradWeight(dY weft.Value, x weft.Value, w weft.Value, options ...ConvGradWeightOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ConvGradWeight", []weft.Value{dY, x, w}, weft.Attrs{
-		"auto_pad":  given(o.AutoPad),
-		"dilations": o.Dilations,
-		"group":     o.Group,
-		"pads":      o.Pads,
-		"strides":   o.Strides,
-	}, 1, problem)[0]
+	return add(nil, "weft.Accuracy", []weft.Value{scores, labels}, weft.Attrs{"ignore_index": o.IgnoreIndex}, o.Name, 1, problem)[0]
 }

@@ -327,31 +327,3 @@ func ReduceSumSquare(data weft.Value, options ...ReduceSumSquareOptions) weft.Va
 		"noop_with_empty_axes": o.NoopWithEmptyAxes,
 	}, o.Name, 1, problem)[0]
 }
-
-// ProdOthersOptions are the optional inputs and attributes of ProdOthers.
-type ProdOthersOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// As in ReduceProd; constant.
-	Axes weft.Value
-	// As in ReduceProd.
-	NoopWithEmptyAxes int64
-}
-
-// ProdOthers adds the operator weft.ProdOthers. For each element, the product of the others that ReduceProd multiplies
-// it with; costs n^2 for n factors.
-//
-//   - data (T): Any tensor.
-//   - options.Axes (i64): As in ReduceProd; constant.
-//
-// Gives:
-//
-//   - others (T): The shape of data.
-//
-// Types:
-//
-//   - T: f32, f16, f64, bf16
-func ProdOthers(data weft.Value, options ...ProdOthersOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.ProdOthers", trim([]weft.Value{data, o.Axes}), weft.Attrs{"noop_with_empty_axes": o.NoopWithEmptyAxes}, o.Name, 1, problem)[0]
-}

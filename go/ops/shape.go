@@ -414,36 +414,3 @@ func Unsqueeze(data weft.Value, axes weft.Value, options ...UnsqueezeOptions) we
 	o, problem := only(options)
 	return add(nil, "Unsqueeze", []weft.Value{data, axes}, nil, o.Name, 1, problem)[0]
 }
-
-// SliceGradOptions are the optional inputs and attributes of SliceGrad.
-type SliceGradOptions struct {
-	// Of the node, in errors and for Find. "": one that the graph chooses.
-	Name string
-	// As in Slice.
-	Axes weft.Value
-	// As in Slice.
-	Steps weft.Value
-}
-
-// SliceGrad adds the operator weft.SliceGrad. Zeros in the shape of `like`, with `gradient` where Slice would read.
-//
-//   - gradient (T): What a Slice of `like` gives.
-//   - like (T): A tensor whose shape is taken.
-//   - starts (I): As in Slice.
-//   - ends (I): As in Slice.
-//   - options.Axes (I): As in Slice.
-//   - options.Steps (I): As in Slice.
-//
-// Gives:
-//
-//   - output (T): The shape of like.
-//
-// Types:
-//
-//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
-//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
-//   - I: i32, i64
-func SliceGrad(gradient weft.Value, like weft.Value, starts weft.Value, ends weft.Value, options ...SliceGradOptions) weft.Value {
-	o, problem := only(options)
-	return add(nil, "weft.SliceGrad", trim([]weft.Value{gradient, like, starts, ends, o.Axes, o.Steps}), nil, o.Name, 1, problem)[0]
-}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, overload
 
-from ._graph import Graph, Value, ValueLike, add_node
-from ._tensor import DTypeLike, TensorLike
+from ._graph import Graph, Value, add_node
+from ._types import DTypeLike, TensorLike, ValueLike
 
 __all__ = [
     "abs",
@@ -102,6 +102,7 @@ __all__ = [
     "unsqueeze",
     "where",
     "xor",
+    "accuracy",
     "adam",
     "adam_w",
     "assign",
@@ -115,6 +116,7 @@ __all__ = [
     "gather_at",
     "grad_div",
     "grad_mul",
+    "initial_value",
     "inverse",
     "momentum",
     "orthogonalize",
@@ -151,7 +153,7 @@ def abs(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.abs(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [2.75, 0.4, 0.3, 1.6]
     """
     return add_node(None, "Abs", [x], {}, 1, name)
@@ -173,7 +175,7 @@ def add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([[0.5, 1.59, 1.1], [-1.1, -0.8, 1.49]], "f32")
         >>> b = graph.constant(0.75, "f32")
         >>> y = weft.ops.add(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.25, 2.34, 1.85], [-0.35, -0.05, 2.24]]
     """
     return add_node(None, "Add", [a, b], {}, 1, name)
@@ -196,7 +198,7 @@ def and_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([[False], [True]], "bool")
         >>> b = graph.constant([False, True, True], "bool")
         >>> y = weft.ops.and_(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [[False, False, False], [False, True, True]]
     """
     return add_node(None, "And", [a, b], {}, 1, name)
@@ -222,7 +224,7 @@ def arg_max(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], "i64")
         >>> y = weft.ops.arg_max(data, axis=1, select_last_index=1)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [[2], [1]]
     """
     return add_node(None, "ArgMax", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
@@ -248,7 +250,7 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], "i64")
         >>> y = weft.ops.arg_min(data, axis=1)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [[0], [2]]
     """
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
@@ -277,13 +279,21 @@ def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = '
         >>> graph = weft.Graph()
         >>> x = graph.constant([[[1.88, -3.89, 0.7, -0.47, 1.46]]], "f32")
         >>> y = weft.ops.average_pool(x, kernel_shape=[2], strides=[2], ceil_mode=1)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[-1.005, 0.115, 1.46]]]
     """
     return add_node(None, "AveragePool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "count_include_pad": count_include_pad}, 1, name)
 
 
-def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance
     or, in training, those of the batch (the variance divides by the number of elements). The running variance
     is of that kind too, and `momentum` weighs the old values; PyTorch keeps the unbiased one and weighs the
@@ -315,7 +325,7 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
         >>> input_mean = graph.constant([-0.64, 2.0], "f64")
         >>> input_var = graph.constant([1.26, 1.7], "f64")
         >>> y = weft.ops.batch_normalization(x, scale, b, input_mean, input_var, epsilon=0.0078125)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.597, 1.448], [0.932, 2.623], [1.766, 2.421], [0.147, 2.397]]
     """
     return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
@@ -345,7 +355,7 @@ def cast(input: ValueLike, *, to: DTypeLike, saturate: int = 1, round_mode: str 
         >>> graph = weft.Graph()
         >>> input = graph.constant([1.5], "f64")
         >>> y = weft.ops.cast(input, to=11)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.5]
     """
     return add_node(None, "Cast", [input], {"to": to, "saturate": saturate, "round_mode": round_mode}, 1, name)
@@ -364,7 +374,7 @@ def ceil(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant(0.75, "f64")
         >>> y = weft.ops.ceil(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.0
     """
     return add_node(None, "Ceil", [x], {}, 1, name)
@@ -390,7 +400,7 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
         >>> min = graph.constant(-1.0, "f64")
         >>> max = graph.constant(1.0, "f64")
         >>> y = weft.ops.clip(input, min, max)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, -0.5], [0.5, 1.0]]
     """
     return add_node(None, "Clip", [input, min, max], {}, 1, name)
@@ -417,7 +427,7 @@ def concat(*inputs: ValueLike, axis: int, name: str | None = None) -> Value:
         >>> a = graph.constant([[3.25, -1.22], [-1.06, -2.15]], "f32")
         >>> b = graph.constant([[1.73, -4.6]], "f32")
         >>> y = weft.ops.concat(a, b, axis=0)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]]
     """
     return add_node(None, "Concat", [*inputs], {"axis": axis}, 1, name)
@@ -442,7 +452,7 @@ def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name
         >>> graph = weft.Graph()
         >>> input = graph.constant([2, 2], "i64")
         >>> y = weft.ops.constant_of_shape(input)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.0, 0.0], [0.0, 0.0]]
     """
     return add_node(None, "ConstantOfShape", [input], {"value": value}, 1, name)
@@ -473,7 +483,7 @@ def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: st
         >>> x = graph.constant([[[0.36, 1.51, -1.79, 1.69, -0.05], [-0.8, -0.8, -1.08, -0.22, 0.83]]], "f64")
         >>> w = graph.constant([[[0.58, 0.64], [-1.69, -1.57]], [[1.55, 0.97], [2.18, 1.21]], [[-1.02, 1.29], [0.63, 0.21]]], "f64")
         >>> y = weft.ops.conv(x, w, auto_pad='SAME_LOWER', strides=[2])
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[1.486, 2.778, 0.017], [-0.619, -2.447, 3.096], [0.296, -4.58, -1.753]]]
     """
     return add_node(None, "Conv", [x, w, b], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
@@ -492,7 +502,7 @@ def cos(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.cos(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.924, 0.921, 0.955, -0.029]
     """
     return add_node(None, "Cos", [x], {}, 1, name)
@@ -517,7 +527,7 @@ def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: int = 0, reverse: int =
         >>> x = graph.constant([[0.63, 0.4, 0.96], [-1.33, 0.61, 0.6]], "f64")
         >>> axis = graph.constant([-2], "i32")
         >>> y = weft.ops.cum_sum(x, axis)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.63, 0.4, 0.96], [-0.7, 1.01, 1.56]]
     """
     return add_node(None, "CumSum", [x, axis], {"exclusive": exclusive, "reverse": reverse}, 1, name)
@@ -540,13 +550,21 @@ def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([[-1.98, 1.01, 1.24], [-1.45, -0.32, 1.26]], "f32")
         >>> b = graph.constant(0.75, "f32")
         >>> y = weft.ops.div(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-2.64, 1.347, 1.653], [-1.933, -0.427, 1.68]]
     """
     return add_node(None, "Div", [a, b], {}, 1, name)
 
 
-def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: ValueLike | None = None, *, seed: int | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 -
     ratio`; otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if
     absent) and the element's position alone and is the same in every run: it is weft.Dropout with the stream
@@ -570,7 +588,7 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
         >>> data = graph.constant([[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]], "f64")
         >>> ratio = graph.constant(0.5, "f64")
         >>> y = weft.ops.dropout(data, ratio)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]]
     """
     return add_node(None, "Dropout", [data, ratio, training_mode], {"seed": seed}, outputs, name)
@@ -592,7 +610,7 @@ def elu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.elu(x, alpha=0.5)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.468, -0.165, 0.3, 1.6]
     """
     return add_node(None, "Elu", [x], {"alpha": alpha}, 1, name)
@@ -616,7 +634,7 @@ def equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
         >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
         >>> y = weft.ops.equal(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [False, True, False, True]
     """
     return add_node(None, "Equal", [a, b], {}, 1, name)
@@ -635,7 +653,7 @@ def erf(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.erf(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-1.0, -0.428, 0.329, 0.976]
     """
     return add_node(None, "Erf", [x], {}, 1, name)
@@ -654,7 +672,7 @@ def exp(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-1.0, 0.0, 1.0], "f32")
         >>> y = weft.ops.exp(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.368, 1.0, 2.718]
     """
     return add_node(None, "Exp", [x], {}, 1, name)
@@ -677,7 +695,7 @@ def expand(input: ValueLike, shape: ValueLike, *, name: str | None = None) -> Va
         >>> input = graph.constant([[1.8], [-1.37], [-0.25]], "f32")
         >>> shape = graph.constant([1, 1], "i64")
         >>> y = weft.ops.expand(input, shape)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.8], [-1.37], [-0.25]]
     """
     return add_node(None, "Expand", [input, shape], {}, 1, name)
@@ -701,7 +719,7 @@ def flatten(input: ValueLike, *, axis: int = 1, name: str | None = None) -> Valu
         >>> graph = weft.Graph()
         >>> input = graph.constant([[[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]], [[3.49, -1.52], [0.64, -0.5], [2.92, -4.12]]], "f32")
         >>> y = weft.ops.flatten(input, axis=0)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.25, -1.22, -1.06, -2.15, 1.73, -4.6, 3.49, -1.52, 0.64, -0.5, 2.92, -4.12]]
     """
     return add_node(None, "Flatten", [input], {"axis": axis}, 1, name)
@@ -720,7 +738,7 @@ def floor(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.floor(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-3.0, -1.0, 0.0, 1.0]
     """
     return add_node(None, "Floor", [x], {}, 1, name)
@@ -748,7 +766,7 @@ def gather(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | No
         >>> data = graph.constant([[-0.61, 1.66], [0.46, 1.52], [-0.44, -0.4]], "f32")
         >>> indices = graph.constant([[0, -1], [1, 1]], "i64")
         >>> y = weft.ops.gather(data, indices)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[-0.61, 1.66], [-0.44, -0.4]], [[0.46, 1.52], [0.46, 1.52]]]
     """
     return add_node(None, "Gather", [data, indices], {"axis": axis}, 1, name)
@@ -774,7 +792,7 @@ def gather_nd(data: ValueLike, indices: ValueLike, *, batch_dims: int = 0, name:
         >>> data = graph.constant([[1, 2], [3, 4]], "i64")
         >>> indices = graph.constant([[0, 0], [1, 1]], "i64")
         >>> y = weft.ops.gather_nd(data, indices)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [1, 4]
     """
     return add_node(None, "GatherND", [data, indices], {"batch_dims": batch_dims}, 1, name)
@@ -796,7 +814,7 @@ def gelu(x: ValueLike, *, approximate: str = 'none', name: str | None = None) ->
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.gelu(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.008, -0.138, 0.185, 1.512]
     """
     return add_node(None, "Gelu", [x], {"approximate": approximate}, 1, name)
@@ -824,7 +842,7 @@ def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float
         >>> a = graph.constant([[-0.51, 2.8, -1.56], [-0.88, 0.19, 1.84]], "f32")
         >>> b = graph.constant([[0.12, 0.42], [0.03, 0.35], [-2.23, 0.16]], "f32")
         >>> y = weft.ops.gemm(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.502, 0.516], [-4.203, -0.009]]
     """
     return add_node(None, "Gemm", [a, b, c], {"alpha": alpha, "beta": beta, "transA": trans_a, "transB": trans_b}, 1, name)
@@ -860,7 +878,7 @@ def greater(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
         >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
         >>> y = weft.ops.greater(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [False, False, True, False]
     """
     return add_node(None, "Greater", [a, b], {}, 1, name)
@@ -884,7 +902,7 @@ def greater_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> 
         >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
         >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
         >>> y = weft.ops.greater_or_equal(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [False, True, True, True]
     """
     return add_node(None, "GreaterOrEqual", [a, b], {}, 1, name)
@@ -903,7 +921,7 @@ def identity(input: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> input = graph.constant([[1.0, -2.0], [3.5, 0.0]], "f64")
         >>> y = weft.ops.identity(input)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.0, -2.0], [3.5, 0.0]]
     """
     return add_node(None, "Identity", [input], {}, 1, name)
@@ -923,7 +941,15 @@ def is_nan(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "IsNaN", [x], {}, 1, name)
 
 
-def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the
     variance divides by the number of elements.
 
@@ -947,7 +973,7 @@ def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = No
         >>> x = graph.constant([[-0.18, -0.21], [0.7, 0.52]], "f64")
         >>> scale = graph.constant([[-1.03, -0.08], [0.04, -1.05]], "f64")
         >>> y = weft.ops.layer_normalization(x, scale, axis=0)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.979, 0.082], [0.048, -0.805]]
     """
     return add_node(None, "LayerNormalization", [x, scale, b], {"axis": axis, "epsilon": epsilon, "stash_type": stash_type}, outputs, name)
@@ -969,7 +995,7 @@ def leaky_relu(x: ValueLike, *, alpha: float = 0.01, name: str | None = None) ->
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.leaky_relu(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.027, -0.004, 0.3, 1.6]
     """
     return add_node(None, "LeakyRelu", [x], {"alpha": alpha}, 1, name)
@@ -993,7 +1019,7 @@ def less(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
         >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
         >>> y = weft.ops.less(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [True, False, False, False]
     """
     return add_node(None, "Less", [a, b], {}, 1, name)
@@ -1017,7 +1043,7 @@ def less_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Val
         >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
         >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
         >>> y = weft.ops.less_or_equal(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [True, True, False, True]
     """
     return add_node(None, "LessOrEqual", [a, b], {}, 1, name)
@@ -1036,7 +1062,7 @@ def log(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant(0.75, "f64")
         >>> y = weft.ops.log(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         -0.288
     """
     return add_node(None, "Log", [x], {}, 1, name)
@@ -1058,7 +1084,7 @@ def log_softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) ->
         >>> graph = weft.Graph()
         >>> input = graph.constant([[-1.74, -0.27, -1.59], [0.57, -1.65, 1.24]], "f32")
         >>> y = weft.ops.log_softmax(input)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.874, -0.404, -1.724], [-1.119, -3.339, -0.449]]
     """
     return add_node(None, "LogSoftmax", [input], {"axis": axis}, 1, name)
@@ -1080,7 +1106,7 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([1.24, 0.46, 1.37], "f32")
         >>> b = graph.constant([-0.62, -4.87, 2.08], "f32")
         >>> y = weft.ops.matmul(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         -0.159
     """
     return add_node(None, "MatMul", [a, b], {}, 1, name)
@@ -1101,13 +1127,21 @@ def max(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
         >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
         >>> y = weft.ops.max(data_0, data_1)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.0, 4.0], [7.0, 0.5]]
     """
     return add_node(None, "Max", [*data_0], {}, 1, name)
 
 
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
 
     Inputs:
@@ -1121,7 +1155,7 @@ def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTS
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
-        storage_order (0): 0: indices count row by row.
+        storage_order (0): 0: indices count row by row; 1: column by column within each channel.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
@@ -1129,10 +1163,10 @@ def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTS
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[[4.0, 6.0, 3.0, 11.0, 2.0, 13.0, 7.0]], [[10.0, 1.0, 12.0, 0.0, 9.0, 8.0, 5.0]]], "f64")
-        >>> y = weft.ops.max_pool(x, kernel_shape=[3], pads=[0, 2], strides=[2])
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
-        [[[6.0, 11.0, 13.0, 7.0]], [[12.0, 12.0, 9.0, 5.0]]]
+        >>> x = graph.constant([[[1.0, 3.0, 2.0]]], "f32")
+        >>> y = weft.ops.max_pool(x, kernel_shape=[2147483647], pads=[1073741822, 1073741822], strides=[2])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[3.0]]]
     """
     return add_node(None, "MaxPool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "storage_order": storage_order}, outputs, name)
 
@@ -1151,7 +1185,7 @@ def mean(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
         >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
         >>> y = weft.ops.mean(data_0, data_1)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.0, 3.0], [4.0, -1.75]]
     """
     return add_node(None, "Mean", [*data_0], {}, 1, name)
@@ -1172,7 +1206,7 @@ def min(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
         >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
         >>> y = weft.ops.min(data_0, data_1)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.0, 2.0], [1.0, -4.0]]
     """
     return add_node(None, "Min", [*data_0], {}, 1, name)
@@ -1198,7 +1232,7 @@ def mod(a: ValueLike, b: ValueLike, *, fmod: int = 0, name: str | None = None) -
         >>> a = graph.constant([5.3, -5.3, 5.3, -5.3], "f64")
         >>> b = graph.constant([2.0, 2.0, -2.0, -2.0], "f64")
         >>> y = weft.ops.mod(a, b, fmod=1)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.3, -1.3, 1.3, -1.3]
     """
     return add_node(None, "Mod", [a, b], {"fmod": fmod}, 1, name)
@@ -1220,7 +1254,7 @@ def mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant(1.5, "f64")
         >>> b = graph.constant([[0.7, -0.99, -1.8], [1.55, 0.7, 0.24]], "f64")
         >>> y = weft.ops.mul(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.05, -1.485, -2.7], [2.325, 1.05, 0.36]]
     """
     return add_node(None, "Mul", [a, b], {}, 1, name)
@@ -1239,7 +1273,7 @@ def neg(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.neg(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [2.75, 0.4, -0.3, -1.6]
     """
     return add_node(None, "Neg", [x], {}, 1, name)
@@ -1267,7 +1301,7 @@ def negative_log_likelihood_loss(input: ValueLike, target: ValueLike, weight: Va
         >>> input = graph.constant([[-1.7675622, -1.007562, -0.7675621], [-2.2494533, -0.47945327, -1.2894533], [-1.7129264, -0.24292634, -3.3429263], [-2.0466251, -0.23662524, -2.5066252]], "f32")
         >>> target = graph.constant([2, 0, 1, 2], "i64")
         >>> y = weft.ops.negative_log_likelihood_loss(input, target)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.442
     """
     return add_node(None, "NegativeLogLikelihoodLoss", [input, target, weight], {"reduction": reduction, "ignore_index": ignore_index}, 1, name)
@@ -1289,7 +1323,7 @@ def non_zero(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([0, 5, 0, 7], "i64")
         >>> y = weft.ops.non_zero(x)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [[1, 3]]
     """
     return add_node(None, "NonZero", [x], {}, 1, name)
@@ -1310,7 +1344,7 @@ def not_(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([True, False], "bool")
         >>> y = weft.ops.not_(x)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [False, True]
     """
     return add_node(None, "Not", [x], {}, 1, name)
@@ -1341,7 +1375,7 @@ def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: in
         >>> depth = graph.constant([3], "i64")
         >>> values = graph.constant([2.5, -1.0], "f64")
         >>> y = weft.ops.one_hot(indices, depth, values, axis=0)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, 2.5, 2.5, 2.5], [2.5, 2.5, 2.5, 2.5], [2.5, -1.0, -1.0, 2.5]]
     """
     return add_node(None, "OneHot", [indices, depth, values], {"axis": axis}, 1, name)
@@ -1364,7 +1398,7 @@ def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant(True, "bool")
         >>> b = graph.constant(False, "bool")
         >>> y = weft.ops.or_(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         True
     """
     return add_node(None, "Or", [a, b], {}, 1, name)
@@ -1397,7 +1431,7 @@ def pad(data: ValueLike, pads: ValueLike, constant_value: ValueLike | None = Non
         >>> pads = graph.constant([0, 1, 1, 1], "i64")
         >>> constant_value = graph.constant(2.5, "f64")
         >>> y = weft.ops.pad(data, pads, constant_value)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.5, -0.73, 0.39, 0.31, 2.5], [2.5, -0.09, -0.22, -1.28, 2.5], [2.5, 2.5, 2.5, 2.5, 2.5]]
     """
     return add_node(None, "Pad", [data, pads, constant_value, axes], {"mode": mode}, 1, name)
@@ -1422,7 +1456,7 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
         >>> x = graph.constant([2, -3, 0, 7], "i64")
         >>> y = graph.constant([10, 3, 0, 1], "i64")
         >>> y = weft.ops.pow(x, y)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [1024, -27, 1, 7]
     """
     return add_node(None, "Pow", [x, y], {}, 1, name)
@@ -1447,7 +1481,7 @@ def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, name: str | N
         >>> limit = graph.constant(4, "i32")
         >>> delta = graph.constant(-3, "i32")
         >>> y = weft.ops.range(start, limit, delta)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [10, 7]
     """
     return add_node(None, "Range", [start, limit, delta], {}, 1, name)
@@ -1466,7 +1500,7 @@ def reciprocal(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.reciprocal(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.364, -2.5, 3.333, 0.625]
     """
     return add_node(None, "Reciprocal", [x], {}, 1, name)
@@ -1491,7 +1525,7 @@ def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
         >>> y = weft.ops.reduce_l1(data, axes, keepdims=0)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [3, 7]
     """
     return add_node(None, "ReduceL1", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1515,7 +1549,7 @@ def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
         >>> graph = weft.Graph()
         >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
         >>> y = weft.ops.reduce_l2(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[5.377]]]
     """
     return add_node(None, "ReduceL2", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1539,7 +1573,7 @@ def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: 
         >>> graph = weft.Graph()
         >>> data = graph.constant([[[1.65, 0.68], [1.58, 1.38], [2.13, 1.02]], [[0.7, 0.98], [0.36, 1.95], [2.53, 3.53]]], "f32")
         >>> y = weft.ops.reduce_log_sum(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[2.917]]]
     """
     return add_node(None, "ReduceLogSum", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1563,7 +1597,7 @@ def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdi
         >>> graph = weft.Graph()
         >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
         >>> y = weft.ops.reduce_log_sum_exp(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[4.156]]]
     """
     return add_node(None, "ReduceLogSumExp", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1588,7 +1622,7 @@ def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
         >>> y = weft.ops.reduce_max(data, axes, keepdims=0)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [1, 4]
     """
     return add_node(None, "ReduceMax", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1612,7 +1646,7 @@ def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
         >>> graph = weft.Graph()
         >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
         >>> y = weft.ops.reduce_mean(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[1.009]]]
     """
     return add_node(None, "ReduceMean", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1636,7 +1670,7 @@ def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         >>> graph = weft.Graph()
         >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
         >>> y = weft.ops.reduce_min(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[-1.13]]]
     """
     return add_node(None, "ReduceMin", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1661,7 +1695,7 @@ def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
         >>> y = weft.ops.reduce_prod(data, axes, keepdims=0)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [-2, 12]
     """
     return add_node(None, "ReduceProd", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1686,7 +1720,7 @@ def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
         >>> y = weft.ops.reduce_sum(data, axes, keepdims=0)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [-1, 7]
     """
     return add_node(None, "ReduceSum", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1710,7 +1744,7 @@ def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdim
         >>> graph = weft.Graph()
         >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
         >>> y = weft.ops.reduce_sum_square(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[28.912]]]
     """
     return add_node(None, "ReduceSumSquare", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
@@ -1729,7 +1763,7 @@ def relu(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant(0.75, "f64")
         >>> y = weft.ops.relu(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         0.75
     """
     return add_node(None, "Relu", [x], {}, 1, name)
@@ -1755,7 +1789,7 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: int = 0, name: str 
         >>> data = graph.constant([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], "f32")
         >>> shape = graph.constant([0, 3, 1], "i64")
         >>> y = weft.ops.reshape(data, shape)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[0.0], [1.0], [2.0]], [[3.0], [4.0], [5.0]]]
     """
     return add_node(None, "Reshape", [data, shape], {"allowzero": allowzero}, 1, name)
@@ -1774,7 +1808,7 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant(0.75, "f64")
         >>> y = weft.ops.round(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.0
     """
     return add_node(None, "Round", [x], {}, 1, name)
@@ -1804,7 +1838,7 @@ def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduc
         >>> indices = graph.constant([[0], [0], [3]], "i64")
         >>> updates = graph.constant([5.0, 2.0, -1.0], "f32")
         >>> y = weft.ops.scatter_nd(data, indices, updates, reduction='mul')
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [10.0, 2.0, 3.0, -4.0]
     """
     return add_node(None, "ScatterND", [data, indices, updates], {"reduction": reduction}, 1, name)
@@ -1856,7 +1890,7 @@ def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str 
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "f32")
         >>> y = weft.ops.shape(data)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [2, 3]
     """
     return add_node(None, "Shape", [data], {"start": start, "end": end}, 1, name)
@@ -1875,7 +1909,7 @@ def sigmoid(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.sigmoid(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.06, 0.401, 0.574, 0.832]
     """
     return add_node(None, "Sigmoid", [x], {}, 1, name)
@@ -1894,7 +1928,7 @@ def sign(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.sign(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-1.0, -1.0, 1.0, 1.0]
     """
     return add_node(None, "Sign", [x], {}, 1, name)
@@ -1913,7 +1947,7 @@ def sin(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.sin(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.382, -0.389, 0.296, 1.0]
     """
     return add_node(None, "Sin", [x], {}, 1, name)
@@ -1935,7 +1969,7 @@ def size(data: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "f32")
         >>> y = weft.ops.size(data)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         6
     """
     return add_node(None, "Size", [data], {}, 1, name)
@@ -1963,7 +1997,7 @@ def slice(data: ValueLike, starts: ValueLike, ends: ValueLike, axes: ValueLike |
         >>> starts = graph.constant([1], "i32")
         >>> ends = graph.constant([-1], "i32")
         >>> y = weft.ops.slice(data, starts, ends)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [1, 2, 3, 4]
     """
     return add_node(None, "Slice", [data, starts, ends, axes, steps], {}, 1, name)
@@ -1985,13 +2019,21 @@ def softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Val
         >>> graph = weft.Graph()
         >>> input = graph.constant([[[-1.76, -0.56], [3.25, 0.03], [-1.39, 1.24]], [[-1.2, 2.25], [0.61, 2.78], [-1.32, 6.06]]], "f64")
         >>> y = weft.ops.softmax(input, axis=1)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[0.007, 0.113], [0.984, 0.204], [0.01, 0.683]], [[0.125, 0.021], [0.764, 0.036], [0.111, 0.944]]]
     """
     return add_node(None, "Softmax", [input], {"axis": axis}, 1, name)
 
 
-def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: ValueLike | None = None, *, reduction: str = 'mean', ignore_index: int | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Minus the logarithm of the softmax of the scores over the class axis at each label, times the label's
     weight. With the reduction "mean" the sum is divided by the sum of the weights of all labels that are not
     ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the gradient is then 0.
@@ -2014,7 +2056,7 @@ def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: Va
         >>> scores = graph.constant([[1.44, 0.32, 0.23], [0.66, 0.71, 0.33], [-0.32, -1.27, -0.83], [-0.83, -0.28, 2.0]], "f64")
         >>> labels = graph.constant([2, 0, 1, 2], "i64")
         >>> y = weft.ops.softmax_cross_entropy_loss(scores, labels)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.125
     """
     return add_node(None, "SoftmaxCrossEntropyLoss", [scores, labels, weights], {"reduction": reduction, "ignore_index": ignore_index}, outputs, name)
@@ -2033,13 +2075,21 @@ def softplus(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.softplus(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.062, 0.513, 0.854, 1.784]
     """
     return add_node(None, "Softplus", [x], {}, 1, name)
 
 
-def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int = 1, name: str | None = None) -> Any:
+@overload
+def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """`input` parted along `axis`.
 
     Inputs:
@@ -2071,7 +2121,7 @@ def sqrt(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([0.25, 1.0, 2.5, 7.0], "f32")
         >>> y = weft.ops.sqrt(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.5, 1.0, 1.581, 2.646]
     """
     return add_node(None, "Sqrt", [x], {}, 1, name)
@@ -2093,7 +2143,7 @@ def squeeze(data: ValueLike, axes: ValueLike | None = None, *, name: str | None 
         >>> graph = weft.Graph()
         >>> data = graph.constant([[[[-0.64, -0.77]], [[2.27, -2.2]], [[-0.34, -1.76]]]], "f32")
         >>> y = weft.ops.squeeze(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-0.64, -0.77], [2.27, -2.2], [-0.34, -1.76]]
     """
     return add_node(None, "Squeeze", [data, axes], {}, 1, name)
@@ -2115,7 +2165,7 @@ def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([[1.32, -1.38, -0.93], [1.52, 0.04, 1.39]], "f32")
         >>> b = graph.constant(0.75, "f32")
         >>> y = weft.ops.sub(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.57, -2.13, -1.68], [0.77, -0.71, 0.64]]
     """
     return add_node(None, "Sub", [a, b], {}, 1, name)
@@ -2135,7 +2185,7 @@ def sum(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
         >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
         >>> y = weft.ops.sum(data_0, data_1)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[4.0, 6.0], [8.0, -3.5]]
     """
     return add_node(None, "Sum", [*data_0], {}, 1, name)
@@ -2154,7 +2204,7 @@ def tanh(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
         >>> y = weft.ops.tanh(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.992, -0.38, 0.291, 0.922]
     """
     return add_node(None, "Tanh", [x], {}, 1, name)
@@ -2177,7 +2227,7 @@ def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Va
         >>> input = graph.constant([0, 1, 2], "i64")
         >>> repeats = graph.constant([2], "i64")
         >>> y = weft.ops.tile(input, repeats)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [0, 1, 2, 0, 1, 2]
     """
     return add_node(None, "Tile", [input, repeats], {}, 1, name)
@@ -2206,9 +2256,9 @@ def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: int = 1, sorte
         >>> x = graph.constant([5, 1, 5, 3, 1], "i64")
         >>> k = graph.constant([3], "i64")
         >>> y0, y1 = weft.ops.top_k(x, k, largest=0)
-        >>> weft.Session(graph).run(y0).tolist()
+        >>> weft.Session(graph).run({}, y0).tolist()
         [1, 1, 3]
-        >>> weft.Session(graph).run(y1).tolist()
+        >>> weft.Session(graph).run({}, y1).tolist()
         [1, 4, 3]
     """
     return add_node(None, "TopK", [x, k], {"axis": axis, "largest": largest, "sorted": sorted}, 2, name)
@@ -2232,7 +2282,7 @@ def transpose(data: ValueLike, *, perm: Sequence[int] | None = None, name: str |
         >>> graph = weft.Graph()
         >>> data = graph.constant(3.0, "f32")
         >>> y = weft.ops.transpose(data)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         3.0
     """
     return add_node(None, "Transpose", [data], {"perm": perm}, 1, name)
@@ -2255,7 +2305,7 @@ def unsqueeze(data: ValueLike, axes: ValueLike, *, name: str | None = None) -> V
         >>> data = graph.constant([[0.08, 1.17, -2.2], [2.29, 1.8, 1.0]], "f32")
         >>> axes = graph.constant([0, -1], "i64")
         >>> y = weft.ops.unsqueeze(data, axes)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[[0.08], [1.17], [-2.2]], [[2.29], [1.8], [1.0]]]]
     """
     return add_node(None, "Unsqueeze", [data, axes], {}, 1, name)
@@ -2281,7 +2331,7 @@ def where(condition: ValueLike, x: ValueLike, y: ValueLike, *, name: str | None 
         >>> x = graph.constant([True, False], "bool")
         >>> y = graph.constant([False, True], "bool")
         >>> y = weft.ops.where(condition, x, y)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [True, True]
     """
     return add_node(None, "Where", [condition, x, y], {}, 1, name)
@@ -2304,28 +2354,58 @@ def xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant(True, "bool")
         >>> b = graph.constant(False, "bool")
         >>> y = weft.ops.xor(a, b)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         True
     """
     return add_node(None, "Xor", [a, b], {}, 1, name)
 
 
-def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, *, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value, Value]:
+def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None = None, name: str | None = None) -> Value:
+    """The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts.
+    NaN where no label counts.
+
+    Inputs:
+        scores: [N, C, d1, ...]. [f32, f16, f64, bf16]
+        labels: [N, d1, ...]: classes from 0 to C - 1. [i32, i64]
+
+    Attributes:
+        ignore_index: A label that does not count.
+
+    Returns:
+        output: Scalar. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> scores = graph.constant([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]], "f32")
+        >>> labels = graph.constant([[1, 0, 1]], "i64")
+        >>> y = weft.ops.accuracy(scores, labels)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        0.667
+    """
+    return add_node(None, "weft.Accuracy", [scores, labels], {"ignore_index": ignore_index}, 1, name)
+
+
+def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value, Value]:
     """Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) *
     g^2; parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with
     `g = gradient + weight_decay * parameter`.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         step: Number of this step, a scalar: 1 in the first. [i64]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         beta1 (0.9): Weight of the old first moment.
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
@@ -2338,24 +2418,29 @@ def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, sec
 
     Has no gradient: a step of an optimizer is not differentiated through.
     """
-    return add_node(None, "weft.Adam", [parameter, gradient, first_moment, second_moment, learning_rate, step], {"beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
+    return add_node(None, "weft.Adam", [parameter, gradient, first_moment, second_moment, learning_rate, step, indices], {"lazy": lazy, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
 
 
-def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, *, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, name: str | None = None) -> tuple[Value, Value, Value]:
+def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, name: str | None = None) -> tuple[Value, Value, Value]:
     """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first
     multiplied by `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16,
         f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
         step: Number of this step, a scalar: 1 in the first. [i64]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         beta1 (0.9): Weight of the old first moment.
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
@@ -2368,7 +2453,7 @@ def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, s
 
     Has no gradient: a step of an optimizer is not differentiated through.
     """
-    return add_node(None, "weft.AdamW", [parameter, gradient, first_moment, second_moment, learning_rate, step], {"beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
+    return add_node(None, "weft.AdamW", [parameter, gradient, first_moment, second_moment, learning_rate, step, indices], {"lazy": lazy, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
 
 
 def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) -> Value:
@@ -2415,7 +2500,7 @@ def average_pool_grad(d_y: ValueLike, x: ValueLike, *, kernel_shape: Sequence[in
         >>> d_y = graph.constant([[[[-3.08, -0.9], [1.24, -0.37]]]], "f64")
         >>> x = graph.constant([[[[1.03, -5.57, 1.17, 0.65], [0.04, -0.94, 1.71, -0.83], [3.67, 1.13, 4.28, -1.57], [-3.51, 1.43, 1.71, 0.07]]]], "f64")
         >>> y = weft.ops.average_pool_grad(d_y, x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[[-0.77, -0.92, -0.15, -0.15], [-0.563, -0.754, -0.191, -0.191], [0.207, 0.166, -0.041, -0.041], [0.207, 0.166, -0.041, -0.041]]]]
     """
     return add_node(None, "weft.AveragePoolGrad", [d_y, x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "count_include_pad": count_include_pad}, 1, name)
@@ -2435,7 +2520,7 @@ def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], "f64")
         >>> y = weft.ops.cholesky(a)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[4.09, 0.0, 0.0], [-2.007, 4.104, 0.0], [-1.618, 1.938, 2.763]]
     """
     return add_node(None, "weft.Cholesky", [a], {}, 1, name)
@@ -2509,9 +2594,9 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
         >>> ratio = graph.constant(0.0, "f64")
         >>> counter = graph.constant(0, "i64")
         >>> y0, y1 = weft.ops.weft_dropout(data, ratio, counter, seed=1)
-        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [-1.73, -1.5, 0.84]
-        >>> weft.Session(graph).run(y1).tolist()
+        >>> weft.Session(graph).run({}, y1).tolist()
         [True, True, True]
     """
     return add_node(None, "weft.Dropout", [data, ratio, counter], {"seed": seed, "stream": stream}, 2, name)
@@ -2538,13 +2623,13 @@ def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, 
         >>> graph = weft.Graph()
         >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], "f64")
         >>> y0, y1, y2, y3 = weft.ops.eig(a)
-        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [2.943, 4.527]
-        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
         [0.0, 0.0]
-        >>> weft.Session(graph).run(y2).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y2).astype(float).round(3).tolist()
         [[0.774, 0.981], [0.634, 0.196]]
-        >>> weft.Session(graph).run(y3).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y3).astype(float).round(3).tolist()
         [[0.0, 0.0], [0.0, 0.0]]
     """
     return add_node(None, "weft.Eig", [a], {}, 4, name)
@@ -2568,9 +2653,9 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
         >>> graph = weft.Graph()
         >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], "f64")
         >>> y0, y1 = weft.ops.eigh(a)
-        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [5.696, 10.739, 35.175]
-        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
         [[0.07, 0.865, -0.496], [-0.568, 0.443, 0.694], [0.82, 0.233, 0.522]]
     """
     return add_node(None, "weft.Eigh", [a], {}, 2, name)
@@ -2591,7 +2676,7 @@ def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -
         >>> data = graph.constant([[-0.96, 0.7, 0.03], [-0.86, 2.42, 2.23]], "f64")
         >>> indices = graph.constant([[5], [0]], "i64")
         >>> y = weft.ops.gather_at(data, indices)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.23], [-0.96]]
     """
     return add_node(None, "weft.GatherAt", [data, indices], {}, 1, name)
@@ -2612,7 +2697,7 @@ def grad_div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], "f64")
         >>> b = graph.constant([-1.0, 0.5], "f64")
         >>> y = weft.ops.grad_div(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, 4.0], [-3.0, 8.0]]
     """
     return add_node(None, "weft.GradDiv", [a, b], {}, 1, name)
@@ -2634,10 +2719,34 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], "f64")
         >>> b = graph.constant([[-1.0], [0.5]], "f64")
         >>> y = weft.ops.grad_mul(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, -2.0], [1.5, 2.0]]
     """
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
+
+
+def initial_value(*, graph: Graph, kind: str, shape: Sequence[int], dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
+    """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
+    Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
+    He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
+
+
+    Attributes:
+        kind (required): Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+        truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+        "normal(0.02)".
+        shape (required): Dimensions of the output.
+        dtype (1): Floating-point type of the output, by ONNX's number.
+        seed (0): Key of all random numbers of a program.
+        stream (''): Name that keeps the numbers of one variable apart from those of others: the variable's.
+        fan_in: Inputs of each output; by default rows of a matrix, or the second dimension times the window.
+        fan_out: Outputs of each input; by default columns of a matrix, or the first dimension times the
+        window.
+
+    Returns:
+        output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+    """
+    return add_node(graph, "weft.InitialValue", [], {"kind": kind, "shape": shape, "dtype": dtype, "seed": seed, "stream": stream, "fan_in": fan_in, "fan_out": fan_out}, 1, name)
 
 
 def inverse(a: ValueLike, *, name: str | None = None) -> Value:
@@ -2653,25 +2762,30 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], "f64")
         >>> y = weft.ops.inverse(a)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.182, 0.192], [-0.032, 0.378]]
     """
     return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
 
-def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, *, momentum: float = 0.9, nesterov: int = 0, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
+def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, momentum: float = 0.9, nesterov: int = 0, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
     """Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay *
     parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter -
     learning_rate * (g + momentum * v)`. The velocity does not contain the learning rate.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64,
         bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         momentum (0.9): Weight of the old velocity.
         nesterov (0): 1 for Nesterov's form.
         weight_decay (0): Factor of the parameter that is added to the gradient.
@@ -2689,12 +2803,12 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
         >>> velocity = graph.constant([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], "f64")
         >>> learning_rate = graph.constant(0.1, "f64")
         >>> y0, y1 = weft.ops.momentum(parameter, gradient, velocity, learning_rate, nesterov=1, momentum=0.8)
-        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [[-0.66, -1.727, 2.135], [-1.388, 0.37, -1.092]]
-        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
         [[1.5, 0.65, -1.47], [1.38, 1.78, 1.62]]
     """
-    return add_node(None, "weft.Momentum", [parameter, gradient, velocity, learning_rate], {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}, 2, name)
+    return add_node(None, "weft.Momentum", [parameter, gradient, velocity, learning_rate, indices], {"lazy": lazy, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}, 2, name)
 
 
 def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
@@ -2714,7 +2828,7 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> x = graph.constant([[-1.61], [1.87], [-1.14], [0.69]], "f64")
         >>> y = weft.ops.orthogonalize(x)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-0.574], [0.667], [-0.407], [0.246]]
     """
     return add_node(None, "weft.Orthogonalize", [x], {}, 1, name)
@@ -2837,7 +2951,7 @@ def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', m
         >>> old = graph.constant([1.0, 2.0], "f64")
         >>> value = graph.constant([3.0, -2.0], "f64")
         >>> y = weft.ops.running_update(old, value, momentum=0.75)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.5, 1.0]
     """
     return add_node(None, "weft.RunningUpdate", [old, value], {"mode": mode, "momentum": momentum}, 1, name)
@@ -2860,7 +2974,7 @@ def scatter_at(values: ValueLike, indices: ValueLike, like: ValueLike, *, name: 
         >>> indices = graph.constant([[1, 5], [1, 0]], "i64")
         >>> like = graph.constant([[-4.83, -3.56, -1.56], [2.23, 0.62, -4.19]], "f64")
         >>> y = weft.ops.scatter_at(values, indices, like)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-0.12, 2.96, 0.0], [0.0, 0.0, 4.11]]
     """
     return add_node(None, "weft.ScatterAt", [values, indices, like], {}, 1, name)
@@ -2887,7 +3001,7 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
         >>> indices = graph.constant([1, 3, -3], "i64")
         >>> like = graph.constant([[-0.89, 2.45], [0.81, 1.19], [-2.19, 0.34], [1.48, -1.91]], "f32")
         >>> y = weft.ops.scatter_rows(rows, indices, like)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.0, 0.0], [-0.39, 1.55], [0.0, 0.0], [-0.69, 0.09]]
     """
     return add_node(None, "weft.ScatterRows", [rows, indices, like], {"axis": axis}, 1, name)
@@ -2920,9 +3034,9 @@ def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms
         >>> factors = graph.constant([0.7699999809265137, -0.12999999523162842, 0.9399999976158142], "f32")
         >>> terms = graph.constant([1.6699999570846558, 0.30000001192092896, -0.46000000834465027], "f32")
         >>> y0, y1 = weft.ops.scatter_scan(state, indices, factors, terms)
-        >>> weft.Session(graph).run(y0).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [2.246, 0.93, 0.04, 0.158]
-        >>> weft.Session(graph).run(y1).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
         [1.57, 1.09, 2.879]
     """
     return add_node(None, "weft.ScatterScan", [state, indices, factors, terms], {"reverse": reverse}, 2, name)
@@ -2969,15 +3083,20 @@ def sequence_zeros(like: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.SequenceZeros", [like], {}, 1, name)
 
 
-def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, *, weight_decay: float = 0, name: str | None = None) -> Value:
+def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, weight_decay: float = 0, name: str | None = None) -> Value:
     """Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
 
     Inputs:
         parameter: Any shape. [f32, f16, f64, bf16]
-        gradient: The shape of the parameter. [f32, f16, f64, bf16]
+        gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16,
+        f64, bf16]
         learning_rate: A scalar. [f32, f16, f64, bf16]
+        indices (optional): The rows, along the first axis of the parameter, that the gradient is of; the
+        gradients of equal indices add up, in order, and that of other rows is 0. Negative ones count from the
+        end. [i32, i64]
 
     Attributes:
+        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
         weight_decay (0): Factor of the parameter that is added to the gradient.
 
     Returns:
@@ -2991,10 +3110,10 @@ def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, *, 
         >>> gradient = graph.constant(4.0, "f64")
         >>> learning_rate = graph.constant(0.25, "f64")
         >>> y = weft.ops.sgd(parameter, gradient, learning_rate)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.0
     """
-    return add_node(None, "weft.Sgd", [parameter, gradient, learning_rate], {"weight_decay": weight_decay}, 1, name)
+    return add_node(None, "weft.Sgd", [parameter, gradient, learning_rate, indices], {"lazy": lazy, "weight_decay": weight_decay}, 1, name)
 
 
 def slice_grad(gradient: ValueLike, like: ValueLike, starts: ValueLike, ends: ValueLike, axes: ValueLike | None = None, steps: ValueLike | None = None, *, name: str | None = None) -> Value:
@@ -3035,7 +3154,7 @@ def softmax_cross_entropy_grad(scores: ValueLike, labels: ValueLike, slope: Valu
         >>> labels = graph.constant([1, 1], "i32")
         >>> slope = graph.constant([1.0, 1.0], "f64")
         >>> y = weft.ops.softmax_cross_entropy_grad(scores, labels, slope)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.166, -0.404, 0.238], [0.059, -0.94, 0.881]]
     """
     return add_node(None, "weft.SoftmaxCrossEntropyGrad", [scores, labels, slope], {}, 1, name)
@@ -3056,7 +3175,7 @@ def solve(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         >>> a = graph.constant([[3.55, -0.22, -2.02], [-0.23, 3.13, 3.32], [0.23, -0.35, 3.7199999999999998]], "f64")
         >>> b = graph.constant([[-0.29, 0.88], [0.58, 0.09], [0.67, -2.83]], "f64")
         >>> y = weft.ops.solve(a, b)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.02, -0.095], [-0.003, 0.748], [0.179, -0.685]]
     """
     return add_node(None, "weft.Solve", [a, b], {}, 1, name)
@@ -3079,7 +3198,7 @@ def stop_gradient(input: ValueLike, *, name: str | None = None) -> Value:
         >>> graph = weft.Graph()
         >>> input = graph.constant([1.0, 2.0], "f32")
         >>> y = weft.ops.stop_gradient(input)
-        >>> weft.Session(graph).run(y).astype(float).round(3).tolist()
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.0, 2.0]
     """
     return add_node(None, "weft.StopGradient", [input], {}, 1, name)
@@ -3103,7 +3222,7 @@ def sum_to(x: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
         >>> x = graph.constant([[0, 1, 2], [3, 4, 5]], "i64")
         >>> like = graph.constant([0, 0, 0], "i64")
         >>> y = weft.ops.sum_to(x, like)
-        >>> weft.Session(graph).run(y).tolist()
+        >>> weft.Session(graph).run({}, y).tolist()
         [3, 5, 7]
     """
     return add_node(None, "weft.SumTo", [x, like], {}, 1, name)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "weft.hpp"
 
@@ -66,26 +67,18 @@ Trained train(int threads, unsigned mode) {
   weft::Value images = graph.input("images", weft::DType::f32, "n,1,8,8");
   weft::Value faint = graph.input("faint", weft::DType::f32, "n,3"),
               labels = graph.input("labels", weft::DType::i64, "n");
-  weft::layers::Conv2dAttrs conv;
-  conv.inputs = 1;
-  conv.filters = 16;
-  conv.kernel = {3};
+  weft::layers::Conv2dAttrs conv{1, 16, {3}};
   conv.pads = {1};
-  weft::layers::BatchNormAttrs norm;
-  norm.channels = 16;
   weft::layers::DropoutAttrs drop;
   drop.rate = 0.3;
-  weft::layers::DenseAttrs scores, whisper;
-  scores.inputs = 1024;
-  whisper.inputs = 3;
-  scores.units = whisper.units = 10;
+  weft::layers::DenseAttrs whisper{3, 10};
   whisper.bias = 0;
   weft::Value x = weft::layers::Conv2d(graph, "conv", conv)(images);
-  x = weft::relu(weft::layers::BatchNorm(graph, "norm", norm)(x, true));
+  x = weft::relu(weft::layers::BatchNorm(graph, "norm", {16})(x, true));
   x = weft::layers::Dropout(graph, "drop", drop)(weft::flatten(x), true);
-  x = weft::layers::Dense(graph, "scores", scores)(x);
+  x = weft::layers::Dense(graph, "scores", {1024, 10})(x);
   weft::Value y = weft::layers::Dense(graph, "faint", whisper)(faint);
-  weft::Value loss = weft::softmax_cross_entropy_loss(x + y, labels)[0];
+  weft::Value loss = weft::softmax_cross_entropy_loss(x + y, labels, {}, {}, "loss");
   weft::Optimizer adam = weft::Adam(0.01);
   adam.clip_norm = 1;
   weft::Value step = adam.minimize(loss);
@@ -95,9 +88,7 @@ Trained train(int threads, unsigned mode) {
   weft::FitOptions fit;
   fit.epochs = 3;
   Trained out;
-  for (const auto& epoch : weft::fit(session, dataset, {images, faint, labels}, step, {loss}, fit).epochs) {
-    out.losses.push_back(epoch[0]);
-  }
+  out.losses = session.fit(dataset, {images, faint, labels}, step, {loss}, fit)["loss"];
   for (const weft::Value& variable : graph.variables()) out.variables[variable.name()] = session.get(variable.name());
   return out;
 }

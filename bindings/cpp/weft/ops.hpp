@@ -5,96 +5,96 @@
 
 namespace weft {
 
-// `|x|`, elementwise. The gradient at 0 is 0.
-// x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value abs(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `|x|`, elementwise. The gradient at 0 is 0.
+/// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value abs(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Abs", {x}, set, 1, name, origin)[0];
+  return add_node("Abs", {x}, set, name, 1, origin)[0];
 }
 
-// `A + B`, elementwise. Integers wrap around.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value add(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `A + B`, elementwise. Integers wrap around.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value add(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Add", {a, b}, set, 1, name, origin)[0];
+  return add_node("Add", {a, b}, set, name, 1, origin)[0];
 }
 
-// Whether both A and B are true, elementwise.
-// a: First operand. [bool]
-// b: Second operand; broadcasts with A as in NumPy. [bool]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value and_(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether both A and B are true, elementwise.
+/// - a: First operand. [bool]
+/// - b: Second operand; broadcasts with A as in NumPy. [bool]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value and_(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("And", {a, b}, set, 1, name, origin)[0];
+  return add_node("And", {a, b}, set, name, 1, origin)[0];
 }
 
-// The attributes of ArgMax.
+/// The attributes of ArgMax.
 struct ArgMaxAttrs {
-  // The axis; negative counts from the end.
+  /// The axis; negative counts from the end.
   int64_t axis = 0;
-  // 1: the axis stays, with the size 1.
+  /// 1: the axis stays, with the size 1.
   int64_t keepdims = 1;
-  // 1: the last of equal elements instead of the first.
+  /// 1: the last of equal elements instead of the first.
   int64_t select_last_index = 0;
 };
 
-// The index of the largest element along the axis; NaN counts as largest.
-// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives reduced: The indices. [i64]
-inline Value arg_max(const Value& data, const ArgMaxAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The index of the largest element along the axis; NaN counts as largest.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives reduced: The indices. [i64]
+inline Value arg_max(const Value& data, const ArgMaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
   set.set("keepdims", attrs.keepdims);
   set.set("select_last_index", attrs.select_last_index);
-  return add_node("ArgMax", {data}, set, 1, name, origin)[0];
+  return add_node("ArgMax", {data}, set, name, 1, origin)[0];
 }
 
-// The attributes of ArgMin.
+/// The attributes of ArgMin.
 struct ArgMinAttrs {
-  // The axis; negative counts from the end.
+  /// The axis; negative counts from the end.
   int64_t axis = 0;
-  // 1: the axis stays, with the size 1.
+  /// 1: the axis stays, with the size 1.
   int64_t keepdims = 1;
-  // 1: the last of equal elements instead of the first.
+  /// 1: the last of equal elements instead of the first.
   int64_t select_last_index = 0;
 };
 
-// The index of the smallest element along the axis; NaN counts as smallest.
-// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives reduced: The indices. [i64]
-inline Value arg_min(const Value& data, const ArgMinAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The index of the smallest element along the axis; NaN counts as smallest.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives reduced: The indices. [i64]
+inline Value arg_min(const Value& data, const ArgMinAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
   set.set("keepdims", attrs.keepdims);
   set.set("select_last_index", attrs.select_last_index);
-  return add_node("ArgMin", {data}, set, 1, name, origin)[0];
+  return add_node("ArgMin", {data}, set, name, 1, origin)[0];
 }
 
-// The attributes of AveragePool.
+/// The attributes of AveragePool.
 struct AveragePoolAttrs {
-  // Size of the window along each spatial axis. Required.
-  std::vector<int64_t> kernel_shape;
-  // NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  /// Size of the window along each spatial axis. Required.
+  Required<std::vector<int64_t>> kernel_shape;
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  // 1: output sizes are rounded up.
+  /// 1: output sizes are rounded up.
   int64_t ceil_mode = 0;
-  // Distance of the window's elements; 1 if not given.
-  std::optional<std::vector<int64_t>> dilations;
-  // Padding before each spatial axis, then after each; 0 if not given.
-  std::optional<std::vector<int64_t>> pads;
-  // Step along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> strides;
-  // 1: padding counts as zeros; 0: it does not count.
+  /// Distance of the window's elements; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// 1: padding counts as zeros; 0: it does not count.
   int64_t count_include_pad = 0;
 };
 
-// The mean of each window.
-// x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-// Gives Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
-inline Value average_pool(const Value& x, const AveragePoolAttrs& attrs, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The mean of each window.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+inline Value average_pool(const Value& x, const AveragePoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("kernel_shape", attrs.kernel_shape);
   set.set("auto_pad", attrs.auto_pad);
@@ -103,139 +103,159 @@ inline Value average_pool(const Value& x, const AveragePoolAttrs& attrs, const c
   set.set("pads", attrs.pads);
   set.set("strides", attrs.strides);
   set.set("count_include_pad", attrs.count_include_pad);
-  return add_node("AveragePool", {x}, set, 1, name, origin)[0];
+  return add_node("AveragePool", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of BatchNormalization.
+/// The attributes of BatchNormalization.
 struct BatchNormalizationAttrs {
-  // Added to the variance.
+  /// Added to the variance.
   double epsilon = 1e-05;
-  // Weight of the old running mean and variance.
+  /// Weight of the old running mean and variance.
   double momentum = 0.9;
-  // 1: use the batch's mean and variance, and give the running ones.
+  /// 1: use the batch's mean and variance, and give the running ones.
   int64_t training_mode = 0;
 };
 
-// Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance or, in
-// training, those of the batch (the variance divides by the number of elements). The running variance is of that
-// kind too, and `momentum` weighs the old values; PyTorch keeps the unbiased one and weighs the new.
-// x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-// scale: [C]. [f32, f16, f64, bf16]
-// b: [C]. [f32, f16, f64, bf16]
-// input_mean: [C], the running mean. [f32, f16, f64, bf16]
-// input_var: [C], the running variance. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-// Gives running_mean: In training: `input_mean * momentum + mean * (1 - momentum)`. [f32, f16, f64, bf16, optional]
-// Gives running_var: In training: the same of the variance. [f32, f16, f64, bf16, optional]
-inline std::vector<Value> batch_normalization(const Value& x, const Value& scale, const Value& b, const Value& input_mean, const Value& input_var, const BatchNormalizationAttrs& attrs = {}, int32_t outputs = 1, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of BatchNormalization.
+struct BatchNormalizationOutputs {
+  /// The shape of X. [f32, f16, f64, bf16]
+  Value y;
+  /// In training: `input_mean * momentum + mean * (1 - momentum)`. [f32, f16, f64, bf16]
+  Value running_mean;
+  /// In training: the same of the variance. [f32, f16, f64, bf16]
+  Value running_var;
+};
+
+/// Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance or,
+/// in training, those of the batch (the variance divides by the number of elements). The running variance is of
+/// that kind too, and `momentum` weighs the old values; PyTorch keeps the unbiased one and weighs the new.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - scale: [C]. [f32, f16, f64, bf16]
+/// - b: [C]. [f32, f16, f64, bf16]
+/// - input_mean: [C], the running mean. [f32, f16, f64, bf16]
+/// - input_var: [C], the running variance. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value batch_normalization(const Value& x, const Value& scale, const Value& b, const Value& input_mean, const Value& input_var, const BatchNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("epsilon", attrs.epsilon);
   set.set("momentum", attrs.momentum);
   set.set("training_mode", attrs.training_mode);
-  return add_node("BatchNormalization", {x, scale, b, input_mean, input_var}, set, outputs, name, origin);
+  return add_node("BatchNormalization", {x, scale, b, input_mean, input_var}, set, name, 1, origin)[0];
 }
 
-// The attributes of Cast.
+/// The same with all outputs: see batch_normalization.
+inline BatchNormalizationOutputs batch_normalization_outputs(const Value& x, const Value& scale, const Value& b, const Value& input_mean, const Value& input_var, const BatchNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("epsilon", attrs.epsilon);
+  set.set("momentum", attrs.momentum);
+  set.set("training_mode", attrs.training_mode);
+  std::vector<Value> made = add_node("BatchNormalization", {x, scale, b, input_mean, input_var}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
+}
+
+/// The attributes of Cast.
 struct CastAttrs {
-  // The dtype, by ONNX's number. Required.
-  int64_t to = 0;
-  // For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
+  /// The dtype, by ONNX's number. Required.
+  Required<DType> to;
+  /// For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
   int64_t saturate = 1;
-  // For f8e8m0: "up", "down" or "nearest".
+  /// For f8e8m0: "up", "down" or "nearest".
   std::string round_mode = "up";
 };
 
-// The elements as another type. Between floating-point types the nearest value is taken, halves to even. To an
-// integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes 0; from a
-// wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and true for all but
-// 0. Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF"; from strings, "3.14",
-// "-1e5", "NaN", "+INF" and the like are read, in either case.
-// input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn, f8e4m3fnuz,
-// f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16,
-// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value cast(const Value& input, const CastAttrs& attrs, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The elements as another type. Between floating-point types the nearest value is taken, halves to even. To an
+/// integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes 0; from
+/// a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and true for all
+/// but 0. Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF"; from strings,
+/// "3.14", "-1e5", "NaN", "+INF" and the like are read, in either case.
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
+/// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value cast(const Value& input, const CastAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("to", attrs.to);
   set.set("saturate", attrs.saturate);
   set.set("round_mode", attrs.round_mode);
-  return add_node("Cast", {input}, set, 1, name, origin)[0];
+  return add_node("Cast", {input}, set, name, 1, origin)[0];
 }
 
-// The smallest whole number not below `x`.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value ceil(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The smallest whole number not below `x`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value ceil(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Ceil", {x}, set, 1, name, origin)[0];
+  return add_node("Ceil", {x}, set, name, 1, origin)[0];
 }
 
-// `input` limited to at least `min` and then to at most `max`; NaN stays NaN. The gradient is 1 between the bounds
-// and on them.
-// input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// min: A scalar; no lower limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, optional]
-// max: A scalar; no upper limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, optional]
-// Gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value clip(const Value& input, const Value& min = Value(), const Value& max = Value(), const char* name = nullptr, const Origin& origin = Origin()) {
+/// `input` limited to at least `min` and then to at most `max`; NaN stays NaN. The gradient is 1 between the bounds
+/// and on them.
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - min: A scalar; no lower limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16,
+/// optional]
+/// - max: A scalar; no upper limit without it. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16,
+/// optional]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value clip(const Value& input, const Value& min = Value(), const Value& max = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Clip", {input, min, max}, set, 1, name, origin)[0];
+  return add_node("Clip", {input, min, max}, set, name, 1, origin)[0];
 }
 
-// The attributes of Concat.
+/// The attributes of Concat.
 struct ConcatAttrs {
-  // The axis; negative counts from the end. Required.
-  int64_t axis = 0;
+  /// The axis; negative counts from the end. Required.
+  Required<int64_t> axis;
 };
 
-// The inputs one after another along `axis`.
-// inputs: Tensors that differ along the axis at most. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives concat_result: Their dimensions along the axis added up. [f32, u8, i8, u16, i16, i32, i64, string, bool,
-// f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value concat(const std::vector<Value>& inputs, const ConcatAttrs& attrs, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The inputs one after another along `axis`.
+/// - inputs: Tensors that differ along the axis at most. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, any number]
+/// - gives concat_result: Their dimensions along the axis added up. [f32, u8, i8, u16, i16, i32, i64, string, bool,
+/// f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value concat(const std::vector<Value>& inputs, const ConcatAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
-  return add_node("Concat", inputs, set, 1, name, origin)[0];
+  return add_node("Concat", inputs, set, name, 1, origin)[0];
 }
 
-// The attributes of ConstantOfShape.
+/// The attributes of ConstantOfShape.
 struct ConstantOfShapeAttrs {
-  // One element: the value and dtype; 0 of f32 if not given.
-  std::optional<Tensor> value;
+  /// One element: the value and dtype; 0 of f32 if not given.
+  Optional<Tensor> value = {};
 };
 
-// A tensor of the given shape with one value throughout.
-// input: The shape, one number a dimension; empty for a scalar. [i64]
-// Gives output: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value constant_of_shape(const Value& input, const ConstantOfShapeAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// A tensor of the given shape with one value throughout.
+/// - input: The shape, one number a dimension; empty for a scalar. [i64]
+/// - gives output: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value constant_of_shape(const Value& input, const ConstantOfShapeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("value", attrs.value);
-  return add_node("ConstantOfShape", {input}, set, 1, name, origin)[0];
+  return add_node("ConstantOfShape", {input}, set, name, 1, origin)[0];
 }
 
-// The attributes of Conv.
+/// The attributes of Conv.
 struct ConvAttrs {
-  // NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  // Distance of the kernel's elements along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> dilations;
-  // Number of groups that channels are divided into.
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
   int64_t group = 1;
-  // Zeros before each spatial axis, then after each; 0 if not given.
-  std::optional<std::vector<int64_t>> pads;
-  // Step along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> strides;
-  // Taken from W if not given.
-  std::optional<std::vector<int64_t>> kernel_shape;
+  /// Zeros before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// Taken from W if not given.
+  Optional<std::vector<int64_t>> kernel_shape = {};
 };
 
-// Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.
-// x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-// w: [M, C / group, k1, ...]. [f32, f16, f64, bf16]
-// b: Bias, [M]. [f32, f16, f64, bf16, optional]
-// Gives Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
-inline Value conv(const Value& x, const Value& w, const Value& b = Value(), const ConvAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - w: [M, C / group, k1, ...]. [f32, f16, f64, bf16]
+/// - b: Bias, [M]. [f32, f16, f64, bf16, optional]
+/// - gives Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+inline Value conv(const Value& x, const Value& w, const Value& b = Value(), const ConvAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("auto_pad", attrs.auto_pad);
   set.set("dilations", attrs.dilations);
@@ -243,389 +263,429 @@ inline Value conv(const Value& x, const Value& w, const Value& b = Value(), cons
   set.set("pads", attrs.pads);
   set.set("strides", attrs.strides);
   set.set("kernel_shape", attrs.kernel_shape);
-  return add_node("Conv", {x, w, b}, set, 1, name, origin)[0];
+  return add_node("Conv", {x, w, b}, set, name, 1, origin)[0];
 }
 
-// The cosine of `x` in radians.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value cos(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The cosine of `x` in radians.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value cos(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Cos", {x}, set, 1, name, origin)[0];
+  return add_node("Cos", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of CumSum.
+/// The attributes of CumSum.
 struct CumSumAttrs {
-  // 1: without the element itself.
+  /// 1: without the element itself.
   int64_t exclusive = 0;
-  // 1: from the end on.
+  /// 1: from the end on.
   int64_t reverse = 0;
 };
 
-// Sums of all elements up to each along an axis. Integers wrap around.
-// x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axis: A number; negative counts from the end. [i32, i64]
-// Gives y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Sums of all elements up to each along an axis. Integers wrap around.
+/// - x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axis: A number; negative counts from the end. [i32, i64]
+/// - gives y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("exclusive", attrs.exclusive);
   set.set("reverse", attrs.reverse);
-  return add_node("CumSum", {x, axis}, set, 1, name, origin)[0];
+  return add_node("CumSum", {x, axis}, set, name, 1, origin)[0];
 }
 
-// `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the smallest
-// integer by -1 wraps around.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value div(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the
+/// smallest integer by -1 wraps around.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value div(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Div", {a, b}, set, 1, name, origin)[0];
+  return add_node("Div", {a, b}, set, name, 1, origin)[0];
 }
 
-// The attributes of Dropout.
+/// The attributes of Dropout.
 struct DropoutAttrs {
-  // Key of the random choice.
-  std::optional<int64_t> seed;
+  /// Key of the random choice.
+  Optional<int64_t> seed = {};
 };
 
-// In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`;
-// otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if absent) and the
-// element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout" and the
-// counter 0. Use weft.Dropout to train with a new choice in every step.
-// data: Any shape. [f32, f16, f64, bf16]
-// ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, optional]
-// training_mode: Whether to drop anything, a scalar; not if absent. [bool, optional]
-// Gives output: The shape of the data. [f32, f16, f64, bf16]
-// Gives mask: Which elements were kept, in the shape of the data. [bool, optional]
-inline std::vector<Value> dropout(const Value& data, const Value& ratio = Value(), const Value& training_mode = Value(), const DropoutAttrs& attrs = {}, int32_t outputs = 1, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of Dropout.
+struct DropoutOutputs {
+  /// The shape of the data. [f32, f16, f64, bf16]
+  Value output;
+  /// Which elements were kept, in the shape of the data. [bool]
+  Value mask;
+};
+
+/// In training each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`;
+/// otherwise the data is passed on. As ONNX has no state here, the choice depends on `seed` (0 if absent) and the
+/// element's position alone and is the same in every run: it is weft.Dropout with the stream "Dropout" and the
+/// counter 0. Use weft.Dropout to train with a new choice in every step.
+/// - data: Any shape. [f32, f16, f64, bf16]
+/// - ratio: Probability of being dropped, a scalar from 0 to 1; 0.5 if absent. [f32, f16, f64, bf16, optional]
+/// - training_mode: Whether to drop anything, a scalar; not if absent. [bool, optional]
+/// - gives output: The shape of the data. [f32, f16, f64, bf16]
+inline Value dropout(const Value& data, const Value& ratio = Value(), const Value& training_mode = Value(), const DropoutAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("seed", attrs.seed);
-  return add_node("Dropout", {data, ratio, training_mode}, set, outputs, name, origin);
+  return add_node("Dropout", {data, ratio, training_mode}, set, name, 1, origin)[0];
 }
 
-// The attributes of Elu.
+/// The same with all outputs: see dropout.
+inline DropoutOutputs dropout_outputs(const Value& data, const Value& ratio = Value(), const Value& training_mode = Value(), const DropoutAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  std::vector<Value> made = add_node("Dropout", {data, ratio, training_mode}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
+/// The attributes of Elu.
 struct EluAttrs {
-  // Height of the plateau below 0.
+  /// Height of the plateau below 0.
   double alpha = 1;
 };
 
-// `x` where positive, `alpha * (e^x - 1)` elsewhere. The gradient at 0 is `alpha`.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value elu(const Value& x, const EluAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `x` where positive, `alpha * (e^x - 1)` elsewhere. The gradient at 0 is `alpha`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value elu(const Value& x, const EluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("alpha", attrs.alpha);
-  return add_node("Elu", {x}, set, 1, name, origin)[0];
+  return add_node("Elu", {x}, set, name, 1, origin)[0];
 }
 
-// Whether `A == B`, elementwise. NaN equals nothing.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-// u64, bf16]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value equal(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether `A == B`, elementwise. NaN equals nothing.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value equal(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Equal", {a, b}, set, 1, name, origin)[0];
+  return add_node("Equal", {a, b}, set, name, 1, origin)[0];
 }
 
-// The error function of `x`.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value erf(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The error function of `x`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value erf(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Erf", {x}, set, 1, name, origin)[0];
+  return add_node("Erf", {x}, set, name, 1, origin)[0];
 }
 
-// `e^x`, elementwise.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value exp(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `e^x`, elementwise.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value exp(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Exp", {x}, set, 1, name, origin)[0];
+  return add_node("Exp", {x}, set, name, 1, origin)[0];
 }
 
-// `input` broadcast with a tensor of the given shape; a dimension of 1 in the shape keeps the input's.
-// input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// shape: One number a dimension. [i64]
-// Gives output: The broadcast tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value expand(const Value& input, const Value& shape, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `input` broadcast with a tensor of the given shape; a dimension of 1 in the shape keeps the input's.
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - shape: One number a dimension. [i64]
+/// - gives output: The broadcast tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value expand(const Value& input, const Value& shape, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Expand", {input, shape}, set, 1, name, origin)[0];
+  return add_node("Expand", {input, shape}, set, name, 1, origin)[0];
 }
 
-// The attributes of Flatten.
+/// The attributes of Flatten.
 struct FlattenAttrs {
-  // First dimension of the columns; negative counts from the end.
+  /// First dimension of the columns; negative counts from the end.
   int64_t axis = 1;
 };
 
-// `input` as a matrix: the dimensions before `axis` become rows, the others columns.
-// input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives output: Two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value flatten(const Value& input, const FlattenAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `input` as a matrix: the dimensions before `axis` become rows, the others columns.
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: Two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value flatten(const Value& input, const FlattenAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
-  return add_node("Flatten", {input}, set, 1, name, origin)[0];
+  return add_node("Flatten", {input}, set, name, 1, origin)[0];
 }
 
-// The greatest whole number not above `x`.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value floor(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The greatest whole number not above `x`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value floor(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Floor", {x}, set, 1, name, origin)[0];
+  return add_node("Floor", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of Gather.
+/// The attributes of Gather.
 struct GatherAttrs {
-  // The axis that is indexed; negative counts from the end.
+  /// The axis that is indexed; negative counts from the end.
   int64_t axis = 0;
 };
 
-// The slices of `data` along `axis` that `indices` names; negative indices count from the end. An index outside is
-// OUT_OF_RANGE.
-// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// indices: Any shape. [i32, i64]
-// Gives output: The shape of data with the axis replaced by the shape of indices. [f32, u8, i8, u16, i16, i32, i64,
-// string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1,
-// f8e8m0, u2, i2]
-inline Value gather(const Value& data, const Value& indices, const GatherAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The slices of `data` along `axis` that `indices` names; negative indices count from the end. An index outside is
+/// OUT_OF_RANGE.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - indices: Any shape. [i32, i64]
+/// - gives output: The shape of data with the axis replaced by the shape of indices. [f32, u8, i8, u16, i16, i32,
+/// i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
+/// f4e2m1, f8e8m0, u2, i2]
+inline Value gather(const Value& data, const Value& indices, const GatherAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
-  return add_node("Gather", {data, indices}, set, 1, name, origin)[0];
+  return add_node("Gather", {data, indices}, set, name, 1, origin)[0];
 }
 
-// The attributes of GatherND.
+/// The attributes of GatherND.
 struct GatherNDAttrs {
-  // How many leading axes data and indices have in common.
+  /// How many leading axes data and indices have in common.
   int64_t batch_dims = 0;
 };
 
-// The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one outside is
-// OUT_OF_RANGE.
-// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
-// indices: [..., k]: a place of k coordinates each. [i64]
-// Gives output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16,
-// i32, i64, bool, f16, f64, u32, u64, bf16]
-inline Value gather_nd(const Value& data, const Value& indices, const GatherNDAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one outside is
+/// OUT_OF_RANGE.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - indices: [..., k]: a place of k coordinates each. [i64]
+/// - gives output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
+/// i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value gather_nd(const Value& data, const Value& indices, const GatherNDAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("batch_dims", attrs.batch_dims);
-  return add_node("GatherND", {data, indices}, set, 1, name, origin)[0];
+  return add_node("GatherND", {data, indices}, set, name, 1, origin)[0];
 }
 
-// The attributes of Gelu.
+/// The attributes of Gelu.
 struct GeluAttrs {
-  // "none" for the exact form, "tanh" for the approximation.
+  /// "none" for the exact form, "tanh" for the approximation.
   std::string approximate = "none";
 };
 
-// `x * Phi(x)` with the normal distribution's Phi, exact through erf or approximated through tanh.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value gelu(const Value& x, const GeluAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `x * Phi(x)` with the normal distribution's Phi, exact through erf or approximated through tanh.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value gelu(const Value& x, const GeluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("approximate", attrs.approximate);
-  return add_node("Gelu", {x}, set, 1, name, origin)[0];
+  return add_node("Gelu", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of Gemm.
+/// The attributes of Gemm.
 struct GemmAttrs {
-  // Weight of the product.
+  /// Weight of the product.
   double alpha = 1;
-  // Weight of C.
+  /// Weight of C.
   double beta = 1;
-  // 1: A is transposed.
+  /// 1: A is transposed.
   int64_t trans_a = 0;
-  // 1: B is transposed.
+  /// 1: B is transposed.
   int64_t trans_b = 0;
 };
 
-// `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
-// a: [m, k], or [k, m] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// b: [k, n], or [n, k] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// c: Broadcasts to [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16, optional]
-// Gives Y: [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value gemm(const Value& a, const Value& b, const Value& c = Value(), const GemmAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
+/// - a: [m, k], or [k, m] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: [k, n], or [n, k] if transposed. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - c: Broadcasts to [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16, optional]
+/// - gives Y: [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value gemm(const Value& a, const Value& b, const Value& c = Value(), const GemmAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("alpha", attrs.alpha);
   set.set("beta", attrs.beta);
   set.set("transA", attrs.trans_a);
   set.set("transB", attrs.trans_b);
-  return add_node("Gemm", {a, b, c}, set, 1, name, origin)[0];
+  return add_node("Gemm", {a, b, c}, set, name, 1, origin)[0];
 }
 
-// The mean over all spatial axes.
-// x: [N, C, D1, ...]. [f32, f16, f64, bf16]
-// Gives Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
-inline Value global_average_pool(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The mean over all spatial axes.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
+inline Value global_average_pool(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("GlobalAveragePool", {x}, set, 1, name, origin)[0];
+  return add_node("GlobalAveragePool", {x}, set, name, 1, origin)[0];
 }
 
-// Whether `A > B`, elementwise; false with NaN.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value greater(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether `A > B`, elementwise; false with NaN.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value greater(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Greater", {a, b}, set, 1, name, origin)[0];
+  return add_node("Greater", {a, b}, set, name, 1, origin)[0];
 }
 
-// Whether `A >= B`, elementwise; false with NaN.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value greater_or_equal(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether `A >= B`, elementwise; false with NaN.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value greater_or_equal(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("GreaterOrEqual", {a, b}, set, 1, name, origin)[0];
+  return add_node("GreaterOrEqual", {a, b}, set, name, 1, origin)[0];
 }
 
-// Its input.
-// input: Any value. [any]
-// Gives output: The same value. [any]
-inline Value identity(const Value& input, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Its input.
+/// - input: Any value. [any]
+/// - gives output: The same value. [any]
+inline Value identity(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Identity", {input}, set, 1, name, origin)[0];
+  return add_node("Identity", {input}, set, name, 1, origin)[0];
 }
 
-// Whether `x` is not a number, elementwise.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [bool]
-inline Value is_nan(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether `x` is not a number, elementwise.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [bool]
+inline Value is_nan(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("IsNaN", {x}, set, 1, name, origin)[0];
+  return add_node("IsNaN", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of LayerNormalization.
+/// The attributes of LayerNormalization.
 struct LayerNormalizationAttrs {
-  // First of the axes that are normalized over.
+  /// First of the axes that are normalized over.
   int64_t axis = -1;
-  // Added to the variance.
+  /// Added to the variance.
   double epsilon = 1e-05;
-  // Dtype of Mean and InvStdDev, and the least precision of their computation.
+  /// Dtype of Mean and InvStdDev, and the least precision of their computation.
   int64_t stash_type = 1;
 };
 
-// Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the variance
-// divides by the number of elements.
-// x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
-// scale: Broadcast to X. [f32, f16, f64, bf16]
-// b: Broadcast to X. [f32, f16, f64, bf16, optional]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-// Gives Mean: The shape of X with 1 for the axes from `axis` on. [f32, f16, f64, bf16, optional]
-// Gives InvStdDev: `1 / sqrt(var + epsilon)`, in the shape of Mean. [f32, f16, f64, bf16, optional]
-inline std::vector<Value> layer_normalization(const Value& x, const Value& scale, const Value& b = Value(), const LayerNormalizationAttrs& attrs = {}, int32_t outputs = 1, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of LayerNormalization.
+struct LayerNormalizationOutputs {
+  /// The shape of X. [f32, f16, f64, bf16]
+  Value y;
+  /// The shape of X with 1 for the axes from `axis` on. [f32, f16, f64, bf16]
+  Value mean;
+  /// `1 / sqrt(var + epsilon)`, in the shape of Mean. [f32, f16, f64, bf16]
+  Value inv_std_dev;
+};
+
+/// Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the variance
+/// divides by the number of elements.
+/// - x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
+/// - scale: Broadcast to X. [f32, f16, f64, bf16]
+/// - b: Broadcast to X. [f32, f16, f64, bf16, optional]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value layer_normalization(const Value& x, const Value& scale, const Value& b = Value(), const LayerNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
   set.set("epsilon", attrs.epsilon);
   set.set("stash_type", attrs.stash_type);
-  return add_node("LayerNormalization", {x, scale, b}, set, outputs, name, origin);
+  return add_node("LayerNormalization", {x, scale, b}, set, name, 1, origin)[0];
 }
 
-// The attributes of LeakyRelu.
+/// The same with all outputs: see layer_normalization.
+inline LayerNormalizationOutputs layer_normalization_outputs(const Value& x, const Value& scale, const Value& b = Value(), const LayerNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("epsilon", attrs.epsilon);
+  set.set("stash_type", attrs.stash_type);
+  std::vector<Value> made = add_node("LayerNormalization", {x, scale, b}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
+}
+
+/// The attributes of LeakyRelu.
 struct LeakyReluAttrs {
-  // Slope below 0.
+  /// Slope below 0.
   double alpha = 0.01;
 };
 
-// `x` where positive, `alpha * x` elsewhere. The gradient at 0 is `alpha`.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value leaky_relu(const Value& x, const LeakyReluAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `x` where positive, `alpha * x` elsewhere. The gradient at 0 is `alpha`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value leaky_relu(const Value& x, const LeakyReluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("alpha", attrs.alpha);
-  return add_node("LeakyRelu", {x}, set, 1, name, origin)[0];
+  return add_node("LeakyRelu", {x}, set, name, 1, origin)[0];
 }
 
-// Whether `A < B`, elementwise; false with NaN.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value less(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether `A < B`, elementwise; false with NaN.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value less(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Less", {a, b}, set, 1, name, origin)[0];
+  return add_node("Less", {a, b}, set, name, 1, origin)[0];
 }
 
-// Whether `A <= B`, elementwise; false with NaN.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value less_or_equal(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether `A <= B`, elementwise; false with NaN.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value less_or_equal(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("LessOrEqual", {a, b}, set, 1, name, origin)[0];
+  return add_node("LessOrEqual", {a, b}, set, name, 1, origin)[0];
 }
 
-// The natural logarithm of `x`.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value log(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The natural logarithm of `x`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value log(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Log", {x}, set, 1, name, origin)[0];
+  return add_node("Log", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of LogSoftmax.
+/// The attributes of LogSoftmax.
 struct LogSoftmaxAttrs {
-  // The axis that adds up to one; negative counts from the end.
+  /// The axis that adds up to one; negative counts from the end.
   int64_t axis = -1;
 };
 
-// The logarithm of Softmax, without overflow.
-// input: Scores. [f32, f16, f64, bf16]
-// Gives output: The shape of input. [f32, f16, f64, bf16]
-inline Value log_softmax(const Value& input, const LogSoftmaxAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The logarithm of Softmax, without overflow.
+/// - input: Scores. [f32, f16, f64, bf16]
+/// - gives output: The shape of input. [f32, f16, f64, bf16]
+inline Value log_softmax(const Value& input, const LogSoftmaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
-  return add_node("LogSoftmax", {input}, set, 1, name, origin)[0];
+  return add_node("LogSoftmax", {input}, set, name, 1, origin)[0];
 }
 
-// The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector on the
-// left is a row, on the right a column.
-// a: [..., m, k] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// b: [..., k, n] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// Gives Y: [..., m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value matmul(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector on the
+/// left is a row, on the right a column.
+/// - a: [..., m, k] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: [..., k, n] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: [..., m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value matmul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("MatMul", {a, b}, set, 1, name, origin)[0];
+  return add_node("MatMul", {a, b}, set, name, 1, origin)[0];
 }
 
-// The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
-// data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-// bf16]
-// Gives max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value max(const std::vector<Value>& data_0, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
+/// u64, bf16, any number]
+/// - gives max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value max(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Max", data_0, set, 1, name, origin)[0];
+  return add_node("Max", data_0, set, name, 1, origin)[0];
 }
 
-// The attributes of MaxPool.
+/// The attributes of MaxPool.
 struct MaxPoolAttrs {
-  // Size of the window along each spatial axis. Required.
-  std::vector<int64_t> kernel_shape;
-  // NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  /// Size of the window along each spatial axis. Required.
+  Required<std::vector<int64_t>> kernel_shape;
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  // 1: output sizes are rounded up.
+  /// 1: output sizes are rounded up.
   int64_t ceil_mode = 0;
-  // Distance of the window's elements; 1 if not given.
-  std::optional<std::vector<int64_t>> dilations;
-  // Padding before each spatial axis, then after each; 0 if not given.
-  std::optional<std::vector<int64_t>> pads;
-  // Step along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> strides;
-  // 0: indices count row by row.
+  /// Distance of the window's elements; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// 0: indices count row by row; 1: column by column within each channel.
   int64_t storage_order = 0;
 };
 
-// The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
-// x: [N, C, D1, ...]. [f32, u8, i8, f16, f64, bf16]
-// Gives Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
-// Gives Indices: Of each maximum: its place in X as a flat tensor. [i64, optional]
-inline std::vector<Value> max_pool(const Value& x, const MaxPoolAttrs& attrs, int32_t outputs = 1, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of MaxPool.
+struct MaxPoolOutputs {
+  /// [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
+  Value y;
+  /// Of each maximum: its place in X as a flat tensor. [i64]
+  Value indices;
+};
+
+/// The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
+/// - x: [N, C, D1, ...]. [f32, u8, i8, f16, f64, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
+inline Value max_pool(const Value& x, const MaxPoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("kernel_shape", attrs.kernel_shape);
   set.set("auto_pad", attrs.auto_pad);
@@ -634,805 +694,892 @@ inline std::vector<Value> max_pool(const Value& x, const MaxPoolAttrs& attrs, in
   set.set("pads", attrs.pads);
   set.set("strides", attrs.strides);
   set.set("storage_order", attrs.storage_order);
-  return add_node("MaxPool", {x}, set, outputs, name, origin);
+  return add_node("MaxPool", {x}, set, name, 1, origin)[0];
 }
 
-// The mean of all inputs, elementwise.
-// data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16]
-// Gives mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
-inline Value mean(const std::vector<Value>& data_0, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The same with all outputs: see max_pool.
+inline MaxPoolOutputs max_pool_outputs(const Value& x, const MaxPoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Mean", data_0, set, 1, name, origin)[0];
+  set.set("kernel_shape", attrs.kernel_shape);
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("ceil_mode", attrs.ceil_mode);
+  set.set("dilations", attrs.dilations);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  set.set("storage_order", attrs.storage_order);
+  std::vector<Value> made = add_node("MaxPool", {x}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
-// The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
-// data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
-// bf16]
-// Gives min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value min(const std::vector<Value>& data_0, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The mean of all inputs, elementwise.
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16, any number]
+/// - gives mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
+inline Value mean(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Min", data_0, set, 1, name, origin)[0];
+  return add_node("Mean", data_0, set, name, 1, origin)[0];
 }
 
-// The attributes of Mod.
+/// The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32,
+/// u64, bf16, any number]
+/// - gives min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value min(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Min", data_0, set, name, 1, origin)[0];
+}
+
+/// The attributes of Mod.
 struct ModAttrs {
-  // 1 for the remainder of C's fmod; floating-point inputs need it.
+  /// 1 for the remainder of C's fmod; floating-point inputs need it.
   int64_t fmod = 0;
 };
 
-// The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of A as in C. An integer
-// remainder by zero is an error.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value mod(const Value& a, const Value& b, const ModAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of A as in C. An integer
+/// remainder by zero is an error.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value mod(const Value& a, const Value& b, const ModAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("fmod", attrs.fmod);
-  return add_node("Mod", {a, b}, set, 1, name, origin)[0];
+  return add_node("Mod", {a, b}, set, name, 1, origin)[0];
 }
 
-// `A * B`, elementwise. Integers wrap around.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value mul(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `A * B`, elementwise. Integers wrap around.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value mul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Mul", {a, b}, set, 1, name, origin)[0];
+  return add_node("Mul", {a, b}, set, name, 1, origin)[0];
 }
 
-// `-x`, elementwise. Integers wrap around.
-// x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
-inline Value neg(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `-x`, elementwise. Integers wrap around.
+/// - x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+inline Value neg(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Neg", {x}, set, 1, name, origin)[0];
+  return add_node("Neg", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of NegativeLogLikelihoodLoss.
+/// The attributes of NegativeLogLikelihoodLoss.
 struct NegativeLogLikelihoodLossAttrs {
-  // "none", "sum" or "mean".
+  /// "none", "sum" or "mean".
   std::string reduction = "mean";
-  // Labels of this value count nothing; it may be outside [0, C).
-  std::optional<int64_t> ignore_index;
+  /// Labels of this value count nothing; it may be outside [0, C).
+  Optional<int64_t> ignore_index = {};
 };
 
-// Minus the input at each label, times the label's weight. With the reduction "mean" the sum is divided by the sum
-// of the weights of all labels that are not ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the
-// gradient is then 0.
-// input: Log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
-// target: Labels [N, d1, ...], each in [0, C). [i32, i64]
-// weight: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
-// Gives loss: A scalar, or with the reduction "none" shaped as the target. [f32, f16, f64, bf16]
-inline Value negative_log_likelihood_loss(const Value& input, const Value& target, const Value& weight = Value(), const NegativeLogLikelihoodLossAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Minus the input at each label, times the label's weight. With the reduction "mean" the sum is divided by the sum
+/// of the weights of all labels that are not ignored, each 1 without `weight`: 0 / 0 if all are ignored, and the
+/// gradient is then 0.
+/// - input: Log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - target: Labels [N, d1, ...], each in [0, C). [i32, i64]
+/// - weight: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
+/// - gives loss: A scalar, or with the reduction "none" shaped as the target. [f32, f16, f64, bf16]
+inline Value negative_log_likelihood_loss(const Value& input, const Value& target, const Value& weight = Value(), const NegativeLogLikelihoodLossAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reduction", attrs.reduction);
   set.set("ignore_index", attrs.ignore_index);
-  return add_node("NegativeLogLikelihoodLoss", {input, target, weight}, set, 1, name, origin)[0];
+  return add_node("NegativeLogLikelihoodLoss", {input, target, weight}, set, name, 1, origin)[0];
 }
 
-// The indices of all elements that are not 0, in row-major order; NaN is not 0.
-// x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32,
-// u64, bf16]
-// Gives Y: [rank, count]: one column for each. [i64]
-inline Value non_zero(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The indices of all elements that are not 0, in row-major order; NaN is not 0.
+/// - x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
+/// u32, u64, bf16]
+/// - gives Y: [rank, count]: one column for each. [i64]
+inline Value non_zero(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("NonZero", {x}, set, 1, name, origin)[0];
+  return add_node("NonZero", {x}, set, name, 1, origin)[0];
 }
 
-// The opposite of each truth value.
-// x: Any shape. [bool]
-// Gives Y: The shape of X. [bool]
-inline Value not_(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The opposite of each truth value.
+/// - x: Any shape. [bool]
+/// - gives Y: The shape of X. [bool]
+inline Value not_(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Not", {x}, set, 1, name, origin)[0];
+  return add_node("Not", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of OneHot.
+/// The attributes of OneHot.
 struct OneHotAttrs {
-  // Where the new axis comes; negative counts from the end.
+  /// Where the new axis comes; negative counts from the end.
   int64_t axis = -1;
 };
 
-// `values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere. Negative
-// indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
-// indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// depth: The size of the new axis, one number. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives output: The shape of indices with the new axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value one_hot(const Value& indices, const Value& depth, const Value& values, const OneHotAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere. Negative
+/// indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
+/// - indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - depth: The size of the new axis, one number. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: The shape of indices with the new axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+/// f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value one_hot(const Value& indices, const Value& depth, const Value& values, const OneHotAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
-  return add_node("OneHot", {indices, depth, values}, set, 1, name, origin)[0];
+  return add_node("OneHot", {indices, depth, values}, set, name, 1, origin)[0];
 }
 
-// Whether A or B or both are true, elementwise.
-// a: First operand. [bool]
-// b: Second operand; broadcasts with A as in NumPy. [bool]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value or_(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether A or B or both are true, elementwise.
+/// - a: First operand. [bool]
+/// - b: Second operand; broadcasts with A as in NumPy. [bool]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value or_(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Or", {a, b}, set, 1, name, origin)[0];
+  return add_node("Or", {a, b}, set, name, 1, origin)[0];
 }
 
-// The attributes of Pad.
+/// The attributes of Pad.
 struct PadAttrs {
-  // "constant", "reflect", "edge" or "wrap".
+  /// "constant", "reflect", "edge" or "wrap".
   std::string mode = "constant";
 };
 
-// The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not repeated;
-// "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
-// data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// pads: How many before each axis, then how many after each. [i64]
-// constant_value: A scalar; 0, "" or false if not given. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, optional]
-// axes: The axes that `pads` speaks of; all if not given. [i32, i64, optional]
-// Gives output: The sizes of data with the pads added. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
-// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value pad(const Value& data, const Value& pads, const Value& constant_value = Value(), const Value& axes = Value(), const PadAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not repeated;
+/// "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
+/// - data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - pads: How many before each axis, then how many after each. [i64]
+/// - constant_value: A scalar; 0, "" or false if not given. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+/// f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2,
+/// optional]
+/// - axes: The axes that `pads` speaks of; all if not given. [i32, i64, optional]
+/// - gives output: The sizes of data with the pads added. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value pad(const Value& data, const Value& pads, const Value& constant_value = Value(), const Value& axes = Value(), const PadAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("mode", attrs.mode);
-  return add_node("Pad", {data, pads, constant_value, axes}, set, 1, name, origin)[0];
+  return add_node("Pad", {data, pads, constant_value, axes}, set, name, 1, origin)[0];
 }
 
-// `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact and wrap around; a
-// negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is computed
-// in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative base is
-// NaN.
-// x: The base. [f32, i32, i64, f16, f64, bf16]
-// y: The exponent; broadcasts with X as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives Z: The broadcast shape of X and Y. [f32, i32, i64, f16, f64, bf16]
-inline Value pow(const Value& x, const Value& y, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `X` to the power `Y`, elementwise, in the type of X. Whole powers of integers are exact and wrap around; a
+/// negative power of an integer is rounded towards zero, and of 0 an error; a broken power of an integer is
+/// computed in f64 and converted as Cast does. The gradient of 0^0 is 0 to both; that to the exponent of a negative
+/// base is NaN.
+/// - x: The base. [f32, i32, i64, f16, f64, bf16]
+/// - y: The exponent; broadcasts with X as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Z: The broadcast shape of X and Y. [f32, i32, i64, f16, f64, bf16]
+inline Value pow(const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Pow", {x, y}, set, 1, name, origin)[0];
+  return add_node("Pow", {x, y}, set, name, 1, origin)[0];
 }
 
-// The numbers from `start` on, `delta` apart, before `limit`.
-// start: Scalar: the first number. [f32, i16, i32, i64, f64]
-// limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f64]
-// delta: Scalar: the step, not 0. [f32, i16, i32, i64, f64]
-// Gives output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f64]
-inline Value range(const Value& start, const Value& limit, const Value& delta, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The numbers from `start` on, `delta` apart, before `limit`.
+/// - start: Scalar: the first number. [f32, i16, i32, i64, f64]
+/// - limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f64]
+/// - delta: Scalar: the step, not 0. [f32, i16, i32, i64, f64]
+/// - gives output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f64]
+inline Value range(const Value& start, const Value& limit, const Value& delta, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Range", {start, limit, delta}, set, 1, name, origin)[0];
+  return add_node("Range", {start, limit, delta}, set, name, 1, origin)[0];
 }
 
-// `1 / x`, elementwise.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value reciprocal(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `1 / x`, elementwise.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value reciprocal(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Reciprocal", {x}, set, 1, name, origin)[0];
+  return add_node("Reciprocal", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceL1.
+/// The attributes of ReduceL1.
 struct ReduceL1Attrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The sum of the magnitudes over the axes.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_l1(const Value& data, const Value& axes = Value(), const ReduceL1Attrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The sum of the magnitudes over the axes.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_l1(const Value& data, const Value& axes = Value(), const ReduceL1Attrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceL1", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceL1", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceL2.
+/// The attributes of ReduceL2.
 struct ReduceL2Attrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The root of the sum of the squares over the axes. The gradient of a zero vector is 0.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_l2(const Value& data, const Value& axes = Value(), const ReduceL2Attrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The root of the sum of the squares over the axes. The gradient of a zero vector is 0.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_l2(const Value& data, const Value& axes = Value(), const ReduceL2Attrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceL2", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceL2", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceLogSum.
+/// The attributes of ReduceLogSum.
 struct ReduceLogSumAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The logarithm of the sum over the axes.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_log_sum(const Value& data, const Value& axes = Value(), const ReduceLogSumAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The logarithm of the sum over the axes.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_log_sum(const Value& data, const Value& axes = Value(), const ReduceLogSumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceLogSum", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceLogSum", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceLogSumExp.
+/// The attributes of ReduceLogSumExp.
 struct ReduceLogSumExpAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The logarithm of the sum of the exponentials over the axes, without overflow.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_log_sum_exp(const Value& data, const Value& axes = Value(), const ReduceLogSumExpAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The logarithm of the sum of the exponentials over the axes, without overflow.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_log_sum_exp(const Value& data, const Value& axes = Value(), const ReduceLogSumExpAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceLogSumExp", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceLogSumExp", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceMax.
+/// The attributes of ReduceMax.
 struct ReduceMaxAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The maximum over the axes; NaN if there is one. Equal maxima share the gradient evenly.
-// data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
-inline Value reduce_max(const Value& data, const Value& axes = Value(), const ReduceMaxAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The maximum over the axes; NaN if there is one. Equal maxima share the gradient evenly.
+/// - data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value reduce_max(const Value& data, const Value& axes = Value(), const ReduceMaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceMax", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceMax", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceMean.
+/// The attributes of ReduceMean.
 struct ReduceMeanAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The mean over the axes.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_mean(const Value& data, const Value& axes = Value(), const ReduceMeanAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The mean over the axes.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_mean(const Value& data, const Value& axes = Value(), const ReduceMeanAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceMean", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceMean", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceMin.
+/// The attributes of ReduceMin.
 struct ReduceMinAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The minimum over the axes; NaN if there is one. Equal minima share the gradient evenly.
-// data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
-inline Value reduce_min(const Value& data, const Value& axes = Value(), const ReduceMinAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The minimum over the axes; NaN if there is one. Equal minima share the gradient evenly.
+/// - data: Any tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value reduce_min(const Value& data, const Value& axes = Value(), const ReduceMinAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceMin", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceMin", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceProd.
+/// The attributes of ReduceProd.
 struct ReduceProdAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The product over the axes. Its gradient is exact where factors are 0.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_prod(const Value& data, const Value& axes = Value(), const ReduceProdAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The product over the axes. Its gradient is exact where factors are 0.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_prod(const Value& data, const Value& axes = Value(), const ReduceProdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceProd", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceProd", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceSum.
+/// The attributes of ReduceSum.
 struct ReduceSumAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The sum over the axes.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_sum(const Value& data, const Value& axes = Value(), const ReduceSumAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The sum over the axes.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_sum(const Value& data, const Value& axes = Value(), const ReduceSumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceSum", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceSum", {data, axes}, set, name, 1, origin)[0];
 }
 
-// The attributes of ReduceSumSquare.
+/// The attributes of ReduceSumSquare.
 struct ReduceSumSquareAttrs {
-  // 1: reduced dimensions stay, as 1; 0: they go.
+  /// 1: reduced dimensions stay, as 1; 0: they go.
   int64_t keepdims = 1;
-  // 1: no axes means nothing is reduced; 0: all are.
+  /// 1: no axes means nothing is reduced; 0: all are.
   int64_t noop_with_empty_axes = 0;
 };
 
-// The sum of the squares over the axes.
-// data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-// axes: The axes; negative counts from the end. [i64, optional]
-// Gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
-inline Value reduce_sum_square(const Value& data, const Value& axes = Value(), const ReduceSumSquareAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The sum of the squares over the axes.
+/// - data: Any tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axes: The axes; negative counts from the end. [i64, optional]
+/// - gives reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value reduce_sum_square(const Value& data, const Value& axes = Value(), const ReduceSumSquareAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
-  return add_node("ReduceSumSquare", {data, axes}, set, 1, name, origin)[0];
+  return add_node("ReduceSumSquare", {data, axes}, set, name, 1, origin)[0];
 }
 
-// `max(x, 0)`, elementwise. The gradient at 0 is 0.
-// x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
-inline Value relu(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `max(x, 0)`, elementwise. The gradient at 0 is 0.
+/// - x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+inline Value relu(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Relu", {x}, set, 1, name, origin)[0];
+  return add_node("Relu", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of Reshape.
+/// The attributes of Reshape.
 struct ReshapeAttrs {
-  // 1: a 0 in the shape means 0; else it keeps the input's dimension.
+  /// 1: a 0 in the shape means 0; else it keeps the input's dimension.
   int64_t allowzero = 0;
 };
 
-// The elements of `data`, in order, under another shape.
-// data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// shape: The new shape, one number a dimension; one of them may be -1, found from the others. [i64]
-// Gives reshaped: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The elements of `data`, in order, under another shape.
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - shape: The new shape, one number a dimension; one of them may be -1, found from the others. [i64]
+/// - gives reshaped: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("allowzero", attrs.allowzero);
-  return add_node("Reshape", {data, shape}, set, 1, name, origin)[0];
+  return add_node("Reshape", {data, shape}, set, name, 1, origin)[0];
 }
 
-// `x` to the nearest whole number, halves to the even one.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value round(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `x` to the nearest whole number, halves to the even one.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value round(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Round", {x}, set, 1, name, origin)[0];
+  return add_node("Round", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of ScatterND.
+/// The attributes of ScatterND.
 struct ScatterNDAttrs {
-  // "none": replaces; "add", "mul", "max", "min": joins.
+  /// "none": replaces; "add", "mul", "max", "min": joins.
   std::string reduction = "none";
 };
 
-// A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or joined
-// with them, in order: of several for one place the last replaces the others. Negative coordinates count from the
-// end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0; equal
-// extremes share it evenly.
-// data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
-// indices: [..., k]: a place of k coordinates each. [i64]
-// updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16, i32,
-// i64, bool, f16, f64, u32, u64, bf16]
-// Gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
-inline Value scatter_nd(const Value& data, const Value& indices, const Value& updates, const ScatterNDAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or joined
+/// with them, in order: of several for one place the last replaces the others. Negative coordinates count from the
+/// end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0; equal
+/// extremes share it evenly.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - indices: [..., k]: a place of k coordinates each. [i64]
+/// - updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16,
+/// i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value scatter_nd(const Value& data, const Value& indices, const Value& updates, const ScatterNDAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reduction", attrs.reduction);
-  return add_node("ScatterND", {data, indices, updates}, set, 1, name, origin)[0];
+  return add_node("ScatterND", {data, indices, updates}, set, name, 1, origin)[0];
 }
 
-// One item of a sequence. A position outside is OUT_OF_RANGE.
-// input_sequence: The sequence. [seq(T)]
-// position: A number; negative counts from the end. [i32, i64]
-// Gives tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
-inline Value sequence_at(const Value& input_sequence, const Value& position, const char* name = nullptr, const Origin& origin = Origin()) {
+/// One item of a sequence. A position outside is OUT_OF_RANGE.
+/// - input_sequence: The sequence. [seq(T)]
+/// - position: A number; negative counts from the end. [i32, i64]
+/// - gives tensor: The item. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+inline Value sequence_at(const Value& input_sequence, const Value& position, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("SequenceAt", {input_sequence, position}, set, 1, name, origin)[0];
+  return add_node("SequenceAt", {input_sequence, position}, set, name, 1, origin)[0];
 }
 
-// A sequence of the inputs, which share their element type.
-// inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16]
-// Gives output_sequence: The sequence. [seq(T)]
-inline Value sequence_construct(const std::vector<Value>& inputs, const char* name = nullptr, const Origin& origin = Origin()) {
+/// A sequence of the inputs, which share their element type.
+/// - inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, any number]
+/// - gives output_sequence: The sequence. [seq(T)]
+inline Value sequence_construct(const std::vector<Value>& inputs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("SequenceConstruct", inputs, set, 1, name, origin)[0];
+  return add_node("SequenceConstruct", inputs, set, name, 1, origin)[0];
 }
 
-// The attributes of Shape.
+/// The attributes of Shape.
 struct ShapeAttrs {
-  // First dimension; negative counts from the end.
+  /// First dimension; negative counts from the end.
   int64_t start = 0;
-  // One past the last dimension; the rank if not given.
-  std::optional<int64_t> end;
+  /// One past the last dimension; the rank if not given.
+  Optional<int64_t> end = {};
 };
 
-// The dimensions of `data` as numbers, from `start` up to `end`.
-// data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives shape: One dimension: as many numbers as were asked for. [i64]
-inline Value shape(const Value& data, const ShapeAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The dimensions of `data` as numbers, from `start` up to `end`.
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives shape: One dimension: as many numbers as were asked for. [i64]
+inline Value shape(const Value& data, const ShapeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("start", attrs.start);
   set.set("end", attrs.end);
-  return add_node("Shape", {data}, set, 1, name, origin)[0];
+  return add_node("Shape", {data}, set, name, 1, origin)[0];
 }
 
-// `1 / (1 + e^-x)`, elementwise.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value sigmoid(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `1 / (1 + e^-x)`, elementwise.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value sigmoid(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sigmoid", {x}, set, 1, name, origin)[0];
+  return add_node("Sigmoid", {x}, set, name, 1, origin)[0];
 }
 
-// -1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.
-// x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value sign(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// -1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.
+/// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value sign(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sign", {x}, set, 1, name, origin)[0];
+  return add_node("Sign", {x}, set, name, 1, origin)[0];
 }
 
-// The sine of `x` in radians.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value sin(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The sine of `x` in radians.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value sin(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sin", {x}, set, 1, name, origin)[0];
+  return add_node("Sin", {x}, set, name, 1, origin)[0];
 }
 
-// The number of elements of `data`.
-// data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives size: Scalar. [i64]
-inline Value size(const Value& data, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The number of elements of `data`.
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives size: Scalar. [i64]
+inline Value size(const Value& data, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Size", {data}, set, 1, name, origin)[0];
+  return add_node("Size", {data}, set, name, 1, origin)[0];
 }
 
-// Along each of `axes`, the elements from `starts` on, `steps` apart, before `ends`. Negative places count from the
-// end; places outside are moved to the nearest one.
-// data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// starts: First place, for each axis. [i32, i64]
-// ends: One past the last place. [i32, i64]
-// axes: The axes; the first ones if not given. [i32, i64, optional]
-// steps: Steps, not 0; 1 if not given. [i32, i64, optional]
-// Gives output: The box. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value slice(const Value& data, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const char* name = nullptr, const Origin& origin = Origin()) {
+/// Along each of `axes`, the elements from `starts` on, `steps` apart, before `ends`. Negative places count from
+/// the end; places outside are moved to the nearest one.
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - starts: First place, for each axis. [i32, i64]
+/// - ends: One past the last place. [i32, i64]
+/// - axes: The axes; the first ones if not given. [i32, i64, optional]
+/// - steps: Steps, not 0; 1 if not given. [i32, i64, optional]
+/// - gives output: The box. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value slice(const Value& data, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Slice", {data, starts, ends, axes, steps}, set, 1, name, origin)[0];
+  return add_node("Slice", {data, starts, ends, axes, steps}, set, name, 1, origin)[0];
 }
 
-// The attributes of Softmax.
+/// The attributes of Softmax.
 struct SoftmaxAttrs {
-  // The axis that adds up to one; negative counts from the end.
+  /// The axis that adds up to one; negative counts from the end.
   int64_t axis = -1;
 };
 
-// Exponentials of `input` scaled to add up to one along `axis`.
-// input: Scores. [f32, f16, f64, bf16]
-// Gives output: The shape of input. [f32, f16, f64, bf16]
-inline Value softmax(const Value& input, const SoftmaxAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Exponentials of `input` scaled to add up to one along `axis`.
+/// - input: Scores. [f32, f16, f64, bf16]
+/// - gives output: The shape of input. [f32, f16, f64, bf16]
+inline Value softmax(const Value& input, const SoftmaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
-  return add_node("Softmax", {input}, set, 1, name, origin)[0];
+  return add_node("Softmax", {input}, set, name, 1, origin)[0];
 }
 
-// The attributes of SoftmaxCrossEntropyLoss.
+/// The attributes of SoftmaxCrossEntropyLoss.
 struct SoftmaxCrossEntropyLossAttrs {
-  // "none", "sum" or "mean".
+  /// "none", "sum" or "mean".
   std::string reduction = "mean";
-  // Labels of this value count nothing; it may be outside [0, C).
-  std::optional<int64_t> ignore_index;
+  /// Labels of this value count nothing; it may be outside [0, C).
+  Optional<int64_t> ignore_index = {};
 };
 
-// Minus the logarithm of the softmax of the scores over the class axis at each label, times the label's weight.
-// With the reduction "mean" the sum is divided by the sum of the weights of all labels that are not ignored, each 1
-// without `weight`: 0 / 0 if all are ignored, and the gradient is then 0.
-// scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
-// labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
-// weights: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
-// Gives output: A scalar, or with the reduction "none" shaped as the labels. [f32, f16, f64, bf16]
-// Gives log_prob: The logarithm of the softmax, in the shape of the scores. [f32, f16, f64, bf16, optional]
-inline std::vector<Value> softmax_cross_entropy_loss(const Value& scores, const Value& labels, const Value& weights = Value(), const SoftmaxCrossEntropyLossAttrs& attrs = {}, int32_t outputs = 1, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of SoftmaxCrossEntropyLoss.
+struct SoftmaxCrossEntropyLossOutputs {
+  /// A scalar, or with the reduction "none" shaped as the labels. [f32, f16, f64, bf16]
+  Value output;
+  /// The logarithm of the softmax, in the shape of the scores. [f32, f16, f64, bf16]
+  Value log_prob;
+};
+
+/// Minus the logarithm of the softmax of the scores over the class axis at each label, times the label's weight.
+/// With the reduction "mean" the sum is divided by the sum of the weights of all labels that are not ignored, each
+/// 1 without `weight`: 0 / 0 if all are ignored, and the gradient is then 0.
+/// - scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
+/// - weights: A weight for each class, [C]. [f32, f16, f64, bf16, optional]
+/// - gives output: A scalar, or with the reduction "none" shaped as the labels. [f32, f16, f64, bf16]
+inline Value softmax_cross_entropy_loss(const Value& scores, const Value& labels, const Value& weights = Value(), const SoftmaxCrossEntropyLossAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reduction", attrs.reduction);
   set.set("ignore_index", attrs.ignore_index);
-  return add_node("SoftmaxCrossEntropyLoss", {scores, labels, weights}, set, outputs, name, origin);
+  return add_node("SoftmaxCrossEntropyLoss", {scores, labels, weights}, set, name, 1, origin)[0];
 }
 
-// `log(1 + e^x)`, elementwise.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value softplus(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The same with all outputs: see softmax_cross_entropy_loss.
+inline SoftmaxCrossEntropyLossOutputs softmax_cross_entropy_loss_outputs(const Value& scores, const Value& labels, const Value& weights = Value(), const SoftmaxCrossEntropyLossAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Softplus", {x}, set, 1, name, origin)[0];
+  set.set("reduction", attrs.reduction);
+  set.set("ignore_index", attrs.ignore_index);
+  std::vector<Value> made = add_node("SoftmaxCrossEntropyLoss", {scores, labels, weights}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
-// The attributes of Split.
+/// `log(1 + e^x)`, elementwise.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value softplus(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Softplus", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Split.
 struct SplitAttrs {
-  // The axis; negative counts from the end.
+  /// The axis; negative counts from the end.
   int64_t axis = 0;
-  // How many equal parts; the last one is smaller if need be.
-  std::optional<int64_t> num_outputs;
+  /// How many equal parts; the last one is smaller if need be.
+  Optional<int64_t> num_outputs = {};
 };
 
-// `input` parted along `axis`.
-// input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// split: The size of each part. [i64, optional]
-// Gives outputs: The parts. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
-// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline std::vector<Value> split(const Value& input, const Value& split = Value(), const SplitAttrs& attrs = {}, int32_t outputs = 1, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `input` parted along `axis`.
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - split: The size of each part. [i64, optional]
+/// - outputs: How many are made.
+/// - gives outputs: The parts. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, any number]
+inline std::vector<Value> split(const Value& input, int32_t outputs, const Value& split = Value(), const SplitAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
   set.set("num_outputs", attrs.num_outputs);
-  return add_node("Split", {input, split}, set, outputs, name, origin);
+  return add_node("Split", {input, split}, set, name, outputs, origin);
 }
 
-// The square root of `x`; NaN for negative numbers.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value sqrt(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The square root of `x`; NaN for negative numbers.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value sqrt(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sqrt", {x}, set, 1, name, origin)[0];
+  return add_node("Sqrt", {x}, set, name, 1, origin)[0];
 }
 
-// `data` without its dimensions of 1.
-// data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// axes: The dimensions to drop, each 1; all that are 1 if not given. [i64, optional]
-// Gives squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value squeeze(const Value& data, const Value& axes = Value(), const char* name = nullptr, const Origin& origin = Origin()) {
+/// `data` without its dimensions of 1.
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - axes: The dimensions to drop, each 1; all that are 1 if not given. [i64, optional]
+/// - gives squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value squeeze(const Value& data, const Value& axes = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Squeeze", {data, axes}, set, 1, name, origin)[0];
+  return add_node("Squeeze", {data, axes}, set, name, 1, origin)[0];
 }
 
-// `A - B`, elementwise. Integers wrap around.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value sub(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `A - B`, elementwise. Integers wrap around.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value sub(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sub", {a, b}, set, 1, name, origin)[0];
+  return add_node("Sub", {a, b}, set, name, 1, origin)[0];
 }
 
-// The sum of all inputs, elementwise, added in their order.
-// data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16]
-// Gives sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
-inline Value sum(const std::vector<Value>& data_0, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The sum of all inputs, elementwise, added in their order.
+/// - data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16, any number]
+/// - gives sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
+inline Value sum(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sum", data_0, set, 1, name, origin)[0];
+  return add_node("Sum", data_0, set, name, 1, origin)[0];
 }
 
-// The hyperbolic tangent of `x`.
-// x: Any shape. [f32, f16, f64, bf16]
-// Gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value tanh(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The hyperbolic tangent of `x`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value tanh(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Tanh", {x}, set, 1, name, origin)[0];
+  return add_node("Tanh", {x}, set, name, 1, origin)[0];
 }
 
-// `input` laid side by side, `repeats` times in each dimension.
-// input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// repeats: One number a dimension of the input. [i64]
-// Gives output: Each dimension times its repeats. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value tile(const Value& input, const Value& repeats, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `input` laid side by side, `repeats` times in each dimension.
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - repeats: One number a dimension of the input. [i64]
+/// - gives output: Each dimension times its repeats. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value tile(const Value& input, const Value& repeats, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Tile", {input, repeats}, set, 1, name, origin)[0];
+  return add_node("Tile", {input, repeats}, set, name, 1, origin)[0];
 }
 
-// The attributes of TopK.
+/// The attributes of TopK.
 struct TopKAttrs {
-  // The axis; negative counts from the end.
+  /// The axis; negative counts from the end.
   int64_t axis = -1;
-  // 0: the smallest.
+  /// 0: the smallest.
   int64_t largest = 1;
-  // The result is sorted in either case.
+  /// The result is sorted in either case.
   int64_t sorted = 1;
 };
 
-// The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the lower
-// index comes first; NaN counts as largest.
-// x: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// k: i64[1]. [i64]
-// Gives Values: The shape of X with K along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives Indices: The shape of Values. [i64]
-inline std::vector<Value> top_k(const Value& x, const Value& k, const TopKAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of TopK.
+struct TopKOutputs {
+  /// The shape of X with K along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+  Value values;
+  /// The shape of Values. [i64]
+  Value indices;
+};
+
+/// The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the lower
+/// index comes first; NaN counts as largest.
+/// - x: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - k: i64[1]. [i64]
+inline TopKOutputs top_k(const Value& x, const Value& k, const TopKAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
   set.set("largest", attrs.largest);
   set.set("sorted", attrs.sorted);
-  return add_node("TopK", {x, k}, set, 2, name, origin);
+  std::vector<Value> made = add_node("TopK", {x, k}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
-// The attributes of Transpose.
+/// The attributes of Transpose.
 struct TransposeAttrs {
-  // Dimension i of the result is dimension perm[i] of the input; reversed if not given.
-  std::optional<std::vector<int64_t>> perm;
+  /// Dimension i of the result is dimension perm[i] of the input; reversed if not given.
+  Optional<std::vector<int64_t>> perm = {};
 };
 
-// `data` with its dimensions in another order.
-// data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives transposed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value transpose(const Value& data, const TransposeAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `data` with its dimensions in another order.
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives transposed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value transpose(const Value& data, const TransposeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("perm", attrs.perm);
-  return add_node("Transpose", {data}, set, 1, name, origin)[0];
+  return add_node("Transpose", {data}, set, name, 1, origin)[0];
 }
 
-// `data` with dimensions of 1 put in.
-// data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// axes: Where they stand in the result; negative counts from its end. [i64]
-// Gives expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value unsqueeze(const Value& data, const Value& axes, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `data` with dimensions of 1 put in.
+/// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - axes: Where they stand in the result; negative counts from its end. [i64]
+/// - gives expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value unsqueeze(const Value& data, const Value& axes, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Unsqueeze", {data, axes}, set, 1, name, origin)[0];
+  return add_node("Unsqueeze", {data, axes}, set, name, 1, origin)[0];
 }
 
-// `X` where the condition is true, `Y` elsewhere. No gradient reaches what was not chosen.
-// condition: Which to choose; all three inputs broadcast as in NumPy. [bool]
-// x: Values where the condition is true. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-// c128, bf16]
-// y: Values where it is false. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
-// Gives output: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-// u64, c64, c128, bf16]
-inline Value where(const Value& condition, const Value& x, const Value& y, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `X` where the condition is true, `Y` elsewhere. No gradient reaches what was not chosen.
+/// - condition: Which to choose; all three inputs broadcast as in NumPy. [bool]
+/// - x: Values where the condition is true. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// c64, c128, bf16]
+/// - y: Values where it is false. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
+/// - gives output: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16]
+inline Value where(const Value& condition, const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Where", {condition, x, y}, set, 1, name, origin)[0];
+  return add_node("Where", {condition, x, y}, set, name, 1, origin)[0];
 }
 
-// Whether just one of A and B is true, elementwise.
-// a: First operand. [bool]
-// b: Second operand; broadcasts with A as in NumPy. [bool]
-// Gives C: The broadcast shape of A and B. [bool]
-inline Value xor_(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Whether just one of A and B is true, elementwise.
+/// - a: First operand. [bool]
+/// - b: Second operand; broadcasts with A as in NumPy. [bool]
+/// - gives C: The broadcast shape of A and B. [bool]
+inline Value xor_(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Xor", {a, b}, set, 1, name, origin)[0];
+  return add_node("Xor", {a, b}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.Adam.
+/// The attributes of weft.Accuracy.
+struct AccuracyAttrs {
+  /// A label that does not count.
+  Optional<int64_t> ignore_index = {};
+};
+
+/// The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN
+/// where no label counts.
+/// - scores: [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - labels: [N, d1, ...]: classes from 0 to C - 1. [i32, i64]
+/// - gives output: Scalar. [f32]
+inline Value accuracy(const Value& scores, const Value& labels, const AccuracyAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("ignore_index", attrs.ignore_index);
+  return add_node("weft.Accuracy", {scores, labels}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.Adam.
 struct AdamAttrs {
-  // Weight of the old first moment.
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
+  /// Weight of the old first moment.
   double beta1 = 0.9;
-  // Weight of the old second moment.
+  /// Weight of the old second moment.
   double beta2 = 0.999;
-  // Added to the root of the corrected second moment.
+  /// Added to the root of the corrected second moment.
   double epsilon = 1e-08;
-  // Factor of the parameter that is added to the gradient.
+  /// Factor of the parameter that is added to the gradient.
   double weight_decay = 0;
 };
 
-// Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2;
-// parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with `g = gradient
-// + weight_decay * parameter`.
-// parameter: Any shape. [f32, f16, f64, bf16]
-// gradient: The shape of the parameter. [f32, f16, f64, bf16]
-// first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
-// second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
-// learning_rate: A scalar. [f32, f16, f64, bf16]
-// step: Number of this step, a scalar: 1 in the first. [i64]
-// Gives new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
-// Gives new_first_moment: The shape of the parameter. [f32, f16, f64, bf16]
-// Gives new_second_moment: The shape of the parameter. [f32, f16, f64, bf16]
-inline std::vector<Value> adam(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const AdamAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of weft.Adam.
+struct AdamOutputs {
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_parameter;
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_first_moment;
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_second_moment;
+};
+
+/// Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2;
+/// parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with `g =
+/// gradient + weight_decay * parameter`.
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
+/// - first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - step: Number of this step, a scalar: 1 in the first. [i64]
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
+inline AdamOutputs adam(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const Value& indices = Value(), const AdamAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("beta1", attrs.beta1);
   set.set("beta2", attrs.beta2);
   set.set("epsilon", attrs.epsilon);
   set.set("weight_decay", attrs.weight_decay);
-  return add_node("weft.Adam", {parameter, gradient, first_moment, second_moment, learning_rate, step}, set, 3, name, origin);
+  std::vector<Value> made = add_node("weft.Adam", {parameter, gradient, first_moment, second_moment, learning_rate, step, indices}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
 }
 
-// The attributes of weft.AdamW.
+/// The attributes of weft.AdamW.
 struct AdamWAttrs {
-  // Weight of the old first moment.
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
+  /// Weight of the old first moment.
   double beta1 = 0.9;
-  // Weight of the old second moment.
+  /// Weight of the old second moment.
   double beta2 = 0.999;
-  // Added to the root of the corrected second moment.
+  /// Added to the root of the corrected second moment.
   double epsilon = 1e-08;
-  // Share of the parameter that is taken away, times the learning rate.
+  /// Share of the parameter that is taken away, times the learning rate.
   double weight_decay = 0.01;
 };
 
-// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
-// `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
-// parameter: Any shape. [f32, f16, f64, bf16]
-// gradient: The shape of the parameter. [f32, f16, f64, bf16]
-// first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
-// second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
-// learning_rate: A scalar. [f32, f16, f64, bf16]
-// step: Number of this step, a scalar: 1 in the first. [i64]
-// Gives new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
-// Gives new_first_moment: The shape of the parameter. [f32, f16, f64, bf16]
-// Gives new_second_moment: The shape of the parameter. [f32, f16, f64, bf16]
-inline std::vector<Value> adam_w(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const AdamWAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of weft.AdamW.
+struct AdamWOutputs {
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_parameter;
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_first_moment;
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_second_moment;
+};
+
+/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
+/// `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
+/// - first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - second_moment: Running mean of its square, in the shape of the parameter; starts as zeros. [f32, f16, f64,
+/// bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - step: Number of this step, a scalar: 1 in the first. [i64]
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
+inline AdamWOutputs adam_w(const Value& parameter, const Value& gradient, const Value& first_moment, const Value& second_moment, const Value& learning_rate, const Value& step, const Value& indices = Value(), const AdamWAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("beta1", attrs.beta1);
   set.set("beta2", attrs.beta2);
   set.set("epsilon", attrs.epsilon);
   set.set("weight_decay", attrs.weight_decay);
-  return add_node("weft.AdamW", {parameter, gradient, first_moment, second_moment, learning_rate, step}, set, 3, name, origin);
+  std::vector<Value> made = add_node("weft.AdamW", {parameter, gradient, first_moment, second_moment, learning_rate, step, indices}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
 }
 
-// Gives a variable a new value. All assignments of a run take effect together when it has succeeded.
-// variable: A variable's value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// value: The new value, of the variable's shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives assigned: The new value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value assign(const Value& variable, const Value& value, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Gives a variable a new value. All assignments of a run take effect together when it has succeeded.
+/// - variable: A variable's value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - value: The new value, of the variable's shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives assigned: The new value. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value assign(const Value& variable, const Value& value, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.Assign", {variable, value}, set, 1, name, origin)[0];
+  return add_node("weft.Assign", {variable, value}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.AveragePoolGrad.
+/// The attributes of weft.AveragePoolGrad.
 struct AveragePoolGradAttrs {
-  // Size of the window along each spatial axis. Required.
-  std::vector<int64_t> kernel_shape;
-  // NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  /// Size of the window along each spatial axis. Required.
+  Required<std::vector<int64_t>> kernel_shape;
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  // 1: output sizes are rounded up.
+  /// 1: output sizes are rounded up.
   int64_t ceil_mode = 0;
-  // Distance of the window's elements; 1 if not given.
-  std::optional<std::vector<int64_t>> dilations;
-  // Padding before each spatial axis, then after each; 0 if not given.
-  std::optional<std::vector<int64_t>> pads;
-  // Step along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> strides;
-  // As in AveragePool.
+  /// Distance of the window's elements; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// As in AveragePool.
   int64_t count_include_pad = 0;
 };
 
-// The gradient of AveragePool by X, given that of Y.
-// d_y: [N, C, O1, ...]. [f32, f16, f64, bf16]
-// x: A tensor whose shape is taken. [f32, f16, f64, bf16]
-// Gives dX: The shape of X. [f32, f16, f64, bf16]
-inline Value average_pool_grad(const Value& d_y, const Value& x, const AveragePoolGradAttrs& attrs, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The gradient of AveragePool by X, given that of Y.
+/// - d_y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value average_pool_grad(const Value& d_y, const Value& x, const AveragePoolGradAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("kernel_shape", attrs.kernel_shape);
   set.set("auto_pad", attrs.auto_pad);
@@ -1441,486 +1588,569 @@ inline Value average_pool_grad(const Value& d_y, const Value& x, const AveragePo
   set.set("pads", attrs.pads);
   set.set("strides", attrs.strides);
   set.set("count_include_pad", attrs.count_include_pad);
-  return add_node("weft.AveragePoolGrad", {d_y, x}, set, 1, name, origin)[0];
+  return add_node("weft.AveragePoolGrad", {d_y, x}, set, name, 1, origin)[0];
 }
 
-// The lower triangular L for which `A = L @ transpose(L)`, for each matrix. Only the lower triangle of A is read;
-// its gradient is symmetric. A matrix that is not positive definite is an error.
-// a: [..., n, n], symmetric. [f32, f16, f64, bf16]
-// Gives L: The shape of A. [f32, f16, f64, bf16]
-inline Value cholesky(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The lower triangular L for which `A = L @ transpose(L)`, for each matrix. Only the lower triangle of A is read;
+/// its gradient is symmetric. A matrix that is not positive definite is an error.
+/// - a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+/// - gives L: The shape of A. [f32, f16, f64, bf16]
+inline Value cholesky(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.Cholesky", {a}, set, 1, name, origin)[0];
+  return add_node("weft.Cholesky", {a}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.ConvGradInput.
+/// The attributes of weft.ConvGradInput.
 struct ConvGradInputAttrs {
-  // NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  // Distance of the kernel's elements along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> dilations;
-  // Number of groups that channels are divided into.
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
   int64_t group = 1;
-  // Zeros before each spatial axis, then after each; 0 if not given.
-  std::optional<std::vector<int64_t>> pads;
-  // Step along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> strides;
+  /// Zeros before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
 };
 
-// The gradient of Conv by X, given that of Y.
-// d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
-// w: As in Conv. [f32, f16, f64, bf16]
-// x: A tensor whose shape is taken. [f32, f16, f64, bf16]
-// Gives dX: The shape of X. [f32, f16, f64, bf16]
-inline Value conv_grad_input(const Value& d_y, const Value& w, const Value& x, const ConvGradInputAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The gradient of Conv by X, given that of Y.
+/// - d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+/// - w: As in Conv. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value conv_grad_input(const Value& d_y, const Value& w, const Value& x, const ConvGradInputAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("auto_pad", attrs.auto_pad);
   set.set("dilations", attrs.dilations);
   set.set("group", attrs.group);
   set.set("pads", attrs.pads);
   set.set("strides", attrs.strides);
-  return add_node("weft.ConvGradInput", {d_y, w, x}, set, 1, name, origin)[0];
+  return add_node("weft.ConvGradInput", {d_y, w, x}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.ConvGradWeight.
+/// The attributes of weft.ConvGradWeight.
 struct ConvGradWeightAttrs {
-  // NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  // Distance of the kernel's elements along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> dilations;
-  // Number of groups that channels are divided into.
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
   int64_t group = 1;
-  // Zeros before each spatial axis, then after each; 0 if not given.
-  std::optional<std::vector<int64_t>> pads;
-  // Step along each spatial axis; 1 if not given.
-  std::optional<std::vector<int64_t>> strides;
+  /// Zeros before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
 };
 
-// The gradient of Conv by W, given that of Y.
-// d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
-// x: As in Conv. [f32, f16, f64, bf16]
-// w: A tensor whose shape is taken. [f32, f16, f64, bf16]
-// Gives dW: The shape of W. [f32, f16, f64, bf16]
-inline Value conv_grad_weight(const Value& d_y, const Value& x, const Value& w, const ConvGradWeightAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The gradient of Conv by W, given that of Y.
+/// - d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+/// - x: As in Conv. [f32, f16, f64, bf16]
+/// - w: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dW: The shape of W. [f32, f16, f64, bf16]
+inline Value conv_grad_weight(const Value& d_y, const Value& x, const Value& w, const ConvGradWeightAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("auto_pad", attrs.auto_pad);
   set.set("dilations", attrs.dilations);
   set.set("group", attrs.group);
   set.set("pads", attrs.pads);
   set.set("strides", attrs.strides);
-  return add_node("weft.ConvGradWeight", {d_y, x, w}, set, 1, name, origin)[0];
+  return add_node("weft.ConvGradWeight", {d_y, x, w}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.Dropout.
+/// The attributes of weft.Dropout.
 struct WeftDropoutAttrs {
-  // Key of all random numbers of a program.
+  /// Key of all random numbers of a program.
   int64_t seed = 0;
-  // Name that keeps the numbers of one use apart from those of others.
+  /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
 };
 
-// Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The choice
-// depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for every step (it
-// counts modulo 2^32).
-// data: Any shape. [f32, f16, f64, bf16]
-// ratio: Probability of being dropped, a scalar from 0 to 1. [f32, f16, f64, bf16]
-// counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-// Gives output: The shape of the data. [f32, f16, f64, bf16]
-// Gives mask: Which elements were kept, in the shape of the data. [bool]
-inline std::vector<Value> weft_dropout(const Value& data, const Value& ratio, const Value& counter, const WeftDropoutAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of weft.Dropout.
+struct WeftDropoutOutputs {
+  /// The shape of the data. [f32, f16, f64, bf16]
+  Value output;
+  /// Which elements were kept, in the shape of the data. [bool]
+  Value mask;
+};
+
+/// Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The choice
+/// depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for every step (it
+/// counts modulo 2^32).
+/// - data: Any shape. [f32, f16, f64, bf16]
+/// - ratio: Probability of being dropped, a scalar from 0 to 1. [f32, f16, f64, bf16]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+inline WeftDropoutOutputs weft_dropout(const Value& data, const Value& ratio, const Value& counter, const WeftDropoutAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
-  return add_node("weft.Dropout", {data, ratio, counter}, set, 2, name, origin);
+  std::vector<Value> made = add_node("weft.Dropout", {data, ratio, counter}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
-// Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
-// they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
-// they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
-// largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient
-// does not exist and is an error or huge.
-// a: [..., n, n]. [f32, f16, f64, bf16]
-// Gives values_re: [..., n], sorted by real part, then by imaginary part. [f32, f16, f64, bf16]
-// Gives values_im: [..., n]. [f32, f16, f64, bf16]
-// Gives vectors_re: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is real
-// and positive. [f32, f16, f64, bf16]
-// Gives vectors_im: [..., n, n]. [f32, f16, f64, bf16]
-inline std::vector<Value> eig(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of weft.Eig.
+struct EigOutputs {
+  /// [..., n], sorted by real part, then by imaginary part. [f32, f16, f64, bf16]
+  Value values_re;
+  /// [..., n]. [f32, f16, f64, bf16]
+  Value values_im;
+  /// [..., n, n]: column i belongs to value i, has length 1, and its first largest element is real and positive.
+  /// [f32, f16, f64, bf16]
+  Value vectors_re;
+  /// [..., n, n]. [f32, f16, f64, bf16]
+  Value vectors_im;
+};
+
+/// Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
+/// they are normalised here, in length and phase, and so that of any loss; where another element becomes the
+/// largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine
+/// epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix has not n independent
+/// vectors, the gradient does not exist and is an error or huge.
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
+inline EigOutputs eig(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.Eig", {a}, set, 4, name, origin);
+  std::vector<Value> made = add_node("weft.Eig", {a}, set, name, 4, origin);
+  return {made[0], made[1], made[2], made[3]};
 }
 
-// Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
-// symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing to
-// the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one value.
-// a: [..., n, n], symmetric. [f32, f16, f64, bf16]
-// Gives values: [..., n], ascending. [f32, f16, f64, bf16]
-// Gives vectors: [..., n, n]: column i belongs to value i, has length 1, and its first largest element is positive.
-// [f32, f16, f64, bf16]
-inline std::vector<Value> eigh(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of weft.Eigh.
+struct EighOutputs {
+  /// [..., n], ascending. [f32, f16, f64, bf16]
+  Value values;
+  /// [..., n, n]: column i belongs to value i, has length 1, and its first largest element is positive. [f32, f16,
+  /// f64, bf16]
+  Value vectors;
+};
+
+/// Eigenvalues and eigenvectors of each symmetric matrix. Only the lower triangle of A is read; its gradient is
+/// symmetric. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the largest) add nothing
+/// to the gradient by the vectors, which is right where a loss does not depend on the choice of vectors for one
+/// value.
+/// - a: [..., n, n], symmetric. [f32, f16, f64, bf16]
+inline EighOutputs eigh(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.Eigh", {a}, set, 2, name, origin);
+  std::vector<Value> made = add_node("weft.Eigh", {a}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
-// The elements of `data`, as a flat tensor, at `indices`.
-// data: Any shape. [f32, f16, f64, bf16]
-// indices: Any shape. [i64]
-// Gives output: The shape of indices. [f32, f16, f64, bf16]
-inline Value gather_at(const Value& data, const Value& indices, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The elements of `data`, as a flat tensor, at `indices`.
+/// - data: Any shape. [f32, f16, f64, bf16]
+/// - indices: Any shape. [i64]
+/// - gives output: The shape of indices. [f32, f16, f64, bf16]
+inline Value gather_at(const Value& data, const Value& indices, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.GatherAt", {data, indices}, set, 1, name, origin)[0];
+  return add_node("weft.GatherAt", {data, indices}, set, name, 1, origin)[0];
 }
 
-// `A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are made of it.
-// a: First operand. [f32, f16, f64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, f16, f64, bf16]
-// Gives C: The broadcast shape of A and B. [f32, f16, f64, bf16]
-inline Value grad_div(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are made of it.
+/// - a: First operand. [f32, f16, f64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, f16, f64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, f16, f64, bf16]
+inline Value grad_div(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.GradDiv", {a, b}, set, 1, name, origin)[0];
+  return add_node("weft.GradDiv", {a, b}, set, name, 1, origin)[0];
 }
 
-// `A * B`, but 0 wherever A is exactly 0, were B infinite or not a number. Gradients are made of it.
-// a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value grad_mul(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `A * B`, but 0 wherever A is exactly 0, were B infinite or not a number. Gradients are made of it.
+/// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value grad_mul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.GradMul", {a, b}, set, 1, name, origin)[0];
+  return add_node("weft.GradMul", {a, b}, set, name, 1, origin)[0];
 }
 
-// The inverse of each matrix. A singular one is an error.
-// a: [..., n, n]. [f32, f16, f64, bf16]
-// Gives Y: The shape of A. [f32, f16, f64, bf16]
-inline Value inverse(const Value& a, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The attributes of weft.InitialValue.
+struct InitialValueAttrs {
+  /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
+  /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". Required.
+  Required<std::string> kind;
+  /// Dimensions of the output. Required.
+  Required<std::vector<int64_t>> shape;
+  /// Floating-point type of the output, by ONNX's number.
+  DType dtype = static_cast<DType>(1);
+  /// Key of all random numbers of a program.
+  int64_t seed = 0;
+  /// Name that keeps the numbers of one variable apart from those of others: the variable's.
+  std::string stream = "";
+  /// Inputs of each output; by default rows of a matrix, or the second dimension times the window.
+  Optional<int64_t> fan_in = {};
+  /// Outputs of each input; by default columns of a matrix, or the first dimension times the window.
+  Optional<int64_t> fan_out = {};
+};
+
+/// What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
+/// Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
+/// sqrt(6 / fan_in), sqrt(2 / fan_in).
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value initial_value(Graph& graph, const InitialValueAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.Inverse", {a}, set, 1, name, origin)[0];
+  set.set("kind", attrs.kind);
+  set.set("shape", attrs.shape);
+  set.set("dtype", attrs.dtype);
+  set.set("seed", attrs.seed);
+  set.set("stream", attrs.stream);
+  set.set("fan_in", attrs.fan_in);
+  set.set("fan_out", attrs.fan_out);
+  return graph.add("weft.InitialValue", {}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.Momentum.
+/// The inverse of each matrix. A singular one is an error.
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
+/// - gives Y: The shape of A. [f32, f16, f64, bf16]
+inline Value inverse(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Inverse", {a}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.Momentum.
 struct MomentumAttrs {
-  // Weight of the old velocity.
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
+  /// Weight of the old velocity.
   double momentum = 0.9;
-  // 1 for Nesterov's form.
+  /// 1 for Nesterov's form.
   int64_t nesterov = 0;
-  // Factor of the parameter that is added to the gradient.
+  /// Factor of the parameter that is added to the gradient.
   double weight_decay = 0;
 };
 
-// Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay * parameter; v
-// = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter - learning_rate * (g +
-// momentum * v)`. The velocity does not contain the learning rate.
-// parameter: Any shape. [f32, f16, f64, bf16]
-// gradient: The shape of the parameter. [f32, f16, f64, bf16]
-// velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
-// learning_rate: A scalar. [f32, f16, f64, bf16]
-// Gives new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
-// Gives new_velocity: The shape of the parameter. [f32, f16, f64, bf16]
-inline std::vector<Value> momentum(const Value& parameter, const Value& gradient, const Value& velocity, const Value& learning_rate, const MomentumAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of weft.Momentum.
+struct MomentumOutputs {
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_parameter;
+  /// The shape of the parameter. [f32, f16, f64, bf16]
+  Value new_velocity;
+};
+
+/// Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay * parameter; v
+/// = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter - learning_rate * (g +
+/// momentum * v)`. The velocity does not contain the learning rate.
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
+/// - velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
+inline MomentumOutputs momentum(const Value& parameter, const Value& gradient, const Value& velocity, const Value& learning_rate, const Value& indices = Value(), const MomentumAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("momentum", attrs.momentum);
   set.set("nesterov", attrs.nesterov);
   set.set("weight_decay", attrs.weight_decay);
-  return add_node("weft.Momentum", {parameter, gradient, velocity, learning_rate}, set, 2, name, origin);
+  std::vector<Value> made = add_node("weft.Momentum", {parameter, gradient, velocity, learning_rate, indices}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
-// Q of the QR decomposition of `x` in which the diagonal of R is not negative; of the transposed `x`, and
-// transposed back, if `x` has more columns than rows. The columns (else the rows) are orthonormal. Of normal random
-// numbers every orthogonal matrix is equally likely (Saxe et al., arXiv:1312.6120).
-// x: A matrix. [f32, f16, f64, bf16]
-// Gives y: The shape of x. [f32, f16, f64, bf16]
-inline Value orthogonalize(const Value& x, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Q of the QR decomposition of `x` in which the diagonal of R is not negative; of the transposed `x`, and
+/// transposed back, if `x` has more columns than rows. The columns (else the rows) are orthonormal. Of normal
+/// random numbers every orthogonal matrix is equally likely (Saxe et al., arXiv:1312.6120).
+/// - x: A matrix. [f32, f16, f64, bf16]
+/// - gives y: The shape of x. [f32, f16, f64, bf16]
+inline Value orthogonalize(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.Orthogonalize", {x}, set, 1, name, origin)[0];
+  return add_node("weft.Orthogonalize", {x}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.RandomBernoulli.
+/// The attributes of weft.RandomBernoulli.
 struct RandomBernoulliAttrs {
-  // Floating-point type of the output, by ONNX's number.
-  int64_t dtype = 1;
-  // Key of all random numbers of a program.
+  /// Floating-point type of the output, by ONNX's number.
+  DType dtype = static_cast<DType>(1);
+  /// Key of all random numbers of a program.
   int64_t seed = 0;
-  // Name that keeps the numbers of one use apart from those of others.
+  /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
-  // Probability of a one.
+  /// Probability of a one.
   double probability = 0.5;
 };
 
-// Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and `counter`
-// alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts
-// modulo 2^32).
-// shape: The output's dimensions, a vector. [i64]
-// counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-// Gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
-inline Value random_bernoulli(const Value& shape, const Value& counter, const RandomBernoulliAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and `counter`
+/// alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts
+/// modulo 2^32).
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value random_bernoulli(const Value& shape, const Value& counter, const RandomBernoulliAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
   set.set("probability", attrs.probability);
-  return add_node("weft.RandomBernoulli", {shape, counter}, set, 1, name, origin)[0];
+  return add_node("weft.RandomBernoulli", {shape, counter}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.RandomNormal.
+/// The attributes of weft.RandomNormal.
 struct RandomNormalAttrs {
-  // Floating-point type of the output, by ONNX's number.
-  int64_t dtype = 1;
-  // Key of all random numbers of a program.
+  /// Floating-point type of the output, by ONNX's number.
+  DType dtype = static_cast<DType>(1);
+  /// Key of all random numbers of a program.
   int64_t seed = 0;
-  // Name that keeps the numbers of one use apart from those of others.
+  /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
-  // Mean of the distribution.
+  /// Mean of the distribution.
   double mean = 0;
-  // Its standard deviation.
+  /// Its standard deviation.
   double scale = 1;
 };
 
-// Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter` alone, so
-// the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo
-// 2^32).
-// shape: The output's dimensions, a vector. [i64]
-// counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-// Gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
-inline Value random_normal(const Value& shape, const Value& counter, const RandomNormalAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter` alone, so
+/// the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo
+/// 2^32).
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value random_normal(const Value& shape, const Value& counter, const RandomNormalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
   set.set("mean", attrs.mean);
   set.set("scale", attrs.scale);
-  return add_node("weft.RandomNormal", {shape, counter}, set, 1, name, origin)[0];
+  return add_node("weft.RandomNormal", {shape, counter}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.RandomTruncatedNormal.
+/// The attributes of weft.RandomTruncatedNormal.
 struct RandomTruncatedNormalAttrs {
-  // Floating-point type of the output, by ONNX's number.
-  int64_t dtype = 1;
-  // Key of all random numbers of a program.
+  /// Floating-point type of the output, by ONNX's number.
+  DType dtype = static_cast<DType>(1);
+  /// Key of all random numbers of a program.
   int64_t seed = 0;
-  // Name that keeps the numbers of one use apart from those of others.
+  /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
-  // Mean of the distribution.
+  /// Mean of the distribution.
   double mean = 0;
-  // Standard deviation of the distribution that is cut off.
+  /// Standard deviation of the distribution that is cut off.
   double scale = 1;
 };
 
-// Numbers of the normal distribution, of which those further than two standard deviations from the mean are drawn
-// again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the same
-// numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
-// shape: The output's dimensions, a vector. [i64]
-// counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-// Gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
-inline Value random_truncated_normal(const Value& shape, const Value& counter, const RandomTruncatedNormalAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Numbers of the normal distribution, of which those further than two standard deviations from the mean are drawn
+/// again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the
+/// same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value random_truncated_normal(const Value& shape, const Value& counter, const RandomTruncatedNormalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
   set.set("mean", attrs.mean);
   set.set("scale", attrs.scale);
-  return add_node("weft.RandomTruncatedNormal", {shape, counter}, set, 1, name, origin)[0];
+  return add_node("weft.RandomTruncatedNormal", {shape, counter}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.RandomUniform.
+/// The attributes of weft.RandomUniform.
 struct RandomUniformAttrs {
-  // Floating-point type of the output, by ONNX's number.
-  int64_t dtype = 1;
-  // Key of all random numbers of a program.
+  /// Floating-point type of the output, by ONNX's number.
+  DType dtype = static_cast<DType>(1);
+  /// Key of all random numbers of a program.
   int64_t seed = 0;
-  // Name that keeps the numbers of one use apart from those of others.
+  /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
-  // Lower limit.
+  /// Lower limit.
   double low = 0;
-  // Upper limit; if equal to `low`, all numbers are that.
+  /// Upper limit; if equal to `low`, all numbers are that.
   double high = 1;
 };
 
-// Numbers from `low` up to but not including `high`, each equally likely. An element depends on its position,
-// `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter
-// for every new draw (it counts modulo 2^32).
-// shape: The output's dimensions, a vector. [i64]
-// counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
-// Gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
-inline Value random_uniform(const Value& shape, const Value& counter, const RandomUniformAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Numbers from `low` up to but not including `high`, each equally likely. An element depends on its position,
+/// `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter
+/// for every new draw (it counts modulo 2^32).
+/// - shape: The output's dimensions, a vector. [i64]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value random_uniform(const Value& shape, const Value& counter, const RandomUniformAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
   set.set("low", attrs.low);
   set.set("high", attrs.high);
-  return add_node("weft.RandomUniform", {shape, counter}, set, 1, name, origin)[0];
+  return add_node("weft.RandomUniform", {shape, counter}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.RunningUpdate.
+/// The attributes of weft.RunningUpdate.
 struct RunningUpdateAttrs {
-  // "average" or "add".
+  /// "average" or "add".
   std::string mode = "average";
-  // Weight of the old value.
+  /// Weight of the old value.
   double momentum = 0.9;
 };
 
-// `momentum * old + (1 - momentum) * value`, or `old + value`: the new value of a running average or counter.
-// Assigned to the variable `old`, several in one run are chained: each starts from what the one before left.
-// old: A variable's value. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// value: The value of this step, of the same shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives new: The shape of old. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value running_update(const Value& old, const Value& value, const RunningUpdateAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// `momentum * old + (1 - momentum) * value`, or `old + value`: the new value of a running average or counter.
+/// Assigned to the variable `old`, several in one run are chained: each starts from what the one before left.
+/// - old: A variable's value. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - value: The value of this step, of the same shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives new: The shape of old. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value running_update(const Value& old, const Value& value, const RunningUpdateAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("mode", attrs.mode);
   set.set("momentum", attrs.momentum);
-  return add_node("weft.RunningUpdate", {old, value}, set, 1, name, origin)[0];
+  return add_node("weft.RunningUpdate", {old, value}, set, name, 1, origin)[0];
 }
 
-// Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.
-// values: Any shape. [f32, f16, f64, bf16]
-// indices: The shape of values: places in `like` as a flat tensor. [i64]
-// like: A tensor whose shape is taken. [f32, f16, f64, bf16]
-// Gives output: The shape of like. [f32, f16, f64, bf16]
-inline Value scatter_at(const Value& values, const Value& indices, const Value& like, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.
+/// - values: Any shape. [f32, f16, f64, bf16]
+/// - indices: The shape of values: places in `like` as a flat tensor. [i64]
+/// - like: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives output: The shape of like. [f32, f16, f64, bf16]
+inline Value scatter_at(const Value& values, const Value& indices, const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.ScatterAt", {values, indices, like}, set, 1, name, origin)[0];
+  return add_node("weft.ScatterAt", {values, indices, like}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.ScatterRows.
+/// The attributes of weft.ScatterRows.
 struct ScatterRowsAttrs {
-  // As in Gather.
+  /// As in Gather.
   int64_t axis = 0;
 };
 
-// Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices add up,
-// in order. The gradient of Gather.
-// rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// indices: As in Gather. [i32, i64]
-// like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// Gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value scatter_rows(const Value& rows, const Value& indices, const Value& like, const ScatterRowsAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Zeros in the shape of `like`, to which the slices of `rows` are added where `indices` says; equal indices add
+/// up, in order. The gradient of Gather.
+/// - rows: What a Gather of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - indices: As in Gather. [i32, i64]
+/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value scatter_rows(const Value& rows, const Value& indices, const Value& like, const ScatterRowsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("axis", attrs.axis);
-  return add_node("weft.ScatterRows", {rows, indices, like}, set, 1, name, origin)[0];
+  return add_node("weft.ScatterRows", {rows, indices, like}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.ScatterScan.
+/// The attributes of weft.ScatterScan.
 struct ScatterScanAttrs {
-  // 1: from the last place to the first.
+  /// 1: from the last place to the first.
   int64_t reverse = 0;
 };
 
-// A recurrence at each place that `indices` names, in order: the slice s of `state` there is given out and then
-// becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from the end; one
-// outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is the
-// same, the other way round.
-// state: At least one dimension. [f32, f16, f64, bf16]
-// indices: [..., k]: a place of k coordinates each. [i64]
-// factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64, bf16]
-// terms: The shape of factors; zeros if not given. [f32, f16, f64, bf16, optional]
-// Gives last: The shape of state: what it has become. [f32, f16, f64, bf16]
-// Gives before: The shape of factors: for each place what was there before its turn. [f32, f16, f64, bf16]
-inline std::vector<Value> scatter_scan(const Value& state, const Value& indices, const Value& factors, const Value& terms = Value(), const ScatterScanAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The outputs of weft.ScatterScan.
+struct ScatterScanOutputs {
+  /// The shape of state: what it has become. [f32, f16, f64, bf16]
+  Value last;
+  /// The shape of factors: for each place what was there before its turn. [f32, f16, f64, bf16]
+  Value before;
+};
+
+/// A recurrence at each place that `indices` names, in order: the slice s of `state` there is given out and then
+/// becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from the end; one
+/// outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own gradient is the
+/// same, the other way round.
+/// - state: At least one dimension. [f32, f16, f64, bf16]
+/// - indices: [..., k]: a place of k coordinates each. [i64]
+/// - factors: The shape of indices without its last axis, then that of a slice of state. [f32, f16, f64, bf16]
+/// - terms: The shape of factors; zeros if not given. [f32, f16, f64, bf16, optional]
+inline ScatterScanOutputs scatter_scan(const Value& state, const Value& indices, const Value& factors, const Value& terms = Value(), const ScatterScanAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reverse", attrs.reverse);
-  return add_node("weft.ScatterScan", {state, indices, factors, terms}, set, 2, name, origin);
+  std::vector<Value> made = add_node("weft.ScatterScan", {state, indices, factors, terms}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
-// Item by item, the sums of two sequences of equally many items of equal shapes.
-// a: A sequence. [seq(T)]
-// b: Another one. [seq(T)]
-// Gives C: The sums. [seq(T)]
-inline Value sequence_add(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Item by item, the sums of two sequences of equally many items of equal shapes.
+/// - a: A sequence. [seq(T)]
+/// - b: Another one. [seq(T)]
+/// - gives C: The sums. [seq(T)]
+inline Value sequence_add(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.SequenceAdd", {a, b}, set, 1, name, origin)[0];
+  return add_node("weft.SequenceAdd", {a, b}, set, name, 1, origin)[0];
 }
 
-// Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.
-// gradient: The shape of that item. [f32, f16, f64, bf16]
-// like: A sequence whose shapes are taken. [seq(T)]
-// position: As in SequenceAt. [i32, i64]
-// Gives output: As many items as like has, in their shapes. [seq(T)]
-inline Value sequence_at_grad(const Value& gradient, const Value& like, const Value& position, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.
+/// - gradient: The shape of that item. [f32, f16, f64, bf16]
+/// - like: A sequence whose shapes are taken. [seq(T)]
+/// - position: As in SequenceAt. [i32, i64]
+/// - gives output: As many items as like has, in their shapes. [seq(T)]
+inline Value sequence_at_grad(const Value& gradient, const Value& like, const Value& position, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.SequenceAtGrad", {gradient, like, position}, set, 1, name, origin)[0];
+  return add_node("weft.SequenceAtGrad", {gradient, like, position}, set, name, 1, origin)[0];
 }
 
-// Zeros in the shapes of the items of `like`.
-// like: A sequence whose shapes are taken. [seq(T)]
-// Gives output: As many items as like has, in their shapes. [seq(T)]
-inline Value sequence_zeros(const Value& like, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Zeros in the shapes of the items of `like`.
+/// - like: A sequence whose shapes are taken. [seq(T)]
+/// - gives output: As many items as like has, in their shapes. [seq(T)]
+inline Value sequence_zeros(const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.SequenceZeros", {like}, set, 1, name, origin)[0];
+  return add_node("weft.SequenceZeros", {like}, set, name, 1, origin)[0];
 }
 
-// The attributes of weft.Sgd.
+/// The attributes of weft.Sgd.
 struct SgdAttrs {
-  // Factor of the parameter that is added to the gradient.
+  /// 1: with `indices`, other rows and their state stay as they are, without decay.
+  int64_t lazy = 0;
+  /// Factor of the parameter that is added to the gradient.
   double weight_decay = 0;
 };
 
-// Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
-// parameter: Any shape. [f32, f16, f64, bf16]
-// gradient: The shape of the parameter. [f32, f16, f64, bf16]
-// learning_rate: A scalar. [f32, f16, f64, bf16]
-// Gives new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
-inline Value sgd(const Value& parameter, const Value& gradient, const Value& learning_rate, const SgdAttrs& attrs = {}, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
+/// - parameter: Any shape. [f32, f16, f64, bf16]
+/// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
+/// - learning_rate: A scalar. [f32, f16, f64, bf16]
+/// - indices: The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal
+/// indices add up, in order, and that of other rows is 0. Negative ones count from the end. [i32, i64, optional]
+/// - gives new_parameter: The shape of the parameter. [f32, f16, f64, bf16]
+inline Value sgd(const Value& parameter, const Value& gradient, const Value& learning_rate, const Value& indices = Value(), const SgdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("lazy", attrs.lazy);
   set.set("weight_decay", attrs.weight_decay);
-  return add_node("weft.Sgd", {parameter, gradient, learning_rate}, set, 1, name, origin)[0];
+  return add_node("weft.Sgd", {parameter, gradient, learning_rate, indices}, set, name, 1, origin)[0];
 }
 
-// Zeros in the shape of `like`, with `gradient` where Slice would read.
-// gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// starts: As in Slice. [i32, i64]
-// ends: As in Slice. [i32, i64]
-// axes: As in Slice. [i32, i64, optional]
-// steps: As in Slice. [i32, i64, optional]
-// Gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value slice_grad(const Value& gradient, const Value& like, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const char* name = nullptr, const Origin& origin = Origin()) {
+/// Zeros in the shape of `like`, with `gradient` where Slice would read.
+/// - gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - starts: As in Slice. [i32, i64]
+/// - ends: As in Slice. [i32, i64]
+/// - axes: As in Slice. [i32, i64, optional]
+/// - steps: As in Slice. [i32, i64, optional]
+/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value slice_grad(const Value& gradient, const Value& like, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.SliceGrad", {gradient, like, starts, ends, axes, steps}, set, 1, name, origin)[0];
+  return add_node("weft.SliceGrad", {gradient, like, starts, ends, axes, steps}, set, name, 1, origin)[0];
 }
 
-// The softmax of the scores over the class axis, less 1 at the labels, times a slope for each label; 0 where the
-// slope is exactly 0. It is the gradient of SoftmaxCrossEntropyLoss.
-// scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
-// labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
-// slope: Factor for each label, in the shape of the labels. [f32, f16, f64, bf16]
-// Gives gradient: The shape of the scores. [f32, f16, f64, bf16]
-inline Value softmax_cross_entropy_grad(const Value& scores, const Value& labels, const Value& slope, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The softmax of the scores over the class axis, less 1 at the labels, times a slope for each label; 0 where the
+/// slope is exactly 0. It is the gradient of SoftmaxCrossEntropyLoss.
+/// - scores: Unscaled log-probabilities [N, C, d1, ...]. [f32, f16, f64, bf16]
+/// - labels: Labels [N, d1, ...], each in [0, C). [i32, i64]
+/// - slope: Factor for each label, in the shape of the labels. [f32, f16, f64, bf16]
+/// - gives gradient: The shape of the scores. [f32, f16, f64, bf16]
+inline Value softmax_cross_entropy_grad(const Value& scores, const Value& labels, const Value& slope, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.SoftmaxCrossEntropyGrad", {scores, labels, slope}, set, 1, name, origin)[0];
+  return add_node("weft.SoftmaxCrossEntropyGrad", {scores, labels, slope}, set, name, 1, origin)[0];
 }
 
-// The X for which `A @ X = B`, for each matrix. A singular A is an error.
-// a: [..., n, n]. [f32, f16, f64, bf16]
-// b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
-// Gives X: The shape of B. [f32, f16, f64, bf16]
-inline Value solve(const Value& a, const Value& b, const char* name = nullptr, const Origin& origin = Origin()) {
+/// The X for which `A @ X = B`, for each matrix. A singular A is an error.
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
+/// - b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
+/// - gives X: The shape of B. [f32, f16, f64, bf16]
+inline Value solve(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.Solve", {a, b}, set, 1, name, origin)[0];
+  return add_node("weft.Solve", {a, b}, set, name, 1, origin)[0];
 }
 
-// Its input, through which no gradient flows.
-// input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
-// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-// Gives output: The same tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
-// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-inline Value stop_gradient(const Value& input, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Its input, through which no gradient flows.
+/// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: The same tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value stop_gradient(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.StopGradient", {input}, set, 1, name, origin)[0];
+  return add_node("weft.StopGradient", {input}, set, name, 1, origin)[0];
 }
 
-// Sums `x` over the axes along which `like` would be broadcast to it, so that the result has the shape of `like`.
-// It is the gradient of broadcasting. The order of additions depends on the shapes alone.
-// x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-// like: A shape that broadcasts to that of x; its elements are not looked at. [f32, u8, i8, u16, i16, i32, i64,
-// string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1,
-// f8e8m0, u2, i2]
-// Gives y: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value sum_to(const Value& x, const Value& like, const char* name = nullptr, const Origin& origin = Origin()) {
+/// Sums `x` over the axes along which `like` would be broadcast to it, so that the result has the shape of `like`.
+/// It is the gradient of broadcasting. The order of additions depends on the shapes alone.
+/// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - like: A shape that broadcasts to that of x; its elements are not looked at. [f32, u8, i8, u16, i16, i32, i64,
+/// string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1,
+/// f8e8m0, u2, i2]
+/// - gives y: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value sum_to(const Value& x, const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("weft.SumTo", {x, like}, set, 1, name, origin)[0];
+  return add_node("weft.SumTo", {x, like}, set, name, 1, origin)[0];
 }
 
 }  // namespace weft

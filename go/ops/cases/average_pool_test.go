@@ -94,4 +94,16 @@ func TestAveragePool(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "window_far_larger_than_the_plane",
+		inputs: []literal{
+			{kind: "f32[1,1,3]", words: "1.0 3.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.AveragePool(x[0], []int64{2147483647}, ops.AveragePoolOptions{Pads: []int64{1073741822, 1073741822}, Strides: []int64{2}})}
+		},
+		want: []literal{
+			{kind: "f32[1,1,1]", words: "2.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

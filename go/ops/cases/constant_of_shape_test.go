@@ -43,4 +43,13 @@ func TestConstantOfShape(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "negative",
 	})
+	run(t, testCase{name: "shape_of_two_dimensions",
+		inputs: []literal{
+			{kind: "i64[2,1]", words: "1 2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConstantOfShape(x[0])}
+		},
+		code: weft.InvalidArgument, message: "input 'input' must have one dimension but is i64[",
+	})
 }

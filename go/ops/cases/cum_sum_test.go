@@ -124,4 +124,14 @@ func TestCumSum(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "axis",
 	})
+	run(t, testCase{name: "axis_of_two_numbers",
+		inputs: []literal{
+			{kind: "f32[3]", words: "1.0 2.0 3.0"},
+			{kind: "i64[2]", words: "0 0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.CumSum(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "input 'axis' must be one number but is i64[2]",
+	})
 }

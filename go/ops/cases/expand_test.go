@@ -72,4 +72,14 @@ func TestExpand(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "do not broadcast",
 	})
+	run(t, testCase{name: "shape_of_two_dimensions",
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+			{kind: "i64[2,1]", words: "2 2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Expand(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "input 'shape' must have one dimension but is i64[",
+	})
 }

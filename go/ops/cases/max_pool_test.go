@@ -133,4 +133,34 @@ func TestMaxPool(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "kernel_shape",
 	})
+	run(t, testCase{name: "window_far_larger_than_the_plane",
+		inputs: []literal{
+			{kind: "f32[1,1,3]", words: "1.0 3.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{2147483647}, ops.MaxPoolOptions{Pads: []int64{1073741822, 1073741822}, Strides: []int64{2}})}
+		},
+		want: []literal{
+			{kind: "f32[1,1,1]", words: "3.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "stride_beyond_what_a_window_reaches",
+		inputs: []literal{
+			{kind: "f32[1,1,3]", words: "1.0 3.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{1}, ops.MaxPoolOptions{Strides: []int64{9223372036854775807}})}
+		},
+		code: weft.InvalidArgument, message: "attribute 'strides' has 9223372036854775807 but entries must be at most 2147483647",
+	})
+	run(t, testCase{name: "kernel_beyond_what_a_window_reaches",
+		inputs: []literal{
+			{kind: "f32[1,1,3]", words: "1.0 3.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{4294967296})}
+		},
+		code: weft.InvalidArgument, message: "has a size above 2147483647",
+	})
 }

@@ -201,4 +201,26 @@ func TestPad(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "negative pads",
 	})
+	run(t, testCase{name: "pads_of_two_dimensions",
+		inputs: []literal{
+			{kind: "f32[2]", words: "1.0 2.0"},
+			{kind: "i64[2,1]", words: "1 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Pad(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "input 'pads' must have one dimension but is i64[",
+	})
+	run(t, testCase{name: "axes_of_no_dimension",
+		inputs: []literal{
+			{kind: "f32[2]", words: "1.0 2.0"},
+			{kind: "i64[2]", words: "1 1"},
+			{kind: "f32[]", words: "0.0"},
+			{kind: "i64[]", words: "0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Pad(x[0], x[1], ops.PadOptions{ConstantValue: x[2], Axes: x[3]})}
+		},
+		code: weft.InvalidArgument, message: "input 'axes' must have one dimension but is i64[",
+	})
 }

@@ -97,4 +97,14 @@ func TestReduceLogSum(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "axis 3",
 	})
+	run(t, testCase{name: "axes_of_two_dimensions",
+		inputs: []literal{
+			{kind: "f32[2,2]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "i64[2,1]", words: "0 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ReduceLogSum(x[0], ops.ReduceLogSumOptions{Axes: x[1]})}
+		},
+		code: weft.InvalidArgument, message: "input 'axes' must have one dimension but is i64[",
+	})
 }

@@ -108,4 +108,14 @@ func TestReshape(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "more than one -1",
 	})
+	run(t, testCase{name: "shape_of_two_dimensions",
+		inputs: []literal{
+			{kind: "f32[4]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "i64[2,1]", words: "2 2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Reshape(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "input 'shape' must have one dimension but is i64[",
+	})
 }

@@ -62,4 +62,14 @@ func TestSplit(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "add up to 1",
 	})
+	run(t, testCase{name: "sizes_of_two_dimensions",
+		inputs: []literal{
+			{kind: "f32[2]", words: "1.0 2.0"},
+			{kind: "i64[2,1]", words: "1 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return ops.Split(x[0], 1, ops.SplitOptions{Split: x[1]})
+		},
+		code: weft.InvalidArgument, message: "input 'split' must have one dimension but is i64[",
+	})
 }

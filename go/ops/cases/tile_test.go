@@ -23,19 +23,6 @@ func TestTile(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
-	run(t, testCase{name: "three_axes",
-		inputs: []literal{
-			{kind: "f64[2,1,3]", words: "0.77 -1.69 -0.12 0.26 0.63 0.34"},
-			{kind: "i64[3]", words: "1 3 2"},
-		},
-		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Tile(x[0], x[1])}
-		},
-		want: []literal{
-			{kind: "f64[2,3,6]", words: "0.77 -1.69 -0.12 0.77 -1.69 -0.12 0.77 -1.69 -0.12 0.77 -1.69 -0.12 0.77 -1.69 -0.12 0.77 -1.69 -0.12 0.26 0.63 0.34 0.26 0.63 0.34 0.26 0.63 0.34 0.26 0.63 0.34 0.26 0.63 0.34 0.26 0.63 0.34"},
-		},
-		relative: 1e-12, absolute: 1e-12,
-	})
 	run(t, testCase{name: "none",
 		inputs: []literal{
 			{kind: "f32[2,3]", words: "-1.87 -0.54 1.06 -1.38 -0.79 -1.37"},
@@ -71,5 +58,15 @@ func TestTile(t *testing.T) {
 			return []weft.Value{ops.Tile(x[0], x[1])}
 		},
 		code: weft.InvalidArgument, message: "repeats",
+	})
+	run(t, testCase{name: "repeats_of_two_dimensions",
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+			{kind: "i64[2,1]", words: "2 2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Tile(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "input 'repeats' must have one dimension but is i64[",
 	})
 }

@@ -158,4 +158,14 @@ func TestTopK(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "negative",
 	})
+	run(t, testCase{name: "k_of_two_numbers",
+		inputs: []literal{
+			{kind: "f32[3]", words: "1.0 2.0 3.0"},
+			{kind: "i64[2]", words: "1 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("TopK", x, nil, "", 1)
+		},
+		code: weft.InvalidArgument, message: "input 'K' must be one number but is i64[2]",
+	})
 }

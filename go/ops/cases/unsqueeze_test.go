@@ -46,4 +46,14 @@ func TestUnsqueeze(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "twice",
 	})
+	run(t, testCase{name: "axes_of_two_dimensions",
+		inputs: []literal{
+			{kind: "f32[1]", words: "1.0"},
+			{kind: "i64[2,1]", words: "0 1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Unsqueeze(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "input 'axes' must have one dimension but is i64[",
+	})
 }

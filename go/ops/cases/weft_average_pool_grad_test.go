@@ -23,4 +23,24 @@ func TestWeftAveragePoolGrad(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "output_that_the_pool_does_not_give",
+		inputs: []literal{
+			{kind: "f32[1,1,3]", words: "1.0 2.0 3.0"},
+			{kind: "f32[1,1,3]", words: "1.0 2.0 3.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.AveragePoolGrad(x[0], x[1], []int64{2})}
+		},
+		code: weft.InvalidArgument, message: "input 'dY' must have the shape of the pool of X, [1, 1, 2], but is f32[1, 1, 3]",
+	})
+	run(t, testCase{name: "scalars",
+		inputs: []literal{
+			{kind: "f32[]", words: "1.0"},
+			{kind: "f32[]", words: "1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.AveragePoolGrad(x[0], x[1], []int64{2, 2})}
+		},
+		code: weft.InvalidArgument, message: "X must be [N, C, D1, ...] but is f32[]",
+	})
 }

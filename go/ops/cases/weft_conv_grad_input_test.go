@@ -24,4 +24,37 @@ func TestWeftConvGradInput(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "output_that_conv_does_not_give",
+		inputs: []literal{
+			{kind: "f32[1,1,3,3]", words: "1.0 2.0 3.0 4.0 5.0 6.0 7.0 8.0 9.0"},
+			{kind: "f32[1,1,2,2]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "f32[1,1,3,3]", words: "1.0 2.0 3.0 4.0 5.0 6.0 7.0 8.0 9.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvGradInput(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "input 'dY' must have the shape of Conv's output, [1, 1, 2, 2], but is f32[1, 1, 3, 3]",
+	})
+	run(t, testCase{name: "scalars",
+		inputs: []literal{
+			{kind: "f32[]", words: "1.0"},
+			{kind: "f32[]", words: "1.0"},
+			{kind: "f32[]", words: "1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvGradInput(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "X must be [N, C, D1, ...] but is f32[]",
+	})
+	run(t, testCase{name: "channels",
+		inputs: []literal{
+			{kind: "f32[1,1,1]", words: "1.0"},
+			{kind: "f32[1,2,1]", words: "1.0 2.0"},
+			{kind: "f32[1,3,1]", words: "1.0 2.0 3.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvGradInput(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "3 channels but W f32[1, 2, 1] takes 2",
+	})
 }

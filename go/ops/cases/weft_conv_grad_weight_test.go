@@ -24,4 +24,37 @@ func TestWeftConvGradWeight(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "output_that_conv_does_not_give",
+		inputs: []literal{
+			{kind: "f32[1,1,1]", words: "1.0"},
+			{kind: "f32[1,1,3]", words: "1.0 2.0 3.0"},
+			{kind: "f32[1,1,2]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvGradWeight(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "input 'dY' must have the shape of Conv's output, [1, 1, 2], but is f32[1, 1, 1]",
+	})
+	run(t, testCase{name: "scalars",
+		inputs: []literal{
+			{kind: "f32[]", words: "1.0"},
+			{kind: "f32[]", words: "1.0"},
+			{kind: "f32[]", words: "1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvGradWeight(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "X must be [N, C, D1, ...] but is f32[]",
+	})
+	run(t, testCase{name: "window_too_large",
+		inputs: []literal{
+			{kind: "f32[1,1,1]", words: "1.0"},
+			{kind: "f32[1,1,1]", words: "1.0"},
+			{kind: "f32[1,1,2]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvGradWeight(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "a window of 2 does not fit into 1 elements",
+	})
 }

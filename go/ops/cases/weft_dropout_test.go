@@ -136,7 +136,7 @@ func TestWeftDropout(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.Dropout", x, nil, 1)
+			return c.graph.Add("weft.Dropout", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "1.5",
 	})
@@ -147,7 +147,7 @@ func TestWeftDropout(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.Dropout", x, nil, 1)
+			return c.graph.Add("weft.Dropout", x, nil, "", 1)
 		},
 		code: weft.InvalidArgument, message: "'counter' must be a scalar",
 	})

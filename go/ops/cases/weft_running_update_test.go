@@ -46,4 +46,14 @@ func TestWeftRunningUpdate(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "must be",
 	})
+	run(t, testCase{name: "value_of_another_shape",
+		inputs: []literal{
+			{kind: "f32[2]", words: "1.0 1.0"},
+			{kind: "f32[3]", words: "1.0 2.0 3.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.RunningUpdate(x[0], x[1])}
+		},
+		code: weft.InvalidArgument, message: "shape",
+	})
 }

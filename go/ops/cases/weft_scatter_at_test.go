@@ -35,4 +35,15 @@ func TestWeftScatterAt(t *testing.T) {
 		},
 		code: weft.OutOfRange, message: "index 6",
 	})
+	run(t, testCase{name: "more_values_than_indices",
+		inputs: []literal{
+			{kind: "f32[3]", words: "1.0 2.0 3.0"},
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "f32[4]", words: "0.0 0.0 0.0 0.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterAt(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "input 'indices' must have the shape of the values, [3], but is i64[2]",
+	})
 }

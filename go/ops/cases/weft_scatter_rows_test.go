@@ -35,4 +35,37 @@ func TestWeftScatterRows(t *testing.T) {
 		},
 		code: weft.OutOfRange, message: "index 4",
 	})
+	run(t, testCase{name: "rows_of_another_gather",
+		inputs: []literal{
+			{kind: "f32[3]", words: "1.0 2.0 3.0"},
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "f32[4]", words: "0.0 0.0 0.0 0.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterRows(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "input 'rows' must have the shape of a Gather of like, [2], but is f32[3]",
+	})
+	run(t, testCase{name: "scalars",
+		inputs: []literal{
+			{kind: "f32[]", words: "1.0"},
+			{kind: "i64[]", words: "0"},
+			{kind: "f32[]", words: "0.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterRows(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "input 'like' must have at least one dimension",
+	})
+	run(t, testCase{name: "axis_outside",
+		inputs: []literal{
+			{kind: "f32[1]", words: "1.0"},
+			{kind: "i64[1]", words: "0"},
+			{kind: "f32[1]", words: "0.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterRows(x[0], x[1], x[2], ops.ScatterRowsOptions{Axis: 2})}
+		},
+		code: weft.InvalidArgument, message: "axis 2 is outside rank 1",
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	weft "github.com/weft-ml/weft/go"
+	"github.com/weft-ml/weft/go/ops"
 )
 
 func TestWeftScatterScan(t *testing.T) {
@@ -16,7 +17,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f64[9]", words: "5.0 3.0 0.0 2.0 -7.0 0.0 1.5 4.0 -0.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, nil, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2])
+			return y
 		},
 		want: []literal{
 			{kind: "f64[5]", words: "0.0 0.0 -3.0 0.0 -1.0"},
@@ -31,7 +34,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f64[9]", words: "5.0 3.0 0.0 2.0 -7.0 0.0 1.5 4.0 -0.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, weft.Attrs{"reverse": int64(1)}, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Reverse: 1})
+			return y
 		},
 		want: []literal{
 			{kind: "f64[5]", words: "0.0 0.0 -3.0 0.0 -1.0"},
@@ -47,7 +52,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f64[4,3]", words: "-0.86 1.36 -0.84 -1.25 -0.92 -1.55 0.19 1.34 0.21 0.81 2.12 0.35"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, nil, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Terms: x[3]})
+			return y
 		},
 		want: []literal{
 			{kind: "f64[4,3]", words: "-2.72 1.11 -0.63 -0.027712000000000014 5.541755 -0.566112 1.35 0.2 2.09 -0.31557899999999983 2.1382920000000003 -3.9970000000000003"},
@@ -63,7 +70,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f64[4,3]", words: "0.19 -0.16 -1.36 0.69 -0.6 -2.3 -0.35 -0.19 0.14 -1.6 0.8 0.96"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, weft.Attrs{"reverse": int64(1)}, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Terms: x[3], Reverse: 1})
+			return y
 		},
 		want: []literal{
 			{kind: "f64[4,3]", words: "0.25 -0.36 -2.09 0.934528 -0.1467 -1.1583800000000002 -0.02 1.46 -0.09 1.48055 -2.30154 -3.0035499999999997"},
@@ -79,7 +88,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f64[2,2,2]", words: "2.3 -0.16 0.04 -1.22 -0.95 0.73 1.28 0.98"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, nil, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Terms: x[3]})
+			return y
 		},
 		want: []literal{
 			{kind: "f64[3,2,2]", words: "0.07309999999999994 2.2958 1.2160099999999996 0.70417 2.27 0.27 -1.31 -1.02 -0.07 2.98 -0.6408 -1.3373"},
@@ -95,7 +106,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f32[3]", words: "1.6699999570846558 0.30000001192092896 -0.46000000834465027"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, nil, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Terms: x[3]})
+			return y
 		},
 		want: []literal{
 			{kind: "f32[4]", words: "2.2461659908294678 0.9300000071525574 0.03999999910593033 0.1583000123500824"},
@@ -110,7 +123,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, nil, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2])
+			return y
 		},
 		want: []literal{
 			{kind: "f64[2]", words: "1.0 0.0"},
@@ -125,7 +140,9 @@ func TestWeftScatterScan(t *testing.T) {
 			{kind: "f64[3]", words: "inf 0.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return c.graph.Add("weft.ScatterScan", x, nil, "", 2)
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2])
+			return y
 		},
 		want: []literal{
 			{kind: "f64[2]", words: "0.0 0.0"},

@@ -25,4 +25,28 @@ func TestWeftSliceGrad(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "gradient_of_another_box",
+		inputs: []literal{
+			{kind: "f32[3]", words: "1.0 2.0 3.0"},
+			{kind: "f32[4]", words: "0.0 0.0 0.0 0.0"},
+			{kind: "i64[1]", words: "0"},
+			{kind: "i64[1]", words: "2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.SliceGrad(x[0], x[1], x[2], x[3])}
+		},
+		code: weft.InvalidArgument, message: "input 'gradient' must have the shape of a Slice of like, [2], but is f32[3]",
+	})
+	run(t, testCase{name: "scalars",
+		inputs: []literal{
+			{kind: "f32[]", words: "1.0"},
+			{kind: "f32[]", words: "0.0"},
+			{kind: "i64[]", words: "0"},
+			{kind: "i64[]", words: "2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.SliceGrad(x[0], x[1], x[2], x[3])}
+		},
+		code: weft.InvalidArgument, message: "input 'starts' must have one dimension but is i64[",
+	})
 }

@@ -105,4 +105,37 @@ func TestWeftSoftmaxCrossEntropyGrad(t *testing.T) {
 		},
 		code: weft.OutOfRange, message: "a label is 5",
 	})
+	run(t, testCase{name: "labels_of_another_shape",
+		inputs: []literal{
+			{kind: "f32[2,2]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "i64[3]", words: "0 1 0"},
+			{kind: "f32[3]", words: "1.0 1.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.SoftmaxCrossEntropyGrad(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "the labels must have the shape of the scores without their class axis",
+	})
+	run(t, testCase{name: "slope_of_another_shape",
+		inputs: []literal{
+			{kind: "f32[2,2]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "i64[2]", words: "0 1"},
+			{kind: "f32[3]", words: "1.0 1.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.SoftmaxCrossEntropyGrad(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "input 'slope' must have the shape of the labels, [2], but is f32[3]",
+	})
+	run(t, testCase{name: "scalars",
+		inputs: []literal{
+			{kind: "f32[]", words: "1.0"},
+			{kind: "i64[]", words: "0"},
+			{kind: "f32[]", words: "1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.SoftmaxCrossEntropyGrad(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "the scores need a batch and a class axis but are f32[]",
+	})
 }

@@ -63,7 +63,9 @@ TEST(PackLifetimes, ManyValuesNeverOverlapAndStayNearTheLeastPossible) {
     most = std::max(most, bytes);
     std::sort(alive.begin(), alive.end());
     for (size_t k = 1; k < alive.size(); ++k) ASSERT_LE(alive[k - 1].second, alive[k].first) << "step " << step;
-    if (!alive.empty()) ASSERT_LE(alive.back().second, packing.total_bytes);
+    if (!alive.empty()) {
+      ASSERT_LE(alive.back().second, packing.total_bytes);
+    }
   }
   EXPECT_LE(packing.total_bytes, most * 5 / 4);
 }

@@ -62,9 +62,9 @@ bool check(JNIEnv* env, weft_status* status) {
   jstring origin = op == nullptr ? nullptr : new_string(env, weft_status_origin(status));
   auto cause = static_cast<jthrowable>(weft_status_payload(status, &kTag));
   if (origin != nullptr) {
-    auto thrown = static_cast<jthrowable>(env->CallStaticObjectMethod(
-        g_methods.callbacks, g_methods.error, weft_status_code(status), message, node, op, origin,
-        weft_status_errno(status), cause));
+    auto thrown = static_cast<jthrowable>(env->CallStaticObjectMethod(g_methods.callbacks, g_methods.error,
+                                                                      weft_status_code(status), message, node, op,
+                                                                      origin, weft_status_errno(status), cause));
     if (!env->ExceptionCheck()) env->Throw(thrown);
   }
   weft_status_free(status);

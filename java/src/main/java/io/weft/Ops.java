@@ -120,9 +120,9 @@ public final class Ops {
     private ArgMaxOptions() {}
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     * The axis; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMaxOptions axis(long value) {
@@ -131,9 +131,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
+     * 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMaxOptions keepdims(long value) {
@@ -142,9 +142,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
+     * 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMaxOptions selectLastIndex(long value) {
@@ -196,9 +196,9 @@ public final class Ops {
     private ArgMinOptions() {}
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     * The axis; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMinOptions axis(long value) {
@@ -207,9 +207,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the axis stays, with the size 1. Default: 1.
+     * 1: the axis stays, with the size 1. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMinOptions keepdims(long value) {
@@ -218,9 +218,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: the last of equal elements instead of the first. Default: 0.
+     * 1: the last of equal elements instead of the first. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ArgMinOptions selectLastIndex(long value) {
@@ -272,10 +272,10 @@ public final class Ops {
     private AveragePoolOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions autoPad(String value) {
@@ -284,9 +284,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
+     * 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions ceilMode(long value) {
@@ -295,9 +295,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the window's elements; 1 if not given.
+     * Distance of the window's elements; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions dilations(long... value) {
@@ -306,9 +306,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
+     * Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions pads(long... value) {
@@ -317,9 +317,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions strides(long... value) {
@@ -328,9 +328,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: padding counts as zeros; 0: it does not count. Default: 0.
+     * 1: padding counts as zeros; 0: it does not count. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolOptions countIncludePad(long value) {
@@ -384,9 +384,9 @@ public final class Ops {
     private BatchNormalizationOptions() {}
 
     /**
-     * Sets an attribute. Added to the variance. Default: 1e-05.
+     * Added to the variance. Default: 1e-05.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormalizationOptions epsilon(double value) {
@@ -395,9 +395,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old running mean and variance. Default: 0.9.
+     * Weight of the old running mean and variance. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormalizationOptions momentum(double value) {
@@ -406,9 +406,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: use the batch's mean and variance, and give the running ones. Default: 0.
+     * 1: use the batch's mean and variance, and give the running ones. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public BatchNormalizationOptions trainingMode(long value) {
@@ -549,10 +549,9 @@ public final class Ops {
     private CastOptions() {}
 
     /**
-     * Sets an attribute. For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
-     * Default: 1.
+     * For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CastOptions saturate(long value) {
@@ -561,9 +560,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. For f8e8m0: "up", "down" or "nearest". Default: up.
+     * For f8e8m0: "up", "down" or "nearest". Default: up.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CastOptions roundMode(String value) {
@@ -661,7 +660,7 @@ public final class Ops {
     private ClipOptions() {}
 
     /**
-     * Gives an optional input. A scalar; no lower limit without it.
+     * A scalar; no lower limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -672,7 +671,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. A scalar; no upper limit without it.
+     * A scalar; no upper limit without it.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -761,9 +760,9 @@ public final class Ops {
     private ConstantOfShapeOptions() {}
 
     /**
-     * Sets an attribute. One element: the value and dtype; 0 of f32 if not given.
+     * One element: the value and dtype; 0 of f32 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConstantOfShapeOptions value(Tensor value) {
@@ -819,7 +818,7 @@ public final class Ops {
     private ConvOptions() {}
 
     /**
-     * Gives an optional input. Bias, [M].
+     * Bias, [M].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -830,10 +829,10 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions autoPad(String value) {
@@ -842,9 +841,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions dilations(long... value) {
@@ -853,9 +852,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
+     * Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions group(long value) {
@@ -864,9 +863,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
+     * Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions pads(long... value) {
@@ -875,9 +874,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions strides(long... value) {
@@ -886,9 +885,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Taken from W if not given.
+     * Taken from W if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvOptions kernelShape(long... value) {
@@ -969,9 +968,9 @@ public final class Ops {
     private CumSumOptions() {}
 
     /**
-     * Sets an attribute. 1: without the element itself. Default: 0.
+     * 1: without the element itself. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CumSumOptions exclusive(long value) {
@@ -980,9 +979,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: from the end on. Default: 0.
+     * 1: from the end on. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public CumSumOptions reverse(long value) {
@@ -1072,7 +1071,7 @@ public final class Ops {
     private DropoutOptions() {}
 
     /**
-     * Gives an optional input. Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
+     * Probability of being dropped, a scalar from 0 to 1; 0.5 if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1083,7 +1082,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. Whether to drop anything, a scalar; not if absent.
+     * Whether to drop anything, a scalar; not if absent.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1094,9 +1093,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of the random choice.
+     * Key of the random choice.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public DropoutOptions seed(long value) {
@@ -1195,9 +1194,9 @@ public final class Ops {
     private EluOptions() {}
 
     /**
-     * Sets an attribute. Height of the plateau below 0. Default: 1.
+     * Height of the plateau below 0. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public EluOptions alpha(double value) {
@@ -1369,9 +1368,9 @@ public final class Ops {
     private FlattenOptions() {}
 
     /**
-     * Sets an attribute. First dimension of the columns; negative counts from the end. Default: 1.
+     * First dimension of the columns; negative counts from the end. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public FlattenOptions axis(long value) {
@@ -1451,9 +1450,9 @@ public final class Ops {
     private GatherOptions() {}
 
     /**
-     * Sets an attribute. The axis that is indexed; negative counts from the end. Default: 0.
+     * The axis that is indexed; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GatherOptions axis(long value) {
@@ -1510,9 +1509,9 @@ public final class Ops {
     private GatherNdOptions() {}
 
     /**
-     * Sets an attribute. How many leading axes data and indices have in common. Default: 0.
+     * How many leading axes data and indices have in common. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GatherNdOptions batchDims(long value) {
@@ -1567,9 +1566,9 @@ public final class Ops {
     private GeluOptions() {}
 
     /**
-     * Sets an attribute. "none" for the exact form, "tanh" for the approximation. Default: none.
+     * "none" for the exact form, "tanh" for the approximation. Default: none.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GeluOptions approximate(String value) {
@@ -1621,7 +1620,7 @@ public final class Ops {
     private GemmOptions() {}
 
     /**
-     * Gives an optional input. Broadcasts to [m, n].
+     * Broadcasts to [m, n].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1632,9 +1631,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the product. Default: 1.
+     * Weight of the product. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions alpha(double value) {
@@ -1643,9 +1642,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of C. Default: 1.
+     * Weight of C. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions beta(double value) {
@@ -1654,9 +1653,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: A is transposed. Default: 0.
+     * 1: A is transposed. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions transA(long value) {
@@ -1665,9 +1664,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: B is transposed. Default: 0.
+     * 1: B is transposed. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public GemmOptions transB(long value) {
@@ -1872,7 +1871,7 @@ public final class Ops {
     private LayerNormalizationOptions() {}
 
     /**
-     * Gives an optional input. Broadcast to X.
+     * Broadcast to X.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -1883,9 +1882,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. First of the axes that are normalized over. Default: -1.
+     * First of the axes that are normalized over. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormalizationOptions axis(long value) {
@@ -1894,9 +1893,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Added to the variance. Default: 1e-05.
+     * Added to the variance. Default: 1e-05.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormalizationOptions epsilon(double value) {
@@ -1905,9 +1904,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
+     * Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LayerNormalizationOptions stashType(long value) {
@@ -2008,9 +2007,9 @@ public final class Ops {
     private LeakyReluOptions() {}
 
     /**
-     * Sets an attribute. Slope below 0. Default: 0.01.
+     * Slope below 0. Default: 0.01.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LeakyReluOptions alpha(double value) {
@@ -2154,9 +2153,9 @@ public final class Ops {
     private LogSoftmaxOptions() {}
 
     /**
-     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
+     * The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public LogSoftmaxOptions axis(long value) {
@@ -2269,10 +2268,10 @@ public final class Ops {
     private MaxPoolOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions autoPad(String value) {
@@ -2281,9 +2280,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
+     * 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions ceilMode(long value) {
@@ -2292,9 +2291,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the window's elements; 1 if not given.
+     * Distance of the window's elements; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions dilations(long... value) {
@@ -2303,9 +2302,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
+     * Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions pads(long... value) {
@@ -2314,9 +2313,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions strides(long... value) {
@@ -2325,9 +2324,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 0: indices count row by row. Default: 0.
+     * 0: indices count row by row; 1: column by column within each channel. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MaxPoolOptions storageOrder(long value) {
@@ -2482,9 +2481,9 @@ public final class Ops {
     private ModOptions() {}
 
     /**
-     * Sets an attribute. 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
+     * 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ModOptions fmod(long value) {
@@ -2600,7 +2599,7 @@ public final class Ops {
     private NegativeLogLikelihoodLossOptions() {}
 
     /**
-     * Gives an optional input. A weight for each class, [C].
+     * A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2611,9 +2610,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. "none", "sum" or "mean". Default: mean.
+     * "none", "sum" or "mean". Default: mean.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public NegativeLogLikelihoodLossOptions reduction(String value) {
@@ -2622,9 +2621,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
+     * Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public NegativeLogLikelihoodLossOptions ignoreIndex(long value) {
@@ -2742,9 +2741,9 @@ public final class Ops {
     private OneHotOptions() {}
 
     /**
-     * Sets an attribute. Where the new axis comes; negative counts from the end. Default: -1.
+     * Where the new axis comes; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public OneHotOptions axis(long value) {
@@ -2841,7 +2840,7 @@ public final class Ops {
     private PadOptions() {}
 
     /**
-     * Gives an optional input. A scalar; 0, "" or false if not given.
+     * A scalar; 0, "" or false if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2852,7 +2851,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. The axes that {@code pads} speaks of; all if not given.
+     * The axes that {@code pads} speaks of; all if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -2863,9 +2862,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. "constant", "reflect", "edge" or "wrap". Default: constant.
+     * "constant", "reflect", "edge" or "wrap". Default: constant.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public PadOptions mode(String value) {
@@ -3023,7 +3022,7 @@ public final class Ops {
     private ReduceL1Options() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3034,9 +3033,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL1Options keepdims(long value) {
@@ -3045,9 +3044,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL1Options noopWithEmptyAxes(long value) {
@@ -3099,7 +3098,7 @@ public final class Ops {
     private ReduceL2Options() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3110,9 +3109,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL2Options keepdims(long value) {
@@ -3121,9 +3120,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceL2Options noopWithEmptyAxes(long value) {
@@ -3175,7 +3174,7 @@ public final class Ops {
     private ReduceLogSumOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3186,9 +3185,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumOptions keepdims(long value) {
@@ -3197,9 +3196,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumOptions noopWithEmptyAxes(long value) {
@@ -3251,7 +3250,7 @@ public final class Ops {
     private ReduceLogSumExpOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3262,9 +3261,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumExpOptions keepdims(long value) {
@@ -3273,9 +3272,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceLogSumExpOptions noopWithEmptyAxes(long value) {
@@ -3327,7 +3326,7 @@ public final class Ops {
     private ReduceMaxOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3338,9 +3337,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMaxOptions keepdims(long value) {
@@ -3349,9 +3348,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMaxOptions noopWithEmptyAxes(long value) {
@@ -3403,7 +3402,7 @@ public final class Ops {
     private ReduceMeanOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3414,9 +3413,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMeanOptions keepdims(long value) {
@@ -3425,9 +3424,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMeanOptions noopWithEmptyAxes(long value) {
@@ -3479,7 +3478,7 @@ public final class Ops {
     private ReduceMinOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3490,9 +3489,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMinOptions keepdims(long value) {
@@ -3501,9 +3500,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceMinOptions noopWithEmptyAxes(long value) {
@@ -3555,7 +3554,7 @@ public final class Ops {
     private ReduceProdOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3566,9 +3565,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceProdOptions keepdims(long value) {
@@ -3577,9 +3576,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceProdOptions noopWithEmptyAxes(long value) {
@@ -3631,7 +3630,7 @@ public final class Ops {
     private ReduceSumOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3642,9 +3641,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumOptions keepdims(long value) {
@@ -3653,9 +3652,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumOptions noopWithEmptyAxes(long value) {
@@ -3707,7 +3706,7 @@ public final class Ops {
     private ReduceSumSquareOptions() {}
 
     /**
-     * Gives an optional input. The axes; negative counts from the end.
+     * The axes; negative counts from the end.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -3718,9 +3717,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumSquareOptions keepdims(long value) {
@@ -3729,9 +3728,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReduceSumSquareOptions noopWithEmptyAxes(long value) {
@@ -3809,9 +3808,9 @@ public final class Ops {
     private ReshapeOptions() {}
 
     /**
-     * Sets an attribute. 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
+     * 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ReshapeOptions allowzero(long value) {
@@ -3894,9 +3893,9 @@ public final class Ops {
     private ScatterNdOptions() {}
 
     /**
-     * Sets an attribute. "none": replaces; "add", "mul", "max", "min": joins. Default: none.
+     * "none": replaces; "add", "mul", "max", "min": joins. Default: none.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ScatterNdOptions reduction(String value) {
@@ -4023,9 +4022,9 @@ public final class Ops {
     private ShapeOptions() {}
 
     /**
-     * Sets an attribute. First dimension; negative counts from the end. Default: 0.
+     * First dimension; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ShapeOptions start(long value) {
@@ -4034,9 +4033,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. One past the last dimension; the rank if not given.
+     * One past the last dimension; the rank if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ShapeOptions end(long value) {
@@ -4210,7 +4209,7 @@ public final class Ops {
     private SliceOptions() {}
 
     /**
-     * Gives an optional input. The axes; the first ones if not given.
+     * The axes; the first ones if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4221,7 +4220,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. Steps, not 0; 1 if not given.
+     * Steps, not 0; 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4283,9 +4282,9 @@ public final class Ops {
     private SoftmaxOptions() {}
 
     /**
-     * Sets an attribute. The axis that adds up to one; negative counts from the end. Default: -1.
+     * The axis that adds up to one; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SoftmaxOptions axis(long value) {
@@ -4337,7 +4336,7 @@ public final class Ops {
     private SoftmaxCrossEntropyLossOptions() {}
 
     /**
-     * Gives an optional input. A weight for each class, [C].
+     * A weight for each class, [C].
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4348,9 +4347,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. "none", "sum" or "mean". Default: mean.
+     * "none", "sum" or "mean". Default: mean.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions reduction(String value) {
@@ -4359,9 +4358,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Labels of this value count nothing; it may be outside [0, C).
+     * Labels of this value count nothing; it may be outside [0, C).
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SoftmaxCrossEntropyLossOptions ignoreIndex(long value) {
@@ -4495,7 +4494,7 @@ public final class Ops {
     private SplitOptions() {}
 
     /**
-     * Gives an optional input. The size of each part.
+     * The size of each part.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4506,9 +4505,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: 0.
+     * The axis; negative counts from the end. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SplitOptions axis(long value) {
@@ -4517,9 +4516,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. How many equal parts; the last one is smaller if need be.
+     * How many equal parts; the last one is smaller if need be.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public SplitOptions numOutputs(long value) {
@@ -4603,7 +4602,7 @@ public final class Ops {
     private SqueezeOptions() {}
 
     /**
-     * Gives an optional input. The dimensions to drop, each 1; all that are 1 if not given.
+     * The dimensions to drop, each 1; all that are 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -4779,9 +4778,9 @@ public final class Ops {
     private TopKOptions() {}
 
     /**
-     * Sets an attribute. The axis; negative counts from the end. Default: -1.
+     * The axis; negative counts from the end. Default: -1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TopKOptions axis(long value) {
@@ -4790,9 +4789,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 0: the smallest. Default: 1.
+     * 0: the smallest. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TopKOptions largest(long value) {
@@ -4801,9 +4800,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. The result is sorted in either case. Default: 1.
+     * The result is sorted in either case. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TopKOptions sorted(long value) {
@@ -4867,9 +4866,9 @@ public final class Ops {
     private TransposeOptions() {}
 
     /**
-     * Sets an attribute. Dimension i of the result is dimension perm[i] of the input; reversed if not given.
+     * Dimension i of the result is dimension perm[i] of the input; reversed if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public TransposeOptions perm(long... value) {
@@ -5015,15 +5014,99 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Accuracy.
+   */
+  public static final class AccuracyOptions extends NodeOptions {
+    private AccuracyOptions() {}
+
+    /**
+     * A label that does not count.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AccuracyOptions ignoreIndex(long value) {
+      attrs.set("ignore_index", value);
+      return this;
+    }
+
+    @Override
+    public AccuracyOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
+   * label counts.
+   *
+   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
+   * but for jumps.
+   *
+   * @param scores [N, C, d1, ...].
+   * @param labels [N, d1, ...]: classes from 0 to C - 1.
+   * @return scalar.
+   */
+  public Value accuracy(Value scores, Value labels) {
+    return accuracy(scores, labels, options -> {});
+  }
+
+  /**
+   * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
+   * label counts.
+   *
+   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
+   * but for jumps.
+   *
+   * @param scores [N, C, d1, ...].
+   * @param labels [N, d1, ...]: classes from 0 to C - 1.
+   * @param options sets the rest
+   * @return scalar.
+   */
+  public Value accuracy(Value scores, Value labels, Consumer<AccuracyOptions> options) {
+    AccuracyOptions settings = new AccuracyOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(scores, "scores");
+    Check.notNull(labels, "labels");
+    return add("weft.Accuracy", Arrays.<Value>asList(scores, labels), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.Adam.
    */
   public static final class AdamOptions extends NodeOptions {
+    private Value indices;
+
     private AdamOptions() {}
 
     /**
-     * Sets an attribute. Weight of the old first moment. Default: 0.9.
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
      *
-     * @param value the attribute
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AdamOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AdamOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
+
+    /**
+     * Weight of the old first moment. Default: 0.9.
+     *
+     * @param value the value
      * @return this
      */
     public AdamOptions beta1(double value) {
@@ -5032,9 +5115,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old second moment. Default: 0.999.
+     * Weight of the old second moment. Default: 0.999.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamOptions beta2(double value) {
@@ -5043,9 +5126,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
+     * Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamOptions epsilon(double value) {
@@ -5054,9 +5137,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
+     * Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamOptions weightDecay(double value) {
@@ -5085,11 +5168,11 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5111,11 +5194,11 @@ public final class Ops {
    * parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)} with {@code g =
    * gradient + weight_decay * parameter}.
    *
-   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Adam. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5139,7 +5222,7 @@ public final class Ops {
     Check.notNull(secondMoment, "secondMoment");
     Check.notNull(learningRate, "learningRate");
     Check.notNull(step, "step");
-    List<Value> made = add("weft.Adam", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step), settings, 3);
+    List<Value> made = add("weft.Adam", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step, settings.indices), settings, 3);
     return new AdamOutputs(made.get(0), made.get(1), made.get(2));
   }
 
@@ -5147,12 +5230,37 @@ public final class Ops {
    * What can be set at weft.AdamW.
    */
   public static final class AdamWOptions extends NodeOptions {
+    private Value indices;
+
     private AdamWOptions() {}
 
     /**
-     * Sets an attribute. Weight of the old first moment. Default: 0.9.
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
      *
-     * @param value the attribute
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AdamWOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AdamWOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
+
+    /**
+     * Weight of the old first moment. Default: 0.9.
+     *
+     * @param value the value
      * @return this
      */
     public AdamWOptions beta1(double value) {
@@ -5161,9 +5269,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old second moment. Default: 0.999.
+     * Weight of the old second moment. Default: 0.999.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamWOptions beta2(double value) {
@@ -5172,9 +5280,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Added to the root of the corrected second moment. Default: 1e-08.
+     * Added to the root of the corrected second moment. Default: 1e-08.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamWOptions epsilon(double value) {
@@ -5183,9 +5291,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Share of the parameter that is taken away, times the learning rate. Default: 0.01.
+     * Share of the parameter that is taken away, times the learning rate. Default: 0.01.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AdamWOptions weightDecay(double value) {
@@ -5213,11 +5321,11 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5238,11 +5346,11 @@ public final class Ops {
    * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first multiplied by
    * {@code 1 - learning_rate * weight_decay} and then changed as Adam does without decay.
    *
-   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.AdamW. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param firstMoment running mean of the gradient, in the shape of the parameter; starts as zeros.
    * @param secondMoment running mean of its square, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
@@ -5266,7 +5374,7 @@ public final class Ops {
     Check.notNull(secondMoment, "secondMoment");
     Check.notNull(learningRate, "learningRate");
     Check.notNull(step, "step");
-    List<Value> made = add("weft.AdamW", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step), settings, 3);
+    List<Value> made = add("weft.AdamW", Arrays.<Value>asList(parameter, gradient, firstMoment, secondMoment, learningRate, step, settings.indices), settings, 3);
     return new AdamWOutputs(made.get(0), made.get(1), made.get(2));
   }
 
@@ -5312,10 +5420,10 @@ public final class Ops {
     private AveragePoolGradOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions autoPad(String value) {
@@ -5324,9 +5432,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: output sizes are rounded up. Default: 0.
+     * 1: output sizes are rounded up. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions ceilMode(long value) {
@@ -5335,9 +5443,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the window's elements; 1 if not given.
+     * Distance of the window's elements; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions dilations(long... value) {
@@ -5346,9 +5454,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Padding before each spatial axis, then after each; 0 if not given.
+     * Padding before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions pads(long... value) {
@@ -5357,9 +5465,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions strides(long... value) {
@@ -5368,9 +5476,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. As in AveragePool. Default: 0.
+     * As in AveragePool. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public AveragePoolGradOptions countIncludePad(long value) {
@@ -5457,10 +5565,10 @@ public final class Ops {
     private ConvGradInputOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions autoPad(String value) {
@@ -5469,9 +5577,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions dilations(long... value) {
@@ -5480,9 +5588,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
+     * Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions group(long value) {
@@ -5491,9 +5599,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
+     * Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions pads(long... value) {
@@ -5502,9 +5610,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradInputOptions strides(long... value) {
@@ -5560,10 +5668,10 @@ public final class Ops {
     private ConvGradWeightOptions() {}
 
     /**
-     * Sets an attribute. NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded
-     * up; VALID: none. Default: NOTSET.
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions autoPad(String value) {
@@ -5572,9 +5680,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Distance of the kernel's elements along each spatial axis; 1 if not given.
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions dilations(long... value) {
@@ -5583,9 +5691,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Number of groups that channels are divided into. Default: 1.
+     * Number of groups that channels are divided into. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions group(long value) {
@@ -5594,9 +5702,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Zeros before each spatial axis, then after each; 0 if not given.
+     * Zeros before each spatial axis, then after each; 0 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions pads(long... value) {
@@ -5605,9 +5713,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Step along each spatial axis; 1 if not given.
+     * Step along each spatial axis; 1 if not given.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ConvGradWeightOptions strides(long... value) {
@@ -5663,9 +5771,9 @@ public final class Ops {
     private WeftDropoutOptions() {}
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public WeftDropoutOptions seed(long value) {
@@ -5674,9 +5782,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public WeftDropoutOptions stream(String value) {
@@ -5921,6 +6029,116 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.InitialValue.
+   */
+  public static final class InitialValueOptions extends NodeOptions {
+    private InitialValueOptions() {}
+
+    /**
+     * Floating-point type of the output, by ONNX's number.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * Key of all random numbers of a program. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions seed(long value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Name that keeps the numbers of one variable apart from those of others: the variable's.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions stream(String value) {
+      attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Inputs of each output; by default rows of a matrix, or the second dimension times the window.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions fanIn(long value) {
+      attrs.set("fan_in", value);
+      return this;
+    }
+
+    /**
+     * Outputs of each input; by default columns of a matrix, or the first dimension times the window.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InitialValueOptions fanOut(long value) {
+      attrs.set("fan_out", value);
+      return this;
+    }
+
+    @Override
+    public InitialValueOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
+   * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
+   * sqrt(6 / fan_in), sqrt(2 / fan_in).
+   *
+   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
+   *
+   * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+   *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+   *     "normal(0.02)".
+   * @param shape dimensions of the output.
+   * @return A tensor of the shape asked for.
+   */
+  public Value initialValue(String kind, long[] shape) {
+    return initialValue(kind, shape, options -> {});
+  }
+
+  /**
+   * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
+   * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
+   * sqrt(6 / fan_in), sqrt(2 / fan_in).
+   *
+   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
+   *
+   * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
+   *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
+   *     "normal(0.02)".
+   * @param shape dimensions of the output.
+   * @param options sets the rest
+   * @return A tensor of the shape asked for.
+   */
+  public Value initialValue(String kind, long[] shape, Consumer<InitialValueOptions> options) {
+    InitialValueOptions settings = new InitialValueOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(kind, "kind");
+    settings.attrs.set("kind", kind);
+    Check.notNull(shape, "shape");
+    settings.attrs.set("shape", shape);
+    return add("weft.InitialValue", Arrays.<Value>asList(), settings, 1).get(0);
+  }
+
+  /**
    * The inverse of each matrix. A singular one is an error.
    *
    * <p>Operator weft.Inverse. Element types: T: f32, f16, f64, bf16.
@@ -5952,12 +6170,37 @@ public final class Ops {
    * What can be set at weft.Momentum.
    */
   public static final class MomentumOptions extends NodeOptions {
+    private Value indices;
+
     private MomentumOptions() {}
 
     /**
-     * Sets an attribute. Weight of the old velocity. Default: 0.9.
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
      *
-     * @param value the attribute
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public MomentumOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MomentumOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
+
+    /**
+     * Weight of the old velocity. Default: 0.9.
+     *
+     * @param value the value
      * @return this
      */
     public MomentumOptions momentum(double value) {
@@ -5966,9 +6209,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1 for Nesterov's form. Default: 0.
+     * 1 for Nesterov's form. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MomentumOptions nesterov(long value) {
@@ -5977,9 +6220,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
+     * Factor of the parameter that is added to the gradient. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public MomentumOptions weightDecay(double value) {
@@ -6007,11 +6250,11 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param velocity running sum of gradients, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
    * @return the outputs
@@ -6025,11 +6268,11 @@ public final class Ops {
    * v = momentum * velocity + g; parameter - learning_rate * v}, or with {@code nesterov} {@code parameter -
    * learning_rate * (g + momentum * v)}. The velocity does not contain the learning rate.
    *
-   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Momentum. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an
+   * optimizer is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param velocity running sum of gradients, in the shape of the parameter; starts as zeros.
    * @param learningRate A scalar.
    * @param options sets the rest
@@ -6047,7 +6290,7 @@ public final class Ops {
     Check.notNull(gradient, "gradient");
     Check.notNull(velocity, "velocity");
     Check.notNull(learningRate, "learningRate");
-    List<Value> made = add("weft.Momentum", Arrays.<Value>asList(parameter, gradient, velocity, learningRate), settings, 2);
+    List<Value> made = add("weft.Momentum", Arrays.<Value>asList(parameter, gradient, velocity, learningRate, settings.indices), settings, 2);
     return new MomentumOutputs(made.get(0), made.get(1));
   }
 
@@ -6092,9 +6335,9 @@ public final class Ops {
     private RandomBernoulliOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions dtype(DataType value) {
@@ -6104,9 +6347,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions seed(long value) {
@@ -6115,9 +6358,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions stream(String value) {
@@ -6126,9 +6369,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Probability of a one. Default: 0.5.
+     * Probability of a one. Default: 0.5.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomBernoulliOptions probability(double value) {
@@ -6187,9 +6430,9 @@ public final class Ops {
     private RandomNormalOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions dtype(DataType value) {
@@ -6199,9 +6442,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions seed(long value) {
@@ -6210,9 +6453,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions stream(String value) {
@@ -6221,9 +6464,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Mean of the distribution. Default: 0.
+     * Mean of the distribution. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions mean(double value) {
@@ -6232,9 +6475,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Its standard deviation. Default: 1.
+     * Its standard deviation. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomNormalOptions scale(double value) {
@@ -6293,9 +6536,9 @@ public final class Ops {
     private RandomTruncatedNormalOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions dtype(DataType value) {
@@ -6305,9 +6548,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions seed(long value) {
@@ -6316,9 +6559,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions stream(String value) {
@@ -6327,9 +6570,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Mean of the distribution. Default: 0.
+     * Mean of the distribution. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions mean(double value) {
@@ -6338,9 +6581,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Standard deviation of the distribution that is cut off. Default: 1.
+     * Standard deviation of the distribution that is cut off. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomTruncatedNormalOptions scale(double value) {
@@ -6399,9 +6642,9 @@ public final class Ops {
     private RandomUniformOptions() {}
 
     /**
-     * Sets an attribute. Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output, by ONNX's number.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions dtype(DataType value) {
@@ -6411,9 +6654,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Key of all random numbers of a program. Default: 0.
+     * Key of all random numbers of a program. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions seed(long value) {
@@ -6422,9 +6665,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Name that keeps the numbers of one use apart from those of others.
+     * Name that keeps the numbers of one use apart from those of others.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions stream(String value) {
@@ -6433,9 +6676,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Lower limit. Default: 0.
+     * Lower limit. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions low(double value) {
@@ -6444,9 +6687,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
+     * Upper limit; if equal to {@code low}, all numbers are that. Default: 1.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RandomUniformOptions high(double value) {
@@ -6505,9 +6748,9 @@ public final class Ops {
     private RunningUpdateOptions() {}
 
     /**
-     * Sets an attribute. "average" or "add". Default: average.
+     * "average" or "add". Default: average.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RunningUpdateOptions mode(String value) {
@@ -6516,9 +6759,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. Weight of the old value. Default: 0.9.
+     * Weight of the old value. Default: 0.9.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public RunningUpdateOptions momentum(double value) {
@@ -6609,9 +6852,9 @@ public final class Ops {
     private ScatterRowsOptions() {}
 
     /**
-     * Sets an attribute. As in Gather. Default: 0.
+     * As in Gather. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ScatterRowsOptions axis(long value) {
@@ -6673,7 +6916,7 @@ public final class Ops {
     private ScatterScanOptions() {}
 
     /**
-     * Gives an optional input. The shape of factors; zeros if not given.
+     * The shape of factors; zeros if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -6684,9 +6927,9 @@ public final class Ops {
     }
 
     /**
-     * Sets an attribute. 1: from the last place to the first. Default: 0.
+     * 1: from the last place to the first. Default: 0.
      *
-     * @param value the attribute
+     * @param value the value
      * @return this
      */
     public ScatterScanOptions reverse(long value) {
@@ -6855,12 +7098,37 @@ public final class Ops {
    * What can be set at weft.Sgd.
    */
   public static final class SgdOptions extends NodeOptions {
+    private Value indices;
+
     private SgdOptions() {}
 
     /**
-     * Sets an attribute. Factor of the parameter that is added to the gradient. Default: 0.
+     * The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up,
+     * in order, and that of other rows is 0. Negative ones count from the end.
      *
-     * @param value the attribute
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public SgdOptions indices(Value value) {
+      indices = value;
+      return this;
+    }
+
+    /**
+     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SgdOptions lazy(long value) {
+      attrs.set("lazy", value);
+      return this;
+    }
+
+    /**
+     * Factor of the parameter that is added to the gradient. Default: 0.
+     *
+     * @param value the value
      * @return this
      */
     public SgdOptions weightDecay(double value) {
@@ -6878,11 +7146,11 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
+   * is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param learningRate A scalar.
    * @return the shape of the parameter.
    */
@@ -6893,11 +7161,11 @@ public final class Ops {
   /**
    * Stochastic gradient descent: {@code parameter - learning_rate * (gradient + weight_decay * parameter)}.
    *
-   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16. Not differentiable: a step of an optimizer is not
-   * differentiated through.
+   * <p>Operator weft.Sgd. Element types: T: f32, f16, f64, bf16, I: i32, i64. Not differentiable: a step of an optimizer
+   * is not differentiated through.
    *
    * @param parameter any shape.
-   * @param gradient the shape of the parameter.
+   * @param gradient the shape of the parameter; with {@code indices}, of these rows: [...indices, ...].
    * @param learningRate A scalar.
    * @param options sets the rest
    * @return the shape of the parameter.
@@ -6908,7 +7176,7 @@ public final class Ops {
     Check.notNull(parameter, "parameter");
     Check.notNull(gradient, "gradient");
     Check.notNull(learningRate, "learningRate");
-    return add("weft.Sgd", Arrays.<Value>asList(parameter, gradient, learningRate), settings, 1).get(0);
+    return add("weft.Sgd", Arrays.<Value>asList(parameter, gradient, learningRate, settings.indices), settings, 1).get(0);
   }
 
   /**
@@ -6922,7 +7190,7 @@ public final class Ops {
     private SliceGradOptions() {}
 
     /**
-     * Gives an optional input. As in Slice.
+     * As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -6933,7 +7201,7 @@ public final class Ops {
     }
 
     /**
-     * Gives an optional input. As in Slice.
+     * As in Slice.
      *
      * @param value the input; null leaves it out
      * @return this
