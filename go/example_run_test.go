@@ -405,6 +405,13 @@ func ExampleLoadDataset() {
 	// Output: 1797 2 f32[297, 64]
 }
 
+func ExampleLoadDatasetWith() {
+	digits := need(weft.LoadDatasetWith("../examples/data/digits.safetensors", weft.LoadOptions{Map: true}, "images"))
+	defer digits.Close()
+	fmt.Println(digits.Len(), digits.Width())
+	// Output: 1797 1
+}
+
 func ExampleSetLogger() {
 	var lines bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&lines, nil))

@@ -123,3 +123,22 @@ func ExampleBFloat16() {
 	fmt.Println(brains[0].Float32(), brains[1].Float32())
 	// Output: 0.33398438 3.0040553e+38
 }
+
+func ExampleTensorFromDLPack() {
+	made := need(weft.TensorOf[float32](1, 2, 3))
+	managed := need(made.DLPack()) // For another library of the process; here it comes back.
+	made.Close()
+	back := need(weft.TensorFromDLPack(managed))
+	defer back.Close()
+	fmt.Println(back, need(weft.Data[float32](back)))
+	// Output: f32[3] [1 2 3]
+}
+
+func ExampleTensorFromDLPackUnversioned() {
+	made := need(weft.TensorOf[int64](7))
+	defer made.Close()
+	back := need(weft.TensorFromDLPackUnversioned(need(made.DLPackUnversioned())))
+	defer back.Close()
+	fmt.Println(need(weft.Scalar[int64](back)))
+	// Output: 7
+}

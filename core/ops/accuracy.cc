@@ -56,8 +56,7 @@ void define_op_accuracy(OpRegistry& ops) {
       .input("labels", "Tind", "[N, d1, ...]: classes from 0 to C - 1.")
       .output("output", "f32", "Scalar.")
       .infer(infer)
-      .body(body)
-      .no_gradient("it is constant but for jumps");
+      .body(body);
 }
 
 }  // namespace weft

@@ -63,8 +63,7 @@ void define_op_initial_value(OpRegistry& ops) {
                      "Outputs of each input; by default columns of a matrix, or the first dimension times the window.")
       .output("output", "T", "A tensor of the shape asked for.")
       .infer(infer)
-      .body(body)
-      .no_gradient("it has no inputs");
+      .body(body);
 }
 
 }  // namespace weft

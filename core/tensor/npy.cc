@@ -203,14 +203,12 @@ Status write_npy(const std::string& path, const Tensor& tensor) {
           join(tensor.shape()), tensor.rank() == 1 ? ",), }" : "), }");
   // NumPy leaves room for the first dimension to grow to 21 digits in place.
   if (tensor.rank() > 0) header.append(21 - cat(tensor.shape()[0]).size(), ' ');
-  // Up to a multiple of 64 bytes with the twelve or ten before it, the last a line end.
-  size_t before = header.size() + 1 + 10 > 0xffff ? 12 : 10;
-  header.append((64 - (before + header.size() + 1) % 64) % 64, ' ');
+  // Up to a multiple of 64 bytes with the ten before it, the last a line end. The shape of a tensor always fits version 1.
+  header.append((64 - (10 + header.size() + 1) % 64) % 64, ' ');
   header += '\n';
   std::string start(kMagic);
-  start += before == 12 ? '\2' : '\1';
-  start += '\0';
-  for (size_t i = 0; i < before - 8; ++i) start += static_cast<char>(header.size() >> (8 * i) & 255);
+  start += {'\1', '\0'};
+  for (int i = 0; i < 2; ++i) start += static_cast<char>(header.size() >> (8 * i) & 255);
   WEFT_TRY(FileWriter writer, FileWriter::create(path));
   WEFT_CHECK(writer.write(start));
   WEFT_CHECK(writer.write(header));

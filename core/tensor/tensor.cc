@@ -11,12 +11,15 @@ namespace {
 const std::vector<std::string> kNoStrings;
 const std::vector<Tensor> kNoItems;
 
+Status check_rank(const Shape& shape) {
+  if (static_cast<int64_t>(shape.size()) <= kMostAxes) return {};
+  return invalid("a tensor has at most ", kMostAxes, " dimensions but this one would have ", shape.size());
+}
+
 // Elements of a tensor that may exist.
 Result<int64_t> checked_count(DType dtype, const Shape& shape) {
   if (dtype == DType::kNone) return invalid("a tensor needs an element type");
-  if (static_cast<int64_t>(shape.size()) > kMostAxes) {
-    return invalid("a tensor has at most ", kMostAxes, " dimensions but this one would have ", shape.size());
-  }
+  WEFT_CHECK(check_rank(shape));
   WEFT_TRY(int64_t count, element_count(shape));
   if (count > kMostElements) {
     return make_error(Code::kResourceExhausted, dtype_name(dtype), shape_text(shape), " is too large");
@@ -136,6 +139,7 @@ void Tensor::clear() {
 }
 
 Result<Tensor> Tensor::reshaped(Shape shape) const {
+  WEFT_CHECK(check_rank(shape));
   WEFT_TRY(int64_t count, element_count(shape));
   if (kind_ != Kind::kTensor || count != count_) {
     return invalid(summary(), " cannot take the shape ", shape_text(shape));
