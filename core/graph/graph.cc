@@ -444,6 +444,7 @@ Status Graph::check_subgraphs(const Attrs& attrs) const {
   for (const auto& [name, attr] : attrs) {
     if (attr.kind() != AttrKind::kGraph || attr.graph() == nullptr) continue;
     const Graph* sub = attr.graph().get();
+    if (sub == this) continue;  // refused where captures are looked for
     if (sub->frozen_ || std::find(seen.begin(), seen.end(), sub) != seen.end()) {
       return invalid("the sub-graph '", name, "' is an attribute already; make one for each");
     }

@@ -2,11 +2,6 @@
 package io.weft;
 
 import java.lang.ref.WeakReference;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileSystemException;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,25 +12,8 @@ final class Callbacks {
   static Throwable error(
       int code, String message, String node, String op, String origin, int errno, Throwable cause) {
     if (cause instanceof Error) return cause;
-    Throwable why = cause == null && errno != 0 ? fileError(errno, message) : cause;
+    Throwable why = cause == null && errno != 0 ? WeftException.fileError(errno, message) : cause;
     return WeftException.of(ErrorCode.of(code), message, node, op, origin, why);
-  }
-
-  /** The exception of java.nio for an errno of Linux. */
-  private static FileSystemException fileError(int errno, String message) {
-    switch (errno) {
-      case 1: // EPERM
-      case 13: // EACCES
-        return new AccessDeniedException(message);
-      case 2: // ENOENT
-        return new NoSuchFileException(message);
-      case 17: // EEXIST
-        return new FileAlreadyExistsException(message);
-      case 20: // ENOTDIR
-        return new NotDirectoryException(message);
-      default:
-        return new FileSystemException(message);
-    }
   }
 
   static String describe(Throwable thrown) {

@@ -5041,8 +5041,7 @@ public final class Ops {
    * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
    * label counts.
    *
-   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
-   * but for jumps.
+   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64.
    *
    * @param scores [N, C, d1, ...].
    * @param labels [N, d1, ...]: classes from 0 to C - 1.
@@ -5056,8 +5055,7 @@ public final class Ops {
    * The fraction, from 0 to 1, of the labels that have the highest score; of equal scores the first counts. NaN where no
    * label counts.
    *
-   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64. Not differentiable: it is constant
-   * but for jumps.
+   * <p>Operator weft.Accuracy. Element types: T: f32, f16, f64, bf16, Tind: i32, i64.
    *
    * @param scores [N, C, d1, ...].
    * @param labels [N, d1, ...]: classes from 0 to C - 1.
@@ -6102,7 +6100,7 @@ public final class Ops {
    * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
    * sqrt(6 / fan_in), sqrt(2 / fan_in).
    *
-   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
+   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16.
    *
    * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
    *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
@@ -6119,7 +6117,7 @@ public final class Ops {
    * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
    * sqrt(6 / fan_in), sqrt(2 / fan_in).
    *
-   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16. Not differentiable: it has no inputs.
+   * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16.
    *
    * @param kind initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
    *     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in

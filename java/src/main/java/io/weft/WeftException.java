@@ -1,6 +1,12 @@
 // The errors of the library as exceptions.
 package io.weft;
 
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+
 /**
  * An error of the library. Its code tells the kinds apart; the frequent kinds have a class of their own, nested in this
  * one. The exception of a host function or listener is the {@link #getCause() cause}; of an error with a file it is a
@@ -82,6 +88,23 @@ public class WeftException extends RuntimeException {
     }
     if (!origin.isEmpty()) text.append(" (built at ").append(origin).append(')');
     return text.toString();
+  }
+
+  /** The exception of java.nio for an errno of Linux. */
+  static FileSystemException fileError(int errno, String message) {
+    switch (errno) {
+      case 1: // EPERM
+      case 13: // EACCES
+        return new AccessDeniedException(message);
+      case 2: // ENOENT
+        return new NoSuchFileException(message);
+      case 17: // EEXIST
+        return new FileAlreadyExistsException(message);
+      case 20: // ENOTDIR
+        return new NotDirectoryException(message);
+      default:
+        return new FileSystemException(message);
+    }
   }
 
   static WeftException of(ErrorCode code, String message, String node, String op, String origin, Throwable cause) {

@@ -336,7 +336,7 @@ class FunctionDatasetTest {
                 epoch ->
                     endless(
                         () -> {
-                          if (given.incrementAndGet() == 5) cancel.cancel();
+                          if (given.incrementAndGet() == 5) cancel.set();
                         }));
         Dataset slow = dataset(epoch -> endless(() -> {}))) {
       assertThrows(

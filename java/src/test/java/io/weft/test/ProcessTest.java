@@ -275,7 +275,7 @@ class ProcessTest {
   }
 
   @Test
-  void theProgramsOfTheReadmesRun(@TempDir Path folder) throws Exception {
+  void theProgramOfTheReadmeRuns(@TempDir Path folder) throws Exception {
     Path whole = Files.writeString(folder.resolve("Corner.java"), program(ROOT.resolve("java/README.md"), "java"));
     Ended ended = java(folder, List.of("-cp", CLASSES.toString(), whole.toString()));
     assertEquals(0, ended.code(), ended.output());
@@ -285,14 +285,6 @@ class ProcessTest {
     assertTrue(loss < 0.01, ended.output());
     assertEquals(4, lines.length, ended.output());
     assertEquals("true", lines[3]);
-
-    String part =
-        "import io.weft.*; import java.util.*; class Part { public static void main(String[] args) { "
-            + program(ROOT.resolve("README.md"), "java") + "}}";
-    ended = java(List.of("-cp", CLASSES.toString(), Files.writeString(folder.resolve("Part.java"), part).toString()));
-    assertEquals(0, ended.code(), ended.output());
-    double[] losses = ended.output().lines().mapToDouble(Double::parseDouble).toArray();
-    assertTrue(losses.length == 3 && losses[2] < losses[0], ended.output());
   }
 
   @Test
