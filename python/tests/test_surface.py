@@ -180,7 +180,7 @@ def test_representations() -> None:
     assert repr(session) == "Session of a Graph with 1 nodes"
     assert repr(session.prepare([x], [x])) == "Prepared with 1 inputs and 1 outputs"
     assert repr(weft.Tensor([1.0])) == "Tensor f32[1]"
-    assert repr(weft.Sgd(0.5)) == "Sgd(0.5, weight_decay=0.0, clip_norm=0.0)"
+    assert repr(weft.Sgd(0.5)) == "Sgd(0.5, weight_decay=0.0, lazy=0, clip_norm=0.0)"
     session.close()
     assert repr(session) == "Session (closed)"
     dense = weft.layers.Dense(graph, "hidden", inputs=2, units=3)

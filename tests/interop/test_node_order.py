@@ -23,7 +23,7 @@ class Net:
         dense, conv = self.both(self.dense, self.convolution)
         shared = graph.variable("shared", np.linspace(0.5, 1.5, 10, dtype=np.float32))
         left, right = self.both(lambda: dense * shared, lambda: conv * shared)
-        chosen = weft.cond(
+        chosen = weft.if_(
             weft.reduce_mean(self.images, keepdims=0) > 0.0,
             lambda: self.add(lambda: weft.sigmoid(left) * shared, lambda: weft.tanh(right)),
             lambda: self.add(lambda: weft.abs(right), lambda: left * 0.5),
@@ -75,7 +75,7 @@ class Net:
 
     def slopes(self) -> list[bytes]:
         images, labels = (column[:40] for column in (self.data[0], self.data[1]))
-        found = self.session.run(self.gradients, {self.images: images, self.labels: labels})
+        found = self.session.run({self.images: images, self.labels: labels}, self.gradients)
         return [array.tobytes() for array in found]
 
 
