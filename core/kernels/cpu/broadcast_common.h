@@ -35,6 +35,7 @@ constexpr int64_t kElementwiseBlock = 16384;
 // that together cover [begin, end) of the output.
 template <int N, typename Fn>
 void for_runs(const Broadcast& plan, int64_t begin, int64_t end, Fn&& fn) {
+  if (begin >= end) return;
   const int last = static_cast<int>(plan.dims.size()) - 1;
   int64_t index[kMaxCollapsedRank];
   int64_t at[N] = {};
