@@ -1,0 +1,88 @@
+// What the kernels of linear algebra share: batches of square matrices, which Eigen decomposes one by one.
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft::linalg {
+
+template <typename T>
+using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <typename T>
+using In = Eigen::Map<const Matrix<T>>;
+template <typename T>
+using Out = Eigen::Map<Matrix<T>>;
+
+struct State {
+  int64_t batch;
+  int64_t n;
+  int64_t k;  // columns of Solve's B
+};
+
+// Runs one(i) -> what was wrong, or null, for every matrix; the first error in order is reported.
+template <typename One>
+void each_matrix(const State& s, const RunArgs& args, const char* op, One one) {
+  std::atomic<int64_t> failed{std::numeric_limits<int64_t>::max()};
+  const char* reason = nullptr;
+  double cost = 20.0 * static_cast<double>(s.n * s.n) * static_cast<double>(s.n);
+  parallel_for(*args.parallel, s.batch, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if (one(i) == nullptr) continue;
+      int64_t before = failed.load();
+      while (i < before && !failed.compare_exchange_weak(before, i)) {
+      }
+    }
+  });
+  if (failed.load() == std::numeric_limits<int64_t>::max()) return;
+  reason = one(failed.load());
+  *args.status =
+      invalid(s.batch > 1 ? cat("matrix ", failed.load()) : std::string("the matrix"), " of ", op, " ", reason);
+}
+
+// With a NaN or an infinity in it: what comes out is NaN, and iterations that might not end are not begun.
+template <typename T>
+bool not_finite(const T* a, int64_t count) {
+  return !std::all_of(a, a + count, [](T x) { return std::isfinite(x); });
+}
+template <typename T>
+void fill_nan(T* out, int64_t count) {
+  std::fill(out, out + count, std::numeric_limits<T>::quiet_NaN());
+}
+
+// What stands for an element that counts as largest although rounding made it a little smaller than another.
+constexpr double kAlmost = 1 - 1e-6;
+
+inline State state_of(const KernelContext& c) {
+  const Shape& shape = c.shape(0);
+  State s{1, shape.back(), 0};
+  for (size_t i = 0; i + 2 < shape.size(); ++i) s.batch *= shape[i];
+  if (c.input_count() == 2) s.k = c.shape(1).back();
+  if (s.n == 0) s.batch = 0;
+  return s;
+}
+
+inline bool accepts(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+
+template <auto F32, auto F64>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  const Shape& shape = c.shape(0);
+  if (shape.back() != shape[shape.size() - 2]) {
+    return invalid("the last two axes must make a square matrix but the input is ", shape_text(shape));
+  }
+  State s = state_of(c);
+  prepared->cost_ns = 20.0 * static_cast<double>(s.batch * s.n * s.n) * static_cast<double>(s.n);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<F32>(s);
+  else
+    prepared->use<F64>(s);
+  return {};
+}
+
+}  // namespace weft::linalg
