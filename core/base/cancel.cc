@@ -17,7 +17,7 @@ int64_t monotonic_ns() {
 
 Status StopCondition::check_slow() {
   if (!reason_.ok()) return reason_;
-  if (token_ != nullptr && token_->cancelled()) {
+  if (stopped()) {
     return trip(Status(Code::kCancelled, "the run was cancelled"));
   }
   if (deadline_ns_ == 0 && poll_ == nullptr) return {};

@@ -45,9 +45,13 @@ class StopCondition {
   // first time.
   Status check() { return trivial() ? Status() : check_slow(); }
 
-  // Inside long kernels, on any thread: true when what is left of the work may be skipped.
-  bool stopped() const {
-    return tripped_.load(std::memory_order_relaxed) || (token_ != nullptr && token_->cancelled());
+  // Inside long kernels, on any thread: true when what is left of the work may be skipped. Once it was, `check` says so
+  // too, though the token be reset in between: the outputs are not whole.
+  bool stopped() {
+    if (tripped_.load(std::memory_order_relaxed)) return true;
+    if (token_ == nullptr || !token_->cancelled()) return false;
+    tripped_.store(true, std::memory_order_relaxed);
+    return true;
   }
 
  private:

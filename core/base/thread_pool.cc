@@ -56,7 +56,7 @@ struct alignas(64) Slot {
   BlockFn body = nullptr;
   void* context = nullptr;
   int64_t count = 0, block = 0, blocks = 0;
-  const StopCondition* stop = nullptr;
+  StopCondition* stop = nullptr;
   alignas(64) std::atomic<int64_t> next{0};  // the first block that nobody has begun
 };
 

@@ -38,6 +38,16 @@ TEST(StopCondition, TokenStopsIt) {
   EXPECT_EQ(stop.check().code(), Code::kCancelled);
 }
 
+TEST(StopCondition, WhatSkippedWorkForATokenSaysSoAfterItsReset) {
+  CancelToken token;
+  StopCondition stop;
+  stop.set_token(&token);
+  token.cancel();
+  EXPECT_TRUE(stop.stopped());
+  token.reset();
+  EXPECT_EQ(stop.check().code(), Code::kCancelled);
+}
+
 TEST(StopCondition, DeadlineStopsIt) {
   StopCondition past, future;
   past.set_deadline_ns(monotonic_ns() - 1);
