@@ -104,11 +104,11 @@ Status check_name(std::string_view verb, const std::string& path) {
   return {};
 }
 
-// Refuses folders, and with `regular` all that has no size of its own.
-Status check_kind(std::string_view verb, const std::string& path, int fd, bool regular, struct stat* info) {
+// Refuses folders and all that has no size of its own.
+Status check_kind(std::string_view verb, const std::string& path, int fd, struct stat* info) {
   if (::fstat(fd, info) != 0) return file_error(verb, path, errno);
   if (S_ISDIR(info->st_mode)) return file_error(verb, path, EISDIR);
-  if (regular && !S_ISREG(info->st_mode)) {
+  if (!S_ISREG(info->st_mode)) {
     return invalid("cannot ", verb, " '", path, "': it is not a regular file");
   }
   return {};
@@ -168,17 +168,17 @@ FileBytes::~FileBytes() {
 
 Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path, int64_t limit) {
   WEFT_CHECK(check_name("read", path));
-  Descriptor file(open_retrying(path.c_str(), O_RDONLY));
+  Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK));
   if (file.fd < 0) return file_error("read", path, errno);
   struct stat info;
-  WEFT_CHECK(check_kind("read", path, file.fd, false, &info));
+  WEFT_CHECK(check_kind("read", path, file.fd, &info));
   auto too_long = [&](int64_t found) {
-    return make_error(Code::kResourceExhausted, "cannot read '", path, "': it has ",
-                      S_ISREG(info.st_mode) ? "" : "at least ", found, " bytes, more than the ", limit, " allowed");
+    return make_error(Code::kResourceExhausted, "cannot read '", path, "': it has ", found, " bytes, more than the ",
+                      limit, " allowed");
   };
-  if (S_ISREG(info.st_mode) && info.st_size > limit) return too_long(info.st_size);
-  // A byte more than the file claims, so that its end is seen without growing.
-  int64_t room = S_ISREG(info.st_mode) && info.st_size > 0 ? info.st_size + 1 : 4096;
+  if (info.st_size > limit) return too_long(info.st_size);
+  // A byte more than the file claims, so that its end is seen without growing; those of the kernel claim none.
+  int64_t room = info.st_size > 0 ? info.st_size + 1 : 4096;
   char* data = static_cast<char*>(::malloc(room));
   if (data == nullptr) return file_error("read", path, ENOMEM);
   int64_t size = 0;
@@ -205,7 +205,7 @@ Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path, int6
 Result<std::shared_ptr<const FileBytes>> FileBytes::map(const std::string& path, int fd) {
   Descriptor file(fd);
   struct stat info;
-  WEFT_CHECK(check_kind("map", path, file.fd, true, &info));
+  WEFT_CHECK(check_kind("map", path, file.fd, &info));
   if (info.st_size == 0) {  // nothing to map
     return std::shared_ptr<const FileBytes>(new FileBytes(nullptr, 0, false));
   }
@@ -229,7 +229,7 @@ Result<std::shared_ptr<const FileBytes>> map_file_in(const std::string& folder, 
 Result<FileReader> FileReader::over(const std::string& path, int fd) {
   Descriptor file(fd);
   struct stat info;
-  WEFT_CHECK(check_kind("read", path, file.fd, true, &info));
+  WEFT_CHECK(check_kind("read", path, file.fd, &info));
   return FileReader(path, file.release(), info.st_size);
 }
 

@@ -35,7 +35,8 @@ class FileBytes {
   bool mapped_;
 };
 
-// Everything up to the end, also from pipes; RESOURCE_EXHAUSTED if that is more than `limit` bytes.
+// All of a regular file; RESOURCE_EXHAUSTED if that is more than `limit` bytes. Pipes and devices, which need not end, are
+// INVALID_ARGUMENT.
 Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path,
                                                    int64_t limit = std::numeric_limits<int64_t>::max());
 

@@ -29,55 +29,53 @@ int64_t buffer_bytes_peak() { return account().peak.load(std::memory_order_relax
 int64_t buffer_limit() { return account().limit.load(std::memory_order_relaxed); }
 void set_buffer_limit(int64_t bytes) { account().limit.store(bytes, std::memory_order_relaxed); }
 
+Result<MemoryCharge> MemoryCharge::take(int64_t bytes, int64_t asked) {
+  Account& a = account();
+  const int64_t now = a.in_use.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  const int64_t limit = a.limit.load(std::memory_order_relaxed);
+  if (limit != 0 && now > limit) {
+    a.in_use.fetch_sub(bytes, std::memory_order_relaxed);
+    return make_error(Code::kResourceExhausted, "allocating ", asked, " bytes would pass the limit of ", limit,
+                      " bytes (", now - bytes, " in use)");
+  }
+  int64_t peak = a.peak.load(std::memory_order_relaxed);
+  while (now > peak && !a.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+  return MemoryCharge(bytes);
+}
+
+MemoryCharge::~MemoryCharge() { account().in_use.fetch_sub(bytes_, std::memory_order_relaxed); }
+
 Result<std::shared_ptr<Buffer>> Buffer::allocate(int64_t bytes) {
   if (bytes < 0 || bytes > kMostBytes) {
     return make_error(Code::kResourceExhausted, "cannot allocate ", bytes, " bytes");
   }
-  Account& a = account();
   int64_t rounded = (bytes + kAlign - 1) / kAlign * kAlign;
   if (rounded == 0) rounded = kAlign;
-  int64_t now = a.in_use.fetch_add(rounded, std::memory_order_relaxed) + rounded;
-  int64_t limit = a.limit.load(std::memory_order_relaxed);
-  void* data = nullptr;
-  if (limit == 0 || now <= limit) {
-    data = std::aligned_alloc(rounded >= kHugePage ? kHugePage : kAlign,
-                              rounded >= kHugePage ? (rounded + kHugePage - 1) / kHugePage * kHugePage : rounded);
-  }
-  if (data == nullptr) {
-    a.in_use.fetch_sub(rounded, std::memory_order_relaxed);
-    if (limit != 0 && now > limit) {
-      return make_error(Code::kResourceExhausted, "allocating ", bytes, " bytes would pass the limit of ", limit,
-                        " bytes (", now - rounded, " in use)");
-    }
-    return make_error(Code::kResourceExhausted, "out of memory: cannot allocate ", bytes, " bytes");
-  }
+  WEFT_TRY(MemoryCharge charge, MemoryCharge::take(rounded, bytes));
+  void* data = std::aligned_alloc(rounded >= kHugePage ? kHugePage : kAlign,
+                                  rounded >= kHugePage ? (rounded + kHugePage - 1) / kHugePage * kHugePage : rounded);
+  if (data == nullptr) return make_error(Code::kResourceExhausted, "out of memory: cannot allocate ", bytes, " bytes");
   // First touch of a huge page costs a sixth of that of 512 small ones.
   if (rounded >= kHugePage) madvise(data, rounded, MADV_HUGEPAGE);
-  int64_t peak = a.peak.load(std::memory_order_relaxed);
-  while (now > peak && !a.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
-  Buffer* buffer = new (std::nothrow) Buffer(data, bytes, false, true, nullptr, nullptr);
+  Buffer* buffer = new (std::nothrow) Buffer(data, bytes, std::move(charge), false, true, nullptr, nullptr);
   if (buffer == nullptr) {
     std::free(data);
-    a.in_use.fetch_sub(rounded, std::memory_order_relaxed);
     return make_error(Code::kResourceExhausted, "out of memory");
   }
   return std::shared_ptr<Buffer>(buffer);
 }
 
 std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user) {
-  return std::shared_ptr<Buffer>(new Buffer(data, bytes, true, writable, drop, user));
+  return std::shared_ptr<Buffer>(new Buffer(data, bytes, {}, true, writable, drop, user));
 }
 
 Buffer::~Buffer() {
   if (borrowed_) {
     if (drop_ != nullptr) drop_(user_);
-    return;
+  } else {
+    std::free(data_);
   }
-  std::free(data_);
-  int64_t rounded = (bytes_ + kAlign - 1) / kAlign * kAlign;
-  if (rounded == 0) rounded = kAlign;
-  account().in_use.fetch_sub(rounded, std::memory_order_relaxed);
 }
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "core/base/status.h"
 
@@ -12,6 +13,24 @@ namespace weft {
 
 // No memory is larger: addresses have no more bits. What asks for more is refused before anything is computed of it.
 constexpr int64_t kMostBytes = int64_t{1} << 47;
+
+// Bytes taken from the process-wide account, given back with the object.
+class MemoryCharge {
+ public:
+  // RESOURCE_EXHAUSTED when the limit does not allow it; the error speaks of the `asked` bytes.
+  static Result<MemoryCharge> take(int64_t bytes, int64_t asked);
+  MemoryCharge() = default;
+  MemoryCharge(MemoryCharge&& other) noexcept : bytes_(std::exchange(other.bytes_, 0)) {}
+  MemoryCharge& operator=(MemoryCharge&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~MemoryCharge();
+
+ private:
+  explicit MemoryCharge(int64_t bytes) : bytes_(bytes) {}
+  int64_t bytes_ = 0;
+};
 
 class Buffer {
  public:
@@ -34,18 +53,25 @@ class Buffer {
   bool borrowed() const { return borrowed_; }
 
  private:
-  Buffer(void* data, int64_t bytes, bool borrowed, bool writable, Drop drop, void* user)
-      : data_(data), bytes_(bytes), borrowed_(borrowed), writable_(writable), drop_(drop), user_(user) {}
+  Buffer(void* data, int64_t bytes, MemoryCharge charge, bool borrowed, bool writable, Drop drop, void* user)
+      : data_(data),
+        bytes_(bytes),
+        charge_(std::move(charge)),
+        borrowed_(borrowed),
+        writable_(writable),
+        drop_(drop),
+        user_(user) {}
 
   void* data_;
   int64_t bytes_;
+  MemoryCharge charge_;
   bool borrowed_;
   bool writable_;
   Drop drop_;
   void* user_;
 };
 
-// Memory of the process's own buffers. A limit of 0 means none; an allocation past it fails cleanly.
+// Memory of the process's own buffers and strings. A limit of 0 means none; an allocation past it fails cleanly.
 int64_t buffer_bytes_in_use();
 int64_t buffer_bytes_peak();
 void set_buffer_limit(int64_t bytes);

@@ -38,6 +38,9 @@ class Scanner {
       if (!at_end() && text_[at_] == '"') return error(column, "a quote stands in the middle of a field");
       field = text_.substr(begin, at_ - begin);
       if ((at_end() || text_[at_] == '\n') && !field.empty() && field.back() == '\r') field.remove_suffix(1);
+      if (field.find('\r') != std::string_view::npos) {
+        return error(column, "a carriage return stands in the middle of a line; lines end in \\n or \\r\\n");
+      }
     }
     ended_line_ = at_end() || text_[at_] == '\n';
     if (!at_end()) ++at_;

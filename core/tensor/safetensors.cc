@@ -76,7 +76,8 @@ Result<int64_t> header_size(const char (&prefix)[8], int64_t file_bytes) {
   uint64_t size;
   std::memcpy(&size, prefix, 8);
   if (size > kMostHeaderBytes) {
-    return data_loss("the header claims ", size, " bytes, more than the ", kMostHeaderBytes, " allowed");
+    return data_loss("it is no safetensors file, or damaged: the header claims ", size, " bytes, more than the ",
+                     kMostHeaderBytes, " allowed");
   }
   if (static_cast<int64_t>(size) > file_bytes - 8) {
     return data_loss("the header claims ", size, " bytes but only ", file_bytes - 8, " follow");

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "core/tensor/tensor.h"
+
 namespace weft {
 namespace {
 
@@ -56,6 +58,18 @@ TEST(Buffer, LimitFailsCleanly) {
   EXPECT_EQ(too_much.status().message(),
             cat("allocating 100 bytes would pass the limit of ", before + 1000, " bytes (", before + 960, " in use)"));
   EXPECT_EQ(buffer_bytes_in_use(), before + 960);
+}
+
+TEST(Buffer, LimitCountsStrings) {
+  int64_t before = buffer_bytes_in_use();
+  set_buffer_limit(before + 1000);
+  auto fits = Tensor::make(DType::kString, {31});
+  auto too_much = Tensor::make(DType::kString, {1});
+  set_buffer_limit(0);
+  ASSERT_TRUE(fits.ok());
+  EXPECT_EQ(too_much.status().code(), Code::kResourceExhausted);
+  fits->clear();
+  EXPECT_EQ(buffer_bytes_in_use(), before);
 }
 
 TEST(Buffer, DropsBorrowedMemoryOnce) {

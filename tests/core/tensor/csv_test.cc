@@ -70,6 +70,11 @@ TEST(Csv, Types) {
   EXPECT_EQ(numbers("1\n", with(Header::kAuto, DType::kI32)), "a CSV file is read as f32, f64 or i64, not as i32");
 }
 
+TEST(Csv, LoneCarriageReturnsEndNoLines) {
+  EXPECT_EQ(numbers("a,b\r1,2\r3,4\r"),
+            "line 1, column 2: a carriage return stands in the middle of a line; lines end in \\n or \\r\\n");
+}
+
 TEST(Csv, HeaderLines) {
   auto names = [](std::string_view text, Header header) { return parse_csv(text, with(header))->columns; };
   EXPECT_EQ(names("a,b\n1,2\n", Header::kAuto), (Names{"a", "b"}));

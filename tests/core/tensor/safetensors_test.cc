@@ -196,7 +196,8 @@ TEST_F(Safetensors, RefusesToWriteWhatTheFormatCannotHold) {
 TEST(SafetensorsHeader, SizeIsChecked) {
   EXPECT_EQ(parse("1234567").status().message(), "it has 7 bytes; the size of the header alone takes 8");
   EXPECT_EQ(parse(std::string(8, '\xff')).status().message(),
-            "the header claims 18446744073709551615 bytes, more than the 100000000 allowed");
+            "it is no safetensors file, or damaged: the header claims 18446744073709551615 bytes, more than the "
+            "100000000 allowed");
   EXPECT_EQ(parse("\x05\0\0\0\0\0\0\0{}"s).status().message(), "the header claims 5 bytes but only 2 follow");
   EXPECT_EQ(parse(std::string(8, '\0')).status().message(), "not valid JSON at byte 0: it ends too early");
 }
