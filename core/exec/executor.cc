@@ -15,6 +15,20 @@ struct Executable::Entry {
   std::mutex mutex;
   std::vector<std::unique_ptr<Frame>> idle;
 
+  Entry() = default;
+  Entry(const Entry&) = delete;
+  // A rest holds plans with rests of their own, as many in a row as the program has steps that depend on data: let go one
+  // after another, not one inside the other.
+  ~Entry() {
+    std::list<std::shared_ptr<Entry>> left;
+    for (Entry* entry = this; entry != nullptr;) {
+      if (entry->rest != nullptr && entry->rest.use_count() == 1) left.splice(left.end(), entry->rest->entries_);
+      if (entry != this) left.pop_front();
+      while (!left.empty() && left.front().use_count() > 1) left.pop_front();
+      entry = left.empty() ? nullptr : left.front().get();
+    }
+  }
+
   Result<std::unique_ptr<Frame>> acquire() {
     {
       std::lock_guard lock(mutex);
@@ -145,6 +159,8 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
     if (function == nullptr) {
       return failed_precondition("the host function '", name, "' is not registered in this process");
     }
+    // Not to be written: they are constants, variables, what the caller fed and what other nodes read.
+    for (Tensor& input : in) input = input.read_only();
     WEFT_CHECK(function->call(function->user, in, &out));
     if (out.size() != step.outputs.size()) {
       return invalid("host function '", name, "' gave ", out.size(), " outputs but must give ", step.outputs.size());

@@ -27,7 +27,7 @@ struct Session::Compiled {
   std::vector<Feed> feeds;
   std::atomic<bool> ready{false};  // all variables that it reads have values
 
-  Status prepare_variables(Session& session);
+  Status prepare_variables(Session& session, StopCondition& stop);
 };
 
 // Counts a call in, unless the session is closed.
@@ -56,7 +56,26 @@ class ThreadRun {
   alignas(void*) unsigned char place_[3 * sizeof(void*)];
 };
 
-// The stop condition and executor options of one run.
+// Holds a store's writer for as long as a run that assigns lasts.
+class WriterHold {
+ public:
+  WriterHold() = default;
+  WriterHold(const WriterHold&) = delete;
+  WriterHold& operator=(const WriterHold&) = delete;
+  ~WriterHold() {
+    if (writer_ != nullptr) writer_->unlock();
+  }
+  Status take(Store& store, StopCondition& stop) {
+    WEFT_CHECK(store.writer().lock(stop));
+    writer_ = &store.writer();
+    return {};
+  }
+
+ private:
+  Store::Writer* writer_ = nullptr;
+};
+
+// The stop condition and executor options of one run; its clock starts here.
 struct RunControl {
   StopCondition stop;
   ExecOptions exec;

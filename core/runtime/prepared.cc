@@ -85,6 +85,8 @@ Result<std::shared_ptr<Prepared>> Session::prepare(const Signature& signature) {
 int Prepared::input_count() const { return static_cast<int>(state_->compiled->cut.feed_count); }
 int Prepared::output_count() const { return static_cast<int>(state_->compiled->cut.fetch_count); }
 
+bool Prepared::assigns() const { return !state_->compiled->writes.empty(); }
+
 Status Prepared::bind_input(int i, Tensor value) {
   Exclusive exclusive(state_->busy);
   WEFT_CHECK(exclusive.check());
@@ -253,18 +255,18 @@ Status Prepared::run(const RunOptions& options) {
   WEFT_CHECK(use.check());
   WEFT_CHECK(ThreadRun::check(*s.session));
   if (!s.apart) WEFT_CHECK(s.check_apart());
+  RunControl control(options, s.session->options());
   if (!s.planned) {
     for (int i = 0; i < input_count(); ++i) {
       if (s.inputs[i].empty() && s.inputs[i].kind() == Kind::kTensor) {
         return failed_precondition("input ", i, " ('", s.compiled->feeds[i].name, "') is not bound");
       }
     }
-    WEFT_CHECK(s.compiled->prepare_variables(*s.session));
+    WEFT_CHECK(s.compiled->prepare_variables(*s.session, control.stop));
     WEFT_CHECK(s.plan());
   }
-  RunControl control(options, s.session->options());
-  std::unique_lock<std::mutex> writer;
-  if (!s.compiled->writes.empty()) writer = std::unique_lock(s.session->store()->writer_mutex());
+  WriterHold writer;
+  if (!s.compiled->writes.empty()) WEFT_CHECK(writer.take(*s.session->store(), control.stop));
   Status status = s.simple ? s.run_frame(control) : s.run_general(control);
   // What a run that failed left there is half done.
   if (!status.ok()) s.results.assign(s.results.size(), Tensor());

@@ -107,7 +107,6 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
     return compiled_[0].second;
   }
   GraphReading reading(*graph_);
-  WEFT_CHECK(reading.check());
   auto compiled = std::make_shared<Compiled>();
   compiled->attached_count = graph_->attached_count();
   WEFT_TRY(compiled->cut, cut_program(*graph_, signature.feeds, signature.fetches, signature.targets));
@@ -154,12 +153,11 @@ Status Session::find_missing(const std::vector<std::string>& names, std::vector<
   return {};
 }
 
-Status Session::initialise_needed(const std::vector<std::string>& names) {
+Status Session::initialise_needed(const std::vector<std::string>& names, StopCondition* stop) {
   std::vector<std::string> missing;
   std::vector<Cut> cuts;
   {
     GraphReading reading(*graph_);
-    WEFT_CHECK(reading.check());
     std::vector<ValueId> initial;
     WEFT_CHECK(find_missing(names, &missing, &initial));
     if (missing.empty()) return {};
@@ -190,6 +188,7 @@ Status Session::initialise_needed(const std::vector<std::string>& names) {
     Executable executable(std::move(cut.program), cpu_kernels(), options, 1);
     ExecOptions exec;
     exec.parallel.max_threads = options_.threads;
+    exec.parallel.stop = exec.stop = stop;
     RunScope scope(exec.parallel);
     WEFT_CHECK(executable.run(inputs, exec, &outputs));
     for (const Tensor& value : outputs) {
@@ -207,16 +206,19 @@ Status Session::initialise() {
   std::vector<std::string> names;
   {
     GraphReading reading(*graph_);
-    WEFT_CHECK(reading.check());
     for (const VariableInfo& variable : graph_->variables()) names.push_back(variable.name);
   }
-  return initialise_needed(names);
+  return initialise_needed(names, nullptr);
 }
 
 Result<Tensor> Session::get_variable(std::string_view name) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
-  if (graph_->find_variable(name) != nullptr) WEFT_CHECK(initialise_needed({std::string(name)}));
+  bool known = [&] {
+    GraphReading reading(*graph_);
+    return graph_->find_variable(name) != nullptr;
+  }();
+  if (known) WEFT_CHECK(initialise_needed({std::string(name)}, nullptr));
   return store_->get(name);
 }
 
@@ -224,8 +226,13 @@ Status Session::set_variable(std::string_view name, Tensor value) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
   WEFT_CHECK(ThreadRun::check(*this));
+  GraphReading reading(*graph_);
   const VariableInfo* variable = graph_->find_variable(name);
-  if (variable == nullptr) return not_found("this graph has no variable '", name, "'");
+  if (variable == nullptr) {
+    Suggestion suggestion(name);
+    for (const VariableInfo& known : graph_->variables()) suggestion.offer(known.name);
+    return not_found("this graph has no variable '", name, "'", suggestion.text());
+  }
   WEFT_CHECK(check_type(value, graph_->type(variable->value), "the new value of variable", name)
                  .at(name, "weft.Variable", graph_->producer(variable->value).origin));
   return store_->set(name, std::move(value));
@@ -238,9 +245,9 @@ Status Session::set_variables(std::vector<std::pair<std::string, Tensor>> values
   return store_->set_all(std::move(values));
 }
 
-Status Session::Compiled::prepare_variables(Session& session) {
+Status Session::Compiled::prepare_variables(Session& session, StopCondition& stop) {
   if (ready.load(std::memory_order_acquire)) return {};
-  WEFT_CHECK(session.initialise_needed(cut.read_variables));
+  WEFT_CHECK(session.initialise_needed(cut.read_variables, &stop));
   for (size_t i = 0; i < reads.size(); ++i) {
     if (!session.store_->initialised(reads[i])) {
       return failed_precondition("variable '", cut.read_variables[i], "' has no value");
@@ -257,20 +264,22 @@ Status Session::run(const Signature& signature, const std::vector<Tensor>& feeds
   if (feeds.size() != signature.feeds.size()) {
     return invalid("there are ", signature.feeds.size(), " feeds but ", feeds.size(), " tensors for them");
   }
+  RunControl control(options, options_);
   WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
   for (size_t i = 0; i < feeds.size(); ++i) {
     WEFT_CHECK(compiled->feeds[i].check(feeds[i], "the tensor fed to"));
   }
-  return run_compiled(*compiled, feeds, options, outputs);
+  return run_compiled(*compiled, feeds, control, outputs);
 }
 
-Status Session::run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, const RunOptions& options,
+Status Session::run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, RunControl& control,
                              std::vector<Tensor>* outputs) {
   WEFT_CHECK(ThreadRun::check(*this));
-  WEFT_CHECK(compiled.prepare_variables(*this));
-  RunControl control(options, options_);
-  std::unique_lock<std::mutex> writer;
-  if (!compiled.writes.empty()) writer = std::unique_lock(store_->writer_mutex());
+  // Compiling may have taken its time.
+  WEFT_CHECK(control.stop.check());
+  WEFT_CHECK(compiled.prepare_variables(*this, control.stop));
+  WriterHold writer;
+  if (!compiled.writes.empty()) WEFT_CHECK(writer.take(*store_, control.stop));
   std::vector<Tensor> inputs = feeds;
   std::vector<Tensor> values(compiled.reads.size());
   store_->snapshot(compiled.reads, &values);

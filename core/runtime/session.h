@@ -41,6 +41,7 @@ struct Signature {
 };
 
 class Session;
+struct RunControl;
 
 // A call made ready: inputs and outputs are bound by index. Used by one thread at a time; a second one gets an error.
 class Prepared {
@@ -48,6 +49,7 @@ class Prepared {
   ~Prepared();
   int input_count() const;
   int output_count() const;
+  bool assigns() const;  // whether a run changes variables
   // The tensor's memory is read by every run from now on; its owner may write new values there between runs.
   Status bind_input(int i, Tensor value);
   // Every run writes its result here. An output that is not bound gets a new tensor each run.
@@ -104,8 +106,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
   Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
                       std::vector<ValueId>* initial) const;
-  Status initialise_needed(const std::vector<std::string>& names);
-  Status run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, const RunOptions& options,
+  Status initialise_needed(const std::vector<std::string>& names, StopCondition* stop);
+  Status run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, RunControl& control,
                       std::vector<Tensor>* outputs);
 
   const std::shared_ptr<Graph> graph_;

@@ -1,7 +1,47 @@
 // The values of variables.
 #include "core/runtime/store.h"
 
+#include <chrono>
+
 namespace weft {
+
+namespace {
+constexpr std::chrono::milliseconds kLookEvery{20};
+}  // namespace
+
+Status Store::Writer::lock(StopCondition& stop) {
+  std::unique_lock lock(mutex_);
+  ++waiting_;
+  Status status;
+  while (held_ && status.ok()) {
+    if (stop.trivial()) {
+      free_.wait(lock);
+      continue;
+    }
+    free_.wait_for(lock, kLookEvery);
+    // The caller's poll may take its time, and take other locks.
+    lock.unlock();
+    status = stop.check();
+    lock.lock();
+  }
+  --waiting_;
+  if (status.ok())
+    held_ = true;
+  else if (!held_ && waiting_ > 0)
+    free_.notify_one();  // this one may have been woken in another's place
+  return status;
+}
+
+void Store::Writer::lock() {
+  StopCondition never;
+  (void)lock(never);
+}
+
+void Store::Writer::unlock() {
+  std::lock_guard lock(mutex_);
+  held_ = false;
+  if (waiting_ > 0) free_.notify_one();
+}
 
 Result<int> Store::slot(std::string_view name, DType dtype, const Shape& shape) {
   std::lock_guard lock(mutex_);
@@ -34,7 +74,11 @@ bool Store::initialised(int slot) const {
 Result<Tensor> Store::get(std::string_view name) const {
   std::lock_guard lock(mutex_);
   auto at = index_.find(name);
-  if (at == index_.end() || slots_[at->second].value.empty()) return not_found("there is no variable '", name, "'");
+  if (at == index_.end() || slots_[at->second].value.empty()) {
+    Suggestion suggestion(name);
+    for (const Slot& slot : slots_) suggestion.offer(slot.name);
+    return not_found("there is no variable '", name, "'", suggestion.text());
+  }
   return slots_[at->second].value.copy();
 }
 

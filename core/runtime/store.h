@@ -1,6 +1,7 @@
 // The values of variables: shared by sessions, changed only by commits.
 #pragma once
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -8,16 +9,32 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/cancel.h"
 #include "core/base/live.h"
 #include "core/tensor/tensor.h"
 
 namespace weft {
 
-// Runs that only read take a snapshot and go in parallel. Runs that assign hold `writer_mutex` throughout, so each sees
+// Runs that only read take a snapshot and go in parallel. Runs that assign hold the `writer` throughout, so each sees
 // the commit before it; what they write goes to a spare buffer that the commit puts in place, so a failed run changes
 // nothing. The spare is the value before last, unless somebody still holds it.
 class Store {
  public:
+  // A mutex whose waiters look whether they should stop.
+  class Writer {
+   public:
+    // An error, and not locked, if the run is stopped while it waits.
+    Status lock(StopCondition& stop);
+    void lock();
+    void unlock();
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable free_;
+    bool held_ = false;
+    int waiting_ = 0;
+  };
+
   // The place of a variable in this store; made at first sight. An error if it is known with another type.
   Result<int> slot(std::string_view name, DType dtype, const Shape& shape);
   // -1 if the store has not met it.
@@ -32,12 +49,12 @@ class Store {
 
   // The current values of `slots`, all from one moment.
   void snapshot(const std::vector<int>& slots, std::vector<Tensor>* values) const;
-  // A tensor to write the next value of the slot into. Only under the writer mutex.
+  // A tensor to write the next value of the slot into. Only by who holds the writer.
   Result<Tensor> spare(int slot);
-  // Puts the new values in place, all in one moment. Only under the writer mutex; cannot fail.
+  // Puts the new values in place, all in one moment. Only by who holds the writer; cannot fail.
   void commit(const std::vector<int>& slots, std::vector<Tensor>& values);
 
-  std::mutex& writer_mutex() { return writer_; }
+  Writer& writer() { return writer_; }
 
  private:
   struct Slot {
@@ -49,7 +66,7 @@ class Store {
   };
 
   mutable std::mutex mutex_;
-  std::mutex writer_;
+  Writer writer_;
   std::vector<Slot> slots_;
   std::map<std::string, int, std::less<>> index_;
 };

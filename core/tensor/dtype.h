@@ -44,8 +44,13 @@ constexpr int kDTypeCount = 27;
 int dtype_bits(DType dtype);
 // Bytes of one element; only for types of whole bytes.
 inline int64_t dtype_size(DType dtype) { return dtype_bits(dtype) / 8; }
-// Bytes of `count` elements; packed types fill the last byte up.
-inline int64_t dtype_bytes(DType dtype, int64_t count) { return (dtype_bits(dtype) * count + 7) / 8; }
+// Bytes of `count` elements; packed types fill the last byte up. What would not fit into
+// the number counts as half of the largest, which no machine has.
+inline int64_t dtype_bytes(DType dtype, int64_t count) {
+  int64_t bits;
+  if (__builtin_mul_overflow(int64_t{dtype_bits(dtype)}, count, &bits) || bits > INT64_MAX - 7) return INT64_MAX / 2;
+  return (bits + 7) / 8;
+}
 
 const char* dtype_name(DType dtype);  // "f32"
 Result<DType> parse_dtype(std::string_view name);

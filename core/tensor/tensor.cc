@@ -26,6 +26,19 @@ Result<int64_t> checked_count(DType dtype, const Shape& shape) {
   }
   return count;
 }
+
+// What make() -> `count` strings gives, with the strings themselves, but not what longer ones point to, counted as memory.
+template <typename Make>
+Result<std::shared_ptr<std::vector<std::string>>> hold_strings(int64_t count, Make make) {
+  struct Held {
+    MemoryCharge charge;
+    std::vector<std::string> strings;
+  };
+  const int64_t bytes = count * static_cast<int64_t>(sizeof(std::string));
+  WEFT_TRY(MemoryCharge charge, MemoryCharge::take(bytes, bytes));
+  auto held = std::make_shared<Held>(Held{std::move(charge), make()});
+  return std::shared_ptr<std::vector<std::string>>(held, &held->strings);
+}
 }  // namespace
 
 Result<Tensor> Tensor::make(DType dtype, Shape shape) {
@@ -35,7 +48,7 @@ Result<Tensor> Tensor::make(DType dtype, Shape shape) {
   out.shape_ = std::move(shape);
   out.count_ = count;
   if (dtype == DType::kString) {
-    out.strings_ = std::make_shared<std::vector<std::string>>(count);
+    WEFT_TRY(out.strings_, hold_strings(count, [count] { return std::vector<std::string>(count); }));
     return out;
   }
   WEFT_TRY(out.buffer_, Buffer::allocate(dtype_bytes(dtype, count)));
@@ -85,7 +98,7 @@ Result<Tensor> Tensor::from_strings(Shape shape, std::vector<std::string> string
   out.dtype_ = DType::kString;
   out.shape_ = std::move(shape);
   out.count_ = count;
-  out.strings_ = std::make_shared<std::vector<std::string>>(std::move(strings));
+  WEFT_TRY(out.strings_, hold_strings(count, [&] { return std::move(strings); }));
   return out;
 }
 
@@ -136,6 +149,17 @@ void Tensor::clear() {
   buffer_.reset();
   strings_.reset();
   items_.reset();
+}
+
+Tensor Tensor::read_only() const {
+  Tensor out = *this;
+  if (buffer_ == nullptr || !buffer_->writable()) return out;
+  auto held = std::make_unique<std::shared_ptr<Buffer>>(buffer_);
+  out.buffer_ = Buffer::borrow(
+      buffer_->data(), buffer_->bytes(), false, [](void* user) { delete static_cast<std::shared_ptr<Buffer>*>(user); },
+      held.get());
+  (void)held.release();
+  return out;
 }
 
 Result<Tensor> Tensor::reshaped(Shape shape) const {

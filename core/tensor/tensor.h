@@ -70,6 +70,8 @@ class Tensor {
 
   // The same elements under another shape of the same count.
   Result<Tensor> reshaped(Shape shape) const;
+  // The same elements, not to be written through the tensor that is returned.
+  Tensor read_only() const;
   // A tensor whose elements nobody else holds.
   Result<Tensor> copy() const;
   // Small integer tensors as numbers; an error for other types.

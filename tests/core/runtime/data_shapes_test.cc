@@ -1,4 +1,6 @@
 // Shapes that only the values tell: fed shapes, computed ones, and plans of several segments one after another.
+#include <pthread.h>
+
 #include "tests/core/runtime/model_common.h"
 
 namespace weft {
@@ -56,6 +58,29 @@ TEST(DataShapes, ManySegmentsOneAfterAnother) {
   m.expect({m.x}, {value}, kept, {3}, {1, 0, 5});
   m.expect({m.x}, {value}, g, {6}, {2, 0, 0, 0, 0, 10});
   m.expect({m.x}, {numbers({-1})}, kept, {0}, {});
+}
+
+TEST(DataShapes, LetsManySegmentsGoOnASmallStack) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need larger stacks";
+#endif
+  Shapes m;
+  Expr kept = m.x;
+  for (int round = 0; round < 300; ++round) {
+    kept = make(m.scope, "Gather", {kept, squeeze(make(m.scope, "NonZero", {kept}), {0})});
+  }
+  m.expect({m.x}, {numbers({0, 3, 5})}, kept, {2}, {3, 5});
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 16 * 1024);
+  pthread_t thread;
+  auto let_go = [](void* user) -> void* {
+    static_cast<Shapes*>(user)->session.reset();
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, let_go, &m), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
 }
 
 TEST(DataShapes, Range) {

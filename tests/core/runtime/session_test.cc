@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "core/exec/host_functions.h"
 #include "core/graph/expr.h"
 #include "core/runtime/builtin.h"
 
@@ -220,6 +221,85 @@ TEST(Session, StopsInTheMiddleOfALongRun) {
   polled.poll = [](void*) { return Status(Code::kAborted, "the user said so"); };
   expect_error(m.run(signature, {feed}, polled).status(), Code::kAborted, "the user said so");
   EXPECT_EQ(m.get("w"), 1.0f);
+}
+
+// Holds a run in its host function until it is let go.
+struct Held {
+  std::atomic<bool> inside{false}, go{false};
+
+  Held() {
+    set_host_function("held", std::make_shared<const HostFunction>(
+                                  [](void* user, const std::vector<Tensor>& in, std::vector<Tensor>* out) -> Status {
+                                    Held& held = *static_cast<Held*>(user);
+                                    held.inside = true;
+                                    held.inside.notify_all();
+                                    held.go.wait(false);
+                                    (*out)[0] = in[0];
+                                    return {};
+                                  },
+                                  this, nullptr));
+  }
+  ~Held() { remove_host_function("held"); }
+  void let_go() {
+    go = true;
+    go.notify_all();
+  }
+};
+
+TEST(Session, ARunThatWaitsForAnothersAssignmentStops) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {}), w = m.variable("w", 1.0f);
+  Expr called =
+      make(m.scope, "weft.HostCall", {x},
+           {{"name", "held"}, {"dtypes", std::vector<std::string>{"f32"}}, {"shapes", std::vector<std::string>{""}}});
+  Expr slow = m.assign(w, w + called), quick = m.assign(w, w + 1.0);
+  m.start();
+  Held held;
+  std::thread first([&] {
+    Status status = m.run({{x.id()}, {slow.id()}, {}}, {Tensor::scalar(2.0f)}).status();
+    EXPECT_TRUE(status.ok()) << status.text();
+  });
+  held.inside.wait(false);
+  RunOptions deadline;
+  deadline.timeout_ns = 1'000'000;
+  expect_error(m.run({{}, {quick.id()}, {}}, {}, deadline).status(), Code::kDeadlineExceeded, "");
+  RunOptions polled;
+  polled.poll = [](void*) { return Status(Code::kAborted, "the user said so"); };
+  auto prepared = *m.session->prepare({{}, {quick.id()}, {}});
+  expect_error(prepared->run(polled), Code::kAborted, "the user said so");
+  held.let_go();
+  first.join();
+  EXPECT_EQ(m.get("w"), 3.0f);
+  EXPECT_TRUE(prepared->run({}).ok());
+  EXPECT_EQ(m.get("w"), 4.0f);
+}
+
+TEST(Session, VariablesGetNoValueInARunThatIsOver) {
+  Model m;
+  Expr w = m.variable("w", 1.0f);
+  m.start();
+  RunOptions past;
+  past.timeout_ns = 1;
+  expect_error(m.run({{}, {w.id()}, {}}, {}, past).status(), Code::kDeadlineExceeded, "");
+  EXPECT_TRUE(m.session->store()->names().empty());
+}
+
+TEST(Session, HostFunctionsReadTheirInputsOnly) {
+  Model m;
+  Expr w = m.variable("w", 1.0f);
+  Expr called =
+      make(m.scope, "weft.HostCall", {w},
+           {{"name", "looks"}, {"dtypes", std::vector<std::string>{"f32"}}, {"shapes", std::vector<std::string>{""}}});
+  m.start();
+  set_host_function("looks", std::make_shared<const HostFunction>(
+                                 [](void*, const std::vector<Tensor>& in, std::vector<Tensor>* out) -> Status {
+                                   EXPECT_FALSE(in[0].buffer()->writable());
+                                   (*out)[0] = in[0];
+                                   return {};
+                                 },
+                                 nullptr, nullptr));
+  EXPECT_TRUE(m.run({{}, {called.id()}, {}}, {}).ok());
+  remove_host_function("looks");
 }
 
 TEST(Session, RunsAGraphThatIsVeryDeepOnASmallStack) {
