@@ -44,6 +44,19 @@ Status from_handle(weft_status* status) {
   return out;
 }
 
+thread_local CallScope* CallScope::current = nullptr;
+
+void CallScope::free(std::shared_ptr<const void> object) noexcept {
+  if (current == nullptr || object == nullptr) return;
+  try {
+    current->kept_.push_back(std::move(object));
+  } catch (const std::bad_alloc&) {
+    // Lost rather than freed under those who use it.
+    alignas(std::shared_ptr<const void>) unsigned char lost[sizeof object];
+    new (lost) std::shared_ptr<const void>(std::move(object));
+  }
+}
+
 Status check_options(const weft_options* options, const char* kind) {
   if (options == nullptr || options->kind == kind) return {};
   return invalid("these are options for '", options->kind, "' but must be for '", kind, "'");
@@ -110,6 +123,7 @@ constexpr Key kKeys[] = {
     {"optimizer", "epsilon", 'f'},
     {"optimizer", "weight_decay", 'f'},
     {"optimizer", "clip_norm", 'f'},
+    {"optimizer", "name", 's'},
     {"fit", "epochs", 'i'},
     {"fit", "first_epoch", 'i'},
     {"fit", "batch_size", 'i'},
@@ -223,7 +237,14 @@ weft_status* weft_options_new(const char* kind, weft_options** out_options) {
     return {};
   });
 }
-void weft_options_free(weft_options* options) { delete options; }
+void weft_options_free(weft_options* options) {
+  if (options == nullptr) return;
+  CallScope::free(std::move(options->cancel));
+  CallScope::free(std::move(options->poll));
+  CallScope::free(std::move(options->trace));
+  CallScope::free(std::move(options->callback));
+  delete options;
+}
 
 weft_status* weft_options_set_int(weft_options* options, const char* key, int64_t value) {
   return guard([&]() -> Status {
@@ -281,7 +302,7 @@ weft_status* weft_options_set_cancel(weft_options* options, weft_cancel* cancel)
     WEFT_NOT_NULL(options);
     WEFT_NOT_NULL(cancel);
     WEFT_CHECK(check_runs(*options, "cancel token"));
-    options->cancel = cancel->token;
+    CallScope::free(std::exchange(options->cancel, cancel->token));
     return {};
   });
 }
@@ -292,7 +313,7 @@ weft_status* weft_options_set_poll(weft_options* options, weft_poll_fn poll, voi
     WEFT_NOT_NULL(options);
     WEFT_NOT_NULL(poll);
     WEFT_CHECK(check_runs(*options, "interrupt poll"));
-    options->poll = std::move(held);
+    CallScope::free(std::exchange(options->poll, std::move(held)));
     return {};
   });
 }
@@ -301,7 +322,7 @@ weft_status* weft_options_set_trace(weft_options* options, weft_trace* trace) {
     WEFT_NOT_NULL(options);
     WEFT_NOT_NULL(trace);
     WEFT_CHECK(check_runs(*options, "trace"));
-    options->trace = trace->trace;
+    CallScope::free(std::exchange(options->trace, trace->trace));
     return {};
   });
 }

@@ -86,8 +86,7 @@ weft_status* weft_session_fit(weft_session* session, const weft_dataset* dataset
     if (options != nullptr) WEFT_CHECK(fill(*options, graph, &wanted));
     WEFT_TRY(ValueId target_id, from_value(graph, target, "the target"));
     WEFT_TRY(std::vector<ValueId> metric_ids, from_values(graph, metrics, metric_count, "metric"));
-    std::shared_ptr<Session> kept = session->session;  // a callback may free the handle
-    WEFT_TRY(std::shared_ptr<History> history, fit(*kept, dataset->dataset, target_id, metric_ids, wanted));
+    WEFT_TRY(std::shared_ptr<History> history, fit(*session->session, dataset->dataset, target_id, metric_ids, wanted));
     *out_history = new weft_history{std::move(history)};
     return {};
   });
@@ -103,8 +102,7 @@ weft_status* weft_session_evaluate(weft_session* session, const weft_dataset* da
     const Graph& graph = *session->session->graph();
     WEFT_TRY(LoopOptions loop, loop_options(graph, feeds, feed_count, options));
     WEFT_TRY(std::vector<ValueId> metric_ids, from_values(graph, metrics, metric_count, "metric"));
-    std::shared_ptr<Session> kept = session->session;  // the dataset's function may free the handle
-    WEFT_TRY(std::vector<double> averages, evaluate(*kept, dataset->dataset, metric_ids, loop));
+    WEFT_TRY(std::vector<double> averages, evaluate(*session->session, dataset->dataset, metric_ids, loop));
     std::copy(averages.begin(), averages.end(), out_averages);
     return {};
   });
@@ -120,8 +118,7 @@ weft_status* weft_session_predict(weft_session* session, const weft_dataset* dat
     const Graph& graph = *session->session->graph();
     WEFT_TRY(LoopOptions loop, loop_options(graph, feeds, feed_count, options));
     WEFT_TRY(std::vector<ValueId> fetch_ids, from_values(graph, fetches, fetch_count, "fetch"));
-    std::shared_ptr<Session> kept = session->session;  // the dataset's function may free the handle
-    WEFT_TRY(std::vector<Tensor> outputs, predict(*kept, dataset->dataset, fetch_ids, loop));
+    WEFT_TRY(std::vector<Tensor> outputs, predict(*session->session, dataset->dataset, fetch_ids, loop));
     to_handles(std::move(outputs), out_tensors);
     return {};
   });
@@ -147,7 +144,7 @@ weft_status* weft_options_set_callback(weft_options* options, weft_fit_fn callba
     WEFT_NOT_NULL(options);
     WEFT_NOT_NULL(callback);
     WEFT_CHECK(check_fit(*options, "callback"));
-    options->callback = std::move(held);
+    CallScope::free(std::exchange(options->callback, std::move(held)));
     return {};
   });
 }

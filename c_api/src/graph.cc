@@ -1,14 +1,11 @@
 // Graphs of the C ABI.
 #include "weft/graph.h"
 
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "c_api/src/handles.h"
 #include "core/graph/print.h"
+#include "core/graph/svg.h"
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 
@@ -23,9 +20,11 @@ Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what) 
   ValueId id = static_cast<ValueId>(value & 0xffffffff) - 1;
   if (value == 0) return invalid(what, " is 0, which is no value");
   if (number != graph.number()) {
+    if (number == 0) return invalid(what, " is ", value, ", which is no value of any graph");
     return invalid(what, " is value ", id, " of graph ", number, " but this is graph ", graph.number(),
                    ": it belongs to another graph");
   }
+  GraphReading reading(graph);
   if (!graph.has_value(id)) return invalid(what, " is not a value of this graph");
   return id;
 }
@@ -57,41 +56,11 @@ Result<std::vector<ValueId>> from_values(const Graph& graph, const int64_t* valu
 
 namespace {
 
-std::string text_or_empty(const char* text) { return text == nullptr ? std::string() : std::string(text); }
-
-// The DOT text through the program `dot`, by files in a folder of our own: no shell, no pipes to fill.
-Result<std::string> svg_of(const std::string& dot) {
-  char folder[] = "/tmp/weft-svg-XXXXXX";
-  if (mkdtemp(folder) == nullptr)
-    return make_error(Code::kUnavailable, "cannot make a temporary folder for the drawing");
-  std::string in = cat(folder, "/graph.dot"), out = cat(folder, "/graph.svg");
-  Status status;
-  std::string svg;
-  if (FILE* file = std::fopen(in.c_str(), "w")) {
-    bool written = std::fwrite(dot.data(), 1, dot.size(), file) == dot.size();
-    written = std::fclose(file) == 0 && written;
-    std::string program = "dot", format = "-Tsvg", to = "-o";
-    char* arguments[] = {program.data(), format.data(), in.data(), to.data(), out.data(), nullptr};
-    pid_t child = 0;
-    int result = -1;
-    if (!written || posix_spawnp(&child, "dot", nullptr, nullptr, arguments, environ) != 0 ||
-        waitpid(child, &result, 0) != child || result != 0) {
-      status =
-          make_error(Code::kUnavailable, "drawing needs the program 'dot' of Graphviz; install the package graphviz");
-    } else if (FILE* drawn = std::fopen(out.c_str(), "r")) {
-      char block[65536];
-      for (size_t n; (n = std::fread(block, 1, sizeof block, drawn)) > 0;) svg.append(block, n);
-      std::fclose(drawn);
-    }
-  } else {
-    status = make_error(Code::kUnavailable, "cannot write the temporary file '", in, "'");
-  }
-  unlink(in.c_str());
-  unlink(out.c_str());
-  rmdir(folder);
-  if (!status.ok()) return status;
-  return svg;
+std::vector<int64_t> copied(const int64_t* values, int32_t count) {
+  return values == nullptr || count <= 0 ? std::vector<int64_t>() : std::vector<int64_t>(values, values + count);
 }
+
+std::string text_or_empty(const char* text) { return text == nullptr ? std::string() : std::string(text); }
 
 }  // namespace
 
@@ -265,6 +234,8 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
   return guard([&]() -> Status {
     if (output_count < 0 || input_count < 0) return invalid("a count is negative");
     if (output_count > 0) WEFT_NOT_NULL(out_values);
+    // The outputs may be written where the inputs stand.
+    const std::vector<int64_t> given = copied(inputs, input_count);
     std::fill_n(out_values, output_count, 0);
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(op);
@@ -273,12 +244,12 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     auto [domain, op_name] = split_op_name(op);
     std::vector<ValueId> ids;
     for (int32_t i = 0; i < input_count; ++i) {
-      if (inputs[i] == 0) {
+      if (given[i] == 0) {
         ids.push_back(kNoValue);
         continue;
       }
       std::string what = cat("input ", i);
-      Result<ValueId> id = from_value(g, inputs[i], what.c_str(), true);
+      Result<ValueId> id = from_value(g, given[i], what.c_str(), true);
       if (!id.ok()) return id.status().at(text_or_empty(name), op, text_or_empty(origin));
       ids.push_back(*id);
     }
@@ -307,16 +278,18 @@ weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int3
                                       int64_t* out_values) {
   return guard([&]() -> Status {
     if (x_count > 0) WEFT_NOT_NULL(out_values);
+    // The gradients may be written where ys, xs or weights stand.
+    const auto given_ys = copied(ys, y_count), given_xs = copied(xs, x_count), given_weights = copied(weights, y_count);
     for (int32_t i = 0; i < x_count; ++i) out_values[i] = 0;
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
-    WEFT_TRY(std::vector<ValueId> y_ids, from_values(g, ys, y_count, "y"));
-    WEFT_TRY(std::vector<ValueId> x_ids, from_values(g, xs, x_count, "x"));
+    WEFT_TRY(std::vector<ValueId> y_ids, from_values(g, ys == nullptr ? nullptr : given_ys.data(), y_count, "y"));
+    WEFT_TRY(std::vector<ValueId> x_ids, from_values(g, xs == nullptr ? nullptr : given_xs.data(), x_count, "x"));
     std::vector<ValueId> weight_ids;
-    for (int32_t i = 0; weights != nullptr && i < y_count; ++i) {
+    for (int64_t weight : given_weights) {
       ValueId id = kNoValue;
-      if (weights[i] != 0) {
-        WEFT_TRY(id, from_value(g, weights[i], "a weight"));
+      if (weight != 0) {
+        WEFT_TRY(id, from_value(g, weight, "a weight"));
       }
       weight_ids.push_back(id);
     }
@@ -367,33 +340,52 @@ weft_status* weft_graph_find(const weft_graph* graph, const char* name, int64_t*
     *out_value = 0;
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
-    ValueId id = graph->graph->find(name);
-    if (id == kNoValue) return not_found("this graph has no value '", name, "'");
+    GraphReading reading(*graph->graph);
+    WEFT_TRY(ValueId id, graph->graph->get(name));
     *out_value = to_value(*graph->graph, id);
     return {};
   });
 }
-int32_t weft_graph_node_count(const weft_graph* graph) { return graph == nullptr ? 0 : graph->graph->node_count(); }
+namespace {
+
+// read(graph) while no other thread changes the graph; 0 for NULL.
+template <typename Read>
+auto reading(const weft_graph* graph, Read read) {
+  using Out = decltype(read(std::declval<const Graph&>()));
+  if (graph == nullptr) return Out{0};
+  GraphReading reading(*graph->graph);
+  return read(*graph->graph);
+}
+
+int64_t at(const Graph& graph, const std::vector<ValueId>& values, int32_t i) {
+  return i < 0 || i >= static_cast<int32_t>(values.size()) ? 0 : to_value(graph, values[static_cast<size_t>(i)]);
+}
+
+}  // namespace
+
+int32_t weft_graph_node_count(const weft_graph* graph) {
+  return reading(graph, [](const Graph& g) { return g.node_count(); });
+}
 int32_t weft_graph_input_count(const weft_graph* graph) {
-  return graph == nullptr ? 0 : static_cast<int32_t>(graph->graph->inputs().size());
+  return reading(graph, [](const Graph& g) { return static_cast<int32_t>(g.inputs().size()); });
 }
 int32_t weft_graph_output_count(const weft_graph* graph) {
-  return graph == nullptr ? 0 : static_cast<int32_t>(graph->graph->outputs().size());
+  return reading(graph, [](const Graph& g) { return static_cast<int32_t>(g.outputs().size()); });
 }
 int32_t weft_graph_variable_count(const weft_graph* graph) {
-  return graph == nullptr ? 0 : static_cast<int32_t>(graph->graph->variables().size());
+  return reading(graph, [](const Graph& g) { return static_cast<int32_t>(g.variables().size()); });
 }
 int64_t weft_graph_input(const weft_graph* graph, int32_t i) {
-  if (i < 0 || i >= weft_graph_input_count(graph)) return 0;
-  return to_value(*graph->graph, graph->graph->inputs()[static_cast<size_t>(i)]);
+  return reading(graph, [i](const Graph& g) { return at(g, g.inputs(), i); });
 }
 int64_t weft_graph_output(const weft_graph* graph, int32_t i) {
-  if (i < 0 || i >= weft_graph_output_count(graph)) return 0;
-  return to_value(*graph->graph, graph->graph->outputs()[static_cast<size_t>(i)]);
+  return reading(graph, [i](const Graph& g) { return at(g, g.outputs(), i); });
 }
 int64_t weft_graph_variable(const weft_graph* graph, int32_t i) {
-  if (i < 0 || i >= weft_graph_variable_count(graph)) return 0;
-  return to_value(*graph->graph, graph->graph->variables()[static_cast<size_t>(i)].value);
+  return reading(graph, [i](const Graph& g) -> int64_t {
+    if (i < 0 || i >= static_cast<int32_t>(g.variables().size())) return 0;
+    return to_value(g, g.variables()[static_cast<size_t>(i)].value);
+  });
 }
 weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char** out_name, int32_t* out_kind,
                               int32_t* out_dtype, int32_t* out_rank) {
@@ -404,6 +396,7 @@ weft_status* weft_graph_value(const weft_graph* graph, int64_t value, const char
     if (out_rank != nullptr) *out_rank = 0;
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
+    GraphReading reading(g);
     WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
     const Value& v = g.value(id);
     if (out_name != nullptr) *out_name = v.name.c_str();
@@ -419,6 +412,7 @@ weft_status* weft_graph_value_dims(const weft_graph* graph, int64_t value, int64
     for (int32_t i = 0; i < rank; ++i) out_dims[i] = 0;
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
+    GraphReading reading(g);
     WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
     const ValueType& type = g.type(id);
     if (!type.has_rank || static_cast<int32_t>(type.dims.size()) != rank) {
@@ -437,6 +431,7 @@ weft_status* weft_graph_value_shape(const weft_graph* graph, int64_t value, weft
     *out_text = nullptr;
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
+    GraphReading reading(g);
     WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
     *out_text = make_bytes(g.type(id).has_rank ? dims_text(g.type(id).dims) : "[...]");
     return {};
@@ -449,16 +444,18 @@ weft_status* weft_graph_convert(const weft_graph* graph, const char* format, wef
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(format);
     std::string_view wanted(format);
-    if (wanted == "text") {
-      *out_bytes = make_bytes(graph_text(*graph->graph));
-    } else if (wanted == "dot") {
-      *out_bytes = make_bytes(graph_dot(*graph->graph));
-    } else if (wanted == "svg") {
-      WEFT_TRY(std::string svg, svg_of(graph_dot(*graph->graph)));
-      *out_bytes = make_bytes(std::move(svg));
-    } else {
+    if (wanted != "text" && wanted != "dot" && wanted != "svg") {
       return invalid("format '", format, "' is not one of text, dot, svg");
     }
+    std::string text;
+    {
+      GraphReading reading(*graph->graph);
+      text = wanted == "text" ? graph_text(*graph->graph) : graph_dot(*graph->graph);
+    }
+    if (wanted == "svg") {
+      WEFT_TRY(text, graph_svg(text));
+    }
+    *out_bytes = make_bytes(std::move(text));
     return {};
   });
 }

@@ -132,10 +132,33 @@ weft_status* to_handle(Status status) noexcept;
 // A status that a callback returned, taken over.
 Status from_handle(weft_status* status);
 
+// What callbacks of a call free while it is under way lives on until the outermost call of the thread returns: a host
+// function may free the session that runs it, a poll its own options.
+class CallScope {
+ public:
+  CallScope() : outermost_(current == nullptr) {
+    if (outermost_) current = this;
+  }
+  CallScope(const CallScope&) = delete;
+  CallScope& operator=(const CallScope&) = delete;
+  ~CallScope() {
+    if (outermost_) current = nullptr;
+  }
+
+  // Lets go of it: at once, if no call of this thread is under way.
+  static void free(std::shared_ptr<const void> object) noexcept;
+
+ private:
+  static thread_local CallScope* current;
+  const bool outermost_;
+  std::vector<std::shared_ptr<const void>> kept_;
+};
+
 // Runs body() -> Status and lets no exception out. Numbers are rounded as everywhere, whatever mode the caller has set: those
 // of attributes that become constants and the averages of fit too.
 template <typename Body>
 weft_status* guard(Body&& body) noexcept {
+  CallScope scope;
   FloatEnvironment float_environment;
   try {
     return to_handle(body());

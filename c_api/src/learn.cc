@@ -50,6 +50,7 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
           wanted.attrs.set(key, value);
       }
       for (const auto& [key, value] : options->ints) wanted.attrs.set(key, value);
+      wanted.name = options->string_or("name", wanted.name.c_str());
     }
     WEFT_TRY(ValueId loss_id, from_value(g, loss, "the loss"));
     WEFT_TRY(std::vector<ValueId> chosen, from_values(g, variables, variable_count, "variable"));
@@ -60,6 +61,17 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
     Result<ValueId> target = add_train_step(*graph->graph, wanted, loss_id, chosen, rate, where, differentiate);
     if (!target.ok()) return target.status().at("", kind, where);
     *out_target = to_value(g, *target);
+    return {};
+  });
+}
+
+weft_status* weft_optimizer_step(weft_graph* graph, const char* name, int64_t* out_step) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_step);
+    *out_step = 0;
+    WEFT_NOT_NULL(graph);
+    WEFT_TRY(ValueId step, step_variable(*graph->graph, name != nullptr ? name : kOptimizerName));
+    *out_step = to_value(*graph->graph, step);
     return {};
   });
 }
@@ -171,7 +183,11 @@ weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor
     return {};
   });
 }
-void weft_dataset_free(weft_dataset* dataset) { delete dataset; }
+void weft_dataset_free(weft_dataset* dataset) {
+  if (dataset == nullptr) return;
+  CallScope::free(std::move(dataset->dataset));
+  delete dataset;
+}
 int64_t weft_dataset_count(const weft_dataset* dataset) {
   return dataset == nullptr ? 0 : dataset->dataset->row_count();
 }
@@ -190,8 +206,7 @@ weft_status* weft_dataset_open(const weft_dataset* dataset, const weft_options* 
       wanted.seed = options->int_or("seed", 0);
       wanted.drop_last = options->int_or("drop_last", 0) != 0;
     }
-    std::shared_ptr<const Dataset> kept = dataset->dataset;  // its function may free the handle
-    WEFT_TRY(std::unique_ptr<Batches> batches, kept->open(wanted, epoch));
+    WEFT_TRY(std::unique_ptr<Batches> batches, dataset->dataset->open(wanted, epoch));
     *out_batches = new weft_batches{std::move(batches)};
     return {};
   });
@@ -201,8 +216,7 @@ weft_status* weft_batches_next(weft_batches* batches, weft_tensor** out_tensors,
     if (count > 0) WEFT_NOT_NULL(out_tensors);
     for (int32_t i = 0; i < count; ++i) out_tensors[i] = nullptr;
     WEFT_NOT_NULL(batches);
-    std::shared_ptr<Batches> kept = batches->batches;  // its function may free the handle
-    WEFT_TRY(std::vector<Tensor> next, kept->next());
+    WEFT_TRY(std::vector<Tensor> next, batches->batches->next());
     if (next.empty()) return {};
     if (static_cast<int32_t>(next.size()) != count) {
       return invalid("a batch has ", next.size(), " tensors but ", count, " are asked for");
@@ -211,4 +225,8 @@ weft_status* weft_batches_next(weft_batches* batches, weft_tensor** out_tensors,
     return {};
   });
 }
-void weft_batches_free(weft_batches* batches) { delete batches; }
+void weft_batches_free(weft_batches* batches) {
+  if (batches == nullptr) return;
+  CallScope::free(std::move(batches->batches));
+  delete batches;
+}

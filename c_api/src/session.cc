@@ -68,6 +68,7 @@ weft_status* weft_session_close(weft_session* session) {
 void weft_session_free(weft_session* session) {
   if (session == nullptr) return;
   weft_status_free(weft_session_close(session));
+  CallScope::free(std::move(session->session));
   delete session;
 }
 
@@ -181,6 +182,7 @@ weft_status* weft_prepared_close(weft_prepared* prepared) {
 void weft_prepared_free(weft_prepared* prepared) {
   if (prepared == nullptr) return;
   weft_status_free(weft_prepared_close(prepared));
+  CallScope::free(std::move(prepared->prepared));
   delete prepared;
 }
 
@@ -226,8 +228,13 @@ Status call_host(void* user, const std::vector<Tensor>& in, std::vector<Tensor>*
       if (status.ok()) status = invalid("the host function left output ", i, " empty");
       continue;
     }
-    (*out)[i] = std::move(outputs[i]->tensor);
-    delete outputs[i];
+    (*out)[i] = outputs[i]->tensor;
+  }
+  // An input may be given back, and one tensor as several outputs.
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    bool input = std::find(input_handles.begin(), input_handles.end(), outputs[i]) != input_handles.end();
+    bool again = std::find(outputs.begin(), outputs.begin() + i, outputs[i]) != outputs.begin() + i;
+    if (!input && !again) delete outputs[i];
   }
   return status;
 }

@@ -2,6 +2,7 @@
 #include "core/base/text.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace weft {
 
@@ -24,6 +25,46 @@ std::string_view without_plus(std::string_view text) {
   return plus ? text.substr(1) : text;
 }
 }  // namespace
+
+namespace {
+
+// How many letters of a must be taken out, put in, changed or swapped with their neighbours to make b.
+size_t distance(std::string_view a, std::string_view b) {
+  auto same = [](char x, char y) {
+    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return lower(x) == lower(y);
+  };
+  std::vector<size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    before.swap(last);
+    last.swap(row);
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same(a[i - 1], b[j - 1]) ? 0 : 1)});
+      if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
+        row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+void Suggestion::offer(std::string_view name) {
+  constexpr size_t kLongest = 64;
+  if (name.size() > kLongest || wanted_.size() > kLongest) return;
+  // A name of two letters is near to every other.
+  if (name.size() < 3 || wanted_.size() < 3) return;
+  size_t d = distance(wanted_, name);
+  if (d > best_ || (d == best_ && (nearest_.empty() || name >= nearest_))) return;
+  best_ = d;
+  nearest_ = name;
+}
+
+std::string Suggestion::text() const {
+  return nearest_.empty() ? std::string() : cat("; did you mean '", nearest_, "'?");
+}
 
 std::optional<int64_t> parse_int(std::string_view text) {
   text = without_plus(text);

@@ -53,6 +53,20 @@ std::optional<int64_t> parse_int(std::string_view text);
 std::optional<double> parse_double(std::string_view text);
 std::optional<float> parse_float(std::string_view text);
 
+// "; did you mean 'x'?" of the name that is nearest to what was asked for, if one is near: a letter or two missing, added,
+// changed or swapped. Letters are compared without case.
+class Suggestion {
+ public:
+  explicit Suggestion(std::string_view wanted) : wanted_(wanted) {}
+  void offer(std::string_view name);
+  std::string text() const;
+
+ private:
+  std::string_view wanted_;
+  std::string nearest_;
+  size_t best_ = 3;  // less than that is near
+};
+
 std::string_view trim(std::string_view text);
 // Well-formed UTF-8: no surrogates, nothing longer than need be, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);

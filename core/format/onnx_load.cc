@@ -37,7 +37,8 @@ class Loader {
     }
     if (opset == 0) opset = 1;  // files from before opsets
     if (opset < 1 || opset > kNewestOpset + 1) {
-      return unimplemented("it is of opset ", opset, "; opsets 1 to ", kNewestOpset + 1, " can be read");
+      return unimplemented("it is of opset ", opset, "; opsets 1 to ", kNewestOpset + 1,
+                           " can be read; onnx.version_converter brings a model down");
     }
     WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(ops_, static_cast<int>(opset)));
     WEFT_TRY(GraphWire wire, read_graph(model.graph));

@@ -82,7 +82,6 @@ Status save_pair(const ModelContents& contents, const std::string& path) {
 
 Result<std::vector<std::string>> saved_variables(Graph& graph, const std::vector<ValueId>& outputs, bool training) {
   GraphReading reading(graph);
-  WEFT_CHECK(reading.check());
   WEFT_CHECK(check_outputs(graph, outputs, training));
   std::vector<bool> needed = needed_nodes(graph, outputs);
   std::vector<std::string> names;
@@ -99,7 +98,6 @@ template <typename Write>
 Status with_contents(Graph& graph, const std::vector<ValueId>& outputs, const VariableValues& values,
                      const OnnxSaveOptions& options, Write write) {
   GraphReading reading(graph);
-  WEFT_CHECK(reading.check());
   WEFT_CHECK(check_outputs(graph, outputs, options.training));
   std::vector<bool> needed = options.training ? std::vector<bool>(static_cast<size_t>(graph.node_count()), true)
                                               : needed_nodes(graph, outputs);

@@ -153,7 +153,7 @@ Result<T> reading(const char* what, Body body) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception&) {
-    return data_loss("a ", what, " in it is damaged");
+    return data_loss("it is no ONNX model, or damaged: a ", what, " in it ends too early or says what it cannot");
   }
 }
 

@@ -2,7 +2,6 @@
 #include "core/graph/graph.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "core/graph/expr.h"
 #include "core/graph/walk.h"
@@ -29,20 +28,13 @@ Status check_name(std::string_view what, std::string_view name) {
 // go on to functions that write, as upgrades of old nodes do.
 class Graph::Writing {
  public:
-  explicit Writing(Graph& graph) : graph_(graph), outer_(innermost) {
-    innermost = this;
-    for (const Writing* writing = outer_; writing != nullptr && !nested_; writing = writing->outer_) {
-      nested_ = &writing->graph_ == &graph && writing->mine_;
-    }
-    mine_ = nested_ || !graph.writing_.exchange(true, std::memory_order_acquire);
-  }
+  explicit Writing(Graph& graph) : graph_(graph), entered_(graph.access_.write()) {}
   Writing(const Writing&) = delete;
   ~Writing() {
-    innermost = outer_;
-    if (mine_ && !nested_) graph_.writing_.store(false, std::memory_order_release);
+    if (entered_) graph_.access_.leave();
   }
   Status check() const {
-    if (!mine_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
+    if (!entered_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
     if (graph_.frozen_) {
       return failed_precondition("this graph is the attribute of a node already and can no longer change");
     }
@@ -50,31 +42,13 @@ class Graph::Writing {
   }
 
  private:
-  static thread_local Writing* innermost;
-
   Graph& graph_;
-  Writing* const outer_;
-  bool nested_ = false;
-  bool mine_ = false;
+  const bool entered_;
 };
 
-thread_local Graph::Writing* Graph::Writing::innermost = nullptr;
+GraphReading::GraphReading(const Graph& graph) : access_(graph.access_) { access_.read(); }
 
-GraphReading::GraphReading(Graph& graph) : graph_(graph) {
-  constexpr int kTries = 1'000'000;
-  for (int i = 0; i < kTries && !mine_; ++i) {
-    mine_ = !graph_.writing_.exchange(true, std::memory_order_acquire);
-    if (!mine_ && i > 100) std::this_thread::yield();
-  }
-}
-
-GraphReading::~GraphReading() {
-  if (mine_) graph_.writing_.store(false, std::memory_order_release);
-}
-
-Status GraphReading::check() const {
-  return mine_ ? Status() : failed_precondition("this graph is being built on another thread; run it after that");
-}
+GraphReading::~GraphReading() { access_.leave(); }
 
 Graph::Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent)
     : ops_(ops),
@@ -180,6 +154,13 @@ Status Graph::free_name(std::string_view name) {
     node_names_.emplace(std::move(other), id);
   }
   return {};
+}
+
+Result<ValueId> Graph::get(std::string_view name) const {
+  if (ValueId id = find(name); id != kNoValue) return id;
+  Suggestion suggestion(name);
+  for (const auto& [known, id] : names_) suggestion.offer(known);
+  return not_found("this graph has no value '", name, "'", suggestion.text());
 }
 
 ValueId Graph::find(std::string_view name) const {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/graph/access.h"
 #include "core/op/registry.h"
 
 namespace weft {
@@ -129,6 +131,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const VariableInfo* variable_of(ValueId value) const;
   // An input, variable, or named value; kNoValue if there is none.
   ValueId find(std::string_view name) const;
+  // The same; NOT_FOUND with a name that is near, if there is none.
+  Result<ValueId> get(std::string_view name) const;
   // Of a sub-graph: outer value and inner input. Once it is an attribute, those alone that its outputs need, in the order
   // of the node's extra inputs, which is that of a walk from the outputs.
   struct Capture {
@@ -170,10 +174,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const int depth_;      // how many graphs are around it
   int height_ = 0;       // how many are inside one another in it
   bool frozen_ = false;  // became an attribute of a node
-  std::atomic<bool> writing_{false};
+  mutable GraphAccess access_;
   std::atomic<int> attached_count_{0};
   std::vector<Node> nodes_;
-  std::vector<Value> values_;
+  std::deque<Value> values_;  // names that were given out stay where they are
   std::vector<ValueId> inputs_;
   std::vector<ValueId> outputs_;
   std::vector<VariableInfo> variables_;
@@ -185,16 +189,15 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::vector<size_t> scope_starts_;  // what it was cut to before each open scope
 };
 
-// Keeps writers away while a session reads the lists; waits a moment for one that is at it.
+// Keeps other threads from building while one reads; waits for one that is at it.
 class GraphReading {
  public:
-  explicit GraphReading(Graph& graph);
+  explicit GraphReading(const Graph& graph);
+  GraphReading(const GraphReading&) = delete;
   ~GraphReading();
-  Status check() const;
 
  private:
-  Graph& graph_;
-  bool mine_ = false;
+  GraphAccess& access_;
 };
 
 // Dtypes of inputs bound to the schema's type variables, and of outputs read off them.

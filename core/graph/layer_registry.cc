@@ -121,7 +121,8 @@ Result<std::vector<ValueId>> Layer::call(const std::vector<ValueId>& inputs, boo
   LayerCall call(scope, *this, std::move(arguments), training);
   Status status = inputs.empty() ? invalid("a layer needs an input") : def_->call_(call);
   if (status.ok()) status = scope.status();
-  if (!status.ok()) return status.at(name_, def_->name(), origin);
+  if (!status.ok())
+    return status.within(cat("layer '", name_, "' (", def_->name(), "): ")).at(name_, def_->name(), origin);
   std::vector<ValueId> out;
   for (const Expr& output : call.outputs()) out.push_back(output.id());
   return out;

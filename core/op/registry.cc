@@ -30,42 +30,14 @@ const OpDef* OpRegistry::find(std::string_view domain, std::string_view name) co
   return at == ops_.end() ? nullptr : at->second.get();
 }
 
-namespace {
-
-// Levenshtein distance of two short names, letters compared without case.
-size_t distance(std::string_view a, std::string_view b) {
-  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t replaced = diagonal + (lower(a[i - 1]) != lower(b[j - 1]));
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
 Result<const OpDef*> OpRegistry::get(std::string_view domain, std::string_view name) const {
   if (const OpDef* op = find(domain, name)) return op;
-  const OpDef* nearest = nullptr;
-  size_t best = 3;
-  for (const OpDef* op : all()) {
-    if (name.size() > 64 || op->is_internal()) break;
-    size_t d = distance(op->name(), name);
-    if (d < best) {
-      best = d;
-      nearest = op;
-    }
-  }
   std::string full = domain.empty() ? std::string(name) : cat(domain, ".", name);
-  if (nearest == nullptr) return not_found("there is no operator '", full, "'");
-  return not_found("there is no operator '", full, "'; did you mean '", nearest->full_name(), "'?");
+  Suggestion suggestion(full);
+  for (const OpDef* op : all()) {
+    if (!op->is_internal()) suggestion.offer(op->full_name());
+  }
+  return not_found("there is no operator '", full, "'", suggestion.text());
 }
 
 std::vector<const OpDef*> OpRegistry::all() const {

@@ -84,7 +84,9 @@ WEFT_API weft_status* weft_trace_json(const weft_trace* trace, weft_bytes** out_
 WEFT_API weft_status* weft_options_set_trace(weft_options* options, weft_trace* trace) WEFT_MUST_USE;
 
 /** A function that a HostCall node runs, on the thread that called run. It sets out_tensors[0..output_count) to tensors
- * that the library takes over. It must not run a session of the store whose run it is part of. */
+ * that the library takes over; an input may be given back, and one tensor as several outputs. The inputs are read-only:
+ * they may be constants, variables or what the caller fed. It must not run a session of the store whose run it is part
+ * of; what it frees of that run lives on until the run returns. */
 typedef weft_status* (*weft_host_fn)(void* user, const weft_tensor* const* inputs, int32_t input_count,
                                      weft_tensor** out_tensors, int32_t output_count);
 /** Registers a host function for the process, in place of one of that name; NULL takes it away. */
