@@ -109,10 +109,13 @@ Status grad_scan_of_scan(GradContext& c) {
 
 Status infer_gather(InferContext& c) {
   int64_t batch = c.attrs().i("batch_dims");
-  if (batch < 0) return invalid("attribute 'batch_dims' is ", batch, " but must not be negative");
+  if (batch < 0 || batch >= kMostAxes) {
+    return invalid("attribute 'batch_dims' is ", batch, " but must be 0 to ", kMostAxes - 1);
+  }
   WEFT_TRY(std::optional<int64_t> length, place_length(c, batch));
+  if (c.has_rank(1) && batch >= c.rank(1))
+    return invalid("attribute 'batch_dims' is ", batch, " but indices are ", c.input(1).text());
   if (!length) return {};
-  if (batch >= c.rank(1)) return invalid("attribute 'batch_dims' is ", batch, " but indices are ", c.input(1).text());
   Dims out(c.dims(1).begin(), c.dims(1).end() - 1);
   out.insert(out.end(), c.dims(0).begin() + batch + *length, c.dims(0).end());
   c.set_dims(0, std::move(out));

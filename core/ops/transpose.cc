@@ -23,11 +23,14 @@ Result<std::vector<int64_t>> permutation(const Attrs& attrs, int64_t rank) {
 }
 
 Status infer(InferContext& c) {
+  if (!c.has_rank(0) && !c.attrs().has("perm")) return {};
+  // What is no permutation of its own length is none of any rank, and the gradient inverts it.
+  const int64_t rank = c.has_rank(0) ? c.rank(0) : static_cast<int64_t>(c.attrs().ints("perm").size());
+  WEFT_TRY(std::vector<int64_t> perm, permutation(c.attrs(), rank));
   if (!c.has_rank(0)) {
-    if (c.attrs().has("perm")) c.set_dims(0, c.fresh_dims(static_cast<int64_t>(c.attrs().ints("perm").size())));
+    c.set_dims(0, c.fresh_dims(rank));
     return {};
   }
-  WEFT_TRY(std::vector<int64_t> perm, permutation(c.attrs(), c.rank(0)));
   Dims out;
   for (int64_t axis : perm) out.push_back(c.dims(0)[axis]);
   c.set_dims(0, std::move(out));

@@ -87,7 +87,9 @@ void run_vectors(const VectorProduct<T>& p, const RunArgs& args) {
 
 template <typename T>
 Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) {
-  bool one_b = std::all_of(p.b_offsets.begin(), p.b_offsets.end(), [](int64_t offset) { return offset == 0; });
+  // With no products at all there may be no matrix to pack.
+  bool one_b =
+      p.batches > 0 && std::all_of(p.b_offsets.begin(), p.b_offsets.end(), [](int64_t offset) { return offset == 0; });
   bool a_in_order = p.a_column == 1 && p.a_row == p.k;
   for (int64_t i = 0; i < p.batches; ++i) a_in_order = a_in_order && p.a_offsets[i] == i * p.m * p.k;
   if (p.batches > 1 && one_b && a_in_order) {

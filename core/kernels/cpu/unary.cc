@@ -64,7 +64,7 @@ struct Fns {
     T e = std::exp(x);
     return e / (T(1) + e);
   }
-  static T softplus(T x, T) { return std::fmax(x, T(0)) + std::log1p(std::exp(-std::fabs(x))) + (x - x); }
+  static T softplus(T x, T) { return (x < 0 ? T(0) : x) + std::log1p(std::exp(-std::fabs(x))); }  // NaN stays NaN
   static T relu(T x, T) { return x > 0 ? x : x == x ? T(0) : x; }
   static T leaky_relu(T x, T a) { return x > 0 ? x : a * x; }
   static T elu(T x, T a) { return x > 0 ? x : a * std::expm1(x); }
