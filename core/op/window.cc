@@ -74,6 +74,8 @@ Result<Dim> Window::output_size(int64_t axis, const Dim& input, bool ceil) const
   Dim span = (kernel[axis] - Dim(1)) * Dim(dilations[axis]) + Dim(1);
   Dim room = input + Dim(begin_pads[axis] + end_pads[axis]) - span;
   if (room.known() && room.value() < 0) {
+    // Rounded up, a window that begins in the input may hang over its end.
+    if (ceil && -room.value() < strides[axis] && input.value() + begin_pads[axis] > 0) return Dim(1);
     return invalid("a window of ", span.text(), " does not fit into ", input.text(), " elements with ",
                    begin_pads[axis] + end_pads[axis], " of padding along spatial axis ", axis);
   }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/graph/expr.h"
+#include "core/op/slice.h"
 
 namespace weft {
 namespace {
@@ -11,22 +12,17 @@ struct Bounds {
   int64_t start, count, step;
 };
 
-// ONNX's clamping: out-of-range starts and ends are moved to the nearest place that is there.
-Result<Bounds> clamp_bounds(int64_t start, int64_t end, int64_t step, int64_t size) {
+Result<Bounds> bounds_of(int64_t start, int64_t end, int64_t step, int64_t size) {
   if (step == 0) return invalid("a step is 0");
-  auto wrap = [size](int64_t at) { return at < 0 && at > std::numeric_limits<int64_t>::min() + size ? at + size : at; };
-  start = wrap(start);
-  end = wrap(end);
   Bounds out{0, 0, step};
+  start = slice_start(start, step, size);
+  end = slice_place(end, size);
   if (step > 0) {
-    start = std::clamp<int64_t>(start, 0, size);
     end = std::clamp<int64_t>(end, 0, size);
     out.count = end > start ? (end - start - 1) / step + 1 : 0;
   } else {
-    start = std::clamp<int64_t>(start, -1, size - 1);
     end = std::clamp<int64_t>(end, -1, size - 1);
-    out.count = start > end ? (start - end - 1) / (-(step + 1) + 1) + 1 : 0;
-    if (size == 0) out.count = 0;
+    out.count = start > end && size > 0 ? (start - end - 1) / (-(step + 1) + 1) + 1 : 0;
   }
   out.start = out.count > 0 ? start : 0;
   return out;
@@ -70,7 +66,7 @@ Result<Dims> box(InferContext& c, const Dims& whole, int first, std::optional<Bo
     if (steps_known && steps[i] == 0) return invalid("the step of axis ", axis, " is 0");
     const Dim& size = whole[axis];
     if (steps_known && starts[i].known() && ends[i].known() && size.known()) {
-      WEFT_TRY(Bounds bounds, clamp_bounds(starts[i].value(), ends[i].value(), steps[i], size.value()));
+      WEFT_TRY(Bounds bounds, bounds_of(starts[i].value(), ends[i].value(), steps[i], size.value()));
       out[axis] = bounds.count;
       *only = bounds;
       continue;

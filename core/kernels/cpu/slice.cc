@@ -1,9 +1,9 @@
 // Kernels of Slice and SliceGrad.
 #include <algorithm>
-#include <limits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/op/slice.h"
 
 namespace weft {
 namespace {
@@ -31,10 +31,7 @@ Status read_bounds(const KernelContext& c, int first, const Shape& whole, std::v
     int64_t axis = axes.empty() ? static_cast<int64_t>(i) : axes[i] < 0 ? axes[i] + rank : axes[i];
     int64_t size = whole[axis];
     (*steps)[axis] = step.empty() ? 1 : step[i];
-    int64_t at = start[i];
-    if (at < 0 && at > std::numeric_limits<int64_t>::min() + size) at += size;
-    bool up = (*steps)[axis] > 0;
-    (*starts)[axis] = up ? std::clamp<int64_t>(at, 0, size) : std::clamp<int64_t>(at, -1, size - 1);
+    (*starts)[axis] = slice_start(start[i], (*steps)[axis], size);
   }
   return {};
 }
