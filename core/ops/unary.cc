@@ -55,23 +55,25 @@ struct Row {
   GradFn grad;
   const char* group;
   const char* doc;
+  bool spelt_out = false;  // ONNX calls X and Y "input" and "output"
 };
 
 const Row kRows[] = {
     {"Neg", 13, kSignedTypes, grad<neg>, "math", "`-x`, elementwise. Integers wrap around."},
     {"Abs", 13, kNumberTypes, grad<abs>, "math", "`|x|`, elementwise. The gradient at 0 is 0."},
-    {"Sign", 13, kNumberTypes, grad<zeros>, "math", "-1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN."},
+    {"Sign", 13, kNumberTypes, grad<zeros>, "math", "-1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.",
+     true},
     {"Floor", 13, kFloatTypes, grad<zeros>, "math", "The greatest whole number not above `x`."},
     {"Ceil", 13, kFloatTypes, grad<zeros>, "math", "The smallest whole number not below `x`."},
     {"Round", 22, kFloatTypes, grad<zeros>, "math", "`x` to the nearest whole number, halves to the even one."},
     {"Reciprocal", 13, kFloatTypes, grad<reciprocal>, "math", "`1 / x`, elementwise."},
     {"Sqrt", 13, kFloatTypes, grad<sqrt>, "math", "The square root of `x`; NaN for negative numbers."},
-    {"Exp", 13, kFloatTypes, grad<exp>, "math", "`e^x`, elementwise."},
-    {"Log", 13, kFloatTypes, grad<log>, "math", "The natural logarithm of `x`."},
-    {"Sin", 22, kFloatTypes, grad<sin>, "math", "The sine of `x` in radians."},
-    {"Cos", 22, kFloatTypes, grad<cos>, "math", "The cosine of `x` in radians."},
-    {"Tanh", 13, kFloatTypes, grad<tanh>, "activation", "The hyperbolic tangent of `x`."},
-    {"Erf", 13, kFloatTypes, grad<erf>, "math", "The error function of `x`."},
+    {"Exp", 13, kFloatTypes, grad<exp>, "math", "`e^x`, elementwise.", true},
+    {"Log", 13, kFloatTypes, grad<log>, "math", "The natural logarithm of `x`.", true},
+    {"Sin", 22, kFloatTypes, grad<sin>, "math", "The sine of `x` in radians.", true},
+    {"Cos", 22, kFloatTypes, grad<cos>, "math", "The cosine of `x` in radians.", true},
+    {"Tanh", 13, kFloatTypes, grad<tanh>, "activation", "The hyperbolic tangent of `x`.", true},
+    {"Erf", 13, kFloatTypes, grad<erf>, "math", "The error function of `x`.", true},
     {"Sigmoid", 13, kFloatTypes, grad<sigmoid>, "activation", "`1 / (1 + e^-x)`, elementwise."},
     {"Softplus", 22, kFloatTypes, grad<softplus>, "activation", "`log(1 + e^x)`, elementwise."},
     {"Relu", 14, kSignedTypes, grad<relu>, "activation", "`max(x, 0)`, elementwise. The gradient at 0 is 0."},
@@ -86,8 +88,8 @@ void define_op_unary(OpRegistry& ops) {
         .since(row.since)
         .doc(row.doc)
         .types("T", row.types)
-        .input("X", "T", "Any shape.")
-        .output("Y", "T", "The shape of X.")
+        .input(row.spelt_out ? "input" : "X", "T", "Any shape.")
+        .output(row.spelt_out ? "output" : "Y", "T", "The shape of the input.")
         .inplace(0, 0)
         .infer(infer_same_as_first)
         .grad(row.grad);
