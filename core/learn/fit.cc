@@ -14,11 +14,17 @@ namespace {
 // The end of a training that makes no more progress.
 class EarlyStop {
  public:
-  static Result<EarlyStop> make(const FitOptions& options, const std::vector<std::string>& names) {
+  // `names` are those of the history, of which the ones from `validated` on are of the validation.
+  static Result<EarlyStop> make(const FitOptions& options, const std::vector<std::string>& names, size_t validated) {
     EarlyStop stop;
-    if (options.monitor.empty()) {
+    if (options.monitor.empty() && options.patience == 0) {
       if (options.restore_best)
         return invalid("option 'restore_best' needs 'monitor', the metric that says what is best");
+      return stop;
+    }
+    if (options.monitor.empty()) {
+      if (names.empty()) return invalid("option 'patience' is ", options.patience, " but there is no metric to watch");
+      stop.metric_ = options.validation != nullptr ? static_cast<std::ptrdiff_t>(validated) : 0;
       return stop;
     }
     auto at = std::find(names.begin(), names.end(), options.monitor);
@@ -168,15 +174,20 @@ Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dat
   const Graph& graph = *session.graph();
   auto history = std::make_shared<History>();
   WEFT_TRY(std::vector<std::string> names, metric_names(graph, metrics));
-  WEFT_TRY(std::vector<std::string> validation_names, metric_names(graph, options.validation_metrics));
+  std::vector<ValueId> validation_metrics = options.validation_metrics;
+  if (options.validation != nullptr && validation_metrics.empty()) validation_metrics = metrics;
+  WEFT_TRY(std::vector<std::string> validation_names, metric_names(graph, validation_metrics));
   history->names = names;
   for (const std::string& name : validation_names) history->names.push_back("val_" + name);
-  WEFT_TRY(EarlyStop early, EarlyStop::make(options, history->names));
+  WEFT_TRY(EarlyStop early, EarlyStop::make(options, history->names, names.size()));
   WEFT_TRY(BatchCall call, BatchCall::make(session, *dataset, options.loop.feeds, metrics, {target}));
+  if (!call.assigns()) {
+    return invalid("the training step changes no variable; give what minimize of an optimizer returned")
+        .at(graph.value(target).name, graph.producer(target).op->full_name(), graph.producer(target).origin);
+  }
   BatchCall validation;
   if (options.validation != nullptr) {
-    WEFT_TRY(validation,
-             BatchCall::make(session, *options.validation, options.loop.feeds, options.validation_metrics, {}));
+    WEFT_TRY(validation, BatchCall::make(session, *options.validation, options.loop.feeds, validation_metrics, {}));
   }
   BatchOptions validation_batching;
   if (options.validation != nullptr && options.validation->has_rows()) {

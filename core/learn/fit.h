@@ -36,13 +36,13 @@ struct FitOptions {
   std::optional<bool> shuffle;  // datasets of rows: true
   int64_t seed = 0;
   bool drop_last = false;
-  std::string monitor;  // a name in the history; "" never stops early
-  int64_t patience = 0;
+  std::string monitor;   // a name in the history; "": the first metric, that of the validation if there is one
+  int64_t patience = 0;  // without it and without `monitor` nothing stops early
   double min_delta = 0;
   bool larger_is_better = false;
   bool restore_best = false;
   std::shared_ptr<const Dataset> validation;
-  std::vector<ValueId> validation_metrics;
+  std::vector<ValueId> validation_metrics;  // none: those of the training
   // May set *stop to end the training after this step.
   Status (*callback)(void* user, const FitProgress& progress, bool* stop) = nullptr;
   void* callback_user = nullptr;

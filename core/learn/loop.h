@@ -30,6 +30,7 @@ class BatchCall {
                                 std::vector<ValueId> fetches, std::vector<ValueId> targets);
   Status run(std::vector<Tensor> batch, LoopStop& stop);
   Result<Tensor> output(int i) const { return prepared_->output(i); }
+  bool assigns() const { return prepared_->assigns(); }
 
  private:
   std::vector<size_t> columns_;  // of the batch, that are fed

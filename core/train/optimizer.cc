@@ -2,6 +2,8 @@
 #include "core/train/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace weft {
 
@@ -24,8 +26,6 @@ const Method* find_method(std::string_view name) {
   }
   return nullptr;
 }
-
-constexpr const char* kStepName = "optimizer/step";
 
 // A gradient; of a variable that is only looked up, by Gather along its first axis, also as rows with their indices: the
 // whole is then not made unless something else needs it.
@@ -78,14 +78,46 @@ void clip(ExprScope& scope, std::vector<Gradient>& gradients, double limit) {
   }
 }
 
+bool is_assigned(const Graph& graph, ValueId variable) {
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    const Node& node = graph.node(id);
+    if (node.is(kWeftDomain, "Assign") && node.inputs[0] == variable) return true;
+  }
+  return false;
+}
+
+// Settings outside of what makes sense of the formula.
+Status check_numbers(const OptimizerOptions& options) {
+  auto check = [](std::string_view name, double value, double below) -> Status {
+    if (value >= 0 && value < below) return {};
+    if (std::isinf(below)) return invalid(name, " is ", value, " but must be a number that is not negative");
+    return invalid(name, " is ", value, " but must be at least 0 and less than ", below);
+  };
+  constexpr double kAny = std::numeric_limits<double>::infinity();
+  WEFT_CHECK(check("learning_rate", options.learning_rate, kAny));
+  WEFT_CHECK(check("clip_norm", options.clip_norm, kAny));
+  for (const char* name : {"momentum", "beta1", "beta2"}) {
+    if (options.attrs.has(name)) WEFT_CHECK(check(name, options.attrs.f(name), 1));
+  }
+  for (const char* name : {"epsilon", "weight_decay"}) {
+    if (options.attrs.has(name)) WEFT_CHECK(check(name, options.attrs.f(name), kAny));
+  }
+  return {};
+}
+
 }  // namespace
 
 const char* optimizer_kinds() { return "Sgd, Momentum, Adam, AdamW"; }
 
-Result<ValueId> step_variable(Graph& graph) {
-  if (const VariableInfo* known = graph.find_variable(kStepName)) return known->value;
+Result<ValueId> step_variable(Graph& graph, std::string_view name) {
+  const std::string full_name = cat(name, "/step");
+  if (const VariableInfo* known = graph.find_variable(full_name)) {
+    const ValueType& type = graph.type(known->value);
+    if (type.dtype == DType::kI64 && type.has_rank && type.dims.empty()) return known->value;
+    return invalid("variable '", full_name, "' is ", type.text(), " but must be i64[] to count an optimizer's steps");
+  }
   WEFT_TRY(ValueId zero, graph.add_constant(Tensor::scalar<int64_t>(0)));
-  return graph.add_variable_full(kStepName, zero, false);
+  return graph.add_variable_full(full_name, zero, false);
 }
 
 Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, ValueId loss,
@@ -95,7 +127,17 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
   if (kind == nullptr) return not_found("there is no optimizer '", options.kind, "'; there are ", optimizer_kinds());
   const ValueType loss_type = graph.type(loss);
   if (!loss_type.has_rank || !loss_type.dims.empty() || !is_float(loss_type.dtype)) {
-    return invalid("the loss must be a floating-point scalar but is ", loss_type.text());
+    bool one = loss_type.has_rank && is_float(loss_type.dtype) &&
+               std::all_of(loss_type.dims.begin(), loss_type.dims.end(), [](const Dim& dim) { return dim.is(1); });
+    return invalid("the loss must be a floating-point scalar but is ", loss_type.text(),
+                   one ? "; reduce it with keepdims 0" : "; reduce it, as ReduceMean does with keepdims 0");
+  }
+  WEFT_CHECK(check_numbers(options));
+  if (options.name.empty()) return invalid("an optimizer needs a name");
+  if (const VariableInfo* step = graph.find_variable(cat(options.name, "/step"));
+      step != nullptr && is_assigned(graph, step->value)) {
+    return invalid("this graph has an optimizer named '", options.name,
+                   "' already, whose steps it counts; give this one a name of its own");
   }
   std::vector<VariableInfo> chosen;
   for (const VariableInfo& variable : graph.variables()) {
@@ -122,10 +164,9 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
     }
   }
   if (trained.empty()) return invalid("the loss depends on no trainable variable");
-  if (options.clip_norm < 0) return invalid("clip_norm is ", options.clip_norm, " but must not be negative");
   if (options.clip_norm > 0) clip(scope, gradients, options.clip_norm);
 
-  WEFT_TRY(ValueId step_id, step_variable(graph));
+  WEFT_TRY(ValueId step_id, step_variable(graph, options.name));
   Expr step(scope, step_id);
   Expr next_step = step + 1;
   Expr counted = make(scope, "weft.Assign", {step, next_step});
@@ -140,7 +181,7 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
       Expr zeros = make(scope, "Expand", {scalar_like(parameter, 0), constant_ints(scope, to_shape(parameter.dims()))});
       WEFT_CHECK(scope.status());
       WEFT_TRY(ValueId id,
-               graph.add_variable_full(cat("optimizer/", trained[i].name, "/", state), zeros.id(), false, origin));
+               graph.add_variable_full(cat(options.name, "/", trained[i].name, "/", state), zeros.id(), false, origin));
       states.emplace_back(scope, id);
       inputs.push_back(states.back());
     }

@@ -116,10 +116,47 @@ TEST(TrainStep, WhatItRefuses) {
   auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
   EXPECT_TRUE(has(error({"Sdg", 1, {}, 0}, loss.id(), {}), "there is no optimizer 'Sdg'; there are Sgd, Momentum"));
   EXPECT_TRUE(has(error({"Sgd", 1, {}, 0}, t.looked_up().id(), {}), "the loss must be a floating-point scalar"));
+  EXPECT_TRUE(has(error({"Sgd", 1, {}, 0}, reshape(loss, constant_ints(t.scope, {1, 1})).id(), {}),
+                  "is f32[1, 1]; reduce it with keepdims 0"));
   EXPECT_TRUE(has(error({"Sgd", 1, {}, -1}, loss.id(), {}), "clip_norm is -1"));
+  EXPECT_TRUE(has(error({"Sgd", -0.5, {}, 0}, loss.id(), {}), "learning_rate is -0.5 but must be a number that"));
+  EXPECT_TRUE(has(error({"Momentum", 1, {{"momentum", 1.0}}, 0}, loss.id(), {}),
+                  "momentum is 1 but must be at least 0 and less than 1"));
+  EXPECT_TRUE(has(error({"Adam", 1, {{"beta1", 2.0}}, 0}, loss.id(), {}), "beta1 is 2 but"));
   EXPECT_TRUE(has(error({"Sgd", 1, {}, 0}, loss.id(), {loss.id()}), "is not a variable of this graph"));
   EXPECT_TRUE(
       has(error({"Sgd", 1, {}, 0}, scalar(t.scope, DType::kF32, 1).id(), {}), "depends on no trainable variable"));
+}
+
+// Two optimizers of one graph: torch.optim's keep the steps of each apart, so two first steps of Adam(0.1) move both
+// variables by 0.1.
+TEST(TrainStep, OptimizersOfOneGraphHaveNames) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope{*graph};
+  auto variable = [&](const char* name) {
+    return Expr(scope, *graph->add_variable(name, scalar(scope, DType::kF64, 1).id(), true));
+  };
+  Expr a = variable("a"), b = variable("b");
+  auto minimize = [&](Expr x, const char* name) {
+    return add_train_step(*graph, {"Adam", 0.1, {}, 0, name}, (x * x).id(), {x.id()}, kNoValue, "here", &differentiate);
+  };
+  Result<ValueId> first = minimize(a, "first");
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(
+      minimize(b, "first").status().message(),
+      "this graph has an optimizer named 'first' already, whose steps it counts; give this one a name of its own");
+  EXPECT_EQ(minimize(b, "").status().message(), "an optimizer needs a name");
+  ValueId counted = *step_variable(*graph, "second");
+  Result<ValueId> second = minimize(b, "second");
+  ASSERT_TRUE(second.ok()) << second.status().text();
+  auto session = *Session::make(graph, {});
+  std::vector<Tensor> out;
+  ASSERT_TRUE(session->run({{}, {}, {*first}}, {}, {}, &out).ok());
+  ASSERT_TRUE(session->run({{}, {counted}, {*second}}, {}, {}, &out).ok());
+  EXPECT_EQ(*out[0].as<int64_t>(), 0);
+  EXPECT_NEAR(*session->get_variable("a")->as<double>(), 0.9, 1e-8);
+  EXPECT_NEAR(*session->get_variable("b")->as<double>(), 0.9, 1e-8);
+  EXPECT_EQ(*session->get_variable("second/step")->as<int64_t>(), 1);
 }
 
 }  // namespace
