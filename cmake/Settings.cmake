@@ -26,7 +26,12 @@ if(WEFT_CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${WEFT_LAUNCHER})
 endif()
 
-add_compile_options(-Wall -Wextra -Werror -ffunction-sections -fdata-sections)
+add_compile_options(-Wall -Wextra -ffunction-sections -fdata-sections)
+# On where the project itself is worked on: another compiler may warn of more.
+option(WEFT_WERROR "Warnings are errors" OFF)
+if(WEFT_WERROR)
+  add_compile_options(-Werror)
+endif()
 # Contraction would give an expression other bits where the machine has FMA.
 add_compile_options(-ffp-contract=off)
 # The paths in error messages and debug information do not depend on where the checkout lies.
