@@ -111,6 +111,7 @@ typedef struct {
   int64_t (*weft_layer_variable)(const weft_layer* layer, int32_t i);
   void (*weft_layer_free)(weft_layer* layer);
   weft_status* (*weft_optimizer_add)(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss, const int64_t* variables, int32_t variable_count, int64_t learning_rate, const char* origin, int64_t* out_target);
+  weft_status* (*weft_optimizer_step)(weft_graph* graph, const char* name, int64_t* out_step);
   weft_status* (*weft_dataset_new)(const weft_tensor* const* tensors, int32_t count, weft_dataset** out_dataset);
   weft_status* (*weft_dataset_load)(const char* path, const char* const* names, int32_t count, const weft_options* options, weft_dataset** out_dataset);
   weft_status* (*weft_batches_new)(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next, void* user, weft_drop drop);
@@ -284,6 +285,7 @@ extern wg_functions wg_table;
   "weft_layer_variable", \
   "weft_layer_free", \
   "weft_optimizer_add", \
+  "weft_optimizer_step", \
   "weft_dataset_new", \
   "weft_dataset_load", \
   "weft_batches_new", \
@@ -453,6 +455,7 @@ static inline int32_t wg_layer_variable_count(const weft_layer* layer) { return 
 static inline int64_t wg_layer_variable(const weft_layer* layer, int32_t i) { return wg_table.weft_layer_variable(layer, i); }
 static inline void wg_layer_free(weft_layer* layer) { wg_table.weft_layer_free(layer); }
 static inline weft_status* wg_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss, const int64_t* variables, int32_t variable_count, int64_t learning_rate, const char* origin, int64_t* out_target) { return wg_table.weft_optimizer_add(graph, kind, options, loss, variables, variable_count, learning_rate, origin, out_target); }
+static inline weft_status* wg_optimizer_step(weft_graph* graph, const char* name, int64_t* out_step) { return wg_table.weft_optimizer_step(graph, name, out_step); }
 static inline weft_status* wg_dataset_new(const weft_tensor* const* tensors, int32_t count, weft_dataset** out_dataset) { return wg_table.weft_dataset_new(tensors, count, out_dataset); }
 static inline weft_status* wg_dataset_load(const char* path, const char* const* names, int32_t count, const weft_options* options, weft_dataset** out_dataset) { return wg_table.weft_dataset_load(path, names, count, options, out_dataset); }
 static inline weft_status* wg_batches_new(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next, uintptr_t user, weft_drop drop) { return wg_table.weft_batches_new(names, count, out_batches, next, (void*)user, drop); }

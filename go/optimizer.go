@@ -13,15 +13,19 @@ import "unsafe"
 // Rate is the learning rate of an optimizer, and how gradients are clipped.
 type Rate struct {
 	LearningRate float64 // 0: 0.001
-	Schedule     Value   // a value of the graph to use as the learning rate, such as a formula of "optimizer/step"
+	Schedule     Value   // a value of the graph to use as the learning rate, such as a formula of Graph.OptimizerStep
 	ClipNorm     float64 // the longest that the gradients, as one vector, may be; 0: any
 	// Lazy leaves rows of a variable that is only looked up (an embedding), and their state, as they are in steps that do
 	// not look them up.
 	Lazy bool
+	// Name is that of the optimizer, "" for "optimizer"; a second one in a graph needs another. State is kept in the
+	// variables "Name/step" and "Name/variable/...".
+	Name string
 }
 
 func (r Rate) options() *options {
-	return newOptions("optimizer").float("learning_rate", r.LearningRate).float("clip_norm", r.ClipNorm).flag("lazy", r.Lazy)
+	return newOptions("optimizer").float("learning_rate", r.LearningRate).float("clip_norm", r.ClipNorm).flag("lazy", r.Lazy).
+		text("name", r.Name)
 }
 
 // Sgd is gradient descent.
@@ -79,6 +83,19 @@ func (o Adam) Minimize(loss Value, variables ...Value) Value {
 func (o AdamW) Minimize(loss Value, variables ...Value) Value {
 	opts := o.Rate.options().maybe("beta1", o.Beta1).maybe("beta2", o.Beta2).maybe("epsilon", o.Epsilon)
 	return minimize("AdamW", o.Rate, opts.maybe("weight_decay", o.WeightDecay), loss, variables)
+}
+
+// OptimizerStep is how many steps the optimizer of that name, "" for "optimizer", has made: an int64 scalar, made at first
+// use, so that a learning rate can be computed from it before the optimizer adds its step.
+func (g *Graph) OptimizerStep(name string) Value {
+	return g.value(func(graph *C.weft_graph, _ *C.char, out *C.int64_t) error {
+		if name == "" {
+			name = "optimizer"
+		}
+		cname := C.CString(name)
+		defer freeString(cname)
+		return check(C.wg_optimizer_step(graph, cname, out))
+	})
 }
 
 func minimize(kind string, rate Rate, opts *options, loss Value, variables []Value) Value {

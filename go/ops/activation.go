@@ -113,7 +113,7 @@ type ReluOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -135,7 +135,7 @@ type SigmoidOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -181,7 +181,7 @@ type SoftplusOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -199,16 +199,16 @@ type TanhOptions struct {
 
 // Tanh adds the operator Tanh. The hyperbolic tangent of `x`.
 //
-//   - x (T): Any shape.
+//   - input (T): Any shape.
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - output (T): The shape of the input.
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Tanh(x weft.Value, options ...TanhOptions) weft.Value {
+func Tanh(input weft.Value, options ...TanhOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Tanh", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Tanh", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }

@@ -16,7 +16,7 @@ type AbsOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -99,7 +99,7 @@ type CeilOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -146,18 +146,18 @@ type CosOptions struct {
 
 // Cos adds the operator Cos. The cosine of `x` in radians.
 //
-//   - x (T): Any shape.
+//   - input (T): Any shape.
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - output (T): The shape of the input.
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Cos(x weft.Value, options ...CosOptions) weft.Value {
+func Cos(input weft.Value, options ...CosOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Cos", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Cos", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // DivOptions are the name of Div.
@@ -192,18 +192,18 @@ type ErfOptions struct {
 
 // Erf adds the operator Erf. The error function of `x`.
 //
-//   - x (T): Any shape.
+//   - input (T): Any shape.
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - output (T): The shape of the input.
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Erf(x weft.Value, options ...ErfOptions) weft.Value {
+func Erf(input weft.Value, options ...ErfOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Erf", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Erf", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // ExpOptions are the name of Exp.
@@ -214,18 +214,18 @@ type ExpOptions struct {
 
 // Exp adds the operator Exp. `e^x`, elementwise.
 //
-//   - x (T): Any shape.
+//   - input (T): Any shape.
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - output (T): The shape of the input.
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Exp(x weft.Value, options ...ExpOptions) weft.Value {
+func Exp(input weft.Value, options ...ExpOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Exp", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Exp", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // FloorOptions are the name of Floor.
@@ -240,7 +240,7 @@ type FloorOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -297,18 +297,18 @@ type LogOptions struct {
 
 // Log adds the operator Log. The natural logarithm of `x`.
 //
-//   - x (T): Any shape.
+//   - input (T): Any shape.
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - output (T): The shape of the input.
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Log(x weft.Value, options ...LogOptions) weft.Value {
+func Log(input weft.Value, options ...LogOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Log", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Log", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // MatMulOptions are the name of MatMul.
@@ -464,7 +464,7 @@ type NegOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -513,7 +513,7 @@ type ReciprocalOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -535,7 +535,7 @@ type RoundOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //
@@ -553,18 +553,18 @@ type SignOptions struct {
 
 // Sign adds the operator Sign. -1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.
 //
-//   - x (T): Any shape.
+//   - input (T): Any shape.
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - output (T): The shape of the input.
 //
 // Types:
 //
 //   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
-func Sign(x weft.Value, options ...SignOptions) weft.Value {
+func Sign(input weft.Value, options ...SignOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Sign", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Sign", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // SinOptions are the name of Sin.
@@ -575,18 +575,18 @@ type SinOptions struct {
 
 // Sin adds the operator Sin. The sine of `x` in radians.
 //
-//   - x (T): Any shape.
+//   - input (T): Any shape.
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - output (T): The shape of the input.
 //
 // Types:
 //
 //   - T: f32, f16, f64, bf16
-func Sin(x weft.Value, options ...SinOptions) weft.Value {
+func Sin(input weft.Value, options ...SinOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Sin", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Sin", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // SqrtOptions are the name of Sqrt.
@@ -601,7 +601,7 @@ type SqrtOptions struct {
 //
 // Gives:
 //
-//   - Y (T): The shape of X.
+//   - Y (T): The shape of the input.
 //
 // Types:
 //

@@ -153,6 +153,7 @@ int32_t weft_layer_variable_count(const weft_layer* layer);
 int64_t weft_layer_variable(const weft_layer* layer, int32_t i);
 void weft_layer_free(weft_layer* layer);
 weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss, const int64_t* variables, int32_t variable_count, int64_t learning_rate, const char* origin, int64_t* out_target);
+weft_status* weft_optimizer_step(weft_graph* graph, const char* name, int64_t* out_step);
 weft_status* weft_dataset_new(const weft_tensor* const* tensors, int32_t count, weft_dataset** out_dataset);
 weft_status* weft_dataset_load(const char* path, const char* const* names, int32_t count, const weft_options* options, weft_dataset** out_dataset);
 weft_status* weft_batches_new(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next, void* user, weft_drop drop);

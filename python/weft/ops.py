@@ -147,7 +147,7 @@ def abs(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        Y: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -368,7 +368,7 @@ def ceil(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        Y: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -489,23 +489,23 @@ def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: st
     return add_node(None, "Conv", [x, w, b], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
 
 
-def cos(x: ValueLike, *, name: str | None = None) -> Value:
+def cos(input: ValueLike, *, name: str | None = None) -> Value:
     """The cosine of `x` in radians.
 
     Inputs:
-        x: Any shape. [f32, f16, f64, bf16]
+        input: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        output: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
-        >>> y = weft.ops.cos(x)
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.cos(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.924, 0.921, 0.955, -0.029]
     """
-    return add_node(None, "Cos", [x], {}, 1, name)
+    return add_node(None, "Cos", [input], {}, 1, name)
 
 
 def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: int = 0, reverse: int = 0, name: str | None = None) -> Value:
@@ -640,42 +640,42 @@ def equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Equal", [a, b], {}, 1, name)
 
 
-def erf(x: ValueLike, *, name: str | None = None) -> Value:
+def erf(input: ValueLike, *, name: str | None = None) -> Value:
     """The error function of `x`.
 
     Inputs:
-        x: Any shape. [f32, f16, f64, bf16]
+        input: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        output: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
-        >>> y = weft.ops.erf(x)
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.erf(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-1.0, -0.428, 0.329, 0.976]
     """
-    return add_node(None, "Erf", [x], {}, 1, name)
+    return add_node(None, "Erf", [input], {}, 1, name)
 
 
-def exp(x: ValueLike, *, name: str | None = None) -> Value:
+def exp(input: ValueLike, *, name: str | None = None) -> Value:
     """`e^x`, elementwise.
 
     Inputs:
-        x: Any shape. [f32, f16, f64, bf16]
+        input: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        output: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-1.0, 0.0, 1.0], "f32")
-        >>> y = weft.ops.exp(x)
+        >>> input = graph.constant([-1.0, 0.0, 1.0], "f32")
+        >>> y = weft.ops.exp(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.368, 1.0, 2.718]
     """
-    return add_node(None, "Exp", [x], {}, 1, name)
+    return add_node(None, "Exp", [input], {}, 1, name)
 
 
 def expand(input: ValueLike, shape: ValueLike, *, name: str | None = None) -> Value:
@@ -732,7 +732,7 @@ def floor(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        Y: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1049,23 +1049,23 @@ def less_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Val
     return add_node(None, "LessOrEqual", [a, b], {}, 1, name)
 
 
-def log(x: ValueLike, *, name: str | None = None) -> Value:
+def log(input: ValueLike, *, name: str | None = None) -> Value:
     """The natural logarithm of `x`.
 
     Inputs:
-        x: Any shape. [f32, f16, f64, bf16]
+        input: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        output: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant(0.75, "f64")
-        >>> y = weft.ops.log(x)
+        >>> input = graph.constant(0.75, "f64")
+        >>> y = weft.ops.log(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         -0.288
     """
-    return add_node(None, "Log", [x], {}, 1, name)
+    return add_node(None, "Log", [input], {}, 1, name)
 
 
 def log_softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Value:
@@ -1267,7 +1267,7 @@ def neg(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+        Y: The shape of the input. [f32, i8, i16, i32, i64, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1494,7 +1494,7 @@ def reciprocal(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        Y: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1757,7 +1757,7 @@ def relu(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+        Y: The shape of the input. [f32, i8, i16, i32, i64, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1802,7 +1802,7 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        Y: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1903,7 +1903,7 @@ def sigmoid(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        Y: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -1915,42 +1915,42 @@ def sigmoid(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Sigmoid", [x], {}, 1, name)
 
 
-def sign(x: ValueLike, *, name: str | None = None) -> Value:
+def sign(input: ValueLike, *, name: str | None = None) -> Value:
     """-1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.
 
     Inputs:
-        x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
-        >>> y = weft.ops.sign(x)
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.sign(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-1.0, -1.0, 1.0, 1.0]
     """
-    return add_node(None, "Sign", [x], {}, 1, name)
+    return add_node(None, "Sign", [input], {}, 1, name)
 
 
-def sin(x: ValueLike, *, name: str | None = None) -> Value:
+def sin(input: ValueLike, *, name: str | None = None) -> Value:
     """The sine of `x` in radians.
 
     Inputs:
-        x: Any shape. [f32, f16, f64, bf16]
+        input: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        output: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
-        >>> y = weft.ops.sin(x)
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.sin(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.382, -0.389, 0.296, 1.0]
     """
-    return add_node(None, "Sin", [x], {}, 1, name)
+    return add_node(None, "Sin", [input], {}, 1, name)
 
 
 def size(data: ValueLike, *, name: str | None = None) -> Value:
@@ -1993,12 +1993,14 @@ def slice(data: ValueLike, starts: ValueLike, ends: ValueLike, axes: ValueLike |
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([0, 1, 2, 3, 4, 5], "i64")
-        >>> starts = graph.constant([1], "i32")
-        >>> ends = graph.constant([-1], "i32")
-        >>> y = weft.ops.slice(data, starts, ends)
+        >>> data = graph.constant([7, 8, 9, 10], "i64")
+        >>> starts = graph.constant([-10], "i64")
+        >>> ends = graph.constant([-20], "i64")
+        >>> axes = graph.constant([0], "i64")
+        >>> steps = graph.constant([-1], "i64")
+        >>> y = weft.ops.slice(data, starts, ends, axes, steps)
         >>> weft.Session(graph).run({}, y).tolist()
-        [1, 2, 3, 4]
+        [7]
     """
     return add_node(None, "Slice", [data, starts, ends, axes, steps], {}, 1, name)
 
@@ -2069,7 +2071,7 @@ def softplus(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        Y: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -2115,7 +2117,7 @@ def sqrt(x: ValueLike, *, name: str | None = None) -> Value:
         x: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        Y: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -2191,23 +2193,23 @@ def sum(*data_0: ValueLike, name: str | None = None) -> Value:
     return add_node(None, "Sum", [*data_0], {}, 1, name)
 
 
-def tanh(x: ValueLike, *, name: str | None = None) -> Value:
+def tanh(input: ValueLike, *, name: str | None = None) -> Value:
     """The hyperbolic tangent of `x`.
 
     Inputs:
-        x: Any shape. [f32, f16, f64, bf16]
+        input: Any shape. [f32, f16, f64, bf16]
 
     Returns:
-        Y: The shape of X. [f32, f16, f64, bf16]
+        output: The shape of the input. [f32, f16, f64, bf16]
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
-        >>> y = weft.ops.tanh(x)
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> y = weft.ops.tanh(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.992, -0.38, 0.291, 0.922]
     """
-    return add_node(None, "Tanh", [x], {}, 1, name)
+    return add_node(None, "Tanh", [input], {}, 1, name)
 
 
 def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Value:

@@ -886,6 +886,31 @@ static void test_weft_optimizer_add(void) {
   }
 }
 
+static void test_weft_optimizer_step(void) {
+  {
+    int64_t out_step = 7;
+    weft_status* status = weft_optimizer_step(graph, fresh_name(), &out_step);
+    succeeded(status, "weft_optimizer_step");
+    (void)out_step;
+  }
+  {
+    int64_t out_step = 7;
+    weft_status* status = weft_optimizer_step(NULL, fresh_name(), &out_step);
+    refused(status, "weft_optimizer_step", "graph");
+    emptied(out_step == 0, "weft_optimizer_step", "graph", "out_step");
+  }
+  {
+    int64_t out_step = 7;
+    weft_status* status = weft_optimizer_step(graph, NULL, &out_step);
+    refused(status, "weft_optimizer_step", "name");
+    emptied(out_step == 0, "weft_optimizer_step", "name", "out_step");
+  }
+  {
+    weft_status* status = weft_optimizer_step(graph, fresh_name(), NULL);
+    refused(status, "weft_optimizer_step", "out_step");
+  }
+}
+
 static void test_weft_dataset_new(void) {
   {
     weft_dataset* out_dataset = (weft_dataset*)(void*)poison;
@@ -2182,6 +2207,7 @@ int main(void) {
   test_weft_layer_variable();
   test_weft_layer_free();
   test_weft_optimizer_add();
+  test_weft_optimizer_step();
   test_weft_dataset_new();
   test_weft_dataset_load();
   test_weft_batches_new();

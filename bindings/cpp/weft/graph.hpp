@@ -190,6 +190,13 @@ class Graph {
     detail::check(weft_graph_find(handle(), name.c_str(), &id));
     return Value(state_, id);
   }
+  /// How many steps the optimizer of that name has made: an i64 scalar, made at first use, so that a learning rate can be
+  /// computed from it before the optimizer adds its step.
+  Value optimizer_step(const std::string& name = "optimizer") {
+    int64_t id = 0;
+    detail::check(weft_optimizer_step(handle(), name.c_str(), &id));
+    return Value(state_, id);
+  }
   /// The inputs, in the order that they were added.
   std::vector<Value> inputs() const { return each(weft_graph_input_count, weft_graph_input); }
   /// What set_outputs set, or the file that it was loaded from.

@@ -30,6 +30,9 @@ struct Optimizer {
   /// Whether rows of a variable that is only looked up (an embedding), and their state, stay as they are in steps that
   /// do not look them up; false.
   std::optional<bool> lazy = {};
+  /// Of the variables "name/step" and "name/variable/..." that its state is kept in; a second optimizer of a graph needs
+  /// another name.
+  std::string name = "optimizer";
 
   /// Adds one training step that lowers `loss`, a scalar: gradients, clipping, updates and assignments. Give the result
   /// to Session::fit, or run it as a target; as a value it is the number of the step. Without `variables`, all
@@ -48,6 +51,7 @@ struct Optimizer {
     set("clip_norm", clip_norm);
     if (nesterov) options.set("nesterov", *nesterov);
     if (lazy) options.set("lazy", *lazy);
+    options.set("name", name);
     std::vector<int64_t> ids = detail::ids(variables);
     detail::GraphPointer graph = detail::target(loss.graph_state());
     int64_t out = 0;

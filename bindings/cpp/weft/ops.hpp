@@ -7,7 +7,7 @@ namespace weft {
 
 /// `|x|`, elementwise. The gradient at 0 is 0.
 /// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// - gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value abs(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Abs", {x}, set, name, 1, origin)[0];
@@ -182,7 +182,7 @@ inline Value cast(const Value& input, const CastAttrs& attrs, const std::string&
 
 /// The smallest whole number not below `x`.
 /// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value ceil(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Ceil", {x}, set, name, 1, origin)[0];
@@ -267,11 +267,11 @@ inline Value conv(const Value& x, const Value& w, const Value& b = Value(), cons
 }
 
 /// The cosine of `x` in radians.
-/// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value cos(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value cos(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Cos", {x}, set, name, 1, origin)[0];
+  return add_node("Cos", {input}, set, name, 1, origin)[0];
 }
 
 /// The attributes of CumSum.
@@ -365,19 +365,19 @@ inline Value equal(const Value& a, const Value& b, const std::string& name = "",
 }
 
 /// The error function of `x`.
-/// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value erf(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value erf(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Erf", {x}, set, name, 1, origin)[0];
+  return add_node("Erf", {input}, set, name, 1, origin)[0];
 }
 
 /// `e^x`, elementwise.
-/// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value exp(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value exp(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Exp", {x}, set, name, 1, origin)[0];
+  return add_node("Exp", {input}, set, name, 1, origin)[0];
 }
 
 /// `input` broadcast with a tensor of the given shape; a dimension of 1 in the shape keeps the input's.
@@ -410,7 +410,7 @@ inline Value flatten(const Value& input, const FlattenAttrs& attrs = {}, const s
 
 /// The greatest whole number not above `x`.
 /// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value floor(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Floor", {x}, set, name, 1, origin)[0];
@@ -615,11 +615,11 @@ inline Value less_or_equal(const Value& a, const Value& b, const std::string& na
 }
 
 /// The natural logarithm of `x`.
-/// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value log(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value log(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Log", {x}, set, name, 1, origin)[0];
+  return add_node("Log", {input}, set, name, 1, origin)[0];
 }
 
 /// The attributes of LogSoftmax.
@@ -756,7 +756,7 @@ inline Value mul(const Value& a, const Value& b, const std::string& name = "", c
 
 /// `-x`, elementwise. Integers wrap around.
 /// - x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, i8, i16, i32, i64, f16, f64, bf16]
 inline Value neg(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Neg", {x}, set, name, 1, origin)[0];
@@ -877,7 +877,7 @@ inline Value range(const Value& start, const Value& limit, const Value& delta, c
 
 /// `1 / x`, elementwise.
 /// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value reciprocal(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Reciprocal", {x}, set, name, 1, origin)[0];
@@ -1075,7 +1075,7 @@ inline Value reduce_sum_square(const Value& data, const Value& axes = Value(), c
 
 /// `max(x, 0)`, elementwise. The gradient at 0 is 0.
 /// - x: Any shape. [f32, i8, i16, i32, i64, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, i8, i16, i32, i64, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, i8, i16, i32, i64, f16, f64, bf16]
 inline Value relu(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Relu", {x}, set, name, 1, origin)[0];
@@ -1101,7 +1101,7 @@ inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& 
 
 /// `x` to the nearest whole number, halves to the even one.
 /// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value round(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Round", {x}, set, name, 1, origin)[0];
@@ -1167,26 +1167,26 @@ inline Value shape(const Value& data, const ShapeAttrs& attrs = {}, const std::s
 
 /// `1 / (1 + e^-x)`, elementwise.
 /// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value sigmoid(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sigmoid", {x}, set, name, 1, origin)[0];
 }
 
 /// -1, 0 or 1 as `x` is negative, zero or positive; NaN stays NaN.
-/// - x: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-/// - gives Y: The shape of X. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
-inline Value sign(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value sign(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sign", {x}, set, name, 1, origin)[0];
+  return add_node("Sign", {input}, set, name, 1, origin)[0];
 }
 
 /// The sine of `x` in radians.
-/// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value sin(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value sin(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Sin", {x}, set, name, 1, origin)[0];
+  return add_node("Sin", {input}, set, name, 1, origin)[0];
 }
 
 /// The number of elements of `data`.
@@ -1269,7 +1269,7 @@ inline SoftmaxCrossEntropyLossOutputs softmax_cross_entropy_loss_outputs(const V
 
 /// `log(1 + e^x)`, elementwise.
 /// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value softplus(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Softplus", {x}, set, name, 1, origin)[0];
@@ -1299,7 +1299,7 @@ inline std::vector<Value> split(const Value& input, int32_t outputs, const Value
 
 /// The square root of `x`; NaN for negative numbers.
 /// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value sqrt(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sqrt", {x}, set, name, 1, origin)[0];
@@ -1334,11 +1334,11 @@ inline Value sum(const std::vector<Value>& data_0, const std::string& name = "",
 }
 
 /// The hyperbolic tangent of `x`.
-/// - x: Any shape. [f32, f16, f64, bf16]
-/// - gives Y: The shape of X. [f32, f16, f64, bf16]
-inline Value tanh(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value tanh(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  return add_node("Tanh", {x}, set, name, 1, origin)[0];
+  return add_node("Tanh", {input}, set, name, 1, origin)[0];
 }
 
 /// `input` laid side by side, `repeats` times in each dimension.

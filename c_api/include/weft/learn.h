@@ -19,12 +19,17 @@ typedef struct weft_history weft_history;
  * "optimizer" options: float "learning_rate" (0.001), "momentum" (0.9), "beta1" (0.9), "beta2" (0.999), "epsilon"
  * (1e-8), "weight_decay" (0; AdamW 0.01), "clip_norm" (0: none), int "nesterov" (0), int "lazy" (0; 1:
  * rows of a variable that is only looked up by Gather stay as they are, state included, in steps that do not look them
- * up). `options` may be NULL.
- * `learning_rate` may be a value of the graph, such as a schedule over the variable "optimizer/step", or 0. With
- * `variable_count` 0 all trainable variables that the loss depends on are trained. */
+ * up), string "name" ("optimizer"; a second optimizer of a graph needs another). `options` may be NULL.
+ * `learning_rate` may be a value of the graph, such as a schedule over weft_optimizer_step, or 0. With
+ * `variable_count` 0 all trainable variables that the loss depends on are trained. State is kept in the variables
+ * "<name>/step" and "<name>/<variable>/...", so checkpoints hold it. */
 WEFT_API weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss,
                                          const int64_t* variables, int32_t variable_count, int64_t learning_rate,
                                          const char* origin, int64_t* out_target) WEFT_MUST_USE;
+
+/** How many steps the optimizer `name` (NULL: "optimizer") has made: the variable "<name>/step", an i64 scalar, made at
+ * first use, so that a learning rate can be computed from it before the optimizer is added. */
+WEFT_API weft_status* weft_optimizer_step(weft_graph* graph, const char* name, int64_t* out_step) WEFT_MUST_USE;
 
 /** Makes a dataset of tensors that have their first dimension in common; a row is one element of each. The elements are
  * shared. */
@@ -80,10 +85,11 @@ WEFT_API void weft_batches_free(weft_batches* batches);
  * "batch_size" (32 rows; not for the batches of a function), int "timeout_ms" or float "timeout_s", and
  * weft_options_set_cancel and weft_options_set_poll. `options` may be NULL. */
 
-/** Trains: every batch is one run of `target` and `metrics`. Keys of options: int "epochs" (1), "first_epoch" (0; where
+/** Trains: every batch is one run of `target`, which must change variables, and `metrics`. Keys of options: int "epochs" (1), "first_epoch" (0; where
  * a resumed training goes on), "shuffle" (1; 0, and not to be 1, for the batches of a function), "seed" (0),
- * "drop_last" (0), and to stop early: string "monitor" (a name in the history; "": never), int "patience" (0: epochs
- * without progress that are waited for), float "min_delta" (0: the least progress), string "mode" ("min" or "max"), int
+ * "drop_last" (0), and to stop early: string "monitor" (a name in the history; "": the first metric, that of the
+ * validation if there is one), int "patience" (0: epochs without progress that are waited for; with neither of the two
+ * nothing stops early), float "min_delta" (0: the least progress), string "mode" ("min" or "max"), int
  * "restore_best" (0; 1 puts the variables of the best epoch back). After an error the variables are as the last
  * finished step left them. */
 WEFT_API weft_status* weft_session_fit(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
@@ -97,8 +103,8 @@ WEFT_API weft_status* weft_session_evaluate(weft_session* session, const weft_da
 WEFT_API weft_status* weft_session_predict(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
                                            int32_t feed_count, const int64_t* fetches, int32_t fetch_count,
                                            const weft_options* options, weft_tensor** out_tensors) WEFT_MUST_USE;
-/** Makes fit evaluate `metrics` on another dataset after every epoch; in the history their names begin with "val_". The
- * options keep the dataset. */
+/** Makes fit evaluate `metrics`, or if there are none those of the training, on another dataset after every epoch; in the
+ * history their names begin with "val_". The options keep the dataset. */
 WEFT_API weft_status* weft_options_set_validation(weft_options* options, const weft_dataset* dataset,
                                                   const int64_t* metrics, int32_t metric_count) WEFT_MUST_USE;
 /** What a fit callback is called for. */

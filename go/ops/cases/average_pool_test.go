@@ -106,4 +106,16 @@ func TestAveragePool(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "ceil_hangs_over",
+		inputs: []literal{
+			{kind: "f32[1,1,2]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.AveragePool(x[0], []int64{3}, ops.AveragePoolOptions{CeilMode: 1, Strides: []int64{2}})}
+		},
+		want: []literal{
+			{kind: "f32[1,1,1]", words: "1.5"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

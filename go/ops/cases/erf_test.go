@@ -77,6 +77,6 @@ func TestErf(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.Erf(x[0])}
 		},
-		code: weft.InvalidArgument, message: "input 'X' is bool",
+		code: weft.InvalidArgument, message: "input 'input' is bool",
 	})
 }

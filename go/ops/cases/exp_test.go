@@ -65,6 +65,6 @@ func TestExp(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.Exp(x[0])}
 		},
-		code: weft.InvalidArgument, message: "input 'X' is i32",
+		code: weft.InvalidArgument, message: "input 'input' is i32",
 	})
 }

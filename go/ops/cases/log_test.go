@@ -77,6 +77,6 @@ func TestLog(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.Log(x[0])}
 		},
-		code: weft.InvalidArgument, message: "input 'X' is bool",
+		code: weft.InvalidArgument, message: "input 'input' is bool",
 	})
 }

@@ -163,4 +163,16 @@ func TestMaxPool(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "has a size above 2147483647",
 	})
+	run(t, testCase{name: "ceil_hangs_over",
+		inputs: []literal{
+			{kind: "f32[1,1,2]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxPool(x[0], []int64{3}, ops.MaxPoolOptions{CeilMode: 1, Strides: []int64{2}})}
+		},
+		want: []literal{
+			{kind: "f32[1,1,1]", words: "2.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

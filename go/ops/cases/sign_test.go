@@ -101,6 +101,6 @@ func TestSign(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.Sign(x[0])}
 		},
-		code: weft.InvalidArgument, message: "input 'X' is bool",
+		code: weft.InvalidArgument, message: "input 'input' is bool",
 	})
 }

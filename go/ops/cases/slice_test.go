@@ -118,4 +118,20 @@ func TestSlice(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'starts' must have one dimension but is i64[",
 	})
+	run(t, testCase{name: "backwards_from_below",
+		inputs: []literal{
+			{kind: "i64[4]", words: "7 8 9 10"},
+			{kind: "i64[1]", words: "-10"},
+			{kind: "i64[1]", words: "-20"},
+			{kind: "i64[1]", words: "0"},
+			{kind: "i64[1]", words: "-1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Slice(x[0], x[1], x[2], ops.SliceOptions{Axes: x[3], Steps: x[4]})}
+		},
+		want: []literal{
+			{kind: "i64[1]", words: "7"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

@@ -60,13 +60,13 @@ func TestSoftplus(t *testing.T) {
 	})
 	run(t, testCase{name: "special_values",
 		inputs: []literal{
-			{kind: "f32[3]", words: "1000.0 -1000.0 nan"},
+			{kind: "f32[5]", words: "1000.0 -1000.0 nan inf -inf"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.Softplus(x[0])}
 		},
 		want: []literal{
-			{kind: "f32[3]", words: "1000.0 0.0 nan"},
+			{kind: "f32[5]", words: "1000.0 0.0 nan inf 0.0"},
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})

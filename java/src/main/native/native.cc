@@ -435,6 +435,14 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_optimizerAdd(JNIEnv* env, jclass, jl
   return out_target_;
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_optimizerStep(JNIEnv* env, jclass, jlong graph, jstring name) {
+  Text name_(env, name);
+  if (!name_.ok()) return 0;
+  int64_t  out_step_ = {};
+  if (!check(env, weft_optimizer_step(to_pointer<weft_graph>(graph), name_.get(), &out_step_))) return 0;
+  return out_step_;
+}
+
 JNIEXPORT jlong JNICALL Java_io_weft_Native_datasetNew(JNIEnv* env, jclass, jlongArray tensors) {
   Longs tensors_(env, tensors);
   if (!tensors_.ok()) return 0;

@@ -541,6 +541,27 @@ public final class Graph extends Handle {
   }
 
   /**
+   * How many steps the graph's optimizer has made.
+   *
+   * @return a scalar of 64 bits, made at first use, from which a learning rate can be computed before the optimizer adds
+   *     its step
+   */
+  public Value optimizerStep() {
+    return optimizerStep("optimizer");
+  }
+
+  /**
+   * How many steps the optimizer of a name has made.
+   *
+   * @param name the optimizer's name
+   * @return a scalar of 64 bits, made at first use
+   */
+  public Value optimizerStep(String name) {
+    Check.notNull(name, "name");
+    return with(graph -> value(Native.optimizerStep(graph, name)));
+  }
+
+  /**
    * The number of nodes.
    *
    * @return the number

@@ -154,6 +154,8 @@ final class Native {
   static native long optimizerAdd(
       long graph, String kind, long options, long loss, long[] variables, long learningRate, String origin);
 
+  static native long optimizerStep(long graph, String name);
+
   static native long datasetNew(long[] tensors);
 
   static native long datasetLoad(String path, String[] names, long options);

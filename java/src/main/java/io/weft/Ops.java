@@ -29,7 +29,7 @@ public final class Ops {
    * <p>Operator Abs. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value abs(Value x) {
     return abs(x, options -> {});
@@ -42,7 +42,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value abs(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -627,7 +627,7 @@ public final class Ops {
    * <p>Operator Ceil. Element types: T: f32, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value ceil(Value x) {
     return ceil(x, options -> {});
@@ -640,7 +640,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value ceil(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -938,11 +938,11 @@ public final class Ops {
    *
    * <p>Operator Cos. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
-   * @return the shape of X.
+   * @param input any shape.
+   * @return the shape of the input.
    */
-  public Value cos(Value x) {
-    return cos(x, options -> {});
+  public Value cos(Value input) {
+    return cos(input, options -> {});
   }
 
   /**
@@ -950,15 +950,15 @@ public final class Ops {
    *
    * <p>Operator Cos. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
+   * @param input any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
-  public Value cos(Value x, Consumer<NodeOptions> options) {
+  public Value cos(Value input, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
     Check.notNull(options, "options").accept(settings);
-    Check.notNull(x, "x");
-    return add("Cos", Arrays.<Value>asList(x), settings, 1).get(0);
+    Check.notNull(input, "input");
+    return add("Cos", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -1277,11 +1277,11 @@ public final class Ops {
    *
    * <p>Operator Erf. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
-   * @return the shape of X.
+   * @param input any shape.
+   * @return the shape of the input.
    */
-  public Value erf(Value x) {
-    return erf(x, options -> {});
+  public Value erf(Value input) {
+    return erf(input, options -> {});
   }
 
   /**
@@ -1289,15 +1289,15 @@ public final class Ops {
    *
    * <p>Operator Erf. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
+   * @param input any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
-  public Value erf(Value x, Consumer<NodeOptions> options) {
+  public Value erf(Value input, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
     Check.notNull(options, "options").accept(settings);
-    Check.notNull(x, "x");
-    return add("Erf", Arrays.<Value>asList(x), settings, 1).get(0);
+    Check.notNull(input, "input");
+    return add("Erf", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -1305,11 +1305,11 @@ public final class Ops {
    *
    * <p>Operator Exp. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
-   * @return the shape of X.
+   * @param input any shape.
+   * @return the shape of the input.
    */
-  public Value exp(Value x) {
-    return exp(x, options -> {});
+  public Value exp(Value input) {
+    return exp(input, options -> {});
   }
 
   /**
@@ -1317,15 +1317,15 @@ public final class Ops {
    *
    * <p>Operator Exp. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
+   * @param input any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
-  public Value exp(Value x, Consumer<NodeOptions> options) {
+  public Value exp(Value input, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
     Check.notNull(options, "options").accept(settings);
-    Check.notNull(x, "x");
-    return add("Exp", Arrays.<Value>asList(x), settings, 1).get(0);
+    Check.notNull(input, "input");
+    return add("Exp", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -1421,7 +1421,7 @@ public final class Ops {
    * <p>Operator Floor. Element types: T: f32, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value floor(Value x) {
     return floor(x, options -> {});
@@ -1434,7 +1434,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value floor(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -2123,11 +2123,11 @@ public final class Ops {
    *
    * <p>Operator Log. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
-   * @return the shape of X.
+   * @param input any shape.
+   * @return the shape of the input.
    */
-  public Value log(Value x) {
-    return log(x, options -> {});
+  public Value log(Value input) {
+    return log(input, options -> {});
   }
 
   /**
@@ -2135,15 +2135,15 @@ public final class Ops {
    *
    * <p>Operator Log. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
+   * @param input any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
-  public Value log(Value x, Consumer<NodeOptions> options) {
+  public Value log(Value input, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
     Check.notNull(options, "options").accept(settings);
-    Check.notNull(x, "x");
-    return add("Log", Arrays.<Value>asList(x), settings, 1).get(0);
+    Check.notNull(input, "input");
+    return add("Log", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -2568,7 +2568,7 @@ public final class Ops {
    * <p>Operator Neg. Element types: T: f32, i8, i16, i32, i64, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value neg(Value x) {
     return neg(x, options -> {});
@@ -2581,7 +2581,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value neg(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -2991,7 +2991,7 @@ public final class Ops {
    * <p>Operator Reciprocal. Element types: T: f32, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value reciprocal(Value x) {
     return reciprocal(x, options -> {});
@@ -3004,7 +3004,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value reciprocal(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -3779,7 +3779,7 @@ public final class Ops {
    * <p>Operator Relu. Element types: T: f32, i8, i16, i32, i64, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value relu(Value x) {
     return relu(x, options -> {});
@@ -3792,7 +3792,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value relu(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -3864,7 +3864,7 @@ public final class Ops {
    * <p>Operator Round. Element types: T: f32, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value round(Value x) {
     return round(x, options -> {});
@@ -3877,7 +3877,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value round(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -4088,7 +4088,7 @@ public final class Ops {
    * <p>Operator Sigmoid. Element types: T: f32, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value sigmoid(Value x) {
     return sigmoid(x, options -> {});
@@ -4101,7 +4101,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value sigmoid(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -4115,11 +4115,11 @@ public final class Ops {
    *
    * <p>Operator Sign. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
    *
-   * @param x any shape.
-   * @return the shape of X.
+   * @param input any shape.
+   * @return the shape of the input.
    */
-  public Value sign(Value x) {
-    return sign(x, options -> {});
+  public Value sign(Value input) {
+    return sign(input, options -> {});
   }
 
   /**
@@ -4127,15 +4127,15 @@ public final class Ops {
    *
    * <p>Operator Sign. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
    *
-   * @param x any shape.
+   * @param input any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
-  public Value sign(Value x, Consumer<NodeOptions> options) {
+  public Value sign(Value input, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
     Check.notNull(options, "options").accept(settings);
-    Check.notNull(x, "x");
-    return add("Sign", Arrays.<Value>asList(x), settings, 1).get(0);
+    Check.notNull(input, "input");
+    return add("Sign", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -4143,11 +4143,11 @@ public final class Ops {
    *
    * <p>Operator Sin. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
-   * @return the shape of X.
+   * @param input any shape.
+   * @return the shape of the input.
    */
-  public Value sin(Value x) {
-    return sin(x, options -> {});
+  public Value sin(Value input) {
+    return sin(input, options -> {});
   }
 
   /**
@@ -4155,15 +4155,15 @@ public final class Ops {
    *
    * <p>Operator Sin. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
+   * @param input any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
-  public Value sin(Value x, Consumer<NodeOptions> options) {
+  public Value sin(Value input, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
     Check.notNull(options, "options").accept(settings);
-    Check.notNull(x, "x");
-    return add("Sin", Arrays.<Value>asList(x), settings, 1).get(0);
+    Check.notNull(input, "input");
+    return add("Sin", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -4463,7 +4463,7 @@ public final class Ops {
    * <p>Operator Softplus. Element types: T: f32, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value softplus(Value x) {
     return softplus(x, options -> {});
@@ -4476,7 +4476,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value softplus(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -4571,7 +4571,7 @@ public final class Ops {
    * <p>Operator Sqrt. Element types: T: f32, f16, f64, bf16.
    *
    * @param x any shape.
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value sqrt(Value x) {
     return sqrt(x, options -> {});
@@ -4584,7 +4584,7 @@ public final class Ops {
    *
    * @param x any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
   public Value sqrt(Value x, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
@@ -4715,11 +4715,11 @@ public final class Ops {
    *
    * <p>Operator Tanh. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
-   * @return the shape of X.
+   * @param input any shape.
+   * @return the shape of the input.
    */
-  public Value tanh(Value x) {
-    return tanh(x, options -> {});
+  public Value tanh(Value input) {
+    return tanh(input, options -> {});
   }
 
   /**
@@ -4727,15 +4727,15 @@ public final class Ops {
    *
    * <p>Operator Tanh. Element types: T: f32, f16, f64, bf16.
    *
-   * @param x any shape.
+   * @param input any shape.
    * @param options sets the rest
-   * @return the shape of X.
+   * @return the shape of the input.
    */
-  public Value tanh(Value x, Consumer<NodeOptions> options) {
+  public Value tanh(Value input, Consumer<NodeOptions> options) {
     NodeOptions settings = new NodeOptions();
     Check.notNull(options, "options").accept(settings);
-    Check.notNull(x, "x");
-    return add("Tanh", Arrays.<Value>asList(x), settings, 1).get(0);
+    Check.notNull(input, "input");
+    return add("Tanh", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**

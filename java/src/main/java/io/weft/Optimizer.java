@@ -66,7 +66,7 @@ public final class Optimizer extends Settings {
   }
 
   /**
-   * Takes the learning rate from the graph, such as a schedule over the variable "optimizer/step".
+   * Takes the learning rate from the graph, such as a schedule over {@link Graph#optimizerStep()}.
    *
    * @param rate a scalar
    * @return this
@@ -157,6 +157,17 @@ public final class Optimizer extends Settings {
    */
   public Optimizer clipNorm(double norm) {
     return with("clip_norm", norm);
+  }
+
+  /**
+   * Names the optimizer: its state is kept in the variables "name/step" and "name/variable/...".
+   *
+   * @param name the name; "optimizer" by default. A second optimizer of a graph needs another
+   * @return this
+   */
+  public Optimizer name(String name) {
+    put("name", Check.notNull(name, "name"));
+    return this;
   }
 
   /**
