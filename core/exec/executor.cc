@@ -75,6 +75,24 @@ bool matches(const InputKey& key, const Tensor& input, bool by_value) {
 // Values of larger tensors are not compared; what depends on them is found after a step of its own.
 bool keyed(const Tensor& input) { return input.count() <= kMaxKnownInts; }
 
+// Into the tensor that the caller gave, unless the value lies there already, or in place of none.
+Status hand_over(const Tensor& value, Tensor* out) {
+  if (out->empty() || (out->data() != nullptr && out->data() == value.data())) {
+    *out = value;
+    return {};
+  }
+  if (out->kind() != value.kind() || out->dtype() != value.dtype() || out->shape() != value.shape()) {
+    return invalid("an output is ", value.summary(), " but was bound to ", out->summary());
+  }
+  if (value.kind() != Kind::kTensor) return invalid("an output is ", value.summary(), ", which has no memory to bind");
+  if (value.dtype() == DType::kString) {
+    out->mutable_strings() = value.strings();
+  } else if (value.bytes() > 0) {
+    std::copy_n(value.as<char>(), value.bytes(), out->as<char>());
+  }
+  return {};
+}
+
 }  // namespace
 
 Executable::Executable(Program program, const KernelRegistry& kernels, PlanOptions options, int max_plans)
@@ -228,20 +246,7 @@ Status Executable::run(const std::vector<Tensor>& inputs, const ExecOptions& opt
     if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
     for (size_t k = 0; k < plan.results.size(); ++k) {
       if (plan.results[k] < 0) continue;
-      const Tensor& value = values[plan.results[k]];
-      Tensor& out = (*outputs)[wanted[k]];
-      if (!out.empty() && out.data() != value.data()) {
-        if (out.kind() != value.kind() || out.dtype() != value.dtype() || out.shape() != value.shape()) {
-          return invalid("an output is ", value.summary(), " but was bound to ", out.summary());
-        }
-        if (value.dtype() == DType::kString) {
-          out.mutable_strings() = value.strings();
-        } else if (value.bytes() > 0) {
-          std::copy_n(value.as<char>(), value.bytes(), out.as<char>());
-        }
-      } else {
-        out = value;
-      }
+      WEFT_CHECK(hand_over(values[plan.results[k]], &(*outputs)[wanted[k]]));
     }
     if (entry->rest == nullptr) return {};
     std::vector<Tensor> next_arguments;

@@ -1,6 +1,5 @@
 // Frames: the addresses and the arena of one walk of a plan's flat part.
-#include <new>
-
+#include "core/base/json.h"
 #include "core/exec/executor.h"
 
 namespace weft {
@@ -67,21 +66,6 @@ void Trace::add(const StepInfo& info, int64_t begin_ns, int64_t end_ns) {
   std::lock_guard lock(mutex_);
   items_.push_back({info.node, info.op, info.kernel, begin_ns, end_ns});
 }
-
-namespace {
-void append_json_string(std::string& out, const std::string& text) {
-  out += '"';
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      out += ' ';
-      continue;
-    }
-    out += c;
-  }
-  out += '"';
-}
-}  // namespace
 
 std::string Trace::json() const {
   std::lock_guard lock(mutex_);

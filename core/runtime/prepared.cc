@@ -57,6 +57,7 @@ bool overlap(const Tensor& a, const Tensor& b) {
     return std::any_of(b.items().begin(), b.items().end(), [&a](const Tensor& item) { return overlap(a, item); });
   }
   if (a.kind() != Kind::kTensor) return overlap(b, a);
+  if (a.dtype() == DType::kString && b.dtype() == DType::kString) return &a.strings() == &b.strings();
   std::less<const char*> before;
   const char *x = a.as<char>(), *y = b.as<char>();
   return a.bytes() > 0 && b.bytes() > 0 && before(x, y + b.bytes()) && before(y, x + a.bytes());

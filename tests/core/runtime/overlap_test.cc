@@ -38,5 +38,27 @@ TEST(Overlap, AnOutputNeedsMemoryOfItsOwn) {
   EXPECT_TRUE(call->run({}).ok());
 }
 
+TEST(Overlap, StringsAreMemoryToo) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  Expr x(scope, *graph->add_input("x", ValueType::tensor(DType::kString, {2})));
+  Expr c(scope, *graph->add_input("c", ValueType::tensor(DType::kBool, {2})));
+  Expr chosen = where(c, x, constant(scope, *Tensor::from_strings({1}, {"none"})));
+  auto session = *Session::make(graph, {});
+  auto call = *session->prepare({{x.id(), c.id()}, {chosen.id(), chosen.id()}, {}});
+  Tensor in = *Tensor::from_strings({2}, {"a", "bc"}), out = *Tensor::make(DType::kString, {2});
+  ASSERT_TRUE(call->bind_input(0, in).ok());
+  ASSERT_TRUE(call->bind_input(1, *Tensor::from_bytes(DType::kBool, {2}, "\0\1", 2)).ok());
+  ASSERT_TRUE(call->bind_output(0, in).ok());
+  expect_error(call->run({}), Code::kInvalidArgument, "output 0 is bound to memory of input 0 ('x')");
+  ASSERT_TRUE(call->bind_output(0, out).ok());
+  ASSERT_TRUE(call->bind_output(1, out).ok());
+  expect_error(call->run({}), Code::kInvalidArgument, "outputs 0 and 1 are bound to the same memory");
+  ASSERT_TRUE(call->bind_output(1, Tensor()).ok());
+  ASSERT_TRUE(call->run({}).ok());
+  EXPECT_EQ(out.strings(), (std::vector<std::string>{"none", "bc"}));
+  EXPECT_EQ(in.strings(), (std::vector<std::string>{"a", "bc"}));
+}
+
 }  // namespace
 }  // namespace weft
