@@ -59,6 +59,14 @@ namespace {
 
 std::string text_or_empty(const char* text) { return text == nullptr ? std::string() : std::string(text); }
 
+// The error of adding a node, with what is known of it.
+Status failed(Graph& graph, const Status& status, const char* name, const char* op, const char* origin) {
+  if (!status.op().empty()) return status;
+  const std::string given = text_or_empty(name);
+  GraphReading reading(graph);  // another thread may be opening a scope
+  return status.at(reading.check().ok() ? name_in_errors(graph, given, op) : given, op, text_or_empty(origin));
+}
+
 // The DOT text through the program `dot`, by files in a folder of our own: no shell, no pipes to fill.
 Result<std::string> svg_of(const std::string& dot) {
   char folder[] = "/tmp/weft-svg-XXXXXX";
@@ -216,7 +224,7 @@ weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t d
     *out_value = 0;
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
-    auto where = [&](Status status) { return status.at(name, "weft.Input", text_or_empty(origin)); };
+    auto where = [&](const Status& status) { return failed(*graph->graph, status, name, "weft.Input", origin); };
     Result<DType> type = checked_dtype(dtype);
     if (!type.ok()) return where(type.status());
     ValueType value = ValueType::unranked(*type);
@@ -250,7 +258,7 @@ weft_status* weft_graph_add_variable(weft_graph* graph, const char* name, int64_
     *out_value = 0;
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
-    auto where = [&](const Status& status) { return status.at(name, "weft.Variable", text_or_empty(origin)); };
+    auto where = [&](const Status& status) { return failed(*graph->graph, status, name, "weft.Variable", origin); };
     Result<ValueId> from = from_value(static_cast<const Graph&>(*graph->graph), initial, "the initial value");
     if (!from.ok()) return where(from.status());
     Result<ValueId> id = graph->graph->add_variable(name, *from, trainable != 0, text_or_empty(origin));
@@ -279,7 +287,7 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
       }
       std::string what = cat("input ", i);
       Result<ValueId> id = from_value(g, inputs[i], what.c_str(), true);
-      if (!id.ok()) return id.status().at(text_or_empty(name), op, text_or_empty(origin));
+      if (!id.ok()) return failed(g, id.status(), name, op, origin);
       ids.push_back(*id);
     }
     NodeOptions options;
@@ -288,7 +296,7 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     options.output_count = output_count;
     Result<NodeId> node =
         g.add(domain, op_name, std::move(ids), attrs != nullptr ? attrs->attrs : Attrs(), std::move(options));
-    if (!node.ok()) return node.status().at(text_or_empty(name), op, text_or_empty(origin));
+    if (!node.ok()) return failed(g, node.status(), name, op, origin);
     for (int32_t i = 0; i < output_count; ++i) out_values[i] = to_value(g, g.node(*node).output(i));
     return {};
   });
