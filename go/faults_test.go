@@ -94,6 +94,75 @@ func TestErrorsNameTheNodeWithItsScope(t *testing.T) {
 	}
 }
 
+// C would cut each of these strings at its zero byte, and use what another string names.
+func TestStringsWithAZeroByteAreRefused(t *testing.T) {
+	noLeaks(t)
+	const bad = "x\x00y"
+	graph := func(build func(g *weft.Graph, x weft.Value)) func() error {
+		return func() error {
+			g := newGraph(t)
+			x := g.Input("x", weft.F32, "n")
+			build(g, x)
+			return g.Err()
+		}
+	}
+	g := newGraph(t)
+	g.Variable("x", float32(1), true)
+	g.SetOutputs(g.Variables()...)
+	s := newSession(t, g)
+	one := tensor[float32](t, nil, 1)
+	path := filepath.Join(t.TempDir(), "a\x00.safetensors")
+	for name, use := range map[string]func() error{
+		"input":    graph(func(g *weft.Graph, _ weft.Value) { g.Input(bad, weft.F32) }),
+		"shape":    graph(func(g *weft.Graph, _ weft.Value) { g.Input("y", weft.F32, bad) }),
+		"constant": graph(func(g *weft.Graph, _ weft.Value) { g.NamedConstant(1, bad) }),
+		"variable": graph(func(g *weft.Graph, _ weft.Value) { g.Variable(bad, 1, true) }),
+		"operator": graph(func(g *weft.Graph, x weft.Value) { g.Add("Relu\x00", []weft.Value{x}, nil, "", 1) }),
+		"node":     graph(func(g *weft.Graph, x weft.Value) { g.Add("Relu", []weft.Value{x}, nil, bad, 1) }),
+		"attribute": graph(func(g *weft.Graph, x weft.Value) {
+			g.Add("LeakyRelu", []weft.Value{x}, weft.Attrs{"alpha\x00": 1.0}, "", 1)
+		}),
+		"text": graph(func(g *weft.Graph, x weft.Value) {
+			g.Add("AveragePool", []weft.Value{x}, weft.Attrs{"auto_pad": "VALID\x00"}, "", 1)
+		}),
+		"texts": graph(func(g *weft.Graph, x weft.Value) {
+			g.Add("Relu", []weft.Value{x}, weft.Attrs{"a": []string{"b", bad}}, "", 1)
+		}),
+		"scope": graph(func(g *weft.Graph, x weft.Value) { x.In(g.Scope(bad)).Relu() }),
+		"named": graph(func(_ *weft.Graph, x weft.Value) { x.Relu().Named(bad) }),
+		"layer": graph(func(g *weft.Graph, _ weft.Value) { weft.NewFlatten(g, bad, weft.FlattenConfig{}) }),
+		"find":  func() error { _, err := g.Find(bad); return err },
+		"get":   func() error { _, err := s.Get(bad); return err },
+		"set":   func() error { return s.Set(bad, one) },
+		"save":  func() error { return s.Save(path) },
+		"load":  func() error { return s.Load(path) },
+		"model": func() error { return g.Save(path) },
+		"weights": func() error {
+			return g.Save(filepath.Join(t.TempDir(), "a.onnx"), weft.SaveOptions{Weights: "w\x00"})
+		},
+		"load model":   func() error { _, err := weft.LoadGraph(path); return err },
+		"tensors":      func() error { return weft.SaveTensors(path, nil) },
+		"names":        func() error { return weft.SaveTensors("never", map[string]*weft.Tensor{bad: one}) },
+		"load tensors": func() error { _, err := weft.LoadTensors(path); return err },
+		"dataset":      func() error { _, err := weft.LoadDataset(path); return err },
+		"columns":      func() error { _, err := weft.LoadDataset("never", "a", bad); return err },
+		"describe":     func() error { _, err := weft.DescribeOperator("Relu\x00"); return err },
+		"host function": func() error {
+			return weft.SetHostFunction(bad, func(in []*weft.Tensor) ([]*weft.Tensor, error) { return in, nil })
+		},
+	} {
+		var e *weft.Error
+		err := use()
+		if !errors.As(err, &e) || e.Code != weft.InvalidArgument ||
+			e.Message != "a string with a NUL character in it cannot be used here" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	words := must[*weft.Tensor](t)(weft.TensorOf(bad)) // Elements may have any bytes.
+	closeAfter(t, words)
+	wantData(t, must[[]string](t)(weft.Data[string](words)), bad)
+}
+
 func TestValuesFedTwice(t *testing.T) {
 	noLeaks(t)
 	g := newGraph(t)
