@@ -59,6 +59,41 @@ def test_errors_name_the_node_with_its_scope() -> None:
     assert caught.value.node == "encoder/layer1/Div"
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda graph, x: graph.input("x\0y", "f32"),
+        lambda graph, x: graph.input("y", "f32", ["n\0m"]),
+        lambda graph, x: graph.input("y", "f32\0", [2]),
+        lambda graph, x: graph.variable("x\0y", 1.0),
+        lambda graph, x: graph.add("Relu\0", [x]),
+        lambda graph, x: weft.relu(x, name="x\0y"),
+        lambda graph, x: graph.add("LeakyRelu", [x], {"alpha\0": 1.0}),
+        lambda graph, x: graph.add("AveragePool", [x], {"auto_pad": "VALID\0"}),
+        lambda graph, x: graph.add("Relu", [x], {"a": ["b", "x\0y"]}),
+        lambda graph, x: graph.scope("x\0y").__enter__(),
+        lambda graph, x: setattr(x, "name", "y\0"),
+        lambda graph, x: graph.find("x\0y"),
+        lambda graph, x: weft.layers.Flatten(graph, "x\0y"),
+        lambda graph, x: weft.Session(graph).get("x\0y"),
+        lambda graph, x: weft.Session(graph).set("x\0y", 1.0),
+        lambda graph, x: weft.Session(graph, disable_pass=["*\0"]),
+        lambda graph, x: weft.save_tensors("never", {"x\0y": 1.0}),
+        lambda graph, x: weft.Dataset.load("never.csv", names=["a", "x\0y"]),
+        lambda graph, x: weft.Graph.load(b"", folder="x\0y"),
+        lambda graph, x: weft.describe_operator("Relu\0"),
+    ],
+)
+def test_strings_with_a_nul_character_are_refused(use: Callable[[weft.Graph, weft.Value], Any]) -> None:
+    graph = weft.Graph()
+    with pytest.raises(weft.InvalidArgumentError, match="a string with a NUL character in it cannot be used here"):
+        use(graph, graph.input("x", "f32"))
+
+
+def test_elements_may_have_nul_characters() -> None:
+    assert weft.Tensor(["x\0y"]).numpy().tolist() == ["x\0y"]
+
+
 def test_values_fed_twice() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [2])

@@ -111,9 +111,9 @@ def test_what_is_not_permitted(tmp_path: pathlib.Path) -> None:
     assert path.read_text() == "old"
 
 
-def test_a_path_with_a_zero_byte() -> None:
+def test_a_path_with_a_nul_character() -> None:
     for use in [*readers(), *writers()]:
-        with pytest.raises(ValueError, match="zero byte"):
+        with pytest.raises(ValueError, match="NUL character"):
             use("a\0b")
 
 
