@@ -52,7 +52,7 @@ func (a Attrs) make() (*C.weft_attrs, error) {
 }
 
 func setAttr(list *C.weft_attrs, name string, value any) error {
-	key := C.CString(name)
+	key := cString(name)
 	defer freeString(key)
 	switch value := value.(type) {
 	case nil:
@@ -77,7 +77,7 @@ func setAttr(list *C.weft_attrs, name string, value any) error {
 	case float64:
 		return check(C.wg_attrs_set_float(list, key, C.double(value)))
 	case string:
-		text := C.CString(value)
+		text := cString(value)
 		defer freeString(text)
 		return check(C.wg_attrs_set_string(list, key, text))
 	case []int64:
@@ -152,7 +152,7 @@ func newOptions(kind string) *options {
 	if err := load(); err != nil {
 		return &options{err: err}
 	}
-	name := C.CString(kind)
+	name := cString(kind)
 	defer freeString(name)
 	o := &options{}
 	o.err = check(C.wg_options_new(name, &o.pointer))
@@ -161,7 +161,7 @@ func newOptions(kind string) *options {
 
 func (o *options) set(key string, call func(key *C.char) *C.weft_status) *options {
 	if o.err == nil {
-		name := C.CString(key)
+		name := cString(key)
 		defer freeString(name)
 		o.err = check(call(name))
 	}
@@ -205,7 +205,7 @@ func (o *options) text(key, value string) *options {
 		return o
 	}
 	return o.set(key, func(name *C.char) *C.weft_status {
-		text := C.CString(value)
+		text := cString(value)
 		defer freeString(text)
 		return C.wg_options_set_string(o.pointer, name, text)
 	})
@@ -214,7 +214,7 @@ func (o *options) text(key, value string) *options {
 func (o *options) add(key string, values []string) *options {
 	for _, value := range values {
 		o.set(key, func(name *C.char) *C.weft_status {
-			text := C.CString(value)
+			text := cString(value)
 			defer freeString(text)
 			return C.wg_options_add_string(o.pointer, name, text)
 		})

@@ -153,7 +153,7 @@ func SetHostFunction(name string, function HostFunction) error {
 	if err := load(); err != nil {
 		return err
 	}
-	cname := C.CString(name)
+	cname := cString(name)
 	defer freeString(cname)
 	if function == nil {
 		return check(C.wg_host_function_set(cname, nil, 0, nil))

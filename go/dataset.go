@@ -57,7 +57,7 @@ func LoadDatasetWith(path string, o LoadOptions, names ...string) (*Dataset, err
 	if opts.err != nil {
 		return nil, opts.err
 	}
-	cpath, list := C.CString(path), newStrings(names)
+	cpath, list := cString(path), newStrings(names)
 	defer freeString(cpath)
 	defer list.free()
 	var out *C.weft_dataset

@@ -48,7 +48,7 @@ func (g *Graph) Save(path string, o ...SaveOptions) error {
 		defer choice.Session.handle.release()
 	}
 	return g.look(func(graph *C.weft_graph) *C.weft_status {
-		cpath := C.CString(path)
+		cpath := cString(path)
 		defer freeString(cpath)
 		return C.wg_graph_save(graph, unsafe.SliceData(outputs), C.int32_t(len(outputs)), session, cpath, opts.pointer)
 	})
@@ -68,7 +68,7 @@ func (o LoadOptions) options() *options {
 // LoadGraph reads an ONNX file. At most one options may be given.
 func LoadGraph(path string, o ...LoadOptions) (*Graph, error) {
 	return loadGraph(o, func(opts *C.weft_options, out **C.weft_graph) *C.weft_status {
-		cpath := C.CString(path)
+		cpath := cString(path)
 		defer freeString(cpath)
 		return C.wg_graph_load(cpath, opts, out)
 	})
@@ -77,7 +77,7 @@ func LoadGraph(path string, o ...LoadOptions) (*Graph, error) {
 // LoadGraphBytes reads an ONNX file from memory, such as an embedded one; external weights are looked for in folder.
 func LoadGraphBytes(data []byte, folder string, o ...LoadOptions) (*Graph, error) {
 	return loadGraph(o, func(opts *C.weft_options, out **C.weft_graph) *C.weft_status {
-		cfolder := cString(folder)
+		cfolder := orNull(folder)
 		defer freeString(cfolder)
 		return C.wg_graph_load_bytes(unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), cfolder, opts, out)
 	})
@@ -104,7 +104,7 @@ func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.we
 // as it was.
 func (s *Session) Save(path string) error {
 	return s.call(func(session *C.weft_session) *C.weft_status {
-		cpath := C.CString(path)
+		cpath := cString(path)
 		defer freeString(cpath)
 		return C.wg_session_save(session, cpath)
 	})
@@ -122,7 +122,7 @@ func (s *Session) Load(path string, o ...LoadOptions) error {
 		return opts.err
 	}
 	return s.call(func(session *C.weft_session) *C.weft_status {
-		cpath := C.CString(path)
+		cpath := cString(path)
 		defer freeString(cpath)
 		return C.wg_session_load(session, cpath, opts.pointer)
 	})
@@ -140,7 +140,7 @@ func LoadTensors(path string, o ...LoadOptions) (map[string]*Tensor, error) {
 	if opts.err != nil {
 		return nil, opts.err
 	}
-	cpath := C.CString(path)
+	cpath := cString(path)
 	defer freeString(cpath)
 	var list *C.weft_tensors
 	if err := check(C.wg_tensors_load(cpath, opts.pointer, &list)); err != nil {
@@ -174,7 +174,7 @@ func SaveTensors(path string, tensors map[string]*Tensor) error {
 			return err
 		}
 	}
-	cpath := C.CString(path)
+	cpath := cString(path)
 	defer freeString(cpath)
 	return check(C.wg_tensors_save(list, cpath))
 }
@@ -185,7 +185,7 @@ func addTensor(list *C.weft_tensors, name string, t *Tensor) error {
 		return err
 	}
 	defer t.handle.release()
-	cname := C.CString(name)
+	cname := cString(name)
 	defer freeString(cname)
 	return check(C.wg_tensors_set(list, cname, pointer))
 }

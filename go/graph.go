@@ -174,7 +174,7 @@ func (g *Graph) build(f func(graph *C.weft_graph, origin *C.char) error) bool {
 	}
 	defer g.level.handle.release()
 	graph := (*C.weft_graph)(g.level.handle.pointer)
-	origin := C.CString(caller())
+	origin := cString(caller())
 	defer freeString(origin)
 	if err := g.scoped(graph, func() error { return f(graph, origin) }); err != nil {
 		g.failLocked(err)
@@ -188,7 +188,7 @@ func (g *Graph) scoped(graph *C.weft_graph, f func() error) error {
 	if g.scope == "" {
 		return f()
 	}
-	name := C.CString(strings.TrimSuffix(g.scope, "/"))
+	name := cString(strings.TrimSuffix(g.scope, "/"))
 	defer freeString(name)
 	if err := check(C.wg_graph_open_scope(graph, name)); err != nil {
 		return err

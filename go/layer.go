@@ -30,7 +30,7 @@ func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
 		if list != nil {
 			defer C.wg_attrs_free(list)
 		}
-		ckind, cname := C.CString(kind), C.CString(name)
+		ckind, cname := cString(kind), cString(name)
 		defer freeString(ckind)
 		defer freeString(cname)
 		var out *C.weft_layer

@@ -122,8 +122,8 @@ func openLocked(paths []string) error {
 }
 
 func openOne(path string) error {
-	name := C.CString(path)
-	defer C.free(unsafe.Pointer(name))
+	name := cString(path)
+	defer freeString(name)
 	if why := C.wg_open(name); why != nil {
 		defer C.free(unsafe.Pointer(why))
 		return errors.New(C.GoString(why))

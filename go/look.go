@@ -29,7 +29,7 @@ func (g *Graph) look(f func(graph *C.weft_graph) *C.weft_status) error {
 func (g *Graph) Find(name string) (Value, error) {
 	var id C.int64_t
 	err := g.look(func(graph *C.weft_graph) *C.weft_status {
-		cname := C.CString(name)
+		cname := cString(name)
 		defer freeString(cname)
 		return C.wg_graph_find(graph, cname, &id)
 	})
@@ -93,7 +93,7 @@ func (g *Graph) SVG() (string, error) { return g.convert("svg") }
 func (g *Graph) convert(format string) (string, error) {
 	var block *C.weft_bytes
 	err := g.look(func(graph *C.weft_graph) *C.weft_status {
-		name := C.CString(format)
+		name := cString(format)
 		defer freeString(name)
 		return C.wg_graph_convert(graph, name, &block)
 	})

@@ -52,10 +52,10 @@ func (g *Graph) Input(name string, dtype DType, dims ...any) Value {
 		}
 		var shape *C.char
 		if known {
-			shape = C.CString(text)
+			shape = cString(text)
 			defer freeString(shape)
 		}
-		cname := C.CString(name)
+		cname := cString(name)
 		defer freeString(cname)
 		return check(C.wg_graph_add_input(graph, cname, C.int32_t(dtype), shape, origin, out))
 	})
@@ -81,7 +81,7 @@ func (g *Graph) NamedConstant(value any, name string) Value {
 			return err
 		}
 		defer t.handle.release()
-		cname := cString(name)
+		cname := orNull(name)
 		defer freeString(cname)
 		return check(C.wg_graph_add_constant(graph, pointer, cname, origin, out))
 	})
@@ -100,7 +100,7 @@ func (g *Graph) Variable(name string, initial any, trainable bool) Value {
 		if err != nil {
 			return err
 		}
-		cname := C.CString(name)
+		cname := cString(name)
 		defer freeString(cname)
 		return check(C.wg_graph_add_variable(graph, cname, id, C.int32_t(number(trainable)), origin, out))
 	})
@@ -137,7 +137,7 @@ func (g *Graph) Add(op string, inputs []Value, attrs Attrs, name string, outputs
 		if list != nil {
 			defer C.wg_attrs_free(list)
 		}
-		cop, cname := C.CString(op), cString(name)
+		cop, cname := cString(op), orNull(name)
 		defer freeString(cop)
 		defer freeString(cname)
 		return check(C.wg_graph_add(graph, cop, unsafe.SliceData(in), C.int32_t(len(in)), list, cname, origin,

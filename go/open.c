@@ -43,6 +43,20 @@ char* wg_open(const char* path) {
   return NULL;
 }
 
+const char wg_cut[] = "a string with a NUL character in it cannot be used here";
+
+int wg_any_cut(const char* const* texts, int64_t count) {
+  for (int64_t i = 0; texts != NULL && i < count; ++i) {
+    if (texts[i] == wg_cut) return 1;
+  }
+  return 0;
+}
+
+weft_status* wg_refuse(weft_drop drop, uintptr_t user) {
+  if (drop != NULL) drop((void*)user);
+  return wg_table.weft_status_new(3, wg_cut, NULL, NULL, NULL);  // INVALID_ARGUMENT
+}
+
 static void drop(void* user) { weftGoDrop((uintptr_t)user); }
 
 static weft_status* host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,

@@ -120,7 +120,7 @@ func minimize(kind string, rate Rate, opts *options, loss Value, variables []Val
 		if err != nil {
 			return err
 		}
-		name := C.CString(kind)
+		name := cString(kind)
 		defer freeString(name)
 		return check(C.wg_optimizer_add(graph, name, opts.pointer, in, unsafe.SliceData(ids), C.int32_t(len(ids)),
 			schedule[0], origin, out))

@@ -113,7 +113,7 @@ func describe(name string, f func(*C.char, **C.weft_bytes) *C.weft_status) ([]by
 	if err := load(); err != nil {
 		return nil, err
 	}
-	cname := C.CString(name)
+	cname := cString(name)
 	defer freeString(cname)
 	var out *C.weft_bytes
 	if err := check(f(cname, &out)); err != nil {

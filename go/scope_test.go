@@ -63,10 +63,10 @@ func TestErrorsNameTheNode(t *testing.T) {
 	x := scope.Input("x", weft.F32, 2, 3)
 	ops.MatMul(x, x, ops.MatMulOptions{Name: "scores"})
 	var e *weft.Error
-	if !errors.As(g.Err(), &e) || e.Node != "scores" || e.Op != "MatMul" {
+	if !errors.As(g.Err(), &e) || e.Node != "enc/scores" || e.Op != "MatMul" {
 		t.Fatalf("got %v", g.Err())
 	}
-	if want := " [MatMul 'scores'] (built at " + e.Origin + ")"; !strings.HasSuffix(e.Error(), want) ||
+	if want := " [MatMul 'enc/scores'] (built at " + e.Origin + ")"; !strings.HasSuffix(e.Error(), want) ||
 		!strings.HasPrefix(e.Error(), "weft: INVALID_ARGUMENT: ") {
 		t.Errorf("got %v", e)
 	}

@@ -245,7 +245,7 @@ func (s *Session) call(f func(session *C.weft_session) *C.weft_status) error {
 func (s *Session) Get(variable string) (*Tensor, error) {
 	var out *C.weft_tensor
 	err := s.call(func(session *C.weft_session) *C.weft_status {
-		name := C.CString(variable)
+		name := cString(variable)
 		defer freeString(name)
 		return C.wg_session_get(session, name, &out)
 	})
@@ -263,7 +263,7 @@ func (s *Session) Set(variable string, t *Tensor) error {
 	}
 	defer t.handle.release()
 	return s.call(func(session *C.weft_session) *C.weft_status {
-		name := C.CString(variable)
+		name := cString(variable)
 		defer freeString(name)
 		return C.wg_session_set(session, name, pointer)
 	})

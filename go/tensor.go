@@ -111,7 +111,7 @@ func copyTensor(dtype DType, dims []int64, data unsafe.Pointer, size C.size_t) (
 }
 
 func tensorOfStrings(dims []int64, texts []string) (*Tensor, error) {
-	list := newStrings(texts)
+	list := newBytes(texts)
 	defer list.free()
 	var out *C.weft_tensor
 	status := C.wg_tensor_new_strings(dimsPointer(dims), C.int32_t(len(dims)), list.pointer(), list.sizePointer(),

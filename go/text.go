@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"slices"
+	"strings"
 	"unsafe"
 )
 
@@ -21,26 +22,45 @@ func takeBytes(block *C.weft_bytes) []byte {
 
 func takeText(block *C.weft_bytes) string { return string(takeBytes(block)) }
 
-// cString is a copy for C, to be freed; nil for "".
+// cString is a copy for C, to be freed. A string that C would cut becomes one that every function of the library refuses.
 func cString(text string) *C.char {
-	if text == "" {
-		return nil
+	if strings.IndexByte(text, 0) >= 0 {
+		return (*C.char)(unsafe.Pointer(&C.wg_cut))
 	}
 	return C.CString(text)
 }
 
-func freeString(text *C.char) { C.free(unsafe.Pointer(text)) }
+// orNull is cString, but nil for "".
+func orNull(text string) *C.char {
+	if text == "" {
+		return nil
+	}
+	return cString(text)
+}
 
-// stringList is an array of C strings.
+func freeString(text *C.char) {
+	if unsafe.Pointer(text) != unsafe.Pointer(&C.wg_cut) {
+		C.free(unsafe.Pointer(text))
+	}
+}
+
+// stringList is an array of C strings, or of bytes with their number.
 type stringList struct {
 	texts []*C.char
 	sizes []C.int64_t
 }
 
-func newStrings(texts []string) stringList {
+func newStrings(texts []string) stringList { return newList(texts, cString) }
+
+// newBytes is of strings that may have any bytes in them.
+func newBytes(texts []string) stringList {
+	return newList(texts, func(text string) *C.char { return C.CString(text) })
+}
+
+func newList(texts []string, convert func(string) *C.char) stringList {
 	var list stringList
 	for _, text := range texts {
-		list.texts = append(list.texts, C.CString(text))
+		list.texts = append(list.texts, convert(text))
 		list.sizes = append(list.sizes, C.int64_t(len(text)))
 	}
 	return list

@@ -139,7 +139,7 @@ func (v Value) Named(name string) Value {
 		full = v.graph.scope + name
 	}
 	err := v.read(func(graph *C.weft_graph, id C.int64_t) *C.weft_status {
-		cname := C.CString(full)
+		cname := cString(full)
 		defer freeString(cname)
 		return C.wg_graph_set_name(graph, id, cname)
 	})

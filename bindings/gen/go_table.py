@@ -21,9 +21,24 @@ def wrapper(function):
         f"(void*){a.name}" if wrapper_type(a) != a.type else a.name for a in function.arguments
     )
     call = f"wg_table.{function.name}({values})"
+    refused = refusal(function)
     if function.result != "void":
         call = f"return {'(uintptr_t)' if result != function.result else ''}{call}"
-    return f"static inline {result} {function.name.replace('weft_', 'wg_', 1)}({arguments}) {{ {call}; }}"
+    return f"static inline {result} {function.name.replace('weft_', 'wg_', 1)}({arguments}) {{ {refused}{call}; }}"
+
+
+def refusal(function):
+    """What a function does with strings that C would cut. A status itself is made of any text."""
+    names = [a.name for a in function.arguments]
+    if function.result != "weft_status*" or function.name == "weft_status_new":
+        return ""
+    cut = [f"{a.name} == wg_cut" for a in function.arguments if a.type == "const char*"]
+    if "sizes" not in names:
+        cut += [f"wg_any_cut({a.name}, count)" for a in function.arguments if a.type == "const char* const*"]
+    if not cut:
+        return ""
+    drop = "drop, user" if "drop" in names else "NULL, 0"
+    return f"if ({' || '.join(cut)}) return wg_refuse({drop}); "
 
 
 def header():
@@ -49,6 +64,14 @@ def header():
     lines += ["// Names of the functions, in the order of the table.", "#define WG_NAMES \\"]
     lines += [f'  "{function.name}", \\' for function in functions]
     lines += ["  NULL", ""]
+    lines += [
+        "// What Go passes for a string with a NUL character in it, where C would cut it: the functions refuse it.",
+        "extern const char wg_cut[];",
+        "int wg_any_cut(const char* const* texts, int64_t count);",
+        "// The refusal. What a callback was to keep is dropped, as every function does with it once.",
+        "weft_status* wg_refuse(weft_drop drop, uintptr_t user);",
+        "",
+    ]
     lines += [wrapper(function) for function in functions]
     lines += ["", "#endif", ""]
     return "\n".join(lines)

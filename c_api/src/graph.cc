@@ -62,6 +62,13 @@ std::vector<int64_t> copied(const int64_t* values, int32_t count) {
 
 std::string text_or_empty(const char* text) { return text == nullptr ? std::string() : std::string(text); }
 
+// The error of adding a node, with what is known of it.
+Status failed(const Graph& graph, const Status& status, const char* name, const char* op, const char* origin) {
+  if (!status.op().empty()) return status;
+  GraphReading reading(graph);  // another thread may be opening a scope
+  return status.at(name_in_errors(graph, text_or_empty(name), op), op, text_or_empty(origin));
+}
+
 }  // namespace
 
 }  // namespace weft::c_api
@@ -185,7 +192,7 @@ weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t d
     *out_value = 0;
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
-    auto where = [&](Status status) { return status.at(name, "weft.Input", text_or_empty(origin)); };
+    auto where = [&](const Status& status) { return failed(*graph->graph, status, name, "weft.Input", origin); };
     Result<DType> type = checked_dtype(dtype);
     if (!type.ok()) return where(type.status());
     ValueType value = ValueType::unranked(*type);
@@ -219,7 +226,7 @@ weft_status* weft_graph_add_variable(weft_graph* graph, const char* name, int64_
     *out_value = 0;
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
-    auto where = [&](const Status& status) { return status.at(name, "weft.Variable", text_or_empty(origin)); };
+    auto where = [&](const Status& status) { return failed(*graph->graph, status, name, "weft.Variable", origin); };
     Result<ValueId> from = from_value(static_cast<const Graph&>(*graph->graph), initial, "the initial value");
     if (!from.ok()) return where(from.status());
     Result<ValueId> id = graph->graph->add_variable(name, *from, trainable != 0, text_or_empty(origin));
@@ -249,8 +256,13 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
         continue;
       }
       std::string what = cat("input ", i);
+<<<<<<< HEAD
       Result<ValueId> id = from_value(g, given[i], what.c_str(), true);
       if (!id.ok()) return id.status().at(text_or_empty(name), op, text_or_empty(origin));
+=======
+      Result<ValueId> id = from_value(g, inputs[i], what.c_str(), true);
+      if (!id.ok()) return failed(g, id.status(), name, op, origin);
+>>>>>>> langs
       ids.push_back(*id);
     }
     NodeOptions options;
@@ -259,7 +271,7 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     options.output_count = output_count;
     Result<NodeId> node =
         g.add(domain, op_name, std::move(ids), attrs != nullptr ? attrs->attrs : Attrs(), std::move(options));
-    if (!node.ok()) return node.status().at(text_or_empty(name), op, text_or_empty(origin));
+    if (!node.ok()) return failed(g, node.status(), name, op, origin);
     for (int32_t i = 0; i < output_count; ++i) out_values[i] = to_value(g, g.node(*node).output(i));
     return {};
   });

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/graph/expr.h"
+#include "core/graph/print.h"
 #include "core/graph/walk.h"
 
 namespace weft {
@@ -286,7 +287,9 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
     }
     UpgradeContext context(*this, inputs, attrs, name, std::max(options.output_count, 1));
     for (const Upgrade& upgrade : op->upgrades()) {
-      if (opset_ < upgrade.version) WEFT_CHECK(upgrade.apply(context).at(options.name, op->name(), options.origin));
+      if (opset_ >= upgrade.version) continue;
+      Status status = upgrade.apply(context);
+      if (!status.ok()) return status.at(name_in_errors(*this, options.name, op->name()), op->name(), options.origin);
     }
     if (name != op->name()) {
       WEFT_TRY(op, ops_.get(domain, name));
@@ -297,9 +300,12 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
 
 Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
   std::string name = options.name, origin = options.origin;
+  Writing writing(*this);
   Result<NodeId> node = append(op, std::move(inputs), std::move(attrs), std::move(options));
-  if (!node.ok()) return node.status().at(name, op.full_name(), origin);
-  return node;
+  if (node.ok()) return node;
+  // While another thread builds, it may be opening a scope.
+  if (writing.check().ok()) name = name_in_errors(*this, name, op.name());
+  return node.status().at(name, op.full_name(), origin);
 }
 
 Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {

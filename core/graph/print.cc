@@ -80,4 +80,10 @@ std::string graph_dot(const Graph& graph) {
   return out + "}\n";
 }
 
+std::string name_in_errors(const Graph& graph, std::string_view name, std::string_view op) {
+  const std::string scope = graph.scoped("");
+  if (name.empty() && !scope.empty()) name = split_op_name(op).second;
+  return cat(scope, name);
+}
+
 }  // namespace weft

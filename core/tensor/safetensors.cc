@@ -221,7 +221,7 @@ Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t d
     return data_loss(who, " lies at bytes ", begin, " to ", end, " of data that has ", data_bytes);
   }
   Result<int64_t> count = element_count(*shape);
-  if (!count.ok()) return count.status().within(cat(who, ": "));
+  if (!count.ok()) return data_loss(who, ": ", count.status().message());
   // No element takes less than half a byte.
   std::optional<int64_t> bytes;
   if (*count <= 2 * data_bytes) bytes = whole_bytes(*dtype, *count);

@@ -100,7 +100,7 @@ PyObject* batches_new(PyObject*, PyObject* args) {  // names, function -> pass
   PyObject *list = nullptr, *function = nullptr;
   if (!PyArg_ParseTuple(args, "OO", &list, &function)) return nullptr;
   Strings names;
-  if (!names.take(list)) return nullptr;
+  if (!names.take(list) || !names.are_text()) return nullptr;
   Py_INCREF(function);
   weft_batches* batches = nullptr;
   weft_status* status = weft_batches_new(names.pointers.data(), static_cast<int32_t>(names.pointers.size()), &batches,
@@ -156,8 +156,9 @@ weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t inp
 }
 PyObject* host_function(PyObject*, PyObject* args) {  // name, function or None
   const char* name = nullptr;
-  PyObject* function = nullptr;
-  if (!PyArg_ParseTuple(args, "sO", &name, &function)) return nullptr;
+  PyObject *name_object = nullptr, *function = nullptr;
+  if (!PyArg_ParseTuple(args, "OO", &name_object, &function)) return nullptr;
+  if (!to_text(name_object, "'name'", &name)) return nullptr;
   weft_status* status = nullptr;
   if (function == Py_None) {
     status = weft_host_function_set(name, nullptr, nullptr, nullptr);

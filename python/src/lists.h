@@ -1,7 +1,9 @@
 // Lists, bytes and handles between Python and the C ABI.
 #pragma once
 
+#include <algorithm>
 #include <climits>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -69,6 +71,28 @@ bool to_number(PyObject* object, const char* what, Number* out) {
   Py_DECREF(index);
   *out = static_cast<Number>(value);
   return true;
+}
+
+// Whether C has the whole string, which ends at the first NUL there.
+bool is_whole(const char* text, size_t size) {
+  if (std::strlen(text) == size) return true;
+  PyObject* message = PyUnicode_FromString("a string with a NUL character in it cannot be used here");
+  raise_error(WEFT_INVALID_ARGUMENT, message);
+  return false;
+}
+// Text that lives as long as the object; NULL for None.
+bool to_text(PyObject* object, const char* what, const char** out) {
+  *out = nullptr;
+  if (object == Py_None) return true;
+  if (!PyUnicode_Check(object)) {
+    PyObject* type = PyType_GetName(Py_TYPE(object));
+    PyErr_Format(PyExc_TypeError, "%s must be a str but is a %U", what, type);
+    Py_XDECREF(type);
+    return false;
+  }
+  Py_ssize_t size = 0;
+  *out = PyUnicode_AsUTF8AndSize(object, &size);
+  return *out != nullptr && is_whole(*out, static_cast<size_t>(size));
 }
 
 bool to_ints(PyObject* sequence, std::vector<int64_t>* out) {
@@ -157,6 +181,10 @@ struct Strings {
     for (const std::string& string : strings) pointers.push_back(string.c_str());
     return ok;
   }
+  bool are_text() const {
+    return std::all_of(strings.begin(), strings.end(),
+                       [](const std::string& string) { return is_whole(string.c_str(), string.size()); });
+  }
 };
 
 template <typename Handle>
@@ -187,8 +215,9 @@ PyObject* graph_value(PyObject*, PyObject* args) {  // graph, value -> name, kin
 PyObject* graph_load_bytes(PyObject*, PyObject* args) {  // bytes, folder or None, options or None -> graph
   const char *data = nullptr, *folder = nullptr;
   Py_ssize_t size = 0;
-  PyObject* options_object = nullptr;
-  if (!PyArg_ParseTuple(args, "y#zO", &data, &size, &folder, &options_object)) return nullptr;
+  PyObject *folder_object = nullptr, *options_object = nullptr;
+  if (!PyArg_ParseTuple(args, "y#OO", &data, &size, &folder_object, &options_object)) return nullptr;
+  if (!to_text(folder_object, "'folder'", &folder)) return nullptr;
   void* options = nullptr;
   if (!SWIG_IsOK(SWIG_ConvertPtr(options_object, &options, SWIGTYPE_p_weft_options, 0))) {
     PyErr_SetString(PyExc_TypeError, "a handle of options is needed");

@@ -121,6 +121,13 @@ OUT_HANDLE(weft_tensors)
 IN_NUMBER(int64_t)
 IN_NUMBER(int32_t)
 
+// -- Strings that go in; None is NULL.
+%typemap(in) const char* (const char* text = nullptr) {
+  if (!to_text($input, "'$1_name'", &text)) SWIG_fail;
+  $1 = ($1_ltype)text;
+}
+%typemap(freearg) const char* ""
+
 // -- Lists that go in.
 %define IN_INTS(NAME, COUNT)
 %typemap(in) (const int64_t* NAME, int32_t COUNT) (std::vector<int64_t> list) {
@@ -155,7 +162,7 @@ IN_INTS(xs, x_count)
   $2 = static_cast<int64_t>(list.size());
 }
 %typemap(in) (const char* const* values, int64_t count) (Strings list), (const char* const* names, int32_t count) (Strings list) {
-  if (!list.take($input)) SWIG_fail;
+  if (!list.take($input) || !list.are_text()) SWIG_fail;
   $1 = ($1_ltype)list.pointers.data();
   $2 = static_cast<$2_ltype>(list.pointers.size());
 }

@@ -11,7 +11,7 @@ from typing import Any, Union, cast
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
 from ._handle import Handle, Options
-from ._tensor import Tensor, as_tensor, path_text
+from ._tensor import Tensor, as_tensor
 from ._types import Array, TensorLike
 
 Batch = Union[Mapping[str, TensorLike], Sequence[TensorLike], TensorLike]
@@ -50,7 +50,7 @@ class Dataset(Handle):
     def load(cls, path: str | os.PathLike[str], names: Sequence[str] = (), *, map: bool = False) -> Dataset:
         """Reads tensors of a .safetensors, .npy or .csv file, in the order of `names`; all without names."""
         options = Options("load", map=int(map))
-        return cls._over(_native.weft_dataset_load(path_text(path), list(names), options._handle))
+        return cls._over(_native.weft_dataset_load(os.fspath(path), list(names), options._handle))
 
     @classmethod
     def from_function(cls, function: BatchFunction, names: Sequence[str]) -> Dataset:

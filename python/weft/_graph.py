@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 from . import _native
 from ._errors import InvalidArgumentError
 from ._handle import Handle, Options, caller, need, whole
-from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, path_text
+from ._tensor import Tensor, as_tensor, dtype_name, dtype_number
 from ._types import Array, AttrLike, Dimension, DTypeLike, Index, TensorLike, ValueLike
 
 if TYPE_CHECKING:
@@ -380,9 +380,9 @@ class Graph(Handle):
         options = Options("load", map=int(map), trainable=names)
         if isinstance(source, bytes):
             return cls._over(
-                _native.graph_load_bytes(source, None if folder is None else path_text(folder), options._handle)
+                _native.graph_load_bytes(source, None if folder is None else os.fspath(folder), options._handle)
             )
-        return cls._over(_native.weft_graph_load(path_text(source), options._handle))
+        return cls._over(_native.weft_graph_load(os.fspath(source), options._handle))
 
     def save(
         self,
@@ -409,7 +409,7 @@ class Graph(Handle):
             self._handle,
             self._ids(outputs),
             None if session is None else need(session, Session, "the session")._handle,
-            path_text(path),
+            os.fspath(path),
             options._handle,
         )
 

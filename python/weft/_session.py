@@ -15,7 +15,7 @@ from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
 from ._handle import Handle, Options, interruptible, need
 from ._history import History, Progress
-from ._tensor import Tensor, as_tensor, path_text
+from ._tensor import Tensor, as_tensor
 from ._types import Array, Feeds, TensorLike
 
 FitCallback = Callable[[Progress], object]
@@ -259,7 +259,7 @@ class Session(Handle):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint of every variable; an old file of the name stays if that fails."""
-        _native.weft_session_save(self._handle, path_text(path))
+        _native.weft_session_save(self._handle, os.fspath(path))
 
     def load(self, path: str | os.PathLike[str], *, partial: bool = False) -> None:
         """Sets every variable from a checkpoint: all, or none if one does not fit.
@@ -268,7 +268,7 @@ class Session(Handle):
             path: The file.
             partial: Set those that are both in the graph and in the file.
         """
-        _native.weft_session_load(self._handle, path_text(path), Options("load", partial=int(partial))._handle)
+        _native.weft_session_load(self._handle, os.fspath(path), Options("load", partial=int(partial))._handle)
 
     def trim(self) -> None:
         """Lets go of memory that is kept for speed."""

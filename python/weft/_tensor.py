@@ -291,14 +291,6 @@ def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     return Tensor(value, dtype)
 
 
-def path_text(path: str | os.PathLike[str]) -> str:
-    """The path as text that C can take."""
-    text = os.fspath(path)
-    if "\0" in text:
-        raise InvalidArgumentError(f"the path {text!r} contains a zero byte")
-    return text
-
-
 def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str, Tensor]:
     """Reads tensors from a .safetensors, .npy or .csv file.
 
@@ -307,7 +299,7 @@ def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str
         map: Map a safetensors file instead of reading it; it must then not be made shorter.
     """
     options = Options("load", map=int(map))
-    pointer = _native.weft_tensors_load(path_text(path), options._handle)
+    pointer = _native.weft_tensors_load(os.fspath(path), options._handle)
     try:
         return {
             _native.weft_tensors_name(pointer, i): Tensor._over(_native.weft_tensors_at(pointer, i))
@@ -323,6 +315,6 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, TensorLike]
     try:
         for name, value in tensors.items():
             _native.weft_tensors_set(pointer, name, as_tensor(value)._handle)
-        _native.weft_tensors_save(pointer, path_text(path))
+        _native.weft_tensors_save(pointer, os.fspath(path))
     finally:
         _native.weft_tensors_free(pointer)

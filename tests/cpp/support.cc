@@ -9,7 +9,7 @@
 
 TemporaryFile::TemporaryFile(const std::string& name, const std::string& content)
     : path_(testing::TempDir() + std::to_string(getpid()) + "-" + name) {
-  if (!content.empty()) std::ofstream(path_, std::ios::binary) << content;
+  if (!content.empty()) write(content);
 }
 
 TemporaryFile::~TemporaryFile() { std::remove(path_.c_str()); }
@@ -19,3 +19,5 @@ std::string TemporaryFile::content() const {
   out << std::ifstream(path_, std::ios::binary).rdbuf();
   return out.str();
 }
+
+void TemporaryFile::write(const std::string& content) const { std::ofstream(path_, std::ios::binary) << content; }

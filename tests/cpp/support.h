@@ -40,6 +40,7 @@ class TemporaryFile {
   ~TemporaryFile();
   const std::string& path() const { return path_; }
   std::string content() const;
+  void write(const std::string& content) const;
 
  private:
   std::string path_;

@@ -88,6 +88,28 @@ TEST(Graph, AnErrorNamesTheNodeAndTheUsersLine) {
   EXPECT_EQ(status.origin(), "model.py:7");
 }
 
+TEST(Graph, AnErrorNamesTheNodeWithItsScope) {
+  Building b;
+  ValueId x = b.input("x", DType::kF32, {2, 3});
+  auto node_of = [&](const char* op, const char* name, Attrs attrs = {}) {
+    NodeOptions options;
+    options.name = name;
+    return b.graph->add("", op, {x, x}, std::move(attrs), options).status().node();
+  };
+  EXPECT_EQ(node_of("MatMul", ""), "");
+  EXPECT_EQ(node_of("MatMul", "scores"), "scores");
+  ASSERT_TRUE(b.graph->push_scope("encoder/layer1").ok());
+  EXPECT_EQ(node_of("MatMul", ""), "encoder/layer1/MatMul");
+  EXPECT_EQ(node_of("MatMul", "scores"), "encoder/layer1/scores");
+  EXPECT_EQ(node_of("Add", "", {{"alpha", int64_t{1}}}), "encoder/layer1/Add");
+  EXPECT_EQ(matmul(Expr(b.scope, x), Expr(b.scope, x)).id(), kNoValue);
+  EXPECT_EQ(b.scope.status().text(),
+            "INVALID_ARGUMENT: A f32[2, 3] has 3 columns but B f32[2, 3] has 2 rows [MatMul 'encoder/layer1/MatMul'] "
+            "(built at model.py:7)");
+  ASSERT_TRUE(b.graph->pop_scope().ok());
+  EXPECT_EQ(node_of("MatMul", ""), "");
+}
+
 TEST(Graph, KeepsNamesApart) {
   Building b;
   ValueId x = b.input("x", DType::kF32, {2});

@@ -235,6 +235,8 @@ TEST(SafetensorsHeader, EveryClaimIsChecked) {
   }
   EXPECT_EQ(problem(entry(dtype + R"(,"shape":[4294967296,4294967296],)" + offsets), data),
             "tensor 'x': shape [4294967296, 4294967296] has too many elements");
+  EXPECT_EQ(parse(with_length(entry(dtype + R"(,"shape":[4294967296,4294967296],)" + offsets), data)).status().code(),
+            Code::kDataLoss);
   for (const char* range : {"[0,9]", "[-1,8]", "[8,0]", "[9,9]", "[0,9223372036854775807]"}) {
     EXPECT_EQ(problem(entry(dtype + "," + shape + R"(,"data_offsets":)" + range), data).substr(0, 25),
               "tensor 'x' lies at bytes ")

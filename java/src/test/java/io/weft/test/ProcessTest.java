@@ -39,7 +39,7 @@ class ProcessTest {
     return run(folder, command(arguments));
   }
 
-  private static List<String> command(List<String> arguments) {
+  static List<String> command(List<String> arguments) {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
     if (Runtime.version().feature() >= 24) {
       command.add("--enable-native-access=" + (arguments.contains("--module-path") ? "io.weft" : "ALL-UNNAMED"));
@@ -49,7 +49,7 @@ class ProcessTest {
     return command;
   }
 
-  private static Ended run(Path folder, List<String> command) throws Exception {
+  static Ended run(Path folder, List<String> command) throws Exception {
     Path output = Files.createTempFile("weft", ".txt");
     try {
       Process process =
