@@ -217,6 +217,8 @@ weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t d
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
     auto where = [&](Status status) { return status.at(name, "weft.Input", text_or_empty(origin)); };
+    GraphWriting writing(*graph->graph);
+    if (Status status = writing.check(); !status.ok()) return where(status);
     Result<DType> type = checked_dtype(dtype);
     if (!type.ok()) return where(type.status());
     ValueType value = ValueType::unranked(*type);
@@ -238,6 +240,8 @@ weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tenso
     *out_value = 0;
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(tensor);
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
     WEFT_TRY(ValueId id, graph->graph->add_constant(tensor->tensor, text_or_empty(name), text_or_empty(origin)));
     *out_value = to_value(*graph->graph, id);
     return {};
@@ -251,6 +255,8 @@ weft_status* weft_graph_add_variable(weft_graph* graph, const char* name, int64_
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
     auto where = [&](const Status& status) { return status.at(name, "weft.Variable", text_or_empty(origin)); };
+    GraphWriting writing(*graph->graph);
+    if (Status status = writing.check(); !status.ok()) return where(status);
     Result<ValueId> from = from_value(static_cast<const Graph&>(*graph->graph), initial, "the initial value");
     if (!from.ok()) return where(from.status());
     Result<ValueId> id = graph->graph->add_variable(name, *from, trainable != 0, text_or_empty(origin));
@@ -270,6 +276,8 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     WEFT_NOT_NULL(op);
     if (input_count > 0) WEFT_NOT_NULL(inputs);
     Graph& g = *graph->graph;
+    GraphWriting writing(g);
+    WEFT_CHECK(writing.check().at(text_or_empty(name), op, text_or_empty(origin)));
     auto [domain, op_name] = split_op_name(op);
     std::vector<ValueId> ids;
     for (int32_t i = 0; i < input_count; ++i) {
@@ -297,6 +305,8 @@ weft_status* weft_graph_attach(weft_graph* graph, int64_t value, int64_t assignm
   return guard([&]() -> Status {
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
     WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
     WEFT_TRY(ValueId assigned, from_value(g, assignment, "argument 'assignment'"));
     return graph->graph->attach(g.value(id).node, assigned);
@@ -310,6 +320,8 @@ weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int3
     for (int32_t i = 0; i < x_count; ++i) out_values[i] = 0;
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
     WEFT_TRY(std::vector<ValueId> y_ids, from_values(g, ys, y_count, "y"));
     WEFT_TRY(std::vector<ValueId> x_ids, from_values(g, xs, x_count, "x"));
     std::vector<ValueId> weight_ids;
@@ -344,6 +356,8 @@ weft_status* weft_graph_set_outputs(weft_graph* graph, const int64_t* values, in
     WEFT_NOT_NULL(graph);
     if (count > 0) WEFT_NOT_NULL(values);
     if (count < 0) return invalid("argument 'count' is negative");
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
     std::vector<ValueId> ids;
     for (int32_t i = 0; i < count; ++i) {
       WEFT_TRY(ValueId id, from_value(*graph->graph, values[i], "an output", true));
@@ -356,6 +370,8 @@ weft_status* weft_graph_set_name(weft_graph* graph, int64_t value, const char* n
   return guard([&]() -> Status {
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
     WEFT_TRY(ValueId id, from_value(static_cast<const Graph&>(*graph->graph), value, "argument 'value'"));
     return graph->graph->set_value_name(id, name);
   });

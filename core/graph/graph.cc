@@ -25,40 +25,28 @@ Status check_name(std::string_view what, std::string_view name) {
 
 }  // namespace
 
-// A graph has one writer. Two at once is the caller's mistake; it must not corrupt the lists. A thread that is writing may
-// go on to functions that write, as upgrades of old nodes do.
-class Graph::Writing {
- public:
-  explicit Writing(Graph& graph) : graph_(graph), outer_(innermost) {
-    innermost = this;
-    for (const Writing* writing = outer_; writing != nullptr && !nested_; writing = writing->outer_) {
-      nested_ = &writing->graph_ == &graph && writing->mine_;
-    }
-    mine_ = nested_ || !graph.writing_.exchange(true, std::memory_order_acquire);
-  }
-  Writing(const Writing&) = delete;
-  ~Writing() {
-    innermost = outer_;
-    if (mine_ && !nested_) graph_.writing_.store(false, std::memory_order_release);
-  }
-  Status check() const {
-    if (!mine_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
-    if (graph_.frozen_) {
-      return failed_precondition("this graph is the attribute of a node already and can no longer change");
-    }
-    return {};
-  }
+thread_local GraphWriting* GraphWriting::innermost = nullptr;
 
- private:
-  static thread_local Writing* innermost;
+GraphWriting::GraphWriting(Graph& graph) : graph_(graph), outer_(innermost) {
+  innermost = this;
+  for (const GraphWriting* writing = outer_; writing != nullptr && !nested_; writing = writing->outer_) {
+    nested_ = &writing->graph_ == &graph && writing->mine_;
+  }
+  mine_ = nested_ || !graph.writing_.exchange(true, std::memory_order_acquire);
+}
 
-  Graph& graph_;
-  Writing* const outer_;
-  bool nested_ = false;
-  bool mine_ = false;
-};
+GraphWriting::~GraphWriting() {
+  innermost = outer_;
+  if (mine_ && !nested_) graph_.writing_.store(false, std::memory_order_release);
+}
 
-thread_local Graph::Writing* Graph::Writing::innermost = nullptr;
+Status GraphWriting::check() const {
+  if (!mine_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
+  if (graph_.frozen_) {
+    return failed_precondition("this graph is the attribute of a node already and can no longer change");
+  }
+  return {};
+}
 
 GraphReading::GraphReading(Graph& graph) : graph_(graph) {
   constexpr int kTries = 1'000'000;
@@ -104,7 +92,7 @@ std::string Graph::scoped(std::string_view name) const {
 }
 
 Status Graph::push_scope(std::string_view name) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (name.empty()) return invalid("the name of a scope must not be empty");
   WEFT_CHECK(check_name("scope", name));
@@ -114,7 +102,7 @@ Status Graph::push_scope(std::string_view name) {
 }
 
 Status Graph::pop_scope() {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (scope_starts_.empty()) return failed_precondition("there is no scope to leave");
   scope_.resize(scope_starts_.back());
@@ -142,7 +130,7 @@ void Graph::name_value(ValueId id, std::string name) {
 }
 
 Status Graph::set_value_name(ValueId id, std::string_view name) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (!has_value(id)) return invalid("there is no value ", id, " in this graph");
   if (name.empty()) return invalid("the name of a value must not be empty");
@@ -158,7 +146,7 @@ Status Graph::set_value_name(ValueId id, std::string_view name) {
 }
 
 Status Graph::free_name(std::string_view name) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   std::string taken(name);
   auto value = names_.find(taken);
@@ -202,7 +190,7 @@ const VariableInfo* Graph::variable_of(ValueId value) const {
 }
 
 Result<ValueId> Graph::add_input(std::string_view name, ValueType type, std::string_view origin) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   WEFT_CHECK(check_name("input", name));
   if (type.dtype == DType::kNone && type.kind == Kind::kTensor) return invalid("an input needs a dtype");
@@ -255,7 +243,7 @@ Result<ValueId> Graph::add_variable(std::string_view name, ValueId initial, bool
 
 Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId initial, bool trainable,
                                          std::string_view origin) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (parent_ != nullptr) return failed_precondition("variables belong to the outermost graph, not to a sub-graph");
   WEFT_CHECK(check_name("variable", full_name));
@@ -293,7 +281,7 @@ Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId ini
 
 Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std::vector<ValueId> inputs, Attrs attrs,
                           NodeOptions options) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
@@ -322,7 +310,7 @@ Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Att
 }
 
 Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   WEFT_CHECK(check_name("node", options.name));
   WEFT_CHECK(complete_attrs(op, &attrs));
@@ -392,7 +380,7 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
 }
 
 Status Graph::attach(NodeId node, ValueId assignment) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (node < 0 || node >= node_count() || !has_value(assignment)) return invalid("no such node or value");
   if (!producer(assignment).is(kWeftDomain, "Assign")) return invalid("only assignments can be attached to a node");
@@ -402,7 +390,7 @@ Status Graph::attach(NodeId node, ValueId assignment) {
 }
 
 Status Graph::set_outputs(std::vector<ValueId> outputs) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   for (ValueId id : outputs) {
     if (!has_value(id)) return invalid("an output is not a value of this graph");
