@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	weft "github.com/weft-ml/weft/go"
 )
@@ -31,8 +30,7 @@ func TestMain(m *testing.M) {
 func afterwards(code int) int {
 	left := weft.LiveObjects()
 	for i := 0; i < 1000 && left != 0; i++ {
-		runtime.GC()
-		time.Sleep(time.Millisecond)
+		collect()
 		left = weft.LiveObjects()
 	}
 	if left != 0 {
@@ -40,6 +38,15 @@ func afterwards(code int) int {
 		return 1
 	}
 	return code
+}
+
+// collect has the garbage collector look once for what is unreachable, and waits until what belongs to such objects is
+// being called: that of one that was made to be found is.
+func collect() {
+	found := make(chan struct{})
+	runtime.AddCleanup(new([64]byte), func(found chan struct{}) { close(found) }, found)
+	runtime.GC()
+	<-found
 }
 
 // must gives a result that has no error.

@@ -52,6 +52,8 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
       for (const auto& [key, value] : options->ints) wanted.attrs.set(key, value);
       wanted.name = options->string_or("name", wanted.name.c_str());
     }
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
     WEFT_TRY(ValueId loss_id, from_value(g, loss, "the loss"));
     WEFT_TRY(std::vector<ValueId> chosen, from_values(g, variables, variable_count, "variable"));
     ValueId rate = kNoValue;

@@ -58,9 +58,9 @@ weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, in
     VariableValues variables;
     // To go on training without a session, the graph of the initial values says more than they do.
     if (session != nullptr || !save.training) {
-      Session* of = session != nullptr ? session->session.get() : nullptr;
+      std::shared_ptr<Session> of = session != nullptr ? session->session : nullptr;  // may be freed meanwhile
       WEFT_TRY(std::vector<std::string> names, saved_variables(*graph->graph, values, save.training));
-      WEFT_TRY(variables, values_of(graph->graph, of, names));
+      WEFT_TRY(variables, values_of(graph->graph, of.get(), names));
     }
     return save_onnx(*graph->graph, values, variables, path, save);
   });
@@ -94,7 +94,8 @@ weft_status* weft_session_save(weft_session* session, const char* path) {
   return guard([&]() -> Status {
     WEFT_NOT_NULL(session);
     WEFT_NOT_NULL(path);
-    return save_checkpoint(*session->session, path);
+    std::shared_ptr<Session> kept = session->session;  // it is used more than once; the handle may be freed in between
+    return save_checkpoint(*kept, path);
   });
 }
 weft_status* weft_session_load(weft_session* session, const char* path, const weft_options* options) {
@@ -102,6 +103,7 @@ weft_status* weft_session_load(weft_session* session, const char* path, const we
     WEFT_NOT_NULL(session);
     WEFT_NOT_NULL(path);
     WEFT_CHECK(check_options(options, "load"));
-    return load_checkpoint(*session->session, path, options != nullptr && options->int_or("partial", 0) != 0);
+    std::shared_ptr<Session> kept = session->session;  // as above
+    return load_checkpoint(*kept, path, options != nullptr && options->int_or("partial", 0) != 0);
   });
 }

@@ -25,27 +25,19 @@ Status check_name(std::string_view what, std::string_view name) {
 
 }  // namespace
 
-// A graph has one writer. Two at once is the caller's mistake; it must not corrupt the lists. A thread that is writing may
-// go on to functions that write, as upgrades of old nodes do.
-class Graph::Writing {
- public:
-  explicit Writing(Graph& graph) : graph_(graph), entered_(graph.access_.write()) {}
-  Writing(const Writing&) = delete;
-  ~Writing() {
-    if (entered_) graph_.access_.leave();
-  }
-  Status check() const {
-    if (!entered_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
-    if (graph_.frozen_) {
-      return failed_precondition("this graph is the attribute of a node already and can no longer change");
-    }
-    return {};
-  }
+GraphWriting::GraphWriting(Graph& graph) : graph_(graph), entered_(graph.access_.write()) {}
 
- private:
-  Graph& graph_;
-  const bool entered_;
-};
+GraphWriting::~GraphWriting() {
+  if (entered_) graph_.access_.leave();
+}
+
+Status GraphWriting::check() const {
+  if (!entered_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
+  if (graph_.frozen_) {
+    return failed_precondition("this graph is the attribute of a node already and can no longer change");
+  }
+  return {};
+}
 
 GraphReading::GraphReading(const Graph& graph) : access_(graph.access_) { access_.read(); }
 
@@ -79,7 +71,7 @@ std::string Graph::scoped(std::string_view name) const {
 }
 
 Status Graph::push_scope(std::string_view name) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (name.empty()) return invalid("the name of a scope must not be empty");
   WEFT_CHECK(check_name("scope", name));
@@ -89,7 +81,7 @@ Status Graph::push_scope(std::string_view name) {
 }
 
 Status Graph::pop_scope() {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (scope_starts_.empty()) return failed_precondition("there is no scope to leave");
   scope_.resize(scope_starts_.back());
@@ -117,7 +109,7 @@ void Graph::name_value(ValueId id, std::string name) {
 }
 
 Status Graph::set_value_name(ValueId id, std::string_view name) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (!has_value(id)) return invalid("there is no value ", id, " in this graph");
   if (name.empty()) return invalid("the name of a value must not be empty");
@@ -133,7 +125,7 @@ Status Graph::set_value_name(ValueId id, std::string_view name) {
 }
 
 Status Graph::free_name(std::string_view name) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   std::string taken(name);
   auto value = names_.find(taken);
@@ -184,7 +176,7 @@ const VariableInfo* Graph::variable_of(ValueId value) const {
 }
 
 Result<ValueId> Graph::add_input(std::string_view name, ValueType type, std::string_view origin) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   WEFT_CHECK(check_name("input", name));
   if (type.dtype == DType::kNone && type.kind == Kind::kTensor) return invalid("an input needs a dtype");
@@ -237,7 +229,7 @@ Result<ValueId> Graph::add_variable(std::string_view name, ValueId initial, bool
 
 Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId initial, bool trainable,
                                          std::string_view origin) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (parent_ != nullptr) return failed_precondition("variables belong to the outermost graph, not to a sub-graph");
   WEFT_CHECK(check_name("variable", full_name));
@@ -275,7 +267,7 @@ Result<ValueId> Graph::add_variable_full(std::string_view full_name, ValueId ini
 
 Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std::vector<ValueId> inputs, Attrs attrs,
                           NodeOptions options) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
@@ -309,7 +301,7 @@ Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Att
 }
 
 Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   WEFT_CHECK(check_name("node", options.name));
   WEFT_CHECK(complete_attrs(op, &attrs));
@@ -379,7 +371,7 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
 }
 
 Status Graph::attach(NodeId node, ValueId assignment) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   if (node < 0 || node >= node_count() || !has_value(assignment)) return invalid("no such node or value");
   if (!producer(assignment).is(kWeftDomain, "Assign")) return invalid("only assignments can be attached to a node");
@@ -389,7 +381,7 @@ Status Graph::attach(NodeId node, ValueId assignment) {
 }
 
 Status Graph::set_outputs(std::vector<ValueId> outputs) {
-  Writing writing(*this);
+  GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   for (ValueId id : outputs) {
     if (!has_value(id)) return invalid("an output is not a value of this graph");

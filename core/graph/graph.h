@@ -149,8 +149,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent);
 
   friend class GraphReading;
+  friend class GraphWriting;
   friend struct GraphDamage;  // breaks graphs, for the test of `verify`
-  class Writing;              // detects two threads building at once
   Result<NodeId> append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options);
   Status complete_attrs(const OpDef& op, Attrs* attrs) const;
   Status check_inputs(const OpDef& op, const ValueId* inputs, int count) const;
@@ -187,6 +187,20 @@ class Graph : public std::enable_shared_from_this<Graph> {
   mutable std::unordered_map<std::string, int> name_counters_;
   std::string scope_;                 // with its slash at the end
   std::vector<size_t> scope_starts_;  // what it was cut to before each open scope
+};
+
+// Detects two threads building one graph at once: the caller's mistake, which must not corrupt the lists. A thread that is
+// writing may go on to functions that write, as upgrades of old nodes do; then all of it is one change.
+class GraphWriting {
+ public:
+  explicit GraphWriting(Graph& graph);
+  GraphWriting(const GraphWriting&) = delete;
+  ~GraphWriting();
+  Status check() const;
+
+ private:
+  Graph& graph_;
+  const bool entered_;
 };
 
 // Keeps other threads from building while one reads; waits for one that is at it.

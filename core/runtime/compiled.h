@@ -30,7 +30,7 @@ struct Session::Compiled {
   Status prepare_variables(Session& session, StopCondition& stop);
 };
 
-// Counts a call in, unless the session is closed.
+// Counts a call in, unless the session is closed. Keeps it until the call is counted out: who waits for that may free it.
 class SessionUse {
  public:
   explicit SessionUse(Session& session);
@@ -38,7 +38,7 @@ class SessionUse {
   Status check() const;
 
  private:
-  Session& session_;
+  const std::shared_ptr<Session> session_;
   bool open_;
 };
 

@@ -47,17 +47,15 @@ bool ThreadRun::inside(const Session& session) {
   return false;
 }
 
-SessionUse::SessionUse(Session& session) : session_(session) {
-  session_.running_.fetch_add(1, std::memory_order_acq_rel);
-  open_ = !session_.closed_.load(std::memory_order_acquire);
+SessionUse::SessionUse(Session& session) : session_(session.shared_from_this()) {
+  // In one order with close(), which first says that it closes and then counts: one of the two sees the other.
+  session_->running_.fetch_add(1);
+  open_ = !session_->closed_.load();
 }
 
 SessionUse::~SessionUse() {
   // Only a closing thread waits for the count.
-  if (session_.running_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-      session_.closed_.load(std::memory_order_acquire)) {
-    session_.running_.notify_all();
-  }
+  if (session_->running_.fetch_sub(1) == 1 && session_->closed_.load()) session_->running_.notify_all();
 }
 
 Status SessionUse::check() const { return open_ ? Status() : failed_precondition("this session is closed"); }
@@ -83,7 +81,7 @@ Status Session::close() {
   if (ThreadRun::inside(*this)) {
     return failed_precondition("a session cannot be closed from inside one of its own runs");
   }
-  closed_.store(true, std::memory_order_release);
+  closed_.store(true);
   for (int32_t running = running_.load(); running != 0; running = running_.load()) running_.wait(running);
   trim();
   return {};

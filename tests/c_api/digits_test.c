@@ -1,16 +1,5 @@
 /* Trains a small network on the digits through the C ABI, and checks that it learns and that nothing is left behind. */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "weft/weft.h"
-
-static void check(weft_status* status, int line) {
-  if (status == NULL) return;
-  fprintf(stderr, "line %d: %s\n", line, weft_status_text(status));
-  weft_status_free(status);
-  exit(1);
-}
-#define CHECK(call) check((call), __LINE__)
+#include "support.h"
 
 static int64_t dense(weft_graph* graph, int64_t x, const char* name, int64_t inputs, int64_t units,
                      const char* activation) {
@@ -82,9 +71,7 @@ int main(void) {
   weft_tensor_free(columns[0]);
   weft_tensor_free(columns[1]);
   weft_tensors_free(data);
-  if (weft_live_objects() != 0) {
-    fprintf(stderr, "%lld objects are still alive\n", (long long)weft_live_objects());
-    return 1;
-  }
-  return last < 0.5f * first ? 0 : 1;
+  EXPECT(last < 0.5f * first);
+  EXPECT(weft_live_objects() == 0);
+  return failures == 0 ? 0 : 1;
 }

@@ -2,36 +2,8 @@
  * out by hand. */
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "weft/weft.h"
-
-static int failures = 0;
-#define EXPECT(condition)                                                   \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
-      fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
-      ++failures;                                                           \
-    }                                                                       \
-  } while (0)
-#define CHECK(call) check((call), __LINE__)
-#define FAILS(call, code, part) fails((call), (code), (part), __LINE__)
-
-static void check(weft_status* status, int line) {
-  if (status == NULL) return;
-  fprintf(stderr, "line %d: %s\n", line, weft_status_text(status));
-  weft_status_free(status);
-  exit(1);
-}
-static void fails(weft_status* status, int32_t code, const char* part, int line) {
-  if (weft_status_code(status) != code || strstr(weft_status_message(status), part) == NULL) {
-    fprintf(stderr, "line %d: got %s\n", line, status == NULL ? "success" : weft_status_text(status));
-    ++failures;
-  }
-  weft_status_free(status);
-}
+#include "support.h"
 
 /* Gives the numbers 1 .. rows as batches of 4, the last one shorter, as "x"; and says what was asked of it. */
 typedef struct Source {
@@ -97,54 +69,6 @@ static weft_dataset* dataset_of(Source* source) {
   return dataset;
 }
 
-/* The variable w starts at 0; each step adds 1 to it. */
-typedef struct {
-  weft_graph* graph;
-  weft_session* session;
-  int64_t x, w, step, twice, mean;
-} Counting;
-
-static Counting counting(void) {
-  Counting c;
-  const float number[2] = {0, 1};
-  weft_tensor *zero, *one;
-  weft_attrs* attrs;
-  int64_t initial, unit, in[2], more;
-  CHECK(weft_tensor_new_copy(WEFT_F32, NULL, 0, &number[0], 4, &zero));
-  CHECK(weft_tensor_new_copy(WEFT_F32, NULL, 0, &number[1], 4, &one));
-  CHECK(weft_graph_new(0, &c.graph));
-  CHECK(weft_graph_add_input(c.graph, "x", WEFT_F32, "batch", WEFT_ORIGIN, &c.x));
-  CHECK(weft_graph_add_constant(c.graph, zero, NULL, WEFT_ORIGIN, &initial));
-  CHECK(weft_graph_add_constant(c.graph, one, NULL, WEFT_ORIGIN, &unit));
-  CHECK(weft_graph_add_variable(c.graph, "w", initial, 1, WEFT_ORIGIN, &c.w));
-  in[0] = c.w;
-  in[1] = unit;
-  CHECK(weft_graph_add(c.graph, "Add", in, 2, NULL, NULL, WEFT_ORIGIN, &more, 1));
-  in[1] = more;
-  CHECK(weft_graph_add(c.graph, "weft.Assign", in, 2, NULL, NULL, WEFT_ORIGIN, &c.step, 1));
-  in[0] = in[1] = c.x;
-  CHECK(weft_graph_add(c.graph, "Add", in, 2, NULL, "twice", WEFT_ORIGIN, &c.twice, 1));
-  CHECK(weft_attrs_new(&attrs));
-  CHECK(weft_attrs_set_int(attrs, "keepdims", 0));
-  CHECK(weft_graph_add(c.graph, "ReduceMean", in, 1, attrs, "mean", WEFT_ORIGIN, &c.mean, 1));
-  CHECK(weft_session_new(c.graph, NULL, NULL, &c.session));
-  weft_attrs_free(attrs);
-  weft_tensor_free(zero);
-  weft_tensor_free(one);
-  return c;
-}
-static void discard(Counting* c) {
-  weft_session_free(c->session);
-  weft_graph_free(c->graph);
-}
-static float variable(const Counting* c) {
-  weft_tensor* value;
-  float w;
-  CHECK(weft_session_get(c->session, "w", &value));
-  w = *(const float*)weft_tensor_data(value);
-  weft_tensor_free(value);
-  return w;
-}
 static weft_options* fit_options(void) {
   weft_options* options;
   CHECK(weft_options_new("fit", &options));

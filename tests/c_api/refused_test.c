@@ -1,39 +1,8 @@
 /* What the C ABI refuses so that nothing later goes wrong: nested sequences, names, sub-graphs too deep, foreign values. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "weft/weft.h"
-
-static int failures = 0;
-#define EXPECT(condition)                                                   \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
-      fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
-      ++failures;                                                           \
-    }                                                                       \
-  } while (0)
-#define CHECK(call) check((call), __LINE__)
-#define FAILS(call, code, part) fails((call), (code), (part), __LINE__)
-
-static void check(weft_status* status, int line) {
-  if (status == NULL) return;
-  fprintf(stderr, "line %d: %s\n", line, weft_status_text(status));
-  weft_status_free(status);
-  exit(1);
-}
-static void fails(weft_status* status, int32_t code, const char* part, int line) {
-  if (weft_status_code(status) != code || strstr(weft_status_message(status), part) == NULL) {
-    fprintf(stderr, "line %d: got %s\n", line, status == NULL ? "success" : weft_status_text(status));
-    ++failures;
-  }
-  weft_status_free(status);
-}
+#include "support.h"
 
 static void nested_sequences(void) {
-  weft_tensor *item, *sequence, *nested = NULL;
-  const float number = 1;
-  CHECK(weft_tensor_new_copy(WEFT_F32, NULL, 0, &number, 4, &item));
+  weft_tensor *item = scalar(1), *sequence, *nested = NULL;
   CHECK(weft_tensor_new_sequence((const weft_tensor* const*)&item, 1, &sequence));
   FAILS(weft_tensor_new_sequence((const weft_tensor* const*)&sequence, 1, &nested), WEFT_INVALID_ARGUMENT,
         "item 0 is a sequence of 1 but the items of a sequence must be tensors");
