@@ -374,6 +374,12 @@ extern wg_functions wg_table;
   "weft_tensors_save", \
   NULL
 
+// What Go passes for a string with a NUL character in it, where C would cut it: the functions refuse it.
+extern const char wg_cut[];
+int wg_any_cut(const char* const* texts, int64_t count);
+// The refusal. What a callback was to keep is dropped, as every function does with it once.
+weft_status* wg_refuse(weft_drop drop, uintptr_t user);
+
 static inline const char* wg_version(void) { return wg_table.weft_version(); }
 static inline int32_t wg_version_number(void) { return wg_table.weft_version_number(); }
 static inline int64_t wg_live_objects(void) { return wg_table.weft_live_objects(); }
@@ -392,12 +398,12 @@ static inline const char* wg_code_name(int32_t code) { return wg_table.weft_code
 static inline const void* wg_bytes_data(const weft_bytes* bytes) { return wg_table.weft_bytes_data(bytes); }
 static inline size_t wg_bytes_size(const weft_bytes* bytes) { return wg_table.weft_bytes_size(bytes); }
 static inline void wg_bytes_free(weft_bytes* bytes) { wg_table.weft_bytes_free(bytes); }
-static inline weft_status* wg_options_new(const char* kind, weft_options** out_options) { return wg_table.weft_options_new(kind, out_options); }
+static inline weft_status* wg_options_new(const char* kind, weft_options** out_options) { if (kind == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_options_new(kind, out_options); }
 static inline void wg_options_free(weft_options* options) { wg_table.weft_options_free(options); }
-static inline weft_status* wg_options_set_int(weft_options* options, const char* key, int64_t value) { return wg_table.weft_options_set_int(options, key, value); }
-static inline weft_status* wg_options_set_float(weft_options* options, const char* key, double value) { return wg_table.weft_options_set_float(options, key, value); }
-static inline weft_status* wg_options_set_string(weft_options* options, const char* key, const char* value) { return wg_table.weft_options_set_string(options, key, value); }
-static inline weft_status* wg_options_add_string(weft_options* options, const char* key, const char* value) { return wg_table.weft_options_add_string(options, key, value); }
+static inline weft_status* wg_options_set_int(weft_options* options, const char* key, int64_t value) { if (key == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_options_set_int(options, key, value); }
+static inline weft_status* wg_options_set_float(weft_options* options, const char* key, double value) { if (key == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_options_set_float(options, key, value); }
+static inline weft_status* wg_options_set_string(weft_options* options, const char* key, const char* value) { if (key == wg_cut || value == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_options_set_string(options, key, value); }
+static inline weft_status* wg_options_add_string(weft_options* options, const char* key, const char* value) { if (key == wg_cut || value == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_options_add_string(options, key, value); }
 static inline weft_status* wg_options_set_cancel(weft_options* options, weft_cancel* cancel) { return wg_table.weft_options_set_cancel(options, cancel); }
 static inline weft_status* wg_options_set_poll(weft_options* options, weft_poll_fn poll, uintptr_t user, weft_drop drop) { return wg_table.weft_options_set_poll(options, poll, (void*)user, drop); }
 static inline weft_status* wg_cancel_new(weft_cancel** out_cancel) { return wg_table.weft_cancel_new(out_cancel); }
@@ -416,25 +422,25 @@ static inline weft_status* wg_graph_new_sub(weft_graph* parent, weft_graph** out
 static inline void wg_graph_free(weft_graph* graph) { wg_table.weft_graph_free(graph); }
 static inline weft_status* wg_attrs_new(weft_attrs** out_attrs) { return wg_table.weft_attrs_new(out_attrs); }
 static inline void wg_attrs_free(weft_attrs* attrs) { wg_table.weft_attrs_free(attrs); }
-static inline weft_status* wg_attrs_set_int(weft_attrs* attrs, const char* name, int64_t value) { return wg_table.weft_attrs_set_int(attrs, name, value); }
-static inline weft_status* wg_attrs_set_float(weft_attrs* attrs, const char* name, double value) { return wg_table.weft_attrs_set_float(attrs, name, value); }
-static inline weft_status* wg_attrs_set_string(weft_attrs* attrs, const char* name, const char* value) { return wg_table.weft_attrs_set_string(attrs, name, value); }
-static inline weft_status* wg_attrs_set_ints(weft_attrs* attrs, const char* name, const int64_t* values, int64_t count) { return wg_table.weft_attrs_set_ints(attrs, name, values, count); }
-static inline weft_status* wg_attrs_set_floats(weft_attrs* attrs, const char* name, const double* values, int64_t count) { return wg_table.weft_attrs_set_floats(attrs, name, values, count); }
-static inline weft_status* wg_attrs_set_strings(weft_attrs* attrs, const char* name, const char* const* values, int64_t count) { return wg_table.weft_attrs_set_strings(attrs, name, values, count); }
-static inline weft_status* wg_attrs_set_tensor(weft_attrs* attrs, const char* name, const weft_tensor* value) { return wg_table.weft_attrs_set_tensor(attrs, name, value); }
-static inline weft_status* wg_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) { return wg_table.weft_attrs_set_graph(attrs, name, value); }
-static inline weft_status* wg_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape, const char* origin, int64_t* out_value) { return wg_table.weft_graph_add_input(graph, name, dtype, shape, origin, out_value); }
-static inline weft_status* wg_graph_add_constant(weft_graph* graph, const weft_tensor* tensor, const char* name, const char* origin, int64_t* out_value) { return wg_table.weft_graph_add_constant(graph, tensor, name, origin, out_value); }
-static inline weft_status* wg_graph_add_variable(weft_graph* graph, const char* name, int64_t initial, int32_t trainable, const char* origin, int64_t* out_value) { return wg_table.weft_graph_add_variable(graph, name, initial, trainable, origin, out_value); }
-static inline weft_status* wg_graph_add(weft_graph* graph, const char* op, const int64_t* inputs, int32_t input_count, const weft_attrs* attrs, const char* name, const char* origin, int64_t* out_values, int32_t output_count) { return wg_table.weft_graph_add(graph, op, inputs, input_count, attrs, name, origin, out_values, output_count); }
+static inline weft_status* wg_attrs_set_int(weft_attrs* attrs, const char* name, int64_t value) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_int(attrs, name, value); }
+static inline weft_status* wg_attrs_set_float(weft_attrs* attrs, const char* name, double value) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_float(attrs, name, value); }
+static inline weft_status* wg_attrs_set_string(weft_attrs* attrs, const char* name, const char* value) { if (name == wg_cut || value == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_string(attrs, name, value); }
+static inline weft_status* wg_attrs_set_ints(weft_attrs* attrs, const char* name, const int64_t* values, int64_t count) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_ints(attrs, name, values, count); }
+static inline weft_status* wg_attrs_set_floats(weft_attrs* attrs, const char* name, const double* values, int64_t count) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_floats(attrs, name, values, count); }
+static inline weft_status* wg_attrs_set_strings(weft_attrs* attrs, const char* name, const char* const* values, int64_t count) { if (name == wg_cut || wg_any_cut(values, count)) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_strings(attrs, name, values, count); }
+static inline weft_status* wg_attrs_set_tensor(weft_attrs* attrs, const char* name, const weft_tensor* value) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_tensor(attrs, name, value); }
+static inline weft_status* wg_attrs_set_graph(weft_attrs* attrs, const char* name, const weft_graph* value) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_attrs_set_graph(attrs, name, value); }
+static inline weft_status* wg_graph_add_input(weft_graph* graph, const char* name, int32_t dtype, const char* shape, const char* origin, int64_t* out_value) { if (name == wg_cut || shape == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_add_input(graph, name, dtype, shape, origin, out_value); }
+static inline weft_status* wg_graph_add_constant(weft_graph* graph, const weft_tensor* tensor, const char* name, const char* origin, int64_t* out_value) { if (name == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_add_constant(graph, tensor, name, origin, out_value); }
+static inline weft_status* wg_graph_add_variable(weft_graph* graph, const char* name, int64_t initial, int32_t trainable, const char* origin, int64_t* out_value) { if (name == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_add_variable(graph, name, initial, trainable, origin, out_value); }
+static inline weft_status* wg_graph_add(weft_graph* graph, const char* op, const int64_t* inputs, int32_t input_count, const weft_attrs* attrs, const char* name, const char* origin, int64_t* out_values, int32_t output_count) { if (op == wg_cut || name == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_add(graph, op, inputs, input_count, attrs, name, origin, out_values, output_count); }
 static inline weft_status* wg_graph_attach(weft_graph* graph, int64_t value, int64_t assignment) { return wg_table.weft_graph_attach(graph, value, assignment); }
-static inline weft_status* wg_graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs, int32_t x_count, const int64_t* weights, const char* origin, int64_t* out_values) { return wg_table.weft_graph_differentiate(graph, ys, y_count, xs, x_count, weights, origin, out_values); }
-static inline weft_status* wg_graph_open_scope(weft_graph* graph, const char* name) { return wg_table.weft_graph_open_scope(graph, name); }
+static inline weft_status* wg_graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs, int32_t x_count, const int64_t* weights, const char* origin, int64_t* out_values) { if (origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_differentiate(graph, ys, y_count, xs, x_count, weights, origin, out_values); }
+static inline weft_status* wg_graph_open_scope(weft_graph* graph, const char* name) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_open_scope(graph, name); }
 static inline weft_status* wg_graph_close_scope(weft_graph* graph) { return wg_table.weft_graph_close_scope(graph); }
 static inline weft_status* wg_graph_set_outputs(weft_graph* graph, const int64_t* values, int32_t count) { return wg_table.weft_graph_set_outputs(graph, values, count); }
-static inline weft_status* wg_graph_set_name(weft_graph* graph, int64_t value, const char* name) { return wg_table.weft_graph_set_name(graph, value, name); }
-static inline weft_status* wg_graph_find(const weft_graph* graph, const char* name, int64_t* out_value) { return wg_table.weft_graph_find(graph, name, out_value); }
+static inline weft_status* wg_graph_set_name(weft_graph* graph, int64_t value, const char* name) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_set_name(graph, value, name); }
+static inline weft_status* wg_graph_find(const weft_graph* graph, const char* name, int64_t* out_value) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_find(graph, name, out_value); }
 static inline int32_t wg_graph_node_count(const weft_graph* graph) { return wg_table.weft_graph_node_count(graph); }
 static inline int32_t wg_graph_input_count(const weft_graph* graph) { return wg_table.weft_graph_input_count(graph); }
 static inline int32_t wg_graph_output_count(const weft_graph* graph) { return wg_table.weft_graph_output_count(graph); }
@@ -445,20 +451,20 @@ static inline int64_t wg_graph_variable(const weft_graph* graph, int32_t i) { re
 static inline weft_status* wg_graph_value(const weft_graph* graph, int64_t value, const char** out_name, int32_t* out_kind, int32_t* out_dtype, int32_t* out_rank) { return wg_table.weft_graph_value(graph, value, out_name, out_kind, out_dtype, out_rank); }
 static inline weft_status* wg_graph_value_dims(const weft_graph* graph, int64_t value, int64_t* out_dims, int32_t rank) { return wg_table.weft_graph_value_dims(graph, value, out_dims, rank); }
 static inline weft_status* wg_graph_value_shape(const weft_graph* graph, int64_t value, weft_bytes** out_text) { return wg_table.weft_graph_value_shape(graph, value, out_text); }
-static inline weft_status* wg_graph_convert(const weft_graph* graph, const char* format, weft_bytes** out_bytes) { return wg_table.weft_graph_convert(graph, format, out_bytes); }
+static inline weft_status* wg_graph_convert(const weft_graph* graph, const char* format, weft_bytes** out_bytes) { if (format == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_convert(graph, format, out_bytes); }
 static inline int32_t wg_layer_count(void) { return wg_table.weft_layer_count(); }
 static inline const char* wg_layer_name(int32_t i) { return wg_table.weft_layer_name(i); }
-static inline weft_status* wg_layer_inspect(const char* type, weft_bytes** out_json) { return wg_table.weft_layer_inspect(type, out_json); }
-static inline weft_status* wg_layer_new(weft_graph* graph, const char* type, const weft_attrs* attrs, const char* name, const char* origin, weft_layer** out_layer) { return wg_table.weft_layer_new(graph, type, attrs, name, origin, out_layer); }
-static inline weft_status* wg_layer_call(weft_layer* layer, const int64_t* inputs, int32_t input_count, int32_t training, const char* origin, int64_t* out_values, int32_t output_count) { return wg_table.weft_layer_call(layer, inputs, input_count, training, origin, out_values, output_count); }
+static inline weft_status* wg_layer_inspect(const char* type, weft_bytes** out_json) { if (type == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_layer_inspect(type, out_json); }
+static inline weft_status* wg_layer_new(weft_graph* graph, const char* type, const weft_attrs* attrs, const char* name, const char* origin, weft_layer** out_layer) { if (type == wg_cut || name == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_layer_new(graph, type, attrs, name, origin, out_layer); }
+static inline weft_status* wg_layer_call(weft_layer* layer, const int64_t* inputs, int32_t input_count, int32_t training, const char* origin, int64_t* out_values, int32_t output_count) { if (origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_layer_call(layer, inputs, input_count, training, origin, out_values, output_count); }
 static inline int32_t wg_layer_variable_count(const weft_layer* layer) { return wg_table.weft_layer_variable_count(layer); }
 static inline int64_t wg_layer_variable(const weft_layer* layer, int32_t i) { return wg_table.weft_layer_variable(layer, i); }
 static inline void wg_layer_free(weft_layer* layer) { wg_table.weft_layer_free(layer); }
-static inline weft_status* wg_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss, const int64_t* variables, int32_t variable_count, int64_t learning_rate, const char* origin, int64_t* out_target) { return wg_table.weft_optimizer_add(graph, kind, options, loss, variables, variable_count, learning_rate, origin, out_target); }
-static inline weft_status* wg_optimizer_step(weft_graph* graph, const char* name, int64_t* out_step) { return wg_table.weft_optimizer_step(graph, name, out_step); }
+static inline weft_status* wg_optimizer_add(weft_graph* graph, const char* kind, const weft_options* options, int64_t loss, const int64_t* variables, int32_t variable_count, int64_t learning_rate, const char* origin, int64_t* out_target) { if (kind == wg_cut || origin == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_optimizer_add(graph, kind, options, loss, variables, variable_count, learning_rate, origin, out_target); }
+static inline weft_status* wg_optimizer_step(weft_graph* graph, const char* name, int64_t* out_step) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_optimizer_step(graph, name, out_step); }
 static inline weft_status* wg_dataset_new(const weft_tensor* const* tensors, int32_t count, weft_dataset** out_dataset) { return wg_table.weft_dataset_new(tensors, count, out_dataset); }
-static inline weft_status* wg_dataset_load(const char* path, const char* const* names, int32_t count, const weft_options* options, weft_dataset** out_dataset) { return wg_table.weft_dataset_load(path, names, count, options, out_dataset); }
-static inline weft_status* wg_batches_new(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next, uintptr_t user, weft_drop drop) { return wg_table.weft_batches_new(names, count, out_batches, next, (void*)user, drop); }
+static inline weft_status* wg_dataset_load(const char* path, const char* const* names, int32_t count, const weft_options* options, weft_dataset** out_dataset) { if (path == wg_cut || wg_any_cut(names, count)) return wg_refuse(NULL, 0); return wg_table.weft_dataset_load(path, names, count, options, out_dataset); }
+static inline weft_status* wg_batches_new(const char* const* names, int32_t count, weft_batches** out_batches, weft_batch_fn next, uintptr_t user, weft_drop drop) { if (wg_any_cut(names, count)) return wg_refuse(drop, user); return wg_table.weft_batches_new(names, count, out_batches, next, (void*)user, drop); }
 static inline weft_status* wg_dataset_new_function(int32_t width, weft_dataset** out_dataset, weft_pass_fn open, uintptr_t user, weft_drop drop) { return wg_table.weft_dataset_new_function(width, out_dataset, open, (void*)user, drop); }
 static inline weft_status* wg_dataset_new_rows(const weft_dataset* dataset, int64_t first, int64_t count, weft_dataset** out_dataset) { return wg_table.weft_dataset_new_rows(dataset, first, count, out_dataset); }
 static inline weft_status* wg_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor) { return wg_table.weft_dataset_at(dataset, i, out_tensor); }
@@ -479,22 +485,22 @@ static inline const char* wg_history_name(const weft_history* history, int32_t i
 static inline const double* wg_history_data(const weft_history* history) { return wg_table.weft_history_data(history); }
 static inline int32_t wg_history_stopped(const weft_history* history) { return wg_table.weft_history_stopped(history); }
 static inline void wg_history_free(weft_history* history) { wg_table.weft_history_free(history); }
-static inline weft_status* wg_graph_save(const weft_graph* graph, const int64_t* outputs, int32_t output_count, weft_session* session, const char* path, const weft_options* options) { return wg_table.weft_graph_save(graph, outputs, output_count, session, path, options); }
-static inline weft_status* wg_graph_load(const char* path, const weft_options* options, weft_graph** out_graph) { return wg_table.weft_graph_load(path, options, out_graph); }
-static inline weft_status* wg_graph_load_bytes(const void* data, size_t bytes, const char* folder, const weft_options* options, weft_graph** out_graph) { return wg_table.weft_graph_load_bytes(data, bytes, folder, options, out_graph); }
-static inline weft_status* wg_session_save(weft_session* session, const char* path) { return wg_table.weft_session_save(session, path); }
-static inline weft_status* wg_session_load(weft_session* session, const char* path, const weft_options* options) { return wg_table.weft_session_load(session, path, options); }
+static inline weft_status* wg_graph_save(const weft_graph* graph, const int64_t* outputs, int32_t output_count, weft_session* session, const char* path, const weft_options* options) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_save(graph, outputs, output_count, session, path, options); }
+static inline weft_status* wg_graph_load(const char* path, const weft_options* options, weft_graph** out_graph) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_load(path, options, out_graph); }
+static inline weft_status* wg_graph_load_bytes(const void* data, size_t bytes, const char* folder, const weft_options* options, weft_graph** out_graph) { if (folder == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_load_bytes(data, bytes, folder, options, out_graph); }
+static inline weft_status* wg_session_save(weft_session* session, const char* path) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_save(session, path); }
+static inline weft_status* wg_session_load(weft_session* session, const char* path, const weft_options* options) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_load(session, path, options); }
 static inline int32_t wg_op_count(void) { return wg_table.weft_op_count(); }
 static inline const char* wg_op_name(int32_t i) { return wg_table.weft_op_name(i); }
-static inline weft_status* wg_op_inspect(const char* name, weft_bytes** out_json) { return wg_table.weft_op_inspect(name, out_json); }
+static inline weft_status* wg_op_inspect(const char* name, weft_bytes** out_json) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_op_inspect(name, out_json); }
 static inline weft_status* wg_session_new(weft_graph* graph, const weft_options* options, weft_session* share, weft_session** out_session) { return wg_table.weft_session_new(graph, options, share, out_session); }
 static inline weft_status* wg_session_close(weft_session* session) { return wg_table.weft_session_close(session); }
 static inline void wg_session_free(weft_session* session) { wg_table.weft_session_free(session); }
 static inline weft_status* wg_session_run(weft_session* session, const int64_t* feeds, const weft_tensor* const* tensors, int32_t feed_count, const int64_t* fetches, int32_t fetch_count, const int64_t* targets, int32_t target_count, const weft_options* options, weft_tensor** out_tensors) { return wg_table.weft_session_run(session, feeds, tensors, feed_count, fetches, fetch_count, targets, target_count, options, out_tensors); }
 static inline weft_status* wg_session_prepare(weft_session* session, const int64_t* feeds, int32_t feed_count, const int64_t* fetches, int32_t fetch_count, const int64_t* targets, int32_t target_count, weft_prepared** out_prepared) { return wg_table.weft_session_prepare(session, feeds, feed_count, fetches, fetch_count, targets, target_count, out_prepared); }
 static inline weft_status* wg_session_initialise(weft_session* session) { return wg_table.weft_session_initialise(session); }
-static inline weft_status* wg_session_get(weft_session* session, const char* variable, weft_tensor** out_tensor) { return wg_table.weft_session_get(session, variable, out_tensor); }
-static inline weft_status* wg_session_set(weft_session* session, const char* variable, const weft_tensor* tensor) { return wg_table.weft_session_set(session, variable, tensor); }
+static inline weft_status* wg_session_get(weft_session* session, const char* variable, weft_tensor** out_tensor) { if (variable == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_get(session, variable, out_tensor); }
+static inline weft_status* wg_session_set(weft_session* session, const char* variable, const weft_tensor* tensor) { if (variable == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_set(session, variable, tensor); }
 static inline weft_status* wg_session_trim(weft_session* session) { return wg_table.weft_session_trim(session); }
 static inline weft_status* wg_prepared_bind_input(weft_prepared* prepared, int32_t i, const weft_tensor* tensor) { return wg_table.weft_prepared_bind_input(prepared, i, tensor); }
 static inline weft_status* wg_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor) { return wg_table.weft_prepared_bind_output(prepared, i, tensor); }
@@ -506,7 +512,7 @@ static inline weft_status* wg_trace_new(weft_trace** out_trace) { return wg_tabl
 static inline void wg_trace_free(weft_trace* trace) { wg_table.weft_trace_free(trace); }
 static inline weft_status* wg_trace_json(const weft_trace* trace, weft_bytes** out_json) { return wg_table.weft_trace_json(trace, out_json); }
 static inline weft_status* wg_options_set_trace(weft_options* options, weft_trace* trace) { return wg_table.weft_options_set_trace(options, trace); }
-static inline weft_status* wg_host_function_set(const char* name, weft_host_fn function, uintptr_t user, weft_drop drop) { return wg_table.weft_host_function_set(name, function, (void*)user, drop); }
+static inline weft_status* wg_host_function_set(const char* name, weft_host_fn function, uintptr_t user, weft_drop drop) { if (name == wg_cut) return wg_refuse(drop, user); return wg_table.weft_host_function_set(name, function, (void*)user, drop); }
 static inline const char* wg_dtype_name(int32_t dtype) { return wg_table.weft_dtype_name(dtype); }
 static inline int32_t wg_dtype_bits(int32_t dtype) { return wg_table.weft_dtype_bits(dtype); }
 static inline int32_t wg_dtype_find(const char* name) { return wg_table.weft_dtype_find(name); }
@@ -535,12 +541,12 @@ static inline weft_status* wg_tensor_dlpack(const weft_tensor* tensor, int32_t v
 static inline weft_status* wg_tensor_borrow_dlpack(void* managed, int32_t versioned, weft_tensor** out_tensor) { return wg_table.weft_tensor_borrow_dlpack(managed, versioned, out_tensor); }
 static inline weft_status* wg_tensors_new(weft_tensors** out_tensors) { return wg_table.weft_tensors_new(out_tensors); }
 static inline void wg_tensors_free(weft_tensors* tensors) { wg_table.weft_tensors_free(tensors); }
-static inline weft_status* wg_tensors_set(weft_tensors* tensors, const char* name, const weft_tensor* tensor) { return wg_table.weft_tensors_set(tensors, name, tensor); }
+static inline weft_status* wg_tensors_set(weft_tensors* tensors, const char* name, const weft_tensor* tensor) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_tensors_set(tensors, name, tensor); }
 static inline int64_t wg_tensors_count(const weft_tensors* tensors) { return wg_table.weft_tensors_count(tensors); }
 static inline const char* wg_tensors_name(const weft_tensors* tensors, int64_t i) { return wg_table.weft_tensors_name(tensors, i); }
 static inline weft_status* wg_tensors_at(const weft_tensors* tensors, int64_t i, weft_tensor** out_tensor) { return wg_table.weft_tensors_at(tensors, i, out_tensor); }
-static inline weft_status* wg_tensors_find(const weft_tensors* tensors, const char* name, weft_tensor** out_tensor) { return wg_table.weft_tensors_find(tensors, name, out_tensor); }
-static inline weft_status* wg_tensors_load(const char* path, const weft_options* options, weft_tensors** out_tensors) { return wg_table.weft_tensors_load(path, options, out_tensors); }
-static inline weft_status* wg_tensors_save(const weft_tensors* tensors, const char* path) { return wg_table.weft_tensors_save(tensors, path); }
+static inline weft_status* wg_tensors_find(const weft_tensors* tensors, const char* name, weft_tensor** out_tensor) { if (name == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_tensors_find(tensors, name, out_tensor); }
+static inline weft_status* wg_tensors_load(const char* path, const weft_options* options, weft_tensors** out_tensors) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_tensors_load(path, options, out_tensors); }
+static inline weft_status* wg_tensors_save(const weft_tensors* tensors, const char* path) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_tensors_save(tensors, path); }
 
 #endif

@@ -255,7 +255,7 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     if (input_count > 0) WEFT_NOT_NULL(inputs);
     Graph& g = *graph->graph;
     GraphWriting writing(g);
-    WEFT_CHECK(writing.check().at(text_or_empty(name), op, text_or_empty(origin)));
+    if (Status status = writing.check(); !status.ok()) return failed(g, status, name, op, origin);
     auto [domain, op_name] = split_op_name(op);
     std::vector<ValueId> ids;
     for (int32_t i = 0; i < input_count; ++i) {
@@ -264,10 +264,46 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
         continue;
       }
       std::string what = cat("input ", i);
+      Result<ValueId> id = from_value(g, given[i], what.c_str(), true);
+      if (!id.ok()) return failed(g, id.status(), name, op, origin);
+      ids.push_back(*id);
+    }
+    NodeOptions options;
+    options.name = text_or_empty(name);
+    options.origin = text_or_empty(origin);
+    options.output_count = output_count;
+    Result<NodeId> node =
+        g.add(domain, op_name, std::move(ids), attrs != nullptr ? attrs->attrs : Attrs(), std::move(options));
+    if (!node.ok()) return failed(g, node.status(), name, op, origin);
+    for (int32_t i = 0; i < output_count; ++i) out_values[i] = to_value(g, g.node(*node).output(i));
+    return {};
+  });
+}
+weft_status* weft_graph_attach(weft_graph* graph, int64_t value, int64_t assignment) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(graph);
     GraphWriting writing(*graph->graph);
     WEFT_CHECK(writing.check());
-      Result<ValueId> id = from_value(g, given[i], what.c_str(), true);
-      if (!id.ok()) return id.status().at(text_or_empty(name), op, text_or_empty(origin));
+    const Graph& g = *graph->graph;
+    WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
+    WEFT_TRY(ValueId assigned, from_value(g, assignment, "argument 'assignment'"));
+    return graph->graph->attach(g.value(id).node, assigned);
+  });
+}
+weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs,
+                                      int32_t x_count, const int64_t* weights, const char* origin,
+                                      int64_t* out_values) {
+  return guard([&]() -> Status {
+    if (x_count > 0) WEFT_NOT_NULL(out_values);
+    // The gradients may be written where ys, xs or weights stand.
+    const auto given_ys = copied(ys, y_count), given_xs = copied(xs, x_count), given_weights = copied(weights, y_count);
+    for (int32_t i = 0; i < x_count; ++i) out_values[i] = 0;
+    WEFT_NOT_NULL(graph);
+    const Graph& g = *graph->graph;
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
+    WEFT_TRY(std::vector<ValueId> y_ids, from_values(g, ys == nullptr ? nullptr : given_ys.data(), y_count, "y"));
+    WEFT_TRY(std::vector<ValueId> x_ids, from_values(g, xs == nullptr ? nullptr : given_xs.data(), x_count, "x"));
     std::vector<ValueId> weight_ids;
     for (int64_t weight : given_weights) {
       ValueId id = kNoValue;

@@ -72,7 +72,10 @@ weft_status* weft_optimizer_step(weft_graph* graph, const char* name, int64_t* o
     WEFT_NOT_NULL(out_step);
     *out_step = 0;
     WEFT_NOT_NULL(graph);
-    WEFT_TRY(ValueId step, step_variable(*graph->graph, name != nullptr ? name : kOptimizerName));
+    WEFT_NOT_NULL(name);
+    GraphWriting writing(*graph->graph);
+    WEFT_CHECK(writing.check());
+    WEFT_TRY(ValueId step, step_variable(*graph->graph, name));
     *out_step = to_value(*graph->graph, step);
     return {};
   });

@@ -292,7 +292,7 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
 
 Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
   std::string name = options.name, origin = options.origin;
-  Writing writing(*this);
+  GraphWriting writing(*this);
   Result<NodeId> node = append(op, std::move(inputs), std::move(attrs), std::move(options));
   if (node.ok()) return node;
   // While another thread builds, it may be opening a scope.

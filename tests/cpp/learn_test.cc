@@ -130,6 +130,7 @@ TEST_F(Learning, TrainingEndsEarly) {
   EXPECT_TRUE(history.stopped);
   EXPECT_LT(history.epochs.size(), 10u);
   options.monitor = "";
+  options.patience = 0;
   options.run.cancel = weft::Cancel();
   options.run.cancel->set();
   EXPECT_EQ(error_of([&] { line.session.fit(line.data, feeds, step, {}, options); }).code(), WEFT_CANCELLED);

@@ -27,7 +27,7 @@ WEFT_API weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, co
                                          const int64_t* variables, int32_t variable_count, int64_t learning_rate,
                                          const char* origin, int64_t* out_target) WEFT_MUST_USE;
 
-/** How many steps the optimizer `name` (NULL: "optimizer") has made: the variable "<name>/step", an i64 scalar, made at
+/** How many steps the optimizer `name` ("optimizer" unless its options say otherwise) has made: the variable "<name>/step", an i64 scalar, made at
  * first use, so that a learning rate can be computed from it before the optimizer is added. */
 WEFT_API weft_status* weft_optimizer_step(weft_graph* graph, const char* name, int64_t* out_step) WEFT_MUST_USE;
 
