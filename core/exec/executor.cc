@@ -75,16 +75,16 @@ bool matches(const InputKey& key, const Tensor& input, bool by_value) {
 // Values of larger tensors are not compared; what depends on them is found after a step of its own.
 bool keyed(const Tensor& input) { return input.count() <= kMaxKnownInts; }
 
-// Into the tensor that the caller gave, unless the value lies there already, or in place of none.
+// Into the tensor that the caller gave, unless the value lies there already; or in place of none, or of what has no memory
+// of its own to write to.
 Status hand_over(const Tensor& value, Tensor* out) {
-  if (out->empty() || (out->data() != nullptr && out->data() == value.data())) {
+  if (out->empty() || out->kind() != Kind::kTensor || (out->data() != nullptr && out->data() == value.data())) {
     *out = value;
     return {};
   }
   if (out->kind() != value.kind() || out->dtype() != value.dtype() || out->shape() != value.shape()) {
     return invalid("an output is ", value.summary(), " but was bound to ", out->summary());
   }
-  if (value.kind() != Kind::kTensor) return invalid("an output is ", value.summary(), ", which has no memory to bind");
   if (value.dtype() == DType::kString) {
     out->mutable_strings() = value.strings();
   } else if (value.bytes() > 0) {

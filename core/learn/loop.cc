@@ -7,12 +7,8 @@
 
 namespace weft {
 
-LoopStop::LoopStop(const RunOptions& options) : options_(options) {
-  if (options.timeout_ns > 0) {
-    int64_t now = monotonic_ns();
-    deadline_ns_ = options.timeout_ns > INT64_MAX - now ? INT64_MAX : now + options.timeout_ns;
-    stop_.set_deadline_ns(deadline_ns_);
-  }
+LoopStop::LoopStop(const RunOptions& options) : options_(options), deadline_ns_(options.deadline_ns()) {
+  stop_.set_deadline_ns(deadline_ns_);
   stop_.set_token(options.cancel);
   stop_.set_poll(options.poll, options.poll_user);
 }

@@ -19,7 +19,7 @@ class LoopStop {
 
  private:
   RunOptions options_;
-  int64_t deadline_ns_ = 0;
+  int64_t deadline_ns_;
   StopCondition stop_;
 };
 

@@ -82,7 +82,7 @@ struct RunControl {
 
   RunControl(const RunOptions& options, const SessionOptions& session) {
     stop.set_token(options.cancel);
-    if (options.timeout_ns > 0) stop.set_deadline_ns(monotonic_ns() + options.timeout_ns);
+    stop.set_deadline_ns(options.deadline_ns());
     if (options.poll != nullptr) stop.set_poll(options.poll, options.poll_user);
     exec.stop = &stop;
     exec.trace = options.trace;

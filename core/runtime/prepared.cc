@@ -118,6 +118,9 @@ Status Prepared::bind_output(int i, Tensor value) {
   if (!value.empty() && value.buffer() != nullptr && !value.buffer()->writable()) {
     return invalid("the tensor bound to output ", i, " is read-only");
   }
+  if (value.kind() != Kind::kTensor) {
+    return invalid("output ", i, " is bound to a ", value.summary(), ", which has no memory to write to");
+  }
   state_->bound[i] = std::move(value);
   state_->planned = false;
   state_->apart = false;

@@ -24,6 +24,12 @@ constexpr size_t kMaxCompiled = 256;
 
 }  // namespace
 
+int64_t RunOptions::deadline_ns() const {
+  if (timeout_ns <= 0) return 0;
+  int64_t now = monotonic_ns();
+  return timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+}
+
 ThreadRun::ThreadRun(const Session& session) {
   auto* entry = new (place_) RunningStore{session.store().get(), &session, running_here};
   running_here = entry;

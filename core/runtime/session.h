@@ -29,6 +29,9 @@ struct RunOptions {
   StopCondition::Poll poll = nullptr;
   void* poll_user = nullptr;
   Trace* trace = nullptr;
+
+  // Of a run that begins now, at the latest the end of time; 0: none.
+  int64_t deadline_ns() const;
 };
 
 // What a run computes: values of the session's graph.

@@ -300,6 +300,18 @@ TEST(Session, HostFunctionsReadTheirInputsOnly) {
                                  nullptr, nullptr));
   EXPECT_TRUE(m.run({{}, {called.id()}, {}}, {}).ok());
   remove_host_function("looks");
+TEST(Session, ADeadlineIsAtTheLatestTheEndOfTime) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {1}), y = x * 2.0;
+  m.start();
+  RunOptions options;
+  for (int64_t timeout : {INT64_MAX, INT64_MAX - 1}) {
+    options.timeout_ns = timeout;
+    EXPECT_EQ(options.deadline_ns(), INT64_MAX);
+    EXPECT_EQ(*(*m.run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>({3})}, options))[0].as<float>(), 6.0f);
+  }
+  options.timeout_ns = 0;
+  EXPECT_EQ(options.deadline_ns(), 0);
 }
 
 TEST(Session, RunsAGraphThatIsVeryDeepOnASmallStack) {
