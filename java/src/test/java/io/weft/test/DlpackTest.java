@@ -89,10 +89,7 @@ class DlpackTest {
       assertEquals(held, Weft.memoryBytes());
     }
     // Only the buffers over the elements are left.
-    for (int i = 0; i < 100 && Weft.memoryBytes() != before; ++i) {
-      System.gc();
-      Thread.sleep(20);
-    }
+    Collector.runUntil(() -> Weft.memoryBytes() == before);
     assertEquals(before, Weft.memoryBytes());
   }
 

@@ -427,10 +427,7 @@ class FunctionDatasetTest {
     long before = Weft.liveObjects();
     forget();
     assertTrue(Weft.liveObjects() > before);
-    for (int i = 0; i < 100 && Weft.liveObjects() > before; ++i) {
-      System.gc();
-      Thread.sleep(20);
-    }
+    Collector.runUntil(() -> Weft.liveObjects() <= before);
     assertEquals(before, Weft.liveObjects());
   }
 }

@@ -35,10 +35,7 @@ class LeakTest {
   }
 
   private static void collect() throws InterruptedException {
-    for (int i = 0; i < 100 && Weft.liveObjects() != 0; ++i) {
-      System.gc();
-      Thread.sleep(20);
-    }
+    Collector.runUntil(() -> Weft.liveObjects() == 0);
   }
 
   /** Uses every kind of object; closes them, in an unusual order, if `close`. */

@@ -9,10 +9,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 public final class NoLeaks implements AfterAllCallback {
   @Override
   public void afterAll(ExtensionContext context) throws Exception {
-    for (int i = 0; i < 100 && Weft.liveObjects() != 0; ++i) {
-      System.gc();
-      Thread.sleep(20);
-    }
+    Collector.runUntil(() -> Weft.liveObjects() == 0);
     if (Weft.liveObjects() != 0) {
       throw new AssertionError(
           context.getDisplayName() + " leaves " + Weft.liveObjects() + " native objects");

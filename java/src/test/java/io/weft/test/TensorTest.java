@@ -206,10 +206,7 @@ class TensorTest {
     assertArrayEquals(new float[] {1, 20, 3, 4}, tensor.toFloatArray());
     assertTrue(seen.get() != null);
     tensor.close();
-    for (int i = 0; i < 100 && seen.get() != null; ++i) {
-      System.gc();
-      Thread.sleep(10);
-    }
+    Collector.runUntil(() -> seen.get() == null);
     assertTrue(seen.get() == null, "the buffer is still held");
   }
 
