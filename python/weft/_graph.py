@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 from . import _native
 from ._errors import InvalidArgumentError
 from ._handle import Handle, Options, caller, need, whole
-from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, path_text
+from ._operand import operands
+from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number, path_text
 from ._types import Array, AttrLike, Dimension, DTypeLike, Index, TensorLike, ValueLike
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Value:
     """A value of a graph: what a node computes. Made by `Graph.input` and the functions of `weft.ops`.
 
     Operators work elementwise with broadcasting (`+ - * / ** %` and comparisons); `@` multiplies matrices; `[]` takes
-    integers, slices and `...`. Numbers and arrays become constants of the value's dtype.
+    integers, slices and `...`. Numbers and lists become constants of the value's dtype, arrays keep theirs.
     """
 
     __slots__ = ("graph", "id")
@@ -277,13 +278,13 @@ def add_node(
     while inputs and inputs[-1] is None:
         inputs = inputs[:-1]
     ids = []
-    for item in inputs:
+    for item in operands(op, inputs, origin):
         if item is None:
             ids.append(0)
         elif isinstance(item, Value):
             ids.append(item.id)
         else:
-            ids.append(graph._constant_like(item, first, op, origin))
+            ids.append(_native.weft_graph_add_constant(graph._handle, copied(item)._handle, None, origin))
     # Operators hold element types as numbers.
     numbers = {key: dtype_number(attrs[key]) for key in ("to", "dtype") if attrs.get(key) is not None}
     handle = make_attrs({**attrs, **numbers})
@@ -293,25 +294,6 @@ def add_node(
         _native.weft_attrs_free(handle)
     values = tuple(Value(graph, id) for id in made)
     return values[0] if outputs == 1 else values
-
-
-# Inputs that are lists of whole numbers, whatever the first input is.
-_INTEGER_INPUTS = {
-    "Reshape",
-    "Expand",
-    "Tile",
-    "Slice",
-    "Squeeze",
-    "Unsqueeze",
-    "Split",
-    "Gather",
-    "TopK",
-    "CumSum",
-    "ConstantOfShape",
-    "ScatterND",
-    "OneHot",
-    "Pad",
-}
 
 
 class Graph(Handle):
@@ -427,7 +409,7 @@ class Graph(Handle):
 
     def constant(self, value: TensorLike, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
         """Adds a constant. An array's memory is copied."""
-        tensor = Tensor._over(_native.weft_tensor_copy(as_tensor(value, dtype)._handle))
+        tensor = copied(as_tensor(value, dtype))
         return Value(self, _native.weft_graph_add_constant(self._handle, tensor._handle, name, caller()))
 
     def variable(
@@ -594,19 +576,6 @@ class Graph(Handle):
     def _ids(self, values: Value | Sequence[Value]) -> list[int]:
         return value_ids(values, "a value of the graph")
 
-    def _constant_like(self, item: Any, like: Value | None, op: str, origin: str) -> int:
-        """A constant for an operand that is no Value: numbers take the dtype of the Value beside them."""
-        dtype = None
-        if not isinstance(item, Tensor) and not (hasattr(item, "dtype") and getattr(item, "ndim", 0) > 0):
-            if op in _INTEGER_INPUTS and _all_ints(item):
-                dtype = "i64"
-            elif like is not None and like.dtype not in ("", "string"):
-                dtype = like.dtype
-                if dtype not in ("f32", "f64", "f16") and _has_float(item):
-                    raise InvalidArgumentError(f"{item!r} is no {dtype}, the dtype of {like!r}; cast one of them")
-        tensor = Tensor._over(_native.weft_tensor_copy(as_tensor(item, dtype)._handle))
-        return int(_native.weft_graph_add_constant(self._handle, tensor._handle, None, origin))
-
 
 def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
     """The numbers of one value or several."""
@@ -615,18 +584,6 @@ def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
     if not isinstance(values, Iterable) or isinstance(values, str):
         raise TypeError(f"{what} must be a Value, or a list of them, but is a {type(values).__name__}")
     return [need(value, Value, what).id for value in values]
-
-
-def _all_ints(item: Any) -> bool:
-    if isinstance(item, (list, tuple)):
-        return all(_all_ints(part) for part in item)
-    return hasattr(item, "__index__") and not isinstance(item, bool)
-
-
-def _has_float(item: Any) -> bool:
-    if isinstance(item, (list, tuple)):
-        return any(_has_float(part) for part in item)
-    return isinstance(item, float)
 
 
 def gradients(

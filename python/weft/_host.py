@@ -11,7 +11,7 @@ from typing import Any
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
 from ._graph import Graph, Value, add_node
-from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, numpy_of
+from ._tensor import as_tensor, copied, dtype_name, dtype_number, numpy_of
 from ._types import Dimension, DTypeLike, ValueLike
 
 
@@ -44,14 +44,10 @@ def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequenc
         tensors = []
         for i, item in enumerate(results):
             plain = not hasattr(item, "dtype") and i < len(wanted)
-            tensors.append(Tensor._over(_copy(as_tensor(item, wanted[i] if plain else None))))
+            tensors.append(copied(as_tensor(item, wanted[i] if plain else None)))
         return [tensor._handle.release() for tensor in tensors]
 
     _native.host_function(name, call)
-
-
-def _copy(tensor: Tensor) -> Any:
-    return _native.weft_tensor_copy(tensor._handle)
 
 
 def host_call(
