@@ -64,7 +64,7 @@ def parameters(op):
     for formal in op.inputs:
         name = python_name(formal.name)
         if formal.variadic:
-            variadic = f"*{name}: ValueLike"
+            variadic = f"*{name}: ValueLike | Sequence[Value]"
         elif formal.optional:
             positional.append(f"{name}: ValueLike | None = None")
         else:
@@ -162,7 +162,7 @@ def op_docstring(op, name):
         lines.append("    Inputs:")
         for formal in op.inputs:
             kinds = op.types.get(formal.type, formal.type)
-            note = " (optional)" if formal.optional else ""
+            note = " (optional)" if formal.optional else " (any number, or one list)" if formal.variadic else ""
             lines.append(wrapped(f"{python_name(formal.name)}{note}: {formal.doc} [{kinds}]", "        "))
     if op.attrs:
         lines += ["", "    Attributes:"]
@@ -193,13 +193,14 @@ def overloads(op, name):
 
 
 def op_function(op, name):
-    inputs = [("*" if formal.variadic else "") + python_name(formal.name) for formal in op.inputs]
+    names = [("*" if formal.variadic else "") + python_name(formal.name) for formal in op.inputs]
+    inputs = f"listed({names[0][1:]})" if len(names) == 1 and op.inputs[0].variadic else f"[{', '.join(names)}]"
     attrs = ", ".join(f'"{attr.name}": {python_name(attr.name)}' for attr in op.attrs)
     graph = "graph" if not any(not formal.optional for formal in op.inputs) else "None"
     outputs = "outputs" if many_outputs(op) else str(len(op.outputs))
     return (
         f"{overloads(op, name)}def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name)}\n"
-        f'    return add_node({graph}, "{op.full_name}", [{", ".join(inputs)}], {{{attrs}}}, {outputs}, name)\n'
+        f'    return add_node({graph}, "{op.full_name}", {inputs}, {{{attrs}}}, {outputs}, name)\n'
     )
 
 
@@ -220,6 +221,7 @@ def ops_module(ops):
         "from typing import Literal, overload",
         "",
         "from ._graph import Graph, Value, add_node",
+        "from ._operand import listed",
         "from ._types import DTypeLike, TensorLike, ValueLike",
         "",
         "__all__ = [",

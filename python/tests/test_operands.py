@@ -134,3 +134,30 @@ def test_an_operator_that_is_not_there_is_named_whatever_its_inputs_are() -> Non
     given = Given()
     with pytest.raises(LookupError, match="Relu"):
         given.graph.add("Rellu", [given.x, 3])
+
+
+@pytest.mark.parametrize(
+    ("use", "wanted"),
+    [
+        (lambda a, b: weft.concat([a, b], axis=0), [1, 4, 3, 2]),
+        (lambda a, b: weft.concat((a, [7.0]), axis=0), [1, 4, 7]),
+        (lambda a, b: weft.concat(a, [7.0], axis=0), [1, 4, 7]),
+        (lambda a, b: weft.concat([a], axis=0), [1, 4]),
+        (lambda a, b: weft.sum([a, b]), [4, 6]),
+        (lambda a, b: weft.mean((a, b)), [2, 3]),
+        (lambda a, b: weft.max([a, b]), [3, 4]),
+        (lambda a, b: weft.min([a, b, 2.0]), [1, 2]),
+        (lambda a, b: weft.sequence_at(weft.sequence_construct([a, b]), 1), [3, 2]),
+    ],
+)
+def test_several_inputs_may_be_one_list(use: Callable[[weft.Value, weft.Value], weft.Value], wanted: Any) -> None:
+    graph = weft.Graph()
+    a, b = graph.input("a", "f32", [2]), graph.input("b", "f32", [2])
+    found = weft.Session(graph).run({a: [1, 4], b: [3, 2]}, use(a, b))
+    assert isinstance(found, np.ndarray) and found.tolist() == wanted
+
+
+def test_a_list_without_a_value_names_no_graph() -> None:
+    for use in (lambda: weft.concat([[1.0]], axis=0), lambda: weft.sum([]), lambda: weft.max()):
+        with pytest.raises(TypeError, match="needs at least one Value"):
+            use()

@@ -55,6 +55,16 @@ def _formal(op: str, i: int) -> _Formal:
     return formals[-1] if variadic else _Formal("", str(i), ())
 
 
+def listed(inputs: tuple[Any, ...]) -> list[Any]:
+    """The inputs of an operator that takes any number of them: given one by one, or as one list."""
+    from ._graph import Value
+
+    (only,) = inputs if len(inputs) == 1 else (None,)
+    if isinstance(only, (list, tuple)) and any(isinstance(item, Value) for item in only):
+        return list(only)
+    return list(inputs)
+
+
 def operands(op: str, inputs: Sequence[Any], origin: str) -> list[Any]:
     """The inputs of an operator, with a Tensor in place of each that is neither None nor a Value."""
     from ._graph import Value

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, overload
 
 from ._graph import Graph, Value, add_node
+from ._operand import listed
 from ._types import DTypeLike, TensorLike, ValueLike
 
 __all__ = [
@@ -406,13 +407,13 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
     return add_node(None, "Clip", [input, min, max], {}, 1, name)
 
 
-def concat(*inputs: ValueLike, axis: int, name: str | None = None) -> Value:
+def concat(*inputs: ValueLike | Sequence[Value], axis: int, name: str | None = None) -> Value:
     """The inputs one after another along `axis`.
 
     Inputs:
-        inputs: Tensors that differ along the axis at most. [f32, u8, i8, u16, i16, i32, i64, string, bool,
-        f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0,
-        u2, i2]
+        inputs (any number, or one list): Tensors that differ along the axis at most. [f32, u8, i8, u16, i16,
+        i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+        u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         axis (required): The axis; negative counts from the end.
@@ -430,7 +431,7 @@ def concat(*inputs: ValueLike, axis: int, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]]
     """
-    return add_node(None, "Concat", [*inputs], {"axis": axis}, 1, name)
+    return add_node(None, "Concat", listed(inputs), {"axis": axis}, 1, name)
 
 
 def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name: str | None = None) -> Value:
@@ -1112,12 +1113,12 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "MatMul", [a, b], {}, 1, name)
 
 
-def max(*data_0: ValueLike, name: str | None = None) -> Value:
+def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
-        u32, u64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
+        u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Returns:
         max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1130,7 +1131,7 @@ def max(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.0, 4.0], [7.0, 0.5]]
     """
-    return add_node(None, "Max", [*data_0], {}, 1, name)
+    return add_node(None, "Max", listed(data_0), {}, 1, name)
 
 
 @overload
@@ -1171,11 +1172,12 @@ def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTS
     return add_node(None, "MaxPool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "storage_order": storage_order}, outputs, name)
 
 
-def mean(*data_0: ValueLike, name: str | None = None) -> Value:
+def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The mean of all inputs, elementwise.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
+        bf16]
 
     Returns:
         mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
@@ -1188,15 +1190,15 @@ def mean(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.0, 3.0], [4.0, -1.75]]
     """
-    return add_node(None, "Mean", [*data_0], {}, 1, name)
+    return add_node(None, "Mean", listed(data_0), {}, 1, name)
 
 
-def min(*data_0: ValueLike, name: str | None = None) -> Value:
+def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
-        u32, u64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
+        u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Returns:
         min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1209,7 +1211,7 @@ def min(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.0, 2.0], [1.0, -4.0]]
     """
-    return add_node(None, "Min", [*data_0], {}, 1, name)
+    return add_node(None, "Min", listed(data_0), {}, 1, name)
 
 
 def mod(a: ValueLike, b: ValueLike, *, fmod: int = 0, name: str | None = None) -> Value:
@@ -1857,17 +1859,17 @@ def sequence_at(input_sequence: ValueLike, position: ValueLike, *, name: str | N
     return add_node(None, "SequenceAt", [input_sequence, position], {}, 1, name)
 
 
-def sequence_construct(*inputs: ValueLike, name: str | None = None) -> Value:
+def sequence_construct(*inputs: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """A sequence of the inputs, which share their element type.
 
     Inputs:
-        inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16]
+        inputs (any number, or one list): The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string,
+        bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Returns:
         output_sequence: The sequence. [seq(T)]
     """
-    return add_node(None, "SequenceConstruct", [*inputs], {}, 1, name)
+    return add_node(None, "SequenceConstruct", listed(inputs), {}, 1, name)
 
 
 def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str | None = None) -> Value:
@@ -2171,11 +2173,12 @@ def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Sub", [a, b], {}, 1, name)
 
 
-def sum(*data_0: ValueLike, name: str | None = None) -> Value:
+def sum(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The sum of all inputs, elementwise, added in their order.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
+        bf16]
 
     Returns:
         sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
@@ -2188,7 +2191,7 @@ def sum(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[4.0, 6.0], [8.0, -3.5]]
     """
-    return add_node(None, "Sum", [*data_0], {}, 1, name)
+    return add_node(None, "Sum", listed(data_0), {}, 1, name)
 
 
 def tanh(x: ValueLike, *, name: str | None = None) -> Value:
