@@ -156,8 +156,10 @@ def examples(op, name):
     return ["", "    Examples:"] + [f"        {line}" for line in lines]
 
 
-def op_docstring(op, name):
-    lines = [wrapped(op.doc or op.full_name, "    "), ""]
+def op_docstring(op, name, all_names):
+    over_axes = f"Reduce{op.name}" in all_names and op.inputs[0].variadic
+    axes = f" Over axes of one value there are `reduce_{name}` and `Value.{name}`." if over_axes else ""
+    lines = [wrapped((op.doc or op.full_name) + axes, "    "), ""]
     if op.inputs:
         lines.append("    Inputs:")
         for formal in op.inputs:
@@ -192,14 +194,14 @@ def overloads(op, name):
     )
 
 
-def op_function(op, name):
+def op_function(op, name, all_names):
     names = [("*" if formal.variadic else "") + python_name(formal.name) for formal in op.inputs]
     inputs = f"listed({names[0][1:]})" if len(names) == 1 and op.inputs[0].variadic else f"[{', '.join(names)}]"
     attrs = ", ".join(f'"{attr.name}": {python_name(attr.name)}' for attr in op.attrs)
     graph = "graph" if not any(not formal.optional for formal in op.inputs) else "None"
     outputs = "outputs" if many_outputs(op) else str(len(op.outputs))
     return (
-        f"{overloads(op, name)}def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name)}\n"
+        f"{overloads(op, name)}def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name, all_names)}\n"
         f'    return add_node({graph}, "{op.full_name}", {inputs}, {{{attrs}}}, {outputs}, name)\n'
     )
 
@@ -228,7 +230,7 @@ def ops_module(ops):
     ]
     out += [f'    "{name}",' for name, _ in names] + ["]", ""]
     for name, op in names:
-        out += ["", op_function(op, name)]
+        out += ["", op_function(op, name, {op.name for op in plain})]
     return "\n".join(out)
 
 

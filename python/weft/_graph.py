@@ -160,8 +160,90 @@ class Value:
     def __invert__(self) -> Value:
         return add_node(self.graph, "Not", [self], {}, 1, None)
 
+    def equal(self, other: ValueLike) -> Value:
+        """Whether the elements are those of `other`."""
+        return add_node(self.graph, "Equal", [self, other], {}, 1, None)
+
+    def sum(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The sum over the axes, over all elements without any. `keepdims` leaves the axes, with the size 1."""
+        return self._reduced("ReduceSum", axes, keepdims)
+
+    def mean(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The mean over the axes: see `sum`."""
+        return self._reduced("ReduceMean", axes, keepdims)
+
+    def max(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The largest element over the axes: see `sum`."""
+        return self._reduced("ReduceMax", axes, keepdims)
+
+    def min(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The smallest element over the axes: see `sum`."""
+        return self._reduced("ReduceMin", axes, keepdims)
+
+    def prod(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The product over the axes: see `sum`."""
+        return self._reduced("ReduceProd", axes, keepdims)
+
+    def _reduced(self, op: str, axes: int | Sequence[int] | None, keepdims: bool) -> Value:
+        return add_node(self.graph, op, [self, axes], {"keepdims": int(keepdims)}, 1, None)
+
+    def reshape(self, *dims: int | Sequence[int]) -> Value:
+        """The elements in another shape; one dimension may be -1, and 0 is that of this value."""
+        return add_node(self.graph, "Reshape", [self, _of_one_list(dims)], {}, 1, None)
+
+    def transpose(self, *perm: int | Sequence[int]) -> Value:
+        """The axes in the order `perm`; without it they are reversed."""
+        return add_node(self.graph, "Transpose", [self], {"perm": _of_one_list(perm) or None}, 1, None)
+
+    @property
+    def T(self) -> Value:
+        """The axes reversed."""
+        return self.transpose()
+
+    def cast(self, to: DTypeLike) -> Value:
+        """The elements as another type."""
+        return add_node(self.graph, "Cast", [self], {"to": to}, 1, None)
+
+    def abs(self) -> Value:
+        """The absolute value."""
+        return self.__abs__()
+
+    def exp(self) -> Value:
+        """e to the power of each element."""
+        return add_node(self.graph, "Exp", [self], {}, 1, None)
+
+    def log(self) -> Value:
+        """The natural logarithm."""
+        return add_node(self.graph, "Log", [self], {}, 1, None)
+
+    def sqrt(self) -> Value:
+        """The square root."""
+        return add_node(self.graph, "Sqrt", [self], {}, 1, None)
+
+    def relu(self) -> Value:
+        """The elements where they are positive, else 0."""
+        return add_node(self.graph, "Relu", [self], {}, 1, None)
+
+    def sigmoid(self) -> Value:
+        """1 / (1 + e^-x)."""
+        return add_node(self.graph, "Sigmoid", [self], {}, 1, None)
+
+    def tanh(self) -> Value:
+        """The hyperbolic tangent."""
+        return add_node(self.graph, "Tanh", [self], {}, 1, None)
+
+    def softmax(self, axis: int = -1) -> Value:
+        """Probabilities of scores along an axis."""
+        return add_node(self.graph, "Softmax", [self], {"axis": axis}, 1, None)
+
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Value:
         return _indexed(self, index if isinstance(index, tuple) else (index,))
+
+
+def _of_one_list(numbers: tuple[int | Sequence[int], ...]) -> list[Any]:
+    """Numbers that were given one by one, or as one list."""
+    (only,) = numbers if len(numbers) == 1 else (numbers,)
+    return list(only) if isinstance(only, Sequence) else [only]
 
 
 def is_operand(value: Any) -> bool:

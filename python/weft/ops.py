@@ -1115,6 +1115,7 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
 def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
+    Over axes of one value there are `reduce_max` and `Value.max`.
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
@@ -1173,7 +1174,7 @@ def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTS
 
 
 def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
-    """The mean of all inputs, elementwise.
+    """The mean of all inputs, elementwise. Over axes of one value there are `reduce_mean` and `Value.mean`.
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
@@ -1195,6 +1196,7 @@ def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value
 
 def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
+    Over axes of one value there are `reduce_min` and `Value.min`.
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
@@ -2174,7 +2176,8 @@ def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
 
 def sum(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
-    """The sum of all inputs, elementwise, added in their order.
+    """The sum of all inputs, elementwise, added in their order. Over axes of one value there are `reduce_sum`
+    and `Value.sum`.
 
     Inputs:
         data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
