@@ -15,7 +15,7 @@ TYPES = {
     "int": "int",
     "float": "float",
     "string": "str",
-    "ints": "Sequence[int]",
+    "ints": "int | Sequence[int]",
     "floats": "Sequence[float]",
     "strings": "Sequence[str]",
     "tensor": "TensorLike",

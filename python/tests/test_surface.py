@@ -295,3 +295,20 @@ def test_tensors_are_pickled(value: Any) -> None:
     np.testing.assert_array_equal(tensor.numpy(), weft.Tensor(value).numpy())
     items = pickle.loads(pickle.dumps(weft.Tensor.sequence([value, value])))
     assert len(items) == 2
+
+
+def test_one_number_may_stand_for_a_list() -> None:
+    graph = weft.Graph()
+    image = graph.input("image", "f32", [1, 1, 4, 4])
+    conv = weft.layers.Conv2d(graph, "conv", inputs=1, filters=2, kernel=3, strides=np.int64(2), pads=1, dilations=1)
+    assert conv.variables[0].shape == (2, 1, 3, 3)
+    assert conv(image).shape == (1, 2, 2, 2)
+    assert weft.Layer(graph, "Conv2d", {"inputs": 1, "filters": 2, "kernel": 2}, "c").variables[0].shape == (2, 1, 2, 2)
+    row = graph.input("row", "f32", [1, 1, 6])
+    assert weft.max_pool(row, kernel_shape=2, strides=2).shape == (1, 1, 3)
+    assert weft.conv(row, [[[1.0, 1.0]]], dilations=2, strides=1).shape == (1, 1, 4)
+    assert graph.add("AveragePool", [row], {"kernel_shape": 3}).shape == (1, 1, 4)
+    with pytest.raises(ValueError, match="'kernel_shape'"):
+        weft.max_pool(row, kernel_shape=2.5)  # type: ignore[arg-type]
+    with pytest.raises(LookupError, match="Relu"):
+        graph.add("Rellu", [row], {"kernel_shape": 3})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 from . import _native
-from ._errors import InvalidArgumentError
+from ._errors import InvalidArgumentError, NotFoundError
 from ._handle import Handle, Options, caller, need, whole
 from ._operand import operands
 from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number, path_text
@@ -310,6 +312,22 @@ def _ints(values: Sequence[int]) -> Tensor:
     return Tensor(list(values), "i64") if values else Tensor([], "i64")
 
 
+@functools.cache
+def _lists(inspect: Callable[[str], bytes], name: str) -> frozenset[str]:
+    """The attributes of an operator or layer that are lists of whole numbers."""
+    return frozenset(attr["name"] for attr in json.loads(inspect(name))["attrs"] if attr["kind"] == "ints")
+
+
+def _with_lists(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
+    """The attributes with a list of one where a number stands for a list."""
+    numbers = [key for key, value in attrs.items() if hasattr(value, "__index__") and not getattr(value, "ndim", 0)]
+    try:
+        lists = _lists(inspect, name) if numbers else frozenset()
+    except NotFoundError:  # making the node or layer says so better
+        lists = frozenset()
+    return {**attrs, **{key: [attrs[key]] for key in numbers if key in lists}}
+
+
 def make_attrs(attrs: Mapping[str, Any]) -> Any:
     """A handle of attributes; what is None is left out."""
     handle = _native.weft_attrs_new()
@@ -369,7 +387,7 @@ def add_node(
             ids.append(_native.weft_graph_add_constant(graph._handle, copied(item)._handle, None, origin))
     # Operators hold element types as numbers.
     numbers = {key: dtype_number(attrs[key]) for key in ("to", "dtype") if attrs.get(key) is not None}
-    handle = make_attrs({**attrs, **numbers})
+    handle = make_attrs(_with_lists({**attrs, **numbers}, _native.weft_op_inspect, op))
     try:
         made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
     finally:
@@ -694,7 +712,7 @@ class Layer(Handle):
         self.graph = graph
         self.name = name
         self._kind = type
-        handle = make_attrs(attrs)
+        handle = make_attrs(_with_lists(attrs, _native.weft_layer_inspect, type))
         try:
             self._own(_native.weft_layer_new(graph._handle, type, handle, name, caller()))
         finally:

@@ -257,7 +257,7 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
 
 
-def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
     """The mean of each window.
 
     Inputs:
@@ -459,7 +459,7 @@ def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name
     return add_node(None, "ConstantOfShape", [input], {"value": value}, 1, name)
 
 
-def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: Sequence[int] | None = None, group: int = 1, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, kernel_shape: Sequence[int] | None = None, name: str | None = None) -> Value:
+def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, kernel_shape: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.
 
     Inputs:
@@ -1136,14 +1136,14 @@ def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
 
 @overload
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+def max_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
 
 @overload
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+def max_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
 
 
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+def max_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
 
     Inputs:
@@ -2270,7 +2270,7 @@ def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: int = 1, sorte
     return add_node(None, "TopK", [x, k], {"axis": axis, "largest": largest, "sorted": sorted}, 2, name)
 
 
-def transpose(data: ValueLike, *, perm: Sequence[int] | None = None, name: str | None = None) -> Value:
+def transpose(data: ValueLike, *, perm: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """`data` with its dimensions in another order.
 
     Inputs:
@@ -2481,7 +2481,7 @@ def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) ->
     return add_node(None, "weft.Assign", [variable, value], {}, 1, name)
 
 
-def average_pool_grad(d_y: ValueLike, x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool_grad(d_y: ValueLike, x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
     """The gradient of AveragePool by X, given that of Y.
 
     Inputs:
@@ -2532,7 +2532,7 @@ def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Cholesky", [a], {}, 1, name)
 
 
-def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str = 'NOTSET', dilations: Sequence[int] | None = None, group: int = 1, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, name: str | None = None) -> Value:
+def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """The gradient of Conv by X, given that of Y.
 
     Inputs:
@@ -2554,7 +2554,7 @@ def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str
     return add_node(None, "weft.ConvGradInput", [d_y, w, x], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides}, 1, name)
 
 
-def conv_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: str = 'NOTSET', dilations: Sequence[int] | None = None, group: int = 1, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, name: str | None = None) -> Value:
+def conv_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """The gradient of Conv by W, given that of Y.
 
     Inputs:
@@ -2731,7 +2731,7 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
 
-def initial_value(*, graph: Graph, kind: str, shape: Sequence[int], dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
+def initial_value(*, graph: Graph, kind: str, shape: int | Sequence[int], dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
     """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
     Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
     He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
