@@ -234,3 +234,15 @@ def test_strings_and_other_types() -> None:
 def test_every_operator_has_a_documented_function() -> None:
     for name in weft.ops.__all__:
         assert "Returns:" in getattr(weft.ops, name).__doc__
+
+
+def test_a_shape_may_be_text() -> None:
+    graph = weft.Graph()
+    assert graph.input("x", "f32", "batch,3").shape == ("batch", 3)
+    assert graph.input("y", "f32", " 2 , ? ").shape == (2, "?y.1")
+    assert graph.input("z", "f32", "[batch, 3]").shape == ("batch", 3)
+    assert graph.input("scalar", "f32", "").shape == ()
+    twice = weft.host_call(lambda v: v * 2, [graph.find("x")], ["f32"], ["batch,3"])
+    assert twice.shape == ("batch", 3)
+    with pytest.raises(ValueError, match="empty dimension"):
+        graph.input("w", "f32", "2,,3")

@@ -14,7 +14,7 @@ from ._errors import InvalidArgumentError, NotFoundError
 from ._handle import Handle, Options, caller, need, whole
 from ._operand import operands
 from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number, path_text
-from ._types import Array, AttrLike, Dimension, DTypeLike, Index, TensorLike, ValueLike
+from ._types import Array, AttrLike, DTypeLike, Index, ShapeLike, TensorLike, ValueLike
 
 if TYPE_CHECKING:
     from ._session import Session
@@ -495,16 +495,16 @@ class Graph(Handle):
             options._handle,
         )
 
-    def input(self, name: str, dtype: DTypeLike = "f32", shape: Sequence[Dimension] | None = None) -> Value:
+    def input(self, name: str, dtype: DTypeLike = "f32", shape: ShapeLike | None = None) -> Value:
         """Adds an input.
 
         Args:
             name: Its name.
             dtype: Its element type.
-            shape: Dimensions: numbers, names ("batch"; equal names are equal numbers) and None for any number; a
-                shape of None leaves the rank open.
+            shape: Dimensions: numbers, names ("batch"; equal names are equal numbers) and None for any number; or
+                text, such as "batch,3,?", "" for a scalar. A shape of None leaves the rank open.
         """
-        text = None if shape is None else ",".join("?" if dim is None else str(dim) for dim in shape)
+        text = None if shape is None else shape_text(shape)
         return Value(self, _native.weft_graph_add_input(self._handle, name, dtype_number(dtype), text, caller()))
 
     def constant(self, value: TensorLike, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
@@ -675,6 +675,11 @@ class Graph(Handle):
 
     def _ids(self, values: Value | Sequence[Value]) -> list[int]:
         return value_ids(values, "a value of the graph")
+
+
+def shape_text(shape: ShapeLike) -> str:
+    """A shape as the library reads it."""
+    return shape if isinstance(shape, str) else ",".join("?" if dim is None else str(dim) for dim in shape)
 
 
 def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
