@@ -38,13 +38,19 @@ def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequenc
     def call(pointers: list[Any], count: int) -> list[Any]:
         inputs = [numpy_of(pointer) for pointer in pointers]
         result = find()(*inputs)
+        if result is None:
+            expected = "for each output" if count == 1 else f"for each of {count} outputs"
+            raise InvalidArgumentError(f"the host function '{name}' gave None; an array {expected} is expected")
         results = list(result) if isinstance(result, (tuple, list)) and count != 1 else [result]
         if len(results) != count:
             raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {count} are expected")
         tensors = []
         for i, item in enumerate(results):
             plain = not hasattr(item, "dtype") and i < len(wanted)
-            tensors.append(copied(as_tensor(item, wanted[i] if plain else None)))
+            try:
+                tensors.append(copied(as_tensor(item, wanted[i] if plain else None)))
+            except ValueError as error:  # numpy's and the library's own
+                raise InvalidArgumentError(f"the host function '{name}' gave what is no tensor: {error}") from None
         return [tensor._handle.release() for tensor in tensors]
 
     _native.host_function(name, call)
