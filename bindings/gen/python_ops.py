@@ -59,7 +59,7 @@ def attr_type(attr):
 
 
 def parameters(op):
-    """Positional ones, then those that must be named."""
+    """Inputs and, where nothing optional is before them, required attributes; then those that must be named."""
     positional, named, variadic = [], [], None
     for formal in op.inputs:
         name = python_name(formal.name)
@@ -73,7 +73,8 @@ def parameters(op):
         named.append("graph: Graph")
     for attr in op.attrs:
         if attr.required:
-            named.append(f"{python_name(attr.name)}: {attr_type(attr)}")
+            place = named if variadic or any(formal.optional for formal in op.inputs) else positional
+            place.append(f"{python_name(attr.name)}: {attr_type(attr)}")
     for attr in op.attrs:
         if not attr.required:
             default = literal(attr.default) if attr.default is not None else "None"

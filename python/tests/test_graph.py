@@ -246,3 +246,15 @@ def test_a_shape_may_be_text() -> None:
     assert twice.shape == ("batch", 3)
     with pytest.raises(ValueError, match="empty dimension"):
         graph.input("w", "f32", "2,,3")
+
+
+def test_required_attributes_may_be_given_in_their_order() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1, 1, 4])
+    assert weft.cast(x, "i32").dtype == "i32" and weft.cast(x, to="i32").dtype == "i32"
+    assert weft.cast(x, np.float64).dtype == "f64"
+    assert weft.max_pool(x, [2]).shape == (1, 1, 3) and weft.average_pool(x, 3).shape == (1, 1, 2)
+    assert weft.initial_value("ones", [2, 3], graph=graph).shape == (2, 3)
+    assert weft.concat(x, x, axis=2).shape == (1, 1, 8)
+    with pytest.raises(TypeError, match="positional"):
+        weft.softmax(x, 1)  # type: ignore[misc]

@@ -257,7 +257,7 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
 
 
-def average_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
     """The mean of each window.
 
     Inputs:
@@ -332,7 +332,7 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
     return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
 
 
-def cast(input: ValueLike, *, to: DTypeLike, saturate: int = 1, round_mode: str = 'up', name: str | None = None) -> Value:
+def cast(input: ValueLike, to: DTypeLike, *, saturate: int = 1, round_mode: str = 'up', name: str | None = None) -> Value:
     """The elements as another type. Between floating-point types the nearest value is taken, halves to even. To
     an integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes
     0; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and
@@ -1136,14 +1136,14 @@ def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
 
 @overload
-def max_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
 
 @overload
-def max_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
 
 
-def max_pool(x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
 
     Inputs:
@@ -2481,7 +2481,7 @@ def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) ->
     return add_node(None, "weft.Assign", [variable, value], {}, 1, name)
 
 
-def average_pool_grad(d_y: ValueLike, x: ValueLike, *, kernel_shape: int | Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
     """The gradient of AveragePool by X, given that of Y.
 
     Inputs:
@@ -2731,7 +2731,7 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
 
-def initial_value(*, graph: Graph, kind: str, shape: int | Sequence[int], dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
+def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
     """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
     Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
     He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
