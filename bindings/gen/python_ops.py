@@ -48,14 +48,23 @@ def wrapped(text, indent):
     return textwrap.fill(text, 110, initial_indent=indent, subsequent_indent=indent)
 
 
-def literal(value):
-    return repr(value)
-
-
 def attr_type(attr):
     if attr.kind == "int" and attr.name in ("to", "dtype"):
         return "DTypeLike"
     return TYPES[attr.kind]
+
+
+def attr_value(attr, value):
+    """As a user writes it: element types by name."""
+    if attr_type(attr) != "DTypeLike":
+        return repr(value)
+    constants = abi.constants()
+    dtypes = list(constants)[list(constants).index("F32") :]
+    return repr(next(name.lower() for name in dtypes if constants[name] == value))
+
+
+def default_of(attr):
+    return attr_value(attr, attr.default)
 
 
 def parameters(op):
@@ -77,7 +86,7 @@ def parameters(op):
             place.append(f"{python_name(attr.name)}: {attr_type(attr)}")
     for attr in op.attrs:
         if not attr.required:
-            default = literal(attr.default) if attr.default is not None else "None"
+            default = default_of(attr) if attr.default is not None else "None"
             none = "" if attr.default is not None else " | None"
             named.append(f"{python_name(attr.name)}: {attr_type(attr)}{none} = {default}")
     if many_outputs(op):
@@ -142,7 +151,8 @@ def examples(op, name):
             variable = f"{variable}{len(args)}"
         lines.append(f'>>> {variable} = graph.constant({nested(literal.values, literal.shape)!r}, "{literal.dtype}")')
         args.append(variable)
-    args += [f"{python_name(attr)}={value!r}" for attr, value in case.attrs.items()]
+    by_name = {attr.name: attr for attr in op.attrs}
+    args += [f"{python_name(attr)}={attr_value(by_name[attr], value)}" for attr, value in case.attrs.items()]
     results = ["y"] if len(case.outputs) == 1 else [f"y{i}" for i in range(len(case.outputs))]
     lines.append(f">>> {', '.join(results)} = weft.ops.{name}({', '.join(args)})")
     if many_outputs(op) and len(case.outputs) != max(1, op.required_outputs):
@@ -170,8 +180,9 @@ def op_docstring(op, name, all_names):
     if op.attrs:
         lines += ["", "    Attributes:"]
         for attr in op.attrs:
-            default = " (required)" if attr.required else f" ({attr.default!r})" if attr.default is not None else ""
-            lines.append(wrapped(f"{python_name(attr.name)}{default}: {attr.doc}", "        "))
+            default = " (required)" if attr.required else f" ({default_of(attr)})" if attr.default is not None else ""
+            text = attr.doc.replace("by ONNX's number", 'such as "f32"') if attr_type(attr) == "DTypeLike" else attr.doc
+            lines.append(wrapped(f"{python_name(attr.name)}{default}: {text}", "        "))
     lines += ["", "    Returns:"]
     for formal in op.outputs:
         note = " (optional)" if formal.optional else ""

@@ -344,7 +344,7 @@ def cast(input: ValueLike, to: DTypeLike, *, saturate: int = 1, round_mode: str 
         f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
-        to (required): The dtype, by ONNX's number.
+        to (required): The dtype, such as "f32".
         saturate (1): For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
         round_mode ('up'): For f8e8m0: "up", "down" or "nearest".
 
@@ -355,7 +355,7 @@ def cast(input: ValueLike, to: DTypeLike, *, saturate: int = 1, round_mode: str 
     Examples:
         >>> graph = weft.Graph()
         >>> input = graph.constant([1.5], "f64")
-        >>> y = weft.ops.cast(input, to=11)
+        >>> y = weft.ops.cast(input, to='f64')
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.5]
     """
@@ -2731,7 +2731,7 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
 
-def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
+def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
     """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
     Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
     He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
@@ -2742,7 +2742,7 @@ def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype:
         truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
         "normal(0.02)".
         shape (required): Dimensions of the output.
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one variable apart from those of others: the variable's.
         fan_in: Inputs of each output; by default rows of a matrix, or the second dimension times the window.
@@ -2840,7 +2840,7 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Orthogonalize", [x], {}, 1, name)
 
 
-def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', probability: float = 0.5, name: str | None = None) -> Value:
+def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', probability: float = 0.5, name: str | None = None) -> Value:
     """Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and
     `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new
     draw (it counts modulo 2^32).
@@ -2850,7 +2850,7 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         probability (0.5): Probability of a one.
@@ -2863,7 +2863,7 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
     return add_node(None, "weft.RandomBernoulli", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "probability": probability}, 1, name)
 
 
-def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
+def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter`
     alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it
     counts modulo 2^32).
@@ -2873,7 +2873,7 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1,
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         mean (0): Mean of the distribution.
@@ -2887,7 +2887,7 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1,
     return add_node(None, "weft.RandomNormal", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "mean": mean, "scale": scale}, 1, name)
 
 
-def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
+def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution, of which those further than two standard deviations from the mean are
     drawn again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs
     give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
@@ -2897,7 +2897,7 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         mean (0): Mean of the distribution.
@@ -2911,7 +2911,7 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
     return add_node(None, "weft.RandomTruncatedNormal", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "mean": mean, "scale": scale}, 1, name)
 
 
-def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', low: float = 0, high: float = 1, name: str | None = None) -> Value:
+def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', low: float = 0, high: float = 1, name: str | None = None) -> Value:
     """Numbers from `low` up to but not including `high`, each equally likely. An element depends on its
     position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1
     to the counter for every new draw (it counts modulo 2^32).
@@ -2921,7 +2921,7 @@ def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         low (0): Lower limit.
