@@ -86,7 +86,7 @@ class Sgd(Optimizer):
         clip_norm: float = 0.0,
         lazy: bool = False,
     ) -> None:
-        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay), lazy=int(lazy))
+        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay), lazy=bool(lazy))
 
 
 class Momentum(Optimizer):
@@ -120,9 +120,9 @@ class Momentum(Optimizer):
             learning_rate,
             clip_norm,
             momentum=float(momentum),
-            nesterov=int(nesterov),
+            nesterov=bool(nesterov),
             weight_decay=float(weight_decay),
-            lazy=int(lazy),
+            lazy=bool(lazy),
         )
 
 
@@ -162,7 +162,7 @@ class Adam(Optimizer):
             beta2=float(beta2),
             epsilon=float(epsilon),
             weight_decay=float(weight_decay),
-            lazy=int(lazy),
+            lazy=bool(lazy),
         )
 
 
@@ -201,5 +201,5 @@ class AdamW(Optimizer):
             beta2=float(beta2),
             epsilon=float(epsilon),
             weight_decay=float(weight_decay),
-            lazy=int(lazy),
+            lazy=bool(lazy),
         )
