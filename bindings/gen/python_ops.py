@@ -15,7 +15,7 @@ TYPES = {
     "int": "int",
     "float": "float",
     "string": "str",
-    "ints": "Sequence[int]",
+    "ints": "int | Sequence[int]",
     "floats": "Sequence[float]",
     "strings": "Sequence[str]",
     "tensor": "TensorLike",
@@ -48,23 +48,32 @@ def wrapped(text, indent):
     return textwrap.fill(text, 110, initial_indent=indent, subsequent_indent=indent)
 
 
-def literal(value):
-    return repr(value)
-
-
 def attr_type(attr):
     if attr.kind == "int" and attr.name in ("to", "dtype"):
         return "DTypeLike"
     return TYPES[attr.kind]
 
 
+def attr_value(attr, value):
+    """As a user writes it: element types by name."""
+    if attr_type(attr) != "DTypeLike":
+        return repr(value)
+    constants = abi.constants()
+    dtypes = list(constants)[list(constants).index("F32") :]
+    return repr(next(name.lower() for name in dtypes if constants[name] == value))
+
+
+def default_of(attr):
+    return attr_value(attr, attr.default)
+
+
 def parameters(op):
-    """Positional ones, then those that must be named."""
+    """Inputs and, where nothing optional is before them, required attributes; then those that must be named."""
     positional, named, variadic = [], [], None
     for formal in op.inputs:
         name = python_name(formal.name)
         if formal.variadic:
-            variadic = f"*{name}: ValueLike"
+            variadic = f"*{name}: ValueLike | Sequence[Value]"
         elif formal.optional:
             positional.append(f"{name}: ValueLike | None = None")
         else:
@@ -73,10 +82,11 @@ def parameters(op):
         named.append("graph: Graph")
     for attr in op.attrs:
         if attr.required:
-            named.append(f"{python_name(attr.name)}: {attr_type(attr)}")
+            place = named if variadic or any(formal.optional for formal in op.inputs) else positional
+            place.append(f"{python_name(attr.name)}: {attr_type(attr)}")
     for attr in op.attrs:
         if not attr.required:
-            default = literal(attr.default) if attr.default is not None else "None"
+            default = default_of(attr) if attr.default is not None else "None"
             none = "" if attr.default is not None else " | None"
             named.append(f"{python_name(attr.name)}: {attr_type(attr)}{none} = {default}")
     if many_outputs(op):
@@ -141,7 +151,8 @@ def examples(op, name):
             variable = f"{variable}{len(args)}"
         lines.append(f'>>> {variable} = graph.constant({nested(literal.values, literal.shape)!r}, "{literal.dtype}")')
         args.append(variable)
-    args += [f"{python_name(attr)}={value!r}" for attr, value in case.attrs.items()]
+    by_name = {attr.name: attr for attr in op.attrs}
+    args += [f"{python_name(attr)}={attr_value(by_name[attr], value)}" for attr, value in case.attrs.items()]
     results = ["y"] if len(case.outputs) == 1 else [f"y{i}" for i in range(len(case.outputs))]
     lines.append(f">>> {', '.join(results)} = weft.ops.{name}({', '.join(args)})")
     if many_outputs(op) and len(case.outputs) != max(1, op.required_outputs):
@@ -156,19 +167,22 @@ def examples(op, name):
     return ["", "    Examples:"] + [f"        {line}" for line in lines]
 
 
-def op_docstring(op, name):
-    lines = [wrapped(op.doc or op.full_name, "    "), ""]
+def op_docstring(op, name, all_names):
+    over_axes = f"Reduce{op.name}" in all_names and op.inputs[0].variadic
+    axes = f" Over axes of one value there are `reduce_{name}` and `Value.{name}`." if over_axes else ""
+    lines = [wrapped((op.doc or op.full_name) + axes, "    "), ""]
     if op.inputs:
         lines.append("    Inputs:")
         for formal in op.inputs:
             kinds = op.types.get(formal.type, formal.type)
-            note = " (optional)" if formal.optional else ""
+            note = " (optional)" if formal.optional else " (any number, or one list)" if formal.variadic else ""
             lines.append(wrapped(f"{python_name(formal.name)}{note}: {formal.doc} [{kinds}]", "        "))
     if op.attrs:
         lines += ["", "    Attributes:"]
         for attr in op.attrs:
-            default = " (required)" if attr.required else f" ({attr.default!r})" if attr.default is not None else ""
-            lines.append(wrapped(f"{python_name(attr.name)}{default}: {attr.doc}", "        "))
+            default = " (required)" if attr.required else f" ({default_of(attr)})" if attr.default is not None else ""
+            text = attr.doc.replace("by ONNX's number", 'such as "f32"') if attr_type(attr) == "DTypeLike" else attr.doc
+            lines.append(wrapped(f"{python_name(attr.name)}{default}: {text}", "        "))
     lines += ["", "    Returns:"]
     for formal in op.outputs:
         note = " (optional)" if formal.optional else ""
@@ -192,14 +206,15 @@ def overloads(op, name):
     )
 
 
-def op_function(op, name):
-    inputs = [("*" if formal.variadic else "") + python_name(formal.name) for formal in op.inputs]
+def op_function(op, name, all_names):
+    names = [("*" if formal.variadic else "") + python_name(formal.name) for formal in op.inputs]
+    inputs = f"listed({names[0][1:]})" if len(names) == 1 and op.inputs[0].variadic else f"[{', '.join(names)}]"
     attrs = ", ".join(f'"{attr.name}": {python_name(attr.name)}' for attr in op.attrs)
     graph = "graph" if not any(not formal.optional for formal in op.inputs) else "None"
     outputs = "outputs" if many_outputs(op) else str(len(op.outputs))
     return (
-        f"{overloads(op, name)}def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name)}\n"
-        f'    return add_node({graph}, "{op.full_name}", [{", ".join(inputs)}], {{{attrs}}}, {outputs}, name)\n'
+        f"{overloads(op, name)}def {name}({parameters(op)}) -> {result_type(op)}:\n{op_docstring(op, name, all_names)}\n"
+        f'    return add_node({graph}, "{op.full_name}", {inputs}, {{{attrs}}}, {outputs}, name)\n'
     )
 
 
@@ -220,13 +235,14 @@ def ops_module(ops):
         "from typing import Literal, overload",
         "",
         "from ._graph import Graph, Value, add_node",
+        "from ._operand import listed",
         "from ._types import DTypeLike, TensorLike, ValueLike",
         "",
         "__all__ = [",
     ]
     out += [f'    "{name}",' for name, _ in names] + ["]", ""]
     for name, op in names:
-        out += ["", op_function(op, name)]
+        out += ["", op_function(op, name, {op.name for op in plain})]
     return "\n".join(out)
 
 

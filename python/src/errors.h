@@ -15,6 +15,8 @@ const char kExceptionTag = 0;
 
 // Makes the exception: called with code, message, node, op, origin, errno.
 PyObject* error_factory = nullptr;
+// Called with an exception that Python raised in a run, node, op and origin.
+PyObject* error_place = nullptr;
 
 // What a `drop` callback wants to let go. It may come on any thread, so it waits for one that has the interpreter's lock.
 std::mutex pending_mutex;
@@ -48,6 +50,10 @@ void drop_object(void* object) { let_go_later(release_object, object); }
 void raise_status(weft_status* status) {
   if (auto* thrown = static_cast<PyObject*>(weft_status_payload(status, &kExceptionTag)); thrown != nullptr) {
     Py_INCREF(thrown);
+    PyObject* placed = PyObject_CallFunction(error_place, "Osss", thrown, weft_status_node(status),
+                                             weft_status_op(status), weft_status_origin(status));
+    if (placed == nullptr) PyErr_Clear();  // what was thrown matters more
+    Py_XDECREF(placed);
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(thrown)), thrown);
     Py_DECREF(thrown);
     weft_status_free(status);
@@ -95,12 +101,15 @@ weft_status* status_of_exception(int32_t code) {
   return weft_status_new(code, text.c_str(), &kExceptionTag, value, drop_object);
 }
 
-PyObject* set_error_factory(PyObject*, PyObject* args) {
-  PyObject* factory = nullptr;
-  if (!PyArg_ParseTuple(args, "O", &factory)) return nullptr;
+PyObject* set_error_functions(PyObject*, PyObject* args) {  // factory, place
+  PyObject *factory = nullptr, *place = nullptr;
+  if (!PyArg_ParseTuple(args, "OO", &factory, &place)) return nullptr;
   Py_INCREF(factory);
+  Py_INCREF(place);
   Py_XDECREF(error_factory);
+  Py_XDECREF(error_place);
   error_factory = factory;
+  error_place = place;
   Py_RETURN_NONE;
 }
 

@@ -14,7 +14,7 @@
 %init %{
   if (add_types(m) < 0) return -1;
 %}
-%native(set_error_factory) PyObject* set_error_factory(PyObject*, PyObject*);
+%native(set_error_functions) PyObject* set_error_functions(PyObject*, PyObject*);
 %native(tensor_borrow) PyObject* tensor_borrow(PyObject*, PyObject*);
 %native(tensor_strings) PyObject* tensor_strings(PyObject*, PyObject*);
 %native(tensor_from_strings) PyObject* tensor_from_strings(PyObject*, PyObject*);

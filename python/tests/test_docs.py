@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pathlib
+import re
 
 import numpy
 import pytest
@@ -43,3 +44,13 @@ def test_every_public_object_is_documented() -> None:
             for member, value in vars(item).items():
                 if not member.startswith("_") and callable(value):
                     assert value.__doc__, f"{name}.{member}"
+
+
+def test_every_argument_of_an_optimizer_is_explained() -> None:
+    for kind in (weft.Sgd, weft.Momentum, weft.Adam, weft.AdamW):
+        text = inspect.getdoc(kind) or ""
+        for name, parameter in inspect.signature(kind).parameters.items():
+            explained = re.search(rf"^    {name}: (.*(?:\n     .*)*)", text, re.MULTILINE)
+            assert explained, f"{kind.__name__}({name})"
+            # The default is there too.
+            assert str(parameter.default) in explained[1].replace("1e-8", "1e-08"), f"{kind.__name__}({name})"

@@ -166,6 +166,63 @@ def test_pictures() -> None:
     assert svg is None or "<svg" in svg
 
 
+def test_methods_are_those_of_numpy() -> None:
+    graph = weft.Graph()
+    a = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]], "f4")
+    x = graph.input("x", "f32", ["n", 3])
+    pairs = [
+        (x.sum(), 22),
+        (x.sum(0), [5, 7, 10]),
+        (x.sum(axes=[0, 1]), 22),
+        (x.mean(1), [2, 16 / 3]),
+        (x.mean(-1, keepdims=True), [[2], [16 / 3]]),
+        (x.max(0), [4, 5, 7]),
+        (x.min((0,)), [1, 2, 3]),
+        (x.prod(), 840),
+        (x.prod(1, True), [[6], [140]]),
+        (x.T, [[1, 4], [2, 5], [3, 7]]),
+        (x.transpose(1, 0), [[1, 4], [2, 5], [3, 7]]),
+        (x[None].transpose(0, 2, 1), [[[1, 4], [2, 5], [3, 7]]]),
+        (x[None].transpose([2, 1, 0]), [[[1], [4]], [[2], [5]], [[3], [7]]]),
+        (x.reshape(3, 2), [[1, 2], [3, 4], [5, 7]]),
+        (x.reshape([-1]), [1, 2, 3, 4, 5, 7]),
+        (x[0, 0].reshape(), 1),
+        (x.cast("i32"), [[1, 2, 3], [4, 5, 7]]),
+        (x.cast(bool).cast(float), [[1, 1, 1], [1, 1, 1]]),
+        (x[0].exp(), [2.7182817, 7.389056, 20.085537]),
+        (x[0].log(), [0, 0.6931472, 1.0986123]),
+        (x[0].sqrt(), [1, 1.4142135, 1.7320508]),
+        ((x[0] - 2).relu(), [0, 0, 1]),
+        ((x[0] - 2).sigmoid(), [0.26894143, 0.5, 0.7310586]),
+        ((x[0] - 2).tanh(), [-0.7615942, 0, 0.7615942]),
+        ((x[0] - 2).abs(), [1, 0, 1]),
+        (x[0].softmax(), [0.09003057, 0.24472848, 0.66524094]),
+        (x.softmax(axis=0), [[0.04742587, 0.04742587, 0.01798621], [0.95257413, 0.95257413, 0.98201379]]),
+        (x.equal(5), [[False, False, False], [False, True, False]]),
+    ]
+    found = weft.Session(graph).run({x: a}, [value for value, _ in pairs])
+    for got, (value, wanted) in zip(found, pairs):
+        np.testing.assert_allclose(got, wanted, rtol=2e-6)
+        assert got.shape == np.shape(wanted), value
+    assert x.sum().shape == () and x.T.shape == (3, "n")
+
+
+def test_a_method_that_fails_names_the_line() -> None:
+    x = weft.Graph().input("x", "f32", ["n", 3])
+    for use in (lambda: x.sum(2), lambda: x.reshape(2.5), lambda: x.cast("f99")):
+        with pytest.raises(weft.InvalidArgumentError):
+            use()
+    with pytest.raises(weft.InvalidArgumentError, match=r"test_graph\.py:\d+"):
+        x.sum(2)
+
+
+def test_functions_over_several_values_say_what_is_over_axes() -> None:
+    for name in ("sum", "mean", "max", "min"):
+        lines = getattr(weft, name).__doc__.splitlines()
+        assert "elementwise" in lines[0]
+        assert f"`reduce_{name}`" in " ".join(lines[:3]) and f"`Value.{name}`" in " ".join(lines[:3])
+
+
 def test_strings_and_other_types() -> None:
     graph = weft.Graph()
     x = graph.input("x", "string", [2])
@@ -177,3 +234,27 @@ def test_strings_and_other_types() -> None:
 def test_every_operator_has_a_documented_function() -> None:
     for name in weft.ops.__all__:
         assert "Returns:" in getattr(weft.ops, name).__doc__
+
+
+def test_a_shape_may_be_text() -> None:
+    graph = weft.Graph()
+    assert graph.input("x", "f32", "batch,3").shape == ("batch", 3)
+    assert graph.input("y", "f32", " 2 , ? ").shape == (2, "?y.1")
+    assert graph.input("z", "f32", "[batch, 3]").shape == ("batch", 3)
+    assert graph.input("scalar", "f32", "").shape == ()
+    twice = weft.host_call(lambda v: v * 2, [graph.find("x")], ["f32"], ["batch,3"])
+    assert twice.shape == ("batch", 3)
+    with pytest.raises(ValueError, match="empty dimension"):
+        graph.input("w", "f32", "2,,3")
+
+
+def test_required_attributes_may_be_given_in_their_order() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1, 1, 4])
+    assert weft.cast(x, "i32").dtype == "i32" and weft.cast(x, to="i32").dtype == "i32"
+    assert weft.cast(x, np.float64).dtype == "f64"
+    assert weft.max_pool(x, [2]).shape == (1, 1, 3) and weft.average_pool(x, 3).shape == (1, 1, 2)
+    assert weft.initial_value("ones", [2, 3], graph=graph).shape == (2, 3)
+    assert weft.concat(x, x, axis=2).shape == (1, 1, 8)
+    with pytest.raises(TypeError, match="positional"):
+        weft.softmax(x, 1)  # type: ignore[misc]

@@ -55,15 +55,52 @@ def test_an_exception_is_raised_as_it_is() -> None:
     ("function", "message"),
     [
         (lambda x: (x, x), "2"),  # one output takes no tuple of two arrays for one
-        (lambda x: x.astype("f8"), "f64"),
-        (lambda x: x.reshape(-1, 1), "1, 1"),
-        (lambda x: object(), "object"),
-        (lambda x: None, "None|NoneType|object"),
+        (lambda x: x.astype("f8"), r"f64\[1\] but must be f32\[n\]"),
+        (lambda x: x.reshape(-1, 1), r"f32\[1, 1\] but must be f32\[n\]"),
+        (lambda x: object(), "gave what is no tensor: a object cannot be an element"),
+        (lambda x: None, "gave None; an array for each output is expected"),
+        (lambda x: "text", "gave what is no tensor: a str cannot be an element of a tensor of f32"),
+        (lambda x: [[1], [1, 2]], "gave what is no tensor: .*inhomogeneous"),
     ],
 )
 def test_wrong_results_are_errors(function, message) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match=message):
-        called(function, [1.0])
+    with pytest.raises(ValueError, match=message) as caught:
+        called(function, [1.0], name="mine")
+    assert isinstance(caught.value, weft.InvalidArgumentError)
+    assert "host function 'python/" in caught.value.message and "<lambda>/" in caught.value.message
+    assert (caught.value.op, caught.value.node) == ("weft.HostCall", "mine")
+    assert "test_host.py:" in caught.value.origin
+
+
+def test_several_results_are_counted() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    for result, message in ((None, "gave None; an array for each of 2 outputs"), ((1.0,), "gave 1 results; 2 are")):
+        first, _ = weft.host_call(lambda v, result=result: result, [x], ["f32", "f32"], [[], []], name="two")
+        with pytest.raises(weft.InvalidArgumentError, match=message) as caught:
+            weft.Session(graph).run({x: [1, 2]}, first)
+        assert caught.value.node.startswith("two")
+
+
+def test_an_exception_says_which_node_it_came_from() -> None:
+    with pytest.raises(TypeError, match="missing 1 required") as caught:
+        called(lambda x, y: x, [1.0], name="mine")
+    (note,) = caught.value.__notes__
+    assert note.startswith("raised in a node of the graph [weft.HostCall 'mine'] (built at ")
+    assert "test_host.py:" in note
+    again = ValueError("always the same")
+
+    def fail(x):  # type: ignore[no-untyped-def]
+        raise again
+
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1])
+    session = weft.Session(graph)
+    y = weft.host_call(fail, [x], ["f32"], [[1]])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="same"):
+            session.run({x: [1]}, y)
+    assert len(again.__notes__) == 1
 
 
 def test_a_function_that_is_not_registered_is_an_error() -> None:

@@ -180,7 +180,18 @@ def test_representations() -> None:
     assert repr(session) == "Session of a Graph with 1 nodes"
     assert repr(session.prepare([x], [x])) == "Prepared with 1 inputs and 1 outputs"
     assert repr(weft.Tensor([1.0])) == "Tensor f32[1]"
-    assert repr(weft.Sgd(0.5)) == "Sgd(0.5, weight_decay=0.0, lazy=0, clip_norm=0.0)"
+    assert repr(weft.Sgd(0.5)) == "Sgd(0.5, weight_decay=0.0, lazy=False, clip_norm=0.0)"
+    data = weft.Dataset([[1.0], [2.0]])
+    assert repr(data) == "Dataset of 2 rows of 1 tensors"
+    batches = data.batches(2)
+    assert repr(batches) == "Pass over a Dataset of 2 rows of 1 tensors"
+    batches.close()
+    assert repr(batches) == "Pass over a dataset (closed)"
+    shown: list[str] = []
+    history = trained(callback=lambda progress: shown.append(repr(progress)))
+    assert repr(history).startswith("History of 2 epochs: loss 0.")
+    assert shown[0] == "Progress after batch: epoch 0, batch 0 of 2: loss 1"
+    assert shown[2].startswith("Progress after epoch: epoch 0, batch ")
     session.close()
     assert repr(session) == "Session (closed)"
     dense = weft.layers.Dense(graph, "hidden", inputs=2, units=3)
@@ -197,13 +208,13 @@ def test_representations() -> None:
     assert repr(trace) == "Trace of 1 events"
 
 
-def trained(**named: Any) -> None:
+def trained(**named: Any) -> weft.History:
     graph = weft.Graph()
     x = graph.input("x", "f32", ["batch", 1])
     loss = weft.reduce_mean((x @ graph.variable("w", [[1.0]])) ** 2.0, keepdims=0, name="loss")
     step = weft.Sgd(0.01).minimize(loss)
     data = weft.Dataset(np.ones((8, 1), "f4"))
-    weft.Session(graph).fit(data, [x], step, [loss], epochs=2, batch_size=4, **named)
+    return weft.Session(graph).fit(data, [x], step, [loss], epochs=2, batch_size=4, **named)
 
 
 def test_no_bar_without_a_terminal(capfd: Any) -> None:
@@ -295,3 +306,20 @@ def test_tensors_are_pickled(value: Any) -> None:
     np.testing.assert_array_equal(tensor.numpy(), weft.Tensor(value).numpy())
     items = pickle.loads(pickle.dumps(weft.Tensor.sequence([value, value])))
     assert len(items) == 2
+
+
+def test_one_number_may_stand_for_a_list() -> None:
+    graph = weft.Graph()
+    image = graph.input("image", "f32", [1, 1, 4, 4])
+    conv = weft.layers.Conv2d(graph, "conv", inputs=1, filters=2, kernel=3, strides=np.int64(2), pads=1, dilations=1)
+    assert conv.variables[0].shape == (2, 1, 3, 3)
+    assert conv(image).shape == (1, 2, 2, 2)
+    assert weft.Layer(graph, "Conv2d", {"inputs": 1, "filters": 2, "kernel": 2}, "c").variables[0].shape == (2, 1, 2, 2)
+    row = graph.input("row", "f32", [1, 1, 6])
+    assert weft.max_pool(row, kernel_shape=2, strides=2).shape == (1, 1, 3)
+    assert weft.conv(row, [[[1.0, 1.0]]], dilations=2, strides=1).shape == (1, 1, 4)
+    assert graph.add("AveragePool", [row], {"kernel_shape": 3}).shape == (1, 1, 4)
+    with pytest.raises(ValueError, match="'kernel_shape'"):
+        weft.max_pool(row, kernel_shape=2.5)  # type: ignore[arg-type]
+    with pytest.raises(LookupError, match="Relu"):
+        graph.add("Rellu", [row], {"kernel_shape": 3})

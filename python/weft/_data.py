@@ -168,6 +168,9 @@ class _Batches(Handle):
         self.batches, begun.batches = begun.batches, self.batches
         begun.owner = weakref.ref(self)
 
+    def __repr__(self) -> str:
+        return "Pass over a dataset (closed)" if self.closed else f"Pass over a {self._dataset!r}"
+
     def __iter__(self) -> Iterator[list[Array]]:
         return self
 

@@ -208,4 +208,17 @@ def _make(code: int, message: str, node: str, op: str, origin: str, errno: int) 
     return next(fitting, made)(message, node, op, origin, errno)
 
 
-_native.set_error_factory(_make)
+def _place(error: BaseException, node: str, op: str, origin: str) -> None:
+    """Says where in the graph an exception of Python came from, such as that of a host function."""
+    if not (node or op or origin):
+        return
+    if isinstance(error, WeftError):
+        if not (error.node or error.op or error.origin):
+            error.node, error.op, error.origin = node, op, origin
+        return
+    note = str(WeftError("raised in a node of the graph", node, op, origin))
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+_native.set_error_functions(_make, _place)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 from . import _native
-from ._errors import InvalidArgumentError
+from ._errors import InvalidArgumentError, NotFoundError
 from ._handle import Handle, Options, caller, need, whole
-from ._tensor import Tensor, as_tensor, dtype_name, dtype_number
-from ._types import Array, AttrLike, Dimension, DTypeLike, Index, TensorLike, ValueLike
+from ._operand import operands
+from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number, path_text
+from ._types import Array, AttrLike, DTypeLike, Index, ShapeLike, TensorLike, ValueLike
 
 if TYPE_CHECKING:
     from ._session import Session
@@ -21,7 +24,7 @@ class Value:
     """A value of a graph: what a node computes. Made by `Graph.input` and the functions of `weft.ops`.
 
     Operators work elementwise with broadcasting (`+ - * / ** %` and comparisons); `@` multiplies matrices; `[]` takes
-    integers, slices and `...`. Numbers and arrays become constants of the value's dtype.
+    integers, slices and `...`. Numbers and lists become constants of the value's dtype, arrays keep theirs.
     """
 
     __slots__ = ("graph", "id")
@@ -159,8 +162,90 @@ class Value:
     def __invert__(self) -> Value:
         return add_node(self.graph, "Not", [self], {}, 1, None)
 
+    def equal(self, other: ValueLike) -> Value:
+        """Whether the elements are those of `other`."""
+        return add_node(self.graph, "Equal", [self, other], {}, 1, None)
+
+    def sum(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The sum over the axes, over all elements without any. `keepdims` leaves the axes, with the size 1."""
+        return self._reduced("ReduceSum", axes, keepdims)
+
+    def mean(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The mean over the axes: see `sum`."""
+        return self._reduced("ReduceMean", axes, keepdims)
+
+    def max(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The largest element over the axes: see `sum`."""
+        return self._reduced("ReduceMax", axes, keepdims)
+
+    def min(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The smallest element over the axes: see `sum`."""
+        return self._reduced("ReduceMin", axes, keepdims)
+
+    def prod(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
+        """The product over the axes: see `sum`."""
+        return self._reduced("ReduceProd", axes, keepdims)
+
+    def _reduced(self, op: str, axes: int | Sequence[int] | None, keepdims: bool) -> Value:
+        return add_node(self.graph, op, [self, axes], {"keepdims": int(keepdims)}, 1, None)
+
+    def reshape(self, *dims: int | Sequence[int]) -> Value:
+        """The elements in another shape; one dimension may be -1, and 0 is that of this value."""
+        return add_node(self.graph, "Reshape", [self, _of_one_list(dims)], {}, 1, None)
+
+    def transpose(self, *perm: int | Sequence[int]) -> Value:
+        """The axes in the order `perm`; without it they are reversed."""
+        return add_node(self.graph, "Transpose", [self], {"perm": _of_one_list(perm) or None}, 1, None)
+
+    @property
+    def T(self) -> Value:
+        """The axes reversed."""
+        return self.transpose()
+
+    def cast(self, to: DTypeLike) -> Value:
+        """The elements as another type."""
+        return add_node(self.graph, "Cast", [self], {"to": to}, 1, None)
+
+    def abs(self) -> Value:
+        """The absolute value."""
+        return self.__abs__()
+
+    def exp(self) -> Value:
+        """e to the power of each element."""
+        return add_node(self.graph, "Exp", [self], {}, 1, None)
+
+    def log(self) -> Value:
+        """The natural logarithm."""
+        return add_node(self.graph, "Log", [self], {}, 1, None)
+
+    def sqrt(self) -> Value:
+        """The square root."""
+        return add_node(self.graph, "Sqrt", [self], {}, 1, None)
+
+    def relu(self) -> Value:
+        """The elements where they are positive, else 0."""
+        return add_node(self.graph, "Relu", [self], {}, 1, None)
+
+    def sigmoid(self) -> Value:
+        """1 / (1 + e^-x)."""
+        return add_node(self.graph, "Sigmoid", [self], {}, 1, None)
+
+    def tanh(self) -> Value:
+        """The hyperbolic tangent."""
+        return add_node(self.graph, "Tanh", [self], {}, 1, None)
+
+    def softmax(self, axis: int = -1) -> Value:
+        """Probabilities of scores along an axis."""
+        return add_node(self.graph, "Softmax", [self], {"axis": axis}, 1, None)
+
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Value:
         return _indexed(self, index if isinstance(index, tuple) else (index,))
+
+
+def _of_one_list(numbers: tuple[int | Sequence[int], ...]) -> list[Any]:
+    """Numbers that were given one by one, or as one list."""
+    (only,) = numbers if len(numbers) == 1 else (numbers,)
+    return list(only) if isinstance(only, Sequence) else [only]
 
 
 def is_operand(value: Any) -> bool:
@@ -227,6 +312,22 @@ def _ints(values: Sequence[int]) -> Tensor:
     return Tensor(list(values), "i64") if values else Tensor([], "i64")
 
 
+@functools.cache
+def _lists(inspect: Callable[[str], bytes], name: str) -> frozenset[str]:
+    """The attributes of an operator or layer that are lists of whole numbers."""
+    return frozenset(attr["name"] for attr in json.loads(inspect(name))["attrs"] if attr["kind"] == "ints")
+
+
+def _with_lists(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
+    """The attributes with a list of one where a number stands for a list."""
+    numbers = [key for key, value in attrs.items() if hasattr(value, "__index__") and not getattr(value, "ndim", 0)]
+    try:
+        lists = _lists(inspect, name) if numbers else frozenset()
+    except NotFoundError:  # making the node or layer says so better
+        lists = frozenset()
+    return {**attrs, **{key: [attrs[key]] for key in numbers if key in lists}}
+
+
 def make_attrs(attrs: Mapping[str, Any]) -> Any:
     """A handle of attributes; what is None is left out."""
     handle = _native.weft_attrs_new()
@@ -277,41 +378,22 @@ def add_node(
     while inputs and inputs[-1] is None:
         inputs = inputs[:-1]
     ids = []
-    for item in inputs:
+    for item in operands(op, inputs, origin):
         if item is None:
             ids.append(0)
         elif isinstance(item, Value):
             ids.append(item.id)
         else:
-            ids.append(graph._constant_like(item, first, op, origin))
+            ids.append(_native.weft_graph_add_constant(graph._handle, copied(item)._handle, None, origin))
     # Operators hold element types as numbers.
     numbers = {key: dtype_number(attrs[key]) for key in ("to", "dtype") if attrs.get(key) is not None}
-    handle = make_attrs({**attrs, **numbers})
+    handle = make_attrs(_with_lists({**attrs, **numbers}, _native.weft_op_inspect, op))
     try:
         made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
     finally:
         _native.weft_attrs_free(handle)
     values = tuple(Value(graph, id) for id in made)
     return values[0] if outputs == 1 else values
-
-
-# Inputs that are lists of whole numbers, whatever the first input is.
-_INTEGER_INPUTS = {
-    "Reshape",
-    "Expand",
-    "Tile",
-    "Slice",
-    "Squeeze",
-    "Unsqueeze",
-    "Split",
-    "Gather",
-    "TopK",
-    "CumSum",
-    "ConstantOfShape",
-    "ScatterND",
-    "OneHot",
-    "Pad",
-}
 
 
 class Graph(Handle):
@@ -413,21 +495,21 @@ class Graph(Handle):
             options._handle,
         )
 
-    def input(self, name: str, dtype: DTypeLike = "f32", shape: Sequence[Dimension] | None = None) -> Value:
+    def input(self, name: str, dtype: DTypeLike = "f32", shape: ShapeLike | None = None) -> Value:
         """Adds an input.
 
         Args:
             name: Its name.
             dtype: Its element type.
-            shape: Dimensions: numbers, names ("batch"; equal names are equal numbers) and None for any number; a
-                shape of None leaves the rank open.
+            shape: Dimensions: numbers, names ("batch"; equal names are equal numbers) and None for any number; or
+                text, such as "batch,3,?", "" for a scalar. A shape of None leaves the rank open.
         """
-        text = None if shape is None else ",".join("?" if dim is None else str(dim) for dim in shape)
+        text = None if shape is None else shape_text(shape)
         return Value(self, _native.weft_graph_add_input(self._handle, name, dtype_number(dtype), text, caller()))
 
     def constant(self, value: TensorLike, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
         """Adds a constant. An array's memory is copied."""
-        tensor = Tensor._over(_native.weft_tensor_copy(as_tensor(value, dtype)._handle))
+        tensor = copied(as_tensor(value, dtype))
         return Value(self, _native.weft_graph_add_constant(self._handle, tensor._handle, name, caller()))
 
     def variable(
@@ -594,18 +676,10 @@ class Graph(Handle):
     def _ids(self, values: Value | Sequence[Value]) -> list[int]:
         return value_ids(values, "a value of the graph")
 
-    def _constant_like(self, item: Any, like: Value | None, op: str, origin: str) -> int:
-        """A constant for an operand that is no Value: numbers take the dtype of the Value beside them."""
-        dtype = None
-        if not isinstance(item, Tensor) and not (hasattr(item, "dtype") and getattr(item, "ndim", 0) > 0):
-            if op in _INTEGER_INPUTS and _all_ints(item):
-                dtype = "i64"
-            elif like is not None and like.dtype not in ("", "string"):
-                dtype = like.dtype
-                if dtype not in ("f32", "f64", "f16") and _has_float(item):
-                    raise InvalidArgumentError(f"{item!r} is no {dtype}, the dtype of {like!r}; cast one of them")
-        tensor = Tensor._over(_native.weft_tensor_copy(as_tensor(item, dtype)._handle))
-        return int(_native.weft_graph_add_constant(self._handle, tensor._handle, None, origin))
+
+def shape_text(shape: ShapeLike) -> str:
+    """A shape as the library reads it."""
+    return shape if isinstance(shape, str) else ",".join("?" if dim is None else str(dim) for dim in shape)
 
 
 def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
@@ -615,18 +689,6 @@ def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
     if not isinstance(values, Iterable) or isinstance(values, str):
         raise TypeError(f"{what} must be a Value, or a list of them, but is a {type(values).__name__}")
     return [need(value, Value, what).id for value in values]
-
-
-def _all_ints(item: Any) -> bool:
-    if isinstance(item, (list, tuple)):
-        return all(_all_ints(part) for part in item)
-    return hasattr(item, "__index__") and not isinstance(item, bool)
-
-
-def _has_float(item: Any) -> bool:
-    if isinstance(item, (list, tuple)):
-        return any(_has_float(part) for part in item)
-    return isinstance(item, float)
 
 
 def gradients(
@@ -655,7 +717,7 @@ class Layer(Handle):
         self.graph = graph
         self.name = name
         self._kind = type
-        handle = make_attrs(attrs)
+        handle = make_attrs(_with_lists(attrs, _native.weft_layer_inspect, type))
         try:
             self._own(_native.weft_layer_new(graph._handle, type, handle, name, caller()))
         finally:

@@ -67,6 +67,11 @@ class Progress:
         self.batch_count = batch_count
         self.metrics = metrics
 
+    def __repr__(self) -> str:
+        of = "" if self.batch_count is None else f" of {self.batch_count}"
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        return f"Progress after {self.event}: epoch {self.epoch}, batch {self.batch}{of}{': ' + metrics if metrics else ''}"
+
     @staticmethod
     def watch(
         names: Sequence[str], epochs: int, callback: Callable[[Progress], object] | None, show: bool | None

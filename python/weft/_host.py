@@ -10,9 +10,9 @@ from typing import Any
 
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
-from ._graph import Graph, Value, add_node
-from ._tensor import Tensor, as_tensor, dtype_name, dtype_number, numpy_of
-from ._types import Dimension, DTypeLike, ValueLike
+from ._graph import Graph, Value, add_node, shape_text
+from ._tensor import as_tensor, copied, dtype_name, dtype_number, numpy_of
+from ._types import DTypeLike, ShapeLike, ValueLike
 
 
 def set_host_function(name: str, function: Callable[..., Any] | None, dtypes: Sequence[DTypeLike] = ()) -> None:
@@ -38,27 +38,29 @@ def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequenc
     def call(pointers: list[Any], count: int) -> list[Any]:
         inputs = [numpy_of(pointer) for pointer in pointers]
         result = find()(*inputs)
+        if result is None:
+            expected = "for each output" if count == 1 else f"for each of {count} outputs"
+            raise InvalidArgumentError(f"the host function '{name}' gave None; an array {expected} is expected")
         results = list(result) if isinstance(result, (tuple, list)) and count != 1 else [result]
         if len(results) != count:
             raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {count} are expected")
         tensors = []
         for i, item in enumerate(results):
             plain = not hasattr(item, "dtype") and i < len(wanted)
-            tensors.append(Tensor._over(_copy(as_tensor(item, wanted[i] if plain else None))))
+            try:
+                tensors.append(copied(as_tensor(item, wanted[i] if plain else None)))
+            except ValueError as error:  # numpy's and the library's own
+                raise InvalidArgumentError(f"the host function '{name}' gave what is no tensor: {error}") from None
         return [tensor._handle.release() for tensor in tensors]
 
     _native.host_function(name, call)
-
-
-def _copy(tensor: Tensor) -> Any:
-    return _native.weft_tensor_copy(tensor._handle)
 
 
 def host_call(
     function: Callable[..., Any] | str,
     inputs: Sequence[ValueLike],
     dtypes: Sequence[DTypeLike],
-    shapes: Sequence[Sequence[Dimension] | None],
+    shapes: Sequence[ShapeLike | None],
     *,
     gradient: Callable[..., Any] | str | None = None,
     name: str | None = None,
@@ -70,7 +72,7 @@ def host_call(
             function must be registered again (`set_host_function`).
         inputs: Its inputs.
         dtypes: The element type of each output.
-        shapes: The shape of each output: numbers, names and None; None for an unknown rank.
+        shapes: The shape of each output, as `Graph.input` takes it; None for an unknown rank.
         gradient: Gets the inputs, then the gradient of each output; gives the gradient of each input.
         name: The name of the node.
 
@@ -91,9 +93,7 @@ def host_call(
         raise TypeError("a host call needs at least one Value among its inputs")
     attrs: dict[str, Any] = {"name": _named(function, dtypes, first.graph)}
     attrs["dtypes"] = [dtype_name(dtype_number(dtype)) for dtype in dtypes]
-    attrs["shapes"] = [
-        "..." if shape is None else ",".join("?" if dim is None else str(dim) for dim in shape) for shape in shapes
-    ]
+    attrs["shapes"] = ["..." if shape is None else shape_text(shape) for shape in shapes]
     if gradient is not None:
         attrs["gradient"] = _named(gradient, (), first.graph)
     return add_node(None, "weft.HostCall", list(inputs), attrs, len(dtypes), name)

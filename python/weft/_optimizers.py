@@ -13,9 +13,14 @@ Rate = Union[float, Value]
 
 
 class Optimizer:
-    """Lowers a loss. `learning_rate` is a number, or a value of the graph such as a schedule over the variable
-    "optimizer/step"; `clip_norm` scales all gradients down to that common norm, 0 does not. `lazy` leaves rows of a
-    variable that is only looked up (an embedding), and their state, as they are in steps that do not look them up.
+    """Lowers a loss: what `Sgd`, `Momentum`, `Adam` and `AdamW` have in common.
+
+    Args:
+        learning_rate: The size of a step: a number above 0, or a scalar Value of the graph, such as a schedule over
+            the variable "optimizer/step", which counts the steps that were made.
+        clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
+            least 0; 0 leaves them.
+        settings: What the kind of optimizer has beside these, by name.
 
     Examples:
         >>> graph = weft.Graph()
@@ -60,7 +65,18 @@ class Optimizer:
 
 
 class Sgd(Optimizer):
-    """Gradient descent: w -= learning_rate * g."""
+    """Gradient descent: w -= learning_rate * g, where g is gradient + weight_decay * w.
+
+    Args:
+        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
+            over the variable "optimizer/step".
+        weight_decay: How strongly variables are drawn to 0: their factor in what is added to the gradient. At least 0
+            (0.0, not at all).
+        clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
+            least 0 (0.0, which leaves them).
+        lazy: Whether rows of a variable that is only looked up (an embedding) stay as they are in steps that do not
+            look them up (False).
+    """
 
     def __init__(
         self,
@@ -70,11 +86,25 @@ class Sgd(Optimizer):
         clip_norm: float = 0.0,
         lazy: bool = False,
     ) -> None:
-        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay), lazy=int(lazy))
+        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay), lazy=bool(lazy))
 
 
 class Momentum(Optimizer):
-    """Gradient descent with momentum, and Nesterov's on request."""
+    """Gradient descent with momentum: v = momentum * v + g; w -= learning_rate * v, where g is
+    gradient + weight_decay * w. v has the shape of w and starts as zeros.
+
+    Args:
+        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
+            over the variable "optimizer/step".
+        momentum: How much of v a step keeps, from 0 up to but not including 1 (0.9).
+        nesterov: Whether to look ahead along v: w -= learning_rate * (g + momentum * v) (False).
+        weight_decay: How strongly variables are drawn to 0: their factor in what is added to the gradient. At least 0
+            (0.0, not at all).
+        clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
+            least 0 (0.0, which leaves them).
+        lazy: Whether rows of a variable that is only looked up (an embedding), and of v, stay as they are in steps
+            that do not look them up (False).
+    """
 
     def __init__(
         self,
@@ -90,14 +120,29 @@ class Momentum(Optimizer):
             learning_rate,
             clip_norm,
             momentum=float(momentum),
-            nesterov=int(nesterov),
+            nesterov=bool(nesterov),
             weight_decay=float(weight_decay),
-            lazy=int(lazy),
+            lazy=bool(lazy),
         )
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba, 2015)."""
+    """Adam (Kingma and Ba, 2015): steps along the running mean of the gradient, divided by the root of the running mean
+    of its square. Both have the shape of the variable, start as zeros and are corrected for that.
+
+    Args:
+        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
+            over the variable "optimizer/step".
+        beta1: How much of the mean gradient a step keeps, from 0 up to but not including 1 (0.9).
+        beta2: How much of the mean square a step keeps, from 0 up to but not including 1 (0.999).
+        epsilon: What is added to the root, so that nothing is divided by 0. At least 0 (1e-8).
+        weight_decay: How strongly variables are drawn to 0: their factor in what is added to the gradient. At least 0
+            (0.0, not at all).
+        clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
+            least 0 (0.0, which leaves them).
+        lazy: Whether rows of a variable that is only looked up (an embedding), and of the means, stay as they are in
+            steps that do not look them up (False).
+    """
 
     def __init__(
         self,
@@ -117,12 +162,26 @@ class Adam(Optimizer):
             beta2=float(beta2),
             epsilon=float(epsilon),
             weight_decay=float(weight_decay),
-            lazy=int(lazy),
+            lazy=bool(lazy),
         )
 
 
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): the variable is multiplied by
+    1 - learning_rate * weight_decay, then changed as Adam does.
+
+    Args:
+        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
+            over the variable "optimizer/step".
+        beta1: How much of the mean gradient a step keeps, from 0 up to but not including 1 (0.9).
+        beta2: How much of the mean square a step keeps, from 0 up to but not including 1 (0.999).
+        epsilon: What is added to the root, so that nothing is divided by 0. At least 0 (1e-8).
+        weight_decay: The share of a variable that a step takes away, times the learning rate. At least 0 (0.01).
+        clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
+            least 0 (0.0, which leaves them).
+        lazy: Whether rows of a variable that is only looked up (an embedding), and of the means, stay as they are in
+            steps that do not look them up (False).
+    """
 
     def __init__(
         self,
@@ -142,5 +201,5 @@ class AdamW(Optimizer):
             beta2=float(beta2),
             epsilon=float(epsilon),
             weight_decay=float(weight_decay),
-            lazy=int(lazy),
+            lazy=bool(lazy),
         )

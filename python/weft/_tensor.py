@@ -149,7 +149,7 @@ class Tensor(Handle, _native.Exporter):
             raise BufferError("memory of the CPU has no streams")
         if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
             raise BufferError(f"the memory is that of the CPU, not of the device {tuple(dl_device)}")
-        handle = Tensor._over(_native.weft_tensor_copy(self._handle))._handle if copy else self._handle
+        handle = copied(self)._handle if copy else self._handle
         versioned = max_version is not None and max_version[0] >= 1
         try:
             return _native.tensor_to_dlpack(handle, int(versioned), int(bool(copy)))
@@ -271,7 +271,7 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
         tensor = Tensor._over(_taken(value, **settings))
     except WeftError as error:
         raise BufferError(str(error)) from None
-    return Tensor._over(_native.weft_tensor_copy(tensor._handle)) if copy else tensor
+    return copied(tensor) if copy else tensor
 
 
 def _borrowed(array: Array) -> Any:
@@ -289,6 +289,19 @@ def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     if isinstance(value, Tensor) and dtype is None:
         return value
     return Tensor(value, dtype)
+
+
+def copied(tensor: Tensor) -> Tensor:
+    """The tensor in memory of its own, which nobody else changes."""
+    return Tensor._over(_native.weft_tensor_copy(tensor._handle))
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    """The path as text that C can take."""
+    text = os.fspath(path)
+    if "\0" in text:
+        raise InvalidArgumentError(f"the path {text!r} contains a zero byte")
+    return text
 
 
 def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str, Tensor]:

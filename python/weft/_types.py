@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 DTypeLike = Union[str, int, type, "np.dtype[Any]"]
 Dimension = Union[int, str, None]
+ShapeLike = Union[str, Sequence[Dimension]]
 
 
 class SupportsDLPack(Protocol):

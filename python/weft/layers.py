@@ -57,7 +57,7 @@ class Conv2d(Layer):
         seed (0): Key of the random initial values, together with the variable's name.
     """
 
-    def __init__(self, graph: Graph, name: str, *, inputs: int, filters: int, kernel: Sequence[int], strides: Sequence[int] = [1], pads: Sequence[int] = [0], same: int = 0, dilations: Sequence[int] = [1], groups: int = 1, bias: int = 1, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: str = 'f32', seed: int = 0) -> None:
+    def __init__(self, graph: Graph, name: str, *, inputs: int, filters: int, kernel: int | Sequence[int], strides: int | Sequence[int] = [1], pads: int | Sequence[int] = [0], same: int = 0, dilations: int | Sequence[int] = [1], groups: int = 1, bias: int = 1, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: str = 'f32', seed: int = 0) -> None:
         super().__init__(graph, "Conv2d", {"inputs": inputs, "filters": filters, "kernel": kernel, "strides": strides, "pads": pads, "same": same, "dilations": dilations, "groups": groups, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)
 
 

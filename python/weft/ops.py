@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, overload
 
 from ._graph import Graph, Value, add_node
+from ._operand import listed
 from ._types import DTypeLike, TensorLike, ValueLike
 
 __all__ = [
@@ -256,7 +257,7 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
 
 
-def average_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
     """The mean of each window.
 
     Inputs:
@@ -331,7 +332,7 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
     return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
 
 
-def cast(input: ValueLike, *, to: DTypeLike, saturate: int = 1, round_mode: str = 'up', name: str | None = None) -> Value:
+def cast(input: ValueLike, to: DTypeLike, *, saturate: int = 1, round_mode: str = 'up', name: str | None = None) -> Value:
     """The elements as another type. Between floating-point types the nearest value is taken, halves to even. To
     an integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes
     0; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and
@@ -343,7 +344,7 @@ def cast(input: ValueLike, *, to: DTypeLike, saturate: int = 1, round_mode: str 
         f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
-        to (required): The dtype, by ONNX's number.
+        to (required): The dtype, such as "f32".
         saturate (1): For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
         round_mode ('up'): For f8e8m0: "up", "down" or "nearest".
 
@@ -354,7 +355,7 @@ def cast(input: ValueLike, *, to: DTypeLike, saturate: int = 1, round_mode: str 
     Examples:
         >>> graph = weft.Graph()
         >>> input = graph.constant([1.5], "f64")
-        >>> y = weft.ops.cast(input, to=11)
+        >>> y = weft.ops.cast(input, to='f64')
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.5]
     """
@@ -406,13 +407,13 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
     return add_node(None, "Clip", [input, min, max], {}, 1, name)
 
 
-def concat(*inputs: ValueLike, axis: int, name: str | None = None) -> Value:
+def concat(*inputs: ValueLike | Sequence[Value], axis: int, name: str | None = None) -> Value:
     """The inputs one after another along `axis`.
 
     Inputs:
-        inputs: Tensors that differ along the axis at most. [f32, u8, i8, u16, i16, i32, i64, string, bool,
-        f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0,
-        u2, i2]
+        inputs (any number, or one list): Tensors that differ along the axis at most. [f32, u8, i8, u16, i16,
+        i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+        u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
         axis (required): The axis; negative counts from the end.
@@ -430,7 +431,7 @@ def concat(*inputs: ValueLike, axis: int, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]]
     """
-    return add_node(None, "Concat", [*inputs], {"axis": axis}, 1, name)
+    return add_node(None, "Concat", listed(inputs), {"axis": axis}, 1, name)
 
 
 def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name: str | None = None) -> Value:
@@ -458,7 +459,7 @@ def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name
     return add_node(None, "ConstantOfShape", [input], {"value": value}, 1, name)
 
 
-def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: Sequence[int] | None = None, group: int = 1, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, kernel_shape: Sequence[int] | None = None, name: str | None = None) -> Value:
+def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, kernel_shape: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.
 
     Inputs:
@@ -1112,12 +1113,13 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "MatMul", [a, b], {}, 1, name)
 
 
-def max(*data_0: ValueLike, name: str | None = None) -> Value:
+def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
+    Over axes of one value there are `reduce_max` and `Value.max`.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
-        u32, u64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
+        u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Returns:
         max: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1130,18 +1132,18 @@ def max(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.0, 4.0], [7.0, 0.5]]
     """
-    return add_node(None, "Max", [*data_0], {}, 1, name)
+    return add_node(None, "Max", listed(data_0), {}, 1, name)
 
 
 @overload
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
 
 @overload
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
 
 
-def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
 
     Inputs:
@@ -1171,11 +1173,12 @@ def max_pool(x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTS
     return add_node(None, "MaxPool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "storage_order": storage_order}, outputs, name)
 
 
-def mean(*data_0: ValueLike, name: str | None = None) -> Value:
-    """The mean of all inputs, elementwise.
+def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
+    """The mean of all inputs, elementwise. Over axes of one value there are `reduce_mean` and `Value.mean`.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
+        bf16]
 
     Returns:
         mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
@@ -1188,15 +1191,16 @@ def mean(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.0, 3.0], [4.0, -1.75]]
     """
-    return add_node(None, "Mean", [*data_0], {}, 1, name)
+    return add_node(None, "Mean", listed(data_0), {}, 1, name)
 
 
-def min(*data_0: ValueLike, name: str | None = None) -> Value:
+def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
+    Over axes of one value there are `reduce_min` and `Value.min`.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
-        u32, u64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, u8, i8,
+        u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 
     Returns:
         min: The broadcast shape of all inputs. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1209,7 +1213,7 @@ def min(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.0, 2.0], [1.0, -4.0]]
     """
-    return add_node(None, "Min", [*data_0], {}, 1, name)
+    return add_node(None, "Min", listed(data_0), {}, 1, name)
 
 
 def mod(a: ValueLike, b: ValueLike, *, fmod: int = 0, name: str | None = None) -> Value:
@@ -1857,17 +1861,17 @@ def sequence_at(input_sequence: ValueLike, position: ValueLike, *, name: str | N
     return add_node(None, "SequenceAt", [input_sequence, position], {}, 1, name)
 
 
-def sequence_construct(*inputs: ValueLike, name: str | None = None) -> Value:
+def sequence_construct(*inputs: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """A sequence of the inputs, which share their element type.
 
     Inputs:
-        inputs: The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-        c64, c128, bf16]
+        inputs (any number, or one list): The items, of any shapes. [f32, u8, i8, u16, i16, i32, i64, string,
+        bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Returns:
         output_sequence: The sequence. [seq(T)]
     """
-    return add_node(None, "SequenceConstruct", [*inputs], {}, 1, name)
+    return add_node(None, "SequenceConstruct", listed(inputs), {}, 1, name)
 
 
 def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str | None = None) -> Value:
@@ -2173,11 +2177,13 @@ def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Sub", [a, b], {}, 1, name)
 
 
-def sum(*data_0: ValueLike, name: str | None = None) -> Value:
-    """The sum of all inputs, elementwise, added in their order.
+def sum(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
+    """The sum of all inputs, elementwise, added in their order. Over axes of one value there are `reduce_sum`
+    and `Value.sum`.
 
     Inputs:
-        data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16]
+        data_0 (any number, or one list): One or more operands, which broadcast as in NumPy. [f32, f16, f64,
+        bf16]
 
     Returns:
         sum: The broadcast shape of all inputs. [f32, f16, f64, bf16]
@@ -2190,7 +2196,7 @@ def sum(*data_0: ValueLike, name: str | None = None) -> Value:
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[4.0, 6.0], [8.0, -3.5]]
     """
-    return add_node(None, "Sum", [*data_0], {}, 1, name)
+    return add_node(None, "Sum", listed(data_0), {}, 1, name)
 
 
 def tanh(input: ValueLike, *, name: str | None = None) -> Value:
@@ -2266,7 +2272,7 @@ def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: int = 1, sorte
     return add_node(None, "TopK", [x, k], {"axis": axis, "largest": largest, "sorted": sorted}, 2, name)
 
 
-def transpose(data: ValueLike, *, perm: Sequence[int] | None = None, name: str | None = None) -> Value:
+def transpose(data: ValueLike, *, perm: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """`data` with its dimensions in another order.
 
     Inputs:
@@ -2477,7 +2483,7 @@ def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) ->
     return add_node(None, "weft.Assign", [variable, value], {}, 1, name)
 
 
-def average_pool_grad(d_y: ValueLike, x: ValueLike, *, kernel_shape: Sequence[int], auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: Sequence[int] | None = None, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
     """The gradient of AveragePool by X, given that of Y.
 
     Inputs:
@@ -2528,7 +2534,7 @@ def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Cholesky", [a], {}, 1, name)
 
 
-def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str = 'NOTSET', dilations: Sequence[int] | None = None, group: int = 1, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, name: str | None = None) -> Value:
+def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """The gradient of Conv by X, given that of Y.
 
     Inputs:
@@ -2550,7 +2556,7 @@ def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str
     return add_node(None, "weft.ConvGradInput", [d_y, w, x], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides}, 1, name)
 
 
-def conv_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: str = 'NOTSET', dilations: Sequence[int] | None = None, group: int = 1, pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, name: str | None = None) -> Value:
+def conv_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """The gradient of Conv by W, given that of Y.
 
     Inputs:
@@ -2727,7 +2733,7 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
 
-def initial_value(*, graph: Graph, kind: str, shape: Sequence[int], dtype: DTypeLike = 1, seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
+def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
     """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
     Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
     He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
@@ -2738,7 +2744,7 @@ def initial_value(*, graph: Graph, kind: str, shape: Sequence[int], dtype: DType
         truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
         "normal(0.02)".
         shape (required): Dimensions of the output.
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one variable apart from those of others: the variable's.
         fan_in: Inputs of each output; by default rows of a matrix, or the second dimension times the window.
@@ -2836,7 +2842,7 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Orthogonalize", [x], {}, 1, name)
 
 
-def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', probability: float = 0.5, name: str | None = None) -> Value:
+def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', probability: float = 0.5, name: str | None = None) -> Value:
     """Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and
     `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new
     draw (it counts modulo 2^32).
@@ -2846,7 +2852,7 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         probability (0.5): Probability of a one.
@@ -2859,7 +2865,7 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
     return add_node(None, "weft.RandomBernoulli", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "probability": probability}, 1, name)
 
 
-def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
+def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter`
     alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it
     counts modulo 2^32).
@@ -2869,7 +2875,7 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1,
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         mean (0): Mean of the distribution.
@@ -2883,7 +2889,7 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1,
     return add_node(None, "weft.RandomNormal", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "mean": mean, "scale": scale}, 1, name)
 
 
-def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
+def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution, of which those further than two standard deviations from the mean are
     drawn again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs
     give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
@@ -2893,7 +2899,7 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         mean (0): Mean of the distribution.
@@ -2907,7 +2913,7 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
     return add_node(None, "weft.RandomTruncatedNormal", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "mean": mean, "scale": scale}, 1, name)
 
 
-def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1, seed: int = 0, stream: str = '', low: float = 0, high: float = 1, name: str | None = None) -> Value:
+def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', low: float = 0, high: float = 1, name: str | None = None) -> Value:
     """Numbers from `low` up to but not including `high`, each equally likely. An element depends on its
     position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1
     to the counter for every new draw (it counts modulo 2^32).
@@ -2917,7 +2923,7 @@ def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 1
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype (1): Floating-point type of the output, by ONNX's number.
+        dtype ('f32'): Floating-point type of the output, such as "f32".
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         low (0): Lower limit.
