@@ -46,6 +46,47 @@ func TestGoexitInAFitCallback(t *testing.T) {
 	}
 }
 
+// What a host function gets is the memory of feeds, variables and constants.
+func TestInputsOfHostFunctionsAreReadOnly(t *testing.T) {
+	noLeaks(t)
+	calls := 0
+	spoil := func(data []float32) error { data[0] = -99; return nil }
+	s, feeds, _ := hostGraph(t, func(inputs []*weft.Tensor) ([]*weft.Tensor, error) {
+		calls++
+		other := must[*weft.Tensor](t)(inputs[0].Reshape(2, 1))
+		defer other.Close()
+		for _, view := range []*weft.Tensor{inputs[0], other} {
+			if err := weft.Edit(view, spoil); !errors.Is(err, weft.FailedPrecondition) {
+				t.Errorf("got %v", err)
+			}
+			if err := weft.SetData(view, []float32{3, 4}); !errors.Is(err, weft.FailedPrecondition) {
+				t.Errorf("got %v", err)
+			}
+		}
+		return inputs, nil
+	})
+	var x weft.Value
+	for x = range feeds {
+	}
+	g := x.Graph()
+	variable, constant := g.Variable("v", []float32{1, 2}, true), g.Constant([]float32{1, 2})
+	for _, value := range []weft.Value{x, variable, constant, x.Mul(g.Constant(float32(1)))} {
+		output := []weft.HostOutput{{DType: weft.F32, Dims: []any{2}}}
+		once := g.HostCall("test", []weft.Value{value}, output, "")[0]
+		twice := g.HostCall("test", []weft.Value{once}, output, "")[0]
+		out := must[[]*weft.Tensor](t)(s.Run(t.Context(), feeds, twice))[0]
+		// An input that was given back protects its memory, too.
+		if err := weft.Edit(out, spoil); !errors.Is(err, weft.FailedPrecondition) {
+			t.Errorf("got %v", err)
+		}
+		wantData(t, must[[]float32](t)(weft.Data[float32](out)), 1, 2)
+		out.Close()
+	}
+	if calls != 8 {
+		t.Errorf("the function was called %d times", calls)
+	}
+}
+
 // BenchmarkHostFunction is what a call of a function of Go costs.
 func BenchmarkHostFunction(b *testing.B) {
 	weft.SetHostFunction("bench", func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, nil })

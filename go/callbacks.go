@@ -68,9 +68,9 @@ func panicError(value any) error {
 //export weftGoDrop
 func weftGoDrop(user C.uintptr_t) { cgo.Handle(user).Delete() }
 
-// HostFunction is a function of Go as an operator: it gets the inputs, valid until it returns, and gives as many
-// tensors as the node has outputs. Those it gives are the library's from then on; an input may be given as it is. An
-// error, a panic or runtime.Goexit ends the run with an error that wraps it, a *PanicError or ErrGoexit.
+// HostFunction is a function of Go as an operator: it gets the inputs, read-only and valid until it returns, and gives
+// as many tensors as the node has outputs. Those it gives are the library's from then on; an input may be given as it is.
+// An error, a panic or runtime.Goexit ends the run with an error that wraps it, a *PanicError or ErrGoexit.
 type HostFunction func(inputs []*Tensor) ([]*Tensor, error)
 
 //export weftGoHost

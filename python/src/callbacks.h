@@ -1,30 +1,31 @@
 // Python functions that the library calls: interrupts, fit callbacks, datasets, host functions, the log.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 
 #include "lists.h"
+#include "lock.h"
 
 namespace {
-
-// The interpreter's lock, for a thread that runs the library without it.
-class Locked {
- public:
-  Locked() : state_(PyGILState_Ensure()) {}
-  ~Locked() { PyGILState_Release(state_); }
-
- private:
-  PyGILState_STATE state_;
-};
-
-// The only thread that Python hears Ctrl-C on.
-std::atomic<unsigned long> main_thread{0};
 
 PyObject* set_main_thread(PyObject*, PyObject* args) {  // its identifier
   unsigned long thread = 0;
   if (!PyArg_ParseTuple(args, "k", &thread)) return nullptr;
   main_thread = thread;
+  asking = 0;  // in a forked child the others are gone
+  Py_RETURN_NONE;
+}
+
+// Called when Python begins to end: afterwards no other thread is in a function of it that needs a living interpreter.
+PyObject* end_callbacks(PyObject*, PyObject*) {
+  let_go_pending(nullptr);
+  {
+    std::lock_guard<std::mutex> lock(pending_mutex);
+    ending = true;
+  }
+  Py_BEGIN_ALLOW_THREADS;
+  while (asking.load() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  Py_END_ALLOW_THREADS;
   Py_RETURN_NONE;
 }
 
@@ -32,12 +33,11 @@ PyObject* set_main_thread(PyObject*, PyObject* args) {  // its identifier
 // runs one after another look once in 10 ms.
 weft_status* check_interrupt(void*) {
   static std::chrono::steady_clock::time_point last;
-  if (PyThread_get_thread_ident() != main_thread.load(std::memory_order_relaxed)) return nullptr;
+  if (!is_main_thread()) return nullptr;
   auto now = std::chrono::steady_clock::now();
   if (now - last < std::chrono::milliseconds(10)) return nullptr;
   last = now;
-  Locked locked;
-  return PyErr_CheckSignals() == 0 ? nullptr : status_of_exception(WEFT_CANCELLED);
+  return status_with_lock([] { return PyErr_CheckSignals() == 0 ? nullptr : status_of_exception(WEFT_CANCELLED); });
 }
 PyObject* options_interruptible(PyObject*, PyObject* args) {  // options: Ctrl-C ends what runs with them
   PyObject* object = nullptr;
@@ -53,19 +53,20 @@ PyObject* options_interruptible(PyObject*, PyObject* args) {  // options: Ctrl-C
 
 weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
                       const double* metrics, int32_t metric_count, int32_t* out_stop) {
-  Locked locked;
-  PyObject* list = from_doubles(metrics, metric_count);
-  PyObject* result = list == nullptr
-                         ? nullptr
-                         : PyObject_CallFunction(static_cast<PyObject*>(user), "iLLLN", static_cast<int>(event),
-                                                 static_cast<long long>(epoch), static_cast<long long>(batch),
-                                                 static_cast<long long>(batch_count), list);
-  if (result == nullptr) return status_of_exception(WEFT_ABORTED);
-  int stop = PyObject_IsTrue(result);
-  Py_DECREF(result);
-  if (stop < 0) return status_of_exception(WEFT_ABORTED);
-  *out_stop = stop;
-  return nullptr;
+  return status_with_lock([&]() -> weft_status* {
+    PyObject* list = from_doubles(metrics, metric_count);
+    PyObject* result = list == nullptr
+                           ? nullptr
+                           : PyObject_CallFunction(static_cast<PyObject*>(user), "iLLLN", static_cast<int>(event),
+                                                   static_cast<long long>(epoch), static_cast<long long>(batch),
+                                                   static_cast<long long>(batch_count), list);
+    if (result == nullptr) return status_of_exception(WEFT_ABORTED);
+    int stop = PyObject_IsTrue(result);
+    Py_DECREF(result);
+    if (stop < 0) return status_of_exception(WEFT_ABORTED);
+    *out_stop = stop;
+    return nullptr;
+  });
 }
 PyObject* options_callback(PyObject*, PyObject* args) {  // options, function
   PyObject *object = nullptr, *function = nullptr;
@@ -82,19 +83,18 @@ PyObject* options_callback(PyObject*, PyObject* args) {  // options, function
 
 // The function gets a handle of named tensors, there for the call, to set those of the next batch in.
 weft_status* call_batch(void* user, weft_tensors* out_batch) {
-  Locked locked;
-  let_go_pending(nullptr);  // of earlier batches, as the main thread may wait for this one
-  PyObject* batch = SWIG_NewPointerObj(out_batch, SWIGTYPE_p_weft_tensors, 0);
-  PyObject* result = batch == nullptr ? nullptr : PyObject_CallFunction(static_cast<PyObject*>(user), "N", batch);
-  if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
-  Py_DECREF(result);
-  return nullptr;
+  return status_with_lock([&]() -> weft_status* {
+    let_go_pending(nullptr);  // of earlier batches, as the main thread may wait for this one
+    PyObject* batch = SWIG_NewPointerObj(out_batch, SWIGTYPE_p_weft_tensors, 0);
+    PyObject* result = batch == nullptr ? nullptr : PyObject_CallFunction(static_cast<PyObject*>(user), "N", batch);
+    if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
+    Py_DECREF(result);
+    return nullptr;
+  });
 }
 // A generator ends with its pass, on the thread that went through it, so what it holds is let go of then and there.
 void drop_pass(void* function) {
-  if (!Py_IsInitialized()) return;
-  Locked locked;
-  Py_DECREF(static_cast<PyObject*>(function));
+  with_lock([&] { Py_DECREF(static_cast<PyObject*>(function)); });
 }
 PyObject* batches_new(PyObject*, PyObject* args) {  // names, function -> pass
   PyObject *list = nullptr, *function = nullptr;
@@ -114,12 +114,13 @@ PyObject* batches_new(PyObject*, PyObject* args) {  // names, function -> pass
 
 // The function gets the number of the pass and gives the handle of one, which is taken over.
 weft_status* call_pass(void* user, int64_t epoch, weft_batches** out_batches) {
-  Locked locked;
-  PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "L", static_cast<long long>(epoch));
-  *out_batches =
-      result == nullptr ? nullptr : handle_from<weft_batches>(result, SWIGTYPE_p_weft_batches, "pass over a dataset");
-  Py_XDECREF(result);
-  return *out_batches == nullptr ? status_of_exception(WEFT_UNKNOWN) : nullptr;
+  return status_with_lock([&]() -> weft_status* {
+    PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "L", static_cast<long long>(epoch));
+    *out_batches =
+        result == nullptr ? nullptr : handle_from<weft_batches>(result, SWIGTYPE_p_weft_batches, "pass over a dataset");
+    Py_XDECREF(result);
+    return *out_batches == nullptr ? status_of_exception(WEFT_UNKNOWN) : nullptr;
+  });
 }
 PyObject* dataset_new_function(PyObject*, PyObject* args) {  // width, function -> dataset
   int width = 0;
@@ -139,20 +140,21 @@ PyObject* dataset_new_function(PyObject*, PyObject* args) {  // width, function 
 // handles that are taken over.
 weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
                        int32_t output_count) {
-  Locked locked;
-  PyObject* list = from_handles(const_cast<weft_tensor**>(inputs), input_count, SWIGTYPE_p_weft_tensor);
-  PyObject* result =
-      list == nullptr ? nullptr
-                      : PyObject_CallFunction(static_cast<PyObject*>(user), "Ni", list, static_cast<int>(output_count));
-  if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
-  std::vector<weft_tensor*> made;
-  bool ok = to_handles(result, &made, SWIGTYPE_p_weft_tensor);
-  Py_DECREF(result);
-  if (!ok) return status_of_exception(WEFT_UNKNOWN);
-  for (int32_t i = 0; i < output_count && i < static_cast<int32_t>(made.size()); ++i) {
-    out_tensors[i] = made[static_cast<size_t>(i)];
-  }
-  return nullptr;
+  return status_with_lock([&]() -> weft_status* {
+    PyObject* list = from_handles(const_cast<weft_tensor**>(inputs), input_count, SWIGTYPE_p_weft_tensor);
+    PyObject* result = list == nullptr ? nullptr
+                                       : PyObject_CallFunction(static_cast<PyObject*>(user), "Ni", list,
+                                                               static_cast<int>(output_count));
+    if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
+    std::vector<weft_tensor*> made;
+    bool ok = to_handles(result, &made, SWIGTYPE_p_weft_tensor);
+    Py_DECREF(result);
+    if (!ok) return status_of_exception(WEFT_UNKNOWN);
+    for (int32_t i = 0; i < output_count && i < static_cast<int32_t>(made.size()); ++i) {
+      out_tensors[i] = made[static_cast<size_t>(i)];
+    }
+    return nullptr;
+  });
 }
 PyObject* host_function(PyObject*, PyObject* args) {  // name, function or None
   const char* name = nullptr;
@@ -174,11 +176,11 @@ PyObject* host_function(PyObject*, PyObject* args) {  // name, function or None
 }
 
 void call_log(void* user, int32_t level, const char* text) {
-  if (!Py_IsInitialized()) return;
-  Locked locked;
-  PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "is", static_cast<int>(level), text);
-  if (result == nullptr) PyErr_WriteUnraisable(static_cast<PyObject*>(user));
-  Py_XDECREF(result);
+  with_lock([&] {
+    PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "is", static_cast<int>(level), text);
+    if (result == nullptr) PyErr_WriteUnraisable(static_cast<PyObject*>(user));
+    Py_XDECREF(result);
+  });
 }
 PyObject* log_function(PyObject*, PyObject* args) {  // function or None, lowest level
   PyObject* function = nullptr;

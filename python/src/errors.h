@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "weft/weft.h"
+#include "lock.h"
 
 namespace {
 
@@ -35,11 +35,9 @@ int let_go_pending(void*) {
 }
 
 void let_go_later(void (*release)(void*), void* what) {
-  if (!Py_IsInitialized()) return;  // the interpreter is gone, and the object with it
-  {
-    std::lock_guard<std::mutex> lock(pending_mutex);
-    pending.emplace_back(release, what);
-  }
+  std::lock_guard<std::mutex> lock(pending_mutex);
+  if (ending.load()) return;  // the interpreter goes, and the object with it
+  pending.emplace_back(release, what);
   Py_AddPendingCall(let_go_pending, nullptr);  // if its list is full, a later call finds the object
 }
 

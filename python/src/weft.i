@@ -25,6 +25,7 @@
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
 %native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
 %native(history_data) PyObject* history_data(PyObject*, PyObject*);
+%native(end_callbacks) PyObject* end_callbacks(PyObject*, PyObject*);
 %native(set_main_thread) PyObject* set_main_thread(PyObject*, PyObject*);
 %native(options_interruptible) PyObject* options_interruptible(PyObject*, PyObject*);
 %native(options_callback) PyObject* options_callback(PyObject*, PyObject*);

@@ -34,6 +34,33 @@ def test_strings_go_through() -> None:
     assert called(lambda x: np.array([s.upper() for s in x], object), ["ä", "b"], "string").tolist() == ["Ä", "B"]
 
 
+def test_inputs_are_read_only() -> None:
+    seen = []
+
+    def spoil(a):  # type: ignore[no-untyped-def]
+        with pytest.raises(ValueError, match="read-only"):
+            a[:] = -99
+        with pytest.raises(ValueError):
+            a.flags.writeable = True
+        assert memoryview(a.base).readonly
+        seen.append(a)
+        return a
+
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    variable = graph.variable("v", [1.0, 2.0])
+    constant = graph.constant([1.0, 2.0])
+    session = weft.Session(graph)
+    mine = np.array([1, 2], "f4")
+    for value in (x, variable, constant, x * 1.0):
+        y = weft.host_call(spoil, [value], ["f32"], [[2]])
+        given = session.run({x: mine}, y)
+        given[:] = 5.0  # what a function gives is the caller's
+        assert session.run({x: mine}, [y, value])[1].tolist() == [1.0, 2.0]
+    assert len(seen) == 8
+    assert mine.tolist() == [1.0, 2.0]
+
+
 class Odd(Exception):
     pass
 

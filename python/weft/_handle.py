@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -133,4 +134,5 @@ def interruptible(options: Options) -> Options:
 
 
 _native.set_main_thread(threading.main_thread().ident)
+atexit.register(_native.end_callbacks)
 os.register_at_fork(after_in_child=lambda: _native.set_main_thread(threading.get_ident()))

@@ -20,9 +20,9 @@ def set_host_function(name: str, function: Callable[..., Any] | None, dtypes: Se
 
     Args:
         name: What graphs and files call it.
-        function: Gets an array for each input, gives an array for each output (one array for one output). It runs on
-            the thread that called run, and must not run a session over the same variables. An exception in it ends
-            the run and is raised there.
+        function: Gets a read-only array for each input, gives an array for each output (one array for one output). It
+            runs on the thread that called run, and must not run a session over the same variables. An exception in it
+            ends the run and is raised there.
         dtypes: Element types that lists and numbers among the results are made of.
     """
     if function is None:
@@ -68,8 +68,9 @@ def host_call(
     """Adds a node that calls a Python function.
 
     Args:
-        function: The function, or the name it was registered by. Graphs keep the name alone: where one is loaded, the
-            function must be registered again (`set_host_function`).
+        function: The function, or the name it was registered by. It gets a read-only array for each input and gives an
+            array for each output: see `set_host_function`. Graphs keep the name alone: where one is loaded, the function
+            must be registered again.
         inputs: Its inputs.
         dtypes: The element type of each output.
         shapes: The shape of each output, as `Graph.input` takes it; None for an unknown rank.

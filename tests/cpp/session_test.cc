@@ -212,6 +212,24 @@ TEST_F(Running, PreparedCalls) {
   EXPECT_EQ(error_of([&] { prepared.run(); }).code(), WEFT_FAILED_PRECONDITION);
 }
 
+TEST_F(Running, InputsOfHostFunctionsAreReadOnly) {
+  Line line;
+  int refused = 0;
+  weft::set_host_function("cpp/spoil", [&](const std::vector<Tensor>& in) {
+    for (Tensor view : {in[0], in[0].reshape({1, 1}), Tensor::sequence({in[0]}).at(0)}) {
+      refused += error_of([&] { view.mutable_data<float>()[0] = -99; }).code() == WEFT_FAILED_PRECONDITION;
+    }
+    return in;
+  });
+  Value constant = line.graph.constant(Tensor::from<float>({1}, {2.0f}));
+  for (const Value& value : {line.x, line.w, constant, line.y}) {
+    Value y = line.graph.host_call("cpp/spoil", {value}, {{DType::f32, "..."}})[0];
+    EXPECT_EQ(line.session.run({{line.x, line.fed({2})}}, {y})[0].data<float>()[0], value == line.y ? 4 : 2);
+  }
+  EXPECT_EQ(refused, 12);
+  weft::remove_host_function("cpp/spoil");
+}
+
 TEST_F(Running, PreparedCallsAreForOneThread) {
   Line line;
   std::atomic<int> refused = 0;

@@ -6,8 +6,8 @@
 namespace weft {
 
 /// A function that nodes of Graph::host_call run, on the thread that called run. It gets a tensor for each input, over
-/// the run's memory, and gives one for each output. What it throws ends the run and is thrown there as it is. It must
-/// not run a session over the variables of the run that it is part of.
+/// the run's memory and read-only, and gives one for each output. What it throws ends the run and is thrown there as it
+/// is. It must not run a session over the variables of the run that it is part of.
 using HostFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>;
 
 namespace detail {

@@ -12,7 +12,7 @@ public interface HostFunction {
   /**
    * Computes the outputs of one node.
    *
-   * @param inputs the node's inputs, which are closed when this method has ended
+   * @param inputs the node's inputs; they are read-only, and closed when this method has ended
    * @return the node's outputs, which the runtime closes
    * @throws Exception anything; the run then fails with a {@link WeftException} that has it as its cause
    */

@@ -2,6 +2,7 @@
 package io.weft.test;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -16,6 +17,8 @@ import io.weft.Value;
 import io.weft.Weft;
 import io.weft.WeftException;
 import java.io.IOException;
+import java.nio.ReadOnlyBufferException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
@@ -84,6 +87,43 @@ class HostFunctionTest {
       assertArrayEquals(new float[] {1, 2}, xs.toFloatArray());
     } finally {
       Weft.setHostFunction("test.twice", null);
+    }
+  }
+
+  @Test
+  void inputsAreReadOnly() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value variable = graph.variable("v", Tensor.of(new float[] {1, 2}));
+    Value constant = graph.constant(new float[] {1, 2}, 2);
+    List<Tensor> kept = new ArrayList<>();
+    Weft.setHostFunction(
+        "test.spoil",
+        inputs -> {
+          Tensor input = inputs.get(0);
+          Tensor shared = Tensor.sequence(inputs);
+          for (Tensor view : List.of(input, input.reshape(2, 1), shared.at(0))) {
+            assertTrue(view.buffer().isReadOnly());
+            assertThrows(ReadOnlyBufferException.class, () -> view.buffer().putFloat(0, 9));
+            assertThrows(WeftException.FailedPrecondition.class, view::toDlpackUnversioned);
+            view.close();
+          }
+          shared.close();
+          kept.add(input);
+          return List.of(Tensor.zeros(DataType.F32, 2));
+        });
+    try (Tensor xs = Tensor.of(new float[] {1, 2})) {
+      for (Value value : List.of(x, variable, constant, x.times(1))) {
+        session.run(Map.of(x, xs), hostCall(value, "test.spoil")).close();
+      }
+      assertEquals(4, kept.size());
+      // What a function gives back of its inputs shares their memory, and protects it, too.
+      Weft.setHostFunction("test.spoil", inputs -> inputs);
+      Value again = hostCall(hostCall(variable, "test.spoil"), "test.spoil");
+      try (Results results = session.run(Map.of(), again)) {
+        assertTrue(results.get(0).buffer().isReadOnly());
+      }
+    } finally {
+      Weft.setHostFunction("test.spoil", null);
     }
   }
 
