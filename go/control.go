@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 )
 
 // control carries a context into calls of the library: through a token that it cancels. nil is for a context that
@@ -95,11 +96,11 @@ func (c *control) end() {
 	}
 }
 
-// contextError is the error of a context that has ended.
-func contextError(ctx context.Context) error {
-	err := &Error{Code: Cancelled, Message: "the context has ended: " + ctx.Err().Error(), cause: context.Cause(ctx)}
-	if ctx.Err() == context.DeadlineExceeded {
-		err.Code = DeadlineExceeded
+// contextError is the error of a call that a context ended, in the library's words for what it ends itself.
+func contextError(ctx context.Context) *Error {
+	err := &Error{Code: Cancelled, Message: "the run was cancelled", cause: errors.Join(ctx.Err(), context.Cause(ctx))}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err.Code, err.Message = DeadlineExceeded, "the run passed its deadline"
 	}
 	return err
 }

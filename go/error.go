@@ -111,17 +111,16 @@ func takeStatus(status *C.weft_status) *Error {
 	return err
 }
 
-// checkRun is check for a call with a context: an error that the context caused wraps the context's own.
+// checkRun is check for a call with a context: an error that the context caused wraps the context's own. The library
+// knows of no deadline, as it is the context that watches the clock.
 func checkRun(ctx context.Context, status *C.weft_status) error {
 	if status == nil {
 		return nil
 	}
 	err := takeStatus(status)
 	if (err.Code == Cancelled || err.Code == DeadlineExceeded) && err.cause == nil && ctx.Err() != nil {
-		err.cause = context.Cause(ctx)
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err.Code = DeadlineExceeded
-		}
+		ended := contextError(ctx)
+		err.Code, err.Message, err.cause = ended.Code, ended.Message, ended.cause
 	}
 	return err
 }

@@ -111,7 +111,7 @@ func (p *Prepared) bind(t *Tensor, f func(*C.weft_prepared, *C.weft_tensor) *C.w
 	return check(f(prepared, pointer))
 }
 
-// Run runs once. ctx ends it when it is cancelled or its time is over; the error then wraps that of ctx.
+// Run runs once. ctx ends it when it is cancelled or its time is over; the error then wraps that of ctx and its cause.
 func (p *Prepared) Run(ctx context.Context) error {
 	prepared, err := p.begin()
 	if err != nil {

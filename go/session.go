@@ -148,7 +148,7 @@ func (s *Session) namesOf(values []Value, prefix string) []string {
 }
 
 // Run computes fetches. Each result is a new tensor, for the caller to close. ctx ends the run when it is cancelled or
-// its time is over; the error then wraps that of ctx.
+// its time is over; the error then wraps that of ctx and its cause.
 func (s *Session) Run(ctx context.Context, feeds Feeds, fetches ...Value) ([]*Tensor, error) {
 	return s.RunWith(ctx, RunOptions{Feeds: feeds, Fetches: fetches})
 }
