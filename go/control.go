@@ -11,6 +11,8 @@ import "C"
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 )
 
 // control carries a context into calls of the library: through a token that it cancels. nil is for a context that
@@ -44,18 +46,26 @@ func (w *watch) end() {
 	w.stop = nil
 }
 
-// newControl gives nil if neither the context nor anything else needs options.
-func newControl(ctx context.Context, kind string, trace *Trace) (*control, error) {
+// newControl gives nil if neither the context nor anything else needs options. A context whose methods panic, such as a
+// nil pointer that is not a nil context.Context, is an error.
+func newControl(ctx context.Context, kind string, trace *Trace) (c *control, err error) {
 	if ctx == nil {
 		return nil, nilError("the context")
 	}
-	if err := ctx.Err(); err != nil {
+	defer func() {
+		if value := recover(); value != nil {
+			c.end()
+			c, err = nil, &Error{Code: InvalidArgument, Message: fmt.Sprintf("the context panicked: %v", value),
+				cause: &PanicError{Value: value, Stack: debug.Stack()}}
+		}
+	}()
+	if ctx.Err() != nil {
 		return nil, contextError(ctx)
 	}
 	if ctx.Done() == nil && trace == nil && kind == "run" {
 		return nil, nil
 	}
-	c := &control{opts: newOptions(kind)}
+	c = &control{opts: newOptions(kind)}
 	if trace != nil {
 		c.opts.trace(trace)
 	}

@@ -117,14 +117,6 @@ func (p *Prepared) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ctx != nil && ctx.Done() == nil {
-		status := C.wg_prepared_run(prepared, nil)
-		p.end()
-		if status != nil {
-			return takeStatus(status)
-		}
-		return nil
-	}
 	defer p.end()
 	c, err := newControl(ctx, "run", nil)
 	if err != nil {

@@ -180,6 +180,50 @@ func TestCancelledRuns(t *testing.T) {
 	}
 }
 
+// broken is a context whose methods panic, as those of one that embeds a nil context do. A nil *broken has them too.
+type broken struct{ context.Context }
+
+// late is a context that breaks only when it is watched.
+type late struct{ broken }
+
+func (late) Err() error            { return nil }
+func (late) Done() <-chan struct{} { return make(chan struct{}) }
+
+// absent is a context that works though it is a nil pointer.
+type absent struct{}
+
+func (*absent) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (*absent) Done() <-chan struct{}       { return nil }
+func (*absent) Err() error                  { return nil }
+func (*absent) Value(any) any               { return nil }
+
+func TestContextsThatPanic(t *testing.T) {
+	noLeaks(t)
+	m := newLine(t)
+	s := newSession(t, m.graph)
+	prepared := must[*weft.Prepared](t)(s.Prepare(nil, []weft.Value{m.a}))
+	closeAfter(t, prepared)
+	for name, run := range map[string]func(ctx context.Context) error{
+		"run":      func(ctx context.Context) error { _, err := s.Run(ctx, nil); return err },
+		"prepared": prepared.Run,
+		"evaluate": func(ctx context.Context) error { _, err := s.Evaluate(ctx, m.data, m.feeds, m.loses); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, ctx := range []context.Context{(*broken)(nil), broken{}, late{}} {
+				err := run(ctx)
+				var panicked *weft.PanicError
+				if !errors.Is(err, weft.InvalidArgument) || !errors.As(err, &panicked) ||
+					!strings.HasPrefix(err.Error(), "weft: INVALID_ARGUMENT: the context panicked: runtime error: ") {
+					t.Errorf("%T: got %v", ctx, err)
+				}
+			}
+			if err := run((*absent)(nil)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // wantEnd is for the error of a run whose context ended.
 func wantEnd(t *testing.T, err, cause error, text string) {
 	t.Helper()
