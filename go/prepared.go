@@ -140,6 +140,14 @@ func (p *Prepared) Output(i int) (*Tensor, error) {
 	return newTensor(out), nil
 }
 
+// String tells whether it is closed.
+func (p *Prepared) String() string {
+	if p == nil {
+		return "prepared run (closed)"
+	}
+	return p.handle.text("prepared run")
+}
+
 // Close lets the call go; while a Run is in it, when that returns. It may be called again.
 func (p *Prepared) Close() error {
 	if p != nil && p.handle != nil {

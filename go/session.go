@@ -120,6 +120,14 @@ func (s *Session) Close() error {
 	return err
 }
 
+// String tells whether it is closed.
+func (s *Session) String() string {
+	if s == nil {
+		return "session (closed)"
+	}
+	return s.handle.text("session")
+}
+
 // idsOf are the numbers of values of the session's graph.
 func (s *Session) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
 	ids, err := s.graph.idsOf(values, optional)
