@@ -15,8 +15,8 @@ import (
 )
 
 // Attrs are the attributes of a node, by name. A value is an int, int64, bool, float64, string, DType, a slice of
-// int64, float64 or string, a *Tensor or a *Graph. A nil pointer or slice, and DType 0, leave the attribute out; an
-// error becomes the error of the graph.
+// int64, float64 or string, a *Tensor or a *Graph. A nil pointer or slice of these, and DType 0, leave the attribute
+// out; plain nil is an error, and an error becomes the error of the graph.
 type Attrs map[string]any
 
 // Int is for options whose default is not 0.
@@ -26,11 +26,11 @@ func Int(value int64) *int64 { return &value }
 func Float(value float64) *float64 { return &value }
 
 // given leaves an empty text out of the attributes.
-func given(text string) any {
+func given(text string) *string {
 	if text == "" {
 		return nil
 	}
-	return text
+	return &text
 }
 
 // make gives the attributes to the library; nil if there are none.
@@ -56,7 +56,7 @@ func setAttr(list *C.weft_attrs, name string, value any) error {
 	defer freeString(key)
 	switch value := value.(type) {
 	case nil:
-		return nil
+		return newError(InvalidArgument, "attribute %q is nil: give it a value, or leave its name out", name)
 	case int64:
 		return check(C.wg_attrs_set_int(list, key, C.int64_t(value)))
 	case int:
@@ -73,6 +73,8 @@ func setAttr(list *C.weft_attrs, name string, value any) error {
 	case *int64:
 		return setPointed(list, name, value)
 	case *float64:
+		return setPointed(list, name, value)
+	case *string:
 		return setPointed(list, name, value)
 	case float64:
 		return check(C.wg_attrs_set_float(list, key, C.double(value)))

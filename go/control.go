@@ -10,6 +10,9 @@ import "C"
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
 )
 
 // control carries a context into calls of the library: through a token that it cancels. nil is for a context that
@@ -43,18 +46,26 @@ func (w *watch) end() {
 	w.stop = nil
 }
 
-// newControl gives nil if neither the context nor anything else needs options.
-func newControl(ctx context.Context, kind string, trace *Trace) (*control, error) {
+// newControl gives nil if neither the context nor anything else needs options. A context whose methods panic, such as a
+// nil pointer that is not a nil context.Context, is an error.
+func newControl(ctx context.Context, kind string, trace *Trace) (c *control, err error) {
 	if ctx == nil {
 		return nil, nilError("the context")
 	}
-	if err := ctx.Err(); err != nil {
+	defer func() {
+		if value := recover(); value != nil {
+			c.end()
+			c, err = nil, &Error{Code: InvalidArgument, Message: fmt.Sprintf("the context panicked: %v", value),
+				cause: &PanicError{Value: value, Stack: debug.Stack()}}
+		}
+	}()
+	if ctx.Err() != nil {
 		return nil, contextError(ctx)
 	}
 	if ctx.Done() == nil && trace == nil && kind == "run" {
 		return nil, nil
 	}
-	c := &control{opts: newOptions(kind)}
+	c = &control{opts: newOptions(kind)}
 	if trace != nil {
 		c.opts.trace(trace)
 	}
@@ -95,11 +106,11 @@ func (c *control) end() {
 	}
 }
 
-// contextError is the error of a context that has ended.
-func contextError(ctx context.Context) error {
-	err := &Error{Code: Cancelled, Message: "the context has ended: " + ctx.Err().Error(), cause: context.Cause(ctx)}
-	if ctx.Err() == context.DeadlineExceeded {
-		err.Code = DeadlineExceeded
+// contextError is the error of a call that a context ended, in the library's words for what it ends itself.
+func contextError(ctx context.Context) *Error {
+	err := &Error{Code: Cancelled, Message: "the run was cancelled", cause: errors.Join(ctx.Err(), context.Cause(ctx))}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err.Code, err.Message = DeadlineExceeded, "the run passed its deadline"
 	}
 	return err
 }

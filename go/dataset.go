@@ -9,6 +9,7 @@ package weft
 import "C"
 
 import (
+	"fmt"
 	"iter"
 	"unsafe"
 )
@@ -131,6 +132,17 @@ func (d *Dataset) Width() int {
 	}
 	defer d.handle.release()
 	return int(C.wg_dataset_width(pointer))
+}
+
+// String tells where the batches come from.
+func (d *Dataset) String() string {
+	switch {
+	case d == nil || d.handle.closed():
+		return "dataset (closed)"
+	case d.function != nil:
+		return "dataset of the batches of a function"
+	}
+	return fmt.Sprintf("dataset of %d rows", d.Len())
 }
 
 // BatchOptions are for Dataset.Batches; only Epoch is for the batches of a function.

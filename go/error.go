@@ -47,8 +47,11 @@ type Error struct {
 // Error is everything that is known of the error in one line, as it is told in every language:
 //
 //	weft: INVALID_ARGUMENT: what was wrong [MatMul 'scores'] (built at train.go:12)
-func (e *Error) Error() string {
-	text := "weft: " + e.Code.Error() + ": " + e.Message
+func (e *Error) Error() string { return "weft: " + e.Code.Error() + ": " + e.text() }
+
+// text is the line without its beginning.
+func (e *Error) text() string {
+	text := e.Message
 	var parts []string
 	if e.Op != "" {
 		parts = append(parts, e.Op)
@@ -108,29 +111,32 @@ func takeStatus(status *C.weft_status) *Error {
 	return err
 }
 
-// checkRun is check for a call with a context: an error that the context caused wraps the context's own.
+// checkRun is check for a call with a context: an error that the context caused wraps the context's own. The library
+// knows of no deadline, as it is the context that watches the clock.
 func checkRun(ctx context.Context, status *C.weft_status) error {
 	if status == nil {
 		return nil
 	}
 	err := takeStatus(status)
 	if (err.Code == Cancelled || err.Code == DeadlineExceeded) && err.cause == nil && ctx.Err() != nil {
-		err.cause = context.Cause(ctx)
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err.Code = DeadlineExceeded
-		}
+		ended := contextError(ctx)
+		err.Code, err.Message, err.cause = ended.Code, ended.Message, ended.cause
 	}
 	return err
 }
 
 // statusOf makes a status of an error of Go, which comes back as the cause of the call's error.
 func statusOf(err error) *C.weft_status {
-	code := Unknown
+	code, text := Unknown, err.Error()
 	var known *Error
 	if errors.As(err, &known) {
 		code = known.Code
 	}
-	message := C.CString(err.Error())
+	// The call's error begins as this one does.
+	if known != nil && known == err {
+		text = known.text()
+	}
+	message := C.CString(text)
 	defer C.free(unsafe.Pointer(message))
 	return C.wg_status_new(C.int32_t(code), message, C.wg_tag, C.uintptr_t(cgo.NewHandle(err)), C.wg_drop)
 }

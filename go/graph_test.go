@@ -130,8 +130,11 @@ func TestMisusedValues(t *testing.T) {
 		"nil":            func(g *weft.Graph, x weft.Value) { g.Constant(nil) },
 		"nil tensor":     func(g *weft.Graph, x weft.Value) { g.Constant((*weft.Tensor)(nil)) },
 		"closed tensor":  func(g *weft.Graph, x weft.Value) { c, _ := weft.TensorOf(1.0); c.Close(); g.Constant(c) },
-		"nil attr":       func(g *weft.Graph, x weft.Value) { x.Cast(0) },
-		"attach":         func(g *weft.Graph, x weft.Value) { g.Attach(x, x) },
+		"nil attr": func(g *weft.Graph, x weft.Value) {
+			g.Add("Softmax", []weft.Value{x}, weft.Attrs{"axis": nil}, "", 1)
+		},
+		"no type": func(g *weft.Graph, x weft.Value) { x.Cast(0) },
+		"attach":  func(g *weft.Graph, x weft.Value) { g.Attach(x, x) },
 		"gradient": func(g *weft.Graph, x weft.Value) {
 			g.Gradients([]weft.Value{x}, []weft.Value{{}}, nil)
 		},

@@ -70,6 +70,17 @@ func (h *handle) close() {
 	}
 }
 
+// closed tells a closed handle, and nil.
+func (h *handle) closed() bool { return h == nil || h.state.Load()&closedBit != 0 }
+
+// text is what is printed for an object of that kind.
+func (h *handle) text(kind string) string {
+	if h.closed() {
+		return kind + " (closed)"
+	}
+	return kind
+}
+
 // detach closes the handle and gives the object to the caller; nil if it is closed or in use.
 func (h *handle) detach() unsafe.Pointer {
 	if !h.state.CompareAndSwap(0, closedBit) {

@@ -109,6 +109,32 @@ func TestErrorsOfHostFunctions(t *testing.T) {
 	}
 }
 
+func TestErrorsOfFunctionsAreToldOnce(t *testing.T) {
+	noLeaks(t)
+	inner := must[*weft.Session](t)(weft.NewSession(newGraph(t)))
+	closeAfter(t, inner)
+	for name, c := range map[string]struct {
+		function weft.HostFunction
+		want     string
+	}{
+		"error": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return nil, &myError{7} }, "weft: UNKNOWN: mine ["},
+		"panic": {func([]*weft.Tensor) ([]*weft.Tensor, error) { panic("mine") },
+			"weft: INTERNAL: a Go function panicked: mine ["},
+		"nil": {func([]*weft.Tensor) ([]*weft.Tensor, error) { return []*weft.Tensor{nil}, nil },
+			"weft: INVALID_ARGUMENT: the tensor that a host function gave is nil ["},
+		"call": {func([]*weft.Tensor) ([]*weft.Tensor, error) { _, err := inner.Get("v"); return nil, err },
+			"weft: NOT_FOUND: there is no variable 'v' ["},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, feeds, y := hostGraph(t, c.function)
+			_, err := s.Run(t.Context(), feeds, y)
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Count(err.Error(), "weft: ") != 1 {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
 func isInvalid(err error) bool { return errors.Is(err, weft.InvalidArgument) }
 func isClosed(err error) bool  { return errors.Is(err, weft.ErrClosed) }
 func isAnError(err error) bool { return err != nil }

@@ -14,6 +14,8 @@ import "unsafe"
 type Layer struct {
 	handle *handle
 	graph  *Graph
+	kind   string
+	name   string
 }
 
 func freeLayer(pointer unsafe.Pointer) { C.wg_layer_free((*C.weft_layer)(pointer)) }
@@ -21,7 +23,7 @@ func freeLayer(pointer unsafe.Pointer) { C.wg_layer_free((*C.weft_layer)(pointer
 // NewLayer makes a layer of any kind, and its variables, named "name/kernel" and so on. An error stays with the graph.
 func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
 	g = g.orBroken()
-	layer := &Layer{graph: g}
+	layer := &Layer{graph: g, kind: kind, name: g.scope + name}
 	g.build(func(graph *C.weft_graph, origin *C.char) error {
 		list, err := attrs.make()
 		if err != nil {
@@ -82,6 +84,14 @@ func (l *Layer) Variables() []Value {
 		values[i] = l.graph.valueOf(C.wg_layer_variable(layer, C.int32_t(i)))
 	}
 	return values
+}
+
+// String is kind and name, such as "Dense layer 'hidden'".
+func (l *Layer) String() string {
+	if l == nil || l.graph == nil {
+		return "layer (closed)"
+	}
+	return l.handle.text(l.kind + " layer '" + l.name + "'")
 }
 
 // Close lets the layer go, as Close of its graph does; what it added to the graph stays. It may be called again.

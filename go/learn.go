@@ -10,8 +10,10 @@ import "C"
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"runtime/cgo"
+	"strings"
 	"unsafe"
 )
 
@@ -67,6 +69,15 @@ func (m Metrics) Value(name string) (value float64, known bool) {
 	return 0, false
 }
 
+// String is such as "{loss=0.25, val_loss=0.5}".
+func (m Metrics) String() string {
+	words := make([]string, len(m))
+	for i, metric := range m {
+		words[i] = fmt.Sprintf("%s=%v", metric.Name, metric.Value)
+	}
+	return "{" + strings.Join(words, ", ") + "}"
+}
+
 func newMetrics(names []string, values []float64) Metrics {
 	metrics := make(Metrics, min(len(names), len(values)))
 	for i := range metrics {
@@ -97,6 +108,15 @@ func (h *History) Metric(name string) []float64 {
 		}
 	}
 	return nil
+}
+
+// String tells the last epoch: "20 epochs, {loss=0.25}".
+func (h *History) String() string {
+	if h == nil || len(h.Epochs) == 0 {
+		return "0 epochs"
+	}
+	last := newMetrics(h.Names, h.Epochs[len(h.Epochs)-1])
+	return fmt.Sprintf("%d epochs, %v", len(h.Epochs), last)
 }
 
 // fitRun is what Fit, Evaluate and Predict have in common.

@@ -8,6 +8,8 @@ package weft
 */
 import "C"
 
+import "errors"
+
 // look calls f on the graph; an error of building it is given first.
 func (g *Graph) look(f func(graph *C.weft_graph) *C.weft_status) error {
 	if g.missing() {
@@ -83,6 +85,18 @@ func (g *Graph) list(count func(*C.weft_graph) C.int32_t, at func(*C.weft_graph,
 
 // Text is the graph for people to read.
 func (g *Graph) Text() (string, error) { return g.convert("text") }
+
+// String is Text, or what kept it from being made.
+func (g *Graph) String() string {
+	text, err := g.Text()
+	switch {
+	case errors.Is(err, ErrClosed):
+		return "graph (closed)"
+	case err != nil:
+		return err.Error()
+	}
+	return text
+}
 
 // Dot is the graph in the language of Graphviz.
 func (g *Graph) Dot() (string, error) { return g.convert("dot") }

@@ -94,7 +94,7 @@ func (w *world) choices(kind reflect.Type) []any {
 	}()
 	switch kind {
 	case reflect.TypeFor[context.Context]():
-		return []any{background, nil, cancelled}
+		return []any{background, nil, cancelled, (*broken)(nil)}
 	case reflect.TypeFor[*weft.Graph]():
 		return []any{w.graph, (*weft.Graph)(nil), new(weft.Graph), w.closedGraph, w.otherGraph}
 	case reflect.TypeFor[*weft.Tensor]():

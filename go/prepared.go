@@ -111,19 +111,11 @@ func (p *Prepared) bind(t *Tensor, f func(*C.weft_prepared, *C.weft_tensor) *C.w
 	return check(f(prepared, pointer))
 }
 
-// Run runs once. ctx ends it when it is cancelled or its time is over; the error then wraps that of ctx.
+// Run runs once. ctx ends it when it is cancelled or its time is over; the error then wraps that of ctx and its cause.
 func (p *Prepared) Run(ctx context.Context) error {
 	prepared, err := p.begin()
 	if err != nil {
 		return err
-	}
-	if ctx != nil && ctx.Done() == nil {
-		status := C.wg_prepared_run(prepared, nil)
-		p.end()
-		if status != nil {
-			return takeStatus(status)
-		}
-		return nil
 	}
 	defer p.end()
 	c, err := newControl(ctx, "run", nil)
@@ -146,6 +138,14 @@ func (p *Prepared) Output(i int) (*Tensor, error) {
 		return nil, err
 	}
 	return newTensor(out), nil
+}
+
+// String tells whether it is closed.
+func (p *Prepared) String() string {
+	if p == nil {
+		return "prepared run (closed)"
+	}
+	return p.handle.text("prepared run")
 }
 
 // Close lets the call go; while a Run is in it, when that returns. It may be called again.

@@ -167,6 +167,14 @@ func (t *Trace) JSON() ([]byte, error) {
 	return takeBytes(out), nil
 }
 
+// String tells whether it is closed.
+func (t *Trace) String() string {
+	if t == nil {
+		return "trace (closed)"
+	}
+	return t.handle.text("trace")
+}
+
 // Close lets the trace go. It may be called again.
 func (t *Trace) Close() error {
 	if t != nil && t.handle != nil {

@@ -120,6 +120,14 @@ func (s *Session) Close() error {
 	return err
 }
 
+// String tells whether it is closed.
+func (s *Session) String() string {
+	if s == nil {
+		return "session (closed)"
+	}
+	return s.handle.text("session")
+}
+
 // idsOf are the numbers of values of the session's graph.
 func (s *Session) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
 	ids, err := s.graph.idsOf(values, optional)
@@ -148,7 +156,7 @@ func (s *Session) namesOf(values []Value, prefix string) []string {
 }
 
 // Run computes fetches. Each result is a new tensor, for the caller to close. ctx ends the run when it is cancelled or
-// its time is over; the error then wraps that of ctx.
+// its time is over; the error then wraps that of ctx and its cause.
 func (s *Session) Run(ctx context.Context, feeds Feeds, fetches ...Value) ([]*Tensor, error) {
 	return s.RunWith(ctx, RunOptions{Feeds: feeds, Fetches: fetches})
 }

@@ -160,25 +160,75 @@ func TestCancelledRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(20*time.Millisecond, func() { cancel(mine) })
-			if err := run(ctx); !errors.Is(err, weft.Cancelled) || !errors.Is(err, mine) {
-				t.Errorf("got %v", err)
-			}
-			if err := run(ctx); !errors.Is(err, weft.Cancelled) || !errors.Is(err, mine) {
-				t.Errorf("got %v", err)
+			for range 2 { // the second time, the context has ended before
+				err := run(ctx)
+				wantEnd(t, err, mine, "weft: CANCELLED: the run was cancelled")
+				wantEnd(t, err, context.Canceled, "weft: CANCELLED: the run was cancelled")
 			}
 			ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer stop()
-			if err := run(ctx); !errors.Is(err, weft.DeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v", err)
+			for range 2 {
+				wantEnd(t, run(ctx), context.DeadlineExceeded, "weft: DEADLINE_EXCEEDED: the run passed its deadline")
 			}
 		})
 	}
 	for _, passed := range []time.Duration{0, -time.Second} {
 		ctx, stop := context.WithTimeout(t.Context(), passed)
 		defer stop()
-		if _, err := s.Run(ctx, feeds, y); !errors.Is(err, weft.DeadlineExceeded) {
-			t.Errorf("got %v", err)
-		}
+		_, err := s.Run(ctx, feeds, y)
+		wantEnd(t, err, context.DeadlineExceeded, "weft: DEADLINE_EXCEEDED: the run passed its deadline")
+	}
+}
+
+// broken is a context whose methods panic, as those of one that embeds a nil context do. A nil *broken has them too.
+type broken struct{ context.Context }
+
+// late is a context that breaks only when it is watched.
+type late struct{ broken }
+
+func (late) Err() error            { return nil }
+func (late) Done() <-chan struct{} { return make(chan struct{}) }
+
+// absent is a context that works though it is a nil pointer.
+type absent struct{}
+
+func (*absent) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (*absent) Done() <-chan struct{}       { return nil }
+func (*absent) Err() error                  { return nil }
+func (*absent) Value(any) any               { return nil }
+
+func TestContextsThatPanic(t *testing.T) {
+	noLeaks(t)
+	m := newLine(t)
+	s := newSession(t, m.graph)
+	prepared := must[*weft.Prepared](t)(s.Prepare(nil, []weft.Value{m.a}))
+	closeAfter(t, prepared)
+	for name, run := range map[string]func(ctx context.Context) error{
+		"run":      func(ctx context.Context) error { _, err := s.Run(ctx, nil); return err },
+		"prepared": prepared.Run,
+		"evaluate": func(ctx context.Context) error { _, err := s.Evaluate(ctx, m.data, m.feeds, m.loses); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, ctx := range []context.Context{(*broken)(nil), broken{}, late{}} {
+				err := run(ctx)
+				var panicked *weft.PanicError
+				if !errors.Is(err, weft.InvalidArgument) || !errors.As(err, &panicked) ||
+					!strings.HasPrefix(err.Error(), "weft: INVALID_ARGUMENT: the context panicked: runtime error: ") {
+					t.Errorf("%T: got %v", ctx, err)
+				}
+			}
+			if err := run((*absent)(nil)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// wantEnd is for the error of a run whose context ended.
+func wantEnd(t *testing.T, err, cause error, text string) {
+	t.Helper()
+	if !errors.Is(err, cause) || !strings.HasPrefix(err.Error(), text) {
+		t.Errorf("got %v, want %s", err, text)
 	}
 }
 

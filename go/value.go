@@ -122,6 +122,9 @@ func (v Value) String() string {
 	if v.IsNone() {
 		return "none"
 	}
+	if v.home.handle.closed() {
+		return "value of a closed graph"
+	}
 	return v.Name() + " " + v.DType().String() + v.Shape()
 }
 

@@ -45,9 +45,9 @@ func add(g *weft.Graph, op string, inputs []weft.Value, attrs weft.Attrs, name s
 }
 
 // given leaves an empty text out of the attributes.
-func given(text string) any {
+func given(text string) *string {
 	if text == "" {
 		return nil
 	}
-	return text
+	return &text
 }
