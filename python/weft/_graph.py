@@ -13,7 +13,7 @@ from . import _native
 from ._errors import InvalidArgumentError, NotFoundError
 from ._handle import Handle, Options, caller, need, whole
 from ._operand import operands
-from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number, path_text
+from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number
 from ._types import Array, AttrLike, DTypeLike, Index, ShapeLike, TensorLike, ValueLike
 
 if TYPE_CHECKING:
@@ -620,6 +620,24 @@ class Graph(Handle):
     def find(self, name: str) -> Value:
         """The input, variable or other value of that name."""
         return Value(self, _native.weft_graph_find(self._handle, need(name, str, "the name of a value")))
+
+    def optimizer_step(self, name: str = "optimizer") -> Value:
+        """How many steps the optimizer of that name has made: a scalar of i64, made at first use, from which a learning
+        rate can be computed before the optimizer adds its step.
+
+        Examples:
+            >>> graph = weft.Graph()
+            >>> w = graph.variable("w", 1.0)
+            >>> halved = 0.5 ** graph.optimizer_step().cast("f32")
+            >>> step = weft.Sgd(0.25 * halved).minimize(w * w)
+            >>> session = weft.Session(graph)
+            >>> for _ in range(2):  # 1 - 0.25 * 2, then 0.5 - 0.125 * 1
+            ...     _ = session.run({}, step)
+            >>> session.get("w").item()
+            0.375
+        """
+        name = need(name, str, "the name of an optimizer")
+        return Value(self, _native.weft_optimizer_step(self._handle, name))
 
     @property
     def inputs(self) -> list[Value]:

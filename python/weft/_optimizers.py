@@ -17,9 +17,11 @@ class Optimizer:
 
     Args:
         learning_rate: The size of a step: a number above 0, or a scalar Value of the graph, such as a schedule over
-            the variable "optimizer/step", which counts the steps that were made.
+            `Graph.optimizer_step`, which counts the steps that were made.
         clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
             least 0; 0 leaves them.
+        name: The optimizer's own, under which its state is kept in variables; a second optimizer of a graph needs
+            another.
         settings: What the kind of optimizer has beside these, by name.
 
     Examples:
@@ -32,12 +34,15 @@ class Optimizer:
         [1.0, 2.0]
     """
 
-    def __init__(self, learning_rate: Rate, clip_norm: float, **settings: Any) -> None:
+    def __init__(self, learning_rate: Rate, clip_norm: float, name: str, **settings: Any) -> None:
         self.learning_rate = learning_rate
+        self.name = need(name, str, "the name of an optimizer")
         self.settings = dict(settings, clip_norm=float(clip_norm))
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self.settings.items())
+        if self.name != "optimizer":
+            settings += f", name={self.name!r}"
         return f"{type(self).__name__}({self.learning_rate!r}{settings})"
 
     def minimize(self, loss: Value, variables: Sequence[Value] = ()) -> Value:
@@ -51,7 +56,7 @@ class Optimizer:
             The target to run: the number of the step.
         """
         graph = need(loss, Value, "the loss").graph
-        options = Options("optimizer", **self.settings)
+        options = Options("optimizer", name=self.name, **self.settings)
         rate = 0
         if isinstance(self.learning_rate, Value):
             rate = self.learning_rate.id
@@ -69,13 +74,15 @@ class Sgd(Optimizer):
 
     Args:
         learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over the variable "optimizer/step".
+            over `Graph.optimizer_step`.
         weight_decay: How strongly variables are drawn to 0: their factor in what is added to the gradient. At least 0
             (0.0, not at all).
         clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
             least 0 (0.0, which leaves them).
         lazy: Whether rows of a variable that is only looked up (an embedding) stay as they are in steps that do not
             look them up (False).
+        name: The optimizer\'s own, under which its state is kept: the variables "name/step" and "name/variable/...". A
+            second optimizer of a graph needs another ("optimizer").
     """
 
     def __init__(
@@ -85,8 +92,9 @@ class Sgd(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float = 0.0,
         lazy: bool = False,
+        name: str = "optimizer",
     ) -> None:
-        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay), lazy=bool(lazy))
+        super().__init__(learning_rate, clip_norm, name, weight_decay=float(weight_decay), lazy=bool(lazy))
 
 
 class Momentum(Optimizer):
@@ -95,15 +103,19 @@ class Momentum(Optimizer):
 
     Args:
         learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over the variable "optimizer/step".
+            over `Graph.optimizer_step`.
         momentum: How much of v a step keeps, from 0 up to but not including 1 (0.9).
         nesterov: Whether to look ahead along v: w -= learning_rate * (g + momentum * v) (False).
+        name: The optimizer\'s own, under which its state is kept: the variables "name/step" and "name/variable/...". A
+            second optimizer of a graph needs another ("optimizer").
         weight_decay: How strongly variables are drawn to 0: their factor in what is added to the gradient. At least 0
             (0.0, not at all).
         clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
             least 0 (0.0, which leaves them).
         lazy: Whether rows of a variable that is only looked up (an embedding), and of v, stay as they are in steps
             that do not look them up (False).
+        name: The optimizer\'s own, under which its state is kept: the variables "name/step" and "name/variable/...". A
+            second optimizer of a graph needs another ("optimizer").
     """
 
     def __init__(
@@ -115,10 +127,12 @@ class Momentum(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float = 0.0,
         lazy: bool = False,
+        name: str = "optimizer",
     ) -> None:
         super().__init__(
             learning_rate,
             clip_norm,
+            name,
             momentum=float(momentum),
             nesterov=bool(nesterov),
             weight_decay=float(weight_decay),
@@ -132,7 +146,7 @@ class Adam(Optimizer):
 
     Args:
         learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over the variable "optimizer/step".
+            over `Graph.optimizer_step`.
         beta1: How much of the mean gradient a step keeps, from 0 up to but not including 1 (0.9).
         beta2: How much of the mean square a step keeps, from 0 up to but not including 1 (0.999).
         epsilon: What is added to the root, so that nothing is divided by 0. At least 0 (1e-8).
@@ -142,6 +156,8 @@ class Adam(Optimizer):
             least 0 (0.0, which leaves them).
         lazy: Whether rows of a variable that is only looked up (an embedding), and of the means, stay as they are in
             steps that do not look them up (False).
+        name: The optimizer\'s own, under which its state is kept: the variables "name/step" and "name/variable/...". A
+            second optimizer of a graph needs another ("optimizer").
     """
 
     def __init__(
@@ -154,10 +170,12 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float = 0.0,
         lazy: bool = False,
+        name: str = "optimizer",
     ) -> None:
         super().__init__(
             learning_rate,
             clip_norm,
+            name,
             beta1=float(beta1),
             beta2=float(beta2),
             epsilon=float(epsilon),
@@ -172,7 +190,7 @@ class AdamW(Optimizer):
 
     Args:
         learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over the variable "optimizer/step".
+            over `Graph.optimizer_step`.
         beta1: How much of the mean gradient a step keeps, from 0 up to but not including 1 (0.9).
         beta2: How much of the mean square a step keeps, from 0 up to but not including 1 (0.999).
         epsilon: What is added to the root, so that nothing is divided by 0. At least 0 (1e-8).
@@ -181,6 +199,8 @@ class AdamW(Optimizer):
             least 0 (0.0, which leaves them).
         lazy: Whether rows of a variable that is only looked up (an embedding), and of the means, stay as they are in
             steps that do not look them up (False).
+        name: The optimizer\'s own, under which its state is kept: the variables "name/step" and "name/variable/...". A
+            second optimizer of a graph needs another ("optimizer").
     """
 
     def __init__(
@@ -193,10 +213,12 @@ class AdamW(Optimizer):
         weight_decay: float = 0.01,
         clip_norm: float = 0.0,
         lazy: bool = False,
+        name: str = "optimizer",
     ) -> None:
         super().__init__(
             learning_rate,
             clip_norm,
+            name,
             beta1=float(beta1),
             beta2=float(beta2),
             epsilon=float(epsilon),

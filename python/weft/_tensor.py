@@ -296,14 +296,6 @@ def copied(tensor: Tensor) -> Tensor:
     return Tensor._over(_native.weft_tensor_copy(tensor._handle))
 
 
-def path_text(path: str | os.PathLike[str]) -> str:
-    """The path as text that C can take."""
-    text = os.fspath(path)
-    if "\0" in text:
-        raise InvalidArgumentError(f"the path {text!r} contains a zero byte")
-    return text
-
-
 def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str, Tensor]:
     """Reads tensors from a .safetensors, .npy or .csv file.
 

@@ -6,7 +6,7 @@
 
 namespace weft {
 
-/// A learning rate: a number, or a value of the graph, such as a schedule over the variable "optimizer/step".
+/// A learning rate: a number, or a value of the graph, such as a schedule over Graph::optimizer_step.
 struct Rate {
   std::optional<double> number;  ///< if it is one
   Value value;                   ///< else what it is

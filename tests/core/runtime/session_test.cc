@@ -300,79 +300,81 @@ TEST(Session, HostFunctionsReadTheirInputsOnly) {
                                  nullptr, nullptr));
   EXPECT_TRUE(m.run({{}, {called.id()}, {}}, {}).ok());
   remove_host_function("looks");
-  TEST(Session, ADeadlineIsAtTheLatestTheEndOfTime) {
-    Model m;
-    Expr x = m.input("x", DType::kF32, {1}), y = x * 2.0;
-    m.start();
-    RunOptions options;
-    for (int64_t timeout : {INT64_MAX, INT64_MAX - 1}) {
-      options.timeout_ns = timeout;
-      EXPECT_EQ(options.deadline_ns(), INT64_MAX);
-      EXPECT_EQ(*(*m.run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>({3})}, options))[0].as<float>(), 6.0f);
-    }
-    options.timeout_ns = 0;
-    EXPECT_EQ(options.deadline_ns(), 0);
-  }
+}
 
-  TEST(Session, RunsAGraphThatIsVeryDeepOnASmallStack) {
-    Model m;
-    Expr x = m.input("x", DType::kF32, {1}), y = x;
-    for (int i = 0; i < 100'000; ++i) y = make(m.scope, "Neg", {y});
-    SessionOptions options;
-    options.disabled_passes = {"*"};
-    m.start(options);
-    float got = 0;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 256 * 1024);
-    struct Job {
-      Model* model;
-      Signature signature;
-      float* got;
-    } job{&m, {{x.id()}, {y.id()}, {}}, &got};
-    pthread_t thread;
-    ASSERT_EQ(pthread_create(
-                  &thread, &attributes,
-                  [](void* user) -> void* {
-                    Job& job = *static_cast<Job*>(user);
-                    Result<std::vector<Tensor>> out = job.model->run(job.signature, {Tensor::vector<float>({2.5f})});
-                    if (out.ok()) *job.got = *(*out)[0].as<float>();
-                    return nullptr;
-                  },
-                  &job),
-              0);
-    pthread_join(thread, nullptr);
-    pthread_attr_destroy(&attributes);
-    EXPECT_EQ(got, 2.5f);
+TEST(Session, ADeadlineIsAtTheLatestTheEndOfTime) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {1}), y = x * 2.0;
+  m.start();
+  RunOptions options;
+  for (int64_t timeout : {INT64_MAX, INT64_MAX - 1}) {
+    options.timeout_ns = timeout;
+    EXPECT_EQ(options.deadline_ns(), INT64_MAX);
+    EXPECT_EQ(*(*m.run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>({3})}, options))[0].as<float>(), 6.0f);
   }
+  options.timeout_ns = 0;
+  EXPECT_EQ(options.deadline_ns(), 0);
+}
 
-  TEST(Session, InitialValuesMayDependOnEachOther) {
-    Model m;
-    Expr a = m.variable("a", 3.0f);
-    Expr b(m.scope, *m.graph->add_variable("b", (a * 2.0).id(), true));
-    m.start();
-    EXPECT_EQ(m.get("b"), 6.0f);
-  }
+TEST(Session, RunsAGraphThatIsVeryDeepOnASmallStack) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {1}), y = x;
+  for (int i = 0; i < 100'000; ++i) y = make(m.scope, "Neg", {y});
+  SessionOptions options;
+  options.disabled_passes = {"*"};
+  m.start(options);
+  float got = 0;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 256 * 1024);
+  struct Job {
+    Model* model;
+    Signature signature;
+    float* got;
+  } job{&m, {{x.id()}, {y.id()}, {}}, &got};
+  pthread_t thread;
+  ASSERT_EQ(pthread_create(
+                &thread, &attributes,
+                [](void* user) -> void* {
+                  Job& job = *static_cast<Job*>(user);
+                  Result<std::vector<Tensor>> out = job.model->run(job.signature, {Tensor::vector<float>({2.5f})});
+                  if (out.ok()) *job.got = *(*out)[0].as<float>();
+                  return nullptr;
+                },
+                &job),
+            0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  EXPECT_EQ(got, 2.5f);
+}
 
-  TEST(Session, TheGraphMayGrowBetweenRuns) {
-    Model m;
-    Expr x = m.input("x", DType::kF32, {1}), y = x + 1.0;
-    m.start();
-    ASSERT_TRUE(m.run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>({1})}).ok());
-    Expr z = y * 5.0;
-    EXPECT_EQ(*(*m.run({{x.id()}, {z.id()}, {}}, {Tensor::vector<float>({1})}))[0].as<float>(), 10.0f);
-  }
+TEST(Session, InitialValuesMayDependOnEachOther) {
+  Model m;
+  Expr a = m.variable("a", 3.0f);
+  Expr b(m.scope, *m.graph->add_variable("b", (a * 2.0).id(), true));
+  m.start();
+  EXPECT_EQ(m.get("b"), 6.0f);
+}
 
-  TEST(Session, AssignmentsMayBeAttachedBetweenRuns) {
-    Model m;
-    Expr w = m.variable("w", 1.0f), y = w * 2.0, next = m.assign(w, w + 1.0);
-    m.start();
-    ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
-    EXPECT_EQ(m.get("w"), 1.0f);
-    ASSERT_TRUE(m.graph->attach(m.graph->value(y.id()).node, next.id()).ok());
-    ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
-    EXPECT_EQ(m.get("w"), 2.0f);
-  }
+TEST(Session, TheGraphMayGrowBetweenRuns) {
+  Model m;
+  Expr x = m.input("x", DType::kF32, {1}), y = x + 1.0;
+  m.start();
+  ASSERT_TRUE(m.run({{x.id()}, {y.id()}, {}}, {Tensor::vector<float>({1})}).ok());
+  Expr z = y * 5.0;
+  EXPECT_EQ(*(*m.run({{x.id()}, {z.id()}, {}}, {Tensor::vector<float>({1})}))[0].as<float>(), 10.0f);
+}
+
+TEST(Session, AssignmentsMayBeAttachedBetweenRuns) {
+  Model m;
+  Expr w = m.variable("w", 1.0f), y = w * 2.0, next = m.assign(w, w + 1.0);
+  m.start();
+  ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
+  EXPECT_EQ(m.get("w"), 1.0f);
+  ASSERT_TRUE(m.graph->attach(m.graph->value(y.id()).node, next.id()).ok());
+  ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
+  EXPECT_EQ(m.get("w"), 2.0f);
+}
 
 }  // namespace
 }  // namespace weft
