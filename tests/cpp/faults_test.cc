@@ -56,6 +56,57 @@ TEST_F(Faults, ErrorsNameTheNodeWithItsScope) {
   EXPECT_EQ(error_of([&] { weft::Session(graph).run({{whole, zero}}, {quotient}); }).node(), "encoder/layer1/Div");
 }
 
+// C would end each of these strings at its NUL, and use what another string names.
+TEST_F(Faults, StringsWithANulCharacterAreRefused) {
+  const std::string bad("x\0y", 3), path = testing::TempDir() + bad;
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, "n"), v = graph.variable("v", 1.0f);
+  weft::Session session(graph);
+  const Tensor one = Tensor::scalar(1.0f);
+  weft::SaveOptions beside;
+  beside.weights = bad;
+  auto kept = std::make_shared<int>(0);
+  const std::function<void()> uses[] = {
+      [&] { graph.input(bad, DType::f32, "2"); },
+      [&] { graph.input("y", DType::f32, bad); },
+      [&] { graph.constant(one, bad); },
+      [&] { graph.variable(bad, 1.0f); },
+      [&] { graph.add(std::string("Relu\0", 5), {x}); },
+      [&] { weft::relu(x, bad); },
+      [&] { graph.add("LeakyRelu", {x}, weft::Attrs().set(bad, 1.0)); },
+      [&] { graph.add("Relu", {x}, weft::Attrs().set("a", bad)); },
+      [&] {
+        graph.add("Relu", {x}, weft::Attrs().set("a", std::vector<std::string>{"b", bad}));
+      },
+      [&] { weft::Graph::Scope scope(graph, bad); },
+      [&] { x.set_name(bad); },
+      [&] { graph.find(bad); },
+      [&] { graph.layer("Flatten", {}, bad); },
+      [&] { graph.save("never", {v}, nullptr, beside); },
+      [&] { graph.save(path, {v}); },
+      [&] { weft::Graph::load(path); },
+      [&] { session.get(bad); },
+      [&] { session.set(bad, one); },
+      [&] { session.save(path); },
+      [&] { session.load(path); },
+      [&] {
+        weft::save_tensors("never", {{bad, one}});
+      },
+      [&] { weft::load_tensors(path); },
+      [&] {
+        weft::Dataset::load("never", {"a", bad});
+      },
+      [&] { weft::inspect_op(bad); },
+      [&] { weft::set_host_function(bad, [kept](const std::vector<Tensor>& in) { return in; }); },
+  };
+  for (size_t i = 0; i < std::size(uses); ++i) {
+    const weft::Error error = error_of(uses[i]);
+    EXPECT_EQ(error.code(), WEFT_INVALID_ARGUMENT) << i;
+    EXPECT_EQ(error.message(), "a string with a NUL character in it cannot be used here") << i;
+  }
+  EXPECT_EQ(kept.use_count(), 1);
+}
+
 TEST_F(Faults, ValuesFedTwiceAndValuesOfAnotherGraph) {
   weft::Graph graph, other;
   Value x = graph.input("x", DType::f32, "2"), foreign = other.input("x", DType::f32, "2");

@@ -87,7 +87,8 @@ class Attrs {
   detail::Handle<weft_attrs, weft_attrs_free> make() const {
     detail::Handle<weft_attrs, weft_attrs_free> out(detail::made<weft_attrs>(weft_attrs_new));
     for (const auto& item : items_) {
-      std::visit([&](const auto& value) { detail::check(give(out.get(), item.first.c_str(), value)); }, item.second);
+      std::visit([&](const auto& value) { detail::check(give(out.get(), detail::text(item.first), value)); },
+                 item.second);
     }
     return out;
   }
@@ -100,7 +101,7 @@ class Attrs {
     return weft_attrs_set_float(to, name, value);
   }
   static weft_status* give(weft_attrs* to, const char* name, const std::string& value) {
-    return weft_attrs_set_string(to, name, value.c_str());
+    return weft_attrs_set_string(to, name, detail::text(value));
   }
   static weft_status* give(weft_attrs* to, const char* name, const std::vector<int64_t>& values) {
     return weft_attrs_set_ints(to, name, values.data(), static_cast<int64_t>(values.size()));
@@ -110,7 +111,7 @@ class Attrs {
   }
   static weft_status* give(weft_attrs* to, const char* name, const std::vector<std::string>& values) {
     std::vector<const char*> pointers;
-    for (const std::string& value : values) pointers.push_back(value.c_str());
+    for (const std::string& value : values) pointers.push_back(detail::text(value));
     return weft_attrs_set_strings(to, name, pointers.data(), static_cast<int64_t>(pointers.size()));
   }
   static weft_status* give(weft_attrs* to, const char* name, const Tensor& value) {

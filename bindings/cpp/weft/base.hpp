@@ -92,6 +92,12 @@ inline void check(weft_status* status) {
   throw Error(status);
 }
 
+// The string for the C functions, for which it would end at the first NUL.
+inline const char* text(const std::string& string) {
+  if (string.find('\0') == std::string::npos) return string.c_str();
+  throw Error(WEFT_INVALID_ARGUMENT, "a string with a NUL character in it cannot be used here");
+}
+
 // The exception under way as a status that keeps it.
 inline weft_status* current_exception_status() {
   std::string text = "an exception that is no std::exception";
@@ -170,8 +176,8 @@ class OptionsHandle : public Handle<weft_options, weft_options_free> {
   void set(const char* key, int64_t value) { check(weft_options_set_int(get(), key, value)); }
   void set(const char* key, bool value) { set(key, int64_t{value}); }
   void set(const char* key, double value) { check(weft_options_set_float(get(), key, value)); }
-  void set(const char* key, const std::string& value) { check(weft_options_set_string(get(), key, value.c_str())); }
-  void add(const char* key, const std::string& value) { check(weft_options_add_string(get(), key, value.c_str())); }
+  void set(const char* key, const std::string& value) { check(weft_options_set_string(get(), key, text(value))); }
+  void add(const char* key, const std::string& value) { check(weft_options_add_string(get(), key, text(value))); }
 };
 
 }  // namespace detail

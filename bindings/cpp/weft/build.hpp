@@ -168,7 +168,8 @@ class Layer {
       : state_(detail::target(graph.state())) {
     detail::Handle<weft_attrs, weft_attrs_free> given = attrs.make();
     handle_ = Owned(detail::made<weft_layer>([&](weft_layer** out) {
-      return weft_layer_new(state_->handle.get(), type.c_str(), given.get(), name.c_str(), origin.text.c_str(), out);
+      return weft_layer_new(state_->handle.get(), detail::text(type), given.get(), detail::text(name),
+                            origin.text.c_str(), out);
     }));
   }
   /// Adds one use. `training`: dropout drops, and batch normalization uses the batch and moves its running averages.

@@ -37,7 +37,7 @@ struct BatchPass {
                     "a batch has " + std::to_string(batch.size()) + " tensors, not " + std::to_string(names.size()));
       }
       for (size_t i = 0; i < batch.size(); ++i) {
-        check(weft_tensors_set(out_batch, names[i].c_str(), batch[i].handle()));
+        check(weft_tensors_set(out_batch, detail::text(names[i]), batch[i].handle()));
       }
       return nullptr;
     } catch (...) {
@@ -52,7 +52,7 @@ inline weft_status* BatchSource::begin_pass(void* user, int64_t epoch, weft_batc
     auto pass = std::make_unique<BatchPass>(BatchPass{source, source->begin(epoch)});
     if (!pass->next) throw Error(WEFT_INVALID_ARGUMENT, "the function of the dataset began no pass");
     std::vector<const char*> names;
-    for (const std::string& name : source->names) names.push_back(name.c_str());
+    for (const std::string& name : source->names) names.push_back(detail::text(name));
     return weft_batches_new(names.data(), count32(names), out_batches, BatchPass::give, pass.release(),
                             drop<BatchPass>);
   } catch (...) {
@@ -79,9 +79,9 @@ class Dataset {
     detail::OptionsHandle options("load");
     options.set("map", map);
     std::vector<const char*> pointers;
-    for (const std::string& name : names) pointers.push_back(name.c_str());
+    for (const std::string& name : names) pointers.push_back(detail::text(name));
     return Dataset(detail::made<weft_dataset>([&](weft_dataset** out) {
-      return weft_dataset_load(path.c_str(), pointers.data(), detail::count32(pointers), options.get(), out);
+      return weft_dataset_load(detail::text(path), pointers.data(), detail::count32(pointers), options.get(), out);
     }));
   }
   /// A dataset of the batches that a function gives, their tensors named `names`. It is called for every pass, on the

@@ -51,13 +51,13 @@ class Graph {
   /// Reads an ONNX model of opset 1 to 27. DATA_LOSS for a damaged file, UNIMPLEMENTED for an unknown operator.
   static Graph load(const std::string& path, const LoadOptions& options = {}) {
     detail::OptionsHandle given = load_options(options);
-    return Graph(std::make_shared<detail::GraphState>(
-        detail::made<weft_graph>([&](weft_graph** out) { return weft_graph_load(path.c_str(), given.get(), out); })));
+    return Graph(std::make_shared<detail::GraphState>(detail::made<weft_graph>(
+        [&](weft_graph** out) { return weft_graph_load(detail::text(path), given.get(), out); })));
   }
   /// The same from `bytes` bytes at `data`, which are not needed after.
   static Graph load_bytes(const void* data, size_t bytes, const LoadOptions& options = {}) {
     detail::OptionsHandle given = load_options(options);
-    const char* folder = options.folder.empty() ? nullptr : options.folder.c_str();
+    const char* folder = options.folder.empty() ? nullptr : detail::text(options.folder);
     return Graph(std::make_shared<detail::GraphState>(detail::made<weft_graph>(
         [&](weft_graph** out) { return weft_graph_load_bytes(data, bytes, folder, given.get(), out); })));
   }
@@ -67,8 +67,8 @@ class Graph {
   Value input(const std::string& name, DType dtype, const std::optional<std::string>& shape = std::nullopt,
               const Origin& origin = Origin()) {
     return one([&](int64_t* out) {
-      return weft_graph_add_input(adding(), name.c_str(), static_cast<int32_t>(dtype), shape ? shape->c_str() : nullptr,
-                                  origin.text.c_str(), out);
+      return weft_graph_add_input(adding(), detail::text(name), static_cast<int32_t>(dtype),
+                                  shape ? detail::text(*shape) : nullptr, origin.text.c_str(), out);
     });
   }
   /// Adds a tensor as a constant; it shares the elements, which must not change.
@@ -92,7 +92,7 @@ class Graph {
   Value variable(const std::string& name, const Value& initial, bool trainable = true,
                  const Origin& origin = Origin()) {
     return one([&](int64_t* out) {
-      return weft_graph_add_variable(adding(), name.c_str(), initial.id(), trainable, origin.text.c_str(), out);
+      return weft_graph_add_variable(adding(), detail::text(name), initial.id(), trainable, origin.text.c_str(), out);
     });
   }
   /// A variable that begins as a tensor.
@@ -113,7 +113,7 @@ class Graph {
     detail::Handle<weft_attrs, weft_attrs_free> given = attrs.make();
     std::vector<int64_t> in = detail::ids(inputs);
     return many(static_cast<size_t>(outputs), [&](int64_t* out) {
-      return weft_graph_add(adding(), op.c_str(), in.data(), detail::count32(in), given.get(), or_null(name),
+      return weft_graph_add(adding(), detail::text(op), in.data(), detail::count32(in), given.get(), or_null(name),
                             origin.text.c_str(), out, outputs);
     });
   }
@@ -174,7 +174,7 @@ class Graph {
    public:
     /// Opens the scope; in a branch that is being built, it is the branch's.
     Scope(Graph& graph, const std::string& name) : state_(detail::target(graph.state_)) {
-      detail::check(weft_graph_open_scope(state_->handle.get(), name.c_str()));
+      detail::check(weft_graph_open_scope(state_->handle.get(), detail::text(name)));
     }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -187,7 +187,7 @@ class Graph {
   /// The input, variable or other value of that name; NOT_FOUND if there is none.
   Value find(const std::string& name) const {
     int64_t id = 0;
-    detail::check(weft_graph_find(handle(), name.c_str(), &id));
+    detail::check(weft_graph_find(handle(), detail::text(name), &id));
     return Value(state_, id);
   }
   /// How many steps the optimizer of that name has made: an i64 scalar, made at first use, so that a learning rate can be
@@ -240,7 +240,7 @@ class Graph {
     for (const std::string& name : options.trainable) out.add("trainable", name);
     return out;
   }
-  static const char* or_null(const std::string& name) { return name.empty() ? nullptr : name.c_str(); }
+  static const char* or_null(const std::string& name) { return name.empty() ? nullptr : detail::text(name); }
   weft_graph* adding() const { return detail::target(state())->handle.get(); }
   template <typename Add>
   std::vector<Value> many(size_t count, Add add) const {

@@ -40,13 +40,14 @@ inline weft_status* call_host(void* user, const weft_tensor* const* inputs, int3
 
 /// Takes the host function of that name away; runs that call it then throw FAILED_PRECONDITION.
 inline void remove_host_function(const std::string& name) {
-  detail::check(weft_host_function_set(name.c_str(), nullptr, nullptr, nullptr));
+  detail::check(weft_host_function_set(detail::text(name), nullptr, nullptr, nullptr));
 }
 /// Makes a function known under a name, for the process, in place of one of that name; an empty one takes it away.
 /// What it holds is let go when it is replaced or taken away and no run is in it, on any thread.
 inline void set_host_function(const std::string& name, HostFunction function) {
   if (function == nullptr) return remove_host_function(name);
-  detail::check(weft_host_function_set(name.c_str(), detail::call_host, new HostFunction(std::move(function)),
+  const char* text = detail::text(name);
+  detail::check(weft_host_function_set(text, detail::call_host, new HostFunction(std::move(function)),
                                        detail::drop<HostFunction>));
 }
 

@@ -55,7 +55,7 @@ struct Optimizer {
     std::vector<int64_t> ids = detail::ids(variables);
     detail::GraphPointer graph = detail::target(loss.graph_state());
     int64_t out = 0;
-    detail::check(weft_optimizer_add(graph->handle.get(), kind.c_str(), options.get(), loss.id(), ids.data(),
+    detail::check(weft_optimizer_add(graph->handle.get(), detail::text(kind), options.get(), loss.id(), ids.data(),
                                      detail::count32(ids), learning_rate.value.id(), origin.text.c_str(), &out));
     return Value(graph, out);
   }

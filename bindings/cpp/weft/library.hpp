@@ -59,7 +59,8 @@ inline std::vector<std::string> ops() { return detail::names(weft_op_count(), we
 /// The definition of an operator as JSON: names, types and docs of its inputs, outputs and attributes. NOT_FOUND, with
 /// the nearest name, if there is none.
 inline std::string inspect_op(const std::string& name) {
-  return detail::take(detail::made<weft_bytes>([&](weft_bytes** out) { return weft_op_inspect(name.c_str(), out); }));
+  return detail::take(
+      detail::made<weft_bytes>([&](weft_bytes** out) { return weft_op_inspect(detail::text(name), out); }));
 }
 
 /// The types of all layers ("Dense"), sorted.
@@ -67,7 +68,7 @@ inline std::vector<std::string> layer_types() { return detail::names(weft_layer_
 /// A type of layer as JSON: its attributes with defaults and docs, its input and output. NOT_FOUND if there is none.
 inline std::string inspect_layer(const std::string& type) {
   return detail::take(
-      detail::made<weft_bytes>([&](weft_bytes** out) { return weft_layer_inspect(type.c_str(), out); }));
+      detail::made<weft_bytes>([&](weft_bytes** out) { return weft_layer_inspect(detail::text(type), out); }));
 }
 
 }  // namespace weft

@@ -184,13 +184,13 @@ class Session {
   /// A copy of a variable's value; NOT_FOUND if there is no variable of that name.
   Tensor get(const std::string& variable) const {
     return Tensor(detail::made<weft_tensor>(
-        [&](weft_tensor** out) { return weft_session_get(handle(), variable.c_str(), out); }));
+        [&](weft_tensor** out) { return weft_session_get(handle(), detail::text(variable), out); }));
   }
   /// The same by the variable itself.
   Tensor get(const Value& variable) const { return get(variable.name()); }
   /// Sets a variable to a copy of the elements; INVALID_ARGUMENT for another type or shape.
   void set(const std::string& variable, const Tensor& value) const {
-    detail::check(weft_session_set(handle(), variable.c_str(), value.handle()));
+    detail::check(weft_session_set(handle(), detail::text(variable), value.handle()));
   }
   /// The same by the variable itself.
   void set(const Value& variable, const Tensor& value) const { set(variable.name(), value); }
@@ -216,13 +216,13 @@ class Session {
                               const std::vector<Value>& fetches) const;
 
   /// Writes a checkpoint: every variable, optimizer state, step and random counter. A failure leaves the old file.
-  void save(const std::string& path) const { detail::check(weft_session_save(handle(), path.c_str())); }
+  void save(const std::string& path) const { detail::check(weft_session_save(handle(), detail::text(path))); }
   /// Sets every variable from a checkpoint, all or nothing; INVALID_ARGUMENT, with names and shapes, if one is missing,
   /// unknown or different. `partial` sets those that are in both.
   void load(const std::string& path, bool partial = false) const {
     detail::OptionsHandle options("load");
     options.set("partial", partial);
-    detail::check(weft_session_load(handle(), path.c_str(), options.get()));
+    detail::check(weft_session_load(handle(), detail::text(path), options.get()));
   }
   /// Waits for running calls (cancel them first to end them early); later ones throw FAILED_PRECONDITION. Any thread,
   /// any number of times.
@@ -244,7 +244,7 @@ inline void Graph::save(const std::string& path, const std::vector<Value>& outpu
   if (!wanted.weights.empty()) options.set("weights", wanted.weights);
   std::vector<int64_t> out = detail::ids(outputs);
   detail::check(weft_graph_save(handle(), out.data(), detail::count32(out),
-                                session != nullptr ? session->handle() : nullptr, path.c_str(), options.get()));
+                                session != nullptr ? session->handle() : nullptr, detail::text(path), options.get()));
 }
 
 }  // namespace weft

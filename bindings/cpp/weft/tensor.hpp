@@ -49,7 +49,7 @@ inline std::string dtype_name(DType dtype) {
 inline int32_t dtype_bits(DType dtype) { return weft_dtype_bits(static_cast<int32_t>(dtype)); }
 /// The element type of that name; NOT_FOUND if there is none.
 inline DType find_dtype(const std::string& name) {
-  int32_t found = weft_dtype_find(name.c_str());
+  int32_t found = weft_dtype_find(detail::text(name));
   if (found == 0) throw Error(WEFT_NOT_FOUND, "there is no element type '" + name + "'");
   return static_cast<DType>(found);
 }
@@ -278,8 +278,8 @@ using TensorsHandle = Handle<weft_tensors, weft_tensors_free>;
 inline TensorsHandle read_tensors(const std::string& path, bool map) {
   OptionsHandle options("load");
   options.set("map", map);
-  return TensorsHandle(
-      made<weft_tensors>([&](weft_tensors** out) { return weft_tensors_load(path.c_str(), options.get(), out); }));
+  return TensorsHandle(made<weft_tensors>(
+      [&](weft_tensors** out) { return weft_tensors_load(detail::text(path), options.get(), out); }));
 }
 }  // namespace detail
 
@@ -298,14 +298,15 @@ inline Tensors load_tensors(const std::string& path, bool map = false) {
 /// Reads one tensor of such a file; NOT_FOUND if there is none of that name.
 inline Tensor load_tensor(const std::string& path, const std::string& name = "data", bool map = false) {
   detail::TensorsHandle loaded = detail::read_tensors(path, map);
-  return Tensor(
-      detail::made<weft_tensor>([&](weft_tensor** out) { return weft_tensors_find(loaded.get(), name.c_str(), out); }));
+  return Tensor(detail::made<weft_tensor>(
+      [&](weft_tensor** out) { return weft_tensors_find(loaded.get(), detail::text(name), out); }));
 }
 /// Writes a safetensors file; a failure leaves the old one.
 inline void save_tensors(const std::string& path, const Tensors& tensors) {
   detail::TensorsHandle made(detail::made<weft_tensors>(weft_tensors_new));
-  for (const auto& [name, tensor] : tensors) detail::check(weft_tensors_set(made.get(), name.c_str(), tensor.handle()));
-  detail::check(weft_tensors_save(made.get(), path.c_str()));
+  for (const auto& [name, tensor] : tensors)
+    detail::check(weft_tensors_set(made.get(), detail::text(name), tensor.handle()));
+  detail::check(weft_tensors_save(made.get(), detail::text(path)));
 }
 
 }  // namespace weft

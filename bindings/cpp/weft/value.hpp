@@ -51,7 +51,7 @@ class Value {
     return name;
   }
   /// Renames it; ALREADY_EXISTS if another value has the name.
-  void set_name(const std::string& name) { detail::check(weft_graph_set_name(graph(), id_, name.c_str())); }
+  void set_name(const std::string& name) { detail::check(weft_graph_set_name(graph(), id_, detail::text(name))); }
   /// The type of the elements; DType::unknown if only a run tells.
   DType dtype() const {
     int32_t dtype = 0;
