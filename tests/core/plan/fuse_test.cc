@@ -48,6 +48,25 @@ TEST(FindFusions, SetsStayWithinTheLimit) {
   EXPECT_EQ(find_fusions(chain, 9), (Sets{{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9}}));
 }
 
+TEST(FindFusions, AValueThatIsReadTwiceCountsOnceMade) {
+  // Two inputs read once become one operand: an input and two steps.
+  EXPECT_EQ(find_fusions({elementwise({-1}), elementwise({0, 0})}, 3), (Sets{{0, 1}}));
+  EXPECT_EQ(find_fusions({elementwise({-1}), elementwise({0, 0})}, 2), Sets());
+}
+
+TEST(FindFusions, WhatTheLimitKeepsOutIsClosed) {
+  // 2 takes 0 and then is full; 1 cannot wait for 3, since 2 needs it.
+  EXPECT_EQ(find_fusions({elementwise({-1}), elementwise({-1}), elementwise({0, 1}), elementwise({1})}, 4),
+            (Sets{{0, 2}}));
+}
+
+TEST(FindFusions, StepsOfSetsThatMeetStayInOrder) {
+  EXPECT_EQ(find_fusions({elementwise({-1}), elementwise({-1}), elementwise({0}), elementwise({1}), other({-1}),
+                          elementwise({2, 3})},
+                         64),
+            (Sets{{0, 1, 2, 3, 5}}));
+}
+
 struct FuseTest : RuleTest {
   Expr numbers(const Shape& shape) {
     int64_t count = 1;
@@ -184,6 +203,25 @@ TEST(FuseElementwise, AnInputReadLaterIsNotOverwrittenByAnEarlierOutput) {
   Expr y = matmul(early, late);
   EXPECT_EQ(t.steps(y), "MatMul Mul+Exp+Sub MatMul");
   t.expect_same(y);
+}
+
+TEST(FuseElementwise, OnlyOneOfTwoOutputsTakesThePlaceOfAnInput) {
+  FuseTest t;
+  Expr a = t.numbers({16, 16}), b = t.numbers({16, 16});
+  Expr half = matmul(a, b) * 0.5, low = t.op("Tanh", {half});
+  Expr y = matmul(half, low);
+  EXPECT_EQ(t.steps(y), "MatMul Mul+Tanh MatMul");
+  t.expect_same(y);
+}
+
+TEST(FuseElementwise, AnOutputOfAnotherWidthTakesNoPlaceOfAnInput) {
+  FuseTest t;
+  Expr x = t.input<float>({2, 2}, {1, 2, 3, 4}), unit = t.input<float>({2, 2}, {1, 0, 0, 1});
+  // 7, 10, 15 and 22 in a place of 16 bytes; what is made of them needs 32.
+  Expr wide = cast(matmul(x, x) + 0.5, DType::kF64) * 3.0;
+  Expr y = matmul(wide, cast(unit, DType::kF64));
+  Tensor out = t.run(y, {});
+  EXPECT_EQ(std::vector<double>(out.as<double>(), out.as<double>() + 4), (std::vector<double>{22.5, 31.5, 46.5, 67.5}));
 }
 
 TEST(FuseElementwise, TraceAndErrorsNameTheLastNode) {

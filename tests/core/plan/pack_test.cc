@@ -77,5 +77,33 @@ TEST(PackLifetimes, GapsAreJoined) {
   EXPECT_EQ(pack_lifetimes(lifetimes)->total_bytes, 5000 * 64);
 }
 
+// A, B, C and D meet at first; B and D live on, and E, F and G take what A and C leave.
+const std::vector<Lifetime> kGaps{{256, 0, 1}, {64, 0, 9}, {128, 0, 1}, {64, 0, 9},
+                                  {128, 2, 9}, {64, 2, 9}, {192, 2, 9}};
+
+TEST(PackLifetimes, TheLowestGapIsTaken) {
+  // By size A, G, C, E, B, D, F: G lies under A, E behind it, and F fits in between E and B.
+  Packing packing = *pack_lifetimes(kGaps);
+  EXPECT_EQ(packing.offsets, (std::vector<int64_t>{0, 384, 256, 448, 192, 320, 0}));
+  EXPECT_EQ(packing.total_bytes, 512);
+}
+
+TEST(PackLifetimes, WithManyValuesTheSmallestGapIsTaken) {
+  std::vector<Lifetime> lifetimes = kGaps;
+  lifetimes.resize(5000, {0, 0, 1});  // those of no bytes make it many and take nothing
+  Packing packing = *pack_lifetimes(lifetimes);
+  packing.offsets.resize(kGaps.size());
+  EXPECT_EQ(packing.offsets, (std::vector<int64_t>{0, 256, 320, 448, 320, 0, 64}));
+  EXPECT_EQ(packing.total_bytes, 512);
+}
+
+TEST(PackLifetimes, MoreThanMemoryCanBeIsAnError) {
+  for (size_t count : {3, 5000}) {
+    Status status = pack_lifetimes(std::vector<Lifetime>(count, {kMostBytes, 0, 1})).status();
+    EXPECT_EQ(status.code(), Code::kResourceExhausted) << count;
+    EXPECT_EQ(status.message(), "the values of this run need more than 140737488355328 bytes");
+  }
+}
+
 }  // namespace
 }  // namespace weft
