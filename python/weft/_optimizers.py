@@ -7,7 +7,7 @@ from typing import Any, Union
 
 from . import _native
 from ._graph import Value
-from ._handle import Options, caller, need
+from ._handle import Options, caller, need, number
 
 Rate = Union[float, Value]
 
@@ -28,8 +28,10 @@ class Optimizer:
     """
 
     def __init__(self, learning_rate: Rate, clip_norm: float, **settings: Any) -> None:
+        if not isinstance(learning_rate, Value):
+            number(learning_rate, "learning_rate")
         self.learning_rate = learning_rate
-        self.settings = dict(settings, clip_norm=float(clip_norm))
+        self.settings = dict(settings, clip_norm=number(clip_norm, "clip_norm"))
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self.settings.items())
@@ -51,7 +53,7 @@ class Optimizer:
         if isinstance(self.learning_rate, Value):
             rate = self.learning_rate.id
         else:
-            options.set("learning_rate", float(self.learning_rate))
+            options.set("learning_rate", number(self.learning_rate, "learning_rate"))
         ids = [need(variable, Value, "a variable").id for variable in variables]
         target = _native.weft_optimizer_add(
             graph._handle, type(self).__name__, options._handle, loss.id, ids, rate, caller()
@@ -70,7 +72,7 @@ class Sgd(Optimizer):
         clip_norm: float = 0.0,
         lazy: bool = False,
     ) -> None:
-        super().__init__(learning_rate, clip_norm, weight_decay=float(weight_decay), lazy=int(lazy))
+        super().__init__(learning_rate, clip_norm, weight_decay=number(weight_decay, "weight_decay"), lazy=int(lazy))
 
 
 class Momentum(Optimizer):
@@ -89,9 +91,9 @@ class Momentum(Optimizer):
         super().__init__(
             learning_rate,
             clip_norm,
-            momentum=float(momentum),
+            momentum=number(momentum, "momentum"),
             nesterov=int(nesterov),
-            weight_decay=float(weight_decay),
+            weight_decay=number(weight_decay, "weight_decay"),
             lazy=int(lazy),
         )
 
@@ -113,10 +115,10 @@ class Adam(Optimizer):
         super().__init__(
             learning_rate,
             clip_norm,
-            beta1=float(beta1),
-            beta2=float(beta2),
-            epsilon=float(epsilon),
-            weight_decay=float(weight_decay),
+            beta1=number(beta1, "beta1"),
+            beta2=number(beta2, "beta2"),
+            epsilon=number(epsilon, "epsilon"),
+            weight_decay=number(weight_decay, "weight_decay"),
             lazy=int(lazy),
         )
 
@@ -138,9 +140,9 @@ class AdamW(Optimizer):
         super().__init__(
             learning_rate,
             clip_norm,
-            beta1=float(beta1),
-            beta2=float(beta2),
-            epsilon=float(epsilon),
-            weight_decay=float(weight_decay),
+            beta1=number(beta1, "beta1"),
+            beta2=number(beta2, "beta2"),
+            epsilon=number(epsilon, "epsilon"),
+            weight_decay=number(weight_decay, "weight_decay"),
             lazy=int(lazy),
         )
