@@ -48,16 +48,27 @@ bool each(PyObject* sequence, Take&& take) {
   return true;
 }
 
+// A TypeError that says what was found and what was wanted; false.
+bool raise_type(PyObject* object, const char* what, const char* wanted) {
+  if (object == Py_None) {
+    PyErr_Format(PyExc_TypeError, "%s must be %s but is None", what, wanted);
+    return false;
+  }
+  PyObject* name = PyType_GetName(Py_TYPE(object));
+  if (name == nullptr) return false;
+  const char* article = std::strchr("aeioAEIO", static_cast<int>(PyUnicode_ReadChar(name, 0))) != nullptr ? "an" : "a";
+  PyErr_Format(PyExc_TypeError, "%s must be %s but is %s %U", what, wanted, article, name);
+  Py_DECREF(name);
+  return false;
+}
+
 // A whole number that the C type can hold.
 template <typename Number>
 bool to_number(PyObject* object, const char* what, Number* out) {
   PyObject* index = PyNumber_Index(object);
   if (index == nullptr) {
     PyErr_Clear();
-    PyObject* type = PyType_GetName(Py_TYPE(object));
-    PyErr_Format(PyExc_TypeError, "%s must be a whole number but is a %U", what, type);
-    Py_XDECREF(type);
-    return false;
+    return raise_type(object, what, "a whole number");
   }
   int overflow = 0;
   long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
@@ -85,10 +96,7 @@ bool to_text(PyObject* object, const char* what, const char** out) {
   *out = nullptr;
   if (object == Py_None) return true;
   if (!PyUnicode_Check(object)) {
-    PyObject* type = PyType_GetName(Py_TYPE(object));
-    PyErr_Format(PyExc_TypeError, "%s must be a str but is a %U", what, type);
-    Py_XDECREF(type);
-    return false;
+    return raise_type(object, what, "a str");
   }
   Py_ssize_t size = 0;
   *out = PyUnicode_AsUTF8AndSize(object, &size);

@@ -182,7 +182,7 @@ def test_an_exception_is_raised_as_it_is() -> None:
         ((3.0, XS), ValueError, "counts the rows"),
         ((XS[:0], XS[:0]), ValueError, "counts the rows"),
         ((XS, XS.astype("f8")), ValueError, "f64"),
-        (None, ValueError, "NoneType"),
+        (None, ValueError, "None"),
     ],
 )
 def test_wrong_batches(batch: Any, error: type[Exception], message: str) -> None:

@@ -31,17 +31,47 @@ def test_what_is_no_list_of_values() -> None:
     x, session = made()
     data = weft.Dataset([[1.0, 2.0]])
     for use, match in (
-        (lambda: session.run({}, None), "a fetch must be a Value, or a list of them, but is a NoneType"),
-        (lambda: session.run({}, [3]), "a fetch must be a Value but is a int"),
+        (lambda: session.run({}, None), "a fetch must be a Value, or a list of them, but is None"),
+        (lambda: session.run({}, [3]), "a fetch must be a Value but is an int"),
         (lambda: session.fit(data, x, x, [x]), "feeds must be a list"),
         (lambda: session.fit(data, [x], x, 3), "a metric must be a Value, or a list"),
         (lambda: weft.gradients([], [x]), "what is differentiated must be a Value"),
-        (lambda: session.get(3), "a variable must be a str but is a int"),
+        (lambda: session.get(3), "a variable must be a str but is an int"),
         (lambda: x.graph.find(3), "the name of a value must be a str"),
-        (lambda: weft.set_log(3), "the log goes to a function, not to a int"),
+        (lambda: weft.set_log(3), "the log goes to a function, not to an int"),
     ):
         with pytest.raises(TypeError, match=match):
             use()
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda x: x.graph.input(5), "'name' must be a str but is an int"),
+        (lambda x: x.graph.variable(5, 1.0), "'name' must be a str but is an int"),
+        (lambda x: x.graph.constant(1.0, name=[]), "'name' must be a str but is a list"),
+        (lambda x: x.graph.add(5, [x]), "'op' must be a str but is an int"),
+        (lambda x: x.graph.add("Relu", [x], name=object()), "'name' must be a str but is an object"),
+        (lambda x: weft.relu(x, name=5), "'name' must be a str but is an int"),
+        (lambda x: setattr(x, "name", 5), "'name' must be a str but is an int"),
+        (lambda x: x.graph.scope(5).__enter__(), "'name' must be a str but is an int"),
+        (lambda x: weft.Graph("a"), "'opset' must be a whole number but is a str"),
+        (lambda x: weft.Dataset([1.0]).rows(None, 1), "'first' must be a whole number but is None"),
+        (lambda x: weft.Dataset(), "a dataset needs at least one tensor"),
+        (lambda x: weft.Sgd("a"), "'learning_rate' must be a number but is a str"),
+        (lambda x: weft.Adam(beta1="a"), "'beta1' must be a number but is a str"),
+        (lambda x: weft.Momentum(clip_norm=None), "'clip_norm' must be a number but is None"),
+        (lambda x: weft.Session(x.graph).run({x: [1, 2]}, x, timeout="a"), "'timeout' must be a number but is a str"),
+        (
+            lambda x: weft.Session(x.graph).fit(weft.Dataset([1.0]), [x], x, min_delta=[]),
+            "'min_delta' must be a number but is a list",
+        ),
+    ],
+)
+def test_what_is_of_another_type_is_named(use: Callable[[weft.Value], Any], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        use(made()[0])
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

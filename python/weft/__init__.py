@@ -30,6 +30,7 @@ from ._graph import Graph as Graph
 from ._graph import Layer as Layer
 from ._graph import Value as Value
 from ._graph import gradients as gradients
+from ._handle import described as _described
 from ._history import History as History
 from ._history import Progress as Progress
 from ._host import host_call as host_call
@@ -129,7 +130,7 @@ def set_memory_limit(count: int) -> None:
 def set_log(function: _Callable[[int, str], None] | None, lowest_level: int = 1) -> None:
     """Gives log lines to a function of level (0 debug, 1 info, 2 warning, 3 error) and text; None is silence."""
     if function is not None and not callable(function):
-        raise TypeError(f"the log goes to a function, not to a {type(function).__name__}")
+        raise TypeError(f"the log goes to a function, not to {_described(function)}")
     _native.log_function(function, lowest_level)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Union, cast
 
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
-from ._handle import Handle, Options
+from ._handle import Handle, Options, described
 from ._tensor import Tensor, as_tensor
 from ._types import Array, TensorLike
 
@@ -37,6 +37,8 @@ class Dataset(Handle):
     _begin: Callable[[int], Iterator[Batch]] | None = None  # of the batches of a function
 
     def __init__(self, *tensors: TensorLike) -> None:
+        if not tensors:
+            raise TypeError("a dataset needs at least one tensor")
         made = [as_tensor(tensor) for tensor in tensors]
         self._own(_native.weft_dataset_new([tensor._handle for tensor in made]))
 
@@ -208,8 +210,8 @@ class _Pass:
             return [(name, batch[name]) for name in names]
         if not isinstance(batch, (tuple, list)):
             if len(names) > 1:
-                kind = type(batch).__name__
-                raise InvalidArgumentError(f"a batch must be a dict, tuple or list of {len(names)} tensors, not {kind}")
+                wanted = f"a dict, tuple or list of {len(names)} tensors"
+                raise InvalidArgumentError(f"a batch must be {wanted}, not {described(batch)}")
             return [(names[0], cast(TensorLike, batch))]
         if len(batch) != len(names):
             raise InvalidArgumentError(f"a batch has {len(batch)} tensors, not {len(names)}: {', '.join(names)}")
@@ -231,6 +233,6 @@ def _begin(function: BatchFunction) -> Callable[[int], Iterator[Batch]]:
         again = function
         return lambda epoch: iter(again)
     if not callable(function):
-        raise TypeError(f"batches come from a function or an iterable, not from a {type(function).__name__}")
+        raise TypeError(f"batches come from a function or an iterable, not from {described(function)}")
     make = function
     return lambda epoch: iter(make(epoch))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 from . import _native
 from ._errors import InvalidArgumentError, NotFoundError
-from ._handle import Handle, Options, caller, need, whole
+from ._handle import Handle, Options, caller, described, need, whole
 from ._operand import operands
 from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number
 from ._types import Array, AttrLike, DTypeLike, Index, ShapeLike, TensorLike, ValueLike
@@ -361,7 +361,7 @@ def _set_attr(handle: Any, name: str, value: Any) -> None:
         else:
             _native.weft_attrs_set_ints(handle, name, [whole(item, f"attribute '{name}'") for item in value])
     else:
-        raise InvalidArgumentError(f"attribute '{name}' cannot be a {type(value).__name__}")
+        raise InvalidArgumentError(f"attribute '{name}' cannot be {described(value)}")
 
 
 def add_node(
@@ -705,7 +705,7 @@ def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
     if isinstance(values, Value):
         return [values.id]
     if not isinstance(values, Iterable) or isinstance(values, str):
-        raise TypeError(f"{what} must be a Value, or a list of them, but is a {type(values).__name__}")
+        raise TypeError(f"{what} must be a Value, or a list of them, but is {described(values)}")
     return [need(value, Value, what).id for value in values]
 
 

@@ -77,11 +77,26 @@ class Handle:
 Kind = TypeVar("Kind")
 
 
+def described(value: object) -> str:
+    """What a value is, in messages: "an int", "a list", "None"."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+
+
 def need(value: object, kind: type[Kind], what: str) -> Kind:
     """The value if it is of the kind; a TypeError that names `what` otherwise."""
     if not isinstance(value, kind):
-        raise TypeError(f"{what} must be a {kind.__name__} but is a {type(value).__name__}")
+        raise TypeError(f"{what} must be a {kind.__name__} but is {described(value)}")
     return value
+
+
+def number(value: Any, what: str) -> float:
+    """The value as a number; a TypeError that names `what` if it is none."""
+    if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
+        raise TypeError(f"'{what}' must be a number but is {described(value)}")
+    return float(value)
 
 
 def whole(value: Any, what: str) -> int:
@@ -124,7 +139,7 @@ class Options(Handle):
         elif isinstance(value, float) or hasattr(value, "__float__"):
             _native.weft_options_set_float(self._handle, key, float(value))
         else:
-            raise InvalidArgumentError(f"option '{key}' cannot be a {type(value).__name__}")
+            raise InvalidArgumentError(f"option '{key}' cannot be {described(value)}")
 
 
 def interruptible(options: Options) -> Options:

@@ -7,7 +7,7 @@ from typing import Any, Union
 
 from . import _native
 from ._graph import Value
-from ._handle import Options, caller, need
+from ._handle import Options, caller, need, number
 
 Rate = Union[float, Value]
 
@@ -35,9 +35,11 @@ class Optimizer:
     """
 
     def __init__(self, learning_rate: Rate, clip_norm: float, name: str, **settings: Any) -> None:
+        if not isinstance(learning_rate, Value):
+            number(learning_rate, "learning_rate")
         self.learning_rate = learning_rate
         self.name = need(name, str, "the name of an optimizer")
-        self.settings = dict(settings, clip_norm=float(clip_norm))
+        self.settings = dict(settings, clip_norm=number(clip_norm, "clip_norm"))
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self.settings.items())
@@ -61,7 +63,7 @@ class Optimizer:
         if isinstance(self.learning_rate, Value):
             rate = self.learning_rate.id
         else:
-            options.set("learning_rate", float(self.learning_rate))
+            options.set("learning_rate", number(self.learning_rate, "learning_rate"))
         ids = [need(variable, Value, "a variable").id for variable in variables]
         target = _native.weft_optimizer_add(
             graph._handle, type(self).__name__, options._handle, loss.id, ids, rate, caller()
@@ -94,7 +96,7 @@ class Sgd(Optimizer):
         lazy: bool = False,
         name: str = "optimizer",
     ) -> None:
-        super().__init__(learning_rate, clip_norm, name, weight_decay=float(weight_decay), lazy=bool(lazy))
+        super().__init__(learning_rate, clip_norm, name, weight_decay=number(weight_decay, "weight_decay"), lazy=bool(lazy))
 
 
 class Momentum(Optimizer):
@@ -133,9 +135,9 @@ class Momentum(Optimizer):
             learning_rate,
             clip_norm,
             name,
-            momentum=float(momentum),
+            momentum=number(momentum, "momentum"),
             nesterov=bool(nesterov),
-            weight_decay=float(weight_decay),
+            weight_decay=number(weight_decay, "weight_decay"),
             lazy=bool(lazy),
         )
 
@@ -176,10 +178,10 @@ class Adam(Optimizer):
             learning_rate,
             clip_norm,
             name,
-            beta1=float(beta1),
-            beta2=float(beta2),
-            epsilon=float(epsilon),
-            weight_decay=float(weight_decay),
+            beta1=number(beta1, "beta1"),
+            beta2=number(beta2, "beta2"),
+            epsilon=number(epsilon, "epsilon"),
+            weight_decay=number(weight_decay, "weight_decay"),
             lazy=bool(lazy),
         )
 
@@ -219,9 +221,9 @@ class AdamW(Optimizer):
             learning_rate,
             clip_norm,
             name,
-            beta1=float(beta1),
-            beta2=float(beta2),
-            epsilon=float(epsilon),
-            weight_decay=float(weight_decay),
+            beta1=number(beta1, "beta1"),
+            beta2=number(beta2, "beta2"),
+            epsilon=number(epsilon, "epsilon"),
+            weight_decay=number(weight_decay, "weight_decay"),
             lazy=bool(lazy),
         )

@@ -13,7 +13,7 @@ from . import _native
 from ._data import Dataset
 from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
-from ._handle import Handle, Options, interruptible, need
+from ._handle import Handle, Options, described, interruptible, need, number
 from ._history import History, Progress
 from ._tensor import Tensor, as_tensor
 from ._types import Array, Feeds, TensorLike
@@ -66,9 +66,10 @@ class Trace(Handle):
 
 def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace: Trace | None, **more: Any) -> Options:
     if timeout is not None:
+        timeout = number(timeout, "timeout")
         if timeout != timeout:
             raise InvalidArgumentError("the timeout is not a number")
-        timeout = max(float(timeout), 1e-9)  # one of 0 or less has passed already
+        timeout = max(timeout, 1e-9)  # one of 0 or less has passed already
     options = Options(kind, timeout_s=timeout, **more)
     if cancel is not None:
         _native.weft_options_set_cancel(options._handle, need(cancel, Cancel, "cancel")._handle)
@@ -216,7 +217,7 @@ class Session(Handle):
         if feeds is None:
             feeds = {}
         elif not isinstance(feeds, Mapping):
-            raise TypeError(f"feeds must be a dict that says what each Value is but is a {type(feeds).__name__}")
+            raise TypeError(f"feeds must be a dict that says what each Value is but is {described(feeds)}")
         wanted = value_ids(fetches, "a fetch")
         effects = value_ids(targets, "a target")
         tensors = [_fed(value, tensor) for value, tensor in feeds.items()]
@@ -355,7 +356,7 @@ class Session(Handle):
             first_epoch=first_epoch,
             monitor=monitor,
             patience=patience,
-            min_delta=float(min_delta),
+            min_delta=number(min_delta, "min_delta"),
             mode=mode,
             restore_best=int(restore_best),
         )
@@ -453,7 +454,7 @@ class Session(Handle):
 
 def _feed_ids(feeds: Sequence[Value | None]) -> list[int]:
     if not isinstance(feeds, Sequence):
-        raise TypeError(f"feeds must be a list of a Value or None for each tensor but is a {type(feeds).__name__}")
+        raise TypeError(f"feeds must be a list of a Value or None for each tensor but is {described(feeds)}")
     return [0 if value is None else need(value, Value, "a feed").id for value in feeds]
 
 
@@ -510,7 +511,7 @@ class Prepared(Handle):
     def bind_output(self, i: int, value: Array | Tensor | None) -> None:
         """Binds an array to output i: every run writes there. None unbinds."""
         if value is not None and not isinstance(value, (np.ndarray, Tensor)):
-            raise InvalidArgumentError(f"an output is bound to an array, not to a {type(value).__name__}")
+            raise InvalidArgumentError(f"an output is bound to an array, not to {described(value)}")
         if isinstance(value, np.ndarray) and not (value.flags.c_contiguous and value.flags.aligned):
             raise InvalidArgumentError("an output is bound to an array that is contiguous and aligned")
         _native.weft_prepared_bind_output(self._handle, i, None if value is None else as_tensor(value)._handle)

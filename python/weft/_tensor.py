@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import _native
 from ._errors import InvalidArgumentError, UnimplementedError, WeftError
-from ._handle import Handle, Options
+from ._handle import Handle, Options, described
 from ._types import Array, DTypeLike, SupportsDLPack, TensorLike
 
 _NUMPY = {
@@ -222,8 +222,8 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
         items = np.asarray(value, object).ravel()  # numpy turns numbers beside strings into strings
         if wanted not in (None, "string") or not all(isinstance(item, (str, bytes)) for item in items):
             odd = next((item for item in items if not isinstance(item, (str, bytes))), items[0])
-            what = "None" if odd is None else f"a {type(odd).__name__}"
-            what = f"{odd}, which does not fit into 64 bits," if isinstance(odd, int) and abs(odd) >= 2**63 else what
+            huge = isinstance(odd, int) and abs(odd) >= 2**63
+            what = f"{odd}, which does not fit into 64 bits," if huge else described(odd)
             raise InvalidArgumentError(f"{what} cannot be an element of a tensor{f' of {wanted}' if wanted else ''}")
         return _native.tensor_from_strings(array.shape, list(array.ravel().tolist()))
     if wanted is None and not isinstance(value, (np.ndarray, np.generic)) and array.dtype == np.float64:
