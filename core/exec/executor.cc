@@ -78,7 +78,8 @@ bool keyed(const Tensor& input) { return input.count() <= kMaxKnownInts; }
 // Into the tensor that the caller gave, unless the value lies there already; or in place of none, or of what has no memory
 // of its own to write to.
 Status hand_over(const Tensor& value, Tensor* out) {
-  if (out->empty() || out->kind() != Kind::kTensor || (out->data() != nullptr && out->data() == value.data())) {
+  if (out->empty() || (out->kind() != Kind::kTensor && out->kind() == value.kind()) ||
+      (out->data() != nullptr && out->data() == value.data())) {
     *out = value;
     return {};
   }

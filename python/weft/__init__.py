@@ -27,7 +27,6 @@ from ._branch import if_ as if_
 from ._data import Dataset as Dataset
 from ._errors import *  # noqa: F403
 from ._graph import Graph as Graph
-from ._graph import Layer as Layer
 from ._graph import Value as Value
 from ._graph import gradients as gradients
 from ._handle import described as _described
@@ -35,6 +34,7 @@ from ._history import History as History
 from ._history import Progress as Progress
 from ._host import host_call as host_call
 from ._host import set_host_function as set_host_function
+from ._layer import Layer as Layer
 from ._optimizers import Adam as Adam
 from ._optimizers import AdamW as AdamW
 from ._optimizers import Momentum as Momentum

@@ -1,4 +1,4 @@
-"""Graphs, their values, and layers."""
+"""Graphs and their values."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ def _lists(inspect: Callable[[str], bytes], name: str) -> frozenset[str]:
     return frozenset(attr["name"] for attr in json.loads(inspect(name))["attrs"] if attr["kind"] == "ints")
 
 
-def _with_lists(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
+def with_lists(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
     """The attributes with a list of one where a number stands for a list."""
     numbers = [key for key, value in attrs.items() if hasattr(value, "__index__") and not getattr(value, "ndim", 0)]
     try:
@@ -387,7 +387,7 @@ def add_node(
             ids.append(_native.weft_graph_add_constant(graph._handle, copied(item)._handle, None, origin))
     # Operators hold element types as numbers.
     numbers = {key: dtype_number(attrs[key]) for key in ("to", "dtype") if attrs.get(key) is not None}
-    handle = make_attrs(_with_lists({**attrs, **numbers}, _native.weft_op_inspect, op))
+    handle = make_attrs(with_lists({**attrs, **numbers}, _native.weft_op_inspect, op))
     try:
         made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
     finally:
@@ -715,48 +715,3 @@ def gradients(
     """The gradient of the sum of `ys` by each of `xs`: see `Graph.gradients`."""
     first = ys if isinstance(ys, Value) else next(iter(ys), None)
     return need(first, Value, "what is differentiated").graph.gradients(ys, xs, weights)
-
-
-class Layer(Handle):
-    """A layer: variables made once, used as often as it is called. `weft.layers` has a class for each kind.
-
-    Args:
-        graph: The graph.
-        type: The kind, such as "Dense".
-        attrs: Its attributes by name.
-        name: The beginning of its variables' names.
-    """
-
-    _free = _native.weft_layer_free
-    _what = "layer"
-
-    def __init__(self, graph: Graph, type: str, attrs: Mapping[str, AttrLike], name: str) -> None:
-        need(graph, Graph, "the first argument of a layer")
-        self.graph = graph
-        self.name = name
-        self._kind = type
-        handle = make_attrs(_with_lists(attrs, _native.weft_layer_inspect, type))
-        try:
-            self._own(_native.weft_layer_new(graph._handle, type, handle, name, caller()))
-        finally:
-            _native.weft_attrs_free(handle)
-
-    def __repr__(self) -> str:
-        return f"{self._kind} '{self.name}'" + (" (closed)" if self.closed else "")
-
-    def __call__(self, *inputs: Value, training: bool = False) -> Value:
-        """Adds one use of the layer.
-
-        Args:
-            inputs: Its inputs; the layers of today have one.
-            training: Whether dropout drops and batch normalization uses the batch. Give the loss that is trained
-                values made by training, and predictions values made without.
-        """
-        ids = [need(value, Value, "the input of a layer").id for value in inputs]
-        return Value(self.graph, _native.weft_layer_call(self._handle, ids, int(training), caller(), 1)[0])
-
-    @property
-    def variables(self) -> list[Value]:
-        """Its variables."""
-        count = _native.weft_layer_variable_count(self._handle)
-        return [Value(self.graph, _native.weft_layer_variable(self._handle, i)) for i in range(count)]

@@ -96,7 +96,8 @@ class Sgd(Optimizer):
         lazy: bool = False,
         name: str = "optimizer",
     ) -> None:
-        super().__init__(learning_rate, clip_norm, name, weight_decay=number(weight_decay, "weight_decay"), lazy=bool(lazy))
+        decay = number(weight_decay, "weight_decay")
+        super().__init__(learning_rate, clip_norm, name, weight_decay=decay, lazy=bool(lazy))
 
 
 class Momentum(Optimizer):

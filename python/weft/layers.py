@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ._graph import Graph, Layer
+from ._graph import Graph
+from ._layer import Layer
 
 __all__ = ["BatchNorm", "Conv2d", "Dense", "Dropout", "Embedding", "Flatten", "LayerNorm"]
 
