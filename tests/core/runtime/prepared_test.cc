@@ -74,6 +74,24 @@ TEST(Prepared, AllocatesNothingOnceItIsBound) {
   EXPECT_EQ(out.as<float>()[7], 5.0f);
 }
 
+TEST(Prepared, AllocatesNothingWhenItCanBeStopped) {
+  if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer counts its own";
+  Call call;
+  Tensor in = filled({2, 4}, 1.0f), out = *Tensor::make(DType::kF32, {2, 4});
+  ASSERT_TRUE(call.prepared->bind_input(0, in).ok());
+  ASSERT_TRUE(call.prepared->bind_output(0, out).ok());
+  CancelToken token;
+  RunOptions options;
+  options.cancel = &token;
+  options.timeout_ns = INT64_MAX;
+  options.poll = [](void*) { return Status(); };
+  ASSERT_TRUE(call.prepared->run(options).ok());
+  int64_t before = allocations;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(call.prepared->run(options).ok());
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(out.as<float>()[7], 5.0f);
+}
+
 TEST(Prepared, ATrainingStepAllocatesNothing) {
   if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer counts its own";
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
