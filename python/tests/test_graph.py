@@ -258,3 +258,15 @@ def test_required_attributes_may_be_given_in_their_order() -> None:
     assert weft.concat(x, x, axis=2).shape == (1, 1, 8)
     with pytest.raises(TypeError, match="positional"):
         weft.softmax(x, 1)  # type: ignore[misc]
+
+
+def test_a_notebook_draws_graphs_of_up_to_300_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    for _ in range(299):
+        x = weft.tanh(x)
+    monkeypatch.setattr(weft.Graph, "svg", lambda self: f"<svg of {self.node_count}>")
+    assert graph._repr_svg_() == "<svg of 300>"
+    weft.tanh(x)
+    assert graph._repr_svg_() is None and repr(graph) == "Graph with 301 nodes"
+    assert graph.svg() == "<svg of 301>"

@@ -679,12 +679,13 @@ class Graph(Handle):
         return self._converted("dot")
 
     def svg(self) -> str:
-        """The graph as a picture; needs Graphviz' program dot."""
+        """The graph as a picture; needs Graphviz' program dot, which may take minutes for thousands of nodes. A notebook
+        shows a graph of at most 300 nodes so, a larger one as text."""
         return self._converted("svg")
 
     def _repr_svg_(self) -> str | None:
         try:
-            return self.svg()
+            return self.svg() if self.node_count <= _MOST_SHOWN else None
         except Exception:  # a notebook then shows repr()
             return None
 
@@ -698,6 +699,9 @@ class Graph(Handle):
 def shape_text(shape: ShapeLike) -> str:
     """A shape as the library reads it."""
     return shape if isinstance(shape, str) else ",".join("?" if dim is None else str(dim) for dim in shape)
+
+
+_MOST_SHOWN = 300  # nodes, which dot draws in about a second
 
 
 def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:
