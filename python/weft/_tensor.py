@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -254,7 +255,7 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     Args:
         value: The object.
         device: "cpu", the only one, or None.
-        copy: True copies always, False never (BufferError if one is needed); None leaves it to the object.
+        copy: True copies always, whatever the strides, False never (BufferError if one is needed); None leaves it to the object.
 
     Examples:
         >>> weft.from_dlpack(numpy.arange(3))
@@ -270,6 +271,9 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     try:
         tensor = Tensor._over(_taken(value, **settings))
     except WeftError as error:
+        if copy:
+            with contextlib.suppress(BufferError, RuntimeError, TypeError, ValueError):  # numpy's, which knows strides
+                return Tensor(np.from_dlpack(value).copy("C"))
         raise BufferError(str(error)) from None
     return copied(tensor) if copy else tensor
 
