@@ -215,6 +215,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
         if dtype is None or _native.weft_tensor_dtype(pointer) == dtype_number(dtype):
             return pointer
         return _pointer_of(Tensor._over(pointer).numpy(), dtype)
+    _need_no_mask(value)
     array = np.asarray(value)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -236,6 +237,11 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     if array.dtype not in _NAMES:
         raise InvalidArgumentError(f"an array of dtype {array.dtype} cannot be a tensor")
     return _borrowed(array)
+
+
+def _need_no_mask(value: Any) -> None:
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidArgumentError("a tensor has no mask, as this array has; give array.filled(...), or array.data")
 
 
 def _taken(value: SupportsDLPack, **settings: Any) -> Any:
@@ -261,6 +267,7 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
         >>> weft.from_dlpack(numpy.arange(3))
         Tensor i64[3]
     """
+    _need_no_mask(value)
     if device not in (None, "cpu"):
         raise BufferError(f"there is no device '{device}'; there is 'cpu'")
     settings: dict[str, Any] = {}
