@@ -155,3 +155,20 @@ def test_a_closed_tensor_gives_no_capsule() -> None:
     tensor.close()
     with pytest.raises(weft.FailedPreconditionError, match="closed"):
         tensor.__dlpack__()
+
+
+@pytest.mark.parametrize("name", [b"dltensor", b"dltensor_versioned"])
+def test_a_copy_is_made_whatever_the_strides(name: bytes) -> None:
+    array = np.arange(12, dtype="f4").reshape(3, 4)
+    for view in (array, array[:, ::2], array.T, array[::-1], np.broadcast_to(np.float32(3), (2, 3))):
+        tensor = weft.from_dlpack(view, copy=True)
+        assert tensor.numpy().tolist() == view.tolist()
+        assert not np.shares_memory(tensor.numpy(), view) and tensor.numpy().flags.writeable
+    foreign = Foreign(name)
+    foreign.strides = (ctypes.c_int64 * 2)(1, 2)  # column by column
+    foreign.managed.tensor.strides = foreign.strides
+    tensor = weft.from_dlpack(foreign, copy=True)
+    assert tensor.numpy().tolist() == [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]
+    assert foreign.deleted == 1
+    with pytest.raises(BufferError):
+        weft.from_dlpack(array[:, ::2], copy=False)

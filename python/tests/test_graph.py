@@ -30,12 +30,18 @@ def test_arithmetic_is_that_of_numpy() -> None:
         (1 / x, 1 / a),
         (x**2, a**2),
         (-x, -a),
+        (+x, +a),
+        (x % 2, np.fmod(a, 2)),
+        (5 % x, np.fmod(5, a)),
         (abs(x), abs(a)),
         (x @ a.T, a @ a.T),
         (a.T @ x, a.T @ a),
         (x < 2, a < 2),
         (x >= a, a >= a),
         ((x > 0) & (x < 4), (a > 0) & (a < 4)),
+        (True & (x > 0), a > 0),
+        (False | (x > 0), a > 0),
+        (True ^ (x > 0), ~(a > 0)),
         (~(x > 0), ~(a > 0)),
         (x + [10.0, 20.0, 30.0], a + np.array([10, 20, 30], "f4")),
     ]
@@ -50,6 +56,10 @@ def test_arithmetic_is_that_of_numpy() -> None:
         0,
         -1,
         slice(1, None),
+        slice(0, 2**70),
+        slice(-(2**70), 1),
+        slice(2**70, None, -1),
+        slice(np.int64(0), np.int8(1)),
         (slice(None), 1),
         (..., 0),
         (1, slice(None, None, -1)),
@@ -258,3 +268,61 @@ def test_required_attributes_may_be_given_in_their_order() -> None:
     assert weft.concat(x, x, axis=2).shape == (1, 1, 8)
     with pytest.raises(TypeError, match="positional"):
         weft.softmax(x, 1)  # type: ignore[misc]
+
+
+def test_a_notebook_draws_graphs_of_up_to_300_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    for _ in range(299):
+        x = weft.tanh(x)
+    monkeypatch.setattr(weft.Graph, "svg", lambda self: f"<svg of {self.node_count}>")
+    assert graph._repr_svg_() == "<svg of 300>"
+    weft.tanh(x)
+    assert graph._repr_svg_() is None and repr(graph) == "Graph with 301 nodes"
+    assert graph.svg() == "<svg of 301>"
+
+
+def test_remainders_of_integers_have_the_sign_of_the_divisor() -> None:
+    graph = weft.Graph()
+    i = graph.input("i", "i32", [4])
+    a = np.array([-3, 2, 5, -7], "i4")
+    found = weft.Session(graph).run({i: a}, [i % 4, 10 % i])
+    assert [part.tolist() for part in found] == [[1, 2, 1, 1], [-2, 0, 0, -4]]
+
+
+@pytest.mark.parametrize("other", [None, "a", {}, object(), lambda: 0])
+def test_operators_are_for_numbers(other: object) -> None:
+    x = weft.Graph().input("x", "f32", [2])
+    for use in (
+        lambda: x + other,
+        lambda: other - x,
+        lambda: x * other,
+        lambda: x / other,
+        lambda: x**other,
+        lambda: x % other,
+        lambda: x @ other,
+        lambda: x < other,
+        lambda: x & other,
+        lambda: other | x,
+    ):
+        with pytest.raises(TypeError, match="not supported between|unsupported operand|can't multiply"):
+            use()
+    if not isinstance(other, str):  # whose own % formats
+        with pytest.raises(TypeError, match="unsupported operand"):
+            other % x  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        (slice(1.5), "a slice is made of integers and None, not of a float"),
+        (slice("a", None), "a slice is made of integers and None, not of a str"),
+        (slice(0, 1, object()), "a slice is made of integers and None, not of an object"),
+        (1.5, "a Value is indexed by integers, slices, None and ..., not by a float"),
+    ],
+)
+def test_indices_are_integers(index: object, message: str) -> None:
+    x = weft.Graph().input("x", "f32", [2])
+    with pytest.raises(TypeError) as caught:
+        x[index]
+    assert str(caught.value) == message

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import weft
@@ -189,3 +190,19 @@ def test_what_the_library_has_is_listed() -> None:
     assert weft.memory_limit() == 10**12
     weft.set_memory_limit(0)
     assert weft.memory_limit() == 0
+
+
+def test_the_mask_of_an_array_is_not_lost() -> None:
+    x, session = made()
+    masked = np.ma.masked_array(np.array([1, 2], "f4"), [True, False])
+    for use in (
+        lambda: session.run({x: masked}, x),
+        lambda: x + masked,
+        lambda: x.graph.constant(masked),
+        lambda: weft.Tensor(masked, "f64"),
+        lambda: weft.Dataset(masked),
+        lambda: weft.from_dlpack(masked),
+    ):
+        with pytest.raises(ValueError, match=r"no mask.*array.filled\(...\), or array.data"):
+            use()
+    assert session.run({x: masked.filled(3)}, x).tolist() == [3.0, 2.0]

@@ -258,3 +258,46 @@ def test_trace() -> None:
     trace = weft.Trace()
     weft.Session(graph).run({x: [1, 2]}, weft.exp(x), trace=trace)
     assert "Exp" in trace.json()
+
+
+def unaligned() -> np.ndarray:
+    array = np.zeros(9, "u1")[1:].view("f4")
+    assert not array.flags.aligned
+    return array
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(2, ">f4"), "has the dtype >f4, which is not in this machine's order of bytes"),
+        (np.zeros((2, 2), "f4")[:, 0], "is not contiguous"),
+        (unaligned(), "is not aligned"),
+    ],
+)
+def test_arrays_whose_memory_cannot_be_bound_are_refused(array: np.ndarray, message: str) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    prepared = weft.Session(graph).prepare([x], [x * 2.0])
+    for bind, what in ((prepared.bind_input, "an input"), (prepared.bind_output, "an output")):
+        with pytest.raises(ValueError, match=f"^{what} is bound to .* this one {message}") as caught:
+            bind(0, array)
+        assert "array.astype('float32', 'C')" in str(caught.value)
+    prepared.bind_input(0, array.astype("float32", "C"))
+    out = np.ones(2, "f4")
+    prepared.bind_output(0, out)
+    prepared.run()
+    assert out.tolist() == [0.0, 0.0]
+
+
+def test_strings_are_not_written_to_arrays() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "string", [2])
+    prepared = weft.Session(graph).prepare([x], [weft.identity(x)])
+    prepared.bind_input(0, np.array(["a", "b"]))
+    for array in (np.array(["", ""]), np.array(["", ""], object)):
+        with pytest.raises(ValueError, match="Tensor"):
+            prepared.bind_output(0, array)
+    out = weft.Tensor(["", ""])
+    prepared.bind_output(0, out)
+    prepared.run()
+    assert out.numpy().tolist() == ["a", "b"]

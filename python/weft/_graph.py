@@ -81,11 +81,11 @@ class Value:
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(f"{self!r} has no elements before a run; Session.run gives them")
 
-    def _binary(self, op: str, other: Any, swapped: bool = False) -> Value:
+    def _binary(self, op: str, other: Any, swapped: bool = False, attrs: Mapping[str, int] = {}) -> Value:
         if not is_operand(other):
             return NotImplemented
         inputs = [other, self] if swapped else [self, other]
-        return add_node(self.graph, op, inputs, {}, 1, None)
+        return add_node(self.graph, op, inputs, attrs, 1, None)
 
     def __add__(self, other: ValueLike) -> Value:
         return self._binary("Add", other)
@@ -118,15 +118,23 @@ class Value:
         return self._binary("Pow", other, True)
 
     def __mod__(self, other: ValueLike) -> Value:
+        return self._binary("Mod", other, attrs=self._mod_attrs())
+
+    def __rmod__(self, other: ValueLike) -> Value:
+        return self._binary("Mod", other, True, self._mod_attrs())
+
+    def _mod_attrs(self) -> dict[str, int]:
         integer = self.dtype[:1] in "iu"  # Python's remainder has the divisor's sign, and Mod's for integers too
-        attrs = {} if integer else {"fmod": 1}
-        return add_node(self.graph, "Mod", [self, other], attrs, 1, None)
+        return {} if integer else {"fmod": 1}
 
     def __matmul__(self, other: ValueLike) -> Value:
         return self._binary("MatMul", other)
 
     def __rmatmul__(self, other: ValueLike) -> Value:
         return self._binary("MatMul", other, True)
+
+    def __pos__(self) -> Value:
+        return self
 
     def __neg__(self) -> Value:
         return add_node(self.graph, "Neg", [self], {}, 1, None)
@@ -153,11 +161,20 @@ class Value:
     def __and__(self, other: ValueLike) -> Value:
         return self._binary("And", other)
 
+    def __rand__(self, other: ValueLike) -> Value:
+        return self._binary("And", other, True)
+
     def __or__(self, other: ValueLike) -> Value:
         return self._binary("Or", other)
 
+    def __ror__(self, other: ValueLike) -> Value:
+        return self._binary("Or", other, True)
+
     def __xor__(self, other: ValueLike) -> Value:
         return self._binary("Xor", other)
+
+    def __rxor__(self, other: ValueLike) -> Value:
+        return self._binary("Xor", other, True)
 
     def __invert__(self) -> Value:
         return add_node(self.graph, "Not", [self], {}, 1, None)
@@ -252,6 +269,18 @@ def is_operand(value: Any) -> bool:
     return isinstance(value, (Value, Tensor, int, float, bool, list, tuple)) or hasattr(value, "__array__")
 
 
+_FAR = 2**62  # from any index
+
+
+def _bound(part: Any) -> int | None:
+    """A part of a slice; what is far outside stands for the end."""
+    if part is None:
+        return None
+    if not hasattr(part, "__index__"):
+        raise TypeError(f"a slice is made of integers and None, not of {described(part)}")
+    return max(-_FAR, min(int(part.__index__()), _FAR))
+
+
 def _indexed(value: Value, index: tuple[Any, ...]) -> Value:
     rank = value.rank
     if rank is None:
@@ -276,21 +305,22 @@ def _indexed(value: Value, index: tuple[Any, ...]) -> Value:
             added.append(place - len(dropped))
             continue
         if isinstance(item, slice):
-            step = 1 if item.step is None else item.step
+            start, stop, step = (_bound(part) for part in (item.start, item.stop, item.step))
+            step = 1 if step is None else step
             if item != slice(None):
-                starts.append((0 if step > 0 else 2**62) if item.start is None else item.start)
-                ends.append((2**62 if step > 0 else -(2**62)) if item.stop is None else item.stop)
+                starts.append((0 if step > 0 else _FAR) if start is None else start)
+                ends.append((_FAR if step > 0 else -_FAR) if stop is None else stop)
                 axes.append(axis)
                 steps.append(step)
         elif hasattr(item, "__index__") and not isinstance(item, bool):
-            start = item.__index__()
+            start = whole(item, "an index")
             starts.append(start)
-            ends.append(start + 1 if start != -1 else 2**62)
+            ends.append(start + 1 if start != -1 else _FAR)
             axes.append(axis)
             steps.append(1)
             dropped.append(axis)
         else:
-            raise TypeError(f"a Value is indexed by integers, slices, None and ..., not by {type(item).__name__}")
+            raise TypeError(f"a Value is indexed by integers, slices, None and ..., not by {described(item)}")
         axis += 1
     out = value
     shape = value.shape or ()
@@ -679,12 +709,13 @@ class Graph(Handle):
         return self._converted("dot")
 
     def svg(self) -> str:
-        """The graph as a picture; needs Graphviz' program dot."""
+        """The graph as a picture; needs Graphviz' program dot, which may take minutes for thousands of nodes. A notebook
+        shows a graph of at most 300 nodes so, a larger one as text."""
         return self._converted("svg")
 
     def _repr_svg_(self) -> str | None:
         try:
-            return self.svg()
+            return self.svg() if self.node_count <= _MOST_SHOWN else None
         except Exception:  # a notebook then shows repr()
             return None
 
@@ -698,6 +729,9 @@ class Graph(Handle):
 def shape_text(shape: ShapeLike) -> str:
     """A shape as the library reads it."""
     return shape if isinstance(shape, str) else ",".join("?" if dim is None else str(dim) for dim in shape)
+
+
+_MOST_SHOWN = 300  # nodes, which dot draws in about a second
 
 
 def value_ids(values: Value | Iterable[Value], what: str) -> list[int]:

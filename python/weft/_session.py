@@ -458,6 +458,22 @@ def _feed_ids(feeds: Sequence[Value | None]) -> list[int]:
     return [0 if value is None else need(value, Value, "a feed").id for value in feeds]
 
 
+def _need_memory(array: Array, what: str) -> None:
+    """An error where a tensor would not share the array's memory; arrays of strings are copied by who takes them."""
+    if not array.dtype.isnative:
+        found = f"has the dtype {array.dtype.str}, which is not in this machine's order of bytes"
+    elif not array.flags.c_contiguous:
+        found = "is not contiguous, row by row"
+    elif not array.flags.aligned:
+        found = "is not aligned"
+    else:
+        return
+    raise InvalidArgumentError(
+        f"{what} is bound to the memory of an array, but this one {found}; "
+        f"array.astype({array.dtype.newbyteorder('=').name!r}, 'C') is a copy that can be bound"
+    )
+
+
 class Prepared(Handle):
     """A run made ready: bind its inputs once, run it often. For one thread at a time.
 
@@ -504,7 +520,9 @@ class Prepared(Handle):
 
     def bind_input(self, i: int, value: TensorLike) -> None:
         """Binds an array to input i. Every run reads its memory, so new values may be written there between runs; its
-        shape may differ from the one bound before."""
+        shape may differ from the one bound before. Lists, numbers and strings are copied."""
+        if isinstance(value, np.ndarray):
+            _need_memory(value, "an input")
         tensor = _fed(self._feeds[i], value) if 0 <= i < len(self._feeds) else as_tensor(value)
         _native.weft_prepared_bind_input(self._handle, i, tensor._handle)
 
@@ -512,8 +530,10 @@ class Prepared(Handle):
         """Binds an array to output i: every run writes there. None unbinds."""
         if value is not None and not isinstance(value, (np.ndarray, Tensor)):
             raise InvalidArgumentError(f"an output is bound to an array, not to {described(value)}")
-        if isinstance(value, np.ndarray) and not (value.flags.c_contiguous and value.flags.aligned):
-            raise InvalidArgumentError("an output is bound to an array that is contiguous and aligned")
+        if isinstance(value, np.ndarray):
+            _need_memory(value, "an output")
+            if value.dtype.kind in "OSU":
+                raise InvalidArgumentError("strings are written to a Tensor that is bound, not to an array")
         _native.weft_prepared_bind_output(self._handle, i, None if value is None else as_tensor(value)._handle)
 
     def run(self, *, timeout: float | None = None, cancel: Cancel | None = None, trace: Trace | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -214,6 +215,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
         if dtype is None or _native.weft_tensor_dtype(pointer) == dtype_number(dtype):
             return pointer
         return _pointer_of(Tensor._over(pointer).numpy(), dtype)
+    _need_no_mask(value)
     array = np.asarray(value)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -237,6 +239,11 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     return _borrowed(array)
 
 
+def _need_no_mask(value: Any) -> None:
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidArgumentError("a tensor has no mask, as this array has; give array.filled(...), or array.data")
+
+
 def _taken(value: SupportsDLPack, **settings: Any) -> Any:
     """A tensor over what DLPack gives; what the producer does not know of is asked for in an older way."""
     try:
@@ -254,12 +261,13 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     Args:
         value: The object.
         device: "cpu", the only one, or None.
-        copy: True copies always, False never (BufferError if one is needed); None leaves it to the object.
+        copy: True copies always, whatever the strides, False never (BufferError if one is needed); None leaves it to the object.
 
     Examples:
         >>> weft.from_dlpack(numpy.arange(3))
         Tensor i64[3]
     """
+    _need_no_mask(value)
     if device not in (None, "cpu"):
         raise BufferError(f"there is no device '{device}'; there is 'cpu'")
     settings: dict[str, Any] = {}
@@ -270,6 +278,9 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
     try:
         tensor = Tensor._over(_taken(value, **settings))
     except WeftError as error:
+        if copy:
+            with contextlib.suppress(BufferError, RuntimeError, TypeError, ValueError):  # numpy's, which knows strides
+                return Tensor(np.from_dlpack(value).copy("C"))
         raise BufferError(str(error)) from None
     return copied(tensor) if copy else tensor
 

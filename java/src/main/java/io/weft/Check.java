@@ -13,6 +13,14 @@ final class Check {
     return value;
   }
 
+  /** The value as one of the type that it should have; what generics are for, but raw types go past. */
+  static <T> T type(Object value, Class<T> type, String name) {
+    argument(
+        type.isInstance(notNull(value, name)),
+        name + " must be a " + type.getSimpleName() + " but is of class " + value.getClass().getName());
+    return type.cast(value);
+  }
+
   /** A copy of a list in which nothing is null. */
   static <T> List<T> items(Collection<? extends T> values, String name) {
     List<T> copy = new ArrayList<>(notNull(values, name));

@@ -18,6 +18,9 @@ import java.util.Locale;
  * extracted once into a folder that is named by their hashes, below the property weft.cache.dir, XDG_CACHE_HOME or
  * ~/.cache, and, where that cannot be written, into a new temporary folder. A JAR that has none for the platform takes
  * those of java.library.path.
+ *
+ * <p>The JVM gives a library to one class loader only. In a further loader the core, which the process has once, is there
+ * already; what is between it and the classes of that loader is loaded from a copy.
  */
 final class NativeLoader {
   private static final List<String> NAMES = List.of("libweft.so", "libweft_jni.so");
@@ -33,7 +36,7 @@ final class NativeLoader {
       if (folder == null) {
         loadFromSystem();
       } else {
-        for (String name : NAMES) System.load(folder.resolve(name).toString());
+        loadFrom(folder);
       }
       loaded = true;
     }
@@ -45,6 +48,31 @@ final class NativeLoader {
           String.format(
               "weft.jar is version %d.%d and libweft is %s; use a JAR and a library of the same release",
               major, minor, Native.version()));
+    }
+  }
+
+  private static void loadFrom(Path folder) {
+    try {
+      for (String name : NAMES) System.load(folder.resolve(name).toString());
+    } catch (UnsatisfiedLinkError e) {
+      if (!String.valueOf(e.getMessage()).contains("already loaded")) throw e;
+      try {
+        loadCopy(folder.resolve(NAMES.get(1)));
+      } catch (IOException | UnsatisfiedLinkError why) {
+        e.addSuppressed(why);
+        throw e;
+      }
+    }
+  }
+
+  // The copy needs libweft by its name, as which the process has it; a file that is loaded may be deleted.
+  private static void loadCopy(Path file) throws IOException {
+    Path copy = Files.createTempFile("weft", file.getFileName().toString());
+    try {
+      Files.copy(file, copy, StandardCopyOption.REPLACE_EXISTING);
+      System.load(copy.toString());
+    } finally {
+      Files.deleteIfExists(copy);
     }
   }
 

@@ -385,9 +385,9 @@ public final class Tensor extends Handle {
     Check.notNull(tensors, "tensors");
     long made = Native.tensorsNew();
     try {
-      for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
-        String name = Check.notNull(entry.getKey(), "a name");
-        Tensor tensor = Check.notNull(entry.getValue(), "tensors[" + name + "]");
+      for (Map.Entry<?, ?> entry : tensors.entrySet()) { // of a raw Map they may be anything
+        String name = Check.type(entry.getKey(), String.class, "a name");
+        Tensor tensor = Check.type(entry.getValue(), Tensor.class, "tensors[" + name + "]");
         long pointer = tensor.acquire();
         try {
           Native.tensorsSet(made, name, pointer);

@@ -310,4 +310,19 @@ class TensorTest {
     assertEquals("the tensor is closed", message);
     assertFalse(message.isEmpty());
   }
+
+  @Test
+  @SuppressWarnings({"rawtypes", "unchecked"})
+  void whatARawMapHoldsIsNamed(@TempDir Path folder) {
+    Path file = folder.resolve("nowhere.safetensors");
+    try (Tensor tensor = Tensor.scalar(1f)) {
+      IllegalArgumentException name =
+          assertThrows(IllegalArgumentException.class, () -> Tensor.save(file, (Map) Map.of(5, tensor)));
+      assertEquals("a name must be a String but is of class java.lang.Integer", name.getMessage());
+      IllegalArgumentException value =
+          assertThrows(IllegalArgumentException.class, () -> Tensor.save(file, (Map) Map.of("a", "b")));
+      assertEquals("tensors[a] must be a Tensor but is of class java.lang.String", value.getMessage());
+    }
+    assertFalse(Files.exists(file));
+  }
 }

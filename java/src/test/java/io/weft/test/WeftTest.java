@@ -2,11 +2,17 @@
 package io.weft.test;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.weft.Tensor;
 import io.weft.Weft;
 import io.weft.WeftException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.net.URL;
+import java.net.URLClassLoader;
 import org.junit.jupiter.api.Test;
 
 class WeftTest {
@@ -23,6 +29,24 @@ class WeftTest {
     assertTrue(e.getMessage().contains("MatMul"), e.getMessage());
     assertThrows(NullPointerException.class, () -> Weft.describeLayer(null));
     assertThrows(IllegalArgumentException.class, () -> Weft.describeOperator("a\0b"));
+  }
+
+  @Test
+  void everyClassLoaderHasTheOneCore() throws Exception {
+    URL[] classes = {Weft.class.getProtectionDomain().getCodeSource().getLocation()};
+    for (int i = 0; i < 2; ++i) {
+      try (URLClassLoader loader = new URLClassLoader(classes, ClassLoader.getPlatformClassLoader());
+          Tensor mine = Tensor.scalar(1f)) {
+        Class<?> weft = loader.loadClass("io.weft.Weft");
+        assertNotSame(Weft.class, weft);
+        assertEquals(mine.toFloat(), 1f);
+        assertEquals(Weft.liveObjects(), weft.getMethod("liveObjects").invoke(null));
+        // Errors and callbacks come to the classes of the loader that called.
+        Method describe = weft.getMethod("describeOperator", String.class);
+        Throwable thrown = assertThrows(InvocationTargetException.class, () -> describe.invoke(null, "MatMull")).getCause();
+        assertEquals(loader.loadClass("io.weft.WeftException$NotFound"), thrown.getClass());
+      }
+    }
   }
 
   @Test
