@@ -266,10 +266,9 @@ func ExampleRate_schedule() {
 	g := weft.NewGraph()
 	defer g.Close()
 	v := g.Variable("v", float32(8), true)
-	step := g.Variable("steps", float32(0), false)
-	rate := step.Scalar(0.5).Pow(step)
+	steps := g.OptimizerStep("").Cast(weft.F32)
+	rate := steps.Scalar(0.5).Pow(steps)
 	train := weft.Sgd{Rate: weft.Rate{Schedule: rate}}.Minimize(v)
-	g.Attach(train, g.Add("weft.Assign", []weft.Value{step, step.Add(step.Scalar(1))}, nil, "", 1)[0])
 	s := need(weft.NewSession(g))
 	defer s.Close()
 	for range 3 {
