@@ -84,7 +84,7 @@ def test_an_exception_is_raised_as_it_is() -> None:
         (lambda x: (x, x), "2"),  # one output takes no tuple of two arrays for one
         (lambda x: x.astype("f8"), r"f64\[1\] but must be f32\[n\]"),
         (lambda x: x.reshape(-1, 1), r"f32\[1, 1\] but must be f32\[n\]"),
-        (lambda x: object(), "gave what is no tensor: a object cannot be an element"),
+        (lambda x: object(), "gave what is no tensor: an object cannot be an element"),
         (lambda x: None, "gave None; an array for each output is expected"),
         (lambda x: "text", "gave what is no tensor: a str cannot be an element of a tensor of f32"),
         (lambda x: [[1], [1, 2]], "gave what is no tensor: .*inhomogeneous"),
