@@ -68,7 +68,10 @@ TEST_F(Building, MethodsOfValuesCompute) {
   is(x.softmax(0).at(0), "[2]", {0.11920292f, 0.00247262f});
   EXPECT_EQ(computed<bool>(graph, x.equal(3)), (std::vector<bool>{false, false, true, false}));
   EXPECT_EQ(computed<bool>(graph, x.not_equal(x.abs())), (std::vector<bool>{false, true, false, false}));
-  EXPECT_EQ(computed<int32_t>(graph, x.cast(DType::i32)), (std::vector<int32_t>{1, -2, 3, 4}));
+  for (const Value& whole : {x.cast(DType::i32), weft::cast(x, DType::i32), weft::cast(x, {DType::i32})}) {
+    EXPECT_EQ(computed<int32_t>(graph, whole), (std::vector<int32_t>{1, -2, 3, 4}));
+  }
+  is(weft::concat({x, x}, 1).at(0), "[4]", {1, -2, 1, -2});
   EXPECT_NE(error_of([&] { x.sum({5}); }).origin().find("graph_test.cc"), std::string::npos);
 }
 
