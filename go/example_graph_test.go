@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -94,22 +95,56 @@ func ExampleValue_Sum() {
 	g := weft.NewGraph()
 	defer g.Close()
 	x := g.Constant([][]float32{{1, 2, 3}, {4, 5, 6}})
-	values(g, x.Sum(), x.Mean(0), x.Max(-1))
+	values(g, x.Sum(), x.Mean(0), x.Max(-1), x.Min(0, 1), x.Prod())
 	// Output:
 	// f32[] [21]
 	// f32[3] [2.5 3.5 4.5]
 	// f32[2] [3 6]
+	// f32[] [1]
+	// f32[] [720]
 }
 
 func ExampleValue_Reshape() {
 	g := weft.NewGraph()
 	defer g.Close()
 	x := g.Constant([][]float32{{1, 2, 3}, {4, 5, 6}})
-	values(g, x.Reshape(3, -1), x.Transpose(), x.Add(x.Transpose(1, 0).Reshape(0, 2).Reshape(2, 3)))
+	values(g, x.Reshape(3, -1), x.T(), x.Add(x.Transpose(1, 0).Reshape(0, 2).Reshape(2, 3)))
 	// Output:
 	// f32[3, 2] [1 2 3 4 5 6]
 	// f32[3, 2] [1 4 2 5 3 6]
 	// f32[2, 3] [2 6 5 9 8 12]
+}
+
+func ExampleValue_At() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Constant([][]float32{{1, 2, 3}, {4, 5, 6}})
+	values(g, x.At(-1), x.At(0, 1), x.Slice(1, math.MaxInt64, 1, 1), x.Slice(-1, math.MinInt64, 1, -2))
+	// Output:
+	// f32[3] [4 5 6]
+	// f32[2] [1 4]
+	// f32[2, 2] [2 3 5 6]
+	// f32[2, 2] [3 1 6 4]
+}
+
+func ExampleValue_And() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Constant([]float32{-7, 0, 7})
+	three := x.Scalar(3)
+	small, whole := x.LessOrEqual(three), x.Mod(three).NotEqual(x.Scalar(1))
+	all := []weft.Value{small.And(whole), small.Or(whole), small.Xor(whole), whole.Not(), x.GreaterOrEqual(three)}
+	for i, value := range all {
+		all[i] = value.Cast(weft.F32)
+	}
+	values(g, append(all, x.Mod(three))...)
+	// Output:
+	// f32[3] [1 1 0]
+	// f32[3] [1 1 0]
+	// f32[3] [0 0 0]
+	// f32[3] [0 0 1]
+	// f32[3] [0 0 1]
+	// f32[3] [-1 0 1]
 }
 
 func ExampleValue_Less() {

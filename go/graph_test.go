@@ -142,6 +142,8 @@ func TestMisusedValues(t *testing.T) {
 			g.Gradients([]weft.Value{x}, []weft.Value{x}, []weft.Value{x, x})
 		},
 		"scope":           func(g *weft.Graph, x weft.Value) { g.Scope("") },
+		"two axes":        func(g *weft.Graph, x weft.Value) { x.Softmax(0, 1) },
+		"no part":         func(g *weft.Graph, x weft.Value) { weft.Value{}.Slice(0, 1, 0, 1); x.At(0, 5) },
 		"two options":     func(g *weft.Graph, x weft.Value) { ops.Elu(x, ops.EluOptions{}, ops.EluOptions{}) },
 		"layer kind":      func(g *weft.Graph, x weft.Value) { weft.NewLayer(g, "Dens", nil, "d").Call(x, true) },
 		"no loss":         func(g *weft.Graph, x weft.Value) { weft.Adam{}.Minimize(x) },
@@ -242,6 +244,13 @@ func TestArithmetic(t *testing.T) {
 		{0, 2, 7, 14}:       x.Sub(two).Relu(),
 		{1, 9, 4, 16}:       x.Transpose(),
 		{1, 0, 0, 0}:        x.Less(two).Cast(weft.F32),
+		{1, 1, 0, 0}:        x.LessOrEqual(x.Scalar(4)).Cast(weft.F32),
+		{0, 1, 1, 0}:        x.GreaterOrEqual(x.Scalar(4)).And(x.Less(x.Scalar(16))).Cast(weft.F32),
+		{1, 0, 0, 1}:        x.GreaterOrEqual(x.Scalar(4)).Xor(x.Less(x.Scalar(16))).Cast(weft.F32),
+		{1, 1, 0, 1}:        x.NotEqual(x.Scalar(9)).Cast(weft.F32),
+		{1, 0, 1, 1}:        x.Equal(x.Scalar(4)).Not().Cast(weft.F32),
+		{1, 0, 1, 0}:        x.Mod(two),
+		{-1, -1, 0, -1}:     x.Neg().Mod(x.Scalar(3)),
 		{0, 1, 1, 1}:        x.Greater(two).Cast(weft.F32),
 		{0, 0, 1, 0}:        x.Equal(x.Scalar(9)).Cast(weft.F32),
 		{0.5, 0.5, 0.5, .5}: x.Sub(x).Sigmoid(),
@@ -255,6 +264,13 @@ func TestArithmetic(t *testing.T) {
 	wantData(t, fetch[float32](t, s, feeds, x.Sum(0)), 10, 20)
 	wantData(t, fetch[float32](t, s, feeds, x.Mean(-1)), 2.5, 12.5)
 	wantData(t, fetch[float32](t, s, feeds, x.Max(0, 1)), 16)
+	wantData(t, fetch[float32](t, s, feeds, x.Min(0)), 1, 4)
+	wantData(t, fetch[float32](t, s, feeds, x.Prod(1)), 4, 144)
+	wantData(t, fetch[float32](t, s, feeds, x.At(-1)), 9, 16)
+	wantData(t, fetch[float32](t, s, feeds, x.At(0, 1)), 1, 9)
+	wantData(t, fetch[float32](t, s, feeds, x.Slice(0, 1, 1, 1)), 1, 9)
+	wantData(t, fetch[float32](t, s, feeds, x.T().At(1)), 4, 16)
+	wantData(t, fetch[float32](t, s, feeds, x.At(0).Reshape(1, 2).Softmax(0)), 1, 1)
 	wantData(t, fetch[float32](t, s, feeds, x.Sub(x).Softmax().Log().Exp()), .5, .5, .5, .5)
 	if y := x.Reshape(4, -1); y.Shape() != "[4, 1]" {
 		t.Errorf("got %v", y)

@@ -16,6 +16,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -245,7 +246,7 @@ func call(f reflect.Value, arguments []reflect.Value) (err error) {
 func isOurs(err error) bool {
 	var ours *weft.Error
 	return err == nil || errors.As(err, &ours) || errors.Is(err, errFull) || errors.Is(err, fs.ErrNotExist) ||
-		errors.Is(err, fs.ErrInvalid)
+		errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.EINVAL)
 }
 
 func TestEveryMethodTakesWhatIsWrong(t *testing.T) {

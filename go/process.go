@@ -8,7 +8,10 @@ package weft
 */
 import "C"
 
-import "unsafe"
+import (
+	"os"
+	"unsafe"
+)
 
 // Version is the version of the library, such as "0.1.0".
 func Version() (string, error) {
@@ -165,6 +168,15 @@ func (t *Trace) JSON() ([]byte, error) {
 		return nil, err
 	}
 	return takeBytes(out), nil
+}
+
+// Save writes JSON to a file.
+func (t *Trace) Save(path string) error {
+	data, err := t.JSON()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o666)
 }
 
 // String tells whether it is closed.

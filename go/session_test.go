@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -384,7 +385,17 @@ func TestTrace(t *testing.T) {
 	if !json.Valid(text) || !strings.Contains(string(text), "Add") {
 		t.Errorf("got %s", text)
 	}
+	path := filepath.Join(t.TempDir(), "trace.json")
+	if err := trace.Save(path); err != nil || string(must[[]byte](t)(os.ReadFile(path))) != string(text) {
+		t.Errorf("got %v", err)
+	}
+	if err := trace.Save(filepath.Join(path, "b")); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("got %v", err)
+	}
 	trace.Close()
+	if err := trace.Save(path); !errors.Is(err, weft.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
 	if _, err := trace.JSON(); !errors.Is(err, weft.ErrClosed) {
 		t.Errorf("got %v", err)
 	}

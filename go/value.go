@@ -179,17 +179,43 @@ func (v Value) Div(other Value) Value { return v.binary("Div", other) }
 // Pow is v to the power other, element by element, with broadcasting.
 func (v Value) Pow(other Value) Value { return v.binary("Pow", other) }
 
+// Mod is what is left of v / other, with the sign of v as Go's % has it, element by element, with broadcasting.
+func (v Value) Mod(other Value) Value {
+	return Add("Mod", []Value{v, other}, Attrs{"fmod": 1}, "", 1)[0]
+}
+
 // MatMul is the matrix product of v and other; leading dimensions are broadcast.
 func (v Value) MatMul(other Value) Value { return v.binary("MatMul", other) }
 
 // Equal is v == other, element by element, with broadcasting.
 func (v Value) Equal(other Value) Value { return v.binary("Equal", other) }
 
+// NotEqual is v != other, element by element, with broadcasting.
+func (v Value) NotEqual(other Value) Value { return v.Equal(other).Not() }
+
 // Less is v < other, element by element, with broadcasting.
 func (v Value) Less(other Value) Value { return v.binary("Less", other) }
 
+// LessOrEqual is v <= other, element by element, with broadcasting.
+func (v Value) LessOrEqual(other Value) Value { return v.binary("LessOrEqual", other) }
+
 // Greater is v > other, element by element, with broadcasting.
 func (v Value) Greater(other Value) Value { return v.binary("Greater", other) }
+
+// GreaterOrEqual is v >= other, element by element, with broadcasting.
+func (v Value) GreaterOrEqual(other Value) Value { return v.binary("GreaterOrEqual", other) }
+
+// And tells where both are true.
+func (v Value) And(other Value) Value { return v.binary("And", other) }
+
+// Or tells where at least one is true.
+func (v Value) Or(other Value) Value { return v.binary("Or", other) }
+
+// Xor tells where just one is true.
+func (v Value) Xor(other Value) Value { return v.binary("Xor", other) }
+
+// Not tells where v is false.
+func (v Value) Not() Value { return v.unary("Not") }
 
 // Neg is -v.
 func (v Value) Neg() Value { return v.unary("Neg") }
@@ -215,8 +241,40 @@ func (v Value) Sigmoid() Value { return v.unary("Sigmoid") }
 // Tanh is the hyperbolic tangent of v.
 func (v Value) Tanh() Value { return v.unary("Tanh") }
 
-// Softmax makes probabilities of the scores along the last dimension.
-func (v Value) Softmax() Value { return v.unary("Softmax") }
+// Softmax makes probabilities of the scores along a dimension; at most one may be given, and the last is the default.
+func (v Value) Softmax(axis ...int64) Value { return v.along("Softmax", []Value{v}, -1, axis) }
+
+// along adds an operator with the attribute axis.
+func (v Value) along(op string, inputs []Value, axis int64, given []int64) Value {
+	attrs := Attrs{"axis": axis}
+	if chosen, problem := only(given); problem != nil {
+		attrs["axis"] = problem
+	} else if len(given) == 1 {
+		attrs["axis"] = chosen
+	}
+	return Add(op, inputs, attrs, "", 1)[0]
+}
+
+// At is the part at index i of a dimension, which goes; at most one dimension may be given, and the first is the
+// default. A negative index counts from the end.
+func (v Value) At(i int64, axis ...int64) Value {
+	if v.graph == nil {
+		return v.unary("Gather")
+	}
+	return v.along("Gather", []Value{v, v.graph.Constant(i)}, 0, axis)
+}
+
+// Slice is the parts first, first + step and so on before last along a dimension. A negative index counts from the end;
+// math.MaxInt64 as last is the end, and math.MinInt64, with a negative step, the start.
+func (v Value) Slice(first, last, axis, step int64) Value {
+	inputs := []Value{v}
+	if v.graph != nil {
+		for _, number := range []int64{first, last, axis, step} {
+			inputs = append(inputs, v.graph.Constant([]int64{number}))
+		}
+	}
+	return Add("Slice", inputs, nil, "", 1)[0]
+}
 
 // Reshape is v with another shape; one dimension may be -1, and 0 is that of v.
 func (v Value) Reshape(dims ...int64) Value {
@@ -231,10 +289,13 @@ func (v Value) Transpose(perm ...int64) Value {
 	return Add("Transpose", []Value{v}, Attrs{"perm": perm}, "", 1)[0]
 }
 
+// T is v with its dimensions reversed: of a matrix, the transposed one.
+func (v Value) T() Value { return v.Transpose() }
+
 // Cast converts the elements.
 func (v Value) Cast(to DType) Value { return Add("Cast", []Value{v}, Attrs{"to": to}, "", 1)[0] }
 
-// Sum is the sum over the axes, which go; over all elements without axes.
+// Sum is the sum over the axes, which go; over all elements without axes. ops.ReduceSum can keep them.
 func (v Value) Sum(axes ...int64) Value { return v.reduce("ReduceSum", axes) }
 
 // Mean is the mean over the axes, which go; over all elements without axes.
@@ -242,6 +303,12 @@ func (v Value) Mean(axes ...int64) Value { return v.reduce("ReduceMean", axes) }
 
 // Max is the largest element over the axes, which go; of all elements without axes.
 func (v Value) Max(axes ...int64) Value { return v.reduce("ReduceMax", axes) }
+
+// Min is the smallest element over the axes, which go; of all elements without axes.
+func (v Value) Min(axes ...int64) Value { return v.reduce("ReduceMin", axes) }
+
+// Prod is the product over the axes, which go; over all elements without axes.
+func (v Value) Prod(axes ...int64) Value { return v.reduce("ReduceProd", axes) }
 
 func (v Value) reduce(op string, axes []int64) Value {
 	inputs := []Value{v}

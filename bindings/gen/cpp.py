@@ -197,6 +197,25 @@ def body(function, result, count):
     return out + [f"  return {call}{'[0]' if result == 'Value' else ''};"]
 
 
+def short(function, name, result):
+    """The function with the one attribute that must be given in place of the struct; a list would be ambiguous."""
+    required = [attr for attr in function.op.attrs if attr.required]
+    if len(required) != 1 or required[0].kind.endswith("s"):
+        return []
+    attr, struct = cpp_name(required[0].name), f"const {function.attrs}& attrs"
+    params = parameters(function)
+    given = [attr if param == struct else param.split(" =")[0].split()[-1].lstrip("&*") for param in params]
+    params[params.index(struct)] = f"{kind(required[0])} {attr}"
+    given[given.index(attr)] = f"{function.attrs}{{{attr}}}"
+    return [
+        comment(f"The same with the defaults of all attributes but `{attr}`."),
+        f"inline {result} {name}({', '.join(params)}) {{",
+        f"  return {name}({', '.join(given)});",
+        "}",
+        "",
+    ]
+
+
 def op_text(function):
     out = structs(function)
     for name, result, count in function.results:
@@ -206,6 +225,7 @@ def op_text(function):
             out.append(comment(f"The same with all outputs: see {function.name}."))
         out.append(f"inline {result} {name}({', '.join(parameters(function))}) {{")
         out += body(function, result, count) + ["}", ""]
+        out += short(function, name, result)
     return out
 
 

@@ -194,7 +194,7 @@ weft_status* weft_graph_add_input(weft_graph* graph, const char* name, int32_t d
     WEFT_NOT_NULL(name);
     auto where = [&](const Status& status) { return failed(*graph->graph, status, name, "weft.Input", origin); };
     GraphWriting writing(*graph->graph);
-    if (Status status = writing.check(); !status.ok()) return where(status);
+    if (Status status = writing.alone(); !status.ok()) return where(status);
     Result<DType> type = checked_dtype(dtype);
     if (!type.ok()) return where(type.status());
     ValueType value = ValueType::unranked(*type);
@@ -217,7 +217,7 @@ weft_status* weft_graph_add_constant(weft_graph* graph, const weft_tensor* tenso
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(tensor);
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     WEFT_TRY(ValueId id, graph->graph->add_constant(tensor->tensor, text_or_empty(name), text_or_empty(origin)));
     *out_value = to_value(*graph->graph, id);
     return {};
@@ -232,7 +232,7 @@ weft_status* weft_graph_add_variable(weft_graph* graph, const char* name, int64_
     WEFT_NOT_NULL(name);
     auto where = [&](const Status& status) { return failed(*graph->graph, status, name, "weft.Variable", origin); };
     GraphWriting writing(*graph->graph);
-    if (Status status = writing.check(); !status.ok()) return where(status);
+    if (Status status = writing.alone(); !status.ok()) return where(status);
     Result<ValueId> from = from_value(static_cast<const Graph&>(*graph->graph), initial, "the initial value");
     if (!from.ok()) return where(from.status());
     Result<ValueId> id = graph->graph->add_variable(name, *from, trainable != 0, text_or_empty(origin));
@@ -255,7 +255,7 @@ weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* in
     if (input_count > 0) WEFT_NOT_NULL(inputs);
     Graph& g = *graph->graph;
     GraphWriting writing(g);
-    if (Status status = writing.check(); !status.ok()) return failed(g, status, name, op, origin);
+    if (Status status = writing.alone(); !status.ok()) return failed(g, status, name, op, origin);
     auto [domain, op_name] = split_op_name(op);
     std::vector<ValueId> ids;
     for (int32_t i = 0; i < input_count; ++i) {
@@ -283,7 +283,7 @@ weft_status* weft_graph_attach(weft_graph* graph, int64_t value, int64_t assignm
   return guard([&]() -> Status {
     WEFT_NOT_NULL(graph);
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     const Graph& g = *graph->graph;
     WEFT_TRY(ValueId id, from_value(g, value, "argument 'value'"));
     WEFT_TRY(ValueId assigned, from_value(g, assignment, "argument 'assignment'"));
@@ -301,7 +301,7 @@ weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int3
     WEFT_NOT_NULL(graph);
     const Graph& g = *graph->graph;
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     WEFT_TRY(std::vector<ValueId> y_ids, from_values(g, ys == nullptr ? nullptr : given_ys.data(), y_count, "y"));
     WEFT_TRY(std::vector<ValueId> x_ids, from_values(g, xs == nullptr ? nullptr : given_xs.data(), x_count, "x"));
     std::vector<ValueId> weight_ids;
@@ -337,7 +337,7 @@ weft_status* weft_graph_set_outputs(weft_graph* graph, const int64_t* values, in
     if (count > 0) WEFT_NOT_NULL(values);
     if (count < 0) return invalid("argument 'count' is negative");
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     std::vector<ValueId> ids;
     for (int32_t i = 0; i < count; ++i) {
       WEFT_TRY(ValueId id, from_value(*graph->graph, values[i], "an output", true));
@@ -351,7 +351,7 @@ weft_status* weft_graph_set_name(weft_graph* graph, int64_t value, const char* n
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     WEFT_TRY(ValueId id, from_value(static_cast<const Graph&>(*graph->graph), value, "argument 'value'"));
     return graph->graph->set_value_name(id, name);
   });

@@ -50,7 +50,7 @@ weft_status* weft_layer_new(weft_graph* graph, const char* type, const weft_attr
     WEFT_NOT_NULL(type);
     WEFT_NOT_NULL(name);
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     WEFT_TRY(std::shared_ptr<Layer> layer,
              Layer::make(graph->graph, builtin_layers(), type, attrs != nullptr ? attrs->attrs : Attrs(), name,
                          origin != nullptr ? origin : ""));
@@ -68,7 +68,7 @@ weft_status* weft_layer_call(weft_layer* layer, const int64_t* inputs, int32_t i
     const Layer& l = *layer->layer;
     const Graph& graph = *l.graph();
     GraphWriting writing(*l.graph());
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     Result<std::vector<ValueId>> ids = from_values(graph, inputs, input_count, "input");
     std::string where = origin != nullptr ? origin : "";
     if (!ids.ok()) return ids.status().at(l.name(), l.def().name(), where);

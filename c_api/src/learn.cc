@@ -53,7 +53,7 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
       wanted.name = options->string_or("name", wanted.name.c_str());
     }
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     WEFT_TRY(ValueId loss_id, from_value(g, loss, "the loss"));
     WEFT_TRY(std::vector<ValueId> chosen, from_values(g, variables, variable_count, "variable"));
     ValueId rate = kNoValue;
@@ -74,7 +74,7 @@ weft_status* weft_optimizer_step(weft_graph* graph, const char* name, int64_t* o
     WEFT_NOT_NULL(graph);
     WEFT_NOT_NULL(name);
     GraphWriting writing(*graph->graph);
-    WEFT_CHECK(writing.check());
+    WEFT_CHECK(writing.alone());
     WEFT_TRY(ValueId step, step_variable(*graph->graph, name));
     *out_step = to_value(*graph->graph, step);
     return {};

@@ -31,8 +31,13 @@ GraphWriting::~GraphWriting() {
   if (entered_) graph_.access_.leave();
 }
 
+Status GraphWriting::alone() const {
+  return entered_ ? Status()
+                  : failed_precondition("two threads are building this graph at once; a graph has one writer");
+}
+
 Status GraphWriting::check() const {
-  if (!entered_) return failed_precondition("two threads are building this graph at once; a graph has one writer");
+  WEFT_CHECK(alone());
   if (graph_.frozen_) {
     return failed_precondition("this graph is the attribute of a node already and can no longer change");
   }

@@ -196,7 +196,8 @@ class GraphWriting {
   explicit GraphWriting(Graph& graph);
   GraphWriting(const GraphWriting&) = delete;
   ~GraphWriting();
-  Status check() const;
+  Status alone() const;  // whether no other thread is building
+  Status check() const;  // and the graph may change
 
  private:
   Graph& graph_;

@@ -37,6 +37,44 @@ TEST_F(Building, ExpressionsCompute) {
             (std::vector<int64_t>{9223372036854775791, 9223372036854775800, 9223372036854775801}));
 }
 
+TEST_F(Building, MethodsOfValuesCompute) {
+  weft::Graph graph;
+  Value x = graph.constant(Tensor::from<float>({2, 2}, {1, -2, 3, 4}));
+  using F = std::vector<float>;
+  auto is = [&](const Value& value, const std::string& shape, const F& want) {
+    EXPECT_EQ(value.shape_text(), shape);
+    const F got = computed<float>(graph, value);
+    ASSERT_EQ(got.size(), want.size());
+    for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-6) << i;
+  };
+  is(x.sum(), "[]", {6});
+  is(x.sum({0}), "[2]", {4, 2});
+  is(x.sum({1}, true), "[2, 1]", {-1, 7});
+  is(x.mean({-1}), "[2]", {-0.5f, 3.5f});
+  is(x.max({0}), "[2]", {3, 4});
+  is(x.min({0, 1}), "[]", {-2});
+  is(x.prod(), "[]", {-24});
+  is(x.reshape({-1}), "[4]", {1, -2, 3, 4});
+  is(x.t(), "[2, 2]", {1, 3, -2, 4});
+  is(x.reshape({1, 2, 2}).transpose({2, 0, 1}), "[2, 1, 2]", {1, 3, -2, 4});
+  is(x.abs(), "[2, 2]", {1, 2, 3, 4});
+  is(x.relu(), "[2, 2]", {1, 0, 3, 4});
+  is(x.exp().at(0), "[2]", {2.71828183f, 0.13533528f});
+  is(x.at(1).log(), "[2]", {1.09861229f, 1.38629436f});
+  is(x.at(1).sqrt(), "[2]", {1.73205081f, 2});
+  is(x.at(0).sigmoid(), "[2]", {0.73105858f, 0.11920292f});
+  is(x.at(0).tanh(), "[2]", {0.76159416f, -0.96402758f});
+  is(x.softmax().at(0), "[2]", {0.95257413f, 0.04742587f});
+  is(x.softmax(0).at(0), "[2]", {0.11920292f, 0.00247262f});
+  EXPECT_EQ(computed<bool>(graph, x.equal(3)), (std::vector<bool>{false, false, true, false}));
+  EXPECT_EQ(computed<bool>(graph, x.not_equal(x.abs())), (std::vector<bool>{false, true, false, false}));
+  for (const Value& whole : {x.cast(DType::i32), weft::cast(x, DType::i32), weft::cast(x, {DType::i32})}) {
+    EXPECT_EQ(computed<int32_t>(graph, whole), (std::vector<int32_t>{1, -2, 3, 4}));
+  }
+  is(weft::concat({x, x}, 1).at(0), "[4]", {1, -2, 1, -2});
+  EXPECT_NE(error_of([&] { x.sum({5}); }).origin().find("graph_test.cc"), std::string::npos);
+}
+
 TEST_F(Building, ComparisonsAreValues) {
   weft::Graph graph;
   Value x = constant<float>(graph, {1, 2, 3});

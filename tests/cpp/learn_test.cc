@@ -129,6 +129,19 @@ TEST_F(Learning, TrainingEndsEarly) {
   history = line.session.fit(line.data, feeds, step, {line.loss}, options);
   EXPECT_TRUE(history.stopped);
   EXPECT_LT(history.epochs.size(), 10u);
+  options.min_delta = 0;
+  options.mode = "max";  // the loss falls, so the first epoch is the best; one is waited for
+  line.session.set("w", Tensor::scalar(0.0f));
+  history = line.session.fit(line.data, feeds, step, {line.loss}, options);
+  EXPECT_TRUE(history.stopped);
+  EXPECT_EQ(history.epochs.size(), 3u);
+  options.mode = "min";
+  line.session.set("w", Tensor::scalar(0.0f));
+  EXPECT_FALSE(line.session.fit(line.data, feeds, step, {line.loss}, options).stopped);
+  options.mode = "largest";
+  EXPECT_EQ(error_of([&] { line.session.fit(line.data, feeds, step, {line.loss}, options); }).code(),
+            WEFT_INVALID_ARGUMENT);
+  options.mode = "min";
   options.monitor = "";
   options.patience = 0;
   options.run.cancel = weft::Cancel();

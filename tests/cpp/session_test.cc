@@ -252,6 +252,18 @@ TEST_F(Running, TracesCollect) {
   options.trace = weft::Trace();
   line.session.run({{line.x, line.fed({1})}}, {line.y}, {}, options);
   EXPECT_NE(options.trace->json().find("Mul"), std::string::npos) << options.trace->json();
+  TemporaryFile file("trace.json");
+  options.trace->save(file.path());
+  EXPECT_EQ(file.content(), options.trace->json());
+  for (const auto& [path, why] : {std::pair{"/dev/full", std::errc::no_space_on_device},
+                                  std::pair{"no/such/folder", std::errc::no_such_file_or_directory}}) {
+    try {
+      options.trace->save(path);
+      ADD_FAILURE() << path;
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code(), why) << error.what();
+    }
+  }
 }
 
 TEST_F(Running, TimeoutsAndCancelsStop) {

@@ -144,6 +144,31 @@ inline Value operator!(const Operand& a) { return detail::unary("Not", a); }
 inline Value Value::matmul(const Value& other, const Origin& origin) const {
   return add_node("MatMul", {*this, other}, {}, "", 1, origin)[0];
 }
+inline Value Value::equal(const Operand& other) const { return detail::binary("Equal", *this, other); }
+inline Value Value::not_equal(const Operand& other) const {
+  return add_node("Not", {equal(other)}, {}, "", 1, other.origin())[0];
+}
+inline Value Value::reduced(const char* op, const std::vector<int64_t>& axes, bool keepdims,
+                            const Origin& origin) const {
+  std::vector<Value> inputs{*this};
+  if (!axes.empty()) inputs.push_back(Graph(graph_state()).constant(axes, "", origin));
+  return add_node(op, inputs, Attrs().set("keepdims", keepdims ? 1 : 0), "", 1, origin)[0];
+}
+inline Value Value::reshape(const std::vector<int64_t>& dims, const Origin& origin) const {
+  return add_node("Reshape", {*this, Graph(graph_state()).constant(dims, "", origin)}, {}, "", 1, origin)[0];
+}
+inline Value Value::transpose(const std::vector<int64_t>& perm, const Origin& origin) const {
+  return add_node("Transpose", {*this}, perm.empty() ? Attrs() : Attrs().set("perm", perm), "", 1, origin)[0];
+}
+inline Value Value::cast(DType to, const Origin& origin) const {
+  return add_node("Cast", {*this}, Attrs().set("to", to), "", 1, origin)[0];
+}
+inline Value Value::unary(const char* op, const Origin& origin) const {
+  return add_node(op, {*this}, {}, "", 1, origin)[0];
+}
+inline Value Value::softmax(int64_t axis, const Origin& origin) const {
+  return add_node("Softmax", {*this}, Attrs().set("axis", axis), "", 1, origin)[0];
+}
 inline Value Value::at(int64_t i, int64_t axis, const Origin& origin) const {
   Value index = Graph(graph_state()).constant(i, "", origin);
   return add_node("Gather", {*this, index}, Attrs().set("axis", axis), "", 1, origin)[0];

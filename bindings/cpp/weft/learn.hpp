@@ -149,7 +149,7 @@ struct FitOptions {
   std::string monitor = "";                    ///< a name in the history that decides when to stop early; "": none does
   int64_t patience = 0;                        ///< epochs without progress that are waited for
   double min_delta = 0;                        ///< the least progress
-  bool larger_is_better = false;               ///< of what is monitored
+  std::string mode = "min";                    ///< "max" if a larger value of what is monitored is better
   bool restore_best = false;                   ///< whether the variables of the best epoch are put back
   /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save
   /// and read the session; what it throws ends the training and is thrown by fit.
@@ -204,7 +204,7 @@ inline History Session::fit(const Dataset& data, const std::vector<Value>& feeds
   options.set("monitor", wanted.monitor);
   options.set("patience", wanted.patience);
   options.set("min_delta", wanted.min_delta);
-  options.set("mode", std::string(wanted.larger_is_better ? "max" : "min"));
+  options.set("mode", wanted.mode);
   options.set("restore_best", wanted.restore_best);
   wanted.run.fill(options);
   if (wanted.validation) {

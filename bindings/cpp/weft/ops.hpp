@@ -180,6 +180,11 @@ inline Value cast(const Value& input, const CastAttrs& attrs, const std::string&
   return add_node("Cast", {input}, set, name, 1, origin)[0];
 }
 
+/// The same with the defaults of all attributes but `to`.
+inline Value cast(const Value& input, DType to, const std::string& name = "", const Origin& origin = Origin()) {
+  return cast(input, CastAttrs{to}, name, origin);
+}
+
 /// The smallest whole number not below `x`.
 /// - x: Any shape. [f32, f16, f64, bf16]
 /// - gives Y: The shape of the input. [f32, f16, f64, bf16]
@@ -216,6 +221,11 @@ inline Value concat(const std::vector<Value>& inputs, const ConcatAttrs& attrs, 
   Attrs set;
   set.set("axis", attrs.axis);
   return add_node("Concat", inputs, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `axis`.
+inline Value concat(const std::vector<Value>& inputs, int64_t axis, const std::string& name = "", const Origin& origin = Origin()) {
+  return concat(inputs, ConcatAttrs{axis}, name, origin);
 }
 
 /// The attributes of ConstantOfShape.

@@ -1,6 +1,9 @@
 // Running graphs: sessions and prepared calls.
 #pragma once
 
+#include <cerrno>
+#include <fstream>
+
 #include "weft/graph.hpp"
 
 namespace weft {
@@ -37,6 +40,14 @@ class Trace {
   std::string json() const {
     return detail::take(
         detail::made<weft_bytes>([&](weft_bytes** out) { return weft_trace_json(handle_.get(), out); }));
+  }
+  /// Writes json() to a file; std::system_error if it cannot be written.
+  void save(const std::string& path) const {
+    const std::string text = json();
+    std::ofstream file(path, std::ios::binary);
+    file << text;
+    file.close();
+    if (!file) throw std::system_error(errno, std::generic_category(), path);
   }
   /// The handle for the C functions; it stays this object's.
   weft_trace* handle() const { return handle_.get(); }

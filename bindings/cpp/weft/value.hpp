@@ -28,6 +28,8 @@ inline GraphPointer target(const GraphPointer& graph) {
 
 }  // namespace detail
 
+class Operand;
+
 /// A value of a graph: what a node will compute. It keeps its graph alive. Copies are the same value. An empty one
 /// (`Value()`) stands for an input or output that is left out; what else it is used for throws INVALID_ARGUMENT.
 ///
@@ -73,8 +75,56 @@ class Value {
         detail::made<weft_bytes>([&](weft_bytes** out) { return weft_graph_value_shape(graph(), id_, out); }));
   }
 
-  /// The matrix product with `other`.
+  /// The matrix product with `other`; this and the methods below add nodes, as the functions of ops.hpp do.
   Value matmul(const Value& other, const Origin& origin = Origin()) const;
+  /// Whether each element is that of `other`: bools. The operator == compares the values themselves.
+  Value equal(const Operand& other) const;
+  /// Whether each element is another than that of `other`: bools.
+  Value not_equal(const Operand& other) const;
+  /// The sum over the axes, over all elements without any. `keepdims` leaves the axes, with the size 1.
+  Value sum(const std::vector<int64_t>& axes = {}, bool keepdims = false, const Origin& origin = Origin()) const {
+    return reduced("ReduceSum", axes, keepdims, origin);
+  }
+  /// The mean over the axes: see sum.
+  Value mean(const std::vector<int64_t>& axes = {}, bool keepdims = false, const Origin& origin = Origin()) const {
+    return reduced("ReduceMean", axes, keepdims, origin);
+  }
+  /// The largest element over the axes: see sum.
+  Value max(const std::vector<int64_t>& axes = {}, bool keepdims = false, const Origin& origin = Origin()) const {
+    return reduced("ReduceMax", axes, keepdims, origin);
+  }
+  /// The smallest element over the axes: see sum.
+  Value min(const std::vector<int64_t>& axes = {}, bool keepdims = false, const Origin& origin = Origin()) const {
+    return reduced("ReduceMin", axes, keepdims, origin);
+  }
+  /// The product over the axes: see sum.
+  Value prod(const std::vector<int64_t>& axes = {}, bool keepdims = false, const Origin& origin = Origin()) const {
+    return reduced("ReduceProd", axes, keepdims, origin);
+  }
+  /// The elements in another shape; one dimension may be -1, and 0 is that of this value.
+  Value reshape(const std::vector<int64_t>& dims, const Origin& origin = Origin()) const;
+  /// The axes in the order `perm`; without it they are reversed.
+  Value transpose(const std::vector<int64_t>& perm = {}, const Origin& origin = Origin()) const;
+  /// The axes reversed.
+  Value t(const Origin& origin = Origin()) const { return transpose({}, origin); }
+  /// The elements as another type.
+  Value cast(DType to, const Origin& origin = Origin()) const;
+  /// The absolute value.
+  Value abs(const Origin& origin = Origin()) const { return unary("Abs", origin); }
+  /// e to the power of each element.
+  Value exp(const Origin& origin = Origin()) const { return unary("Exp", origin); }
+  /// The natural logarithm.
+  Value log(const Origin& origin = Origin()) const { return unary("Log", origin); }
+  /// The square root.
+  Value sqrt(const Origin& origin = Origin()) const { return unary("Sqrt", origin); }
+  /// The elements where they are positive, else 0.
+  Value relu(const Origin& origin = Origin()) const { return unary("Relu", origin); }
+  /// 1 / (1 + e^-x).
+  Value sigmoid(const Origin& origin = Origin()) const { return unary("Sigmoid", origin); }
+  /// The hyperbolic tangent.
+  Value tanh(const Origin& origin = Origin()) const { return unary("Tanh", origin); }
+  /// Probabilities of scores along an axis.
+  Value softmax(int64_t axis = -1, const Origin& origin = Origin()) const;
   /// The part at index `i` of an axis, which is left out; a negative index counts from the end, a negative axis too.
   Value at(int64_t i, int64_t axis = 0, const Origin& origin = Origin()) const;
   /// The parts first, first + step, ... before `last` along an axis, as Python's value[first:last:step]: negative
@@ -95,6 +145,8 @@ class Value {
   }
 
  private:
+  Value unary(const char* op, const Origin& origin) const;
+  Value reduced(const char* op, const std::vector<int64_t>& axes, bool keepdims, const Origin& origin) const;
   weft_graph* graph() const { return graph_state()->handle.get(); }
   void about(const char** name, int32_t* dtype, int32_t* rank) const {
     detail::check(weft_graph_value(graph(), id_, name, nullptr, dtype, rank));

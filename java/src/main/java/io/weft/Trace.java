@@ -1,6 +1,11 @@
 // What runs did when.
 package io.weft;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
 /** Records what runs do when: give it to them through {@link RunOptions#trace}. */
 public final class Trace extends Handle {
   /** Makes an empty trace. */
@@ -24,6 +29,21 @@ public final class Trace extends Handle {
       return Memory.text(Native.traceJson(pointer));
     } finally {
       release();
+    }
+  }
+
+  /**
+   * Writes {@link #json} to a file.
+   *
+   * @param path the file
+   * @throws UncheckedIOException if it cannot be written
+   */
+  public void save(Path path) {
+    Check.notNull(path, "path");
+    try {
+      Files.writeString(path, json());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 }

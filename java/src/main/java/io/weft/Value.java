@@ -1,6 +1,8 @@
 // Values of graphs.
 package io.weft;
 
+import java.util.List;
+
 /**
  * A value of a graph: an input, a constant, a variable or an output of a node. Equal if it is the same value of the same
  * graph. The methods for operators have the names that Kotlin calls for its operators.
@@ -410,6 +412,16 @@ public final class Value {
   }
 
   /**
+   * Whether just one is true, element by element.
+   *
+   * @param other a bool value, as this is
+   * @return a bool value
+   */
+  public Value xor(Value other) {
+    return graph.ops().xor(this, other);
+  }
+
+  /**
    * Whether each element is false.
    *
    * @return a bool value
@@ -426,6 +438,263 @@ public final class Value {
    */
   public Value matMul(Value other) {
     return graph.ops().matMul(this, other);
+  }
+
+  /**
+   * Adds up the elements over axes, which go.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @return the sum
+   */
+  public Value sum(long... axes) {
+    return sum(axes, false);
+  }
+
+  /**
+   * Adds up the elements over axes.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @param keepdims whether the axes stay, with the size 1
+   * @return the sum
+   */
+  public Value sum(long[] axes, boolean keepdims) {
+    return reduced("ReduceSum", axes, keepdims);
+  }
+
+  /**
+   * Takes the mean over axes, which go.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @return the mean
+   */
+  public Value mean(long... axes) {
+    return mean(axes, false);
+  }
+
+  /**
+   * Takes the mean over axes.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @param keepdims whether the axes stay, with the size 1
+   * @return the mean
+   */
+  public Value mean(long[] axes, boolean keepdims) {
+    return reduced("ReduceMean", axes, keepdims);
+  }
+
+  /**
+   * Takes the largest element over axes, which go.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @return the largest
+   */
+  public Value max(long... axes) {
+    return max(axes, false);
+  }
+
+  /**
+   * Takes the largest element over axes.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @param keepdims whether the axes stay, with the size 1
+   * @return the largest
+   */
+  public Value max(long[] axes, boolean keepdims) {
+    return reduced("ReduceMax", axes, keepdims);
+  }
+
+  /**
+   * Takes the smallest element over axes, which go.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @return the smallest
+   */
+  public Value min(long... axes) {
+    return min(axes, false);
+  }
+
+  /**
+   * Takes the smallest element over axes.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @param keepdims whether the axes stay, with the size 1
+   * @return the smallest
+   */
+  public Value min(long[] axes, boolean keepdims) {
+    return reduced("ReduceMin", axes, keepdims);
+  }
+
+  /**
+   * Multiplies the elements over axes, which go.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @return the product
+   */
+  public Value prod(long... axes) {
+    return prod(axes, false);
+  }
+
+  /**
+   * Multiplies the elements over axes.
+   *
+   * @param axes from 0, negative ones from the end; none: over all elements
+   * @param keepdims whether the axes stay, with the size 1
+   * @return the product
+   */
+  public Value prod(long[] axes, boolean keepdims) {
+    return reduced("ReduceProd", axes, keepdims);
+  }
+
+  private Value reduced(String op, long[] axes, boolean keepdims) {
+    Check.notNull(axes, "axes");
+    List<Value> inputs = axes.length == 0 ? List.of(this) : List.of(this, graph.constant(axes));
+    return graph.add(op, inputs, new Attrs().set("keepdims", keepdims ? 1 : 0), null, 1).get(0);
+  }
+
+  /**
+   * Gives the elements another shape.
+   *
+   * @param dims the dimensions: one may be -1, and 0 is that of this value
+   * @return the same elements
+   */
+  public Value reshape(long... dims) {
+    return graph.ops().reshape(this, graph.constant(Check.notNull(dims, "dims")));
+  }
+
+  /**
+   * Puts the axes in another order.
+   *
+   * @param perm the axes in that order; none: they are reversed
+   * @return the same elements
+   */
+  public Value transpose(long... perm) {
+    Check.notNull(perm, "perm");
+    return graph.ops().transpose(this, o -> {
+      if (perm.length > 0) o.perm(perm);
+    });
+  }
+
+  /**
+   * Reverses the axes.
+   *
+   * @return the transposed matrix, of a matrix
+   */
+  public Value t() {
+    return transpose();
+  }
+
+  /**
+   * Converts the elements.
+   *
+   * @param to the new type
+   * @return the elements of that type
+   */
+  public Value cast(DataType to) {
+    return graph.ops().cast(this, to);
+  }
+
+  /**
+   * Raises e to the power of each element.
+   *
+   * @return the powers
+   */
+  public Value exp() {
+    return graph.ops().exp(this);
+  }
+
+  /**
+   * Takes the natural logarithm.
+   *
+   * @return the logarithms
+   */
+  public Value log() {
+    return graph.ops().log(this);
+  }
+
+  /**
+   * Takes the square root.
+   *
+   * @return the roots
+   */
+  public Value sqrt() {
+    return graph.ops().sqrt(this);
+  }
+
+  /**
+   * Takes the elements where they are positive, else 0.
+   *
+   * @return the larger of each element and 0
+   */
+  public Value relu() {
+    return graph.ops().relu(this);
+  }
+
+  /**
+   * Takes 1 / (1 + e^-x) of each element x.
+   *
+   * @return numbers from 0 to 1
+   */
+  public Value sigmoid() {
+    return graph.ops().sigmoid(this);
+  }
+
+  /**
+   * Takes the hyperbolic tangent.
+   *
+   * @return numbers from -1 to 1
+   */
+  public Value tanh() {
+    return graph.ops().tanh(this);
+  }
+
+  /**
+   * Makes probabilities of scores along the last axis.
+   *
+   * @return the probabilities
+   */
+  public Value softmax() {
+    return softmax(-1);
+  }
+
+  /**
+   * Makes probabilities of scores along an axis.
+   *
+   * @param axis from 0, negative ones from the end
+   * @return the probabilities
+   */
+  public Value softmax(long axis) {
+    return graph.ops().softmax(this, o -> o.axis(axis));
+  }
+
+  /**
+   * Takes a part of the first axis.
+   *
+   * @param first the first index; a negative one counts from the end
+   * @param last the index that it ends before; a negative one counts from the end, and one past it is the end
+   * @return the part, with as many dimensions
+   */
+  public Value slice(long first, long last) {
+    return slice(first, last, 0, 1);
+  }
+
+  /**
+   * Takes the parts first, first + step, ... before last along an axis.
+   *
+   * @param first the first index; a negative one counts from the end
+   * @param last the index that it ends before; Long.MAX_VALUE is the end, and Long.MIN_VALUE, with a negative step, the start
+   * @param axis from 0, negative ones from the end
+   * @param step not 0
+   * @return the part, with as many dimensions
+   */
+  public Value slice(long first, long last, long axis, long step) {
+    return graph
+        .ops()
+        .slice(
+            this, list(first), list(last), o -> o.axes(list(axis)).steps(list(step)));
+  }
+
+  private Value list(long number) {
+    return graph.constant(new long[] {number});
   }
 
   @Override

@@ -132,6 +132,38 @@ class GraphTest {
   }
 
   @Test
+  void methodsOfValues() {
+    Value x = graph.constant(new float[] {1, -2, 3, 4}, 2, 2);
+    List<Value> values =
+        List.of(
+            x.sum(), x.sum(0), x.sum(new long[] {1}, true), x.mean(-1), x.max(0), x.min(0, 1), x.prod(), x.reshape(-1),
+            x.t(), x.reshape(1, 2, 2).transpose(2, 0, 1), x.relu(), x.exp().get(0), x.get(1).log(), x.get(1).sqrt(),
+            x.get(0).sigmoid(), x.get(0).tanh(), x.softmax().get(0), x.softmax(0).get(0), x.slice(1, Long.MAX_VALUE),
+            x.slice(-1, Long.MIN_VALUE, 1, -1));
+    String[] shapes = {
+      "[]", "[2]", "[2, 1]", "[2]", "[2]", "[]", "[]", "[4]", "[2, 2]", "[2, 1, 2]", "[2, 2]", "[2]", "[2]", "[2]",
+      "[2]", "[2]", "[2]", "[2]", "[1, 2]", "[2, 2]"
+    };
+    float[][] numbers = {
+      {6}, {4, 2}, {-1, 7}, {-0.5f, 3.5f}, {3, 4}, {-2}, {-24}, {1, -2, 3, 4}, {1, 3, -2, 4}, {1, 3, -2, 4},
+      {1, 0, 3, 4}, {2.71828183f, 0.13533528f}, {1.09861229f, 1.38629436f}, {1.73205081f, 2},
+      {0.73105858f, 0.11920292f}, {0.76159416f, -0.96402758f}, {0.95257413f, 0.04742587f},
+      {0.11920292f, 0.00247262f}, {3, 4}, {-2, 1, 4, 3}
+    };
+    Value one = x.greater(0).xor(x.less(4));
+    try (Session session = new Session(graph);
+        var results = session.run(Map.of(), values, List.of());
+        var others = session.run(Map.of(), one, x.cast(DataType.I32))) {
+      for (int k = 0; k < numbers.length; ++k) {
+        assertEquals(shapes[k], values.get(k).shape(), "shape " + k);
+        assertArrayEquals(numbers[k], results.get(k).toFloatArray(), 1e-6f, "value " + k);
+      }
+      assertArrayEquals(new boolean[] {false, true, false, true}, others.get(0).toBooleanArray());
+      assertArrayEquals(new int[] {1, -2, 3, 4}, others.get(1).toIntArray());
+    }
+  }
+
+  @Test
   void moreOperatorsOnValues() {
     Value x = graph.input("x", DataType.F32, "2,2");
     Value i = graph.input("i", DataType.I64, "2");

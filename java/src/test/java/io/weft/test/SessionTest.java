@@ -24,6 +24,11 @@ import io.weft.Tensor;
 import io.weft.Trace;
 import io.weft.Value;
 import io.weft.WeftException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,6 +45,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
 
 class SessionTest {
   private final Graph graph = new Graph();
@@ -286,13 +292,20 @@ class SessionTest {
   }
 
   @Test
-  void tracesAreJson() {
+  void tracesAreJson(@TempDir Path folder) throws IOException {
     Value x = graph.input("x", DataType.F32, "2");
     Value y = graph.ops().relu(x);
     try (Trace trace = new Trace();
         Tensor xs = Tensor.of(new float[2])) {
       session.run(Map.of(x, xs), List.of(y), List.of(), new RunOptions().trace(trace)).close();
       assertTrue(trace.json().contains("Relu"), trace.json());
+      Path file = folder.resolve("trace.json");
+      trace.save(file);
+      assertEquals(trace.json(), Files.readString(file));
+      Path missing = folder.resolve("no such folder").resolve("trace.json");
+      UncheckedIOException e = assertThrows(UncheckedIOException.class, () -> trace.save(missing));
+      assertInstanceOf(NoSuchFileException.class, e.getCause());
+      assertThrows(UncheckedIOException.class, () -> trace.save(Path.of("/dev/full")));
     }
   }
 
