@@ -102,6 +102,13 @@ void measure(const Setup& setup, const char* name, Bench& bench, int64_t fetch, 
   check(weft_session_prepare(session, bench.feeds.data(), count, &fetch, is_step ? 0 : 1, &fetch, is_step ? 1 : 0,
                              &prepared));
   for (int32_t i = 0; i < count; ++i) check(weft_prepared_bind_input(prepared, i, bench.tensors[i]));
+  // Bound like the inputs, as in the other languages' rows.
+  weft_tensor* out = nullptr;
+  if (!is_step) {
+    check(weft_prepared_run(prepared, nullptr));
+    check(weft_prepared_output(prepared, 0, &out));
+    check(weft_prepared_bind_output(prepared, 0, out));
+  }
   auto time_of = [&](int64_t runs) {
     double begin = seconds();
     for (int64_t i = 0; i < runs; ++i) check(weft_prepared_run(prepared, nullptr));
@@ -117,6 +124,7 @@ void measure(const Setup& setup, const char* name, Bench& bench, int64_t fetch, 
   if (flops > 0 && !setup.tabs) std::printf(" %10.1f", flops / least * 1e-9);
   std::printf("\n");
   weft_prepared_free(prepared);
+  weft_tensor_free(out);
   weft_session_free(session);
 }
 

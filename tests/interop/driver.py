@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -19,10 +20,18 @@ class StepFailed(Exception):
 
 
 def run(step: str, command: list, cwd: pathlib.Path = ROOT, **more) -> str:
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, **more)
+    try:
+        done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, **more)
+    except OSError as error:
+        raise StepFailed(f"{step} failed: {command[0]}: {error.strerror}; tools/setup says what to install") from error
     if done.returncode != 0:
-        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise StepFailed(f"{step} failed: {lines[-1] if lines else 'exit code ' + str(done.returncode)}")
+        log = ROOT / "build" / "logs" / f"{re.sub('[^A-Za-z0-9]+', '-', step)}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+        lines = (done.stderr + done.stdout).splitlines()
+        told = [line for line in lines if re.search(r"\berror\b", line, re.I)] or (done.stderr or done.stdout).split("\n")[-2:]
+        why = told[0].strip() if told and told[0].strip() else f"exit code {done.returncode}"
+        raise StepFailed(f"{step} failed: {why} (all of its output: {log})")
     return done.stdout
 
 
