@@ -22,7 +22,10 @@ struct Executable::Entry {
   ~Entry() {
     std::list<std::shared_ptr<Entry>> left;
     for (Entry* entry = this; entry != nullptr;) {
-      if (entry->rest != nullptr && entry->rest.use_count() == 1) left.splice(left.end(), entry->rest->entries_);
+      if (entry->rest != nullptr && entry->rest.use_count() == 1) {
+        std::lock_guard lock(entry->rest->mutex_);  // puts what runs that have ended did to them before this
+        left.splice(left.end(), entry->rest->entries_);
+      }
       if (entry != this) left.pop_front();
       while (!left.empty() && left.front().use_count() > 1) left.pop_front();
       entry = left.empty() ? nullptr : left.front().get();
