@@ -54,6 +54,8 @@ size_t distance(std::string_view a, std::string_view b) {
 void Suggestion::offer(std::string_view name) {
   constexpr size_t kLongest = 64;
   if (name.size() > kLongest || wanted_.size() > kLongest) return;
+  // So many letters at least must be put in or taken out; graphs have names by the thousand.
+  if (std::max(name.size(), wanted_.size()) - std::min(name.size(), wanted_.size()) > best_) return;
   // A name of two letters is near to every other.
   if (name.size() < 3 || wanted_.size() < 3) return;
   size_t d = distance(wanted_, name);
