@@ -30,15 +30,22 @@ struct Session::Compiled {
   Status prepare_variables(Session& session, StopCondition& stop);
 };
 
-// Counts a call in, unless the session is closed. Keeps it until the call is counted out: who waits for that may free it.
+// Counts a call in, unless the session is closed. It must live until the call is counted out, though who waits for that
+// may free it.
 class SessionUse {
  public:
+  // Keeps the session itself.
   explicit SessionUse(Session& session);
+  // For callers that keep it for longer than this: a prepared run counts no references.
+  explicit SessionUse(const std::shared_ptr<Session>& kept);
   ~SessionUse();
   Status check() const;
 
  private:
-  const std::shared_ptr<Session> session_;
+  void count_in();
+
+  const std::shared_ptr<Session> kept_;
+  Session& session_;
   bool open_;
 };
 

@@ -255,7 +255,7 @@ Status Prepared::run(const RunOptions& options) {
   Exclusive exclusive(s.busy);
   WEFT_CHECK(exclusive.check());
   if (s.closed) return failed_precondition("this prepared call is closed");
-  SessionUse use(*s.session);
+  SessionUse use(s.session);
   WEFT_CHECK(use.check());
   WEFT_CHECK(ThreadRun::check(*s.session));
   if (!s.apart) WEFT_CHECK(s.check_apart());

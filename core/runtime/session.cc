@@ -53,15 +53,19 @@ bool ThreadRun::inside(const Session& session) {
   return false;
 }
 
-SessionUse::SessionUse(Session& session) : session_(session.shared_from_this()) {
+SessionUse::SessionUse(Session& session) : kept_(session.shared_from_this()), session_(session) { count_in(); }
+
+SessionUse::SessionUse(const std::shared_ptr<Session>& kept) : session_(*kept) { count_in(); }
+
+void SessionUse::count_in() {
   // In one order with close(), which first says that it closes and then counts: one of the two sees the other.
-  session_->running_.fetch_add(1);
-  open_ = !session_->closed_.load();
+  session_.running_.fetch_add(1);
+  open_ = !session_.closed_.load();
 }
 
 SessionUse::~SessionUse() {
   // Only a closing thread waits for the count.
-  if (session_->running_.fetch_sub(1) == 1 && session_->closed_.load()) session_->running_.notify_all();
+  if (session_.running_.fetch_sub(1) == 1 && session_.closed_.load()) session_.running_.notify_all();
 }
 
 Status SessionUse::check() const { return open_ ? Status() : failed_precondition("this session is closed"); }
