@@ -67,6 +67,19 @@ def test_callbacks_see_and_stop() -> None:
     ]
 
 
+def test_a_validation_has_the_metrics_of_the_training() -> None:
+    session, feeds, step, loss, data = line()
+    seen: list[dict[str, float]] = []
+
+    def watch(progress: weft.Progress) -> None:
+        if progress.event == "epoch":
+            seen.append(dict(progress.metrics))
+
+    history = session.fit(data, feeds, step, [loss], epochs=2, validation=data, callback=watch)
+    assert [list(metrics) for metrics in seen] == [["loss", "val_loss"]] * 2
+    assert history["val_loss"][1] == seen[1]["val_loss"] == session.evaluate(data, feeds, [loss])["loss"]
+
+
 def test_an_exception_in_a_callback_is_raised_as_it_is() -> None:
     class Enough(Exception):
         pass

@@ -315,7 +315,7 @@ class Session(Handle):
             drop_last: Whether a short last batch is left out.
             first_epoch: Where a resumed training goes on.
             validation: Rows on which `validation_metrics` are evaluated after every epoch.
-            validation_metrics: Their names in the history begin with "val_".
+            validation_metrics: Their names in the history begin with "val_". Without any: `metrics`.
             monitor: The name in the history that decides when to stop early; None never stops.
             patience: Epochs without progress that are waited for.
             min_delta: The least progress.
@@ -367,7 +367,8 @@ class Session(Handle):
             )
         metric_ids = value_ids(metrics, "a metric")
         names = [value.name for value in metrics]
-        names += ["val_" + value.name for value in validation_metrics]
+        if validation is not None:  # without metrics of its own it has those of the training
+            names += ["val_" + value.name for value in validation_metrics or metrics]
         watch = Progress.watch(names, epochs, callback, progress)
         if watch is not None:
             _native.options_callback(options._handle, watch)

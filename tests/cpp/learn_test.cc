@@ -86,6 +86,25 @@ TEST_F(Learning, HistoriesHaveNames) {
   EXPECT_EQ(seen[3].metrics["val_bias"], -1.125);
 }
 
+TEST_F(Learning, AValidationHasTheMetricsOfTheTraining) {
+  Line line;
+  weft::FitOptions options;
+  options.epochs = 2;
+  options.batch_size = 4;
+  options.validation = line.data;
+  std::vector<weft::Metrics> seen;
+  options.callback = [&](const weft::Progress& progress) {
+    if (progress.epoch_done) seen.push_back(progress.metrics);
+    return false;
+  };
+  Value step = weft::Sgd(0.1).minimize(line.loss);
+  weft::History history = line.session.fit(line.data, {line.x, line.y}, step, {line.loss}, options);
+  EXPECT_EQ(history.names, (std::vector<std::string>{"loss", "val_loss"}));
+  EXPECT_EQ(history["val_loss"], (std::vector<double>{5.625, 1.40625}));  // as above, after the step
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[1]["val_loss"], 1.40625);
+}
+
 TEST_F(Learning, MetricsComeByNameInOrder) {
   Line line;
   weft::Metrics metrics = line.session.evaluate(line.data, {line.x, line.y}, {line.loss, line.bias}, {3});

@@ -145,7 +145,7 @@ struct FitOptions {
   bool drop_last = false;                      ///< whether a short last batch is left out
   int64_t first_epoch = 0;                     ///< where a resumed training goes on
   std::optional<Dataset> validation = {};      ///< what validation_metrics are computed on after every epoch
-  std::vector<Value> validation_metrics = {};  ///< scalars of floating point
+  std::vector<Value> validation_metrics = {};  ///< scalars of floating point; none: the metrics of the training
   std::string monitor = "";                    ///< a name in the history that decides when to stop early; "": none does
   int64_t patience = 0;                        ///< epochs without progress that are waited for
   double min_delta = 0;                        ///< the least progress
@@ -216,7 +216,8 @@ inline History Session::fit(const Dataset& data, const std::vector<Value>& feeds
     std::vector<std::string> names;
     for (const Value& metric : metrics) names.push_back(metric.name());
     if (wanted.validation) {
-      for (const Value& metric : wanted.validation_metrics) names.push_back("val_" + metric.name());
+      const std::vector<Value>& validated = wanted.validation_metrics.empty() ? metrics : wanted.validation_metrics;
+      for (const Value& metric : validated) names.push_back("val_" + metric.name());
     }
     detail::check(weft_options_set_callback(options.get(), detail::Watch::call,
                                             new detail::Watch{wanted.callback, std::move(names)},

@@ -161,6 +161,7 @@ public final class FitOptions extends Settings {
   }
 
   private long firstEpoch;
+  private boolean validates;
   private List<Value> validation = List.of();
   private FitListener listener;
 
@@ -169,13 +170,25 @@ public final class FitOptions extends Settings {
   }
 
   /**
+   * Evaluates the metrics of the training on another dataset after every epoch; in the history their names begin with
+   * "val_".
+   *
+   * @param dataset the dataset, of the same columns
+   * @return this
+   */
+  public FitOptions validation(Dataset dataset) {
+    return validation(dataset, List.of());
+  }
+
+  /**
    * Evaluates metrics on another dataset after every epoch; in the history their names begin with "val_".
    *
    * @param dataset the dataset, of the same columns
-   * @param metrics scalars
+   * @param metrics scalars; none for those of the training
    * @return this
    */
   public FitOptions validation(Dataset dataset, List<Value> metrics) {
+    validates = true;
     validation = Check.items(metrics, "metrics");
     long[] ids = validation.stream().mapToLong(Value::id).toArray();
     putHandle("validation", dataset, (options, data) -> Native.optionsSetValidation(options, data, ids));
@@ -210,7 +223,8 @@ public final class FitOptions extends Settings {
     long options = open();
     if (listener == null || metrics == null) return options;
     try {
-      Native.optionsSetCallback(options, new FitCall(listener, names(metrics), names(validation)));
+      List<Value> validated = validates && validation.isEmpty() ? metrics : validation;
+      Native.optionsSetCallback(options, new FitCall(listener, names(metrics), names(validated)));
       return options;
     } catch (RuntimeException | Error e) {
       Native.optionsFree(options);

@@ -16,6 +16,8 @@ import io.weft.Cancel;
 import io.weft.DataType;
 import io.weft.Dataset;
 import io.weft.ErrorCode;
+import io.weft.FitEvent;
+import io.weft.FitListener;
 import io.weft.FitListener.Action;
 import io.weft.FitOptions;
 import io.weft.Graph;
@@ -158,6 +160,15 @@ class FunctionDatasetTest {
       assertEquals(1, both.metric("val_loss").length);
       both = session.fit(rows, feeds, step, List.of(), new FitOptions().validation(data, List.of(loss)));
       assertEquals(1, both.metric("val_loss").length);
+      // Without metrics of its own a validation has those of the training, also for listeners.
+      List<Double> told = new ArrayList<>();
+      FitListener listener =
+          event -> {
+            if (event.kind() == FitEvent.Kind.EPOCH) told.add(event.metrics().get("val_loss"));
+            return Action.CONTINUE;
+          };
+      both = session.fit(data, feeds, step, List.of(loss), new FitOptions().validation(data).listener(listener));
+      assertEquals(List.of(both.metric("val_loss")[0]), told);
     }
   }
 
