@@ -87,7 +87,7 @@ void define_op_one_hot(OpRegistry& ops) {
       .since(11)
       .doc(
           "`values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere. "
-          "Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.")
+          "Negative indices count from the end; those outside name nothing. Fractions are cut off; NaN is an error.")
       .types("T1", kNumberTypes)
       .types("T2", kNumberTypes)
       .types("T3", kAllTypes)

@@ -1,5 +1,6 @@
 // Kernels of OneHot and NonZero.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/kernel/registry.h"
@@ -22,7 +23,6 @@ int64_t place_of(const void* indices, int64_t i, int64_t depth) {
     if constexpr (std::is_integral_v<T>) {
       at = given;
     } else {
-      // False for NaN.
       const double number = given;
       if (!(number > -static_cast<double>(kMostElements) && number < static_cast<double>(kMostElements))) return -1;
       at = static_cast<int64_t>(number);
@@ -32,10 +32,23 @@ int64_t place_of(const void* indices, int64_t i, int64_t depth) {
   }
 }
 
+template <typename T>
+Status check_numbers(const void* indices, int64_t count) {
+  if constexpr (!std::is_integral_v<T>) {
+    for (int64_t i = 0; i < count; ++i) {
+      if (std::isnan(static_cast<double>(static_cast<const T*>(indices)[i]))) {
+        return invalid("element ", i, " of the indices is nan, which is no index");
+      }
+    }
+  }
+  return {};
+}
+
 // Output [outer, depth, inner], indices [outer, inner].
 struct OneHot {
   int64_t outer = 1, depth = 0, inner = 1;
   PlaceFn place = nullptr;
+  Status (*check)(const void* indices, int64_t count) = nullptr;
 };
 
 template <typename Set>
@@ -50,6 +63,8 @@ void for_hits(const OneHot& s, const void* indices, int64_t begin, int64_t end, 
 
 template <typename T>
 void one_hot(const OneHot& s, const RunArgs& args) {
+  *args.status = s.check(args.in[0], s.outer * s.inner);
+  if (!args.status->ok()) return;
   T values[2];
   std::memcpy(values, args.in[2], sizeof(values));
   T* out = args.output<T>(0);
@@ -67,6 +82,7 @@ struct StringOneHot {
 };
 
 Status one_hot_strings(const StringOneHot& s, TensorArgs& args) {
+  WEFT_CHECK(s.plan.check(args.in[0].data(), args.in[0].count()));
   WEFT_TRY(args.out[0], Tensor::make(DType::kString, s.shape));
   const std::vector<std::string>& values = args.in[2].strings();
   std::vector<std::string>& out = args.out[0].mutable_strings();
@@ -85,7 +101,10 @@ Status prepare_one_hot(const KernelContext& c, PreparedKernel* prepared) {
     if (i > axis) s.inner *= out[static_cast<size_t>(i)];
   }
   s.depth = out[static_cast<size_t>(axis)];
-  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { s.place = place_of<T>; });
+  with_type(NumberElements{}, c.dtype(0), [&]<typename T>() {
+    s.place = place_of<T>;
+    s.check = check_numbers<T>;
+  });
   if (c.dtype(2) == DType::kString) {
     prepared->use_tensors<&one_hot_strings>(StringOneHot{s, out});
   } else {
