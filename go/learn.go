@@ -155,20 +155,16 @@ func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value) (*fit
 	return r, nil
 }
 
-// fitCallback is a callback of Fit, and the names of the metrics that it is told.
-type fitCallback struct {
-	call  func(*FitEvent) error
-	names []string
-}
-
 //export weftGoFit
-func weftGoFit(user C.uintptr_t, event C.int32_t, epoch, batch, batchCount C.int64_t, metrics *C.double,
-	metricCount C.int32_t, stop *C.int32_t) *C.weft_status {
-	callback := cgo.Handle(user).Value().(fitCallback)
-	averages := unsafe.Slice((*float64)(unsafe.Pointer(metrics)), int(metricCount))
+func weftGoFit(user C.uintptr_t, event C.int32_t, epoch, batch, batchCount C.int64_t, names **C.char,
+	averages *C.double, metricCount C.int32_t, stop *C.int32_t) *C.weft_status {
+	callback := cgo.Handle(user).Value().(func(*FitEvent) error)
 	e := FitEvent{EpochEnd: event == 1, Epoch: int(epoch), Batch: int(batch), BatchCount: int(batchCount),
-		Metrics: newMetrics(callback.names, averages)}
-	if err := guarded(func() error { return callback.call(&e) }); err != nil {
+		Metrics: make(Metrics, metricCount)}
+	for i, name := range unsafe.Slice(names, int(metricCount)) {
+		e.Metrics[i] = Metric{C.GoString(name), float64(unsafe.Slice(averages, int(metricCount))[i])}
+	}
+	if err := guarded(func() error { return callback(&e) }); err != nil {
 		return statusOf(err)
 	}
 	*stop = C.int32_t(number(e.Stop))
@@ -183,9 +179,6 @@ func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, step Value
 	o, err := only(options)
 	if err != nil {
 		return nil, err
-	}
-	if o.Validation != nil && o.ValidationMetrics == nil {
-		o.ValidationMetrics = metrics
 	}
 	r, err := s.beginFit(ctx, d, feeds)
 	if err != nil {
@@ -213,8 +206,7 @@ func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, step Value
 		defer runtime.KeepAlive(o.Validation) // it has its function
 	}
 	if o.Callback != nil && opts.err == nil {
-		names := append(s.namesOf(metrics, ""), s.namesOf(o.ValidationMetrics, "val_")...)
-		user := C.uintptr_t(cgo.NewHandle(fitCallback{o.Callback, names}))
+		user := C.uintptr_t(cgo.NewHandle(o.Callback))
 		opts.err = check(C.wg_options_set_callback(opts.pointer, C.wg_fit, user, C.wg_drop))
 	}
 	if opts.err != nil {
@@ -276,7 +268,7 @@ func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Val
 	averages := make([]float64, len(metrics))
 	var names []string
 	err := s.overBatches(ctx, d, feeds, metrics, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
-		names = s.namesOf(metrics, "")
+		names = s.namesOf(metrics)
 		return C.wg_session_evaluate(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
 			unsafe.SliceData(ids), C.int32_t(len(ids)), r.control.opts.pointer,
 			(*C.double)(unsafe.Pointer(unsafe.SliceData(averages))))

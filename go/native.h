@@ -26,7 +26,7 @@ typedef weft_status* (*weft_poll_fn)(void* user);
 typedef void (*weft_log_fn)(void* user, int32_t level, const char* text);
 typedef weft_status* (*weft_batch_fn)(void* user, weft_tensors* out_batch);
 typedef weft_status* (*weft_pass_fn)(void* user, int64_t epoch, weft_batches** out_batches);
-typedef weft_status* (*weft_fit_fn)(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count, const double* metrics, int32_t metric_count, int32_t* out_stop);
+typedef weft_status* (*weft_fit_fn)(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count, const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop);
 typedef weft_status* (*weft_host_fn)(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors, int32_t output_count);
 
 typedef struct {

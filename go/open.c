@@ -65,8 +65,9 @@ static weft_status* host(void* user, const weft_tensor* const* inputs, int32_t i
 }
 
 static weft_status* fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                        const double* metrics, int32_t metric_count, int32_t* out_stop) {
-  return weftGoFit((uintptr_t)user, event, epoch, batch, batch_count, (double*)metrics, metric_count, out_stop);
+                        const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
+  return weftGoFit((uintptr_t)user, event, epoch, batch, batch_count, (char**)names, (double*)averages, metric_count,
+                   out_stop);
 }
 
 static weft_status* pass(void* user, int64_t epoch, weft_batches** out_batches) {

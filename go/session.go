@@ -141,7 +141,7 @@ func (s *Session) idsOf(values []Value, optional bool) ([]C.int64_t, error) {
 }
 
 // namesOf are the names of values of the session's graph, closed or not, during a call of the session.
-func (s *Session) namesOf(values []Value, prefix string) []string {
+func (s *Session) namesOf(values []Value) []string {
 	l, names := s.graph.level, make([]string, len(values))
 	l.builder.mutex.Lock()
 	defer l.builder.mutex.Unlock()
@@ -149,7 +149,7 @@ func (s *Session) namesOf(values []Value, prefix string) []string {
 		var name *C.char
 		status := C.wg_graph_value((*C.weft_graph)(l.handle.pointer), C.int64_t(v.id), &name, nil, nil, nil)
 		if check(status) == nil {
-			names[i] = prefix + C.GoString(name)
+			names[i] = C.GoString(name)
 		}
 	}
 	return names

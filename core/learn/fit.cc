@@ -132,19 +132,21 @@ struct Training {
   const FitOptions& options;
   const Dataset& dataset;
   BatchCall call;
-  std::vector<std::string> names;
+  const std::vector<std::string>& names;  // of the metrics, then of those of the validation
+  const size_t metric_count;
   LoopStop stop;
   bool ended = false;  // by the callback
 
   Status notify(FitEvent event, int64_t epoch, int64_t batch, int64_t batch_count,
                 const std::vector<double>& averages) {
     if (options.callback == nullptr) return {};
-    return options.callback(options.callback_user, FitProgress{event, epoch, batch, batch_count, averages}, &ended);
+    return options.callback(options.callback_user,
+                            FitProgress{event, epoch, batch, batch_count, names.data(), averages}, &ended);
   }
 
   Result<Epoch> train_epoch(int64_t number) {
     Epoch epoch;
-    Averages averages(names.size());
+    Averages averages(metric_count);
     WEFT_CHECK(stop.check());
     WEFT_TRY(std::unique_ptr<Batches> batches, dataset.open(batching_of(options, dataset), number));
     epoch.batch_count = batches->count();
@@ -177,9 +179,9 @@ Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dat
   std::vector<ValueId> validation_metrics = options.validation_metrics;
   if (options.validation != nullptr && validation_metrics.empty()) validation_metrics = metrics;
   WEFT_TRY(std::vector<std::string> validation_names, metric_names(graph, validation_metrics));
-  history->names = names;
+  history->names = std::move(names);
   for (const std::string& name : validation_names) history->names.push_back("val_" + name);
-  WEFT_TRY(EarlyStop early, EarlyStop::make(options, history->names, names.size()));
+  WEFT_TRY(EarlyStop early, EarlyStop::make(options, history->names, metrics.size()));
   WEFT_TRY(BatchCall call, BatchCall::make(session, *dataset, options.loop.feeds, metrics, {target}));
   if (!call.assigns()) {
     return invalid("the training step changes no variable; give what minimize of an optimizer returned")
@@ -193,7 +195,7 @@ Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dat
   if (options.validation != nullptr && options.validation->has_rows()) {
     validation_batching = in_order(options.loop.batch_size);
   }
-  Training training{options, *dataset, std::move(call), std::move(names), LoopStop(options.loop.run)};
+  Training training{options, *dataset, std::move(call), history->names, metrics.size(), LoopStop(options.loop.run)};
   for (int64_t epoch = options.first_epoch; epoch < options.epochs; ++epoch) {
     WEFT_TRY(Epoch trained, training.train_epoch(epoch));
     std::vector<double>& row = trained.averages;

@@ -25,7 +25,8 @@ struct FitProgress {
   FitEvent event;
   int64_t epoch;
   int64_t batch;
-  int64_t batch_count;  // -1 if only the end of the epoch tells
+  int64_t batch_count;       // -1 if only the end of the epoch tells
+  const std::string* names;  // of the averages
   const std::vector<double>& averages;
 };
 

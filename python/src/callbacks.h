@@ -52,14 +52,19 @@ PyObject* options_interruptible(PyObject*, PyObject* args) {  // options: Ctrl-C
 }
 
 weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                      const double* metrics, int32_t metric_count, int32_t* out_stop) {
+                      const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
   return status_with_lock([&]() -> weft_status* {
-    PyObject* list = from_doubles(metrics, metric_count);
-    PyObject* result = list == nullptr
+    PyObject* metrics = PyDict_New();
+    for (int32_t i = 0; i < metric_count && metrics != nullptr; ++i) {
+      PyObject* average = PyFloat_FromDouble(averages[i]);
+      if (average == nullptr || PyDict_SetItemString(metrics, names[i], average) != 0) Py_CLEAR(metrics);
+      Py_XDECREF(average);
+    }
+    PyObject* result = metrics == nullptr
                            ? nullptr
                            : PyObject_CallFunction(static_cast<PyObject*>(user), "iLLLN", static_cast<int>(event),
                                                    static_cast<long long>(epoch), static_cast<long long>(batch),
-                                                   static_cast<long long>(batch_count), list);
+                                                   static_cast<long long>(batch_count), metrics);
     if (result == nullptr) return status_of_exception(WEFT_ABORTED);
     int stop = PyObject_IsTrue(result);
     Py_DECREF(result);

@@ -74,25 +74,21 @@ class Progress:
 
     @staticmethod
     def watch(
-        names: Sequence[str], epochs: int, callback: Callable[[Progress], object] | None, show: bool | None
+        epochs: int, callback: Callable[[Progress], object] | None, show: bool | None
     ) -> _Watch | None:
         """What the library calls; None if nobody wants to know."""
         bar = show if show is not None else sys.stderr.isatty()
-        return _Watch(names, epochs, callback, bar) if bar or callback is not None else None
+        return _Watch(epochs, callback, bar) if bar or callback is not None else None
 
 
 class _Watch:
-    def __init__(
-        self, names: Sequence[str], epochs: int, callback: Callable[[Progress], object] | None, show: bool
-    ) -> None:
-        self.names = names
+    def __init__(self, epochs: int, callback: Callable[[Progress], object] | None, show: bool) -> None:
         self.epochs = epochs
         self.callback = callback
         self.show = show
         self.bar: Any = None
 
-    def __call__(self, event: int, epoch: int, batch: int, batch_count: int, averages: list[float]) -> bool:
-        metrics = dict(zip(self.names, averages))
+    def __call__(self, event: int, epoch: int, batch: int, batch_count: int, metrics: dict[str, float]) -> bool:
         known = batch_count if batch_count >= 0 else None
         if self.show:
             self._draw(event, epoch, known, metrics)

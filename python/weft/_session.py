@@ -333,7 +333,7 @@ class Session(Handle):
             >>> graph = weft.Graph()
             >>> x, y = graph.input("x", "f32", ["batch", 1]), graph.input("y", "f32", ["batch", 1])
             >>> guess = weft.layers.Dense(graph, "line", inputs=1, units=1)(x)
-            >>> loss = weft.reduce_mean((guess - y) ** 2.0, keepdims=0, name="loss")
+            >>> loss = weft.reduce_mean((guess - y) ** 2.0, keepdims=False, name="loss")
             >>> step = weft.Adam(0.1).minimize(loss)
             >>> xs = numpy.linspace(-1, 1, 64, dtype="f4").reshape(-1, 1)
             >>> session = weft.Session(graph)
@@ -366,10 +366,7 @@ class Session(Handle):
                 options._handle, need(validation, Dataset, "the validation")._handle, ids
             )
         metric_ids = value_ids(metrics, "a metric")
-        names = [value.name for value in metrics]
-        if validation is not None:  # without metrics of its own it has those of the training
-            names += ["val_" + value.name for value in validation_metrics or metrics]
-        watch = Progress.watch(names, epochs, callback, progress)
+        watch = Progress.watch(epochs, callback, progress)
         if watch is not None:
             _native.options_callback(options._handle, watch)
         try:

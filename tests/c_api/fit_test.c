@@ -122,11 +122,11 @@ typedef struct {
   double last;
 } Watch;
 static weft_status* watch(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                          const double* metrics, int32_t metric_count, int32_t* out_stop) {
+                          const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
   Watch* w = user;
   EXPECT(batch_count == 3 && batch >= 0 && batch < 3 && epoch >= 0);
-  EXPECT(metric_count == 1);
-  w->last = metrics[0];
+  EXPECT(metric_count == 1 && strcmp(names[0], "w") == 0);
+  w->last = averages[0];
   if (event == WEFT_FIT_EPOCH) {
     ++w->epochs;
     return NULL;
@@ -139,8 +139,9 @@ static weft_status* watch(void* user, int32_t event, int64_t epoch, int64_t batc
 static void dropped(void* user) { ++((Watch*)user)->drops; }
 
 static weft_status* count_two(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                              const double* metrics, int32_t metric_count, int32_t* out_stop) {
-  (void)user, (void)event, (void)epoch, (void)metrics, (void)metric_count, (void)out_stop;
+                              const char* const* names, const double* averages, int32_t metric_count,
+                              int32_t* out_stop) {
+  (void)user, (void)event, (void)epoch, (void)names, (void)averages, (void)metric_count, (void)out_stop;
   EXPECT(batch < 2 && batch_count == 2); /* a short batch that is left out does not count */
   return NULL;
 }

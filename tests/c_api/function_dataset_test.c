@@ -184,10 +184,12 @@ typedef struct {
   int batches, epochs, last_count;
 } Watch;
 static weft_status* watch(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                          const double* metrics, int32_t metric_count, int32_t* out_stop) {
+                          const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
   Watch* w = user;
-  (void)epoch, (void)metrics, (void)metric_count, (void)out_stop;
+  (void)epoch, (void)out_stop;
+  EXPECT(strcmp(names[0], "w") == 0 && strcmp(names[1], "mean") == 0);
   if (event == WEFT_FIT_EPOCH) {
+    EXPECT(metric_count == 3 && strcmp(names[2], "val_mean") == 0 && fabs(averages[2] - 3) < 1e-6);
     ++w->epochs;
     EXPECT(batch == 2);
     w->last_count = (int)batch_count;

@@ -76,8 +76,9 @@ static weft_status* on_pass(void* user, int64_t epoch, weft_batches** out_batche
   return NULL;
 }
 static weft_status* on_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                           const double* values, int32_t value_count, int32_t* out_stop) {
-  (void)user, (void)event, (void)epoch, (void)batch, (void)batch_count, (void)values, (void)value_count, (void)out_stop;
+                           const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
+  (void)user, (void)event, (void)epoch, (void)batch, (void)batch_count, (void)names, (void)averages, (void)metric_count;
+  (void)out_stop;
   return NULL;
 }
 

@@ -167,14 +167,13 @@ namespace detail {
 // What a callback of fit needs.
 struct Watch {
   std::function<bool(const Progress&)> callback;
-  std::vector<std::string> names;
 
   static weft_status* call(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                           const double* metrics, int32_t metric_count, int32_t* out_stop) {
+                           const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
     try {
       auto& watch = *static_cast<Watch*>(user);
       std::vector<Metrics::Item> items;
-      for (size_t i = 0; i < static_cast<size_t>(metric_count); ++i) items.emplace_back(watch.names.at(i), metrics[i]);
+      for (int32_t i = 0; i < metric_count; ++i) items.emplace_back(names[i], averages[i]);
       *out_stop =
           watch.callback({event == WEFT_FIT_EPOCH, epoch, batch, batch_count, Metrics(std::move(items))}) ? 1 : 0;
       return nullptr;
@@ -213,14 +212,7 @@ inline History Session::fit(const Dataset& data, const std::vector<Value>& feeds
         weft_options_set_validation(options.get(), wanted.validation->handle(), ids.data(), detail::count32(ids)));
   }
   if (wanted.callback) {
-    std::vector<std::string> names;
-    for (const Value& metric : metrics) names.push_back(metric.name());
-    if (wanted.validation) {
-      const std::vector<Value>& validated = wanted.validation_metrics.empty() ? metrics : wanted.validation_metrics;
-      for (const Value& metric : validated) names.push_back("val_" + metric.name());
-    }
-    detail::check(weft_options_set_callback(options.get(), detail::Watch::call,
-                                            new detail::Watch{wanted.callback, std::move(names)},
+    detail::check(weft_options_set_callback(options.get(), detail::Watch::call, new detail::Watch{wanted.callback},
                                             detail::drop<detail::Watch>));
   }
   std::vector<int64_t> fed = detail::ids(feeds), shown = detail::ids(metrics);

@@ -110,11 +110,12 @@ WEFT_API weft_status* weft_options_set_validation(weft_options* options, const w
 /** What a fit callback is called for. */
 enum { WEFT_FIT_BATCH = 0, WEFT_FIT_EPOCH = 1 };
 /** Called on the thread that called fit, after every batch, with the averages so far in the epoch, and after every
- * epoch, with those of the epoch and of its validation. Setting *out_stop to 1 ends the training well after this step;
- * an error ends fit with it. It may run, save and close the session. `batch` and `epoch` count from 0; `batch_count` is
- * -1 while only the end of the pass can tell. */
+ * epoch, with those of the epoch and of its validation; `names` are as in the history, there for the call. Setting
+ * *out_stop to 1 ends the training well after this step; an error ends fit with it. It may run, save and close the
+ * session. `batch` and `epoch` count from 0; `batch_count` is -1 while only the end of the pass can tell. */
 typedef weft_status* (*weft_fit_fn)(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                                    const double* metrics, int32_t metric_count, int32_t* out_stop);
+                                    const char* const* names, const double* averages, int32_t metric_count,
+                                    int32_t* out_stop);
 /** Sets the callback of fit ("fit"), in place of one set before. */
 WEFT_API weft_status* weft_options_set_callback(weft_options* options, weft_fit_fn callback, void* user,
                                                 weft_drop drop) WEFT_MUST_USE;

@@ -100,18 +100,26 @@ void call_log(void* user, int32_t level, const char* text) {
 }
 
 weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                      const double* metrics, int32_t metric_count, int32_t* out_stop) {
+                      const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {
   JNIEnv* env = environment();
   if (env == nullptr) return no_jvm();
-  jdoubleArray numbers = env->NewDoubleArray(metric_count);
+  jobjectArray texts = env->NewObjectArray(metric_count, g_methods.string, nullptr);
+  jdoubleArray numbers = texts == nullptr ? nullptr : env->NewDoubleArray(metric_count);
   if (numbers == nullptr) return take_exception(env);
-  env->SetDoubleArrayRegion(numbers, 0, metric_count, metrics);
+  for (int32_t i = 0; i < metric_count; ++i) {
+    jstring name = new_string(env, names[i]);
+    if (name == nullptr) return take_exception(env);
+    env->SetObjectArrayElement(texts, i, name);
+    env->DeleteLocalRef(name);
+  }
+  env->SetDoubleArrayRegion(numbers, 0, metric_count, averages);
   jboolean stop = env->CallStaticBooleanMethod(g_methods.callbacks, g_methods.fit, static_cast<jobject>(user), event,
                                                static_cast<jlong>(epoch), static_cast<jlong>(batch),
-                                               static_cast<jlong>(batch_count), numbers);
+                                               static_cast<jlong>(batch_count), texts, numbers);
   weft_status* failed = take_exception(env);
   if (failed == nullptr) *out_stop = stop ? 1 : 0;
   env->DeleteLocalRef(numbers);
+  env->DeleteLocalRef(texts);
   return failed;
 }
 
@@ -166,14 +174,24 @@ weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t inp
   return failed;
 }
 
+namespace {
+
+// A reference that lasts; null with an exception if there is no such class.
+jclass find_class(JNIEnv* env, const char* name) {
+  jclass found = env->FindClass(name);
+  auto kept = found == nullptr ? nullptr : static_cast<jclass>(env->NewGlobalRef(found));
+  env->DeleteLocalRef(found);
+  return kept;
+}
+
+}  // namespace
+
 bool load_methods(JNIEnv* env) {
   Methods& m = g_methods;
   if (env->GetJavaVM(&m.vm) != JNI_OK) return false;
-  jclass found = env->FindClass("io/weft/Callbacks");
-  if (found == nullptr) return false;
-  m.callbacks = static_cast<jclass>(env->NewGlobalRef(found));
-  env->DeleteLocalRef(found);
-  if (m.callbacks == nullptr) return false;
+  m.callbacks = find_class(env, "io/weft/Callbacks");
+  m.string = m.callbacks == nullptr ? nullptr : find_class(env, "java/lang/String");
+  if (m.string == nullptr) return false;
   const struct {
     jmethodID* id;
     const char *name, *signature;
@@ -185,7 +203,7 @@ bool load_methods(JNIEnv* env) {
       {&m.code, "code", "(Ljava/lang/Throwable;)I"},
       {&m.poll, "poll", "(Ljava/lang/Object;)V"},
       {&m.log, "log", "(Ljava/lang/Object;ILjava/lang/String;)V"},
-      {&m.fit, "fit", "(Ljava/lang/Object;IJJJ[D)Z"},
+      {&m.fit, "fit", "(Ljava/lang/Object;IJJJ[Ljava/lang/String;[D)Z"},
       {&m.batch, "batch", "(Ljava/lang/Object;J)V"},
       {&m.end, "end", "(Ljava/lang/Object;)V"},
       {&m.pass, "pass", "(Ljava/lang/Object;J)J"},

@@ -125,7 +125,7 @@ void drop_batch(void* user);
 weft_status* call_poll(void* user);
 void call_log(void* user, int32_t level, const char* text);
 weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
-                      const double* metrics, int32_t metric_count, int32_t* out_stop);
+                      const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop);
 weft_status* call_batch(void* user, weft_tensors* out_batch);
 weft_status* call_pass(void* user, int64_t epoch, weft_batches** out_batches);
 weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
@@ -135,7 +135,7 @@ weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t inp
 bool load_methods(JNIEnv* env);
 struct Methods {
   JavaVM* vm = nullptr;
-  jclass callbacks = nullptr;
+  jclass callbacks = nullptr, string = nullptr;
   jmethodID error, describe, code, poll, log, fit, batch, end, pass, host;
 };
 const Methods& methods();

@@ -3,7 +3,10 @@ package io.weft;
 
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 final class Callbacks {
   private Callbacks() {}
@@ -32,9 +35,16 @@ final class Callbacks {
     ((LogListener) listener).log(LogListener.LEVELS.get(Math.max(0, Math.min(level, 3))), text);
   }
 
-  static boolean fit(Object listener, int event, long epoch, long batch, long batchCount, double[] metrics)
+  /** True to stop. */
+  static boolean fit(
+      Object listener, int event, long epoch, long batch, long batchCount, String[] names, double[] averages)
       throws Exception {
-    return ((FitCall) listener).call(event, epoch, batch, batchCount, metrics);
+    Map<String, Double> metrics = new LinkedHashMap<>();
+    for (int i = 0; i < names.length; ++i) metrics.put(names[i], averages[i]);
+    FitEvent told =
+        new FitEvent(FitEvent.Kind.values()[event], epoch, batch, batchCount, Collections.unmodifiableMap(metrics));
+    FitListener.Action action = ((FitListener) listener).onEvent(told);
+    return Check.notNull(action, "the listener's action") == FitListener.Action.STOP;
   }
 
   static void batch(Object pass, long tensors) {

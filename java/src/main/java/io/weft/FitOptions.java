@@ -2,7 +2,6 @@
 package io.weft;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 
 /** How a session trains, evaluates and predicts. The last two heed batch size, timeout, cancel and poll alone. */
@@ -161,7 +160,6 @@ public final class FitOptions extends Settings {
   }
 
   private long firstEpoch;
-  private boolean validates;
   private List<Value> validation = List.of();
   private FitListener listener;
 
@@ -188,7 +186,6 @@ public final class FitOptions extends Settings {
    * @return this
    */
   public FitOptions validation(Dataset dataset, List<Value> metrics) {
-    validates = true;
     validation = Check.items(metrics, "metrics");
     long[] ids = validation.stream().mapToLong(Value::id).toArray();
     putHandle("validation", dataset, (options, data) -> Native.optionsSetValidation(options, data, ids));
@@ -217,24 +214,17 @@ public final class FitOptions extends Settings {
     return this;
   }
 
-  /** The native options for a call on `graph` that measures `metrics`, null if it has no listener. */
-  long open(Graph graph, List<Value> metrics) {
+  /** The native options for a call on `graph`, which is told to the listener or not. */
+  long open(Graph graph, boolean listening) {
     graph.ids(validation, "the validation's metrics", false);
     long options = open();
-    if (listener == null || metrics == null) return options;
+    if (listener == null || !listening) return options;
     try {
-      List<Value> validated = validates && validation.isEmpty() ? metrics : validation;
-      Native.optionsSetCallback(options, new FitCall(listener, names(metrics), names(validated)));
+      Native.optionsSetCallback(options, listener);
       return options;
     } catch (RuntimeException | Error e) {
       Native.optionsFree(options);
       throw e;
     }
-  }
-
-  private static List<String> names(List<Value> values) {
-    List<String> names = new ArrayList<>();
-    for (Value value : values) names.add(value.name());
-    return names;
   }
 }
