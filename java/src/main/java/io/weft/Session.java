@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
@@ -210,6 +211,23 @@ public final class Session extends Handle {
    */
   public CompletableFuture<Results> runAsync(
       Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets, RunOptions options) {
+    return runAsync(feeds, fetches, targets, options, THREADS);
+  }
+
+  /**
+   * Computes values and does what targets do on a thread of an executor, otherwise as {@link #runAsync(Map, List, List,
+   * RunOptions)}.
+   *
+   * @param feeds the tensors of inputs
+   * @param fetches what to compute
+   * @param targets what to compute for its effect alone
+   * @param options timeout, cancellation and trace; null for none
+   * @param executor where it runs
+   * @return a tensor for each fetch, later
+   */
+  public CompletableFuture<Results> runAsync(
+      Map<Value, Tensor> feeds, List<Value> fetches, List<Value> targets, RunOptions options, Executor executor) {
+    Check.notNull(executor, "executor");
     RunOptions chosen = options == null ? new RunOptions() : options.copy();
     boolean own = chosen.cancelFlag() == null;
     if (own) chosen.cancel(new Cancel());
@@ -241,7 +259,7 @@ public final class Session extends Handle {
           }
         };
     try {
-      THREADS.execute(task);
+      executor.execute(task);
     } catch (RuntimeException | Error e) {
       call.drop();
       if (own) cancel.close();
@@ -387,7 +405,7 @@ public final class Session extends Handle {
     try {
       long session = acquire();
       try {
-        long settings = chosen.open(graph, metrics);
+        long settings = chosen.open(graph, true);
         try {
           return new History(Native.sessionFit(session, rows, in, target, measured, settings), chosen.firstEpoch());
         } finally {
@@ -477,7 +495,7 @@ public final class Session extends Handle {
   private void onDataset(Dataset data, FitOptions options, OnDataset call) {
     long rows = acquire(data, "data");
     try {
-      long settings = (options == null ? new FitOptions() : options).open(graph, null);
+      long settings = (options == null ? new FitOptions() : options).open(graph, false);
       try {
         with(session -> call.call(session, rows, settings));
       } finally {
