@@ -22,6 +22,9 @@ type Attrs map[string]any
 // Int is for options whose default is not 0.
 func Int(value int64) *int64 { return &value }
 
+// Flag is for options whose default is true.
+func Flag(value bool) *bool { return &value }
+
 // Float is for options whose default is not 0.
 func Float(value float64) *float64 { return &value }
 
@@ -70,6 +73,8 @@ func setAttr(list *C.weft_attrs, name string, value any) error {
 		return setAttr(list, name, int64(value))
 	case error:
 		return value
+	case *bool:
+		return setPointed(list, name, value)
 	case *int64:
 		return setPointed(list, name, value)
 	case *float64:

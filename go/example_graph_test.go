@@ -325,9 +325,23 @@ func ExampleNewLayer() {
 func ExampleInt() {
 	g := weft.NewGraph()
 	defer g.Close()
+	x := g.Input("x", weft.F32, 7)
+	// Three parts, of which the last is smaller.
+	for _, part := range ops.Split(x, 3, ops.SplitOptions{NumOutputs: weft.Int(3)}) {
+		fmt.Println(part.Shape())
+	}
+	// Output:
+	// [3]
+	// [3]
+	// [1]
+}
+
+func ExampleFlag() {
+	g := weft.NewGraph()
+	defer g.Close()
 	x := g.Input("x", weft.F32, 2, 3)
 	// The sum keeps the axes as 1 unless it is said otherwise.
-	fmt.Println(ops.ReduceSum(x).Shape(), ops.ReduceSum(x, ops.ReduceSumOptions{Keepdims: weft.Int(0)}).Shape())
+	fmt.Println(ops.ReduceSum(x).Shape(), ops.ReduceSum(x, ops.ReduceSumOptions{Keepdims: weft.Flag(false)}).Shape())
 	// Output: [1, 1] []
 }
 

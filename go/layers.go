@@ -12,8 +12,8 @@ type BatchNormConfig struct {
 	Momentum *float64
 	// Added to the variance. nil: 1e-05.
 	Epsilon *float64
-	// Dtype of the variables: f32 or f64. "": f32.
-	Dtype string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
 }
 
 // NewBatchNorm makes a layer. Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's
@@ -28,7 +28,7 @@ func NewBatchNorm(g *Graph, name string, config BatchNormConfig) *Layer {
 		"channels": config.Channels,
 		"momentum": config.Momentum,
 		"epsilon":  config.Epsilon,
-		"dtype":    given(config.Dtype),
+		"dtype":    config.Dtype,
 	}, name)
 }
 
@@ -44,14 +44,14 @@ type Conv2dConfig struct {
 	Strides []int64
 	// Zeros around the image: one number, two (height, width) or four (top, left, bottom, right). nil: not given.
 	Pads []int64
-	// 1: as many zeros as keep the size at stride 1, instead of 'pads'.
-	Same int64
+	// Whether as many zeros as keep the size at stride 1 are added, instead of 'pads'.
+	Same bool
 	// Distances of the kernel's elements, or one number. nil: not given.
 	Dilations []int64
 	// Number of groups that the channels are divided into. nil: 1.
 	Groups *int64
-	// 1: with a bias. nil: 1.
-	Bias *int64
+	// Whether there is a bias. nil: true.
+	Bias *bool
 	// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
 	Activation string
 	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
@@ -60,8 +60,8 @@ type Conv2dConfig struct {
 	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
 	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": zeros.
 	BiasInit string
-	// Dtype of the variables: f32 or f64. "": f32.
-	Dtype string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
 	// Key of the random initial values, together with the variable's name.
 	Seed int64
 }
@@ -84,7 +84,7 @@ func NewConv2d(g *Graph, name string, config Conv2dConfig) *Layer {
 		"activation":  given(config.Activation),
 		"kernel_init": given(config.KernelInit),
 		"bias_init":   given(config.BiasInit),
-		"dtype":       given(config.Dtype),
+		"dtype":       config.Dtype,
 		"seed":        config.Seed,
 	}, name)
 }
@@ -95,8 +95,8 @@ type DenseConfig struct {
 	Inputs int64
 	// Size of the last dimension of the output.
 	Units int64
-	// 1: with a bias. nil: 1.
-	Bias *int64
+	// Whether there is a bias. nil: true.
+	Bias *bool
 	// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
 	Activation string
 	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
@@ -105,8 +105,8 @@ type DenseConfig struct {
 	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
 	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": zeros.
 	BiasInit string
-	// Dtype of the variables: f32 or f64. "": f32.
-	Dtype string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
 	// Key of the random initial values, together with the variable's name.
 	Seed int64
 }
@@ -123,7 +123,7 @@ func NewDense(g *Graph, name string, config DenseConfig) *Layer {
 		"activation":  given(config.Activation),
 		"kernel_init": given(config.KernelInit),
 		"bias_init":   given(config.BiasInit),
-		"dtype":       given(config.Dtype),
+		"dtype":       config.Dtype,
 		"seed":        config.Seed,
 	}, name)
 }
@@ -158,8 +158,8 @@ type EmbeddingConfig struct {
 	// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
 	// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)". "": glorot_uniform.
 	TableInit string
-	// Dtype of the variables: f32 or f64. "": f32.
-	Dtype string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
 	// Key of the random initial values, together with the variable's name.
 	Seed int64
 }
@@ -173,7 +173,7 @@ func NewEmbedding(g *Graph, name string, config EmbeddingConfig) *Layer {
 		"count":      config.Count,
 		"size":       config.Size,
 		"table_init": given(config.TableInit),
-		"dtype":      given(config.Dtype),
+		"dtype":      config.Dtype,
 		"seed":       config.Seed,
 	}, name)
 }
@@ -196,8 +196,8 @@ type LayerNormConfig struct {
 	Units int64
 	// Added to the variance. nil: 1e-05.
 	Epsilon *float64
-	// Dtype of the variables: f32 or f64. "": f32.
-	Dtype string
+	// Dtype of the variables: f32 or f64. 0: f32.
+	Dtype DType
 }
 
 // NewLayerNorm makes a layer. Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).
@@ -208,6 +208,6 @@ func NewLayerNorm(g *Graph, name string, config LayerNormConfig) *Layer {
 	return NewLayer(g, "LayerNorm", Attrs{
 		"units":   config.Units,
 		"epsilon": config.Epsilon,
-		"dtype":   given(config.Dtype),
+		"dtype":   config.Dtype,
 	}, name)
 }

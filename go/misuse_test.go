@@ -295,7 +295,7 @@ func checkMisuse(t *testing.T, what, state, method string, arguments int, f refl
 var functions = map[string]any{
 	"Add": weft.Add, "DTypeOf": weft.DTypeOf[bool], "Data": weft.Data[float32], "DescribeLayer": weft.DescribeLayer,
 	"DescribeOperator": weft.DescribeOperator, "Devices": weft.Devices, "Edit": weft.Edit[float32],
-	"Float": weft.Float, "Int": weft.Int, "LayerKinds": weft.LayerKinds, "Library": weft.Library,
+	"Flag": weft.Flag, "Float": weft.Float, "Int": weft.Int, "LayerKinds": weft.LayerKinds, "Library": weft.Library,
 	"LiveObjects": weft.LiveObjects, "Load": weft.Load, "LoadDataset": weft.LoadDataset,
 	"LoadDatasetFS": weft.LoadDatasetFS, "LoadDatasetWith": weft.LoadDatasetWith, "LoadGraph": weft.LoadGraph, "LoadGraphBytes": weft.LoadGraphBytes,
 	"LoadGraphFS": weft.LoadGraphFS, "LoadGraphFrom": weft.LoadGraphFrom, "LoadTensors": weft.LoadTensors,

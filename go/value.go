@@ -315,7 +315,7 @@ func (v Value) reduce(op string, axes []int64) Value {
 	if len(axes) > 0 && v.graph != nil {
 		inputs = append(inputs, v.graph.Constant(axes))
 	}
-	return Add(op, inputs, Attrs{"keepdims": 0}, "", 1)[0]
+	return Add(op, inputs, Attrs{"keepdims": false}, "", 1)[0]
 }
 
 // tensorOfAny makes a tensor of a number or string, or of slices of them, equally long at each level.

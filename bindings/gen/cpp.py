@@ -13,6 +13,8 @@ KEYWORDS = {
 }  # fmt: skip
 TYPES = {
     "int": "int64_t",
+    "bool": "bool",
+    "dtype": "DType",
     "float": "double",
     "string": "std::string",
     "ints": "std::vector<int64_t>",
@@ -39,16 +41,13 @@ def literal(attr):
     if attr.kind in ("ints", "floats", "strings"):
         items = ", ".join(f'"{item}"' if attr.kind == "strings" else repr(item) for item in value)
         return f"{{{items}}}"
-    return f"static_cast<DType>({value})" if is_dtype(attr) else repr(value)
-
-
-def is_dtype(attr):
-    """Whether the number is ONNX's of an element type."""
-    return attr.kind == "int" and attr.name in ("to", "dtype")
+    if attr.kind == "bool":
+        return "true" if value else "false"
+    return f"DType::{value}" if attr.kind == "dtype" else repr(value)
 
 
 def kind(attr):
-    return "DType" if is_dtype(attr) else TYPES[attr.kind]
+    return TYPES[attr.kind]
 
 
 def field(attr):

@@ -56,8 +56,9 @@ def plain(value, kind):
         return f"tensor({quote(type_text(value))}, {quote(words(value))})"
     if kind == "string":
         return f"std::string({quote(value)})" if isinstance(value, str) else None
-    if kind == "int":
-        return f"int64_t{{{value}}}" if isinstance(value, int) else None
+    if kind in ("int", "bool", "dtype"):
+        made = {"int": "int64_t{{{}}}", "bool": "{} != 0", "dtype": "static_cast<weft::DType>({})"}[kind]
+        return made.format(value) if isinstance(value, int) else None
     if kind == "float":
         if not isinstance(value, (int, float)):
             return None
@@ -91,7 +92,6 @@ def attrs_of(function, case):
             value = plain(case.attrs[attr.name], attr.kind)
             if value is None:
                 return None
-            value = f"static_cast<weft::DType>({value})" if cpp.is_dtype(attr) else value
             if attr.required:
                 required.append(value)
             else:

@@ -45,7 +45,9 @@ def plain(value, kind):
         return f"c.tensor(literal{literal(value)})" if isinstance(value, cases.Literal) else None
     if kind == "string":
         return json.dumps(value) if isinstance(value, str) else None
-    if kind == "int":
+    if kind == "bool":
+        return json.dumps(bool(value)) if isinstance(value, int) else None
+    if kind in ("int", "dtype"):
         return str(value) if isinstance(value, int) else None
     if kind == "float":
         return float_go(value) if isinstance(value, (int, float)) else None
@@ -103,10 +105,9 @@ def by_function(function, case):
         if attr.required:
             required.append(value)
             continue
-        if go_ops.attr_type(attr).startswith("*weft."):
-            pass
-        elif go_ops.attr_type(attr).startswith("*"):
-            value = f"weft.{attr.kind.capitalize()}({value})"
+        pointer = {"bool": "Flag", "int": "Int", "float": "Float"}.get(attr.kind)
+        if pointer and go_ops.attr_type(attr).startswith("*"):
+            value = f"weft.{pointer}({value})"
         settings.append(f"{go_ops.field(attr.name)}: {value}")
     if op.variadic_output:
         required.append(str(count))

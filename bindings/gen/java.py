@@ -1,6 +1,7 @@
 """Everything generated for Java: Native with its forwards, Ops, Layers, and the tests of the operators' cases."""
 
 import html
+import json
 import re
 import textwrap
 
@@ -14,7 +15,7 @@ KEYWORDS = {"default", "float", "int", "long", "double", "boolean", "byte", "sho
             "switch", "case", "new", "this", "super", "class", "return", "true", "false", "null", "final", "static",
             "options", "name", "graph",
             "settings", "given", "made"}
-TYPES = {"int": "long", "float": "double", "string": "String", "ints": "long...", "floats": "double...",
+TYPES = {"int": "long", "bool": "boolean", "dtype": "DataType", "float": "double", "string": "String", "ints": "long...", "floats": "double...",
          "strings": "List<String>", "tensor": "Tensor", "graph": "Graph"}
 
 
@@ -24,16 +25,11 @@ def identifier(name):
 
 
 def attr_type(attr):
-    """Java's type of an attribute; element types are not numbers to users."""
-    return "DataType" if is_dtype(attr) else TYPES[attr.kind]
-
-
-def is_dtype(attr):
-    return attr.kind == "int" and attr.name in ("to", "dtype")
+    return TYPES[attr.kind]
 
 
 def attr_value(attr, variable):
-    return f"{variable}.number()" if is_dtype(attr) else variable
+    return f"{variable}.number()" if attr.kind == "dtype" else variable
 
 
 def doc_text(text):
@@ -56,9 +52,7 @@ def lower_first(text):
 def default_text(attr):
     if attr.default is None or attr.default in ("", []):
         return ""
-    if is_dtype(attr):
-        return ""
-    return f" Default: {attr.default}."
+    return f" Default: {json.dumps(attr.default) if attr.kind == 'bool' else attr.default}."
 
 
 def javadoc(indent, *paragraphs, tags=()):
@@ -164,9 +158,7 @@ class Method:
         lines = [f"{self.options} settings = new {self.options}();", 'Check.notNull(options, "options").accept(settings);']
         for attr in self.required_attrs:
             variable = self.attr_name(attr)
-            if attr.kind != "int" and attr.kind != "float":
-                lines.append(f'Check.notNull({variable}, "{variable}");')
-            elif is_dtype(attr):
+            if attr.kind not in ("int", "bool", "float"):
                 lines.append(f'Check.notNull({variable}, "{variable}");')
             lines.append(f'settings.attrs.set("{attr.name}", {attr_value(attr, variable)});')
         inputs = []
@@ -222,7 +214,7 @@ def setter(attr, name, owner):
     kind = attr_type(attr)
     doc = javadoc(4, doc_text(attr.doc) + html.escape(default_text(attr), quote=False),
                   tags=["@param value the value", "@return this"])
-    check = '      Check.notNull(value, "value");\n' if is_dtype(attr) else ""
+    check = '      Check.notNull(value, "value");\n' if attr.kind == "dtype" else ""
     return (f"{doc}\n    public {owner} {name}({kind} value) {{\n{check}"
             f'      attrs.set("{attr.name}", {attr_value(attr, "value")});\n      return this;\n    }}')
 

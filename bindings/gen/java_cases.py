@@ -37,13 +37,13 @@ def number_list(values, kind):
 
 def attr_java(attr, value):
     """The attribute as an argument; None if its type does not fit."""
-    from java import is_dtype
-
-    fits = {"int": int, "float": (int, float), "string": str, "ints": list, "floats": list, "strings": list,
+    fits = {"int": int, "bool": int, "dtype": int, "float": (int, float), "string": str, "ints": list, "floats": list, "strings": list,
             "tensor": cases.Literal}
     if attr.kind not in fits or not isinstance(value, fits[attr.kind]):
         return None
-    if is_dtype(attr):
+    if attr.kind == "bool":
+        return json.dumps(bool(value))
+    if attr.kind == "dtype":
         names = list(DTYPES)
         return f"DataType.{names[value - 1]}" if 1 <= value <= len(names) else None
     if attr.kind == "int":

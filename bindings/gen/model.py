@@ -23,7 +23,7 @@ class Formal:
 @dataclasses.dataclass
 class Attr:
     name: str
-    kind: str  # int, float, string, tensor, graph, ints, floats, strings
+    kind: str  # int, bool, dtype, float, string, tensor, graph, ints, floats, strings
     required: bool
     doc: str
     default: Any = None

@@ -9,12 +9,14 @@ OPERATORS = """# Operators
 Generated from the library's own definitions. An operator without a domain is ONNX's, with its names and meaning; those of
 the domain `weft` are the library's own. Every language has a function for each; by name they are added with `weft_graph_add`
 in C and `graph.add` elsewhere. A type variable, such as `T`, stands for one type throughout a node. Attributes without a
-default must be given unless they are called optional.
+default must be given unless they are called optional. In C, and by name elsewhere, an attribute of the kind bool is an integer,
+1 or 0, and one of the kind dtype is the number of an element type, such as `WEFT_F32`.
 """
 LAYERS = """# Layers
 
 Generated from the library's own definitions. A layer makes variables once, named `<layer>/<variable>`, and is used as often as
-it is called; `weft_layer_new` and `weft_layer_call` in C, a class or function for each elsewhere.
+it is called; `weft_layer_new` and `weft_layer_call` in C, a class or function for each elsewhere. In C an attribute of the kind
+bool is an integer, 1 or 0.
 """
 
 

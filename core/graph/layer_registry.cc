@@ -14,6 +14,18 @@ LayerDef& LayerDef::required_attr(std::string_view name, AttrKind kind, std::str
   return *this;
 }
 
+LayerDef& LayerDef::flag(std::string_view name, bool default_value, std::string_view doc) {
+  attr(name, default_value, doc);
+  attrs_.back().use = AttrUse::kFlag;
+  return *this;
+}
+
+LayerDef& LayerDef::dtype_attr(std::string_view name, DType default_value, std::string_view doc) {
+  attr(name, static_cast<int64_t>(default_value), doc);
+  attrs_.back().use = AttrUse::kDType;
+  return *this;
+}
+
 LayerDef& LayerRegistry::add(std::string_view name) {
   auto def = std::make_unique<LayerDef>(name);
   LayerDef& out = *def;

@@ -75,6 +75,8 @@ class LayerDef {
   }
   LayerDef& attr(std::string_view name, AttrValue default_value, std::string_view doc);
   LayerDef& required_attr(std::string_view name, AttrKind kind, std::string_view doc);
+  LayerDef& flag(std::string_view name, bool default_value, std::string_view doc);
+  LayerDef& dtype_attr(std::string_view name, DType default_value, std::string_view doc);
   LayerDef& make(Status (*fn)(LayerMake&)) {
     make_ = fn;
     return *this;

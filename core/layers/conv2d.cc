@@ -74,10 +74,10 @@ void define_layer_conv2d(LayerRegistry& layers) {
           .attr("strides", std::vector<int64_t>{1}, "Steps along height and width, or one number.")
           .attr("pads", std::vector<int64_t>{0},
                 "Zeros around the image: one number, two (height, width) or four (top, left, bottom, right).")
-          .attr("same", int64_t{0}, "1: as many zeros as keep the size at stride 1, instead of 'pads'.")
+          .flag("same", false, "Whether as many zeros as keep the size at stride 1 are added, instead of 'pads'.")
           .attr("dilations", std::vector<int64_t>{1}, "Distances of the kernel's elements, or one number.")
           .attr("groups", int64_t{1}, "Number of groups that the channels are divided into.")
-          .attr("bias", int64_t{1}, "1: with a bias.")
+          .flag("bias", true, "Whether there is a bias.")
           .attr("activation", "", kActivationDoc)
           .attr("kernel_init", "glorot_uniform", kInitialDoc)
           .attr("bias_init", "zeros", kInitialDoc)

@@ -29,7 +29,7 @@ void define_layer_dense(LayerRegistry& layers) {
                        .doc("A fully connected layer: `activation(input @ kernel + bias)`.")
                        .required_attr("inputs", AttrKind::kInt, "Size of the last dimension of the input.")
                        .required_attr("units", AttrKind::kInt, "Size of the last dimension of the output.")
-                       .attr("bias", int64_t{1}, "1: with a bias.")
+                       .flag("bias", true, "Whether there is a bias.")
                        .attr("activation", "", kActivationDoc)
                        .attr("kernel_init", "glorot_uniform", kInitialDoc)
                        .attr("bias_init", "zeros", kInitialDoc)

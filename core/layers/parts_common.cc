@@ -6,12 +6,12 @@ namespace weft {
 const char* const kActivationDoc = "\"\" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.";
 
 LayerDef& add_common_attrs(LayerDef& def) {
-  return def.attr("dtype", "f32", "Dtype of the variables: f32 or f64.")
+  return def.dtype_attr("dtype", DType::kF32, "Dtype of the variables: f32 or f64.")
       .attr("seed", int64_t{0}, "Key of the random initial values, together with the variable's name.");
 }
 
 Result<DType> layer_dtype(const Attrs& attrs) {
-  WEFT_TRY(DType dtype, parse_dtype(attrs.s("dtype")));
+  const auto dtype = static_cast<DType>(attrs.i("dtype"));
   if (dtype != DType::kF32 && dtype != DType::kF64) return invalid("attribute 'dtype' must be f32 or f64");
   return dtype;
 }

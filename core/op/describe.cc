@@ -40,7 +40,19 @@ std::string formals_text(const std::vector<Formal>& formals) {
   return out + "]";
 }
 
-std::string default_text(const AttrValue& value) {
+const char* kind_text(const AttrDef& attr) {
+  switch (attr.use) {
+    case AttrUse::kFlag: return "bool";
+    case AttrUse::kDType: return "dtype";
+    case AttrUse::kPlain: return attr_kind_name(attr.kind);
+  }
+  return "";
+}
+
+std::string default_text(const AttrDef& attr) {
+  const AttrValue& value = *attr.default_value;
+  if (attr.use == AttrUse::kFlag) return value.i() != 0 ? "true" : "false";
+  if (attr.use == AttrUse::kDType) return json_string(dtype_name(static_cast<DType>(value.i())));
   switch (value.kind()) {
     case AttrKind::kInt: return cat(value.i());
     case AttrKind::kFloat: return cat(value.f());
@@ -64,8 +76,8 @@ std::string describe_attrs(const std::vector<AttrDef>& attrs) {
   std::string out = "[";
   for (const AttrDef& attr : attrs) {
     out += cat(out.size() > 1 ? ", " : "", "{\"name\": ", json_string(attr.name),
-               ", \"kind\": ", json_string(attr_kind_name(attr.kind)), ", \"required\": ", attr.required);
-    if (attr.default_value) out += cat(", \"default\": ", default_text(*attr.default_value));
+               ", \"kind\": ", json_string(kind_text(attr)), ", \"required\": ", attr.required);
+    if (attr.default_value) out += cat(", \"default\": ", default_text(attr));
     out += cat(", \"doc\": ", json_string(attr.doc), "}");
   }
   return out + "]";

@@ -100,4 +100,22 @@ OpDef& OpDef::optional_attr(std::string_view name, AttrKind kind, std::string_vi
   return *this;
 }
 
+OpDef& OpDef::flag(std::string_view name, bool default_value, std::string_view doc) {
+  attr(name, default_value, doc);
+  attrs_.back().use = AttrUse::kFlag;
+  return *this;
+}
+
+OpDef& OpDef::dtype_attr(std::string_view name, DType default_value, std::string_view doc) {
+  attr(name, static_cast<int64_t>(default_value), doc);
+  attrs_.back().use = AttrUse::kDType;
+  return *this;
+}
+
+OpDef& OpDef::required_dtype_attr(std::string_view name, std::string_view doc) {
+  required_attr(name, AttrKind::kInt, doc);
+  attrs_.back().use = AttrUse::kDType;
+  return *this;
+}
+
 }  // namespace weft

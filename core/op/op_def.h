@@ -41,12 +41,16 @@ struct Formal {
   bool shape_only = false;
 };
 
+// What an integer stands for where languages have a type of their own for it.
+enum class AttrUse { kPlain, kFlag, kDType };
+
 struct AttrDef {
   std::string name;
   AttrKind kind;
   std::string doc;
   bool required = false;
   std::optional<AttrValue> default_value;
+  AttrUse use = AttrUse::kPlain;
 };
 
 struct TypeVar {
@@ -132,6 +136,9 @@ class OpDef {
   OpDef& attr(std::string_view name, AttrValue default_value, std::string_view doc);
   OpDef& required_attr(std::string_view name, AttrKind kind, std::string_view doc);
   OpDef& optional_attr(std::string_view name, AttrKind kind, std::string_view doc);
+  OpDef& flag(std::string_view name, bool default_value, std::string_view doc);
+  OpDef& dtype_attr(std::string_view name, DType default_value, std::string_view doc);
+  OpDef& required_dtype_attr(std::string_view name, std::string_view doc);
   OpDef& infer(InferFn fn) {
     infer_ = fn;
     return *this;

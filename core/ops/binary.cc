@@ -180,7 +180,7 @@ void define_op_binary(OpRegistry& ops) {
              "The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of "
              "A as in C. "
              "An integer remainder by zero is an error.")
-      .attr("fmod", 0, "1 for the remainder of C's fmod; floating-point inputs need it.")
+      .flag("fmod", false, "Whether to take the remainder of C's fmod; floating-point inputs need it.")
       .infer(infer_mod)
       .grad(mod_grad);
   add_binary(ops, kWeftDomain, "GradMul", 1, kNumberTypes,

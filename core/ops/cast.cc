@@ -69,10 +69,9 @@ void define_op_cast(OpRegistry& ops) {
           "either case.")
       .types("T1", kTypes)
       .types("T2", kTypes)
-      .required_attr("to", AttrKind::kInt, "The dtype, by ONNX's number.")
-      .attr("saturate", 1,
-            "For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or "
-            "NaN.")
+      .required_dtype_attr("to", "The dtype.")
+      .flag("saturate", true,
+            "For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.")
       .attr("round_mode", "up", "For f8e8m0: \"up\", \"down\" or \"nearest\".")
       .input("input", "T1", "Any shape.")
       .output("output", "T2", "The shape of the input.")

@@ -54,7 +54,7 @@ void define_op_initial_value(OpRegistry& ops) {
       .types("T", kFloatTypes)
       .required_attr("kind", AttrKind::kString, kInitialDoc)
       .required_attr("shape", AttrKind::kInts, "Dimensions of the output.")
-      .attr("dtype", static_cast<int64_t>(DType::kF32), "Floating-point type of the output, by ONNX's number.")
+      .dtype_attr("dtype", DType::kF32, "Floating-point type of the output.")
       .attr("seed", int64_t{0}, "Key of all random numbers of a program.")
       .attr("stream", "", "Name that keeps the numbers of one variable apart from those of others: the variable's.")
       .optional_attr("fan_in", AttrKind::kInt,

@@ -119,7 +119,7 @@ void define_op_normalization(OpRegistry& ops) {
       .types("T2", kFloatTypes)
       .attr("epsilon", 1e-5, "Added to the variance.")
       .attr("momentum", 0.9, "Weight of the old running mean and variance.")
-      .attr("training_mode", int64_t{0}, "1: use the batch's mean and variance, and give the running ones.")
+      .flag("training_mode", false, "Whether to use the batch's mean and variance, and give the running ones.")
       .input("X", "T", "[N, C, D1, ...].")
       .input("scale", "T1", "[C].")
       .input("B", "T1", "[C].")
@@ -140,7 +140,8 @@ void define_op_normalization(OpRegistry& ops) {
       .types("U", kFloatTypes)
       .attr("axis", int64_t{-1}, "First of the axes that are normalized over.")
       .attr("epsilon", 1e-5, "Added to the variance.")
-      .attr("stash_type", int64_t{1}, "Dtype of Mean and InvStdDev, and the least precision of their computation.")
+      .dtype_attr("stash_type", DType::kF32,
+                  "Dtype of Mean and InvStdDev, and the least precision of their computation.")
       .input("X", "T", "[d0, ..., d(axis), ...].")
       .input("Scale", "T", "Broadcast to X.")
       .optional_input("B", "T", "Broadcast to X.")

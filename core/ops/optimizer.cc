@@ -69,7 +69,7 @@ OpDef& take_rows(OpDef& op) {
           "indices", "I",
           "The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal "
           "indices add up, in order, and that of other rows is 0. Negative ones count from the end.")
-      .attr("lazy", 0, "1: with `indices`, other rows and their state stay as they are, without decay.");
+      .flag("lazy", false, "Whether, with `indices`, other rows and their state stay as they are, without decay.");
 }
 
 OpDef& add_adam(OpRegistry& ops, std::string_view name, std::string_view doc) {
@@ -99,7 +99,7 @@ void define_op_optimizer(OpRegistry& ops) {
                           "learning rate.",
                           {{"velocity", "Running sum of gradients"}}))
       .attr("momentum", 0.9, "Weight of the old velocity.")
-      .attr("nesterov", 0, "1 for Nesterov's form.")
+      .flag("nesterov", false, "Whether the step is Nesterov's.")
       .attr("weight_decay", 0.0, "Factor of the parameter that is added to the gradient.");
   add_adam(ops, "Adam",
            "Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v "

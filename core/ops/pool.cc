@@ -88,7 +88,7 @@ OpDef& window_schema(OpDef& op) {
   return op.required_attr("kernel_shape", AttrKind::kInts, "Size of the window along each spatial axis.")
       .attr("auto_pad", "NOTSET",
             "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
-      .attr("ceil_mode", int64_t{0}, "1: output sizes are rounded up.")
+      .flag("ceil_mode", false, "Whether output sizes are rounded up.")
       .optional_attr("dilations", AttrKind::kInts, "Distance of the window's elements; 1 if not given.")
       .optional_attr("pads", AttrKind::kInts, "Padding before each spatial axis, then after each; 0 if not given.")
       .optional_attr("strides", AttrKind::kInts, "Step along each spatial axis; 1 if not given.");
@@ -113,7 +113,7 @@ void define_op_pool(OpRegistry& ops) {
       .since(22)
       .doc("The mean of each window.")
       .types("T", kFloatTypes)
-      .attr("count_include_pad", int64_t{0}, "1: padding counts as zeros; 0: it does not count.")
+      .flag("count_include_pad", false, "Whether padding counts, as zeros.")
       .input("X", "T", "[N, C, D1, ...].")
       .output("Y", "T", "[N, C, O1, ...].")
       .infer(infer_pool)
@@ -122,7 +122,7 @@ void define_op_pool(OpRegistry& ops) {
       .group("gradient")
       .doc("The gradient of AveragePool by X, given that of Y.")
       .types("T", kFloatTypes)
-      .attr("count_include_pad", int64_t{0}, "As in AveragePool.")
+      .flag("count_include_pad", false, "As in AveragePool.")
       .input("dY", "T", "[N, C, O1, ...].")
       .input("X", "T", "A tensor whose shape is taken.")
       .shape_only()

@@ -58,7 +58,7 @@ OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view doc) 
                "same inputs give the "
                "same numbers everywhere; add 1 to the counter for every new draw (it counts modulo "
                "2^32)."))
-      .attr("dtype", static_cast<int64_t>(DType::kF32), "Floating-point type of the output, by ONNX's number.")
+      .dtype_attr("dtype", DType::kF32, "Floating-point type of the output.")
       .attr("seed", 0, "Key of all random numbers of a program.")
       .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.")
       .input("shape", "i64", "The output's dimensions, a vector.")

@@ -163,7 +163,7 @@ void define_op_reshape(OpRegistry& ops) {
       .since(25)
       .doc("The elements of `data`, in order, under another shape.")
       .types("T", kAllTypes)
-      .attr("allowzero", int64_t{0}, "1: a 0 in the shape means 0; else it keeps the input's dimension.")
+      .flag("allowzero", false, "Whether a 0 in the shape means 0; else it keeps the input's dimension.")
       .input("data", "T", "Any tensor.")
       .input("shape", "i64", "The new shape, one number a dimension; one of them may be -1, found from the others.")
       .shapes_outputs()

@@ -190,7 +190,7 @@ void define_op_scatter_nd(OpRegistry& ops) {
           "end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its own "
           "gradient is the same, the other way round.")
       .types("T", kFloatTypes)
-      .attr("reverse", int64_t{0}, "1: from the last place to the first.")
+      .flag("reverse", false, "Whether the places are taken from the last to the first.")
       .input("state", "T", "At least one dimension.")
       .input("indices", "i64", "[..., k]: a place of k coordinates each.")
       .input("factors", "T", "The shape of indices without its last axis, then that of a slice of state.")

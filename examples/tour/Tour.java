@@ -17,7 +17,7 @@ class Tour {
       Value hidden = graph.layers().dense("hidden", 2, 8, o -> o.activation("tanh").seed(1)).call(x);
       Value y = graph.layers().dense("y", 8, 1, o -> o.seed(2)).call(hidden);
       Value error = y.minus(wanted);
-      Value loss = graph.ops().reduceMean(error.times(error), o -> o.keepdims(0).name("loss"));
+      Value loss = graph.ops().reduceMean(error.times(error), o -> o.keepdims(false).name("loss"));
       Value step = Optimizer.adam().learningRate(0.05).minimize(loss);
 
       // Train it.

@@ -15,7 +15,7 @@ int main() {
   auto hidden = weft::layers::Dense(graph, "hidden", first)(x);
   auto y = weft::layers::Dense(graph, "y", second)(hidden);
   auto error = y - wanted;
-  auto loss = weft::reduce_mean(error * error, {}, {0}, "loss");
+  auto loss = weft::reduce_mean(error * error, {}, {false}, "loss");
   auto step = weft::Adam(0.05).minimize(loss);
 
   // Train it.

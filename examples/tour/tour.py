@@ -10,7 +10,7 @@ wanted = graph.input("wanted", "f32", ["batch", 1])
 hidden = Dense(graph, "hidden", inputs=2, units=8, activation="tanh", seed=1)(x)
 y = Dense(graph, "y", inputs=8, units=1, seed=2)(hidden)
 error = y - wanted
-loss = weft.reduce_mean(error * error, keepdims=0, name="loss")
+loss = weft.reduce_mean(error * error, keepdims=False, name="loss")
 step = weft.Adam(learning_rate=0.05).minimize(loss)
 
 # Train it.

@@ -60,7 +60,7 @@ func ExampleConv() {
 func ExampleReduceSum() {
 	g := weft.NewGraph()
 	x := g.Constant([][]float32{{1, 2, 3}, {4, 5, 6}})
-	rows := ops.ReduceSum(x, ops.ReduceSumOptions{Axes: g.Constant([]int64{1}), Keepdims: weft.Int(0)})
+	rows := ops.ReduceSum(x, ops.ReduceSumOptions{Axes: g.Constant([]int64{1}), Keepdims: weft.Flag(false)})
 	show(g, ops.ReduceSum(x), rows)
 	// Output:
 	// f32[1, 1] [21] <nil>

@@ -11,8 +11,8 @@ type AveragePoolGradOptions struct {
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
-	// 1: output sizes are rounded up.
-	CeilMode int64
+	// Whether output sizes are rounded up.
+	CeilMode bool
 	// Distance of the window's elements; 1 if not given. nil: not given.
 	Dilations []int64
 	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
@@ -20,7 +20,7 @@ type AveragePoolGradOptions struct {
 	// Step along each spatial axis; 1 if not given. nil: not given.
 	Strides []int64
 	// As in AveragePool.
-	CountIncludePad int64
+	CountIncludePad bool
 }
 
 // AveragePoolGrad adds the operator weft.AveragePoolGrad. The gradient of AveragePool by X, given that of Y.
@@ -261,8 +261,8 @@ type ScatterScanOptions struct {
 	Name string
 	// The shape of factors; zeros if not given.
 	Terms weft.Value
-	// 1: from the last place to the first.
-	Reverse int64
+	// Whether the places are taken from the last to the first.
+	Reverse bool
 }
 
 // ScatterScan adds the operator weft.ScatterScan. A recurrence at each place that `indices` names, in order: the slice

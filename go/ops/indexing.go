@@ -91,8 +91,8 @@ type OneHotOptions struct {
 }
 
 // OneHot adds the operator OneHot. `values[1]` where the index along the new axis is the one that `indices` names,
-// `values[0]` elsewhere. Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut
-// off.
+// `values[0]` elsewhere. Negative indices count from the end; those outside name nothing. Fractions are cut off; NaN
+// is an error.
 //
 //   - indices (T1): Any shape.
 //   - depth (T2): The size of the new axis, one number.

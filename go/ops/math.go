@@ -53,8 +53,8 @@ func Add(a weft.Value, b weft.Value, options ...AddOptions) weft.Value {
 type CastOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN. nil: 1.
-	Saturate *int64
+	// For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN. nil: true.
+	Saturate *bool
 	// For f8e8m0: "up", "down" or "nearest". "": up.
 	RoundMode string
 }
@@ -66,7 +66,7 @@ type CastOptions struct {
 // strings, "3.14", "-1e5", "NaN", "+INF" and the like are read, in either case.
 //
 //   - input (T1): Any shape.
-//   - to: The dtype, by ONNX's number.
+//   - to: The dtype.
 //
 // Gives:
 //
@@ -260,10 +260,10 @@ type GemmOptions struct {
 	Alpha *float64
 	// Weight of C. nil: 1.
 	Beta *float64
-	// 1: A is transposed.
-	TransA int64
-	// 1: B is transposed.
-	TransB int64
+	// Whether A is transposed.
+	TransA bool
+	// Whether B is transposed.
+	TransB bool
 }
 
 // Gemm adds the operator Gemm. `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
@@ -407,8 +407,8 @@ func Min(datas []weft.Value, options ...MinOptions) weft.Value {
 type ModOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// 1 for the remainder of C's fmod; floating-point inputs need it.
-	Fmod int64
+	// Whether to take the remainder of C's fmod; floating-point inputs need it.
+	Fmod bool
 }
 
 // Mod adds the operator Mod. The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of A as

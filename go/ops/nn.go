@@ -11,16 +11,16 @@ type AveragePoolOptions struct {
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
-	// 1: output sizes are rounded up.
-	CeilMode int64
+	// Whether output sizes are rounded up.
+	CeilMode bool
 	// Distance of the window's elements; 1 if not given. nil: not given.
 	Dilations []int64
 	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
 	Pads []int64
 	// Step along each spatial axis; 1 if not given. nil: not given.
 	Strides []int64
-	// 1: padding counts as zeros; 0: it does not count.
-	CountIncludePad int64
+	// Whether padding counts, as zeros.
+	CountIncludePad bool
 }
 
 // AveragePool adds the operator AveragePool. The mean of each window.
@@ -56,8 +56,8 @@ type BatchNormalizationOptions struct {
 	Epsilon *float64
 	// Weight of the old running mean and variance. nil: 0.9.
 	Momentum *float64
-	// 1: use the batch's mean and variance, and give the running ones.
-	TrainingMode int64
+	// Whether to use the batch's mean and variance, and give the running ones.
+	TrainingMode bool
 	// Gets an optional output: In training: `input_mean * momentum + mean * (1 - momentum)`.
 	RunningMeanOutput *weft.Value
 	// Gets an optional output: In training: the same of the variance.
@@ -188,7 +188,7 @@ type LayerNormalizationOptions struct {
 	Axis *int64
 	// Added to the variance. nil: 1e-05.
 	Epsilon *float64
-	// Dtype of Mean and InvStdDev, and the least precision of their computation. 0: 1.
+	// Dtype of Mean and InvStdDev, and the least precision of their computation. 0: f32.
 	StashType weft.DType
 	// Gets an optional output: The shape of X with 1 for the axes from `axis` on.
 	MeanOutput *weft.Value
@@ -243,8 +243,8 @@ type MaxPoolOptions struct {
 	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
 	// NOTSET.
 	AutoPad string
-	// 1: output sizes are rounded up.
-	CeilMode int64
+	// Whether output sizes are rounded up.
+	CeilMode bool
 	// Distance of the window's elements; 1 if not given. nil: not given.
 	Dilations []int64
 	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.

@@ -11,8 +11,8 @@ type AdamOptions struct {
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
-	// 1: with `indices`, other rows and their state stay as they are, without decay.
-	Lazy int64
+	// Whether, with `indices`, other rows and their state stay as they are, without decay.
+	Lazy bool
 	// Weight of the old first moment. nil: 0.9.
 	Beta1 *float64
 	// Weight of the old second moment. nil: 0.999.
@@ -67,8 +67,8 @@ type AdamWOptions struct {
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
-	// 1: with `indices`, other rows and their state stay as they are, without decay.
-	Lazy int64
+	// Whether, with `indices`, other rows and their state stay as they are, without decay.
+	Lazy bool
 	// Weight of the old first moment. nil: 0.9.
 	Beta1 *float64
 	// Weight of the old second moment. nil: 0.999.
@@ -122,12 +122,12 @@ type MomentumOptions struct {
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
-	// 1: with `indices`, other rows and their state stay as they are, without decay.
-	Lazy int64
+	// Whether, with `indices`, other rows and their state stay as they are, without decay.
+	Lazy bool
 	// Weight of the old velocity. nil: 0.9.
 	Momentum *float64
-	// 1 for Nesterov's form.
-	Nesterov int64
+	// Whether the step is Nesterov's.
+	Nesterov bool
 	// Factor of the parameter that is added to the gradient.
 	WeightDecay float64
 }
@@ -172,8 +172,8 @@ type SgdOptions struct {
 	// The rows, along the first axis of the parameter, that the gradient is of; the gradients of equal indices add up, in
 	// order, and that of other rows is 0. Negative ones count from the end.
 	Indices weft.Value
-	// 1: with `indices`, other rows and their state stay as they are, without decay.
-	Lazy int64
+	// Whether, with `indices`, other rows and their state stay as they are, without decay.
+	Lazy bool
 	// Factor of the parameter that is added to the gradient.
 	WeightDecay float64
 }

@@ -89,7 +89,7 @@ func WeftDropout(data weft.Value, ratio weft.Value, counter weft.Value, options 
 type InitialValueOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output, by ONNX's number. 0: 1.
+	// Floating-point type of the output. 0: f32.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
@@ -161,7 +161,7 @@ func Orthogonalize(x weft.Value, options ...OrthogonalizeOptions) weft.Value {
 type RandomBernoulliOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output, by ONNX's number. 0: 1.
+	// Floating-point type of the output. 0: f32.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
@@ -201,7 +201,7 @@ func RandomBernoulli(shape weft.Value, counter weft.Value, options ...RandomBern
 type RandomNormalOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output, by ONNX's number. 0: 1.
+	// Floating-point type of the output. 0: f32.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
@@ -244,7 +244,7 @@ func RandomNormal(shape weft.Value, counter weft.Value, options ...RandomNormalO
 type RandomTruncatedNormalOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output, by ONNX's number. 0: 1.
+	// Floating-point type of the output. 0: f32.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
@@ -288,7 +288,7 @@ func RandomTruncatedNormal(shape weft.Value, counter weft.Value, options ...Rand
 type RandomUniformOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output, by ONNX's number. 0: 1.
+	// Floating-point type of the output. 0: f32.
 	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64

@@ -10,10 +10,10 @@ type ReduceL1Options struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceL1 adds the operator ReduceL1. The sum of the magnitudes over the axes.
@@ -42,10 +42,10 @@ type ReduceL2Options struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceL2 adds the operator ReduceL2. The root of the sum of the squares over the axes. The gradient of a zero vector
@@ -75,10 +75,10 @@ type ReduceLogSumOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceLogSum adds the operator ReduceLogSum. The logarithm of the sum over the axes.
@@ -107,10 +107,10 @@ type ReduceLogSumExpOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceLogSumExp adds the operator ReduceLogSumExp. The logarithm of the sum of the exponentials over the axes,
@@ -140,10 +140,10 @@ type ReduceMaxOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceMax adds the operator ReduceMax. The maximum over the axes; NaN if there is one. Equal maxima share the
@@ -173,10 +173,10 @@ type ReduceMeanOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceMean adds the operator ReduceMean. The mean over the axes.
@@ -205,10 +205,10 @@ type ReduceMinOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceMin adds the operator ReduceMin. The minimum over the axes; NaN if there is one. Equal minima share the
@@ -238,10 +238,10 @@ type ReduceProdOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceProd adds the operator ReduceProd. The product over the axes. Its gradient is exact where factors are 0.
@@ -270,10 +270,10 @@ type ReduceSumOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceSum adds the operator ReduceSum. The sum over the axes.
@@ -302,10 +302,10 @@ type ReduceSumSquareOptions struct {
 	Name string
 	// The axes; negative counts from the end.
 	Axes weft.Value
-	// 1: reduced dimensions stay, as 1; 0: they go. nil: 1.
-	Keepdims *int64
-	// 1: no axes means nothing is reduced; 0: all are.
-	NoopWithEmptyAxes int64
+	// Whether reduced dimensions stay, as 1. nil: true.
+	Keepdims *bool
+	// Whether no axes means that nothing is reduced; else all are.
+	NoopWithEmptyAxes bool
 }
 
 // ReduceSumSquare adds the operator ReduceSumSquare. The sum of the squares over the axes.

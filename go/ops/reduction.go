@@ -10,10 +10,10 @@ type ArgMaxOptions struct {
 	Name string
 	// The axis; negative counts from the end.
 	Axis int64
-	// 1: the axis stays, with the size 1. nil: 1.
-	Keepdims *int64
-	// 1: the last of equal elements instead of the first.
-	SelectLastIndex int64
+	// Whether the axis stays, with the size 1. nil: true.
+	Keepdims *bool
+	// Whether to take the last of equal elements instead of the first.
+	SelectLastIndex bool
 }
 
 // ArgMax adds the operator ArgMax. The index of the largest element along the axis; NaN counts as largest.
@@ -44,10 +44,10 @@ type ArgMinOptions struct {
 	Name string
 	// The axis; negative counts from the end.
 	Axis int64
-	// 1: the axis stays, with the size 1. nil: 1.
-	Keepdims *int64
-	// 1: the last of equal elements instead of the first.
-	SelectLastIndex int64
+	// Whether the axis stays, with the size 1. nil: true.
+	Keepdims *bool
+	// Whether to take the last of equal elements instead of the first.
+	SelectLastIndex bool
 }
 
 // ArgMin adds the operator ArgMin. The index of the smallest element along the axis; NaN counts as smallest.
@@ -76,10 +76,10 @@ func ArgMin(data weft.Value, options ...ArgMinOptions) weft.Value {
 type CumSumOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// 1: without the element itself.
-	Exclusive int64
-	// 1: from the end on.
-	Reverse int64
+	// Whether the element itself is left out.
+	Exclusive bool
+	// Whether the sum begins at the end.
+	Reverse bool
 }
 
 // CumSum adds the operator CumSum. Sums of all elements up to each along an axis. Integers wrap around.

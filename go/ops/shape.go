@@ -171,8 +171,8 @@ func Range(start weft.Value, limit weft.Value, delta weft.Value, options ...Rang
 type ReshapeOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// 1: a 0 in the shape means 0; else it keeps the input's dimension.
-	Allowzero int64
+	// Whether a 0 in the shape means 0; else it keeps the input's dimension.
+	Allowzero bool
 }
 
 // Reshape adds the operator Reshape. The elements of `data`, in order, under another shape.

@@ -10,10 +10,10 @@ type TopKOptions struct {
 	Name string
 	// The axis; negative counts from the end. nil: -1.
 	Axis *int64
-	// 0: the smallest. nil: 1.
-	Largest *int64
-	// The result is sorted in either case. nil: 1.
-	Sorted *int64
+	// Whether to take the largest; else the smallest. nil: true.
+	Largest *bool
+	// The result is sorted in either case. nil: true.
+	Sorted *bool
 }
 
 // TopK adds the operator TopK. The K largest or smallest elements along an axis, and where they are. Of equal elements

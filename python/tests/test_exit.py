@@ -37,7 +37,7 @@ def tell(progress):
 
 
 session = weft.Session(graph)
-step = weft.Sgd(0.1).minimize(weft.reduce_mean(x @ graph.variable("w", numpy.ones((64, 1), "f4")), keepdims=0))
+step = weft.Sgd(0.1).minimize(weft.reduce_mean(x @ graph.variable("w", numpy.ones((64, 1), "f4")), keepdims=False))
 {setting}
 
 

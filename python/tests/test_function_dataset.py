@@ -29,7 +29,7 @@ def line() -> tuple[weft.Session, list[weft.Value], weft.Value, weft.Value]:
     x = graph.input("x", "f32", ["n", 1])
     y = graph.input("y", "f32", ["n", 1])
     a, b = graph.variable("a", [[0.0]]), graph.variable("b", [0.0])
-    loss = weft.reduce_mean((x @ a + b - y) ** 2.0, keepdims=0, name="loss")
+    loss = weft.reduce_mean((x @ a + b - y) ** 2.0, keepdims=False, name="loss")
     return weft.Session(graph), [x, y], weft.Sgd(0.1).minimize(loss), loss
 
 

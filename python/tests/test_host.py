@@ -178,7 +178,7 @@ def test_if_runs_one_branch() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [2])
     y = weft.if_(
-        weft.reduce_sum(x, keepdims=0) > 0.0,
+        weft.reduce_sum(x, keepdims=False) > 0.0,
         lambda: weft.host_call(log("then"), [x * 2.0], ["f32"], [[2]]),
         lambda: weft.host_call(log("else"), [x - 1.0], ["f32"], [[2]]),
     )

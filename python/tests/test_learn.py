@@ -17,7 +17,7 @@ def line() -> tuple[weft.Session, list[weft.Value], weft.Value, weft.Value, weft
     x = graph.input("x", "f32", ["n", 1])
     y = graph.input("y", "f32", ["n", 1])
     prediction = Dense(graph, "line", inputs=1, units=1, seed=3)(x)
-    loss = weft.reduce_mean((prediction - y) ** 2, keepdims=0, name="loss")
+    loss = weft.reduce_mean((prediction - y) ** 2, keepdims=False, name="loss")
     step = weft.Sgd(0.1).minimize(loss)
     values = np.linspace(-1, 1, 50, dtype="f4").reshape(-1, 1)
     return weft.Session(graph), [x, y], step, loss, weft.Dataset(values, 2 * values + 1)
@@ -149,7 +149,7 @@ def test_files(tmp_path) -> None:  # type: ignore[no-untyped-def]
 def test_optimizers_lower_a_loss(optimizer: type[weft.Optimizer]) -> None:
     graph = weft.Graph()
     w = graph.variable("w", [5.0, -3.0])
-    loss = weft.reduce_sum(w * w, keepdims=0)
+    loss = weft.reduce_sum(w * w, keepdims=False)
     step = optimizer(0.05, clip_norm=1.0).minimize(loss)  # type: ignore[call-arg]
     session = weft.Session(graph)
     first = session.run({}, loss)
@@ -173,7 +173,7 @@ def test_ctrl_c_stops_fit() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", ["batch", 64])
     w = graph.variable("w", np.ones((64, 64), "f4"))
-    loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=0)
+    loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=False)
     step = weft.Sgd(1e-6).minimize(loss)
     session = weft.Session(graph)
     timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))

@@ -100,7 +100,7 @@ def test_numbers_that_are_too_large_are_named(use: Callable[[weft.Value], Any], 
 
 def test_metrics_that_are_not_there() -> None:
     graph = weft.Graph()
-    loss = weft.reduce_mean(graph.input("x", "f32", ["n"]) * graph.variable("w", 1.0), keepdims=0, name="loss")
+    loss = weft.reduce_mean(graph.input("x", "f32", ["n"]) * graph.variable("w", 1.0), keepdims=False, name="loss")
     step = weft.Sgd(0.1).minimize(loss)
     data = weft.Dataset([1.0], [2.0])
     with pytest.raises(ValueError, match="'zz' but the metrics are loss$"):
@@ -129,7 +129,7 @@ def test_closed_arguments_are_errors(tmp_path: pathlib.Path) -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", ["n", 2])
     w = graph.variable("w", [[1.0], [1.0]])
-    loss = weft.reduce_mean(x @ w, keepdims=0)
+    loss = weft.reduce_mean(x @ w, keepdims=False)
     step = weft.Sgd(0.1).minimize(loss)
     live = weft.Session(graph)
     data = weft.Dataset([[1.0, 2.0]])

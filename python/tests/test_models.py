@@ -131,7 +131,7 @@ def test_a_foreign_model_is_fine_tuned(tmp_path) -> None:  # type: ignore[no-unt
     path = tmp_path / "foreign.onnx"
     onnx.save(model, path)
     graph = weft.Graph.load(path, trainable=["w"])
-    loss = weft.reduce_sum(graph.outputs[0] ** 2, keepdims=0)
+    loss = weft.reduce_sum(graph.outputs[0] ** 2, keepdims=False)
     step = weft.Sgd(0.05).minimize(loss)
     session = weft.Session(graph)
     x = np.abs(rng.normal(size=(5, 4))).astype("f4")

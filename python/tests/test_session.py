@@ -145,7 +145,7 @@ def test_a_timeout_that_has_passed_is_a_deadline(timeout: float) -> None:
     prepared = session.prepare(targets=[step])
     data = weft.Dataset([[1.0]])
     x = graph.input("x", "f32", ["n", 1])
-    loss = weft.reduce_mean(x + w, keepdims=0)
+    loss = weft.reduce_mean(x + w, keepdims=False)
     for run in (
         lambda: session.run(targets=step, timeout=timeout),
         lambda: prepared.run(timeout=timeout),
@@ -222,7 +222,7 @@ def test_closing_while_others_run() -> None:
 def _child(queue: "multiprocessing.Queue[float]") -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [300, 300])
-    queue.put(float(weft.Session(graph).run({x: np.ones((300, 300), "f4")}, weft.reduce_sum(x @ x, keepdims=0))))
+    queue.put(float(weft.Session(graph).run({x: np.ones((300, 300), "f4")}, weft.reduce_sum(x @ x, keepdims=False))))
 
 
 def test_a_forked_child_can_run() -> None:

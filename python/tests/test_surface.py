@@ -211,7 +211,7 @@ def test_representations() -> None:
 def trained(**named: Any) -> weft.History:
     graph = weft.Graph()
     x = graph.input("x", "f32", ["batch", 1])
-    loss = weft.reduce_mean((x @ graph.variable("w", [[1.0]])) ** 2.0, keepdims=0, name="loss")
+    loss = weft.reduce_mean((x @ graph.variable("w", [[1.0]])) ** 2.0, keepdims=False, name="loss")
     step = weft.Sgd(0.01).minimize(loss)
     data = weft.Dataset(np.ones((8, 1), "f4"))
     return weft.Session(graph).fit(data, [x], step, [loss], epochs=2, batch_size=4, **named)
@@ -266,7 +266,7 @@ def test_a_graph_goes_without_the_garbage_collector() -> None:
 def answer(queue: Any) -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [1000])
-    queue.put(float(weft.Session(graph).run({x: np.ones(1000)[:].astype("f4")}, weft.reduce_sum(x * 2.0, keepdims=0))))
+    queue.put(float(weft.Session(graph).run({x: np.ones(1000)[:].astype("f4")}, weft.reduce_sum(x * 2.0, keepdims=False))))
 
 
 def test_a_forked_process_runs_graphs_of_its_own() -> None:

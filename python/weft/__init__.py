@@ -7,7 +7,7 @@ Java and Go.
     >>> graph = weft.Graph()
     >>> x = graph.input("x", "f32", ["batch", 2])
     >>> w = graph.variable("w", [[1.0], [2.0]])
-    >>> loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=0)
+    >>> loss = weft.reduce_mean((x @ w) ** 2.0, keepdims=False)
     >>> step = weft.Sgd(0.1).minimize(loss)
     >>> session = weft.Session(graph)
     >>> float(session.run({x: [[1, 1]]}, loss, targets=step))

@@ -272,19 +272,24 @@ def is_operand(value: Any) -> bool:
 
 
 @functools.cache
-def _lists(inspect: Callable[[str], bytes], name: str) -> frozenset[str]:
-    """The attributes of an operator or layer that are lists of whole numbers."""
-    return frozenset(attr["name"] for attr in json.loads(inspect(name))["attrs"] if attr["kind"] == "ints")
-
-
-def with_lists(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
-    """The attributes with a list of one where a number stands for a list."""
-    numbers = [key for key, value in attrs.items() if hasattr(value, "__index__") and not getattr(value, "ndim", 0)]
+def _kinds(inspect: Callable[[str], bytes], name: str) -> dict[str, str]:
+    """The kinds of the attributes of an operator or layer."""
     try:
-        lists = _lists(inspect, name) if numbers else frozenset()
+        return {attr["name"]: attr["kind"] for attr in json.loads(inspect(name))["attrs"]}
     except NotFoundError:  # making the node or layer says so better
-        lists = frozenset()
-    return {**attrs, **{key: [attrs[key]] for key in numbers if key in lists}}
+        return {}
+
+
+def in_kind(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
+    """The attributes as the operator or layer has them: a type by its number, and a list of one for a number."""
+    made = dict(attrs)
+    for key, value in attrs.items():
+        kind = _kinds(inspect, name).get(key)
+        if kind == "dtype" and value is not None:
+            made[key] = dtype_number(value)
+        elif kind == "ints" and hasattr(value, "__index__") and not getattr(value, "ndim", 0):
+            made[key] = [value]
+    return made
 
 
 def make_attrs(attrs: Mapping[str, Any]) -> Any:
@@ -344,9 +349,7 @@ def add_node(
             ids.append(item.id)
         else:
             ids.append(_native.weft_graph_add_constant(graph._handle, copied(item)._handle, None, origin))
-    # Operators hold element types as numbers.
-    numbers = {key: dtype_number(attrs[key]) for key in ("to", "dtype") if attrs.get(key) is not None}
-    handle = make_attrs(with_lists({**attrs, **numbers}, _native.weft_op_inspect, op))
+    handle = make_attrs(in_kind(attrs, _native.weft_op_inspect, op))
     try:
         made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import _native
-from ._graph import Graph, Value, make_attrs, with_lists
+from ._graph import Graph, Value, make_attrs, in_kind
 from ._handle import Handle, caller, need
 from ._types import AttrLike
 
@@ -28,7 +28,7 @@ class Layer(Handle):
         self.graph = graph
         self.name = name
         self._kind = type
-        handle = make_attrs(with_lists(attrs, _native.weft_layer_inspect, type))
+        handle = make_attrs(in_kind(attrs, _native.weft_layer_inspect, type))
         try:
             self._own(_native.weft_layer_new(graph._handle, type, handle, name, caller()))
         finally:

@@ -27,7 +27,7 @@ class Optimizer:
     Examples:
         >>> graph = weft.Graph()
         >>> w = graph.variable("w", [2.0, 4.0])
-        >>> step = weft.Sgd(0.25).minimize(weft.reduce_sum(w * w, keepdims=0))
+        >>> step = weft.Sgd(0.25).minimize(weft.reduce_sum(w * w, keepdims=False))
         >>> session = weft.Session(graph)
         >>> _ = session.run({}, step)
         >>> session.get("w").tolist()

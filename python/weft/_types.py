@@ -42,5 +42,5 @@ TensorLike = Union["Tensor", SupportsDLPack, SupportsArray, _Numbers, str, bytes
 # A Value, or what becomes a constant; a string is none, as it is more often a mistake.
 ValueLike = Union["Value", "Tensor", SupportsDLPack, SupportsArray, _Numbers]
 Feeds = Mapping["Value", TensorLike]
-AttrLike = Union[TensorLike, "Graph", None]
+AttrLike = Union[TensorLike, DTypeLike, "Graph", None]
 Index = Union[SupportsIndex, slice, "EllipsisType", None]

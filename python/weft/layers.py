@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ._graph import Graph
 from ._layer import Layer
+from ._types import DTypeLike
 
 __all__ = ["BatchNorm", "Conv2d", "Dense", "Dropout", "Embedding", "Flatten", "LayerNorm"]
 
@@ -26,7 +27,7 @@ class BatchNorm(Layer):
         dtype ('f32'): Dtype of the variables: f32 or f64.
     """
 
-    def __init__(self, graph: Graph, name: str, *, channels: int, momentum: float = 0.9, epsilon: float = 1e-05, dtype: str = 'f32') -> None:
+    def __init__(self, graph: Graph, name: str, *, channels: int, momentum: float = 0.9, epsilon: float = 1e-05, dtype: DTypeLike = 'f32') -> None:
         super().__init__(graph, "BatchNorm", {"channels": channels, "momentum": momentum, "epsilon": epsilon, "dtype": dtype}, name)
 
 
@@ -43,10 +44,10 @@ class Conv2d(Layer):
         strides ([1]): Steps along height and width, or one number.
         pads ([0]): Zeros around the image: one number, two (height, width) or four (top, left, bottom,
         right).
-        same (0): 1: as many zeros as keep the size at stride 1, instead of 'pads'.
+        same (False): Whether as many zeros as keep the size at stride 1 are added, instead of 'pads'.
         dilations ([1]): Distances of the kernel's elements, or one number.
         groups (1): Number of groups that the channels are divided into.
-        bias (1): 1: with a bias.
+        bias (True): Whether there is a bias.
         activation (''): "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
         kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
         normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
@@ -58,7 +59,7 @@ class Conv2d(Layer):
         seed (0): Key of the random initial values, together with the variable's name.
     """
 
-    def __init__(self, graph: Graph, name: str, *, inputs: int, filters: int, kernel: int | Sequence[int], strides: int | Sequence[int] = [1], pads: int | Sequence[int] = [0], same: int = 0, dilations: int | Sequence[int] = [1], groups: int = 1, bias: int = 1, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: str = 'f32', seed: int = 0) -> None:
+    def __init__(self, graph: Graph, name: str, *, inputs: int, filters: int, kernel: int | Sequence[int], strides: int | Sequence[int] = [1], pads: int | Sequence[int] = [0], same: bool = False, dilations: int | Sequence[int] = [1], groups: int = 1, bias: bool = True, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: DTypeLike = 'f32', seed: int = 0) -> None:
         super().__init__(graph, "Conv2d", {"inputs": inputs, "filters": filters, "kernel": kernel, "strides": strides, "pads": pads, "same": same, "dilations": dilations, "groups": groups, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)
 
 
@@ -71,7 +72,7 @@ class Dense(Layer):
     Attributes:
         inputs (required): Size of the last dimension of the input.
         units (required): Size of the last dimension of the output.
-        bias (1): 1: with a bias.
+        bias (True): Whether there is a bias.
         activation (''): "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
         kernel_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
         normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal
@@ -83,7 +84,7 @@ class Dense(Layer):
         seed (0): Key of the random initial values, together with the variable's name.
     """
 
-    def __init__(self, graph: Graph, name: str, *, inputs: int, units: int, bias: int = 1, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: str = 'f32', seed: int = 0) -> None:
+    def __init__(self, graph: Graph, name: str, *, inputs: int, units: int, bias: bool = True, activation: str = '', kernel_init: str = 'glorot_uniform', bias_init: str = 'zeros', dtype: DTypeLike = 'f32', seed: int = 0) -> None:
         super().__init__(graph, "Dense", {"inputs": inputs, "units": units, "bias": bias, "activation": activation, "kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype, "seed": seed}, name)
 
 
@@ -120,7 +121,7 @@ class Embedding(Layer):
         seed (0): Key of the random initial values, together with the variable's name.
     """
 
-    def __init__(self, graph: Graph, name: str, *, count: int, size: int, table_init: str = 'glorot_uniform', dtype: str = 'f32', seed: int = 0) -> None:
+    def __init__(self, graph: Graph, name: str, *, count: int, size: int, table_init: str = 'glorot_uniform', dtype: DTypeLike = 'f32', seed: int = 0) -> None:
         super().__init__(graph, "Embedding", {"count": count, "size": size, "table_init": table_init, "dtype": dtype, "seed": seed}, name)
 
 
@@ -147,5 +148,5 @@ class LayerNorm(Layer):
         dtype ('f32'): Dtype of the variables: f32 or f64.
     """
 
-    def __init__(self, graph: Graph, name: str, *, units: int, epsilon: float = 1e-05, dtype: str = 'f32') -> None:
+    def __init__(self, graph: Graph, name: str, *, units: int, epsilon: float = 1e-05, dtype: DTypeLike = 'f32') -> None:
         super().__init__(graph, "LayerNorm", {"units": units, "epsilon": epsilon, "dtype": dtype}, name)

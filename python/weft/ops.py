@@ -205,7 +205,7 @@ def and_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "And", [a, b], {}, 1, name)
 
 
-def arg_max(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str | None = None) -> Value:
+def arg_max(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_last_index: bool = False, name: str | None = None) -> Value:
     """The index of the largest element along the axis; NaN counts as largest.
 
     Inputs:
@@ -213,8 +213,8 @@ def arg_max(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
 
     Attributes:
         axis (0): The axis; negative counts from the end.
-        keepdims (1): 1: the axis stays, with the size 1.
-        select_last_index (0): 1: the last of equal elements instead of the first.
+        keepdims (True): Whether the axis stays, with the size 1.
+        select_last_index (False): Whether to take the last of equal elements instead of the first.
 
     Returns:
         reduced: The indices. [i64]
@@ -224,14 +224,14 @@ def arg_max(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
     Examples:
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], "i64")
-        >>> y = weft.ops.arg_max(data, axis=1, select_last_index=1)
+        >>> y = weft.ops.arg_max(data, axis=1, select_last_index=True)
         >>> weft.Session(graph).run({}, y).tolist()
         [[2], [1]]
     """
     return add_node(None, "ArgMax", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
 
 
-def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str | None = None) -> Value:
+def arg_min(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_last_index: bool = False, name: str | None = None) -> Value:
     """The index of the smallest element along the axis; NaN counts as smallest.
 
     Inputs:
@@ -239,8 +239,8 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
 
     Attributes:
         axis (0): The axis; negative counts from the end.
-        keepdims (1): 1: the axis stays, with the size 1.
-        select_last_index (0): 1: the last of equal elements instead of the first.
+        keepdims (True): Whether the axis stays, with the size 1.
+        select_last_index (False): Whether to take the last of equal elements instead of the first.
 
     Returns:
         reduced: The indices. [i64]
@@ -257,7 +257,7 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: int = 1, select_last_in
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
 
 
-def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: bool = False, name: str | None = None) -> Value:
     """The mean of each window.
 
     Inputs:
@@ -267,11 +267,11 @@ def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: s
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
         rounded up; VALID: none.
-        ceil_mode (0): 1: output sizes are rounded up.
+        ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
-        count_include_pad (0): 1: padding counts as zeros; 0: it does not count.
+        count_include_pad (False): Whether padding counts, as zeros.
 
     Returns:
         Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
@@ -279,7 +279,7 @@ def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: s
     Examples:
         >>> graph = weft.Graph()
         >>> x = graph.constant([[[1.88, -3.89, 0.7, -0.47, 1.46]]], "f32")
-        >>> y = weft.ops.average_pool(x, kernel_shape=[2], strides=[2], ceil_mode=1)
+        >>> y = weft.ops.average_pool(x, kernel_shape=[2], strides=[2], ceil_mode=True)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[-1.005, 0.115, 1.46]]]
     """
@@ -287,14 +287,14 @@ def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: s
 
 
 @overload
-def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: bool = False, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
 
 @overload
-def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: bool = False, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
 
 
-def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean: ValueLike, input_var: ValueLike, *, epsilon: float = 1e-05, momentum: float = 0.9, training_mode: bool = False, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Normalizes every channel: `(X - mean) / sqrt(var + epsilon) * scale + B`, with the given mean and variance
     or, in training, those of the batch (the variance divides by the number of elements). The running variance
     is of that kind too, and `momentum` weighs the old values; PyTorch keeps the unbiased one and weighs the
@@ -310,7 +310,7 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
     Attributes:
         epsilon (1e-05): Added to the variance.
         momentum (0.9): Weight of the old running mean and variance.
-        training_mode (0): 1: use the batch's mean and variance, and give the running ones.
+        training_mode (False): Whether to use the batch's mean and variance, and give the running ones.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -332,7 +332,7 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
     return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
 
 
-def cast(input: ValueLike, to: DTypeLike, *, saturate: int = 1, round_mode: str = 'up', name: str | None = None) -> Value:
+def cast(input: ValueLike, to: DTypeLike, *, saturate: bool = True, round_mode: str = 'up', name: str | None = None) -> Value:
     """The elements as another type. Between floating-point types the nearest value is taken, halves to even. To
     an integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes
     0; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and
@@ -344,8 +344,9 @@ def cast(input: ValueLike, to: DTypeLike, *, saturate: int = 1, round_mode: str 
         f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 
     Attributes:
-        to (required): The dtype, such as "f32".
-        saturate (1): For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
+        to (required): The dtype.
+        saturate (True): For 8-bit floats: whether overflow clips to the largest number; else it is infinite
+        or NaN.
         round_mode ('up'): For f8e8m0: "up", "down" or "nearest".
 
     Returns:
@@ -509,7 +510,7 @@ def cos(input: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Cos", [input], {}, 1, name)
 
 
-def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: int = 0, reverse: int = 0, name: str | None = None) -> Value:
+def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Value:
     """Sums of all elements up to each along an axis. Integers wrap around.
 
     Inputs:
@@ -517,8 +518,8 @@ def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: int = 0, reverse: int =
         axis: A number; negative counts from the end. [i32, i64]
 
     Attributes:
-        exclusive (0): 1: without the element itself.
-        reverse (0): 1: from the end on.
+        exclusive (False): Whether the element itself is left out.
+        reverse (False): Whether the sum begins at the end.
 
     Returns:
         y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -821,7 +822,7 @@ def gelu(x: ValueLike, *, approximate: str = 'none', name: str | None = None) ->
     return add_node(None, "Gelu", [x], {"approximate": approximate}, 1, name)
 
 
-def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float = 1, beta: float = 1, trans_a: int = 0, trans_b: int = 0, name: str | None = None) -> Value:
+def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float = 1, beta: float = 1, trans_a: bool = False, trans_b: bool = False, name: str | None = None) -> Value:
     """`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
 
     Inputs:
@@ -832,8 +833,8 @@ def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float
     Attributes:
         alpha (1): Weight of the product.
         beta (1): Weight of C.
-        trans_a (0): 1: A is transposed.
-        trans_b (0): 1: B is transposed.
+        trans_a (False): Whether A is transposed.
+        trans_b (False): Whether B is transposed.
 
     Returns:
         Y: [m, n]. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -943,14 +944,14 @@ def is_nan(x: ValueLike, *, name: str | None = None) -> Value:
 
 
 @overload
-def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
 
 @overload
-def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
 
 
-def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = None, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """Normalizes over the axes from `axis` on: `(X - mean) / sqrt(var + epsilon) * Scale + B`, where the
     variance divides by the number of elements.
 
@@ -962,7 +963,7 @@ def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = No
     Attributes:
         axis (-1): First of the axes that are normalized over.
         epsilon (1e-05): Added to the variance.
-        stash_type (1): Dtype of Mean and InvStdDev, and the least precision of their computation.
+        stash_type ('f32'): Dtype of Mean and InvStdDev, and the least precision of their computation.
 
     Returns:
         Y: The shape of X. [f32, f16, f64, bf16]
@@ -1136,14 +1137,14 @@ def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
 
 @overload
-def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
 
 @overload
-def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
 
 
-def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
 
     Inputs:
@@ -1153,7 +1154,7 @@ def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str =
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
         rounded up; VALID: none.
-        ceil_mode (0): 1: output sizes are rounded up.
+        ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
@@ -1216,7 +1217,7 @@ def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     return add_node(None, "Min", listed(data_0), {}, 1, name)
 
 
-def mod(a: ValueLike, b: ValueLike, *, fmod: int = 0, name: str | None = None) -> Value:
+def mod(a: ValueLike, b: ValueLike, *, fmod: bool = False, name: str | None = None) -> Value:
     """The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of A as in C. An integer
     remainder by zero is an error.
 
@@ -1226,7 +1227,7 @@ def mod(a: ValueLike, b: ValueLike, *, fmod: int = 0, name: str | None = None) -
         u64, bf16]
 
     Attributes:
-        fmod (0): 1 for the remainder of C's fmod; floating-point inputs need it.
+        fmod (False): Whether to take the remainder of C's fmod; floating-point inputs need it.
 
     Returns:
         C: The broadcast shape of A and B. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1235,7 +1236,7 @@ def mod(a: ValueLike, b: ValueLike, *, fmod: int = 0, name: str | None = None) -
         >>> graph = weft.Graph()
         >>> a = graph.constant([5.3, -5.3, 5.3, -5.3], "f64")
         >>> b = graph.constant([2.0, 2.0, -2.0, -2.0], "f64")
-        >>> y = weft.ops.mod(a, b, fmod=1)
+        >>> y = weft.ops.mod(a, b, fmod=True)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.3, -1.3, 1.3, -1.3]
     """
@@ -1356,7 +1357,7 @@ def not_(x: ValueLike, *, name: str | None = None) -> Value:
 
 def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: int = -1, name: str | None = None) -> Value:
     """`values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere.
-    Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
+    Negative indices count from the end; those outside name nothing. Fractions are cut off; NaN is an error.
 
     Inputs:
         indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -1510,7 +1511,7 @@ def reciprocal(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Reciprocal", [x], {}, 1, name)
 
 
-def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The sum of the magnitudes over the axes.
 
     Inputs:
@@ -1518,8 +1519,8 @@ def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1528,14 +1529,14 @@ def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
-        >>> y = weft.ops.reduce_l1(data, axes, keepdims=0)
+        >>> y = weft.ops.reduce_l1(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [3, 7]
     """
     return add_node(None, "ReduceL1", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The root of the sum of the squares over the axes. The gradient of a zero vector is 0.
 
     Inputs:
@@ -1543,8 +1544,8 @@ def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1559,7 +1560,7 @@ def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int =
     return add_node(None, "ReduceL2", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The logarithm of the sum over the axes.
 
     Inputs:
@@ -1567,8 +1568,8 @@ def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: 
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1583,7 +1584,7 @@ def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: 
     return add_node(None, "ReduceLogSum", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The logarithm of the sum of the exponentials over the axes, without overflow.
 
     Inputs:
@@ -1591,8 +1592,8 @@ def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdi
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1607,7 +1608,7 @@ def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdi
     return add_node(None, "ReduceLogSumExp", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The maximum over the axes; NaN if there is one. Equal maxima share the gradient evenly.
 
     Inputs:
@@ -1615,8 +1616,8 @@ def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
@@ -1625,14 +1626,14 @@ def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
-        >>> y = weft.ops.reduce_max(data, axes, keepdims=0)
+        >>> y = weft.ops.reduce_max(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [1, 4]
     """
     return add_node(None, "ReduceMax", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The mean over the axes.
 
     Inputs:
@@ -1640,8 +1641,8 @@ def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1656,7 +1657,7 @@ def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
     return add_node(None, "ReduceMean", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The minimum over the axes; NaN if there is one. Equal minima share the gradient evenly.
 
     Inputs:
@@ -1664,8 +1665,8 @@ def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, u8, i8, i32, i64, bool, f16, f64, u32, u64, bf16]
@@ -1680,7 +1681,7 @@ def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
     return add_node(None, "ReduceMin", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The product over the axes. Its gradient is exact where factors are 0.
 
     Inputs:
@@ -1688,8 +1689,8 @@ def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1698,14 +1699,14 @@ def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
-        >>> y = weft.ops.reduce_prod(data, axes, keepdims=0)
+        >>> y = weft.ops.reduce_prod(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [-2, 12]
     """
     return add_node(None, "ReduceProd", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The sum over the axes.
 
     Inputs:
@@ -1713,8 +1714,8 @@ def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1723,14 +1724,14 @@ def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int 
         >>> graph = weft.Graph()
         >>> data = graph.constant([[1, -2], [3, 4]], "i64")
         >>> axes = graph.constant([1], "i64")
-        >>> y = weft.ops.reduce_sum(data, axes, keepdims=0)
+        >>> y = weft.ops.reduce_sum(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [-1, 7]
     """
     return add_node(None, "ReduceSum", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
 
 
-def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str | None = None) -> Value:
+def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool = True, noop_with_empty_axes: bool = False, name: str | None = None) -> Value:
     """The sum of the squares over the axes.
 
     Inputs:
@@ -1738,8 +1739,8 @@ def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdim
         axes (optional): The axes; negative counts from the end. [i64]
 
     Attributes:
-        keepdims (1): 1: reduced dimensions stay, as 1; 0: they go.
-        noop_with_empty_axes (0): 1: no axes means nothing is reduced; 0: all are.
+        keepdims (True): Whether reduced dimensions stay, as 1.
+        noop_with_empty_axes (False): Whether no axes means that nothing is reduced; else all are.
 
     Returns:
         reduced: The reduced tensor. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -1773,7 +1774,7 @@ def relu(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Relu", [x], {}, 1, name)
 
 
-def reshape(data: ValueLike, shape: ValueLike, *, allowzero: int = 0, name: str | None = None) -> Value:
+def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name: str | None = None) -> Value:
     """The elements of `data`, in order, under another shape.
 
     Inputs:
@@ -1782,7 +1783,7 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: int = 0, name: str 
         shape: The new shape, one number a dimension; one of them may be -1, found from the others. [i64]
 
     Attributes:
-        allowzero (0): 1: a 0 in the shape means 0; else it keeps the input's dimension.
+        allowzero (False): Whether a 0 in the shape means 0; else it keeps the input's dimension.
 
     Returns:
         reshaped: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
@@ -2241,7 +2242,7 @@ def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Va
     return add_node(None, "Tile", [input, repeats], {}, 1, name)
 
 
-def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: int = 1, sorted: int = 1, name: str | None = None) -> tuple[Value, Value]:
+def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: bool = True, sorted: bool = True, name: str | None = None) -> tuple[Value, Value]:
     """The K largest or smallest elements along an axis, and where they are. Of equal elements the one with the
     lower index comes first; NaN counts as largest.
 
@@ -2251,8 +2252,8 @@ def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: int = 1, sorte
 
     Attributes:
         axis (-1): The axis; negative counts from the end.
-        largest (1): 0: the smallest.
-        sorted (1): The result is sorted in either case.
+        largest (True): Whether to take the largest; else the smallest.
+        sorted (True): The result is sorted in either case.
 
     Returns:
         Values: The shape of X with K along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
@@ -2263,7 +2264,7 @@ def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: int = 1, sorte
         >>> graph = weft.Graph()
         >>> x = graph.constant([5, 1, 5, 3, 1], "i64")
         >>> k = graph.constant([3], "i64")
-        >>> y0, y1 = weft.ops.top_k(x, k, largest=0)
+        >>> y0, y1 = weft.ops.top_k(x, k, largest=False)
         >>> weft.Session(graph).run({}, y0).tolist()
         [1, 1, 3]
         >>> weft.Session(graph).run({}, y1).tolist()
@@ -2393,7 +2394,7 @@ def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None =
     return add_node(None, "weft.Accuracy", [scores, labels], {"ignore_index": ignore_index}, 1, name)
 
 
-def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value, Value]:
+def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: bool = False, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value, Value]:
     """Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) *
     g^2; parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with
     `g = gradient + weight_decay * parameter`.
@@ -2413,7 +2414,7 @@ def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, sec
         end. [i32, i64]
 
     Attributes:
-        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
+        lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
         beta1 (0.9): Weight of the old first moment.
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
@@ -2429,7 +2430,7 @@ def adam(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, sec
     return add_node(None, "weft.Adam", [parameter, gradient, first_moment, second_moment, learning_rate, step, indices], {"lazy": lazy, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay}, 3, name)
 
 
-def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, name: str | None = None) -> tuple[Value, Value, Value]:
+def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, second_moment: ValueLike, learning_rate: ValueLike, step: ValueLike, indices: ValueLike | None = None, *, lazy: bool = False, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, name: str | None = None) -> tuple[Value, Value, Value]:
     """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the parameter is first
     multiplied by `1 - learning_rate * weight_decay` and then changed as Adam does without decay.
 
@@ -2448,7 +2449,7 @@ def adam_w(parameter: ValueLike, gradient: ValueLike, first_moment: ValueLike, s
         end. [i32, i64]
 
     Attributes:
-        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
+        lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
         beta1 (0.9): Weight of the old first moment.
         beta2 (0.999): Weight of the old second moment.
         epsilon (1e-08): Added to the root of the corrected second moment.
@@ -2483,7 +2484,7 @@ def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) ->
     return add_node(None, "weft.Assign", [variable, value], {}, 1, name)
 
 
-def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: int = 0, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: int = 0, name: str | None = None) -> Value:
+def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: bool = False, name: str | None = None) -> Value:
     """The gradient of AveragePool by X, given that of Y.
 
     Inputs:
@@ -2494,11 +2495,11 @@ def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence
         kernel_shape (required): Size of the window along each spatial axis.
         auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
         rounded up; VALID: none.
-        ceil_mode (0): 1: output sizes are rounded up.
+        ceil_mode (False): Whether output sizes are rounded up.
         dilations: Distance of the window's elements; 1 if not given.
         pads: Padding before each spatial axis, then after each; 0 if not given.
         strides: Step along each spatial axis; 1 if not given.
-        count_include_pad (0): As in AveragePool.
+        count_include_pad (False): As in AveragePool.
 
     Returns:
         dX: The shape of X. [f32, f16, f64, bf16]
@@ -2744,7 +2745,7 @@ def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype:
         truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
         "normal(0.02)".
         shape (required): Dimensions of the output.
-        dtype ('f32'): Floating-point type of the output, such as "f32".
+        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one variable apart from those of others: the variable's.
         fan_in: Inputs of each output; by default rows of a matrix, or the second dimension times the window.
@@ -2776,7 +2777,7 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
 
-def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, momentum: float = 0.9, nesterov: int = 0, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
+def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: bool = False, momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
     """Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay *
     parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter -
     learning_rate * (g + momentum * v)`. The velocity does not contain the learning rate.
@@ -2793,9 +2794,9 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
         end. [i32, i64]
 
     Attributes:
-        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
+        lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
         momentum (0.9): Weight of the old velocity.
-        nesterov (0): 1 for Nesterov's form.
+        nesterov (False): Whether the step is Nesterov's.
         weight_decay (0): Factor of the parameter that is added to the gradient.
 
     Returns:
@@ -2810,7 +2811,7 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
         >>> gradient = graph.constant([[1.5, 0.65, -1.47], [1.38, 1.78, 1.62]], "f64")
         >>> velocity = graph.constant([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], "f64")
         >>> learning_rate = graph.constant(0.1, "f64")
-        >>> y0, y1 = weft.ops.momentum(parameter, gradient, velocity, learning_rate, nesterov=1, momentum=0.8)
+        >>> y0, y1 = weft.ops.momentum(parameter, gradient, velocity, learning_rate, nesterov=True, momentum=0.8)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [[-0.66, -1.727, 2.135], [-1.388, 0.37, -1.092]]
         >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
@@ -2852,7 +2853,7 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output, such as "f32".
+        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         probability (0.5): Probability of a one.
@@ -2875,7 +2876,7 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output, such as "f32".
+        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         mean (0): Mean of the distribution.
@@ -2899,7 +2900,7 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output, such as "f32".
+        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         mean (0): Mean of the distribution.
@@ -2923,7 +2924,7 @@ def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = '
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output, such as "f32".
+        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
         low (0): Lower limit.
@@ -3015,7 +3016,7 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
     return add_node(None, "weft.ScatterRows", [rows, indices, like], {"axis": axis}, 1, name)
 
 
-def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms: ValueLike | None = None, *, reverse: int = 0, name: str | None = None) -> tuple[Value, Value]:
+def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms: ValueLike | None = None, *, reverse: bool = False, name: str | None = None) -> tuple[Value, Value]:
     """A recurrence at each place that `indices` names, in order: the slice s of `state` there is given out and
     then becomes `factor * s + term`, where a product with an exact 0 is 0. Negative coordinates count from
     the end; one outside is OUT_OF_RANGE. Gradients of products are made of it, as it needs no division; its
@@ -3029,7 +3030,7 @@ def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms
         terms (optional): The shape of factors; zeros if not given. [f32, f16, f64, bf16]
 
     Attributes:
-        reverse (0): 1: from the last place to the first.
+        reverse (False): Whether the places are taken from the last to the first.
 
     Returns:
         last: The shape of state: what it has become. [f32, f16, f64, bf16]
@@ -3091,7 +3092,7 @@ def sequence_zeros(like: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.SequenceZeros", [like], {}, 1, name)
 
 
-def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: int = 0, weight_decay: float = 0, name: str | None = None) -> Value:
+def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: bool = False, weight_decay: float = 0, name: str | None = None) -> Value:
     """Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
 
     Inputs:
@@ -3104,7 +3105,7 @@ def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, ind
         end. [i32, i64]
 
     Attributes:
-        lazy (0): 1: with `indices`, other rows and their state stay as they are, without decay.
+        lazy (False): Whether, with `indices`, other rows and their state stay as they are, without decay.
         weight_decay (0): Factor of the parameter that is added to the gradient.
 
     Returns:

@@ -33,7 +33,7 @@ struct Line {
   weft::Value step = weft::Sgd(0.001).minimize(loss);
   weft::Session session{graph};
 
-  static weft::Value mean(const weft::Value& value) { return weft::reduce_mean(value, {}, {0}); }
+  static weft::Value mean(const weft::Value& value) { return weft::reduce_mean(value, {}, {false}); }
 };
 
 TEST_F(Data, AFunctionTrainsAsRowsDo) {

@@ -14,7 +14,8 @@ struct Line {
   Value x = graph.input("x", DType::f32, "n"), y = graph.input("y", DType::f32, "n");
   Value w = graph.variable("w", 0.0f);
   Value error = w * x - y;
-  Value loss = weft::reduce_mean(error * error, {}, {0}, "loss"), bias = weft::reduce_mean(error, {}, {0}, "bias");
+  Value loss = weft::reduce_mean(error * error, {}, {false}, "loss"),
+        bias = weft::reduce_mean(error, {}, {false}, "bias");
   weft::Session session{graph};
   weft::Dataset data{{rows({1, 2, -1, -2}), rows({3, 6, -3, -6})}};
 

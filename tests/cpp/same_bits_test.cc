@@ -72,7 +72,7 @@ Trained train(int threads, unsigned mode) {
   weft::layers::DropoutAttrs drop;
   drop.rate = 0.3;
   weft::layers::DenseAttrs whisper{3, 10};
-  whisper.bias = 0;
+  whisper.bias = false;
   weft::Value x = weft::layers::Conv2d(graph, "conv", conv)(images);
   x = weft::relu(weft::layers::BatchNorm(graph, "norm", {16})(x, true));
   x = weft::layers::Dropout(graph, "drop", drop)(weft::flatten(x), true);

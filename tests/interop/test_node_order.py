@@ -24,14 +24,14 @@ class Net:
         shared = graph.variable("shared", np.linspace(0.5, 1.5, 10, dtype=np.float32))
         left, right = self.both(lambda: dense * shared, lambda: conv * shared)
         chosen = weft.if_(
-            weft.reduce_mean(self.images, keepdims=0) > 0.0,
+            weft.reduce_mean(self.images, keepdims=False) > 0.0,
             lambda: self.add(lambda: weft.sigmoid(left) * shared, lambda: weft.tanh(right)),
             lambda: self.add(lambda: weft.abs(right), lambda: left * 0.5),
         )
         logits = chosen + self.add(lambda: left, lambda: right) * shared
         self.loss = self.add(
             lambda: weft.softmax_cross_entropy_loss(logits, self.labels),
-            lambda: weft.reduce_mean(logits * logits, keepdims=0) * 1e-3,
+            lambda: weft.reduce_mean(logits * logits, keepdims=False) * 1e-3,
         )
         self.loss.name = "loss"
         self.gradients = graph.gradients(self.loss, [graph.find(name) for name in TRAINED])

@@ -152,7 +152,7 @@ inline Value Value::reduced(const char* op, const std::vector<int64_t>& axes, bo
                             const Origin& origin) const {
   std::vector<Value> inputs{*this};
   if (!axes.empty()) inputs.push_back(Graph(graph_state()).constant(axes, "", origin));
-  return add_node(op, inputs, Attrs().set("keepdims", keepdims ? 1 : 0), "", 1, origin)[0];
+  return add_node(op, inputs, Attrs().set("keepdims", keepdims), "", 1, origin)[0];
 }
 inline Value Value::reshape(const std::vector<int64_t>& dims, const Origin& origin) const {
   return add_node("Reshape", {*this, Graph(graph_state()).constant(dims, "", origin)}, {}, "", 1, origin)[0];

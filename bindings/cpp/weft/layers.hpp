@@ -16,7 +16,7 @@ struct BatchNormAttrs {
   /// Added to the variance.
   double epsilon = 1e-05;
   /// Dtype of the variables: f32 or f64.
-  std::string dtype = "f32";
+  DType dtype = DType::f32;
 };
 
 /// Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and
@@ -54,14 +54,14 @@ struct Conv2dAttrs {
   std::vector<int64_t> strides = {1};
   /// Zeros around the image: one number, two (height, width) or four (top, left, bottom, right).
   std::vector<int64_t> pads = {0};
-  /// 1: as many zeros as keep the size at stride 1, instead of 'pads'.
-  int64_t same = 0;
+  /// Whether as many zeros as keep the size at stride 1 are added, instead of 'pads'.
+  bool same = false;
   /// Distances of the kernel's elements, or one number.
   std::vector<int64_t> dilations = {1};
   /// Number of groups that the channels are divided into.
   int64_t groups = 1;
-  /// 1: with a bias.
-  int64_t bias = 1;
+  /// Whether there is a bias.
+  bool bias = true;
   /// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
   std::string activation = "";
   /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
@@ -71,7 +71,7 @@ struct Conv2dAttrs {
   /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string bias_init = "zeros";
   /// Dtype of the variables: f32 or f64.
-  std::string dtype = "f32";
+  DType dtype = DType::f32;
   /// Key of the random initial values, together with the variable's name.
   int64_t seed = 0;
 };
@@ -112,8 +112,8 @@ struct DenseAttrs {
   Required<int64_t> inputs;
   /// Size of the last dimension of the output. Required.
   Required<int64_t> units;
-  /// 1: with a bias.
-  int64_t bias = 1;
+  /// Whether there is a bias.
+  bool bias = true;
   /// "" for none, or relu, sigmoid, tanh, gelu, elu, leaky_relu, softplus, softmax.
   std::string activation = "";
   /// Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation), truncated_normal(deviation),
@@ -123,7 +123,7 @@ struct DenseAttrs {
   /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string bias_init = "zeros";
   /// Dtype of the variables: f32 or f64.
-  std::string dtype = "f32";
+  DType dtype = DType::f32;
   /// Key of the random initial values, together with the variable's name.
   int64_t seed = 0;
 };
@@ -190,7 +190,7 @@ struct EmbeddingAttrs {
   /// glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in "normal(0.02)".
   std::string table_init = "glorot_uniform";
   /// Dtype of the variables: f32 or f64.
-  std::string dtype = "f32";
+  DType dtype = DType::f32;
   /// Key of the random initial values, together with the variable's name.
   int64_t seed = 0;
 };
@@ -243,7 +243,7 @@ struct LayerNormAttrs {
   /// Added to the variance.
   double epsilon = 1e-05;
   /// Dtype of the variables: f32 or f64.
-  std::string dtype = "f32";
+  DType dtype = DType::f32;
 };
 
 /// Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).

@@ -35,10 +35,10 @@ inline Value and_(const Value& a, const Value& b, const std::string& name = "", 
 struct ArgMaxAttrs {
   /// The axis; negative counts from the end.
   int64_t axis = 0;
-  /// 1: the axis stays, with the size 1.
-  int64_t keepdims = 1;
-  /// 1: the last of equal elements instead of the first.
-  int64_t select_last_index = 0;
+  /// Whether the axis stays, with the size 1.
+  bool keepdims = true;
+  /// Whether to take the last of equal elements instead of the first.
+  bool select_last_index = false;
 };
 
 /// The index of the largest element along the axis; NaN counts as largest.
@@ -56,10 +56,10 @@ inline Value arg_max(const Value& data, const ArgMaxAttrs& attrs = {}, const std
 struct ArgMinAttrs {
   /// The axis; negative counts from the end.
   int64_t axis = 0;
-  /// 1: the axis stays, with the size 1.
-  int64_t keepdims = 1;
-  /// 1: the last of equal elements instead of the first.
-  int64_t select_last_index = 0;
+  /// Whether the axis stays, with the size 1.
+  bool keepdims = true;
+  /// Whether to take the last of equal elements instead of the first.
+  bool select_last_index = false;
 };
 
 /// The index of the smallest element along the axis; NaN counts as smallest.
@@ -79,16 +79,16 @@ struct AveragePoolAttrs {
   Required<std::vector<int64_t>> kernel_shape;
   /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  /// 1: output sizes are rounded up.
-  int64_t ceil_mode = 0;
+  /// Whether output sizes are rounded up.
+  bool ceil_mode = false;
   /// Distance of the window's elements; 1 if not given.
   Optional<std::vector<int64_t>> dilations = {};
   /// Padding before each spatial axis, then after each; 0 if not given.
   Optional<std::vector<int64_t>> pads = {};
   /// Step along each spatial axis; 1 if not given.
   Optional<std::vector<int64_t>> strides = {};
-  /// 1: padding counts as zeros; 0: it does not count.
-  int64_t count_include_pad = 0;
+  /// Whether padding counts, as zeros.
+  bool count_include_pad = false;
 };
 
 /// The mean of each window.
@@ -112,8 +112,8 @@ struct BatchNormalizationAttrs {
   double epsilon = 1e-05;
   /// Weight of the old running mean and variance.
   double momentum = 0.9;
-  /// 1: use the batch's mean and variance, and give the running ones.
-  int64_t training_mode = 0;
+  /// Whether to use the batch's mean and variance, and give the running ones.
+  bool training_mode = false;
 };
 
 /// The outputs of BatchNormalization.
@@ -155,10 +155,10 @@ inline BatchNormalizationOutputs batch_normalization_outputs(const Value& x, con
 
 /// The attributes of Cast.
 struct CastAttrs {
-  /// The dtype, by ONNX's number. Required.
+  /// The dtype. Required.
   Required<DType> to;
-  /// For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN.
-  int64_t saturate = 1;
+  /// For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.
+  bool saturate = true;
   /// For f8e8m0: "up", "down" or "nearest".
   std::string round_mode = "up";
 };
@@ -286,10 +286,10 @@ inline Value cos(const Value& input, const std::string& name = "", const Origin&
 
 /// The attributes of CumSum.
 struct CumSumAttrs {
-  /// 1: without the element itself.
-  int64_t exclusive = 0;
-  /// 1: from the end on.
-  int64_t reverse = 0;
+  /// Whether the element itself is left out.
+  bool exclusive = false;
+  /// Whether the sum begins at the end.
+  bool reverse = false;
 };
 
 /// Sums of all elements up to each along an axis. Integers wrap around.
@@ -485,10 +485,10 @@ struct GemmAttrs {
   double alpha = 1;
   /// Weight of C.
   double beta = 1;
-  /// 1: A is transposed.
-  int64_t trans_a = 0;
-  /// 1: B is transposed.
-  int64_t trans_b = 0;
+  /// Whether A is transposed.
+  bool trans_a = false;
+  /// Whether B is transposed.
+  bool trans_b = false;
 };
 
 /// `alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.
@@ -554,7 +554,7 @@ struct LayerNormalizationAttrs {
   /// Added to the variance.
   double epsilon = 1e-05;
   /// Dtype of Mean and InvStdDev, and the least precision of their computation.
-  int64_t stash_type = 1;
+  DType stash_type = DType::f32;
 };
 
 /// The outputs of LayerNormalization.
@@ -672,8 +672,8 @@ struct MaxPoolAttrs {
   Required<std::vector<int64_t>> kernel_shape;
   /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  /// 1: output sizes are rounded up.
-  int64_t ceil_mode = 0;
+  /// Whether output sizes are rounded up.
+  bool ceil_mode = false;
   /// Distance of the window's elements; 1 if not given.
   Optional<std::vector<int64_t>> dilations = {};
   /// Padding before each spatial axis, then after each; 0 if not given.
@@ -740,8 +740,8 @@ inline Value min(const std::vector<Value>& data_0, const std::string& name = "",
 
 /// The attributes of Mod.
 struct ModAttrs {
-  /// 1 for the remainder of C's fmod; floating-point inputs need it.
-  int64_t fmod = 0;
+  /// Whether to take the remainder of C's fmod; floating-point inputs need it.
+  bool fmod = false;
 };
 
 /// The remainder of `A / B`, elementwise. It has the sign of B, or with `fmod` that of A as in C. An integer
@@ -818,7 +818,7 @@ struct OneHotAttrs {
 };
 
 /// `values[1]` where the index along the new axis is the one that `indices` names, `values[0]` elsewhere. Negative
-/// indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
+/// indices count from the end; those outside name nothing. Fractions are cut off; NaN is an error.
 /// - indices: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 /// - depth: The size of the new axis, one number. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 /// - values: [2]: off and on. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
@@ -895,10 +895,10 @@ inline Value reciprocal(const Value& x, const std::string& name = "", const Orig
 
 /// The attributes of ReduceL1.
 struct ReduceL1Attrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The sum of the magnitudes over the axes.
@@ -914,10 +914,10 @@ inline Value reduce_l1(const Value& data, const Value& axes = Value(), const Red
 
 /// The attributes of ReduceL2.
 struct ReduceL2Attrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The root of the sum of the squares over the axes. The gradient of a zero vector is 0.
@@ -933,10 +933,10 @@ inline Value reduce_l2(const Value& data, const Value& axes = Value(), const Red
 
 /// The attributes of ReduceLogSum.
 struct ReduceLogSumAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The logarithm of the sum over the axes.
@@ -952,10 +952,10 @@ inline Value reduce_log_sum(const Value& data, const Value& axes = Value(), cons
 
 /// The attributes of ReduceLogSumExp.
 struct ReduceLogSumExpAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The logarithm of the sum of the exponentials over the axes, without overflow.
@@ -971,10 +971,10 @@ inline Value reduce_log_sum_exp(const Value& data, const Value& axes = Value(), 
 
 /// The attributes of ReduceMax.
 struct ReduceMaxAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The maximum over the axes; NaN if there is one. Equal maxima share the gradient evenly.
@@ -990,10 +990,10 @@ inline Value reduce_max(const Value& data, const Value& axes = Value(), const Re
 
 /// The attributes of ReduceMean.
 struct ReduceMeanAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The mean over the axes.
@@ -1009,10 +1009,10 @@ inline Value reduce_mean(const Value& data, const Value& axes = Value(), const R
 
 /// The attributes of ReduceMin.
 struct ReduceMinAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The minimum over the axes; NaN if there is one. Equal minima share the gradient evenly.
@@ -1028,10 +1028,10 @@ inline Value reduce_min(const Value& data, const Value& axes = Value(), const Re
 
 /// The attributes of ReduceProd.
 struct ReduceProdAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The product over the axes. Its gradient is exact where factors are 0.
@@ -1047,10 +1047,10 @@ inline Value reduce_prod(const Value& data, const Value& axes = Value(), const R
 
 /// The attributes of ReduceSum.
 struct ReduceSumAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The sum over the axes.
@@ -1066,10 +1066,10 @@ inline Value reduce_sum(const Value& data, const Value& axes = Value(), const Re
 
 /// The attributes of ReduceSumSquare.
 struct ReduceSumSquareAttrs {
-  /// 1: reduced dimensions stay, as 1; 0: they go.
-  int64_t keepdims = 1;
-  /// 1: no axes means nothing is reduced; 0: all are.
-  int64_t noop_with_empty_axes = 0;
+  /// Whether reduced dimensions stay, as 1.
+  bool keepdims = true;
+  /// Whether no axes means that nothing is reduced; else all are.
+  bool noop_with_empty_axes = false;
 };
 
 /// The sum of the squares over the axes.
@@ -1093,8 +1093,8 @@ inline Value relu(const Value& x, const std::string& name = "", const Origin& or
 
 /// The attributes of Reshape.
 struct ReshapeAttrs {
-  /// 1: a 0 in the shape means 0; else it keeps the input's dimension.
-  int64_t allowzero = 0;
+  /// Whether a 0 in the shape means 0; else it keeps the input's dimension.
+  bool allowzero = false;
 };
 
 /// The elements of `data`, in order, under another shape.
@@ -1366,10 +1366,10 @@ inline Value tile(const Value& input, const Value& repeats, const std::string& n
 struct TopKAttrs {
   /// The axis; negative counts from the end.
   int64_t axis = -1;
-  /// 0: the smallest.
-  int64_t largest = 1;
+  /// Whether to take the largest; else the smallest.
+  bool largest = true;
   /// The result is sorted in either case.
-  int64_t sorted = 1;
+  bool sorted = true;
 };
 
 /// The outputs of TopK.
@@ -1462,8 +1462,8 @@ inline Value accuracy(const Value& scores, const Value& labels, const AccuracyAt
 
 /// The attributes of weft.Adam.
 struct AdamAttrs {
-  /// 1: with `indices`, other rows and their state stay as they are, without decay.
-  int64_t lazy = 0;
+  /// Whether, with `indices`, other rows and their state stay as they are, without decay.
+  bool lazy = false;
   /// Weight of the old first moment.
   double beta1 = 0.9;
   /// Weight of the old second moment.
@@ -1510,8 +1510,8 @@ inline AdamOutputs adam(const Value& parameter, const Value& gradient, const Val
 
 /// The attributes of weft.AdamW.
 struct AdamWAttrs {
-  /// 1: with `indices`, other rows and their state stay as they are, without decay.
-  int64_t lazy = 0;
+  /// Whether, with `indices`, other rows and their state stay as they are, without decay.
+  bool lazy = false;
   /// Weight of the old first moment.
   double beta1 = 0.9;
   /// Weight of the old second moment.
@@ -1573,8 +1573,8 @@ struct AveragePoolGradAttrs {
   Required<std::vector<int64_t>> kernel_shape;
   /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
   std::string auto_pad = "NOTSET";
-  /// 1: output sizes are rounded up.
-  int64_t ceil_mode = 0;
+  /// Whether output sizes are rounded up.
+  bool ceil_mode = false;
   /// Distance of the window's elements; 1 if not given.
   Optional<std::vector<int64_t>> dilations = {};
   /// Padding before each spatial axis, then after each; 0 if not given.
@@ -1582,7 +1582,7 @@ struct AveragePoolGradAttrs {
   /// Step along each spatial axis; 1 if not given.
   Optional<std::vector<int64_t>> strides = {};
   /// As in AveragePool.
-  int64_t count_include_pad = 0;
+  bool count_include_pad = false;
 };
 
 /// The gradient of AveragePool by X, given that of Y.
@@ -1777,8 +1777,8 @@ struct InitialValueAttrs {
   Required<std::string> kind;
   /// Dimensions of the output. Required.
   Required<std::vector<int64_t>> shape;
-  /// Floating-point type of the output, by ONNX's number.
-  DType dtype = static_cast<DType>(1);
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one variable apart from those of others: the variable's.
@@ -1815,12 +1815,12 @@ inline Value inverse(const Value& a, const std::string& name = "", const Origin&
 
 /// The attributes of weft.Momentum.
 struct MomentumAttrs {
-  /// 1: with `indices`, other rows and their state stay as they are, without decay.
-  int64_t lazy = 0;
+  /// Whether, with `indices`, other rows and their state stay as they are, without decay.
+  bool lazy = false;
   /// Weight of the old velocity.
   double momentum = 0.9;
-  /// 1 for Nesterov's form.
-  int64_t nesterov = 0;
+  /// Whether the step is Nesterov's.
+  bool nesterov = false;
   /// Factor of the parameter that is added to the gradient.
   double weight_decay = 0;
 };
@@ -1864,8 +1864,8 @@ inline Value orthogonalize(const Value& x, const std::string& name = "", const O
 
 /// The attributes of weft.RandomBernoulli.
 struct RandomBernoulliAttrs {
-  /// Floating-point type of the output, by ONNX's number.
-  DType dtype = static_cast<DType>(1);
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
@@ -1891,8 +1891,8 @@ inline Value random_bernoulli(const Value& shape, const Value& counter, const Ra
 
 /// The attributes of weft.RandomNormal.
 struct RandomNormalAttrs {
-  /// Floating-point type of the output, by ONNX's number.
-  DType dtype = static_cast<DType>(1);
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
@@ -1921,8 +1921,8 @@ inline Value random_normal(const Value& shape, const Value& counter, const Rando
 
 /// The attributes of weft.RandomTruncatedNormal.
 struct RandomTruncatedNormalAttrs {
-  /// Floating-point type of the output, by ONNX's number.
-  DType dtype = static_cast<DType>(1);
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
@@ -1951,8 +1951,8 @@ inline Value random_truncated_normal(const Value& shape, const Value& counter, c
 
 /// The attributes of weft.RandomUniform.
 struct RandomUniformAttrs {
-  /// Floating-point type of the output, by ONNX's number.
-  DType dtype = static_cast<DType>(1);
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
@@ -2029,8 +2029,8 @@ inline Value scatter_rows(const Value& rows, const Value& indices, const Value& 
 
 /// The attributes of weft.ScatterScan.
 struct ScatterScanAttrs {
-  /// 1: from the last place to the first.
-  int64_t reverse = 0;
+  /// Whether the places are taken from the last to the first.
+  bool reverse = false;
 };
 
 /// The outputs of weft.ScatterScan.
@@ -2085,8 +2085,8 @@ inline Value sequence_zeros(const Value& like, const std::string& name = "", con
 
 /// The attributes of weft.Sgd.
 struct SgdAttrs {
-  /// 1: with `indices`, other rows and their state stay as they are, without decay.
-  int64_t lazy = 0;
+  /// Whether, with `indices`, other rows and their state stay as they are, without decay.
+  bool lazy = false;
   /// Factor of the parameter that is added to the gradient.
   double weight_decay = 0;
 };

@@ -27,7 +27,7 @@ func TestArgMax(t *testing.T) {
 			{kind: "f32[2,3,2]", words: "0.0299999993 1.36000001 1.22000003 -0.50999999 -0.300000012 -0.529999971 0.569999993 -0.0599999987 0.75 -1.85000002 1.57000005 -0.100000001"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ArgMax(x[0], ops.ArgMaxOptions{Axis: -1, Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ArgMax(x[0], ops.ArgMaxOptions{Axis: -1, Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "i64[2,3]", words: "1 0 0 0 0 0"},
@@ -63,7 +63,7 @@ func TestArgMax(t *testing.T) {
 			{kind: "i64[2,3]", words: "1 3 3 2 2 1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ArgMax(x[0], ops.ArgMaxOptions{Axis: 1, SelectLastIndex: 1})}
+			return []weft.Value{ops.ArgMax(x[0], ops.ArgMaxOptions{Axis: 1, SelectLastIndex: true})}
 		},
 		want: []literal{
 			{kind: "i64[2,1]", words: "2 1"},

@@ -27,7 +27,7 @@ func TestArgMin(t *testing.T) {
 			{kind: "f32[2,3,2]", words: "-0.469999999 -1.19000006 -1.49000001 0.0399999991 0.899999976 -0.230000004 -0.74000001 0.379999995 0.720000029 -0.300000012 0.540000021 1.03999996"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ArgMin(x[0], ops.ArgMinOptions{Axis: -1, Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ArgMin(x[0], ops.ArgMinOptions{Axis: -1, Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "i64[2,3]", words: "1 0 1 0 1 0"},
@@ -63,7 +63,7 @@ func TestArgMin(t *testing.T) {
 			{kind: "i64[2,3]", words: "1 3 3 2 2 1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ArgMin(x[0], ops.ArgMinOptions{Axis: 1, SelectLastIndex: 1})}
+			return []weft.Value{ops.ArgMin(x[0], ops.ArgMinOptions{Axis: 1, SelectLastIndex: true})}
 		},
 		want: []literal{
 			{kind: "i64[2,1]", words: "0 2"},

@@ -39,7 +39,7 @@ func TestAveragePool(t *testing.T) {
 			{kind: "f64[1,2,4,4]", words: "2.31 0.88 2.24 -1.99 -0.21 2.9 -1.24 -4.07 -3.89 -5.01 -4.23 -0.82 2.56 -0.88 0.65 -0.22 0.02 -0.34 -0.35 0.92 -2.35 2.02 1.84 -0.39 1.61 -1.4 -1.07 0.31 -0.38 -0.9 -1.34 -1.11"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.AveragePool(x[0], []int64{3, 3}, ops.AveragePoolOptions{Pads: []int64{1, 1, 1, 1}, Strides: []int64{2, 2}, CountIncludePad: 1})}
+			return []weft.Value{ops.AveragePool(x[0], []int64{3, 3}, ops.AveragePoolOptions{Pads: []int64{1, 1, 1, 1}, Strides: []int64{2, 2}, CountIncludePad: true})}
 		},
 		want: []literal{
 			{kind: "f64[1,2,2,2]", words: "0.6533333333333333 -0.14222222222222225 -0.5033333333333334 -1.4355555555555557 -0.07222222222222222 0.4111111111111111 -0.15555555555555556 -0.22666666666666668"},
@@ -51,7 +51,7 @@ func TestAveragePool(t *testing.T) {
 			{kind: "f32[1,1,5]", words: "1.88 -3.89 0.7 -0.47 1.46"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.AveragePool(x[0], []int64{2}, ops.AveragePoolOptions{CeilMode: 1, Strides: []int64{2}})}
+			return []weft.Value{ops.AveragePool(x[0], []int64{2}, ops.AveragePoolOptions{CeilMode: true, Strides: []int64{2}})}
 		},
 		want: []literal{
 			{kind: "f32[1,1,3]", words: "-1.0050001 0.114999995 1.46"},
@@ -63,7 +63,7 @@ func TestAveragePool(t *testing.T) {
 			{kind: "f64[1,2,6]", words: "-1.69 0.95 -0.35 -0.84 0.89 0.34 -1.42 -0.1 -0.27 0.99 -1.9 -0.39"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.AveragePool(x[0], []int64{3}, ops.AveragePoolOptions{Dilations: []int64{2}, Pads: []int64{1, 2}, Strides: []int64{2}, CountIncludePad: 1})}
+			return []weft.Value{ops.AveragePool(x[0], []int64{3}, ops.AveragePoolOptions{Dilations: []int64{2}, Pads: []int64{1, 2}, Strides: []int64{2}, CountIncludePad: true})}
 		},
 		want: []literal{
 			{kind: "f64[1,2,3]", words: "0.03666666666666666 0.15 -0.16666666666666666 0.2966666666666667 0.16666666666666666 0.19999999999999998"},
@@ -111,7 +111,7 @@ func TestAveragePool(t *testing.T) {
 			{kind: "f32[1,1,2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.AveragePool(x[0], []int64{3}, ops.AveragePoolOptions{CeilMode: 1, Strides: []int64{2}})}
+			return []weft.Value{ops.AveragePool(x[0], []int64{3}, ops.AveragePoolOptions{CeilMode: true, Strides: []int64{2}})}
 		},
 		want: []literal{
 			{kind: "f32[1,1,1]", words: "1.5"},

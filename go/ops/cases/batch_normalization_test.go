@@ -36,7 +36,7 @@ func TestBatchNormalization(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 3)
-			y[0] = ops.BatchNormalization(x[0], x[1], x[2], x[3], x[4], ops.BatchNormalizationOptions{Momentum: weft.Float(0.75), TrainingMode: 1, RunningMeanOutput: &y[1], RunningVarOutput: &y[2]})
+			y[0] = ops.BatchNormalization(x[0], x[1], x[2], x[3], x[4], ops.BatchNormalizationOptions{Momentum: weft.Float(0.75), TrainingMode: true, RunningMeanOutput: &y[1], RunningVarOutput: &y[2]})
 			return y
 		},
 		want: []literal{
@@ -72,7 +72,7 @@ func TestBatchNormalization(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 3)
-			y[0] = ops.BatchNormalization(x[0], x[1], x[2], x[3], x[4], ops.BatchNormalizationOptions{Epsilon: weft.Float(0.0078125), Momentum: weft.Float(0.75), TrainingMode: 1, RunningMeanOutput: &y[1], RunningVarOutput: &y[2]})
+			y[0] = ops.BatchNormalization(x[0], x[1], x[2], x[3], x[4], ops.BatchNormalizationOptions{Epsilon: weft.Float(0.0078125), Momentum: weft.Float(0.75), TrainingMode: true, RunningMeanOutput: &y[1], RunningVarOutput: &y[2]})
 			return y
 		},
 		want: []literal{
@@ -108,7 +108,7 @@ func TestBatchNormalization(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 3)
-			y[0] = ops.BatchNormalization(x[0], x[1], x[2], x[3], x[4], ops.BatchNormalizationOptions{Momentum: weft.Float(0.75), TrainingMode: 1, RunningMeanOutput: &y[1], RunningVarOutput: &y[2]})
+			y[0] = ops.BatchNormalization(x[0], x[1], x[2], x[3], x[4], ops.BatchNormalizationOptions{Momentum: weft.Float(0.75), TrainingMode: true, RunningMeanOutput: &y[1], RunningVarOutput: &y[2]})
 			return y
 		},
 		want: []literal{

@@ -42,7 +42,7 @@ func TestCumSum(t *testing.T) {
 			{kind: "i64[]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.CumSum(x[0], x[1], ops.CumSumOptions{Exclusive: 1})}
+			return []weft.Value{ops.CumSum(x[0], x[1], ops.CumSumOptions{Exclusive: true})}
 		},
 		want: []literal{
 			{kind: "f64[2,3]", words: "0.0 0.63 1.03 0.0 -1.33 -0.7200000000000001"},
@@ -55,7 +55,7 @@ func TestCumSum(t *testing.T) {
 			{kind: "i64[]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.CumSum(x[0], x[1], ops.CumSumOptions{Reverse: 1})}
+			return []weft.Value{ops.CumSum(x[0], x[1], ops.CumSumOptions{Reverse: true})}
 		},
 		want: []literal{
 			{kind: "f64[2,3]", words: "1.9899999999999998 1.3599999999999999 0.96 -0.1200000000000001 1.21 0.6"},
@@ -68,7 +68,7 @@ func TestCumSum(t *testing.T) {
 			{kind: "i64[]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.CumSum(x[0], x[1], ops.CumSumOptions{Exclusive: 1, Reverse: 1})}
+			return []weft.Value{ops.CumSum(x[0], x[1], ops.CumSumOptions{Exclusive: true, Reverse: true})}
 		},
 		want: []literal{
 			{kind: "f64[2,3]", words: "1.3599999999999999 0.9599999999999999 0.0 1.21 0.6 0.0"},

@@ -17,7 +17,7 @@ func TestGemm(t *testing.T) {
 			{kind: "f64[4]", words: "-2.24 3.91 -0.65 -2.69"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: 0, TransB: 0})}
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: false, TransB: false})}
 		},
 		want: []literal{
 			{kind: "f64[2,4]", words: "-8.4513 2.6993 -6.1217 -4.8998 0.6464999999999996 15.561399999999999 5.1215 2.4130000000000003"},
@@ -31,7 +31,7 @@ func TestGemm(t *testing.T) {
 			{kind: "f64[4]", words: "0.49 0.4 1.32 3.58"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: 0, TransB: 1})}
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: false, TransB: true})}
 		},
 		want: []literal{
 			{kind: "f64[2,4]", words: "-0.016850000000000365 -0.17074999999999996 -1.6009499999999997 8.03935 2.20495 3.53805 4.041650000000001 6.1133500000000005"},
@@ -45,7 +45,7 @@ func TestGemm(t *testing.T) {
 			{kind: "f64[4]", words: "-5.59 3.88 0.73 -2.09"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: 1, TransB: 0})}
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: true, TransB: false})}
 		},
 		want: []literal{
 			{kind: "f64[2,4]", words: "-15.0939 10.61315 1.1525500000000002 -2.0244999999999997 -5.8147 5.4747 0.06614999999999993 -0.5219999999999994"},
@@ -59,7 +59,7 @@ func TestGemm(t *testing.T) {
 			{kind: "f64[4]", words: "-1.75 -1.74 -2.88 2.46"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: 1, TransB: 1})}
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(2.0), TransA: true, TransB: true})}
 		},
 		want: []literal{
 			{kind: "f64[2,4]", words: "-0.5346499999999996 1.7396999999999987 -5.08925 12.09395 -2.52785 -3.21385 -7.09565 3.1087999999999996"},

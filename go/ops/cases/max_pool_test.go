@@ -42,7 +42,7 @@ func TestMaxPool(t *testing.T) {
 			{kind: "f32[1,2,4,4]", words: "20.0 17.0 5.0 14.0 28.0 27.0 4.0 15.0 2.0 18.0 16.0 1.0 23.0 26.0 7.0 13.0 12.0 29.0 6.0 22.0 9.0 11.0 31.0 19.0 21.0 0.0 8.0 30.0 3.0 25.0 24.0 10.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.MaxPool(x[0], []int64{2, 2}, ops.MaxPoolOptions{CeilMode: 1, Dilations: []int64{2, 2}, Strides: []int64{2, 2}})}
+			return []weft.Value{ops.MaxPool(x[0], []int64{2, 2}, ops.MaxPoolOptions{CeilMode: true, Dilations: []int64{2, 2}, Strides: []int64{2, 2}})}
 		},
 		want: []literal{
 			{kind: "f32[1,2,2,2]", words: "20.0 16.0 16.0 16.0 21.0 8.0 21.0 8.0"},
@@ -168,7 +168,7 @@ func TestMaxPool(t *testing.T) {
 			{kind: "f32[1,1,2]", words: "1.0 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.MaxPool(x[0], []int64{3}, ops.MaxPoolOptions{CeilMode: 1, Strides: []int64{2}})}
+			return []weft.Value{ops.MaxPool(x[0], []int64{3}, ops.MaxPoolOptions{CeilMode: true, Strides: []int64{2}})}
 		},
 		want: []literal{
 			{kind: "f32[1,1,1]", words: "2.0"},

@@ -16,7 +16,7 @@ func TestMod(t *testing.T) {
 			{kind: "f64[4]", words: "2.0 2.0 -2.0 -2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "1.2999999999999998 -1.2999999999999998 1.2999999999999998 -1.2999999999999998"},
@@ -29,7 +29,7 @@ func TestMod(t *testing.T) {
 			{kind: "f32[3]", words: "2.0 3.0 -4.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "1.5 2.5 1.5 -1.25 -1.25 -3.25"},
@@ -42,7 +42,7 @@ func TestMod(t *testing.T) {
 			{kind: "f32[4]", words: "0.0 2.0 1.0 inf"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "f32[4]", words: "nan nan nan 2.0"},
@@ -55,7 +55,7 @@ func TestMod(t *testing.T) {
 			{kind: "f16[2]", words: "2.0 3.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "f16[2]", words: "1.5 -1.25"},
@@ -81,7 +81,7 @@ func TestMod(t *testing.T) {
 			{kind: "i8[4]", words: "3 3 -3 -3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "i8[4]", words: "1 -1 1 -1"},
@@ -107,7 +107,7 @@ func TestMod(t *testing.T) {
 			{kind: "i16[4]", words: "3 3 -3 -3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "i16[4]", words: "1 -1 1 -1"},
@@ -133,7 +133,7 @@ func TestMod(t *testing.T) {
 			{kind: "i32[4]", words: "3 3 -3 -3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "i32[4]", words: "1 -1 1 -1"},
@@ -159,7 +159,7 @@ func TestMod(t *testing.T) {
 			{kind: "i64[4]", words: "3 3 -3 -3"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "i64[4]", words: "1 -1 1 -1"},
@@ -185,7 +185,7 @@ func TestMod(t *testing.T) {
 			{kind: "u8[2]", words: "3 9"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "u8[2]", words: "1 2"},
@@ -211,7 +211,7 @@ func TestMod(t *testing.T) {
 			{kind: "u16[2]", words: "3 9"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "u16[2]", words: "1 2"},
@@ -237,7 +237,7 @@ func TestMod(t *testing.T) {
 			{kind: "u32[2]", words: "3 9"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "u32[2]", words: "1 2"},
@@ -263,7 +263,7 @@ func TestMod(t *testing.T) {
 			{kind: "u64[2]", words: "3 9"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "u64[2]", words: "1 2"},
@@ -289,7 +289,7 @@ func TestMod(t *testing.T) {
 			{kind: "i32[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: 1})}
+			return []weft.Value{ops.Mod(x[0], x[1], ops.ModOptions{Fmod: true})}
 		},
 		want: []literal{
 			{kind: "i32[1]", words: "0"},

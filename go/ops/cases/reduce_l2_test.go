@@ -28,7 +28,7 @@ func TestReduceL2(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceL2(x[0], ops.ReduceL2Options{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceL2(x[0], ops.ReduceL2Options{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "1.4645476 1.7452221 2.0315757 0.8575547 1.7035551 3.9945965"},
@@ -54,7 +54,7 @@ func TestReduceL2(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceL2(x[0], ops.ReduceL2Options{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceL2(x[0], ops.ReduceL2Options{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "3.688116050234862 2.993426130707087 4.433068914420348 0.8173738434767777"},
@@ -67,7 +67,7 @@ func TestReduceL2(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceL2(x[0], ops.ReduceL2Options{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceL2(x[0], ops.ReduceL2Options{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "2.79 2.89 1.01 0.32 1.75 0.63 4.04 0.61 1.66 0.46 1.52 0.44"},

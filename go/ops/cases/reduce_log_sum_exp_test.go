@@ -28,7 +28,7 @@ func TestReduceLogSumExp(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceLogSumExp(x[0], ops.ReduceLogSumExpOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceLogSumExp(x[0], ops.ReduceLogSumExpOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "1.7214189 1.4119807 2.1648471 0.9979477 1.8515651 3.5932617"},
@@ -54,7 +54,7 @@ func TestReduceLogSumExp(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceLogSumExp(x[0], ops.ReduceLogSumExpOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceLogSumExp(x[0], ops.ReduceLogSumExpOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "2.404720539796587 1.257682498275128 1.6002037377999592 0.9417693981725559"},
@@ -67,7 +67,7 @@ func TestReduceLogSumExp(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceLogSumExp(x[0], ops.ReduceLogSumExpOptions{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceLogSumExp(x[0], ops.ReduceLogSumExpOptions{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "-2.79 -2.89 -1.01 0.32000000000000006 1.75 0.63 -4.04 -0.61 1.66 0.46 1.52 -0.4400000000000001"},

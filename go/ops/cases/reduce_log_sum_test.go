@@ -28,7 +28,7 @@ func TestReduceLogSum(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceLogSum(x[0], ops.ReduceLogSumOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceLogSum(x[0], ops.ReduceLogSumOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "0.84586823 1.0851893 1.1474025 0.5187938 0.8372475 1.8017098"},
@@ -54,7 +54,7 @@ func TestReduceLogSum(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceLogSum(x[0], ops.ReduceLogSumOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceLogSum(x[0], ops.ReduceLogSumOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "1.9387416595767009 1.5539252025038417 1.9906103279732201 0.7514160886839212"},
@@ -67,7 +67,7 @@ func TestReduceLogSum(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceLogSum(x[0], ops.ReduceLogSumOptions{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceLogSum(x[0], ops.ReduceLogSumOptions{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "1.1118575154181303 1.144222799920162 0.23111172096338664 -0.5621189181535411 0.6931471805599453 -0.12783337150988489 1.4562867329399256 -0.15082288973458366 0.6471032420585384 -0.342490308946776 0.5709795465857378 -0.37106368139083207"},

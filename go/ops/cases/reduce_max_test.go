@@ -28,7 +28,7 @@ func TestReduceMax(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "1.4 1.33 1.88 0.73 1.7 3.28"},
@@ -54,7 +54,7 @@ func TestReduceMax(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "1.75 0.63 1.52 0.32"},
@@ -67,7 +67,7 @@ func TestReduceMax(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "-2.79 -2.89 -1.01 0.32 1.75 0.63 -4.04 -0.61 1.66 0.46 1.52 -0.44"},
@@ -80,7 +80,7 @@ func TestReduceMax(t *testing.T) {
 			{kind: "i64[1]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "i64[2]", words: "1 4"},

@@ -28,7 +28,7 @@ func TestReduceMean(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMean(x[0], ops.ReduceMeanOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceMean(x[0], ops.ReduceMeanOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "0.91499996 0.100000024 1.325 0.14000002 0.795 2.78"},
@@ -54,7 +54,7 @@ func TestReduceMean(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMean(x[0], ops.ReduceMeanOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceMean(x[0], ops.ReduceMeanOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "0.20666666666666664 -0.6000000000000001 -1.1766666666666665 -0.24333333333333332"},
@@ -67,7 +67,7 @@ func TestReduceMean(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMean(x[0], ops.ReduceMeanOptions{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceMean(x[0], ops.ReduceMeanOptions{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "-2.79 -2.89 -1.01 0.32 1.75 0.63 -4.04 -0.61 1.66 0.46 1.52 -0.44"},

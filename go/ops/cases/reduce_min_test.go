@@ -28,7 +28,7 @@ func TestReduceMin(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMin(x[0], ops.ReduceMinOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceMin(x[0], ops.ReduceMinOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "0.43 -1.13 0.77 -0.45 -0.11 2.28"},
@@ -54,7 +54,7 @@ func TestReduceMin(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMin(x[0], ops.ReduceMinOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceMin(x[0], ops.ReduceMinOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "-2.79 -2.89 -4.04 -0.61"},
@@ -67,7 +67,7 @@ func TestReduceMin(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceMin(x[0], ops.ReduceMinOptions{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceMin(x[0], ops.ReduceMinOptions{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "-2.79 -2.89 -1.01 0.32 1.75 0.63 -4.04 -0.61 1.66 0.46 1.52 -0.44"},

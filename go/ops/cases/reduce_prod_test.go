@@ -28,7 +28,7 @@ func TestReduceProd(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "0.602 -1.5029 1.4476 -0.3285 -0.187 7.4783998"},
@@ -54,7 +54,7 @@ func TestReduceProd(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "-8.10495 -0.837522 6.202208 0.085888"},
@@ -67,7 +67,7 @@ func TestReduceProd(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "-2.79 -2.89 -1.01 0.32 1.75 0.63 -4.04 -0.61 1.66 0.46 1.52 -0.44"},
@@ -80,7 +80,7 @@ func TestReduceProd(t *testing.T) {
 			{kind: "i64[1]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "i64[2]", words: "-2 12"},
@@ -93,7 +93,7 @@ func TestReduceProd(t *testing.T) {
 			{kind: "i64[1]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2]", words: "1.0 1.0"},
@@ -106,7 +106,7 @@ func TestReduceProd(t *testing.T) {
 			{kind: "i64[1]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceProd(x[0], ops.ReduceProdOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[2]", words: "0.0 0.0"},

@@ -28,7 +28,7 @@ func TestReduceSumSquare(t *testing.T) {
 			{kind: "i64[1]", words: "-1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceSumSquare(x[0], ops.ReduceSumSquareOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceSumSquare(x[0], ops.ReduceSumSquareOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "2.1448998 3.0458002 4.1273 0.7354 2.9021 15.9568"},
@@ -54,7 +54,7 @@ func TestReduceSumSquare(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceSumSquare(x[0], ops.ReduceSumSquareOptions{Axes: x[1], Keepdims: weft.Int(0)})}
+			return []weft.Value{ops.ReduceSumSquare(x[0], ops.ReduceSumSquareOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
 		},
 		want: []literal{
 			{kind: "f64[4]", words: "13.6022 8.960600000000001 19.6521 0.6680999999999999"},
@@ -67,7 +67,7 @@ func TestReduceSumSquare(t *testing.T) {
 			{kind: "i64[0]", words: ""},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.ReduceSumSquare(x[0], ops.ReduceSumSquareOptions{Axes: x[1], NoopWithEmptyAxes: 1})}
+			return []weft.Value{ops.ReduceSumSquare(x[0], ops.ReduceSumSquareOptions{Axes: x[1], NoopWithEmptyAxes: true})}
 		},
 		want: []literal{
 			{kind: "f64[3,4]", words: "7.7841000000000005 8.3521 1.0201 0.1024 3.0625 0.39690000000000003 16.3216 0.3721 2.7556 0.2116 2.3104 0.1936"},

@@ -68,7 +68,7 @@ func TestReshape(t *testing.T) {
 			{kind: "i64[2]", words: "3 0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Reshape(x[0], x[1], ops.ReshapeOptions{Allowzero: 1})}
+			return []weft.Value{ops.Reshape(x[0], x[1], ops.ReshapeOptions{Allowzero: true})}
 		},
 		want: []literal{
 			{kind: "f32[3,0]", words: ""},

@@ -17,7 +17,7 @@ func TestTopK(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(-1), Largest: weft.Int(1)})
+			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(-1), Largest: weft.Flag(true)})
 			return y
 		},
 		want: []literal{
@@ -33,7 +33,7 @@ func TestTopK(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(0), Largest: weft.Int(1)})
+			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(0), Largest: weft.Flag(true)})
 			return y
 		},
 		want: []literal{
@@ -49,7 +49,7 @@ func TestTopK(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(1), Largest: weft.Int(0)})
+			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(1), Largest: weft.Flag(false)})
 			return y
 		},
 		want: []literal{
@@ -65,7 +65,7 @@ func TestTopK(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(0), Largest: weft.Int(1)})
+			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Axis: weft.Int(0), Largest: weft.Flag(true)})
 			return y
 		},
 		want: []literal{
@@ -97,7 +97,7 @@ func TestTopK(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Largest: weft.Int(0)})
+			y[0], y[1] = ops.TopK(x[0], x[1], ops.TopKOptions{Largest: weft.Flag(false)})
 			return y
 		},
 		want: []literal{

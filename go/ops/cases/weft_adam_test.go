@@ -303,7 +303,7 @@ func TestWeftAdam(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 3)
-			y[0], y[1], y[2] = ops.Adam(x[0], x[1], x[2], x[3], x[4], x[5], ops.AdamOptions{Indices: x[6], Lazy: 1})
+			y[0], y[1], y[2] = ops.Adam(x[0], x[1], x[2], x[3], x[4], x[5], ops.AdamOptions{Indices: x[6], Lazy: true})
 			return y
 		},
 		want: []literal{

@@ -345,7 +345,7 @@ func TestWeftAdamW(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 3)
-			y[0], y[1], y[2] = ops.AdamW(x[0], x[1], x[2], x[3], x[4], x[5], ops.AdamWOptions{Indices: x[6], Lazy: 1})
+			y[0], y[1], y[2] = ops.AdamW(x[0], x[1], x[2], x[3], x[4], x[5], ops.AdamWOptions{Indices: x[6], Lazy: true})
 			return y
 		},
 		want: []literal{

@@ -73,7 +73,7 @@ func TestWeftMomentum(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Momentum: weft.Float(0.8), Nesterov: 1})
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Momentum: weft.Float(0.8), Nesterov: true})
 			return y
 		},
 		want: []literal{
@@ -91,7 +91,7 @@ func TestWeftMomentum(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Momentum: weft.Float(0.8), Nesterov: 1})
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Momentum: weft.Float(0.8), Nesterov: true})
 			return y
 		},
 		want: []literal{
@@ -109,7 +109,7 @@ func TestWeftMomentum(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Momentum: weft.Float(0.8), Nesterov: 1})
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Momentum: weft.Float(0.8), Nesterov: true})
 			return y
 		},
 		want: []literal{
@@ -163,7 +163,7 @@ func TestWeftMomentum(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Nesterov: 1, WeightDecay: 0.05})
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Nesterov: true, WeightDecay: 0.05})
 			return y
 		},
 		want: []literal{
@@ -181,7 +181,7 @@ func TestWeftMomentum(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Nesterov: 1, WeightDecay: 0.05})
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Nesterov: true, WeightDecay: 0.05})
 			return y
 		},
 		want: []literal{
@@ -303,7 +303,7 @@ func TestWeftMomentum(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Indices: x[4], Lazy: 1})
+			y[0], y[1] = ops.Momentum(x[0], x[1], x[2], x[3], ops.MomentumOptions{Indices: x[4], Lazy: true})
 			return y
 		},
 		want: []literal{

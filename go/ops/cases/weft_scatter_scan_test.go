@@ -35,7 +35,7 @@ func TestWeftScatterScan(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Reverse: 1})
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Reverse: true})
 			return y
 		},
 		want: []literal{
@@ -71,7 +71,7 @@ func TestWeftScatterScan(t *testing.T) {
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 2)
-			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Terms: x[3], Reverse: 1})
+			y[0], y[1] = ops.ScatterScan(x[0], x[1], x[2], ops.ScatterScanOptions{Terms: x[3], Reverse: true})
 			return y
 		},
 		want: []literal{

@@ -182,7 +182,7 @@ func TestWeftSgd(t *testing.T) {
 			{kind: "i64[3]", words: "2 0 -1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3], Lazy: 1, WeightDecay: 0.1})}
+			return []weft.Value{ops.Sgd(x[0], x[1], x[2], ops.SgdOptions{Indices: x[3], Lazy: true, WeightDecay: 0.1})}
 		},
 		want: []literal{
 			{kind: "f64[3,2]", words: "0.445 -0.89 2.0 0.25 1.685 -1.3425"},

@@ -68,6 +68,17 @@ public final class Attrs {
   }
 
   /**
+   * Sets what is on or off, as 1 or 0.
+   *
+   * @param name the attribute
+   * @param value its value
+   * @return this
+   */
+  public Attrs set(String name, boolean value) {
+    return set(name, value ? 1 : 0);
+  }
+
+  /**
    * Sets a list of numbers.
    *
    * @param name the attribute

@@ -47,8 +47,9 @@ public final class Layers {
      * @param value the value
      * @return this
      */
-    public BatchNormOptions dtype(String value) {
-      attrs.set("dtype", value);
+    public BatchNormOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
   }
@@ -120,12 +121,12 @@ public final class Layers {
     }
 
     /**
-     * 1: as many zeros as keep the size at stride 1, instead of 'pads'. Default: 0.
+     * Whether as many zeros as keep the size at stride 1 are added, instead of 'pads'. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public Conv2dOptions same(long value) {
+    public Conv2dOptions same(boolean value) {
       attrs.set("same", value);
       return this;
     }
@@ -153,12 +154,12 @@ public final class Layers {
     }
 
     /**
-     * 1: with a bias. Default: 1.
+     * Whether there is a bias. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public Conv2dOptions bias(long value) {
+    public Conv2dOptions bias(boolean value) {
       attrs.set("bias", value);
       return this;
     }
@@ -204,8 +205,9 @@ public final class Layers {
      * @param value the value
      * @return this
      */
-    public Conv2dOptions dtype(String value) {
-      attrs.set("dtype", value);
+    public Conv2dOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
 
@@ -266,12 +268,12 @@ public final class Layers {
     private DenseOptions() {}
 
     /**
-     * 1: with a bias. Default: 1.
+     * Whether there is a bias. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public DenseOptions bias(long value) {
+    public DenseOptions bias(boolean value) {
       attrs.set("bias", value);
       return this;
     }
@@ -317,8 +319,9 @@ public final class Layers {
      * @param value the value
      * @return this
      */
-    public DenseOptions dtype(String value) {
-      attrs.set("dtype", value);
+    public DenseOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
 
@@ -455,8 +458,9 @@ public final class Layers {
      * @param value the value
      * @return this
      */
-    public EmbeddingOptions dtype(String value) {
-      attrs.set("dtype", value);
+    public EmbeddingOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
 
@@ -543,8 +547,9 @@ public final class Layers {
      * @param value the value
      * @return this
      */
-    public LayerNormOptions dtype(String value) {
-      attrs.set("dtype", value);
+    public LayerNormOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
   }

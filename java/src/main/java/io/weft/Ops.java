@@ -131,23 +131,23 @@ public final class Ops {
     }
 
     /**
-     * 1: the axis stays, with the size 1. Default: 1.
+     * Whether the axis stays, with the size 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ArgMaxOptions keepdims(long value) {
+    public ArgMaxOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: the last of equal elements instead of the first. Default: 0.
+     * Whether to take the last of equal elements instead of the first. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ArgMaxOptions selectLastIndex(long value) {
+    public ArgMaxOptions selectLastIndex(boolean value) {
       attrs.set("select_last_index", value);
       return this;
     }
@@ -207,23 +207,23 @@ public final class Ops {
     }
 
     /**
-     * 1: the axis stays, with the size 1. Default: 1.
+     * Whether the axis stays, with the size 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ArgMinOptions keepdims(long value) {
+    public ArgMinOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: the last of equal elements instead of the first. Default: 0.
+     * Whether to take the last of equal elements instead of the first. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ArgMinOptions selectLastIndex(long value) {
+    public ArgMinOptions selectLastIndex(boolean value) {
       attrs.set("select_last_index", value);
       return this;
     }
@@ -284,12 +284,12 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Whether output sizes are rounded up. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public AveragePoolOptions ceilMode(long value) {
+    public AveragePoolOptions ceilMode(boolean value) {
       attrs.set("ceil_mode", value);
       return this;
     }
@@ -328,12 +328,12 @@ public final class Ops {
     }
 
     /**
-     * 1: padding counts as zeros; 0: it does not count. Default: 0.
+     * Whether padding counts, as zeros. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public AveragePoolOptions countIncludePad(long value) {
+    public AveragePoolOptions countIncludePad(boolean value) {
       attrs.set("count_include_pad", value);
       return this;
     }
@@ -406,12 +406,12 @@ public final class Ops {
     }
 
     /**
-     * 1: use the batch's mean and variance, and give the running ones. Default: 0.
+     * Whether to use the batch's mean and variance, and give the running ones. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public BatchNormalizationOptions trainingMode(long value) {
+    public BatchNormalizationOptions trainingMode(boolean value) {
       attrs.set("training_mode", value);
       return this;
     }
@@ -549,12 +549,12 @@ public final class Ops {
     private CastOptions() {}
 
     /**
-     * For 8-bit floats: 1 clips to the largest number, 0 lets overflow become infinite or NaN. Default: 1.
+     * For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public CastOptions saturate(long value) {
+    public CastOptions saturate(boolean value) {
       attrs.set("saturate", value);
       return this;
     }
@@ -589,7 +589,7 @@ public final class Ops {
    * string, bool, f16, f64, u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
    *
    * @param input any shape.
-   * @param to the dtype, by ONNX's number.
+   * @param to the dtype.
    * @return the shape of the input.
    */
   public Value cast(Value input, DataType to) {
@@ -608,7 +608,7 @@ public final class Ops {
    * string, bool, f16, f64, u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
    *
    * @param input any shape.
-   * @param to the dtype, by ONNX's number.
+   * @param to the dtype.
    * @param options sets the rest
    * @return the shape of the input.
    */
@@ -968,23 +968,23 @@ public final class Ops {
     private CumSumOptions() {}
 
     /**
-     * 1: without the element itself. Default: 0.
+     * Whether the element itself is left out. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public CumSumOptions exclusive(long value) {
+    public CumSumOptions exclusive(boolean value) {
       attrs.set("exclusive", value);
       return this;
     }
 
     /**
-     * 1: from the end on. Default: 0.
+     * Whether the sum begins at the end. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public CumSumOptions reverse(long value) {
+    public CumSumOptions reverse(boolean value) {
       attrs.set("reverse", value);
       return this;
     }
@@ -1653,23 +1653,23 @@ public final class Ops {
     }
 
     /**
-     * 1: A is transposed. Default: 0.
+     * Whether A is transposed. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public GemmOptions transA(long value) {
+    public GemmOptions transA(boolean value) {
       attrs.set("transA", value);
       return this;
     }
 
     /**
-     * 1: B is transposed. Default: 0.
+     * Whether B is transposed. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public GemmOptions transB(long value) {
+    public GemmOptions transB(boolean value) {
       attrs.set("transB", value);
       return this;
     }
@@ -1904,13 +1904,14 @@ public final class Ops {
     }
 
     /**
-     * Dtype of Mean and InvStdDev, and the least precision of their computation. Default: 1.
+     * Dtype of Mean and InvStdDev, and the least precision of their computation. Default: f32.
      *
      * @param value the value
      * @return this
      */
-    public LayerNormalizationOptions stashType(long value) {
-      attrs.set("stash_type", value);
+    public LayerNormalizationOptions stashType(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("stash_type", value.number());
       return this;
     }
 
@@ -2280,12 +2281,12 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Whether output sizes are rounded up. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public MaxPoolOptions ceilMode(long value) {
+    public MaxPoolOptions ceilMode(boolean value) {
       attrs.set("ceil_mode", value);
       return this;
     }
@@ -2481,12 +2482,12 @@ public final class Ops {
     private ModOptions() {}
 
     /**
-     * 1 for the remainder of C's fmod; floating-point inputs need it. Default: 0.
+     * Whether to take the remainder of C's fmod; floating-point inputs need it. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ModOptions fmod(long value) {
+    public ModOptions fmod(boolean value) {
       attrs.set("fmod", value);
       return this;
     }
@@ -2760,7 +2761,7 @@ public final class Ops {
 
   /**
    * {@code values[1]} where the index along the new axis is the one that {@code indices} names, {@code values[0]}
-   * elsewhere. Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
+   * elsewhere. Negative indices count from the end; those outside name nothing. Fractions are cut off; NaN is an error.
    *
    * <p>Operator OneHot. Element types: T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, T2: f32, u8, i8,
    * u16, i16, i32, i64, f16, f64, u32, u64, bf16, T3: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
@@ -2777,7 +2778,7 @@ public final class Ops {
 
   /**
    * {@code values[1]} where the index along the new axis is the one that {@code indices} names, {@code values[0]}
-   * elsewhere. Negative indices count from the end; those outside, and NaN, name nothing. Fractions are cut off.
+   * elsewhere. Negative indices count from the end; those outside name nothing. Fractions are cut off; NaN is an error.
    *
    * <p>Operator OneHot. Element types: T1: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, T2: f32, u8, i8,
    * u16, i16, i32, i64, f16, f64, u32, u64, bf16, T3: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
@@ -3033,23 +3034,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceL1Options keepdims(long value) {
+    public ReduceL1Options keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceL1Options noopWithEmptyAxes(long value) {
+    public ReduceL1Options noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3109,23 +3110,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceL2Options keepdims(long value) {
+    public ReduceL2Options keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceL2Options noopWithEmptyAxes(long value) {
+    public ReduceL2Options noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3185,23 +3186,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceLogSumOptions keepdims(long value) {
+    public ReduceLogSumOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceLogSumOptions noopWithEmptyAxes(long value) {
+    public ReduceLogSumOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3261,23 +3262,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceLogSumExpOptions keepdims(long value) {
+    public ReduceLogSumExpOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceLogSumExpOptions noopWithEmptyAxes(long value) {
+    public ReduceLogSumExpOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3337,23 +3338,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceMaxOptions keepdims(long value) {
+    public ReduceMaxOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceMaxOptions noopWithEmptyAxes(long value) {
+    public ReduceMaxOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3413,23 +3414,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceMeanOptions keepdims(long value) {
+    public ReduceMeanOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceMeanOptions noopWithEmptyAxes(long value) {
+    public ReduceMeanOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3489,23 +3490,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceMinOptions keepdims(long value) {
+    public ReduceMinOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceMinOptions noopWithEmptyAxes(long value) {
+    public ReduceMinOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3565,23 +3566,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceProdOptions keepdims(long value) {
+    public ReduceProdOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceProdOptions noopWithEmptyAxes(long value) {
+    public ReduceProdOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3641,23 +3642,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceSumOptions keepdims(long value) {
+    public ReduceSumOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceSumOptions noopWithEmptyAxes(long value) {
+    public ReduceSumOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3717,23 +3718,23 @@ public final class Ops {
     }
 
     /**
-     * 1: reduced dimensions stay, as 1; 0: they go. Default: 1.
+     * Whether reduced dimensions stay, as 1. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public ReduceSumSquareOptions keepdims(long value) {
+    public ReduceSumSquareOptions keepdims(boolean value) {
       attrs.set("keepdims", value);
       return this;
     }
 
     /**
-     * 1: no axes means nothing is reduced; 0: all are. Default: 0.
+     * Whether no axes means that nothing is reduced; else all are. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReduceSumSquareOptions noopWithEmptyAxes(long value) {
+    public ReduceSumSquareOptions noopWithEmptyAxes(boolean value) {
       attrs.set("noop_with_empty_axes", value);
       return this;
     }
@@ -3808,12 +3809,12 @@ public final class Ops {
     private ReshapeOptions() {}
 
     /**
-     * 1: a 0 in the shape means 0; else it keeps the input's dimension. Default: 0.
+     * Whether a 0 in the shape means 0; else it keeps the input's dimension. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ReshapeOptions allowzero(long value) {
+    public ReshapeOptions allowzero(boolean value) {
       attrs.set("allowzero", value);
       return this;
     }
@@ -4789,23 +4790,23 @@ public final class Ops {
     }
 
     /**
-     * 0: the smallest. Default: 1.
+     * Whether to take the largest; else the smallest. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public TopKOptions largest(long value) {
+    public TopKOptions largest(boolean value) {
       attrs.set("largest", value);
       return this;
     }
 
     /**
-     * The result is sorted in either case. Default: 1.
+     * The result is sorted in either case. Default: true.
      *
      * @param value the value
      * @return this
      */
-    public TopKOptions sorted(long value) {
+    public TopKOptions sorted(boolean value) {
       attrs.set("sorted", value);
       return this;
     }
@@ -5091,12 +5092,12 @@ public final class Ops {
     }
 
     /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     * Whether, with {@code indices}, other rows and their state stay as they are, without decay. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public AdamOptions lazy(long value) {
+    public AdamOptions lazy(boolean value) {
       attrs.set("lazy", value);
       return this;
     }
@@ -5245,12 +5246,12 @@ public final class Ops {
     }
 
     /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     * Whether, with {@code indices}, other rows and their state stay as they are, without decay. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public AdamWOptions lazy(long value) {
+    public AdamWOptions lazy(boolean value) {
       attrs.set("lazy", value);
       return this;
     }
@@ -5430,12 +5431,12 @@ public final class Ops {
     }
 
     /**
-     * 1: output sizes are rounded up. Default: 0.
+     * Whether output sizes are rounded up. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public AveragePoolGradOptions ceilMode(long value) {
+    public AveragePoolGradOptions ceilMode(boolean value) {
       attrs.set("ceil_mode", value);
       return this;
     }
@@ -5474,12 +5475,12 @@ public final class Ops {
     }
 
     /**
-     * As in AveragePool. Default: 0.
+     * As in AveragePool. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public AveragePoolGradOptions countIncludePad(long value) {
+    public AveragePoolGradOptions countIncludePad(boolean value) {
       attrs.set("count_include_pad", value);
       return this;
     }
@@ -6033,7 +6034,7 @@ public final class Ops {
     private InitialValueOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output. Default: f32.
      *
      * @param value the value
      * @return this
@@ -6185,12 +6186,12 @@ public final class Ops {
     }
 
     /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     * Whether, with {@code indices}, other rows and their state stay as they are, without decay. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public MomentumOptions lazy(long value) {
+    public MomentumOptions lazy(boolean value) {
       attrs.set("lazy", value);
       return this;
     }
@@ -6207,12 +6208,12 @@ public final class Ops {
     }
 
     /**
-     * 1 for Nesterov's form. Default: 0.
+     * Whether the step is Nesterov's. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public MomentumOptions nesterov(long value) {
+    public MomentumOptions nesterov(boolean value) {
       attrs.set("nesterov", value);
       return this;
     }
@@ -6333,7 +6334,7 @@ public final class Ops {
     private RandomBernoulliOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output. Default: f32.
      *
      * @param value the value
      * @return this
@@ -6428,7 +6429,7 @@ public final class Ops {
     private RandomNormalOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output. Default: f32.
      *
      * @param value the value
      * @return this
@@ -6534,7 +6535,7 @@ public final class Ops {
     private RandomTruncatedNormalOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output. Default: f32.
      *
      * @param value the value
      * @return this
@@ -6640,7 +6641,7 @@ public final class Ops {
     private RandomUniformOptions() {}
 
     /**
-     * Floating-point type of the output, by ONNX's number.
+     * Floating-point type of the output. Default: f32.
      *
      * @param value the value
      * @return this
@@ -6925,12 +6926,12 @@ public final class Ops {
     }
 
     /**
-     * 1: from the last place to the first. Default: 0.
+     * Whether the places are taken from the last to the first. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public ScatterScanOptions reverse(long value) {
+    public ScatterScanOptions reverse(boolean value) {
       attrs.set("reverse", value);
       return this;
     }
@@ -7113,12 +7114,12 @@ public final class Ops {
     }
 
     /**
-     * 1: with {@code indices}, other rows and their state stay as they are, without decay. Default: 0.
+     * Whether, with {@code indices}, other rows and their state stay as they are, without decay. Default: false.
      *
      * @param value the value
      * @return this
      */
-    public SgdOptions lazy(long value) {
+    public SgdOptions lazy(boolean value) {
       attrs.set("lazy", value);
       return this;
     }

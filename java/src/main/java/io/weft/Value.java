@@ -548,7 +548,7 @@ public final class Value {
   private Value reduced(String op, long[] axes, boolean keepdims) {
     Check.notNull(axes, "axes");
     List<Value> inputs = axes.length == 0 ? List.of(this) : List.of(this, graph.constant(axes));
-    return graph.add(op, inputs, new Attrs().set("keepdims", keepdims ? 1 : 0), null, 1).get(0);
+    return graph.add(op, inputs, new Attrs().set("keepdims", keepdims), null, 1).get(0);
   }
 
   /**

@@ -58,7 +58,7 @@ class FunctionDatasetTest {
 
   private Value loss() {
     Value wrong = x.times(w).minus(y);
-    return graph.ops().reduceMean(wrong.times(wrong), o -> o.keepdims(0)).named("loss");
+    return graph.ops().reduceMean(wrong.times(wrong), o -> o.keepdims(false)).named("loss");
   }
 
   @AfterEach

@@ -43,7 +43,7 @@ class LeakTest {
     Graph graph = new Graph();
     Value x = graph.input("x", DataType.F32, "batch,2");
     Value y = graph.layers().dense("d", 2, 1).call(x);
-    Value loss = graph.ops().reduceMean(y.times(y), o -> o.keepdims(0)).named("loss");
+    Value loss = graph.ops().reduceMean(y.times(y), o -> o.keepdims(false)).named("loss");
     Value step = Optimizer.adam().minimize(loss);
     Session session = new Session(graph);
     Tensor rows = Tensor.of(new float[] {1, 2, 3, 4}, 2, 2);

@@ -51,7 +51,7 @@ class ModelTest {
       Value truth = graph.input("truth", DataType.F32, "batch,1");
       y = graph.layers().dense("d", 4, 1, o -> o.seed(3)).call(x).named("y");
       Value wrong = y.minus(truth);
-      loss = graph.ops().reduceMean(wrong.times(wrong), o -> o.keepdims(0)).named("loss");
+      loss = graph.ops().reduceMean(wrong.times(wrong), o -> o.keepdims(false)).named("loss");
       step = Optimizer.adam().learningRate(0.05).minimize(loss).named("step");
     }
 

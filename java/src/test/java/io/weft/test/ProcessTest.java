@@ -160,7 +160,7 @@ class ProcessTest {
           Dataset rows = Dataset.of(xs)) {
         Value x = graph.input("x", DataType.F32, "n");
         Value v = graph.variable("v", graph.constant(1f));
-        Value loss = graph.ops().reduceMean(v.times(x), o -> o.keepdims(0)).named("loss");
+        Value loss = graph.ops().reduceMean(v.times(x), o -> o.keepdims(false)).named("loss");
         Value step = Optimizer.sgd().minimize(loss);
         session.fit(rows, List.of(x), step, List.of(loss), new FitOptions().listener(Progress.console()));
       }

@@ -158,7 +158,7 @@ class SessionTest {
   void timeoutsAreExact() {
     Value x = graph.input("x", DataType.F32, "n");
     Value y = x.plus(1);
-    Value loss = graph.ops().reduceMean(graph.variable("v", graph.constant(1f)).times(x), o -> o.keepdims(0));
+    Value loss = graph.ops().reduceMean(graph.variable("v", graph.constant(1f)).times(x), o -> o.keepdims(false));
     Value step = Optimizer.sgd().minimize(loss);
     List<Value> in = List.of(x);
     try (Tensor xs = Tensor.of(new float[] {1, 2});
