@@ -8,10 +8,10 @@ import weft
 from weft.layers import Dense
 
 
-def measure(name, prepared):
+def measure(name: str, prepared: weft.Prepared) -> None:
     """Samples of at least 5 ms each, for half a second."""
 
-    def time_of(runs):
+    def time_of(runs: int) -> float:
         begin = time.perf_counter()
         for _ in range(runs):
             prepared.run()
@@ -19,14 +19,15 @@ def measure(name, prepared):
 
     time_of(3)
     runs = max(1, int(5e-3 / time_of(100)))
-    samples, begin = [], time.perf_counter()
+    samples: list[float] = []
+    begin = time.perf_counter()
     while len(samples) < 5 or time.perf_counter() - begin < 0.5:
         samples.append(time_of(runs))
     samples.sort()
     print(f"{name}\t{samples[0] * 1e6:.2f}\t{samples[len(samples) // 2] * 1e6:.2f}")
 
 
-def adds(name, count):
+def adds(name: str, count: int) -> None:
     graph = weft.Graph()
     x, other = graph.input("x", "f32", [4]), graph.input("other", "f32", [4])
     y = x
@@ -39,7 +40,7 @@ def adds(name, count):
     measure(name, prepared)
 
 
-def training(name):
+def training(name: str) -> None:
     graph = weft.Graph()
     x, labels = graph.input("x", "f32", [32, 64]), graph.input("labels", "i64", [32])
     hidden = Dense(graph, "hidden", inputs=64, units=64, activation="relu")(x)

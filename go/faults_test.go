@@ -270,32 +270,12 @@ func TestSizesThatOverflowAndMemoryThatIsNotThere(t *testing.T) {
 
 func TestARunStoppedInTheMiddleChangesNothing(t *testing.T) {
 	noLeaks(t)
-	inside := make(chan bool)
-	err := weft.SetHostFunction("faults/inside", func(in []*weft.Tensor) ([]*weft.Tensor, error) {
-		inside <- true
-		return in, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer weft.SetHostFunction("faults/inside", nil)
-	g := newGraph(t)
-	x := g.Input("x", weft.F32, 700, 700)
-	y := g.HostCall("faults/inside", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{700, 700}}}, "")[0]
-	for range 1000 {
-		y = y.MatMul(x)
-	}
+	ctx, cancel := context.WithCancel(t.Context())
+	g, feeds, y := slow(t, cancel)
 	v := g.Variable("v", float32(1), true)
 	next := ops.Assign(v, v.Add(v))
 	s := newSession(t, g)
-	big := must[*weft.Tensor](t)(weft.ZeroTensor(weft.F32, 700, 700))
-	closeAfter(t, big)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-inside
-		cancel()
-	}()
-	if _, err := s.Run(ctx, weft.Feeds{x: big}, y, next); !errors.Is(err, weft.Cancelled) {
+	if _, err := s.Run(ctx, feeds, y, next); !errors.Is(err, weft.Cancelled) {
 		t.Errorf("got %v", err)
 	}
 	wantData(t, fetch[float32](t, s, nil, v), 1)

@@ -16,17 +16,23 @@ import (
 	weft "github.com/weft-ml/weft/go"
 )
 
-// hostGraph is a graph of one call of a host function.
-func hostGraph(t *testing.T, function weft.HostFunction) (*weft.Session, weft.Feeds, weft.Value) {
+// setHostFunction registers a function until the test ends.
+func setHostFunction(t *testing.T, name string, function weft.HostFunction) {
 	t.Helper()
-	if err := weft.SetHostFunction("test", function); err != nil {
+	if err := weft.SetHostFunction(name, function); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := weft.SetHostFunction("test", nil); err != nil {
+		if err := weft.SetHostFunction(name, nil); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// hostGraph is a graph of one call of a host function.
+func hostGraph(t *testing.T, function weft.HostFunction) (*weft.Session, weft.Feeds, weft.Value) {
+	t.Helper()
+	setHostFunction(t, "test", function)
 	g := newGraph(t)
 	x := g.Input("x", weft.F32, "n")
 	y := g.HostCall("test", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{"n"}}}, "")[0]

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	weft "github.com/weft-ml/weft/go"
 )
@@ -95,19 +94,26 @@ func TestClosingWhatOthersUse(t *testing.T) {
 				return nil
 			},
 		}
-		parallel(2*len(uses)+len(objects), func(i int) {
-			if i < len(objects) {
-				time.Sleep(time.Duration(i*100) * time.Microsecond)
-				if err := objects[i].Close(); err != nil {
-					t.Error(err)
+		const times = 50 // that each goroutine uses, and that are used before each object is closed
+		used := make(chan struct{}, 2*len(uses)*times)
+		parallel(1+2*len(uses), func(i int) {
+			if i == 0 {
+				for _, object := range objects {
+					for range times {
+						<-used
+					}
+					if err := object.Close(); err != nil {
+						t.Error(err)
+					}
 				}
 				return
 			}
-			for range 50 {
+			for range times {
 				var e *weft.Error
-				if err := uses[(i-len(objects))%len(uses)](); err != nil && !errors.As(err, &e) {
+				if err := uses[i%len(uses)](); err != nil && !errors.As(err, &e) {
 					t.Errorf("got %v", err)
 				}
+				used <- struct{}{}
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,11 +26,16 @@ func adder(t testing.TB) (g *weft.Graph, x, y, sum weft.Value) {
 	return g, x, y, x.Add(y)
 }
 
-// slow is a graph whose runs take long: many products of large matrices.
-func slow(t *testing.T) (g *weft.Graph, feeds weft.Feeds, y weft.Value) {
+// slow is a graph whose runs take long, many products of large matrices, and call a function when that begins.
+func slow(t *testing.T, begun func()) (g *weft.Graph, feeds weft.Feeds, y weft.Value) {
+	t.Helper()
+	setHostFunction(t, "slow", func(inputs []*weft.Tensor) ([]*weft.Tensor, error) {
+		begun()
+		return inputs, nil
+	})
 	g = newGraph(t)
 	x := g.Input("x", weft.F32, 700, 700)
-	y = x
+	y = g.HostCall("slow", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{700, 700}}}, "")[0]
 	for range 1000 {
 		y = y.MatMul(x)
 	}
@@ -145,22 +151,23 @@ func TestSharedVariables(t *testing.T) {
 
 func TestCancelledRuns(t *testing.T) {
 	noLeaks(t)
-	g, feeds, y := slow(t)
+	mine := errors.New("mine")
+	var cancel context.CancelCauseFunc
+	g, feeds, y := slow(t, func() { cancel(mine) })
 	s := newSession(t, g)
 	prepared := must[*weft.Prepared](t)(s.Prepare(g.Inputs(), []weft.Value{y}))
 	closeAfter(t, prepared)
 	if err := prepared.BindInput(0, feeds[g.Inputs()[0]]); err != nil {
 		t.Fatal(err)
 	}
-	mine := errors.New("mine")
 	runs := map[string]func(ctx context.Context) error{
 		"run":      func(ctx context.Context) error { _, err := s.Run(ctx, feeds, y); return err },
 		"prepared": prepared.Run,
 	}
 	for name, run := range runs {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(20*time.Millisecond, func() { cancel(mine) })
+			var ctx context.Context
+			ctx, cancel = context.WithCancelCause(t.Context())
 			for range 2 { // the second time, the context has ended before
 				err := run(ctx)
 				wantEnd(t, err, mine, "weft: CANCELLED: the run was cancelled")
@@ -235,23 +242,47 @@ func wantEnd(t *testing.T, err, cause error, text string) {
 
 func TestClosingWaitsForRuns(t *testing.T) {
 	noLeaks(t)
-	g, feeds, y := slow(t)
-	s := newSession(t, g)
 	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error)
+	begun := make(chan struct{}, 3)
+	var lasting atomic.Int32
+	g, feeds, y := slow(t, func() {
+		lasting.Add(1)
+		defer lasting.Add(-1)
+		begun <- struct{}{}
+		<-ctx.Done()
+	})
+	s := newSession(t, g)
+	failed := make(chan error, 3)
 	for range 3 {
 		go func() {
 			_, err := s.Run(ctx, feeds, y)
 			failed <- err
 		}()
 	}
-	time.AfterFunc(50*time.Millisecond, cancel)
-	time.Sleep(20 * time.Millisecond)
-	if err := s.Close(); err != nil {
+	for range 3 {
+		select {
+		case <-begun:
+		case err := <-failed:
+			t.Fatal(err)
+		}
+	}
+	closed := make(chan error)
+	go func() {
+		err := s.Close()
+		if runs := lasting.Load(); runs != 0 {
+			t.Errorf("the session is closed during %d runs", runs)
+		}
+		closed <- err
+	}()
+	for s.Initialise() == nil { // until the session is being closed, and takes no more calls
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-closed; err != nil {
 		t.Error(err)
 	}
 	for range 3 {
-		if err := <-failed; !errors.Is(err, context.Canceled) && !errors.Is(err, weft.FailedPrecondition) {
+		if err := <-failed; !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -406,7 +437,7 @@ func TestTrace(t *testing.T) {
 }
 
 func TestForgottenObjectsAreClosed(t *testing.T) {
-	runtime.GC() // What other tests forgot may go.
+	collect() // What other tests forgot may go.
 	before := weft.LiveObjects()
 	func() {
 		g := weft.NewGraph()
@@ -415,12 +446,10 @@ func TestForgottenObjectsAreClosed(t *testing.T) {
 		in := must[*weft.Tensor](t)(weft.TensorOf[float32](1, 2))
 		must[[]*weft.Tensor](t)(s.Run(context.Background(), weft.Feeds{x: in}, x.Relu()))
 	}()
-	for range 100 {
-		runtime.GC()
-		if weft.LiveObjects() <= before {
+	for range 1000 {
+		if collect(); weft.LiveObjects() <= before {
 			return
 		}
-		time.Sleep(time.Millisecond)
 	}
 	t.Errorf("%d objects are still alive", weft.LiveObjects()-before)
 }

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -82,7 +83,8 @@ class ProcessTest {
     public static void main(String[] args) throws Exception {
       Graph graph = new Graph();
       Session session = new Session(graph);
-      Value slow = SessionTest.slow(graph);
+      CountDownLatch begun = new CountDownLatch(3);
+      Value slow = SessionTest.slow(graph, begun);
       Weft.setLog((level, text) -> {}, System.Logger.Level.DEBUG);
       for (int i = 0; i < 2; ++i) {
         Thread thread = new Thread(() -> session.run(Map.of(), slow).close());
@@ -90,7 +92,7 @@ class ProcessTest {
         thread.start();
       }
       session.runAsync(Map.of(), slow);
-      Thread.sleep(200);
+      begun.await();
       System.exit(7);
     }
   }
@@ -133,10 +135,7 @@ class ProcessTest {
     public static void main(String[] args) throws Exception {
       Tensor.of(new float[1]).close();
       Tensor.zeros(DataType.F32, 2);
-      for (int i = 0; i < 100 && Weft.liveObjects() != 1; ++i) {
-        System.gc();
-        Thread.sleep(20);
-      }
+      Collector.runUntil(() -> Weft.liveObjects() == 1);
     }
   }
 

@@ -23,6 +23,7 @@ import io.weft.SessionOptions;
 import io.weft.Tensor;
 import io.weft.Trace;
 import io.weft.Value;
+import io.weft.Weft;
 import io.weft.WeftException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -50,19 +51,44 @@ import org.junit.jupiter.api.io.TempDir;
 class SessionTest {
   private final Graph graph = new Graph();
   private final Session session = new Session(graph);
+  private final CountDownLatch begun = new CountDownLatch(1);
 
   @AfterEach
   void close() {
     session.close();
     graph.close();
+    Weft.setHostFunction("test.begun", null);
+  }
+
+  private static Value matrix(Graph graph) {
+    return graph.variable("slow", graph.ops().expand(graph.constant(0.001f), graph.constant(new long[] {600, 600})));
+  }
+
+  private static Value products(Value x) {
+    Value y = x;
+    for (int i = 0; i < 20000; ++i) y = y.matMul(x);
+    return y;
   }
 
   /** A value that takes minutes to compute. */
   static Value slow(Graph graph) {
-    Value x = graph.variable("slow", graph.ops().expand(graph.constant(0.001f), graph.constant(new long[] {600, 600})));
-    Value y = x;
-    for (int i = 0; i < 20000; ++i) y = y.matMul(x);
-    return y;
+    return products(matrix(graph));
+  }
+
+  /** The same; each run counts down when it is about to begin with what takes minutes. */
+  static Value slow(Graph graph, CountDownLatch begun) {
+    Weft.setHostFunction(
+        "test.begun",
+        inputs -> {
+          begun.countDown();
+          return inputs;
+        });
+    return products(
+        graph.hostCall("test.begun", List.of(matrix(graph)), List.of(DataType.F32), List.of("600,600")).get(0));
+  }
+
+  private void awaitBegun() throws InterruptedException {
+    assertTrue(begun.await(60, TimeUnit.SECONDS), "no run has begun");
   }
 
   @Test
@@ -199,25 +225,15 @@ class SessionTest {
 
   @Test
   void cancelEndsARun() throws Exception {
-    Value y = slow(graph);
+    Value y = slow(graph, begun);
     try (Cancel cancel = new Cancel()) {
-      Thread thread =
-          new Thread(
-              () -> {
-                try {
-                  Thread.sleep(50);
-                } catch (InterruptedException e) {
-                  throw new IllegalStateException(e);
-                }
-                cancel.set();
-              });
-      thread.start();
-      WeftException e =
-          assertThrows(
-              WeftException.Cancelled.class,
-              () -> session.run(Map.of(), List.of(y), List.of(), new RunOptions().cancel(cancel)));
-      assertEquals(ErrorCode.CANCELLED, e.code());
-      thread.join();
+      RunOptions options = new RunOptions().cancel(cancel);
+      CompletableFuture<Void> run =
+          CompletableFuture.runAsync(() -> session.run(Map.of(), List.of(y), List.of(), options).close());
+      awaitBegun();
+      cancel.set();
+      CompletionException e = assertThrows(CompletionException.class, run::join);
+      assertEquals(ErrorCode.CANCELLED, assertInstanceOf(WeftException.Cancelled.class, e.getCause()).code());
       assertTrue(cancel.get());
       cancel.set(false);
       assertTrue(!cancel.get());
@@ -246,7 +262,7 @@ class SessionTest {
 
   @Test
   void interruptsEndARunThatAllowsThem() throws Exception {
-    Value y = slow(graph);
+    Value y = slow(graph, begun);
     AtomicReference<Throwable> thrown = new AtomicReference<>();
     AtomicReference<Boolean> interrupted = new AtomicReference<>();
     Thread thread =
@@ -260,7 +276,7 @@ class SessionTest {
               }
             });
     thread.start();
-    Thread.sleep(50);
+    awaitBegun();
     thread.interrupt();
     thread.join();
     assertInstanceOf(WeftException.Cancelled.class, thrown.get());
@@ -283,9 +299,9 @@ class SessionTest {
     CompletionException e = assertThrows(CompletionException.class, failing::join);
     assertInstanceOf(WeftException.class, e.getCause());
 
-    Value slow = slow(graph);
+    Value slow = slow(graph, begun);
     CompletableFuture<Results> cancelled = session.runAsync(Map.of(), slow);
-    Thread.sleep(50);
+    awaitBegun();
     assertTrue(cancelled.cancel(true));
     assertThrows(CancellationException.class, cancelled::join);
     session.close(); // waits for the run, which ends soon
