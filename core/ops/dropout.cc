@@ -86,11 +86,10 @@ void define_op_dropout(OpRegistry& ops) {
   ops.add(kWeftDomain, "Dropout")
       .group("random")
       .doc(
-          "Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 "
-          "- ratio`. The choice "
-          "depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the "
-          "counter for every "
-          "step (it counts modulo 2^32).")
+          "Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The "
+          "choice depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for "
+          "every step (it counts modulo 2^32). An element is dropped where weft.RandomUniform from 0 to 1 in f32 is "
+          "below `ratio`.")
       .types("T", kFloatTypes)
       .types("T1", kFloatTypes)
       .attr("seed", 0, "Key of all random numbers of a program.")

@@ -50,7 +50,9 @@ void define_op_initial_value(OpRegistry& ops) {
       .doc(
           "What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot "
           "and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et "
-          "al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).")
+          "al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in). Random ones are drawn by weft.RandomUniform (from minus to "
+          "plus the half width), weft.RandomNormal and weft.RandomTruncatedNormal with the counter 0; orthogonal is "
+          "weft.Orthogonalize of normal numbers of deviation 1, the first dimension being the rows.")
       .types("T", kFloatTypes)
       .required_attr("kind", AttrKind::kString, kInitialDoc)
       .required_attr("shape", AttrKind::kInts, "Dimensions of the output.")

@@ -50,14 +50,17 @@ Status infer_bernoulli(InferContext& c) {
   return infer_random(c);
 }
 
-OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view doc) {
+// `what` is drawn, and `how` it is made of the words.
+OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view what, std::string_view how) {
   return ops.add(kWeftDomain, name)
       .group("random")
-      .doc(cat(doc,
-               " An element depends on its position, `seed`, `stream` and `counter` alone, so the "
-               "same inputs give the "
-               "same numbers everywhere; add 1 to the counter for every new draw (it counts modulo "
-               "2^32)."))
+      .doc(cat(
+          what,
+          " An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the "
+          "same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the "
+          "four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words b, "
+          "`counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one first. ",
+          how))
       .dtype_attr("dtype", DType::kF32, "Floating-point type of the output.")
       .attr("seed", 0, "Key of all random numbers of a program.")
       .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.")
@@ -72,22 +75,34 @@ OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view doc) 
 }  // namespace
 
 void define_op_random(OpRegistry& ops) {
-  add_random(ops, "RandomUniform", "Numbers from `low` up to but not including `high`, each equally likely.")
+  add_random(
+      ops, "RandomUniform", "Numbers from `low` up to but not including `high`, each equally likely.",
+      "Element i is low + (high - low) u in double precision, then rounded (f16 and bf16 by way of f32; to the number "
+      "below `high` if it would reach that): u is the upper 24 bits of word i % 4 of block i / 4, as a fraction of "
+      "2^24; in f64 the upper 53 bits of the first or second two words of block i / 2, the first of two being the high "
+      "one, as a fraction of 2^53.")
       .attr("low", 0.0, "Lower limit.")
       .attr("high", 1.0, "Upper limit; if equal to `low`, all numbers are that.")
       .infer(infer_uniform);
-  add_random(ops, "RandomNormal", "Numbers of the normal distribution.")
+  add_random(
+      ops, "RandomNormal", "Numbers of the normal distribution.",
+      "Elements 2b and 2b + 1 are mean + scale r cos(a) and mean + scale r sin(a) in double precision, then rounded "
+      "(Box and Muller, 1958): r = sqrt(-2 ln(1 - u)) and a = 2 pi v, with u and v the two numbers of 53 bits that "
+      "weft.RandomUniform makes of block b.")
       .attr("mean", 0.0, "Mean of the distribution.")
       .attr("scale", 1.0, "Its standard deviation.")
       .infer(infer_normal);
-  add_random(ops, "RandomTruncatedNormal",
-             "Numbers of the normal distribution, of which those further than two standard "
-             "deviations from the mean are "
-             "drawn again.")
+  add_random(
+      ops, "RandomTruncatedNormal",
+      "Numbers of the normal distribution, of which those further than two standard deviations from the mean are "
+      "drawn again.",
+      "Element i is mean + scale z: z is the first within 2 of the pair that weft.RandomNormal makes of block i, "
+      "else of those of block i where the hash of `stream` is 1 more, 2 more and so on.")
       .attr("mean", 0.0, "Mean of the distribution.")
       .attr("scale", 1.0, "Standard deviation of the distribution that is cut off.")
       .infer(infer_normal);
-  add_random(ops, "RandomBernoulli", "Ones with the given probability, else zeros.")
+  add_random(ops, "RandomBernoulli", "Ones with the given probability, else zeros.",
+             "An element is one where weft.RandomUniform from 0 to 1 in f32 is below `probability`.")
       .attr("probability", 0.5, "Probability of a one.")
       .infer(infer_bernoulli);
 }

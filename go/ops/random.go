@@ -61,7 +61,8 @@ type WeftDropoutOptions struct {
 
 // WeftDropout adds the operator weft.Dropout. Each element of `data` becomes 0 with the probability `ratio`, else it
 // is divided by `1 - ratio`. The choice depends on the element's position, `seed`, `stream` and `counter` alone; add 1
-// to the counter for every step (it counts modulo 2^32).
+// to the counter for every step (it counts modulo 2^32). An element is dropped where weft.RandomUniform from 0 to 1 in
+// f32 is below `ratio`.
 //
 //   - data (T): Any shape.
 //   - ratio (T1): Probability of being dropped, a scalar from 0 to 1.
@@ -103,7 +104,9 @@ type InitialValueOptions struct {
 
 // InitialValue adds the operator weft.InitialValue. What a variable may begin with: the same numbers in every
 // language, decided by the attributes alone. Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)),
-// deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
+// deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in). Random ones are drawn
+// by weft.RandomUniform (from minus to plus the half width), weft.RandomNormal and weft.RandomTruncatedNormal with the
+// counter 0; orthogonal is weft.Orthogonalize of normal numbers of deviation 1, the first dimension being the rows.
 //
 //   - kind: Initial value: zeros, ones, constant(v), uniform(half width), normal(deviation),
 //     truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal or orthogonal; as in
@@ -173,7 +176,10 @@ type RandomBernoulliOptions struct {
 
 // RandomBernoulli adds the operator weft.RandomBernoulli. Ones with the given probability, else zeros. An element
 // depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere;
-// add 1 to the counter for every new draw (it counts modulo 2^32).
+// add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon
+// et al., 2011) for the key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`;
+// numbers of 64 bits are two words, the low one first. An element is one where weft.RandomUniform from 0 to 1 in f32
+// is below `probability`.
 //
 //   - shape (i64): The output's dimensions, a vector.
 //   - counter (i64): Number of draws made from the stream before, a scalar; usually a variable.
@@ -215,7 +221,11 @@ type RandomNormalOptions struct {
 
 // RandomNormal adds the operator weft.RandomNormal. Numbers of the normal distribution. An element depends on its
 // position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the
-// counter for every new draw (it counts modulo 2^32).
+// counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al.,
+// 2011) for the key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers
+// of 64 bits are two words, the low one first. Elements 2b and 2b + 1 are mean + scale r cos(a) and mean + scale r
+// sin(a) in double precision, then rounded (Box and Muller, 1958): r = sqrt(-2 ln(1 - u)) and a = 2 pi v, with u and v
+// the two numbers of 53 bits that weft.RandomUniform makes of block b.
 //
 //   - shape (i64): The output's dimensions, a vector.
 //   - counter (i64): Number of draws made from the stream before, a scalar; usually a variable.
@@ -259,7 +269,10 @@ type RandomTruncatedNormalOptions struct {
 // RandomTruncatedNormal adds the operator weft.RandomTruncatedNormal. Numbers of the normal distribution, of which
 // those further than two standard deviations from the mean are drawn again. An element depends on its position,
 // `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for
-// every new draw (it counts modulo 2^32).
+// every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the
+// key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are
+// two words, the low one first. Element i is mean + scale z: z is the first within 2 of the pair that
+// weft.RandomNormal makes of block i, else of those of block i where the hash of `stream` is 1 more, 2 more and so on.
 //
 //   - shape (i64): The output's dimensions, a vector.
 //   - counter (i64): Number of draws made from the stream before, a scalar; usually a variable.
@@ -302,7 +315,12 @@ type RandomUniformOptions struct {
 
 // RandomUniform adds the operator weft.RandomUniform. Numbers from `low` up to but not including `high`, each equally
 // likely. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the same
-// numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+// numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four words of
+// Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words b, `counter` and the 64-bit
+// FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one first. Element i is low + (high - low) u in
+// double precision, then rounded (f16 and bf16 by way of f32; to the number below `high` if it would reach that): u is
+// the upper 24 bits of word i % 4 of block i / 4, as a fraction of 2^24; in f64 the upper 53 bits of the first or
+// second two words of block i / 2, the first of two being the high one, as a fraction of 2^53.
 //
 //   - shape (i64): The output's dimensions, a vector.
 //   - counter (i64): Number of draws made from the stream before, a scalar; usually a variable.

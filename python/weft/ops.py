@@ -2582,7 +2582,8 @@ def conv_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: st
 def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', name: str | None = None) -> tuple[Value, Value]:
     """Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The
     choice depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for
-    every step (it counts modulo 2^32).
+    every step (it counts modulo 2^32). An element is dropped where weft.RandomUniform from 0 to 1 in f32 is
+    below `ratio`.
 
     Inputs:
         data: Any shape. [f32, f16, f64, bf16]
@@ -2737,7 +2738,9 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
     """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
     Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
-    He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in).
+    He et al., 2015: sqrt(6 / fan_in), sqrt(2 / fan_in). Random ones are drawn by weft.RandomUniform (from
+    minus to plus the half width), weft.RandomNormal and weft.RandomTruncatedNormal with the counter 0;
+    orthogonal is weft.Orthogonalize of normal numbers of deviation 1, the first dimension being the rows.
 
 
     Attributes:
@@ -2846,7 +2849,10 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
 def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', probability: float = 0.5, name: str | None = None) -> Value:
     """Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and
     `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new
-    draw (it counts modulo 2^32).
+    draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the
+    key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64
+    bits are two words, the low one first. An element is one where weft.RandomUniform from 0 to 1 in f32 is
+    below `probability`.
 
     Inputs:
         shape: The output's dimensions, a vector. [i64]
@@ -2869,7 +2875,11 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
 def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter`
     alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it
-    counts modulo 2^32).
+    counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed`
+    and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are
+    two words, the low one first. Elements 2b and 2b + 1 are mean + scale r cos(a) and mean + scale r sin(a)
+    in double precision, then rounded (Box and Muller, 1958): r = sqrt(-2 ln(1 - u)) and a = 2 pi v, with u
+    and v the two numbers of 53 bits that weft.RandomUniform makes of block b.
 
     Inputs:
         shape: The output's dimensions, a vector. [i64]
@@ -2893,7 +2903,11 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f
 def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution, of which those further than two standard deviations from the mean are
     drawn again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs
-    give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+    give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b
+    is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words
+    b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one first.
+    Element i is mean + scale z: z is the first within 2 of the pair that weft.RandomNormal makes of block i,
+    else of those of block i where the hash of `stream` is 1 more, 2 more and so on.
 
     Inputs:
         shape: The output's dimensions, a vector. [i64]
@@ -2917,7 +2931,13 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
 def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', low: float = 0, high: float = 1, name: str | None = None) -> Value:
     """Numbers from `low` up to but not including `high`, each equally likely. An element depends on its
     position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1
-    to the counter for every new draw (it counts modulo 2^32).
+    to the counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10
+    (Salmon et al., 2011) for the key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a
+    hash of `stream`; numbers of 64 bits are two words, the low one first. Element i is low + (high - low) u
+    in double precision, then rounded (f16 and bf16 by way of f32; to the number below `high` if it would
+    reach that): u is the upper 24 bits of word i % 4 of block i / 4, as a fraction of 2^24; in f64 the upper
+    53 bits of the first or second two words of block i / 2, the first of two being the high one, as a
+    fraction of 2^53.
 
     Inputs:
         shape: The output's dimensions, a vector. [i64]

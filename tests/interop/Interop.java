@@ -19,7 +19,7 @@ class Interop {
     return String.format("%016x", Double.doubleToRawLongBits(number));
   }
 
-  /** One of the two networks over the digits. */
+  /** One of the networks over the digits. */
   static final class Net implements AutoCloseable {
     final Dataset all = Dataset.load(DATA, "images", "labels");
     final Dataset train = all.rows(0, 1500);
@@ -32,17 +32,20 @@ class Interop {
     final Value step;
 
     Net(String kind) {
-      Value[] made = kind.equals("mlp") ? mlp() : cnn();
+      Value[] made = kind.equals("cnn") ? cnn() : mlp(kind.equals("dropout"));
       logits = made[1];
       loss = graph.ops().softmaxCrossEntropyLoss(made[0], labels, o -> o.name("loss"));
       step = Optimizer.adam().learningRate(1e-3).minimize(loss);
     }
 
-    private Value[] mlp() {
+    private Value[] mlp(boolean drops) {
       Layers layers = graph.layers();
       Value hidden = layers.dense("hidden", 64, 64, o -> o.activation("relu").seed(1)).call(images);
-      Value scores = layers.dense("scores", 64, 10, o -> o.seed(2)).call(hidden);
-      return new Value[] {scores, scores};
+      Layer scores = layers.dense("scores", 64, 10, o -> o.seed(2));
+      Value logits = scores.call(hidden);
+      if (!drops) return new Value[] {logits, logits};
+      Layer drop = layers.dropout("drop", o -> o.rate(0.25).seed(3));
+      return new Value[] {scores.call(drop.call(hidden, true)), logits};
     }
 
     private Value[] cnn() {

@@ -89,10 +89,20 @@ static weft_layer* dense(Net* net, const char* name, int64_t inputs, int64_t uni
   check(weft_attrs_set_int(attrs, "seed", seed));
   return layer(net->graph, "Dense", name, attrs);
 }
-static void mlp(Net* net) {
+static void mlp(Net* net, int drops) {
   weft_layer* hidden = dense(net, "hidden", 64, 64, "relu", 1);
   weft_layer* scores = dense(net, "scores", 64, 10, "", 2);
-  net->trained = net->logits = call(scores, call(hidden, net->feeds[0], 0), 0);
+  int64_t x = call(hidden, net->feeds[0], 0);
+  net->trained = net->logits = call(scores, x, 0);
+  if (drops) {
+    weft_attrs* attrs = attrs_new();
+    weft_layer* drop;
+    check(weft_attrs_set_float(attrs, "rate", 0.25));
+    check(weft_attrs_set_int(attrs, "seed", 3));
+    drop = layer(net->graph, "Dropout", "drop", attrs);
+    net->trained = call(scores, call(drop, x, 1), 1);
+    weft_layer_free(drop);
+  }
   weft_layer_free(hidden);
   weft_layer_free(scores);
 }
@@ -149,10 +159,10 @@ static Net net_new(const char* kind) {
   check(weft_graph_new(0, &net.graph));
   check(weft_graph_add_input(net.graph, "images", WEFT_F32, "batch,64", WEFT_ORIGIN, &net.feeds[0]));
   check(weft_graph_add_input(net.graph, "labels", WEFT_I64, "batch", WEFT_ORIGIN, &net.feeds[1]));
-  if (strcmp(kind, "mlp") == 0)
-    mlp(&net);
-  else
+  if (strcmp(kind, "cnn") == 0)
     cnn(&net);
+  else
+    mlp(&net, strcmp(kind, "dropout") == 0);
   net.loss = node(net.graph, "SoftmaxCrossEntropyLoss", net.trained, net.feeds[1], NULL, "loss");
   check(weft_options_new("optimizer", &options));
   check(weft_options_set_float(options, "learning_rate", 1e-3));

@@ -36,7 +36,7 @@ struct Net {
   weft::Session session{graph};
 
   explicit Net(const std::string& kind) {
-    kind == "mlp" ? mlp() : cnn();
+    kind == "cnn" ? cnn() : mlp(kind == "dropout");
     loss = weft::softmax_cross_entropy_loss(trained, labels);
     loss.set_name("loss");
     step = weft::Adam(1e-3).minimize(loss);
@@ -48,9 +48,15 @@ struct Net {
     attrs.seed = seed;
     return weft::layers::Dense(graph, name, attrs);
   }
-  void mlp() {
+  void mlp(bool drops) {
     auto hidden = dense("hidden", 64, 64, "relu", 1), scores = dense("scores", 64, 10, "", 2);
-    trained = logits = scores(hidden(images));
+    auto x = hidden(images);
+    trained = logits = scores(x);
+    if (!drops) return;
+    weft::layers::DropoutAttrs attrs;
+    attrs.rate = 0.25;
+    attrs.seed = 3;
+    trained = scores(weft::layers::Dropout(graph, "drop", attrs)(x, true));
   }
   void cnn() {
     const int64_t channels[] = {1, 16, 32, 64};

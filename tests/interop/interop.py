@@ -6,7 +6,7 @@ import sys
 import numpy as np
 
 import weft
-from weft.layers import BatchNorm, Conv2d, Dense
+from weft.layers import BatchNorm, Conv2d, Dense, Dropout
 
 LANGUAGES = ("c", "cpp", "python", "java", "go")
 
@@ -30,15 +30,18 @@ class Net:
         graph = self.graph = weft.Graph()
         self.images = graph.input("images", "f32", ["batch", 64])
         self.labels = graph.input("labels", "i64", ["batch"])
-        training, self.logits = self.mlp() if kind == "mlp" else self.cnn()
+        training, self.logits = self.cnn() if kind == "cnn" else self.mlp(kind == "dropout")
         self.loss = weft.softmax_cross_entropy_loss(training, self.labels, name="loss")
         self.step = weft.Adam(learning_rate=1e-3).minimize(self.loss)
         self.session = weft.Session(graph)
 
-    def mlp(self) -> tuple[weft.Value, weft.Value]:
+    def mlp(self, drops: bool) -> tuple[weft.Value, weft.Value]:
         hidden = Dense(self.graph, "hidden", inputs=64, units=64, activation="relu", seed=1)(self.images)
-        logits = Dense(self.graph, "scores", inputs=64, units=10, seed=2)(hidden)
-        return logits, logits
+        scores = Dense(self.graph, "scores", inputs=64, units=10, seed=2)
+        logits = scores(hidden)
+        if not drops:
+            return logits, logits
+        return scores(Dropout(self.graph, "drop", rate=0.25, seed=3)(hidden, training=True)), logits
 
     def cnn(self) -> tuple[weft.Value, weft.Value]:
         blocks = []

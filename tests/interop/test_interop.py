@@ -1,11 +1,21 @@
 """Every language trains, loads what every other saved, and goes on where every other stopped, with the same bits."""
 
+import json
 import pathlib
 
 import pytest
 from driver import LANGUAGES, LIBRARY, Programs
 
-EPOCHS = 4
+EPOCHS = {"mlp": 4, "dropout": 4, "cnn": 2}
+STEPS = 47  # of an epoch: 1500 rows in batches of 32
+
+
+def whole_number(checkpoint: bytes, name: str) -> int:
+    """A scalar of i64 among safetensors: eight bytes that say how long the JSON behind them is, and the data."""
+    data = 8 + int.from_bytes(checkpoint[:8], "little")
+    begin, end = json.loads(checkpoint[8:data])[name]["data_offsets"]
+    assert end - begin == 8
+    return int.from_bytes(checkpoint[data + begin : data + end], "little")
 
 
 @pytest.fixture(scope="session")
@@ -16,52 +26,56 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
     return made
 
 
+@pytest.fixture(scope="session", params=EPOCHS)
+def net(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def trained(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict]:
-    folder = tmp_path_factory.mktemp("models")
-    losses = {language: programs.train(language, "mlp", folder, EPOCHS) for language in LANGUAGES}
+def trained(programs: Programs, net: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict]:
+    folder = tmp_path_factory.mktemp(net)
+    losses = {language: programs.train(language, net, folder, EPOCHS[net]) for language in LANGUAGES}
     return folder, losses
 
 
-def test_losses_are_the_same_everywhere(trained: tuple[pathlib.Path, dict]) -> None:
+@pytest.fixture(scope="session")
+def resumed(programs: Programs, net: str, trained: tuple[pathlib.Path, dict]) -> dict:
+    return {language: programs.resume(language, net, trained[0], EPOCHS[net]) for language in LANGUAGES}
+
+
+def test_losses_are_the_same_everywhere(net: str, trained: tuple[pathlib.Path, dict]) -> None:
     _, losses = trained
-    assert len(losses["c"]) == EPOCHS and losses["c"][-1] < losses["c"][0]
+    assert len(losses["c"]) == EPOCHS[net] and losses["c"][-1] < losses["c"][0]
     for language in LANGUAGES:
         assert losses[language] == losses["c"], language
 
 
-def test_losses_of_convolutions_are_the_same_everywhere(programs: Programs, tmp_path: pathlib.Path) -> None:
-    losses = {language: programs.train(language, "cnn", tmp_path, 2) for language in LANGUAGES}
-    assert len(losses["c"]) == 2 and losses["c"][1] < losses["c"][0]
-    for language in LANGUAGES:
-        assert losses[language] == losses["c"], language
-
-
-def test_checkpoints_are_the_same_everywhere(trained: tuple[pathlib.Path, dict]) -> None:
+def test_checkpoints_are_the_same_everywhere(net: str, trained: tuple[pathlib.Path, dict]) -> None:
     folder, _ = trained
-    for ending in ("half", "full"):
-        wanted = (folder / f"c.mlp.{ending}").read_bytes()
+    for ending, epochs in (("half", EPOCHS[net] // 2), ("full", EPOCHS[net])):
+        wanted = (folder / f"c.{net}.{ending}").read_bytes()
         for language in LANGUAGES:
-            assert (folder / f"{language}.mlp.{ending}").read_bytes() == wanted, (language, ending)
+            assert (folder / f"{language}.{net}.{ending}").read_bytes() == wanted, (language, ending)
+        if net == "dropout":
+            assert whole_number(wanted, "drop/counter") == epochs * STEPS
 
 
 @pytest.mark.parametrize("loader", LANGUAGES)
-def test_models_give_the_same_everywhere(programs: Programs, trained: tuple[pathlib.Path, dict], loader: str) -> None:
-    results = programs.load(loader, "mlp", trained[0])
-    assert set(results) == set(LANGUAGES)
-    assert len(set(results.values()) | set(programs.load("c", "mlp", trained[0]).values())) == 1
-
-
-@pytest.mark.parametrize("loader", LANGUAGES)
-def test_training_goes_on_with_the_same_bits(
-    programs: Programs, trained: tuple[pathlib.Path, dict], loader: str
+def test_models_give_the_same_everywhere(
+    programs: Programs, net: str, trained: tuple[pathlib.Path, dict], loader: str
 ) -> None:
-    folder, losses = trained
-    results = programs.resume(loader, "mlp", folder, EPOCHS)
+    results = programs.load(loader, net, trained[0])
     assert set(results) == set(LANGUAGES)
-    for saver, (loss, variables) in results.items():
+    assert len(set(results.values()) | set(programs.load("c", net, trained[0]).values())) == 1
+
+
+@pytest.mark.parametrize("loader", LANGUAGES)
+def test_training_goes_on_with_the_same_bits(trained: tuple[pathlib.Path, dict], resumed: dict, loader: str) -> None:
+    _, losses = trained
+    assert set(resumed[loader]) == set(LANGUAGES)
+    for saver, (loss, variables) in resumed[loader].items():
         assert loss == losses["c"][-1], saver
-        assert variables == results["c"][1], saver
+        assert variables == resumed["c"]["c"][1], saver
 
 
 def test_examples_are_the_same_everywhere(programs: Programs) -> None:

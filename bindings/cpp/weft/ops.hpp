@@ -1686,7 +1686,7 @@ struct WeftDropoutOutputs {
 
 /// Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The choice
 /// depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for every step (it
-/// counts modulo 2^32).
+/// counts modulo 2^32). An element is dropped where weft.RandomUniform from 0 to 1 in f32 is below `ratio`.
 /// - data: Any shape. [f32, f16, f64, bf16]
 /// - ratio: Probability of being dropped, a scalar from 0 to 1. [f32, f16, f64, bf16]
 /// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
@@ -1791,7 +1791,9 @@ struct InitialValueAttrs {
 
 /// What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
 /// Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
-/// sqrt(6 / fan_in), sqrt(2 / fan_in).
+/// sqrt(6 / fan_in), sqrt(2 / fan_in). Random ones are drawn by weft.RandomUniform (from minus to plus the half
+/// width), weft.RandomNormal and weft.RandomTruncatedNormal with the counter 0; orthogonal is weft.Orthogonalize of
+/// normal numbers of deviation 1, the first dimension being the rows.
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value initial_value(Graph& graph, const InitialValueAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1876,7 +1878,9 @@ struct RandomBernoulliAttrs {
 
 /// Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and `counter`
 /// alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts
-/// modulo 2^32).
+/// modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the
+/// counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two words, the
+/// low one first. An element is one where weft.RandomUniform from 0 to 1 in f32 is below `probability`.
 /// - shape: The output's dimensions, a vector. [i64]
 /// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -1905,7 +1909,11 @@ struct RandomNormalAttrs {
 
 /// Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter` alone, so
 /// the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo
-/// 2^32).
+/// 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of
+/// the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one
+/// first. Elements 2b and 2b + 1 are mean + scale r cos(a) and mean + scale r sin(a) in double precision, then
+/// rounded (Box and Muller, 1958): r = sqrt(-2 ln(1 - u)) and a = 2 pi v, with u and v the two numbers of 53 bits
+/// that weft.RandomUniform makes of block b.
 /// - shape: The output's dimensions, a vector. [i64]
 /// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -1935,7 +1943,11 @@ struct RandomTruncatedNormalAttrs {
 
 /// Numbers of the normal distribution, of which those further than two standard deviations from the mean are drawn
 /// again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the
-/// same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+/// same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four
+/// words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words b, `counter` and
+/// the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one first. Element i is mean +
+/// scale z: z is the first within 2 of the pair that weft.RandomNormal makes of block i, else of those of block i
+/// where the hash of `stream` is 1 more, 2 more and so on.
 /// - shape: The output's dimensions, a vector. [i64]
 /// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
@@ -1965,7 +1977,12 @@ struct RandomUniformAttrs {
 
 /// Numbers from `low` up to but not including `high`, each equally likely. An element depends on its position,
 /// `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter
-/// for every new draw (it counts modulo 2^32).
+/// for every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011)
+/// for the key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of
+/// 64 bits are two words, the low one first. Element i is low + (high - low) u in double precision, then rounded
+/// (f16 and bf16 by way of f32; to the number below `high` if it would reach that): u is the upper 24 bits of word
+/// i % 4 of block i / 4, as a fraction of 2^24; in f64 the upper 53 bits of the first or second two words of block
+/// i / 2, the first of two being the high one, as a fraction of 2^53.
 /// - shape: The output's dimensions, a vector. [i64]
 /// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]

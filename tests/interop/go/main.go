@@ -58,10 +58,10 @@ func newNet(kind string) *net {
 	n.images = n.graph.Input("images", weft.F32, "batch", 64)
 	n.labels = n.graph.Input("labels", weft.I64, "batch")
 	var trained weft.Value
-	if kind == "mlp" {
-		trained, n.logits = n.mlp()
-	} else {
+	if kind == "cnn" {
 		trained, n.logits = n.cnn()
+	} else {
+		trained, n.logits = n.mlp(kind == "dropout")
 	}
 	n.loss = ops.SoftmaxCrossEntropyLoss(trained, n.labels).Named("loss")
 	n.target = weft.Adam{Rate: weft.Rate{LearningRate: 1e-3}}.Minimize(n.loss)
@@ -69,11 +69,16 @@ func newNet(kind string) *net {
 	return n
 }
 
-func (n *net) mlp() (weft.Value, weft.Value) {
+func (n *net) mlp(drops bool) (weft.Value, weft.Value) {
 	hidden := weft.NewDense(n.graph, "hidden", weft.DenseConfig{Inputs: 64, Units: 64, Activation: "relu", Seed: 1})
 	scores := weft.NewDense(n.graph, "scores", weft.DenseConfig{Inputs: 64, Units: 10, Seed: 2})
-	logits := scores.Call(hidden.Call(n.images, false), false)
-	return logits, logits
+	x := hidden.Call(n.images, false)
+	logits := scores.Call(x, false)
+	if !drops {
+		return logits, logits
+	}
+	drop := weft.NewDropout(n.graph, "drop", weft.DropoutConfig{Rate: weft.Float(0.25), Seed: 3})
+	return scores.Call(drop.Call(x, true), true), logits
 }
 
 func (n *net) cnn() (weft.Value, weft.Value) {

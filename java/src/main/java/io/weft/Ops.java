@@ -5809,7 +5809,8 @@ public final class Ops {
   /**
    * Each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code 1 - ratio}.
    * The choice depends on the element's position, {@code seed}, {@code stream} and {@code counter} alone; add 1 to the
-   * counter for every step (it counts modulo 2^32).
+   * counter for every step (it counts modulo 2^32). An element is dropped where weft.RandomUniform from 0 to 1 in f32 is
+   * below {@code ratio}.
    *
    * <p>Operator weft.Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
    *
@@ -5825,7 +5826,8 @@ public final class Ops {
   /**
    * Each element of {@code data} becomes 0 with the probability {@code ratio}, else it is divided by {@code 1 - ratio}.
    * The choice depends on the element's position, {@code seed}, {@code stream} and {@code counter} alone; add 1 to the
-   * counter for every step (it counts modulo 2^32).
+   * counter for every step (it counts modulo 2^32). An element is dropped where weft.RandomUniform from 0 to 1 in f32 is
+   * below {@code ratio}.
    *
    * <p>Operator weft.Dropout. Element types: T: f32, f16, f64, bf16, T1: f32, f16, f64, bf16.
    *
@@ -6099,7 +6101,9 @@ public final class Ops {
   /**
    * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
    * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
-   * sqrt(6 / fan_in), sqrt(2 / fan_in).
+   * sqrt(6 / fan_in), sqrt(2 / fan_in). Random ones are drawn by weft.RandomUniform (from minus to plus the half width),
+   * weft.RandomNormal and weft.RandomTruncatedNormal with the counter 0; orthogonal is weft.Orthogonalize of normal
+   * numbers of deviation 1, the first dimension being the rows.
    *
    * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16.
    *
@@ -6116,7 +6120,9 @@ public final class Ops {
   /**
    * What a variable may begin with: the same numbers in every language, decided by the attributes alone. Glorot and
    * Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out)); He et al., 2015:
-   * sqrt(6 / fan_in), sqrt(2 / fan_in).
+   * sqrt(6 / fan_in), sqrt(2 / fan_in). Random ones are drawn by weft.RandomUniform (from minus to plus the half width),
+   * weft.RandomNormal and weft.RandomTruncatedNormal with the counter 0; orthogonal is weft.Orthogonalize of normal
+   * numbers of deviation 1, the first dimension being the rows.
    *
    * <p>Operator weft.InitialValue. Element types: T: f32, f16, f64, bf16.
    *
@@ -6388,7 +6394,10 @@ public final class Ops {
   /**
    * Ones with the given probability, else zeros. An element depends on its position, {@code seed}, {@code stream} and
    * {@code counter} alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw
-   * (it counts modulo 2^32).
+   * (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key {@code seed}
+   * and the counter of the words b, {@code counter} and the 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are
+   * two words, the low one first. An element is one where weft.RandomUniform from 0 to 1 in f32 is below {@code
+   * probability}.
    *
    * <p>Operator weft.RandomBernoulli. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not
    * depend on any number that could move.
@@ -6404,7 +6413,10 @@ public final class Ops {
   /**
    * Ones with the given probability, else zeros. An element depends on its position, {@code seed}, {@code stream} and
    * {@code counter} alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw
-   * (it counts modulo 2^32).
+   * (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key {@code seed}
+   * and the counter of the words b, {@code counter} and the 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are
+   * two words, the low one first. An element is one where weft.RandomUniform from 0 to 1 in f32 is below {@code
+   * probability}.
    *
    * <p>Operator weft.RandomBernoulli. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not
    * depend on any number that could move.
@@ -6494,7 +6506,11 @@ public final class Ops {
   /**
    * Numbers of the normal distribution. An element depends on its position, {@code seed}, {@code stream} and {@code
    * counter} alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it
-   * counts modulo 2^32).
+   * counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key {@code seed} and
+   * the counter of the words b, {@code counter} and the 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are two
+   * words, the low one first. Elements 2b and 2b + 1 are mean + scale r cos(a) and mean + scale r sin(a) in double
+   * precision, then rounded (Box and Muller, 1958): r = sqrt(-2 ln(1 - u)) and a = 2 pi v, with u and v the two numbers
+   * of 53 bits that weft.RandomUniform makes of block b.
    *
    * <p>Operator weft.RandomNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not depend
    * on any number that could move.
@@ -6510,7 +6526,11 @@ public final class Ops {
   /**
    * Numbers of the normal distribution. An element depends on its position, {@code seed}, {@code stream} and {@code
    * counter} alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it
-   * counts modulo 2^32).
+   * counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key {@code seed} and
+   * the counter of the words b, {@code counter} and the 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are two
+   * words, the low one first. Elements 2b and 2b + 1 are mean + scale r cos(a) and mean + scale r sin(a) in double
+   * precision, then rounded (Box and Muller, 1958): r = sqrt(-2 ln(1 - u)) and a = 2 pi v, with u and v the two numbers
+   * of 53 bits that weft.RandomUniform makes of block b.
    *
    * <p>Operator weft.RandomNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not depend
    * on any number that could move.
@@ -6600,7 +6620,11 @@ public final class Ops {
   /**
    * Numbers of the normal distribution, of which those further than two standard deviations from the mean are drawn
    * again. An element depends on its position, {@code seed}, {@code stream} and {@code counter} alone, so the same
-   * inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+   * inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is
+   * the four words of Philox 4x32-10 (Salmon et al., 2011) for the key {@code seed} and the counter of the words b,
+   * {@code counter} and the 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are two words, the low one first.
+   * Element i is mean + scale z: z is the first within 2 of the pair that weft.RandomNormal makes of block i, else of
+   * those of block i where the hash of {@code stream} is 1 more, 2 more and so on.
    *
    * <p>Operator weft.RandomTruncatedNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does
    * not depend on any number that could move.
@@ -6616,7 +6640,11 @@ public final class Ops {
   /**
    * Numbers of the normal distribution, of which those further than two standard deviations from the mean are drawn
    * again. An element depends on its position, {@code seed}, {@code stream} and {@code counter} alone, so the same
-   * inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+   * inputs give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is
+   * the four words of Philox 4x32-10 (Salmon et al., 2011) for the key {@code seed} and the counter of the words b,
+   * {@code counter} and the 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are two words, the low one first.
+   * Element i is mean + scale z: z is the first within 2 of the pair that weft.RandomNormal makes of block i, else of
+   * those of block i where the hash of {@code stream} is 1 more, 2 more and so on.
    *
    * <p>Operator weft.RandomTruncatedNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does
    * not depend on any number that could move.
@@ -6706,7 +6734,12 @@ public final class Ops {
   /**
    * Numbers from {@code low} up to but not including {@code high}, each equally likely. An element depends on its
    * position, {@code seed}, {@code stream} and {@code counter} alone, so the same inputs give the same numbers
-   * everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+   * everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox
+   * 4x32-10 (Salmon et al., 2011) for the key {@code seed} and the counter of the words b, {@code counter} and the
+   * 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are two words, the low one first. Element i is low + (high
+   * - low) u in double precision, then rounded (f16 and bf16 by way of f32; to the number below {@code high} if it would
+   * reach that): u is the upper 24 bits of word i % 4 of block i / 4, as a fraction of 2^24; in f64 the upper 53 bits of
+   * the first or second two words of block i / 2, the first of two being the high one, as a fraction of 2^53.
    *
    * <p>Operator weft.RandomUniform. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not
    * depend on any number that could move.
@@ -6722,7 +6755,12 @@ public final class Ops {
   /**
    * Numbers from {@code low} up to but not including {@code high}, each equally likely. An element depends on its
    * position, {@code seed}, {@code stream} and {@code counter} alone, so the same inputs give the same numbers
-   * everywhere; add 1 to the counter for every new draw (it counts modulo 2^32).
+   * everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox
+   * 4x32-10 (Salmon et al., 2011) for the key {@code seed} and the counter of the words b, {@code counter} and the
+   * 64-bit FNV-1a hash of {@code stream}; numbers of 64 bits are two words, the low one first. Element i is low + (high
+   * - low) u in double precision, then rounded (f16 and bf16 by way of f32; to the number below {@code high} if it would
+   * reach that): u is the upper 24 bits of word i % 4 of block i / 4, as a fraction of 2^24; in f64 the upper 53 bits of
+   * the first or second two words of block i / 2, the first of two being the high one, as a fraction of 2^53.
    *
    * <p>Operator weft.RandomUniform. Element types: T: f32, f16, f64, bf16. Not differentiable: its output does not
    * depend on any number that could move.
