@@ -196,7 +196,7 @@ public final class Value {
    * @return the remainder
    */
   public Value rem(Value other) {
-    return graph.ops().mod(this, other, o -> o.fmod(1));
+    return graph.ops().mod(this, other, o -> o.fmod(true));
   }
 
   /**

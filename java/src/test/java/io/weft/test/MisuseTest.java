@@ -46,6 +46,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
@@ -133,6 +134,7 @@ class MisuseTest {
     if (type == String[].class) return new String[] {"x"};
     if (type == byte[].class) return new byte[8];
     if (type == Duration.class) return Duration.ofSeconds(10);
+    if (type == Executor.class) return (Executor) Runnable::run;
     return null;
   }
 

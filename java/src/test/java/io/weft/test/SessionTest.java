@@ -3,6 +3,7 @@ package io.weft.test;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -38,9 +39,11 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -295,6 +298,22 @@ class SessionTest {
     try (Results results = future.get(10, TimeUnit.SECONDS)) {
       assertArrayEquals(new float[] {2, 3}, results.get(0).toFloatArray());
     }
+    List<Runnable> tasks = new ArrayList<>();
+    try (Tensor xs = Tensor.of(new float[] {3, 4})) {
+      future = session.runAsync(Map.of(x, xs), List.of(y), List.of(), null, tasks::add);
+    }
+    assertFalse(future.isDone());
+    tasks.get(0).run();
+    try (Results results = future.join()) {
+      assertArrayEquals(new float[] {4, 5}, results.get(0).toFloatArray());
+    }
+    Executor full =
+        task -> {
+          throw new RejectedExecutionException("full");
+        };
+    assertThrows(
+        RejectedExecutionException.class,
+        () -> session.runAsync(Map.of(), List.of(y), List.of(), null, full));
     CompletableFuture<Results> failing = session.runAsync(Map.of(), y);
     CompletionException e = assertThrows(CompletionException.class, failing::join);
     assertInstanceOf(WeftException.class, e.getCause());
