@@ -124,7 +124,7 @@ func TestAFunctionTrainsAsRowsDo(t *testing.T) {
 		},
 	}
 	p := newProduct(t)
-	wanted := must[*weft.History](t)(p.fit(t, rows, weft.FitOptions{Epochs: 3, BatchSize: 4, InOrder: true}))
+	wanted := must[*weft.History](t)(p.fit(t, rows, weft.FitOptions{Epochs: 3, BatchSize: 4, Shuffle: weft.Flag(false)}))
 	averages := must[weft.Metrics](t)(p.session.Evaluate(t.Context(), rows, p.feeds, p.loss, weft.BatchRunOptions{BatchSize: 4}))
 	for name, begin := range functions {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestTheFunctionDecidesWhatABatchIs(t *testing.T) {
 			}
 		}
 	}
-	if _, err := p.fit(t, d, weft.FitOptions{InOrder: true}); err != nil {
+	if _, err := p.fit(t, d, weft.FitOptions{Shuffle: weft.Flag(false)}); err != nil {
 		t.Error(err)
 	}
 }

@@ -25,11 +25,13 @@ type FitOptions struct {
 	// ValidationMetrics are in the history with "val_" before their names. nil: the metrics of the training.
 	ValidationMetrics []Value
 	FirstEpoch        int   // where a training that is resumed goes on
-	InOrder           bool  // no shuffling of rows; the batches of a function come as they are
+	Shuffle           *bool // whether rows are shuffled; nil: true. The batches of a function come as they are
 	Seed              int64 // of the order of the rows
 	DropLast          bool  // no last batch that is shorter
 
-	Monitor     string  // training ends when this metric of the history makes no progress; "": never
+	// Monitor is the metric of the history whose progress decides when training ends. "": with Patience the first, that
+	// of the validation if there is one; with neither, all epochs are trained.
+	Monitor     string
 	Patience    int     // epochs without progress before the end
 	MinDelta    float64 // what counts as progress
 	Mode        string  // "min" or "max"; "": min
@@ -198,8 +200,8 @@ func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, step Value
 		int("seed", o.Seed).flag("drop_last", o.DropLast).
 		text("monitor", o.Monitor).int("patience", int64(o.Patience)).float("min_delta", o.MinDelta).
 		text("mode", o.Mode).flag("restore_best", o.RestoreBest)
-	if o.InOrder {
-		opts.always("shuffle", 0)
+	if o.Shuffle != nil {
+		opts.always("shuffle", number(*o.Shuffle))
 	}
 	if o.Validation != nil {
 		s.setValidation(opts, o)

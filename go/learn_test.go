@@ -126,7 +126,7 @@ func TestSchedule(t *testing.T) {
 	rate := m.graph.Constant(float32(0))
 	step := weft.Sgd{Rate: weft.Rate{Schedule: rate}}.Minimize(m.loss)
 	s := newSession(t, m.graph)
-	history, err := s.Fit(t.Context(), m.data, m.feeds, step, m.loses, weft.FitOptions{Epochs: 2, InOrder: true})
+	history, err := s.Fit(t.Context(), m.data, m.feeds, step, m.loses, weft.FitOptions{Epochs: 2, Shuffle: weft.Flag(false)})
 	if err != nil {
 		t.Fatal(err)
 	}

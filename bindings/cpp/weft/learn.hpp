@@ -146,11 +146,13 @@ struct FitOptions {
   int64_t first_epoch = 0;                     ///< where a resumed training goes on
   std::optional<Dataset> validation = {};      ///< what validation_metrics are computed on after every epoch
   std::vector<Value> validation_metrics = {};  ///< scalars of floating point; none: the metrics of the training
-  std::string monitor = "";                    ///< a name in the history that decides when to stop early; "": none does
-  int64_t patience = 0;                        ///< epochs without progress that are waited for
-  double min_delta = 0;                        ///< the least progress
-  std::string mode = "min";                    ///< "max" if a larger value of what is monitored is better
-  bool restore_best = false;                   ///< whether the variables of the best epoch are put back
+  /// What decides when to stop early, by its name in the history. "": with patience the first metric, that of the
+  /// validation if there is one; with neither, all epochs are trained.
+  std::string monitor = "";
+  int64_t patience = 0;       ///< epochs without progress that are waited for
+  double min_delta = 0;       ///< the least progress
+  std::string mode = "min";   ///< "max" if a larger value of what is monitored is better
+  bool restore_best = false;  ///< whether the variables of the best epoch are put back
   /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save
   /// and read the session; what it throws ends the training and is thrown by fit.
   std::function<bool(const Progress&)> callback = {};

@@ -193,7 +193,8 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Stops early, when a metric does not get better.
+   * Stops early, when a metric does not get better. Without it, {@link #patience} watches the first metric, that of the
+   * validation if there is one.
    *
    * @param metric its name in the history, such as "val_loss"
    * @return this
@@ -204,7 +205,7 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Sets how long stopping early waits.
+   * Stops early, and sets how long that waits.
    *
    * @param epochs how many epochs without progress are waited for; 0 by default
    * @return this
