@@ -187,14 +187,12 @@ func TestIndicesOutsideAndNoNumbers(t *testing.T) {
 		defer out[0].Close()
 		return must[[]float32](t)(weft.Data[float32](out[0]))[0], nil
 	}
-	for _, at := range []float64{2, -3, math.Inf(1), math.Inf(-1), 1e30} {
+	for _, at := range []float64{2, -3, math.Inf(1), math.Inf(-1), 1e30, math.NaN()} {
 		_, err := picked(at)
 		wantError(t, err, weft.OutOfRange, "is outside axis 0 of size 2", "pick", origin)
 	}
-	for _, at := range []float64{-2, math.NaN()} { // Cast makes 0 of what is no number.
-		if got := must[float32](t)(picked(at)); got != 10 {
-			t.Errorf("%v picks %v", at, got)
-		}
+	if got := must[float32](t)(picked(-2)); got != 10 {
+		t.Errorf("-2 picks %v", got)
 	}
 	origin = line(1)
 	ops.Gather(table, x, ops.GatherOptions{Name: "wrong"})

@@ -125,6 +125,7 @@ struct List {
 };
 Status check_list(const void* values, int64_t count) {
   if (count < 0) return invalid("argument 'count' is negative");
+  if (count > kMostElements) return invalid("argument 'count' is ", count, ", more than any list has");
   if (count > 0 && values == nullptr) return null_argument("values");
   return {};
 }

@@ -71,6 +71,8 @@ weft_status* weft_tensor_new_copy(int32_t dtype, const int64_t* dims, int32_t ra
     WEFT_NOT_NULL(out_tensor);
     *out_tensor = nullptr;
     if (bytes > 0) WEFT_NOT_NULL(data);
+    if (bytes > static_cast<size_t>(PTRDIFF_MAX))
+      return invalid("argument 'bytes' is ", bytes, ", more than any memory has");
     WEFT_TRY(DType type, checked_dtype(dtype));
     WEFT_TRY(Shape shape, to_dims(dims, rank));
     WEFT_TRY(Tensor tensor, Tensor::from_bytes(type, std::move(shape), data, static_cast<int64_t>(bytes)));
@@ -85,6 +87,10 @@ weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank, const ch
     if (count < 0) return invalid("argument 'count' is negative");
     if (count > 0) WEFT_NOT_NULL(strings);
     WEFT_TRY(Shape shape, to_dims(dims, rank));
+    WEFT_TRY(int64_t wanted, element_count(shape));
+    if (count != wanted) {
+      return invalid("string", shape_text(shape), " needs ", wanted, " strings but ", count, " were given");
+    }
     std::vector<std::string> items;
     for (int64_t i = 0; i < count; ++i) {
       if (strings[i] == nullptr) return invalid("string ", i, " is NULL");

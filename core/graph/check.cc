@@ -119,7 +119,7 @@ Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
     // ONNX files hold such numbers as f32; what is never saved must mean the same.
     if (op.domain().empty() && value.kind() == AttrKind::kFloat) value = double{static_cast<float>(value.f())};
     if (value.kind() != def.kind) {
-      return invalid("attribute '", def.name, "' must be of kind ", attr_kind_name(def.kind), " but is ",
+      return invalid("attribute '", def.name, "' must be of kind ", def.kind_text(), " but is ",
                      attr_kind_name(value.kind()));
     }
     if (value.kind() == AttrKind::kGraph && value.graph() == nullptr) {

@@ -94,7 +94,7 @@ Status complete(const LayerDef& def, Attrs* attrs) {
     } else if (attr.kind == AttrKind::kFloat && given->kind() == AttrKind::kInt) {
       attrs->set(attr.name, static_cast<double>(given->i()));
     } else if (given->kind() != attr.kind) {
-      return invalid("attribute '", attr.name, "' must be of kind ", attr_kind_name(attr.kind), " but is ",
+      return invalid("attribute '", attr.name, "' must be of kind ", attr.kind_text(), " but is ",
                      attr_kind_name(given->kind()));
     }
   }

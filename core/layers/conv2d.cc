@@ -28,14 +28,17 @@ Result<std::vector<int64_t>> four(const Attrs& attrs, std::string_view name) {
 
 Status make(LayerMake& c) {
   int64_t inputs = c.attrs().i("inputs"), filters = c.attrs().i("filters"), groups = c.attrs().i("groups");
-  if (inputs < 1 || filters < 1) return invalid("'inputs' and 'filters' must be at least 1");
+  if (inputs < 1 || filters < 1) {
+    return invalid("'inputs' is ", inputs, " and 'filters' ", filters, "; both must be at least 1");
+  }
   if (groups < 1 || inputs % groups != 0 || filters % groups != 0) {
     return invalid("'groups' is ", groups, " but must divide 'inputs', ", inputs, ", and 'filters', ", filters);
   }
   WEFT_TRY(std::vector<int64_t> kernel, two(c.attrs(), "kernel"));
   WEFT_CHECK(two(c.attrs(), "strides").status());
   WEFT_CHECK(two(c.attrs(), "dilations").status());
-  WEFT_CHECK(four(c.attrs(), "pads").status());
+  WEFT_TRY(std::vector<int64_t> pads, four(c.attrs(), "pads"));
+  if (c.attrs().b("same") && pads != std::vector<int64_t>(4, 0)) return invalid("give 'same' or 'pads', not both");
   WEFT_CHECK(check_activation(c.attrs()));
   WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
   int64_t area = kernel[0] * kernel[1];

@@ -7,7 +7,9 @@ namespace {
 
 Status make(LayerMake& c) {
   int64_t inputs = c.attrs().i("inputs"), units = c.attrs().i("units");
-  if (inputs < 1 || units < 1) return invalid("'inputs' and 'units' must be at least 1");
+  if (inputs < 1 || units < 1) {
+    return invalid("'inputs' is ", inputs, " and 'units' ", units, "; both must be at least 1");
+  }
   WEFT_CHECK(check_activation(c.attrs()));
   WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
   add_weight(c, "kernel", "kernel_init", dtype, {inputs, units}, inputs, units);

@@ -6,7 +6,7 @@ namespace {
 
 Status make(LayerMake& c) {
   int64_t count = c.attrs().i("count"), size = c.attrs().i("size");
-  if (count < 1 || size < 1) return invalid("'count' and 'size' must be at least 1");
+  if (count < 1 || size < 1) return invalid("'count' is ", count, " and 'size' ", size, "; both must be at least 1");
   WEFT_TRY(DType dtype, layer_dtype(c.attrs()));
   add_weight(c, "table", "table_init", dtype, {count, size}, count, size);
   return {};
@@ -22,7 +22,7 @@ Status call(LayerCall& c) {
 void define_layer_embedding(LayerRegistry& layers) {
   add_common_attrs(layers.add("Embedding")
                        .doc("A vector for each index, from a table that is trained.")
-                       .required_attr("count", AttrKind::kInt, "Number of rows: indices are below it.")
+                       .required_attr("count", AttrKind::kInt, "Number of rows: indices are below it; negative ones count from the end, as in Gather.")
                        .required_attr("size", AttrKind::kInt, "Length of each vector.")
                        .attr("table_init", "glorot_uniform", kInitialDoc)
                        .input("Indices, i64 or i32, any shape.")

@@ -40,15 +40,6 @@ std::string formals_text(const std::vector<Formal>& formals) {
   return out + "]";
 }
 
-const char* kind_text(const AttrDef& attr) {
-  switch (attr.use) {
-    case AttrUse::kFlag: return "bool";
-    case AttrUse::kDType: return "dtype";
-    case AttrUse::kPlain: return attr_kind_name(attr.kind);
-  }
-  return "";
-}
-
 std::string default_text(const AttrDef& attr) {
   const AttrValue& value = *attr.default_value;
   if (attr.use == AttrUse::kFlag) return value.i() != 0 ? "true" : "false";
@@ -76,7 +67,7 @@ std::string describe_attrs(const std::vector<AttrDef>& attrs) {
   std::string out = "[";
   for (const AttrDef& attr : attrs) {
     out += cat(out.size() > 1 ? ", " : "", "{\"name\": ", json_string(attr.name),
-               ", \"kind\": ", json_string(kind_text(attr)), ", \"required\": ", attr.required);
+               ", \"kind\": ", json_string(attr.kind_text()), ", \"required\": ", attr.required);
     if (attr.default_value) out += cat(", \"default\": ", default_text(attr));
     out += cat(", \"doc\": ", json_string(attr.doc), "}");
   }

@@ -70,6 +70,7 @@ Dims InferContext::fresh_dims(int64_t rank) {
 }
 
 Result<int64_t> InferContext::axis(int64_t axis, int64_t rank) {
+  if (rank == 0) return invalid("axis ", axis, " was given, but a scalar has no axis");
   if (axis < -rank || axis >= rank) {
     return invalid("axis ", axis, " is outside rank ", rank, "; it must be in [", -rank, ", ", rank - 1, "]");
   }

@@ -28,6 +28,15 @@ Formal formal(std::string_view name, std::string_view type, std::string_view doc
 
 }  // namespace
 
+const char* AttrDef::kind_text() const {
+  switch (use) {
+    case AttrUse::kFlag: return "bool";
+    case AttrUse::kDType: return "dtype";
+    case AttrUse::kPlain: return attr_kind_name(kind);
+  }
+  return "";
+}
+
 const AttrDef* OpDef::find_attr(std::string_view name) const { return find_named(attrs_, name); }
 const TypeVar* OpDef::find_type_var(std::string_view name) const { return find_named(type_vars_, name); }
 const Formal* OpDef::input_formal(int i) const { return formal_at(inputs_, i); }

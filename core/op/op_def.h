@@ -51,6 +51,8 @@ struct AttrDef {
   bool required = false;
   std::optional<AttrValue> default_value;
   AttrUse use = AttrUse::kPlain;
+
+  const char* kind_text() const;  // as documentation calls it
 };
 
 struct TypeVar {

@@ -12,7 +12,7 @@ Result<Dims> convolved(const InferContext& c, int at_x, int at_w) {
   int64_t spatial = c.rank(at_x) - 2;
   if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(at_x).text());
   if (c.rank(at_w) != spatial + 2) {
-    return invalid("the weight must have ", spatial + 2, " dimensions but is ", c.input(at_w).text());
+    return invalid("X and W must have equal ranks but are ", c.input(at_x).text(), " and ", c.input(at_w).text());
   }
   const Dims &x = c.dims(at_x), &w = c.dims(at_w);
   int64_t group = c.attrs().i("group");

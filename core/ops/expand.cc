@@ -1,6 +1,7 @@
 // Tensors made larger, or from nothing: Expand, Tile, Range, ConstantOfShape.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/graph/expr.h"
 
@@ -66,6 +67,16 @@ Status grad_tile(GradContext& c) {
   return {};
 }
 
+// How many numbers there are; differences of numbers far apart fit 64 bits without a sign.
+Result<int64_t> range_count(int64_t start, int64_t limit, int64_t step) {
+  if (step > 0 ? start >= limit : start <= limit) return int64_t{0};
+  auto distance = [](int64_t from, int64_t to) { return static_cast<uint64_t>(to) - static_cast<uint64_t>(from); };
+  const uint64_t span = step > 0 ? distance(start, limit) : distance(limit, start);
+  const uint64_t count = (span - 1) / (step > 0 ? distance(0, step) : distance(step, 0)) + 1;
+  if (count <= static_cast<uint64_t>(kMostElements)) return static_cast<int64_t>(count);
+  return invalid("the range from ", start, " to ", limit, " by ", step, " is too long");
+}
+
 Status infer_range(InferContext& c) {
   for (int i = 0; i < 3; ++i) WEFT_CHECK(c.check_scalar(i));
   if (is_integer(c.dtype(0))) {
@@ -73,30 +84,35 @@ Status infer_range(InferContext& c) {
     if (delta != nullptr && (*delta)[0].is(0)) return invalid("input 'delta' is 0");
     if (start != nullptr && limit != nullptr && delta != nullptr && (*delta)[0].known()) {
       int64_t step = (*delta)[0].value();
-      Dim span = step > 0 ? (*limit)[0] - (*start)[0] : (*start)[0] - (*limit)[0];
-      Dim count = span.ceil_div(step > 0 ? step : -step);
-      if (!count.known()) {
+      if (!(*start)[0].known() || !(*limit)[0].known()) {
+        Dim span = step > 0 ? (*limit)[0] - (*start)[0] : (*start)[0] - (*limit)[0];
+        bool wide = step == std::numeric_limits<int64_t>::min();
+        Dim count = wide ? c.fresh() : span.ceil_div(step > 0 ? step : -step);
         // A symbol stands for a size, so a range from 0 up to it cannot be negative.
-        c.set_dims(0, {(*start)[0].is(0) && step == 1 ? count : c.fresh()});
+        c.set_dims(0, {count.known() || ((*start)[0].is(0) && step == 1) ? count : c.fresh()});
         return {};
       }
-      int64_t n = std::max<int64_t>(count.value(), 0);
+      const int64_t first = (*start)[0].value();
+      WEFT_TRY(int64_t n, range_count(first, (*limit)[0].value(), step));
       c.set_dims(0, {n});
-      if (n <= kMaxKnownInts && (*start)[0].known()) {
+      if (n <= kMaxKnownInts) {
         Dims ints;
-        for (int64_t i = 0; i < n; ++i) ints.push_back((*start)[0].value() + i * step);
+        for (int64_t i = 0; i < n; ++i) ints.push_back(first + i * step);
         c.set_ints(0, std::move(ints));
       }
+      return {};
+    }
+    if (c.dtype(0) == DType::kI16 && c.constant(0) != nullptr && c.constant(1) != nullptr && c.constant(2) != nullptr) {
+      auto number = [&c](int i) { return int64_t{*c.constant(i)->as<int16_t>()}; };
+      if (number(2) == 0) return invalid("input 'delta' is 0");
+      WEFT_TRY(int64_t n, range_count(number(0), number(1), number(2)));
+      c.set_dims(0, {n});
       return {};
     }
   } else if (c.constant(0) != nullptr && c.constant(1) != nullptr && c.constant(2) != nullptr) {
     auto number = [&c](int i) {
       return c.dtype(i) == DType::kF32 ? double{*c.constant(i)->as<float>()} : *c.constant(i)->as<double>();
     };
-    if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) {
-      c.set_dims(0, {c.fresh()});
-      return {};
-    }
     if (number(2) == 0) return invalid("input 'delta' is 0");
     double n = std::ceil((number(1) - number(0)) / number(2));
     if (!(n < 9e15)) return invalid("the range from ", number(0), " to ", number(1), " by ", number(2), " has no end");

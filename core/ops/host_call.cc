@@ -43,7 +43,10 @@ Status grad(GradContext& c) {
     arguments.push_back(c.input(i));
     dtypes.emplace_back(dtype_name(type.dtype));
     std::string shape = type.has_rank ? "" : "...";
-    for (const Dim& dim : type.dims) shape += cat(shape.empty() ? "" : ",", dim.known() ? dim.text() : "?");
+    for (const Dim& dim : type.dims) {
+      bool plain = parse_dims(dim.text(), "?").ok();  // an expression is not
+      shape += cat(shape.empty() ? "" : ",", plain ? dim.text() : "?");
+    }
     shapes.push_back(std::move(shape));
   }
   for (int i = 0; i < c.output_count(); ++i) arguments.push_back(c.grad(i));

@@ -83,7 +83,9 @@ Status layer_norm(BodyContext& c) {
   int64_t stash = c.attrs().i("stash_type");
   if (stash != static_cast<int64_t>(DType::kF32) && stash != static_cast<int64_t>(DType::kF64) &&
       stash != static_cast<int64_t>(DType::kF16) && stash != static_cast<int64_t>(DType::kBF16)) {
-    return invalid("attribute 'stash_type' is ", stash, " but must be the number of a floating-point dtype");
+    const bool named = 0 < stash && stash < kDTypeCount;
+    return invalid("attribute 'stash_type' is ", named ? dtype_name(static_cast<DType>(stash)) : cat(stash).c_str(),
+                   " but must be f32, f64, f16 or bf16");
   }
   DType dtype = x.dtype(), kept = static_cast<DType>(stash);
   // f64 is never computed in less.

@@ -100,7 +100,9 @@ void define_op_pool(OpRegistry& ops) {
   window_schema(ops.add("MaxPool"))
       .group("nn")
       .since(22)
-      .doc("The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.")
+      .doc(
+          "The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a "
+          "window of padding alone is minus infinity, or the least integer, with the index -1.")
       .types("T", kFloatTypes | set_of(DType::kI8, DType::kU8))
       .attr("storage_order", int64_t{0}, "0: indices count row by row; 1: column by column within each channel.")
       .input("X", "T", "[N, C, D1, ...].")
@@ -139,7 +141,7 @@ void define_op_pool(OpRegistry& ops) {
       .body(global_average);
   ops.add(kWeftDomain, "ScatterAt")
       .group("gradient")
-      .doc("Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.")
+      .doc("Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order; nothing at -1.")
       .types("T", kFloatTypes)
       .input("values", "T", "Any shape.")
       .input("indices", "i64", "The shape of values: places in `like` as a flat tensor.")
@@ -150,7 +152,7 @@ void define_op_pool(OpRegistry& ops) {
       .grad(grad_scatter_at);
   ops.add(kWeftDomain, "GatherAt")
       .group("gradient")
-      .doc("The elements of `data`, as a flat tensor, at `indices`.")
+      .doc("The elements of `data`, as a flat tensor, at `indices`; 0 for -1.")
       .types("T", kFloatTypes)
       .input("data", "T", "Any shape.")
       .input("indices", "i64", "Any shape.")

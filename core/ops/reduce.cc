@@ -38,6 +38,7 @@ Status infer(InferContext& c) {
   std::vector<bool> reduced(rank, false);
   for (int64_t given : *axes) {
     WEFT_TRY(int64_t axis, InferContext::axis(given, rank));
+    if (reduced[axis]) return invalid("axis ", given, " is given twice");
     reduced[axis] = true;
   }
   Dims out;

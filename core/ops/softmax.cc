@@ -6,9 +6,7 @@ namespace {
 
 Status infer(InferContext& c) {
   if (!c.has_rank(0)) return {};
-  if (c.rank(0) > 0 || c.attrs().i("axis") != -1) {
-    WEFT_TRY([[maybe_unused]] int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
-  }
+  WEFT_CHECK(InferContext::axis(c.attrs().i("axis"), c.rank(0)).status());
   return infer_same_as_first(c);
 }
 

@@ -144,21 +144,20 @@ class Differentiator {
                       const std::vector<bool>& needed) {
     WEFT_TRY(std::vector<Expr> outputs, expand_body(scope_, *node.op, node.attrs, inputs, node.output_count));
     std::vector<ValueId> ys, weights, xs;
-    std::vector<size_t> where;
     for (int i = 0; i < node.output_count; ++i) {
       if (!grads[i].valid() || !outputs[i].valid()) continue;
       ys.push_back(outputs[i].id());
       weights.push_back(grads[i].id());
     }
     for (size_t i = 0; i < needed.size(); ++i) {
-      if (!needed[i]) continue;
+      // A value that is several inputs gets the gradient of all of them at once.
+      if (!needed[i] || std::find(xs.begin(), xs.end(), node.inputs[i]) != xs.end()) continue;
       xs.push_back(node.inputs[i]);
-      where.push_back(i);
     }
     // Bodies are made of operators nearer to the ground each time, so this nests a few levels at most.
     WEFT_TRY(std::vector<ValueId> gradients, differentiate_until(ys, xs, weights));
-    for (size_t i = 0; i < where.size(); ++i) {
-      if (gradients[i] != kNoValue) parts_[node.inputs[where[i]]].push_back(Expr(scope_, gradients[i]));
+    for (size_t i = 0; i < xs.size(); ++i) {
+      if (gradients[i] != kNoValue) parts_[xs[i]].push_back(Expr(scope_, gradients[i]));
     }
     return {};
   }

@@ -107,9 +107,8 @@ def test_indices_outside_and_no_numbers() -> None:
     y = weft.gather(table, weft.cast(x, to="i64"), name="pick")
     session = weft.Session(graph)
     assert session.run({x: -2}, y) == 10
-    for index in (2, -3, float("inf"), float("-inf"), 1e30):
+    for index in (2, -3, float("inf"), float("-inf"), 1e30, float("nan")):
         check("OUT_OF_RANGE", "is outside axis 0 of size 2", "pick", at, lambda: session.run({x: index}, y))
-    assert session.run({x: float("nan")}, y) == 10  # Cast makes 0 of it
     at = line() + 1
     check("INVALID_ARGUMENT", "must be one of i32, i64", "wrong", at, lambda: weft.gather(table, x, name="wrong"))
 

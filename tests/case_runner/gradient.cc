@@ -92,23 +92,9 @@ class GradientChecker {
     return items;
   }
 
-  // Leaves `ys` empty where there is nothing to check.
-  Status add_node(ExprScope& scope, std::vector<Expr>* ys) {
-    std::vector<ValueId> arguments;
-    for (const CaseInput& input : c_.inputs) {
-      ValueId id = kNoValue;
-      if (!input.omitted && input.value.kind() == Kind::kSequence) {
-        WEFT_TRY(id, add_sequence(input));
-      } else if (!input.omitted) {
-        WEFT_TRY(id, add_tensor(input.name, input.value));
-      }
-      arguments.push_back(id);
-    }
+  // The node on these inputs, and its outputs that flow.
+  Status add_to(ExprScope& scope, const std::vector<ValueId>& arguments, std::vector<Expr>* ys) {
     auto [domain, name] = split_op_name(c_.op);
-    WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
-    mixes_elements_ = op->group_name() == "linalg";
-    bool has_none = op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty();
-    if (too_large_ || has_none || inputs_.empty()) return {};
     NodeOptions options;
     options.output_count = static_cast<int>(c_.outputs.size());
     WEFT_TRY(NodeId node, graph_->add(domain, name, arguments, c_.attrs, options));
@@ -118,6 +104,25 @@ class GradientChecker {
       }
     }
     return scope.status();
+  }
+
+  // Leaves `ys` empty where there is nothing to check.
+  Status add_node(ExprScope& scope, std::vector<Expr>* ys) {
+    for (const CaseInput& input : c_.inputs) {
+      ValueId id = kNoValue;
+      if (!input.omitted && input.value.kind() == Kind::kSequence) {
+        WEFT_TRY(id, add_sequence(input));
+      } else if (!input.omitted) {
+        WEFT_TRY(id, add_tensor(input.name, input.value));
+      }
+      arguments_.push_back(id);
+    }
+    auto [domain, name] = split_op_name(c_.op);
+    WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
+    mixes_elements_ = op->group_name() == "linalg";
+    bool has_none = op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty();
+    if (too_large_ || has_none || inputs_.empty()) return {};
+    return add_to(scope, arguments_, ys);
   }
 
   Status add_cotangents(const std::vector<Expr>& ys) {
@@ -137,6 +142,42 @@ class GradientChecker {
     return {};
   }
 
+  // The sum of the outputs times their cotangents.
+  Result<ValueId> loss_of(ExprScope& scope, const std::vector<Expr>& ys) {
+    Expr total;
+    for (size_t i = 0; i < ys.size(); ++i) {
+      Expr part = weighted_sum(ys[i], Expr(scope, inputs_[moved_in_first_ + i]));
+      total = total.valid() ? total + part : part;
+    }
+    WEFT_CHECK(scope.status());
+    return total.id();
+  }
+
+  // The node once more, with one value for all inputs of a shape.
+  Status build_shared(ExprScope& scope) {
+    for (size_t i = 0; i < moved_in_first_ && shared_.size() < 2; ++i) {
+      shared_.clear();
+      for (size_t k = i; k < moved_in_first_; ++k) {
+        // An item of a sequence is no argument.
+        bool argument = std::find(arguments_.begin(), arguments_.end(), inputs_[k]) != arguments_.end();
+        if (argument && values_[k].shape() == values_[i].shape()) shared_.push_back(k);
+      }
+    }
+    if (shared_.size() < 2) return {};
+    std::vector<ValueId> arguments = arguments_;
+    for (ValueId& id : arguments) {
+      for (size_t k : shared_) {
+        if (id == inputs_[k]) id = inputs_[shared_[0]];
+      }
+    }
+    std::vector<Expr> ys;
+    WEFT_CHECK(add_to(scope, arguments, &ys));
+    WEFT_TRY(ValueId loss, loss_of(scope, ys));
+    WEFT_TRY(std::vector<ValueId> gradients, differentiate(*graph_, {loss}, {inputs_[shared_[0]]}, {}));
+    shared_gradient_ = gradients[0];
+    return {};
+  }
+
   // Leaves `loss_` unset where there is nothing to check.
   Status build() {
     WEFT_TRY(graph_, Graph::make(builtin_ops(), c_.opset));
@@ -145,15 +186,10 @@ class GradientChecker {
     WEFT_CHECK(add_node(scope, &ys));
     if (ys.empty()) return {};
     WEFT_CHECK(add_cotangents(ys));
-    Expr total;
-    for (size_t i = 0; i < ys.size(); ++i) {
-      Expr part = weighted_sum(ys[i], Expr(scope, inputs_[moved_in_first_ + i]));
-      total = total.valid() ? total + part : part;
-    }
-    WEFT_CHECK(scope.status());
-    loss_ = total.id();
+    WEFT_TRY(loss_, loss_of(scope, ys));
     const std::vector<ValueId> xs(inputs_.begin(), inputs_.begin() + static_cast<int64_t>(moved_in_first_));
     WEFT_TRY(first_, differentiate(*graph_, {loss_}, xs, {}));
+    WEFT_CHECK(build_shared(scope));
     Expr again;
     for (size_t i = 0; i < first_.size(); ++i) {
       if (first_[i] == kNoValue) continue;
@@ -177,6 +213,7 @@ class GradientChecker {
     } else if (mixes_elements_) {
       return {};
     }
+    WEFT_CHECK(check_shared());
     return check_zero_cotangents();
   }
 
@@ -221,6 +258,24 @@ class GradientChecker {
     return {};
   }
 
+  // The gradient of a value that is several inputs is the sum of theirs.
+  Status check_shared() {
+    if (shared_gradient_ == kNoValue) return {};
+    std::vector<Tensor> values = values_;
+    for (size_t k : shared_) values[k] = values_[shared_[0]];
+    WEFT_TRY(Tensor wanted, zeros_like(values_[shared_[0]]));
+    for (size_t k : shared_) {
+      if (first_[k] == kNoValue) continue;
+      Result<Tensor> part = evaluate(first_[k], values);
+      if (!part.ok()) return {};  // the operator does not take such values
+      for (int64_t i = 0; i < wanted.count(); ++i) wanted.as<double>()[i] += part->as<double>()[i];
+    }
+    WEFT_TRY(Tensor found, evaluate(shared_gradient_, values));
+    Difference difference = compare(found, wanted, 1e-9, 1e-9);
+    if (!difference.same) report_.problems.push_back(cat("gradient of a value for several inputs: ", difference.text));
+    return {};
+  }
+
   // Nothing comes of nothing, whatever the slopes; and the second order's gradient to a cotangent is what it was.
   Status check_zero_cotangents() {
     std::vector<Tensor> values = values_;
@@ -258,6 +313,9 @@ class GradientChecker {
   bool mixes_elements_ = false;  // a number that is none spreads over a whole matrix, as in a product of matrices
   ValueId loss_ = kNoValue, second_loss_ = kNoValue;
   std::vector<ValueId> first_, second_;
+  std::vector<ValueId> arguments_;      // of the node
+  std::vector<size_t> shared_;          // inputs that are one value in the second node
+  ValueId shared_gradient_ = kNoValue;  // of that value
   GradientReport report_;
 };
 

@@ -131,10 +131,9 @@ TEST_F(Faults, IndicesOutsideAndNoNumbers) {
   weft::Session session(graph);
   auto picked = [&](float at) { return session.run({{x, Tensor::scalar(at)}}, {y})[0].item<float>(); };
   EXPECT_EQ(picked(-2), 10);
-  for (float at : {2.0f, -3.0f, INFINITY, -INFINITY, 1e30f}) {
+  for (float at : {2.0f, -3.0f, INFINITY, -INFINITY, 1e30f, NAN}) {
     expect_error(error_of([&] { picked(at); }), WEFT_OUT_OF_RANGE, "is outside axis 0 of size 2", "pick", here(line));
   }
-  EXPECT_EQ(picked(NAN), 10);  // Cast makes 0 of it
   const int wrong = __LINE__ + 1;
   const weft::Error error = error_of([&] { weft::gather(table, x, {}, "wrong"); });
   expect_error(error, WEFT_INVALID_ARGUMENT, "is f32 but must be one of i32, i64", "wrong", here(wrong));

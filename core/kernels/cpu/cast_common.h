@@ -34,7 +34,7 @@ double round_to_odd(T x) {
   return static_cast<double>(x);
 }
 
-// To integers the fraction is cut off; out of range is the nearest in range, NaN is 0; wider
+// To integers the fraction is cut off; out of range is the nearest in range, NaN the lowest; wider
 // integers keep their low bits. To floats the nearest, ties to even. To bool: not 0.
 template <typename To, typename From>
 To convert(From x) {
@@ -53,7 +53,7 @@ To convert(From x) {
     // Both limits are powers of two, or 0, and so exact.
     constexpr From kLow = static_cast<From>(std::numeric_limits<To>::min());
     constexpr From kEnd = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;
-    if (!(x > kLow)) return x != x ? To(0) : std::numeric_limits<To>::min();
+    if (!(x > kLow)) return std::numeric_limits<To>::min();  // NaN, too
     if (x >= kEnd) return std::numeric_limits<To>::max();
     return static_cast<To>(x);
   } else {

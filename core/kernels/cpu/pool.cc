@@ -1,6 +1,7 @@
 // Kernels of pools, and of picking and adding elements at flat places.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
@@ -62,6 +63,13 @@ int64_t column_major(const Pool& p, int64_t at) {
 
 constexpr int64_t kPlanes = 4;
 
+// The maximum of nothing.
+template <typename T>
+T least() {
+  using Limits = std::numeric_limits<T>;
+  return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+}
+
 template <typename T>
 void max_pool(const Pool& p, const RunArgs& args) {
   const T* x = args.input<T>(0);
@@ -76,10 +84,10 @@ void max_pool(const Pool& p, const RunArgs& args) {
         for_window(p, o, [&](int64_t at) {
           if (best < 0 || from[at] > from[best] || (from[at] != from[at] && from[best] == from[best])) best = at;
         });
-        y[plane * p.out_size + o] = best < 0 ? T(0) : from[best];
+        y[plane * p.out_size + o] = best < 0 ? least<T>() : from[best];
         if (indices == nullptr) continue;
-        int64_t place = std::max<int64_t>(best, 0);
-        indices[plane * p.out_size + o] = plane * p.in_size + (p.columns ? column_major(p, place) : place);
+        int64_t place = p.columns && best >= 0 ? column_major(p, best) : best;
+        indices[plane * p.out_size + o] = best < 0 ? -1 : plane * p.in_size + place;
       }
     }
   });
@@ -182,7 +190,7 @@ struct Flat {
   int64_t count, size;
 };
 bool inside(const Flat& f, int64_t at, const RunArgs& args) {
-  if (at >= 0 && at < f.size) return true;
+  if (at >= -1 && at < f.size) return true;
   *args.status = out_of_range("index ", at, " is outside a tensor of ", f.size, " elements");
   return false;
 }
@@ -194,7 +202,7 @@ void scatter_at(const Flat& f, const RunArgs& args) {
   std::fill_n(out, f.size, T(0));
   for (int64_t i = 0; i < f.count; ++i) {
     if (!inside(f, indices[i], args)) return;
-    out[indices[i]] += values[i];
+    if (indices[i] >= 0) out[indices[i]] += values[i];
   }
 }
 template <typename T>
@@ -204,7 +212,7 @@ void gather_at(const Flat& f, const RunArgs& args) {
   T* out = args.output<T>(0);
   for (int64_t i = 0; i < f.count; ++i) {
     if (!inside(f, indices[i], args)) return;
-    out[i] = data[indices[i]];
+    out[i] = indices[i] >= 0 ? data[indices[i]] : T(0);
   }
 }
 Status prepare_scatter_at(const KernelContext& c, PreparedKernel* prepared) {
