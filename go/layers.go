@@ -151,7 +151,7 @@ func NewDropout(g *Graph, name string, config DropoutConfig) *Layer {
 
 // EmbeddingConfig is what NewEmbedding makes.
 type EmbeddingConfig struct {
-	// Number of rows: indices are below it.
+	// Number of rows: indices are below it; negative ones count from the end, as in Gather.
 	Count int64
 	// Length of each vector.
 	Size int64

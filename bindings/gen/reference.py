@@ -9,14 +9,22 @@ OPERATORS = """# Operators
 Generated from the library's own definitions. An operator without a domain is ONNX's, with its names and meaning; those of
 the domain `weft` are the library's own. Every language has a function for each; by name they are added with `weft_graph_add`
 in C and `graph.add` elsewhere. A type variable, such as `T`, stands for one type throughout a node. Attributes without a
-default must be given unless they are called optional. In C, and by name elsewhere, an attribute of the kind bool is an integer,
-1 or 0, and one of the kind dtype is the number of an element type, such as `WEFT_F32`.
+default must be given unless they are called optional. Every language takes its own bool for an attribute of the kind bool, and
+its own element type for one of the kind dtype; in C they are integers: 1 or 0, and a number such as `WEFT_F32`.
+
+Names follow the casing of the language: `Gemm(transA)` is `gemm(trans_a=…)` in Python and C++, `gemm(a, b, o -> o.transA(…))` in
+Java, `ops.Gemm` with `GemmOptions{TransA: …}` in Go. Where an operator of the domain `weft` has the name of one of ONNX's, it
+keeps the domain in front: `weft_dropout`, `weftDropout`, `WeftDropout`.
+
+The types are those that an operator is defined for. The kernels that there are compute with f32, f64, i32, i64 and bool; what only
+moves or converts elements takes every type of whole bytes but strings. Any other type is refused, by name, when a run is prepared.
 """
 LAYERS = """# Layers
 
 Generated from the library's own definitions. A layer makes variables once, named `<layer>/<variable>`, and is used as often as
-it is called; `weft_layer_new` and `weft_layer_call` in C, a class or function for each elsewhere. In C an attribute of the kind
-bool is an integer, 1 or 0.
+it is called; `weft_layer_new` and `weft_layer_call` in C, a class or function for each elsewhere. Every language takes its own bool
+for an attribute of the kind bool, and its own element type for one of the kind dtype; in C they are integers: 1 or 0, and a
+number such as `WEFT_F32`. The output has a name of its own, that of the layer's last node; it can be renamed.
 """
 
 

@@ -102,7 +102,7 @@ void define_op_pool(OpRegistry& ops) {
       .since(22)
       .doc(
           "The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a "
-          "window of padding alone is minus infinity, or the least integer, with the index -1.")
+          "window of padding alone is the lowest finite number, with the index -1.")
       .types("T", kFloatTypes | set_of(DType::kI8, DType::kU8))
       .attr("storage_order", int64_t{0}, "0: indices count row by row; 1: column by column within each channel.")
       .input("X", "T", "[N, C, D1, ...].")

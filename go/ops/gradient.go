@@ -137,7 +137,7 @@ type GatherAtOptions struct {
 	Name string
 }
 
-// GatherAt adds the operator weft.GatherAt. The elements of `data`, as a flat tensor, at `indices`.
+// GatherAt adds the operator weft.GatherAt. The elements of `data`, as a flat tensor, at `indices`; 0 for -1.
 //
 //   - data (T): Any shape.
 //   - indices (i64): Any shape.
@@ -209,7 +209,7 @@ type ScatterAtOptions struct {
 }
 
 // ScatterAt adds the operator weft.ScatterAt. Zeros in the shape of `like`, to which `values` are added at flat
-// `indices`, in order.
+// `indices`, in order; nothing at -1.
 //
 //   - values (T): Any shape.
 //   - indices (i64): The shape of values: places in `like` as a flat tensor.

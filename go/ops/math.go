@@ -61,7 +61,7 @@ type CastOptions struct {
 
 // Cast adds the operator Cast. The elements as another type. Between floating-point types the nearest value is taken,
 // halves to even. To an integer the fraction is cut off, a number out of range becomes the nearest one in range and
-// NaN becomes 0; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1,
+// NaN the lowest; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1,
 // and true for all but 0. Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF"; from
 // strings, "3.14", "-1e5", "NaN", "+INF" and the like are read, in either case.
 //

@@ -258,7 +258,7 @@ type MaxPoolOptions struct {
 }
 
 // MaxPool adds the operator MaxPool. The maximum of each window. Of equal ones the first counts, for the indices and
-// for the gradient.
+// for the gradient. That of a window of padding alone is the lowest finite number, with the index -1.
 //
 //   - x (T): [N, C, D1, ...].
 //   - kernelShape: Size of the window along each spatial axis.

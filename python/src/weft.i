@@ -110,10 +110,9 @@ OUT_HANDLE(weft_tensors)
 %typemap(argout) weft_bytes** { $result = replace_result($result, take_bytes(*$1)); }
 
 // -- One number that comes out.
-%typemap(in, numinputs=0) int64_t* out_value (int64_t made = 0), int64_t* out_target (int64_t made = 0) { $1 = &made; }
-%typemap(argout) int64_t* out_value, int64_t* out_target {
-  $result = replace_result($result, PyLong_FromLongLong(*$1));
-}
+%typemap(in, numinputs=0) int64_t* out_value (int64_t made = 0) { $1 = &made; }
+%typemap(argout) int64_t* out_value { $result = replace_result($result, PyLong_FromLongLong(*$1)); }
+%apply int64_t* out_value { int64_t* out_step, int64_t* out_target };
 
 // -- Numbers that go in; one that is too large is named.
 %define IN_NUMBER(TYPE)

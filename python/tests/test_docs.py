@@ -21,6 +21,19 @@ def test_examples(name: str) -> None:
     assert result.failed == 0
 
 
+CLASSES = [name for name, item in vars(weft).items() if inspect.isclass(item) and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_examples_of_methods(name: str) -> None:
+    """Those of a class, which doctest does not find by its module: classes say that they are of weft itself."""
+    runner = doctest.DocTestRunner()
+    globs = {"weft": weft, "numpy": numpy}
+    for test in doctest.DocTestFinder().find(getattr(weft, name), name, module=False, globs=globs):  # type: ignore[arg-type]
+        runner.run(test)
+    assert runner.failures == 0
+
+
 def test_the_readme() -> None:
     readme = pathlib.Path(__file__).parents[1] / "README.md"
     assert doctest.testfile(str(readme), module_relative=False).failed == 0

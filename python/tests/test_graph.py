@@ -326,3 +326,23 @@ def test_indices_are_integers(index: object, message: str) -> None:
     with pytest.raises(TypeError) as caught:
         x[index]
     assert str(caught.value) == message
+
+
+def test_shapes_of_expressions() -> None:
+    graph = weft.Graph()
+    a, b, c = (graph.input(name, "f32", [f"{name}0", "m"]) for name in "abc")
+    assert (a + b).shape == ("broadcast(a0, b0)", "m")
+    assert (a + b + c).shape == ("broadcast(broadcast(b0, a0), c0)", "m")
+    assert len((a + b + c).shape or ()) == (a + b + c).rank == 2
+
+
+def test_numpy_flags_and_element_types_are_attributes() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2, 3])
+    assert weft.reduce_sum(x, 1, keepdims=np.bool_(False)).shape == (2,)
+    assert weft.cast(x, to=np.float64).dtype == "f64"
+    assert weft.layers.Dense(graph, "d", inputs=3, units=2, dtype=np.float32, bias=np.True_)(x).shape == (2, 2)
+    with pytest.raises(weft.InvalidArgumentError, match="attribute 'to': there is no dtype 99"):
+        weft.cast(x, to=99)
+    with pytest.raises(weft.InvalidArgumentError, match="attribute 'keepdims' must be of kind bool but is string"):
+        graph.add("ReduceSum", [x], {"keepdims": "no"})

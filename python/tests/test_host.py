@@ -81,7 +81,8 @@ def test_an_exception_is_raised_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: (x, x), "2"),  # one output takes no tuple of two arrays for one
+        (lambda x: (x, x), "gave 2 results; 1 is expected"),  # a tuple is one for each output
+        (lambda x: (1.0, 2.0), "gave 2 results; 1 is expected"),
         (lambda x: x.astype("f8"), r"f64\[1\] but must be f32\[n\]"),
         (lambda x: x.reshape(-1, 1), r"f32\[1, 1\] but must be f32\[n\]"),
         (lambda x: object(), "gave what is no tensor: an object cannot be an element"),

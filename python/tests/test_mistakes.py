@@ -22,7 +22,7 @@ def test_what_is_no_dict_of_feeds() -> None:
     for feeds, kind in (([x], "list"), (x, "Value"), ("x", "str")):
         with pytest.raises(TypeError, match=f"feeds must be a dict .* is a {kind}$"):
             session.run(feeds, x)
-    with pytest.raises(TypeError, match="what is fed must be a Value but is a str"):
+    with pytest.raises(TypeError, match="what is fed must be a Value but is the name 'x'; Graph.find gives the Value of a name"):
         session.run({"x": [1, 2]}, x)
     with pytest.raises(ValueError, match=r"Value x: f32\[2\] is fed None"):
         session.run({x: None}, x)
@@ -39,6 +39,7 @@ def test_what_is_no_list_of_values() -> None:
         (lambda: weft.gradients([], [x]), "what is differentiated must be a Value"),
         (lambda: session.get(3), "a variable must be a str but is an int"),
         (lambda: x.graph.find(3), "the name of a value must be a str"),
+        (lambda: weft.if_(True, lambda: x, lambda: x), "the condition must be a Value but is a bool"),
         (lambda: weft.set_log(3), "the log goes to a function, not to an int"),
     ):
         with pytest.raises(TypeError, match=match):

@@ -46,7 +46,7 @@ def if_(
         >>> float(session.run({x: 9.0}, root)), float(session.run({x: -9.0}, root))
         (3.0, -0.0)
     """
-    graph = condition.graph
+    graph = need(condition, Value, "the condition").graph
     origin = caller()
     branches, counts = [], []
     for build in (then, otherwise):
@@ -54,7 +54,7 @@ def if_(
         branches.append(branch)
         counts.append(count)
     if counts[0] != counts[1]:
-        raise InvalidArgumentError(f"the branches give {counts[0]} and {counts[1]} values; they must give as many")
+        raise InvalidArgumentError(f"the branches give {counts[0]} and {counts[1]} values; they must give as many", name or "", "If", origin)
     owner = graph._current
     handle = make_attrs({"then_branch": branches[0], "else_branch": branches[1]})
     try:

@@ -25,7 +25,7 @@ class Dataset(Handle):
         tensors: The tensors; their memory is shared.
 
     Examples:
-        >>> data = Dataset([[1.0], [2.0], [3.0]], [0, 1, 0])
+        >>> data = weft.Dataset([[1.0], [2.0], [3.0]], [0, 1, 0])
         >>> len(data)
         3
         >>> [labels.tolist() for _, labels in data.batches(2)]
@@ -74,7 +74,7 @@ class Dataset(Handle):
             ...     for start in range(0, 5, 2):
             ...         x = numpy.arange(start, min(start + 2, 5), dtype="f4")
             ...         yield {"x": x, "y": x**2}
-            >>> data = Dataset.from_function(squares, ["x", "y"])
+            >>> data = weft.Dataset.from_function(squares, ["x", "y"])
             >>> [y.tolist() for x, y in data.batches()]
             [[0.0, 1.0], [4.0, 9.0], [16.0]]
         """

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
+import numpy as np
+
 from . import _native
 from ._errors import InvalidArgumentError, NotFoundError
 from ._handle import Handle, Options, caller, described, need, whole
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 class Value:
     """A value of a graph: what a node computes. Made by `Graph.input` and the functions of `weft.ops`.
 
-    Operators work elementwise with broadcasting (`+ - * / ** %` and comparisons); `@` multiplies matrices; `[]` takes
-    integers, slices and `...`. Numbers and lists become constants of the value's dtype, arrays keep theirs.
+    Operators work elementwise with broadcasting (`+ - * / ** %` and `< <= > >=`); `@` multiplies matrices; `[]` takes
+    integers, slices and `...`. Numbers and lists become constants of the value's dtype, arrays keep theirs. `==` and
+    `!=` say whether two are the same Value, so that they can be keys of what is fed; elements are compared by
+    `weft.equal`.
     """
 
     __slots__ = ("graph", "id")
@@ -37,7 +41,7 @@ class Value:
 
     @property
     def name(self) -> str:
-        """The name; of a node's first output, that of the node."""
+        """The name; of a node's first output, that of the node. It can be set."""
         return str(_native.graph_value(self.graph._handle, self.id)[0])
 
     @name.setter
@@ -61,8 +65,7 @@ class Value:
         if self.rank is None:
             return None
         text = _native.weft_graph_value_shape(self.graph._handle, self.id).decode()
-        parts = [part.strip() for part in text.strip("[]").split(",")] if text.strip("[]") else []
-        return tuple(int(part) if part.lstrip("-").isdigit() else part for part in parts)
+        return tuple(int(part) if part.isdigit() else part for part in _dimensions(text[1:-1]))
 
     def __repr__(self) -> str:
         shape = self.shape
@@ -286,7 +289,10 @@ def in_kind(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str
     for key, value in attrs.items():
         kind = _kinds(inspect, name).get(key)
         if kind == "dtype" and value is not None:
-            made[key] = dtype_number(value)
+            try:
+                made[key] = dtype_number(value)
+            except InvalidArgumentError as error:
+                raise InvalidArgumentError(f"attribute '{key}': {error.message}", op=name, origin=caller()) from None
         elif kind == "ints" and hasattr(value, "__index__") and not getattr(value, "ndim", 0):
             made[key] = [value]
     return made
@@ -313,6 +319,8 @@ def _set_attr(handle: Any, name: str, value: Any) -> None:
         _native.weft_attrs_set_graph(handle, name, value._handle)
     elif isinstance(value, Tensor) or (hasattr(value, "__array__") and getattr(value, "ndim", 0) != 0):
         _native.weft_attrs_set_tensor(handle, name, as_tensor(value)._handle)
+    elif isinstance(value, np.bool_):
+        _native.weft_attrs_set_int(handle, name, int(value))
     elif hasattr(value, "__index__"):
         _native.weft_attrs_set_int(handle, name, whole(value, f"attribute '{name}'"))
     elif isinstance(value, float) or hasattr(value, "__float__"):
@@ -656,6 +664,17 @@ class Graph(Handle):
 
     def _ids(self, values: Value | Sequence[Value]) -> list[int]:
         return value_ids(values, "a value of the graph")
+
+
+def _dimensions(text: str) -> Iterator[str]:
+    """The dimensions of "n, broadcast(k, m)"."""
+    depth, begin = 0, 0
+    for i, letter in enumerate(text + ","):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            if part := text[begin:i].strip():
+                yield part
+            begin = i + 1
 
 
 def shape_text(shape: ShapeLike) -> str:

@@ -41,9 +41,11 @@ def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequenc
         if result is None:
             expected = "for each output" if count == 1 else f"for each of {count} outputs"
             raise InvalidArgumentError(f"the host function '{name}' gave None; an array {expected} is expected")
-        results = list(result) if isinstance(result, (tuple, list)) and count != 1 else [result]
+        # A list may be one array; a tuple is one result for each output, as from any function.
+        several = isinstance(result, tuple) or (isinstance(result, list) and count != 1)
+        results = list(result) if several else [result]
         if len(results) != count:
-            raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {count} are expected")
+            raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {count} {'is' if count == 1 else 'are'} expected")
         tensors = []
         for i, item in enumerate(results):
             plain = not hasattr(item, "dtype") and i < len(wanted)

@@ -81,6 +81,9 @@ def operands(op: str, inputs: Sequence[Any], origin: str) -> list[Any]:
         like = next((item for item in same if isinstance(item, (Value, Tensor)) and item.dtype), None)
         item = [out[i]] if formal.name in _LISTS and np.ndim(out[i]) == 0 else out[i]
         try:
+            if isinstance(item, bool) and (op == "Where" and i == 0 if like is None else like.dtype != "bool"):
+                # What == and != of Values are, more often than not.
+                raise InvalidArgumentError(f"{item} is no '{formal.name}'; elements are compared by weft.equal")
             if like is not None:
                 made[i] = _converted(item, like.dtype, f"the dtype of {like!r}; cast one of them")
             elif len(formal.allowed) == 1:

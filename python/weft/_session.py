@@ -80,6 +80,8 @@ def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace:
 
 def _fed(value: Value, tensor: TensorLike) -> Tensor:
     """The tensor for an input; numbers and lists take the input's dtype."""
+    if isinstance(value, str):
+        raise TypeError(f"what is fed must be a Value but is the name {value!r}; Graph.find gives the Value of a name")
     need(value, Value, "what is fed")
     if isinstance(tensor, Tensor):
         return tensor
@@ -307,7 +309,7 @@ class Session(Handle):
             feeds: What each tensor of the dataset is fed to; None for one that is not fed.
             step: The training step, as an optimizer's `minimize` gives it.
             metrics: Scalars to average over each epoch, such as the loss.
-            epochs: The number of passes.
+            epochs: The number of passes, with those before `first_epoch` counted in.
             batch_size: Rows of a batch, 32 if None; the last one may be short. A function decides by itself.
             shuffle: Whether each pass over rows has another order, which depends on `seed` and the epoch alone; True if
                 None. The batches of a function cannot be shuffled.

@@ -82,7 +82,7 @@ class Tensor(Handle, _native.Exporter):
         dtype: The element type; taken from the value if None. Python's floats become f32.
 
     Examples:
-        >>> Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> weft.Tensor([[1.0, 2.0], [3.0, 4.0]])
         Tensor f32[2, 2]
     """
 

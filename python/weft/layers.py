@@ -112,7 +112,8 @@ class Embedding(Layer):
     Output: The shape of the input, then `size`.
 
     Attributes:
-        count (required): Number of rows: indices are below it.
+        count (required): Number of rows: indices are below it; negative ones count from the end, as in
+        Gather.
         size (required): Length of each vector.
         table_init ('glorot_uniform'): Initial value: zeros, ones, constant(v), uniform(half width),
         normal(deviation), truncated_normal(deviation), glorot_uniform, glorot_normal, he_uniform, he_normal

@@ -334,10 +334,10 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
 
 def cast(input: ValueLike, to: DTypeLike, *, saturate: bool = True, round_mode: str = 'up', name: str | None = None) -> Value:
     """The elements as another type. Between floating-point types the nearest value is taken, halves to even. To
-    an integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes
-    0; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and
-    true for all but 0. Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF";
-    from strings, "3.14", "-1e5", "NaN", "+INF" and the like are read, in either case.
+    an integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN the
+    lowest; from a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or
+    1, and true for all but 0. Numbers become the shortest strings that read back the same, "NaN", "INF" or
+    "-INF"; from strings, "3.14", "-1e5", "NaN", "+INF" and the like are read, in either case.
 
     Inputs:
         input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
@@ -1145,7 +1145,8 @@ def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str =
 
 
 def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, storage_order: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
-    """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
+    """The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of
+    a window of padding alone is the lowest finite number, with the index -1.
 
     Inputs:
         x: [N, C, D1, ...]. [f32, u8, i8, f16, f64, bf16]
@@ -2672,7 +2673,7 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
 
 
 def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -> Value:
-    """The elements of `data`, as a flat tensor, at `indices`.
+    """The elements of `data`, as a flat tensor, at `indices`; 0 for -1.
 
     Inputs:
         data: Any shape. [f32, f16, f64, bf16]
@@ -2987,7 +2988,7 @@ def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', m
 
 
 def scatter_at(values: ValueLike, indices: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
-    """Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.
+    """Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order; nothing at -1.
 
     Inputs:
         values: Any shape. [f32, f16, f64, bf16]

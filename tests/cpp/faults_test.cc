@@ -96,7 +96,7 @@ TEST_F(Faults, StringsWithANulCharacterAreRefused) {
       [&] {
         weft::Dataset::load("never", {"a", bad});
       },
-      [&] { weft::inspect_op(bad); },
+      [&] { weft::describe_operator(bad); },
       [&] { weft::set_host_function(bad, [kept](const std::vector<Tensor>& in) { return in; }); },
   };
   for (size_t i = 0; i < std::size(uses); ++i) {

@@ -16,13 +16,13 @@ TEST_F(Library, SaysWhatItIs) {
 }
 
 TEST_F(Library, ListsOperatorsAndLayers) {
-  const std::vector<std::string> ops = weft::ops(), types = weft::layer_types();
+  const std::vector<std::string> ops = weft::operators(), types = weft::layer_types();
   for (const char* op : {"MatMul", "Relu", "weft.Adam"}) EXPECT_EQ(std::count(ops.begin(), ops.end(), op), 1) << op;
   EXPECT_EQ(std::count(types.begin(), types.end(), "Dense"), 1);
-  EXPECT_NE(weft::inspect_op("MatMul").find("\"name\": \"MatMul\""), std::string::npos);
-  EXPECT_NE(weft::inspect_layer("Dense").find("\"units\""), std::string::npos);
-  EXPECT_EQ(error_of([] { weft::inspect_op("MatMull"); }).code(), WEFT_NOT_FOUND);
-  EXPECT_EQ(error_of([] { weft::inspect_layer("Denser"); }).code(), WEFT_NOT_FOUND);
+  EXPECT_NE(weft::describe_operator("MatMul").find("\"name\": \"MatMul\""), std::string::npos);
+  EXPECT_NE(weft::describe_layer("Dense").find("\"units\""), std::string::npos);
+  EXPECT_EQ(error_of([] { weft::describe_operator("MatMull"); }).code(), WEFT_NOT_FOUND);
+  EXPECT_EQ(error_of([] { weft::describe_layer("Denser"); }).code(), WEFT_NOT_FOUND);
 }
 
 TEST_F(Library, LimitsItsMemory) {

@@ -182,7 +182,7 @@ class Dropout : public Layer {
 
 /// The attributes of Embedding.
 struct EmbeddingAttrs {
-  /// Number of rows: indices are below it. Required.
+  /// Number of rows: indices are below it; negative ones count from the end, as in Gather. Required.
   Required<int64_t> count;
   /// Length of each vector. Required.
   Required<int64_t> size;

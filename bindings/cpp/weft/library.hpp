@@ -55,10 +55,10 @@ inline std::vector<std::string> names(int32_t count, const char* (*name)(int32_t
 inline std::vector<std::string> devices() { return detail::names(weft_device_count(), weft_device_name); }
 
 /// The full names of all operators ("MatMul", "weft.Adam"), sorted by domain and name.
-inline std::vector<std::string> ops() { return detail::names(weft_op_count(), weft_op_name); }
+inline std::vector<std::string> operators() { return detail::names(weft_op_count(), weft_op_name); }
 /// The definition of an operator as JSON: names, types and docs of its inputs, outputs and attributes. NOT_FOUND, with
 /// the nearest name, if there is none.
-inline std::string inspect_op(const std::string& name) {
+inline std::string describe_operator(const std::string& name) {
   return detail::take(
       detail::made<weft_bytes>([&](weft_bytes** out) { return weft_op_inspect(detail::text(name), out); }));
 }
@@ -66,7 +66,7 @@ inline std::string inspect_op(const std::string& name) {
 /// The types of all layers ("Dense"), sorted.
 inline std::vector<std::string> layer_types() { return detail::names(weft_layer_count(), weft_layer_name); }
 /// A type of layer as JSON: its attributes with defaults and docs, its input and output. NOT_FOUND if there is none.
-inline std::string inspect_layer(const std::string& type) {
+inline std::string describe_layer(const std::string& type) {
   return detail::take(
       detail::made<weft_bytes>([&](weft_bytes** out) { return weft_layer_inspect(detail::text(type), out); }));
 }

@@ -164,7 +164,7 @@ struct CastAttrs {
 };
 
 /// The elements as another type. Between floating-point types the nearest value is taken, halves to even. To an
-/// integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes 0; from
+/// integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN the lowest; from
 /// a wider integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and true for all
 /// but 0. Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF"; from strings,
 /// "3.14", "-1e5", "NaN", "+INF" and the like are read, in either case.
@@ -692,7 +692,8 @@ struct MaxPoolOutputs {
   Value indices;
 };
 
-/// The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
+/// The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a
+/// window of padding alone is the lowest finite number, with the index -1.
 /// - x: [N, C, D1, ...]. [f32, u8, i8, f16, f64, bf16]
 /// - gives Y: [N, C, O1, ...]. [f32, u8, i8, f16, f64, bf16]
 inline Value max_pool(const Value& x, const MaxPoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
@@ -1743,7 +1744,7 @@ inline EighOutputs eigh(const Value& a, const std::string& name = "", const Orig
   return {made[0], made[1]};
 }
 
-/// The elements of `data`, as a flat tensor, at `indices`.
+/// The elements of `data`, as a flat tensor, at `indices`; 0 for -1.
 /// - data: Any shape. [f32, f16, f64, bf16]
 /// - indices: Any shape. [i64]
 /// - gives output: The shape of indices. [f32, f16, f64, bf16]
@@ -2016,7 +2017,7 @@ inline Value running_update(const Value& old, const Value& value, const RunningU
   return add_node("weft.RunningUpdate", {old, value}, set, name, 1, origin)[0];
 }
 
-/// Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order.
+/// Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order; nothing at -1.
 /// - values: Any shape. [f32, f16, f64, bf16]
 /// - indices: The shape of values: places in `like` as a flat tensor. [i64]
 /// - like: A tensor whose shape is taken. [f32, f16, f64, bf16]

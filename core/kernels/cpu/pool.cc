@@ -63,13 +63,6 @@ int64_t column_major(const Pool& p, int64_t at) {
 
 constexpr int64_t kPlanes = 4;
 
-// The maximum of nothing.
-template <typename T>
-T least() {
-  using Limits = std::numeric_limits<T>;
-  return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
-}
-
 template <typename T>
 void max_pool(const Pool& p, const RunArgs& args) {
   const T* x = args.input<T>(0);
@@ -84,7 +77,7 @@ void max_pool(const Pool& p, const RunArgs& args) {
         for_window(p, o, [&](int64_t at) {
           if (best < 0 || from[at] > from[best] || (from[at] != from[at] && from[best] == from[best])) best = at;
         });
-        y[plane * p.out_size + o] = best < 0 ? least<T>() : from[best];
+        y[plane * p.out_size + o] = best < 0 ? std::numeric_limits<T>::lowest() : from[best];
         if (indices == nullptr) continue;
         int64_t place = p.columns && best >= 0 ? column_major(p, best) : best;
         indices[plane * p.out_size + o] = best < 0 ? -1 : plane * p.in_size + place;

@@ -2058,7 +2058,7 @@ func TestCast(t *testing.T) {
 			return []weft.Value{ops.Cast(x[0], 6)}
 		},
 		want: []literal{
-			{kind: "i32[5]", words: "2147483647 -2147483648 2147483647 -2147483648 0"},
+			{kind: "i32[5]", words: "2147483647 -2147483648 2147483647 -2147483648 -2147483648"},
 		},
 		relative: 0.0, absolute: 0.0,
 	})
@@ -2070,7 +2070,7 @@ func TestCast(t *testing.T) {
 			return []weft.Value{ops.Cast(x[0], 7)}
 		},
 		want: []literal{
-			{kind: "i64[4]", words: "9223372036854775807 -9223372036854775808 9223372036854774784 0"},
+			{kind: "i64[4]", words: "9223372036854775807 -9223372036854775808 9223372036854774784 -9223372036854775808"},
 		},
 		relative: 0.0, absolute: 0.0,
 	})

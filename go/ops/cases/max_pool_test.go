@@ -175,4 +175,19 @@ func TestMaxPool(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "windows_of_padding",
+		inputs: []literal{
+			{kind: "f64[1,1,2]", words: "-5.0 -3.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0] = ops.MaxPool(x[0], []int64{2}, ops.MaxPoolOptions{Dilations: []int64{3}, Pads: []int64{1, 1}, IndicesOutput: &y[1]})
+			return y
+		},
+		want: []literal{
+			{kind: "f64[1,1,1]", words: "-1.7976931348623157e+308"},
+			{kind: "i64[1,1,1]", words: "-1"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

@@ -77,4 +77,71 @@ func TestRange(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "is 0",
 	})
+	run(t, testCase{name: "steps_of_half_of_all_numbers",
+		inputs: []literal{
+			{kind: "i64[]", words: "0"},
+			{kind: "i64[]", words: "9223372036854775807"},
+			{kind: "i64[]", words: "4611686018427387904"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Range(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "i64[2]", words: "0 4611686018427387904"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "down_by_the_least_number",
+		inputs: []literal{
+			{kind: "i64[]", words: "0"},
+			{kind: "i64[]", words: "-9223372036854775808"},
+			{kind: "i64[]", words: "-9223372036854775808"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Range(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "i64[1]", words: "0"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "from_the_least_to_the_greatest",
+		inputs: []literal{
+			{kind: "i64[]", words: "-9223372036854775808"},
+			{kind: "i64[]", words: "9223372036854775807"},
+			{kind: "i64[]", words: "4611686018427387904"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Range(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "i64[4]", words: "-9223372036854775808 -4611686018427387904 0 4611686018427387904"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "too_long",
+		inputs: []literal{
+			{kind: "i64[]", words: "-9223372036854775808"},
+			{kind: "i64[]", words: "9223372036854775807"},
+			{kind: "i64[]", words: "1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Range(x[0], x[1], x[2])}
+		},
+		code: weft.InvalidArgument, message: "is too long",
+	})
+	run(t, testCase{name: "small_integers",
+		inputs: []literal{
+			{kind: "i16[]", words: "5"},
+			{kind: "i16[]", words: "-3"},
+			{kind: "i16[]", words: "-3"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Range(x[0], x[1], x[2])}
+		},
+		want: []literal{
+			{kind: "i16[3]", words: "5 2 -1"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

@@ -120,4 +120,14 @@ func TestReduceSum(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'axes' must have one dimension but is i64[",
 	})
+	run(t, testCase{name: "an_axis_twice",
+		inputs: []literal{
+			{kind: "f32[2,2]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "i64[2]", words: "1 -1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ReduceSum(x[0], ops.ReduceSumOptions{Axes: x[1]})}
+		},
+		code: weft.InvalidArgument, message: "axis -1 is given twice",
+	})
 }

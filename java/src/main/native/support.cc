@@ -27,7 +27,7 @@ char* encode(const jchar* in, jsize count, char* out) {
     if (is_high(in[i]) && i + 1 < count && is_low(in[i + 1])) {
       c = 0x10000 + ((c - 0xD800) << 10) + (in[++i] - 0xDC00);
     } else if (is_high(in[i]) || is_low(in[i])) {
-      c = 0xFFFD;
+      return nullptr;
     }
     if (c < 0x80) {
       *out++ = static_cast<char>(c);
@@ -75,8 +75,10 @@ Text::Text(JNIEnv* env, jstring text) {
   if (units != nullptr && bytes_ != nullptr) {
     env->GetStringRegion(text, 0, count, units);
     char* end = encode(units, count, bytes_);
-    *end = '\0';
-    if (std::memchr(bytes_, 0, static_cast<size_t>(end - bytes_)) != nullptr) {
+    if (end == nullptr) {
+      ok_ = false;
+      throw_new(env, "java/lang/IllegalArgumentException", "a string with half of a surrogate pair cannot be used here");
+    } else if (*end = '\0'; std::memchr(bytes_, 0, static_cast<size_t>(end - bytes_)) != nullptr) {
       ok_ = false;
       throw_new(env, "java/lang/IllegalArgumentException", "a string with a NUL character in it cannot be used here");
     }

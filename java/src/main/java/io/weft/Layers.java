@@ -482,7 +482,7 @@ public final class Layers {
    * <p>Input: Indices, i64 or i32, any shape. Output: The shape of the input, then {@code size}.
    *
    * @param name the layer's name, with which the names of its variables begin
-   * @param count number of rows: indices are below it.
+   * @param count number of rows: indices are below it; negative ones count from the end, as in Gather.
    * @param size length of each vector.
    * @return the layer
    */
@@ -496,7 +496,7 @@ public final class Layers {
    * <p>Input: Indices, i64 or i32, any shape. Output: The shape of the input, then {@code size}.
    *
    * @param name the layer's name, with which the names of its variables begin
-   * @param count number of rows: indices are below it.
+   * @param count number of rows: indices are below it; negative ones count from the end, as in Gather.
    * @param size length of each vector.
    * @param options sets the rest
    * @return the layer

@@ -579,7 +579,7 @@ public final class Ops {
 
   /**
    * The elements as another type. Between floating-point types the nearest value is taken, halves to even. To an integer
-   * the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes 0; from a wider
+   * the fraction is cut off, a number out of range becomes the nearest one in range and NaN the lowest; from a wider
    * integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and true for all but 0.
    * Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF"; from strings, "3.14", "-1e5",
    * "NaN", "+INF" and the like are read, in either case.
@@ -598,7 +598,7 @@ public final class Ops {
 
   /**
    * The elements as another type. Between floating-point types the nearest value is taken, halves to even. To an integer
-   * the fraction is cut off, a number out of range becomes the nearest one in range and NaN becomes 0; from a wider
+   * the fraction is cut off, a number out of range becomes the nearest one in range and NaN the lowest; from a wider
    * integer, and to those of 4 and 2 bits, the low bits are kept. A truth value is 0 or 1, and true for all but 0.
    * Numbers become the shortest strings that read back the same, "NaN", "INF" or "-INF"; from strings, "3.14", "-1e5",
    * "NaN", "+INF" and the like are read, in either case.
@@ -2351,7 +2351,8 @@ public final class Ops {
   public record MaxPoolOutputs(Value y, Value indices) {}
 
   /**
-   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
+   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a window
+   * of padding alone is the lowest finite number, with the index -1.
    *
    * <p>Operator MaxPool. Element types: T: f32, u8, i8, f16, f64, bf16.
    *
@@ -2364,7 +2365,8 @@ public final class Ops {
   }
 
   /**
-   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
+   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a window
+   * of padding alone is the lowest finite number, with the index -1.
    *
    * <p>Operator MaxPool. Element types: T: f32, u8, i8, f16, f64, bf16.
    *
@@ -2383,7 +2385,8 @@ public final class Ops {
   }
 
   /**
-   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
+   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a window
+   * of padding alone is the lowest finite number, with the index -1.
    *
    * <p>Operator MaxPool. Element types: T: f32, u8, i8, f16, f64, bf16.
    *
@@ -2396,7 +2399,8 @@ public final class Ops {
   }
 
   /**
-   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient.
+   * The maximum of each window. Of equal ones the first counts, for the indices and for the gradient. That of a window
+   * of padding alone is the lowest finite number, with the index -1.
    *
    * <p>Operator MaxPool. Element types: T: f32, u8, i8, f16, f64, bf16.
    *
@@ -5937,7 +5941,7 @@ public final class Ops {
   }
 
   /**
-   * The elements of {@code data}, as a flat tensor, at {@code indices}.
+   * The elements of {@code data}, as a flat tensor, at {@code indices}; 0 for -1.
    *
    * <p>Operator weft.GatherAt. Element types: T: f32, f16, f64, bf16.
    *
@@ -5950,7 +5954,7 @@ public final class Ops {
   }
 
   /**
-   * The elements of {@code data}, as a flat tensor, at {@code indices}.
+   * The elements of {@code data}, as a flat tensor, at {@code indices}; 0 for -1.
    *
    * <p>Operator weft.GatherAt. Element types: T: f32, f16, f64, bf16.
    *
@@ -6849,7 +6853,8 @@ public final class Ops {
   }
 
   /**
-   * Zeros in the shape of {@code like}, to which {@code values} are added at flat {@code indices}, in order.
+   * Zeros in the shape of {@code like}, to which {@code values} are added at flat {@code indices}, in order; nothing at
+   * -1.
    *
    * <p>Operator weft.ScatterAt. Element types: T: f32, f16, f64, bf16.
    *
@@ -6863,7 +6868,8 @@ public final class Ops {
   }
 
   /**
-   * Zeros in the shape of {@code like}, to which {@code values} are added at flat {@code indices}, in order.
+   * Zeros in the shape of {@code like}, to which {@code values} are added at flat {@code indices}, in order; nothing at
+   * -1.
    *
    * <p>Operator weft.ScatterAt. Element types: T: f32, f16, f64, bf16.
    *
