@@ -214,8 +214,8 @@ Status Prepared::State::run_frame(RunControl& control) {
     WEFT_TRY(results[i], Tensor::make(plan.outputs[i].dtype, plan.outputs[i].shape));
     frame->bind_output(static_cast<int>(i), results[i].mutable_data());
   }
+  WEFT_CHECK(store.spares(compiled->writes, written.data()));
   for (size_t i = 0; i < written.size(); ++i) {
-    WEFT_TRY(written[i], store.spare(compiled->writes[i]));
     frame->bind_output(static_cast<int>(fetches + i), written[i].mutable_data());
   }
   {
@@ -236,9 +236,7 @@ Status Prepared::State::run_general(RunControl& control) {
   std::copy(variables.begin(), variables.end(), inputs.begin() + feeds);
   for (Tensor& value : variables) value.clear();
   for (size_t i = 0; i < fetches; ++i) results[i] = bound[i];
-  for (size_t i = 0; i < written.size(); ++i) {
-    WEFT_TRY(results[fetches + i], store.spare(compiled->writes[i]));
-  }
+  WEFT_CHECK(store.spares(compiled->writes, results.data() + fetches));
   {
     ThreadRun here(*session);
     RunScope scope(control.exec.parallel);

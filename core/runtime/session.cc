@@ -296,9 +296,7 @@ Status Session::run_compiled(Compiled& compiled, const std::vector<Tensor>& feed
   size_t fetches = compiled.cut.fetch_count;
   std::vector<Tensor> results(fetches + compiled.writes.size());
   for (size_t i = 0; i < fetches && i < outputs->size(); ++i) results[i] = (*outputs)[i];
-  for (size_t i = 0; i < compiled.writes.size(); ++i) {
-    WEFT_TRY(results[fetches + i], store_->spare(compiled.writes[i]));
-  }
+  WEFT_CHECK(store_->spares(compiled.writes, results.data() + fetches));
   {
     ThreadRun here(*this);
     RunScope scope(control.exec.parallel);

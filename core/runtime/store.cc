@@ -124,22 +124,29 @@ std::vector<std::string> Store::names() const {
 }
 
 void Store::snapshot(const std::vector<int>& slots, std::vector<Tensor>* values) const {
+  if (slots.empty()) return;
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < slots.size(); ++i) (*values)[i] = slots_[slots[i]].value;
 }
 
-Result<Tensor> Store::spare(int index) {
+Status Store::spares(const std::vector<int>& slots, Tensor* values) {
+  if (slots.empty()) return {};
   std::lock_guard lock(mutex_);
-  Slot& slot = slots_[index];
-  if (!slot.spare.empty() && slot.spare.buffer().use_count() == 1) {
-    // Whoever else read it has let go; letting go of a copy ourselves puts what they did before what we write.
-    std::shared_ptr<Buffer>(slot.spare.buffer()).reset();
-    return std::move(slot.spare);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    Slot& slot = slots_[slots[i]];
+    if (!slot.spare.empty() && slot.spare.buffer().use_count() == 1) {
+      // Whoever else read it has let go; letting go of a copy ourselves puts what they did before what we write.
+      std::shared_ptr<Buffer>(slot.spare.buffer()).reset();
+      values[i] = std::move(slot.spare);
+    } else {
+      WEFT_TRY(values[i], Tensor::make(slot.dtype, slot.shape));
+    }
   }
-  return Tensor::make(slot.dtype, slot.shape);
+  return {};
 }
 
 void Store::commit(const std::vector<int>& slots, std::vector<Tensor>& values) {
+  if (slots.empty()) return;
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot& slot = slots_[slots[i]];

@@ -49,8 +49,8 @@ class Store {
 
   // The current values of `slots`, all from one moment.
   void snapshot(const std::vector<int>& slots, std::vector<Tensor>* values) const;
-  // A tensor to write the next value of the slot into. Only by who holds the writer.
-  Result<Tensor> spare(int slot);
+  // Tensors to write the next values of `slots` into. Only by who holds the writer.
+  Status spares(const std::vector<int>& slots, Tensor* values);
   // Puts the new values in place, all in one moment. Only by who holds the writer; cannot fail.
   void commit(const std::vector<int>& slots, std::vector<Tensor>& values);
 

@@ -332,7 +332,7 @@ def test_shapes_of_expressions() -> None:
     graph = weft.Graph()
     a, b, c = (graph.input(name, "f32", [f"{name}0", "m"]) for name in "abc")
     assert (a + b).shape == ("broadcast(a0, b0)", "m")
-    assert (a + b + c).shape == ("broadcast(broadcast(b0, a0), c0)", "m")
+    assert (a + b + c).shape == ("broadcast(broadcast(a0, b0), c0)", "m")
     assert len((a + b + c).shape or ()) == (a + b + c).rank == 2
 
 

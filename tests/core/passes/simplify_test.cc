@@ -102,5 +102,32 @@ TEST(Simplify, RulesCanBeSwitchedOff) {
   EXPECT_EQ(t.left(y, {"*"}), "Mul Neg Neg");
 }
 
+TEST(Share, EqualNodesAreOne) {
+  RuleTest t;
+  Expr x = t.input({4}, std::vector<float>{-0.0f, 1.5f, -2.5f, 1e-40f});
+  auto exp = [&] { return make(t.scope, "Exp", {x}); };
+  Expr y = exp() * exp() + make(t.scope, "Neg", {exp()});
+  EXPECT_EQ(t.left(y), "Exp Mul Neg Add");
+  EXPECT_EQ(t.left(y, {"share_equal_nodes"}), "Exp Exp Mul Exp Neg Add");
+  t.expect_same_bits(y);
+}
+
+TEST(Share, NodesThatDifferInAnAttributeStay) {
+  RuleTest t;
+  Expr x = t.input({2, 3}, kHard);
+  auto softmax = [&](int64_t axis) { return make(t.scope, "Softmax", {x}, {{"axis", axis}}); };
+  EXPECT_EQ(t.left(softmax(0) + softmax(1)), "Softmax Softmax Add");
+}
+
+TEST(Fold, ConstantsAreComputedOnce) {
+  RuleTest t;
+  Expr x = t.input({6}, kHard);
+  Expr three = constant(t.scope, Tensor::scalar(1.0f)) + constant(t.scope, Tensor::scalar(2.0f));
+  Expr y = x * make(t.scope, "Sqrt", {three});
+  EXPECT_EQ(t.left(y), "Mul");
+  EXPECT_EQ(t.left(y, {"fold_constants"}), "Add Sqrt Mul");
+  t.expect_same_bits(y);
+}
+
 }  // namespace
 }  // namespace weft

@@ -77,7 +77,8 @@ Text::Text(JNIEnv* env, jstring text) {
     char* end = encode(units, count, bytes_);
     if (end == nullptr) {
       ok_ = false;
-      throw_new(env, "java/lang/IllegalArgumentException", "a string with half of a surrogate pair cannot be used here");
+      throw_new(env, "java/lang/IllegalArgumentException",
+                "a string with half of a surrogate pair cannot be used here");
     } else if (*end = '\0'; std::memchr(bytes_, 0, static_cast<size_t>(end - bytes_)) != nullptr) {
       ok_ = false;
       throw_new(env, "java/lang/IllegalArgumentException", "a string with a NUL character in it cannot be used here");

@@ -29,6 +29,7 @@ class WeftTest {
     assertTrue(e.getMessage().contains("MatMul"), e.getMessage());
     assertThrows(NullPointerException.class, () -> Weft.describeLayer(null));
     assertThrows(IllegalArgumentException.class, () -> Weft.describeOperator("a\0b"));
+    assertThrows(IllegalArgumentException.class, () -> Weft.describeOperator("a\uD83E"));
   }
 
   @Test
