@@ -2,8 +2,11 @@
 
 import multiprocessing
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +106,46 @@ def test_prepared_reads_and_writes_bound_memory() -> None:
     prepared.close()
     with pytest.raises(weft.FailedPreconditionError):
         prepared.run()
+
+
+def crossings(call: Callable[[], object]) -> list[str]:
+    """The native functions that are called: those of weft._native, and what it made of a prepared run."""
+    names = []
+
+    def note(frame: object, event: str, function: Any) -> None:
+        if event == "c_call" and (function.__module__ == "weft._native" or "PyCapsule" in str(type(function.__self__))):
+            names.append(function.__name__)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+@pytest.mark.parametrize("nodes", [1, 100])
+def test_a_run_is_one_native_call(nodes: int) -> None:
+    graph = weft.Graph()
+    x = y = graph.input("x", "f32", [2])
+    for _ in range(nodes):
+        y = weft.neg(y)
+    session = weft.Session(graph)
+    a = np.ones(2, "f4")
+    tensor = weft.Tensor(a)
+    effect = weft.assign(graph.variable("w", 0.0), 1.0)
+    for _ in range(2):  # the first run makes the plan
+        assert crossings(lambda: session.run(targets=effect)) == ["session_run"]
+        # An array that goes in becomes a tensor before, a tensor that comes out an array afterwards.
+        out = ["tensor_view", "weft_tensor_free"]
+        assert crossings(lambda: session.run({x: tensor}, y)) == ["session_run", *out]
+        assert crossings(lambda: session.run({x: a}, [y])) == ["tensor_borrow", "session_run", *out, "weft_tensor_free"]
+    prepared = session.prepare([x], [y])
+    prepared.bind_input(0, a)
+    for _ in range(2):
+        assert crossings(prepared.run) == ["run"]
+    prepared.bind_output(0, np.zeros(2, "f4"))
+    assert crossings(prepared.run) == ["run"]
 
 
 def test_a_closed_session_says_so() -> None:
