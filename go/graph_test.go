@@ -55,6 +55,20 @@ func TestValuesKnowThemselves(t *testing.T) {
 	}
 }
 
+func TestDrawings(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	g.Input("x", weft.F32, 2).Relu()
+	picture := must[string](t)(g.SVG())
+	if !strings.Contains(picture, "<svg") || !strings.Contains(picture, "Relu") {
+		t.Errorf("got %v", picture)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := g.SVG(); !errors.Is(err, weft.Unavailable) || !strings.Contains(err.Error(), "'dot' of Graphviz") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOpenRank(t *testing.T) {
 	g := newGraph(t)
 	x := g.Input("x", weft.F32, weft.AnyRank)

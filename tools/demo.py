@@ -163,11 +163,12 @@ def main() -> None:
             losses[net], accuracy[net] = train(all_programs, net, folder)
         examples(all_programs)
         if accuracy["cnn"] < 0.97:
-            raise StepFailed(f"the convolutional network is right on {accuracy['cnn']:.1%} of the digits, not on 97 %")
+            raise StepFailed(f"the convolutional network is right on {accuracy['cnn']:.1%} of the digits, not on 97 %; please report it")
         try:
             path = picture(losses, folder)
         except Exception as error:
-            raise StepFailed(f"drawing the picture failed: {type(error).__name__}: {error}") from error
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise StepFailed(f"drawing the picture failed: {what}; call tools/setup, and report it if it happens again") from error
     except StepFailed as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:

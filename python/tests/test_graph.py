@@ -1,5 +1,7 @@
 """Building graphs: values, operators, indexing, names, gradients, errors."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -172,8 +174,18 @@ def test_pictures() -> None:
     weft.relu(graph.input("x", "f32", ["n"]))
     assert "Relu" in str(graph) and "test_graph.py" in str(graph)
     assert graph.dot().startswith("digraph")
-    svg = graph._repr_svg_()
-    assert svg is None or "<svg" in svg
+    svg = graph.svg()
+    assert "<svg" in svg and "Relu" in svg
+    assert graph._repr_svg_() == svg
+
+
+def test_a_drawing_needs_graphviz(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    graph = weft.Graph()
+    weft.relu(graph.input("x", "f32", ["n"]))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(weft.UnavailableError, match="needs the program 'dot' of Graphviz; install the package graphviz"):
+        graph.svg()
+    assert graph._repr_svg_() is None
 
 
 def test_methods_are_those_of_numpy() -> None:

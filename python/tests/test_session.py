@@ -1,9 +1,12 @@
 """Running: feeds, variables, prepared calls, stopping, threads, forks, host functions."""
 
+import contextlib
 import multiprocessing
 import signal
+import sys
 import threading
-import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +108,46 @@ def test_prepared_reads_and_writes_bound_memory() -> None:
         prepared.run()
 
 
+def crossings(call: Callable[[], object]) -> list[str]:
+    """The native functions that are called: those of weft._native, and what it made of a prepared run."""
+    names = []
+
+    def note(frame: object, event: str, function: Any) -> None:
+        if event == "c_call" and (function.__module__ == "weft._native" or "PyCapsule" in str(type(function.__self__))):
+            names.append(function.__name__)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+@pytest.mark.parametrize("nodes", [1, 100])
+def test_a_run_is_one_native_call(nodes: int) -> None:
+    graph = weft.Graph()
+    x = y = graph.input("x", "f32", [2])
+    for _ in range(nodes):
+        y = weft.neg(y)
+    session = weft.Session(graph)
+    a = np.ones(2, "f4")
+    tensor = weft.Tensor(a)
+    effect = weft.assign(graph.variable("w", 0.0), 1.0)
+    for _ in range(2):  # the first run makes the plan
+        assert crossings(lambda: session.run(targets=effect)) == ["session_run"]
+        # An array that goes in becomes a tensor before, a tensor that comes out an array afterwards.
+        out = ["tensor_view", "weft_tensor_free"]
+        assert crossings(lambda: session.run({x: tensor}, y)) == ["session_run", *out]
+        assert crossings(lambda: session.run({x: a}, [y])) == ["tensor_borrow", "session_run", *out, "weft_tensor_free"]
+    prepared = session.prepare([x], [y])
+    prepared.bind_input(0, a)
+    for _ in range(2):
+        assert crossings(prepared.run) == ["run"]
+    prepared.bind_output(0, np.zeros(2, "f4"))
+    assert crossings(prepared.run) == ["run"]
+
+
 def test_a_closed_session_says_so() -> None:
     graph, w, step = counter()
     session = weft.Session(graph)
@@ -115,23 +158,61 @@ def test_a_closed_session_says_so() -> None:
         session.run({}, w)
 
 
-def slow_graph() -> tuple[weft.Value, dict[weft.Value, np.ndarray]]:
+def slow_graph(begun: Callable[[], object]) -> tuple[weft.Value, dict[weft.Value, np.ndarray]]:
+    """What takes many seconds after it has called the function."""
+
+    def first(x: np.ndarray) -> np.ndarray:
+        begun()
+        return x
+
     graph = weft.Graph()
-    x = graph.input("x", "f32", [256, 256])
-    y = x
-    for _ in range(3000):
+    x = graph.input("x", "f32", [700, 700])
+    y = weft.host_call(first, [x], ["f32"], [[700, 700]])
+    for _ in range(1000):
         y = y @ x
-    return y, {x: np.zeros((256, 256), "f4")}
+    return y, {x: np.zeros((700, 700), "f4")}
 
 
-def test_timeouts_and_cancel() -> None:
-    y, feeds = slow_graph()
+@contextlib.contextmanager
+def once_begun(begun: threading.Event, function: Callable[[], object]) -> Iterator[None]:
+    """Calls the function on another thread when a run has begun and the main thread is back in it from what it called."""
+    main = threading.get_ident()
+    over = threading.Event()
+
+    def wait() -> None:
+        begun.wait()
+        while sys._current_frames()[main].f_code not in (weft.Session.run.__code__, weft.Prepared.run.__code__):
+            if over.is_set():
+                return
+        function()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        begun.set()
+        thread.join()
+
+
+def test_a_timeout_ends_a_run() -> None:
+    begun = threading.Event()
+    y, feeds = slow_graph(begun.set)
     session = weft.Session(y.graph)
-    with pytest.raises(TimeoutError):
-        session.run(feeds, y, timeout=0.01)
+    timeout = 0.01
+    while not begun.is_set():  # it was over before the plan was made
+        timeout *= 2
+        with pytest.raises(TimeoutError):
+            session.run(feeds, y, timeout=timeout)
+
+
+def test_another_thread_cancels_a_run() -> None:
+    begun = threading.Event()
+    y, feeds = slow_graph(begun.set)
+    session = weft.Session(y.graph)
     cancel = weft.Cancel()
-    threading.Timer(0.02, cancel.set).start()
-    with pytest.raises(weft.CancelledError):
+    with once_begun(begun, cancel.set), pytest.raises(weft.CancelledError):
         session.run(feeds, y, cancel=cancel)
     assert cancel.get()
     cancel.set(False)
@@ -160,23 +241,28 @@ def test_a_timeout_that_has_passed_is_a_deadline(timeout: float) -> None:
         session.run(targets=step, timeout=float("nan"))
 
 
+def interrupt() -> None:
+    """Ctrl-C."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
 def test_ctrl_c_stops_a_run() -> None:
-    y, feeds = slow_graph()
+    begun = threading.Event()
+    y, feeds = slow_graph(begun.set)
+    w = y.graph.variable("w", 0.0)
     session = weft.Session(y.graph)
-    main = threading.main_thread().ident
-    threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        session.run(feeds, y)
+    with pytest.raises(KeyboardInterrupt), once_begun(begun, interrupt):
+        session.run(feeds, y, targets=weft.assign(w, w + 1.0))
+    assert session.get(w) == 0.0  # the run was stopped, not finished
 
 
 def test_ctrl_c_stops_a_prepared_run() -> None:
-    y, feeds = slow_graph()
+    begun = threading.Event()
+    y, feeds = slow_graph(begun.set)
     prepared = weft.Session(y.graph).prepare(list(feeds), [y])
     for i, array in enumerate(feeds.values()):
         prepared.bind_input(i, array)
-    main = threading.main_thread().ident
-    threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), once_begun(begun, interrupt):
         prepared.run()
     with pytest.raises(weft.FailedPreconditionError):
         prepared.output(0)  # the run was stopped, not finished
@@ -198,37 +284,64 @@ def test_many_threads_run_one_session() -> None:
     assert session.get(w) == 400.0
 
 
-def test_closing_while_others_run() -> None:
-    y, feeds = slow_graph()
-    session = weft.Session(y.graph)
+def test_closing_waits_for_runs() -> None:
+    begun, cancelled, cancel = threading.Semaphore(0), threading.Event(), weft.Cancel()
+    lasting: list[int] = []
     errors: list[BaseException] = []
-    cancel = weft.Cancel()
+    left: list[int] = []
+
+    def last() -> None:
+        lasting.append(1)
+        begun.release()
+        cancelled.wait()
+        lasting.pop()
+
+    y, feeds = slow_graph(last)
+    session = weft.Session(y.graph)
 
     def work() -> None:
         try:
             session.run(feeds, y, cancel=cancel)
-        except weft.WeftError as error:
+        except weft.CancelledError as error:
             errors.append(error)
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    time.sleep(0.02)
-    cancel.set()
-    session.close()
-    thread.join()
-    assert len(errors) == 1
+    def close() -> None:
+        session.close()
+        left.append(len(lasting))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    closing = threading.Thread(target=close)
+    try:
+        for _ in threads:
+            assert begun.acquire(timeout=60)
+        closing.start()
+        with contextlib.suppress(weft.FailedPreconditionError):  # once it is being closed, it takes no more calls
+            while closing.is_alive():
+                session.initialise()
+        assert not left and len(lasting) == 3
+    finally:
+        cancel.set()
+        cancelled.set()
+    for thread in (closing, *threads):
+        thread.join()
+    assert left == [0] and len(errors) == 3
+
+
+def cube(n: int) -> float:
+    """n * n * n, by all threads."""
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [n, n])
+    return float(weft.Session(graph).run({x: np.ones((n, n), "f4")}, weft.reduce_sum(x @ x, keepdims=False)))
 
 
 def _child(queue: "multiprocessing.Queue[float]") -> None:
-    graph = weft.Graph()
-    x = graph.input("x", "f32", [300, 300])
-    queue.put(float(weft.Session(graph).run({x: np.ones((300, 300), "f4")}, weft.reduce_sum(x @ x, keepdims=False))))
+    queue.put(cube(300))
 
 
 def test_a_forked_child_can_run() -> None:
-    y, feeds = slow_graph()
-    with pytest.raises(TimeoutError):
-        weft.Session(y.graph).run(feeds, y, timeout=0.01)  # the parent's threads are up
+    assert cube(300) == 300.0**3  # the parent's threads are up
     context = multiprocessing.get_context("fork")
     queue: multiprocessing.Queue[float] = context.Queue()
     child = context.Process(target=_child, args=(queue,))

@@ -4,6 +4,8 @@ import dataclasses
 import os
 import pathlib
 import re
+import shlex
+import signal
 import struct
 import subprocess
 import sys
@@ -19,19 +21,30 @@ class StepFailed(Exception):
     """A step did not succeed; its message is for people."""
 
 
-def run(step: str, command: list, cwd: pathlib.Path = ROOT, **more) -> str:
+def shell_line(command: list, cwd: pathlib.Path, env: dict) -> str:
+    """What to type into a shell to run the same again."""
+    gone = [f"--unset={name}" for name in os.environ if name not in env]
+    new = [f"{name}={value}" for name, value in env.items() if os.environ.get(name) != value]
+    return shlex.join(["env", f"--chdir={cwd}", *gone, *new, *command])
+
+
+def run(step: str, command: list, cwd: pathlib.Path = ROOT, env: dict | None = None) -> str:
+    """What the command prints; if it fails, one line says which step that was, why, and what to do."""
+    command = [str(part) for part in command]
     try:
-        done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, **more)
+        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace")
     except OSError as error:
-        raise StepFailed(f"{step} failed: {command[0]}: {error.strerror}; tools/setup says what to install") from error
+        raise StepFailed(f"{step} failed: {error.filename}: {error.strerror}; tools/setup says what to install") from error
     if done.returncode != 0:
         log = ROOT / "build" / "logs" / f"{re.sub('[^A-Za-z0-9]+', '-', step)}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-        lines = (done.stderr + done.stdout).splitlines()
-        told = [line for line in lines if re.search(r"\berror\b", line, re.I)] or (done.stderr or done.stdout).split("\n")[-2:]
-        why = told[0].strip() if told and told[0].strip() else f"exit code {done.returncode}"
-        raise StepFailed(f"{step} failed: {why} (all of its output: {log})")
+        log.write_text(f"{shell_line(command, cwd, env or dict(os.environ))}\n{done.stdout}{done.stderr}")
+        said = [line.strip() for line in (done.stderr.rstrip() or done.stdout.rstrip()).splitlines()]
+        errors = [line.strip() for line in (done.stderr + done.stdout).splitlines() if re.search(r"\berror\b", line, re.I)]
+        why = (errors or said[-1:] or [f"exit code {done.returncode}"])[0]
+        if done.returncode < 0:
+            why = f"ended by signal {-done.returncode} ({signal.strsignal(-done.returncode)})"
+        raise StepFailed(f"{step} failed: {why}; see {log} for all that it said and the command to try again")
     return done.stdout
 
 
