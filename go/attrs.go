@@ -14,8 +14,8 @@ import (
 	"unsafe"
 )
 
-// Attrs are the attributes of a node, by name. A value is an int, int64, bool, float64, string, DType, a slice of
-// int64, float64 or string, a *Tensor or a *Graph. A nil pointer or slice of these, and DType 0, leave the attribute
+// Attrs are the attributes of a node, by name. A value is an int, int64, bool, float32, float64, string, DType, a slice
+// of int64, float64 or string, a *Tensor or a *Graph. A nil pointer or slice of these, and DType 0, leave the attribute
 // out; plain nil is an error, and an error becomes the error of the graph.
 type Attrs map[string]any
 
@@ -81,6 +81,8 @@ func setAttr(list *C.weft_attrs, name string, value any) error {
 		return setPointed(list, name, value)
 	case *string:
 		return setPointed(list, name, value)
+	case float32:
+		return setAttr(list, name, float64(value))
 	case float64:
 		return check(C.wg_attrs_set_float(list, key, C.double(value)))
 	case string:
@@ -110,7 +112,8 @@ func setAttr(list *C.weft_attrs, name string, value any) error {
 	case *Graph:
 		return setGraphAttr(list, key, value)
 	}
-	return newError(InvalidArgument, "attribute %q cannot be a %T", name, value)
+	return newError(InvalidArgument, "attribute %q cannot be a %T; it can be an int, int64, bool, float32, float64, "+
+		"string, DType, []int64, []float64, []string, *Tensor or *Graph", name, value)
 }
 
 func setPointed[T any](list *C.weft_attrs, name string, value *T) error {

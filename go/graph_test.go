@@ -122,6 +122,23 @@ func TestErrorsOfGeneratedFunctionsHaveTheLine(t *testing.T) {
 	}
 }
 
+func TestAttributesOfTypesOfGo(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 2)
+	s := newSession(t, g)
+	in := tensor[float32](t, []int64{2}, -2, 3)
+	for _, alpha := range []any{float32(.1), .1, weft.Float(.1)} {
+		y := g.Add("LeakyRelu", []weft.Value{x}, weft.Attrs{"alpha": alpha}, "", 1)[0]
+		wantData(t, fetch[float32](t, s, weft.Feeds{x: in}, y), -.2, 3)
+	}
+	y := g.Add("Cast", []weft.Value{x}, weft.Attrs{"to": weft.I64}, "", 1)[0]
+	wantData(t, fetch[int64](t, s, weft.Feeds{x: in}, y), -2, 3)
+	g.Add("LeakyRelu", []weft.Value{x}, weft.Attrs{"alpha": []float32{.1}}, "", 1)
+	wantWords(t, fmt.Sprint(g.Err()), `attribute "alpha" cannot be a []float32; it can be an int, int64, bool, float32`,
+		"*Graph")
+}
+
 func TestMisusedValues(t *testing.T) {
 	noLeaks(t)
 	cases := map[string]func(g *weft.Graph, x weft.Value){

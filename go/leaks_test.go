@@ -5,11 +5,29 @@ package weft_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"runtime/debug"
 	"testing"
 
 	weft "github.com/weft-ml/weft/go"
 )
 
+// raceDetector says that the process is one that keeps for long what was freed.
+var raceDetector bool
+
+// residentBytes is the memory of the process without what Go can give back; 0 where the system does not tell.
+func residentBytes() int64 {
+	debug.FreeOSMemory()
+	var size, resident int64
+	text, _ := os.ReadFile("/proc/self/statm")
+	fmt.Sscan(string(text), &size, &resident)
+	return resident * int64(os.Getpagesize())
+}
+
+// TestOpeningAndClosingLeavesNothing opens and closes 10,000 objects of each kind: none stays alive, and after the first
+// 1,000 neither the library's memory nor that of the process grows.
 func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 	noLeaks(t)
 	g := newGraph(t)
@@ -19,6 +37,9 @@ func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 	in := tensor[float32](t, []int64{2}, 1, 2)
 	data := must[*weft.Dataset](t)(weft.NewDataset(in))
 	closeAfter(t, data)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	none := func(int) iter.Seq2[[]*weft.Tensor, error] { return func(func([]*weft.Tensor, error) bool) {} }
 	kinds := map[string]func() (closer, error){
 		"graph":    func() (closer, error) { return weft.NewGraph(), nil },
 		"tensor":   func() (closer, error) { return weft.TensorOf[float32](1) },
@@ -27,6 +48,21 @@ func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 		"prepared": func() (closer, error) { return s.Prepare([]weft.Value{x}, []weft.Value{y}) },
 		"dataset":  func() (closer, error) { return data.Rows(0, 1) },
 		"trace":    func() (closer, error) { return weft.NewTrace() },
+		"layer": func() (closer, error) {
+			of := weft.NewGraph()
+			defer of.Close()
+			return weft.NewLayerNorm(of, "norm", weft.LayerNormConfig{Units: 2}), of.Err()
+		},
+		"function": func() (closer, error) {
+			made, err := weft.NewDatasetFunc(none, "x")
+			if err != nil {
+				return nil, err
+			}
+			for _, err := range made.Batches(weft.BatchOptions{}) {
+				return nil, fmt.Errorf("a batch of no batches, and %w", err)
+			}
+			return made, nil
+		},
 		"run": func() (closer, error) {
 			out, err := s.Run(t.Context(), weft.Feeds{x: in}, y)
 			if err != nil {
@@ -34,12 +70,18 @@ func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 			}
 			return out[0], nil
 		},
+		"cancelled run": func() (closer, error) {
+			if _, err := s.Run(cancelled, weft.Feeds{x: in}, y); !errors.Is(err, context.Canceled) {
+				return nil, fmt.Errorf("a run that is cancelled gives %w", err)
+			}
+			return weft.NewGraph(), nil
+		},
 	}
 	for name, open := range kinds {
 		t.Run(name, func(t *testing.T) {
 			before := weft.LiveObjects()
-			var memory int64
-			for i := range 2000 {
+			var memory, resident int64
+			for i := range 10_000 {
 				object, err := open()
 				if err != nil {
 					t.Fatal(err)
@@ -49,6 +91,7 @@ func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 				}
 				if i == 1000 {
 					memory, _ = weft.Memory()
+					resident = residentBytes()
 				}
 			}
 			if left := weft.LiveObjects() - before; left != 0 {
@@ -56,6 +99,9 @@ func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 			}
 			if now, _ := weft.Memory(); now > memory {
 				t.Errorf("the library's memory grew from %d to %d bytes", memory, now)
+			}
+			if grown := residentBytes() - resident; grown > 4<<20 && !raceDetector {
+				t.Errorf("the process grew by %d bytes", grown)
 			}
 		})
 	}

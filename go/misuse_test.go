@@ -201,6 +201,20 @@ func (w *world) arguments(f reflect.Type) [][]reflect.Value {
 	return lists
 }
 
+// besideError is what a function gives though its last result is an error: then all others must be zero, and a pointer
+// that is nil must be so as an interface, too.
+func besideError(results []reflect.Value) any {
+	if len(results) == 0 || results[len(results)-1].Type() != reflect.TypeFor[error]() || results[len(results)-1].IsNil() {
+		return nil
+	}
+	for _, result := range results[:len(results)-1] {
+		if !result.IsZero() {
+			return result.Interface()
+		}
+	}
+	return nil
+}
+
 // call gives the error that f has or leaves in a graph, and closes what it gives.
 func call(f reflect.Value, arguments []reflect.Value) (err error) {
 	defer func() {
@@ -213,6 +227,9 @@ func call(f reflect.Value, arguments []reflect.Value) (err error) {
 		results = f.CallSlice(arguments)
 	} else {
 		results = f.Call(arguments)
+	}
+	if given := besideError(results); given != nil {
+		return fmt.Errorf("with the error %v there is %v", results[len(results)-1], given)
 	}
 	for _, result := range results {
 		switch value := result.Interface().(type) {

@@ -109,7 +109,7 @@ def train(all_programs: Programs, net: str, folder: pathlib.Path) -> tuple[list,
 
 
 def examples(all_programs: Programs) -> None:
-    print("\nOne crossing each: eig(matmul(A, transpose(A))) and relu(matmul(l1, W1) + b1)")
+    print("\nOne crossing each: eig(matmul(A, transpose(A))), relu(matmul(l1, W1) + b1), and all seven layers in training")
     found = {language: all_programs.example(language) for language in LANGUAGES}
     for language in LANGUAGES:
         print(f"  {TITLES[language]:>8}" + "".join(f"   {name} {value}" for name, value in found[language].items()))

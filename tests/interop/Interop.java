@@ -144,6 +144,32 @@ class Interop {
     }
   }
 
+  /** Every kind of layer in one graph that trains: what it computes, and the gradient of its mean by the looked-up table. */
+  static void allLayers() {
+    long[] rows = {0, 3, 5, 10, 2, 2, 7, 1, 9, 4, 0, 6};
+    try (Graph graph = new Graph();
+        Session session = new Session(graph);
+        Tensor fed = Tensor.of(rows, 4, 3)) {
+      Ops ops = graph.ops();
+      Layers layers = graph.layers();
+      Value ids = graph.input("ids", DataType.I64, "4,3");
+      Layer embedding = layers.embedding("embedding", 11, 8, o -> o.seed(1));
+      Value x = layers.layerNorm("layer_norm", 8).call(embedding.call(ids, true), true);
+      x = layers.dropout("dropout", o -> o.rate(0.25).seed(2)).call(x, true);
+      x = ops.reshape(x, graph.constant(new long[] {-1, 3, 2, 4}));
+      x = layers.conv2d("conv", 3, 4, new long[] {2}, o -> o.seed(3)).call(x, true);
+      x = layers.batchNorm("batch_norm", 4).call(x, true);
+      x = layers.flatten("flatten").call(x, true);
+      x = layers.dense("dense", 12, 5, o -> o.activation("tanh").seed(4)).call(x, true);
+      Value slope = graph.gradients(ops.reduceMean(x), embedding.variables()).get(0);
+      try (Results results = session.run(Map.of(ids, fed), List.of(x, slope), List.of())) {
+        long value = 0xcbf29ce484222325L;
+        for (Tensor tensor : results) value = fnv(value, tensor.toByteArray());
+        System.out.printf("example layers %016x%n", value);
+      }
+    }
+  }
+
   static void example() {
     try (Graph graph = new Graph();
         Session session = new Session(graph);
@@ -165,6 +191,7 @@ class Interop {
         System.out.printf("example relu %016x%n", fnv(0xcbf29ce484222325L, results.get(0).toByteArray()));
       }
     }
+    allLayers();
   }
 
   public static void main(String[] args) {

@@ -129,6 +129,34 @@ void resume(const std::string& kind, const std::string& folder, int epochs) {
   }
 }
 
+// Every kind of layer in one graph that trains: what it computes, and the gradient of its mean by the looked-up table.
+void all_layers() {
+  namespace layers = weft::layers;
+  weft::Graph graph;
+  auto ids = graph.input("ids", weft::DType::i64, "4,3");
+  layers::EmbeddingAttrs embed{11, 8};
+  embed.seed = 1;
+  layers::DropoutAttrs drop;
+  drop.rate = 0.25;
+  drop.seed = 2;
+  layers::Conv2dAttrs conv{3, 4, {2}};
+  conv.seed = 3;
+  layers::DenseAttrs dense{12, 5};
+  dense.activation = "tanh";
+  dense.seed = 4;
+  layers::Embedding embedding(graph, "embedding", embed);
+  auto x = layers::LayerNorm(graph, "layer_norm", {8})(embedding(ids, true), true);
+  x = layers::Dropout(graph, "dropout", drop)(x, true);
+  x = weft::reshape(x, graph.constant(std::vector<int64_t>{-1, 3, 2, 4}));
+  x = layers::BatchNorm(graph, "batch_norm", {4})(layers::Conv2d(graph, "conv", conv)(x, true), true);
+  x = layers::Flatten(graph, "flatten")(x, true);
+  x = layers::Dense(graph, "dense", dense)(x, true);
+  auto slope = graph.gradients({weft::reduce_mean(x)}, {embedding.variables()[0]})[0];
+  auto rows = weft::Tensor::from<int64_t>({4, 3}, {0, 3, 5, 10, 2, 2, 7, 1, 9, 4, 0, 6});
+  auto out = weft::Session(graph).run({{ids, rows}}, {x, slope});
+  std::printf("example layers %016llx\n", static_cast<unsigned long long>(fnv(fnv(kStart, out[0]), out[1])));
+}
+
 void example() {
   weft::Graph graph;
   auto a = graph.input("A", weft::DType::f64, "2,3");
@@ -146,6 +174,7 @@ void example() {
   std::printf("example eig %016llx\n", static_cast<unsigned long long>(value));
   auto out = session.run({{l1, weft::Tensor::from<float>({2, 2}, {1, 2, 3, -4})}}, {layer});
   std::printf("example relu %016llx\n", static_cast<unsigned long long>(fnv(kStart, out[0])));
+  all_layers();
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 
 import weft
-from weft.layers import BatchNorm, Conv2d, Dense, Dropout
+from weft.layers import BatchNorm, Conv2d, Dense, Dropout, Embedding, Flatten, LayerNorm
 
 LANGUAGES = ("c", "cpp", "python", "java", "go")
 
@@ -103,6 +103,24 @@ def resume(kind: str, folder: str, epochs: int) -> None:
         print("resumed", language, bits(loss), fnv(*(net.session.get(variable) for variable in net.graph.variables)))
 
 
+def all_layers() -> None:
+    """Every kind of layer in one graph that trains: what it computes, and the gradient of its mean by the looked-up table."""
+    graph = weft.Graph()
+    ids = graph.input("ids", "i64", [4, 3])
+    embedding = Embedding(graph, "embedding", count=11, size=8, seed=1)
+    x = LayerNorm(graph, "layer_norm", units=8)(embedding(ids, training=True), training=True)
+    x = Dropout(graph, "dropout", rate=0.25, seed=2)(x, training=True)
+    x = weft.reshape(x, [-1, 3, 2, 4])
+    x = Conv2d(graph, "conv", inputs=3, filters=4, kernel=[2], seed=3)(x, training=True)
+    x = BatchNorm(graph, "batch_norm", channels=4)(x, training=True)
+    x = Flatten(graph, "flatten")(x, training=True)
+    x = Dense(graph, "dense", inputs=12, units=5, activation="tanh", seed=4)(x, training=True)
+    (slope,) = weft.gradients(weft.reduce_mean(x), embedding.variables)
+    assert slope is not None
+    rows = [[0, 3, 5], [10, 2, 2], [7, 1, 9], [4, 0, 6]]
+    print("example layers", fnv(*weft.Session(graph).run({ids: rows}, [x, slope])))
+
+
 def example() -> None:
     graph = weft.Graph()
     a = graph.input("A", "f64", [2, 3])
@@ -114,6 +132,7 @@ def example() -> None:
     b1 = graph.constant([0.25, -1.0])
     layer = weft.relu(weft.matmul(l1, w1) + b1)
     print("example relu", fnv(weft.Session(graph).run({l1: [[1, 2], [3, -4]]}, layer)))
+    all_layers()
 
 
 if __name__ == "__main__":

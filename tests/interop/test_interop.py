@@ -80,6 +80,6 @@ def test_training_goes_on_with_the_same_bits(trained: tuple[pathlib.Path, dict],
 
 def test_examples_are_the_same_everywhere(programs: Programs) -> None:
     wanted = programs.example("c")
-    assert set(wanted) == {"eig", "relu"}
+    assert set(wanted) == {"eig", "relu", "layers"}
     for language in LANGUAGES:
         assert programs.example(language) == wanted, language

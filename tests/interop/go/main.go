@@ -153,6 +153,28 @@ func resume(kind, folder string, epochs int) {
 	}
 }
 
+// allLayers has every kind of layer in one graph that trains: what it computes, and the gradient of its mean by the
+// looked-up table.
+func allLayers() {
+	graph := weft.NewGraph()
+	ids := graph.Input("ids", weft.I64, 4, 3)
+	embedding := weft.NewEmbedding(graph, "embedding", weft.EmbeddingConfig{Count: 11, Size: 8, Seed: 1})
+	x := weft.NewLayerNorm(graph, "layer_norm", weft.LayerNormConfig{Units: 8}).Call(embedding.Call(ids, true), true)
+	x = weft.NewDropout(graph, "dropout", weft.DropoutConfig{Rate: weft.Float(0.25), Seed: 2}).Call(x, true)
+	x = x.Reshape(-1, 3, 2, 4)
+	conv := weft.Conv2dConfig{Inputs: 3, Filters: 4, Kernel: []int64{2}, Seed: 3}
+	x = weft.NewConv2d(graph, "conv", conv).Call(x, true)
+	x = weft.NewBatchNorm(graph, "batch_norm", weft.BatchNormConfig{Channels: 4}).Call(x, true)
+	x = weft.NewFlatten(graph, "flatten", weft.FlattenConfig{}).Call(x, true)
+	dense := weft.DenseConfig{Inputs: 12, Units: 5, Activation: "tanh", Seed: 4}
+	x = weft.NewDense(graph, "dense", dense).Call(x, true)
+	slopes := graph.Gradients([]weft.Value{x.Mean()}, embedding.Variables(), nil)
+	session := must(weft.NewSession(graph))
+	rows := must(weft.TensorFrom([]int64{4, 3}, []int64{0, 3, 5, 10, 2, 2, 7, 1, 9, 4, 0, 6}))
+	out := must(session.Run(background, weft.Feeds{ids: rows}, x, slopes[0]))
+	fmt.Printf("example layers %016x\n", hash(hash(start, out[0]), out[1]))
+}
+
 func example() {
 	graph := weft.NewGraph()
 	a := graph.Input("A", weft.F64, 2, 3)
@@ -170,6 +192,7 @@ func example() {
 	rows := must(weft.TensorFrom([]int64{2, 2}, []float32{1, 2, 3, -4}))
 	out := must(session.Run(background, weft.Feeds{l1: rows}, layer))
 	fmt.Printf("example relu %016x\n", hash(start, out[0]))
+	allLayers()
 }
 
 func main() {

@@ -79,6 +79,18 @@ public final class Attrs {
   }
 
   /**
+   * Sets an element type, such as the attribute "to" of Cast.
+   *
+   * @param name the attribute
+   * @param value its value
+   * @return this
+   */
+  public Attrs set(String name, DataType value) {
+    int number = Check.notNull(value, name).number();
+    return put(name, value, attrs -> Native.attrsSetInt(attrs, name, number));
+  }
+
+  /**
    * Sets a list of numbers.
    *
    * @param name the attribute

@@ -38,9 +38,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class FunctionDatasetTest {
@@ -113,6 +115,46 @@ class FunctionDatasetTest {
       assertThrows(WeftException.FailedPrecondition.class, () -> data.rows(0, 1));
       assertThrows(WeftException.FailedPrecondition.class, () -> data.at(0));
     }
+  }
+
+  // The function waits for a thread that uses the pass which waits for the function.
+  @Test
+  @Timeout(60)
+  void othersAreToldThatABatchIsBeingTaken() {
+    long before = Weft.liveObjects();
+    AtomicReference<Batches> pass = new AtomicReference<>();
+    List<String> told = new ArrayList<>();
+    Runnable use =
+        () -> {
+          told.add(assertThrows(WeftException.FailedPrecondition.class, pass.get()::next).getMessage());
+          told.add(assertThrows(WeftException.FailedPrecondition.class, pass.get()::hasNext).getMessage());
+        };
+    Function<List<Tensor>, List<Tensor>> used =
+        batch -> {
+          use.run(); // further down the call that takes the batch
+          Thread thread =
+              new Thread(
+                  () -> {
+                    use.run();
+                    pass.get().close();
+                  });
+          thread.start();
+          try {
+            thread.join();
+          } catch (InterruptedException e) {
+            throw new AssertionError(e);
+          }
+          return batch;
+        };
+    BatchFunction function = epoch -> Stream.of(batches().next()).map(used).iterator();
+    try (Dataset data = dataset(function)) {
+      pass.set(data.batches(null, 0));
+      assertTrue(pass.get().hasNext());
+      assertEquals(4, told.size(), told.toString());
+      for (String each : told) assertTrue(each.contains("a batch of this pass is being taken already"), each);
+      assertThrows(IllegalStateException.class, pass.get()::next);
+    }
+    assertEquals(before, Weft.liveObjects()); // the batch that nobody took included
   }
 
   @Test

@@ -218,6 +218,22 @@ class GraphTest {
   }
 
   @Test
+  void elementTypesAreAttributes() {
+    Attrs to = new Attrs().set("to", DataType.I64);
+    assertEquals("{to=i64}", to.toString());
+    try (Session session = new Session(graph);
+        Tensor xs = Tensor.of(new float[] {-2.5f, 3})) {
+      Value x = graph.input("x", DataType.F32, "2");
+      Value y = graph.add("Cast", List.of(x), to, null, 1).get(0);
+      assertEquals(DataType.I64, y.dtype());
+      try (Results results = session.run(Map.of(x, xs), y)) {
+        assertArrayEquals(new long[] {-2, 3}, results.get(0).toLongArray()); // Cast truncates
+      }
+    }
+    assertThrows(NullPointerException.class, () -> to.set("to", (DataType) null));
+  }
+
+  @Test
   void everythingHasWords() {
     Value x = graph.input("x", DataType.F32, "batch,2");
     assertEquals("f32[batch, 2] x", x.toString());

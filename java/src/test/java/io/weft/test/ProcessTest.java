@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -219,15 +221,18 @@ class ProcessTest {
     }
   }
 
+  /** The folder of the libraries that go into the JAR. */
+  private static Path natives() throws Exception {
+    try (Stream<Path> files = Files.walk(CLASSES.resolve("META-INF/native"))) {
+      return files.filter(file -> file.endsWith("libweft.so")).findFirst().orElseThrow().getParent();
+    }
+  }
+
   @Test
   void withoutLibrariesInsideTheSystemsAreTaken(@TempDir Path folder) throws Exception {
     copyClasses(folder);
-    Path natives;
-    try (Stream<Path> files = Files.walk(CLASSES.resolve("META-INF/native"))) {
-      natives = files.filter(file -> file.endsWith("libweft.so")).findFirst().orElseThrow().getParent();
-    }
     String classes = folder + ":" + ROOT.resolve("java/target/test-classes");
-    List<String> found = List.of("-Djava.library.path=" + natives, "-cp", classes, Version.class.getName());
+    List<String> found = List.of("-Djava.library.path=" + natives(), "-cp", classes, Version.class.getName());
     assertEquals("0.1.0 f32[2]", java(found).output());
     List<String> none = List.of("-Djava.library.path=" + folder, "-cp", classes, Version.class.getName());
     String output = java(none).output();
@@ -239,6 +244,32 @@ class ProcessTest {
     for (String name : List.of("libweft.so", "libweft_jni.so")) Files.write(folder.resolve(name), new byte[100]);
     String output = java(child(Version.class, "-Dweft.native.dir=" + folder)).output();
     assertTrue(output.contains(folder.resolve("libweft.so").toString()), output);
+  }
+
+  /** Compiles a libweft of version 0.2 that has every function of the C ABI, of which only its version says anything. */
+  private static void fakeLibrary(Path folder) throws Exception {
+    StringBuilder code = new StringBuilder("int weft_version_number(void) { return 2000; }\n");
+    code.append("const char* weft_version(void) { return \"0.2.0\"; }\n");
+    for (String line : Files.readAllLines(ROOT.resolve("c_api/abi.txt"))) {
+      Matcher function = Pattern.compile("\\b(weft_\\w+)\\(").matcher(line);
+      if (function.find() && !function.group(1).startsWith("weft_version")) {
+        code.append("void ").append(function.group(1)).append("(void) {}\n");
+      }
+    }
+    Path source = Files.writeString(folder.resolve("fake.c"), code);
+    Path versions = Files.writeString(folder.resolve("versions"), "WEFT_0.1 { weft_*; };\n");
+    List<String> command = List.of("cc", "-shared", "-fPIC", "-Wl,-soname,libweft.so.0",
+        "-Wl,--version-script=" + versions, "-o", folder.resolve("libweft.so").toString(), source.toString());
+    assertEquals(new Ended(0, ""), run(folder, command));
+  }
+
+  @Test
+  void aLibraryOfAnotherReleaseIsRefusedByBothNumbers(@TempDir Path folder) throws Exception {
+    fakeLibrary(folder);
+    Files.copy(natives().resolve("libweft_jni.so"), folder.resolve("libweft_jni.so"));
+    assertEquals(
+        "weft.jar is version 0.1 and libweft is 0.2.0; use a JAR and a library of the same release",
+        java(child(Version.class, "-Dweft.native.dir=" + folder)).output());
   }
 
   @Test
