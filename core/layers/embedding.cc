@@ -20,13 +20,15 @@ Status call(LayerCall& c) {
 }  // namespace
 
 void define_layer_embedding(LayerRegistry& layers) {
-  add_common_attrs(layers.add("Embedding")
-                       .doc("A vector for each index, from a table that is trained.")
-                       .required_attr("count", AttrKind::kInt, "Number of rows: indices are below it; negative ones count from the end, as in Gather.")
-                       .required_attr("size", AttrKind::kInt, "Length of each vector.")
-                       .attr("table_init", "glorot_uniform", kInitialDoc)
-                       .input("Indices, i64 or i32, any shape.")
-                       .output("The shape of the input, then `size`."))
+  add_common_attrs(
+      layers.add("Embedding")
+          .doc("A vector for each index, from a table that is trained.")
+          .required_attr("count", AttrKind::kInt,
+                         "Number of rows: indices are below it; negative ones count from the end, as in Gather.")
+          .required_attr("size", AttrKind::kInt, "Length of each vector.")
+          .attr("table_init", "glorot_uniform", kInitialDoc)
+          .input("Indices, i64 or i32, any shape.")
+          .output("The shape of the input, then `size`."))
       .make(make)
       .call(call);
 }
