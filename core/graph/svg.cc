@@ -5,12 +5,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
 #include "core/base/text.h"
 
 namespace weft {
+
+namespace {
+
+void wait_for(pid_t child, int* result) {
+  while (waitpid(child, result, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
 
 // The DOT text through the program `dot`, by files in a folder of our own: no shell, no pipes to fill.
 Result<std::string> graph_svg(const std::string& dot) {
@@ -29,10 +39,13 @@ Result<std::string> graph_svg(const std::string& dot) {
     char* arguments[] = {program.data(), format.data(), in.data(), to.data(), out.data(), nullptr};
     pid_t child = 0;
     int result = -1;
-    if (!written || posix_spawnp(&child, "dot", nullptr, nullptr, arguments, environ) != 0 ||
-        waitpid(child, &result, 0) != child || result != 0) {
+    if (!written) {
+      status = make_error(Code::kUnavailable, "cannot write the temporary file '", in, "'");
+    } else if (posix_spawnp(&child, "dot", nullptr, nullptr, arguments, environ) != 0) {
       status =
           make_error(Code::kUnavailable, "drawing needs the program 'dot' of Graphviz; install the package graphviz");
+    } else if (wait_for(child, &result); result != 0) {
+      status = make_error(Code::kUnavailable, "the program 'dot' of Graphviz failed to draw the graph");
     } else if (FILE* drawn = std::fopen(out.c_str(), "r")) {
       char block[65536];
       for (size_t n; (n = std::fread(block, 1, sizeof block, drawn)) > 0;) svg.append(block, n);
