@@ -25,7 +25,7 @@ type FitOptions struct {
 	// ValidationMetrics are in the history with "val_" before their names. nil: the metrics of the training.
 	ValidationMetrics []Value
 	FirstEpoch        int   // where a training that is resumed goes on
-	Shuffle           *bool // whether rows are shuffled; nil: true. The batches of a function come as they are
+	Shuffle           *bool // whether rows are shuffled; nil: true, unlike for a pass of one's own. The batches of a function come as they are
 	Seed              int64 // of the order of the rows
 	DropLast          bool  // no last batch that is shorter
 

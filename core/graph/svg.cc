@@ -15,9 +15,13 @@ namespace weft {
 
 namespace {
 
-void wait_for(pid_t child, int* result) {
-  while (waitpid(child, result, 0) < 0 && errno == EINTR) {
+// Waits for the program. A host that ignores SIGCHLD cannot be told how it ended: then the file tells.
+bool has_drawn(pid_t child) {
+  int result = 0;
+  while (waitpid(child, &result, 0) < 0) {
+    if (errno != EINTR) return errno == ECHILD;
   }
+  return result == 0;
 }
 
 }  // namespace
@@ -38,13 +42,12 @@ Result<std::string> graph_svg(const std::string& dot) {
     std::string program = "dot", format = "-Tsvg", to = "-o";
     char* arguments[] = {program.data(), format.data(), in.data(), to.data(), out.data(), nullptr};
     pid_t child = 0;
-    int result = -1;
     if (!written) {
       status = make_error(Code::kUnavailable, "cannot write the temporary file '", in, "'");
     } else if (posix_spawnp(&child, "dot", nullptr, nullptr, arguments, environ) != 0) {
       status =
           make_error(Code::kUnavailable, "drawing needs the program 'dot' of Graphviz; install the package graphviz");
-    } else if (wait_for(child, &result); result != 0) {
+    } else if (!has_drawn(child)) {
       status = make_error(Code::kUnavailable, "the program 'dot' of Graphviz failed to draw the graph");
     } else if (FILE* drawn = std::fopen(out.c_str(), "r")) {
       char block[65536];

@@ -11,9 +11,13 @@ LayerDef& add_common_attrs(LayerDef& def) {
 }
 
 Result<DType> layer_dtype(const Attrs& attrs) {
-  const auto dtype = static_cast<DType>(attrs.i("dtype"));
-  if (dtype != DType::kF32 && dtype != DType::kF64) return invalid("attribute 'dtype' must be f32 or f64");
-  return dtype;
+  const int64_t number = attrs.i("dtype");
+  for (DType dtype : {DType::kF32, DType::kF64}) {
+    if (number == static_cast<int64_t>(dtype)) return dtype;
+  }
+  const bool named = 0 < number && number < kDTypeCount;
+  return invalid("attribute 'dtype' is ", named ? dtype_name(static_cast<DType>(number)) : cat(number).c_str(),
+                 " but must be f32 or f64");
 }
 
 void add_weight(LayerMake& c, std::string_view name, std::string_view init, DType dtype, const Shape& shape,

@@ -89,7 +89,13 @@ Status infer_range(InferContext& c) {
         bool wide = step == std::numeric_limits<int64_t>::min();
         Dim count = wide ? c.fresh() : span.ceil_div(step > 0 ? step : -step);
         // A symbol stands for a size, so a range from 0 up to it cannot be negative.
-        c.set_dims(0, {count.known() || ((*start)[0].is(0) && step == 1) ? count : c.fresh()});
+        if (count.known()) {
+          if (count.value() > kMostElements) return invalid("the range of ", count.value(), " numbers is too long");
+          count = std::max<int64_t>(count.value(), 0);
+        } else if (!(*start)[0].is(0) || step != 1) {
+          count = c.fresh();
+        }
+        c.set_dims(0, {count});
         return {};
       }
       const int64_t first = (*start)[0].value();
@@ -97,7 +103,10 @@ Status infer_range(InferContext& c) {
       c.set_dims(0, {n});
       if (n <= kMaxKnownInts) {
         Dims ints;
-        for (int64_t i = 0; i < n; ++i) ints.push_back(first + i * step);
+        for (int64_t i = 0, at = first; i < n; ++i) {
+          ints.push_back(at);
+          if (i + 1 < n) at += step;  // one further may not be a number
+        }
         c.set_ints(0, std::move(ints));
       }
       return {};

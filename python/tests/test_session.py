@@ -168,7 +168,7 @@ def slow_graph(begun: Callable[[], object]) -> tuple[weft.Value, dict[weft.Value
     graph = weft.Graph()
     x = graph.input("x", "f32", [700, 700])
     y = weft.host_call(first, [x], ["f32"], [[700, 700]])
-    for _ in range(1000):
+    for _ in range(10000):
         y = y @ x
     return y, {x: np.zeros((700, 700), "f4")}
 

@@ -277,17 +277,18 @@ def is_operand(value: Any) -> bool:
 @functools.cache
 def _kinds(inspect: Callable[[str], bytes], name: str) -> dict[str, str]:
     """The kinds of the attributes of an operator or layer."""
-    try:
-        return {attr["name"]: attr["kind"] for attr in json.loads(inspect(name))["attrs"]}
-    except NotFoundError:  # making the node or layer says so better
-        return {}
+    return {attr["name"]: attr["kind"] for attr in json.loads(inspect(name))["attrs"]}
 
 
 def in_kind(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
     """The attributes as the operator or layer has them: a type by its number, and a list of one for a number."""
     made = dict(attrs)
+    try:
+        kinds = _kinds(inspect, name) if attrs else {}
+    except NotFoundError:  # making the node or layer says so better
+        return made
     for key, value in attrs.items():
-        kind = _kinds(inspect, name).get(key)
+        kind = kinds.get(key)
         if kind == "dtype" and value is not None:
             try:
                 made[key] = dtype_number(value)

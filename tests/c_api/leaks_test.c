@@ -11,7 +11,7 @@ enum { kFirst = 10, kRounds = 100, kMeasures = 0 };
 #else
 enum { kFirst = 1000, kRounds = 10000, kMeasures = 1 };
 #endif
-static const long kMost = 2L << 20; /* bytes by which the memory of the process may grow: what others than us keep */
+static const long kMost = 8L << 20; /* bytes by which the memory of the process may grow: what others than us keep */
 
 static long resident_bytes(void) {
   long pages = -1;

@@ -32,13 +32,13 @@ def run(step: str, command: list, cwd: pathlib.Path = ROOT, env: dict | None = N
     """What the command prints; if it fails, one line says which step that was, why, and what to do."""
     command = [str(part) for part in command]
     try:
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, encoding="utf-8", errors="replace")
     except OSError as error:
         raise StepFailed(f"{step} failed: {error.filename}: {error.strerror}; tools/setup says what to install") from error
     if done.returncode != 0:
         log = ROOT / "build" / "logs" / f"{re.sub('[^A-Za-z0-9]+', '-', step)}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"{shell_line(command, cwd, env or dict(os.environ))}\n{done.stdout}{done.stderr}")
+        log.write_text(f"{shell_line(command, cwd, env or dict(os.environ))}\n{done.stdout}{done.stderr}", encoding="utf-8")
         said = [line.strip() for line in (done.stderr.rstrip() or done.stdout.rstrip()).splitlines()]
         errors = [line.strip() for line in (done.stderr + done.stdout).splitlines() if re.search(r"\berror\b", line, re.I)]
         why = (errors or said[-1:] or [f"exit code {done.returncode}"])[0]

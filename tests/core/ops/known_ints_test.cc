@@ -35,6 +35,18 @@ TEST_F(KnownInts, Arithmetic) {
   EXPECT_EQ(known(op("Max", {shape_, shape_})), "[batch, 6]");
 }
 
+TEST_F(KnownInts, RangesOfSymbols) {
+  auto batch = [&] { return op("Gather", {shape_, constant_int(scope_, 0)}); };
+  auto size = [&](Expr limit, int64_t step) {
+    Expr y = op("Range", {batch(), limit, constant_int(scope_, step)});
+    EXPECT_TRUE(scope_.status().ok()) << scope_.status().text();
+    return dims_text(y.type().dims);
+  };
+  EXPECT_EQ(size(batch() + constant_int(scope_, 3), 1), "[3]");
+  EXPECT_EQ(size(batch() - constant_int(scope_, 3), 1), "[0]");
+  EXPECT_EQ(size(batch() - constant_int(scope_, 3), -2), "[2]");
+}
+
 TEST_F(KnownInts, WhatCannotBeKnown) {
   EXPECT_EQ(known(shape_ / ints({0, 1})), "unknown");
   EXPECT_EQ(known((shape_ - ints({9, 9})) / ints({2, 2})),

@@ -156,7 +156,7 @@ TEST(Prepared, ATrainingStepAllocatesNothingAndLocksTheStoreAlone) {
   int64_t allocated = allocations, locked = locks;
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(training.prepared->run({}).ok());
   EXPECT_EQ(allocations, allocated);
-  EXPECT_EQ((locks - locked) / 5, 5) << "the writer's twice, and one each to read, to find room and to commit";
+  EXPECT_EQ(locks - locked, 5 * 5) << "the writer's twice, and one each to read, to find room and to commit";
 }
 
 TEST(Prepared, ReadsTheBoundMemoryAnewEachRun) {

@@ -20,7 +20,7 @@ void throw_out_of_memory(JNIEnv* env) { throw_new(env, "java/lang/OutOfMemoryErr
 bool is_high(jchar c) { return c >= 0xD800 && c < 0xDC00; }
 bool is_low(jchar c) { return c >= 0xDC00 && c < 0xE000; }
 
-// Writes UTF-16 as UTF-8; lone surrogates become U+FFFD. Returns the end.
+// Writes UTF-16 as UTF-8. Returns the end; nullptr at half of a surrogate pair.
 char* encode(const jchar* in, jsize count, char* out) {
   for (jsize i = 0; i < count; ++i) {
     uint32_t c = in[i];

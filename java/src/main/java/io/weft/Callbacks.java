@@ -2,6 +2,7 @@
 package io.weft;
 
 import java.lang.ref.WeakReference;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -20,7 +21,9 @@ final class Callbacks {
   }
 
   static String describe(Throwable thrown) {
-    return thrown instanceof WeftException weft ? weft.getMessage() : thrown.toString();
+    String text = thrown instanceof WeftException weft ? weft.getMessage() : thrown.toString();
+    // Whatever a user wrote there, halves of surrogate pairs and NULs included, must not cost the message.
+    return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8).replace('\0', '?');
   }
 
   static int code(Throwable thrown) {

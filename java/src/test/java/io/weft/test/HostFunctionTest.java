@@ -166,4 +166,22 @@ class HostFunctionTest {
     WeftException e = assertThrows(WeftException.class, () -> graph.gradients(y, List.of(x)));
     assertTrue(e.getMessage().contains("test.none"), e.getMessage());
   }
+
+  @Test
+  void anyMessageOfAnExceptionIsKept() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value y = hostCall(x, "test.words");
+    Weft.setHostFunction(
+        "test.words",
+        inputs -> {
+          throw new IllegalStateException("half \uD83E of a pair, \0 and more");
+        });
+    try (Tensor xs = Tensor.of(new float[] {1, 2})) {
+      WeftException e = assertThrows(WeftException.class, () -> session.run(Map.of(x, xs), y));
+      assertTrue(e.getMessage().contains("half ? of a pair, ? and more"), e.getMessage());
+      assertTrue(e.getCause().getMessage().contains("\uD83E"));
+    } finally {
+      Weft.setHostFunction("test.words", null);
+    }
+  }
 }

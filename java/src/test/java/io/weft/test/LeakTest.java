@@ -94,7 +94,7 @@ class LeakTest {
   static final class Rounds {
     private static final int FIRST = 1000;
     private static final int ROUNDS = 10_000;
-    private static final long MOST = 2 << 20;
+    private static final long MOST = 8 << 20;
 
     private static long residentBytes() throws Exception {
       try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {

@@ -62,7 +62,7 @@ class ProcessTest {
               .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")))
               .directory(folder.toFile())
               .start();
-      if (!process.waitFor(120, TimeUnit.SECONDS)) {
+      if (!process.waitFor(400, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         throw new AssertionError("still running: " + command);
       }
