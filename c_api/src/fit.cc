@@ -33,12 +33,10 @@ Result<LoopOptions> loop_options(const Graph& graph, const int64_t* feeds, int32
 
 Status call_back(void* user, const FitProgress& progress, bool* stop) {
   auto* callback = static_cast<Callback<weft_fit_fn>*>(user);
-  std::vector<const char*> names;
-  for (size_t i = 0; i < progress.averages.size(); ++i) names.push_back(progress.names[i].c_str());
   int32_t out_stop = 0;
-  WEFT_CHECK(from_handle(callback->function(callback->user, static_cast<int32_t>(progress.event), progress.epoch,
-                                            progress.batch, progress.batch_count, names.data(),
-                                            progress.averages.data(), static_cast<int32_t>(names.size()), &out_stop)));
+  WEFT_CHECK(from_handle(callback->function(
+      callback->user, static_cast<int32_t>(progress.event), progress.epoch, progress.batch, progress.batch_count,
+      progress.names, progress.averages.data(), static_cast<int32_t>(progress.averages.size()), &out_stop)));
   if (out_stop != 0) *stop = true;
   return {};
 }

@@ -135,13 +135,15 @@ struct Training {
   const std::vector<std::string>& names;  // of the metrics, then of those of the validation
   const size_t metric_count;
   LoopStop stop;
-  bool ended = false;  // by the callback
+  bool ended = false;                  // by the callback
+  std::vector<const char*> told = {};  // the names, as callbacks get them
 
   Status notify(FitEvent event, int64_t epoch, int64_t batch, int64_t batch_count,
                 const std::vector<double>& averages) {
     if (options.callback == nullptr) return {};
-    return options.callback(options.callback_user,
-                            FitProgress{event, epoch, batch, batch_count, names.data(), averages}, &ended);
+    for (size_t i = told.size(); i < names.size(); ++i) told.push_back(names[i].c_str());
+    return options.callback(options.callback_user, FitProgress{event, epoch, batch, batch_count, told.data(), averages},
+                            &ended);
   }
 
   Result<Epoch> train_epoch(int64_t number) {

@@ -26,7 +26,7 @@ struct FitProgress {
   int64_t epoch;
   int64_t batch;
   int64_t batch_count;       // -1 if only the end of the epoch tells
-  const std::string* names;  // of the averages
+  const char* const* names;  // of the averages
   const std::vector<double>& averages;
 };
 

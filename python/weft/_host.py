@@ -45,7 +45,8 @@ def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequenc
         several = isinstance(result, tuple) or (isinstance(result, list) and count != 1)
         results = list(result) if several else [result]
         if len(results) != count:
-            raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {count} {'is' if count == 1 else 'are'} expected")
+            expected = "1 is" if count == 1 else f"{count} are"
+            raise InvalidArgumentError(f"the host function '{name}' gave {len(results)} results; {expected} expected")
         tensors = []
         for i, item in enumerate(results):
             plain = not hasattr(item, "dtype") and i < len(wanted)

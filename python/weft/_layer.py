@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import _native
-from ._graph import Graph, Value, make_attrs, in_kind
+from ._graph import Graph, Value, in_kind, make_attrs
 from ._handle import Handle, caller, need
 from ._types import AttrLike
 
