@@ -50,6 +50,8 @@ def build() -> None:
         install = [python, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--force-reinstall"]
         # As users install it: it builds a library of its own, which the compiler's cache makes short.
         alone = {name: value for name, value in environment.items() if name != "WEFT_LIBRARY"}
+        # The cache knows compilers by name, and scikit-build-core would call this one by another than CMake does.
+        alone = {"CC": "cc", "CXX": "c++", **alone}
         run("pip install", [*install, ROOT / "python"], env=alone)
     with Step("JAR"):
         run("mvn package", ["mvn", "-B", "-q", "-f", ROOT / "java" / "pom.xml", "-DskipTests", "package"], env=environment)
