@@ -87,47 +87,15 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
 }
 
 Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
-  for (const auto& [name, value] : *attrs) {
-    const AttrDef* def = op.find_attr(name);
-    if (def == nullptr) {
-      std::vector<std::string> known;
-      for (const AttrDef& attr : op.attrs()) known.push_back(attr.name);
-      return invalid("there is no attribute '", name, "'; ", op.full_name(),
-                     known.empty() ? " has none" : cat(" has ", join(known)));
-    }
-  }
-  Attrs complete;
+  WEFT_CHECK(weft::complete_attrs(op.full_name(), op.attrs(), attrs));
+  if (!op.domain().empty()) return {};
+  // ONNX files hold such numbers as f32; what is never saved must mean the same.
   for (const AttrDef& def : op.attrs()) {
-    const AttrValue* given = attrs->find(def.name);
-    if (given == nullptr) {
-      if (def.required) return invalid("attribute '", def.name, "' must be given: ", def.doc);
-      if (def.default_value) complete.set(def.name, *def.default_value);
-      continue;
+    const AttrValue* value = attrs->find(def.name);
+    if (value != nullptr && value->kind() == AttrKind::kFloat) {
+      attrs->set(def.name, double{static_cast<float>(value->f())});
     }
-    AttrValue value = *given;
-    // A whole number serves where a float is asked for, an empty list as a list of any kind.
-    if (def.kind == AttrKind::kFloat && value.kind() == AttrKind::kInt) value = static_cast<double>(value.i());
-    if (def.kind == AttrKind::kFloats && value.kind() == AttrKind::kInts) {
-      value = std::vector<double>(value.ints().begin(), value.ints().end());
-    }
-    if (def.kind == AttrKind::kInts && value.kind() == AttrKind::kFloats && value.floats().empty()) {
-      value = std::vector<int64_t>();
-    }
-    if (def.kind == AttrKind::kStrings && value.kind() == AttrKind::kInts && value.ints().empty()) {
-      value = std::vector<std::string>();
-    }
-    // ONNX files hold such numbers as f32; what is never saved must mean the same.
-    if (op.domain().empty() && value.kind() == AttrKind::kFloat) value = double{static_cast<float>(value.f())};
-    if (value.kind() != def.kind) {
-      return invalid("attribute '", def.name, "' must be of kind ", def.kind_text(), " but is ",
-                     attr_kind_name(value.kind()));
-    }
-    if (value.kind() == AttrKind::kGraph && value.graph() == nullptr) {
-      return invalid("attribute '", def.name, "' is a null graph");
-    }
-    complete.set(def.name, std::move(value));
   }
-  *attrs = std::move(complete);
   return {};
 }
 

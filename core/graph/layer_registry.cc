@@ -3,29 +3,6 @@
 
 namespace weft {
 
-LayerDef& LayerDef::attr(std::string_view name, AttrValue default_value, std::string_view doc) {
-  AttrKind kind = default_value.kind();
-  attrs_.push_back({std::string(name), kind, std::string(doc), false, std::move(default_value)});
-  return *this;
-}
-
-LayerDef& LayerDef::required_attr(std::string_view name, AttrKind kind, std::string_view doc) {
-  attrs_.push_back({std::string(name), kind, std::string(doc), true, std::nullopt});
-  return *this;
-}
-
-LayerDef& LayerDef::flag(std::string_view name, bool default_value, std::string_view doc) {
-  attr(name, default_value, doc);
-  attrs_.back().use = AttrUse::kFlag;
-  return *this;
-}
-
-LayerDef& LayerDef::dtype_attr(std::string_view name, DType default_value, std::string_view doc) {
-  attr(name, static_cast<int64_t>(default_value), doc);
-  attrs_.back().use = AttrUse::kDType;
-  return *this;
-}
-
 LayerDef& LayerRegistry::add(std::string_view name) {
   auto def = std::make_unique<LayerDef>(name);
   LayerDef& out = *def;
@@ -75,34 +52,6 @@ Expr LayerCall::variable(std::string_view name) const {
   return {};
 }
 
-namespace {
-
-Status complete(const LayerDef& def, Attrs* attrs) {
-  for (const auto& [name, value] : *attrs) {
-    bool known = false;
-    for (const AttrDef& attr : def.attrs()) known = known || attr.name == name;
-    if (known) continue;
-    std::vector<std::string> names;
-    for (const AttrDef& attr : def.attrs()) names.push_back(attr.name);
-    return invalid("there is no attribute '", name, "'; ", def.name(), " has ", join(names));
-  }
-  for (const AttrDef& attr : def.attrs()) {
-    const AttrValue* given = attrs->find(attr.name);
-    if (given == nullptr) {
-      if (attr.required) return invalid("attribute '", attr.name, "' must be given: ", attr.doc);
-      attrs->set(attr.name, *attr.default_value);
-    } else if (attr.kind == AttrKind::kFloat && given->kind() == AttrKind::kInt) {
-      attrs->set(attr.name, static_cast<double>(given->i()));
-    } else if (given->kind() != attr.kind) {
-      return invalid("attribute '", attr.name, "' must be of kind ", attr.kind_text(), " but is ",
-                     attr_kind_name(given->kind()));
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
 Result<std::shared_ptr<Layer>> Layer::make(std::shared_ptr<Graph> graph, const LayerRegistry& layers,
                                            std::string_view type, Attrs attrs, std::string_view name,
                                            std::string_view origin) {
@@ -112,7 +61,7 @@ Result<std::shared_ptr<Layer>> Layer::make(std::shared_ptr<Graph> graph, const L
   auto where = [&](const Status& status) { return status.at(layer->name_, def->name(), origin); };
   if (name.empty()) return where(invalid("a layer needs a name: files know its variables by that"));
   if (!is_utf8(name)) return where(invalid("the name of a layer must be UTF-8"));
-  Status status = complete(*def, &attrs);
+  Status status = complete_attrs(def->name(), def->attrs(), &attrs);
   if (!status.ok()) return where(status);
   layer->graph_ = graph;
   layer->def_ = def;

@@ -52,14 +52,13 @@ class LayerCall {
   std::vector<Expr> outputs_;
 };
 
-class LayerDef {
+class LayerDef : public WithAttrs<LayerDef> {
  public:
   explicit LayerDef(std::string_view name) : name_(name) {}
   const std::string& name() const { return name_; }
   const std::string& doc_text() const { return doc_; }
   const std::string& input_doc() const { return input_doc_; }
   const std::string& output_doc() const { return output_doc_; }
-  const std::vector<AttrDef>& attrs() const { return attrs_; }
 
   LayerDef& doc(std::string_view doc) {
     doc_ = doc;
@@ -73,10 +72,6 @@ class LayerDef {
     output_doc_ = doc;
     return *this;
   }
-  LayerDef& attr(std::string_view name, AttrValue default_value, std::string_view doc);
-  LayerDef& required_attr(std::string_view name, AttrKind kind, std::string_view doc);
-  LayerDef& flag(std::string_view name, bool default_value, std::string_view doc);
-  LayerDef& dtype_attr(std::string_view name, DType default_value, std::string_view doc);
   LayerDef& make(Status (*fn)(LayerMake&)) {
     make_ = fn;
     return *this;
@@ -89,7 +84,6 @@ class LayerDef {
  private:
   friend class Layer;
   std::string name_, doc_, input_doc_, output_doc_;
-  std::vector<AttrDef> attrs_;
   Status (*make_)(LayerMake&) = nullptr;
   Status (*call_)(LayerCall&) = nullptr;
 };

@@ -5,14 +5,6 @@ namespace weft {
 
 namespace {
 
-template <typename T>
-const T* find_named(const std::vector<T>& items, std::string_view name) {
-  for (const T& item : items) {
-    if (item.name == name) return &item;
-  }
-  return nullptr;
-}
-
 const Formal* formal_at(const std::vector<Formal>& formals, int i) {
   if (i < static_cast<int>(formals.size())) return &formals[i];
   return !formals.empty() && formals.back().variadic ? &formals.back() : nullptr;
@@ -28,17 +20,13 @@ Formal formal(std::string_view name, std::string_view type, std::string_view doc
 
 }  // namespace
 
-const char* AttrDef::kind_text() const {
-  switch (use) {
-    case AttrUse::kFlag: return "bool";
-    case AttrUse::kDType: return "dtype";
-    case AttrUse::kPlain: return attr_kind_name(kind);
+const TypeVar* OpDef::find_type_var(std::string_view name) const {
+  for (const TypeVar& variable : type_vars_) {
+    if (variable.name == name) return &variable;
   }
-  return "";
+  return nullptr;
 }
 
-const AttrDef* OpDef::find_attr(std::string_view name) const { return find_named(attrs_, name); }
-const TypeVar* OpDef::find_type_var(std::string_view name) const { return find_named(type_vars_, name); }
 const Formal* OpDef::input_formal(int i) const { return formal_at(inputs_, i); }
 const Formal* OpDef::output_formal(int i) const { return formal_at(outputs_, i); }
 
@@ -90,40 +78,6 @@ OpDef& OpDef::variadic_output(std::string_view name, std::string_view type, std:
   output(name, type, doc);
   outputs_.back().variadic = true;
   outputs_.back().min_count = min_count;
-  return *this;
-}
-
-OpDef& OpDef::attr(std::string_view name, AttrValue default_value, std::string_view doc) {
-  AttrKind kind = default_value.kind();
-  attrs_.push_back({std::string(name), kind, std::string(doc), false, std::move(default_value)});
-  return *this;
-}
-
-OpDef& OpDef::required_attr(std::string_view name, AttrKind kind, std::string_view doc) {
-  attrs_.push_back({std::string(name), kind, std::string(doc), true, std::nullopt});
-  return *this;
-}
-
-OpDef& OpDef::optional_attr(std::string_view name, AttrKind kind, std::string_view doc) {
-  attrs_.push_back({std::string(name), kind, std::string(doc), false, std::nullopt});
-  return *this;
-}
-
-OpDef& OpDef::flag(std::string_view name, bool default_value, std::string_view doc) {
-  attr(name, default_value, doc);
-  attrs_.back().use = AttrUse::kFlag;
-  return *this;
-}
-
-OpDef& OpDef::dtype_attr(std::string_view name, DType default_value, std::string_view doc) {
-  attr(name, static_cast<int64_t>(default_value), doc);
-  attrs_.back().use = AttrUse::kDType;
-  return *this;
-}
-
-OpDef& OpDef::required_dtype_attr(std::string_view name, std::string_view doc) {
-  required_attr(name, AttrKind::kInt, doc);
-  attrs_.back().use = AttrUse::kDType;
   return *this;
 }
 

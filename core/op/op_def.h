@@ -1,12 +1,11 @@
 // The definition of an operator: schema, documentation, shape rule, gradient or body, upgrades from old versions.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/op/attr.h"
+#include "core/op/attr_def.h"
 #include "core/op/infer_context.h"
 
 namespace weft {
@@ -41,20 +40,6 @@ struct Formal {
   bool shape_only = false;
 };
 
-// What an integer stands for where languages have a type of their own for it.
-enum class AttrUse { kPlain, kFlag, kDType };
-
-struct AttrDef {
-  std::string name;
-  AttrKind kind;
-  std::string doc;
-  bool required = false;
-  std::optional<AttrValue> default_value;
-  AttrUse use = AttrUse::kPlain;
-
-  const char* kind_text() const;  // as documentation calls it
-};
-
 struct TypeVar {
   std::string name;
   DTypeSet set;
@@ -65,7 +50,7 @@ struct Upgrade {
   UpgradeFn apply;
 };
 
-class OpDef {
+class OpDef : public WithAttrs<OpDef> {
  public:
   OpDef(std::string_view domain, std::string_view name) : domain_(domain), name_(name) {}
 
@@ -77,10 +62,8 @@ class OpDef {
   int since_version() const { return since_; }
   const std::vector<Formal>& inputs() const { return inputs_; }
   const std::vector<Formal>& outputs() const { return outputs_; }
-  const std::vector<AttrDef>& attrs() const { return attrs_; }
   const std::vector<TypeVar>& type_vars() const { return type_vars_; }
   const std::vector<Upgrade>& upgrades() const { return upgrades_; }
-  const AttrDef* find_attr(std::string_view name) const;
   const TypeVar* find_type_var(std::string_view name) const;
   // The formal that the i-th actual input or output belongs to, or null if there are too many.
   const Formal* input_formal(int i) const;
@@ -134,13 +117,6 @@ class OpDef {
     outputs_.back().mixed = true;
     return *this;
   }
-  // With a default; the kind follows from it.
-  OpDef& attr(std::string_view name, AttrValue default_value, std::string_view doc);
-  OpDef& required_attr(std::string_view name, AttrKind kind, std::string_view doc);
-  OpDef& optional_attr(std::string_view name, AttrKind kind, std::string_view doc);
-  OpDef& flag(std::string_view name, bool default_value, std::string_view doc);
-  OpDef& dtype_attr(std::string_view name, DType default_value, std::string_view doc);
-  OpDef& required_dtype_attr(std::string_view name, std::string_view doc);
   OpDef& infer(InferFn fn) {
     infer_ = fn;
     return *this;
@@ -192,7 +168,6 @@ class OpDef {
   std::string domain_, name_, group_ = "other", doc_, no_gradient_;
   int since_ = 1;
   std::vector<Formal> inputs_, outputs_;
-  std::vector<AttrDef> attrs_;
   std::vector<TypeVar> type_vars_;
   std::vector<Upgrade> upgrades_;
   InferFn infer_ = nullptr;

@@ -1,0 +1,72 @@
+// What operators and layers declare of their attributes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/op/attr.h"
+
+namespace weft {
+
+// What an integer stands for where languages have a type of their own for it.
+enum class AttrUse { kPlain, kFlag, kDType };
+
+struct AttrDef {
+  std::string name;
+  AttrKind kind;
+  std::string doc;
+  bool required = false;
+  std::optional<AttrValue> default_value;
+  AttrUse use = AttrUse::kPlain;
+
+  const char* kind_text() const;  // as documentation calls it
+};
+
+// Null if there is none.
+const AttrDef* find_attr(const std::vector<AttrDef>& defs, std::string_view name);
+
+// Checks the attributes given to `owner`, turns numbers and empty lists into the kind that is asked for, and adds
+// defaults.
+Status complete_attrs(std::string_view owner, const std::vector<AttrDef>& defs, Attrs* attrs);
+
+// The part of a definition that declares attributes; each function returns the whole definition.
+template <typename Def>
+class WithAttrs {
+ public:
+  const std::vector<AttrDef>& attrs() const { return attrs_; }
+  const AttrDef* find_attr(std::string_view name) const { return weft::find_attr(attrs_, name); }
+
+  // With a default; the kind follows from it.
+  Def& attr(std::string_view name, AttrValue default_value, std::string_view doc) {
+    const AttrKind kind = default_value.kind();
+    return add({std::string(name), kind, std::string(doc), false, std::move(default_value)});
+  }
+  Def& required_attr(std::string_view name, AttrKind kind, std::string_view doc) {
+    return add({std::string(name), kind, std::string(doc), true, std::nullopt});
+  }
+  Def& optional_attr(std::string_view name, AttrKind kind, std::string_view doc) {
+    return add({std::string(name), kind, std::string(doc), false, std::nullopt});
+  }
+  Def& flag(std::string_view name, bool default_value, std::string_view doc) {
+    return add({std::string(name), AttrKind::kInt, std::string(doc), false, int64_t{default_value}, AttrUse::kFlag});
+  }
+  Def& dtype_attr(std::string_view name, DType default_value, std::string_view doc) {
+    return add({std::string(name), AttrKind::kInt, std::string(doc), false, static_cast<int64_t>(default_value),
+                AttrUse::kDType});
+  }
+  Def& required_dtype_attr(std::string_view name, std::string_view doc) {
+    return add({std::string(name), AttrKind::kInt, std::string(doc), true, std::nullopt, AttrUse::kDType});
+  }
+
+ private:
+  Def& add(AttrDef def) {
+    attrs_.push_back(std::move(def));
+    return static_cast<Def&>(*this);
+  }
+
+  std::vector<AttrDef> attrs_;
+};
+
+}  // namespace weft
