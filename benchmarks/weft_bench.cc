@@ -158,6 +158,12 @@ void products(const Setup& setup) {
     int64_t x = b.input({n, n});
     measure(setup, name.c_str(), b, b.add("MatMul", {x, b.input({n, n})}), false, 2.0 * static_cast<double>(n * n * n));
   }
+  if (wanted(setup, "MatMul 512, Gelu")) {
+    Bench b;
+    int64_t x = b.input({512, 512});
+    int64_t y = b.add("Gelu", {b.add("MatMul", {x, b.input({512, 512})})});
+    measure(setup, "MatMul 512, Gelu", b, y, false, 2.0 * 512 * 512 * 512);
+  }
   struct {
     const char* name;
     int64_t images, in, out, size;

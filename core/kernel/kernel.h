@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/finish.h"
 #include "core/base/status.h"
 #include "core/base/thread_pool.h"
 #include "core/op/attr.h"
@@ -19,7 +20,13 @@ struct RunArgs {
   void* const* out;
   void* scratch;  // 64-byte aligned, of the size asked for in prepare; not initialised
   const Parallel* parallel;
-  Status* status;  // set on failure, by the calling thread alone; outputs are then thrown away
+  Status* status;                  // set on failure, by the calling thread alone; outputs are then thrown away
+  const Finish* finish = nullptr;  // given to kernels that say `finishes` alone
+
+  // Elements [begin, end) of the output are final, and may be overwritten from now on.
+  void finished(int64_t begin, int64_t end) const {
+    if (finish != nullptr && begin < end) finish->call(finish->self, begin, end);
+  }
 
   template <typename T>
   const T* input(int i) const {
@@ -51,6 +58,9 @@ struct PreparedKernel {
   RunFn run = nullptr;
   RunTensorsFn run_tensors = nullptr;
   RunSpanFn run_span = nullptr;  // beside `run`, of the same state
+  // `run` calls args.finished() for every element of its one output, once, in stretches worth a call, so that the
+  // elementwise nodes behind it can go over them while they are in the cache.
+  bool finishes = false;
   std::shared_ptr<const void> state;
   int64_t scratch_bytes = 0;
   double cost_ns = 0;              // a guess of one run at one thread
@@ -88,6 +98,7 @@ class KernelContext {
     Shape shape;        // of an output that the kernel sizes itself: empty
     bool sized = true;  // false for such an output
     const Tensor* constant = nullptr;
+    std::shared_ptr<const Tensor> known;  // holds `constant` where no node of the graph does
   };
 
   KernelContext(const Attrs& attrs, std::vector<Slot> inputs, std::vector<Slot> outputs)

@@ -3,6 +3,17 @@
 
 namespace weft {
 
+namespace {
+
+// What inference found out without a constant; null if it knows less than all numbers.
+std::shared_ptr<const Tensor> known_integers(const ValueType& type) {
+  if (type.ints == nullptr || !all_known(*type.ints) || type.dtype != DType::kI64 || !type.concrete()) return nullptr;
+  Result<Tensor> tensor = Tensor::vector<int64_t>(to_shape(*type.ints)).reshaped(to_shape(type.dims));
+  return tensor.ok() ? std::make_shared<const Tensor>(std::move(*tensor)) : nullptr;
+}
+
+}  // namespace
+
 KernelContext kernel_context(const Graph& graph, const Node& node) {
   std::vector<KernelContext::Slot> inputs, outputs;
   auto slot_of = [&graph](ValueId id) {
@@ -15,6 +26,10 @@ KernelContext kernel_context(const Graph& graph, const Node& node) {
     slot.sized = type.concrete();
     if (slot.sized) slot.shape = to_shape(type.dims);
     slot.constant = graph.value(id).constant.get();
+    if (slot.constant == nullptr) {
+      slot.known = known_integers(type);
+      slot.constant = slot.known.get();
+    }
     return slot;
   };
   for (ValueId id : node.inputs) inputs.push_back(slot_of(id));

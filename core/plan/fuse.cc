@@ -15,11 +15,14 @@ class Finder {
   Finder(const std::vector<FusionStep>& steps, int most_operands)
       : steps_(steps), most_operands_(most_operands), set_of_(steps.size(), kNone) {}
 
-  std::vector<std::vector<int32_t>> run() {
+  std::vector<FusionSet> run() {
     for (size_t s = 0; s < steps_.size(); ++s) place(static_cast<int32_t>(s));
-    std::vector<std::vector<int32_t>> found;
+    find_users();
+    std::vector<FusionSet> found;
     for (Set& set : sets_) {
-      if (set.steps.size() > 1) found.push_back(std::move(set.steps));
+      if (set.steps.empty()) continue;
+      const int32_t producer = take_producer(set.steps);
+      if (producer != kNone || set.steps.size() > 1) found.push_back({std::move(set.steps), producer});
     }
     return found;
   }
@@ -69,22 +72,63 @@ class Finder {
     return true;
   }
 
+  void find_users() {
+    users_.resize(steps_.size());
+    for (size_t s = 0; s < steps_.size(); ++s) {
+      for (int32_t needed : steps_[s].needs) {
+        if (needed != kNone && steps_[needed].finishes) users_[needed].push_back(static_cast<int32_t>(s));
+      }
+    }
+  }
+
+  // The last step before the set that can wait for it.
+  int32_t take_producer(const std::vector<int32_t>& set) {
+    int32_t best = kNone;
+    for (int32_t step : set) {
+      for (int32_t needed : steps_[step].needs) {
+        if (needed > best && steps_[needed].finishes && steps_[needed].shape == steps_[step].shape &&
+            waits(needed, set)) {
+          best = needed;
+        }
+      }
+    }
+    // One step hands on to one set.
+    if (best != kNone) users_[best].clear();
+    return best;
+  }
+
+  bool waits(int32_t producer, const std::vector<int32_t>& set) const {
+    const std::vector<int32_t>& users = users_[producer];
+    return !users.empty() && std::all_of(users.begin(), users.end(), [&](int32_t user) {
+      return set_of_[user] == set_of_[set[0]] || user > set.back();
+    });
+  }
+
   const std::vector<FusionStep>& steps_;
   const int most_operands_;
   std::vector<int32_t> set_of_;
   std::vector<Set> sets_;
+  std::vector<std::vector<int32_t>> users_;  // of each step that may be a producer
 };
 
-// One step made of the drafts `set`. `leaves` says which values are needed outside.
+// One step made of the drafts of a set. `leaves` says which values are needed outside.
 class Fusing {
  public:
-  Fusing(const Graph& graph, std::vector<Draft>& drafts, const std::vector<int32_t>& set)
-      : graph_(graph), drafts_(drafts), set_(set) {}
+  Fusing(const Graph& graph, std::vector<Draft>& drafts, const FusionSet& set)
+      : graph_(graph), drafts_(drafts), set_(set.steps) {
+    if (set.producer != kNone) producer_ = &drafts[set.producer];
+  }
 
   Draft run(const KernelRegistry& kernels, const std::vector<bool>& leaves) {
     number_operands();
+    if (producer_ != nullptr) fused_.op = producer_->op;
     for (size_t m = 0; m < set_.size(); ++m) add_member(static_cast<int32_t>(m), leaves);
-    group_.shape = shape_of(fused_.outputs[0]);
+    group_.shape = shape_of(made_[0]);
+    if (producer_ != nullptr) {
+      add_producer(leaves);
+    } else {
+      find_places();
+    }
     fused_.fused = true;
     fused_.kernel = kernels.fuse(std::move(group_));
     return std::move(fused_);
@@ -93,23 +137,28 @@ class Fusing {
  private:
   Shape shape_of(ValueId id) const { return to_shape(graph_.type(id).dims); }
 
-  // Inputs in the order in which they are read, then what the members make.
+  // Inputs in the order in which they are read, behind what the producer makes; then what the members make.
   void number_operands() {
     operand_of_[kNoValue] = kNone;
+    if (producer_ != nullptr) add_input(producer_->outputs[0]);
     for (int32_t s : set_) made_.push_back(drafts_[s].outputs[0]);
     for (size_t m = 0; m < set_.size(); ++m) {
       for (ValueId id : drafts_[set_[m]].inputs) {
         if (id == kNoValue || std::find(made_.begin(), made_.end(), id) != made_.end()) continue;
-        auto [at, is_new] = operand_of_.emplace(id, static_cast<int32_t>(fused_.inputs.size()));
-        if (is_new) {
-          fused_.inputs.push_back(id);
-          group_.inputs.push_back({graph_.type(id).dtype, shape_of(id)});
-          read_last_.push_back(0);
-        }
-        read_last_[at->second] = static_cast<int32_t>(m);
+        read_last_[add_input(id)] = static_cast<int32_t>(m);
       }
     }
     for (size_t m = 0; m < made_.size(); ++m) operand_of_[made_[m]] = static_cast<int32_t>(fused_.inputs.size() + m);
+  }
+
+  int32_t add_input(ValueId id) {
+    auto [at, is_new] = operand_of_.emplace(id, static_cast<int32_t>(fused_.inputs.size()));
+    if (is_new) {
+      fused_.inputs.push_back(id);
+      group_.inputs.push_back({graph_.type(id).dtype, shape_of(id)});
+      read_last_.push_back(0);
+    }
+    return at->second;
   }
 
   void add_member(int32_t m, const std::vector<bool>& leaves) {
@@ -117,35 +166,56 @@ class Fusing {
     FusedGroup::Member member{std::move(draft.kernel), {}, graph_.type(made_[m]).dtype};
     for (ValueId id : draft.inputs) member.inputs.push_back(operand_of_[id]);
     group_.members.push_back(std::move(member));
-    fused_.op += cat(m == 0 ? "" : "+", draft.op);
+    fused_.op += cat(fused_.op.empty() ? "" : "+", draft.op);
     fused_.node = draft.node;
     if (!leaves[made_[m]]) return;
-    const ValueType& type = graph_.type(made_[m]);
-    for (size_t i = 0; i < fused_.inputs.size(); ++i) {
-      // One that nobody reads any more and that lies like the output.
-      const ValueType& in = graph_.type(fused_.inputs[i]);
-      bool alike = dtype_size(in.dtype) == dtype_size(type.dtype) && in.dims == type.dims;
-      if (alike && read_last_[i] <= m) {
-        fused_.inplace.emplace_back(static_cast<int>(fused_.outputs.size()), static_cast<int>(i));
-      }
-    }
+    made_by_.push_back(m);
     fused_.outputs.push_back(made_[m]);
     group_.outputs.push_back(operand_of_[made_[m]]);
+  }
+
+  // Whether the output may have the place of the input: nobody reads that any more, and it lies like the output.
+  bool fits(size_t output, size_t input) const {
+    const ValueType &out = graph_.type(fused_.outputs[output]), &in = graph_.type(fused_.inputs[input]);
+    return dtype_size(in.dtype) == dtype_size(out.dtype) && in.dims == out.dims &&
+           read_last_[input] <= made_by_[output];
+  }
+
+  void find_places() {
+    for (size_t o = 0; o < fused_.outputs.size(); ++o) {
+      for (size_t i = 0; i < fused_.inputs.size(); ++i) {
+        if (fits(o, i)) fused_.inplace.emplace_back(static_cast<int>(o), static_cast<int>(i));
+      }
+    }
+  }
+
+  // The producer reads its inputs until the last output is written, so no output takes the place of an input.
+  void add_producer(const std::vector<bool>& leaves) {
+    const ValueId first = producer_->outputs[0];
+    size_t place = leaves[first] ? fused_.outputs.size() : 0;
+    while (place < fused_.outputs.size() && !fits(place, 0)) ++place;
+    if (place == fused_.outputs.size()) fused_.outputs.push_back(first);
+    fused_.inputs.erase(fused_.inputs.begin());
+    fused_.inputs.insert(fused_.inputs.begin(), producer_->inputs.begin(), producer_->inputs.end());
+    group_.producer = {std::move(producer_->kernel), static_cast<int32_t>(producer_->inputs.size()),
+                       static_cast<int32_t>(place)};
   }
 
   const Graph& graph_;
   std::vector<Draft>& drafts_;
   const std::vector<int32_t>& set_;
+  Draft* producer_ = nullptr;
   std::vector<ValueId> made_;  // by member
   std::unordered_map<ValueId, int32_t> operand_of_;
   std::vector<int32_t> read_last_;  // by input: the last member that reads it
+  std::vector<int32_t> made_by_;    // by output: its member
   FusedGroup group_;
   Draft fused_;
 };
 
 }  // namespace
 
-std::vector<std::vector<int32_t>> find_fusions(const std::vector<FusionStep>& steps, int most_operands) {
+std::vector<FusionSet> find_fusions(const std::vector<FusionStep>& steps, int most_operands) {
   return Finder(steps, most_operands).run();
 }
 
@@ -156,16 +226,20 @@ void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::v
   for (size_t s = 0; s < drafts.size(); ++s) {
     const Draft& draft = drafts[s];
     FusionStep& step = steps[s];
-    step.elementwise = draft.kernel.run_span != nullptr && draft.outputs.size() == 1;
-    if (step.elementwise) step.shape = to_shape(graph.type(draft.outputs[0]).dims);
+    if (draft.outputs.size() == 1) {
+      step.elementwise = draft.kernel.run_span != nullptr;
+      step.finishes = draft.kernel.finishes;
+      if (step.elementwise || step.finishes) step.shape = to_shape(graph.type(draft.outputs[0]).dims);
+    }
     for (ValueId id : draft.inputs) step.needs.push_back(id == kNoValue ? kNone : maker[id]);
     for (ValueId id : draft.outputs) maker[id] = static_cast<int32_t>(s);
   }
-  const std::vector<std::vector<int32_t>> sets = find_fusions(steps, kMostFusedOperands);
+  const std::vector<FusionSet> sets = find_fusions(steps, kMostFusedOperands);
   if (sets.empty()) return;
   std::vector<int32_t> set_of(drafts.size(), kNone);
   for (size_t i = 0; i < sets.size(); ++i) {
-    for (int32_t s : sets[i]) set_of[s] = static_cast<int32_t>(i);
+    for (int32_t s : sets[i].steps) set_of[s] = static_cast<int32_t>(i);
+    if (sets[i].producer != kNone) set_of[sets[i].producer] = static_cast<int32_t>(i);
   }
   std::vector<bool> leaves(graph.value_count(), false);
   for (size_t s = 0; s < drafts.size(); ++s) {
@@ -180,7 +254,7 @@ void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::v
   for (size_t s = 0; s < drafts.size(); ++s) {
     if (set_of[s] == kNone) {
       kept.push_back(std::move(drafts[s]));
-    } else if (sets[set_of[s]].back() == static_cast<int32_t>(s)) {
+    } else if (sets[set_of[s]].steps.back() == static_cast<int32_t>(s)) {
       kept.push_back(Fusing(graph, drafts, sets[set_of[s]]).run(kernels, leaves));
     }
   }

@@ -1,5 +1,6 @@
 // Elementwise fusion: steps that feed one another become one step, whose kernel takes a tile of memory through all of
-// them. The members' own kernels do the work, so no bit changes.
+// them. A product or convolution before them may join: what it makes goes through them while it is in the cache. The
+// members' own kernels do the work, so no bit changes.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +15,17 @@ struct FusionStep {
   bool elementwise = false;    // has one output, and a kernel that works on spans
   Shape shape;                 // of that output
   std::vector<int32_t> needs;  // the steps before that make its inputs; -1 for what no step makes
+  bool finishes = false;       // not elementwise; has one output, and a kernel that hands it on in stretches
 };
 
-// Sets of two or more elementwise steps of one shape, each in ascending order; a step is in at most one. A set can run
-// where its last step stands: no step outside it that needs one of its steps stands before that. No set has more than
-// `most_operands` inputs and steps together.
-std::vector<std::vector<int32_t>> find_fusions(const std::vector<FusionStep>& steps, int most_operands);
+struct FusionSet {
+  std::vector<int32_t> steps;  // elementwise ones of one shape, in ascending order
+  int32_t producer = -1;       // of what some of them need, in that shape; -1 for none
+};
+
+// Sets of two or more steps; a step is in at most one. A set can run where its last step stands: no step outside it that
+// needs one of its steps stands before that. No set has more than `most_operands` inputs and elementwise steps together.
+std::vector<FusionSet> find_fusions(const std::vector<FusionStep>& steps, int most_operands);
 
 // Puts one step in place of each such set. `handed_on` are values that must be there afterwards, whoever needs them.
 void fuse_drafts(const Graph& graph, const KernelRegistry& kernels, const std::vector<ValueId>& handed_on,

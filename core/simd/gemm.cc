@@ -56,6 +56,16 @@ void pack_a(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   });
 }
 
+// Says that rows [row, row + rows) are final in columns [begin, end).
+template <typename T>
+void finish_block(const Gemm<T>& g, int64_t row, int64_t rows, int64_t begin, int64_t end) {
+  const int64_t at = g.finish_at + row * g.c_row + begin;
+  if (end - begin == g.c_row) return g.finish->call(g.finish->self, at, at + rows * g.c_row);
+  for (int64_t i = 0; i < rows; ++i) {
+    g.finish->call(g.finish->self, at + i * g.c_row, at + i * g.c_row + end - begin);
+  }
+}
+
 }  // namespace
 
 template <typename T>
@@ -153,6 +163,7 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
         }
         done += p.k;
       } while (done < g.k);
+      if (g.finish != nullptr) finish_block(g, row, p.rows, from * tiles.panel, std::min(g.n, to * tiles.panel));
     }
   });
 }

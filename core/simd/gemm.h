@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/base/finish.h"
 #include "core/base/thread_pool.h"
 #include "core/simd/isa.h"
 
@@ -26,6 +27,8 @@ struct Gemm {
   int64_t init_row = 0, init_column = 0;  // strides: init_row 0 for one row, init_column 0 for one column, else 1
   T alpha = 1;
   bool relu = false;
+  const Finish* finish = nullptr;  // called for stretches of rows of c
+  int64_t finish_at = 0;           // what the first element of c is counted as there
 };
 
 // Whether all of b is packed. Else only the last columns are, and the others are read where they lie.

@@ -114,6 +114,8 @@ void forward(const Conv& c, const RunArgs& args) {
                      std::fill_n(out + m * c.out_size, c.out_size, b != nullptr ? b[first + m] : T(0));
                    multiply(weight + begin * rows, rows, 1, columns, out + begin * c.out_size, end - begin, c.out_size,
                             rows);
+                   const int64_t at = i * c.out_channels;
+                   args.finished((at + begin) * c.out_size, (at + end) * c.out_size);
                  });
   }
 }
@@ -281,7 +283,9 @@ void forward_vectors(const VectorConv<T>& s, const RunArgs& args) {
     g.n = g.b_row = end - begin;
     g.a = args.input<T>(1) + group * g.m * g.k;
     g.b = scratch;
-    g.c = args.output<T>(0) + i * g.m * c.out_size + begin;
+    g.finish = args.finish;
+    g.finish_at = i * g.m * c.out_size + begin;
+    g.c = args.output<T>(0) + g.finish_at;
     if (c.bias) g.init = args.input<T>(2) + group * g.m;
     run_gemm(g, scratch + s.columns, *args.parallel);
   };
@@ -369,6 +373,7 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Conv conv) {
 Status prepare_forward(const KernelContext& c, PreparedKernel* prepared) {
   Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
   conv.bias = c.has_input(2);
+  prepared->finishes = true;
   return use<&forward<float>, &forward<double>>(c, prepared, std::move(conv));
 }
 Status prepare_grad_input(const KernelContext& c, PreparedKernel* prepared) {
@@ -383,6 +388,7 @@ Status prepare_grad_weight(const KernelContext& c, PreparedKernel* prepared) {
 Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared) {
   Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
   conv.bias = c.has_input(2);
+  prepared->finishes = true;
   int64_t lanes = forward_lanes_of(conv), width = part_of(conv);
   auto f32 = forward_product<float>(conv);
   auto f64 = forward_product<double>(conv);

@@ -34,6 +34,7 @@ struct State {
   int64_t count = 0;
   int64_t tile = 0;
   double cost_ns = 0;  // of an element
+  int32_t inputs = 0;
   std::vector<FusedGroup::Member> members;
   std::vector<Place> places;
   std::vector<Spread> spreads;
@@ -117,6 +118,34 @@ void run(const State& s, const RunArgs& args) {
                [&](int64_t begin, int64_t end) { run_block(s, args, begin, end); });
 }
 
+// A producer, and the group behind it.
+struct ProducedState {
+  PreparedKernel producer;
+  int32_t inputs, output;  // of the producer: how many, and where it writes
+  State group;
+};
+
+void run_produced(const ProducedState& s, const RunArgs& args) {
+  const void* in[kMostFusedOperands];
+  in[0] = args.out[s.output];
+  for (int32_t i = 1; i < s.group.inputs; ++i) in[i] = args.in[s.inputs + i - 1];
+  RunArgs group = args;
+  group.in = in;
+  struct Behind {
+    const State& group;
+    const RunArgs& args;
+  } behind{s.group, group};
+  const Finish finish{[](const void* self, int64_t begin, int64_t end) {
+                        const auto& to = *static_cast<const Behind*>(self);
+                        run_block(to.group, to.args, begin, end);
+                      },
+                      &behind};
+  RunArgs producer = args;
+  producer.out = args.out + s.output;
+  producer.finish = &finish;
+  s.producer.run(s.producer.state.get(), producer);
+}
+
 // Gives operands tiles; one that is read for the last time leaves its tile to what comes after. Returns the number of
 // tiles.
 int64_t assign_tiles(const FusedGroup& group, const std::vector<Spread>& spreads, std::vector<Place>& places) {
@@ -178,8 +207,17 @@ PreparedKernel fuse(FusedGroup group) {
   }
   state.cost_ns = prepared.cost_ns / static_cast<double>(std::max<int64_t>(state.count, 1));
   state.members = std::move(group.members);
+  state.inputs = static_cast<int32_t>(group.inputs.size());
   prepared.name = "fused";
-  prepared.use<&run>(std::move(state));
+  FusedGroup::Producer& producer = group.producer;
+  if (producer.kernel.run == nullptr) {
+    prepared.use<&run>(std::move(state));
+    return prepared;
+  }
+  prepared.cost_ns += producer.kernel.cost_ns;
+  prepared.scratch_bytes = producer.kernel.scratch_bytes;
+  prepared.use<&run_produced>(
+      ProducedState{std::move(producer.kernel), producer.inputs, producer.output, std::move(state)});
   return prepared;
 }
 

@@ -56,6 +56,7 @@ void run(const Product& p, const RunArgs& args) {
       if (d != nullptr) {
         for (int64_t j = 0; j < p.n; ++j) z[j] += beta * d[i * p.d_row + j * p.d_column];
       }
+      args.finished(row * p.n, (row + 1) * p.n);
     }
   });
 }
@@ -79,7 +80,9 @@ void run_vectors(const VectorProduct<T>& p, const RunArgs& args) {
       gemm.a = args.input<T>(0) + p.a_offsets[i];
       if (args.in[1] != nullptr) gemm.b = args.input<T>(1) + p.b_offsets[i];
       if (p.init) gemm.init = args.input<T>(2);
-      gemm.c = args.output<T>(0) + i * gemm.m * gemm.n;
+      gemm.finish = args.finish;
+      gemm.finish_at = i * gemm.m * gemm.n;
+      gemm.c = args.output<T>(0) + gemm.finish_at;
       run_gemm(gemm, static_cast<T*>(args.scratch) + i * p.scratch, *args.parallel);
     }
   });
@@ -121,6 +124,7 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   state.scratch = gemm_scratch(state.gemm);
   prepared->scratch_bytes = state.scratch * static_cast<int64_t>(state.a_offsets.size() * sizeof(T));
   prepared->cost_ns = gemm_cost_ns(gemm) * static_cast<double>(state.a_offsets.size());
+  prepared->finishes = true;
   prepared->use<&run_vectors<T>>(std::move(state));
   return {};
 }
@@ -132,6 +136,7 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product pro
 
 Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   prepared->cost_ns = 0.3 * static_cast<double>(product.batches * product.m * product.n * product.k);
+  prepared->finishes = true;
   switch (c.dtype(0)) {
     case DType::kF32: prepared->use<&run<float>>(std::move(product)); break;
     case DType::kF64: prepared->use<&run<double>>(std::move(product)); break;

@@ -129,5 +129,17 @@ TEST(Fold, ConstantsAreComputedOnce) {
   t.expect_same_bits(y);
 }
 
+// Kernels take what inference found out of integers, whether folding made constants of it or not.
+TEST(WithoutFolding, BoundsComputedFromShapesAreKnown) {
+  RuleTest t;
+  Expr x = t.input({Dim::symbol("n")}, Tensor::vector<float>({1, 2, 3, 4}));
+  Expr size = make(t.scope, "Shape", {x});
+  Expr y = make(t.scope, "Slice", {x, constant_ints(t.scope, {1}), size - constant_ints(t.scope, {1})});
+  for (const std::vector<std::string>& disabled : {std::vector<std::string>{}, {"fold_constants"}, {"*"}}) {
+    Tensor out = t.run(y, disabled);
+    EXPECT_EQ(std::vector<float>(out.as<float>(), out.as<float>() + out.count()), (std::vector<float>{2, 3}));
+  }
+}
+
 }  // namespace
 }  // namespace weft
