@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -81,7 +82,10 @@ class Walk {
       ValueType type = value.type;
       const Tensor* constant = nullptr;
       if (i < known.size()) {
-        if (known[i].type) type = *known[i].type;
+        if (known[i].type) {
+          note_sizes(type.dims, known[i].type->dims);
+          type = *known[i].type;
+        }
         constant = known[i].value;
       }
       WEFT_TRY(ValueId id,
@@ -93,6 +97,34 @@ class Walk {
       map_[program_.inputs[i]] = Expr(*scope_, id);
     }
     return {};
+  }
+
+  void note_sizes(const Dims& named, const Dims& known) {
+    if (named.size() != known.size()) return;
+    for (size_t d = 0; d < named.size(); ++d) {
+      if (!named[d].known() && known[d].known()) sizes_.emplace(named[d].text(), known[d].value());
+    }
+  }
+
+  // The shapes that a host function declares for its outputs, in numbers where the inputs tell them: they are held to
+  // these, and what follows need not wait for the call to know them.
+  Result<Attrs> with_sizes(const Node& node) const {
+    Attrs attrs = node.attrs;
+    if (sizes_.empty() || !node.is(kWeftDomain, "HostCall") || !attrs.has("shapes")) return attrs;
+    std::vector<std::string> shapes = attrs.strings("shapes");
+    for (std::string& shape : shapes) {
+      if (shape == "...") continue;
+      WEFT_TRY(Dims dims, parse_dims(shape, ""));
+      std::vector<std::string> texts;
+      for (const Dim& dim : dims) {
+        const std::string text = dim.text();
+        auto size = sizes_.find(text);
+        texts.push_back(size != sizes_.end() ? std::to_string(size->second) : text[0] == '?' ? "?" : text);
+      }
+      shape = join(texts, ",");
+    }
+    attrs.set("shapes", std::move(shapes));
+    return attrs;
   }
 
   Status step(const Node& node) {
@@ -150,7 +182,8 @@ class Walk {
     options.origin = node.origin;
     options.output_count = node.output_count;
     options.schema_inputs = node.schema_inputs;
-    WEFT_TRY(NodeId id, out_.graph->add_node(*node.op, std::move(ids), node.attrs, std::move(options)));
+    WEFT_TRY(Attrs attrs, with_sizes(node));
+    WEFT_TRY(NodeId id, out_.graph->add_node(*node.op, std::move(ids), std::move(attrs), std::move(options)));
     const Node& made = out_.graph->node(id);
     if (shareable) seen_.emplace(hash, id);
     if (options_.fold_constants && foldable(*out_.graph, made)) {
@@ -198,6 +231,7 @@ class Walk {
   Program out_;
   std::optional<ExprScope> scope_;
   std::vector<Expr> map_;
+  std::map<std::string, int64_t> sizes_;  // of the symbols in the shapes of the inputs
   std::vector<int32_t> uses_;
   std::unordered_multimap<uint64_t, NodeId> seen_;
 };

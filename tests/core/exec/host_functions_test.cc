@@ -125,6 +125,33 @@ TEST(HostFunctions, AreHeldToWhatTheNodePromises) {
   EXPECT_EQ(status.node(), "callback");
 }
 
+TEST(HostFunctions, AreHeldToTheSizesThatTheInputsGiveToNames) {
+  std::vector<Tensor> gives;
+  HostFunctionInTest function("test.gives", [&](const std::vector<Tensor>&, std::vector<Tensor>* out) {
+    *out = gives;
+    return Status();
+  });
+  ExecTest t;
+  Expr x = t.input("x", DType::kF64, {Dim::symbol("batch"), 2});
+  // The second call has the result of the first one, and still knows what "batch" is.
+  Expr first = t.host("test.gives", {x}, {"batch,?"}, "first");
+  auto executable = t.executable({t.host("test.gives", {first}, {" batch , 1 "}, "second"), first + 1.0});
+  auto run = [&](int64_t rows, Tensor given) {
+    gives = {std::move(given)};
+    std::vector<Tensor> out;
+    return executable->run({*Tensor::make(DType::kF64, {rows, 2})}, {}, &out);
+  };
+  EXPECT_TRUE(run(3, numbers({3, 1}, {5, 6, 7})).ok());
+  EXPECT_TRUE(run(1, numbers({1, 1}, {5})).ok());
+  Status status = run(2, numbers({3, 1}, {5, 6, 7}));
+  expect_error(status, Code::kInvalidArgument, "output of host function 'test.gives' is f64[3, 1] but must be f64[2, ");
+  EXPECT_EQ(status.node(), "first");
+  status = run(2, numbers({2, 2}, {5, 6, 7, 8}));
+  expect_error(status, Code::kInvalidArgument,
+               "output of host function 'test.gives' is f64[2, 2] but must be f64[2, 1]");
+  EXPECT_EQ(status.node(), "second");
+}
+
 TEST(HostFunctions, TheirErrorsKeepCodeMessageAndPayload) {
   int tag = 0;
   HostFunctionInTest function("test.fails", [&](const std::vector<Tensor>&, std::vector<Tensor>*) {
