@@ -1,4 +1,4 @@
-// Normalization over the batch or over the last axes, made of other operators: BatchNormalization, LayerNormalization.
+// Normalization over the batch or over the last axes, made of other operators.
 #include <numeric>
 
 #include "core/graph/expr.h"
@@ -24,7 +24,7 @@ Status check_channels(BodyContext& c, Expr x) {
     return invalid("the input needs a batch and a channel axis but is ", x.type().text());
   }
   Dim channels = x.dims()[1];
-  for (int i = 1; i < 5; ++i) {
+  for (int i = 1; i < c.input_count(); ++i) {
     const ValueType& type = c.input(i).type();
     if (!type.has_rank) continue;
     if (type.dims.size() == 1 && !channels.known()) channels = type.dims[0];
@@ -71,15 +71,20 @@ Status batch_norm(BodyContext& c) {
   return {};
 }
 
-// Ba, Kiros and Hinton, 2016.
-Status layer_norm(BodyContext& c) {
-  Expr x = c.input(0), scale = c.input(1);
+// The axes from attribute 'axis' on.
+Result<std::vector<int64_t>> last_axes(BodyContext& c, Expr x) {
   if (!x.has_rank() || x.rank() < 1) return invalid("the input needs at least one axis but is ", x.type().text());
   int64_t axis = c.attrs().i("axis");
   if (axis < -x.rank() || axis >= x.rank()) {
     return invalid("attribute 'axis' is ", axis, " but the input has ", x.rank(), " axes");
   }
   if (axis < 0) axis += x.rank();
+  std::vector<int64_t> axes(static_cast<size_t>(x.rank() - axis));
+  std::iota(axes.begin(), axes.end(), axis);
+  return axes;
+}
+
+Result<DType> stash_type(BodyContext& c) {
   int64_t stash = c.attrs().i("stash_type");
   if (stash != static_cast<int64_t>(DType::kF32) && stash != static_cast<int64_t>(DType::kF64) &&
       stash != static_cast<int64_t>(DType::kF16) && stash != static_cast<int64_t>(DType::kBF16)) {
@@ -87,22 +92,92 @@ Status layer_norm(BodyContext& c) {
     return invalid("attribute 'stash_type' is ", named ? dtype_name(static_cast<DType>(stash)) : cat(stash).c_str(),
                    " but must be f32, f64, f16 or bf16");
   }
-  DType dtype = x.dtype(), kept = static_cast<DType>(stash);
-  // f64 is never computed in less.
-  DType wide = dtype == DType::kF64 || kept == DType::kF64 ? DType::kF64 : DType::kF32;
-  std::vector<int64_t> axes(static_cast<size_t>(x.rank() - axis));
-  std::iota(axes.begin(), axes.end(), axis);
-  Expr wide_x = cast(x, wide);
+  return static_cast<DType>(stash);
+}
+
+// What statistics are computed in: f64 never in less, and nothing in less than f32.
+DType statistics_dtype(DType dtype, DType stash) {
+  return dtype == DType::kF64 || stash == DType::kF64 ? DType::kF64 : DType::kF32;
+}
+
+Expr inverse_root(Expr variance, double epsilon) {
+  ExprScope& s = variance.scope();
+  return make(s, "Reciprocal", {make(s, "Sqrt", {variance + epsilon})});
+}
+
+// Ba, Kiros and Hinton, 2016.
+Status layer_norm(BodyContext& c) {
+  Expr x = c.input(0), scale = c.input(1);
+  WEFT_TRY(std::vector<int64_t> axes, last_axes(c, x));
+  WEFT_TRY(DType kept, stash_type(c));
+  DType dtype = x.dtype();
+  Expr wide_x = cast(x, statistics_dtype(dtype, kept));
   Expr mean = mean_over(wide_x, axes, true);
   Expr centred = wide_x - mean;
   Expr variance = mean_over(centred * centred, axes, true);
-  Expr inverse = make(c.scope(), "Reciprocal", {make(c.scope(), "Sqrt", {variance + c.attrs().f("epsilon")})});
+  Expr inverse = inverse_root(variance, c.attrs().f("epsilon"));
   Expr y = cast(centred * inverse, dtype) * scale;
   if (c.has_input(2)) y = y + c.input(2);
   c.set_output(0, y);
   if (c.output_count() > 1) c.set_output(1, cast(mean, kept));
   if (c.output_count() > 2) c.set_output(2, cast(inverse, kept));
   return {};
+}
+
+// Zhang and Sennrich, 2019, arXiv:1910.07467.
+Status rms_norm(BodyContext& c) {
+  Expr x = c.input(0), scale = c.input(1);
+  WEFT_TRY(std::vector<int64_t> axes, last_axes(c, x));
+  WEFT_TRY(DType stash, stash_type(c));
+  Expr wide_x = cast(x, statistics_dtype(x.dtype(), stash));
+  Expr inverse = inverse_root(mean_over(wide_x * wide_x, axes, true), c.attrs().f("epsilon"));
+  c.set_output(0, cast(wide_x * inverse, scale.dtype()) * scale);
+  return {};
+}
+
+// Groups of neighbouring channels: [N, C, D1, ...] as [N, groups, C / groups, D1, ...].
+Expr in_groups(Expr x, int64_t groups) {
+  ExprScope& s = x.scope();
+  auto part = [&](int64_t start, int64_t end) { return make(s, "Shape", {x}, {{"start", start}, {"end", end}}); };
+  Expr each = part(1, 2) / constant_ints(s, {groups});
+  return reshape(x, concat({part(0, 1), constant_ints(s, {groups}), each, part(2, x.rank())}, 0));
+}
+
+// Wu and He, 2018, arXiv:1803.08494.
+Status group_norm(BodyContext& c) {
+  Expr x = c.input(0), scale = c.input(1), bias = c.input(2);
+  WEFT_CHECK(check_channels(c, x));
+  WEFT_TRY(DType stash, stash_type(c));
+  const int64_t groups = c.attrs().i("num_groups");
+  const Dim& channels = x.dims()[1];
+  if (groups < 1 || (channels.known() && channels.value() % groups != 0)) {
+    return invalid("attribute 'num_groups' is ", groups, " but must divide the ", channels.text(),
+                   " channels of the input");
+  }
+  DType dtype = x.dtype();
+  Expr grouped = in_groups(cast(x, statistics_dtype(dtype, stash)), groups);
+  std::vector<int64_t> axes(static_cast<size_t>(x.rank() - 1));
+  std::iota(axes.begin(), axes.end(), int64_t{2});
+  Expr centred = grouped - mean_over(grouped, axes, true);
+  Expr inverse = inverse_root(mean_over(centred * centred, axes, true), c.attrs().f("epsilon"));
+  Expr normal = cast(reshape_like(centred * inverse, x), dtype);
+  c.set_output(0, normal * along_channels(scale, x.rank()) + along_channels(bias, x.rank()));
+  return {};
+}
+
+// Before opset 21 there was one scale and bias for each group.
+Status for_each_channel(UpgradeContext& c) {
+  const AttrValue* groups = c.attrs.find("num_groups");
+  if (c.inputs.size() != 3 || groups == nullptr || groups->kind() != AttrKind::kInt || groups->i() < 1) return {};
+  ExprScope s(c.graph());
+  Expr x(s, c.inputs[0]);
+  Expr shape = make(s, "Shape", {x}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
+  Expr count = constant_ints(s, {groups->i()});
+  for (int i : {1, 2}) {
+    Expr each = make(s, "Expand", {unsqueeze(Expr(s, c.inputs[i]), {1}), concat({count, shape / count}, 0)});
+    c.inputs[i] = reshape(each, constant_ints(s, {-1})).id();
+  }
+  return s.status();
 }
 
 }  // namespace
@@ -152,6 +227,39 @@ void define_op_normalization(OpRegistry& ops) {
       .optional_output("InvStdDev", "U", "`1 / sqrt(var + epsilon)`, in the shape of Mean.")
       .inplace(0, 0)
       .body(layer_norm);
+  ops.add("RMSNormalization")
+      .group("nn")
+      .since(23)
+      .doc(
+          "Divides by the root of the mean square over the axes from `axis` on: `X / sqrt(mean(X^2) + epsilon) * "
+          "scale`.")
+      .types("T", kFloatTypes)
+      .types("V", kFloatTypes)
+      .attr("axis", int64_t{-1}, "First of the axes that are normalized over.")
+      .attr("epsilon", 1e-5, "Added to the mean square.")
+      .dtype_attr("stash_type", DType::kF32, "The least precision of the computation of the mean square.")
+      .input("X", "T", "[d0, ..., d(axis), ...].")
+      .input("scale", "V", "Broadcast to X.")
+      .output("Y", "V", "The shape of X.")
+      .inplace(0, 0)
+      .body(rms_norm);
+  ops.add("GroupNormalization")
+      .group("nn")
+      .since(21)
+      .doc(
+          "Normalizes every group of neighbouring channels of every image: `(X - mean) / sqrt(var + epsilon) * scale + "
+          "bias`, where the variance divides by the number of elements.")
+      .types("T", kFloatTypes)
+      .attr("epsilon", 1e-5, "Added to the variance.")
+      .required_attr("num_groups", AttrKind::kInt, "How many groups the channels are divided into; it divides C.")
+      .dtype_attr("stash_type", DType::kF32, "The least precision of the computation of mean and variance.")
+      .input("X", "T", "[N, C, D1, ...].")
+      .input("scale", "T", "[C].")
+      .input("bias", "T", "[C].")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .upgrade(21, for_each_channel)
+      .body(group_norm);
 }
 
 }  // namespace weft

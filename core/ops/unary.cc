@@ -48,6 +48,14 @@ Expr gelu(GradContext& c, Expr x, Expr, Expr dy) {
   return grad_mul(dy, cdf + grad_mul(pdf, x));
 }
 
+// Ramachandran, Zoph and Le, 2017, arXiv:1710.05941.
+Status swish(BodyContext& c) {
+  Expr x = c.input(0);
+  const double alpha = c.attrs().f("alpha");
+  c.set_output(0, x * make(c.scope(), "Sigmoid", {alpha == 1 ? x : x * alpha}));
+  return {};
+}
+
 struct Row {
   const char* name;
   int since;
@@ -133,6 +141,16 @@ void define_op_unary(OpRegistry& ops) {
         return infer_same_as_first(c);
       })
       .grad(grad<gelu>);
+  ops.add("Swish")
+      .group("activation")
+      .since(24)
+      .doc("`x * sigmoid(alpha * x)`, elementwise; with `alpha` = 1 also called SiLU.")
+      .types("T", kFloatTypes)
+      .attr("alpha", 1.0, "Steepness: 0 gives `x / 2`, much of it Relu.")
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .body(swish);
   ops.add("IsNaN")
       .group("compare")
       .since(20)

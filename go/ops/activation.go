@@ -191,6 +191,30 @@ func Softplus(x weft.Value, options ...SoftplusOptions) weft.Value {
 	return add(nil, "Softplus", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
+// SwishOptions are the optional inputs and attributes of Swish.
+type SwishOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Steepness: 0 gives `x / 2`, much of it Relu. nil: 1.
+	Alpha *float64
+}
+
+// Swish adds the operator Swish. `x * sigmoid(alpha * x)`, elementwise; with `alpha` = 1 also called SiLU.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Swish(x weft.Value, options ...SwishOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Swish", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, o.Name, 1, problem)[0]
+}
+
 // TanhOptions are the name of Tanh.
 type TanhOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

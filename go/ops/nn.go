@@ -178,6 +178,40 @@ func GlobalAveragePool(x weft.Value, options ...GlobalAveragePoolOptions) weft.V
 	return add(nil, "GlobalAveragePool", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
+// GroupNormalizationOptions are the optional inputs and attributes of GroupNormalization.
+type GroupNormalizationOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// The least precision of the computation of mean and variance. 0: f32.
+	StashType weft.DType
+}
+
+// GroupNormalization adds the operator GroupNormalization. Normalizes every group of neighbouring channels of every
+// image: `(X - mean) / sqrt(var + epsilon) * scale + bias`, where the variance divides by the number of elements.
+//
+//   - x (T): [N, C, D1, ...].
+//   - scale (T): [C].
+//   - bias (T): [C].
+//   - numGroups: How many groups the channels are divided into; it divides C.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func GroupNormalization(x weft.Value, scale weft.Value, bias weft.Value, numGroups int64, options ...GroupNormalizationOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GroupNormalization", []weft.Value{x, scale, bias}, weft.Attrs{
+		"num_groups": numGroups,
+		"epsilon":    o.Epsilon,
+		"stash_type": o.StashType,
+	}, o.Name, 1, problem)[0]
+}
+
 // LayerNormalizationOptions are the optional inputs and attributes of LayerNormalization.
 type LayerNormalizationOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -290,6 +324,41 @@ func MaxPool(x weft.Value, kernelShape []int64, options ...MaxPoolOptions) weft.
 		*o.IndicesOutput = out[1]
 	}
 	return out[0]
+}
+
+// RMSNormalizationOptions are the optional inputs and attributes of RMSNormalization.
+type RMSNormalizationOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// First of the axes that are normalized over. nil: -1.
+	Axis *int64
+	// Added to the mean square. nil: 1e-05.
+	Epsilon *float64
+	// The least precision of the computation of the mean square. 0: f32.
+	StashType weft.DType
+}
+
+// RMSNormalization adds the operator RMSNormalization. Divides by the root of the mean square over the axes from
+// `axis` on: `X / sqrt(mean(X^2) + epsilon) * scale`.
+//
+//   - x (T): [d0, ..., d(axis), ...].
+//   - scale (V): Broadcast to X.
+//
+// Gives:
+//
+//   - Y (V): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - V: f32, f16, f64, bf16
+func RMSNormalization(x weft.Value, scale weft.Value, options ...RMSNormalizationOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "RMSNormalization", []weft.Value{x, scale}, weft.Attrs{
+		"axis":       o.Axis,
+		"epsilon":    o.Epsilon,
+		"stash_type": o.StashType,
+	}, o.Name, 1, problem)[0]
 }
 
 // AccuracyOptions are the optional inputs and attributes of Accuracy.

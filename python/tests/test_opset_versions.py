@@ -17,6 +17,7 @@ ALL = json.loads((cases.ROOT / "bindings" / "ops.json").read_text())["ops"]
 OPS = [op["name"] for op in ALL if op["domain"] == ""]
 CASES = {file.op: file.cases for file in cases.load()}
 WITH_GRAPHS = {"If"}  # which no case can say
+NOT_THERE = {"Swish"}  # onnxruntime has no kernel for it
 LEFT_OUT = {
     **DIFFERS,
     ("SequenceAt", "second"): "items of two ranks; the checker wants one of the output, and a file that is saved has none",
@@ -29,9 +30,11 @@ def forms(op: str) -> list[list[int]]:
     found: dict[int, list[int]] = {}
     for opset in range(13, 28):
         try:
-            found.setdefault(defs.get_schema(op, opset, "").since_version, []).append(opset)
+            schema = defs.get_schema(op, opset, "")
         except defs.SchemaError:  # it is younger
-            pass
+            continue
+        if not schema.deprecated:  # the checker refuses it then
+            found.setdefault(schema.since_version, []).append(opset)
     return list(found.values())
 
 
@@ -143,7 +146,7 @@ def test_every_form_is_read(op: str, tmp_path: pathlib.Path) -> None:
                     compared += made is not None and check(*made, case, tmp_path / f"{case.name}.onnx")
                 except Exception as error:
                     problems.append(f"opset {opset}, {case.name}: {str(error).strip()[:300]}")
-            if compared == 0:
+            if compared == 0 and op not in NOT_THERE:
                 problems.append(f"opset {opset}: no case was compared with onnxruntime")
     assert not problems, "\n".join(problems)
 

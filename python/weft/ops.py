@@ -41,6 +41,7 @@ __all__ = [
     "global_average_pool",
     "greater",
     "greater_or_equal",
+    "group_normalization",
     "identity",
     "is_nan",
     "layer_normalization",
@@ -64,6 +65,7 @@ __all__ = [
     "or_",
     "pad",
     "pow",
+    "rms_normalization",
     "range",
     "reciprocal",
     "reduce_l1",
@@ -96,6 +98,7 @@ __all__ = [
     "squeeze",
     "sub",
     "sum",
+    "swish",
     "tanh",
     "tile",
     "top_k",
@@ -910,6 +913,35 @@ def greater_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> 
     return add_node(None, "GreaterOrEqual", [a, b], {}, 1, name)
 
 
+def group_normalization(x: ValueLike, scale: ValueLike, bias: ValueLike, num_groups: int, *, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', name: str | None = None) -> Value:
+    """Normalizes every group of neighbouring channels of every image: `(X - mean) / sqrt(var + epsilon) * scale
+    + bias`, where the variance divides by the number of elements.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+        scale: [C]. [f32, f16, f64, bf16]
+        bias: [C]. [f32, f16, f64, bf16]
+
+    Attributes:
+        epsilon (1e-05): Added to the variance.
+        num_groups (required): How many groups the channels are divided into; it divides C.
+        stash_type ('f32'): The least precision of the computation of mean and variance.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[-0.35, -0.33, 0.28, 0.29, 0.96], [0.93, 1.33, 0.81, -0.34, -0.05], [0.49, -0.31, 0.55, 1.15, -0.8]]], "f64")
+        >>> scale = graph.constant([-1.77, 1.19, 0.02], "f64")
+        >>> bias = graph.constant([0.71, -1.33, 1.73], "f64")
+        >>> y = weft.ops.group_normalization(x, scale, bias, num_groups=3)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[2.612, 2.539, 0.308, 0.271, -2.179], [-0.583, 0.175, -0.811, -2.99, -2.441], [1.738, 1.715, 1.74, 1.757, 1.7]]]
+    """
+    return add_node(None, "GroupNormalization", [x, scale, bias], {"epsilon": epsilon, "num_groups": num_groups, "stash_type": stash_type}, 1, name)
+
+
 def identity(input: ValueLike, *, name: str | None = None) -> Value:
     """Its input.
 
@@ -1466,6 +1498,33 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
         [1024, -27, 1, 7]
     """
     return add_node(None, "Pow", [x, y], {}, 1, name)
+
+
+def rms_normalization(x: ValueLike, scale: ValueLike, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', name: str | None = None) -> Value:
+    """Divides by the root of the mean square over the axes from `axis` on: `X / sqrt(mean(X^2) + epsilon) *
+    scale`.
+
+    Inputs:
+        x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
+        scale: Broadcast to X. [f32, f16, f64, bf16]
+
+    Attributes:
+        axis (-1): First of the axes that are normalized over.
+        epsilon (1e-05): Added to the mean square.
+        stash_type ('f32'): The least precision of the computation of the mean square.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[3.0, -4.0]], "f32")
+        >>> scale = graph.constant([1.0, 0.5], "f64")
+        >>> y = weft.ops.rms_normalization(x, scale, epsilon=0.0)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.849, -0.566]]
+    """
+    return add_node(None, "RMSNormalization", [x, scale], {"axis": axis, "epsilon": epsilon, "stash_type": stash_type}, 1, name)
 
 
 def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, name: str | None = None) -> Value:
@@ -2199,6 +2258,28 @@ def sum(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
         [[4.0, 6.0], [8.0, -3.5]]
     """
     return add_node(None, "Sum", listed(data_0), {}, 1, name)
+
+
+def swish(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
+    """`x * sigmoid(alpha * x)`, elementwise; with `alpha` = 1 also called SiLU.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (1): Steepness: 0 gives `x / 2`, much of it Relu.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-2.75, -0.4], [0.3, 1.6]], "f64")
+        >>> y = weft.ops.swish(x, alpha=2.5)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.003, -0.108], [0.204, 1.571]]
+    """
+    return add_node(None, "Swish", [x], {"alpha": alpha}, 1, name)
 
 
 def tanh(input: ValueLike, *, name: str | None = None) -> Value:

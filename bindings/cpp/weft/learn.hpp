@@ -146,10 +146,10 @@ struct FitOptions {
   int64_t first_epoch = 0;                     ///< where a resumed training goes on
   std::optional<Dataset> validation = {};      ///< what validation_metrics are computed on after every epoch
   std::vector<Value> validation_metrics = {};  ///< scalars of floating point; none: the metrics of the training
-  /// What decides when to stop early, by its name in the history. "": with patience the first metric, that of the
-  /// validation if there is one; with neither, all epochs are trained.
+  /// What patience and restore_best watch, by its name in the history. "": the first metric, that of the validation if
+  /// there is one.
   std::string monitor = "";
-  int64_t patience = 0;       ///< epochs without progress that are waited for
+  int64_t patience = 0;       ///< so many epochs in a row without progress end the training; 0: none do
   double min_delta = 0;       ///< the least progress
   std::string mode = "min";   ///< "max" if a larger value of what is monitored is better
   bool restore_best = false;  ///< whether the variables of the best epoch are put back

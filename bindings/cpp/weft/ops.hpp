@@ -531,6 +531,35 @@ inline Value greater_or_equal(const Value& a, const Value& b, const std::string&
   return add_node("GreaterOrEqual", {a, b}, set, name, 1, origin)[0];
 }
 
+/// The attributes of GroupNormalization.
+struct GroupNormalizationAttrs {
+  /// How many groups the channels are divided into; it divides C. Required.
+  Required<int64_t> num_groups;
+  /// Added to the variance.
+  double epsilon = 1e-05;
+  /// The least precision of the computation of mean and variance.
+  DType stash_type = DType::f32;
+};
+
+/// Normalizes every group of neighbouring channels of every image: `(X - mean) / sqrt(var + epsilon) * scale +
+/// bias`, where the variance divides by the number of elements.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - scale: [C]. [f32, f16, f64, bf16]
+/// - bias: [C]. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value group_normalization(const Value& x, const Value& scale, const Value& bias, const GroupNormalizationAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("epsilon", attrs.epsilon);
+  set.set("num_groups", attrs.num_groups);
+  set.set("stash_type", attrs.stash_type);
+  return add_node("GroupNormalization", {x, scale, bias}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `num_groups`.
+inline Value group_normalization(const Value& x, const Value& scale, const Value& bias, int64_t num_groups, const std::string& name = "", const Origin& origin = Origin()) {
+  return group_normalization(x, scale, bias, GroupNormalizationAttrs{num_groups}, name, origin);
+}
+
 /// Its input.
 /// - input: Any value. [any]
 /// - gives output: The same value. [any]
@@ -874,6 +903,28 @@ inline Value pad(const Value& data, const Value& pads, const Value& constant_val
 inline Value pow(const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Pow", {x, y}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RMSNormalization.
+struct RMSNormalizationAttrs {
+  /// First of the axes that are normalized over.
+  int64_t axis = -1;
+  /// Added to the mean square.
+  double epsilon = 1e-05;
+  /// The least precision of the computation of the mean square.
+  DType stash_type = DType::f32;
+};
+
+/// Divides by the root of the mean square over the axes from `axis` on: `X / sqrt(mean(X^2) + epsilon) * scale`.
+/// - x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
+/// - scale: Broadcast to X. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value rms_normalization(const Value& x, const Value& scale, const RMSNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("epsilon", attrs.epsilon);
+  set.set("stash_type", attrs.stash_type);
+  return add_node("RMSNormalization", {x, scale}, set, name, 1, origin)[0];
 }
 
 /// The numbers from `start` on, `delta` apart, before `limit`.
@@ -1342,6 +1393,21 @@ inline Value sub(const Value& a, const Value& b, const std::string& name = "", c
 inline Value sum(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sum", data_0, set, name, 1, origin)[0];
+}
+
+/// The attributes of Swish.
+struct SwishAttrs {
+  /// Steepness: 0 gives `x / 2`, much of it Relu.
+  double alpha = 1;
+};
+
+/// `x * sigmoid(alpha * x)`, elementwise; with `alpha` = 1 also called SiLU.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value swish(const Value& x, const SwishAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  return add_node("Swish", {x}, set, name, 1, origin)[0];
 }
 
 /// The hyperbolic tangent of `x`.

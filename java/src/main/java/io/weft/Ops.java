@@ -1807,6 +1807,86 @@ public final class Ops {
   }
 
   /**
+   * What can be set at GroupNormalization.
+   */
+  public static final class GroupNormalizationOptions extends NodeOptions {
+    private GroupNormalizationOptions() {}
+
+    /**
+     * Added to the variance. Default: 1e-05.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GroupNormalizationOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * The least precision of the computation of mean and variance. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GroupNormalizationOptions stashType(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("stash_type", value.number());
+      return this;
+    }
+
+    @Override
+    public GroupNormalizationOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Normalizes every group of neighbouring channels of every image: {@code (X - mean) / sqrt(var + epsilon) * scale +
+   * bias}, where the variance divides by the number of elements.
+   *
+   * <p>Operator GroupNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param bias [C].
+   * @param numGroups how many groups the channels are divided into; it divides C.
+   * @return the shape of X.
+   */
+  public Value groupNormalization(Value x, Value scale, Value bias, long numGroups) {
+    return groupNormalization(x, scale, bias, numGroups, options -> {});
+  }
+
+  /**
+   * Normalizes every group of neighbouring channels of every image: {@code (X - mean) / sqrt(var + epsilon) * scale +
+   * bias}, where the variance divides by the number of elements.
+   *
+   * <p>Operator GroupNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param scale [C].
+   * @param bias [C].
+   * @param numGroups how many groups the channels are divided into; it divides C.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value groupNormalization(
+      Value x,
+      Value scale,
+      Value bias,
+      long numGroups,
+      Consumer<GroupNormalizationOptions> options) {
+    GroupNormalizationOptions settings = new GroupNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("num_groups", numGroups);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    Check.notNull(bias, "bias");
+    return add("GroupNormalization", Arrays.<Value>asList(x, scale, bias), settings, 1).get(0);
+  }
+
+  /**
    * Its input.
    *
    * <p>Operator Identity.
@@ -2954,6 +3034,86 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(y, "y");
     return add("Pow", Arrays.<Value>asList(x, y), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at RMSNormalization.
+   */
+  public static final class RmsNormalizationOptions extends NodeOptions {
+    private RmsNormalizationOptions() {}
+
+    /**
+     * First of the axes that are normalized over. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RmsNormalizationOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Added to the mean square. Default: 1e-05.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RmsNormalizationOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * The least precision of the computation of the mean square. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RmsNormalizationOptions stashType(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("stash_type", value.number());
+      return this;
+    }
+
+    @Override
+    public RmsNormalizationOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Divides by the root of the mean square over the axes from {@code axis} on: {@code X / sqrt(mean(X^2) + epsilon) *
+   * scale}.
+   *
+   * <p>Operator RMSNormalization. Element types: T: f32, f16, f64, bf16, V: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @return the shape of X.
+   */
+  public Value rmsNormalization(Value x, Value scale) {
+    return rmsNormalization(x, scale, options -> {});
+  }
+
+  /**
+   * Divides by the root of the mean square over the axes from {@code axis} on: {@code X / sqrt(mean(X^2) + epsilon) *
+   * scale}.
+   *
+   * <p>Operator RMSNormalization. Element types: T: f32, f16, f64, bf16, V: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value rmsNormalization(Value x, Value scale, Consumer<RmsNormalizationOptions> options) {
+    RmsNormalizationOptions settings = new RmsNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    return add("RMSNormalization", Arrays.<Value>asList(x, scale), settings, 1).get(0);
   }
 
   /**
@@ -4713,6 +4873,58 @@ public final class Ops {
     List<Value> given = new ArrayList<>(List.of());
     given.addAll(Check.items(data0, "data0"));
     return add("Sum", given, settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Swish.
+   */
+  public static final class SwishOptions extends NodeOptions {
+    private SwishOptions() {}
+
+    /**
+     * Steepness: 0 gives {@code x / 2}, much of it Relu. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SwishOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    @Override
+    public SwishOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code x * sigmoid(alpha * x)}, elementwise; with {@code alpha} = 1 also called SiLU.
+   *
+   * <p>Operator Swish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value swish(Value x) {
+    return swish(x, options -> {});
+  }
+
+  /**
+   * {@code x * sigmoid(alpha * x)}, elementwise; with {@code alpha} = 1 also called SiLU.
+   *
+   * <p>Operator Swish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value swish(Value x, Consumer<SwishOptions> options) {
+    SwishOptions settings = new SwishOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("Swish", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
