@@ -10,6 +10,10 @@ namespace weft {
 struct Finish {
   void (*call)(const void* self, int64_t begin, int64_t end);
   const void* self;
+  double cost_ns;  // a guess for one element
 };
+
+// Shorter stretches cost more to hand on than the cache saves.
+constexpr int64_t kLeastStretch = 256;
 
 }  // namespace weft

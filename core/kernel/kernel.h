@@ -27,6 +27,10 @@ struct RunArgs {
   void finished(int64_t begin, int64_t end) const {
     if (finish != nullptr && begin < end) finish->call(finish->self, begin, end);
   }
+  // What finishing adds to the time of `elements`.
+  double finish_cost_ns(int64_t elements) const {
+    return finish != nullptr ? finish->cost_ns * static_cast<double>(elements) : 0;
+  }
 
   template <typename T>
   const T* input(int i) const {
@@ -58,8 +62,8 @@ struct PreparedKernel {
   RunFn run = nullptr;
   RunTensorsFn run_tensors = nullptr;
   RunSpanFn run_span = nullptr;  // beside `run`, of the same state
-  // `run` calls args.finished() for every element of its one output, once, in stretches worth a call, so that the
-  // elementwise nodes behind it can go over them while they are in the cache.
+  // `run` calls args.finished() for every element of its one output, once, in stretches of kLeastStretch or more where
+  // there are so many, so that the elementwise nodes behind it can go over them while they are in the cache.
   bool finishes = false;
   std::shared_ptr<const void> state;
   int64_t scratch_bytes = 0;

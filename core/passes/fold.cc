@@ -26,13 +26,15 @@ KernelContext kernel_context(const Graph& graph, const Node& node) {
     slot.sized = type.concrete();
     if (slot.sized) slot.shape = to_shape(type.dims);
     slot.constant = graph.value(id).constant.get();
-    if (slot.constant == nullptr) {
-      slot.known = known_integers(type);
-      slot.constant = slot.known.get();
-    }
     return slot;
   };
-  for (ValueId id : node.inputs) inputs.push_back(slot_of(id));
+  for (ValueId id : node.inputs) {
+    inputs.push_back(slot_of(id));
+    KernelContext::Slot& slot = inputs.back();
+    if (!slot.given || slot.constant != nullptr) continue;
+    slot.known = known_integers(graph.type(id));
+    slot.constant = slot.known.get();
+  }
   for (int i = 0; i < node.output_count; ++i) outputs.push_back(slot_of(node.output(i)));
   return KernelContext(node.attrs, std::move(inputs), std::move(outputs));
 }

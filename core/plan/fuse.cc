@@ -21,7 +21,7 @@ class Finder {
     std::vector<FusionSet> found;
     for (Set& set : sets_) {
       if (set.steps.empty()) continue;
-      const int32_t producer = take_producer(set.steps);
+      const int32_t producer = set.operands <= most_operands_ ? take_producer(set.steps) : kNone;
       if (producer != kNone || set.steps.size() > 1) found.push_back({std::move(set.steps), producer});
     }
     return found;

@@ -23,8 +23,9 @@ struct FusionSet {
   int32_t producer = -1;       // of what some of them need, in that shape; -1 for none
 };
 
-// Sets of two or more steps; a step is in at most one. A set can run where its last step stands: no step outside it that
-// needs one of its steps stands before that. No set has more than `most_operands` inputs and elementwise steps together.
+// Sets of two or more steps, the producer counted in; a step is in at most one. A set can run where its last step stands:
+// no step outside it that needs one of its steps stands before that. No set has more than `most_operands` inputs and
+// elementwise steps together.
 std::vector<FusionSet> find_fusions(const std::vector<FusionStep>& steps, int most_operands);
 
 // Puts one step in place of each such set. `handed_on` are values that must be there afterwards, whoever needs them.

@@ -56,11 +56,29 @@ void pack_a(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   });
 }
 
+// How c is divided among threads; no bit depends on it.
+struct Blocks {
+  int64_t rows;    // of a block
+  int64_t panels;  // of a block
+};
+template <typename T>
+Blocks blocks_of(const Gemm<T>& g) {
+  const GemmTiles<T>& tiles = tiles_of(g);
+  const int64_t panels = divide_up(g.n, tiles.panel);
+  int64_t wide = std::clamp<int64_t>(panels / 8, 1, 16);
+  // What is handed on lies side by side: long parts of rows, or whole ones.
+  if (g.finish != nullptr) wide = std::min(panels, std::max(wide, 2 * kLeastStretch / tiles.panel));
+  return {tiles.rows * kTiles, wide};
+}
+
 // Says that rows [row, row + rows) are final in columns [begin, end).
 template <typename T>
 void finish_block(const Gemm<T>& g, int64_t row, int64_t rows, int64_t begin, int64_t end) {
   const int64_t at = g.finish_at + row * g.c_row + begin;
-  if (end - begin == g.c_row) return g.finish->call(g.finish->self, at, at + rows * g.c_row);
+  if (end - begin == g.c_row) {
+    g.finish->call(g.finish->self, at, at + rows * g.c_row);
+    return;
+  }
   for (int64_t i = 0; i < rows; ++i) {
     g.finish->call(g.finish->self, at + i * g.c_row, at + i * g.c_row + end - begin);
   }
@@ -71,6 +89,12 @@ void finish_block(const Gemm<T>& g, int64_t row, int64_t rows, int64_t begin, in
 template <typename T>
 bool packs_whole_b(const Gemm<T>& g) {
   return g.b_column != 1 || g.m > kLeastPacked;
+}
+
+template <typename T>
+bool finishes_well(const Gemm<T>& g) {
+  const int64_t wide = g.n == g.c_row ? tiles_of(g).rows * kTiles * g.n : g.n;
+  return wide >= kLeastStretch || g.m * g.n <= kLeastStretch;
 }
 
 template <typename T>
@@ -124,8 +148,8 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
     a_row = packed_a_row(g);
   }
   int64_t panels = divide_up(g.n, tiles.panel), first = first_packed(g);
-  int64_t high = tiles.rows * kTiles, row_blocks = divide_up(g.m, high);
-  int64_t wide = std::clamp<int64_t>(panels / 8, 1, 16), panel_blocks = divide_up(panels, wide);
+  const auto [high, wide] = blocks_of(g);
+  int64_t row_blocks = divide_up(g.m, high), panel_blocks = divide_up(panels, wide);
   double cost = gemm_cost_ns(g) / static_cast<double>(row_blocks * panel_blocks);
   parallel_for(parallel, row_blocks * panel_blocks, 1, cost, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
@@ -170,6 +194,8 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
 
 template bool packs_whole_b(const Gemm<float>&);
 template bool packs_whole_b(const Gemm<double>&);
+template bool finishes_well(const Gemm<float>&);
+template bool finishes_well(const Gemm<double>&);
 template int64_t packed_b_size(const Gemm<float>&);
 template int64_t packed_b_size(const Gemm<double>&);
 template int64_t gemm_scratch(const Gemm<float>&);

@@ -42,13 +42,18 @@ int64_t packed_b_size(const Gemm<T>& gemm);
 template <typename T>
 void pack_b(const Gemm<T>& gemm, T* packed, const Parallel& parallel);
 
+// Whether `finish` would be called for stretches that are worth it.
+template <typename T>
+bool finishes_well(const Gemm<T>& gemm);
+
 template <typename T>
 void run_gemm(const Gemm<T>& gemm, T* scratch, const Parallel& parallel);
 
 // A guess of its time at one thread.
 template <typename T>
 double gemm_cost_ns(const Gemm<T>& gemm) {
-  return 1e-2 * sizeof(T) * static_cast<double>(gemm.m * gemm.n * (gemm.k + 4));
+  const double finishing = gemm.finish != nullptr ? gemm.finish->cost_ns : 0;
+  return (1e-2 * sizeof(T) * static_cast<double>(gemm.k + 4) + finishing) * static_cast<double>(gemm.m * gemm.n);
 }
 
 }  // namespace weft

@@ -108,15 +108,14 @@ void forward(const Conv& c, const RunArgs& args) {
     const T* weight = w + i % c.group * c.out_channels * rows;
     T* out = y + i * c.out_channels * c.out_size;
     int64_t first = i % c.group * c.out_channels;
-    parallel_for(*args.parallel, c.out_channels, 4, 0.3 * static_cast<double>(rows * c.out_size),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t m = begin; m < end; ++m)
-                     std::fill_n(out + m * c.out_size, c.out_size, b != nullptr ? b[first + m] : T(0));
-                   multiply(weight + begin * rows, rows, 1, columns, out + begin * c.out_size, end - begin, c.out_size,
-                            rows);
-                   const int64_t at = i * c.out_channels;
-                   args.finished((at + begin) * c.out_size, (at + end) * c.out_size);
-                 });
+    const double cost = 0.3 * static_cast<double>(rows * c.out_size) + args.finish_cost_ns(c.out_size);
+    parallel_for(*args.parallel, c.out_channels, 4, cost, [&](int64_t begin, int64_t end) {
+      for (int64_t m = begin; m < end; ++m)
+        std::fill_n(out + m * c.out_size, c.out_size, b != nullptr ? b[first + m] : T(0));
+      multiply(weight + begin * rows, rows, 1, columns, out + begin * c.out_size, end - begin, c.out_size, rows);
+      const int64_t at = i * c.out_channels;
+      args.finished((at + begin) * c.out_size, (at + end) * c.out_size);
+    });
   }
 }
 
@@ -289,7 +288,8 @@ void forward_vectors(const VectorConv<T>& s, const RunArgs& args) {
     if (c.bias) g.init = args.input<T>(2) + group * g.m;
     run_gemm(g, scratch + s.columns, *args.parallel);
   };
-  const double cost = gemm_cost_ns(s.product) * static_cast<double>(items) / static_cast<double>(lanes);
+  const double of_item = gemm_cost_ns(s.product) + args.finish_cost_ns(s.product.m * part);
+  const double cost = of_item * static_cast<double>(items) / static_cast<double>(lanes);
   parallel_for(*args.parallel, lanes, 1, cost, [&](int64_t begin, int64_t end) {
     for (int64_t lane = begin; lane < end; ++lane) {
       for (int64_t item = lane * items / lanes; item < (lane + 1) * items / lanes; ++item) {
@@ -352,8 +352,11 @@ Status use_vectors(PreparedKernel* prepared, Conv conv, Gemm<T> product, int64_t
                    int64_t sums = 0) {
   VectorConv<T> state{std::move(conv), product, 0, 0};
   const Conv& c = state.conv;
+  // The last part of an image may be shorter, and then need more: of its columns the last ones are packed.
+  Gemm<T> last = product;
+  if (const int64_t rest = c.out_size % std::max<int64_t>(width, 1); rest != 0) last.n = last.b_row = rest;
   state.columns = lane_size(c.column_rows() * width);
-  state.scratch = state.columns + lane_size(gemm_scratch(product)) + lane_size(sums);
+  state.scratch = state.columns + lane_size(std::max(gemm_scratch(product), gemm_scratch(last))) + lane_size(sums);
   prepared->scratch_bytes = lanes * state.scratch * static_cast<int64_t>(sizeof(T));
   prepared->cost_ns = gemm_cost_ns(weight_product<T>(c)) * static_cast<double>(c.images * c.group);
   prepared->use<Run>(std::move(state));
@@ -373,7 +376,7 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Conv conv) {
 Status prepare_forward(const KernelContext& c, PreparedKernel* prepared) {
   Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
   conv.bias = c.has_input(2);
-  prepared->finishes = true;
+  prepared->finishes = 4 * conv.out_size >= kLeastStretch;
   return use<&forward<float>, &forward<double>>(c, prepared, std::move(conv));
 }
 Status prepare_grad_input(const KernelContext& c, PreparedKernel* prepared) {
@@ -388,11 +391,11 @@ Status prepare_grad_weight(const KernelContext& c, PreparedKernel* prepared) {
 Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared) {
   Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
   conv.bias = c.has_input(2);
-  prepared->finishes = true;
   int64_t lanes = forward_lanes_of(conv), width = part_of(conv);
   auto f32 = forward_product<float>(conv);
   auto f64 = forward_product<double>(conv);
   f32.relu = f64.relu = c.attrs().has("activation") && c.attrs().s("activation") == "relu";
+  prepared->finishes = finishes_well(f32);
   if (c.dtype(0) == DType::kF32)
     return use_vectors<float, forward_vectors<float>>(prepared, std::move(conv), f32, lanes, width);
   return use_vectors<double, forward_vectors<double>>(prepared, std::move(conv), f64, lanes, width);

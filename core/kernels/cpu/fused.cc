@@ -139,7 +139,7 @@ void run_produced(const ProducedState& s, const RunArgs& args) {
                         const auto& to = *static_cast<const Behind*>(self);
                         run_block(to.group, to.args, begin, end);
                       },
-                      &behind};
+                      &behind, s.group.cost_ns};
   RunArgs producer = args;
   producer.out = args.out + s.output;
   producer.finish = &finish;

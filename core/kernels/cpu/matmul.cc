@@ -29,7 +29,7 @@ void run(const Product& p, const RunArgs& args) {
   T* c = args.output<T>(0);
   T alpha = static_cast<T>(p.alpha), beta = static_cast<T>(p.beta);
   int64_t rows = p.batches * p.m;
-  double cost = 0.3 * static_cast<double>(p.n * std::max<int64_t>(p.k, 1));
+  double cost = 0.3 * static_cast<double>(p.n * std::max<int64_t>(p.k, 1)) + args.finish_cost_ns(p.n);
   parallel_for(*args.parallel, rows, kRows, cost, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       int64_t batch = row / p.m, i = row % p.m;
@@ -56,8 +56,8 @@ void run(const Product& p, const RunArgs& args) {
       if (d != nullptr) {
         for (int64_t j = 0; j < p.n; ++j) z[j] += beta * d[i * p.d_row + j * p.d_column];
       }
-      args.finished(row * p.n, (row + 1) * p.n);
     }
+    args.finished(begin * p.n, end * p.n);
   });
 }
 
@@ -74,7 +74,8 @@ struct VectorProduct {
 template <typename T>
 void run_vectors(const VectorProduct<T>& p, const RunArgs& args) {
   int64_t batches = static_cast<int64_t>(p.a_offsets.size());
-  parallel_for(*args.parallel, batches, 1, gemm_cost_ns(p.gemm), [&](int64_t begin, int64_t end) {
+  const double cost = gemm_cost_ns(p.gemm) + args.finish_cost_ns(p.gemm.m * p.gemm.n);
+  parallel_for(*args.parallel, batches, 1, cost, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       Gemm<T> gemm = p.gemm;
       gemm.a = args.input<T>(0) + p.a_offsets[i];
@@ -124,7 +125,7 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   state.scratch = gemm_scratch(state.gemm);
   prepared->scratch_bytes = state.scratch * static_cast<int64_t>(state.a_offsets.size() * sizeof(T));
   prepared->cost_ns = gemm_cost_ns(gemm) * static_cast<double>(state.a_offsets.size());
-  prepared->finishes = true;
+  prepared->finishes = finishes_well(gemm);
   prepared->use<&run_vectors<T>>(std::move(state));
   return {};
 }
@@ -136,7 +137,7 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product pro
 
 Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   prepared->cost_ns = 0.3 * static_cast<double>(product.batches * product.m * product.n * product.k);
-  prepared->finishes = true;
+  prepared->finishes = kRows * product.n >= kLeastStretch;
   switch (c.dtype(0)) {
     case DType::kF32: prepared->use<&run<float>>(std::move(product)); break;
     case DType::kF64: prepared->use<&run<double>>(std::move(product)); break;

@@ -105,6 +105,11 @@ TEST(FindFusions, AProductOfAnotherShapeStaysOutside) {
   EXPECT_EQ(find({product({-1}, {1}), elementwise({0})}), Sets());
 }
 
+TEST(FindFusions, AProductJoinsNoSetOverTheLimit) {
+  EXPECT_EQ(find({product({-1}), elementwise({0, -1, -1})}, 4), (Sets{{0, 1}}));
+  EXPECT_EQ(find({product({-1}), elementwise({0, -1, -1})}, 3), Sets());
+}
+
 struct FuseTest : RuleTest {
   Expr numbers(const Shape& shape) {
     int64_t count = 1;
@@ -297,7 +302,7 @@ TEST(FuseProducts, EveryActivationGivesItsOwnBits) {
 TEST(FuseProducts, BatchesDepthsAndTransposes) {
   FuseTest t;
   // Deeper than one block, so that a stretch is final only in its last one.
-  Expr a = t.numbers({3, 5, 1500}), b = t.numbers({3, 1500, 33});
+  Expr a = t.numbers({3, 40, 1500}), b = t.numbers({3, 1500, 33});
   t.expect_same(t.op("Tanh", {matmul(a, b) * 0.01}));
   EXPECT_EQ(t.steps(t.op("Tanh", {matmul(a, b) * 0.01})), "MatMul+Mul+Tanh");
   Expr p = t.numbers({40, 9}), q = t.numbers({200, 40}), c = t.numbers({200});
@@ -371,6 +376,23 @@ TEST(FuseProducts, ResultsOfAnotherWidthOrTooEarlyTakeNoPlaceOfTheProduct) {
   EXPECT_EQ(std::vector<float>(both[0].as<float>(), both[0].as<float>() + 4), (std::vector<float>{8, 11, 16, 23}));
   EXPECT_EQ(std::vector<double>(both[1].as<double>(), both[1].as<double>() + 4),
             (std::vector<double>{56, 110, 240, 506}));
+}
+
+TEST(FuseProducts, ASumOfMoreThanFitsStaysAlone) {
+  FuseTest t;
+  std::vector<Expr> terms{matmul(t.input<float>({1, 1}, {3}), t.input<float>({1, 1}, {2}))};
+  for (int i = 0; i < 130; ++i) terms.push_back(t.input<float>({1, 1}, {1}));
+  Expr y = t.op("Sum", terms);
+  EXPECT_EQ(t.steps(y), "MatMul Sum");
+  EXPECT_EQ(*t.run(y, {}).as<float>(), 136);
+}
+
+TEST(FuseProducts, ShortStretchesAreNotWorthIt) {
+  FuseTest t;
+  // A block of rows of one column is short; of all columns it is long.
+  EXPECT_EQ(t.steps(t.op("Tanh", {matmul(t.numbers({600, 4}), t.numbers({4, 1}))})), "MatMul Tanh");
+  EXPECT_EQ(t.steps(t.op("Tanh", {matmul(t.numbers({600, 4}), t.numbers({4, 64}))})), "MatMul+Tanh");
+  EXPECT_EQ(t.steps(t.op("Tanh", {matmul(t.numbers({2, 4}), t.numbers({4, 3}))})), "MatMul+Tanh");
 }
 
 TEST(FuseProducts, OfNothing) {
