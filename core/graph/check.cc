@@ -88,13 +88,8 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
 
 Status Graph::complete_attrs(const OpDef& op, Attrs* attrs) const {
   WEFT_CHECK(weft::complete_attrs(op.full_name(), op.attrs(), attrs));
-  if (!op.domain().empty()) return {};
-  // ONNX files hold such numbers as f32; what is never saved must mean the same.
   for (const AttrDef& def : op.attrs()) {
-    const AttrValue* value = attrs->find(def.name);
-    if (value != nullptr && value->kind() == AttrKind::kFloat) {
-      attrs->set(def.name, double{static_cast<float>(value->f())});
-    }
+    if (const AttrValue* value = attrs->find(def.name)) attrs->set(def.name, op.held(*value));
   }
   return {};
 }

@@ -9,7 +9,7 @@ std::string attrs_text(const Node& node) {
   std::string out;
   for (const auto& [name, value] : node.attrs) {
     const AttrDef* def = node.op->find_attr(name);
-    if (def != nullptr && def->default_value && *def->default_value == value) continue;
+    if (def != nullptr && def->default_value && node.op->held(*def->default_value) == value) continue;
     out += cat(out.empty() ? "" : ", ", name, "=", value.text());
   }
   return out;

@@ -30,6 +30,11 @@ const TypeVar* OpDef::find_type_var(std::string_view name) const {
 const Formal* OpDef::input_formal(int i) const { return formal_at(inputs_, i); }
 const Formal* OpDef::output_formal(int i) const { return formal_at(outputs_, i); }
 
+AttrValue OpDef::held(AttrValue value) const {
+  if (domain_.empty() && value.kind() == AttrKind::kFloat) return double{static_cast<float>(value.f())};
+  return value;
+}
+
 int OpDef::min_inputs() const {
   int count = 0;
   for (const Formal& formal : inputs_) {

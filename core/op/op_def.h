@@ -69,6 +69,8 @@ class OpDef : public WithAttrs<OpDef> {
   const Formal* input_formal(int i) const;
   const Formal* output_formal(int i) const;
   int min_inputs() const;
+  // An attribute as nodes hold it: ONNX files have floats as f32, and what is never saved must mean the same.
+  AttrValue held(AttrValue value) const;
   InferFn infer_fn() const { return infer_; }
   GradFn grad_fn() const { return grad_; }
   BodyFn body_fn() const { return body_; }

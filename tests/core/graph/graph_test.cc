@@ -237,9 +237,12 @@ TEST(Graph, PrintsOneLineANodeWithItsOrigin) {
   Attrs attrs;
   attrs.set("axis", int64_t{0});
   make(b.scope, "Softmax", {x}, attrs);
+  // Defaults are not printed, though nodes hold 0.01 as f32.
+  make(b.scope, "LeakyRelu", {x});
   EXPECT_EQ(graph_text(*b.graph),
             "x: f32[n, 2] = weft.Input()\n"
-            "Softmax: f32[n, 2] = Softmax(x) {axis=0}  # model.py:7\n");
+            "Softmax: f32[n, 2] = Softmax(x) {axis=0}  # model.py:7\n"
+            "LeakyRelu: f32[n, 2] = LeakyRelu(x)  # model.py:7\n");
   std::string dot = graph_dot(*b.graph);
   EXPECT_EQ(dot.rfind("digraph", 0), 0u);
   EXPECT_NE(dot.find("Softmax"), std::string::npos);
