@@ -29,10 +29,10 @@ type FitOptions struct {
 	Seed              int64 // of the order of the rows
 	DropLast          bool  // no last batch that is shorter
 
-	// Monitor is the metric of the history whose progress decides when training ends. "": with Patience the first, that
-	// of the validation if there is one; with neither, all epochs are trained.
+	// Monitor is the metric of the history that Patience and RestoreBest watch. "": the first, that of the validation if
+	// there is one.
 	Monitor     string
-	Patience    int     // epochs without progress before the end
+	Patience    int     // so many epochs in a row without progress end the training; 0: none do
 	MinDelta    float64 // what counts as progress
 	Mode        string  // "min" or "max"; "": min
 	RestoreBest bool    // put the variables of the best epoch back

@@ -17,13 +17,17 @@ class EarlyStop {
   // `names` are those of the history, of which the ones from `validated` on are of the validation.
   static Result<EarlyStop> make(const FitOptions& options, const std::vector<std::string>& names, size_t validated) {
     EarlyStop stop;
-    if (options.monitor.empty() && options.patience == 0) {
-      if (options.restore_best)
-        return invalid("option 'restore_best' needs 'monitor', the metric that says what is best");
-      return stop;
+    if (options.patience == 0 && !options.restore_best) {
+      if (options.monitor.empty()) return stop;
+      return invalid("option 'monitor' is '", options.monitor,
+                     "' but without 'patience' or 'restore_best' nothing is made of it");
     }
     if (options.monitor.empty()) {
-      if (names.empty()) return invalid("option 'patience' is ", options.patience, " but there is no metric to watch");
+      if (names.empty()) {
+        return invalid(
+            options.patience > 0 ? cat("option 'patience' is ", options.patience) : "option 'restore_best' is set",
+            " but there is no metric to watch");
+      }
       stop.metric_ = options.validation != nullptr ? static_cast<std::ptrdiff_t>(validated) : 0;
       return stop;
     }
@@ -48,7 +52,8 @@ class EarlyStop {
       if (options.restore_best) WEFT_CHECK(keep_variables(session));
       return false;
     }
-    return waited_++ >= options.patience;
+    ++waited_;
+    return options.patience > 0 && waited_ >= options.patience;
   }
 
   Status restore(Session& session) { return session.set_variables(variables_); }
@@ -101,6 +106,18 @@ Status check(const FitOptions& options, const Dataset& dataset) {
                    batching.rows_of_a_batch(), ", and 'drop_last' leaves short batches out");
   }
   return {};
+}
+
+// A step is an assignment itself, or changes what is trained. The loss may change variables too: what layers count in
+// training.
+Status check_step(const Graph& graph, ValueId target, const std::vector<std::string>& assigned) {
+  const Node& node = graph.producer(target);
+  const bool trains = std::any_of(assigned.begin(), assigned.end(),
+                                  [&](const std::string& name) { return graph.find_variable(name)->trainable; });
+  if (trains || (node.is(kWeftDomain, "Assign") && !assigned.empty())) return {};
+  return invalid("the training step changes no ", assigned.empty() ? "" : "trainable ",
+                 "variable; give what minimize of an optimizer returned")
+      .at(graph.value(target).name, node.op->full_name(), node.origin);
 }
 
 // Averages over one pass in order, for evaluate and for the validation of fit.
@@ -185,10 +202,7 @@ Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dat
   for (const std::string& name : validation_names) history->names.push_back("val_" + name);
   WEFT_TRY(EarlyStop early, EarlyStop::make(options, history->names, metrics.size()));
   WEFT_TRY(BatchCall call, BatchCall::make(session, *dataset, options.loop.feeds, metrics, {target}));
-  if (!call.assigns()) {
-    return invalid("the training step changes no variable; give what minimize of an optimizer returned")
-        .at(graph.value(target).name, graph.producer(target).op->full_name(), graph.producer(target).origin);
-  }
+  WEFT_CHECK(check_step(graph, target, call.assigned_variables()));
   BatchCall validation;
   if (options.validation != nullptr) {
     WEFT_TRY(validation, BatchCall::make(session, *options.validation, options.loop.feeds, validation_metrics, {}));

@@ -38,7 +38,7 @@ struct FitOptions {
   int64_t seed = 0;
   bool drop_last = false;
   std::string monitor;   // a name in the history; "": the first metric, that of the validation if there is one
-  int64_t patience = 0;  // without it and without `monitor` nothing stops early
+  int64_t patience = 0;  // so many epochs in a row without progress end the training; 0: nothing does
   double min_delta = 0;
   bool larger_is_better = false;
   bool restore_best = false;

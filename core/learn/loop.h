@@ -30,7 +30,7 @@ class BatchCall {
                                 std::vector<ValueId> fetches, std::vector<ValueId> targets);
   Status run(std::vector<Tensor> batch, LoopStop& stop);
   Result<Tensor> output(int i) const { return prepared_->output(i); }
-  bool assigns() const { return prepared_->assigns(); }
+  const std::vector<std::string>& assigned_variables() const { return prepared_->assigned_variables(); }
 
  private:
   std::vector<size_t> columns_;  // of the batch, that are fed

@@ -86,7 +86,9 @@ Result<std::shared_ptr<Prepared>> Session::prepare(const Signature& signature) {
 int Prepared::input_count() const { return static_cast<int>(state_->compiled->cut.feed_count); }
 int Prepared::output_count() const { return static_cast<int>(state_->compiled->cut.fetch_count); }
 
-bool Prepared::assigns() const { return !state_->compiled->writes.empty(); }
+const std::vector<std::string>& Prepared::assigned_variables() const {
+  return state_->compiled->cut.assigned_variables;
+}
 
 Status Prepared::bind_input(int i, Tensor value) {
   Exclusive exclusive(state_->busy);

@@ -52,7 +52,7 @@ class Prepared {
   ~Prepared();
   int input_count() const;
   int output_count() const;
-  bool assigns() const;  // whether a run changes variables
+  const std::vector<std::string>& assigned_variables() const;  // what a run changes
   // The tensor's memory is read by every run from now on; its owner may write new values there between runs.
   Status bind_input(int i, Tensor value);
   // Every run writes its result here. An output that is not bound gets a new tensor each run.

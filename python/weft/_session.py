@@ -318,9 +318,9 @@ class Session(Handle):
             first_epoch: Where a resumed training goes on.
             validation: Rows on which `validation_metrics` are evaluated after every epoch.
             validation_metrics: Their names in the history begin with "val_". Without any: `metrics`.
-            monitor: The name in the history of what decides when to stop early. None: with `patience` the first metric,
-                that of the validation if there is one; with neither, all epochs are trained.
-            patience: Epochs without progress that are waited for.
+            monitor: The name in the history of what `patience` and `restore_best` watch. None: the first metric, that of
+                the validation if there is one.
+            patience: So many epochs in a row without progress end the training. 0: all epochs are trained.
             min_delta: The least progress.
             mode: "min" if a smaller value is better, "max" if a larger one is.
             restore_best: Whether the variables of the best epoch are put back.

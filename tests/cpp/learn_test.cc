@@ -145,12 +145,12 @@ TEST_F(Learning, TrainingEndsEarly) {
   options.callback = nullptr;
   options.monitor = "loss";
   options.min_delta = 1000;
-  options.patience = 1;
+  options.patience = 2;
   history = line.session.fit(line.data, feeds, step, {line.loss}, options);
   EXPECT_TRUE(history.stopped);
   EXPECT_LT(history.epochs.size(), 10u);
   options.min_delta = 0;
-  options.mode = "max";  // the loss falls, so the first epoch is the best; one is waited for
+  options.mode = "max";  // the loss falls, so the first epoch is the best
   line.session.set("w", Tensor::scalar(0.0f));
   history = line.session.fit(line.data, feeds, step, {line.loss}, options);
   EXPECT_TRUE(history.stopped);

@@ -87,9 +87,9 @@ WEFT_API void weft_batches_free(weft_batches* batches);
 
 /** Trains: every batch is one run of `target`, which must change variables, and `metrics`. Keys of options: int "epochs" (1), "first_epoch" (0; where
  * a resumed training goes on), "shuffle" (1; 0, and not to be 1, for the batches of a function), "seed" (0),
- * "drop_last" (0), and to stop early: string "monitor" (a name in the history; "": the first metric, that of the
- * validation if there is one), int "patience" (0: epochs without progress that are waited for; with neither of the two
- * nothing stops early), float "min_delta" (0: the least progress), string "mode" ("min" or "max"), int
+ * "drop_last" (0), and to stop early or keep the best: string "monitor" (a name in the history; "": the first metric, that of the
+ * validation if there is one), int "patience" (so many epochs in a row without progress end the training; 0: nothing
+ * does), float "min_delta" (0: the least progress), string "mode" ("min" or "max"), int
  * "restore_best" (0; 1 puts the variables of the best epoch back). After an error the variables are as the last
  * finished step left them. */
 WEFT_API weft_status* weft_session_fit(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,

@@ -138,6 +138,23 @@ TEST(Fit, AnEpochHasABatch) {
   expect_error(m.fit(m.options(1)).status(), Code::kInvalidArgument, "epoch 0 has no batch to train on");
 }
 
+// What only moves the counter of a layer trains nothing.
+TEST(Fit, TheStepTrains) {
+  Table m({3});
+  FitOptions options = m.options(1);
+  ValueId count = *m.graph->add_variable("count", *m.graph->add_constant(Tensor::scalar<double>(0)), false);
+  Expr counted = make(m.scope, "weft.Assign", {Expr(m.scope, count), Expr(m.scope, count) + 1.0});
+  Expr loss = make(m.scope, "ReduceMean", {m.x}, {{"keepdims", int64_t{0}}}, "loss");
+  auto refused = [&] { return weft::fit(*m.session, m.dataset, loss.id(), {}, options).status().message(); };
+  options.monitor = "";
+  options.patience = 0;
+  EXPECT_EQ(refused(), "the training step changes no variable; give what minimize of an optimizer returned");
+  ASSERT_TRUE(m.graph->attach(m.graph->value(loss.id()).node, counted.id()).ok());
+  EXPECT_EQ(refused(), "the training step changes no trainable variable; give what minimize of an optimizer returned");
+  // An assignment is meant, whatever it changes.
+  EXPECT_TRUE(weft::fit(*m.session, m.dataset, counted.id(), {}, options).ok());
+}
+
 // -- Early stop. A score of the table an epoch.
 
 struct Stopped {
@@ -161,11 +178,11 @@ int64_t epochs(const Doubles& scores, const std::function<void(FitOptions&)>& se
 
 TEST(EarlyStop, WaitsAsManyEpochsAsItsPatience) {
   const Doubles scores{5, 4, 4.5, 4, 3, 3.5, 3.5, 3.5, 3.5};
-  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 0; }), 3);
-  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 1; }), 4) << "an equal score is no progress";
-  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 2; }), 8) << "progress starts the waiting anew";
-  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 3; }), 9);
-  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.monitor = ""; }), 9);
+  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 1; }), 3);
+  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 2; }), 4) << "an equal score is no progress";
+  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 3; }), 8) << "progress starts the waiting anew";
+  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 4; }), 9);
+  EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.monitor = "", o.patience = 0; }), 9);
 }
 
 TEST(EarlyStop, SaysWhetherTheLastEpochWasLeftOut) {
@@ -179,7 +196,7 @@ TEST(EarlyStop, ProgressIsMoreThanTheLeastDifference) {
   EXPECT_EQ(epochs({5, 4.5, 4, 1}, half), 2) << "exactly that much is none";
   EXPECT_EQ(epochs({5, 4.25, 3.5, 3.25}, half), 4);
   // Measured from the best score, not from the last.
-  EXPECT_EQ(epochs({5, 4.75, 4.25, 4, 4, 4}, [](FitOptions& o) { o.min_delta = 0.5, o.patience = 1; }), 5);
+  EXPECT_EQ(epochs({5, 4.75, 4.25, 4, 4, 4}, [](FitOptions& o) { o.min_delta = 0.5, o.patience = 2; }), 5);
 }
 
 TEST(EarlyStop, LargerCanBeBetter) {
@@ -191,7 +208,7 @@ TEST(EarlyStop, LargerCanBeBetter) {
 TEST(EarlyStop, NaNIsNoProgressAndNoBest) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(epochs({nan, 1, 1}, [](FitOptions&) {}), 1);
-  EXPECT_EQ(epochs({nan, nan, 7, 6, nan, 5, 5, 5, 5}, [](FitOptions& o) { o.patience = 2; }), 9);
+  EXPECT_EQ(epochs({nan, nan, 7, 6, nan, 5, 5, 5, 5}, [](FitOptions& o) { o.patience = 3; }), 9);
   EXPECT_EQ(epochs({3, nan, nan}, [](FitOptions&) {}), 2);
 }
 
@@ -203,15 +220,25 @@ TEST(EarlyStop, InfiniteScoresAreScores) {
 
 TEST(EarlyStop, BringsTheBestVariablesBack) {
   const Doubles scores{5, 4, 4.5, 4.6, 9};
-  auto best = [](FitOptions& o) { o.restore_best = true, o.patience = 1; };
+  auto best = [](FitOptions& o) { o.restore_best = true, o.patience = 2; };
   Stopped end = stopped(scores, best);
   EXPECT_EQ(end.epochs, 4);
   EXPECT_EQ(end.steps, 2) << "as they were after the second epoch";
-  EXPECT_EQ(stopped(scores, [](FitOptions& o) { o.patience = 1; }).steps, 4);
+  EXPECT_EQ(stopped(scores, [](FitOptions& o) { o.patience = 2; }).steps, 4);
   // Also when the epochs ended first.
-  EXPECT_EQ(stopped(scores, [](FitOptions& o) { o.restore_best = true, o.patience = 9; }).steps, 2);
+  EXPECT_EQ(stopped(scores, [](FitOptions& o) { o.restore_best = true, o.patience = 10; }).steps, 2);
   // Nothing was best: nothing is brought back.
   EXPECT_EQ(stopped({std::numeric_limits<double>::quiet_NaN()}, [](FitOptions& o) { o.restore_best = true; }).steps, 1);
+}
+
+TEST(EarlyStop, BringsTheBestBackWithoutStopping) {
+  auto all = [](FitOptions& o) { o.restore_best = true, o.patience = 0; };
+  Stopped end = stopped({5, 4, 4.5, 4.6, 9}, all);
+  EXPECT_EQ(end.epochs, 5);
+  EXPECT_EQ(end.steps, 2);
+  EXPECT_FALSE(end.early);
+  // The first metric, unless another one is named.
+  EXPECT_EQ(stopped({5, 4, 9}, [](FitOptions& o) { o.restore_best = true, o.patience = 0, o.monitor = ""; }).steps, 2);
 }
 
 TEST(EarlyStop, WatchesOneOfTheMetrics) {
@@ -223,8 +250,16 @@ TEST(EarlyStop, WatchesOneOfTheMetrics) {
   expect_error(weft::fit(*m.session, m.dataset, m.step.id(), {}, options).status(), Code::kInvalidArgument,
                "option 'monitor' is 'accuracy' but there are no metrics");
   options.monitor = "";
+  expect_error(weft::fit(*m.session, m.dataset, m.step.id(), {}, options).status(), Code::kInvalidArgument,
+               "option 'patience' is 1 but there is no metric to watch");
+  options.patience = 0;
   options.restore_best = true;
-  expect_error(m.fit(options).status(), Code::kInvalidArgument, "option 'restore_best' needs 'monitor'");
+  expect_error(weft::fit(*m.session, m.dataset, m.step.id(), {}, options).status(), Code::kInvalidArgument,
+               "option 'restore_best' is set but there is no metric to watch");
+  options.monitor = "score";
+  options.restore_best = false;
+  expect_error(m.fit(options).status(), Code::kInvalidArgument,
+               "option 'monitor' is 'score' but without 'patience' or 'restore_best' nothing is made of it");
   EXPECT_EQ(m.steps(), 0);
 }
 
@@ -268,6 +303,7 @@ using Events = std::vector<std::string>;
 FitOptions in_batches_of_one(const Table& m, int64_t epochs) {
   FitOptions options = m.options(epochs);
   options.monitor = "";
+  options.patience = 0;
   options.loop.batch_size = 1;
   return options;
 }

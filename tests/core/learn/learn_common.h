@@ -86,6 +86,7 @@ struct Table : TestModel {
     made.loop.feeds = {x.id()};
     made.epochs = epochs;
     made.monitor = "score";
+    made.patience = 1;
     return made;
   }
   Result<std::shared_ptr<History>> fit(const FitOptions& options) {

@@ -193,8 +193,8 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Stops early, when a metric does not get better. Without it, {@link #patience} watches the first metric, that of the
-   * validation if there is one.
+   * Sets the metric that {@link #patience} and {@link #restoreBest} watch. Without it that is the first metric, the
+   * first of the validation if there is one.
    *
    * @param metric its name in the history, such as "val_loss"
    * @return this
@@ -205,9 +205,9 @@ public final class FitOptions extends Settings {
   }
 
   /**
-   * Stops early, and sets how long that waits.
+   * Stops early.
    *
-   * @param epochs how many epochs without progress are waited for; 0 by default
+   * @param epochs how many epochs in a row without progress end the training; 0, the default: none do
    * @return this
    */
   public FitOptions patience(int epochs) {

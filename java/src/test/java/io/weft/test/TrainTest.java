@@ -264,7 +264,7 @@ class TrainTest {
           () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().cancel(cancel)));
       assertThrows(
           WeftException.class,
-          () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().monitor("nonsense")));
+          () -> session.fit(train, feeds, step, List.of(loss), new FitOptions().monitor("nonsense").patience(1)));
       Thread.currentThread().interrupt();
       assertThrows(
           WeftException.Cancelled.class,
