@@ -237,6 +237,11 @@ class Writer {
                   const std::string& within = "") {
     bool own = node.op->domain() == kWeftDomain;
     std::string type = node.op->name();
+    if (!node.attached.empty() && !contents_.options.training) {
+      return unimplemented(
+          "it changes variables, as layers do in training, which a model for others cannot; save what the layers give "
+          "without training, or with 'training' to keep it for Weft");
+    }
     if (own && !contents_.options.training) {
       if (type == "Assign" || type == "HostCall") {
         return unimplemented("a model for others cannot hold it; save with 'training' to keep it for Weft");

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/graph/walk.h"
+
 namespace weft {
 
 namespace {
@@ -105,6 +107,21 @@ Status check_numbers(const OptimizerOptions& options) {
   return {};
 }
 
+// A schedule over a counter that nothing counts would stand still without a word.
+Status check_schedule(const Graph& graph, const OptimizerOptions& options, ValueId learning_rate) {
+  const std::string own = cat(options.name, "/step");
+  for (NodeId id : ordered_nodes(graph, {learning_rate}, {}, false)) {
+    const Node& node = graph.node(id);
+    if (!node.is(kWeftDomain, "Variable") || is_assigned(graph, node.first_output)) continue;
+    const std::string& name = node.attrs.s("name");
+    const bool counter = name.size() > 5 && name.compare(name.size() - 5, 5, "/step") == 0;
+    if (!counter || name == own) continue;
+    return invalid("the learning rate follows '", name, "', which no optimizer counts so far; this one counts '", own,
+                   "'");
+  }
+  return {};
+}
+
 }  // namespace
 
 const char* optimizer_kinds() { return "Sgd, Momentum, Adam, AdamW"; }
@@ -139,6 +156,7 @@ Result<ValueId> add_train_step(Graph& graph, const OptimizerOptions& options, Va
     return invalid("this graph has an optimizer named '", options.name,
                    "' already, whose steps it counts; give this one a name of its own");
   }
+  if (learning_rate != kNoValue) WEFT_CHECK(check_schedule(graph, options, learning_rate));
   std::vector<VariableInfo> chosen;
   for (const VariableInfo& variable : graph.variables()) {
     bool listed = std::find(variables.begin(), variables.end(), variable.value) != variables.end();

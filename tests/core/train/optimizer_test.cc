@@ -159,5 +159,21 @@ TEST(TrainStep, OptimizersOfOneGraphHaveNames) {
   EXPECT_EQ(*session->get_variable("second/step")->as<int64_t>(), 1);
 }
 
+TEST(Optimizer, ARateThatFollowsAnotherCounterIsRefused) {
+  Lookup t;
+  Expr loss = t.sum_of_squares(t.looked_up());
+  Expr rate = 0.1 / (cast(Expr(t.scope, *step_variable(*t.graph, "first")), DType::kF32) + 1.0);
+  OptimizerOptions options;
+  options.kind = "Sgd";
+  auto add = [&](const char* name) {
+    options.name = name;
+    return add_train_step(*t.graph, options, loss.id(), {}, rate.id(), "here", &differentiate).status();
+  };
+  EXPECT_EQ(add("second").message(),
+            "the learning rate follows 'first/step', which no optimizer counts so far; this one counts 'second/step'");
+  EXPECT_TRUE(add("first").ok());
+  EXPECT_TRUE(add("second").ok()) << "now it is counted";
+}
+
 }  // namespace
 }  // namespace weft
