@@ -302,14 +302,9 @@ def in_kind(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str
 def make_attrs(attrs: Mapping[str, Any]) -> Any:
     """A handle of attributes; what is None is left out."""
     handle = _native.weft_attrs_new()
-    try:
-        for name, value in attrs.items():
-            if value is None:
-                continue
+    for name, value in attrs.items():
+        if value is not None:
             _set_attr(handle, name, value)
-    except BaseException:
-        _native.weft_attrs_free(handle)
-        raise
     return handle
 
 
@@ -359,10 +354,7 @@ def add_node(
         else:
             ids.append(_native.weft_graph_add_constant(graph._handle, copied(item)._handle, None, origin))
     handle = make_attrs(in_kind(attrs, _native.weft_op_inspect, op))
-    try:
-        made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
-    finally:
-        _native.weft_attrs_free(handle)
+    made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
     values = tuple(Value(graph, id) for id in made)
     return values[0] if outputs == 1 else values
 
@@ -384,7 +376,6 @@ class Graph(Handle):
         array([[7.]], dtype=float32)
     """
 
-    _free = _native.weft_graph_free
     _what = "graph"
     # Of a sub-graph, the outermost graph.
     _outer: Graph | None = None
@@ -393,7 +384,7 @@ class Graph(Handle):
     _functions: dict[str, Callable[..., Any]] | None = None
 
     def __init__(self, opset: int | None = None) -> None:
-        self._own(_native.weft_graph_new(opset or 0))
+        self._owner = _native.weft_graph_new(opset or 0)
 
     @property
     def _root(self) -> Graph:
@@ -408,7 +399,7 @@ class Graph(Handle):
     @classmethod
     def _over(cls, pointer: Any, root: Graph | None = None) -> Graph:
         graph = cls.__new__(cls)
-        graph._own(pointer)
+        graph._owner = pointer
         graph._outer = root
         return graph
 
