@@ -75,7 +75,6 @@
 %ignore weft_bytes_data;
 %ignore weft_bytes_size;
 %ignore weft_graph_value;
-%ignore weft_graph_value_dims;
 %ignore weft_graph_load_bytes;
 %ignore weft_history_data;
 // Results whose number another argument says.
@@ -188,6 +187,7 @@ IN_TENSORS(tensors, tensor_count, int32_t)
 %typemap(argout) (int64_t* NAME, int32_t COUNT) { $result = replace_result($result, from_ints($1, $2)); }
 %enddef
 OUT_INTS(out_values, output_count)
+OUT_INTS(out_dims, rank)
 %typemap(in) (weft_tensor** out_tensors, int32_t count) (std::vector<weft_tensor*> list) {
   if (!to_room($input, &list)) SWIG_fail;
   $1 = ($1_ltype)list.data();

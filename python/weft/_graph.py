@@ -62,10 +62,17 @@ class Value:
     @property
     def shape(self) -> tuple[int | str, ...] | None:
         """The dimensions: numbers, or text for those that a run decides; None if the rank is not known."""
-        if self.rank is None:
+        rank = self.rank
+        if rank is None:
             return None
-        text = _native.weft_graph_value_shape(self.graph._handle, self.id).decode()
-        return tuple(int(part) if part.isdigit() else part for part in _dimensions(text[1:-1]))
+        handle = self.graph._handle
+        sizes: list[int] = _native.weft_graph_value_dims(handle, self.id, rank)
+        if all(size >= 0 for size in sizes):
+            return tuple(sizes)
+        names = list(_dimensions(_native.weft_graph_value_shape(handle, self.id).decode()[1:-1]))
+        if len(names) != rank:  # a name that a file gave, or that of an input, has commas or brackets
+            names = [f"?{self.name}.{i}" for i in range(rank)]
+        return tuple(size if size >= 0 else name for size, name in zip(sizes, names))
 
     def __repr__(self) -> str:
         shape = self.shape
@@ -659,7 +666,7 @@ class Graph(Handle):
 
 
 def _dimensions(text: str) -> Iterator[str]:
-    """The dimensions of "n, broadcast(k, m)"."""
+    """The texts of the dimensions of "n, broadcast(k, m)"."""
     depth, begin = 0, 0
     for i, letter in enumerate(text + ","):
         depth += {"(": 1, ")": -1}.get(letter, 0)
