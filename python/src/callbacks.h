@@ -42,7 +42,7 @@ weft_status* check_interrupt(void*) {
 PyObject* options_interruptible(PyObject*, PyObject* args) {  // options: Ctrl-C ends what runs with them
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
-  auto* options = handle_from<weft_options>(object, SWIGTYPE_p_weft_options, "options");
+  auto* options = handle_from<weft_options>(object, "'options'");
   if (options == nullptr) return nullptr;
   if (weft_status* status = weft_options_set_poll(options, check_interrupt, nullptr, nullptr); status != nullptr) {
     raise_status(status);
@@ -76,7 +76,7 @@ weft_status* call_fit(void* user, int32_t event, int64_t epoch, int64_t batch, i
 PyObject* options_callback(PyObject*, PyObject* args) {  // options, function
   PyObject *object = nullptr, *function = nullptr;
   if (!PyArg_ParseTuple(args, "OO", &object, &function)) return nullptr;
-  auto* options = handle_from<weft_options>(object, SWIGTYPE_p_weft_options, "options");
+  auto* options = handle_from<weft_options>(object, "'options'");
   if (options == nullptr) return nullptr;
   Py_INCREF(function);
   if (weft_status* status = weft_options_set_callback(options, call_fit, function, drop_object); status != nullptr) {
@@ -90,7 +90,7 @@ PyObject* options_callback(PyObject*, PyObject* args) {  // options, function
 weft_status* call_batch(void* user, weft_tensors* out_batch) {
   return status_with_lock([&]() -> weft_status* {
     let_go_pending(nullptr);  // of earlier batches, as the main thread may wait for this one
-    PyObject* batch = SWIG_NewPointerObj(out_batch, SWIGTYPE_p_weft_tensors, 0);
+    PyObject* batch = lend(out_batch);
     PyObject* result = batch == nullptr ? nullptr : PyObject_CallFunction(static_cast<PyObject*>(user), "N", batch);
     if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
     Py_DECREF(result);
@@ -114,15 +114,14 @@ PyObject* batches_new(PyObject*, PyObject* args) {  // names, function -> pass
     raise_status(status);
     return nullptr;
   }
-  return SWIG_NewPointerObj(batches, SWIGTYPE_p_weft_batches, 0);
+  return own(batches);
 }
 
 // The function gets the number of the pass and gives the handle of one, which is taken over.
 weft_status* call_pass(void* user, int64_t epoch, weft_batches** out_batches) {
   return status_with_lock([&]() -> weft_status* {
     PyObject* result = PyObject_CallFunction(static_cast<PyObject*>(user), "L", static_cast<long long>(epoch));
-    *out_batches =
-        result == nullptr ? nullptr : handle_from<weft_batches>(result, SWIGTYPE_p_weft_batches, "pass over a dataset");
+    *out_batches = result == nullptr ? nullptr : take_over<weft_batches>(result, "a pass over a dataset");
     Py_XDECREF(result);
     return *out_batches == nullptr ? status_of_exception(WEFT_UNKNOWN) : nullptr;
   });
@@ -138,7 +137,7 @@ PyObject* dataset_new_function(PyObject*, PyObject* args) {  // width, function 
     raise_status(status);
     return nullptr;
   }
-  return SWIG_NewPointerObj(dataset, SWIGTYPE_p_weft_dataset, 0);
+  return own(dataset);
 }
 
 // The function gets a list of handles that are borrowed for the call, and the number of results; it gives a list of
@@ -146,19 +145,20 @@ PyObject* dataset_new_function(PyObject*, PyObject* args) {  // width, function 
 weft_status* call_host(void* user, const weft_tensor* const* inputs, int32_t input_count, weft_tensor** out_tensors,
                        int32_t output_count) {
   return status_with_lock([&]() -> weft_status* {
-    PyObject* list = from_handles(const_cast<weft_tensor**>(inputs), input_count, SWIGTYPE_p_weft_tensor);
+    PyObject* list = list_of(inputs, input_count, lend<weft_tensor>);
     PyObject* result = list == nullptr ? nullptr
                                        : PyObject_CallFunction(static_cast<PyObject*>(user), "Ni", list,
                                                                static_cast<int>(output_count));
     if (result == nullptr) return status_of_exception(WEFT_UNKNOWN);
-    std::vector<weft_tensor*> made;
-    bool ok = to_handles(result, &made, SWIGTYPE_p_weft_tensor);
+    int32_t count = 0;
+    // All are looked at before the first is taken over.
+    bool ok = each(result, [](PyObject* item) { return handle_from<weft_tensor>(item, "a result") != nullptr; }) &&
+              each(result, [&](PyObject* item) {
+                if (count < output_count) out_tensors[count++] = take_over<weft_tensor>(item, "a result");
+                return true;
+              });
     Py_DECREF(result);
-    if (!ok) return status_of_exception(WEFT_UNKNOWN);
-    for (int32_t i = 0; i < output_count && i < static_cast<int32_t>(made.size()); ++i) {
-      out_tensors[i] = made[static_cast<size_t>(i)];
-    }
-    return nullptr;
+    return ok ? nullptr : status_of_exception(WEFT_UNKNOWN);
   });
 }
 PyObject* host_function(PyObject*, PyObject* args) {  // name, function or None

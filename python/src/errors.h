@@ -1,6 +1,7 @@
 // Errors of the library as Python exceptions, and Python exceptions as errors of the library.
 #pragma once
 
+#include <cstring>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -64,6 +65,20 @@ void raise_status(weft_status* status) {
   if (error == nullptr) return;
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
   Py_DECREF(error);
+}
+
+// A TypeError that says what was found and what was wanted; false.
+bool raise_type(PyObject* object, const char* what, const char* wanted) {
+  if (object == Py_None) {
+    PyErr_Format(PyExc_TypeError, "%s must be %s but is None", what, wanted);
+    return false;
+  }
+  PyObject* name = PyType_GetName(Py_TYPE(object));
+  if (name == nullptr) return false;
+  const char* article = std::strchr("aeioAEIO", static_cast<int>(PyUnicode_ReadChar(name, 0))) != nullptr ? "an" : "a";
+  PyErr_Format(PyExc_TypeError, "%s must be %s but is %s %U", what, wanted, article, name);
+  Py_DECREF(name);
+  return false;
 }
 
 // Raises an error of this module's own; takes the text.

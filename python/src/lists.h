@@ -1,4 +1,4 @@
-// Lists, bytes and handles between Python and the C ABI.
+// Lists, strings and bytes between Python and the C ABI.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "errors.h"
+#include "handles.h"
 
 namespace {
 
@@ -46,20 +46,6 @@ bool each(PyObject* sequence, Take&& take) {
     if (!ok) return false;
   }
   return true;
-}
-
-// A TypeError that says what was found and what was wanted; false.
-bool raise_type(PyObject* object, const char* what, const char* wanted) {
-  if (object == Py_None) {
-    PyErr_Format(PyExc_TypeError, "%s must be %s but is None", what, wanted);
-    return false;
-  }
-  PyObject* name = PyType_GetName(Py_TYPE(object));
-  if (name == nullptr) return false;
-  const char* article = std::strchr("aeioAEIO", static_cast<int>(PyUnicode_ReadChar(name, 0))) != nullptr ? "an" : "a";
-  PyErr_Format(PyExc_TypeError, "%s must be %s but is %s %U", what, wanted, article, name);
-  Py_DECREF(name);
-  return false;
 }
 
 // A whole number that the C type can hold.
@@ -113,16 +99,8 @@ bool to_doubles(PyObject* sequence, std::vector<double>* out) {
   });
 }
 template <typename Handle>
-bool to_handles(PyObject* sequence, std::vector<Handle*>* out, swig_type_info* type) {
-  return each(sequence, [&](PyObject* item) {
-    void* pointer = nullptr;
-    if (!SWIG_IsOK(SWIG_ConvertPtr(item, &pointer, type, 0))) {
-      PyErr_SetString(PyExc_TypeError, "an item of the list is not a handle of the right kind");
-      return false;
-    }
-    out->push_back(static_cast<Handle*>(pointer));
-    return true;
-  });
+bool to_handles(PyObject* sequence, std::vector<Handle*>* out) {
+  return each(sequence, [&](PyObject* item) { return to_handle(item, "an item", &out->emplace_back()); });
 }
 // Room for as many items as the number says.
 template <typename Item>
@@ -155,12 +133,6 @@ PyObject* from_ints(const int64_t* items, Py_ssize_t count) {
 }
 PyObject* from_doubles(const double* items, Py_ssize_t count) {
   return list_of(items, count, [](double item) { return PyFloat_FromDouble(item); });
-}
-template <typename Handle>
-PyObject* from_handles(Handle** items, Py_ssize_t count, swig_type_info* type) {
-  return list_of(items, count, [&](Handle* item) {
-    return item != nullptr ? SWIG_NewPointerObj(item, type, 0) : Py_NewRef(Py_None);
-  });
 }
 
 PyObject* take_bytes(weft_bytes* bytes) {
@@ -195,21 +167,11 @@ struct Strings {
   }
 };
 
-template <typename Handle>
-Handle* handle_from(PyObject* object, swig_type_info* type, const char* what) {
-  void* pointer = nullptr;
-  if (!SWIG_IsOK(SWIG_ConvertPtr(object, &pointer, type, 0)) || pointer == nullptr) {
-    PyErr_Format(PyExc_TypeError, "a handle of a %s is needed", what);
-    return nullptr;
-  }
-  return static_cast<Handle*>(pointer);
-}
-
 PyObject* graph_value(PyObject*, PyObject* args) {  // graph, value -> name, kind, dtype, shape as text
   PyObject* object = nullptr;
   long long value = 0;
   if (!PyArg_ParseTuple(args, "OL", &object, &value)) return nullptr;
-  auto* graph = handle_from<weft_graph>(object, SWIGTYPE_p_weft_graph, "graph");
+  auto* graph = handle_from<weft_graph>(object, "'graph'");
   if (graph == nullptr) return nullptr;
   const char* name = nullptr;
   int32_t kind = 0, dtype = 0, rank = 0;
@@ -226,25 +188,21 @@ PyObject* graph_load_bytes(PyObject*, PyObject* args) {  // bytes, folder or Non
   PyObject *folder_object = nullptr, *options_object = nullptr;
   if (!PyArg_ParseTuple(args, "y#OO", &data, &size, &folder_object, &options_object)) return nullptr;
   if (!to_text(folder_object, "'folder'", &folder)) return nullptr;
-  void* options = nullptr;
-  if (!SWIG_IsOK(SWIG_ConvertPtr(options_object, &options, SWIGTYPE_p_weft_options, 0))) {
-    PyErr_SetString(PyExc_TypeError, "a handle of options is needed");
-    return nullptr;
-  }
+  const weft_options* options = nullptr;
+  if (!to_handle(options_object, "'options'", &options)) return nullptr;
   weft_graph* graph = nullptr;
-  weft_status* status =
-      weft_graph_load_bytes(data, static_cast<size_t>(size), folder, static_cast<const weft_options*>(options), &graph);
+  weft_status* status = weft_graph_load_bytes(data, static_cast<size_t>(size), folder, options, &graph);
   if (status != nullptr) {
     raise_status(status);
     return nullptr;
   }
-  return SWIG_NewPointerObj(graph, SWIGTYPE_p_weft_graph, 0);
+  return own(graph);
 }
 
 PyObject* history_data(PyObject*, PyObject* args) {  // history -> list of numbers
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
-  auto* history = handle_from<weft_history>(object, SWIGTYPE_p_weft_history, "history");
+  auto* history = handle_from<weft_history>(object, "'history'");
   if (history == nullptr) return nullptr;
   return from_doubles(weft_history_data(history),
                       static_cast<Py_ssize_t>(weft_history_count(history) * weft_history_width(history)));

@@ -82,7 +82,7 @@ PyObject* memory_of(const weft_tensor* tensor) {
 PyObject* tensor_view(PyObject*, PyObject* args) {
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
-  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
   if (tensor == nullptr) return nullptr;
   bool plain = weft_tensor_kind(tensor) == WEFT_TENSOR;
   int32_t rank = weft_tensor_rank(tensor);
@@ -127,7 +127,7 @@ PyObject* tensor_borrow(PyObject*, PyObject* args) {  // dtype, dims, object wit
     raise_status(status);
     return nullptr;
   }
-  return SWIG_NewPointerObj(tensor, SWIGTYPE_p_weft_tensor, 0);
+  return own(tensor);
 }
 
 PyObject* tensor_from_strings(PyObject*, PyObject* args) {  // dims, strings or bytes -> tensor
@@ -144,13 +144,13 @@ PyObject* tensor_from_strings(PyObject*, PyObject* args) {  // dims, strings or 
     raise_status(status);
     return nullptr;
   }
-  return SWIG_NewPointerObj(tensor, SWIGTYPE_p_weft_tensor, 0);
+  return own(tensor);
 }
 
 PyObject* tensor_strings(PyObject*, PyObject* args) {  // tensor -> list of str (of bytes where they are not UTF-8)
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
-  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
   if (tensor == nullptr) return nullptr;
   Py_ssize_t count = static_cast<Py_ssize_t>(weft_tensor_count(tensor));
   PyObject* list = PyList_New(count);
@@ -170,7 +170,7 @@ PyObject* tensor_strings(PyObject*, PyObject* args) {  // tensor -> list of str 
 PyObject* tensor_dims(PyObject*, PyObject* args) {
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
-  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
   if (tensor == nullptr) return nullptr;
   return from_ints(weft_tensor_dims(tensor), weft_tensor_rank(tensor));
 }
@@ -212,7 +212,7 @@ PyObject* tensor_to_dlpack(PyObject*, PyObject* args) {  // tensor, versioned, i
   PyObject* object = nullptr;
   int versioned = 0, copied = 0;
   if (!PyArg_ParseTuple(args, "Oii", &object, &versioned, &copied)) return nullptr;
-  auto* tensor = handle_from<weft_tensor>(object, SWIGTYPE_p_weft_tensor, "tensor");
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
   if (tensor == nullptr) return nullptr;
   void* managed = nullptr;
   if (weft_status* status = weft_tensor_dlpack(tensor, versioned, &managed); status != nullptr) {
@@ -237,7 +237,7 @@ PyObject* tensor_from_dlpack(PyObject*, PyObject* args) {  // capsule -> tensor
     return nullptr;
   }
   PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");
-  return SWIG_NewPointerObj(tensor, SWIGTYPE_p_weft_tensor, 0);
+  return own(tensor);
 }
 
 }  // namespace

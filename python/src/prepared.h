@@ -39,8 +39,8 @@ PyMethodDef run_prepared_method = {"run", run_prepared, METH_NOARGS, nullptr};
 PyObject* prepared_call(PyObject*, PyObject* args) {  // prepared, options -> function
   PyObject *prepared_owner = nullptr, *options_owner = nullptr;
   if (!PyArg_ParseTuple(args, "OO", &prepared_owner, &options_owner)) return nullptr;
-  auto* prepared = handle_from<weft_prepared>(prepared_owner, SWIGTYPE_p_weft_prepared, "prepared call");
-  auto* options = handle_from<weft_options>(options_owner, SWIGTYPE_p_weft_options, "options");
+  auto* prepared = handle_from<weft_prepared>(prepared_owner, "'prepared'");
+  auto* options = handle_from<weft_options>(options_owner, "'options'");
   if (prepared == nullptr || options == nullptr) return nullptr;
   auto* call = new PreparedCall{Py_NewRef(prepared_owner), Py_NewRef(options_owner), prepared, options};
   PyObject* capsule = PyCapsule_New(call, kPreparedCall, free_prepared_call);

@@ -3,6 +3,7 @@
 
 %{
 #include "errors.h"
+#include "handles.h"
 #include "lists.h"
 #include "memory.h"
 #include "callbacks.h"
@@ -47,7 +48,6 @@
 }
 // The status functions themselves work on a status; nothing in Python holds one.
 %ignore weft_status_new;
-%ignore weft_status_free;
 %ignore weft_status_code;
 %ignore weft_status_message;
 %ignore weft_status_node;
@@ -70,14 +70,11 @@
 %ignore weft_tensor_dims;
 %ignore weft_tensor_string;
 %ignore weft_tensor_buffer;
-%ignore weft_buffer_free;
 %ignore weft_tensor_dlpack;
 %ignore weft_tensor_borrow_dlpack;
 %ignore weft_bytes_data;
 %ignore weft_bytes_size;
-%ignore weft_bytes_free;
 %ignore weft_graph_value;
-%ignore weft_graph_value_dims;
 %ignore weft_graph_load_bytes;
 %ignore weft_history_data;
 // Results whose number another argument says.
@@ -86,24 +83,26 @@
 %ignore weft_session_evaluate;
 %ignore weft_session_predict;
 
-// -- Handles that come out.
-%define OUT_HANDLE(TYPE)
+// -- Handles, which go in and come out as what owns them; it also frees them.
+%rename("$ignore", regexmatch$name="_free$") "";
+%define HANDLE(TYPE)
+%typemap(in) TYPE* { if (!to_handle($input, "'$1_name'", &$1)) SWIG_fail; }
 %typemap(in, numinputs=0) TYPE** (TYPE* made = nullptr) { $1 = &made; }
-%typemap(argout) TYPE** { $result = replace_result($result, SWIG_NewPointerObj(*$1, $descriptor(TYPE*), 0)); }
+%typemap(argout) TYPE** { $result = replace_result($result, own(*$1)); }
 %enddef
-OUT_HANDLE(weft_options)
-OUT_HANDLE(weft_cancel)
-OUT_HANDLE(weft_graph)
-OUT_HANDLE(weft_attrs)
-OUT_HANDLE(weft_layer)
-OUT_HANDLE(weft_dataset)
-OUT_HANDLE(weft_batches)
-OUT_HANDLE(weft_history)
-OUT_HANDLE(weft_session)
-OUT_HANDLE(weft_prepared)
-OUT_HANDLE(weft_trace)
-OUT_HANDLE(weft_tensor)
-OUT_HANDLE(weft_tensors)
+HANDLE(weft_options)
+HANDLE(weft_cancel)
+HANDLE(weft_graph)
+HANDLE(weft_attrs)
+HANDLE(weft_layer)
+HANDLE(weft_dataset)
+HANDLE(weft_batches)
+HANDLE(weft_history)
+HANDLE(weft_session)
+HANDLE(weft_prepared)
+HANDLE(weft_trace)
+HANDLE(weft_tensor)
+HANDLE(weft_tensors)
 
 // -- Bytes that come out.
 %typemap(in, numinputs=0) weft_bytes** (weft_bytes* made = nullptr) { $1 = &made; }
@@ -168,7 +167,7 @@ IN_INTS(xs, x_count)
 }
 %define IN_TENSORS(NAME, COUNT, COUNT_TYPE)
 %typemap(in) (const weft_tensor* const* NAME, COUNT_TYPE COUNT) (std::vector<const weft_tensor*> list) {
-  if (!to_handles($input, &list, $descriptor(weft_tensor*))) SWIG_fail;
+  if (!to_handles($input, &list)) SWIG_fail;
   $1 = ($1_ltype)list.data();
   $2 = static_cast<COUNT_TYPE>(list.size());
 }
@@ -188,13 +187,14 @@ IN_TENSORS(tensors, tensor_count, int32_t)
 %typemap(argout) (int64_t* NAME, int32_t COUNT) { $result = replace_result($result, from_ints($1, $2)); }
 %enddef
 OUT_INTS(out_values, output_count)
+OUT_INTS(out_dims, rank)
 %typemap(in) (weft_tensor** out_tensors, int32_t count) (std::vector<weft_tensor*> list) {
   if (!to_room($input, &list)) SWIG_fail;
   $1 = ($1_ltype)list.data();
   $2 = static_cast<int32_t>(list.size());
 }
 %typemap(argout) (weft_tensor** out_tensors, int32_t count) {
-  $result = replace_result($result, from_handles($1, $2, $descriptor(weft_tensor*)));
+  $result = replace_result($result, own_all($1, $2));
 }
 %typemap(in) (double* out_averages, int32_t count) (std::vector<double> list) {
   if (!to_room($input, &list)) SWIG_fail;
@@ -207,7 +207,6 @@ OUT_INTS(out_values, output_count)
 %nothread weft_prepared_output;
 %nothread weft_prepared_bind_input;
 %nothread weft_prepared_bind_output;
-%nothread weft_tensor_free;
 %nothread weft_tensor_rank;
 %nothread weft_tensor_dtype;
 %nothread weft_tensor_kind;

@@ -3,6 +3,7 @@
 import pathlib
 
 import numpy as np
+import onnx
 import pytest
 
 import weft
@@ -346,6 +347,27 @@ def test_shapes_of_expressions() -> None:
     assert (a + b).shape == ("broadcast(a0, b0)", "m")
     assert (a + b + c).shape == ("broadcast(broadcast(a0, b0), c0)", "m")
     assert len((a + b + c).shape or ()) == (a + b + c).rank == 2
+
+
+def test_names_of_dimensions_have_any_letters() -> None:
+    """Those that a file gives, and those that inputs have of their own names."""
+    names = ["7", "\u00b2", "max(a, b)", "batch size"]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [onnx.helper.make_node("Identity", ["x"], ["y"])],
+            "g",
+            [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [*names, 3])],
+            [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    (x,) = weft.Graph.load(model.SerializeToString()).inputs
+    assert x.shape == (*names, 3)
+    for name in ("u,v", "(u", "u)", "u, 3"):
+        named = weft.Graph().input(name, "f32", [None, 3])
+        assert named.shape == (f"?{name}.0", 3)
+        assert repr(named) == f"Value {name}: f32[?{name}.0, 3]"
 
 
 def test_numpy_flags_and_element_types_are_attributes() -> None:

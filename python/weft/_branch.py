@@ -57,10 +57,7 @@ def if_(
         raise InvalidArgumentError(f"the branches give {counts[0]} and {counts[1]} values; they must give as many", name or "", "If", origin)
     owner = graph._current
     handle = make_attrs({"then_branch": branches[0], "else_branch": branches[1]})
-    try:
-        made = _native.weft_graph_add(owner._handle, "If", [condition.id], handle, name, origin, counts[0])
-    finally:
-        _native.weft_attrs_free(handle)
+    made = _native.weft_graph_add(owner._handle, "If", [condition.id], handle, name, origin, counts[0])
     values = tuple(Value(owner, id) for id in made)
     return values[0] if len(values) == 1 else values
 

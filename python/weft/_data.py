@@ -32,7 +32,6 @@ class Dataset(Handle):
         [[0, 1], [0]]
     """
 
-    _free = _native.weft_dataset_free
     _what = "dataset"
     _begin: Callable[[int], Iterator[Batch]] | None = None  # of the batches of a function
 
@@ -40,12 +39,12 @@ class Dataset(Handle):
         if not tensors:
             raise TypeError("a dataset needs at least one tensor")
         made = [as_tensor(tensor) for tensor in tensors]
-        self._own(_native.weft_dataset_new([tensor._handle for tensor in made]))
+        self._owner = _native.weft_dataset_new([tensor._handle for tensor in made])
 
     @classmethod
     def _over(cls, pointer: Any) -> Dataset:
         dataset = cls.__new__(cls)
-        dataset._own(pointer)
+        dataset._owner = pointer
         return dataset
 
     @classmethod
@@ -95,7 +94,7 @@ class Dataset(Handle):
             return _native.batches_new(wanted, begun)
 
         dataset._begin = begin
-        dataset._own(_native.dataset_new_function(len(wanted), open_pass))
+        dataset._owner = _native.dataset_new_function(len(wanted), open_pass)
         return dataset
 
     def rows(self, first: int, count: int) -> Dataset:
@@ -151,7 +150,6 @@ class Dataset(Handle):
 class _Batches(Handle):
     """One pass over a dataset."""
 
-    _free = _native.weft_batches_free
     _what = "pass over a dataset"
 
     batches: Iterator[Batch] = iter(())  # of a function
@@ -161,7 +159,7 @@ class _Batches(Handle):
         self._width = dataset.width
         _opening.show = self._adopt
         try:
-            self._own(_native.weft_dataset_open(dataset._handle, options._handle, epoch))
+            self._owner = _native.weft_dataset_open(dataset._handle, options._handle, epoch)
         finally:
             _opening.show = None
 

@@ -62,10 +62,17 @@ class Value:
     @property
     def shape(self) -> tuple[int | str, ...] | None:
         """The dimensions: numbers, or text for those that a run decides; None if the rank is not known."""
-        if self.rank is None:
+        rank = self.rank
+        if rank is None:
             return None
-        text = _native.weft_graph_value_shape(self.graph._handle, self.id).decode()
-        return tuple(int(part) if part.isdigit() else part for part in _dimensions(text[1:-1]))
+        handle = self.graph._handle
+        sizes: list[int] = _native.weft_graph_value_dims(handle, self.id, rank)
+        if all(size >= 0 for size in sizes):
+            return tuple(sizes)
+        names = list(_dimensions(_native.weft_graph_value_shape(handle, self.id).decode()[1:-1]))
+        if len(names) != rank:  # a name that a file gave, or that of an input, has commas or brackets
+            names = [f"?{self.name}.{i}" for i in range(rank)]
+        return tuple(size if size >= 0 else name for size, name in zip(sizes, names))
 
     def __repr__(self) -> str:
         shape = self.shape
@@ -302,14 +309,9 @@ def in_kind(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str
 def make_attrs(attrs: Mapping[str, Any]) -> Any:
     """A handle of attributes; what is None is left out."""
     handle = _native.weft_attrs_new()
-    try:
-        for name, value in attrs.items():
-            if value is None:
-                continue
+    for name, value in attrs.items():
+        if value is not None:
             _set_attr(handle, name, value)
-    except BaseException:
-        _native.weft_attrs_free(handle)
-        raise
     return handle
 
 
@@ -359,10 +361,7 @@ def add_node(
         else:
             ids.append(_native.weft_graph_add_constant(graph._handle, copied(item)._handle, None, origin))
     handle = make_attrs(in_kind(attrs, _native.weft_op_inspect, op))
-    try:
-        made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
-    finally:
-        _native.weft_attrs_free(handle)
+    made = _native.weft_graph_add(graph._handle, op, ids, handle, name, origin, outputs)
     values = tuple(Value(graph, id) for id in made)
     return values[0] if outputs == 1 else values
 
@@ -384,7 +383,6 @@ class Graph(Handle):
         array([[7.]], dtype=float32)
     """
 
-    _free = _native.weft_graph_free
     _what = "graph"
     # Of a sub-graph, the outermost graph.
     _outer: Graph | None = None
@@ -393,7 +391,7 @@ class Graph(Handle):
     _functions: dict[str, Callable[..., Any]] | None = None
 
     def __init__(self, opset: int | None = None) -> None:
-        self._own(_native.weft_graph_new(opset or 0))
+        self._owner = _native.weft_graph_new(opset or 0)
 
     @property
     def _root(self) -> Graph:
@@ -408,7 +406,7 @@ class Graph(Handle):
     @classmethod
     def _over(cls, pointer: Any, root: Graph | None = None) -> Graph:
         graph = cls.__new__(cls)
-        graph._own(pointer)
+        graph._owner = pointer
         graph._outer = root
         return graph
 
@@ -668,7 +666,7 @@ class Graph(Handle):
 
 
 def _dimensions(text: str) -> Iterator[str]:
-    """The dimensions of "n, broadcast(k, m)"."""
+    """The texts of the dimensions of "n, broadcast(k, m)"."""
     depth, begin = 0, 0
     for i, letter in enumerate(text + ","):
         depth += {"(": 1, ")": -1}.get(letter, 0)

@@ -13,38 +13,16 @@ from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
 
 
-class Owner:
-    """Owns a handle and frees it with its last holder. Calls are given the owner, so what another thread closes stays
-    until they are done."""
-
-    __slots__ = ("this", "free")
-
-    def __init__(self, this: Any, free: Any) -> None:
-        self.this = this
-        self.free = free
-
-    def release(self) -> Any:
-        """The handle, for whoever takes it over."""
-        self.free = None
-        return self.this
-
-    def __del__(self) -> None:
-        if self.free is not None:
-            self.free(self.this)
-
-
 class Handle:
     """An object of the library; `close` lets go of it, and so does the garbage collector."""
 
-    _free: ClassVar[Any]
     _what: ClassVar[str]
-    _owner: Owner | None = None
-
-    def _own(self, this: Any) -> None:
-        self._owner = Owner(this, type(self)._free)
+    # As the native calls give it: it frees the handle with its last holder. Calls are given it too, so what another
+    # thread closes stays until they are done.
+    _owner: Any = None
 
     @property
-    def _handle(self) -> Owner:
+    def _handle(self) -> Any:
         owner = self._owner
         if owner is None:
             raise FailedPreconditionError(f"this {self._what} is closed")
@@ -118,11 +96,10 @@ def caller() -> str:
 class Options(Handle):
     """Settings by name. What is None is left at its default."""
 
-    _free = _native.weft_options_free
     _what = "options object"
 
     def __init__(self, kind: str, **values: Any) -> None:
-        self._own(_native.weft_options_new(kind))
+        self._owner = _native.weft_options_new(kind)
         for key, value in values.items():
             self.set(key, value)
 

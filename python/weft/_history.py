@@ -25,16 +25,13 @@ class History:
 
     @classmethod
     def _take(cls, pointer: Any) -> History:
-        try:
-            width = _native.weft_history_width(pointer)
-            names = [_native.weft_history_name(pointer, i) for i in range(width)]
-            data = _native.history_data(pointer)
-            rows = [
-                dict(zip(names, data[i * width : (i + 1) * width])) for i in range(_native.weft_history_count(pointer))
-            ]
-            return cls(names, rows, bool(_native.weft_history_stopped(pointer)))
-        finally:
-            _native.weft_history_free(pointer)
+        width = _native.weft_history_width(pointer)
+        names = [_native.weft_history_name(pointer, i) for i in range(width)]
+        data = _native.history_data(pointer)
+        rows = [
+            dict(zip(names, data[i * width : (i + 1) * width])) for i in range(_native.weft_history_count(pointer))
+        ]
+        return cls(names, rows, bool(_native.weft_history_stopped(pointer)))
 
     def __getitem__(self, name: str) -> list[float]:
         """One metric over the epochs."""

@@ -54,7 +54,7 @@ def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequenc
                 tensors.append(copied(as_tensor(item, wanted[i] if plain else None)))
             except ValueError as error:  # numpy's and the library's own
                 raise InvalidArgumentError(f"the host function '{name}' gave what is no tensor: {error}") from None
-        return [tensor._handle.release() for tensor in tensors]
+        return [tensor._handle for tensor in tensors]
 
     _native.host_function(name, call)
 

@@ -20,7 +20,6 @@ class Layer(Handle):
         name: The beginning of its variables' names.
     """
 
-    _free = _native.weft_layer_free
     _what = "layer"
 
     def __init__(self, graph: Graph, type: str, attrs: Mapping[str, AttrLike], name: str) -> None:
@@ -29,10 +28,7 @@ class Layer(Handle):
         self.name = name
         self._kind = type
         handle = make_attrs(in_kind(attrs, _native.weft_layer_inspect, type))
-        try:
-            self._own(_native.weft_layer_new(graph._handle, type, handle, name, caller()))
-        finally:
-            _native.weft_attrs_free(handle)
+        self._owner = _native.weft_layer_new(graph._handle, type, handle, name, caller())
 
     def __repr__(self) -> str:
         return f"{self._kind} '{self.name}'" + (" (closed)" if self.closed else "")

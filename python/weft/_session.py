@@ -24,11 +24,10 @@ FitCallback = Callable[[Progress], object]
 class Cancel(Handle):
     """A token that stops runs from any thread: give it to runs, then `set` it."""
 
-    _free = _native.weft_cancel_free
     _what = "cancel token"
 
     def __init__(self) -> None:
-        self._own(_native.weft_cancel_new())
+        self._owner = _native.weft_cancel_new()
 
     def set(self, cancelled: bool = True) -> None:
         """Cancels every run that uses the token, and every later one until `set(False)`."""
@@ -45,11 +44,10 @@ class Cancel(Handle):
 class Trace(Handle):
     """Collects what runs did when; give it to `Session.run`."""
 
-    _free = _native.weft_trace_free
     _what = "trace"
 
     def __init__(self) -> None:
-        self._own(_native.weft_trace_new())
+        self._owner = _native.weft_trace_new()
 
     def __repr__(self) -> str:
         return "Trace (closed)" if self.closed else f"Trace of {len(json.loads(self.json())['traceEvents'])} events"
@@ -116,7 +114,6 @@ class Session(Handle):
         [[2.0]]
     """
 
-    _free = _native.weft_session_free
     _what = "session"
 
     def __init__(
@@ -140,7 +137,7 @@ class Session(Handle):
             disable_pass=list(disable_pass),
         )
         other = None if share is None else need(share, Session, "share")._handle
-        self._own(_native.weft_session_new(graph._handle, options._handle, other))
+        self._owner = _native.weft_session_new(graph._handle, options._handle, other)
         self._closed = False
         self._plain = interruptible(Options("run"))._handle  # of runs that ask for nothing
 
@@ -490,7 +487,6 @@ class Prepared(Handle):
         array([2., 4.], dtype=float32)
     """
 
-    _free = _native.weft_prepared_free
     _what = "prepared call"
 
     def __init__(
@@ -500,12 +496,12 @@ class Prepared(Handle):
         self._feeds = [need(value, Value, "a feed") for value in feeds]
         wanted = [need(value, Value, "a fetch").id for value in fetches]
         self._outputs = len(wanted)
-        self._own(_native.weft_session_prepare(
+        self._owner = _native.weft_session_prepare(
             session._handle,
             [value.id for value in self._feeds],
             wanted,
             [need(value, Value, "a target").id for value in targets],
-        ))
+        )
         self._call = _native.prepared_call(self._owner, session._plain)
 
     def close(self) -> None:

@@ -86,16 +86,15 @@ class Tensor(Handle, _native.Exporter):
         Tensor f32[2, 2]
     """
 
-    _free = _native.weft_tensor_free
     _what = "tensor"
 
     def __init__(self, value: TensorLike, dtype: DTypeLike | None = None) -> None:
-        self._own(_pointer_of(value, dtype))
+        self._owner = _pointer_of(value, dtype)
 
     @classmethod
     def _over(cls, pointer: Any) -> Tensor:
         tensor = cls.__new__(cls)
-        tensor._own(pointer)
+        tensor._owner = pointer
         return tensor
 
     @classmethod
@@ -316,21 +315,15 @@ def load_tensors(path: str | os.PathLike[str], *, map: bool = False) -> dict[str
     """
     options = Options("load", map=int(map))
     pointer = _native.weft_tensors_load(os.fspath(path), options._handle)
-    try:
-        return {
-            _native.weft_tensors_name(pointer, i): Tensor._over(_native.weft_tensors_at(pointer, i))
-            for i in range(_native.weft_tensors_count(pointer))
-        }
-    finally:
-        _native.weft_tensors_free(pointer)
+    return {
+        _native.weft_tensors_name(pointer, i): Tensor._over(_native.weft_tensors_at(pointer, i))
+        for i in range(_native.weft_tensors_count(pointer))
+    }
 
 
 def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, TensorLike]) -> None:
     """Writes a safetensors file; if that fails, an old file of the name stays as it was."""
     pointer = _native.weft_tensors_new()
-    try:
-        for name, value in tensors.items():
-            _native.weft_tensors_set(pointer, name, as_tensor(value)._handle)
-        _native.weft_tensors_save(pointer, os.fspath(path))
-    finally:
-        _native.weft_tensors_free(pointer)
+    for name, value in tensors.items():
+        _native.weft_tensors_set(pointer, name, as_tensor(value)._handle)
+    _native.weft_tensors_save(pointer, os.fspath(path))
