@@ -66,17 +66,17 @@ func TensorOf[T Element](elements ...T) (*Tensor, error) {
 // ScalarOf is a tensor without dimensions.
 func ScalarOf[T Element](value T) (*Tensor, error) { return TensorFrom(nil, []T{value}) }
 
-// TensorFrom is a tensor of that shape with a copy of data, row after row.
-func TensorFrom[T Element](shape []int64, data []T) (*Tensor, error) {
+// TensorFrom is a tensor of that shape with a copy of values, row after row.
+func TensorFrom[T Element](shape []int64, values []T) (*Tensor, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	if texts, ok := any(data).([]string); ok {
+	if texts, ok := any(values).([]string); ok {
 		return tensorOfStrings(shape, texts)
 	}
 	var zero T
-	size := C.size_t(len(data)) * C.size_t(unsafe.Sizeof(zero))
-	return copyTensor(DTypeOf[T](), shape, unsafe.Pointer(unsafe.SliceData(data)), size)
+	size := C.size_t(len(values)) * C.size_t(unsafe.Sizeof(zero))
+	return copyTensor(DTypeOf[T](), shape, unsafe.Pointer(unsafe.SliceData(values)), size)
 }
 
 // TensorOfRows is the matrix of those rows, which must be equally long.
