@@ -71,7 +71,7 @@ func TestInputsOfHostFunctionsAreReadOnly(t *testing.T) {
 	g := x.Graph()
 	variable, constant := g.Variable("v", []float32{1, 2}, true), g.Constant([]float32{1, 2})
 	for _, value := range []weft.Value{x, variable, constant, x.Mul(g.Constant(float32(1)))} {
-		output := []weft.HostOutput{{DType: weft.F32, Dims: []any{2}}}
+		output := []weft.HostOutput{{DType: weft.F32, Shape: []any{2}}}
 		once := g.HostCall("test", []weft.Value{value}, output, "")[0]
 		twice := g.HostCall("test", []weft.Value{once}, output, "")[0]
 		out := must[[]*weft.Tensor](t)(s.Run(t.Context(), feeds, twice))[0]
@@ -92,7 +92,7 @@ func BenchmarkHostFunction(b *testing.B) {
 	weft.SetHostFunction("bench", func(inputs []*weft.Tensor) ([]*weft.Tensor, error) { return inputs, nil })
 	g := weft.NewGraph()
 	x := g.Input("x", weft.F32, 2)
-	y := g.HostCall("bench", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{2}}}, "")[0]
+	y := g.HostCall("bench", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Shape: []any{2}}}, "")[0]
 	s, _ := weft.NewSession(g)
 	in, _ := weft.TensorOf[float32](1, 2)
 	for b.Loop() {

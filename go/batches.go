@@ -37,21 +37,21 @@ type batchFunction struct {
 //
 // Each pass has a goroutine of its own, which runs only while a batch is waited for: between the runs of Fit, so it may
 // run, save and close the session. Goroutines that go through the dataset at once call the function at once.
-func NewDatasetFunc(begin func(epoch int) iter.Seq2[[]*Tensor, error], names ...string) (*Dataset, error) {
+func NewDatasetFunc(function func(epoch int) iter.Seq2[[]*Tensor, error], names ...string) (*Dataset, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	if begin == nil {
+	if function == nil {
 		return nil, nilError("the function of the dataset")
 	}
-	function := &batchFunction{begin: begin, names: names}
-	user := C.uintptr_t(cgo.NewHandle(weak.Make(function)))
+	source := &batchFunction{begin: function, names: names}
+	user := C.uintptr_t(cgo.NewHandle(weak.Make(source)))
 	var out *C.weft_dataset
 	if err := check(C.wg_dataset_new_function(C.int32_t(len(names)), &out, C.wg_pass, user, C.wg_drop)); err != nil {
 		return nil, err
 	}
 	d := newDataset(out)
-	d.function = function
+	d.function = source
 	return d, nil
 }
 

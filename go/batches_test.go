@@ -105,7 +105,7 @@ func TestBatchesOfAFunction(t *testing.T) {
 	if _, err := d.Rows(0, 1); !errors.Is(err, weft.FailedPrecondition) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := d.Tensor(0); !errors.Is(err, weft.FailedPrecondition) {
+	if _, err := d.At(0); !errors.Is(err, weft.FailedPrecondition) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -125,7 +125,7 @@ func TestAFunctionTrainsAsRowsDo(t *testing.T) {
 	}
 	p := newProduct(t)
 	wanted := must[*weft.History](t)(p.fit(t, rows, weft.FitOptions{Epochs: 3, BatchSize: 4, Shuffle: weft.Flag(false)}))
-	averages := must[weft.Metrics](t)(p.session.Evaluate(t.Context(), rows, p.feeds, p.loss, weft.BatchRunOptions{BatchSize: 4}))
+	averages := must[weft.Metrics](t)(p.session.Evaluate(t.Context(), rows, p.feeds, p.loss, weft.EvaluateOptions{BatchSize: 4}))
 	for name, begin := range functions {
 		t.Run(name, func(t *testing.T) {
 			p, d := newProduct(t), functionDataset(t, begin)

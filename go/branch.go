@@ -8,14 +8,14 @@ package weft
 */
 import "C"
 
-// If computes what then builds if cond is true, else what otherwise builds. Each of the two gets the graph of its
+// If computes what then builds if condition is true, else what otherwise builds. Each of the two gets the graph of its
 // branch, and they give equally many values of equal types. The values of g may be used in a branch; what is computed
 // of them alone is part of g, and so computed in any case, unless it is said otherwise by Value.In:
 //
-//	y := g.If(cond,
+//	y := g.If(condition,
 //		func(b *weft.Graph) []weft.Value { return []weft.Value{x.In(b).Sqrt()} },
 //		func(b *weft.Graph) []weft.Value { return []weft.Value{b.Constant(float32(0))} })[0]
-func (g *Graph) If(cond Value, then, otherwise func(b *Graph) []Value) []Value {
+func (g *Graph) If(condition Value, then, otherwise func(b *Graph) []Value) []Value {
 	g = g.orBroken()
 	yes, outputs := g.branch(then)
 	defer yes.Close()
@@ -24,7 +24,7 @@ func (g *Graph) If(cond Value, then, otherwise func(b *Graph) []Value) []Value {
 	if outputs != others {
 		g.fail(newError(InvalidArgument, "the branches give %d and %d values; they must give as many", outputs, others))
 	}
-	return g.Add("If", []Value{cond}, Attrs{"then_branch": yes, "else_branch": no}, "", outputs)
+	return g.Add("If", []Value{condition}, Attrs{"then_branch": yes, "else_branch": no}, "", outputs)
 }
 
 // branch builds a graph inside g, and tells how many values it gives.
@@ -64,18 +64,18 @@ func (g *Graph) branch(f func(b *Graph) []Value) (branch *Graph, outputs int) {
 // HostOutput is the type of an output of a host function; its dimensions are as for Graph.Input.
 type HostOutput struct {
 	DType DType // of the elements
-	Dims  []any // numbers, names and "?"
+	Shape []any // numbers, names and "?"
 }
 
 // HostCall adds a node that calls a function of Go, registered by SetHostFunction under that name, and gives its
 // outputs. gradient names the host function that computes the gradients of all inputs from the inputs and the gradients
 // of the outputs, in this order; "" if there is none.
-func (g *Graph) HostCall(name string, inputs []Value, outputs []HostOutput, gradient string) []Value {
+func (g *Graph) HostCall(function string, inputs []Value, outputs []HostOutput, gradient string) []Value {
 	g = g.orBroken()
 	var dtypes, shapes []string
 	for _, output := range outputs {
 		dtypes = append(dtypes, output.DType.String())
-		text, known, err := shapeText(output.Dims)
+		text, known, err := shapeText(output.Shape)
 		if err != nil {
 			g.fail(err)
 		}
@@ -84,6 +84,6 @@ func (g *Graph) HostCall(name string, inputs []Value, outputs []HostOutput, grad
 		}
 		shapes = append(shapes, text)
 	}
-	attrs := Attrs{"name": name, "dtypes": dtypes, "shapes": shapes, "gradient": given(gradient)}
+	attrs := Attrs{"name": function, "dtypes": dtypes, "shapes": shapes, "gradient": given(gradient)}
 	return g.Add("weft.HostCall", inputs, attrs, "", len(outputs))
 }

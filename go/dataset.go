@@ -101,7 +101,7 @@ func (d *Dataset) Rows(first, count int) (*Dataset, error) {
 }
 
 // Tensor is tensor i of the dataset, with all its rows.
-func (d *Dataset) Tensor(i int) (*Tensor, error) {
+func (d *Dataset) At(i int) (*Tensor, error) {
 	pointer, err := d.use()
 	if err != nil {
 		return nil, err

@@ -50,9 +50,9 @@ func taken(t testing.TB, managed *dlManagedVersioned) (*weft.Tensor, error) {
 
 func TestDLPackSharesTheElements(t *testing.T) {
 	noLeaks(t)
-	before, _ := weft.Memory()
+	before := weft.MemoryBytes()
 	numbers := must[*weft.Tensor](t)(weft.TensorFrom([]int64{2, 3}, []int64{1, 2, 3, 4, 5, 6}))
-	held, _ := weft.Memory()
+	held := weft.MemoryBytes()
 	versioned := (*dlManagedVersioned)(must[unsafe.Pointer](t)(numbers.DLPack()))
 	old := (*dlManaged)(must[unsafe.Pointer](t)(numbers.DLPackUnversioned()))
 	if versioned.major != 1 || versioned.flags != 0 {
@@ -80,20 +80,20 @@ func TestDLPackSharesTheElements(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if now, _ := weft.Memory(); now != held {
+		if now := weft.MemoryBytes(); now != held {
 			t.Errorf("%d bytes are held, not %d", now, held)
 		}
 		made.Close()
 	}
 	// Both have been let go of.
-	if now, _ := weft.Memory(); now != before {
+	if now := weft.MemoryBytes(); now != before {
 		t.Errorf("%d bytes are held, not %d", now, before)
 	}
 }
 
 func TestDLPackMadeByHand(t *testing.T) {
 	noLeaks(t)
-	before, _ := weft.Memory()
+	before := weft.MemoryBytes()
 	out := numbersOut(t)
 	// Another structure over the same elements, of which the last is left out, with the other's deleter.
 	shape := []int64{2, 1}
@@ -118,12 +118,12 @@ func TestDLPackMadeByHand(t *testing.T) {
 		t.Errorf("got flags %d", again.flags)
 	}
 	must[*weft.Tensor](t)(weft.TensorFromDLPack(unsafe.Pointer(again))).Close()
-	if now, _ := weft.Memory(); now == before {
+	if now := weft.MemoryBytes(); now == before {
 		t.Error("the elements were let go of")
 	}
 	made.Close()
 	made.Close()
-	if now, _ := weft.Memory(); now != before {
+	if now := weft.MemoryBytes(); now != before {
 		t.Error("the deleter was not called")
 	}
 }

@@ -251,7 +251,7 @@ func ExampleGraph_HostCall() {
 	g := weft.NewGraph()
 	defer g.Close()
 	x := g.Variable("x", []float32{5}, true)
-	outputs := []weft.HostOutput{{DType: weft.F32, Dims: []any{1}}}
+	outputs := []weft.HostOutput{{DType: weft.F32, Shape: []any{1}}}
 	y := g.HostCall("square", []weft.Value{x}, outputs, "square's gradient")[0]
 	values(g, y, g.Gradients([]weft.Value{y}, []weft.Value{x}, nil)[0])
 	// Output:

@@ -229,7 +229,7 @@ func ExampleSession_Predict() {
 	ctx := context.Background()
 	need(s.Fit(ctx, data, feeds, step, nil, weft.FitOptions{Epochs: 500}))
 	// The second tensor of the dataset, the answers, is fed to nothing.
-	out := need(s.Predict(ctx, data, []weft.Value{feeds[0], {}}, []weft.Value{guess}, weft.BatchRunOptions{BatchSize: 2}))
+	out := need(s.Predict(ctx, data, []weft.Value{feeds[0], {}}, []weft.Value{guess}, weft.EvaluateOptions{BatchSize: 2}))
 	defer out[0].Close()
 	fmt.Printf("%.3f\n", need(weft.Data[float32](out[0])))
 	// Output: [2.000 4.000 6.000]
@@ -398,7 +398,7 @@ func ExampleLoadDataset() {
 	defer digits.Close()
 	test := need(digits.Rows(1500, 297))
 	defer test.Close()
-	images := need(test.Tensor(0))
+	images := need(test.At(0))
 	defer images.Close()
 	fmt.Println(digits.Len(), digits.Width(), images)
 	// Output: 1797 2 f32[297, 64]
@@ -433,7 +433,7 @@ func ExampleSetMemoryLimit() {
 	}
 	_, err := weft.ZeroTensor(weft.F32, 1<<20)
 	fmt.Println(errors.Is(err, weft.ResourceExhausted), weft.MemoryLimit())
-	now, peak := weft.Memory()
+	now, peak := weft.MemoryBytes(), weft.MemoryPeak()
 	fmt.Println(weft.SetMemoryLimit(0), now <= peak, weft.LiveObjects() >= 0, len(weft.Unclosed()) >= 0)
 	// Output:
 	// true 1048576
@@ -446,7 +446,7 @@ func ExampleDescribeOperator() {
 		log.Fatal(err)
 	}
 	fmt.Println(relu.Name, slices.Contains(weft.Operators(), "Relu"))
-	fmt.Println(weft.LayerKinds()[0], json.Valid(need(weft.DescribeLayer("Dense"))))
+	fmt.Println(weft.LayerTypes()[0], json.Valid(need(weft.DescribeLayer("Dense"))))
 	fmt.Println(weft.Devices()[0], weft.Threads() > 0)
 	// Output:
 	// Relu true

@@ -14,7 +14,7 @@ import (
 func ExampleTensorFrom() {
 	matrix := need(weft.TensorFrom([]int64{2, 3}, []float32{1, 2, 3, 4, 5, 6}))
 	defer matrix.Close()
-	fmt.Println(matrix, matrix.DType(), matrix.Dims(), matrix.Len())
+	fmt.Println(matrix, matrix.DType(), matrix.Shape(), matrix.Len())
 	_, err := weft.TensorFrom([]int64{2, 3}, []float32{1})
 	fmt.Println(errors.Is(err, weft.InvalidArgument))
 	// Output:

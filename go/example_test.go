@@ -200,7 +200,7 @@ func ExampleSetHostFunction() {
 	defer weft.SetHostFunction("reverse", nil)
 	g := weft.NewGraph()
 	defer g.Close()
-	outputs := []weft.HostOutput{{DType: weft.F32, Dims: []any{3}}}
+	outputs := []weft.HostOutput{{DType: weft.F32, Shape: []any{3}}}
 	y := g.HostCall("reverse", []weft.Value{g.Constant([]float32{1, 2, 3})}, outputs, "")[0]
 	s := need(weft.NewSession(g))
 	defer s.Close()

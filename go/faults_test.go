@@ -253,7 +253,7 @@ func TestSizesThatOverflowAndMemoryThatIsNotThere(t *testing.T) {
 	if got := must[int](t)(expand(2, 1)); got != 2 {
 		t.Errorf("got %d", got)
 	}
-	now, _ := weft.Memory()
+	now := weft.MemoryBytes()
 	if err := weft.SetMemoryLimit(now + 1_000_000); err != nil {
 		t.Fatal(err)
 	}

@@ -200,7 +200,7 @@ func TestMisusedValues(t *testing.T) {
 }
 
 func hostCallOf(g *weft.Graph, dim any) {
-	g.HostCall("f", nil, []weft.HostOutput{{DType: weft.F32, Dims: []any{dim}}}, "")
+	g.HostCall("f", nil, []weft.HostOutput{{DType: weft.F32, Shape: []any{dim}}}, "")
 }
 
 func TestValuesOfAnotherGraph(t *testing.T) {

@@ -35,7 +35,7 @@ func hostGraph(t *testing.T, function weft.HostFunction) (*weft.Session, weft.Fe
 	setHostFunction(t, "test", function)
 	g := newGraph(t)
 	x := g.Input("x", weft.F32, "n")
-	y := g.HostCall("test", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{"n"}}}, "")[0]
+	y := g.HostCall("test", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Shape: []any{"n"}}}, "")[0]
 	return newSession(t, g), weft.Feeds{x: tensor[float32](t, []int64{2}, 1, 2)}, y.Named("called")
 }
 
@@ -49,7 +49,7 @@ func TestHostFunction(t *testing.T) {
 		for i := range data {
 			data[i] *= data[i] + 1
 		}
-		out, err := weft.TensorFrom(inputs[0].Dims(), data)
+		out, err := weft.TensorFrom(inputs[0].Shape(), data)
 		return []*weft.Tensor{out}, err
 	})
 	wantData(t, fetch[float32](t, s, feeds, y), 2, 6)
@@ -255,7 +255,7 @@ func TestProcess(t *testing.T) {
 	if devices := weft.Devices(); len(devices) == 0 || devices[0] != "cpu" {
 		t.Errorf("got %v", devices)
 	}
-	if now, peak := weft.Memory(); now < 0 || peak < now || weft.Threads() < 1 {
+	if now, peak := weft.MemoryBytes(), weft.MemoryPeak(); now < 0 || peak < now || weft.Threads() < 1 {
 		t.Errorf("got %d, %d", now, peak)
 	}
 	if err := weft.SetMemoryLimit(1 << 20); err != nil || weft.MemoryLimit() != 1<<20 {
@@ -285,13 +285,13 @@ func TestDescriptions(t *testing.T) {
 			t.Errorf("%s is described by %s", name, text)
 		}
 	}
-	for _, kind := range weft.LayerKinds() {
+	for _, kind := range weft.LayerTypes() {
 		if text := must[[]byte](t)(weft.DescribeLayer(kind)); !json.Valid(text) {
 			t.Errorf("%s is described by %s", kind, text)
 		}
 	}
-	if !slices.Contains(weft.Operators(), "weft.Adam") || !slices.Contains(weft.LayerKinds(), "Dense") {
-		t.Errorf("got %v and %v", weft.Operators(), weft.LayerKinds())
+	if !slices.Contains(weft.Operators(), "weft.Adam") || !slices.Contains(weft.LayerTypes(), "Dense") {
+		t.Errorf("got %v and %v", weft.Operators(), weft.LayerTypes())
 	}
 	if _, err := weft.DescribeOperator("MatMull"); !errors.Is(err, weft.NotFound) || !strings.Contains(err.Error(),
 		"MatMul") {

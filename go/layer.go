@@ -50,7 +50,7 @@ func NewLayer(g *Graph, kind string, attrs Attrs, name string) *Layer {
 // Call adds one use of the layer; at most one training may be given, and false is the default. In training, dropout
 // drops, and batch normalization uses the batch and moves its running averages. Train by the loss of values made in
 // training, and predict by values that are not.
-func (l *Layer) Call(x Value, training ...bool) Value {
+func (l *Layer) Call(input Value, training ...bool) Value {
 	if l == nil || l.graph == nil {
 		return Value{graph: brokenGraph(nilError("the layer"))}
 	}
@@ -59,7 +59,7 @@ func (l *Layer) Call(x Value, training ...bool) Value {
 		if problem != nil {
 			return problem
 		}
-		in, err := l.graph.idOf(x)
+		in, err := l.graph.idOf(input)
 		if err != nil {
 			return err
 		}

@@ -90,14 +90,14 @@ func TestOpeningAndClosingLeavesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				if i == 1000 {
-					memory, _ = weft.Memory()
+					memory = weft.MemoryBytes()
 					resident = residentBytes()
 				}
 			}
 			if left := weft.LiveObjects() - before; left != 0 {
 				t.Errorf("%d objects are still alive", left)
 			}
-			if now, _ := weft.Memory(); now > memory {
+			if now := weft.MemoryBytes(); now > memory {
 				t.Errorf("the library's memory grew from %d to %d bytes", memory, now)
 			}
 			if grown := residentBytes() - resident; grown > 8<<20 && !raceDetector {

@@ -130,12 +130,12 @@ type fitRun struct {
 	end     func()
 }
 
-func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value) (*fitRun, error) {
+func (s *Session) beginFit(ctx context.Context, data *Dataset, feeds []Value) (*fitRun, error) {
 	session, err := s.use()
 	if err != nil {
 		return nil, err
 	}
-	dataset, err := d.use()
+	dataset, err := data.use()
 	if err != nil {
 		s.handle.release()
 		return nil, err
@@ -143,7 +143,7 @@ func (s *Session) beginFit(ctx context.Context, d *Dataset, feeds []Value) (*fit
 	r := &fitRun{session: session, dataset: dataset}
 	r.end = func() {
 		r.control.end()
-		d.handle.release()
+		data.handle.release()
 		s.handle.release()
 	}
 	r.feeds, err = s.idsOf(feeds, true)
@@ -176,13 +176,13 @@ func weftGoFit(user C.uintptr_t, event C.int32_t, epoch, batch, batchCount C.int
 // Fit trains: every batch of the dataset is one run of step, which an optimizer made. Tensor i of the dataset is fed to
 // feeds[i]; weft.Value{} leaves it out. metrics are scalars to average over the rows of each epoch, such as the loss. At
 // most one options may be given. After an error the variables are as the last finished step left them.
-func (s *Session) Fit(ctx context.Context, d *Dataset, feeds []Value, step Value, metrics []Value,
+func (s *Session) Fit(ctx context.Context, data *Dataset, feeds []Value, step Value, metrics []Value,
 	options ...FitOptions) (*History, error) {
 	o, err := only(options)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.beginFit(ctx, d, feeds)
+	r, err := s.beginFit(ctx, data, feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -258,18 +258,18 @@ func takeHistory(history *C.weft_history) *History {
 	return h
 }
 
-// BatchRunOptions are for Evaluate and Predict.
-type BatchRunOptions struct {
+// EvaluateOptions are for Evaluate and Predict.
+type EvaluateOptions struct {
 	BatchSize int // 0: 32
 }
 
 // Evaluate is the averages of metrics, scalars, over the rows of a dataset. Feeds are as for Fit; at most one options
 // may be given.
-func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Value,
-	o ...BatchRunOptions) (Metrics, error) {
+func (s *Session) Evaluate(ctx context.Context, data *Dataset, feeds, metrics []Value,
+	o ...EvaluateOptions) (Metrics, error) {
 	averages := make([]float64, len(metrics))
 	var names []string
-	err := s.overBatches(ctx, d, feeds, metrics, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
+	err := s.overBatches(ctx, data, feeds, metrics, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
 		names = s.namesOf(metrics)
 		return C.wg_session_evaluate(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
 			unsafe.SliceData(ids), C.int32_t(len(ids)), r.control.opts.pointer,
@@ -282,10 +282,10 @@ func (s *Session) Evaluate(ctx context.Context, d *Dataset, feeds, metrics []Val
 }
 
 // Predict is fetches for every row of a dataset. Feeds are as for Fit; at most one options may be given.
-func (s *Session) Predict(ctx context.Context, d *Dataset, feeds, fetches []Value,
-	o ...BatchRunOptions) ([]*Tensor, error) {
+func (s *Session) Predict(ctx context.Context, data *Dataset, feeds, fetches []Value,
+	o ...EvaluateOptions) ([]*Tensor, error) {
 	out := make([]*C.weft_tensor, len(fetches))
-	err := s.overBatches(ctx, d, feeds, fetches, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
+	err := s.overBatches(ctx, data, feeds, fetches, o, func(r *fitRun, ids []C.int64_t) *C.weft_status {
 		return C.wg_session_predict(r.session, r.dataset, unsafe.SliceData(r.feeds), C.int32_t(len(r.feeds)),
 			unsafe.SliceData(ids), C.int32_t(len(ids)), r.control.opts.pointer, unsafe.SliceData(out))
 	})
@@ -295,13 +295,13 @@ func (s *Session) Predict(ctx context.Context, d *Dataset, feeds, fetches []Valu
 	return newTensors(out), nil
 }
 
-func (s *Session) overBatches(ctx context.Context, d *Dataset, feeds, wanted []Value, list []BatchRunOptions,
+func (s *Session) overBatches(ctx context.Context, data *Dataset, feeds, wanted []Value, list []EvaluateOptions,
 	f func(*fitRun, []C.int64_t) *C.weft_status) error {
 	o, err := only(list)
 	if err != nil {
 		return err
 	}
-	r, err := s.beginFit(ctx, d, feeds)
+	r, err := s.beginFit(ctx, data, feeds)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func TestFit(t *testing.T) {
 		t.Errorf("got %v", losses)
 	}
 	averages := must[weft.Metrics](t)(s.Evaluate(t.Context(), m.data, m.feeds, m.loses,
-		weft.BatchRunOptions{BatchSize: 3}))
+		weft.EvaluateOptions{BatchSize: 3}))
 	if loss, known := averages.Value("loss"); !known || len(averages) != 1 || math.Abs(loss-losses[99]) > 1e-9 {
 		t.Errorf("got %v, want %v", averages, losses[99])
 	}
@@ -234,7 +234,7 @@ func TestBatches(t *testing.T) {
 	if rows.Len() != 7 || rows.Width() != 2 {
 		t.Errorf("got %d x %d", rows.Len(), rows.Width())
 	}
-	all := must[*weft.Tensor](t)(rows.Tensor(0))
+	all := must[*weft.Tensor](t)(rows.At(0))
 	closeAfter(t, all)
 	wantData(t, must[[]float32](t)(weft.Data[float32](all)), .2, .3, .4, .5, .6, .7, .8)
 	var got []float32
@@ -287,7 +287,7 @@ func TestMisusedDatasets(t *testing.T) {
 		"nil":     func() error { _, err := weft.NewDataset(nil); return err },
 		"file":    func() error { _, err := weft.LoadDataset("nothing.csv"); return err },
 		"rows":    func() error { _, err := m.data.Rows(9, 2); return err },
-		"tensor":  func() error { _, err := m.data.Tensor(2); return err },
+		"tensor":  func() error { _, err := m.data.At(2); return err },
 		"none":    func() error { _, err := none.Rows(0, 1); return err },
 	} {
 		var e *weft.Error
@@ -332,12 +332,12 @@ func TestMappedFiles(t *testing.T) {
 	noLeaks(t)
 	const path, imageBytes = "../examples/data/digits.safetensors", 1797 * 64 * 4
 	taken := func(o weft.LoadOptions) (int64, int64) {
-		before, _ := weft.Memory()
+		before := weft.MemoryBytes()
 		d := must[*weft.Dataset](t)(weft.LoadDatasetWith(path, o, "images"))
 		defer d.Close()
-		between, _ := weft.Memory()
+		between := weft.MemoryBytes()
 		all := must[map[string]*weft.Tensor](t)(weft.LoadTensors(path, o))
-		after, _ := weft.Memory()
+		after := weft.MemoryBytes()
 		for _, made := range all {
 			made.Close()
 		}
@@ -375,7 +375,7 @@ func TestDigits(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := must[[]*weft.Tensor](t)(s.Predict(t.Context(), test, feeds, []weft.Value{guess}))
-	answers := must[*weft.Tensor](t)(test.Tensor(1))
+	answers := must[*weft.Tensor](t)(test.At(1))
 	closeAfter(t, out[0], answers)
 	points, right := must[[]float32](t)(weft.Data[float32](out[0])), 0
 	for i, label := range must[[]int64](t)(weft.Data[int64](answers)) {

@@ -136,7 +136,7 @@ func (w *world) choices(kind reflect.Type) []any {
 			weft.Attrs{"d": 'x'}}
 	case reflect.TypeFor[[]weft.HostOutput]():
 		return []any{[]weft.HostOutput{{DType: weft.F32}}, []weft.HostOutput(nil),
-			[]weft.HostOutput{{DType: 99, Dims: []any{nil}}}}
+			[]weft.HostOutput{{DType: 99, Shape: []any{nil}}}}
 	case reflect.TypeFor[func(*weft.Graph) []weft.Value]():
 		return []any{func(b *weft.Graph) []weft.Value { return []weft.Value{b.Constant(1)} },
 			(func(*weft.Graph) []weft.Value)(nil), func(*weft.Graph) []weft.Value { return nil },
@@ -312,11 +312,11 @@ func checkMisuse(t *testing.T, what, state, method string, arguments int, f refl
 var functions = map[string]any{
 	"Add": weft.Add, "DTypeOf": weft.DTypeOf[bool], "Data": weft.Data[float32], "DescribeLayer": weft.DescribeLayer,
 	"DescribeOperator": weft.DescribeOperator, "Devices": weft.Devices, "Edit": weft.Edit[float32],
-	"Flag": weft.Flag, "Float": weft.Float, "Int": weft.Int, "LayerKinds": weft.LayerKinds, "Library": weft.Library,
+	"Flag": weft.Flag, "Float": weft.Float, "Int": weft.Int, "LayerTypes": weft.LayerTypes, "Library": weft.Library,
 	"LiveObjects": weft.LiveObjects, "Load": weft.Load, "LoadDataset": weft.LoadDataset,
 	"LoadDatasetFS": weft.LoadDatasetFS, "LoadDatasetWith": weft.LoadDatasetWith, "LoadGraph": weft.LoadGraph, "LoadGraphBytes": weft.LoadGraphBytes,
 	"LoadGraphFS": weft.LoadGraphFS, "LoadGraphFrom": weft.LoadGraphFrom, "LoadTensors": weft.LoadTensors,
-	"LoadTensorsFS": weft.LoadTensorsFS, "LoadTensorsFrom": weft.LoadTensorsFrom, "Memory": weft.Memory,
+	"LoadTensorsFS": weft.LoadTensorsFS, "LoadTensorsFrom": weft.LoadTensorsFrom, "MemoryBytes": weft.MemoryBytes, "MemoryPeak": weft.MemoryPeak,
 	"MemoryLimit": weft.MemoryLimit, "NewBFloat16": weft.NewBFloat16, "NewBatchNorm": weft.NewBatchNorm,
 	"NewConv2d": weft.NewConv2d, "NewDataset": weft.NewDataset, "NewDatasetFunc": weft.NewDatasetFunc, "NewDense": weft.NewDense,
 	"NewDropout": weft.NewDropout, "NewEmbedding": weft.NewEmbedding, "NewFlatten": weft.NewFlatten,

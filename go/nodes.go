@@ -44,20 +44,20 @@ func shapeText(dims []any) (text string, ok bool, err error) {
 // Input adds an input. Each dimension is a number, a name or "?"; equal names mean equal sizes:
 //
 //	x := g.Input("x", weft.F32, "batch", 64)
-func (g *Graph) Input(name string, dtype DType, dims ...any) Value {
+func (g *Graph) Input(name string, dtype DType, shape ...any) Value {
 	return g.value(func(graph *C.weft_graph, origin *C.char, out *C.int64_t) error {
-		text, known, err := shapeText(dims)
+		text, known, err := shapeText(shape)
 		if err != nil {
 			return err
 		}
-		var shape *C.char
+		var ctext *C.char
 		if known {
-			shape = cString(text)
-			defer freeString(shape)
+			ctext = cString(text)
+			defer freeString(ctext)
 		}
 		cname := cString(name)
 		defer freeString(cname)
-		return check(C.wg_graph_add_input(graph, cname, C.int32_t(dtype), shape, origin, out))
+		return check(C.wg_graph_add_input(graph, cname, C.int32_t(dtype), ctext, origin, out))
 	})
 }
 

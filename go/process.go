@@ -38,12 +38,20 @@ func Threads() int {
 	return int(C.wg_threads())
 }
 
-// Memory is the bytes of tensors and working memory that the library holds now, and the most it ever held.
-func Memory() (now, peak int64) {
+// MemoryBytes is the bytes of tensors and working memory that the library holds now.
+func MemoryBytes() int64 {
 	if load() != nil {
-		return 0, 0
+		return 0
 	}
-	return int64(C.wg_memory_bytes()), int64(C.wg_memory_peak())
+	return int64(C.wg_memory_bytes())
+}
+
+// MemoryPeak is the most bytes that the library ever held.
+func MemoryPeak() int64 {
+	if load() != nil {
+		return 0
+	}
+	return int64(C.wg_memory_peak())
 }
 
 // MemoryLimit is the most bytes that the library may hold; 0 is no limit.
@@ -92,8 +100,8 @@ func DescribeOperator(name string) ([]byte, error) {
 	return describe(name, func(name *C.char, out **C.weft_bytes) *C.weft_status { return C.wg_op_inspect(name, out) })
 }
 
-// LayerKinds are the names of all kinds of layers, such as "Dense".
-func LayerKinds() []string {
+// LayerTypes are the names of all kinds of layers, such as "Dense".
+func LayerTypes() []string {
 	if load() != nil {
 		return nil
 	}

@@ -35,7 +35,7 @@ func slow(t *testing.T, begun func()) (g *weft.Graph, feeds weft.Feeds, y weft.V
 	})
 	g = newGraph(t)
 	x := g.Input("x", weft.F32, 700, 700)
-	y = g.HostCall("slow", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Dims: []any{700, 700}}}, "")[0]
+	y = g.HostCall("slow", []weft.Value{x}, []weft.HostOutput{{DType: weft.F32, Shape: []any{700, 700}}}, "")[0]
 	for range 10000 {
 		y = y.MatMul(x)
 	}

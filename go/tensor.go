@@ -66,17 +66,17 @@ func TensorOf[T Element](elements ...T) (*Tensor, error) {
 // ScalarOf is a tensor without dimensions.
 func ScalarOf[T Element](value T) (*Tensor, error) { return TensorFrom(nil, []T{value}) }
 
-// TensorFrom is a tensor of that shape with a copy of data, row after row.
-func TensorFrom[T Element](dims []int64, data []T) (*Tensor, error) {
+// TensorFrom is a tensor of that shape with a copy of values, row after row.
+func TensorFrom[T Element](shape []int64, values []T) (*Tensor, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	if texts, ok := any(data).([]string); ok {
-		return tensorOfStrings(dims, texts)
+	if texts, ok := any(values).([]string); ok {
+		return tensorOfStrings(shape, texts)
 	}
 	var zero T
-	size := C.size_t(len(data)) * C.size_t(unsafe.Sizeof(zero))
-	return copyTensor(DTypeOf[T](), dims, unsafe.Pointer(unsafe.SliceData(data)), size)
+	size := C.size_t(len(values)) * C.size_t(unsafe.Sizeof(zero))
+	return copyTensor(DTypeOf[T](), shape, unsafe.Pointer(unsafe.SliceData(values)), size)
 }
 
 // TensorOfRows is the matrix of those rows, which must be equally long.
@@ -94,11 +94,11 @@ func TensorOfRows[T Element](rows [][]T) (*Tensor, error) {
 }
 
 // TensorFromBytes is a tensor of any type but String, of a copy of its bytes as the library lays them out.
-func TensorFromBytes(dtype DType, dims []int64, data []byte) (*Tensor, error) {
+func TensorFromBytes(dtype DType, shape []int64, data []byte) (*Tensor, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	return copyTensor(dtype, dims, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)))
+	return copyTensor(dtype, shape, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)))
 }
 
 func copyTensor(dtype DType, dims []int64, data unsafe.Pointer, size C.size_t) (*Tensor, error) {
@@ -123,12 +123,12 @@ func tensorOfStrings(dims []int64, texts []string) (*Tensor, error) {
 }
 
 // ZeroTensor is a tensor of zeros, or of empty strings.
-func ZeroTensor(dtype DType, dims ...int64) (*Tensor, error) {
+func ZeroTensor(dtype DType, shape ...int64) (*Tensor, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
 	var out *C.weft_tensor
-	if err := check(C.wg_tensor_new(C.int32_t(dtype), dimsPointer(dims), C.int32_t(len(dims)), &out)); err != nil {
+	if err := check(C.wg_tensor_new(C.int32_t(dtype), dimsPointer(shape), C.int32_t(len(shape)), &out)); err != nil {
 		return nil, err
 	}
 	return newTensor(out), nil
@@ -180,8 +180,8 @@ func (t *Tensor) DType() DType {
 	return DType(C.wg_tensor_dtype(pointer))
 }
 
-// Dims are the sizes of the dimensions; nil if the tensor is closed.
-func (t *Tensor) Dims() []int64 {
+// Shape is the sizes of the dimensions; nil if the tensor is closed.
+func (t *Tensor) Shape() []int64 {
 	pointer, err := t.use()
 	if err != nil {
 		return nil
@@ -218,9 +218,9 @@ func (t *Tensor) String() string {
 }
 
 // Reshape is a tensor of another shape over the same elements.
-func (t *Tensor) Reshape(dims ...int64) (*Tensor, error) {
+func (t *Tensor) Reshape(shape ...int64) (*Tensor, error) {
 	return t.derive(func(pointer *C.weft_tensor, out **C.weft_tensor) *C.weft_status {
-		return C.wg_tensor_reshape(pointer, dimsPointer(dims), C.int32_t(len(dims)), out)
+		return C.wg_tensor_reshape(pointer, dimsPointer(shape), C.int32_t(len(shape)), out)
 	})
 }
 

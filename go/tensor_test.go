@@ -18,7 +18,7 @@ func roundTrip[T weft.Element](t *testing.T, dtype weft.DType, data ...T) {
 	made := tensor(t, []int64{int64(len(data)), 1}, data...)
 	wantData(t, must[[]T](t)(weft.Data[T](made)), data...)
 	if made.DType() != dtype || weft.DTypeOf[T]() != dtype || made.Len() != len(data) ||
-		!slices.Equal(made.Dims(), []int64{int64(len(data)), 1}) {
+		!slices.Equal(made.Shape(), []int64{int64(len(data)), 1}) {
 		t.Errorf("got %v", made)
 	}
 	empty := tensor[T](t, []int64{0, 2})
@@ -215,7 +215,7 @@ func TestMisusedTensors(t *testing.T) {
 			}
 		})
 	}
-	if closed.Dims() != nil || closed.Len() != 0 || closed.DType() != 0 || none.String() != "tensor (closed)" {
+	if closed.Shape() != nil || closed.Len() != 0 || closed.DType() != 0 || none.String() != "tensor (closed)" {
 		t.Error("a closed tensor has a shape")
 	}
 }

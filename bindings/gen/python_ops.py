@@ -151,7 +151,7 @@ def examples(op, name):
         variable = python_name(given) if given.isidentifier() else f"x{len(args)}"
         if variable in args or variable == "weft":
             variable = f"{variable}{len(args)}"
-        lines.append(f'>>> {variable} = graph.constant({nested(literal.values, literal.shape)!r}, "{literal.dtype}")')
+        lines.append(f'>>> {variable} = graph.constant({nested(literal.values, literal.shape)!r}, dtype="{literal.dtype}")')
         args.append(variable)
     by_name = {attr.name: attr for attr in op.attrs}
     args += [f"{python_name(attr)}={attr_value(by_name[attr], value)}" for attr, value in case.attrs.items()]

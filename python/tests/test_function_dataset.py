@@ -104,7 +104,7 @@ def test_the_function_is_told_the_epoch() -> None:
     told: list[tuple[str, int | None]] = []
     history = session.fit(
         data, feeds, step, [loss], first_epoch=2, epochs=4, validation=data, validation_metrics=[loss],
-        callback=lambda progress: told.append((progress.event, progress.batch_count)),
+        callback=lambda event: told.append((event.kind, event.batch_count)),
     )
     assert seen == [2, 2, 3, 3] and history.names == ["loss", "val_loss"]
     assert told == [("batch", None), ("batch", None), ("batch", None), ("epoch", 3)] * 2

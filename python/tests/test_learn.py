@@ -50,10 +50,10 @@ def test_callbacks_see_and_stop() -> None:
     session, feeds, step, loss, data = line()
     seen: list[tuple[str, int, int]] = []
 
-    def watch(progress: weft.Progress) -> bool:
-        seen.append((progress.event, progress.epoch, progress.batch))
-        assert progress.metrics["loss"] >= 0
-        return progress.event == "epoch" and progress.epoch == 1
+    def watch(event: weft.FitEvent) -> bool:
+        seen.append((event.kind, event.epoch, event.batch))
+        assert event.metrics["loss"] >= 0
+        return event.kind == "epoch" and event.epoch == 1
 
     history = session.fit(data, feeds, step, [loss], epochs=9, batch_size=25, callback=watch)
     assert history.stopped and len(history) == 2
@@ -71,9 +71,9 @@ def test_a_validation_has_the_metrics_of_the_training() -> None:
     session, feeds, step, loss, data = line()
     seen: list[dict[str, float]] = []
 
-    def watch(progress: weft.Progress) -> None:
-        if progress.event == "epoch":
-            seen.append(dict(progress.metrics))
+    def watch(event: weft.FitEvent) -> None:
+        if event.kind == "epoch":
+            seen.append(dict(event.metrics))
 
     history = session.fit(data, feeds, step, [loss], epochs=2, validation=data, callback=watch)
     assert [list(metrics) for metrics in seen] == [["loss", "val_loss"]] * 2
@@ -84,7 +84,7 @@ def test_an_exception_in_a_callback_is_raised_as_it_is() -> None:
     class Enough(Exception):
         pass
 
-    def stop(_: weft.Progress) -> None:
+    def stop(_: weft.FitEvent) -> None:
         raise Enough("now")
 
     session, feeds, step, loss, data = line()

@@ -179,7 +179,7 @@ def test_what_the_library_has_is_listed() -> None:
     assert weft.devices() == ["cpu"]
     assert {"MatMul", "Relu", "weft.Assign"} <= set(weft.operators())
     assert weft.describe_operator("MatMul")["name"] == "MatMul"
-    assert weft.layer_kinds() == sorted(weft.layers.__all__)
+    assert weft.layer_types() == sorted(weft.layers.__all__)
     assert [attr["name"] for attr in weft.describe_layer("Flatten")["attrs"]] == []
     with pytest.raises(LookupError, match="Relu"):
         weft.describe_operator("Rellu")

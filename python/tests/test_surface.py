@@ -190,8 +190,8 @@ def test_representations() -> None:
     shown: list[str] = []
     history = trained(callback=lambda progress: shown.append(repr(progress)))
     assert repr(history).startswith("History of 2 epochs: loss 0.")
-    assert shown[0] == "Progress after batch: epoch 0, batch 0 of 2: loss 1"
-    assert shown[2].startswith("Progress after epoch: epoch 0, batch ")
+    assert shown[0] == "FitEvent after batch: epoch 0, batch 0 of 2: loss 1"
+    assert shown[2].startswith("FitEvent after epoch: epoch 0, batch ")
     session.close()
     assert repr(session) == "Session (closed)"
     dense = weft.layers.Dense(graph, "hidden", inputs=2, units=3)
@@ -306,6 +306,7 @@ def test_tensors_are_pickled(value: Any) -> None:
     np.testing.assert_array_equal(tensor.numpy(), weft.Tensor(value).numpy())
     items = pickle.loads(pickle.dumps(weft.Tensor.sequence([value, value])))
     assert len(items) == 2
+    assert (tensor.kind, items.kind) == ("tensor", "sequence")
 
 
 def test_one_number_may_stand_for_a_list() -> None:

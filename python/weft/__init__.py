@@ -30,8 +30,8 @@ from ._graph import Graph as Graph
 from ._graph import Value as Value
 from ._graph import gradients as gradients
 from ._handle import described as _described
+from ._history import FitEvent as FitEvent
 from ._history import History as History
-from ._history import Progress as Progress
 from ._host import host_call as host_call
 from ._host import set_host_function as set_host_function
 from ._layer import Layer as Layer
@@ -92,14 +92,14 @@ def describe_operator(name: str) -> dict[str, _Any]:
     return dict(_json.loads(_native.weft_op_inspect(name)))
 
 
-def layer_kinds() -> list[str]:
+def layer_types() -> list[str]:
     """The names of all kinds of layers, those that `Layer` takes."""
     return [str(_native.weft_layer_name(i)) for i in _builtins.range(_native.weft_layer_count())]
 
 
-def describe_layer(kind: str) -> dict[str, _Any]:
+def describe_layer(type: str) -> dict[str, _Any]:
     """What a layer takes and gives: its attributes with defaults and texts, its input and output."""
-    return dict(_json.loads(_native.weft_layer_inspect(kind)))
+    return dict(_json.loads(_native.weft_layer_inspect(type)))
 
 
 def dtype_bits(dtype: DTypeLike) -> int:
@@ -122,9 +122,9 @@ def memory_limit() -> int:
     return int(_native.weft_memory_limit())
 
 
-def set_memory_limit(count: int) -> None:
+def set_memory_limit(bytes: int) -> None:
     """The most bytes that it may hold; past it, ResourceExhaustedError. 0 is no limit."""
-    _native.weft_memory_set_limit(count)
+    _native.weft_memory_set_limit(bytes)
 
 
 def set_log(function: _Callable[[int, str], None] | None, lowest_level: int = 1) -> None:

@@ -476,7 +476,7 @@ class Graph(Handle):
         text = None if shape is None else shape_text(shape)
         return Value(self, _native.weft_graph_add_input(self._handle, name, dtype_number(dtype), text, caller()))
 
-    def constant(self, value: TensorLike, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
+    def constant(self, value: TensorLike, *, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
         """Adds a constant. An array's memory is copied."""
         tensor = copied(as_tensor(value, dtype))
         return Value(self, _native.weft_graph_add_constant(self._handle, tensor._handle, name, caller()))
@@ -492,7 +492,7 @@ class Graph(Handle):
             dtype: Its element type, if `initial` is no Value.
             trainable: Whether optimizers train it.
         """
-        value = initial if isinstance(initial, Value) else self.constant(initial, dtype)
+        value = initial if isinstance(initial, Value) else self.constant(initial, dtype=dtype)
         return Value(
             self, _native.weft_graph_add_variable(self._handle, name, value.id, int(trainable), caller())
         )

@@ -45,20 +45,20 @@ class History:
         return f"History of {len(self)} epochs{': ' + last if last else ''}"
 
 
-class Progress:
+class FitEvent:
     """Where a training is; what callbacks of fit get.
 
     Attributes:
-        event: "batch" after a batch, "epoch" after an epoch.
+        kind: "batch" after a batch, "epoch" after an epoch.
         epoch, batch: Counted from 0.
         batch_count: Batches of an epoch; None while only the function that gives them can tell.
         metrics: Averages by name: so far in the epoch after a batch; with validation after an epoch.
     """
 
     def __init__(
-        self, event: str, epoch: int, batch: int, batch_count: int | None, metrics: dict[str, float]
+        self, kind: str, epoch: int, batch: int, batch_count: int | None, metrics: dict[str, float]
     ) -> None:
-        self.event = event
+        self.kind = kind
         self.epoch = epoch
         self.batch = batch
         self.batch_count = batch_count
@@ -67,19 +67,17 @@ class Progress:
     def __repr__(self) -> str:
         of = "" if self.batch_count is None else f" of {self.batch_count}"
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
-        return f"Progress after {self.event}: epoch {self.epoch}, batch {self.batch}{of}{': ' + metrics if metrics else ''}"
+        return f"FitEvent after {self.kind}: epoch {self.epoch}, batch {self.batch}{of}{': ' + metrics if metrics else ''}"
 
-    @staticmethod
-    def watch(
-        epochs: int, callback: Callable[[Progress], object] | None, show: bool | None
-    ) -> _Watch | None:
-        """What the library calls; None if nobody wants to know."""
-        bar = show if show is not None else sys.stderr.isatty()
-        return _Watch(epochs, callback, bar) if bar or callback is not None else None
+
+def watch(epochs: int, callback: Callable[[FitEvent], object] | None, show: bool | None) -> _Watch | None:
+    """What the library calls; None if nobody wants to know."""
+    bar = show if show is not None else sys.stderr.isatty()
+    return _Watch(epochs, callback, bar) if bar or callback is not None else None
 
 
 class _Watch:
-    def __init__(self, epochs: int, callback: Callable[[Progress], object] | None, show: bool) -> None:
+    def __init__(self, epochs: int, callback: Callable[[FitEvent], object] | None, show: bool) -> None:
         self.epochs = epochs
         self.callback = callback
         self.show = show
@@ -91,7 +89,7 @@ class _Watch:
             self._draw(event, epoch, known, metrics)
         if self.callback is None:
             return False
-        return bool(self.callback(Progress("epoch" if event else "batch", epoch, batch, known, metrics)))
+        return bool(self.callback(FitEvent("epoch" if event else "batch", epoch, batch, known, metrics)))
 
     def _draw(self, event: int, epoch: int, batch_count: int | None, metrics: dict[str, float]) -> None:
         from tqdm import tqdm

@@ -14,11 +14,11 @@ from ._data import Dataset
 from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
 from ._handle import Handle, Options, described, interruptible, need, number
-from ._history import History, Progress
+from ._history import FitEvent, History, watch
 from ._tensor import Tensor, as_tensor
 from ._types import Array, Feeds, TensorLike
 
-FitCallback = Callable[[Progress], object]
+FitCallback = Callable[[FitEvent], object]
 
 
 class Cancel(Handle):
@@ -252,10 +252,10 @@ class Session(Handle):
         name = variable.name if isinstance(variable, Value) else need(variable, str, "a variable")
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
 
-    def set(self, variable: str | Value, value: TensorLike) -> None:
+    def set(self, variable: str | Value, tensor: TensorLike) -> None:
         """Gives a variable a value."""
         found = variable if isinstance(variable, Value) else self.graph.find(variable)
-        _native.weft_session_set(self._handle, found.name, _fed(found, value)._handle)
+        _native.weft_session_set(self._handle, found.name, _fed(found, tensor)._handle)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint of every variable; an old file of the name stays if that fails."""
@@ -321,7 +321,7 @@ class Session(Handle):
             min_delta: The least progress.
             mode: "min" if a smaller value is better, "max" if a larger one is.
             restore_best: Whether the variables of the best epoch are put back.
-            callback: Called with a Progress after every batch and every epoch; a true result ends the training.
+            callback: Called with a FitEvent after every batch and every epoch; a true result ends the training.
             progress: Whether a bar is shown; None shows one on a terminal.
             timeout: Seconds for all of it; None is no limit.
             cancel: A token to stop it from another thread.
@@ -366,9 +366,9 @@ class Session(Handle):
                 options._handle, need(validation, Dataset, "the validation")._handle, ids
             )
         metric_ids = value_ids(metrics, "a metric")
-        watch = Progress.watch(epochs, callback, progress)
-        if watch is not None:
-            _native.options_callback(options._handle, watch)
+        watcher = watch(epochs, callback, progress)
+        if watcher is not None:
+            _native.options_callback(options._handle, watcher)
         try:
             pointer = _native.weft_session_fit(
                 self._handle,
@@ -379,8 +379,8 @@ class Session(Handle):
                 options._handle,
             )
         finally:
-            if watch is not None:
-                watch.close()
+            if watcher is not None:
+                watcher.close()
         return History._take(pointer)
 
     def evaluate(
@@ -515,23 +515,23 @@ class Prepared(Handle):
             return "Prepared (closed)"
         return f"Prepared with {len(self._feeds)} inputs and {self._outputs} outputs"
 
-    def bind_input(self, i: int, value: TensorLike) -> None:
+    def bind_input(self, i: int, tensor: TensorLike) -> None:
         """Binds an array to input i. Every run reads its memory, so new values may be written there between runs; its
         shape may differ from the one bound before. Lists, numbers and strings are copied."""
-        if isinstance(value, np.ndarray):
-            _need_memory(value, "an input")
-        tensor = _fed(self._feeds[i], value) if 0 <= i < len(self._feeds) else as_tensor(value)
-        _native.weft_prepared_bind_input(self._handle, i, tensor._handle)
+        if isinstance(tensor, np.ndarray):
+            _need_memory(tensor, "an input")
+        made = _fed(self._feeds[i], tensor) if 0 <= i < len(self._feeds) else as_tensor(tensor)
+        _native.weft_prepared_bind_input(self._handle, i, made._handle)
 
-    def bind_output(self, i: int, value: Array | Tensor | None) -> None:
+    def bind_output(self, i: int, tensor: Array | Tensor | None) -> None:
         """Binds an array to output i: every run writes there. None unbinds."""
-        if value is not None and not isinstance(value, (np.ndarray, Tensor)):
-            raise InvalidArgumentError(f"an output is bound to an array, not to {described(value)}")
-        if isinstance(value, np.ndarray):
-            _need_memory(value, "an output")
-            if value.dtype.kind in "OSU":
+        if tensor is not None and not isinstance(tensor, (np.ndarray, Tensor)):
+            raise InvalidArgumentError(f"an output is bound to an array, not to {described(tensor)}")
+        if isinstance(tensor, np.ndarray):
+            _need_memory(tensor, "an output")
+            if tensor.dtype.kind in "OSU":
                 raise InvalidArgumentError("strings are written to a Tensor that is bound, not to an array")
-        _native.weft_prepared_bind_output(self._handle, i, None if value is None else as_tensor(value)._handle)
+        _native.weft_prepared_bind_output(self._handle, i, None if tensor is None else as_tensor(tensor)._handle)
 
     def run(self, *, timeout: float | None = None, cancel: Cancel | None = None, trace: Trace | None = None) -> None:
         """Runs. Not for two threads at once."""

@@ -35,7 +35,7 @@ _NAMES: dict[Any, str] = {np.dtype(value): name for name, value in _NUMPY.items(
 _NUMBERS: dict[str, int] = {}
 _BY_NUMBER = {int(_native.weft_dtype_find(name)): np.dtype(value) for name, value in _NUMPY.items()}
 _NUMBER_OF = {dtype: number for number, dtype in _BY_NUMBER.items()}
-_SEQUENCE = 1
+_KINDS = ("tensor", "sequence", "optional", "map")  # by the number that the library has for each
 _CPU = (1, 0)  # DLPack's type and number of the device
 
 
@@ -114,9 +114,9 @@ class Tensor(Handle, _native.Exporter):
         return tuple(_native.tensor_dims(self._handle))
 
     @property
-    def is_sequence(self) -> bool:
-        """Whether this is a sequence of tensors."""
-        return bool(_native.weft_tensor_kind(self._handle) == _SEQUENCE)
+    def kind(self) -> str:
+        """What it is: "tensor", "sequence", "optional" or "map"."""
+        return _KINDS[_native.weft_tensor_kind(self._handle)]
 
     def numpy(self) -> Array:
         """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list."""
@@ -124,7 +124,7 @@ class Tensor(Handle, _native.Exporter):
 
     def _buffer(self) -> Array:
         """What memoryview and others of the buffer protocol see."""
-        if _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is None or self.is_sequence:
+        if _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is None or self.kind == "sequence":
             raise BufferError(f"a {self!r} has no buffer that Python could describe")
         return self.numpy()
 
@@ -160,19 +160,19 @@ class Tensor(Handle, _native.Exporter):
         return _CPU
 
     def __len__(self) -> int:
-        if self.is_sequence:
+        if self.kind == "sequence":
             return int(_native.weft_tensor_count(self._handle))
         if not self.shape:
             raise TypeError("a scalar has no length")
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Any:
-        if self.is_sequence:
+        if self.kind == "sequence":
             return Tensor._over(_native.weft_tensor_at(self._handle, index))
         return self.numpy()[index]
 
     def __reduce__(self) -> Any:
-        if self.is_sequence:
+        if self.kind == "sequence":
             return Tensor.sequence, (list(self.numpy()),)
         return Tensor, (self.numpy(), self.dtype)
 
@@ -206,7 +206,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     if isinstance(value, Tensor):
         if dtype is not None and dtype_number(dtype) != dtype_number(value.dtype):
             return _pointer_of(value.numpy(), dtype)
-        return _native.weft_tensor_reshape(value._handle, value.shape) if not value.is_sequence else (
+        return _native.weft_tensor_reshape(value._handle, value.shape) if value.kind != "sequence" else (
             _native.weft_tensor_copy(value._handle)
         )
     if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):

@@ -155,7 +155,7 @@ def abs(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.abs(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [2.75, 0.4, 0.3, 1.6]
@@ -176,8 +176,8 @@ def add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[0.5, 1.59, 1.1], [-1.1, -0.8, 1.49]], "f32")
-        >>> b = graph.constant(0.75, "f32")
+        >>> a = graph.constant([[0.5, 1.59, 1.1], [-1.1, -0.8, 1.49]], dtype="f32")
+        >>> b = graph.constant(0.75, dtype="f32")
         >>> y = weft.ops.add(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.25, 2.34, 1.85], [-0.35, -0.05, 2.24]]
@@ -199,8 +199,8 @@ def and_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[False], [True]], "bool")
-        >>> b = graph.constant([False, True, True], "bool")
+        >>> a = graph.constant([[False], [True]], dtype="bool")
+        >>> b = graph.constant([False, True, True], dtype="bool")
         >>> y = weft.ops.and_(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         [[False, False, False], [False, True, True]]
@@ -226,7 +226,7 @@ def arg_max(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_las
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], "i64")
+        >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], dtype="i64")
         >>> y = weft.ops.arg_max(data, axis=1, select_last_index=True)
         >>> weft.Session(graph).run({}, y).tolist()
         [[2], [1]]
@@ -252,7 +252,7 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_las
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], "i64")
+        >>> data = graph.constant([[1, 3, 3], [2, 2, 1]], dtype="i64")
         >>> y = weft.ops.arg_min(data, axis=1)
         >>> weft.Session(graph).run({}, y).tolist()
         [[0], [2]]
@@ -281,7 +281,7 @@ def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: s
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[[1.88, -3.89, 0.7, -0.47, 1.46]]], "f32")
+        >>> x = graph.constant([[[1.88, -3.89, 0.7, -0.47, 1.46]]], dtype="f32")
         >>> y = weft.ops.average_pool(x, kernel_shape=[2], strides=[2], ceil_mode=True)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[-1.005, 0.115, 1.46]]]
@@ -323,11 +323,11 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[-0.03, 0.88], [-0.58, -0.11], [0.11, 0.06], [-1.23, 0.08]], "f64")
-        >>> scale = graph.constant([1.36, -1.55], "f64")
-        >>> b = graph.constant([0.86, 0.12], "f64")
-        >>> input_mean = graph.constant([-0.64, 2.0], "f64")
-        >>> input_var = graph.constant([1.26, 1.7], "f64")
+        >>> x = graph.constant([[-0.03, 0.88], [-0.58, -0.11], [0.11, 0.06], [-1.23, 0.08]], dtype="f64")
+        >>> scale = graph.constant([1.36, -1.55], dtype="f64")
+        >>> b = graph.constant([0.86, 0.12], dtype="f64")
+        >>> input_mean = graph.constant([-0.64, 2.0], dtype="f64")
+        >>> input_var = graph.constant([1.26, 1.7], dtype="f64")
         >>> y = weft.ops.batch_normalization(x, scale, b, input_mean, input_var, epsilon=0.0078125)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.597, 1.448], [0.932, 2.623], [1.766, 2.421], [0.147, 2.397]]
@@ -358,7 +358,7 @@ def cast(input: ValueLike, to: DTypeLike, *, saturate: bool = True, round_mode: 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([1.5], "f64")
+        >>> input = graph.constant([1.5], dtype="f64")
         >>> y = weft.ops.cast(input, to='f64')
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.5]
@@ -377,7 +377,7 @@ def ceil(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant(0.75, "f64")
+        >>> x = graph.constant(0.75, dtype="f64")
         >>> y = weft.ops.ceil(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.0
@@ -401,9 +401,9 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([[-3.0, -0.5], [0.5, 3.0]], "f64")
-        >>> min = graph.constant(-1.0, "f64")
-        >>> max = graph.constant(1.0, "f64")
+        >>> input = graph.constant([[-3.0, -0.5], [0.5, 3.0]], dtype="f64")
+        >>> min = graph.constant(-1.0, dtype="f64")
+        >>> max = graph.constant(1.0, dtype="f64")
         >>> y = weft.ops.clip(input, min, max)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, -0.5], [0.5, 1.0]]
@@ -429,8 +429,8 @@ def concat(*inputs: ValueLike | Sequence[Value], axis: int, name: str | None = N
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[3.25, -1.22], [-1.06, -2.15]], "f32")
-        >>> b = graph.constant([[1.73, -4.6]], "f32")
+        >>> a = graph.constant([[3.25, -1.22], [-1.06, -2.15]], dtype="f32")
+        >>> b = graph.constant([[1.73, -4.6]], dtype="f32")
         >>> y = weft.ops.concat(a, b, axis=0)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]]
@@ -455,7 +455,7 @@ def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([2, 2], "i64")
+        >>> input = graph.constant([2, 2], dtype="i64")
         >>> y = weft.ops.constant_of_shape(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.0, 0.0], [0.0, 0.0]]
@@ -485,8 +485,8 @@ def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: st
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[[0.36, 1.51, -1.79, 1.69, -0.05], [-0.8, -0.8, -1.08, -0.22, 0.83]]], "f64")
-        >>> w = graph.constant([[[0.58, 0.64], [-1.69, -1.57]], [[1.55, 0.97], [2.18, 1.21]], [[-1.02, 1.29], [0.63, 0.21]]], "f64")
+        >>> x = graph.constant([[[0.36, 1.51, -1.79, 1.69, -0.05], [-0.8, -0.8, -1.08, -0.22, 0.83]]], dtype="f64")
+        >>> w = graph.constant([[[0.58, 0.64], [-1.69, -1.57]], [[1.55, 0.97], [2.18, 1.21]], [[-1.02, 1.29], [0.63, 0.21]]], dtype="f64")
         >>> y = weft.ops.conv(x, w, auto_pad='SAME_LOWER', strides=[2])
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[1.486, 2.778, 0.017], [-0.619, -2.447, 3.096], [0.296, -4.58, -1.753]]]
@@ -505,7 +505,7 @@ def cos(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.cos(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.924, 0.921, 0.955, -0.029]
@@ -529,8 +529,8 @@ def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[0.63, 0.4, 0.96], [-1.33, 0.61, 0.6]], "f64")
-        >>> axis = graph.constant([-2], "i32")
+        >>> x = graph.constant([[0.63, 0.4, 0.96], [-1.33, 0.61, 0.6]], dtype="f64")
+        >>> axis = graph.constant([-2], dtype="i32")
         >>> y = weft.ops.cum_sum(x, axis)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.63, 0.4, 0.96], [-0.7, 1.01, 1.56]]
@@ -552,8 +552,8 @@ def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[-1.98, 1.01, 1.24], [-1.45, -0.32, 1.26]], "f32")
-        >>> b = graph.constant(0.75, "f32")
+        >>> a = graph.constant([[-1.98, 1.01, 1.24], [-1.45, -0.32, 1.26]], dtype="f32")
+        >>> b = graph.constant(0.75, dtype="f32")
         >>> y = weft.ops.div(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-2.64, 1.347, 1.653], [-1.933, -0.427, 1.68]]
@@ -590,8 +590,8 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]], "f64")
-        >>> ratio = graph.constant(0.5, "f64")
+        >>> data = graph.constant([[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]], dtype="f64")
+        >>> ratio = graph.constant(0.5, dtype="f64")
         >>> y = weft.ops.dropout(data, ratio)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]]
@@ -613,7 +613,7 @@ def elu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.elu(x, alpha=0.5)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.468, -0.165, 0.3, 1.6]
@@ -636,8 +636,8 @@ def equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
-        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], dtype="f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], dtype="f32")
         >>> y = weft.ops.equal(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         [False, True, False, True]
@@ -656,7 +656,7 @@ def erf(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.erf(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-1.0, -0.428, 0.329, 0.976]
@@ -675,7 +675,7 @@ def exp(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([-1.0, 0.0, 1.0], "f32")
+        >>> input = graph.constant([-1.0, 0.0, 1.0], dtype="f32")
         >>> y = weft.ops.exp(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.368, 1.0, 2.718]
@@ -697,8 +697,8 @@ def expand(input: ValueLike, shape: ValueLike, *, name: str | None = None) -> Va
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([[1.8], [-1.37], [-0.25]], "f32")
-        >>> shape = graph.constant([1, 1], "i64")
+        >>> input = graph.constant([[1.8], [-1.37], [-0.25]], dtype="f32")
+        >>> shape = graph.constant([1, 1], dtype="i64")
         >>> y = weft.ops.expand(input, shape)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.8], [-1.37], [-0.25]]
@@ -722,7 +722,7 @@ def flatten(input: ValueLike, *, axis: int = 1, name: str | None = None) -> Valu
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([[[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]], [[3.49, -1.52], [0.64, -0.5], [2.92, -4.12]]], "f32")
+        >>> input = graph.constant([[[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]], [[3.49, -1.52], [0.64, -0.5], [2.92, -4.12]]], dtype="f32")
         >>> y = weft.ops.flatten(input, axis=0)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.25, -1.22, -1.06, -2.15, 1.73, -4.6, 3.49, -1.52, 0.64, -0.5, 2.92, -4.12]]
@@ -741,7 +741,7 @@ def floor(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.floor(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-3.0, -1.0, 0.0, 1.0]
@@ -768,8 +768,8 @@ def gather(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | No
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[-0.61, 1.66], [0.46, 1.52], [-0.44, -0.4]], "f32")
-        >>> indices = graph.constant([[0, -1], [1, 1]], "i64")
+        >>> data = graph.constant([[-0.61, 1.66], [0.46, 1.52], [-0.44, -0.4]], dtype="f32")
+        >>> indices = graph.constant([[0, -1], [1, 1]], dtype="i64")
         >>> y = weft.ops.gather(data, indices)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[-0.61, 1.66], [-0.44, -0.4]], [[0.46, 1.52], [0.46, 1.52]]]
@@ -794,8 +794,8 @@ def gather_nd(data: ValueLike, indices: ValueLike, *, batch_dims: int = 0, name:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1, 2], [3, 4]], "i64")
-        >>> indices = graph.constant([[0, 0], [1, 1]], "i64")
+        >>> data = graph.constant([[1, 2], [3, 4]], dtype="i64")
+        >>> indices = graph.constant([[0, 0], [1, 1]], dtype="i64")
         >>> y = weft.ops.gather_nd(data, indices)
         >>> weft.Session(graph).run({}, y).tolist()
         [1, 4]
@@ -817,7 +817,7 @@ def gelu(x: ValueLike, *, approximate: str = 'none', name: str | None = None) ->
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.gelu(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.008, -0.138, 0.185, 1.512]
@@ -844,8 +844,8 @@ def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[-0.51, 2.8, -1.56], [-0.88, 0.19, 1.84]], "f32")
-        >>> b = graph.constant([[0.12, 0.42], [0.03, 0.35], [-2.23, 0.16]], "f32")
+        >>> a = graph.constant([[-0.51, 2.8, -1.56], [-0.88, 0.19, 1.84]], dtype="f32")
+        >>> b = graph.constant([[0.12, 0.42], [0.03, 0.35], [-2.23, 0.16]], dtype="f32")
         >>> y = weft.ops.gemm(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.502, 0.516], [-4.203, -0.009]]
@@ -880,8 +880,8 @@ def greater(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
-        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], dtype="f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], dtype="f32")
         >>> y = weft.ops.greater(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         [False, False, True, False]
@@ -904,8 +904,8 @@ def greater_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
-        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], dtype="f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], dtype="f32")
         >>> y = weft.ops.greater_or_equal(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         [False, True, True, True]
@@ -953,7 +953,7 @@ def identity(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([[1.0, -2.0], [3.5, 0.0]], "f64")
+        >>> input = graph.constant([[1.0, -2.0], [3.5, 0.0]], dtype="f64")
         >>> y = weft.ops.identity(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.0, -2.0], [3.5, 0.0]]
@@ -1004,8 +1004,8 @@ def layer_normalization(x: ValueLike, scale: ValueLike, b: ValueLike | None = No
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[-0.18, -0.21], [0.7, 0.52]], "f64")
-        >>> scale = graph.constant([[-1.03, -0.08], [0.04, -1.05]], "f64")
+        >>> x = graph.constant([[-0.18, -0.21], [0.7, 0.52]], dtype="f64")
+        >>> scale = graph.constant([[-1.03, -0.08], [0.04, -1.05]], dtype="f64")
         >>> y = weft.ops.layer_normalization(x, scale, axis=0)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.979, 0.082], [0.048, -0.805]]
@@ -1027,7 +1027,7 @@ def leaky_relu(x: ValueLike, *, alpha: float = 0.01, name: str | None = None) ->
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.leaky_relu(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.027, -0.004, 0.3, 1.6]
@@ -1050,8 +1050,8 @@ def less(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
-        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], dtype="f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], dtype="f32")
         >>> y = weft.ops.less(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         [True, False, False, False]
@@ -1074,8 +1074,8 @@ def less_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Val
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], "f32")
-        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], "f32")
+        >>> a = graph.constant([1.0, 2.0, 3.0, 100.0], dtype="f32")
+        >>> b = graph.constant([2.0, 2.0, 1.0, 100.0], dtype="f32")
         >>> y = weft.ops.less_or_equal(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         [True, True, False, True]
@@ -1094,7 +1094,7 @@ def log(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant(0.75, "f64")
+        >>> input = graph.constant(0.75, dtype="f64")
         >>> y = weft.ops.log(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         -0.288
@@ -1116,7 +1116,7 @@ def log_softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) ->
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([[-1.74, -0.27, -1.59], [0.57, -1.65, 1.24]], "f32")
+        >>> input = graph.constant([[-1.74, -0.27, -1.59], [0.57, -1.65, 1.24]], dtype="f32")
         >>> y = weft.ops.log_softmax(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.874, -0.404, -1.724], [-1.119, -3.339, -0.449]]
@@ -1137,8 +1137,8 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([1.24, 0.46, 1.37], "f32")
-        >>> b = graph.constant([-0.62, -4.87, 2.08], "f32")
+        >>> a = graph.constant([1.24, 0.46, 1.37], dtype="f32")
+        >>> b = graph.constant([-0.62, -4.87, 2.08], dtype="f32")
         >>> y = weft.ops.matmul(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         -0.159
@@ -1159,8 +1159,8 @@ def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
-        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], dtype="f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], dtype="f64")
         >>> y = weft.ops.max(data_0, data_1)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[3.0, 4.0], [7.0, 0.5]]
@@ -1199,7 +1199,7 @@ def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str =
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[[1.0, 3.0, 2.0]]], "f32")
+        >>> x = graph.constant([[[1.0, 3.0, 2.0]]], dtype="f32")
         >>> y = weft.ops.max_pool(x, kernel_shape=[2147483647], pads=[1073741822, 1073741822], strides=[2])
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[3.0]]]
@@ -1219,8 +1219,8 @@ def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
-        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], dtype="f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], dtype="f64")
         >>> y = weft.ops.mean(data_0, data_1)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.0, 3.0], [4.0, -1.75]]
@@ -1241,8 +1241,8 @@ def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
-        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], dtype="f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], dtype="f64")
         >>> y = weft.ops.min(data_0, data_1)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.0, 2.0], [1.0, -4.0]]
@@ -1267,8 +1267,8 @@ def mod(a: ValueLike, b: ValueLike, *, fmod: bool = False, name: str | None = No
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([5.3, -5.3, 5.3, -5.3], "f64")
-        >>> b = graph.constant([2.0, 2.0, -2.0, -2.0], "f64")
+        >>> a = graph.constant([5.3, -5.3, 5.3, -5.3], dtype="f64")
+        >>> b = graph.constant([2.0, 2.0, -2.0, -2.0], dtype="f64")
         >>> y = weft.ops.mod(a, b, fmod=True)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.3, -1.3, 1.3, -1.3]
@@ -1289,8 +1289,8 @@ def mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant(1.5, "f64")
-        >>> b = graph.constant([[0.7, -0.99, -1.8], [1.55, 0.7, 0.24]], "f64")
+        >>> a = graph.constant(1.5, dtype="f64")
+        >>> b = graph.constant([[0.7, -0.99, -1.8], [1.55, 0.7, 0.24]], dtype="f64")
         >>> y = weft.ops.mul(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[1.05, -1.485, -2.7], [2.325, 1.05, 0.36]]
@@ -1309,7 +1309,7 @@ def neg(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.neg(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [2.75, 0.4, -0.3, -1.6]
@@ -1336,8 +1336,8 @@ def negative_log_likelihood_loss(input: ValueLike, target: ValueLike, weight: Va
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([[-1.7675622, -1.007562, -0.7675621], [-2.2494533, -0.47945327, -1.2894533], [-1.7129264, -0.24292634, -3.3429263], [-2.0466251, -0.23662524, -2.5066252]], "f32")
-        >>> target = graph.constant([2, 0, 1, 2], "i64")
+        >>> input = graph.constant([[-1.7675622, -1.007562, -0.7675621], [-2.2494533, -0.47945327, -1.2894533], [-1.7129264, -0.24292634, -3.3429263], [-2.0466251, -0.23662524, -2.5066252]], dtype="f32")
+        >>> target = graph.constant([2, 0, 1, 2], dtype="i64")
         >>> y = weft.ops.negative_log_likelihood_loss(input, target)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.442
@@ -1359,7 +1359,7 @@ def non_zero(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([0, 5, 0, 7], "i64")
+        >>> x = graph.constant([0, 5, 0, 7], dtype="i64")
         >>> y = weft.ops.non_zero(x)
         >>> weft.Session(graph).run({}, y).tolist()
         [[1, 3]]
@@ -1380,7 +1380,7 @@ def not_(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([True, False], "bool")
+        >>> x = graph.constant([True, False], dtype="bool")
         >>> y = weft.ops.not_(x)
         >>> weft.Session(graph).run({}, y).tolist()
         [False, True]
@@ -1409,9 +1409,9 @@ def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: in
 
     Examples:
         >>> graph = weft.Graph()
-        >>> indices = graph.constant([0, 2, -1, 5], "i64")
-        >>> depth = graph.constant([3], "i64")
-        >>> values = graph.constant([2.5, -1.0], "f64")
+        >>> indices = graph.constant([0, 2, -1, 5], dtype="i64")
+        >>> depth = graph.constant([3], dtype="i64")
+        >>> values = graph.constant([2.5, -1.0], dtype="f64")
         >>> y = weft.ops.one_hot(indices, depth, values, axis=0)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, 2.5, 2.5, 2.5], [2.5, 2.5, 2.5, 2.5], [2.5, -1.0, -1.0, 2.5]]
@@ -1433,8 +1433,8 @@ def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant(True, "bool")
-        >>> b = graph.constant(False, "bool")
+        >>> a = graph.constant(True, dtype="bool")
+        >>> b = graph.constant(False, dtype="bool")
         >>> y = weft.ops.or_(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         True
@@ -1465,9 +1465,9 @@ def pad(data: ValueLike, pads: ValueLike, constant_value: ValueLike | None = Non
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[-0.73, 0.39, 0.31], [-0.09, -0.22, -1.28]], "f64")
-        >>> pads = graph.constant([0, 1, 1, 1], "i64")
-        >>> constant_value = graph.constant(2.5, "f64")
+        >>> data = graph.constant([[-0.73, 0.39, 0.31], [-0.09, -0.22, -1.28]], dtype="f64")
+        >>> pads = graph.constant([0, 1, 1, 1], dtype="i64")
+        >>> constant_value = graph.constant(2.5, dtype="f64")
         >>> y = weft.ops.pad(data, pads, constant_value)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.5, -0.73, 0.39, 0.31, 2.5], [2.5, -0.09, -0.22, -1.28, 2.5], [2.5, 2.5, 2.5, 2.5, 2.5]]
@@ -1491,8 +1491,8 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([2, -3, 0, 7], "i64")
-        >>> y = graph.constant([10, 3, 0, 1], "i64")
+        >>> x = graph.constant([2, -3, 0, 7], dtype="i64")
+        >>> y = graph.constant([10, 3, 0, 1], dtype="i64")
         >>> y = weft.ops.pow(x, y)
         >>> weft.Session(graph).run({}, y).tolist()
         [1024, -27, 1, 7]
@@ -1542,9 +1542,9 @@ def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, name: str | N
 
     Examples:
         >>> graph = weft.Graph()
-        >>> start = graph.constant(10, "i32")
-        >>> limit = graph.constant(4, "i32")
-        >>> delta = graph.constant(-3, "i32")
+        >>> start = graph.constant(10, dtype="i32")
+        >>> limit = graph.constant(4, dtype="i32")
+        >>> delta = graph.constant(-3, dtype="i32")
         >>> y = weft.ops.range(start, limit, delta)
         >>> weft.Session(graph).run({}, y).tolist()
         [10, 7]
@@ -1563,7 +1563,7 @@ def reciprocal(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.reciprocal(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.364, -2.5, 3.333, 0.625]
@@ -1587,8 +1587,8 @@ def reduce_l1(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
-        >>> axes = graph.constant([1], "i64")
+        >>> data = graph.constant([[1, -2], [3, 4]], dtype="i64")
+        >>> axes = graph.constant([1], dtype="i64")
         >>> y = weft.ops.reduce_l1(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [3, 7]
@@ -1612,7 +1612,7 @@ def reduce_l2(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], dtype="f32")
         >>> y = weft.ops.reduce_l2(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[5.377]]]
@@ -1636,7 +1636,7 @@ def reduce_log_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[[1.65, 0.68], [1.58, 1.38], [2.13, 1.02]], [[0.7, 0.98], [0.36, 1.95], [2.53, 3.53]]], "f32")
+        >>> data = graph.constant([[[1.65, 0.68], [1.58, 1.38], [2.13, 1.02]], [[0.7, 0.98], [0.36, 1.95], [2.53, 3.53]]], dtype="f32")
         >>> y = weft.ops.reduce_log_sum(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[2.917]]]
@@ -1660,7 +1660,7 @@ def reduce_log_sum_exp(data: ValueLike, axes: ValueLike | None = None, *, keepdi
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], dtype="f32")
         >>> y = weft.ops.reduce_log_sum_exp(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[4.156]]]
@@ -1684,8 +1684,8 @@ def reduce_max(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
-        >>> axes = graph.constant([1], "i64")
+        >>> data = graph.constant([[1, -2], [3, 4]], dtype="i64")
+        >>> axes = graph.constant([1], dtype="i64")
         >>> y = weft.ops.reduce_max(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [1, 4]
@@ -1709,7 +1709,7 @@ def reduce_mean(data: ValueLike, axes: ValueLike | None = None, *, keepdims: boo
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], dtype="f32")
         >>> y = weft.ops.reduce_mean(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[1.009]]]
@@ -1733,7 +1733,7 @@ def reduce_min(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], dtype="f32")
         >>> y = weft.ops.reduce_min(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[-1.13]]]
@@ -1757,8 +1757,8 @@ def reduce_prod(data: ValueLike, axes: ValueLike | None = None, *, keepdims: boo
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
-        >>> axes = graph.constant([1], "i64")
+        >>> data = graph.constant([[1, -2], [3, 4]], dtype="i64")
+        >>> axes = graph.constant([1], dtype="i64")
         >>> y = weft.ops.reduce_prod(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [-2, 12]
@@ -1782,8 +1782,8 @@ def reduce_sum(data: ValueLike, axes: ValueLike | None = None, *, keepdims: bool
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1, -2], [3, 4]], "i64")
-        >>> axes = graph.constant([1], "i64")
+        >>> data = graph.constant([[1, -2], [3, 4]], dtype="i64")
+        >>> axes = graph.constant([1], dtype="i64")
         >>> y = weft.ops.reduce_sum(data, axes, keepdims=False)
         >>> weft.Session(graph).run({}, y).tolist()
         [-1, 7]
@@ -1807,7 +1807,7 @@ def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdim
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], "f32")
+        >>> data = graph.constant([[[1.4, 0.43], [1.33, -1.13], [1.88, 0.77]], [[-0.45, 0.73], [-0.11, 1.7], [2.28, 3.28]]], dtype="f32")
         >>> y = weft.ops.reduce_sum_square(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[28.912]]]
@@ -1826,7 +1826,7 @@ def relu(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant(0.75, "f64")
+        >>> x = graph.constant(0.75, dtype="f64")
         >>> y = weft.ops.relu(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         0.75
@@ -1851,8 +1851,8 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], "f32")
-        >>> shape = graph.constant([0, 3, 1], "i64")
+        >>> data = graph.constant([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], dtype="f32")
+        >>> shape = graph.constant([0, 3, 1], dtype="i64")
         >>> y = weft.ops.reshape(data, shape)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[0.0], [1.0], [2.0]], [[3.0], [4.0], [5.0]]]
@@ -1871,7 +1871,7 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant(0.75, "f64")
+        >>> x = graph.constant(0.75, dtype="f64")
         >>> y = weft.ops.round(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.0
@@ -1899,9 +1899,9 @@ def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduc
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([1.0, 2.0, 3.0, 4.0], "f32")
-        >>> indices = graph.constant([[0], [0], [3]], "i64")
-        >>> updates = graph.constant([5.0, 2.0, -1.0], "f32")
+        >>> data = graph.constant([1.0, 2.0, 3.0, 4.0], dtype="f32")
+        >>> indices = graph.constant([[0], [0], [3]], dtype="i64")
+        >>> updates = graph.constant([5.0, 2.0, -1.0], dtype="f32")
         >>> y = weft.ops.scatter_nd(data, indices, updates, reduction='mul')
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [10.0, 2.0, 3.0, -4.0]
@@ -1953,7 +1953,7 @@ def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "f32")
+        >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype="f32")
         >>> y = weft.ops.shape(data)
         >>> weft.Session(graph).run({}, y).tolist()
         [2, 3]
@@ -1972,7 +1972,7 @@ def sigmoid(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.sigmoid(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.06, 0.401, 0.574, 0.832]
@@ -1991,7 +1991,7 @@ def sign(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.sign(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-1.0, -1.0, 1.0, 1.0]
@@ -2010,7 +2010,7 @@ def sin(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.sin(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.382, -0.389, 0.296, 1.0]
@@ -2032,7 +2032,7 @@ def size(data: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "f32")
+        >>> data = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype="f32")
         >>> y = weft.ops.size(data)
         >>> weft.Session(graph).run({}, y).tolist()
         6
@@ -2058,11 +2058,11 @@ def slice(data: ValueLike, starts: ValueLike, ends: ValueLike, axes: ValueLike |
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([7, 8, 9, 10], "i64")
-        >>> starts = graph.constant([-10], "i64")
-        >>> ends = graph.constant([-20], "i64")
-        >>> axes = graph.constant([0], "i64")
-        >>> steps = graph.constant([-1], "i64")
+        >>> data = graph.constant([7, 8, 9, 10], dtype="i64")
+        >>> starts = graph.constant([-10], dtype="i64")
+        >>> ends = graph.constant([-20], dtype="i64")
+        >>> axes = graph.constant([0], dtype="i64")
+        >>> steps = graph.constant([-1], dtype="i64")
         >>> y = weft.ops.slice(data, starts, ends, axes, steps)
         >>> weft.Session(graph).run({}, y).tolist()
         [7]
@@ -2084,7 +2084,7 @@ def softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Val
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([[[-1.76, -0.56], [3.25, 0.03], [-1.39, 1.24]], [[-1.2, 2.25], [0.61, 2.78], [-1.32, 6.06]]], "f64")
+        >>> input = graph.constant([[[-1.76, -0.56], [3.25, 0.03], [-1.39, 1.24]], [[-1.2, 2.25], [0.61, 2.78], [-1.32, 6.06]]], dtype="f64")
         >>> y = weft.ops.softmax(input, axis=1)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[0.007, 0.113], [0.984, 0.204], [0.01, 0.683]], [[0.125, 0.021], [0.764, 0.036], [0.111, 0.944]]]
@@ -2120,8 +2120,8 @@ def softmax_cross_entropy_loss(scores: ValueLike, labels: ValueLike, weights: Va
 
     Examples:
         >>> graph = weft.Graph()
-        >>> scores = graph.constant([[1.44, 0.32, 0.23], [0.66, 0.71, 0.33], [-0.32, -1.27, -0.83], [-0.83, -0.28, 2.0]], "f64")
-        >>> labels = graph.constant([2, 0, 1, 2], "i64")
+        >>> scores = graph.constant([[1.44, 0.32, 0.23], [0.66, 0.71, 0.33], [-0.32, -1.27, -0.83], [-0.83, -0.28, 2.0]], dtype="f64")
+        >>> labels = graph.constant([2, 0, 1, 2], dtype="i64")
         >>> y = weft.ops.softmax_cross_entropy_loss(scores, labels)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.125
@@ -2140,7 +2140,7 @@ def softplus(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> x = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.softplus(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.062, 0.513, 0.854, 1.784]
@@ -2186,7 +2186,7 @@ def sqrt(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([0.25, 1.0, 2.5, 7.0], "f32")
+        >>> x = graph.constant([0.25, 1.0, 2.5, 7.0], dtype="f32")
         >>> y = weft.ops.sqrt(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [0.5, 1.0, 1.581, 2.646]
@@ -2208,7 +2208,7 @@ def squeeze(data: ValueLike, axes: ValueLike | None = None, *, name: str | None 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[[[-0.64, -0.77]], [[2.27, -2.2]], [[-0.34, -1.76]]]], "f32")
+        >>> data = graph.constant([[[[-0.64, -0.77]], [[2.27, -2.2]], [[-0.34, -1.76]]]], dtype="f32")
         >>> y = weft.ops.squeeze(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-0.64, -0.77], [2.27, -2.2], [-0.34, -1.76]]
@@ -2229,8 +2229,8 @@ def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[1.32, -1.38, -0.93], [1.52, 0.04, 1.39]], "f32")
-        >>> b = graph.constant(0.75, "f32")
+        >>> a = graph.constant([[1.32, -1.38, -0.93], [1.52, 0.04, 1.39]], dtype="f32")
+        >>> b = graph.constant(0.75, dtype="f32")
         >>> y = weft.ops.sub(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.57, -2.13, -1.68], [0.77, -0.71, 0.64]]
@@ -2251,8 +2251,8 @@ def sum(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], "f64")
-        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], "f64")
+        >>> data_0 = graph.constant([[3.0, 2.0], [1.0, -4.0]], dtype="f64")
+        >>> data_1 = graph.constant([[1.0, 4.0], [7.0, 0.5]], dtype="f64")
         >>> y = weft.ops.sum(data_0, data_1)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[4.0, 6.0], [8.0, -3.5]]
@@ -2293,7 +2293,7 @@ def tanh(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], "f32")
+        >>> input = graph.constant([-2.75, -0.400000006, 0.300000012, 1.60000002], dtype="f32")
         >>> y = weft.ops.tanh(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [-0.992, -0.38, 0.291, 0.922]
@@ -2315,8 +2315,8 @@ def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Va
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([0, 1, 2], "i64")
-        >>> repeats = graph.constant([2], "i64")
+        >>> input = graph.constant([0, 1, 2], dtype="i64")
+        >>> repeats = graph.constant([2], dtype="i64")
         >>> y = weft.ops.tile(input, repeats)
         >>> weft.Session(graph).run({}, y).tolist()
         [0, 1, 2, 0, 1, 2]
@@ -2344,8 +2344,8 @@ def top_k(x: ValueLike, k: ValueLike, *, axis: int = -1, largest: bool = True, s
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([5, 1, 5, 3, 1], "i64")
-        >>> k = graph.constant([3], "i64")
+        >>> x = graph.constant([5, 1, 5, 3, 1], dtype="i64")
+        >>> k = graph.constant([3], dtype="i64")
         >>> y0, y1 = weft.ops.top_k(x, k, largest=False)
         >>> weft.Session(graph).run({}, y0).tolist()
         [1, 1, 3]
@@ -2371,7 +2371,7 @@ def transpose(data: ValueLike, *, perm: int | Sequence[int] | None = None, name:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant(3.0, "f32")
+        >>> data = graph.constant(3.0, dtype="f32")
         >>> y = weft.ops.transpose(data)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         3.0
@@ -2393,8 +2393,8 @@ def unsqueeze(data: ValueLike, axes: ValueLike, *, name: str | None = None) -> V
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[0.08, 1.17, -2.2], [2.29, 1.8, 1.0]], "f32")
-        >>> axes = graph.constant([0, -1], "i64")
+        >>> data = graph.constant([[0.08, 1.17, -2.2], [2.29, 1.8, 1.0]], dtype="f32")
+        >>> axes = graph.constant([0, -1], dtype="i64")
         >>> y = weft.ops.unsqueeze(data, axes)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[[0.08], [1.17], [-2.2]], [[2.29], [1.8], [1.0]]]]
@@ -2418,9 +2418,9 @@ def where(condition: ValueLike, x: ValueLike, y: ValueLike, *, name: str | None 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> condition = graph.constant([True, False], "bool")
-        >>> x = graph.constant([True, False], "bool")
-        >>> y = graph.constant([False, True], "bool")
+        >>> condition = graph.constant([True, False], dtype="bool")
+        >>> x = graph.constant([True, False], dtype="bool")
+        >>> y = graph.constant([False, True], dtype="bool")
         >>> y = weft.ops.where(condition, x, y)
         >>> weft.Session(graph).run({}, y).tolist()
         [True, True]
@@ -2442,8 +2442,8 @@ def xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant(True, "bool")
-        >>> b = graph.constant(False, "bool")
+        >>> a = graph.constant(True, dtype="bool")
+        >>> b = graph.constant(False, dtype="bool")
         >>> y = weft.ops.xor(a, b)
         >>> weft.Session(graph).run({}, y).tolist()
         True
@@ -2467,8 +2467,8 @@ def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None =
 
     Examples:
         >>> graph = weft.Graph()
-        >>> scores = graph.constant([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]], "f32")
-        >>> labels = graph.constant([[1, 0, 1]], "i64")
+        >>> scores = graph.constant([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]], dtype="f32")
+        >>> labels = graph.constant([[1, 0, 1]], dtype="i64")
         >>> y = weft.ops.accuracy(scores, labels)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         0.667
@@ -2588,8 +2588,8 @@ def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence
 
     Examples:
         >>> graph = weft.Graph()
-        >>> d_y = graph.constant([[[[-3.08, -0.9], [1.24, -0.37]]]], "f64")
-        >>> x = graph.constant([[[[1.03, -5.57, 1.17, 0.65], [0.04, -0.94, 1.71, -0.83], [3.67, 1.13, 4.28, -1.57], [-3.51, 1.43, 1.71, 0.07]]]], "f64")
+        >>> d_y = graph.constant([[[[-3.08, -0.9], [1.24, -0.37]]]], dtype="f64")
+        >>> x = graph.constant([[[[1.03, -5.57, 1.17, 0.65], [0.04, -0.94, 1.71, -0.83], [3.67, 1.13, 4.28, -1.57], [-3.51, 1.43, 1.71, 0.07]]]], dtype="f64")
         >>> y = weft.ops.average_pool_grad(d_y, x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[[-0.77, -0.92, -0.15, -0.15], [-0.563, -0.754, -0.191, -0.191], [0.207, 0.166, -0.041, -0.041], [0.207, 0.166, -0.041, -0.041]]]]
@@ -2609,7 +2609,7 @@ def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], "f64")
+        >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], dtype="f64")
         >>> y = weft.ops.cholesky(a)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[4.09, 0.0, 0.0], [-2.007, 4.104, 0.0], [-1.618, 1.938, 2.763]]
@@ -2682,9 +2682,9 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([-1.73, -1.5, 0.84], "f64")
-        >>> ratio = graph.constant(0.0, "f64")
-        >>> counter = graph.constant(0, "i64")
+        >>> data = graph.constant([-1.73, -1.5, 0.84], dtype="f64")
+        >>> ratio = graph.constant(0.0, dtype="f64")
+        >>> counter = graph.constant(0, dtype="i64")
         >>> y0, y1 = weft.ops.weft_dropout(data, ratio, counter, seed=1)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [-1.73, -1.5, 0.84]
@@ -2713,7 +2713,7 @@ def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], "f64")
+        >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], dtype="f64")
         >>> y0, y1, y2, y3 = weft.ops.eig(a)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [2.943, 4.527]
@@ -2743,7 +2743,7 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], "f64")
+        >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], dtype="f64")
         >>> y0, y1 = weft.ops.eigh(a)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [5.696, 10.739, 35.175]
@@ -2765,8 +2765,8 @@ def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -
 
     Examples:
         >>> graph = weft.Graph()
-        >>> data = graph.constant([[-0.96, 0.7, 0.03], [-0.86, 2.42, 2.23]], "f64")
-        >>> indices = graph.constant([[5], [0]], "i64")
+        >>> data = graph.constant([[-0.96, 0.7, 0.03], [-0.86, 2.42, 2.23]], dtype="f64")
+        >>> indices = graph.constant([[5], [0]], dtype="i64")
         >>> y = weft.ops.gather_at(data, indices)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[2.23], [-0.96]]
@@ -2786,8 +2786,8 @@ def grad_div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], "f64")
-        >>> b = graph.constant([-1.0, 0.5], "f64")
+        >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], dtype="f64")
+        >>> b = graph.constant([-1.0, 0.5], dtype="f64")
         >>> y = weft.ops.grad_div(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, 4.0], [-3.0, 8.0]]
@@ -2808,8 +2808,8 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], "f64")
-        >>> b = graph.constant([[-1.0], [0.5]], "f64")
+        >>> a = graph.constant([[1.0, 2.0], [3.0, 4.0]], dtype="f64")
+        >>> b = graph.constant([[-1.0], [0.5]], dtype="f64")
         >>> y = weft.ops.grad_mul(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-1.0, -2.0], [1.5, 2.0]]
@@ -2854,7 +2854,7 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], "f64")
+        >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], dtype="f64")
         >>> y = weft.ops.inverse(a)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.182, 0.192], [-0.032, 0.378]]
@@ -2892,10 +2892,10 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
 
     Examples:
         >>> graph = weft.Graph()
-        >>> parameter = graph.constant([[-0.39, -1.61, 1.87], [-1.14, 0.69, -0.8]], "f64")
-        >>> gradient = graph.constant([[1.5, 0.65, -1.47], [1.38, 1.78, 1.62]], "f64")
-        >>> velocity = graph.constant([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], "f64")
-        >>> learning_rate = graph.constant(0.1, "f64")
+        >>> parameter = graph.constant([[-0.39, -1.61, 1.87], [-1.14, 0.69, -0.8]], dtype="f64")
+        >>> gradient = graph.constant([[1.5, 0.65, -1.47], [1.38, 1.78, 1.62]], dtype="f64")
+        >>> velocity = graph.constant([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], dtype="f64")
+        >>> learning_rate = graph.constant(0.1, dtype="f64")
         >>> y0, y1 = weft.ops.momentum(parameter, gradient, velocity, learning_rate, nesterov=True, momentum=0.8)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [[-0.66, -1.727, 2.135], [-1.388, 0.37, -1.092]]
@@ -2920,7 +2920,7 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[-1.61], [1.87], [-1.14], [0.69]], "f64")
+        >>> x = graph.constant([[-1.61], [1.87], [-1.14], [0.69]], dtype="f64")
         >>> y = weft.ops.orthogonalize(x)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-0.574], [0.667], [-0.407], [0.246]]
@@ -3059,8 +3059,8 @@ def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', m
 
     Examples:
         >>> graph = weft.Graph()
-        >>> old = graph.constant([1.0, 2.0], "f64")
-        >>> value = graph.constant([3.0, -2.0], "f64")
+        >>> old = graph.constant([1.0, 2.0], dtype="f64")
+        >>> value = graph.constant([3.0, -2.0], dtype="f64")
         >>> y = weft.ops.running_update(old, value, momentum=0.75)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.5, 1.0]
@@ -3081,9 +3081,9 @@ def scatter_at(values: ValueLike, indices: ValueLike, like: ValueLike, *, name: 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> values = graph.constant([[-0.56, 4.11], [3.52, -0.12]], "f64")
-        >>> indices = graph.constant([[1, 5], [1, 0]], "i64")
-        >>> like = graph.constant([[-4.83, -3.56, -1.56], [2.23, 0.62, -4.19]], "f64")
+        >>> values = graph.constant([[-0.56, 4.11], [3.52, -0.12]], dtype="f64")
+        >>> indices = graph.constant([[1, 5], [1, 0]], dtype="i64")
+        >>> like = graph.constant([[-4.83, -3.56, -1.56], [2.23, 0.62, -4.19]], dtype="f64")
         >>> y = weft.ops.scatter_at(values, indices, like)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-0.12, 2.96, 0.0], [0.0, 0.0, 4.11]]
@@ -3108,9 +3108,9 @@ def scatter_rows(rows: ValueLike, indices: ValueLike, like: ValueLike, *, axis: 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> rows = graph.constant([[0.85, 0.15], [-0.69, 0.09], [-1.24, 1.4]], "f32")
-        >>> indices = graph.constant([1, 3, -3], "i64")
-        >>> like = graph.constant([[-0.89, 2.45], [0.81, 1.19], [-2.19, 0.34], [1.48, -1.91]], "f32")
+        >>> rows = graph.constant([[0.85, 0.15], [-0.69, 0.09], [-1.24, 1.4]], dtype="f32")
+        >>> indices = graph.constant([1, 3, -3], dtype="i64")
+        >>> like = graph.constant([[-0.89, 2.45], [0.81, 1.19], [-2.19, 0.34], [1.48, -1.91]], dtype="f32")
         >>> y = weft.ops.scatter_rows(rows, indices, like)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.0, 0.0], [-0.39, 1.55], [0.0, 0.0], [-0.69, 0.09]]
@@ -3140,10 +3140,10 @@ def scatter_scan(state: ValueLike, indices: ValueLike, factors: ValueLike, terms
 
     Examples:
         >>> graph = weft.Graph()
-        >>> state = graph.constant([1.5700000524520874, 0.9300000071525574, 0.03999999910593033, 1.090000033378601], "f32")
-        >>> indices = graph.constant([[0], [-1], [0]], "i64")
-        >>> factors = graph.constant([0.7699999809265137, -0.12999999523162842, 0.9399999976158142], "f32")
-        >>> terms = graph.constant([1.6699999570846558, 0.30000001192092896, -0.46000000834465027], "f32")
+        >>> state = graph.constant([1.5700000524520874, 0.9300000071525574, 0.03999999910593033, 1.090000033378601], dtype="f32")
+        >>> indices = graph.constant([[0], [-1], [0]], dtype="i64")
+        >>> factors = graph.constant([0.7699999809265137, -0.12999999523162842, 0.9399999976158142], dtype="f32")
+        >>> terms = graph.constant([1.6699999570846558, 0.30000001192092896, -0.46000000834465027], dtype="f32")
         >>> y0, y1 = weft.ops.scatter_scan(state, indices, factors, terms)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
         [2.246, 0.93, 0.04, 0.158]
@@ -3217,9 +3217,9 @@ def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, ind
 
     Examples:
         >>> graph = weft.Graph()
-        >>> parameter = graph.constant(2.0, "f64")
-        >>> gradient = graph.constant(4.0, "f64")
-        >>> learning_rate = graph.constant(0.25, "f64")
+        >>> parameter = graph.constant(2.0, dtype="f64")
+        >>> gradient = graph.constant(4.0, dtype="f64")
+        >>> learning_rate = graph.constant(0.25, dtype="f64")
         >>> y = weft.ops.sgd(parameter, gradient, learning_rate)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         1.0
@@ -3261,9 +3261,9 @@ def softmax_cross_entropy_grad(scores: ValueLike, labels: ValueLike, slope: Valu
 
     Examples:
         >>> graph = weft.Graph()
-        >>> scores = graph.constant([[-1.2, 0.08, -0.84], [-1.5, -1.49, 1.2]], "f64")
-        >>> labels = graph.constant([1, 1], "i32")
-        >>> slope = graph.constant([1.0, 1.0], "f64")
+        >>> scores = graph.constant([[-1.2, 0.08, -0.84], [-1.5, -1.49, 1.2]], dtype="f64")
+        >>> labels = graph.constant([1, 1], dtype="i32")
+        >>> slope = graph.constant([1.0, 1.0], dtype="f64")
         >>> y = weft.ops.softmax_cross_entropy_grad(scores, labels, slope)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.166, -0.404, 0.238], [0.059, -0.94, 0.881]]
@@ -3283,8 +3283,8 @@ def solve(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[3.55, -0.22, -2.02], [-0.23, 3.13, 3.32], [0.23, -0.35, 3.7199999999999998]], "f64")
-        >>> b = graph.constant([[-0.29, 0.88], [0.58, 0.09], [0.67, -2.83]], "f64")
+        >>> a = graph.constant([[3.55, -0.22, -2.02], [-0.23, 3.13, 3.32], [0.23, -0.35, 3.7199999999999998]], dtype="f64")
+        >>> b = graph.constant([[-0.29, 0.88], [0.58, 0.09], [0.67, -2.83]], dtype="f64")
         >>> y = weft.ops.solve(a, b)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.02, -0.095], [-0.003, 0.748], [0.179, -0.685]]
@@ -3307,7 +3307,7 @@ def stop_gradient(input: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> input = graph.constant([1.0, 2.0], "f32")
+        >>> input = graph.constant([1.0, 2.0], dtype="f32")
         >>> y = weft.ops.stop_gradient(input)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [1.0, 2.0]
@@ -3330,8 +3330,8 @@ def sum_to(x: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[0, 1, 2], [3, 4, 5]], "i64")
-        >>> like = graph.constant([0, 0, 0], "i64")
+        >>> x = graph.constant([[0, 1, 2], [3, 4, 5]], dtype="i64")
+        >>> like = graph.constant([0, 0, 0], dtype="i64")
         >>> y = weft.ops.sum_to(x, like)
         >>> weft.Session(graph).run({}, y).tolist()
         [3, 5, 7]

@@ -58,8 +58,8 @@ TEST_F(Data, AFunctionTrainsAsRowsDo) {
   std::vector<weft::Value> feeds{by_function.x, by_function.y};
   options.batch_size.reset();
   std::vector<int64_t> counts;
-  options.callback = [&](const weft::Progress& progress) {
-    counts.push_back(progress.batch_count);
+  options.callback = [&](const weft::FitEvent& event) {
+    counts.push_back(event.batch_count);
     return false;
   };
   auto found = by_function.session.fit(data, feeds, by_function.step, {by_function.loss}, options);

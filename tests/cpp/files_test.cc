@@ -272,7 +272,7 @@ std::vector<std::string> texts(const std::string& path) {
   content();
   std::ofstream(path, std::ios::binary) << "a,b\n1.5,-2.25e-3\n";
   out.push_back(weft::load_tensor(path).text());
-  out.push_back(model.graph.text() + model.graph.dot() + model.y.shape_text());
+  out.push_back(model.graph.text() + model.graph.dot() + model.y.shape());
   out.push_back(error_of([&] { weft::Sgd(-1.5).minimize(model.y); }).what());
   return out;
 }

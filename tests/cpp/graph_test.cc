@@ -42,7 +42,7 @@ TEST_F(Building, MethodsOfValuesCompute) {
   Value x = graph.constant(Tensor::from<float>({2, 2}, {1, -2, 3, 4}));
   using F = std::vector<float>;
   auto is = [&](const Value& value, const std::string& shape, const F& want) {
-    EXPECT_EQ(value.shape_text(), shape);
+    EXPECT_EQ(value.shape(), shape);
     const F got = computed<float>(graph, value);
     ASSERT_EQ(got.size(), want.size());
     for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-6) << i;
@@ -121,7 +121,7 @@ TEST_F(Building, PartsOfValues) {
   weft::Graph graph;
   Value x = graph.constant(Tensor::from<float>({2, 3}, {1, 2, 3, 4, 5, 6}));
   using F = std::vector<float>;
-  EXPECT_EQ(*x.at(1).shape(), (weft::Shape{3}));
+  EXPECT_EQ(*x.at(1).dims(), (weft::Shape{3}));
   EXPECT_EQ(computed<float>(graph, x.at(1)), (F{4, 5, 6}));
   EXPECT_EQ(computed<float>(graph, x.at(-1, 1)), (F{3, 6}));
   EXPECT_EQ(computed<float>(graph, x.at(0).at(-2)), (F{2}));
@@ -137,7 +137,7 @@ TEST_F(Building, NumbersAndListsAsConstantsAndVariables) {
   EXPECT_EQ(graph.constant(2.0f).dtype(), DType::f32);
   EXPECT_EQ(graph.constant(2.0).dtype(), DType::f64);
   EXPECT_EQ(graph.constant(true).dtype(), DType::boolean);
-  EXPECT_EQ(*graph.constant(std::vector<bool>{true, false}).shape(), (weft::Shape{2}));
+  EXPECT_EQ(*graph.constant(std::vector<bool>{true, false}).dims(), (weft::Shape{2}));
   EXPECT_EQ(graph.constant(int64_t{3}, "three").name(), "three");
   Value v = graph.variable("v", 1.0), frozen = graph.variable("frozen", std::vector<float>{1, 2}.size(), false);
   EXPECT_EQ(v.dtype(), DType::f64);
@@ -152,14 +152,14 @@ TEST_F(Building, AttributesOfEveryKind) {
   weft::Graph graph;
   Value x = graph.input("x", DType::f32, "1,1,4,4");
   Value pooled = graph.add("MaxPool", {x}, weft::Attrs().set("kernel_shape", {2, 2}).set("strides", {2, 2}))[0];
-  EXPECT_EQ(*pooled.shape(), (weft::Shape{1, 1, 2, 2}));
+  EXPECT_EQ(*pooled.dims(), (weft::Shape{1, 1, 2, 2}));
   weft::MaxPoolAttrs attrs{{2, 2}};
   attrs.strides = {2, 2};
-  EXPECT_EQ(*weft::max_pool(x, attrs).shape(), (weft::Shape{1, 1, 2, 2}));
+  EXPECT_EQ(*weft::max_pool(x, attrs).dims(), (weft::Shape{1, 1, 2, 2}));
   attrs.strides = {};
-  EXPECT_EQ(*weft::max_pool(x, attrs).shape(), (weft::Shape{1, 1, 3, 3}));
+  EXPECT_EQ(*weft::max_pool(x, attrs).dims(), (weft::Shape{1, 1, 3, 3}));
   attrs.pads = std::vector<int64_t>{1, 1, 1, 1};
-  EXPECT_EQ(*weft::max_pool(x, attrs).shape(), (weft::Shape{1, 1, 5, 5}));
+  EXPECT_EQ(*weft::max_pool(x, attrs).dims(), (weft::Shape{1, 1, 5, 5}));
   EXPECT_EQ(graph.add("Cast", {x}, weft::Attrs().set("to", DType::i32))[0].dtype(), DType::i32);
   Value filled = graph.add("ConstantOfShape", {constant<int64_t>(graph, {2})},
                            weft::Attrs().set("value", Tensor::from<double>({1}, {7})))[0];
@@ -190,12 +190,12 @@ TEST_F(Building, OperatorsGiveAValueOrAllOutputs) {
 TEST_F(Building, ValuesSayWhatIsKnown) {
   weft::Graph graph;
   Value x = graph.input("x", DType::f32, "batch,3,batch");
-  EXPECT_EQ(x.shape_text(), "[batch, 3, batch]");
-  EXPECT_EQ(*x.shape(), (weft::Shape{-1, 3, -1}));
+  EXPECT_EQ(x.shape(), "[batch, 3, batch]");
+  EXPECT_EQ(*x.dims(), (weft::Shape{-1, 3, -1}));
   Value open = graph.input("open", DType::i8);
-  EXPECT_EQ(open.shape(), std::nullopt);
-  EXPECT_EQ(open.shape_text(), "[...]");
-  EXPECT_EQ(*graph.input("scalar", DType::i8, "").shape(), weft::Shape());
+  EXPECT_EQ(open.dims(), std::nullopt);
+  EXPECT_EQ(open.shape(), "[...]");
+  EXPECT_EQ(*graph.input("scalar", DType::i8, "").dims(), weft::Shape());
   weft::Session session(graph);
   for (const weft::Shape& shape : {weft::Shape{}, weft::Shape{1, 2}}) {
     EXPECT_EQ(session.run({{open, Tensor::zeros(DType::i8, shape)}}, {open})[0].shape(), shape);
@@ -291,7 +291,7 @@ TEST_F(Building, HostCallsHaveGradients) {
   weft::set_host_function("cpp/square", nullptr);
   EXPECT_EQ(error_of([&] { session.run({{x, Tensor::scalar(3.0)}}, {y}); }).code(), WEFT_FAILED_PRECONDITION);
   Value open = graph.host_call("cpp/other", {x}, {{DType::f32, std::nullopt}})[0];
-  EXPECT_EQ(open.shape(), std::nullopt);
+  EXPECT_EQ(open.dims(), std::nullopt);
 }
 
 TEST_F(Building, HostFunctionsGiveWhatIsWanted) {

@@ -63,9 +63,9 @@ TEST_F(Learning, HistoriesHaveNames) {
   options.batch_size = 4;
   options.validation = line.data.rows(0, 2);
   options.validation_metrics = {line.bias};
-  std::vector<weft::Progress> seen;
-  options.callback = [&](const weft::Progress& progress) {
-    seen.push_back(progress);
+  std::vector<weft::FitEvent> seen;
+  options.callback = [&](const weft::FitEvent& event) {
+    seen.push_back(event);
     return false;
   };
   weft::History history = line.session.fit(line.data, {line.x, line.y}, step, {line.loss, line.bias}, options);
@@ -78,12 +78,12 @@ TEST_F(Learning, HistoriesHaveNames) {
   EXPECT_FALSE(history.stopped);
   EXPECT_EQ(error_of([&] { history["gain"]; }).code(), WEFT_NOT_FOUND);
   ASSERT_EQ(seen.size(), 6u);
-  EXPECT_FALSE(seen[2].epoch_done);
+  EXPECT_FALSE(seen[2].epoch_end);
   EXPECT_EQ(seen[2].epoch, 1);
   EXPECT_EQ(seen[2].batch, 0);
   EXPECT_EQ(seen[2].batch_count, 1);
   EXPECT_EQ(seen[2].metrics["loss"], 5.625);
-  EXPECT_TRUE(seen[3].epoch_done);
+  EXPECT_TRUE(seen[3].epoch_end);
   EXPECT_EQ(seen[3].metrics["val_bias"], -1.125);
 }
 
@@ -94,8 +94,8 @@ TEST_F(Learning, AValidationHasTheMetricsOfTheTraining) {
   options.batch_size = 4;
   options.validation = line.data;
   std::vector<weft::Metrics> seen;
-  options.callback = [&](const weft::Progress& progress) {
-    if (progress.epoch_done) seen.push_back(progress.metrics);
+  options.callback = [&](const weft::FitEvent& event) {
+    if (event.epoch_end) seen.push_back(event.metrics);
     return false;
   };
   Value step = weft::Sgd(0.1).minimize(line.loss);
@@ -136,11 +136,11 @@ TEST_F(Learning, TrainingEndsEarly) {
   std::vector<Value> feeds{line.x, line.y};
   weft::FitOptions options;
   options.epochs = 10;
-  options.callback = [](const weft::Progress& progress) { return progress.epoch_done && progress.epoch == 1; };
+  options.callback = [](const weft::FitEvent& event) { return event.epoch_end && event.epoch == 1; };
   weft::History history = line.session.fit(line.data, feeds, step, {line.loss}, options);
   EXPECT_EQ(history.epochs.size(), 2u);
   EXPECT_TRUE(history.stopped);
-  options.callback = [](const weft::Progress&) -> bool { throw Mine(); };
+  options.callback = [](const weft::FitEvent&) -> bool { throw Mine(); };
   EXPECT_THROW(line.session.fit(line.data, feeds, step, {line.loss}, options), Mine);
   options.callback = nullptr;
   options.monitor = "loss";
@@ -182,8 +182,8 @@ TEST_F(Learning, CallbacksMayUseTheSession) {
   Value step = weft::Sgd(0.1).minimize(line.loss);
   weft::FitOptions options;
   options.batch_size = 4;
-  options.callback = [&](const weft::Progress& progress) {
-    if (progress.epoch_done) line.session.save(file.path());
+  options.callback = [&](const weft::FitEvent& event) {
+    if (event.epoch_end) line.session.save(file.path());
     return false;
   };
   line.session.fit(line.data, {line.x, line.y}, step, {}, options);

@@ -13,7 +13,7 @@ TEST_F(Cpp, OperatorsBuildAndRun) {
   auto x = graph.input("x", weft::DType::f32, "n,2");
   auto w = graph.constant(weft::Tensor::from<float>({2, 1}, {1, 2}));
   auto y = 10.0 - weft::relu(weft::matmul(x, w) * 2.0 + 1.0) / 2.0;
-  EXPECT_EQ(*y.shape(), (weft::Shape{-1, 1}));
+  EXPECT_EQ(*y.dims(), (weft::Shape{-1, 1}));
   weft::Session session(graph);
   auto out = session.run({{x, weft::Tensor::from<float>({2, 2}, {1, 1, 2, -5})}}, {y, -x});
   EXPECT_EQ(out[0].to_vector<float>(), (std::vector<float>{6.5f, 10}));
@@ -75,8 +75,8 @@ TEST_F(Cpp, GradientsAndTraining) {
   options.epochs = 40;
   options.batch_size = 2;
   int batches = 0;
-  options.callback = [&](const weft::Progress& progress) {
-    batches += !progress.epoch_done;
+  options.callback = [&](const weft::FitEvent& event) {
+    batches += !event.epoch_end;
     return false;
   };
   auto history = session.fit(data, {x}, step, {loss}, options);

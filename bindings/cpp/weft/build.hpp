@@ -199,8 +199,8 @@ class Layer {
   }
   /// Adds one use. `training`: dropout drops, and batch normalization uses the batch and moves its running averages.
   /// Give the loss to train by what is made in training, predictions what is made without.
-  Value operator()(const Value& x, bool training = false, const Origin& origin = Origin()) const {
-    return call({x}, training, 1, origin)[0];
+  Value operator()(const Value& input, bool training = false, const Origin& origin = Origin()) const {
+    return call({input}, training, 1, origin)[0];
   }
   /// The same for layers with several inputs or outputs.
   std::vector<Value> call(const std::vector<Value>& inputs, bool training = false, int32_t outputs = 1,

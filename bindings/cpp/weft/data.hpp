@@ -88,11 +88,11 @@ class Dataset {
   /// thread that wants the batch, between runs, so it may run and save the session; what it throws ends that call and
   /// is thrown there as it is. What a batch is and in which order they come is the function's to decide: batch size,
   /// shuffling and dropping a short batch cannot be asked for. The first dimension of the first tensor counts the rows.
-  static Dataset from_function(BeginPass begin, std::vector<std::string> names) {
-    if (!begin) throw Error(WEFT_INVALID_ARGUMENT, "the function of the dataset is empty");
+  static Dataset from_function(BeginPass function, std::vector<std::string> names) {
+    if (!function) throw Error(WEFT_INVALID_ARGUMENT, "the function of the dataset is empty");
     using Source = std::shared_ptr<detail::BatchSource>;
     const int32_t width = detail::count32(names);
-    auto source = std::make_shared<detail::BatchSource>(detail::BatchSource{std::move(begin), std::move(names)});
+    auto source = std::make_shared<detail::BatchSource>(detail::BatchSource{std::move(function), std::move(names)});
     return Dataset(detail::made<weft_dataset>([&](weft_dataset** out) {
       return weft_dataset_new_function(width, out, detail::BatchSource::begin_pass, new Source(std::move(source)),
                                        detail::drop<Source>);

@@ -72,9 +72,9 @@ class Graph {
     });
   }
   /// Adds a tensor as a constant; it shares the elements, which must not change.
-  Value constant(const Tensor& tensor, const std::string& name = "", const Origin& origin = Origin()) {
+  Value constant(const Tensor& value, const std::string& name = "", const Origin& origin = Origin()) {
     return one([&](int64_t* out) {
-      return weft_graph_add_constant(adding(), tensor.handle(), or_null(name), origin.text.c_str(), out);
+      return weft_graph_add_constant(adding(), value.handle(), or_null(name), origin.text.c_str(), out);
     });
   }
   /// Adds a number as a constant without dimensions, of the number's own type: 2.0f is f32, 2.0 f64, int64_t{2} i64.
@@ -204,8 +204,8 @@ class Graph {
   /// The variables, in the order that they were added.
   std::vector<Value> variables() const { return each(weft_graph_variable_count, weft_graph_variable); }
   /// The values that a sub-graph returns, or that a saved graph shows as its outputs.
-  void set_outputs(const std::vector<Value>& outputs) {
-    std::vector<int64_t> out = detail::ids(outputs);
+  void set_outputs(const std::vector<Value>& values) {
+    std::vector<int64_t> out = detail::ids(values);
     detail::check(weft_graph_set_outputs(handle(), out.data(), detail::count32(out)));
   }
   /// The number of nodes, inputs and constants among them.

@@ -126,8 +126,8 @@ class History {
 };
 
 /// Where a training is.
-struct Progress {
-  bool epoch_done;      ///< whether an epoch is done, with its validation; else a batch is
+struct FitEvent {
+  bool epoch_end;       ///< whether an epoch is done, with its validation; else a batch is
   int64_t epoch;        ///< from 0
   int64_t batch;        ///< from 0
   int64_t batch_count;  ///< of an epoch; -1 while only the function that gives them can tell
@@ -155,7 +155,7 @@ struct FitOptions {
   bool restore_best = false;  ///< whether the variables of the best epoch are put back
   /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save
   /// and read the session; what it throws ends the training and is thrown by fit.
-  std::function<bool(const Progress&)> callback = {};
+  std::function<bool(const FitEvent&)> callback = {};
   RunOptions run = {};  ///< of all of it; has no trace
 };
 
@@ -168,7 +168,7 @@ struct EvaluateOptions {
 namespace detail {
 // What a callback of fit needs.
 struct Watch {
-  std::function<bool(const Progress&)> callback;
+  std::function<bool(const FitEvent&)> callback;
 
   static weft_status* call(void* user, int32_t event, int64_t epoch, int64_t batch, int64_t batch_count,
                            const char* const* names, const double* averages, int32_t metric_count, int32_t* out_stop) {

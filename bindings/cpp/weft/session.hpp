@@ -200,11 +200,11 @@ class Session {
   /// The same by the variable itself.
   Tensor get(const Value& variable) const { return get(variable.name()); }
   /// Sets a variable to a copy of the elements; INVALID_ARGUMENT for another type or shape.
-  void set(const std::string& variable, const Tensor& value) const {
-    detail::check(weft_session_set(handle(), detail::text(variable), value.handle()));
+  void set(const std::string& variable, const Tensor& tensor) const {
+    detail::check(weft_session_set(handle(), detail::text(variable), tensor.handle()));
   }
   /// The same by the variable itself.
-  void set(const Value& variable, const Tensor& value) const { set(variable.name(), value); }
+  void set(const Value& variable, const Tensor& tensor) const { set(variable.name(), tensor); }
 
   /// Trains: every batch of `data` is one run of `step`, which Optimizer::minimize makes, and of `metrics`,
   /// floating-point scalars. Tensor i of the dataset is fed to feeds[i]; an empty value leaves it out. After an error

@@ -61,16 +61,16 @@ class Value {
     return static_cast<DType>(dtype);
   }
   /// The dimensions, -1 for those that a run decides; nothing if the rank is not known.
-  std::optional<Shape> shape() const {
+  std::optional<Shape> dims() const {
     int32_t rank = 0;
     about(nullptr, nullptr, &rank);
     if (rank < 0) return std::nullopt;
-    Shape dims(static_cast<size_t>(rank));
-    detail::check(weft_graph_value_dims(graph(), id_, dims.data(), rank));
-    return dims;
+    Shape out(static_cast<size_t>(rank));
+    detail::check(weft_graph_value_dims(graph(), id_, out.data(), rank));
+    return out;
   }
   /// The shape as text, with the names of dimensions: "[batch, 3]"; "[...]" if the rank is not known.
-  std::string shape_text() const {
+  std::string shape() const {
     return detail::take(
         detail::made<weft_bytes>([&](weft_bytes** out) { return weft_graph_value_shape(graph(), id_, out); }));
   }

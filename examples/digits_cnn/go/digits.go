@@ -47,7 +47,7 @@ func main() {
 	}
 	predicted := must(session.Predict(ctx, test, []weft.Value{images, {}}, []weft.Value{logits}))
 	points, right := must(weft.Data[float32](predicted[0])), 0
-	for i, label := range must(weft.Data[int64](must(test.Tensor(1)))) {
+	for i, label := range must(weft.Data[int64](must(test.At(1)))) {
 		if row := points[10*i : 10*i+10]; slices.Index(row, slices.Max(row)) == int(label) {
 			right++
 		}

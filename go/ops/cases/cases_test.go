@@ -91,7 +91,7 @@ func (c *testCase) run() ([]*weft.Tensor, error) {
 		if input.kind != "" {
 			made := c.tensor(input)
 			var dims []any
-			for _, size := range made.Dims() {
+			for _, size := range made.Shape() {
 				dims = append(dims, size)
 			}
 			values[i] = c.graph.Input(fmt.Sprintf("in%d", i), made.DType(), dims...)

@@ -125,7 +125,7 @@ func train(kind, folder string, epochs int) {
 func load(kind, folder string) {
 	data := must(weft.LoadDataset("examples/data/digits.safetensors", "images", "labels"))
 	test := must(data.Rows(1500, 297))
-	labels := must(weft.Data[int64](must(test.Tensor(1))))
+	labels := must(weft.Data[int64](must(test.At(1))))
 	for _, language := range languages {
 		graph := must(weft.LoadGraph(folder + "/" + language + "." + kind + ".onnx"))
 		session := must(weft.NewSession(graph))

@@ -27,7 +27,7 @@ public final class Batches extends Handle implements Iterator<Batch>, Iterable<B
   }
 
   @Override
-  String kind() {
+  String what() {
     return "pass over a dataset";
   }
 

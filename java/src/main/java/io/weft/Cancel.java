@@ -9,7 +9,7 @@ public final class Cancel extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "cancel flag";
   }
 

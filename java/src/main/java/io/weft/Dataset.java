@@ -23,7 +23,7 @@ public final class Dataset extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "dataset";
   }
 

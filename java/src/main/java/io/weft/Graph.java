@@ -90,7 +90,7 @@ public final class Graph extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "graph";
   }
 
@@ -191,26 +191,26 @@ public final class Graph extends Handle {
   /**
    * Adds a tensor as a constant. The elements are shared and must not change.
    *
-   * @param tensor the value
+   * @param value the tensor
    * @return the constant
    */
-  public Value constant(Tensor tensor) {
-    return constant(tensor, null);
+  public Value constant(Tensor value) {
+    return constant(value, null);
   }
 
   /**
    * Adds a tensor as a constant. The elements are shared and must not change.
    *
-   * @param tensor the value
+   * @param value the tensor
    * @param name its name; null for one that the graph chooses
    * @return the constant
    */
-  public Value constant(Tensor tensor, String name) {
-    long pointer = acquire(tensor, "tensor");
+  public Value constant(Tensor value, String name) {
+    long pointer = acquire(value, "value");
     try {
       return with(graph -> value(Native.graphAddConstant(graph, pointer, name, Origin.here())));
     } finally {
-      tensor.release();
+      value.release();
     }
   }
 
@@ -471,14 +471,14 @@ public final class Graph extends Handle {
    * Adds a node that calls a function of the program, which {@link Weft#setHostFunction} registers. Nothing can be
    * differentiated through it.
    *
-   * @param name the name of the function
+   * @param function the name of the function
    * @param inputs what it gets
    * @param dtypes the element type of each output
    * @param shapes the shape of each output as text, as for {@link #input}, or "..." for any rank; null leaves all open
    * @return the outputs
    */
-  public List<Value> hostCall(String name, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
-    return hostCall(name, inputs, dtypes, shapes, null);
+  public List<Value> hostCall(String function, List<Value> inputs, List<DataType> dtypes, List<String> shapes) {
+    return hostCall(function, inputs, dtypes, shapes, null);
   }
 
   /**
@@ -486,7 +486,7 @@ public final class Graph extends Handle {
    * inputs and then the gradients of the outputs, and returns the gradient of each input. {@link Weft#setHostFunction}
    * registers both.
    *
-   * @param name the name of the function
+   * @param function the name of the function
    * @param inputs what it gets
    * @param dtypes the element type of each output
    * @param shapes the shape of each output as text, as for {@link #input}, or "..." for any rank; null leaves all open
@@ -494,10 +494,10 @@ public final class Graph extends Handle {
    * @return the outputs
    */
   public List<Value> hostCall(
-      String name, List<Value> inputs, List<DataType> dtypes, List<String> shapes, String gradient) {
+      String function, List<Value> inputs, List<DataType> dtypes, List<String> shapes, String gradient) {
     Check.items(inputs, "inputs");
     List<String> types = Check.items(dtypes, "dtypes").stream().map(DataType::toString).toList();
-    Attrs attrs = new Attrs().set("name", Check.notNull(name, "name")).set("dtypes", types);
+    Attrs attrs = new Attrs().set("name", Check.notNull(function, "function")).set("dtypes", types);
     if (gradient != null) attrs.set("gradient", gradient);
     if (shapes != null) attrs.set("shapes", Check.items(shapes, "shapes"));
     return add("weft.HostCall", inputs, attrs, null, types.size());

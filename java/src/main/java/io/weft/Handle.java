@@ -25,7 +25,7 @@ abstract class Handle implements AutoCloseable {
   private final Cleaner.Cleanable cleanable;
 
   Handle(long pointer, LongConsumer free) {
-    state = new State(pointer, free, REPORT ? new Throwable("a " + kind() + " was never closed; it was made") : null);
+    state = new State(pointer, free, REPORT ? new Throwable("a " + what() + " was never closed; it was made") : null);
     if (REPORT) UNCLOSED.add(state);
     cleanable = CLEANER.register(this, state);
   }
@@ -33,7 +33,7 @@ abstract class Handle implements AutoCloseable {
   /** The native object, which stays until {@link #release} is called. */
   final long acquire() {
     long pointer = state.acquire();
-    if (pointer == 0) throw new IllegalStateException("the " + kind() + " is closed");
+    if (pointer == 0) throw new IllegalStateException("the " + what() + " is closed");
     return pointer;
   }
 
@@ -47,7 +47,7 @@ abstract class Handle implements AutoCloseable {
   }
 
   /** What the object is, in messages. */
-  abstract String kind();
+  abstract String what();
 
   final boolean isOpen() {
     return !state.isClosed();
@@ -67,7 +67,7 @@ abstract class Handle implements AutoCloseable {
    */
   @Override
   public String toString() {
-    return (isOpen() ? "" : "closed ") + kind();
+    return (isOpen() ? "" : "closed ") + what();
   }
 
   static long acquire(Handle handle, String name) {

@@ -18,7 +18,7 @@ public final class Layer extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "layer";
   }
 

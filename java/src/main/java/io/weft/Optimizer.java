@@ -6,7 +6,6 @@ import java.util.List;
 /** How variables are trained. {@link #minimize} adds the training step to a graph. */
 public final class Optimizer extends Settings {
   private final String kind;
-  private List<Value> variables = List.of();
   private Value schedule;
 
   private Optimizer(String kind) {
@@ -171,17 +170,6 @@ public final class Optimizer extends Settings {
   }
 
   /**
-   * Says what to train.
-   *
-   * @param variables the variables; without this, all trainable ones on which the loss depends
-   * @return this
-   */
-  public Optimizer variables(List<Value> variables) {
-    this.variables = Check.items(variables, "variables");
-    return this;
-  }
-
-  /**
    * Kind and settings.
    *
    * @return such as "Adam {learning_rate=0.1}"
@@ -192,12 +180,24 @@ public final class Optimizer extends Settings {
   }
 
   /**
-   * Adds one training step that makes a loss smaller: gradients, clipping, updates.
+   * Adds one training step that makes a loss smaller: gradients, clipping, updates. All trainable variables on which the
+   * loss depends are trained.
    *
    * @param loss a scalar
    * @return the step: run it as a target, or fetch it for the number of the step
    */
   public Value minimize(Value loss) {
+    return minimize(loss, List.of());
+  }
+
+  /**
+   * Adds one training step that makes a loss smaller: gradients, clipping, updates.
+   *
+   * @param loss a scalar
+   * @param variables what is trained; without any, all trainable variables on which the loss depends
+   * @return the step: run it as a target, or fetch it for the number of the step
+   */
+  public Value minimize(Value loss, List<Value> variables) {
     Graph graph = Check.notNull(loss, "loss").graph();
     long[] trained = graph.ids(variables, "variables", false);
     long rate = schedule == null ? 0 : graph.id(schedule, "the learning rate");

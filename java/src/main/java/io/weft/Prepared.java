@@ -11,7 +11,7 @@ public final class Prepared extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "prepared run";
   }
 

@@ -69,7 +69,7 @@ public final class Session extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "session";
   }
 

@@ -4,11 +4,8 @@ package io.weft;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * A value: a tensor (row-major elements of one type), or a sequence, optional or map of them. The elements live outside
@@ -47,7 +44,7 @@ public final class Tensor extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "tensor";
   }
 
@@ -337,76 +334,11 @@ public final class Tensor extends Handle {
   }
 
   /**
-   * Reads tensors from a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data").
-   *
-   * @param path the file
-   * @return the tensors by name, in the file's order
-   */
-  public static Map<String, Tensor> load(Path path) {
-    return load(path, null);
-  }
-
-  /**
-   * Reads tensors from a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data").
-   *
-   * @param path the file
-   * @param options {@link LoadOptions#map} maps a safetensors file; null for the defaults
-   * @return the tensors by name, in the file's order
-   */
-  public static Map<String, Tensor> load(Path path, LoadOptions options) {
-    Check.notNull(path, "path");
-    long settings = Settings.open(options);
-    long tensors;
-    try {
-      tensors = Native.tensorsLoad(path.toString(), settings);
-    } finally {
-      Settings.free(settings);
-    }
-    try {
-      Map<String, Tensor> found = new LinkedHashMap<>();
-      long count = Native.tensorsCount(tensors);
-      for (long i = 0; i < count; ++i) {
-        found.put(Native.tensorsName(tensors, i), new Tensor(Native.tensorsAt(tensors, i)));
-      }
-      return found;
-    } finally {
-      Native.tensorsFree(tensors);
-    }
-  }
-
-  /**
-   * Writes a safetensors file; a failure leaves an old file as it was.
-   *
-   * @param path the file
-   * @param tensors the tensors by name
-   */
-  public static void save(Path path, Map<String, Tensor> tensors) {
-    String file = Check.notNull(path, "path").toString();
-    Check.notNull(tensors, "tensors");
-    long made = Native.tensorsNew();
-    try {
-      for (Map.Entry<?, ?> entry : tensors.entrySet()) { // of a raw Map they may be anything
-        String name = Check.type(entry.getKey(), String.class, "a name");
-        Tensor tensor = Check.type(entry.getValue(), Tensor.class, "tensors[" + name + "]");
-        long pointer = tensor.acquire();
-        try {
-          Native.tensorsSet(made, name, pointer);
-        } finally {
-          tensor.release();
-        }
-      }
-      Native.tensorsSave(made, file);
-    } finally {
-      Native.tensorsFree(made);
-    }
-  }
-
-  /**
    * What this value is.
    *
    * @return the kind
    */
-  public Kind valueKind() {
+  public Kind kind() {
     return Kind.values()[(int) number(Native::tensorKind)];
   }
 
@@ -527,7 +459,7 @@ public final class Tensor extends Handle {
   }
 
   private void checkElements() {
-    if (valueKind() != Kind.TENSOR || dtype() == DataType.STRING) {
+    if (kind() != Kind.TENSOR || dtype() == DataType.STRING) {
       throw new IllegalArgumentException("the elements of " + this + " are not numbers");
     }
   }

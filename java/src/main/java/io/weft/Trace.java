@@ -14,7 +14,7 @@ public final class Trace extends Handle {
   }
 
   @Override
-  String kind() {
+  String what() {
     return "trace";
   }
 

@@ -1,10 +1,13 @@
 // What concerns the library as a whole.
 package io.weft;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
-/** The library: version, memory, devices, host functions, log. */
+/** The library: version, memory, devices, files of tensors, host functions, log. */
 public final class Weft {
   private Weft() {}
 
@@ -120,7 +123,7 @@ public final class Weft {
    *
    * @return names, such as "Dense"
    */
-  public static List<String> layers() {
+  public static List<String> layerTypes() {
     List<String> names = new ArrayList<>();
     int count = Native.layerCount();
     for (int i = 0; i < count; ++i) names.add(Native.layerName(i));
@@ -130,11 +133,76 @@ public final class Weft {
   /**
    * Describes a kind of layer.
    *
-   * @param name its name
+   * @param type its name
    * @return its definition as JSON
    */
-  public static String describeLayer(String name) {
-    return Memory.text(Native.layerInspect(Check.notNull(name, "name")));
+  public static String describeLayer(String type) {
+    return Memory.text(Native.layerInspect(Check.notNull(type, "type")));
+  }
+
+  /**
+   * Reads tensors from a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data").
+   *
+   * @param path the file
+   * @return the tensors by name, in the file's order
+   */
+  public static Map<String, Tensor> loadTensors(Path path) {
+    return loadTensors(path, null);
+  }
+
+  /**
+   * Reads tensors from a file by its extension: .safetensors, .npy (one tensor, "data") or .csv (one f32 matrix, "data").
+   *
+   * @param path the file
+   * @param options {@link LoadOptions#map} maps a safetensors file; null for the defaults
+   * @return the tensors by name, in the file's order
+   */
+  public static Map<String, Tensor> loadTensors(Path path, LoadOptions options) {
+    Check.notNull(path, "path");
+    long settings = Settings.open(options);
+    long tensors;
+    try {
+      tensors = Native.tensorsLoad(path.toString(), settings);
+    } finally {
+      Settings.free(settings);
+    }
+    try {
+      Map<String, Tensor> found = new LinkedHashMap<>();
+      long count = Native.tensorsCount(tensors);
+      for (long i = 0; i < count; ++i) {
+        found.put(Native.tensorsName(tensors, i), new Tensor(Native.tensorsAt(tensors, i)));
+      }
+      return found;
+    } finally {
+      Native.tensorsFree(tensors);
+    }
+  }
+
+  /**
+   * Writes a safetensors file; a failure leaves an old file as it was.
+   *
+   * @param path the file
+   * @param tensors the tensors by name
+   */
+  public static void saveTensors(Path path, Map<String, Tensor> tensors) {
+    String file = Check.notNull(path, "path").toString();
+    Check.notNull(tensors, "tensors");
+    long made = Native.tensorsNew();
+    try {
+      for (Map.Entry<?, ?> entry : tensors.entrySet()) { // of a raw Map they may be anything
+        String name = Check.type(entry.getKey(), String.class, "a name");
+        Tensor tensor = Check.type(entry.getValue(), Tensor.class, "tensors[" + name + "]");
+        long pointer = tensor.acquire();
+        try {
+          Native.tensorsSet(made, name, pointer);
+        } finally {
+          tensor.release();
+        }
+      }
+      Native.tensorsSave(made, file);
+    } finally {
+      Native.tensorsFree(made);
+    }
   }
 
   /**
@@ -151,11 +219,11 @@ public final class Weft {
    * Sets where the library's log lines go. At the start they go nowhere.
    *
    * @param listener gets the lines; null for nowhere
-   * @param lowest the least important level that it gets
+   * @param lowestLevel the least important level that it gets
    */
-  public static void setLog(LogListener listener, System.Logger.Level lowest) {
-    int level = LogListener.LEVELS.indexOf(Check.notNull(lowest, "lowest"));
-    Check.argument(level >= 0, "the level " + lowest + " is none of " + LogListener.LEVELS);
+  public static void setLog(LogListener listener, System.Logger.Level lowestLevel) {
+    int level = LogListener.LEVELS.indexOf(Check.notNull(lowestLevel, "lowestLevel"));
+    Check.argument(level >= 0, "the level " + lowestLevel + " is none of " + LogListener.LEVELS);
     Native.logSet(listener, level);
   }
 }

@@ -75,7 +75,7 @@ class FilesTest {
     Executable tensors =
         () -> {
           try (Tensor big = Tensor.zeros(DataType.F32, 100_000)) {
-            Tensor.save(path, Map.of("a", big));
+            Weft.saveTensors(path, Map.of("a", big));
           }
         };
     return Map.of(
@@ -130,7 +130,7 @@ class FilesTest {
     try (Model model = new Model(2)) {
       List<Executable> uses = new ArrayList<>(writers(model, path).values());
       uses.add(() -> Graph.load(path));
-      uses.add(() -> Tensor.load(path));
+      uses.add(() -> Weft.loadTensors(path));
       uses.add(() -> Dataset.load(path));
       uses.add(() -> model.session.load(path));
       for (Executable use : uses) {
@@ -243,8 +243,8 @@ class FilesTest {
             safetensors(String.format(entry, "[2]", "[0,18446744073709551624]"))); // 2^64 + 8
     for (String bytes : hostile) {
       Files.write(path, bytes.getBytes(StandardCharsets.ISO_8859_1));
-      assertThrows(WeftException.DataLoss.class, () -> Tensor.load(path), bytes);
-      assertThrows(WeftException.DataLoss.class, () -> Tensor.load(path, new LoadOptions().map(true)), bytes);
+      assertThrows(WeftException.DataLoss.class, () -> Weft.loadTensors(path), bytes);
+      assertThrows(WeftException.DataLoss.class, () -> Weft.loadTensors(path, new LoadOptions().map(true)), bytes);
       assertThrows(WeftException.DataLoss.class, () -> Dataset.load(path), bytes);
     }
   }

@@ -360,7 +360,7 @@ class GraphTest {
     assertNamesNull(() -> graph.ops().softmax(x, null), "options is null");
     assertNamesNull(() -> graph.ops().concat(Arrays.asList(x, null), 0), "inputs[1] is null");
     assertNamesNull(() -> new Session(null), "graph is null");
-    assertNamesNull(() -> graph.constant((Tensor) null), "tensor is null");
+    assertNamesNull(() -> graph.constant((Tensor) null), "value is null");
   }
 
   private static void assertNamesNull(org.junit.jupiter.api.function.Executable call, String message) {

@@ -234,7 +234,7 @@ class MisuseTest {
     calls.put("attribute", () -> graph.ops().constantOfShape(x, o -> o.value(closed)));
     calls.put("dataset of", () -> Dataset.of(tensor, closed));
     calls.put("sequence", () -> Tensor.sequence(List.of(tensor, closed)));
-    calls.put("save", () -> Tensor.save(folder.resolve("nowhere.safetensors"), Map.of("a", closed)));
+    calls.put("save", () -> Weft.saveTensors(folder.resolve("nowhere.safetensors"), Map.of("a", closed)));
     calls.put("evaluate", () -> session.evaluate(rows, in, List.of(y)));
     calls.put("predict", () -> session.predict(rows, in, y));
     calls.put("fit", () -> session.fit(rows, in, y, List.of(), null));

@@ -239,7 +239,7 @@ class TensorTest {
     try (Tensor a = Tensor.scalar(1L);
         Tensor b = Tensor.scalar(2L);
         Tensor sequence = Tensor.sequence(List.of(a, b))) {
-      assertEquals(Tensor.Kind.SEQUENCE, sequence.valueKind());
+      assertEquals(Tensor.Kind.SEQUENCE, sequence.kind());
       assertEquals(2, sequence.count());
       a.close();
       try (Tensor item = sequence.at(0)) {
@@ -283,21 +283,21 @@ class TensorTest {
       Map<String, Tensor> saved = new LinkedHashMap<>();
       saved.put("b", b);
       saved.put("a/ä", a);
-      Tensor.save(path, saved);
+      Weft.saveTensors(path, saved);
     }
-    Map<String, Tensor> loaded = Tensor.load(path);
+    Map<String, Tensor> loaded = Weft.loadTensors(path);
     assertEquals(2, loaded.size());
     assertArrayEquals(new float[] {1, 2}, loaded.get("a/ä").toFloatArray());
     assertArrayEquals(new long[] {3}, loaded.get("b").toLongArray());
     loaded.values().forEach(Tensor::close);
-    Map<String, Tensor> mapped = Tensor.load(path, new LoadOptions().map(true));
+    Map<String, Tensor> mapped = Weft.loadTensors(path, new LoadOptions().map(true));
     assertArrayEquals(new float[] {1, 2}, mapped.get("a/ä").toFloatArray());
     mapped.values().forEach(Tensor::close);
     WeftException e =
-        assertThrows(WeftException.NotFound.class, () -> Tensor.load(folder.resolve("none.safetensors")));
+        assertThrows(WeftException.NotFound.class, () -> Weft.loadTensors(folder.resolve("none.safetensors")));
     assertEquals(ErrorCode.NOT_FOUND, e.code());
     Files.write(path, new byte[] {1, 2, 3});
-    assertThrows(WeftException.class, () -> Tensor.load(path));
+    assertThrows(WeftException.class, () -> Weft.loadTensors(path));
   }
 
   @Test
@@ -317,10 +317,10 @@ class TensorTest {
     Path file = folder.resolve("nowhere.safetensors");
     try (Tensor tensor = Tensor.scalar(1f)) {
       IllegalArgumentException name =
-          assertThrows(IllegalArgumentException.class, () -> Tensor.save(file, (Map) Map.of(5, tensor)));
+          assertThrows(IllegalArgumentException.class, () -> Weft.saveTensors(file, (Map) Map.of(5, tensor)));
       assertEquals("a name must be a String but is of class java.lang.Integer", name.getMessage());
       IllegalArgumentException value =
-          assertThrows(IllegalArgumentException.class, () -> Tensor.save(file, (Map) Map.of("a", "b")));
+          assertThrows(IllegalArgumentException.class, () -> Weft.saveTensors(file, (Map) Map.of("a", "b")));
       assertEquals("tensors[a] must be a Tensor but is of class java.lang.String", value.getMessage());
     }
     assertFalse(Files.exists(file));

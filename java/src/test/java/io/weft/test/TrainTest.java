@@ -172,7 +172,7 @@ class TrainTest {
         Value truth = small.input("labels", DataType.I64, "batch");
         Value found = small.layers().dense("scores", 64, 10, o -> o.seed(1)).call(x);
         Value wrong = small.ops().softmaxCrossEntropyLoss(found, truth).named("loss");
-        Value step = kind.get().variables(small.variables()).minimize(wrong);
+        Value step = kind.get().minimize(wrong, small.variables());
         History history =
             session.fit(train, List.of(x, truth), step, List.of(wrong), new FitOptions().epochs(2));
         assertTrue(history.last("loss") < 0.8 * history.metric("loss")[0], history.toString());
@@ -183,7 +183,7 @@ class TrainTest {
   @Test
   void theLearningRateMayBeAValue() {
     Value rate = graph.variable("rate", graph.constant(0f), false);
-    Value step = Optimizer.sgd().learningRate(rate).variables(graph.variables().subList(0, 4)).minimize(loss);
+    Value step = Optimizer.sgd().learningRate(rate).minimize(loss, graph.variables().subList(0, 4));
     try (Session session = new Session(graph)) {
       FitOptions options = new FitOptions().shuffle(false);
       double first = session.fit(train, feeds, step, List.of(loss), options).last("loss");

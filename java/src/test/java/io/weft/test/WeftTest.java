@@ -22,7 +22,7 @@ class WeftTest {
     assertEquals("cpu", Weft.devices().get(0));
     assertTrue(Weft.threads() >= 1);
     assertTrue(Weft.operators().contains("MatMul") && Weft.operators().contains("weft.Adam"));
-    assertTrue(Weft.layers().contains("Dense"));
+    assertTrue(Weft.layerTypes().contains("Dense"));
     assertTrue(Weft.describeOperator("MatMul").startsWith("{\"name\": \"MatMul\""));
     assertTrue(Weft.describeLayer("Dense").contains("units"));
     WeftException e = assertThrows(WeftException.NotFound.class, () -> Weft.describeOperator("MatMull"));
