@@ -46,7 +46,8 @@ func NewDataset(tensors ...*Tensor) (*Dataset, error) {
 	return newDataset(out), nil
 }
 
-// LoadDataset reads the tensors of those names, or all without any, from a .safetensors, .npy or .csv file.
+// LoadDataset reads the tensors of those names, or all without any, from a .safetensors, .npy or .csv file. A CSV file is
+// one matrix of f32, "data" (its header, if it has one, is skipped), an .npy file one tensor, "data".
 func LoadDataset(path string, names ...string) (*Dataset, error) {
 	return LoadDatasetWith(path, LoadOptions{}, names...)
 }

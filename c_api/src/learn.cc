@@ -54,13 +54,16 @@ weft_status* weft_optimizer_add(weft_graph* graph, const char* kind, const weft_
     }
     GraphWriting writing(*graph->graph);
     WEFT_CHECK(writing.alone());
-    WEFT_TRY(ValueId loss_id, from_value(g, loss, "the loss"));
-    WEFT_TRY(std::vector<ValueId> chosen, from_values(g, variables, variable_count, "variable"));
-    ValueId rate = kNoValue;
-    if (learning_rate != 0) {
-      WEFT_TRY(rate, from_value(g, learning_rate, "the learning rate"));
-    }
-    Result<ValueId> target = add_train_step(*graph->graph, wanted, loss_id, chosen, rate, where, differentiate);
+    auto add = [&]() -> Result<ValueId> {
+      WEFT_TRY(ValueId loss_id, from_value(g, loss, "the loss"));
+      WEFT_TRY(std::vector<ValueId> chosen, from_values(g, variables, variable_count, "variable"));
+      ValueId rate = kNoValue;
+      if (learning_rate != 0) {
+        WEFT_TRY(rate, from_value(g, learning_rate, "the learning rate"));
+      }
+      return add_train_step(*graph->graph, wanted, loss_id, chosen, rate, where, differentiate);
+    };
+    Result<ValueId> target = add();
     if (!target.ok()) return target.status().at("", kind, where);
     *out_target = to_value(g, *target);
     return {};

@@ -237,14 +237,15 @@ class Writer {
                   const std::string& within = "") {
     bool own = node.op->domain() == kWeftDomain;
     std::string type = node.op->name();
-    if (!node.attached.empty() && !contents_.options.training) {
-      return unimplemented(
-          "it changes variables, as layers do in training, which a model for others cannot; save what the layers give "
-          "without training, or with 'training' to keep it for Weft");
-    }
     if (own && !contents_.options.training) {
       if (type == "Assign" || type == "HostCall") {
         return unimplemented("a model for others cannot hold it; save with 'training' to keep it for Weft");
+      }
+      // Its counter would be a constant.
+      if (type == "Dropout" && graph.producer(node.inputs[2]).is(kWeftDomain, "Variable")) {
+        return unimplemented(
+            "a model for others would drop the same in every run; save what the layer gives without training, or save "
+            "with 'training' to keep it for Weft");
       }
       if (node.op->body_fn() != nullptr) return add_body(out, graph, node, names, within);
       if (type == "StopGradient") {

@@ -183,10 +183,13 @@ Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std:
     }
     arguments.emplace_back(scope, id);
   }
-  WEFT_TRY(std::vector<Expr> results,
-           expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size())));
-  for (size_t i = 0; i < results.size(); ++i) {
-    if (results[i].valid()) (*outputs)[i] = results[i].type();
+  Result<std::vector<Expr>> results =
+      expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size()));
+  // The error is this operator's, at the line that adds it, whatever it is made of.
+  if (!results.ok()) return Status(results.status().code(), results.status().message());
+  for (size_t i = 0; i < results->size(); ++i) {
+    const Expr& result = (*results)[i];
+    if (result.valid()) (*outputs)[i] = result.type();
   }
   return {};
 }

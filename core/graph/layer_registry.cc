@@ -55,10 +55,12 @@ Expr LayerCall::variable(std::string_view name) const {
 Result<std::shared_ptr<Layer>> Layer::make(std::shared_ptr<Graph> graph, const LayerRegistry& layers,
                                            std::string_view type, Attrs attrs, std::string_view name,
                                            std::string_view origin) {
-  WEFT_TRY(const LayerDef* def, layers.get(type));
   std::shared_ptr<Layer> layer(new Layer);
   layer->name_ = graph->scoped(name);
-  auto where = [&](const Status& status) { return status.at(layer->name_, def->name(), origin); };
+  auto where = [&](const Status& status) { return status.at(layer->name_, type, origin); };
+  Result<const LayerDef*> found = layers.get(type);
+  if (!found.ok()) return where(found.status());
+  const LayerDef* def = *found;
   if (name.empty()) return where(invalid("a layer needs a name: files know its variables by that"));
   if (!is_utf8(name)) return where(invalid("the name of a layer must be UTF-8"));
   Status status = complete_attrs(def->name(), def->attrs(), &attrs);

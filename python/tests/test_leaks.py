@@ -116,7 +116,7 @@ def batches_that_fail(shared: Shared) -> weft.Dataset:
 
 
 def fit(shared: Shared) -> None:
-    watch: Callable[[weft.Progress], bool] = lambda progress: False
+    watch: Callable[[weft.FitEvent], bool] = lambda progress: False
     shared.session.fit(shared.rows, [shared.x], shared.step, [shared.mean], validation=shared.rows, callback=watch)
 
 

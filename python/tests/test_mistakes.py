@@ -207,3 +207,24 @@ def test_the_mask_of_an_array_is_not_lost() -> None:
         with pytest.raises(ValueError, match=r"no mask.*array.filled\(...\), or array.data"):
             use()
     assert session.run({x: masked.filled(3)}, x).tolist() == [3.0, 2.0]
+
+
+def test_what_cannot_be_an_element_is_named() -> None:
+    x, session = made()
+    for fed, match in (
+        ([1.0, None], "None cannot be an element of a tensor of f32"),
+        ([1.0, "a"], "a str cannot be an element of a tensor of f32"),
+        ([1, BIG], f"{BIG}, which does not fit into 64 bits, cannot be an element of a tensor of f32"),
+        ([1.0, 2j], "complex numbers cannot be elements of a tensor of f32"),
+        ([[1.0], [2.0, 3.0]], "a list is no tensor: .*inhomogeneous shape"),
+    ):
+        with pytest.raises(weft.InvalidArgumentError, match=match):
+            session.run({x: fed}, x)
+    with pytest.raises(weft.InvalidArgumentError, match="an int cannot be an element of a tensor"):
+        weft.Tensor(["a", 1])
+
+
+def test_feeds_of_predict_are_a_list() -> None:
+    x, session = made()
+    with pytest.raises(TypeError, match="feeds must be a list of a Value or None for each tensor but is a Value"):
+        session.predict(np.zeros((3, 2), "f4"), x, x)  # type: ignore[call-overload]

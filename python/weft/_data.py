@@ -49,7 +49,10 @@ class Dataset(Handle):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], names: Sequence[str] = (), *, map: bool = False) -> Dataset:
-        """Reads tensors of a .safetensors, .npy or .csv file, in the order of `names`; all without names."""
+        """Reads tensors of a .safetensors, .npy or .csv file, in the order of `names`; all without names.
+
+        A CSV file is one matrix of f32, "data" (its header, if it has one, is skipped), an .npy file one tensor, "data".
+        """
         options = Options("load", map=int(map))
         return cls._over(_native.weft_dataset_load(os.fspath(path), list(names), options._handle))
 

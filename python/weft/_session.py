@@ -393,7 +393,16 @@ class Session(Handle):
         timeout: float | None = None,
         cancel: Cancel | None = None,
     ) -> dict[str, float]:
-        """The average of each metric over the rows, by the names of the metrics."""
+        """The average of each metric over the rows, by the names of the metrics.
+
+        Args:
+            data: What the metrics are computed on.
+            feeds: For each tensor of the dataset the input that it is fed to, or None for one that is not fed.
+            metrics: Scalars, which are averaged over the rows.
+            batch_size: Rows of a batch, 32 if None.
+            timeout: Seconds for all of it; None is no limit.
+            cancel: A token to stop it from another thread.
+        """
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
         ids = value_ids(metrics, "a metric")
         averages = _native.session_evaluate(
@@ -436,7 +445,18 @@ class Session(Handle):
         cancel: Cancel | None = None,
     ) -> Array | list[Array]:
         """Computes `fetches` for every row of a dataset, or of one array for one input. One value gives one array, a list
-        a list of them."""
+        a list of them.
+
+        Args:
+            data: The dataset, or an array whose first axis are the rows.
+            feeds: For each tensor of the dataset the input that it is fed to, or None for one that is not fed; for an array
+                a list of one input.
+            fetches: What is computed; the first axis of each are the rows.
+            batch_size: Rows of a batch, 32 if None.
+            timeout: Seconds for all of it; None is no limit.
+            cancel: A token to stop it from another thread.
+        """
+        ids = _feed_ids(feeds)
         if isinstance(data, Dataset):
             rows = data
         else:
@@ -444,7 +464,7 @@ class Session(Handle):
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
         wanted = value_ids(fetches, "a fetch")
         made = _native.session_predict(
-            self._handle, rows._handle, _feed_ids(feeds), wanted, options._handle, len(wanted)
+            self._handle, rows._handle, ids, wanted, options._handle, len(wanted)
         )
         results = [Tensor._over(pointer).numpy() for pointer in made]
         return results[0] if isinstance(fetches, Value) else results

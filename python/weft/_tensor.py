@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Number
 from typing import Any, cast
 
 import numpy as np
@@ -215,15 +216,20 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
             return pointer
         return _pointer_of(Tensor._over(pointer).numpy(), dtype)
     _need_no_mask(value)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of lists of other lengths
+        raise InvalidArgumentError(f"{described(value)} is no tensor: {error}") from None
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     wanted = None if dtype is None else dtype_name(dtype_number(dtype))
     if array.dtype.kind in "USO":
         items = np.asarray(value, object).ravel()  # numpy turns numbers beside strings into strings
-        if wanted not in (None, "string") or not all(isinstance(item, (str, bytes)) for item in items):
-            odd = next((item for item in items if not isinstance(item, (str, bytes))), items[0])
-            huge = isinstance(odd, int) and abs(odd) >= 2**63
+        numbers = wanted not in (None, "string")
+        if numbers or not all(isinstance(item, (str, bytes)) for item in items):
+            fits = _is_number if numbers else lambda item: isinstance(item, (str, bytes))
+            odd = next((item for item in items if not fits(item)), items[0])
+            huge = isinstance(odd, int) and not _is_number(odd)
             what = f"{odd}, which does not fit into 64 bits," if huge else described(odd)
             raise InvalidArgumentError(f"{what} cannot be an element of a tensor{f' of {wanted}' if wanted else ''}")
         return _native.tensor_from_strings(array.shape, list(array.ravel().tolist()))
@@ -231,11 +237,18 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
         wanted = "f32"  # Python's floats say nothing about the type that is meant
     if wanted is not None and wanted not in _NUMPY:
         raise UnimplementedError(f"numpy has no element type {wanted}; cast in the graph")
+    if array.dtype.kind == "c" and wanted is not None and not wanted.startswith("complex"):
+        raise InvalidArgumentError(f"complex numbers cannot be elements of a tensor of {wanted}; take their .real")
     if wanted is not None:
         array = array.astype(_NUMPY[wanted], copy=False)
     if array.dtype not in _NAMES:
         raise InvalidArgumentError(f"an array of dtype {array.dtype} cannot be a tensor")
     return _borrowed(array)
+
+
+def _is_number(item: Any) -> bool:
+    """Whether numpy has it as a number: whole ones of 64 bits, and all others."""
+    return -(2**63) <= item < 2**63 if isinstance(item, int) else isinstance(item, Number)
 
 
 def _need_no_mask(value: Any) -> None:

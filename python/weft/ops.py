@@ -932,9 +932,9 @@ def group_normalization(x: ValueLike, scale: ValueLike, bias: ValueLike, num_gro
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[[-0.35, -0.33, 0.28, 0.29, 0.96], [0.93, 1.33, 0.81, -0.34, -0.05], [0.49, -0.31, 0.55, 1.15, -0.8]]], "f64")
-        >>> scale = graph.constant([-1.77, 1.19, 0.02], "f64")
-        >>> bias = graph.constant([0.71, -1.33, 1.73], "f64")
+        >>> x = graph.constant([[[-0.35, -0.33, 0.28, 0.29, 0.96], [0.93, 1.33, 0.81, -0.34, -0.05], [0.49, -0.31, 0.55, 1.15, -0.8]]], dtype="f64")
+        >>> scale = graph.constant([-1.77, 1.19, 0.02], dtype="f64")
+        >>> bias = graph.constant([0.71, -1.33, 1.73], dtype="f64")
         >>> y = weft.ops.group_normalization(x, scale, bias, num_groups=3)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[[2.612, 2.539, 0.308, 0.271, -2.179], [-0.583, 0.175, -0.811, -2.99, -2.441], [1.738, 1.715, 1.74, 1.757, 1.7]]]
@@ -1518,8 +1518,8 @@ def rms_normalization(x: ValueLike, scale: ValueLike, *, axis: int = -1, epsilon
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[3.0, -4.0]], "f32")
-        >>> scale = graph.constant([1.0, 0.5], "f64")
+        >>> x = graph.constant([[3.0, -4.0]], dtype="f32")
+        >>> scale = graph.constant([1.0, 0.5], dtype="f64")
         >>> y = weft.ops.rms_normalization(x, scale, epsilon=0.0)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[0.849, -0.566]]
@@ -2274,7 +2274,7 @@ def swish(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[-2.75, -0.4], [0.3, 1.6]], "f64")
+        >>> x = graph.constant([[-2.75, -0.4], [0.3, 1.6]], dtype="f64")
         >>> y = weft.ops.swish(x, alpha=2.5)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
         [[-0.003, -0.108], [0.204, 1.571]]

@@ -140,12 +140,12 @@ TEST_F(Leaks, Training) {
   repeat("fit", [&] {
     weft::FitOptions options;
     options.validation = rows;
-    options.callback = [held = held](const weft::Progress&) { return false; };
+    options.callback = [held = held](const weft::FitEvent&) { return false; };
     EXPECT_EQ(session.fit(rows, {x}, step, {mean}, options).names.size(), 2u);
   });
   repeat("fit that its callback ends", [&] {
     weft::FitOptions options;
-    options.callback = [this](const weft::Progress&) -> bool { thrown(); };
+    options.callback = [this](const weft::FitEvent&) -> bool { thrown(); };
     caught([&] { session.fit(rows, {x}, step, {mean}, options); });
   });
   repeat("evaluate", [&] { session.evaluate(rows, {x}, {mean}); });

@@ -137,7 +137,8 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product pro
 
 Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   prepared->cost_ns = 0.3 * static_cast<double>(product.batches * product.m * product.n * product.k);
-  prepared->finishes = kRows * product.n >= kLeastStretch;
+  const int64_t stretch = std::min(kRows, product.batches * product.m) * product.n;
+  prepared->finishes = stretch >= kLeastStretch || stretch == product.batches * product.m * product.n;
   switch (c.dtype(0)) {
     case DType::kF32: prepared->use<&run<float>>(std::move(product)); break;
     case DType::kF64: prepared->use<&run<double>>(std::move(product)); break;

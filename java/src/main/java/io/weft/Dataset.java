@@ -44,7 +44,8 @@ public final class Dataset extends Handle {
   }
 
   /**
-   * Reads a dataset from a .safetensors, .npy or .csv file.
+   * Reads a dataset from a .safetensors, .npy or .csv file. A CSV file is one matrix of f32, "data" (its header, if it has
+   * one, is skipped), an .npy file one tensor, "data".
    *
    * @param path the file
    * @param names the tensors to take, in this order; none for all
@@ -55,7 +56,8 @@ public final class Dataset extends Handle {
   }
 
   /**
-   * Reads a dataset from a .safetensors, .npy or .csv file.
+   * Reads a dataset from a .safetensors, .npy or .csv file. A CSV file is one matrix of f32, "data" (its header, if it has
+   * one, is skipped), an .npy file one tensor, "data".
    *
    * @param path the file
    * @param options {@link LoadOptions#map} maps a safetensors file; null for the defaults
