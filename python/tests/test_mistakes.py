@@ -105,9 +105,9 @@ def test_metrics_that_are_not_there() -> None:
     step = weft.Sgd(0.1).minimize(loss)
     data = weft.Dataset([1.0], [2.0])
     with pytest.raises(ValueError, match="'zz' but the metrics are loss$"):
-        weft.Session(graph).fit(data, [graph.inputs[0], None], step, [loss], monitor="zz")
+        weft.Session(graph).fit(data, [graph.inputs[0], None], step, [loss], monitor="zz", patience=1)
     with pytest.raises(ValueError, match="'zz' but there are no metrics$"):
-        weft.Session(graph).fit(data, [graph.inputs[0], None], step, monitor="zz")
+        weft.Session(graph).fit(data, [graph.inputs[0], None], step, monitor="zz", patience=1)
     with pytest.raises(ValueError, match="2 tensors but 1 feeds .* an empty one for a tensor that is not fed$"):
         weft.Session(graph).fit(data, [graph.inputs[0]], step, [loss])
 
