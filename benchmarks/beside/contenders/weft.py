@@ -1,0 +1,44 @@
+"""Weft, through its Python package."""
+
+from __future__ import annotations
+
+import numpy as np
+import weft
+
+from ..row import Array, Inference, Problem
+from . import Contender, Unsupported
+
+
+def _session(graph: weft.Graph, threads: int) -> weft.Session:
+    # A second thread is of use to short runs only while it is awake; the peers keep theirs awake by themselves.
+    return weft.Session(graph, threads=threads, spin_after_run_us=50 if threads > 1 else 0)
+
+
+def _inference(problem: Inference, threads: int) -> Contender:
+    graph = weft.Graph.load(problem.model.SerializeToString())
+    session = _session(graph, threads)
+    feeds = {graph.find(name): values for name, values in problem.feeds.items()}
+    fetches = graph.outputs
+    if problem.arrays:
+        return Contender(
+            weft.__version__, lambda: session.run(feeds, fetches), lambda: session.run(feeds, fetches)
+        )
+    prepared = session.prepare(list(feeds), fetches)
+    for i, values in enumerate(feeds.values()):
+        prepared.bind_input(i, values)
+    prepared.run()
+    outputs = [np.empty_like(prepared.output(i)) for i in range(len(fetches))]
+    for i, output in enumerate(outputs):
+        prepared.bind_output(i, output)
+
+    def results() -> list[Array]:
+        prepared.run()
+        return outputs
+
+    return Contender(weft.__version__, prepared.run, results)
+
+
+def prepare(problem: Problem, threads: int) -> Contender:
+    if isinstance(problem, Inference):
+        return _inference(problem, threads)
+    raise Unsupported("not yet")
