@@ -54,17 +54,17 @@ class Timer:
     """Makes calls and times them."""
 
     def __init__(self, contender: contenders.Contender) -> None:
-        self.call, self.finish = contender.call, contender.finish
+        self.contender = contender
         self.calls = 1
         self.calls = max(1, self.calls_in(SAMPLE_SECONDS))
         self.warm_up = max(1, self.calls_in(WARM_UP_SECONDS))
 
     def time(self, calls: int) -> float:
-        call = self.call
+        call = self.contender.call
         begin = time.perf_counter()
         for _ in itertools.repeat(None, calls):
             call()
-        self.finish()
+        self.contender.finish()
         return time.perf_counter() - begin
 
     def calls_in(self, seconds: float) -> int:

@@ -26,6 +26,7 @@ class Contender:
     call: Callable[[], object]  # what is timed: one call, or one step of a training
     results: Callable[[], list[Array]]  # the outputs of one call; or the losses of the next steps of a training
     finish: Callable[[], object] = _nothing  # waits for what calls have only begun
+    keep: object = None  # whose memory is bound to a contender that does not keep it alive
 
 
 def prepare(name: str, problem: Problem, threads: int) -> Contender:

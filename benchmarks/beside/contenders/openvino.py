@@ -21,7 +21,8 @@ def prepare(problem: Problem, threads: int) -> Contender:
         # Otherwise some processors compute in bf16 what the others compute in f32.
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    compiled = core.compile_model(core.read_model(problem.model.SerializeToString()), "CPU", settings)
+    text = problem.model.SerializeToString()  # whose bytes the weights are until the model is compiled
+    compiled = core.compile_model(core.read_model(text), "CPU", settings)
     request = compiled.create_infer_request()
     version = openvino.__version__.split("-")[0]
     if problem.arrays:
@@ -33,4 +34,4 @@ def prepare(problem: Problem, threads: int) -> Contender:
     for name, values in problem.feeds.items():
         request.set_tensor(name, openvino.Tensor(values, shared_memory=True))
     run = functools.partial(request.infer, share_inputs=True, share_outputs=True)
-    return Contender(version, run, lambda: list(run().values()))
+    return Contender(version, run, lambda: list(run().values()), keep=problem)
