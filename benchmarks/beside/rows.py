@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .models import training
 from .models.mlp import mlp
 from .models.tiny import adds, branches
 from .row import Row
@@ -17,6 +18,8 @@ ROWS = (
     Row("mlp-784-b1", "MLP 784-512-10, batch 1", lambda: mlp(784, 512, 10, batch=1), goal=1.1),
     Row("mlp-784-b8", "MLP 784-512-10, batch 8", lambda: mlp(784, 512, 10, batch=8), goal=1.1),
     Row("mlp-784-b64", "MLP 784-512-10, batch 64", lambda: mlp(784, 512, 10, batch=64), goal=1),
+    Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", lambda: training.mlp(32), goal=2),
+    Row("train-lenet", "train LeNet, batch 32, SGD", lambda: training.lenet(32), goal=1.5),
 )
 
 
