@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..row import Array, Problem
 
 OURS = "weft"
-PEERS = ("onnxruntime", "openvino", "torch", "torch_compile")
+PEERS = ("onnxruntime", "openvino", "torch", "torch_compile", "jax", "tensorflow", "litert")
 
 
 class Unsupported(Exception):
