@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .models import training
+from .models import elementwise, images, training
 from .models.mlp import mlp
 from .models.tiny import adds, branches
 from .row import Row
@@ -18,6 +18,13 @@ ROWS = (
     Row("mlp-784-b1", "MLP 784-512-10, batch 1", lambda: mlp(784, 512, 10, batch=1), goal=1.1),
     Row("mlp-784-b8", "MLP 784-512-10, batch 8", lambda: mlp(784, 512, 10, batch=8), goal=1.1),
     Row("mlp-784-b64", "MLP 784-512-10, batch 64", lambda: mlp(784, 512, 10, batch=64), goal=1),
+    Row("affine-16k", "relu(x * a + b) * c + x of 16 K", lambda: elementwise.affine_twice(16384), goal=1.2),
+    Row("affine-16m", "relu(x * a + b) * c + x of 16 M", lambda: elementwise.affine_twice(4096, 4096), goal=1),
+    Row("softmax", "softmax of 4096 x 1024", lambda: elementwise.softmax(4096, 1024), goal=1.1),
+    Row("layer-norm", "layer normalization of 4096 x 768", lambda: elementwise.layer_norm(4096, 768), goal=1.1),
+    Row("mobilenet-b1", "MobileNetV2, batch 1", lambda: images.mobilenet_v2(1), goal=1.1),
+    Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),
+    Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),
     Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", lambda: training.mlp(32), goal=2),
     Row("train-lenet", "train LeNet, batch 32, SGD", lambda: training.lenet(32), goal=1.5),
 )

@@ -18,7 +18,12 @@ Operators = Mapping[str, Callable[..., Any]]
 
 def weights(model: onnx.ModelProto) -> dict[str, Array]:
     # Copied since they lie in the model's bytes, which cannot be written to and may have any alignment.
-    return {weight.name: numpy_helper.to_array(weight).copy() for weight in model.graph.initializer}
+    return {weight.name: numpy_helper.to_array(weight).copy() for weight in model.graph.initializer if weight.dims}
+
+
+def numbers(model: onnx.ModelProto) -> dict[str, float]:
+    """The weights that are scalars, as people write them."""
+    return {weight.name: float(numpy_helper.to_array(weight)) for weight in model.graph.initializer if not weight.dims}
 
 
 def evaluate(model: onnx.ModelProto, operators: Operators, values: Mapping[str, Any]) -> list[Any]:

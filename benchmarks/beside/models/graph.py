@@ -31,9 +31,9 @@ class Builder:
         self.feeds[name] = self.normal(*shape)
         return name
 
-    def weight(self, values: Array) -> str:
+    def weight(self, values: Array | np.float32) -> str:
         name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(values, name))
+        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
