@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import shlex
 import sys
 
-from . import machine
+from . import machine, report, summary
 from .campaign import PAIRS, Campaign
 from .contenders import PEERS
 from .process import ROOT
@@ -38,8 +39,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=PAIRS, help="of processes, with the best peers of a row")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each pair")
     parser.add_argument("--fresh", action="store_true", help="drop what an earlier run measured")
-    parser.add_argument("--python", default=sys.executable, help="that has the peers")
-    parser.add_argument("--peak", type=pathlib.Path, default=FOLDER / "fma_peak", help="the program fma_peak")
+    parser.add_argument("--to", type=pathlib.Path, default=FOLDER / "report", metavar="FOLDER",
+                        help="where the report is written; docs for one that is to be published")  # fmt: skip
+    parser.add_argument("--python", default=str(FOLDER / "venv" / "bin" / "python"), help="that has the peers")
+    parser.add_argument("--peak", type=pathlib.Path, default=ROOT / "build" / "release" / "benchmarks" / "fma_peak",
+                        help="the program that tells what the processor gives")  # fmt: skip
     given = parser.parse_args()
     try:
         given.rows = chosen(",".join(given.rows or names), names, "row")
@@ -73,11 +77,15 @@ def main() -> int:
     except OtherSubject as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
-    campaign = Campaign(results, given.python, FOLDER, given.peak, given.pairs, given.rounds)
+    campaign = Campaign(results, given.python, FOLDER, given.peak, pairs=given.pairs, rounds=given.rounds)
     failed = False
     for outcome in campaign.run([row for row in ROWS if row.name in given.rows], given.peers, given.threads):
         print(line(outcome), flush=True)
         failed = failed or bool(outcome.failed)
+    command = shlex.join(["tools/bench", *(sys.argv[1:])])
+    known = summary.lines(results, ROWS, PEERS)
+    report.write(results, known, PEERS, command, given.to)
+    print(f"the report of all that was measured is {given.to / 'benchmarks.md'}")
     return int(failed)
 
 

@@ -47,6 +47,7 @@ class Campaign:
     python: str  # in whose environment the contenders run
     folder: pathlib.Path  # of logs and references
     peak: pathlib.Path  # the program
+    ours: str = OURS
     pairs: int = PAIRS
     rounds: int = ROUNDS
 
@@ -67,7 +68,8 @@ class Campaign:
 
     def _near(self, row: Row, peers: Sequence[str], threads: int) -> list[str]:
         ratios = {peer: self.results.ratios(row.name, threads, peer) for peer in peers}
-        medians = {peer: interval.of(found[:1]).median for peer, found in ratios.items() if found}
+        # Of the first pair alone, so that an interrupted run goes on with the same peers.
+        medians = {peer: interval.median(found[:1]) for peer, found in ratios.items() if found}
         return [peer for peer, median in medians.items() if median <= NEAR * min(medians.values())]
 
     def _pair(self, row: Row, threads: int, peer: str) -> Outcome:
@@ -83,7 +85,7 @@ class Campaign:
         with self._child(peer, row, threads, wanted) as theirs:
             if "unsupported" in theirs.ready:
                 return Outcome(row.name, threads, peer, unsupported=theirs.ready["unsupported"])
-            with self._child(OURS, row, threads, wanted) as ours:
+            with self._child(self.ours, row, threads, wanted) as ours:
                 pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds)
                 memory = (ours.ready["peak_memory_mib"], theirs.ready["peak_memory_mib"])
                 return Outcome(row.name, threads, peer, theirs.ready["version"], memory, pair)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RESAMPLES = 2000
+RESAMPLES = 10_000
+
+# The ratios of the rounds of each pair.
+Ratios = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -17,13 +20,20 @@ class Interval:
     high: float
 
 
-def of(pairs: Sequence[Sequence[float]]) -> Interval:
-    """The median over the pairs of the medians over their rounds; its interval is from bootstrap. Pairs are drawn anew, and
-    the rounds of each: from process to process times differ by more than they do from round to round."""
+def median(pairs: Ratios) -> float:
+    """Over the pairs, of the medians over their rounds."""
+    return float(np.median([np.median(ratios) for ratios in pairs]))
+
+
+def of(pairs: Ratios) -> Interval:
+    """The interval is from bootstrap. Pairs are drawn anew, and the rounds of each: from process to process times differ by
+    more than they do from round to round."""
     random = np.random.RandomState(0)
-    made = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        drawn = random.randint(len(pairs), size=len(pairs))
-        made[i] = np.median([np.median(random.choice(pairs[pair], len(pairs[pair]))) for pair in drawn])
-    low, high = np.percentile(made, (2.5, 97.5))
-    return Interval(float(np.median([np.median(ratios) for ratios in pairs])), float(low), float(high))
+    shape = (RESAMPLES, len(pairs))
+    drawn = random.randint(len(pairs), size=shape)
+    medians = np.empty(shape)
+    for i, ratios in enumerate(pairs):
+        rounds = random.choice(ratios, (*shape, len(ratios)))
+        medians = np.where(drawn == i, np.median(rounds, axis=2), medians)
+    low, high = np.percentile(np.median(medians, axis=1), (2.5, 97.5))
+    return Interval(median(pairs), float(low), float(high))
