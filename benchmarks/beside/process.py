@@ -8,7 +8,7 @@ import pathlib
 import select
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -31,6 +31,20 @@ def environment(threads: int) -> dict[str, str]:
     # XLA takes all processors or one.
     xla = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     return {**os.environ, **counts, "XLA_FLAGS": xla, "JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def rest(name: str, ticks: Callable[[], int]) -> None:
+    """Returns when the processor time of a process, which `ticks` tells, grows no more."""
+    end = time.monotonic() + QUIET_SECONDS
+    before = ticks()
+    while True:
+        time.sleep(NAP_SECONDS)
+        now = ticks()
+        if now == before:
+            return
+        if time.monotonic() > end:
+            raise Failed(f"{name} keeps processors busy for over {QUIET_SECONDS} s after its calls")
+        before = now
 
 
 class Child:
@@ -69,7 +83,7 @@ class Child:
         except BrokenPipeError:
             pass  # it ended, which reading its answer says
         answer = self._answer(ANSWER_SECONDS)
-        self._rest()
+        rest(self.name, self._ticks)
         return answer
 
     def _answer(self, seconds: float) -> dict[str, Any]:
@@ -82,19 +96,6 @@ class Child:
             raise Failed(f"{self.name} ended with {self.process.wait()}; see {self.log}")
         answer: dict[str, Any] = json.loads(line)
         return answer
-
-    def _rest(self) -> None:
-        """Returns when none of its threads uses a processor any more."""
-        end = time.monotonic() + QUIET_SECONDS
-        before = self._ticks()
-        while True:
-            time.sleep(NAP_SECONDS)
-            now = self._ticks()
-            if now == before:
-                return
-            if time.monotonic() > end:
-                raise Failed(f"{self.name} keeps processors busy for over {QUIET_SECONDS} s after its calls")
-            before = now
 
     def _ticks(self) -> int:
         """Processor time of all threads, in hundredths of a second."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
-from benchmarks.beside import interval
+from benchmarks.beside import interval, process
 from benchmarks.beside.interval import Interval
 from benchmarks.beside.protocol import DISTURBED, Disturbed, measure
 
@@ -52,6 +53,20 @@ def test_a_machine_that_does_something_else_all_the_time_is_an_error() -> None:
     with pytest.raises(Disturbed, match="only 0 of 9 rounds were made .* within 8% .* and 3 are wanted"):
         measure(ours, peer, lambda: next(peaks), 3)
     assert DISTURBED == 0.08
+
+
+def test_nobody_else_is_timed_while_threads_wait_busily() -> None:
+    ticks = [7, 10, 13, 14, 14]
+    left = iter(ticks)
+    process.rest("peer", lambda: next(left))
+    assert list(left) == []
+
+
+def test_threads_that_never_go_to_sleep_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "QUIET_SECONDS", 0.1)
+    ticks = itertools.count()
+    with pytest.raises(process.Failed, match=r"peer keeps processors busy for over 0\.1 s after its calls"):
+        process.rest("peer", lambda: next(ticks))
 
 
 def test_interval_of_the_median_of_one_pair() -> None:
