@@ -23,12 +23,13 @@ def draw(lines: Sequence[Line], path: pathlib.Path) -> None:
         ratio = line.ratio
         assert ratio is not None
         error = [[ratio.median - ratio.low], [ratio.high - ratio.median]]
-        axes.barh(i, ratio.median, color=COLOURS[line.met], xerr=error, error_kw={"elinewidth": 0.8})
+        axes.barh(i, ratio.median - 1, left=1, color=COLOURS[line.met], xerr=error, error_kw={"elinewidth": 0.8})
         axes.plot([line.goal] * 2, [i - 0.4, i + 0.4], color="black", linewidth=1.5)
     titles = [f"{line.title}, {line.threads} thread{'s' if line.threads > 1 else ''}" for line in shown]
     axes.set_yticks(range(len(shown)), titles, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_xlabel("times as fast as the best peer (black: the goal)")
     figure.savefig(path, dpi=120)
