@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import os
 import pathlib
 import shlex
 import sys
+from collections.abc import Iterator
 
 from . import machine, report, summary
 from .campaign import PAIRS, Campaign
@@ -54,6 +57,18 @@ def arguments() -> argparse.Namespace:
     return given
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One run at a time: two would disturb each other, and write one file."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("bench: another tools/bench measures in this checkout; wait for it to end")
+        yield
+
+
 def line(outcome: Outcome) -> str:
     head = f"{outcome.row:<16} {outcome.threads} {outcome.peer:<14}"
     if outcome.pair is None:
@@ -63,8 +78,7 @@ def line(outcome: Outcome) -> str:
     return f"{head} {ours:12.2f} us, peer {theirs:12.2f} us, {ratio:6.2f} times as fast; {outcome.pair.dropped} dropped"
 
 
-def main() -> int:
-    given = arguments()
+def run(given: argparse.Namespace) -> int:
     library = pathlib.Path(os.environ["WEFT_LIBRARY"])
     requirements = ROOT / "benchmarks" / "peers" / "requirements.txt"
     subject = {
@@ -87,6 +101,12 @@ def main() -> int:
     report.write(results, known, PEERS, command, given.to)
     print(f"the report of all that was measured is {given.to / 'benchmarks.md'}")
     return int(failed)
+
+
+def main() -> int:
+    given = arguments()
+    with alone():
+        return run(given)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ class Child:
             )  # fmt: skip
         try:
             self.ready = self._answer(READY_SECONDS)
+            rest(self.name, self._ticks)
         except BaseException:
             self.close()
             raise
