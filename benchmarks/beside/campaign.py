@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ class Reference:
             self.folder.mkdir(parents=True, exist_ok=True)
             made = path.with_suffix(".new.npz")
             command = [self.python, "-m", "benchmarks.beside.reference", row.name, str(made)]
-            subprocess.run(command, cwd=ROOT, env=environment(1), check=True)
+            if subprocess.run(command, cwd=ROOT, env=environment(1)).returncode != 0:
+                raise Failed(f"what {row.name} should give could not be computed: {shlex.join(command)}")
             made.replace(path)
         return path
 
