@@ -5,6 +5,7 @@ from __future__ import annotations
 from .models import elementwise, images, training
 from .models.mlp import mlp
 from .models.tiny import adds, branches
+from .models.transformer import bert
 from .row import Row
 
 ROWS = (
@@ -22,6 +23,7 @@ ROWS = (
     Row("affine-16m", "relu(x * a + b) * c + x of 16 M", lambda: elementwise.affine_twice(4096, 4096), goal=1),
     Row("softmax", "softmax of 4096 x 1024", lambda: elementwise.softmax(4096, 1024), goal=1.1),
     Row("layer-norm", "layer normalization of 4096 x 768", lambda: elementwise.layer_norm(4096, 768), goal=1.1),
+    Row("bert-128", "BERT-base, 128 tokens", lambda: bert(128), goal=1.05),
     Row("mobilenet-b1", "MobileNetV2, batch 1", lambda: images.mobilenet_v2(1), goal=1.1),
     Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),
     Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),

@@ -46,6 +46,12 @@ def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, me
 OPERATORS: Operators = {
     "Add": lambda attributes, a, b: a + b,
     "Mul": lambda attributes, a, b: a * b,
+    "Div": lambda attributes, a, b: a / b,
+    "MatMul": lambda attributes, a, b: a @ b,
+    "Erf": lambda attributes, x: jax.lax.erf(x),
+    "Gather": lambda attributes, table, ids: jnp.take(table, ids, 0),
+    "Reshape": lambda attributes, x, shape: x.reshape(shape),
+    "Transpose": lambda attributes, x: x.transpose(attributes["perm"]),
     "Relu": lambda attributes, x: jax.nn.relu(x),
     "Concat": lambda attributes, *parts: jnp.concatenate(parts, attributes["axis"]),
     "Gemm": lambda attributes, x, kernel, bias: x @ kernel + bias,

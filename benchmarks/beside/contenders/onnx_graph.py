@@ -16,14 +16,18 @@ Attributes = Mapping[str, Any]
 Operators = Mapping[str, Callable[..., Any]]
 
 
+def _is_weight(initializer: onnx.TensorProto) -> bool:
+    return bool(initializer.dims) and initializer.data_type == onnx.TensorProto.FLOAT
+
+
 def weights(model: onnx.ModelProto) -> dict[str, Array]:
     # Copied since they lie in the model's bytes, which cannot be written to and may have any alignment.
-    return {weight.name: numpy_helper.to_array(weight).copy() for weight in model.graph.initializer if weight.dims}
+    return {one.name: numpy_helper.to_array(one).copy() for one in model.graph.initializer if _is_weight(one)}
 
 
-def numbers(model: onnx.ModelProto) -> dict[str, float]:
-    """The weights that are scalars, as people write them."""
-    return {weight.name: float(numpy_helper.to_array(weight)) for weight in model.graph.initializer if not weight.dims}
+def numbers(model: onnx.ModelProto) -> dict[str, Any]:
+    """The other constants, scalars and shapes, as people write them: numbers and lists of integers."""
+    return {one.name: numpy_helper.to_array(one).tolist() for one in model.graph.initializer if not _is_weight(one)}
 
 
 def evaluate(model: onnx.ModelProto, operators: Operators, values: Mapping[str, Any]) -> list[Any]:

@@ -44,6 +44,12 @@ def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, me
 OPERATORS: Operators = {
     "Add": lambda attributes, a, b: a + b,
     "Mul": lambda attributes, a, b: a * b,
+    "Div": lambda attributes, a, b: a / b,
+    "MatMul": lambda attributes, a, b: tf.matmul(a, b),
+    "Erf": lambda attributes, x: tf.math.erf(x),
+    "Gather": lambda attributes, table, ids: tf.gather(table, ids),
+    "Reshape": lambda attributes, x, shape: tf.reshape(x, shape),
+    "Transpose": lambda attributes, x: tf.transpose(x, attributes["perm"]),
     "Relu": lambda attributes, x: tf.nn.relu(x),
     "Concat": lambda attributes, *parts: tf.concat(parts, attributes["axis"]),
     "Gemm": lambda attributes, x, kernel, bias: tf.nn.bias_add(tf.matmul(x, kernel), bias),

@@ -33,6 +33,12 @@ def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, me
 OPERATORS: Operators = {
     "Add": lambda attributes, a, b: a + b,
     "Mul": lambda attributes, a, b: a * b,
+    "Div": lambda attributes, a, b: a / b,
+    "MatMul": lambda attributes, a, b: a @ b,
+    "Erf": lambda attributes, x: torch.erf(x),
+    "Gather": lambda attributes, table, ids: F.embedding(ids, table),
+    "Reshape": lambda attributes, x, shape: torch.reshape(x, shape),
+    "Transpose": lambda attributes, x: torch.permute(x, attributes["perm"]),
     "Relu": lambda attributes, x: torch.relu(x),
     "Concat": lambda attributes, *parts: torch.cat(parts, attributes["axis"]),
     "Gemm": lambda attributes, x, kernel, bias: torch.addmm(bias, x, kernel),

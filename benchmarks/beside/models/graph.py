@@ -31,6 +31,12 @@ class Builder:
         self.feeds[name] = self.normal(*shape)
         return name
 
+    def ids(self, name: str, *shape: int, count: int) -> str:
+        """An input of numbers from 0 up to but not including `count`."""
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, shape))
+        self.feeds[name] = self.random.randint(count, size=shape).astype(np.int64)
+        return name
+
     def weight(self, values: Array | np.float32) -> str:
         name = f"w{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.asarray(values), name))
