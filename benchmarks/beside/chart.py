@@ -24,7 +24,8 @@ def draw(lines: Sequence[Line], path: pathlib.Path) -> None:
         assert ratio is not None
         error = [[ratio.median - ratio.low], [ratio.high - ratio.median]]
         axes.barh(i, ratio.median - 1, left=1, color=COLOURS[line.met], xerr=error, error_kw={"elinewidth": 0.8})
-        axes.plot([line.goal] * 2, [i - 0.4, i + 0.4], color="black", linewidth=1.5)
+        if line.goal is not None:
+            axes.plot([line.goal] * 2, [i - 0.4, i + 0.4], color="black", linewidth=1.5)
     titles = [f"{line.title}, {line.threads} thread{'s' if line.threads > 1 else ''}" for line in shown]
     axes.set_yticks(range(len(shown)), titles, fontsize=8)
     axes.invert_yaxis()

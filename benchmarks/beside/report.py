@@ -48,7 +48,8 @@ def _row(line: Line, peers: Sequence[str]) -> str:
     if line.ratio is not None:
         ratio = f"{line.ratio.median:.2f} ({line.ratio.low:.2f} to {line.ratio.high:.2f})"
     ours = duration(line.ours) if line.peers else "–"
-    cells = [line.title, str(line.threads), ours, *times, ratio, f"{line.goal:g}", MET[line.met]]
+    goal = ["–", "–"] if line.goal is None else [f"{line.goal:g}", MET[line.met]]
+    cells = [line.title, str(line.threads), ours, *times, ratio, *goal]
     return f"| {' | '.join(cells)} |"
 
 

@@ -71,6 +71,6 @@ class Row:
     name: str  # on the command line
     title: str
     make: Callable[[], Problem]
-    goal: float  # the time of the best peer over ours
+    goal: float | None  # the time of the best peer over ours; None is no goal
     threads: tuple[int, ...] = (1, 2)
     rtol: float = 1e-3

@@ -23,7 +23,7 @@ class Line:
     row: str
     title: str
     threads: int
-    goal: float
+    goal: float | None
     ours: float = 0  # seconds for a call, as are those of the peers
     peers: dict[str, float] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # of the peers that have no time
@@ -33,8 +33,8 @@ class Line:
 
     @property
     def met(self) -> bool | None:
-        """None: not enough pairs to say."""
-        if self.ratio is None or self.pairs < PAIRS:
+        """None: no goal, or not enough pairs to say."""
+        if self.goal is None or self.ratio is None or self.pairs < PAIRS:
             return None
         within = self.ratio.low <= self.goal <= self.ratio.high
         return self.ratio.median >= self.goal or (within and self.ratio.median >= self.goal * (1 - SHORT))

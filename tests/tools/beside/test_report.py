@@ -14,7 +14,8 @@ from benchmarks.beside.row import Row
 from benchmarks.beside.rows import named
 
 PEERS = ["onnxruntime", "litert"]
-ADD, CHAIN = (Row(name, name, named("add-bound").make, goal=2, threads=(1,)) for name in ("one Add", "chain"))
+MAKE = named("add-bound").make
+ADD, CHAIN = (Row(name, name, MAKE, goal=2, threads=(1,)) for name in ("one Add", "chain"))
 
 
 def pair(ours: float, theirs: float, peak: float = 100) -> Pair:
@@ -44,6 +45,12 @@ def test_a_table_says_times_and_the_ratio_to_the_best_peer(results: Results) -> 
     assert "- Peers: ONNX Runtime 1.32, LiteRT 2.3" in text
     assert "- The processor's peak beside the rounds: 90 to 100 GFLOP/s with 1 thread" in text
     assert "- 7 of 112 rounds were dropped since the peak was over 8% off" in text
+
+
+def test_a_row_without_a_goal_says_so(results: Results) -> None:
+    (line,) = summary.lines(results, [Row("one Add", "one Add", MAKE, goal=None, threads=(1,))], PEERS)
+    assert "2.10 (2.00 to 2.20) | – | – |" in report.markdown(results, [line], PEERS, "tools/bench")
+    assert line.met is None
 
 
 def test_the_files_are_written(results: Results, tmp_path: pathlib.Path) -> None:
