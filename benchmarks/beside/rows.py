@@ -5,7 +5,7 @@ from __future__ import annotations
 from .models import elementwise, images, training
 from .models.mlp import mlp
 from .models.tiny import adds, branches
-from .models.transformer import bert
+from .models.transformer import bert, gpt2
 from .row import Row
 
 ROWS = (
@@ -25,6 +25,7 @@ ROWS = (
     Row("layer-norm", "layer normalization of 4096 x 768", lambda: elementwise.layer_norm(4096, 768), goal=1.1),
     Row("bert-128", "BERT-base, 128 tokens", lambda: bert(128), goal=1.05),
     Row("bert-16", "BERT-base, 16 tokens", lambda: bert(16), goal=None),
+    Row("gpt2-decode", "GPT-2 small, one token, 128 cached", lambda: gpt2(128), goal=1),
     Row("mobilenet-b1", "MobileNetV2, batch 1", lambda: images.mobilenet_v2(1), goal=1.1),
     Row("mobilenet-b8", "MobileNetV2, batch 8", lambda: images.mobilenet_v2(8), goal=None),
     Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),

@@ -12,7 +12,7 @@ from ..row import Array
 from . import Unsupported
 
 Attributes = Mapping[str, Any]
-# What an operator is, given its attributes and inputs.
+# What an operator is, given its attributes and inputs; a sequence of several outputs.
 Operators = Mapping[str, Callable[..., Any]]
 
 
@@ -37,5 +37,6 @@ def evaluate(model: onnx.ModelProto, operators: Operators, values: Mapping[str, 
         if node.op_type not in operators:
             raise Unsupported(f"the benchmark lacks {node.op_type} for it")
         attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-        known[node.output[0]] = operators[node.op_type](attributes, *(known[name] for name in node.input))
+        made = operators[node.op_type](attributes, *(known[name] for name in node.input))
+        known.update(zip(node.output, [made] if len(node.output) == 1 else made))
     return [known[value.name] for value in model.graph.output]

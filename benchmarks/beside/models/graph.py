@@ -43,19 +43,23 @@ class Builder:
         return name
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        output = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [output], **attributes))
-        return output
+        return self.split(op, 1, *inputs, **attributes)[0]
+
+    def split(self, op: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
+        """A node with several outputs."""
+        outputs = [f"v{len(self.nodes)}_{i}" for i in range(count)]
+        self.nodes.append(helper.make_node(op, inputs, outputs, **attributes))
+        return outputs
 
     def dense(self, x: str, inputs: int, units: int, relu: bool = False) -> str:
         kernel = self.weight(self.normal(inputs, units, scale=(2 / inputs) ** 0.5))
         y = self.node("Gemm", x, kernel, self.weight(self.normal(units, scale=0.1)))
         return self.node("Relu", y) if relu else y
 
-    def problem(self, output: str, *, arrays: bool = False) -> Inference:
-        # The checker infers the output's shape, which peers want to know.
-        value = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
-        graph = helper.make_graph(self.nodes, "row", self.inputs, [value], self.weights)
+    def problem(self, *outputs: str, arrays: bool = False) -> Inference:
+        # Their shapes, which peers want to know, are inferred.
+        values = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs]
+        graph = helper.make_graph(self.nodes, "row", self.inputs, values, self.weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         onnx.checker.check_model(model)
