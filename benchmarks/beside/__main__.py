@@ -1,0 +1,113 @@
+"""Times Weft beside its peers: python -m benchmarks.beside [rows...] [--peers a,b] [--threads 1,2]. tools/bench calls it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import pathlib
+import shlex
+import sys
+from collections.abc import Iterator
+
+from . import machine, report, summary
+from .campaign import PAIRS, Campaign
+from .contenders import PEERS
+from .process import ROOT
+from .protocol import ROUNDS
+from .results import OtherSubject, Outcome, Results
+from .rows import ROWS
+
+FOLDER = ROOT / "build" / "bench"
+
+
+def chosen(text: str, known: list[str], what: str) -> list[str]:
+    """Names with commas between them."""
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"there is no {what} {name!r}; there are {', '.join(known)}")
+    return names
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools/bench", description="Times Weft beside its peers.")
+    names = [row.name for row in ROWS]
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"all if none is named: {', '.join(names)}")
+    parser.add_argument("--peers", type=lambda text: chosen(text, ["all", *PEERS], "peer"), default=["all"],
+                        help=f"all, or some of {','.join(PEERS)}")  # fmt: skip
+    parser.add_argument("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2],
+                        help="1,2 unless given")  # fmt: skip
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="of processes, with the best peers of a row")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each pair")
+    parser.add_argument("--fresh", action="store_true", help="drop what an earlier run measured")
+    parser.add_argument("--to", type=pathlib.Path, default=FOLDER / "report", metavar="FOLDER",
+                        help="where the report is written; docs for one that is to be published")  # fmt: skip
+    parser.add_argument("--python", default=str(FOLDER / "venv" / "bin" / "python"), help="that has the peers")
+    parser.add_argument("--peak", type=pathlib.Path, default=ROOT / "build" / "release" / "benchmarks" / "fma_peak",
+                        help="the program that tells what the processor gives")  # fmt: skip
+    given = parser.parse_args()
+    try:
+        given.rows = chosen(",".join(given.rows or names), names, "row")
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+    if given.peers == ["all"]:
+        given.peers = list(PEERS)
+    return given
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One run at a time: two would disturb each other, and write one file."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("bench: another tools/bench measures in this checkout; wait for it to end")
+        yield
+
+
+def line(outcome: Outcome) -> str:
+    head = f"{outcome.row:<16} {outcome.threads} {outcome.peer:<14}"
+    if outcome.pair is None:
+        return f"{head} {outcome.unsupported or 'FAILED: ' + outcome.failed}"
+    ours, theirs = outcome.pair.ours.median * 1e6, outcome.pair.theirs.median * 1e6
+    ratio = sorted(outcome.pair.ratios)[len(outcome.pair.ratios) // 2]
+    return f"{head} {ours:12.2f} us, peer {theirs:12.2f} us, {ratio:6.2f} times as fast; {outcome.pair.dropped} dropped"
+
+
+def run(given: argparse.Namespace) -> int:
+    library = pathlib.Path(os.environ["WEFT_LIBRARY"])
+    requirements = ROOT / "benchmarks" / "peers" / "requirements.txt"
+    subject = {
+        "machine": machine.description(),
+        "library": machine.digest(library),
+        "set of peers": machine.digest(requirements),
+    }
+    try:
+        results = Results.open(FOLDER / "results.json", subject, fresh=given.fresh)
+    except OtherSubject as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    campaign = Campaign(results, given.python, FOLDER, given.peak, pairs=given.pairs, rounds=given.rounds)
+    failed = False
+    for outcome in campaign.run([row for row in ROWS if row.name in given.rows], given.peers, given.threads):
+        print(line(outcome), flush=True)
+        failed = failed or bool(outcome.failed)
+    command = shlex.join(["tools/bench", *(sys.argv[1:])])
+    known = summary.lines(results, ROWS, PEERS)
+    report.write(results, known, PEERS, command, given.to)
+    print(f"the report of all that was measured is {given.to / 'benchmarks.md'}")
+    return int(failed)
+
+
+def main() -> int:
+    given = arguments()
+    with alone():
+        return run(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What is measured in which order: of each row one pair with every peer, then more with those that may be the best."""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from . import interval, machine
+from .contenders import OURS
+from .process import ROOT, Child, Failed, environment
+from .protocol import ROUNDS, Disturbed, measure
+from .results import Outcome, Results
+from .row import Row
+
+# Pairs of processes with a peer that may be the best of its row.
+PAIRS = 5
+# Which are those that are slower than the best by this factor at most, after one pair.
+NEAR = 1.2
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Reference:
+    """The files of wanted results, made where they are missing or were made by other code."""
+
+    def __init__(self, python: str, folder: pathlib.Path) -> None:
+        sources = sorted([HERE / "row.py", HERE / "rows.py", HERE / "reference.py", *HERE.glob("models/*.py")])
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+        self.python, self.folder = python, folder / digest
+
+    def of(self, row: Row) -> pathlib.Path:
+        path = self.folder / f"{row.name}.npz"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            made = path.with_suffix(".new.npz")
+            command = [self.python, "-m", "benchmarks.beside.reference", row.name, str(made)]
+            if subprocess.run(command, cwd=ROOT, env=environment(1)).returncode != 0:
+                raise Failed(f"what {row.name} should give could not be computed: {shlex.join(command)}")
+            made.replace(path)
+        return path
+
+
+@dataclass(frozen=True)
+class Campaign:
+    results: Results
+    python: str  # in whose environment the contenders run
+    folder: pathlib.Path  # of logs and references
+    peak: pathlib.Path  # the program
+    ours: str = OURS
+    pairs: int = PAIRS
+    rounds: int = ROUNDS
+
+    def run(self, rows: Sequence[Row], peers: Sequence[str], threads: Sequence[int]) -> Iterator[Outcome]:
+        """Measures what the results lack, and tells of each pair as soon as it is in the file."""
+        for row in rows:
+            for count in row.threads:
+                if count in threads:
+                    yield from self._row(row, peers, count)
+
+    def _row(self, row: Row, peers: Sequence[str], threads: int) -> Iterator[Outcome]:
+        for peer in peers:
+            if not self.results.of(row.name, threads, peer):
+                yield self._pair(row, threads, peer)
+        for peer in self._near(row, peers, threads):
+            for _ in range(self.pairs - len(self.results.of(row.name, threads, peer))):
+                yield self._pair(row, threads, peer)
+
+    def _near(self, row: Row, peers: Sequence[str], threads: int) -> list[str]:
+        ratios = {peer: self.results.ratios(row.name, threads, peer) for peer in peers}
+        # Of the first pair alone, so that an interrupted run goes on with the same peers.
+        medians = {peer: interval.median(found[:1]) for peer, found in ratios.items() if found}
+        return [peer for peer, median in medians.items() if median <= NEAR * min(medians.values())]
+
+    def _pair(self, row: Row, threads: int, peer: str) -> Outcome:
+        try:
+            outcome = self._measured(row, threads, peer)
+        except (Failed, Disturbed) as error:
+            outcome = Outcome(row.name, threads, peer, failed=str(error))
+        self.results.add(outcome)
+        return outcome
+
+    def _measured(self, row: Row, threads: int, peer: str) -> Outcome:
+        wanted = Reference(self.python, self.folder / "reference").of(row)
+        with self._child(peer, row, threads, wanted) as theirs:
+            if "unsupported" in theirs.ready:
+                return Outcome(row.name, threads, peer, unsupported=theirs.ready["unsupported"])
+            with self._child(self.ours, row, threads, wanted) as ours:
+                pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds)
+                memory = (ours.ready["peak_memory_mib"], theirs.ready["peak_memory_mib"])
+                return Outcome(row.name, threads, peer, theirs.ready["version"], memory, pair)
+
+    def _child(self, contender: str, row: Row, threads: int, wanted: pathlib.Path) -> Child:
+        command = [self.python, "-m", "benchmarks.beside.child", contender, row.name, str(threads), str(wanted)]
+        child = Child(contender, command, self.folder / "logs" / f"{row.name}-{threads}-{contender}.log", threads)
+        if "failed" in child.ready:
+            child.close()
+            raise Failed(f"{contender}: {child.ready['failed']}; see {child.log}")
+        return child

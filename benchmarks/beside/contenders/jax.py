@@ -1,0 +1,95 @@
+"""JAX: functions compiled by XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..row import Array, Inference, Problem
+from . import Contender
+from .jax_training import Trainer
+from .onnx_graph import Operators, evaluate, numbers, weights
+
+
+def _layer_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any) -> Any:
+    mean = x.mean(-1, keepdims=True)
+    variance = jnp.square(x - mean).mean(-1, keepdims=True)
+    return (x - mean) * jax.lax.rsqrt(variance + attributes["epsilon"]) * scale + bias
+
+
+def _pads(attributes: Mapping[str, Any]) -> list[tuple[int, int]]:
+    top, left, bottom, right = attributes["pads"]
+    return [(top, bottom), (left, right)]
+
+
+def _conv(attributes: Mapping[str, Any], x: Any, kernel: Any) -> Any:
+    return jax.lax.conv_general_dilated(
+        x, kernel, attributes["strides"], _pads(attributes), dimension_numbers=("NCHW", "OIHW", "NCHW"),
+        feature_group_count=attributes["group"],
+    )  # fmt: skip
+
+
+def _max_pool(attributes: Mapping[str, Any], x: Any) -> Any:
+    window, strides = (1, 1, *attributes["kernel_shape"]), (1, 1, *attributes["strides"])
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, [(0, 0), (0, 0), *_pads(attributes)])
+
+
+def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, mean: Any, variance: Any) -> Any:
+    factor = scale / np.sqrt(variance + attributes["epsilon"])
+    return x * factor[:, None, None] + (bias - mean * factor)[:, None, None]
+
+
+OPERATORS: Operators = {
+    "Add": lambda attributes, a, b: a + b,
+    "Mul": lambda attributes, a, b: a * b,
+    # Into three parts, which is what the models of this benchmark ask for.
+    "Split": lambda attributes, x: jnp.split(x, 3, attributes["axis"]),
+    "Pow": lambda attributes, x, power: x**power,
+    "Tanh": lambda attributes, x: jnp.tanh(x),
+    "Div": lambda attributes, a, b: a / b,
+    "MatMul": lambda attributes, a, b: a @ b,
+    "Erf": lambda attributes, x: jax.lax.erf(x),
+    "Gather": lambda attributes, table, ids: jnp.take(table, ids, 0),
+    "Reshape": lambda attributes, x, shape: x.reshape(shape),
+    "Transpose": lambda attributes, x: x.transpose(attributes["perm"]),
+    "Relu": lambda attributes, x: jax.nn.relu(x),
+    "Concat": lambda attributes, *parts: jnp.concatenate(parts, attributes["axis"]),
+    "Gemm": lambda attributes, x, kernel, bias: x @ kernel + bias,
+    "Clip": lambda attributes, x, low, high: jnp.clip(x, low, high),
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "MaxPool": _max_pool,
+    "GlobalAveragePool": lambda attributes, x: x.mean((2, 3), keepdims=True),
+    "Flatten": lambda attributes, x: x.reshape(x.shape[0], -1),
+    "Softmax": lambda attributes, x: jax.nn.softmax(x, attributes["axis"]),
+    "LayerNormalization": _layer_norm,
+}
+
+
+def _inference(problem: Inference) -> Contender:
+    constants = {**numbers(problem.model), **weights(problem.model)}
+
+    def compute(*inputs: Any) -> list[Any]:
+        return evaluate(problem.model, OPERATORS, {**constants, **dict(zip(problem.feeds, inputs))})
+
+    net = jax.jit(compute)
+    values = tuple(problem.feeds.values())
+    bound = tuple(jax.device_put(array) for array in values)
+
+    def results() -> list[Array]:
+        return [np.asarray(output) for output in net(*values)]
+
+    call = results if problem.arrays else lambda: jax.block_until_ready(net(*bound))
+    return Contender(jax.__version__, call, results)
+
+
+def prepare(problem: Problem, threads: int) -> Contender:
+    if isinstance(problem, Inference):
+        return _inference(problem)
+    trainer = Trainer(problem)
+    # Steps are begun one after the other as they are in a training, and waited for at the end.
+    return Contender(jax.__version__, trainer.step, lambda: [trainer.losses()], trainer.finish)

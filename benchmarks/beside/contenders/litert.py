@@ -1,0 +1,35 @@
+"""LiteRT: models that TensorFlow has converted, in the interpreter with its XNNPACK kernels."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from ..row import Array, Problem, Training
+from . import Contender, Unsupported
+from .tensorflow_graph import feeds, function
+
+
+def prepare(problem: Problem, threads: int) -> Contender:
+    if isinstance(problem, Training):
+        raise Unsupported("it does not train")
+    net = function(problem)
+    text = tf.lite.TFLiteConverter.from_concrete_functions([net]).convert()
+    interpreter = Interpreter(model_content=text, num_threads=threads)
+    interpreter.allocate_tensors()
+    inputs = [one["index"] for one in interpreter.get_input_details()]
+    outputs = [one["index"] for one in interpreter.get_output_details()]
+    values = feeds(problem)
+    for index, array in zip(inputs, values):
+        interpreter.set_tensor(index, array)
+
+    def results() -> list[Array]:
+        for index, array in zip(inputs, values):
+            interpreter.set_tensor(index, array)
+        interpreter.invoke()
+        return [interpreter.get_tensor(index) for index in outputs]
+
+    version = metadata.version("ai-edge-litert")
+    return Contender(version, results if problem.arrays else interpreter.invoke, results)

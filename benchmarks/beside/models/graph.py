@@ -1,0 +1,66 @@
+"""Building ONNX models with weights that are the same wherever they are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from ..row import Array, Inference
+
+OPSET = 17
+
+
+class Builder:
+    """A graph under construction. Weights and feeds are drawn in the order in which they are asked for."""
+
+    def __init__(self) -> None:
+        self.random = np.random.RandomState(0)
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.feeds: dict[str, Array] = {}
+
+    def normal(self, *shape: int, scale: float = 1.0) -> Array:
+        return (self.random.standard_normal(shape) * scale).astype(np.float32)
+
+    def input(self, name: str, *shape: int) -> str:
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        self.feeds[name] = self.normal(*shape)
+        return name
+
+    def ids(self, name: str, *shape: int, count: int) -> str:
+        """An input of numbers from 0 up to but not including `count`."""
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, shape))
+        self.feeds[name] = self.random.randint(count, size=shape).astype(np.int64)
+        return name
+
+    def weight(self, values: Array | np.float32) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        return self.split(op, 1, *inputs, **attributes)[0]
+
+    def split(self, op: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
+        """A node with several outputs."""
+        outputs = [f"v{len(self.nodes)}_{i}" for i in range(count)]
+        self.nodes.append(helper.make_node(op, inputs, outputs, **attributes))
+        return outputs
+
+    def dense(self, x: str, inputs: int, units: int, relu: bool = False) -> str:
+        kernel = self.weight(self.normal(inputs, units, scale=(2 / inputs) ** 0.5))
+        y = self.node("Gemm", x, kernel, self.weight(self.normal(units, scale=0.1)))
+        return self.node("Relu", y) if relu else y
+
+    def problem(self, *outputs: str, arrays: bool = False) -> Inference:
+        # Their shapes, which peers want to know, are inferred.
+        values = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs]
+        graph = helper.make_graph(self.nodes, "row", self.inputs, values, self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+        onnx.checker.check_model(model)
+        return Inference(model, self.feeds, arrays)

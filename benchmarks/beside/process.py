@@ -1,0 +1,104 @@
+"""The other end of the pipe to a contender's process."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import select
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Compiling a large model in a peer takes minutes, a sample seconds.
+READY_SECONDS = 1800
+ANSWER_SECONDS = 300
+# Threads that wait busily for more work go to sleep within this time, or never.
+NAP_SECONDS = 30e-3
+QUIET_SECONDS = 10
+
+
+class Failed(Exception):
+    """A contender cannot be timed; the message says who, and why."""
+
+
+def environment(threads: int) -> dict[str, str]:
+    """What libraries read before anybody can tell them how many threads to use."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+    counts = {name: str(threads) for name in names}
+    # XLA takes all processors or one.
+    xla = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
+    return {**os.environ, **counts, "XLA_FLAGS": xla, "JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def rest(name: str, ticks: Callable[[], int]) -> None:
+    """Returns when the processor time of a process, which `ticks` tells, grows no more."""
+    end = time.monotonic() + QUIET_SECONDS
+    before = ticks()
+    while True:
+        time.sleep(NAP_SECONDS)
+        now = ticks()
+        if now == before:
+            return
+        if time.monotonic() > end:
+            raise Failed(f"{name} keeps processors busy for over {QUIET_SECONDS} s after its calls")
+        before = now
+
+
+class Child:
+    """A process that has built one row in one contender. It waits until `sample` is called; a context manager ends it."""
+
+    def __init__(self, name: str, command: Sequence[str], log: pathlib.Path, threads: int) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment(threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=errors, bufsize=0,
+            )  # fmt: skip
+        try:
+            self.ready = self._answer(READY_SECONDS)
+            rest(self.name, self._ticks)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def sample(self) -> dict[str, float]:
+        """Times some calls while this process alone does anything."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(b"\n")
+        except BrokenPipeError:
+            pass  # it ended, which reading its answer says
+        answer = self._answer(ANSWER_SECONDS)
+        rest(self.name, self._ticks)
+        return answer
+
+    def _answer(self, seconds: float) -> dict[str, Any]:
+        pipe = self.process.stdout
+        assert pipe is not None
+        if not select.select([pipe], [], [], seconds)[0]:
+            raise Failed(f"{self.name} gave no answer in {seconds} s; see {self.log}")
+        line = pipe.readline()
+        if not line:
+            raise Failed(f"{self.name} ended with {self.process.wait()}; see {self.log}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _ticks(self) -> int:
+        """Processor time of all threads, in hundredths of a second."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])

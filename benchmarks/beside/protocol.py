@@ -1,0 +1,90 @@
+"""Timing two contenders in turn: rounds of ours, the peer's, the peer's and ours again, each of which gives one ratio, so that
+whatever changes slowly on the machine meets both alike."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+ROUNDS = 15
+# Rounds that are made at most, for each that is to be kept.
+TRIES = 3
+# How far the peak beside a round may be from that of the other rounds.
+DISTURBED = 0.08
+
+
+class Timed(Protocol):
+    def sample(self) -> dict[str, float]: ...
+
+
+class Disturbed(Exception):
+    """The machine did too much else to measure anything; the message says how much."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The times of one contender in the rounds that count, in seconds for a call."""
+
+    best: float
+    median: float
+    processor: float  # processor time of all threads, the median
+
+    @classmethod
+    def of(cls, samples: list[dict[str, float]]) -> Side:
+        seconds = [sample["seconds"] for sample in samples]
+        busy = [sample["processor_seconds"] for sample in samples]
+        return cls(min(seconds), statistics.median(seconds), statistics.median(busy))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What two processes beside each other gave. A ratio is the peer's time over ours."""
+
+    ours: Side
+    theirs: Side
+    ratios: list[float]
+    dropped: int
+    peak: float  # GFLOP/s, the median
+
+
+@dataclass(frozen=True)
+class Round:
+    ours: list[dict[str, float]]
+    theirs: list[dict[str, float]]
+    peaks: tuple[float, float]
+
+    @property
+    def ratio(self) -> float:
+        return sum(sample["seconds"] for sample in self.theirs) / sum(sample["seconds"] for sample in self.ours)
+
+
+def undisturbed(rounds: list[Round]) -> list[Round]:
+    """Those beside which the processor gave what it gives in most of them."""
+    usual = statistics.median(peak for made in rounds for peak in made.peaks)
+    return [made for made in rounds if all(abs(peak / usual - 1) <= DISTURBED for peak in made.peaks)]
+
+
+def measure(ours: Timed, theirs: Timed, peak: Callable[[], float], wanted: int = ROUNDS) -> Pair:
+    """Makes rounds until enough of them are undisturbed."""
+    made: list[Round] = []
+    kept: list[Round] = []
+    while len(kept) < wanted:
+        if len(made) >= TRIES * wanted:
+            raise Disturbed(
+                f"only {len(kept)} of {len(made)} rounds were made while the processor's peak was within "
+                f"{DISTURBED:.0%} of what it is in most of them, and {wanted} are wanted"
+            )
+        before = peak()
+        first = ours.sample()
+        other = [theirs.sample(), theirs.sample()]
+        made.append(Round([first, ours.sample()], other, (before, peak())))
+        kept = undisturbed(made)
+    return Pair(
+        Side.of([sample for one in kept for sample in one.ours]),
+        Side.of([sample for one in kept for sample in one.theirs]),
+        [one.ratio for one in kept],
+        len(made) - len(kept),
+        statistics.median(peak for one in kept for peak in one.peaks),
+    )

@@ -1,0 +1,32 @@
+"""The results that every contender of a row is compared with: of inference from the reference implementation of ONNX, of
+training from PyTorch in double precision. python -m benchmarks.beside.reference <row> <file>"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import onnx.reference
+
+from .row import Array, Problem, Training
+from .rows import named
+
+
+def results(problem: Problem) -> list[Array]:
+    if isinstance(problem, Training):
+        # Imported here because it takes seconds, which inference needs not wait.
+        import torch
+
+        from .contenders.torch_training import Trainer
+
+        return [Trainer(problem, torch.float64).losses()]
+    return list(onnx.reference.ReferenceEvaluator(problem.model).run(None, problem.feeds))
+
+
+def main() -> None:
+    row, file = sys.argv[1:]
+    np.savez(file, *results(named(row).make()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The file of what has been measured: a run that was interrupted goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .protocol import Pair, Side
+
+Subject = dict[str, Any]
+
+
+class OtherSubject(Exception):
+    """The file tells of something else than what is to be measured; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished pair, or why there is none."""
+
+    row: str
+    threads: int
+    peer: str
+    version: str = ""  # of the peer
+    memory: tuple[float, float] = (0, 0)  # MiB at most of ours and of the peer, before anything was timed
+    pair: Pair | None = None
+    unsupported: str = ""
+    failed: str = ""
+
+    @classmethod
+    def read(cls, fields: dict[str, Any]) -> Outcome:
+        pair = fields.pop("pair")
+        if pair is not None:
+            pair = Pair(**{**pair, "ours": Side(**pair["ours"]), "theirs": Side(**pair["theirs"])})
+        return cls(**{**fields, "memory": tuple(fields["memory"])}, pair=pair)
+
+
+@dataclass
+class Results:
+    path: pathlib.Path
+    subject: Subject  # the machine, the library and the peers' versions
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: pathlib.Path, subject: Subject, *, fresh: bool = False) -> Results:
+        """Goes on from the file, without what failed. A file about another subject is not mixed with this one."""
+        if fresh or not path.exists():
+            return cls(path, subject)
+        read = json.loads(path.read_text(encoding="utf-8"))
+        other = [name for name in subject if read["subject"].get(name) != subject[name]]
+        if other:
+            raise OtherSubject(
+                f"{path} was measured with another {' and another '.join(other)}: --fresh drops it and begins anew"
+            )
+        outcomes = [Outcome.read(fields) for fields in read["outcomes"]]
+        return cls(path, subject, [outcome for outcome in outcomes if not outcome.failed])
+
+    def add(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        written = self.path.with_suffix(".new")
+        fields = {"subject": self.subject, "outcomes": [asdict(outcome) for outcome in self.outcomes]}
+        written.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+        os.replace(written, self.path)
+
+    def of(self, row: str, threads: int, peer: str) -> list[Outcome]:
+        return [one for one in self.outcomes if (one.row, one.threads, one.peer) == (row, threads, peer)]
+
+    def ratios(self, row: str, threads: int, peer: str) -> list[list[float]]:
+        """Of each finished pair."""
+        return [one.pair.ratios for one in self.of(row, threads, peer) if one.pair is not None]

@@ -1,0 +1,39 @@
+"""The rows of the table, in its order."""
+
+from __future__ import annotations
+
+from .models import elementwise, images, training
+from .models.mlp import mlp
+from .models.tiny import adds, branches
+from .models.transformer import bert, gpt2
+from .row import Row
+
+ROWS = (
+    Row("add-bound", "one Add of 4, bound", lambda: adds(1), goal=4, threads=(1,)),
+    Row("add-arrays", "one Add of 4, by name, arrays out", lambda: adds(1, arrays=True), goal=3, threads=(1,)),
+    Row("chain-100", "chain of 100 Adds of 4", lambda: adds(100), goal=2),
+    Row("chain-1000", "chain of 1,000 Adds of 4", lambda: adds(1000), goal=1),
+    Row("branches-100", "100 branches of Add and Relu of 4", lambda: branches(100), goal=2),
+    Row("mlp-64-b1", "MLP 64-64-10, batch 1", lambda: mlp(64, 64, 10, batch=1), goal=1.3),
+    Row("mlp-64-3-b1", "MLP 64-64-64-10, batch 1", lambda: mlp(64, 64, 64, 10, batch=1), goal=1.3),
+    Row("mlp-784-b1", "MLP 784-512-10, batch 1", lambda: mlp(784, 512, 10, batch=1), goal=1.1),
+    Row("mlp-784-b8", "MLP 784-512-10, batch 8", lambda: mlp(784, 512, 10, batch=8), goal=1.1),
+    Row("mlp-784-b64", "MLP 784-512-10, batch 64", lambda: mlp(784, 512, 10, batch=64), goal=1),
+    Row("affine-16k", "relu(x * a + b) * c + x of 16 K", lambda: elementwise.affine_twice(16384), goal=1.2),
+    Row("affine-16m", "relu(x * a + b) * c + x of 16 M", lambda: elementwise.affine_twice(4096, 4096), goal=1),
+    Row("softmax", "softmax of 4096 x 1024", lambda: elementwise.softmax(4096, 1024), goal=1.1),
+    Row("layer-norm", "layer normalization of 4096 x 768", lambda: elementwise.layer_norm(4096, 768), goal=1.1),
+    Row("bert-128", "BERT-base, 128 tokens", lambda: bert(128), goal=1.05),
+    Row("bert-16", "BERT-base, 16 tokens", lambda: bert(16), goal=None),
+    Row("gpt2-decode", "GPT-2 small, one token, 128 cached", lambda: gpt2(128), goal=1),
+    Row("mobilenet-b1", "MobileNetV2, batch 1", lambda: images.mobilenet_v2(1), goal=1.1),
+    Row("mobilenet-b8", "MobileNetV2, batch 8", lambda: images.mobilenet_v2(8), goal=None),
+    Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),
+    Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),
+    Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", lambda: training.mlp(32), goal=2),
+    Row("train-lenet", "train LeNet, batch 32, SGD", lambda: training.lenet(32), goal=1.5),
+)
+
+
+def named(name: str) -> Row:
+    return next(row for row in ROWS if row.name == name)
