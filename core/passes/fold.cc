@@ -3,16 +3,11 @@
 
 namespace weft {
 
-namespace {
-
-// What inference found out without a constant; null if it knows less than all numbers.
 std::shared_ptr<const Tensor> known_integers(const ValueType& type) {
   if (type.ints == nullptr || !all_known(*type.ints) || type.dtype != DType::kI64 || !type.concrete()) return nullptr;
   Result<Tensor> tensor = Tensor::vector<int64_t>(to_shape(*type.ints)).reshaped(to_shape(type.dims));
   return tensor.ok() ? std::make_shared<const Tensor>(std::move(*tensor)) : nullptr;
 }
-
-}  // namespace
 
 KernelContext kernel_context(const Graph& graph, const Node& node) {
   std::vector<KernelContext::Slot> inputs, outputs;

@@ -198,11 +198,9 @@ class Walk {
     // What inference knows of integers is a constant too, though nothing was computed.
     for (int i = 0; i < node.output_count; ++i) {
       map_[node.output(i)] = Expr(*scope_, made.output(i));
-      const ValueType& type = out_.graph->type(made.output(i));
-      if (options_.fold_constants && type.ints != nullptr && all_known(*type.ints) && !node.is("Constant") &&
-          type.dtype == DType::kI64 && type.concrete()) {
-        WEFT_TRY(Tensor tensor, Tensor::vector<int64_t>(to_shape(*type.ints)).reshaped(to_shape(type.dims)));
-        map_[node.output(i)] = constant(*scope_, std::move(tensor));
+      if (!options_.fold_constants || node.is("Constant")) continue;
+      if (auto known = known_integers(out_.graph->type(made.output(i)))) {
+        map_[node.output(i)] = constant(*scope_, *known);
         changed_ = true;
       }
     }

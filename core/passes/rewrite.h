@@ -104,6 +104,8 @@ Status check_pass_names(const RuleRegistry& registry, const std::vector<std::str
 
 // What a kernel of the node would be prepared with.
 KernelContext kernel_context(const Graph& graph, const Node& node);
+// What inference found out without a constant; null if it knows less than all numbers.
+std::shared_ptr<const Tensor> known_integers(const ValueType& type);
 
 // Runs the node's kernel on constants. Nothing (and no error) if it has no kernel for them or the kernel fails.
 std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node& node, const KernelRegistry& kernels);
