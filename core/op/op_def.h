@@ -78,6 +78,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool is_pure() const { return pure_; }
   bool sizes_own_outputs() const { return sizes_own_outputs_; }
   bool is_view() const { return view_; }
+  bool is_elementwise() const { return elementwise_; }
   bool is_internal() const { return internal_; }
   const std::vector<std::pair<int, int>>& inplace_pairs() const { return inplace_; }
 
@@ -161,6 +162,11 @@ class OpDef : public WithAttrs<OpDef> {
     view_ = true;
     return *this;
   }
+  // Each element of the output depends on those at its index in the inputs, which broadcast, and no attribute names an axis.
+  OpDef& elementwise() {
+    elementwise_ = true;
+    return *this;
+  }
   OpDef& upgrade(int version, UpgradeFn fn) {
     upgrades_.push_back({version, fn});
     return *this;
@@ -179,6 +185,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool sizes_own_outputs_ = false;
   bool internal_ = false;
   bool view_ = false;
+  bool elementwise_ = false;
   std::vector<std::pair<int, int>> inplace_;
 };
 

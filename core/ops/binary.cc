@@ -153,6 +153,7 @@ OpDef& add_binary(OpRegistry& ops, std::string_view domain, std::string_view nam
       .input("A", "T", "First operand.")
       .input("B", "T", "Second operand; broadcasts with A as in NumPy.")
       .output("C", "T", "The broadcast shape of A and B.")
+      .elementwise()
       .inplace(0, 0)
       .inplace(0, 1)
       .upgrade(7, upgrade_old_broadcast);
@@ -212,6 +213,7 @@ void define_op_binary(OpRegistry& ops) {
       .input("X", "T", "The base.")
       .input("Y", "T1", "The exponent; broadcasts with X as in NumPy.")
       .output("Z", "T", "The broadcast shape of X and Y.")
+      .elementwise()
       .inplace(0, 0)
       .infer(infer_broadcast)
       .grad(pow_grad)

@@ -75,6 +75,7 @@ void define_op_cast(OpRegistry& ops) {
       .attr("round_mode", "up", "For f8e8m0: \"up\", \"down\" or \"nearest\".")
       .input("input", "T1", "Any shape.")
       .output("output", "T2", "The shape of the input.")
+      .elementwise()
       .infer(infer_cast)
       .grad(cast_grad)
       .upgrade(6, name_to_number);

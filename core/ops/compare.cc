@@ -72,6 +72,7 @@ void define_op_compare(OpRegistry& ops) {
         .input("A", "T", "First operand.")
         .input("B", "T", "Second operand; broadcasts with A as in NumPy.")
         .output("C", "bool", "The broadcast shape of A and B.")
+        .elementwise()
         .infer(row.infer)
         .no_gradient("its output is not a number")
         .upgrade(7, upgrade_old_broadcast);

@@ -98,6 +98,7 @@ void define_op_unary(OpRegistry& ops) {
         .types("T", row.types)
         .input(row.spelt_out ? "input" : "X", "T", "Any shape.")
         .output(row.spelt_out ? "output" : "Y", "T", "The shape of the input.")
+        .elementwise()
         .inplace(0, 0)
         .infer(infer_same_as_first)
         .grad(row.grad);
@@ -110,6 +111,7 @@ void define_op_unary(OpRegistry& ops) {
       .attr("alpha", 0.01, "Slope below 0.")
       .input("X", "T", "Any shape.")
       .output("Y", "T", "The shape of X.")
+      .elementwise()
       .inplace(0, 0)
       .infer(infer_same_as_first)
       .grad(grad<leaky_relu>);
@@ -121,6 +123,7 @@ void define_op_unary(OpRegistry& ops) {
       .attr("alpha", 1.0, "Height of the plateau below 0.")
       .input("X", "T", "Any shape.")
       .output("Y", "T", "The shape of X.")
+      .elementwise()
       .inplace(0, 0)
       .infer(infer_same_as_first)
       .grad(grad<elu>);
@@ -132,6 +135,7 @@ void define_op_unary(OpRegistry& ops) {
       .attr("approximate", "none", "\"none\" for the exact form, \"tanh\" for the approximation.")
       .input("X", "T", "Any shape.")
       .output("Y", "T", "The shape of X.")
+      .elementwise()
       .inplace(0, 0)
       .infer([](InferContext& c) -> Status {
         const std::string& form = c.attrs().s("approximate");
@@ -149,6 +153,7 @@ void define_op_unary(OpRegistry& ops) {
       .attr("alpha", 1.0, "Steepness: 0 gives `x / 2`, much of it Relu.")
       .input("X", "T", "Any shape.")
       .output("Y", "T", "The shape of X.")
+      .elementwise()
       .inplace(0, 0)
       .body(swish);
   ops.add("IsNaN")
@@ -158,6 +163,7 @@ void define_op_unary(OpRegistry& ops) {
       .types("T", kFloatTypes)
       .input("X", "T", "Any shape.")
       .output("Y", "bool", "The shape of X.")
+      .elementwise()
       .infer(infer_same_as_first)
       .no_gradient("its output is not a number");
   ops.add("Not")
@@ -165,6 +171,7 @@ void define_op_unary(OpRegistry& ops) {
       .doc("The opposite of each truth value.")
       .input("X", "bool", "Any shape.")
       .output("Y", "bool", "The shape of X.")
+      .elementwise()
       .inplace(0, 0)
       .infer(infer_same_as_first)
       .no_gradient("its output is not a number");

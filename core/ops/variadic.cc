@@ -93,6 +93,7 @@ void define_op_variadic(OpRegistry& ops) {
         .types("T", row.types)
         .variadic_input("data_0", "T", "One or more operands, which broadcast as in NumPy.")
         .output(row.output, "T", "The broadcast shape of all inputs.")
+        .elementwise()
         .inplace(0, 0)
         .infer(row.infer)
         .grad(row.grad)

@@ -302,6 +302,9 @@ RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<s
   for (const Rule& rule : registry.rules()) {
     if (!off(rule.name)) options.rules.push_back(&rule);
   }
+  // What is said of one operator goes before what is said of all.
+  std::stable_partition(options.rules.begin(), options.rules.end(),
+                        [](const Rule* rule) { return rule->op[0] != '*'; });
   for (const Switch& item : kSwitches) options.*item.flag = !off(item.name);
   return options;
 }

@@ -56,6 +56,19 @@ std::vector<int64_t> permutation(const Node& node, int64_t rank) {
   return perm;
 }
 
+// Whether a transpose leaves the elements where they are: it moves axes of size 1 alone. (A 0 in Reshape means another
+// thing.)
+bool keeps_elements(const Dims& dims, const std::vector<int64_t>& perm) {
+  int64_t last = -1;
+  for (int64_t axis : perm) {
+    if (dims[static_cast<size_t>(axis)].is(0)) return false;
+    if (dims[static_cast<size_t>(axis)].is(1)) continue;
+    if (axis < last) return false;
+    last = axis;
+  }
+  return true;
+}
+
 Status compose_transposes(RuleContext& c) {
   const ValueType& type = c.type(c.input(0));
   if (!type.has_rank) return {};
@@ -66,6 +79,10 @@ Status compose_transposes(RuleContext& c) {
     std::vector<int64_t> first = permutation(*inner, rank);
     for (int64_t& axis : perm) axis = first[static_cast<size_t>(axis)];
     start = inner->inputs[0];
+  } else if (type.concrete() && keeps_elements(type.dims, perm)) {
+    const Shape shape = to_shape(c.type(c.node.output(0)).dims);
+    c.replace(reshape(c.mapped_input(0), constant_ints(c.scope(), shape)));
+    return {};
   }
   bool moves = false;
   for (int64_t i = 0; i < rank; ++i) moves = moves || perm[static_cast<size_t>(i)] != i;

@@ -1,0 +1,453 @@
+// Convolution over images whose channels lie side by side: as one product where the window is one pixel, channel by
+// channel where each has a filter of its own, and else as sums over the places of the window.
+#include <algorithm>
+
+#include "core/kernel/registry.h"
+#include "core/op/window.h"
+#include "core/simd/gemm.h"
+#include "core/simd/taps.h"
+
+namespace weft {
+namespace {
+
+// With one spatial axis the height is 1.
+struct Geometry {
+  int64_t images, in_h, in_w, in_c, out_h, out_w, out_c, group;
+  int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
+
+  int64_t pixels() const { return out_h * out_w; }
+  int64_t taps() const { return kernel_h * kernel_w; }
+  bool one_filter_each() const { return group > 1 && group == in_c && out_c == in_c; }
+};
+
+Geometry read_geometry(const KernelContext& c) {
+  const Shape &x = c.shape(0), &w = c.shape(1), &y = c.output_shape(0);
+  const int64_t spatial = static_cast<int64_t>(x.size()) - 2;
+  Window window = *read_window(c.attrs(), spatial, to_dims(Shape(w.begin() + 2, w.end())));
+  Geometry g;
+  g.images = x[0];
+  g.in_c = x.back();
+  g.out_c = w[0];
+  g.group = c.attrs().i("group");
+  const size_t last = static_cast<size_t>(spatial) - 1;
+  g.in_w = x[last + 1];
+  g.out_w = y[last + 1];
+  g.kernel_w = w[last + 2];
+  g.stride_w = window.strides[last];
+  g.dilation_w = window.dilations[last];
+  g.pad_w = window.begin_pad(static_cast<int64_t>(last), g.in_w, g.out_w);
+  const bool flat = spatial == 1;
+  g.in_h = flat ? 1 : x[1];
+  g.out_h = flat ? 1 : y[1];
+  g.kernel_h = flat ? 1 : w[2];
+  g.stride_h = flat ? 1 : window.strides[0];
+  g.dilation_h = flat ? 1 : window.dilations[0];
+  g.pad_h = flat ? 0 : window.begin_pad(0, g.in_h, g.out_h);
+  return g;
+}
+
+bool relu(const KernelContext& c) { return c.attrs().s("activation") == "relu"; }
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Pointers to the input pixels of one block of output pixels, on the stack.
+constexpr int64_t kMostPointers = 4096;
+constexpr int64_t kTilesOfBlock = 8;
+// With fewer channels, a row of the window is one tap in a copy of the image with its padding.
+constexpr int64_t kFewChannels = 16;
+
+const TapTable<float>& table_of(float) { return tap_table_f32(current_isa()); }
+const TapTable<double>& table_of(double) { return tap_table_f64(current_isa()); }
+
+template <typename T>
+Result<std::shared_ptr<Buffer>> zeros(int64_t count) {
+  WEFT_TRY(auto buffer, Buffer::allocate(count * static_cast<int64_t>(sizeof(T))));
+  std::fill_n(static_cast<T*>(buffer->data()), count, T(0));
+  return buffer;
+}
+
+// -- Sums over taps.
+template <typename T>
+struct Taps {
+  Geometry g;
+  const TapTable<T>* table;
+  bool relu, biased, padded;
+  int64_t taps, k;        // k elements of each tap lie side by side
+  int64_t panels;         // of a group
+  int64_t tiles, blocks;  // of an image
+  int64_t padded_h = 0, padded_w = 0;
+  std::shared_ptr<const Buffer> packed{}, zero{};  // packed: null if weight or bias are no constants
+
+  int64_t weight_size() const { return g.group * panels * table->panel * taps * k; }
+  int64_t bias_size() const { return biased ? g.group * panels * table->panel : 0; }
+  int64_t padded_size() const { return padded ? g.images * padded_h * padded_w * g.in_c : 0; }
+};
+
+// [group][panel][tap][k][column], behind it the bias as [group][panel][column].
+template <typename T>
+void pack(const Taps<T>& s, const T* w, const T* bias, T* to) {
+  const Geometry& g = s.g;
+  const int64_t in_c = g.in_c / g.group, out_c = g.out_c / g.group, taps = g.taps(), panel = s.table->panel;
+  for (int64_t group = 0; group < g.group; ++group) {
+    for (int64_t p = 0; p < s.panels; ++p) {
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        for (int64_t k = 0; k < in_c; ++k) {
+          for (int64_t j = 0; j < panel; ++j) {
+            const int64_t m = p * panel + j;
+            *to++ = m < out_c ? w[((group * out_c + m) * in_c + k) * taps + tap] : T(0);
+          }
+        }
+      }
+    }
+  }
+  if (!s.biased) return;
+  for (int64_t group = 0; group < g.group; ++group) {
+    for (int64_t m = 0; m < s.panels * panel; ++m) *to++ = m < out_c ? bias[group * out_c + m] : T(0);
+  }
+}
+
+template <typename T>
+void pad_images(const Taps<T>& s, const T* x, T* to, const Parallel& parallel) {
+  const Geometry& g = s.g;
+  const int64_t row = s.padded_w * g.in_c;
+  const int64_t inside = std::min(g.in_w, s.padded_w - g.pad_w) * g.in_c, before = g.pad_w * g.in_c;
+  parallel_for(parallel, g.images * s.padded_h, 16, 0.3 * static_cast<double>(row), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t image = i / s.padded_h, y = i % s.padded_h - g.pad_h;
+      T* out = to + i * row;
+      if (y < 0 || y >= g.in_h) {
+        std::fill_n(out, row, T(0));
+        continue;
+      }
+      std::fill_n(out, before, T(0));
+      std::copy_n(x + (image * g.in_h + y) * g.in_w * g.in_c, inside, out + before);
+      std::fill(out + before + inside, out + row, T(0));
+    }
+  });
+}
+
+// Where the pixels [begin, end) of an image see each tap: [tap][pixel].
+template <typename T>
+void find_pixels(const Taps<T>& s, const T* image, int64_t group, int64_t begin, int64_t end, const T** to) {
+  const Geometry& g = s.g;
+  const int64_t rows = end - begin;
+  int64_t oy = begin / g.out_w, ox = begin % g.out_w;
+  for (int64_t r = 0; r < rows; ++r) {
+    if (s.padded) {
+      for (int64_t ky = 0; ky < g.kernel_h; ++ky) {
+        to[ky * rows + r] = image + ((oy * g.stride_h + ky * g.dilation_h) * s.padded_w + ox * g.stride_w) * g.in_c;
+      }
+    } else {
+      const T* zero = static_cast<const T*>(s.zero->data());
+      const int64_t y0 = oy * g.stride_h - g.pad_h, x0 = ox * g.stride_w - g.pad_w;
+      const T** at = to + r;
+      for (int64_t ky = 0; ky < g.kernel_h; ++ky) {
+        const int64_t y = y0 + ky * g.dilation_h;
+        for (int64_t kx = 0; kx < g.kernel_w; ++kx, at += rows) {
+          const int64_t x = x0 + kx * g.dilation_w;
+          const bool inside = y >= 0 && y < g.in_h && x >= 0 && x < g.in_w;
+          *at = inside ? image + (y * g.in_w + x) * g.in_c + group * s.k : zero;
+        }
+      }
+    }
+    if (++ox == g.out_w) {
+      ox = 0;
+      ++oy;
+    }
+  }
+}
+
+template <typename T>
+void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* packed, int64_t item) {
+  const Geometry& g = s.g;
+  const int64_t image = item / s.blocks, block = item % s.blocks;
+  const int64_t first = block * s.tiles / s.blocks, last = (block + 1) * s.tiles / s.blocks;
+  auto pixel_of = [&](int64_t tile) { return tile * g.pixels() / s.tiles; };
+  const T* in = images + image * (s.padded ? s.padded_h * s.padded_w : g.in_h * g.in_w) * g.in_c;
+  const int64_t panel = s.table->panel, out_c = g.out_c / g.group, at = image * g.pixels();
+  const T* pointers[kMostPointers];
+  for (int64_t group = 0; group < g.group; ++group) {
+    const T** next = pointers;
+    for (int64_t tile = first; tile < last; ++tile) {
+      find_pixels(s, in, group, pixel_of(tile), pixel_of(tile + 1), next);
+      next += (pixel_of(tile + 1) - pixel_of(tile)) * s.taps;
+    }
+    for (int64_t p = 0; p < s.panels; ++p) {
+      TapTile<T> t;
+      t.columns = std::min(panel, out_c - p * panel);
+      t.taps = s.taps;
+      t.k = s.k;
+      t.a = pointers;
+      t.b = packed + (group * s.panels + p) * s.taps * s.k * panel;
+      t.init = s.biased ? packed + s.weight_size() + (group * s.panels + p) * panel : nullptr;
+      t.c_row = g.out_c;
+      t.relu = s.relu;
+      for (int64_t tile = first; tile < last; ++tile) {
+        const int64_t pixel = pixel_of(tile);
+        t.rows = pixel_of(tile + 1) - pixel;
+        t.c = args.output<T>(0) + (at + pixel) * g.out_c + group * out_c + p * panel;
+        s.table->run(t);
+        t.a += t.rows * t.taps;
+      }
+    }
+  }
+  args.finished((at + pixel_of(first)) * g.out_c, (at + pixel_of(last)) * g.out_c);
+}
+
+template <typename T>
+void run_taps(const Taps<T>& s, const RunArgs& args) {
+  const Geometry& g = s.g;
+  T* scratch = static_cast<T*>(args.scratch);
+  const T *images = args.input<T>(0), *packed = nullptr;
+  if (s.packed != nullptr) {
+    packed = static_cast<const T*>(s.packed->data());
+  } else {
+    pack(s, args.input<T>(1), s.biased ? args.input<T>(2) : nullptr, scratch);
+    packed = scratch;
+    scratch += s.weight_size() + s.bias_size();
+  }
+  if (s.padded) {
+    pad_images(s, images, scratch, *args.parallel);
+    images = scratch;
+  }
+  const double pixels = static_cast<double>(g.pixels()) / static_cast<double>(s.blocks);
+  const double cost = pixels * static_cast<double>(g.out_c) * 1e-2 * sizeof(T) * static_cast<double>(s.taps * s.k + 4) +
+                      args.finish_cost_ns(static_cast<int64_t>(pixels) * g.out_c);
+  parallel_for(*args.parallel, g.images * s.blocks, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) run_block(s, args, images, packed, item);
+  });
+}
+
+template <typename T>
+Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
+  Taps<T> s{};
+  Geometry& g = s.g = read_geometry(c);
+  s.table = &table_of(T());
+  s.relu = relu(c);
+  s.biased = c.has_input(2);
+  s.padded = g.group == 1 && g.in_c < kFewChannels && g.dilation_w == 1;
+  s.taps = s.padded ? g.kernel_h : g.taps();
+  s.k = (s.padded ? g.kernel_w : 1) * (g.in_c / g.group);
+  s.panels = divide_up(g.out_c / g.group, s.table->panel);
+  s.tiles = divide_up(g.pixels(), s.table->rows);
+  const int64_t tiles_of_block = std::min(kTilesOfBlock, kMostPointers / (s.table->rows * s.taps));
+  s.blocks = divide_up(s.tiles, tiles_of_block);
+  // Two threads find equal shares.
+  if (s.blocks < s.tiles) s.blocks += s.blocks % 2;
+  if (s.padded) {
+    s.padded_h = std::max(g.pad_h + g.in_h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
+    s.padded_w = std::max(g.pad_w + g.in_w, (g.out_w - 1) * g.stride_w + g.kernel_w);
+  } else {
+    WEFT_TRY(s.zero, zeros<T>(s.k));
+  }
+  const Tensor *w = c.constant(1), *bias = c.constant(2);
+  if (w != nullptr && (bias != nullptr || !s.biased)) {
+    WEFT_TRY(auto packed, Buffer::allocate((s.weight_size() + s.bias_size()) * static_cast<int64_t>(sizeof(T))));
+    pack(s, w->as<T>(), s.biased ? bias->as<T>() : nullptr, static_cast<T*>(packed->data()));
+    s.packed = std::move(packed);
+    prepared->unused_inputs = {1};
+    if (s.biased) prepared->unused_inputs.push_back(2);
+  }
+  const int64_t packing = s.packed == nullptr ? s.weight_size() + s.bias_size() : 0;
+  prepared->scratch_bytes = (packing + s.padded_size()) * static_cast<int64_t>(sizeof(T));
+  prepared->cost_ns = 1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels() * g.out_c * s.taps * s.k);
+  const int64_t stretch = s.tiles / s.blocks * (g.pixels() / s.tiles) * g.out_c;
+  prepared->finishes = s.blocks == 1 || stretch >= kLeastStretch;
+  prepared->use<&run_taps<T>>(std::move(s));
+  return {};
+}
+
+// -- One filter for each channel.
+template <typename T>
+struct Lanes {
+  Geometry g;
+  const TapTable<T>* table;
+  bool relu, biased;
+  int64_t blocks;  // of rows of an output image
+  std::shared_ptr<const Buffer> packed{}, zero{};
+};
+
+template <typename T>
+void pack_lanes(const Geometry& g, const T* w, T* to) {
+  for (int64_t tap = 0; tap < g.taps(); ++tap) {
+    for (int64_t c = 0; c < g.in_c; ++c) *to++ = w[c * g.taps() + tap];
+  }
+}
+
+template <typename T>
+void run_row(const Lanes<T>& s, const RunArgs& args, const T* weight, int64_t image, int64_t oy) {
+  const Geometry& g = s.g;
+  const T *in = args.input<T>(0) + image * g.in_h * g.in_w * g.in_c, *zero = static_cast<const T*>(s.zero->data());
+  const T* pointers[kMostPointers];
+  const int64_t tiles = divide_up(g.out_w, s.table->lane_rows), y0 = oy * g.stride_h - g.pad_h;
+  // Rows of the window that lie in the image.
+  auto rows_before = [&](int64_t end) {
+    return y0 >= end ? 0 : std::min(g.kernel_h, divide_up(end - y0, g.dilation_h));
+  };
+  const int64_t first = rows_before(0), past = rows_before(g.in_h);
+  LaneTile<T> t;
+  t.columns = g.in_c;
+  t.taps = (past - first) * g.kernel_w;
+  t.a = pointers;
+  t.b = weight + first * g.kernel_w * g.in_c;
+  t.init = s.biased ? args.input<T>(2) : nullptr;
+  t.c_row = g.out_c;
+  t.relu = s.relu;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t ox = tile * g.out_w / tiles;
+    t.rows = (tile + 1) * g.out_w / tiles - ox;
+    const T** to = pointers;
+    for (int64_t ky = first; ky < past; ++ky) {
+      const T* row = in + (y0 + ky * g.dilation_h) * g.in_w * g.in_c;
+      for (int64_t kx = 0; kx < g.kernel_w; ++kx) {
+        for (int64_t r = 0; r < t.rows; ++r) {
+          const int64_t x = (ox + r) * g.stride_w - g.pad_w + kx * g.dilation_w;
+          *to++ = x >= 0 && x < g.in_w ? row + x * g.in_c : zero;
+        }
+      }
+    }
+    t.c = args.output<T>(0) + ((image * g.out_h + oy) * g.out_w + ox) * g.out_c;
+    s.table->run_lanes(t);
+  }
+}
+
+template <typename T>
+void run_lanes(const Lanes<T>& s, const RunArgs& args) {
+  const Geometry& g = s.g;
+  const T* weight = static_cast<const T*>(args.scratch);
+  if (s.packed != nullptr)
+    weight = static_cast<const T*>(s.packed->data());
+  else
+    pack_lanes(g, args.input<T>(1), static_cast<T*>(args.scratch));
+  const int64_t row = g.out_w * g.out_c;
+  const double cost = (0.05 * static_cast<double>(g.taps() + 4) * static_cast<double>(row) + args.finish_cost_ns(row)) *
+                      static_cast<double>(g.out_h) / static_cast<double>(s.blocks);
+  parallel_for(*args.parallel, g.images * s.blocks, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t image = item / s.blocks, block = item % s.blocks;
+      const int64_t first = block * g.out_h / s.blocks, past = (block + 1) * g.out_h / s.blocks;
+      for (int64_t oy = first; oy < past; ++oy) run_row(s, args, weight, image, oy);
+      args.finished((image * g.out_h + first) * row, (image * g.out_h + past) * row);
+    }
+  });
+}
+
+template <typename T>
+Status prepare_lanes(const KernelContext& c, PreparedKernel* prepared) {
+  // What one block of rows makes stays in the first-level cache for what comes behind.
+  constexpr int64_t kElements = 4096;
+  Lanes<T> s{};
+  Geometry& g = s.g = read_geometry(c);
+  s.table = &table_of(T());
+  s.relu = relu(c);
+  s.biased = c.has_input(2);
+  const int64_t row = std::max<int64_t>(g.out_w * g.out_c, 1);
+  s.blocks = std::clamp<int64_t>(g.out_h * row / kElements, 1, std::max<int64_t>(g.out_h, 1));
+  if (s.blocks < g.out_h) s.blocks += s.blocks % 2;
+  WEFT_TRY(s.zero, zeros<T>(g.in_c));
+  const int64_t bytes = g.taps() * g.in_c * static_cast<int64_t>(sizeof(T));
+  if (const Tensor* w = c.constant(1); w != nullptr) {
+    WEFT_TRY(auto packed, Buffer::allocate(bytes));
+    pack_lanes(g, w->as<T>(), static_cast<T*>(packed->data()));
+    s.packed = std::move(packed);
+    prepared->unused_inputs = {1};
+  } else {
+    prepared->scratch_bytes = bytes;
+  }
+  prepared->cost_ns = 0.05 * static_cast<double>(g.images * g.pixels() * g.out_c * g.taps());
+  prepared->finishes = s.blocks == 1 || g.out_h / s.blocks * row >= kLeastStretch;
+  prepared->use<&run_lanes<T>>(std::move(s));
+  return {};
+}
+
+// -- A window of one pixel: a product of all pixels with the weight.
+template <typename T>
+struct Pixels {
+  Gemm<T> gemm;
+  bool biased;
+  std::shared_ptr<const Buffer> packed{};
+};
+
+template <typename T>
+void run_pixels(const Pixels<T>& s, const RunArgs& args) {
+  Gemm<T> g = s.gemm;
+  g.a = args.input<T>(0);
+  g.b = args.input<T>(1);
+  g.c = args.output<T>(0);
+  if (s.biased) g.init = args.input<T>(2);
+  g.finish = args.finish;
+  run_gemm(g, static_cast<T*>(args.scratch), *args.parallel);
+}
+
+template <typename T>
+Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
+  const Geometry g = read_geometry(c);
+  Pixels<T> s{};
+  s.biased = c.has_input(2);
+  s.gemm.m = g.images * g.pixels();
+  s.gemm.n = s.gemm.c_row = g.out_c;
+  s.gemm.k = s.gemm.a_row = s.gemm.b_column = g.in_c;
+  s.gemm.b_row = 1;
+  s.gemm.init_column = 1;
+  s.gemm.relu = relu(c);
+  if (const Tensor* w = c.constant(1); w != nullptr && packed_b_size(s.gemm) > 0) {
+    WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(s.gemm) * static_cast<int64_t>(sizeof(T))));
+    Gemm<T> packing = s.gemm;
+    packing.b = w->as<T>();
+    pack_b(packing, static_cast<T*>(packed->data()), Parallel{});
+    s.gemm.packed_b = static_cast<const T*>(packed->data());
+    s.packed = std::move(packed);
+    prepared->unused_inputs = {1};
+  }
+  prepared->scratch_bytes = gemm_scratch(s.gemm) * static_cast<int64_t>(sizeof(T));
+  prepared->cost_ns = gemm_cost_ns(s.gemm);
+  prepared->finishes = finishes_well(s.gemm);
+  prepared->use<&run_pixels<T>>(std::move(s));
+  return {};
+}
+
+// -- Which of them.
+bool accepts(const KernelContext& c) {
+  if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) return false;
+  if (c.rank(0) != 3 && c.rank(0) != 4) return false;
+  const Geometry g = read_geometry(c);
+  return g.images * g.pixels() > 0 && g.in_c > 0 && g.out_c > 0;
+}
+
+bool accepts_pixels(const KernelContext& c) {
+  if (!accepts(c)) return false;
+  const Geometry g = read_geometry(c);
+  return g.group == 1 && g.taps() == 1 && g.stride_h == 1 && g.stride_w == 1 && g.in_h == g.out_h && g.in_w == g.out_w;
+}
+
+bool accepts_lanes(const KernelContext& c) {
+  if (!accepts(c)) return false;
+  const Geometry g = read_geometry(c);
+  const bool f32 = c.dtype(0) == DType::kF32;
+  const int64_t least = f32 ? table_of(float()).least_columns : table_of(double()).least_columns;
+  const int64_t rows = f32 ? table_of(float()).lane_rows : table_of(double()).lane_rows;
+  return g.one_filter_each() && g.in_c >= least && g.taps() * rows <= kMostPointers;
+}
+
+bool accepts_taps(const KernelContext& c) {
+  if (!accepts(c)) return false;
+  const Geometry g = read_geometry(c);
+  const int64_t rows = c.dtype(0) == DType::kF32 ? table_of(float()).rows : table_of(double()).rows;
+  return g.taps() * rows <= kMostPointers;
+}
+
+template <Status (*F32)(const KernelContext&, PreparedKernel*), Status (*F64)(const KernelContext&, PreparedKernel*)>
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  return c.dtype(0) == DType::kF32 ? F32(c, prepared) : F64(c, prepared);
+}
+
+}  // namespace
+
+void add_cpu_channels_last_conv(KernelRegistry& kernels) {
+  const char* op = "weft.ChannelsLastConv";
+  kernels.add(op, {"pixels", accepts_pixels, prepare<prepare_pixels<float>, prepare_pixels<double>>});
+  kernels.add(op, {"lanes", accepts_lanes, prepare<prepare_lanes<float>, prepare_lanes<double>>});
+  kernels.add(op, {"taps", accepts_taps, prepare<prepare_taps<float>, prepare_taps<double>>});
+}
+
+}  // namespace weft

@@ -1,0 +1,71 @@
+// Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C]: what the pass `channels_last` makes
+// of those that ONNX has, [N, C, D1, ...].
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+Expr channels_first(Expr x) {
+  std::vector<int64_t> perm{0, x.rank() - 1};
+  for (int64_t i = 1; i + 1 < x.rank(); ++i) perm.push_back(i);
+  return transpose(x, perm);
+}
+Expr channels_last(Expr x) {
+  std::vector<int64_t> perm{0};
+  for (int64_t i = 2; i < x.rank(); ++i) perm.push_back(i);
+  perm.push_back(1);
+  return transpose(x, perm);
+}
+
+// The operator of ONNX between two transposes.
+template <const char* const& op>
+Status between_transposes(BodyContext& c) {
+  if (!c.input(0).has_rank()) return unimplemented(op, " with channels last needs the rank of X");
+  std::vector<Expr> inputs{channels_first(c.input(0))};
+  for (int i = 1; i < c.input_count(); ++i) inputs.push_back(c.input(i));
+  c.set_output(0, channels_last(make(c.scope(), op, inputs, c.attrs())));
+  return {};
+}
+
+constexpr const char* kConv = "weft.FusedConv";
+constexpr const char* kMaxPool = "MaxPool";
+constexpr const char* kAveragePool = "AveragePool";
+
+OpDef& window_schema(OpDef& op) {
+  return op.internal()
+      .types("T", kFloatTypes)
+      .attr("auto_pad", "NOTSET", "As in Conv.")
+      .optional_attr("dilations", AttrKind::kInts, "As in Conv.")
+      .optional_attr("pads", AttrKind::kInts, "As in Conv.")
+      .optional_attr("strides", AttrKind::kInts, "As in Conv.")
+      .input("X", "T", "[N, D1, ..., C].");
+}
+OpDef& pool_schema(OpDef& op) {
+  return window_schema(op)
+      .required_attr("kernel_shape", AttrKind::kInts, "As in MaxPool.")
+      .flag("ceil_mode", false, "As in MaxPool.")
+      .output("Y", "T", "[N, O1, ..., C].");
+}
+
+}  // namespace
+
+void define_op_channels_last(OpRegistry& ops) {
+  window_schema(ops.add(kWeftDomain, "ChannelsLastConv"))
+      .doc("Conv and an activation, with the channels of X and Y last.")
+      .attr("group", int64_t{1}, "As in Conv.")
+      .optional_attr("kernel_shape", AttrKind::kInts, "As in Conv.")
+      .attr("activation", "", "\"\" or \"relu\".")
+      .input("W", "T", "[M, C / group, k1, ...], as in Conv.")
+      .optional_input("B", "T", "Bias, [M].")
+      .output("Y", "T", "[N, O1, ..., M].")
+      .body(between_transposes<kConv>);
+  pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPool"))
+      .doc("MaxPool, with the channels of X and Y last.")
+      .body(between_transposes<kMaxPool>);
+  pool_schema(ops.add(kWeftDomain, "ChannelsLastAveragePool"))
+      .doc("AveragePool, with the channels of X and Y last.")
+      .flag("count_include_pad", false, "As in AveragePool.")
+      .body(between_transposes<kAveragePool>);
+}
+
+}  // namespace weft

@@ -1,0 +1,199 @@
+// Products of rows that pointers find: tiles of sums that stay in registers, for every instruction set.
+#include "core/simd/taps.h"
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/simd/taps.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Sums, two vectors of b and one element of a fill the registers: 32 with AVX-512 and NEON, else 16.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kRows = 14;
+#elif HWY_TARGET == HWY_NEON
+constexpr int kRows = 8;
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kRows = 6;
+#else
+constexpr int kRows = 4;
+#endif
+// A row of output pixels is often 7 or a multiple of it wide.
+constexpr int kLaneRows = kRows > 7 ? 7 : kRows;
+
+template <typename T, typename V>
+HWY_INLINE V activated(bool relu, V x) {
+  const hn::ScalableTag<T> d;
+  // This order of arguments keeps a NaN.
+  return relu ? hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x) : x;
+}
+
+template <typename T, int R, int V>
+HWY_NOINLINE void tap_tile(const TapTile<T>& p, T* c, int64_t c_row) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  decltype(hn::Zero(d)) sum[R][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[r][v] = p.init != nullptr ? hn::LoadU(d, p.init + v * kLanes) : hn::Zero(d);
+  }
+  const T* b = p.b;
+  const T* const* a = p.a;
+  for (int64_t tap = 0; tap < p.taps; ++tap, a += R) {
+    const T* row[R];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) row[r] = a[r];
+    for (int64_t k = 0; k < p.k; ++k, b += 2 * kLanes) {
+      decltype(hn::Zero(d)) right[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const auto left = hn::Set(d, row[r][k]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) hn::StoreU(activated<T>(p.relu, sum[r][v]), d, c + r * c_row + v * kLanes);
+  }
+}
+
+// A tile at the right edge goes through memory of full width.
+template <typename T, int R, int V>
+void rows_of(const TapTile<T>& p) {
+  constexpr int64_t kWidth = V * HWY_LANES(T);
+  if (p.columns == kWidth) {
+    tap_tile<T, R, V>(p, p.c, p.c_row);
+    return;
+  }
+  HWY_ALIGN T whole[R * kWidth];
+  tap_tile<T, R, V>(p, whole, kWidth);
+  for (int r = 0; r < R; ++r) {
+    for (int64_t j = 0; j < p.columns; ++j) p.c[r * p.c_row + j] = whole[r * kWidth + j];
+  }
+}
+
+// One vector (or two) of channels of R pixels.
+template <typename T, int R, int V>
+HWY_INLINE void lanes_at(const LaneTile<T>& p, int64_t at) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  decltype(hn::Zero(d)) sum[R][V];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[r][v] = p.init != nullptr ? hn::LoadU(d, p.init + at + v * kLanes) : hn::Zero(d);
+  }
+  const T* b = p.b + at;
+  const T* const* a = p.a;
+  for (int64_t tap = 0; tap < p.taps; ++tap, a += R, b += p.columns) {
+    decltype(hn::Zero(d)) right[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(hn::LoadU(d, a[r] + at + v * kLanes), right[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) hn::StoreU(activated<T>(p.relu, sum[r][v]), d, p.c + r * p.c_row + at + v * kLanes);
+  }
+}
+
+// The last vector overlaps the one before; both give its lanes the same bits.
+template <typename T, int R>
+void lanes_of(const LaneTile<T>& p) {
+  constexpr int64_t kLanes = HWY_LANES(T);
+  int64_t at = 0;
+  for (; at + 2 * kLanes <= p.columns; at += 2 * kLanes) lanes_at<T, R, 2>(p, at);
+  if (at + kLanes <= p.columns) {
+    lanes_at<T, R, 1>(p, at);
+    at += kLanes;
+  }
+  if (at < p.columns) lanes_at<T, R, 1>(p, p.columns - kLanes);
+}
+
+template <typename T>
+using TapFn = void (*)(const TapTile<T>&);
+template <typename T>
+using LaneFn = void (*)(const LaneTile<T>&);
+
+// Functions for 1, 2, ... rows.
+template <typename T, int V, int R>
+constexpr TapFn<T> tap_fn() {
+  if constexpr (R <= kRows) return rows_of<T, R, V>;
+  return nullptr;
+}
+template <typename T, int R>
+constexpr LaneFn<T> lane_fn() {
+  if constexpr (R <= kLaneRows) return lanes_of<T, R>;
+  return nullptr;
+}
+#define WEFT_TAP_FNS(T, V)                                                                                            \
+  {                                                                                                                   \
+    tap_fn<T, V, 1>(), tap_fn<T, V, 2>(), tap_fn<T, V, 3>(), tap_fn<T, V, 4>(), tap_fn<T, V, 5>(), tap_fn<T, V, 6>(), \
+        tap_fn<T, V, 7>(), tap_fn<T, V, 8>(), tap_fn<T, V, 9>(), tap_fn<T, V, 10>(), tap_fn<T, V, 11>(),              \
+        tap_fn<T, V, 12>(), tap_fn<T, V, 13>(), tap_fn<T, V, 14>()                                                    \
+  }
+
+template <typename T>
+void run(const TapTile<T>& p) {
+  static constexpr TapFn<T> kNarrow[] = WEFT_TAP_FNS(T, 1);
+  static constexpr TapFn<T> kWide[] = WEFT_TAP_FNS(T, 2);
+  (p.columns <= static_cast<int64_t>(HWY_LANES(T)) ? kNarrow : kWide)[p.rows - 1](p);
+}
+#undef WEFT_TAP_FNS
+
+template <typename T>
+void run_lanes(const LaneTile<T>& p) {
+  static constexpr LaneFn<T> kHeights[] = {lane_fn<T, 1>(), lane_fn<T, 2>(), lane_fn<T, 3>(), lane_fn<T, 4>(),
+                                           lane_fn<T, 5>(), lane_fn<T, 6>(), lane_fn<T, 7>()};
+  kHeights[p.rows - 1](p);
+}
+
+}  // namespace
+
+extern constexpr TapTable<float> kTapsF32 = {kRows,     2 * HWY_LANES(float), run<float>,
+                                             kLaneRows, HWY_LANES(float),     run_lanes<float>};
+extern constexpr TapTable<double> kTapsF64 = {kRows,     2 * HWY_LANES(double), run<double>,
+                                              kLaneRows, HWY_LANES(double),     run_lanes<double>};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace weft
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft {
+
+const TapTable<float>& tap_table_f32([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kTapsF32;
+  if (isa == Isa::kAvx2) return N_AVX2::kTapsF32;
+#endif
+  return HWY_NAMESPACE::kTapsF32;
+}
+
+const TapTable<double>& tap_table_f64([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kTapsF64;
+  if (isa == Isa::kAvx2) return N_AVX2::kTapsF64;
+#endif
+  return HWY_NAMESPACE::kTapsF64;
+}
+
+}  // namespace weft
+#endif

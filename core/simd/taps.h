@@ -1,0 +1,49 @@
+// Products of rows that pointers find, for convolutions over images whose channels lie side by side: a tap is one place
+// of the window, and says for each output pixel where the input pixel is that it sees.
+#pragma once
+
+#include <cstdint>
+
+#include "core/simd/isa.h"
+
+namespace weft {
+
+// c[r][j] = init[j] + sum over taps t and k of a[t][r][k] * b[t][k][j] for one tile of rows and one panel of columns.
+// Each sum is one chain of multiply-adds, taps in order and k within them.
+template <typename T>
+struct TapTile {
+  int64_t rows, columns, taps, k;
+  const T* const* a;  // [taps][rows]: k elements each
+  const T* b;         // [taps][k][panel], whatever the number of columns
+  const T* init;      // `panel` elements; null: zero
+  T* c;
+  int64_t c_row;
+  bool relu;
+};
+
+// The same with one weight for each channel: c[r][j] = init[j] + sum over taps of a[t][r][j] * b[t][j].
+template <typename T>
+struct LaneTile {
+  int64_t rows, columns, taps;
+  const T* const* a;  // [taps][rows]: `columns` elements each
+  const T* b;         // [taps][columns]
+  const T* init;      // `columns` elements; null: zero
+  T* c;
+  int64_t c_row;
+  bool relu;
+};
+
+template <typename T>
+struct TapTable {
+  int64_t rows;   // of a full tile
+  int64_t panel;  // columns of a panel
+  void (*run)(const TapTile<T>& tile);
+  int64_t lane_rows;      // of a full LaneTile
+  int64_t least_columns;  // of a LaneTile
+  void (*run_lanes)(const LaneTile<T>& tile);
+};
+
+const TapTable<float>& tap_table_f32(Isa isa);
+const TapTable<double>& tap_table_f64(Isa isa);
+
+}  // namespace weft

@@ -1,0 +1,162 @@
+// Images with channels last: which operators are left, and the same numbers as with channels first.
+#include "tests/core/passes/rules_common.h"
+
+namespace weft {
+namespace {
+
+// Small whole numbers, whose sums are exact in any order.
+struct ChannelsLastTest : RuleTest {
+  uint32_t seed = 1;
+
+  template <typename T>
+  Tensor numbers(const Shape& shape) {
+    int64_t count = 1;
+    for (int64_t dim : shape) count *= dim;
+    std::vector<T> out;
+    for (int64_t i = 0; i < count; ++i) {
+      seed = seed * 1664525u + 1013904223u;
+      out.push_back(static_cast<T>(static_cast<int32_t>(seed >> 16) % 9 - 4));
+    }
+    return *Tensor::vector<T>(out).reshaped(shape);
+  }
+  Expr in(const Shape& shape) { return input(to_dims(shape), numbers<float>(shape)); }
+  Expr fixed(const Shape& shape) { return constant(scope, numbers<float>(shape)); }
+  Expr conv(Expr x, const Shape& w, const Attrs& attrs = {}, bool bias = true) {
+    std::vector<Expr> inputs{x, fixed(w)};
+    if (bias) inputs.push_back(fixed({w[0]}));
+    return make(scope, "Conv", inputs, attrs);
+  }
+  Expr relu(Expr x) { return make(scope, "Relu", {x}); }
+  // A convolution between transposes, or reshapes where there is one channel or pixel.
+  void expect_alone(const std::string& behind, Expr y) {
+    std::string names = left(y);
+    for (size_t at; (at = names.find("Reshape")) != std::string::npos;) names.replace(at, 7, "Transpose");
+    EXPECT_EQ(names, "Transpose weft.ChannelsLastConv " + behind + "Transpose");
+    expect_same_bits(y);
+  }
+  void expect(const char* wanted, Expr y) {
+    EXPECT_EQ(left(y), wanted);
+    expect_same_bits(y);
+  }
+};
+
+using Ints = std::vector<int64_t>;
+
+TEST(ChannelsLast, ConvolutionsOfEveryKind) {
+  struct Row {
+    Shape x, w;
+    Attrs attrs;
+  };
+  const Row rows[] = {
+      // Windows of one pixel, with steps and pads.
+      {{2, 5, 7, 6}, {19, 5, 1, 1}, {}},
+      {{1, 20, 7, 7}, {33, 20, 1, 1}, {{"strides", Ints{2, 2}}}},
+      {{1, 20, 3, 4}, {8, 20, 1, 1}, {{"pads", Ints{1, 0, 0, 2}}}},
+      // More, on one image and several, of few channels and many.
+      {{1, 32, 9, 11}, {40, 32, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}},
+      {{3, 17, 8, 8}, {13, 17, 3, 3}, {{"pads", Ints{1, 0, 1, 2}}, {"strides", Ints{1, 2}}}},
+      {{2, 3, 23, 21}, {24, 3, 7, 7}, {{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}}},
+      {{2, 1, 12, 12}, {8, 1, 5, 5}, {{"auto_pad", "SAME_UPPER"}}},
+      {{2, 15, 9, 9}, {9, 15, 3, 2}, {{"dilations", Ints{2, 1}}, {"pads", Ints{2, 1, 2, 0}}}},
+      {{1, 16, 10, 9}, {16, 16, 3, 3}, {{"dilations", Ints{2, 3}}, {"pads", Ints{2, 3, 2, 3}}}},
+      {{1, 3, 5, 6}, {8, 3, 3, 3}, {{"dilations", Ints{1, 2}}, {"pads", Ints{3, 4, 5, 6}}}},
+      {{2, 64, 6, 5}, {48, 32, 3, 3}, {{"group", 2}, {"auto_pad", "SAME_LOWER"}}},
+      {{1, 18, 1, 1}, {64, 18, 1, 1}, {}},
+      {{1, 18, 2, 2}, {64, 18, 2, 2}, {}},
+      {{1, 16, 30, 30}, {16, 16, 3, 3}, {{"auto_pad", "VALID"}}},
+      // One filter for each channel.
+      {{2, 16, 9, 14}, {16, 1, 3, 3}, {{"group", 16}, {"pads", Ints{1, 1, 1, 1}}}},
+      {{1, 37, 9, 15}, {37, 1, 3, 3}, {{"group", 37}, {"pads", Ints{0, 1, 1, 1}}, {"strides", Ints{2, 2}}}},
+      {{1, 50, 6, 6}, {50, 1, 5, 5}, {{"group", 50}, {"pads", Ints{4, 4, 4, 4}}, {"dilations", Ints{2, 2}}}},
+      {{2, 24, 3, 3}, {24, 1, 1, 1}, {{"group", 24}}},
+      // One spatial axis.
+      {{2, 20, 31}, {24, 20, 5}, {{"pads", Ints{2, 2}}, {"strides", Ints{2}}}},
+      {{2, 20, 31}, {20, 1, 5}, {{"pads", Ints{2, 2}}, {"group", 20}}},
+      {{2, 2, 31}, {9, 2, 5}, {{"dilations", Ints{3}}}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(shape_text(row.x) + " by " + shape_text(row.w));
+    for (bool bias : {false, true}) {
+      ChannelsLastTest t;
+      Expr y = t.conv(t.in(row.x), row.w, row.attrs, bias);
+      t.expect_alone("", y);
+      t.expect_alone("", t.relu(y));
+      t.expect_alone("Mul ", y * 3.0);  // done as each stretch is made
+    }
+  }
+}
+
+TEST(ChannelsLast, DoublePrecision) {
+  for (int64_t group : {1, 16}) {
+    ChannelsLastTest t;
+    Expr x = t.input(to_dims({2, 16, 7, 9}), t.numbers<double>({2, 16, 7, 9}));
+    Expr w = constant(t.scope, t.numbers<double>({16, 16 / group, 3, 3}));
+    t.expect_alone("", make(t.scope, "Conv", {x, w}, {{"group", group}}));
+  }
+}
+
+TEST(ChannelsLast, WhatGainsNothingStays) {
+  ChannelsLastTest t;
+  Expr x = t.in({2, 16, 8, 8});
+  t.expect("Conv", t.conv(x, {6, 16, 3, 3}));
+  t.expect("Conv", t.conv(x, {16, 4, 3, 3}, {{"group", 4}}));
+  t.expect("Conv", t.conv(x, {32, 1, 3, 3}, {{"group", 16}}));
+  t.expect("Conv", make(t.scope, "Conv", {x, t.in({16, 16, 3, 3})}));
+  t.expect("MaxPool", make(t.scope, "MaxPool", {x}, {{"kernel_shape", Ints{2, 2}}}));
+  t.expect("Conv", t.conv(t.in({1, 4, 5, 5, 5}), {8, 4, 3, 3, 3}));
+}
+
+TEST(ChannelsLast, TransposesMeet) {
+  ChannelsLastTest t;
+  Attrs same{{"auto_pad", "SAME_UPPER"}};
+  Expr x = t.in({2, 3, 12, 12});
+  Expr a = t.relu(t.conv(x, {16, 3, 3, 3}, same));
+  Expr b = t.conv(a, {16, 16, 3, 3}, same);
+  Expr pooled = make(t.scope, "MaxPool", {t.relu(a + b)},
+                     {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}});
+  Expr c = t.conv(pooled, {16, 16, 1, 1});
+  Expr joined = concat({c, pooled}, 1);
+  Expr scaled = joined * t.fixed({32, 1, 1}) + t.in({32, 1, 1});
+  Expr clipped = make(t.scope, "Clip", {scaled, scalar_like(x, 0), scalar_like(x, 40)});
+  t.expect(
+      "Transpose weft.ChannelsLastConv weft.ChannelsLastConv Add Relu weft.ChannelsLastMaxPool weft.ChannelsLastConv "
+      "Concat Mul Reshape Add Clip ReduceSum Reshape Flatten",
+      make(t.scope, "Flatten",
+           {make(t.scope, "ReduceSum", {clipped, constant_ints(t.scope, {-1, 2})}, {{"keepdims", 1}})}));
+}
+
+TEST(ChannelsLast, PoolsOfEveryKind) {
+  const Attrs rows[] = {
+      {{"kernel_shape", Ints{2, 3}}},
+      {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}},
+      {{"kernel_shape", Ints{3, 2}}, {"strides", Ints{2, 3}}, {"ceil_mode", 1}},
+      {{"kernel_shape", Ints{2, 2}}, {"dilations", Ints{3, 2}}},
+      {{"kernel_shape", Ints{4, 4}}, {"strides", Ints{3, 3}}, {"auto_pad", "SAME_LOWER"}},
+  };
+  for (const Attrs& row : rows) {
+    for (const char* op : {"MaxPool", "AveragePool"}) {
+      for (int counted : {0, 1}) {
+        ChannelsLastTest t;
+        Attrs attrs = row;
+        if (op[0] == 'A') attrs.set("count_include_pad", counted);
+        Expr y = make(t.scope, op, {t.conv(t.in({2, 4, 11, 9}), {9, 4, 1, 1})}, attrs);
+        t.expect((std::string("Transpose weft.ChannelsLastConv weft.ChannelsLast") + op + " Transpose").c_str(), y);
+      }
+    }
+  }
+}
+
+TEST(ChannelsLast, NotANumberWinsInPools) {
+  ChannelsLastTest t;
+  std::vector<float> w(8 * 2, 0.0f);
+  for (size_t m = 0; m < 8; ++m) w[2 * m] = 1;
+  std::vector<float> x(2 * 4 * 4, 1.0f);
+  x[5] = std::numeric_limits<float>::quiet_NaN();
+  Expr y = make(t.scope, "Conv",
+                {t.input<float>({1, 2, 4, 4}, x), constant(t.scope, *Tensor::vector<float>(w).reshaped({8, 2, 1, 1}))});
+  t.expect("Transpose weft.ChannelsLastConv weft.ChannelsLastMaxPool Transpose",
+           make(t.scope, "MaxPool", {y}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}));
+}
+
+}  // namespace
+}  // namespace weft

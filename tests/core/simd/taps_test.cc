@@ -1,0 +1,149 @@
+// Products of rows that pointers find, for every instruction set of this machine, against sums in whole numbers.
+#include "core/simd/taps.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace weft {
+namespace {
+
+template <typename T>
+const TapTable<T>& table(Isa isa) {
+  if constexpr (sizeof(T) == 4)
+    return tap_table_f32(isa);
+  else
+    return tap_table_f64(isa);
+}
+
+// Whole numbers from -4 to 4: their sums are exact.
+template <typename T>
+std::vector<T> numbers(int64_t count, uint32_t seed) {
+  std::vector<T> out;
+  for (int64_t i = 0; i < count; ++i) {
+    seed = seed * 1664525u + 1013904223u;
+    out.push_back(static_cast<T>(static_cast<int32_t>(seed >> 16) % 9 - 4));
+  }
+  return out;
+}
+
+constexpr int64_t kSpare = 3;  // behind each row of the result, which must stay as it was
+
+// Rows of `k` elements for each tap, some of them shared, as windows that overlap share pixels.
+template <typename T>
+struct Rows {
+  Rows(int64_t taps, int64_t rows, int64_t k) : data(numbers<T>((taps + rows) * k, 7)) {
+    for (int64_t t = 0; t < taps; ++t) {
+      for (int64_t r = 0; r < rows; ++r) pointers.push_back(data.data() + (t + r) * k);
+    }
+  }
+  std::vector<T> data;
+  std::vector<const T*> pointers;
+};
+
+template <typename T>
+void expect_result(const std::vector<T>& c, int64_t rows, int64_t columns, const std::vector<T>& wanted) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < columns + kSpare; ++j) {
+      const T value = c[static_cast<size_t>(r * (columns + kSpare) + j)];
+      if (j < columns)
+        ASSERT_EQ(value, wanted[static_cast<size_t>(r * columns + j)]) << "row " << r << ", column " << j;
+      else
+        ASSERT_TRUE(std::isnan(value)) << "behind row " << r;
+    }
+  }
+}
+
+template <typename T>
+class TapsTest : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(TapsTest, Types);
+
+TYPED_TEST(TapsTest, EveryTile) {
+  using T = TypeParam;
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    const TapTable<T>& taps = table<T>(isa);
+    for (int64_t rows = 1; rows <= taps.rows; ++rows) {
+      for (int64_t columns = 1; columns <= taps.panel; ++columns) {
+        for (int way = 0; way < 4; ++way) {
+          SCOPED_TRACE(std::string(isa_name(isa)) + ", rows " + std::to_string(rows));
+          const int64_t count = 3, k = 5;
+          Rows<T> a(count, rows, k);
+          const std::vector<T> b = numbers<T>(count * k * taps.panel, 1), init = numbers<T>(taps.panel, 2);
+          std::vector<T> c(static_cast<size_t>(rows * (columns + kSpare)), std::numeric_limits<T>::quiet_NaN()), wanted;
+          TapTile<T> tile{rows,     columns,          count,         k, a.pointers.data(), b.data(), nullptr,
+                          c.data(), columns + kSpare, (way & 2) != 0};
+          if (way & 1) tile.init = init.data();
+          taps.run(tile);
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t j = 0; j < columns; ++j) {
+              T sum = way & 1 ? init[static_cast<size_t>(j)] : T(0);
+              for (int64_t i = 0; i < count * k; ++i) {
+                sum += a.pointers[static_cast<size_t>(i / k * rows + r)][i % k] *
+                       b[static_cast<size_t>(i * taps.panel + j)];
+              }
+              wanted.push_back(way & 2 ? std::max(sum, T(0)) : sum);
+            }
+          }
+          expect_result(c, rows, columns, wanted);
+          if (testing::Test::HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(TapsTest, EveryTileOfLanes) {
+  using T = TypeParam;
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    const TapTable<T>& taps = table<T>(isa);
+    for (int64_t rows = 1; rows <= taps.lane_rows; ++rows) {
+      for (int64_t columns = taps.least_columns; columns <= 5 * taps.least_columns; ++columns) {
+        for (int way = 0; way < 4; ++way) {
+          SCOPED_TRACE(std::string(isa_name(isa)) + ", rows " + std::to_string(rows));
+          const int64_t count = 4;
+          Rows<T> a(count, rows, columns);
+          const std::vector<T> b = numbers<T>(count * columns, 1), init = numbers<T>(columns, 2);
+          std::vector<T> c(static_cast<size_t>(rows * (columns + kSpare)), std::numeric_limits<T>::quiet_NaN()), wanted;
+          LaneTile<T> tile{rows,     columns,          count,         a.pointers.data(), b.data(), nullptr,
+                           c.data(), columns + kSpare, (way & 2) != 0};
+          if (way & 1) tile.init = init.data();
+          taps.run_lanes(tile);
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t j = 0; j < columns; ++j) {
+              T sum = way & 1 ? init[static_cast<size_t>(j)] : T(0);
+              for (int64_t t = 0; t < count; ++t) {
+                sum += a.pointers[static_cast<size_t>(t * rows + r)][j] * b[static_cast<size_t>(t * columns + j)];
+              }
+              wanted.push_back(way & 2 ? std::max(sum, T(0)) : sum);
+            }
+          }
+          expect_result(c, rows, columns, wanted);
+          if (testing::Test::HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(TapsTest, ReluKeepsNotANumber) {
+  using T = TypeParam;
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    const TapTable<T>& taps = table<T>(isa);
+    const std::vector<T> x(static_cast<size_t>(taps.panel), std::numeric_limits<T>::quiet_NaN());
+    const T* pointer = x.data();
+    std::vector<T> c(static_cast<size_t>(taps.panel));
+    taps.run({1, taps.panel, 1, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, true});
+    EXPECT_TRUE(std::isnan(c[0]));
+    taps.run_lanes({1, taps.panel, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, true});
+    EXPECT_TRUE(std::isnan(c[0]));
+  }
+}
+
+}  // namespace
+}  // namespace weft
