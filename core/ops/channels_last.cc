@@ -40,6 +40,16 @@ OpDef& window_schema(OpDef& op) {
       .optional_attr("strides", AttrKind::kInts, "As in Conv.")
       .input("X", "T", "[N, D1, ..., C].");
 }
+OpDef& conv_schema(OpDef& op) {
+  return window_schema(op)
+      .attr("group", int64_t{1}, "As in Conv.")
+      .optional_attr("kernel_shape", AttrKind::kInts, "As in Conv.")
+      .attr("activation", "", "\"\" or \"relu\".")
+      .input("W", "T", "[M, C / group, k1, ...], as in Conv.")
+      .optional_input("B", "T", "Bias, [M].")
+      .output("Y", "T", "[N, O1, ..., M].")
+      .body(between_transposes<kConv>);
+}
 OpDef& pool_schema(OpDef& op) {
   return window_schema(op)
       .required_attr("kernel_shape", AttrKind::kInts, "As in MaxPool.")
@@ -50,15 +60,9 @@ OpDef& pool_schema(OpDef& op) {
 }  // namespace
 
 void define_op_channels_last(OpRegistry& ops) {
-  window_schema(ops.add(kWeftDomain, "ChannelsLastConv"))
-      .doc("Conv and an activation, with the channels of X and Y last.")
-      .attr("group", int64_t{1}, "As in Conv.")
-      .optional_attr("kernel_shape", AttrKind::kInts, "As in Conv.")
-      .attr("activation", "", "\"\" or \"relu\".")
-      .input("W", "T", "[M, C / group, k1, ...], as in Conv.")
-      .optional_input("B", "T", "Bias, [M].")
-      .output("Y", "T", "[N, O1, ..., M].")
-      .body(between_transposes<kConv>);
+  conv_schema(ops.add(kWeftDomain, "ChannelsLastConv"))
+      .doc("Conv and an activation, with the channels of X and Y last.");
+  conv_schema(ops.add(kWeftDomain, "WinogradConv")).doc("ChannelsLastConv by Winograd's transforms.");
   pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPool"))
       .doc("MaxPool, with the channels of X and Y last.")
       .body(between_transposes<kMaxPool>);

@@ -3,52 +3,12 @@
 #include <algorithm>
 
 #include "core/kernel/registry.h"
-#include "core/op/window.h"
+#include "core/kernels/cpu/channels_last_common.h"
 #include "core/simd/gemm.h"
 #include "core/simd/taps.h"
 
 namespace weft {
 namespace {
-
-// With one spatial axis the height is 1.
-struct Geometry {
-  int64_t images, in_h, in_w, in_c, out_h, out_w, out_c, group;
-  int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-
-  int64_t pixels() const { return out_h * out_w; }
-  int64_t taps() const { return kernel_h * kernel_w; }
-  bool one_filter_each() const { return group > 1 && group == in_c && out_c == in_c; }
-};
-
-Geometry read_geometry(const KernelContext& c) {
-  const Shape &x = c.shape(0), &w = c.shape(1), &y = c.output_shape(0);
-  const int64_t spatial = static_cast<int64_t>(x.size()) - 2;
-  Window window = *read_window(c.attrs(), spatial, to_dims(Shape(w.begin() + 2, w.end())));
-  Geometry g;
-  g.images = x[0];
-  g.in_c = x.back();
-  g.out_c = w[0];
-  g.group = c.attrs().i("group");
-  const size_t last = static_cast<size_t>(spatial) - 1;
-  g.in_w = x[last + 1];
-  g.out_w = y[last + 1];
-  g.kernel_w = w[last + 2];
-  g.stride_w = window.strides[last];
-  g.dilation_w = window.dilations[last];
-  g.pad_w = window.begin_pad(static_cast<int64_t>(last), g.in_w, g.out_w);
-  const bool flat = spatial == 1;
-  g.in_h = flat ? 1 : x[1];
-  g.out_h = flat ? 1 : y[1];
-  g.kernel_h = flat ? 1 : w[2];
-  g.stride_h = flat ? 1 : window.strides[0];
-  g.dilation_h = flat ? 1 : window.dilations[0];
-  g.pad_h = flat ? 0 : window.begin_pad(0, g.in_h, g.out_h);
-  return g;
-}
-
-bool relu(const KernelContext& c) { return c.attrs().s("activation") == "relu"; }
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Pointers to the input pixels of one block of output pixels, on the stack.
 constexpr int64_t kMostPointers = 4096;
@@ -69,7 +29,7 @@ Result<std::shared_ptr<Buffer>> zeros(int64_t count) {
 // -- Sums over taps.
 template <typename T>
 struct Taps {
-  Geometry g;
+  ConvGeometry g;
   const TapTable<T>* table;
   bool relu, biased, padded;
   int64_t taps, k;        // k elements of each tap lie side by side
@@ -86,7 +46,7 @@ struct Taps {
 // [group][panel][tap][k][column], behind it the bias as [group][panel][column].
 template <typename T>
 void pack(const Taps<T>& s, const T* w, const T* bias, T* to) {
-  const Geometry& g = s.g;
+  const ConvGeometry& g = s.g;
   const int64_t in_c = g.in_c / g.group, out_c = g.out_c / g.group, taps = g.taps(), panel = s.table->panel;
   for (int64_t group = 0; group < g.group; ++group) {
     for (int64_t p = 0; p < s.panels; ++p) {
@@ -108,7 +68,7 @@ void pack(const Taps<T>& s, const T* w, const T* bias, T* to) {
 
 template <typename T>
 void pad_images(const Taps<T>& s, const T* x, T* to, const Parallel& parallel) {
-  const Geometry& g = s.g;
+  const ConvGeometry& g = s.g;
   const int64_t row = s.padded_w * g.in_c;
   const int64_t inside = std::min(g.in_w, s.padded_w - g.pad_w) * g.in_c, before = g.pad_w * g.in_c;
   parallel_for(parallel, g.images * s.padded_h, 16, 0.3 * static_cast<double>(row), [&](int64_t begin, int64_t end) {
@@ -129,7 +89,7 @@ void pad_images(const Taps<T>& s, const T* x, T* to, const Parallel& parallel) {
 // Where the pixels [begin, end) of an image see each tap: [tap][pixel].
 template <typename T>
 void find_pixels(const Taps<T>& s, const T* image, int64_t group, int64_t begin, int64_t end, const T** to) {
-  const Geometry& g = s.g;
+  const ConvGeometry& g = s.g;
   const int64_t rows = end - begin;
   int64_t oy = begin / g.out_w, ox = begin % g.out_w;
   for (int64_t r = 0; r < rows; ++r) {
@@ -159,7 +119,7 @@ void find_pixels(const Taps<T>& s, const T* image, int64_t group, int64_t begin,
 
 template <typename T>
 void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* packed, int64_t item) {
-  const Geometry& g = s.g;
+  const ConvGeometry& g = s.g;
   const int64_t image = item / s.blocks, block = item % s.blocks;
   const int64_t first = block * s.tiles / s.blocks, last = (block + 1) * s.tiles / s.blocks;
   auto pixel_of = [&](int64_t tile) { return tile * g.pixels() / s.tiles; };
@@ -196,7 +156,7 @@ void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* 
 
 template <typename T>
 void run_taps(const Taps<T>& s, const RunArgs& args) {
-  const Geometry& g = s.g;
+  const ConvGeometry& g = s.g;
   T* scratch = static_cast<T*>(args.scratch);
   const T *images = args.input<T>(0), *packed = nullptr;
   if (s.packed != nullptr) {
@@ -221,9 +181,9 @@ void run_taps(const Taps<T>& s, const RunArgs& args) {
 template <typename T>
 Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   Taps<T> s{};
-  Geometry& g = s.g = read_geometry(c);
+  ConvGeometry& g = s.g = read_geometry(c);
   s.table = &table_of(T());
-  s.relu = relu(c);
+  s.relu = ends_in_relu(c);
   s.biased = c.has_input(2);
   s.padded = g.group == 1 && g.in_c < kFewChannels && g.dilation_w == 1;
   s.taps = s.padded ? g.kernel_h : g.taps();
@@ -260,7 +220,7 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
 // -- One filter for each channel.
 template <typename T>
 struct Lanes {
-  Geometry g;
+  ConvGeometry g;
   const TapTable<T>* table;
   bool relu, biased;
   int64_t blocks;  // of rows of an output image
@@ -268,7 +228,7 @@ struct Lanes {
 };
 
 template <typename T>
-void pack_lanes(const Geometry& g, const T* w, T* to) {
+void pack_lanes(const ConvGeometry& g, const T* w, T* to) {
   for (int64_t tap = 0; tap < g.taps(); ++tap) {
     for (int64_t c = 0; c < g.in_c; ++c) *to++ = w[c * g.taps() + tap];
   }
@@ -276,7 +236,7 @@ void pack_lanes(const Geometry& g, const T* w, T* to) {
 
 template <typename T>
 void run_row(const Lanes<T>& s, const RunArgs& args, const T* weight, int64_t image, int64_t oy) {
-  const Geometry& g = s.g;
+  const ConvGeometry& g = s.g;
   const T *in = args.input<T>(0) + image * g.in_h * g.in_w * g.in_c, *zero = static_cast<const T*>(s.zero->data());
   const T* pointers[kMostPointers];
   const int64_t tiles = divide_up(g.out_w, s.table->lane_rows), y0 = oy * g.stride_h - g.pad_h;
@@ -313,7 +273,7 @@ void run_row(const Lanes<T>& s, const RunArgs& args, const T* weight, int64_t im
 
 template <typename T>
 void run_lanes(const Lanes<T>& s, const RunArgs& args) {
-  const Geometry& g = s.g;
+  const ConvGeometry& g = s.g;
   const T* weight = static_cast<const T*>(args.scratch);
   if (s.packed != nullptr)
     weight = static_cast<const T*>(s.packed->data());
@@ -337,9 +297,9 @@ Status prepare_lanes(const KernelContext& c, PreparedKernel* prepared) {
   // What one block of rows makes stays in the first-level cache for what comes behind.
   constexpr int64_t kElements = 4096;
   Lanes<T> s{};
-  Geometry& g = s.g = read_geometry(c);
+  ConvGeometry& g = s.g = read_geometry(c);
   s.table = &table_of(T());
-  s.relu = relu(c);
+  s.relu = ends_in_relu(c);
   s.biased = c.has_input(2);
   const int64_t row = std::max<int64_t>(g.out_w * g.out_c, 1);
   s.blocks = std::clamp<int64_t>(g.out_h * row / kElements, 1, std::max<int64_t>(g.out_h, 1));
@@ -381,7 +341,7 @@ void run_pixels(const Pixels<T>& s, const RunArgs& args) {
 
 template <typename T>
 Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
-  const Geometry g = read_geometry(c);
+  const ConvGeometry g = read_geometry(c);
   Pixels<T> s{};
   s.biased = c.has_input(2);
   s.gemm.m = g.images * g.pixels();
@@ -389,7 +349,7 @@ Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
   s.gemm.k = s.gemm.a_row = s.gemm.b_column = g.in_c;
   s.gemm.b_row = 1;
   s.gemm.init_column = 1;
-  s.gemm.relu = relu(c);
+  s.gemm.relu = ends_in_relu(c);
   if (const Tensor* w = c.constant(1); w != nullptr && packed_b_size(s.gemm) > 0) {
     WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(s.gemm) * static_cast<int64_t>(sizeof(T))));
     Gemm<T> packing = s.gemm;
@@ -410,19 +370,19 @@ Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
 bool accepts(const KernelContext& c) {
   if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) return false;
   if (c.rank(0) != 3 && c.rank(0) != 4) return false;
-  const Geometry g = read_geometry(c);
+  const ConvGeometry g = read_geometry(c);
   return g.images * g.pixels() > 0 && g.in_c > 0 && g.out_c > 0;
 }
 
 bool accepts_pixels(const KernelContext& c) {
   if (!accepts(c)) return false;
-  const Geometry g = read_geometry(c);
+  const ConvGeometry g = read_geometry(c);
   return g.group == 1 && g.taps() == 1 && g.stride_h == 1 && g.stride_w == 1 && g.in_h == g.out_h && g.in_w == g.out_w;
 }
 
 bool accepts_lanes(const KernelContext& c) {
   if (!accepts(c)) return false;
-  const Geometry g = read_geometry(c);
+  const ConvGeometry g = read_geometry(c);
   const bool f32 = c.dtype(0) == DType::kF32;
   const int64_t least = f32 ? table_of(float()).least_columns : table_of(double()).least_columns;
   const int64_t rows = f32 ? table_of(float()).lane_rows : table_of(double()).lane_rows;
@@ -431,7 +391,7 @@ bool accepts_lanes(const KernelContext& c) {
 
 bool accepts_taps(const KernelContext& c) {
   if (!accepts(c)) return false;
-  const Geometry g = read_geometry(c);
+  const ConvGeometry g = read_geometry(c);
   const int64_t rows = c.dtype(0) == DType::kF32 ? table_of(float()).rows : table_of(double()).rows;
   return g.taps() * rows <= kMostPointers;
 }

@@ -61,6 +61,18 @@ Status conv_channels_last(RuleContext& c) {
   return {};
 }
 
+// Where it is faster: a few digits fewer, which is why it has a name of its own to be switched off.
+Status winograd(RuleContext& c) {
+  std::vector<Expr> inputs;
+  for (ValueId id : c.node.inputs) inputs.push_back(c.mapped(id));
+  constexpr const char* kOp = "weft.WinogradConv";
+  Expr y = make(c.scope(), kOp, inputs, c.attrs());
+  if (!y.valid()) return {};
+  const Graph& graph = c.scope().graph();
+  if (c.kernels.accepts(kOp, kernel_context(graph, graph.producer(y.id())))) c.replace(y);
+  return {};
+}
+
 // A pool goes where its input comes from.
 Status pool_channels_last(RuleContext& c) {
   if (!before_first(c.mapped_input(0)).valid() || !concrete(c.mapped_input(0)) || c.node.output_count > 1) return {};
@@ -157,6 +169,7 @@ void add_rule_channels_last(RuleRegistry& rules) {
   const char* name = "channels_last";
   rules.add({name, "Conv", conv_channels_last});
   rules.add({name, "weft.FusedConv", conv_channels_last});
+  rules.add({"winograd", "weft.ChannelsLastConv", winograd});
   rules.add({name, "MaxPool", pool_channels_last});
   rules.add({name, "AveragePool", pool_channels_last});
   rules.add({name, "Concat", concat_channels_last});

@@ -86,6 +86,39 @@ TEST(ChannelsLast, ConvolutionsOfEveryKind) {
   }
 }
 
+TEST(ChannelsLast, WinogradWhereItPays) {
+  struct Row {
+    Shape x, w;
+    Ints pads;
+  };
+  const Row rows[] = {
+      {{1, 32, 14, 14}, {32, 32, 3, 3}, {1, 1, 1, 1}},   {{3, 48, 14, 19}, {64, 48, 3, 3}, {0, 0, 0, 0}},
+      {{2, 32, 31, 12}, {48, 32, 3, 3}, {1, 0, 2, 1}},   {{1, 64, 56, 57}, {32, 64, 3, 3}, {1, 1, 1, 1}},
+      {{1, 32, 12, 12}, {2048, 32, 3, 3}, {1, 1, 1, 1}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(shape_text(row.x) + " by " + shape_text(row.w));
+    for (bool bias : {false, true}) {
+      ChannelsLastTest t;
+      Expr y = t.conv(t.in(row.x), row.w, {{"pads", row.pads}}, bias);
+      for (Expr z : {y, t.relu(y)}) {
+        EXPECT_EQ(t.left(z), "Transpose weft.WinogradConv Transpose");
+        t.expect_close(z);
+      }
+      Expr behind = make(t.scope, "Abs", {y * 0.5});
+      EXPECT_EQ(t.left(behind), "Transpose weft.WinogradConv Mul Abs Transpose");
+      t.expect_close(behind);
+      EXPECT_EQ(t.left(y, {"winograd"}), "Transpose weft.ChannelsLastConv Transpose");
+    }
+  }
+  ChannelsLastTest t;
+  Attrs attrs{{"pads", Ints{1, 1, 1, 1}}};
+  t.expect_alone("", t.conv(t.in({1, 32, 14, 8}), {32, 32, 3, 3}, attrs));
+  t.expect_alone("", t.conv(t.in({1, 32, 14, 14}), {24, 32, 3, 3}, attrs));
+  attrs.set("strides", Ints{2, 1});
+  t.expect_alone("", t.conv(t.in({1, 32, 28, 14}), {32, 32, 3, 3}, attrs));
+}
+
 TEST(ChannelsLast, DoublePrecision) {
   for (int64_t group : {1, 16}) {
     ChannelsLastTest t;

@@ -1,0 +1,141 @@
+// The transforms of Winograd's convolution, for every instruction set.
+#include "core/simd/winograd.h"
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/simd/winograd.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr hn::ScalableTag<float> kTag;
+constexpr int64_t kLanes = HWY_LANES(float);
+using V = decltype(hn::Zero(kTag));
+
+// The points +-a and +-b: a^2 = 1/2, b^2 = 2.
+constexpr float kA = 0.70710678f, kB = 1.41421356f;
+
+// B^T x for six numbers.
+HWY_INLINE void transform_in(const V x[6], V y[6]) {
+  const V half = hn::Set(kTag, 0.5f), two = hn::Set(kTag, 2.0f), both = hn::Set(kTag, 2.5f);
+  const V a = hn::Set(kTag, kA), b = hn::Set(kTag, kB);
+  const V odd_a = hn::NegMulAdd(two, x[1], x[3]), even_a = hn::NegMulAdd(two, x[2], x[4]);
+  const V odd_b = hn::NegMulAdd(half, x[1], x[3]), even_b = hn::NegMulAdd(half, x[2], x[4]);
+  y[0] = hn::NegMulAdd(both, x[2], hn::Add(x[0], x[4]));
+  y[1] = hn::MulAdd(a, odd_a, even_a);
+  y[2] = hn::NegMulAdd(a, odd_a, even_a);
+  y[3] = hn::MulAdd(b, odd_b, even_b);
+  y[4] = hn::NegMulAdd(b, odd_b, even_b);
+  y[5] = hn::NegMulAdd(both, x[3], hn::Add(x[1], x[5]));
+}
+
+// A^T x.
+HWY_INLINE void transform_out(const V x[6], V y[4]) {
+  const V half = hn::Set(kTag, 0.5f), two = hn::Set(kTag, 2.0f), a = hn::Set(kTag, kA), b = hn::Set(kTag, kB);
+  const V a3 = hn::Set(kTag, 0.5f * kA), b3 = hn::Set(kTag, 2.0f * kB);
+  const V sum_a = hn::Add(x[1], x[2]), sum_b = hn::Add(x[3], x[4]);
+  const V difference_a = hn::Sub(x[1], x[2]), difference_b = hn::Sub(x[3], x[4]);
+  y[0] = hn::Add(x[0], hn::Add(sum_a, sum_b));
+  y[1] = hn::MulAdd(a, difference_a, hn::Mul(b, difference_b));
+  y[2] = hn::MulAdd(half, sum_a, hn::Mul(two, sum_b));
+  y[3] = hn::MulAdd(a3, difference_a, hn::MulAdd(b3, difference_b, x[5]));
+}
+
+void input(const float* const* pixels, int64_t channels, float* out, int64_t stride) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    V rows[6][6];
+    for (int j = 0; j < 6; ++j) {
+      V x[6], y[6];
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) x[i] = hn::LoadU(kTag, pixels[i * 6 + j] + c);
+      transform_in(x, y);
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) rows[i][j] = y[i];
+    }
+    for (int i = 0; i < 6; ++i) {
+      V y[6];
+      transform_in(rows[i], y);
+#pragma GCC unroll 6
+      for (int j = 0; j < 6; ++j) hn::StoreU(y[j], kTag, out + (i * 6 + j) * stride + c);
+    }
+  }
+}
+
+void output(const float* in, int64_t stride, int64_t channels, const float* bias, bool relu, float* const* pixels) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    V rows[4][6];
+    for (int j = 0; j < 6; ++j) {
+      V x[6], y[4];
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) x[i] = hn::LoadU(kTag, in + (i * 6 + j) * stride + c);
+      transform_out(x, y);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) rows[i][j] = y[i];
+    }
+    const V shift = bias != nullptr ? hn::LoadU(kTag, bias + c) : hn::Zero(kTag);
+    for (int i = 0; i < 4; ++i) {
+      V y[4];
+      transform_out(rows[i], y);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) {
+        V value = hn::Add(y[j], shift);
+        // This order of arguments keeps a NaN.
+        if (relu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(kTag)), value);
+        hn::StoreU(value, kTag, pixels[i * 4 + j] + c);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern constexpr WinogradTable kWinograd = {kLanes, input, output};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace weft
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft {
+
+const WinogradTable& winograd_table([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kWinograd;
+  if (isa == Isa::kAvx2) return N_AVX2::kWinograd;
+#endif
+  return HWY_NAMESPACE::kWinograd;
+}
+
+// G w G^T, in f64.
+void winograd_filter(const float* weight, float* parts) {
+  const double a = 0.70710678118654752, b = 1.4142135623730950;
+  // Row p of G is (1, p, p^2) over the product of the distances of p from the other points.
+  const double points[4] = {a, -a, b, -b};
+  double g[6][3] = {{1, 0, 0}, {}, {}, {}, {}, {0, 0, 1}};
+  for (int i = 0; i < 4; ++i) {
+    const double p = points[i], square = p * p, scale = 1 / (2 * square * (i < 2 ? square - 2 : square - 0.5));
+    g[i + 1][0] = scale;
+    g[i + 1][1] = scale * p;
+    g[i + 1][2] = scale * square;
+  }
+  double rows[6][3];
+  for (int i = 0; i < 6; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      rows[i][j] = g[i][0] * weight[j] + g[i][1] * weight[3 + j] + g[i][2] * weight[6 + j];
+    }
+  }
+  for (int i = 0; i < 6; ++i) {
+    for (int j = 0; j < 6; ++j) {
+      parts[i * 6 + j] = static_cast<float>(rows[i][0] * g[j][0] + rows[i][1] * g[j][1] + rows[i][2] * g[j][2]);
+    }
+  }
+}
+
+}  // namespace weft
+#endif
