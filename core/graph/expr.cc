@@ -200,10 +200,6 @@ Expr concat(const std::vector<Expr>& parts, int64_t axis) {
 
 Expr matmul(Expr a, Expr b) { return a.valid() ? make(a.scope(), "MatMul", {a, b}) : a; }
 
-Expr fused_activation(Expr x, const std::string& name) {
-  return name == "relu" && x.valid() ? make(x.scope(), "Relu", {x}) : x;
-}
-
 Expr sum_to(Expr gradient, Expr like) {
   if (!gradient.valid() || same_dims(gradient, like)) return gradient;
   return make(gradient.scope(), "weft.SumTo", {gradient, like});

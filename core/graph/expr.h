@@ -98,8 +98,6 @@ Expr unsqueeze(Expr x, const std::vector<int64_t>& axes);
 Expr squeeze(Expr x, const std::vector<int64_t>& axes);
 Expr concat(const std::vector<Expr>& parts, int64_t axis);
 Expr matmul(Expr a, Expr b);
-// The activation that an internal operator ends with: "" or "relu".
-Expr fused_activation(Expr x, const std::string& name);
 // Sums a gradient over the axes along which `like` was broadcast to it.
 Expr sum_to(Expr gradient, Expr like);
 // dy * slope and dy / x, but 0 wherever dy is exactly 0: an infinite slope there must not make a NaN.

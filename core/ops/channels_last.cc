@@ -1,6 +1,6 @@
 // Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C]: what the pass `channels_last` makes
 // of those that ONNX has, [N, C, D1, ...].
-#include "core/graph/expr.h"
+#include "core/ops/limits_common.h"
 
 namespace weft {
 namespace {
@@ -41,10 +41,9 @@ OpDef& window_schema(OpDef& op) {
       .input("X", "T", "[N, D1, ..., C].");
 }
 OpDef& conv_schema(OpDef& op) {
-  return window_schema(op)
+  return with_limits(window_schema(op))
       .attr("group", int64_t{1}, "As in Conv.")
       .optional_attr("kernel_shape", AttrKind::kInts, "As in Conv.")
-      .attr("activation", "", "\"\" or \"relu\".")
       .input("W", "T", "[M, C / group, k1, ...], as in Conv.")
       .optional_input("B", "T", "Bias, [M].")
       .output("Y", "T", "[N, O1, ..., M].")
@@ -61,7 +60,7 @@ OpDef& pool_schema(OpDef& op) {
 
 void define_op_channels_last(OpRegistry& ops) {
   conv_schema(ops.add(kWeftDomain, "ChannelsLastConv"))
-      .doc("Conv and an activation, with the channels of X and Y last.");
+      .doc("Conv and limits of its results, with the channels of X and Y last.");
   conv_schema(ops.add(kWeftDomain, "WinogradConv")).doc("ChannelsLastConv by Winograd's transforms.");
   pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPool"))
       .doc("MaxPool, with the channels of X and Y last.")

@@ -3,6 +3,7 @@
 
 #include "core/graph/expr.h"
 #include "core/op/window.h"
+#include "core/ops/limits_common.h"
 
 namespace weft {
 namespace {
@@ -108,11 +109,9 @@ OpDef& window_schema(OpDef& op) {
 }
 
 Status fused_conv_body(BodyContext& c) {
-  Attrs attrs = c.attrs();
-  attrs.erase("activation");
   std::vector<Expr> inputs = {c.input(0), c.input(1)};
   if (c.has_input(2)) inputs.push_back(c.input(2));
-  c.set_output(0, fused_activation(make(c.scope(), "Conv", inputs, attrs), c.attrs().s("activation")));
+  c.set_output(0, limited(make(c.scope(), "Conv", inputs, without_limits(c.attrs())), c.attrs()));
   return {};
 }
 
@@ -135,9 +134,8 @@ void define_op_conv(OpRegistry& ops) {
       .doc("Convolution (cross-correlation, as everywhere in machine learning) over 1 to 3 spatial axes.")
       .infer(infer_conv)
       .grad(grad_conv);
-  conv_schema(ops.add(kWeftDomain, "FusedConv"))
-      .doc("Conv and an activation in one pass.")
-      .attr("activation", "", "\"\" or \"relu\".")
+  with_limits(conv_schema(ops.add(kWeftDomain, "FusedConv")))
+      .doc("Conv and limits of its results in one pass.")
       .body(fused_conv_body)
       .internal();
   window_schema(ops.add(kWeftDomain, "ConvGradInput"))

@@ -1,5 +1,6 @@
 // Matrix products: MatMul and Gemm.
 #include "core/graph/expr.h"
+#include "core/ops/limits_common.h"
 
 namespace weft {
 namespace {
@@ -87,16 +88,14 @@ Status grad_gemm(GradContext& c) {
 Status fused_matmul_body(BodyContext& c) {
   Expr y = matmul(c.input(0), c.input(1));
   if (c.has_input(2)) y = y + c.input(2);
-  c.set_output(0, fused_activation(y, c.attrs().s("activation")));
+  c.set_output(0, limited(y, c.attrs()));
   return {};
 }
 
 Status fused_gemm_body(BodyContext& c) {
-  Attrs attrs = c.attrs();
-  attrs.erase("activation");
   std::vector<Expr> inputs = {c.input(0), c.input(1)};
   if (c.has_input(2)) inputs.push_back(c.input(2));
-  c.set_output(0, fused_activation(make(c.scope(), "Gemm", inputs, attrs), c.attrs().s("activation")));
+  c.set_output(0, limited(make(c.scope(), "Gemm", inputs, without_limits(c.attrs())), c.attrs()));
   return {};
 }
 
@@ -134,16 +133,14 @@ void define_op_matmul(OpRegistry& ops) {
       .doc("`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.")
       .infer(infer_gemm)
       .grad(grad_gemm);
-  gemm_schema(ops.add(kWeftDomain, "FusedGemm"))
-      .doc("Gemm and an activation in one pass.")
-      .attr("activation", "", "\"\" or \"relu\".")
+  with_limits(gemm_schema(ops.add(kWeftDomain, "FusedGemm")))
+      .doc("Gemm and limits of its results in one pass.")
       .body(fused_gemm_body)
       .internal();
-  ops.add(kWeftDomain, "FusedMatMul")
+  with_limits(ops.add(kWeftDomain, "FusedMatMul"))
       .group("math")
-      .doc("MatMul, a bias and an activation in one pass.")
+      .doc("MatMul, a bias and limits of the results in one pass.")
       .types("T", kTypes)
-      .attr("activation", "", "\"\" or \"relu\".")
       .input("A", "T", "As in MatMul.")
       .input("B", "T", "[..., k, n].")
       .optional_input("C", "T", "Bias, [n].")

@@ -162,7 +162,7 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
       do {
         p.k = std::min(kDepth, g.k - done);
         p.a = a + row * a_row + done;
-        p.relu = g.relu && done + p.k == g.k;
+        if (done + p.k == g.k) p.limits = g.limits;
         for (int64_t panel = from; panel < to; ++panel) {
           int64_t column = panel * tiles.panel;
           p.columns = std::min(tiles.panel, g.n - column);

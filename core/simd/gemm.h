@@ -1,4 +1,4 @@
-// Matrix products c = relu(init + alpha * a b) on vectors and threads, for f32 and f64.
+// Matrix products c = init + alpha * a b, within limits, on vectors and threads, for f32 and f64.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include "core/base/finish.h"
 #include "core/base/thread_pool.h"
 #include "core/simd/isa.h"
+#include "core/simd/limits.h"
 
 namespace weft {
 
@@ -26,7 +27,7 @@ struct Gemm {
   const T* init = nullptr;                // null: zero
   int64_t init_row = 0, init_column = 0;  // strides: init_row 0 for one row, init_column 0 for one column, else 1
   T alpha = 1;
-  bool relu = false;
+  Limits<T> limits;
   const Finish* finish = nullptr;  // called for stretches of rows of c
   int64_t finish_at = 0;           // what the first element of c is counted as there
 };

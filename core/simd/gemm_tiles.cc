@@ -55,13 +55,13 @@ void tile(const GemmPanel<T>& p, const T* a, const T* init, T* c, int64_t c_row)
       for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
     }
   }
+  const auto low = hn::Set(d, p.limits.low), high = hn::Set(d, p.limits.high);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
       // This order of arguments keeps a NaN.
-      if (p.relu) sum[r][v] = hn::IfThenZeroElse(hn::Lt(sum[r][v], hn::Zero(d)), sum[r][v]);
-      hn::StoreU(sum[r][v], d, c + r * c_row + v * kLanes);
+      hn::StoreU(hn::Min(high, hn::Max(low, sum[r][v])), d, c + r * c_row + v * kLanes);
     }
   }
 }

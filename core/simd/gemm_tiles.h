@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/simd/isa.h"
+#include "core/simd/limits.h"
 
 namespace weft {
 
@@ -19,7 +20,7 @@ struct GemmPanel {
   int64_t c_row;
   const T* init;                  // null: zero
   int64_t init_row, init_column;  // strides; init_column is 0 or 1
-  bool relu;
+  Limits<T> limits;
 };
 
 template <typename T>

@@ -28,10 +28,10 @@ constexpr int kRows = 4;
 constexpr int kLaneRows = kRows > 7 ? 7 : kRows;
 
 template <typename T, typename V>
-HWY_INLINE V activated(bool relu, V x) {
+HWY_INLINE V limited(const Limits<T>& limits, V x) {
   const hn::ScalableTag<T> d;
   // This order of arguments keeps a NaN.
-  return relu ? hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x) : x;
+  return hn::Min(hn::Set(d, limits.high), hn::Max(hn::Set(d, limits.low), x));
 }
 
 template <typename T, int R, int V>
@@ -65,7 +65,7 @@ HWY_NOINLINE void tap_tile(const TapTile<T>& p, T* c, int64_t c_row) {
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) hn::StoreU(activated<T>(p.relu, sum[r][v]), d, c + r * c_row + v * kLanes);
+    for (int v = 0; v < V; ++v) hn::StoreU(limited<T>(p.limits, sum[r][v]), d, c + r * c_row + v * kLanes);
   }
 }
 
@@ -110,7 +110,7 @@ HWY_INLINE void lanes_at(const LaneTile<T>& p, int64_t at) {
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) hn::StoreU(activated<T>(p.relu, sum[r][v]), d, p.c + r * p.c_row + at + v * kLanes);
+    for (int v = 0; v < V; ++v) hn::StoreU(limited<T>(p.limits, sum[r][v]), d, p.c + r * p.c_row + at + v * kLanes);
   }
 }
 

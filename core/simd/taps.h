@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/simd/isa.h"
+#include "core/simd/limits.h"
 
 namespace weft {
 
@@ -18,7 +19,7 @@ struct TapTile {
   const T* init;      // `panel` elements; null: zero
   T* c;
   int64_t c_row;
-  bool relu;
+  Limits<T> limits;
 };
 
 // The same with one weight for each channel: c[r][j] = init[j] + sum over taps of a[t][r][j] * b[t][j].
@@ -30,7 +31,7 @@ struct LaneTile {
   const T* init;      // `columns` elements; null: zero
   T* c;
   int64_t c_row;
-  bool relu;
+  Limits<T> limits;
 };
 
 template <typename T>

@@ -67,7 +67,9 @@ void input(const float* const* pixels, int64_t channels, float* out, int64_t str
   }
 }
 
-void output(const float* in, int64_t stride, int64_t channels, const float* bias, bool relu, float* const* pixels) {
+void output(const float* in, int64_t stride, int64_t channels, const float* bias, Limits<float> limits,
+            float* const* pixels) {
+  const V low = hn::Set(kTag, limits.low), high = hn::Set(kTag, limits.high);
   for (int64_t c = 0; c < channels; c += kLanes) {
     V rows[4][6];
     for (int j = 0; j < 6; ++j) {
@@ -84,10 +86,8 @@ void output(const float* in, int64_t stride, int64_t channels, const float* bias
       transform_out(rows[i], y);
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) {
-        V value = hn::Add(y[j], shift);
         // This order of arguments keeps a NaN.
-        if (relu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(kTag)), value);
-        hn::StoreU(value, kTag, pixels[i * 4 + j] + c);
+        hn::StoreU(hn::Min(high, hn::Max(low, hn::Add(y[j], shift))), kTag, pixels[i * 4 + j] + c);
       }
     }
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/simd/isa.h"
+#include "core/simd/limits.h"
 
 namespace weft {
 
@@ -20,7 +21,8 @@ struct WinogradTable {
   // Of the 36 pixels of a tile: part i goes to out + i * stride.
   void (*input)(const float* const* pixels, int64_t channels, float* out, int64_t stride);
   // The 16 output pixels of a tile, with a bias unless it is null. They may lie in one place, where none is wanted.
-  void (*output)(const float* in, int64_t stride, int64_t channels, const float* bias, bool relu, float* const* pixels);
+  void (*output)(const float* in, int64_t stride, int64_t channels, const float* bias, Limits<float> limits,
+                 float* const* pixels);
 };
 
 const WinogradTable& winograd_table(Isa isa);

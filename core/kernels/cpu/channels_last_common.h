@@ -1,7 +1,7 @@
 // What convolutions over images whose channels lie side by side share.
 #pragma once
 
-#include "core/kernel/kernel.h"
+#include "core/kernels/cpu/limits_common.h"
 
 namespace weft {
 
@@ -17,8 +17,6 @@ struct ConvGeometry {
 
 // Of a node with inputs X and W, whose attributes are those of Conv.
 ConvGeometry read_geometry(const KernelContext& c);
-
-inline bool ends_in_relu(const KernelContext& c) { return c.attrs().s("activation") == "relu"; }
 
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

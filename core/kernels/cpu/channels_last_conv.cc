@@ -31,7 +31,8 @@ template <typename T>
 struct Taps {
   ConvGeometry g;
   const TapTable<T>* table;
-  bool relu, biased, padded;
+  Limits<T> limits;
+  bool biased, padded;
   int64_t taps, k;        // k elements of each tap lie side by side
   int64_t panels;         // of a group
   int64_t tiles, blocks;  // of an image
@@ -141,7 +142,7 @@ void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* 
       t.b = packed + (group * s.panels + p) * s.taps * s.k * panel;
       t.init = s.biased ? packed + s.weight_size() + (group * s.panels + p) * panel : nullptr;
       t.c_row = g.out_c;
-      t.relu = s.relu;
+      t.limits = s.limits;
       for (int64_t tile = first; tile < last; ++tile) {
         const int64_t pixel = pixel_of(tile);
         t.rows = pixel_of(tile + 1) - pixel;
@@ -183,7 +184,7 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   Taps<T> s{};
   ConvGeometry& g = s.g = read_geometry(c);
   s.table = &table_of(T());
-  s.relu = ends_in_relu(c);
+  s.limits = limits_of<T>(c);
   s.biased = c.has_input(2);
   s.padded = g.group == 1 && g.in_c < kFewChannels && g.dilation_w == 1;
   s.taps = s.padded ? g.kernel_h : g.taps();
@@ -222,7 +223,8 @@ template <typename T>
 struct Lanes {
   ConvGeometry g;
   const TapTable<T>* table;
-  bool relu, biased;
+  Limits<T> limits;
+  bool biased;
   int64_t blocks;  // of rows of an output image
   std::shared_ptr<const Buffer> packed{}, zero{};
 };
@@ -252,17 +254,23 @@ void run_row(const Lanes<T>& s, const RunArgs& args, const T* weight, int64_t im
   t.b = weight + first * g.kernel_w * g.in_c;
   t.init = s.biased ? args.input<T>(2) : nullptr;
   t.c_row = g.out_c;
-  t.relu = s.relu;
+  t.limits = s.limits;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t ox = tile * g.out_w / tiles;
     t.rows = (tile + 1) * g.out_w / tiles - ox;
     const T** to = pointers;
     for (int64_t ky = first; ky < past; ++ky) {
       const T* row = in + (y0 + ky * g.dilation_h) * g.in_w * g.in_c;
-      for (int64_t kx = 0; kx < g.kernel_w; ++kx) {
+      for (int64_t kx = 0; kx < g.kernel_w; ++kx, to += t.rows) {
+        const int64_t x0 = ox * g.stride_w - g.pad_w + kx * g.dilation_w, step = g.stride_w * g.in_c;
+        if (x0 >= 0 && x0 + (t.rows - 1) * g.stride_w < g.in_w) {
+          const T* pixel = row + x0 * g.in_c;
+          for (int64_t r = 0; r < t.rows; ++r) to[r] = pixel + r * step;
+          continue;
+        }
         for (int64_t r = 0; r < t.rows; ++r) {
-          const int64_t x = (ox + r) * g.stride_w - g.pad_w + kx * g.dilation_w;
-          *to++ = x >= 0 && x < g.in_w ? row + x * g.in_c : zero;
+          const int64_t x = x0 + r * g.stride_w;
+          to[r] = x >= 0 && x < g.in_w ? row + x * g.in_c : zero;
         }
       }
     }
@@ -299,7 +307,7 @@ Status prepare_lanes(const KernelContext& c, PreparedKernel* prepared) {
   Lanes<T> s{};
   ConvGeometry& g = s.g = read_geometry(c);
   s.table = &table_of(T());
-  s.relu = ends_in_relu(c);
+  s.limits = limits_of<T>(c);
   s.biased = c.has_input(2);
   const int64_t row = std::max<int64_t>(g.out_w * g.out_c, 1);
   s.blocks = std::clamp<int64_t>(g.out_h * row / kElements, 1, std::max<int64_t>(g.out_h, 1));
@@ -349,7 +357,7 @@ Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
   s.gemm.k = s.gemm.a_row = s.gemm.b_column = g.in_c;
   s.gemm.b_row = 1;
   s.gemm.init_column = 1;
-  s.gemm.relu = ends_in_relu(c);
+  s.gemm.limits = limits_of<T>(c);
   if (const Tensor* w = c.constant(1); w != nullptr && packed_b_size(s.gemm) > 0) {
     WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(s.gemm) * static_cast<int64_t>(sizeof(T))));
     Gemm<T> packing = s.gemm;

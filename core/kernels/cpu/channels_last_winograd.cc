@@ -17,7 +17,8 @@ struct State {
   ConvGeometry g;
   const WinogradTable* table;
   Gemm<float> gemm;  // of one part
-  bool relu, biased;
+  Limits<float> limits;
+  bool biased;
   int64_t tiles_w, tile_rows;  // of an image
   int64_t blocks;              // of whole rows of tiles of an image
   int64_t lanes, lane_floats;
@@ -54,7 +55,7 @@ void transform_row_back(const State& s, const float* in, int64_t stride, int64_t
       const int64_t y = row * kWinogradOut + i / kWinogradOut, x = tile * kWinogradOut + i % kWinogradOut;
       pixels[i] = y < g.out_h && x < g.out_w ? image + (y * g.out_w + x) * g.out_c : nowhere;
     }
-    s.table->output(in + tile * g.out_c, stride, g.out_c, bias, s.relu, pixels);
+    s.table->output(in + tile * g.out_c, stride, g.out_c, bias, s.limits, pixels);
   }
 }
 
@@ -148,7 +149,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   State s{};
   const ConvGeometry& g = s.g = read_geometry(c);
   s.table = &winograd_table(current_isa());
-  s.relu = ends_in_relu(c);
+  s.limits = limits_of<float>(c);
   s.biased = c.has_input(2);
   s.tiles_w = divide_up(g.out_w, kWinogradOut);
   s.tile_rows = divide_up(g.out_h, kWinogradOut);

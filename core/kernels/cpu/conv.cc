@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/limits_common.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/op/window.h"
 #include "core/simd/gemm.h"
@@ -394,7 +395,8 @@ Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared)
   int64_t lanes = forward_lanes_of(conv), width = part_of(conv);
   auto f32 = forward_product<float>(conv);
   auto f64 = forward_product<double>(conv);
-  f32.relu = f64.relu = c.attrs().has("activation") && c.attrs().s("activation") == "relu";
+  f32.limits = limits_of<float>(c);
+  f64.limits = limits_of<double>(c);
   prepared->finishes = finishes_well(f32);
   if (c.dtype(0) == DType::kF32)
     return use_vectors<float, forward_vectors<float>>(prepared, std::move(conv), f32, lanes, width);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/limits_common.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/simd/gemm.h"
 
@@ -112,7 +113,7 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   gemm.init_row = p.d_row;
   gemm.init_column = p.d_column;
   gemm.alpha = static_cast<T>(p.alpha);
-  gemm.relu = c.attrs().has("activation") && c.attrs().s("activation") == "relu";
+  gemm.limits = limits_of<T>(c);
   VectorProduct<T> state{gemm, std::move(p.a_offsets), std::move(p.b_offsets), 0, {}, p.beta != 0};
   if (const Tensor* b = c.constant(1); b != nullptr && one_b && packed_b_size(gemm) > 0) {
     WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(gemm) * static_cast<int64_t>(sizeof(T))));

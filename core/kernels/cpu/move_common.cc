@@ -33,6 +33,62 @@ void copy_rows(const StridedCopy& copy, const T* in, T* out, int64_t begin, int6
   }
 }
 
+// Where the output goes along its rows, the input goes along those of another axis: planes are turned in strips whose lines
+// stay in the first-level cache.
+constexpr int64_t kStrip = 8;
+constexpr int64_t kPlaneRows = 64;
+
+// The axis along which the input's elements lie side by side, where that is not the last one; -1 if there is none.
+int turned_axis(const StridedCopy& copy) {
+  const int last = static_cast<int>(copy.shape.size()) - 1;
+  if (copy.out_stride[last] != 1 || copy.in_stride[last] <= 1) return -1;
+  for (int d = 0; d < last; ++d) {
+    if (copy.in_stride[d] == 1) return d;
+  }
+  return -1;
+}
+
+// Blocks of rows of planes: all axes but the last, the turned one in blocks.
+int64_t turned_blocks(const StridedCopy& copy, int turned) {
+  int64_t blocks = (copy.shape[turned] + kPlaneRows - 1) / kPlaneRows;
+  for (int d = 0; d + 1 < static_cast<int>(copy.shape.size()); ++d) blocks *= d == turned ? 1 : copy.shape[d];
+  return blocks;
+}
+
+template <typename T>
+void turn_planes(const StridedCopy& copy, int turned, const T* in, T* out, int64_t begin, int64_t end) {
+  const int last = static_cast<int>(copy.shape.size()) - 1;
+  const int64_t columns = copy.shape[last], in_step = copy.in_stride[last], out_step = copy.out_stride[turned];
+  const int64_t blocks = (copy.shape[turned] + kPlaneRows - 1) / kPlaneRows;
+  for (int64_t block = begin; block < end; ++block) {
+    const T* x = in + copy.in_start;
+    T* y = out + copy.out_start;
+    int64_t rest = block, rows = 0;
+    for (int d = last - 1; d >= 0; --d) {
+      int64_t at = rest % (d == turned ? blocks : copy.shape[d]);
+      rest /= d == turned ? blocks : copy.shape[d];
+      if (d == turned) {
+        at *= kPlaneRows;
+        rows = std::min(kPlaneRows, copy.shape[d] - at);
+      }
+      x += at * copy.in_stride[d];
+      y += at * copy.out_stride[d];
+    }
+    for (int64_t strip = 0; strip < columns; strip += kStrip) {
+      const int64_t width = std::min(kStrip, columns - strip);
+      for (int64_t j = 0; j < rows; ++j) {
+        const T* from = x + strip * in_step + j;
+        T* to = y + j * out_step + strip;
+        if (width == kStrip) {
+          for (int64_t i = 0; i < kStrip; ++i) to[i] = from[i * in_step];
+        } else {
+          for (int64_t i = 0; i < width; ++i) to[i] = from[i * in_step];
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<int64_t> row_major(const Shape& shape) {
@@ -71,6 +127,17 @@ StridedCopy StridedCopy::make(const Shape& shape, std::vector<int64_t> in_stride
 
 void StridedCopy::run(const Parallel& parallel, const void* in, void* out) const {
   if (count == 0) return;
+  if (const int turned = turned_axis(*this); turned >= 0) {
+    const int64_t blocks = turned_blocks(*this, turned), of_block = count / blocks;
+    with_element(element_size, [&](auto element) {
+      using T = decltype(element);
+      parallel_for(parallel, blocks, std::max<int64_t>(1, kBlockElements / std::max<int64_t>(of_block, 1)),
+                   0.5 * static_cast<double>(of_block), [&](int64_t begin, int64_t end) {
+                     turn_planes<T>(*this, turned, static_cast<const T*>(in), static_cast<T*>(out), begin, end);
+                   });
+    });
+    return;
+  }
   int64_t rows = count / shape.back();
   int64_t block = std::max<int64_t>(1, kBlockElements / shape.back());
   with_element(element_size, [&](auto element) {

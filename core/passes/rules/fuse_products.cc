@@ -1,4 +1,4 @@
-// Matrix products and convolutions take up the bias and the activation that follow.
+// Matrix products and convolutions take up the bias that follows, and the limits of a Relu or Clip.
 #include "core/passes/rewrite.h"
 
 namespace weft {
@@ -57,8 +57,8 @@ Status fuse_bias(RuleContext& c) {
   return {};
 }
 
-Status fuse_relu(RuleContext& c) {
-  if (!has_fused_kernel(c)) return {};
+// A product that brings its results to limits, in place of the one before the node.
+void take_limits(RuleContext& c, std::optional<double> low, std::optional<double> high) {
   struct Row {
     const char* from;
     const char* to;
@@ -71,15 +71,33 @@ Status fuse_relu(RuleContext& c) {
     const Node* product = c.input_from(0, row.from, true);
     if (product == nullptr) continue;
     const Attrs& attrs = product->attrs;
-    if (attrs.has("activation") && !attrs.s("activation").empty()) return {};
+    if (attrs.has("low") || attrs.has("high")) return;
     bool weighs_c = attrs.has("beta") && product->inputs.size() > 2 && attrs.f("beta") != 0 && attrs.f("beta") != 1;
     const ValueType& type = c.type(product->output(0));
-    if (weighs_c || !type.has_rank || type.dims.size() > 5) return {};
+    if (weighs_c || !type.has_rank || type.dims.size() > 5) return;
     Attrs fused = attrs;
-    fused.set("activation", "relu");
+    if (low) fused.set("low", *low);
+    if (high) fused.set("high", *high);
     c.replace(make(c.scope(), row.to, mapped_inputs(c, *product), fused));
-    return {};
+    return;
   }
+}
+
+Status fuse_relu(RuleContext& c) {
+  if (has_fused_kernel(c)) take_limits(c, 0, std::nullopt);
+  return {};
+}
+
+Status fuse_clip(RuleContext& c) {
+  if (!has_fused_kernel(c)) return {};
+  std::optional<double> limits[2];
+  for (int i : {0, 1}) {
+    if (c.input(i + 1) == kNoValue) continue;
+    limits[i] = c.constant_number(c.input(i + 1));
+    // Attributes hold what f32 does.
+    if (!limits[i] || static_cast<double>(static_cast<float>(*limits[i])) != *limits[i]) return {};
+  }
+  if (limits[0] || limits[1]) take_limits(c, limits[0], limits[1]);
   return {};
 }
 
@@ -88,6 +106,7 @@ Status fuse_relu(RuleContext& c) {
 void add_rule_fuse_products(RuleRegistry& rules) {
   rules.add({"fuse_bias", "Add", fuse_bias});
   rules.add({"fuse_relu", "Relu", fuse_relu});
+  rules.add({"fuse_clip", "Clip", fuse_clip});
 }
 
 }  // namespace weft

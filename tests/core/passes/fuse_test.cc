@@ -72,6 +72,20 @@ TEST(Fuse, GemmTakesRelu) {
   t.expect("Gemm Relu", t.relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
 }
 
+TEST(Fuse, ProductsTakeClip) {
+  FuseTest t;
+  Expr a = t.in({5, 7}), b = t.in({7, 9}), x = t.in({2, 3, 6, 5}), w = t.in({4, 3, 3, 3});
+  auto clip = [&](Expr y, Expr low, Expr high) { return make(t.scope, "Clip", {y, low, high}); };
+  Expr low = scalar(t.scope, DType::kF32, -0.25), high = scalar(t.scope, DType::kF32, 0.5), none;
+  t.expect("weft.FusedMatMul", clip(matmul(a, b), low, high));
+  t.expect("weft.FusedMatMul", clip(matmul(a, b), none, high));
+  t.expect("weft.FusedGemm", clip(make(t.scope, "Gemm", {a, b}), low, none));
+  t.expect("weft.FusedConv", clip(make(t.scope, "Conv", {x, w}), low, high));
+  t.expect("weft.FusedMatMul", clip(matmul(a, b), high, low));  // the upper limit has the last word
+  t.expect("weft.FusedMatMul Clip", clip(t.relu(matmul(a, b)), low, high));
+  t.expect("MatMul Clip", clip(matmul(a, b), t.input<float>({}, {-0.25f}), high));
+}
+
 TEST(Fuse, ConvTakesBiasAndRelu) {
   FuseTest t;
   Expr x = t.in({3, 4, 6, 5}), w = t.in({8, 2, 3, 3}), bias = t.in({8, 1, 1});

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -75,7 +76,7 @@ class Fixture {
           sum += static_cast<long double>(g.a[i * g.a_row + k * g.a_column]) * g.b[k * g.b_row + j * g.b_column];
         sum *= g.alpha;
         if (g.init != nullptr) sum += g.init[i * g.init_row + j * g.init_column];
-        if (g.relu && sum < 0) sum = 0;
+        sum = std::clamp<long double>(sum, g.limits.low, g.limits.high);
         double bound = std::numeric_limits<T>::epsilon() * static_cast<double>(g.k + 4);
         ASSERT_NEAR(c[i * g.n + j], static_cast<double>(sum), bound)
             << g.m << "x" << g.n << "x" << g.k << " at " << i << ", " << j << " with " << isa_name(g.isa);
@@ -120,7 +121,7 @@ TYPED_TEST(GemmTest, ShapesWithAllTails) {
   }
 }
 
-TYPED_TEST(GemmTest, InitAlphaAndRelu) {
+TYPED_TEST(GemmTest, InitAlphaAndLimits) {
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     for (Shape shape : {Shape{7, 45, 19}, Shape{70, 33, 1100}}) {
@@ -130,7 +131,7 @@ TYPED_TEST(GemmTest, InitAlphaAndRelu) {
         f.gemm().init = f.init();
         f.gemm().init_row = way & 1 ? shape.n : 0;
         f.gemm().init_column = way & 2 ? 1 : 0;
-        f.gemm().relu = way & 4;
+        if (way & 4) f.gemm().limits = {TypeParam(-0.5), TypeParam(0.75)};
         f.gemm().alpha = way & 4 ? TypeParam(1) : TypeParam(0.75);
         f.expect_right(f.run(1, false));
         if (testing::Test::HasFatalFailure()) return;
@@ -176,7 +177,7 @@ TYPED_TEST(GemmTest, ReluKeepsNaN) {
     g.a = &a;
     g.b = &b;
     g.c = &c;
-    g.relu = true;
+    g.limits = {0, 6};
     std::vector<TypeParam> scratch(gemm_scratch(g));
     run_gemm(g, scratch.data(), Parallel{});
     EXPECT_TRUE(std::isnan(c));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -74,8 +75,9 @@ TYPED_TEST(TapsTest, EveryTile) {
           Rows<T> a(count, rows, k);
           const std::vector<T> b = numbers<T>(count * k * taps.panel, 1), init = numbers<T>(taps.panel, 2);
           std::vector<T> c(static_cast<size_t>(rows * (columns + kSpare)), std::numeric_limits<T>::quiet_NaN()), wanted;
-          TapTile<T> tile{rows,     columns,          count,         k, a.pointers.data(), b.data(), nullptr,
-                          c.data(), columns + kSpare, (way & 2) != 0};
+          const Limits<T> limits = way & 2 ? Limits<T>{-6, 11} : Limits<T>();
+          TapTile<T> tile{rows,     columns,          count, k, a.pointers.data(), b.data(), nullptr,
+                          c.data(), columns + kSpare, limits};
           if (way & 1) tile.init = init.data();
           taps.run(tile);
           for (int64_t r = 0; r < rows; ++r) {
@@ -85,7 +87,7 @@ TYPED_TEST(TapsTest, EveryTile) {
                 sum += a.pointers[static_cast<size_t>(i / k * rows + r)][i % k] *
                        b[static_cast<size_t>(i * taps.panel + j)];
               }
-              wanted.push_back(way & 2 ? std::max(sum, T(0)) : sum);
+              wanted.push_back(std::clamp(sum, limits.low, limits.high));
             }
           }
           expect_result(c, rows, columns, wanted);
@@ -109,8 +111,9 @@ TYPED_TEST(TapsTest, EveryTileOfLanes) {
           Rows<T> a(count, rows, columns);
           const std::vector<T> b = numbers<T>(count * columns, 1), init = numbers<T>(columns, 2);
           std::vector<T> c(static_cast<size_t>(rows * (columns + kSpare)), std::numeric_limits<T>::quiet_NaN()), wanted;
-          LaneTile<T> tile{rows,     columns,          count,         a.pointers.data(), b.data(), nullptr,
-                           c.data(), columns + kSpare, (way & 2) != 0};
+          const Limits<T> limits = way & 2 ? Limits<T>{-6, 11} : Limits<T>();
+          LaneTile<T> tile{rows,     columns,          count, a.pointers.data(), b.data(), nullptr,
+                           c.data(), columns + kSpare, limits};
           if (way & 1) tile.init = init.data();
           taps.run_lanes(tile);
           for (int64_t r = 0; r < rows; ++r) {
@@ -119,7 +122,7 @@ TYPED_TEST(TapsTest, EveryTileOfLanes) {
               for (int64_t t = 0; t < count; ++t) {
                 sum += a.pointers[static_cast<size_t>(t * rows + r)][j] * b[static_cast<size_t>(t * columns + j)];
               }
-              wanted.push_back(way & 2 ? std::max(sum, T(0)) : sum);
+              wanted.push_back(std::clamp(sum, limits.low, limits.high));
             }
           }
           expect_result(c, rows, columns, wanted);
@@ -130,7 +133,7 @@ TYPED_TEST(TapsTest, EveryTileOfLanes) {
   }
 }
 
-TYPED_TEST(TapsTest, ReluKeepsNotANumber) {
+TYPED_TEST(TapsTest, LimitsKeepNotANumber) {
   using T = TypeParam;
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
@@ -138,9 +141,9 @@ TYPED_TEST(TapsTest, ReluKeepsNotANumber) {
     const std::vector<T> x(static_cast<size_t>(taps.panel), std::numeric_limits<T>::quiet_NaN());
     const T* pointer = x.data();
     std::vector<T> c(static_cast<size_t>(taps.panel));
-    taps.run({1, taps.panel, 1, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, true});
+    taps.run({1, taps.panel, 1, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, {0, 6}});
     EXPECT_TRUE(std::isnan(c[0]));
-    taps.run_lanes({1, taps.panel, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, true});
+    taps.run_lanes({1, taps.panel, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, {0, 6}});
     EXPECT_TRUE(std::isnan(c[0]));
   }
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -43,14 +44,15 @@ TEST(Winograd, OneTile) {
       std::vector<float> out(16 * channels);
       float* places[16];
       for (int64_t i = 0; i < 16; ++i) places[i] = out.data() + i * channels;
-      table.output(parts.data(), channels + 5, channels, way & 1 ? bias.data() : nullptr, way & 2, places);
+      table.output(parts.data(), channels + 5, channels, way & 1 ? bias.data() : nullptr,
+                   way & 2 ? Limits<float>{-0.5f, 0.75f} : Limits<float>(), places);
       for (int64_t i = 0; i < 16; ++i) {
         for (int64_t c = 0; c < channels; ++c) {
           double sum = way & 1 ? bias[c] : 0;
           for (int64_t k = 0; k < 9; ++k) {
             sum += static_cast<double>(image[((i / 4 + k / 3) * 6 + i % 4 + k % 3) * channels + c]) * weight[c * 9 + k];
           }
-          if (way & 2) sum = std::max(sum, 0.0);
+          if (way & 2) sum = std::clamp(sum, -0.5, 0.75);
           ASSERT_NEAR(out[i * channels + c], sum, 1e-5) << "pixel " << i << ", channel " << c;
         }
       }
@@ -58,14 +60,14 @@ TEST(Winograd, OneTile) {
   }
 }
 
-TEST(Winograd, ReluKeepsNotANumber) {
+TEST(Winograd, LimitsKeepNotANumber) {
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     const WinogradTable& table = winograd_table(isa);
     std::vector<float> parts(36 * table.channels, std::numeric_limits<float>::quiet_NaN()), out(table.channels);
     float* places[16];
     for (float*& place : places) place = out.data();
-    table.output(parts.data(), table.channels, table.channels, nullptr, true, places);
+    table.output(parts.data(), table.channels, table.channels, nullptr, {0, 6}, places);
     EXPECT_TRUE(std::isnan(out[0])) << isa_name(isa);
   }
 }
