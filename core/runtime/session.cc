@@ -103,6 +103,16 @@ void Session::trim() {
   dropped.swap(compiled_);
 }
 
+PlanOptions Session::plan_options() const {
+  PlanOptions options;
+  std::vector<std::string> disabled = options_.disabled_passes;
+  // The plain kernel of a convolution is the one whose channels come first.
+  if (options_.reference_kernels) disabled.push_back("channels_last");
+  options.rewrite = rewrite_options(builtin_rules(), disabled);
+  options.reference_kernels = options_.reference_kernels;
+  return options;
+}
+
 Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& signature) {
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < compiled_.size(); ++i) {
@@ -131,9 +141,7 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
     WEFT_TRY(int slot, store_->slot(names[i], type.dtype, to_shape(type.dims)));
     (i < cut.read_variables.size() ? compiled->reads : compiled->writes).push_back(slot);
   }
-  PlanOptions options;
-  options.rewrite = rewrite_options(builtin_rules(), options_.disabled_passes);
-  options.reference_kernels = options_.reference_kernels;
+  const PlanOptions options = plan_options();
   WEFT_TRY(Program program, optimize(cut.program, cpu_kernels(), options.rewrite));
   compiled->executable = std::make_unique<Executable>(std::move(program), cpu_kernels(), options, options_.max_plans);
   compiled_.insert(compiled_.begin(), {signature, compiled});
@@ -190,9 +198,7 @@ Status Session::initialise_needed(const std::vector<std::string>& names, StopCon
       }
       inputs.push_back(std::move(*value));
     }
-    PlanOptions options;
-    options.rewrite = rewrite_options(builtin_rules(), options_.disabled_passes);
-    options.reference_kernels = options_.reference_kernels;
+    const PlanOptions options = plan_options();
     Executable executable(std::move(cut.program), cpu_kernels(), options, 1);
     ExecOptions exec;
     exec.parallel.max_threads = options_.threads;

@@ -106,6 +106,7 @@ class Session : public std::enable_shared_from_this<Session> {
   struct Compiled;
 
   Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store);
+  PlanOptions plan_options() const;
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
   Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
                       std::vector<ValueId>* initial) const;

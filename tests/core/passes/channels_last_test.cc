@@ -179,6 +179,19 @@ TEST(ChannelsLast, PoolsOfEveryKind) {
   }
 }
 
+TEST(ChannelsLast, TheReferenceHasChannelsFirst) {
+  ChannelsLastTest t;
+  Expr y = t.conv(t.in({1, 4, 5, 5}), {8, 4, 3, 3});
+  SessionOptions options;
+  options.reference_kernels = true;
+  Trace trace;
+  RunOptions run;
+  run.trace = &trace;
+  std::vector<Tensor> out;
+  ASSERT_TRUE((*Session::make(t.graph, options))->run({t.feeds, {y.id()}, {}}, t.values, run, &out).ok());
+  EXPECT_NE(trace.json().find("\"kernel\":\"columns\""), std::string::npos) << trace.json();
+}
+
 TEST(ChannelsLast, NotANumberWinsInPools) {
   ChannelsLastTest t;
   std::vector<float> w(8 * 2, 0.0f);
