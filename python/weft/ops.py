@@ -42,6 +42,8 @@ __all__ = [
     "greater",
     "greater_or_equal",
     "group_normalization",
+    "hard_sigmoid",
+    "hard_swish",
     "identity",
     "is_nan",
     "layer_normalization",
@@ -940,6 +942,48 @@ def group_normalization(x: ValueLike, scale: ValueLike, bias: ValueLike, num_gro
         [[[2.612, 2.539, 0.308, 0.271, -2.179], [-0.583, 0.175, -0.811, -2.99, -2.441], [1.738, 1.715, 1.74, 1.757, 1.7]]]
     """
     return add_node(None, "GroupNormalization", [x, scale, bias], {"epsilon": epsilon, "num_groups": num_groups, "stash_type": stash_type}, 1, name)
+
+
+def hard_sigmoid(x: ValueLike, *, alpha: float = 0.2, beta: float = 0.5, name: str | None = None) -> Value:
+    """`max(0, min(1, alpha * x + beta))`, elementwise. The gradient at both bends is 0.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (0.2): Slope between the bends.
+        beta (0.5): Value at 0.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-1.0, 0.0, 1.0], dtype="f32")
+        >>> y = weft.ops.hard_sigmoid(x, alpha=0.5, beta=0.6)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [0.1, 0.6, 1.0]
+    """
+    return add_node(None, "HardSigmoid", [x], {"alpha": alpha, "beta": beta}, 1, name)
+
+
+def hard_swish(x: ValueLike, *, name: str | None = None) -> Value:
+    """`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(1.25, dtype="f64")
+        >>> y = weft.ops.hard_swish(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        0.885
+    """
+    return add_node(None, "HardSwish", [x], {}, 1, name)
 
 
 def identity(input: ValueLike, *, name: str | None = None) -> Value:

@@ -560,6 +560,32 @@ inline Value group_normalization(const Value& x, const Value& scale, const Value
   return group_normalization(x, scale, bias, GroupNormalizationAttrs{num_groups}, name, origin);
 }
 
+/// The attributes of HardSigmoid.
+struct HardSigmoidAttrs {
+  /// Slope between the bends.
+  double alpha = 0.2;
+  /// Value at 0.
+  double beta = 0.5;
+};
+
+/// `max(0, min(1, alpha * x + beta))`, elementwise. The gradient at both bends is 0.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value hard_sigmoid(const Value& x, const HardSigmoidAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  set.set("beta", attrs.beta);
+  return add_node("HardSigmoid", {x}, set, name, 1, origin)[0];
+}
+
+/// `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value hard_swish(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("HardSwish", {x}, set, name, 1, origin)[0];
+}
+
 /// Its input.
 /// - input: Any value. [any]
 /// - gives output: The same value. [any]

@@ -1887,6 +1887,97 @@ public final class Ops {
   }
 
   /**
+   * What can be set at HardSigmoid.
+   */
+  public static final class HardSigmoidOptions extends NodeOptions {
+    private HardSigmoidOptions() {}
+
+    /**
+     * Slope between the bends. Default: 0.2.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HardSigmoidOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    /**
+     * Value at 0. Default: 0.5.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HardSigmoidOptions beta(double value) {
+      attrs.set("beta", value);
+      return this;
+    }
+
+    @Override
+    public HardSigmoidOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code max(0, min(1, alpha * x + beta))}, elementwise. The gradient at both bends is 0.
+   *
+   * <p>Operator HardSigmoid. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value hardSigmoid(Value x) {
+    return hardSigmoid(x, options -> {});
+  }
+
+  /**
+   * {@code max(0, min(1, alpha * x + beta))}, elementwise. The gradient at both bends is 0.
+   *
+   * <p>Operator HardSigmoid. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value hardSigmoid(Value x, Consumer<HardSigmoidOptions> options) {
+    HardSigmoidOptions settings = new HardSigmoidOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("HardSigmoid", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   *
+   * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value hardSwish(Value x) {
+    return hardSwish(x, options -> {});
+  }
+
+  /**
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   *
+   * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value hardSwish(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("HardSwish", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * Its input.
    *
    * <p>Operator Identity.
