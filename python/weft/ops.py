@@ -25,6 +25,7 @@ __all__ = [
     "conv",
     "cos",
     "cum_sum",
+    "dequantize_linear",
     "div",
     "dropout",
     "elu",
@@ -67,6 +68,7 @@ __all__ = [
     "or_",
     "pad",
     "pow",
+    "quantize_linear",
     "rms_normalization",
     "range",
     "reciprocal",
@@ -538,6 +540,28 @@ def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: 
         [[0.63, 0.4, 0.96], [-0.7, 1.01, 1.56]]
     """
     return add_node(None, "CumSum", [x, axis], {"exclusive": exclusive, "reverse": reverse}, 1, name)
+
+
+def dequantize_linear(x: ValueLike, x_scale: ValueLike, x_zero_point: ValueLike | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DTypeLike | None = None, name: str | None = None) -> Value:
+    """`(x - x_zero_point) * x_scale`, computed in f32, or in f64 for an output of that.
+
+    Inputs:
+        x: Any shape. [u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2,
+        i2]
+        x_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D /
+        block_size)` for D. [f32, f16, f64, bf16, f8e8m0]
+        x_zero_point (optional): The shape of the scale; 0 if not given. [u8, i8, u16, i16, i32, f8e4m3fn,
+        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+
+    Attributes:
+        axis (1): The axis that the scale goes along, where it is not one number; x has D places there.
+        block_size (0): How many neighbours along `axis` share a scale; 0: it has no blocks.
+        output_dtype: Dtype of y: that of the scale if not given.
+
+    Returns:
+        y: The shape of x. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "DequantizeLinear", [x, x_scale, x_zero_point], {"axis": axis, "block_size": block_size, "output_dtype": output_dtype}, 1, name)
 
 
 def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
@@ -1542,6 +1566,34 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
         [1024, -27, 1, 7]
     """
     return add_node(None, "Pow", [x, y], {}, 1, name)
+
+
+def quantize_linear(x: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DTypeLike | None = None, precision: DTypeLike | None = None, saturate: bool = True, name: str | None = None) -> Value:
+    """`round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the
+    nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+
+    Inputs:
+        x: Any shape. [f32, i32, f16, f64, bf16]
+        y_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D /
+        block_size)` for D. [f32, i32, f16, f64, bf16, f8e8m0]
+        y_zero_point (optional): The shape of the scale; 0 if not given. [u8, i8, u16, i16, f8e4m3fn,
+        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+
+    Attributes:
+        axis (1): The axis that the scale goes along, where it is not one number; x has D places there.
+        block_size (0): How many neighbours along `axis` share a scale; 0: it has no blocks.
+        output_dtype: Dtype of y: that of the zero point, or u8, if not given.
+        precision: What is divided in: the dtype of the scale if not given.
+        saturate (True): For 8-bit floats: whether overflow clips to the largest number; else it is infinite
+        or NaN.
+
+    Returns:
+        y: The shape of x. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2,
+        i2]
+
+    Has no gradient: its output is rounded, and changes in steps.
+    """
+    return add_node(None, "QuantizeLinear", [x, y_scale, y_zero_point], {"axis": axis, "block_size": block_size, "output_dtype": output_dtype, "precision": precision, "saturate": saturate}, 1, name)
 
 
 def rms_normalization(x: ValueLike, scale: ValueLike, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', name: str | None = None) -> Value:

@@ -303,6 +303,31 @@ inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs
   return add_node("CumSum", {x, axis}, set, name, 1, origin)[0];
 }
 
+/// The attributes of DequantizeLinear.
+struct DequantizeLinearAttrs {
+  /// The axis that the scale goes along, where it is not one number; x has D places there.
+  int64_t axis = 1;
+  /// How many neighbours along `axis` share a scale; 0: it has no blocks.
+  int64_t block_size = 0;
+  /// Dtype of y: that of the scale if not given.
+  Optional<DType> output_dtype = {};
+};
+
+/// `(x - x_zero_point) * x_scale`, computed in f32, or in f64 for an output of that.
+/// - x: Any shape. [u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+/// - x_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)` for
+/// D. [f32, f16, f64, bf16, f8e8m0]
+/// - x_zero_point: The shape of the scale; 0 if not given. [u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+/// f8e5m2fnuz, u4, i4, f4e2m1, u2, i2, optional]
+/// - gives y: The shape of x. [f32, f16, f64, bf16]
+inline Value dequantize_linear(const Value& x, const Value& x_scale, const Value& x_zero_point = Value(), const DequantizeLinearAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("block_size", attrs.block_size);
+  set.set("output_dtype", attrs.output_dtype);
+  return add_node("DequantizeLinear", {x, x_scale, x_zero_point}, set, name, 1, origin)[0];
+}
+
 /// `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the
 /// smallest integer by -1 wraps around.
 /// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -929,6 +954,38 @@ inline Value pad(const Value& data, const Value& pads, const Value& constant_val
 inline Value pow(const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Pow", {x, y}, set, name, 1, origin)[0];
+}
+
+/// The attributes of QuantizeLinear.
+struct QuantizeLinearAttrs {
+  /// The axis that the scale goes along, where it is not one number; x has D places there.
+  int64_t axis = 1;
+  /// How many neighbours along `axis` share a scale; 0: it has no blocks.
+  int64_t block_size = 0;
+  /// Dtype of y: that of the zero point, or u8, if not given.
+  Optional<DType> output_dtype = {};
+  /// What is divided in: the dtype of the scale if not given.
+  Optional<DType> precision = {};
+  /// For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.
+  bool saturate = true;
+};
+
+/// `round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the nearest
+/// in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+/// - x: Any shape. [f32, i32, f16, f64, bf16]
+/// - y_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)` for
+/// D. [f32, i32, f16, f64, bf16, f8e8m0]
+/// - y_zero_point: The shape of the scale; 0 if not given. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+/// f8e5m2fnuz, u4, i4, f4e2m1, u2, i2, optional]
+/// - gives y: The shape of x. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+inline Value quantize_linear(const Value& x, const Value& y_scale, const Value& y_zero_point = Value(), const QuantizeLinearAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("block_size", attrs.block_size);
+  set.set("output_dtype", attrs.output_dtype);
+  set.set("precision", attrs.precision);
+  set.set("saturate", attrs.saturate);
+  return add_node("QuantizeLinear", {x, y_scale, y_zero_point}, set, name, 1, origin)[0];
 }
 
 /// The attributes of RMSNormalization.

@@ -1028,6 +1028,101 @@ public final class Ops {
   }
 
   /**
+   * What can be set at DequantizeLinear.
+   */
+  public static final class DequantizeLinearOptions extends NodeOptions {
+    private Value xZeroPoint;
+
+    private DequantizeLinearOptions() {}
+
+    /**
+     * The shape of the scale; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public DequantizeLinearOptions xZeroPoint(Value value) {
+      xZeroPoint = value;
+      return this;
+    }
+
+    /**
+     * The axis that the scale goes along, where it is not one number; x has D places there. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DequantizeLinearOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * How many neighbours along {@code axis} share a scale; 0: it has no blocks. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DequantizeLinearOptions blockSize(long value) {
+      attrs.set("block_size", value);
+      return this;
+    }
+
+    /**
+     * Dtype of y: that of the scale if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DequantizeLinearOptions outputDtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public DequantizeLinearOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code (x - x_zero_point) * x_scale}, computed in f32, or in f64 for an output of that.
+   *
+   * <p>Operator DequantizeLinear. Element types: T1: u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+   * u4, i4, f4e2m1, u2, i2, T2: f32, f16, f64, bf16, f8e8m0, T3: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param xScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @return the shape of x.
+   */
+  public Value dequantizeLinear(Value x, Value xScale) {
+    return dequantizeLinear(x, xScale, options -> {});
+  }
+
+  /**
+   * {@code (x - x_zero_point) * x_scale}, computed in f32, or in f64 for an output of that.
+   *
+   * <p>Operator DequantizeLinear. Element types: T1: u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+   * u4, i4, f4e2m1, u2, i2, T2: f32, f16, f64, bf16, f8e8m0, T3: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param xScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @param options sets the rest
+   * @return the shape of x.
+   */
+  public Value dequantizeLinear(Value x, Value xScale, Consumer<DequantizeLinearOptions> options) {
+    DequantizeLinearOptions settings = new DequantizeLinearOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(xScale, "xScale");
+    return add("DequantizeLinear", Arrays.<Value>asList(x, xScale, settings.xZeroPoint), settings, 1).get(0);
+  }
+
+  /**
    * {@code A / B}, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the
    * smallest integer by -1 wraps around.
    *
@@ -3125,6 +3220,128 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(y, "y");
     return add("Pow", Arrays.<Value>asList(x, y), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at QuantizeLinear.
+   */
+  public static final class QuantizeLinearOptions extends NodeOptions {
+    private Value yZeroPoint;
+
+    private QuantizeLinearOptions() {}
+
+    /**
+     * The shape of the scale; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public QuantizeLinearOptions yZeroPoint(Value value) {
+      yZeroPoint = value;
+      return this;
+    }
+
+    /**
+     * The axis that the scale goes along, where it is not one number; x has D places there. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * How many neighbours along {@code axis} share a scale; 0: it has no blocks. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions blockSize(long value) {
+      attrs.set("block_size", value);
+      return this;
+    }
+
+    /**
+     * Dtype of y: that of the zero point, or u8, if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions outputDtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_dtype", value.number());
+      return this;
+    }
+
+    /**
+     * What is divided in: the dtype of the scale if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions precision(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("precision", value.number());
+      return this;
+    }
+
+    /**
+     * For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions saturate(boolean value) {
+      attrs.set("saturate", value);
+      return this;
+    }
+
+    @Override
+    public QuantizeLinearOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code round(x / y_scale) + y_zero_point}, halves to the even number, where what is out of range becomes the nearest
+   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+   *
+   * <p>Operator QuantizeLinear. Element types: T1: f32, i32, f16, f64, bf16, T2: f32, i32, f16, f64, bf16, f8e8m0, T3:
+   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2. Not differentiable: its output
+   * is rounded, and changes in steps.
+   *
+   * @param x any shape.
+   * @param yScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @return the shape of x.
+   */
+  public Value quantizeLinear(Value x, Value yScale) {
+    return quantizeLinear(x, yScale, options -> {});
+  }
+
+  /**
+   * {@code round(x / y_scale) + y_zero_point}, halves to the even number, where what is out of range becomes the nearest
+   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+   *
+   * <p>Operator QuantizeLinear. Element types: T1: f32, i32, f16, f64, bf16, T2: f32, i32, f16, f64, bf16, f8e8m0, T3:
+   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2. Not differentiable: its output
+   * is rounded, and changes in steps.
+   *
+   * @param x any shape.
+   * @param yScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @param options sets the rest
+   * @return the shape of x.
+   */
+  public Value quantizeLinear(Value x, Value yScale, Consumer<QuantizeLinearOptions> options) {
+    QuantizeLinearOptions settings = new QuantizeLinearOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(yScale, "yScale");
+    return add("QuantizeLinear", Arrays.<Value>asList(x, yScale, settings.yZeroPoint), settings, 1).get(0);
   }
 
   /**
