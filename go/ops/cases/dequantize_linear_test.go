@@ -137,69 +137,69 @@ func TestDequantizeLinear(t *testing.T) {
 	run(t, testCase{name: "negative_axis",
 		inputs: []literal{
 			{kind: "i8[2,3,2]", words: "18 121 -28 22 -16 26 -15 34 11 44 115 -90"},
-			{kind: "f64[3]", words: "0.5 0.25 2.0"},
+			{kind: "f32[3]", words: "0.5 0.25 2.0"},
 			{kind: "i8[3]", words: "-1 0 5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.DequantizeLinear(x[0], x[1], ops.DequantizeLinearOptions{XZeroPoint: x[2], Axis: weft.Int(-2)})}
 		},
 		want: []literal{
-			{kind: "f64[2,3,2]", words: "9.5 61.0 -7.0 5.5 -42.0 42.0 -7.0 17.5 2.75 11.0 220.0 -190.0"},
+			{kind: "f32[2,3,2]", words: "9.5 61.0 -7.0 5.5 -42.0 42.0 -7.0 17.5 2.75 11.0 220.0 -190.0"},
 		},
-		relative: 1e-12, absolute: 1e-12,
+		relative: 1e-05, absolute: 1e-06,
 	})
 	run(t, testCase{name: "first_axis",
 		inputs: []literal{
 			{kind: "u8[2,3]", words: "143 112 91 61 13 102"},
-			{kind: "f64[2]", words: "0.3 -1.5"},
+			{kind: "f32[2]", words: "0.300000012 -1.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.DequantizeLinear(x[0], x[1], ops.DequantizeLinearOptions{Axis: weft.Int(0)})}
 		},
 		want: []literal{
-			{kind: "f64[2,3]", words: "42.9 33.6 27.3 -91.5 -19.5 -153.0"},
+			{kind: "f32[2,3]", words: "42.9000015 33.6000023 27.3000011 -91.5 -19.5 -153.0"},
 		},
-		relative: 1e-12, absolute: 1e-12,
+		relative: 1e-05, absolute: 1e-06,
 	})
 	run(t, testCase{name: "a_vector_has_one_axis",
 		inputs: []literal{
 			{kind: "i8[3]", words: "1 2 3"},
-			{kind: "f64[3]", words: "0.5 0.1 2.0"},
+			{kind: "f32[3]", words: "0.5 0.100000001 2.0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.DequantizeLinear(x[0], x[1])}
 		},
 		want: []literal{
-			{kind: "f64[3]", words: "0.5 0.2 6.0"},
+			{kind: "f32[3]", words: "0.5 0.200000003 6.0"},
 		},
-		relative: 1e-12, absolute: 1e-12,
+		relative: 1e-05, absolute: 1e-06,
 	})
 	run(t, testCase{name: "last_block_is_shorter",
 		inputs: []literal{
 			{kind: "i8[2,5]", words: "64 -80 -19 92 89 -57 -98 34 -97 -40"},
-			{kind: "f64[2,3]", words: "0.5 -0.1 2.0 0.3 0.7 1.5"},
+			{kind: "f32[2,3]", words: "0.5 -0.100000001 2.0 0.300000012 0.699999988 1.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.DequantizeLinear(x[0], x[1], ops.DequantizeLinearOptions{BlockSize: 2})}
 		},
 		want: []literal{
-			{kind: "f64[2,5]", words: "32.0 -40.0 1.9000000000000001 -9.200000000000001 178.0 -17.099999999999998 -29.4 23.799999999999997 -67.89999999999999 -60.0"},
+			{kind: "f32[2,5]", words: "32.0 -40.0 1.89999998 -9.19999981 178.0 -17.1000004 -29.4000015 23.7999992 -67.9000015 -60.0"},
 		},
-		relative: 1e-12, absolute: 1e-12,
+		relative: 1e-05, absolute: 1e-06,
 	})
 	run(t, testCase{name: "blocks_along_the_first_axis",
 		inputs: []literal{
 			{kind: "i16[5,2]", words: "-1 74 -81 32 6 -73 68 68 -4 88"},
-			{kind: "f64[2,2]", words: "0.5 -0.1 0.3 0.7"},
+			{kind: "f32[2,2]", words: "0.5 -0.100000001 0.300000012 0.699999988"},
 			{kind: "i16[2,2]", words: "10 -20 3 0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.DequantizeLinear(x[0], x[1], ops.DequantizeLinearOptions{XZeroPoint: x[2], Axis: weft.Int(0), BlockSize: 3})}
 		},
 		want: []literal{
-			{kind: "f64[5,2]", words: "-5.5 -9.4 -45.5 -5.2 -2.0 5.300000000000001 19.5 47.599999999999994 -2.1 61.599999999999994"},
+			{kind: "f32[5,2]", words: "-5.5 -9.40000057 -45.5 -5.20000029 -2.0 5.30000019 19.5 47.5999985 -2.10000014 61.5999985"},
 		},
-		relative: 1e-12, absolute: 1e-12,
+		relative: 1e-05, absolute: 1e-06,
 	})
 	run(t, testCase{name: "half",
 		inputs: []literal{

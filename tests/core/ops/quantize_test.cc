@@ -114,6 +114,15 @@ TEST(Dequantize, TakesEveryTypeOfEightBitsAndFewer) {
   }
 }
 
+// As ONNX writes what is not given.
+TEST(Quantize, NoTypeIsAskedForByZero) {
+  Scratch s;
+  Attrs attrs = {{"output_dtype", int64_t{0}}, {"precision", int64_t{0}}};
+  Expr y = make(s.scope, "QuantizeLinear", {s.floats({3}), s.floats({0.5f}), s.exact({1}, DType::kI8)}, attrs);
+  EXPECT_EQ(y.dtype(), DType::kI8);
+  EXPECT_EQ(s.run(y), Values{7});
+}
+
 // Not even through 8-bit floats, which a Cast lets it.
 TEST(Quantize, NoGradientFlows) {
   for (DType dtype : {DType::kU8, DType::kF8E5M2}) {
