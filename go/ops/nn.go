@@ -361,6 +361,45 @@ func RMSNormalization(x weft.Value, scale weft.Value, options ...RMSNormalizatio
 	}, o.Name, 1, problem)[0]
 }
 
+// RotaryEmbeddingOptions are the optional inputs and attributes of RotaryEmbedding.
+type RotaryEmbeddingOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [N, L]: which row of the caches is of each place.
+	PositionIds weft.Value
+	// Whether pairs are neighbours.
+	Interleaved bool
+	// How many heads there are; must be given where X has three axes. nil: not given.
+	NumHeads *int64
+	// How many features of every head turn, the first ones; 0: all.
+	RotaryEmbeddingDim int64
+}
+
+// RotaryEmbedding adds the operator RotaryEmbedding. Rotary position embedding: in every head the features `a` and `b`
+// of a pair become `a cos - b sin` and `a sin + b cos`, with the angle of the place and the pair. A pair is one
+// feature of each half of those that turn, or two neighbours.
+//
+//   - x (T): [N, heads, L, features], or [N, L, heads * features].
+//   - cosCache (T): [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn.
+//   - sinCache (T): The shape of cos_cache.
+//   - options.PositionIds (i64): [N, L]: which row of the caches is of each place.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func RotaryEmbedding(x weft.Value, cosCache weft.Value, sinCache weft.Value, options ...RotaryEmbeddingOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "RotaryEmbedding", trim([]weft.Value{x, cosCache, sinCache, o.PositionIds}), weft.Attrs{
+		"interleaved":          o.Interleaved,
+		"num_heads":            o.NumHeads,
+		"rotary_embedding_dim": o.RotaryEmbeddingDim,
+	}, o.Name, 1, problem)[0]
+}
+
 // AccuracyOptions are the optional inputs and attributes of Accuracy.
 type AccuracyOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

@@ -84,6 +84,7 @@ __all__ = [
     "reduce_sum_square",
     "relu",
     "reshape",
+    "rotary_embedding",
     "round",
     "scatter_nd",
     "sequence_at",
@@ -1954,6 +1955,38 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name:
         [[[0.0], [1.0], [2.0]], [[3.0], [4.0], [5.0]]]
     """
     return add_node(None, "Reshape", [data, shape], {"allowzero": allowzero}, 1, name)
+
+
+def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, position_ids: ValueLike | None = None, *, interleaved: bool = False, num_heads: int | None = None, rotary_embedding_dim: int = 0, name: str | None = None) -> Value:
+    """Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a
+    sin + b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that
+    turn, or two neighbours.
+
+    Inputs:
+        x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+        cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that
+        turn. [f32, f16, f64, bf16]
+        sin_cache: The shape of cos_cache. [f32, f16, f64, bf16]
+        position_ids (optional): [N, L]: which row of the caches is of each place. [i64]
+
+    Attributes:
+        interleaved (False): Whether pairs are neighbours.
+        num_heads: How many heads there are; must be given where X has three axes.
+        rotary_embedding_dim (0): How many features of every head turn, the first ones; 0: all.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[0.730000019, -0.0199999996, 0.0700000003, -0.75], [0.449999988, -0.540000021, -0.140000001, -1.11000001]]]], dtype="f32")
+        >>> cos_cache = graph.constant([[[-0.326302171, 0.777572691], [0.694418192, 0.0974560902]]], dtype="f32")
+        >>> sin_cache = graph.constant([[[-0.945265532, 0.628793001], [-0.71957165, -0.995239854]]], dtype="f32")
+        >>> y = weft.ops.rotary_embedding(x, cos_cache, sin_cache, rotary_embedding_dim=4, num_heads=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[-0.172, 0.456, -0.713, -0.596], [0.212, -1.157, -0.421, 0.429]]]]
+    """
+    return add_node(None, "RotaryEmbedding", [x, cos_cache, sin_cache, position_ids], {"interleaved": interleaved, "num_heads": num_heads, "rotary_embedding_dim": rotary_embedding_dim}, 1, name)
 
 
 def round(x: ValueLike, *, name: str | None = None) -> Value:

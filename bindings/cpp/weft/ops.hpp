@@ -1244,6 +1244,33 @@ inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& 
   return add_node("Reshape", {data, shape}, set, name, 1, origin)[0];
 }
 
+/// The attributes of RotaryEmbedding.
+struct RotaryEmbeddingAttrs {
+  /// Whether pairs are neighbours.
+  bool interleaved = false;
+  /// How many heads there are; must be given where X has three axes.
+  Optional<int64_t> num_heads = {};
+  /// How many features of every head turn, the first ones; 0: all.
+  int64_t rotary_embedding_dim = 0;
+};
+
+/// Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a sin +
+/// b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that turn, or two
+/// neighbours.
+/// - x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+/// - cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn. [f32,
+/// f16, f64, bf16]
+/// - sin_cache: The shape of cos_cache. [f32, f16, f64, bf16]
+/// - position_ids: [N, L]: which row of the caches is of each place. [i64, optional]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value rotary_embedding(const Value& x, const Value& cos_cache, const Value& sin_cache, const Value& position_ids = Value(), const RotaryEmbeddingAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("interleaved", attrs.interleaved);
+  set.set("num_heads", attrs.num_heads);
+  set.set("rotary_embedding_dim", attrs.rotary_embedding_dim);
+  return add_node("RotaryEmbedding", {x, cos_cache, sin_cache, position_ids}, set, name, 1, origin)[0];
+}
+
 /// `x` to the nearest whole number, halves to the even one.
 /// - x: Any shape. [f32, f16, f64, bf16]
 /// - gives Y: The shape of the input. [f32, f16, f64, bf16]

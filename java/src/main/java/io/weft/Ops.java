@@ -4332,6 +4332,103 @@ public final class Ops {
   }
 
   /**
+   * What can be set at RotaryEmbedding.
+   */
+  public static final class RotaryEmbeddingOptions extends NodeOptions {
+    private Value positionIds;
+
+    private RotaryEmbeddingOptions() {}
+
+    /**
+     * [N, L]: which row of the caches is of each place.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RotaryEmbeddingOptions positionIds(Value value) {
+      positionIds = value;
+      return this;
+    }
+
+    /**
+     * Whether pairs are neighbours. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RotaryEmbeddingOptions interleaved(boolean value) {
+      attrs.set("interleaved", value);
+      return this;
+    }
+
+    /**
+     * How many heads there are; must be given where X has three axes.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RotaryEmbeddingOptions numHeads(long value) {
+      attrs.set("num_heads", value);
+      return this;
+    }
+
+    /**
+     * How many features of every head turn, the first ones; 0: all. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RotaryEmbeddingOptions rotaryEmbeddingDim(long value) {
+      attrs.set("rotary_embedding_dim", value);
+      return this;
+    }
+
+    @Override
+    public RotaryEmbeddingOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Rotary position embedding: in every head the features {@code a} and {@code b} of a pair become {@code a cos - b sin}
+   * and {@code a sin + b cos}, with the angle of the place and the pair. A pair is one feature of each half of those
+   * that turn, or two neighbours.
+   *
+   * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, heads, L, features], or [N, L, heads * features].
+   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn.
+   * @param sinCache the shape of cos_cache.
+   * @return the shape of X.
+   */
+  public Value rotaryEmbedding(Value x, Value cosCache, Value sinCache) {
+    return rotaryEmbedding(x, cosCache, sinCache, options -> {});
+  }
+
+  /**
+   * Rotary position embedding: in every head the features {@code a} and {@code b} of a pair become {@code a cos - b sin}
+   * and {@code a sin + b cos}, with the angle of the place and the pair. A pair is one feature of each half of those
+   * that turn, or two neighbours.
+   *
+   * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, heads, L, features], or [N, L, heads * features].
+   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn.
+   * @param sinCache the shape of cos_cache.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value rotaryEmbedding(Value x, Value cosCache, Value sinCache, Consumer<RotaryEmbeddingOptions> options) {
+    RotaryEmbeddingOptions settings = new RotaryEmbeddingOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(cosCache, "cosCache");
+    Check.notNull(sinCache, "sinCache");
+    return add("RotaryEmbedding", Arrays.<Value>asList(x, cosCache, sinCache, settings.positionIds), settings, 1).get(0);
+  }
+
+  /**
    * {@code x} to the nearest whole number, halves to the even one.
    *
    * <p>Operator Round. Element types: T: f32, f16, f64, bf16.
