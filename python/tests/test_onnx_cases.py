@@ -24,6 +24,8 @@ UNSUPPORTED = ("NOT_IMPLEMENTED", "Could not find an implementation")
 DIFFERS = {
     ("ArgMax", "not_a_number"): "the standard does not say where NaN stands",
     ("ArgMin", "not_a_number"): "the standard does not say where NaN stands",
+    ("Attention", "keys_that_fill_up_behind_a_short_mask"): "onnxruntime wants a mask as long as there are keys",
+    ("Attention", "no_queries"): "onnxruntime cannot reshape no elements",
     ("Cast", "floats_out_of_range"): "out of range, the standard leaves it open",
     ("Cast", "doubles_out_of_range"): "out of range, the standard leaves it open",
     ("Cast", "floats_out_of_byte_range"): "out of range, the standard leaves it open",

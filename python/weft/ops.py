@@ -15,6 +15,7 @@ __all__ = [
     "and_",
     "arg_max",
     "arg_min",
+    "attention",
     "average_pool",
     "batch_normalization",
     "cast",
@@ -263,6 +264,59 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_las
         [[0], [2]]
     """
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
+
+
+@overload
+def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | None = None, past_key: ValueLike | None = None, past_value: ValueLike | None = None, nonpad_kv_seqlen: ValueLike | None = None, *, is_causal: bool = False, kv_num_heads: int | None = None, q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0, softmax_precision: DTypeLike | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | None = None, past_key: ValueLike | None = None, past_value: ValueLike | None = None, nonpad_kv_seqlen: ValueLike | None = None, *, is_causal: bool = False, kv_num_heads: int | None = None, q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0, softmax_precision: DTypeLike | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | None = None, past_key: ValueLike | None = None, past_value: ValueLike | None = None, nonpad_kv_seqlen: ValueLike | None = None, *, is_causal: bool = False, kv_num_heads: int | None = None, q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0, softmax_precision: DTypeLike | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """`softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how
+    well their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q.
+    Halves are computed with in f32. A query that may look at no key gives NaN.
+
+    Inputs:
+        q: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+        k: Like Q, with a number of keys for L. [f32, f16, f64, bf16]
+        v: Like K, with features of its own. [f32, f16, f64, bf16]
+        attn_mask (optional): Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which
+        no query looks at the last ones then. Truth values say which keys a query looks at; numbers are added.
+        [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        past_key (optional): [N, heads, P, features]: keys before K. [f32, f16, f64, bf16]
+        past_value (optional): [N, heads, P, features]: values before V. [f32, f16, f64, bf16]
+        nonpad_kv_seqlen (optional): [N]: how many keys of each image are none that only fill up. [i64]
+
+    Attributes:
+        is_causal (False): Whether the query at place i, after those of the past, looks at keys up to i only.
+        kv_num_heads: The heads of K and V; must be given where they have three axes.
+        q_num_heads: The heads of Q; must be given where it has three axes.
+        qk_matmul_output_mode (0): What the last output is: 0 the products, 1 behind the soft cap, 2 behind
+        the mask too, 3 behind the softmax.
+        scale: `1 / sqrt(features)` if not given.
+        softcap (0): Products are bent to stay within this: `softcap * tanh(x / softcap)`; 0: they are not.
+        softmax_precision: What the softmax is computed in, f32 at least: the dtype of Q if not given.
+
+    Returns:
+        Y: The shape of Q, with the features of V. [f32, f16, f64, bf16]
+        present_key (optional): [N, heads, P + keys, features]: those of the past and K. [f32, f16, f64, bf16]
+        present_value (optional): The same of values. [f32, f16, f64, bf16]
+        qk_matmul_output (optional): [N, heads, L, P + keys]: see `qk_matmul_output_mode`. [f32, f16, f64,
+        bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> q = graph.constant([[[[-0.860000014, -1.50999999], [-0.170000002, -0.970000029]]]], dtype="f32")
+        >>> k = graph.constant([[[[-1.63999999, 0.50999999], [-0.0599999987, 0.409999996]]]], dtype="f32")
+        >>> v = graph.constant([[[[-0.99000001, -0.660000026], [-1.0, -0.889999986]]]], dtype="f32")
+        >>> y = weft.ops.attention(q, k, v, scale=0.3)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[-0.994, -0.754], [-0.995, -0.772]]]]
+    """
+    return add_node(None, "Attention", [q, k, v, attn_mask, past_key, past_value, nonpad_kv_seqlen], {"is_causal": is_causal, "kv_num_heads": kv_num_heads, "q_num_heads": q_num_heads, "qk_matmul_output_mode": qk_matmul_output_mode, "scale": scale, "softcap": softcap, "softmax_precision": softmax_precision}, outputs, name)
 
 
 def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: bool = False, name: str | None = None) -> Value:

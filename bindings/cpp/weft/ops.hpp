@@ -73,6 +73,75 @@ inline Value arg_min(const Value& data, const ArgMinAttrs& attrs = {}, const std
   return add_node("ArgMin", {data}, set, name, 1, origin)[0];
 }
 
+/// The attributes of Attention.
+struct AttentionAttrs {
+  /// Whether the query at place i, after those of the past, looks at keys up to i only.
+  bool is_causal = false;
+  /// The heads of K and V; must be given where they have three axes.
+  Optional<int64_t> kv_num_heads = {};
+  /// The heads of Q; must be given where it has three axes.
+  Optional<int64_t> q_num_heads = {};
+  /// What the last output is: 0 the products, 1 behind the soft cap, 2 behind the mask too, 3 behind the softmax.
+  int64_t qk_matmul_output_mode = 0;
+  /// `1 / sqrt(features)` if not given.
+  Optional<double> scale = {};
+  /// Products are bent to stay within this: `softcap * tanh(x / softcap)`; 0: they are not.
+  double softcap = 0;
+  /// What the softmax is computed in, f32 at least: the dtype of Q if not given.
+  Optional<DType> softmax_precision = {};
+};
+
+/// The outputs of Attention.
+struct AttentionOutputs {
+  /// The shape of Q, with the features of V. [f32, f16, f64, bf16]
+  Value y;
+  /// [N, heads, P + keys, features]: those of the past and K. [f32, f16, f64, bf16]
+  Value present_key;
+  /// The same of values. [f32, f16, f64, bf16]
+  Value present_value;
+  /// [N, heads, L, P + keys]: see `qk_matmul_output_mode`. [f32, f16, f64, bf16]
+  Value qk_matmul_output;
+};
+
+/// `softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how well
+/// their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+/// computed with in f32. A query that may look at no key gives NaN.
+/// - q: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+/// - k: Like Q, with a number of keys for L. [f32, f16, f64, bf16]
+/// - v: Like K, with features of its own. [f32, f16, f64, bf16]
+/// - attn_mask: Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which no query looks at
+/// the last ones then. Truth values say which keys a query looks at; numbers are added. [f32, u8, i8, u16, i16,
+/// i32, i64, bool, f16, f64, u32, u64, bf16, optional]
+/// - past_key: [N, heads, P, features]: keys before K. [f32, f16, f64, bf16, optional]
+/// - past_value: [N, heads, P, features]: values before V. [f32, f16, f64, bf16, optional]
+/// - nonpad_kv_seqlen: [N]: how many keys of each image are none that only fill up. [i64, optional]
+/// - gives Y: The shape of Q, with the features of V. [f32, f16, f64, bf16]
+inline Value attention(const Value& q, const Value& k, const Value& v, const Value& attn_mask = Value(), const Value& past_key = Value(), const Value& past_value = Value(), const Value& nonpad_kv_seqlen = Value(), const AttentionAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("is_causal", attrs.is_causal);
+  set.set("kv_num_heads", attrs.kv_num_heads);
+  set.set("q_num_heads", attrs.q_num_heads);
+  set.set("qk_matmul_output_mode", attrs.qk_matmul_output_mode);
+  set.set("scale", attrs.scale);
+  set.set("softcap", attrs.softcap);
+  set.set("softmax_precision", attrs.softmax_precision);
+  return add_node("Attention", {q, k, v, attn_mask, past_key, past_value, nonpad_kv_seqlen}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see attention.
+inline AttentionOutputs attention_outputs(const Value& q, const Value& k, const Value& v, const Value& attn_mask = Value(), const Value& past_key = Value(), const Value& past_value = Value(), const Value& nonpad_kv_seqlen = Value(), const AttentionAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("is_causal", attrs.is_causal);
+  set.set("kv_num_heads", attrs.kv_num_heads);
+  set.set("q_num_heads", attrs.q_num_heads);
+  set.set("qk_matmul_output_mode", attrs.qk_matmul_output_mode);
+  set.set("scale", attrs.scale);
+  set.set("softcap", attrs.softcap);
+  set.set("softmax_precision", attrs.softmax_precision);
+  std::vector<Value> made = add_node("Attention", {q, k, v, attn_mask, past_key, past_value, nonpad_kv_seqlen}, set, name, 4, origin);
+  return {made[0], made[1], made[2], made[3]};
+}
+
 /// The attributes of AveragePool.
 struct AveragePoolAttrs {
   /// Size of the window along each spatial axis. Required.

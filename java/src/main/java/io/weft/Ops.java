@@ -266,6 +266,242 @@ public final class Ops {
   }
 
   /**
+   * What can be set at Attention.
+   */
+  public static final class AttentionOptions extends NodeOptions {
+    private Value attnMask;
+
+    private Value pastKey;
+
+    private Value pastValue;
+
+    private Value nonpadKvSeqlen;
+
+    private AttentionOptions() {}
+
+    /**
+     * Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which no query looks at the last ones
+     * then. Truth values say which keys a query looks at; numbers are added.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions attnMask(Value value) {
+      attnMask = value;
+      return this;
+    }
+
+    /**
+     * [N, heads, P, features]: keys before K.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions pastKey(Value value) {
+      pastKey = value;
+      return this;
+    }
+
+    /**
+     * [N, heads, P, features]: values before V.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions pastValue(Value value) {
+      pastValue = value;
+      return this;
+    }
+
+    /**
+     * [N]: how many keys of each image are none that only fill up.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions nonpadKvSeqlen(Value value) {
+      nonpadKvSeqlen = value;
+      return this;
+    }
+
+    /**
+     * Whether the query at place i, after those of the past, looks at keys up to i only. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions isCausal(boolean value) {
+      attrs.set("is_causal", value);
+      return this;
+    }
+
+    /**
+     * The heads of K and V; must be given where they have three axes.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions kvNumHeads(long value) {
+      attrs.set("kv_num_heads", value);
+      return this;
+    }
+
+    /**
+     * The heads of Q; must be given where it has three axes.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions qNumHeads(long value) {
+      attrs.set("q_num_heads", value);
+      return this;
+    }
+
+    /**
+     * What the last output is: 0 the products, 1 behind the soft cap, 2 behind the mask too, 3 behind the softmax.
+     * Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions qkMatmulOutputMode(long value) {
+      attrs.set("qk_matmul_output_mode", value);
+      return this;
+    }
+
+    /**
+     * {@code 1 / sqrt(features)} if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions scale(double value) {
+      attrs.set("scale", value);
+      return this;
+    }
+
+    /**
+     * Products are bent to stay within this: {@code softcap * tanh(x / softcap)}; 0: they are not. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions softcap(double value) {
+      attrs.set("softcap", value);
+      return this;
+    }
+
+    /**
+     * What the softmax is computed in, f32 at least: the dtype of Q if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions softmaxPrecision(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("softmax_precision", value.number());
+      return this;
+    }
+
+    @Override
+    public AttentionOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of Attention.
+   *
+   * @param y the shape of Q, with the features of V.
+   * @param presentKey [N, heads, P + keys, features]: those of the past and K.
+   * @param presentValue the same of values.
+   * @param qkMatmulOutput [N, heads, L, P + keys]: see {@code qk_matmul_output_mode}.
+   */
+  public record AttentionOutputs(Value y, Value presentKey, Value presentValue, Value qkMatmulOutput) {}
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @return the shape of Q, with the features of V.
+   */
+  public Value attention(Value q, Value k, Value v) {
+    return attention(q, k, v, options -> {});
+  }
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @param options sets the rest
+   * @return the shape of Q, with the features of V.
+   */
+  public Value attention(Value q, Value k, Value v, Consumer<AttentionOptions> options) {
+    AttentionOptions settings = new AttentionOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(q, "q");
+    Check.notNull(k, "k");
+    Check.notNull(v, "v");
+    return add("Attention", Arrays.<Value>asList(q, k, v, settings.attnMask, settings.pastKey, settings.pastValue, settings.nonpadKvSeqlen), settings, 1).get(0);
+  }
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @return all outputs
+   */
+  public AttentionOutputs attentionOutputs(Value q, Value k, Value v) {
+    return attentionOutputs(q, k, v, options -> {});
+  }
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public AttentionOutputs attentionOutputs(Value q, Value k, Value v, Consumer<AttentionOptions> options) {
+    AttentionOptions settings = new AttentionOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(q, "q");
+    Check.notNull(k, "k");
+    Check.notNull(v, "v");
+    List<Value> made = add("Attention", Arrays.<Value>asList(q, k, v, settings.attnMask, settings.pastKey, settings.pastValue, settings.nonpadKvSeqlen), settings, 4);
+    return new AttentionOutputs(made.get(0), made.get(1), made.get(2), made.get(3));
+  }
+
+  /**
    * What can be set at AveragePool.
    */
   public static final class AveragePoolOptions extends NodeOptions {
