@@ -59,6 +59,9 @@ class WithAttrs {
   Def& required_dtype_attr(std::string_view name, std::string_view doc) {
     return add({std::string(name), AttrKind::kInt, std::string(doc), true, std::nullopt, AttrUse::kDType});
   }
+  Def& optional_dtype_attr(std::string_view name, std::string_view doc) {
+    return add({std::string(name), AttrKind::kInt, std::string(doc), false, std::nullopt, AttrUse::kDType});
+  }
 
  private:
   Def& add(AttrDef def) {

@@ -34,6 +34,10 @@ Expr relu(GradContext&, Expr, Expr y, Expr dy) { return where(step(y), dy, scala
 Expr leaky_relu(GradContext& c, Expr x, Expr, Expr dy) { return where(step(x), dy, dy * c.attrs().f("alpha")); }
 // For x <= 0: alpha * exp(x), which is y + alpha.
 Expr elu(GradContext& c, Expr x, Expr y, Expr dy) { return where(step(x), dy, grad_mul(dy, y + c.attrs().f("alpha"))); }
+Expr hard_sigmoid(GradContext& c, Expr, Expr y, Expr dy) {
+  Expr rising = make(c.scope(), "And", {step(y), make(c.scope(), "Less", {y, scalar_like(y, 1)})});
+  return where(rising, dy * c.attrs().f("alpha"), scalar_like(dy, 0));
+}
 // Exact form: Phi(x) + x * phi(x); tanh form after Hendrycks and Gimpel, arXiv:1606.08415. Both bells are exactly 0
 // far out, where x times them must not make a NaN.
 Expr gelu(GradContext& c, Expr x, Expr, Expr dy) {
@@ -53,6 +57,13 @@ Status swish(BodyContext& c) {
   Expr x = c.input(0);
   const double alpha = c.attrs().f("alpha");
   c.set_output(0, x * make(c.scope(), "Sigmoid", {alpha == 1 ? x : x * alpha}));
+  return {};
+}
+
+// Howard et al., 2019, arXiv:1905.02244. Attributes have no more than f32 holds, which a sixth as `alpha` would be cut to.
+Status hard_swish(BodyContext& c) {
+  Expr x = c.input(0);
+  c.set_output(0, x * make(c.scope(), "HardSigmoid", {x * (1.0 / 6)}, {{"alpha", 1.0}, {"beta", 0.5}}));
   return {};
 }
 
@@ -127,6 +138,19 @@ void define_op_unary(OpRegistry& ops) {
       .inplace(0, 0)
       .infer(infer_same_as_first)
       .grad(grad<elu>);
+  ops.add("HardSigmoid")
+      .group("activation")
+      .since(22)
+      .doc("`max(0, min(1, alpha * x + beta))`, elementwise. The gradient at both bends is 0.")
+      .types("T", kFloatTypes)
+      .attr("alpha", 0.2, "Slope between the bends.")
+      .attr("beta", 0.5, "Value at 0.")
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .elementwise()
+      .inplace(0, 0)
+      .infer(infer_same_as_first)
+      .grad(grad<hard_sigmoid>);
   ops.add("Gelu")
       .group("activation")
       .since(20)
@@ -156,6 +180,16 @@ void define_op_unary(OpRegistry& ops) {
       .elementwise()
       .inplace(0, 0)
       .body(swish);
+  ops.add("HardSwish")
+      .group("activation")
+      .since(22)
+      .doc("`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.")
+      .types("T", kFloatTypes)
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .elementwise()
+      .inplace(0, 0)
+      .body(hard_swish);
   ops.add("IsNaN")
       .group("compare")
       .since(20)

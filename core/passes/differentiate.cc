@@ -117,7 +117,7 @@ class Differentiator {
     std::vector<Expr> inputs, outputs;
     for (ValueId input : node.inputs) inputs.push_back(input == kNoValue ? Expr() : Expr(scope_, input));
     for (int i = 0; i < node.output_count; ++i) outputs.emplace_back(scope_, node.output(i));
-    if (node.op->grad_fn() == nullptr && node.op->body_fn() != nullptr) {
+    if (node.op->grad_fn() == nullptr && node.op->body_fn() != nullptr && node.op->no_gradient_reason().empty()) {
       return through_body(node, std::move(inputs), std::move(outputs), grads, needed);
     }
     GradContext context(scope_, node, std::move(inputs), std::move(outputs), std::move(grads), std::move(needed));

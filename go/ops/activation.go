@@ -53,6 +53,58 @@ func Gelu(x weft.Value, options ...GeluOptions) weft.Value {
 	return add(nil, "Gelu", []weft.Value{x}, weft.Attrs{"approximate": given(o.Approximate)}, o.Name, 1, problem)[0]
 }
 
+// HardSigmoidOptions are the optional inputs and attributes of HardSigmoid.
+type HardSigmoidOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Slope between the bends. nil: 0.2.
+	Alpha *float64
+	// Value at 0. nil: 0.5.
+	Beta *float64
+}
+
+// HardSigmoid adds the operator HardSigmoid. `max(0, min(1, alpha * x + beta))`, elementwise. The gradient at both
+// bends is 0.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func HardSigmoid(x weft.Value, options ...HardSigmoidOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "HardSigmoid", []weft.Value{x}, weft.Attrs{
+		"alpha": o.Alpha,
+		"beta":  o.Beta,
+	}, o.Name, 1, problem)[0]
+}
+
+// HardSwishOptions are the name of HardSwish.
+type HardSwishOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// HardSwish adds the operator HardSwish. `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func HardSwish(x weft.Value, options ...HardSwishOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "HardSwish", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
 // LeakyReluOptions are the optional inputs and attributes of LeakyRelu.
 type LeakyReluOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

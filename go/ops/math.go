@@ -160,6 +160,46 @@ func Cos(input weft.Value, options ...CosOptions) weft.Value {
 	return add(nil, "Cos", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
+// DequantizeLinearOptions are the optional inputs and attributes of DequantizeLinear.
+type DequantizeLinearOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The shape of the scale; 0 if not given.
+	XZeroPoint weft.Value
+	// The axis that the scale goes along, where it is not one number; x has D places there. nil: 1.
+	Axis *int64
+	// How many neighbours along `axis` share a scale; 0: it has no blocks.
+	BlockSize int64
+	// Dtype of y: that of the scale if not given. 0: not given.
+	OutputDtype weft.DType
+}
+
+// DequantizeLinear adds the operator DequantizeLinear. `(x - x_zero_point) * x_scale`, computed in f32, or in f64 for
+// an output of that.
+//
+//   - x (T1): Any shape.
+//   - xScale (T2): A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)`
+//     for D.
+//   - options.XZeroPoint (T1): The shape of the scale; 0 if not given.
+//
+// Gives:
+//
+//   - y (T3): The shape of x.
+//
+// Types:
+//
+//   - T1: u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2
+//   - T2: f32, f16, f64, bf16, f8e8m0
+//   - T3: f32, f16, f64, bf16
+func DequantizeLinear(x weft.Value, xScale weft.Value, options ...DequantizeLinearOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "DequantizeLinear", trim([]weft.Value{x, xScale, o.XZeroPoint}), weft.Attrs{
+		"axis":         o.Axis,
+		"block_size":   o.BlockSize,
+		"output_dtype": o.OutputDtype,
+	}, o.Name, 1, problem)[0]
+}
+
 // DivOptions are the name of Div.
 type DivOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -499,6 +539,55 @@ type PowOptions struct {
 func Pow(x weft.Value, y weft.Value, options ...PowOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Pow", []weft.Value{x, y}, nil, o.Name, 1, problem)[0]
+}
+
+// QuantizeLinearOptions are the optional inputs and attributes of QuantizeLinear.
+type QuantizeLinearOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The shape of the scale; 0 if not given.
+	YZeroPoint weft.Value
+	// The axis that the scale goes along, where it is not one number; x has D places there. nil: 1.
+	Axis *int64
+	// How many neighbours along `axis` share a scale; 0: it has no blocks.
+	BlockSize int64
+	// Dtype of y: that of the zero point, or u8, if not given. 0: not given.
+	OutputDtype weft.DType
+	// What is divided in: the dtype of the scale if not given. 0: not given.
+	Precision weft.DType
+	// For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN. nil: true.
+	Saturate *bool
+}
+
+// QuantizeLinear adds the operator QuantizeLinear. `round(x / y_scale) + y_zero_point`, halves to the even number,
+// where what is out of range becomes the nearest in range and NaN the lowest. To floating-point numbers nothing is
+// rounded before the last step.
+//
+//   - x (T1): Any shape.
+//   - yScale (T2): A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)`
+//     for D.
+//   - options.YZeroPoint (T3): The shape of the scale; 0 if not given.
+//
+// Gives:
+//
+//   - y (T3): The shape of x.
+//
+// Types:
+//
+//   - T1: f32, i32, f16, f64, bf16
+//   - T2: f32, i32, f16, f64, bf16, f8e8m0
+//   - T3: u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2
+//
+// No gradient: its output is rounded, and changes in steps
+func QuantizeLinear(x weft.Value, yScale weft.Value, options ...QuantizeLinearOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "QuantizeLinear", trim([]weft.Value{x, yScale, o.YZeroPoint}), weft.Attrs{
+		"axis":         o.Axis,
+		"block_size":   o.BlockSize,
+		"output_dtype": o.OutputDtype,
+		"precision":    o.Precision,
+		"saturate":     o.Saturate,
+	}, o.Name, 1, problem)[0]
 }
 
 // ReciprocalOptions are the name of Reciprocal.

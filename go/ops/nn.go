@@ -4,6 +4,99 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// AttentionOptions are the optional inputs and attributes of Attention.
+type AttentionOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which no query looks at the last ones then.
+	// Truth values say which keys a query looks at; numbers are added.
+	AttnMask weft.Value
+	// [N, heads, P, features]: keys before K.
+	PastKey weft.Value
+	// [N, heads, P, features]: values before V.
+	PastValue weft.Value
+	// [N]: how many keys of each image are none that only fill up.
+	NonpadKvSeqlen weft.Value
+	// Whether the query at place i, after those of the past, looks at keys up to i only.
+	IsCausal bool
+	// The heads of K and V; must be given where they have three axes. nil: not given.
+	KvNumHeads *int64
+	// The heads of Q; must be given where it has three axes. nil: not given.
+	QNumHeads *int64
+	// What the last output is: 0 the products, 1 behind the soft cap, 2 behind the mask too, 3 behind the softmax.
+	QkMatmulOutputMode int64
+	// `1 / sqrt(features)` if not given. nil: not given.
+	Scale *float64
+	// Products are bent to stay within this: `softcap * tanh(x / softcap)`; 0: they are not.
+	Softcap float64
+	// What the softmax is computed in, f32 at least: the dtype of Q if not given. 0: not given.
+	SoftmaxPrecision weft.DType
+	// Gets an optional output: [N, heads, P + keys, features]: those of the past and K.
+	PresentKeyOutput *weft.Value
+	// Gets an optional output: The same of values.
+	PresentValueOutput *weft.Value
+	// Gets an optional output: [N, heads, L, P + keys]: see `qk_matmul_output_mode`.
+	QkMatmulOutputOutput *weft.Value
+}
+
+// Attention adds the operator Attention. `softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the
+// mean of the values, by how well their keys fit. Where K and V have fewer heads, each of theirs is shared by as many
+// neighbours of Q. Halves are computed with in f32. A query that may look at no key gives NaN.
+//
+//   - q (T1): [N, heads, L, features], or [N, L, heads * features].
+//   - k (T1): Like Q, with a number of keys for L.
+//   - v (T2): Like K, with features of its own.
+//   - options.AttnMask (U): Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which no query
+//     looks at the last ones then. Truth values say which keys a query looks at; numbers are added.
+//   - options.PastKey (T1): [N, heads, P, features]: keys before K.
+//   - options.PastValue (T2): [N, heads, P, features]: values before V.
+//   - options.NonpadKvSeqlen (i64): [N]: how many keys of each image are none that only fill up.
+//
+// Gives:
+//
+//   - Y (T1): The shape of Q, with the features of V.
+//   - present_key (T1), optional: [N, heads, P + keys, features]: those of the past and K.
+//   - present_value (T2), optional: The same of values.
+//   - qk_matmul_output (T1), optional: [N, heads, L, P + keys]: see `qk_matmul_output_mode`.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//   - T2: f32, f16, f64, bf16
+//   - U: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+func Attention(q weft.Value, k weft.Value, v weft.Value, options ...AttentionOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.PresentKeyOutput != nil {
+		count = 2
+	}
+	if o.PresentValueOutput != nil {
+		count = 3
+	}
+	if o.QkMatmulOutputOutput != nil {
+		count = 4
+	}
+	out := add(nil, "Attention", trim([]weft.Value{q, k, v, o.AttnMask, o.PastKey, o.PastValue, o.NonpadKvSeqlen}), weft.Attrs{
+		"is_causal":             o.IsCausal,
+		"kv_num_heads":          o.KvNumHeads,
+		"q_num_heads":           o.QNumHeads,
+		"qk_matmul_output_mode": o.QkMatmulOutputMode,
+		"scale":                 o.Scale,
+		"softcap":               o.Softcap,
+		"softmax_precision":     o.SoftmaxPrecision,
+	}, o.Name, count, problem)
+	if o.PresentKeyOutput != nil {
+		*o.PresentKeyOutput = out[1]
+	}
+	if o.PresentValueOutput != nil {
+		*o.PresentValueOutput = out[2]
+	}
+	if o.QkMatmulOutputOutput != nil {
+		*o.QkMatmulOutputOutput = out[3]
+	}
+	return out[0]
+}
+
 // AveragePoolOptions are the optional inputs and attributes of AveragePool.
 type AveragePoolOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -358,6 +451,45 @@ func RMSNormalization(x weft.Value, scale weft.Value, options ...RMSNormalizatio
 		"axis":       o.Axis,
 		"epsilon":    o.Epsilon,
 		"stash_type": o.StashType,
+	}, o.Name, 1, problem)[0]
+}
+
+// RotaryEmbeddingOptions are the optional inputs and attributes of RotaryEmbedding.
+type RotaryEmbeddingOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [N, L]: which row of the caches is of each place.
+	PositionIds weft.Value
+	// Whether pairs are neighbours.
+	Interleaved bool
+	// How many heads there are; must be given where X has three axes. nil: not given.
+	NumHeads *int64
+	// How many features of every head turn, the first ones; 0: all.
+	RotaryEmbeddingDim int64
+}
+
+// RotaryEmbedding adds the operator RotaryEmbedding. Rotary position embedding: in every head the features `a` and `b`
+// of a pair become `a cos - b sin` and `a sin + b cos`, with the angle of the place and the pair. A pair is one
+// feature of each half of those that turn, or two neighbours.
+//
+//   - x (T): [N, heads, L, features], or [N, L, heads * features].
+//   - cosCache (T): [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn.
+//   - sinCache (T): The shape of cos_cache.
+//   - options.PositionIds (i64): [N, L]: which row of the caches is of each place.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func RotaryEmbedding(x weft.Value, cosCache weft.Value, sinCache weft.Value, options ...RotaryEmbeddingOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "RotaryEmbedding", trim([]weft.Value{x, cosCache, sinCache, o.PositionIds}), weft.Attrs{
+		"interleaved":          o.Interleaved,
+		"num_heads":            o.NumHeads,
+		"rotary_embedding_dim": o.RotaryEmbeddingDim,
 	}, o.Name, 1, problem)[0]
 }
 

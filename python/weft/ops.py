@@ -15,6 +15,7 @@ __all__ = [
     "and_",
     "arg_max",
     "arg_min",
+    "attention",
     "average_pool",
     "batch_normalization",
     "cast",
@@ -25,6 +26,7 @@ __all__ = [
     "conv",
     "cos",
     "cum_sum",
+    "dequantize_linear",
     "div",
     "dropout",
     "elu",
@@ -42,6 +44,8 @@ __all__ = [
     "greater",
     "greater_or_equal",
     "group_normalization",
+    "hard_sigmoid",
+    "hard_swish",
     "identity",
     "is_nan",
     "layer_normalization",
@@ -65,6 +69,7 @@ __all__ = [
     "or_",
     "pad",
     "pow",
+    "quantize_linear",
     "rms_normalization",
     "range",
     "reciprocal",
@@ -80,6 +85,7 @@ __all__ = [
     "reduce_sum_square",
     "relu",
     "reshape",
+    "rotary_embedding",
     "round",
     "scatter_nd",
     "sequence_at",
@@ -258,6 +264,59 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_las
         [[0], [2]]
     """
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
+
+
+@overload
+def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | None = None, past_key: ValueLike | None = None, past_value: ValueLike | None = None, nonpad_kv_seqlen: ValueLike | None = None, *, is_causal: bool = False, kv_num_heads: int | None = None, q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0, softmax_precision: DTypeLike | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | None = None, past_key: ValueLike | None = None, past_value: ValueLike | None = None, nonpad_kv_seqlen: ValueLike | None = None, *, is_causal: bool = False, kv_num_heads: int | None = None, q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0, softmax_precision: DTypeLike | None = None, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | None = None, past_key: ValueLike | None = None, past_value: ValueLike | None = None, nonpad_kv_seqlen: ValueLike | None = None, *, is_causal: bool = False, kv_num_heads: int | None = None, q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0, softmax_precision: DTypeLike | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """`softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how
+    well their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q.
+    Halves are computed with in f32. A query that may look at no key gives NaN.
+
+    Inputs:
+        q: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+        k: Like Q, with a number of keys for L. [f32, f16, f64, bf16]
+        v: Like K, with features of its own. [f32, f16, f64, bf16]
+        attn_mask (optional): Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which
+        no query looks at the last ones then. Truth values say which keys a query looks at; numbers are added.
+        [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        past_key (optional): [N, heads, P, features]: keys before K. [f32, f16, f64, bf16]
+        past_value (optional): [N, heads, P, features]: values before V. [f32, f16, f64, bf16]
+        nonpad_kv_seqlen (optional): [N]: how many keys of each image are none that only fill up. [i64]
+
+    Attributes:
+        is_causal (False): Whether the query at place i, after those of the past, looks at keys up to i only.
+        kv_num_heads: The heads of K and V; must be given where they have three axes.
+        q_num_heads: The heads of Q; must be given where it has three axes.
+        qk_matmul_output_mode (0): What the last output is: 0 the products, 1 behind the soft cap, 2 behind
+        the mask too, 3 behind the softmax.
+        scale: `1 / sqrt(features)` if not given.
+        softcap (0): Products are bent to stay within this: `softcap * tanh(x / softcap)`; 0: they are not.
+        softmax_precision: What the softmax is computed in, f32 at least: the dtype of Q if not given.
+
+    Returns:
+        Y: The shape of Q, with the features of V. [f32, f16, f64, bf16]
+        present_key (optional): [N, heads, P + keys, features]: those of the past and K. [f32, f16, f64, bf16]
+        present_value (optional): The same of values. [f32, f16, f64, bf16]
+        qk_matmul_output (optional): [N, heads, L, P + keys]: see `qk_matmul_output_mode`. [f32, f16, f64,
+        bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> q = graph.constant([[[[-0.860000014, -1.50999999], [-0.170000002, -0.970000029]]]], dtype="f32")
+        >>> k = graph.constant([[[[-1.63999999, 0.50999999], [-0.0599999987, 0.409999996]]]], dtype="f32")
+        >>> v = graph.constant([[[[-0.99000001, -0.660000026], [-1.0, -0.889999986]]]], dtype="f32")
+        >>> y = weft.ops.attention(q, k, v, scale=0.3)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[-0.994, -0.754], [-0.995, -0.772]]]]
+    """
+    return add_node(None, "Attention", [q, k, v, attn_mask, past_key, past_value, nonpad_kv_seqlen], {"is_causal": is_causal, "kv_num_heads": kv_num_heads, "q_num_heads": q_num_heads, "qk_matmul_output_mode": qk_matmul_output_mode, "scale": scale, "softcap": softcap, "softmax_precision": softmax_precision}, outputs, name)
 
 
 def average_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: bool = False, name: str | None = None) -> Value:
@@ -536,6 +595,28 @@ def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: 
         [[0.63, 0.4, 0.96], [-0.7, 1.01, 1.56]]
     """
     return add_node(None, "CumSum", [x, axis], {"exclusive": exclusive, "reverse": reverse}, 1, name)
+
+
+def dequantize_linear(x: ValueLike, x_scale: ValueLike, x_zero_point: ValueLike | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DTypeLike | None = None, name: str | None = None) -> Value:
+    """`(x - x_zero_point) * x_scale`, computed in f32, or in f64 for an output of that.
+
+    Inputs:
+        x: Any shape. [u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2,
+        i2]
+        x_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D /
+        block_size)` for D. [f32, f16, f64, bf16, f8e8m0]
+        x_zero_point (optional): The shape of the scale; 0 if not given. [u8, i8, u16, i16, i32, f8e4m3fn,
+        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+
+    Attributes:
+        axis (1): The axis that the scale goes along, where it is not one number; x has D places there.
+        block_size (0): How many neighbours along `axis` share a scale; 0: it has no blocks.
+        output_dtype: Dtype of y: that of the scale if not given.
+
+    Returns:
+        y: The shape of x. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "DequantizeLinear", [x, x_scale, x_zero_point], {"axis": axis, "block_size": block_size, "output_dtype": output_dtype}, 1, name)
 
 
 def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
@@ -940,6 +1021,48 @@ def group_normalization(x: ValueLike, scale: ValueLike, bias: ValueLike, num_gro
         [[[2.612, 2.539, 0.308, 0.271, -2.179], [-0.583, 0.175, -0.811, -2.99, -2.441], [1.738, 1.715, 1.74, 1.757, 1.7]]]
     """
     return add_node(None, "GroupNormalization", [x, scale, bias], {"epsilon": epsilon, "num_groups": num_groups, "stash_type": stash_type}, 1, name)
+
+
+def hard_sigmoid(x: ValueLike, *, alpha: float = 0.2, beta: float = 0.5, name: str | None = None) -> Value:
+    """`max(0, min(1, alpha * x + beta))`, elementwise. The gradient at both bends is 0.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (0.2): Slope between the bends.
+        beta (0.5): Value at 0.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-1.0, 0.0, 1.0], dtype="f32")
+        >>> y = weft.ops.hard_sigmoid(x, alpha=0.5, beta=0.6)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [0.1, 0.6, 1.0]
+    """
+    return add_node(None, "HardSigmoid", [x], {"alpha": alpha, "beta": beta}, 1, name)
+
+
+def hard_swish(x: ValueLike, *, name: str | None = None) -> Value:
+    """`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(1.25, dtype="f64")
+        >>> y = weft.ops.hard_swish(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        0.885
+    """
+    return add_node(None, "HardSwish", [x], {}, 1, name)
 
 
 def identity(input: ValueLike, *, name: str | None = None) -> Value:
@@ -1500,6 +1623,34 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Pow", [x, y], {}, 1, name)
 
 
+def quantize_linear(x: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DTypeLike | None = None, precision: DTypeLike | None = None, saturate: bool = True, name: str | None = None) -> Value:
+    """`round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the
+    nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+
+    Inputs:
+        x: Any shape. [f32, i32, f16, f64, bf16]
+        y_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D /
+        block_size)` for D. [f32, i32, f16, f64, bf16, f8e8m0]
+        y_zero_point (optional): The shape of the scale; 0 if not given. [u8, i8, u16, i16, f8e4m3fn,
+        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+
+    Attributes:
+        axis (1): The axis that the scale goes along, where it is not one number; x has D places there.
+        block_size (0): How many neighbours along `axis` share a scale; 0: it has no blocks.
+        output_dtype: Dtype of y: that of the zero point, or u8, if not given.
+        precision: What is divided in: the dtype of the scale if not given.
+        saturate (True): For 8-bit floats: whether overflow clips to the largest number; else it is infinite
+        or NaN.
+
+    Returns:
+        y: The shape of x. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2,
+        i2]
+
+    Has no gradient: its output is rounded, and changes in steps.
+    """
+    return add_node(None, "QuantizeLinear", [x, y_scale, y_zero_point], {"axis": axis, "block_size": block_size, "output_dtype": output_dtype, "precision": precision, "saturate": saturate}, 1, name)
+
+
 def rms_normalization(x: ValueLike, scale: ValueLike, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', name: str | None = None) -> Value:
     """Divides by the root of the mean square over the axes from `axis` on: `X / sqrt(mean(X^2) + epsilon) *
     scale`.
@@ -1858,6 +2009,38 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name:
         [[[0.0], [1.0], [2.0]], [[3.0], [4.0], [5.0]]]
     """
     return add_node(None, "Reshape", [data, shape], {"allowzero": allowzero}, 1, name)
+
+
+def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, position_ids: ValueLike | None = None, *, interleaved: bool = False, num_heads: int | None = None, rotary_embedding_dim: int = 0, name: str | None = None) -> Value:
+    """Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a
+    sin + b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that
+    turn, or two neighbours.
+
+    Inputs:
+        x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+        cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that
+        turn. [f32, f16, f64, bf16]
+        sin_cache: The shape of cos_cache. [f32, f16, f64, bf16]
+        position_ids (optional): [N, L]: which row of the caches is of each place. [i64]
+
+    Attributes:
+        interleaved (False): Whether pairs are neighbours.
+        num_heads: How many heads there are; must be given where X has three axes.
+        rotary_embedding_dim (0): How many features of every head turn, the first ones; 0: all.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[0.730000019, -0.0199999996, 0.0700000003, -0.75], [0.449999988, -0.540000021, -0.140000001, -1.11000001]]]], dtype="f32")
+        >>> cos_cache = graph.constant([[[-0.326302171, 0.777572691], [0.694418192, 0.0974560902]]], dtype="f32")
+        >>> sin_cache = graph.constant([[[-0.945265532, 0.628793001], [-0.71957165, -0.995239854]]], dtype="f32")
+        >>> y = weft.ops.rotary_embedding(x, cos_cache, sin_cache, rotary_embedding_dim=4, num_heads=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[-0.172, 0.456, -0.713, -0.596], [0.212, -1.157, -0.421, 0.429]]]]
+    """
+    return add_node(None, "RotaryEmbedding", [x, cos_cache, sin_cache, position_ids], {"interleaved": interleaved, "num_heads": num_heads, "rotary_embedding_dim": rotary_embedding_dim}, 1, name)
 
 
 def round(x: ValueLike, *, name: str | None = None) -> Value:

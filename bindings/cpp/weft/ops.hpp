@@ -73,6 +73,75 @@ inline Value arg_min(const Value& data, const ArgMinAttrs& attrs = {}, const std
   return add_node("ArgMin", {data}, set, name, 1, origin)[0];
 }
 
+/// The attributes of Attention.
+struct AttentionAttrs {
+  /// Whether the query at place i, after those of the past, looks at keys up to i only.
+  bool is_causal = false;
+  /// The heads of K and V; must be given where they have three axes.
+  Optional<int64_t> kv_num_heads = {};
+  /// The heads of Q; must be given where it has three axes.
+  Optional<int64_t> q_num_heads = {};
+  /// What the last output is: 0 the products, 1 behind the soft cap, 2 behind the mask too, 3 behind the softmax.
+  int64_t qk_matmul_output_mode = 0;
+  /// `1 / sqrt(features)` if not given.
+  Optional<double> scale = {};
+  /// Products are bent to stay within this: `softcap * tanh(x / softcap)`; 0: they are not.
+  double softcap = 0;
+  /// What the softmax is computed in, f32 at least: the dtype of Q if not given.
+  Optional<DType> softmax_precision = {};
+};
+
+/// The outputs of Attention.
+struct AttentionOutputs {
+  /// The shape of Q, with the features of V. [f32, f16, f64, bf16]
+  Value y;
+  /// [N, heads, P + keys, features]: those of the past and K. [f32, f16, f64, bf16]
+  Value present_key;
+  /// The same of values. [f32, f16, f64, bf16]
+  Value present_value;
+  /// [N, heads, L, P + keys]: see `qk_matmul_output_mode`. [f32, f16, f64, bf16]
+  Value qk_matmul_output;
+};
+
+/// `softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how well
+/// their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+/// computed with in f32. A query that may look at no key gives NaN.
+/// - q: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+/// - k: Like Q, with a number of keys for L. [f32, f16, f64, bf16]
+/// - v: Like K, with features of its own. [f32, f16, f64, bf16]
+/// - attn_mask: Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which no query looks at
+/// the last ones then. Truth values say which keys a query looks at; numbers are added. [f32, u8, i8, u16, i16,
+/// i32, i64, bool, f16, f64, u32, u64, bf16, optional]
+/// - past_key: [N, heads, P, features]: keys before K. [f32, f16, f64, bf16, optional]
+/// - past_value: [N, heads, P, features]: values before V. [f32, f16, f64, bf16, optional]
+/// - nonpad_kv_seqlen: [N]: how many keys of each image are none that only fill up. [i64, optional]
+/// - gives Y: The shape of Q, with the features of V. [f32, f16, f64, bf16]
+inline Value attention(const Value& q, const Value& k, const Value& v, const Value& attn_mask = Value(), const Value& past_key = Value(), const Value& past_value = Value(), const Value& nonpad_kv_seqlen = Value(), const AttentionAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("is_causal", attrs.is_causal);
+  set.set("kv_num_heads", attrs.kv_num_heads);
+  set.set("q_num_heads", attrs.q_num_heads);
+  set.set("qk_matmul_output_mode", attrs.qk_matmul_output_mode);
+  set.set("scale", attrs.scale);
+  set.set("softcap", attrs.softcap);
+  set.set("softmax_precision", attrs.softmax_precision);
+  return add_node("Attention", {q, k, v, attn_mask, past_key, past_value, nonpad_kv_seqlen}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see attention.
+inline AttentionOutputs attention_outputs(const Value& q, const Value& k, const Value& v, const Value& attn_mask = Value(), const Value& past_key = Value(), const Value& past_value = Value(), const Value& nonpad_kv_seqlen = Value(), const AttentionAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("is_causal", attrs.is_causal);
+  set.set("kv_num_heads", attrs.kv_num_heads);
+  set.set("q_num_heads", attrs.q_num_heads);
+  set.set("qk_matmul_output_mode", attrs.qk_matmul_output_mode);
+  set.set("scale", attrs.scale);
+  set.set("softcap", attrs.softcap);
+  set.set("softmax_precision", attrs.softmax_precision);
+  std::vector<Value> made = add_node("Attention", {q, k, v, attn_mask, past_key, past_value, nonpad_kv_seqlen}, set, name, 4, origin);
+  return {made[0], made[1], made[2], made[3]};
+}
+
 /// The attributes of AveragePool.
 struct AveragePoolAttrs {
   /// Size of the window along each spatial axis. Required.
@@ -301,6 +370,31 @@ inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs
   set.set("exclusive", attrs.exclusive);
   set.set("reverse", attrs.reverse);
   return add_node("CumSum", {x, axis}, set, name, 1, origin)[0];
+}
+
+/// The attributes of DequantizeLinear.
+struct DequantizeLinearAttrs {
+  /// The axis that the scale goes along, where it is not one number; x has D places there.
+  int64_t axis = 1;
+  /// How many neighbours along `axis` share a scale; 0: it has no blocks.
+  int64_t block_size = 0;
+  /// Dtype of y: that of the scale if not given.
+  Optional<DType> output_dtype = {};
+};
+
+/// `(x - x_zero_point) * x_scale`, computed in f32, or in f64 for an output of that.
+/// - x: Any shape. [u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+/// - x_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)` for
+/// D. [f32, f16, f64, bf16, f8e8m0]
+/// - x_zero_point: The shape of the scale; 0 if not given. [u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+/// f8e5m2fnuz, u4, i4, f4e2m1, u2, i2, optional]
+/// - gives y: The shape of x. [f32, f16, f64, bf16]
+inline Value dequantize_linear(const Value& x, const Value& x_scale, const Value& x_zero_point = Value(), const DequantizeLinearAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("block_size", attrs.block_size);
+  set.set("output_dtype", attrs.output_dtype);
+  return add_node("DequantizeLinear", {x, x_scale, x_zero_point}, set, name, 1, origin)[0];
 }
 
 /// `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the
@@ -558,6 +652,32 @@ inline Value group_normalization(const Value& x, const Value& scale, const Value
 /// The same with the defaults of all attributes but `num_groups`.
 inline Value group_normalization(const Value& x, const Value& scale, const Value& bias, int64_t num_groups, const std::string& name = "", const Origin& origin = Origin()) {
   return group_normalization(x, scale, bias, GroupNormalizationAttrs{num_groups}, name, origin);
+}
+
+/// The attributes of HardSigmoid.
+struct HardSigmoidAttrs {
+  /// Slope between the bends.
+  double alpha = 0.2;
+  /// Value at 0.
+  double beta = 0.5;
+};
+
+/// `max(0, min(1, alpha * x + beta))`, elementwise. The gradient at both bends is 0.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value hard_sigmoid(const Value& x, const HardSigmoidAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  set.set("beta", attrs.beta);
+  return add_node("HardSigmoid", {x}, set, name, 1, origin)[0];
+}
+
+/// `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value hard_swish(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("HardSwish", {x}, set, name, 1, origin)[0];
 }
 
 /// Its input.
@@ -905,6 +1025,38 @@ inline Value pow(const Value& x, const Value& y, const std::string& name = "", c
   return add_node("Pow", {x, y}, set, name, 1, origin)[0];
 }
 
+/// The attributes of QuantizeLinear.
+struct QuantizeLinearAttrs {
+  /// The axis that the scale goes along, where it is not one number; x has D places there.
+  int64_t axis = 1;
+  /// How many neighbours along `axis` share a scale; 0: it has no blocks.
+  int64_t block_size = 0;
+  /// Dtype of y: that of the zero point, or u8, if not given.
+  Optional<DType> output_dtype = {};
+  /// What is divided in: the dtype of the scale if not given.
+  Optional<DType> precision = {};
+  /// For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.
+  bool saturate = true;
+};
+
+/// `round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the nearest
+/// in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+/// - x: Any shape. [f32, i32, f16, f64, bf16]
+/// - y_scale: A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)` for
+/// D. [f32, i32, f16, f64, bf16, f8e8m0]
+/// - y_zero_point: The shape of the scale; 0 if not given. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+/// f8e5m2fnuz, u4, i4, f4e2m1, u2, i2, optional]
+/// - gives y: The shape of x. [u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2]
+inline Value quantize_linear(const Value& x, const Value& y_scale, const Value& y_zero_point = Value(), const QuantizeLinearAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("block_size", attrs.block_size);
+  set.set("output_dtype", attrs.output_dtype);
+  set.set("precision", attrs.precision);
+  set.set("saturate", attrs.saturate);
+  return add_node("QuantizeLinear", {x, y_scale, y_zero_point}, set, name, 1, origin)[0];
+}
+
 /// The attributes of RMSNormalization.
 struct RMSNormalizationAttrs {
   /// First of the axes that are normalized over.
@@ -1159,6 +1311,33 @@ inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& 
   Attrs set;
   set.set("allowzero", attrs.allowzero);
   return add_node("Reshape", {data, shape}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RotaryEmbedding.
+struct RotaryEmbeddingAttrs {
+  /// Whether pairs are neighbours.
+  bool interleaved = false;
+  /// How many heads there are; must be given where X has three axes.
+  Optional<int64_t> num_heads = {};
+  /// How many features of every head turn, the first ones; 0: all.
+  int64_t rotary_embedding_dim = 0;
+};
+
+/// Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a sin +
+/// b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that turn, or two
+/// neighbours.
+/// - x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
+/// - cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn. [f32,
+/// f16, f64, bf16]
+/// - sin_cache: The shape of cos_cache. [f32, f16, f64, bf16]
+/// - position_ids: [N, L]: which row of the caches is of each place. [i64, optional]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value rotary_embedding(const Value& x, const Value& cos_cache, const Value& sin_cache, const Value& position_ids = Value(), const RotaryEmbeddingAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("interleaved", attrs.interleaved);
+  set.set("num_heads", attrs.num_heads);
+  set.set("rotary_embedding_dim", attrs.rotary_embedding_dim);
+  return add_node("RotaryEmbedding", {x, cos_cache, sin_cache, position_ids}, set, name, 1, origin)[0];
 }
 
 /// `x` to the nearest whole number, halves to the even one.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/types_common.h"
 #include "core/simd/math.h"
 
 namespace weft {
@@ -10,7 +11,8 @@ namespace {
 
 struct Params {
   int64_t count;
-  double a;  // alpha, where the operator has one
+  double a;      // alpha, where the operator has one
+  double b = 0;  // beta
 };
 
 // Elements a block: whole cache lines, large enough to hide the hand-over to another thread.
@@ -131,6 +133,32 @@ Status prepare_gelu(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 template <typename T>
+void span_hard_sigmoid(const Params& p, const void* const* in, void* out, int64_t n) {
+  const T* x = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
+  const T a = static_cast<T>(p.a), b = static_cast<T>(p.b);
+  for (int64_t i = 0; i < n; ++i) {
+    const T line = a * x[i] + b;
+    y[i] = line < T(0) ? T(0) : line > T(1) ? T(1) : line;  // NaN stays NaN
+  }
+}
+template <typename T>
+void run_hard_sigmoid(const Params& p, const RunArgs& args) {
+  parallel_for(*args.parallel, p.count, kBlock, 0.5, [&](int64_t begin, int64_t end) {
+    const void* x = args.input<T>(0) + begin;
+    span_hard_sigmoid<T>(p, &x, args.output<T>(0) + begin, end - begin);
+  });
+}
+Status prepare_hard_sigmoid(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = 0.5 * static_cast<double>(c.count(0));
+  with_type(Types<float, double>{}, c.dtype(0), [&]<typename T>() {
+    prepared->use<&run_hard_sigmoid<T>>(Params{c.count(0), c.attrs().f("alpha"), c.attrs().f("beta")});
+    prepared->use_span<&span_hard_sigmoid<T>, Params>();
+  });
+  return {};
+}
+
+template <typename T>
 void span_is_nan(const Params&, const void* const* in, void* out, int64_t n) {
   const T* x = static_cast<const T*>(in[0]);
   bool* y = static_cast<bool*>(out);
@@ -237,6 +265,7 @@ const Row kRows[] = {
     FLOAT_ROW("LeakyRelu", leaky_relu),
     FLOAT_ROW("Elu", elu),
     {"Gelu", {"plain", takes_float, prepare_gelu}},
+    {"HardSigmoid", {"plain", takes_float, prepare_hard_sigmoid}},
     {"IsNaN", {"plain", takes_float, prepare_is_nan}},
     {"Not", {"plain", nullptr, prepare_not}},
 };

@@ -266,6 +266,242 @@ public final class Ops {
   }
 
   /**
+   * What can be set at Attention.
+   */
+  public static final class AttentionOptions extends NodeOptions {
+    private Value attnMask;
+
+    private Value pastKey;
+
+    private Value pastValue;
+
+    private Value nonpadKvSeqlen;
+
+    private AttentionOptions() {}
+
+    /**
+     * Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which no query looks at the last ones
+     * then. Truth values say which keys a query looks at; numbers are added.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions attnMask(Value value) {
+      attnMask = value;
+      return this;
+    }
+
+    /**
+     * [N, heads, P, features]: keys before K.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions pastKey(Value value) {
+      pastKey = value;
+      return this;
+    }
+
+    /**
+     * [N, heads, P, features]: values before V.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions pastValue(Value value) {
+      pastValue = value;
+      return this;
+    }
+
+    /**
+     * [N]: how many keys of each image are none that only fill up.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionOptions nonpadKvSeqlen(Value value) {
+      nonpadKvSeqlen = value;
+      return this;
+    }
+
+    /**
+     * Whether the query at place i, after those of the past, looks at keys up to i only. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions isCausal(boolean value) {
+      attrs.set("is_causal", value);
+      return this;
+    }
+
+    /**
+     * The heads of K and V; must be given where they have three axes.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions kvNumHeads(long value) {
+      attrs.set("kv_num_heads", value);
+      return this;
+    }
+
+    /**
+     * The heads of Q; must be given where it has three axes.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions qNumHeads(long value) {
+      attrs.set("q_num_heads", value);
+      return this;
+    }
+
+    /**
+     * What the last output is: 0 the products, 1 behind the soft cap, 2 behind the mask too, 3 behind the softmax.
+     * Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions qkMatmulOutputMode(long value) {
+      attrs.set("qk_matmul_output_mode", value);
+      return this;
+    }
+
+    /**
+     * {@code 1 / sqrt(features)} if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions scale(double value) {
+      attrs.set("scale", value);
+      return this;
+    }
+
+    /**
+     * Products are bent to stay within this: {@code softcap * tanh(x / softcap)}; 0: they are not. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions softcap(double value) {
+      attrs.set("softcap", value);
+      return this;
+    }
+
+    /**
+     * What the softmax is computed in, f32 at least: the dtype of Q if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionOptions softmaxPrecision(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("softmax_precision", value.number());
+      return this;
+    }
+
+    @Override
+    public AttentionOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of Attention.
+   *
+   * @param y the shape of Q, with the features of V.
+   * @param presentKey [N, heads, P + keys, features]: those of the past and K.
+   * @param presentValue the same of values.
+   * @param qkMatmulOutput [N, heads, L, P + keys]: see {@code qk_matmul_output_mode}.
+   */
+  public record AttentionOutputs(Value y, Value presentKey, Value presentValue, Value qkMatmulOutput) {}
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @return the shape of Q, with the features of V.
+   */
+  public Value attention(Value q, Value k, Value v) {
+    return attention(q, k, v, options -> {});
+  }
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @param options sets the rest
+   * @return the shape of Q, with the features of V.
+   */
+  public Value attention(Value q, Value k, Value v, Consumer<AttentionOptions> options) {
+    AttentionOptions settings = new AttentionOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(q, "q");
+    Check.notNull(k, "k");
+    Check.notNull(v, "v");
+    return add("Attention", Arrays.<Value>asList(q, k, v, settings.attnMask, settings.pastKey, settings.pastValue, settings.nonpadKvSeqlen), settings, 1).get(0);
+  }
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @return all outputs
+   */
+  public AttentionOutputs attentionOutputs(Value q, Value k, Value v) {
+    return attentionOutputs(q, k, v, options -> {});
+  }
+
+  /**
+   * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
+   * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
+   * computed with in f32. A query that may look at no key gives NaN.
+   *
+   * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
+   * i32, i64, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param q [N, heads, L, features], or [N, L, heads * features].
+   * @param k like Q, with a number of keys for L.
+   * @param v like K, with features of its own.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public AttentionOutputs attentionOutputs(Value q, Value k, Value v, Consumer<AttentionOptions> options) {
+    AttentionOptions settings = new AttentionOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(q, "q");
+    Check.notNull(k, "k");
+    Check.notNull(v, "v");
+    List<Value> made = add("Attention", Arrays.<Value>asList(q, k, v, settings.attnMask, settings.pastKey, settings.pastValue, settings.nonpadKvSeqlen), settings, 4);
+    return new AttentionOutputs(made.get(0), made.get(1), made.get(2), made.get(3));
+  }
+
+  /**
    * What can be set at AveragePool.
    */
   public static final class AveragePoolOptions extends NodeOptions {
@@ -1025,6 +1261,101 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(axis, "axis");
     return add("CumSum", Arrays.<Value>asList(x, axis), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at DequantizeLinear.
+   */
+  public static final class DequantizeLinearOptions extends NodeOptions {
+    private Value xZeroPoint;
+
+    private DequantizeLinearOptions() {}
+
+    /**
+     * The shape of the scale; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public DequantizeLinearOptions xZeroPoint(Value value) {
+      xZeroPoint = value;
+      return this;
+    }
+
+    /**
+     * The axis that the scale goes along, where it is not one number; x has D places there. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DequantizeLinearOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * How many neighbours along {@code axis} share a scale; 0: it has no blocks. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DequantizeLinearOptions blockSize(long value) {
+      attrs.set("block_size", value);
+      return this;
+    }
+
+    /**
+     * Dtype of y: that of the scale if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DequantizeLinearOptions outputDtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public DequantizeLinearOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code (x - x_zero_point) * x_scale}, computed in f32, or in f64 for an output of that.
+   *
+   * <p>Operator DequantizeLinear. Element types: T1: u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+   * u4, i4, f4e2m1, u2, i2, T2: f32, f16, f64, bf16, f8e8m0, T3: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param xScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @return the shape of x.
+   */
+  public Value dequantizeLinear(Value x, Value xScale) {
+    return dequantizeLinear(x, xScale, options -> {});
+  }
+
+  /**
+   * {@code (x - x_zero_point) * x_scale}, computed in f32, or in f64 for an output of that.
+   *
+   * <p>Operator DequantizeLinear. Element types: T1: u8, i8, u16, i16, i32, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+   * u4, i4, f4e2m1, u2, i2, T2: f32, f16, f64, bf16, f8e8m0, T3: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param xScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @param options sets the rest
+   * @return the shape of x.
+   */
+  public Value dequantizeLinear(Value x, Value xScale, Consumer<DequantizeLinearOptions> options) {
+    DequantizeLinearOptions settings = new DequantizeLinearOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(xScale, "xScale");
+    return add("DequantizeLinear", Arrays.<Value>asList(x, xScale, settings.xZeroPoint), settings, 1).get(0);
   }
 
   /**
@@ -1884,6 +2215,97 @@ public final class Ops {
     Check.notNull(scale, "scale");
     Check.notNull(bias, "bias");
     return add("GroupNormalization", Arrays.<Value>asList(x, scale, bias), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at HardSigmoid.
+   */
+  public static final class HardSigmoidOptions extends NodeOptions {
+    private HardSigmoidOptions() {}
+
+    /**
+     * Slope between the bends. Default: 0.2.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HardSigmoidOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    /**
+     * Value at 0. Default: 0.5.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HardSigmoidOptions beta(double value) {
+      attrs.set("beta", value);
+      return this;
+    }
+
+    @Override
+    public HardSigmoidOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code max(0, min(1, alpha * x + beta))}, elementwise. The gradient at both bends is 0.
+   *
+   * <p>Operator HardSigmoid. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value hardSigmoid(Value x) {
+    return hardSigmoid(x, options -> {});
+  }
+
+  /**
+   * {@code max(0, min(1, alpha * x + beta))}, elementwise. The gradient at both bends is 0.
+   *
+   * <p>Operator HardSigmoid. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value hardSigmoid(Value x, Consumer<HardSigmoidOptions> options) {
+    HardSigmoidOptions settings = new HardSigmoidOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("HardSigmoid", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   *
+   * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value hardSwish(Value x) {
+    return hardSwish(x, options -> {});
+  }
+
+  /**
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   *
+   * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value hardSwish(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("HardSwish", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -3037,6 +3459,128 @@ public final class Ops {
   }
 
   /**
+   * What can be set at QuantizeLinear.
+   */
+  public static final class QuantizeLinearOptions extends NodeOptions {
+    private Value yZeroPoint;
+
+    private QuantizeLinearOptions() {}
+
+    /**
+     * The shape of the scale; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public QuantizeLinearOptions yZeroPoint(Value value) {
+      yZeroPoint = value;
+      return this;
+    }
+
+    /**
+     * The axis that the scale goes along, where it is not one number; x has D places there. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * How many neighbours along {@code axis} share a scale; 0: it has no blocks. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions blockSize(long value) {
+      attrs.set("block_size", value);
+      return this;
+    }
+
+    /**
+     * Dtype of y: that of the zero point, or u8, if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions outputDtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_dtype", value.number());
+      return this;
+    }
+
+    /**
+     * What is divided in: the dtype of the scale if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions precision(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("precision", value.number());
+      return this;
+    }
+
+    /**
+     * For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QuantizeLinearOptions saturate(boolean value) {
+      attrs.set("saturate", value);
+      return this;
+    }
+
+    @Override
+    public QuantizeLinearOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code round(x / y_scale) + y_zero_point}, halves to the even number, where what is out of range becomes the nearest
+   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+   *
+   * <p>Operator QuantizeLinear. Element types: T1: f32, i32, f16, f64, bf16, T2: f32, i32, f16, f64, bf16, f8e8m0, T3:
+   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2. Not differentiable: its output
+   * is rounded, and changes in steps.
+   *
+   * @param x any shape.
+   * @param yScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @return the shape of x.
+   */
+  public Value quantizeLinear(Value x, Value yScale) {
+    return quantizeLinear(x, yScale, options -> {});
+  }
+
+  /**
+   * {@code round(x / y_scale) + y_zero_point}, halves to the even number, where what is out of range becomes the nearest
+   * in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
+   *
+   * <p>Operator QuantizeLinear. Element types: T1: f32, i32, f16, f64, bf16, T2: f32, i32, f16, f64, bf16, f8e8m0, T3:
+   * u8, i8, u16, i16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, u2, i2. Not differentiable: its output
+   * is rounded, and changes in steps.
+   *
+   * @param x any shape.
+   * @param yScale A scalar; or [D], one for each place along {@code axis}; or the shape of x with {@code ceil(D /
+   *     block_size)} for D.
+   * @param options sets the rest
+   * @return the shape of x.
+   */
+  public Value quantizeLinear(Value x, Value yScale, Consumer<QuantizeLinearOptions> options) {
+    QuantizeLinearOptions settings = new QuantizeLinearOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(yScale, "yScale");
+    return add("QuantizeLinear", Arrays.<Value>asList(x, yScale, settings.yZeroPoint), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at RMSNormalization.
    */
   public static final class RmsNormalizationOptions extends NodeOptions {
@@ -4021,6 +4565,103 @@ public final class Ops {
     Check.notNull(data, "data");
     Check.notNull(shape, "shape");
     return add("Reshape", Arrays.<Value>asList(data, shape), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at RotaryEmbedding.
+   */
+  public static final class RotaryEmbeddingOptions extends NodeOptions {
+    private Value positionIds;
+
+    private RotaryEmbeddingOptions() {}
+
+    /**
+     * [N, L]: which row of the caches is of each place.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RotaryEmbeddingOptions positionIds(Value value) {
+      positionIds = value;
+      return this;
+    }
+
+    /**
+     * Whether pairs are neighbours. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RotaryEmbeddingOptions interleaved(boolean value) {
+      attrs.set("interleaved", value);
+      return this;
+    }
+
+    /**
+     * How many heads there are; must be given where X has three axes.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RotaryEmbeddingOptions numHeads(long value) {
+      attrs.set("num_heads", value);
+      return this;
+    }
+
+    /**
+     * How many features of every head turn, the first ones; 0: all. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RotaryEmbeddingOptions rotaryEmbeddingDim(long value) {
+      attrs.set("rotary_embedding_dim", value);
+      return this;
+    }
+
+    @Override
+    public RotaryEmbeddingOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Rotary position embedding: in every head the features {@code a} and {@code b} of a pair become {@code a cos - b sin}
+   * and {@code a sin + b cos}, with the angle of the place and the pair. A pair is one feature of each half of those
+   * that turn, or two neighbours.
+   *
+   * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, heads, L, features], or [N, L, heads * features].
+   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn.
+   * @param sinCache the shape of cos_cache.
+   * @return the shape of X.
+   */
+  public Value rotaryEmbedding(Value x, Value cosCache, Value sinCache) {
+    return rotaryEmbedding(x, cosCache, sinCache, options -> {});
+  }
+
+  /**
+   * Rotary position embedding: in every head the features {@code a} and {@code b} of a pair become {@code a cos - b sin}
+   * and {@code a sin + b cos}, with the angle of the place and the pair. A pair is one feature of each half of those
+   * that turn, or two neighbours.
+   *
+   * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, heads, L, features], or [N, L, heads * features].
+   * @param cosCache [places, D / 2] where {@code position_ids} are given, else [N, L, D / 2], for D features that turn.
+   * @param sinCache the shape of cos_cache.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value rotaryEmbedding(Value x, Value cosCache, Value sinCache, Consumer<RotaryEmbeddingOptions> options) {
+    RotaryEmbeddingOptions settings = new RotaryEmbeddingOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(cosCache, "cosCache");
+    Check.notNull(sinCache, "sinCache");
+    return add("RotaryEmbedding", Arrays.<Value>asList(x, cosCache, sinCache, settings.positionIds), settings, 1).get(0);
   }
 
   /**

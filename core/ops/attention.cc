@@ -1,0 +1,253 @@
+// Attention: scaled products of queries and keys, as weights of values; made of other operators.
+#include <limits>
+
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+// Halves are computed with in f32.
+Expr wide(Expr x) { return x.dtype() == DType::kF16 || x.dtype() == DType::kBF16 ? cast(x, DType::kF32) : x; }
+
+Expr dims_of(Expr x, int64_t start, int64_t end) {
+  return make(x.scope(), "Shape", {x}, {{"start", start}, {"end", end}});
+}
+Expr dim_of(Expr x, int64_t axis) { return squeeze(dims_of(x, axis, axis + 1), {0}); }
+
+// [N, heads, L, features] as it is; [N, L, heads * features] turned into that.
+Result<Expr> by_heads(BodyContext& c, int input, const char* name, const char* attr) {
+  Expr x = c.input(input);
+  const int64_t heads = c.attrs().i_or(attr, 0);
+  if (!x.has_rank() || (x.rank() != 3 && x.rank() != 4)) {
+    return invalid("input '", name, "' must be [N, heads, L, features] or [N, L, heads * features] but is ",
+                   x.type().text());
+  }
+  if (x.rank() == 4) {
+    const Dim& have = x.dims()[1];
+    if (heads == 0 || !have.known() || have.is(heads)) return x;
+    return invalid("attribute '", attr, "' is ", heads, " but input '", name, "' is ", x.type().text());
+  }
+  const Dim& all = x.dims()[2];
+  if (heads < 1 || (all.known() && all.value() % heads != 0)) {
+    return invalid("attribute '", attr, "' is ", heads, " but must be positive and divide the ", all.text(),
+                   " features of input '", name, "'");
+  }
+  Expr count = constant_ints(c.scope(), {heads});
+  return transpose(reshape(x, concat({dims_of(x, 0, 2), count, dims_of(x, 2, 3) / count}, 0)), {0, 2, 1, 3});
+}
+
+// An error unless two dimensions may be the same.
+Status check_same(Expr a, Expr b, int axis, const char* what) {
+  const Dim &x = a.dims()[axis], &y = b.dims()[axis];
+  if (!x.known() || !y.known() || x == y) return {};
+  return invalid(what, " do not fit: [N, heads, L, features] are ", dims_text(a.dims()), " and ", dims_text(b.dims()));
+}
+
+// What came before, with what is new behind it.
+Result<Expr> with_past(BodyContext& c, int input, const char* name, Expr now) {
+  if (!c.has_input(input)) return now;
+  Expr past = c.input(input);
+  if (!past.has_rank() || past.rank() != 4) {
+    return invalid("input '", name, "' must be [N, heads, P, features] but is ", past.type().text());
+  }
+  for (int axis : {0, 1, 3}) WEFT_CHECK(check_same(past, now, axis, cat("input '", name, "' and what is new").c_str()));
+  return concat({past, now}, 2);
+}
+
+struct Parts {
+  Expr q, k, v;  // [N, heads, L, features]
+};
+
+Status check_parts(const Parts& p) {
+  WEFT_CHECK(check_same(p.q, p.k, 0, "the batches of Q and K"));
+  WEFT_CHECK(check_same(p.k, p.v, 0, "the batches of K and V"));
+  WEFT_CHECK(check_same(p.k, p.v, 1, "the heads of K and V"));
+  WEFT_CHECK(check_same(p.k, p.v, 2, "the lengths of K and V"));
+  WEFT_CHECK(check_same(p.q, p.k, 3, "the features of Q and K"));
+  const Dim &queries = p.q.dims()[1], &keys = p.k.dims()[1];
+  if (!queries.known() || !keys.known()) return {};
+  if (keys.value() > 0 && queries.value() % keys.value() == 0) return {};
+  return invalid("Q has ", queries.value(), " heads, which the ", keys.value(), " of K do not divide");
+}
+
+// The heads of queries that share a head of keys below one another: [N, heads of `like`, rows, columns].
+Expr stacked(Expr x, Expr like) {
+  if (x.dims()[1] == like.dims()[1]) return x;
+  // Divided first: heads that cannot share then leave elements over.
+  Expr rows = dims_of(x, 1, 2) / dims_of(like, 1, 2) * dims_of(x, 2, 3);
+  return reshape(x, concat({dims_of(x, 0, 1), dims_of(like, 1, 2), rows, dims_of(x, 3, 4)}, 0));
+}
+// And apart again, as `like` has them.
+Expr apart(Expr x, Expr like) {
+  if (x.dims()[1] == like.dims()[1]) return x;
+  return reshape(x, concat({dims_of(like, 0, 3), dims_of(x, 3, 4)}, 0));
+}
+
+Expr both(Expr a, Expr b) { return a.valid() ? make(a.scope(), "And", {a, b}) : b; }
+
+// Which keys a query may look at: a truth value for each, or none where it may look at all.
+Expr allowed(BodyContext& c, Expr scores, Expr mask) {
+  ExprScope& s = c.scope();
+  auto range = [&](Expr end) { return make(s, "Range", {constant_int(s, 0), end, constant_int(s, 1)}); };
+  Expr out = mask;
+  if (c.attrs().b("is_causal")) {
+    Expr row = range(dim_of(scores, 2));
+    if (c.has_input(4)) row = row + dim_of(c.input(4), 2);
+    out = both(out, make(s, "LessOrEqual", {range(dim_of(scores, 3)), unsqueeze(row, {1})}));
+  }
+  if (c.has_input(6)) {
+    out = both(out, make(s, "Less", {range(dim_of(scores, 3)), unsqueeze(c.input(6), {1, 2, 3})}));
+  }
+  return out;
+}
+
+// The mask, as long as there are keys: no query may look at those that it leaves out.
+Result<Expr> long_mask(Expr mask, Expr scores) {
+  if (!mask.has_rank() || mask.rank() < 1 || mask.rank() > 4) {
+    return invalid("input 'attn_mask' must have one to four axes but is ", mask.type().text());
+  }
+  const Dim &have = mask.dims().back(), &want = scores.dims()[3];
+  Dims whole = mask.dims();
+  whole.back() = want;
+  Result<Dims> fits = broadcast(whole, scores.dims());
+  if (!fits.ok() || !may_equal(*fits, scores.dims()) || (have.known() && want.known() && have.value() > want.value())) {
+    return invalid("input 'attn_mask' is ", mask.type().text(), " but must broadcast to ", dims_text(scores.dims()));
+  }
+  if (have == want) return mask;
+  ExprScope& s = mask.scope();
+  const std::vector<int64_t> none(static_cast<size_t>(mask.rank()), 0);
+  Expr missing =
+      make(s, "Max", {dims_of(scores, 3, 4) - dims_of(mask, mask.rank() - 1, mask.rank()), constant_ints(s, {0})});
+  Expr pads = concat({constant_ints(s, none), constant_ints(s, {none.begin() + 1, none.end()}), missing}, 0);
+  const double outside = mask.dtype() == DType::kBool ? 0 : -std::numeric_limits<double>::infinity();
+  return make(s, "Pad", {mask, pads, scalar_like(mask, outside)});
+}
+
+Result<Expr> masked(BodyContext& c, Expr scores) {
+  Expr truth, y = scores;
+  if (c.has_input(3)) {
+    Expr mask = c.input(3);
+    if (mask.dtype() != DType::kBool) mask = cast(mask, scores.dtype());
+    WEFT_TRY(mask, long_mask(mask, scores));
+    if (mask.dtype() == DType::kBool)
+      truth = mask;
+    else
+      y = y + mask;
+  }
+  truth = allowed(c, scores, truth);
+  if (truth.valid()) y = where(truth, y, scalar_like(y, -std::numeric_limits<double>::infinity()));
+  // Where sizes are known in a run alone, a mask must not have stretched them.
+  return reshape_like(y, scores);
+}
+
+Expr softmax(BodyContext& c, Expr x) {
+  const DType precision = static_cast<DType>(c.attrs().i_or("softmax_precision", static_cast<int64_t>(x.dtype())));
+  const DType inside = precision == DType::kF64 ? DType::kF64 : DType::kF32;
+  return make(c.scope(), "Softmax", {cast(x, inside)}, {{"axis", int64_t{-1}}});
+}
+
+Expr scaled(BodyContext& c, Expr q) {
+  if (c.attrs().has("scale")) return q * c.attrs().f("scale");
+  Expr size = cast(dim_of(q, 3), DType::kF64);
+  return q * cast(make(c.scope(), "Reciprocal", {make(c.scope(), "Sqrt", {size})}), q.dtype());
+}
+
+Status check_attributes(BodyContext& c) {
+  const int64_t mode = c.attrs().i("qk_matmul_output_mode");
+  if (mode < 0 || mode > 3) return invalid("attribute 'qk_matmul_output_mode' is ", mode, " but must be 0 to 3");
+  const double cap = c.attrs().f("softcap");
+  if (!(cap >= 0)) return invalid("attribute 'softcap' is ", cap, " but must be positive, or 0 for none");
+  const int64_t precision = c.attrs().i_or("softmax_precision", 1);
+  if (precision < 1 || precision >= kDTypeCount || !contains(kFloatTypes, static_cast<DType>(precision))) {
+    return invalid(
+        "attribute 'softmax_precision' is ",
+        0 < precision && precision < kDTypeCount ? dtype_name(static_cast<DType>(precision)) : cat(precision).c_str(),
+        " but must be one of ", dtype_set_text(kFloatTypes));
+  }
+  if (c.has_input(4) != c.has_input(5)) return invalid("inputs 'past_key' and 'past_value' must be given together");
+  if (c.has_input(4) && c.has_input(6)) return invalid("input 'nonpad_kv_seqlen' cannot be given beside 'past_key'");
+  if (c.has_input(6) && c.input(6).has_rank() && c.input(6).rank() != 1) {
+    return invalid("input 'nonpad_kv_seqlen' must be [N] but is ", c.input(6).type().text());
+  }
+  return {};
+}
+
+// Vaswani et al., 2017, arXiv:1706.03762; heads of keys that several heads of queries share: Ainslie et al., 2023,
+// arXiv:2305.13245.
+Status attend(BodyContext& c) {
+  WEFT_CHECK(check_attributes(c));
+  Parts p;
+  WEFT_TRY(p.q, by_heads(c, 0, "Q", "q_num_heads"));
+  WEFT_TRY(p.k, by_heads(c, 1, "K", "kv_num_heads"));
+  WEFT_TRY(p.v, by_heads(c, 2, "V", "kv_num_heads"));
+  WEFT_CHECK(c.scope().status());
+  WEFT_TRY(p.k, with_past(c, 4, "past_key", p.k));
+  WEFT_TRY(p.v, with_past(c, 5, "past_value", p.v));
+  WEFT_CHECK(c.scope().status());
+  WEFT_CHECK(check_parts(p));
+  if (c.output_count() > 1) c.set_output(1, p.k);
+  if (c.output_count() > 2) c.set_output(2, p.v);
+
+  const DType dtype = c.input(0).dtype();
+  Expr q = scaled(c, wide(p.q)), k = wide(p.k), v = wide(p.v);
+  Expr stages[4];
+  stages[0] = stages[1] = apart(matmul(stacked(q, k), swap_last_two(k)), q);
+  const double cap = c.attrs().f("softcap");
+  if (cap > 0) stages[1] = make(c.scope(), "Tanh", {stages[0] / cap}) * cap;
+  WEFT_CHECK(c.scope().status());
+  WEFT_TRY(stages[2], masked(c, stages[1]));
+  stages[3] = softmax(c, stages[2]);
+  if (c.output_count() > 3) c.set_output(3, cast(stages[c.attrs().i("qk_matmul_output_mode")], dtype));
+
+  Expr y = apart(matmul(stacked(cast(stages[3], v.dtype()), v), v), q);
+  if (c.input(0).rank() == 3) {
+    Expr features = dims_of(y, 1, 2) * dims_of(y, 3, 4);
+    y = reshape(transpose(y, {0, 2, 1, 3}), concat({dims_of(c.input(0), 0, 2), features}, 0));
+  }
+  c.set_output(0, cast(y, dtype));
+  return {};
+}
+
+}  // namespace
+
+void define_op_attention(OpRegistry& ops) {
+  ops.add("Attention")
+      .group("nn")
+      .since(24)
+      .doc(
+          "`softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how "
+          "well "
+          "their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves "
+          "are "
+          "computed with in f32. A query that may look at no key gives NaN.")
+      .types("T1", kFloatTypes)
+      .types("T2", kFloatTypes)
+      .types("U", kNumberTypes | set_of(DType::kBool))
+      .flag("is_causal", false, "Whether the query at place i, after those of the past, looks at keys up to i only.")
+      .optional_attr("kv_num_heads", AttrKind::kInt, "The heads of K and V; must be given where they have three axes.")
+      .optional_attr("q_num_heads", AttrKind::kInt, "The heads of Q; must be given where it has three axes.")
+      .attr("qk_matmul_output_mode", int64_t{0},
+            "What the last output is: 0 the products, 1 behind the soft cap, 2 behind the mask too, 3 behind the "
+            "softmax.")
+      .optional_attr("scale", AttrKind::kFloat, "`1 / sqrt(features)` if not given.")
+      .attr("softcap", 0.0, "Products are bent to stay within this: `softcap * tanh(x / softcap)`; 0: they are not.")
+      .optional_dtype_attr("softmax_precision",
+                           "What the softmax is computed in, f32 at least: the dtype of Q if not given.")
+      .input("Q", "T1", "[N, heads, L, features], or [N, L, heads * features].")
+      .input("K", "T1", "Like Q, with a number of keys for L.")
+      .input("V", "T2", "Like K, with features of its own.")
+      .optional_input(
+          "attn_mask", "U",
+          "Broadcasts to [N, heads, L, keys], or is shorter than there are keys, of which no query looks at the "
+          "last ones then. Truth values say which keys a query looks at; numbers are added.")
+      .optional_input("past_key", "T1", "[N, heads, P, features]: keys before K.")
+      .optional_input("past_value", "T2", "[N, heads, P, features]: values before V.")
+      .optional_input("nonpad_kv_seqlen", "i64", "[N]: how many keys of each image are none that only fill up.")
+      .output("Y", "T1", "The shape of Q, with the features of V.")
+      .optional_output("present_key", "T1", "[N, heads, P + keys, features]: those of the past and K.")
+      .optional_output("present_value", "T2", "The same of values.")
+      .optional_output("qk_matmul_output", "T1", "[N, heads, L, P + keys]: see `qk_matmul_output_mode`.")
+      .body(attend);
+}
+
+}  // namespace weft

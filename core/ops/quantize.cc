@@ -1,0 +1,197 @@
+// QuantizeLinear and DequantizeLinear, made of other operators.
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+constexpr DTypeSet kFloat8Types = set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ);
+constexpr DTypeSet kQuantizedTypes = set_of(DType::kI8, DType::kU8, DType::kI16, DType::kU16, DType::kU4, DType::kI4,
+                                            DType::kU2, DType::kI2, DType::kF4E2M1) |
+                                     kFloat8Types;
+
+bool is_half(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF16; }
+// What arithmetic of that precision is done in.
+DType wide(DType dtype) { return dtype == DType::kF64 ? DType::kF64 : DType::kF32; }
+
+// An attribute that names one of `allowed`; `otherwise` where it is not given, which 0 says too.
+Result<DType> dtype_or(BodyContext& c, const char* name, DTypeSet allowed, DType otherwise) {
+  const int64_t number = c.attrs().i_or(name, 0);
+  if (number == 0) return otherwise;
+  const bool named = 0 < number && number < kDTypeCount;
+  if (named && contains(allowed, static_cast<DType>(number))) return static_cast<DType>(number);
+  return invalid("attribute '", name, "' is ", named ? dtype_name(static_cast<DType>(number)) : cat(number).c_str(),
+                 " but must be one of ", dtype_set_text(allowed));
+}
+
+bool one_number(const Expr& value) {
+  return value.has_rank() && (value.rank() == 0 || (value.rank() == 1 && value.dims()[0].is(1)));
+}
+
+Status check_zero_point(BodyContext& c, const char* scale, const char* zero_point) {
+  if (!c.has_input(2)) return {};
+  Expr s = c.input(1), zero = c.input(2);
+  if (!s.has_rank() || !zero.has_rank() || (one_number(s) && one_number(zero))) return {};
+  if (may_equal(s.dims(), zero.dims())) return {};
+  return invalid("input '", zero_point, "' is ", zero.type().text(), " but must have the shape of input '", scale,
+                 "', which is ", s.type().text());
+}
+
+// A scale or zero point of each block along `axis`, for each element of x.
+Result<Expr> spread_blocks(Expr x, Expr value, const char* name, int64_t axis, int64_t size) {
+  Dims wanted = x.dims();
+  wanted[axis] = wanted[axis].ceil_div(Dim(size));
+  if (!may_equal(value.dims(), wanted)) {
+    return invalid("input '", name, "' is ", value.type().text(), " but must have the shape ", dims_text(wanted),
+                   ": one number for each block of ", size, " along axis ", axis, " of ", x.type().text());
+  }
+  ExprScope& s = x.scope();
+  auto part = [&](int64_t start, int64_t end) { return make(s, "Shape", {x}, {{"start", start}, {"end", end}}); };
+  if (!(value.dims() == wanted)) {
+    Expr blocks = (part(axis, axis + 1) + constant_ints(s, {size - 1})) / constant_ints(s, {size});
+    value = reshape(value, concat({part(0, axis), blocks, part(axis + 1, x.rank())}, 0));
+  }
+  Expr places = make(s, "Range", {constant_int(s, 0), squeeze(part(axis, axis + 1), {0}), constant_int(s, 1)});
+  return make(s, "Gather", {value, places / constant_int(s, size)}, {{"axis", axis}});
+}
+
+// A scale or zero point so that it broadcasts to x: one number, one for each place along an axis, or one for each block.
+Result<Expr> spread(BodyContext& c, Expr value, const char* name) {
+  Expr x = c.input(0);
+  const int64_t size = c.attrs().i("block_size");
+  if (size < 0) return invalid("attribute 'block_size' is ", size, " but must be positive, or 0 for no blocks");
+  if (!value.has_rank()) return unimplemented("the rank of input '", name, "' must be known");
+  if (one_number(value)) return value.rank() == 0 ? value : squeeze(value, {0});
+  if (!x.has_rank()) {
+    return unimplemented("the rank of input 'x' must be known where '", name, "' is ", value.type().text());
+  }
+  int64_t axis = 0;  // the only one that a vector has
+  if (x.rank() != 1) {
+    WEFT_TRY(axis, InferContext::axis(c.attrs().i("axis"), x.rank()));
+  }
+  if (size > 0 && value.rank() == x.rank()) return spread_blocks(x, value, name, axis, size);
+  if (value.rank() != 1 || size > 0) {
+    return invalid("input '", name, "' is ", value.type().text(), size > 0 ? " and" : " without",
+                   " attribute 'block_size' is given, but x is ", x.type().text(),
+                   ": it must be a scalar, a vector along 'axis', or, with 'block_size', have the rank of x");
+  }
+  const Dim &have = value.dims()[0], &want = x.dims()[axis];
+  if (have.known() && want.known() && !(have == want)) {
+    return invalid("input '", name, "' is ", value.type().text(), " but axis ", axis, " of ", x.type().text(), " has ",
+                   want.value(), " places");
+  }
+  std::vector<int64_t> behind;
+  for (int64_t i = 1; i < x.rank() - axis; ++i) behind.push_back(i);
+  return behind.empty() ? value : unsqueeze(value, behind);
+}
+
+// Where sizes are known in a run alone, a vector must not have stretched x.
+Expr in_shape_of_x(BodyContext& c, Expr y) { return one_number(c.input(1)) ? y : reshape_like(y, c.input(0)); }
+
+// Numbers to the nearest of `dtype`. Casts to types of less than a byte keep low bits, so they come from within its range.
+Expr saturated(Expr x, DType dtype, const Attrs& attrs) {
+  ExprScope& s = x.scope();
+  if (!is_integer(dtype)) {
+    return make(s, "Cast", {x}, {{"to", static_cast<int64_t>(dtype)}, {"saturate", attrs.i("saturate")}});
+  }
+  const int bits = dtype_bits(dtype);
+  if (bits >= 8) return cast(x, dtype);
+  const bool is_signed = dtype == DType::kI4 || dtype == DType::kI2;
+  const int low = is_signed ? -(1 << (bits - 1)) : 0;
+  Expr whole = cast(x, DType::kI32);
+  return cast(make(s, "Clip", {whole, scalar_like(whole, low), scalar_like(whole, low + (1 << bits) - 1)}), dtype);
+}
+
+// Jacob et al., 2018, arXiv:1712.05877.
+Status quantize(BodyContext& c) {
+  Expr x = c.input(0), scale = c.input(1);
+  WEFT_CHECK(check_zero_point(c, "y_scale", "y_zero_point"));
+  const DType given = c.has_input(2) ? c.input(2).dtype() : DType::kNone;
+  WEFT_TRY(DType dtype, dtype_or(c, "output_dtype", kQuantizedTypes, given == DType::kNone ? DType::kU8 : given));
+  if (given != DType::kNone && dtype != given) {
+    return invalid("attribute 'output_dtype' is ", dtype_name(dtype), " but input 'y_zero_point' is ",
+                   dtype_name(given));
+  }
+  // Integers by integers are divided in what holds them all.
+  DType precision = scale.dtype() == DType::kI32      ? DType::kF64
+                    : scale.dtype() == DType::kF8E8M0 ? DType::kF32
+                                                      : scale.dtype();
+  WEFT_TRY(precision, dtype_or(c, "precision", kFloatTypes, precision));
+  auto rounded = [&](Expr value) { return cast(is_half(precision) ? cast(value, precision) : value, wide(precision)); };
+  WEFT_TRY(Expr divisor, spread(c, rounded(scale), "y_scale"));
+  Expr y = rounded(rounded(x) / divisor);
+  if (is_integer(dtype)) y = make(c.scope(), "Round", {y});
+  if (c.has_input(2)) {
+    WEFT_TRY(Expr zero, spread(c, cast(c.input(2), wide(precision)), "y_zero_point"));
+    y = y + zero;
+    if (!is_integer(dtype)) y = rounded(y);
+  }
+  c.set_output(0, in_shape_of_x(c, saturated(y, dtype, c.attrs())));
+  return {};
+}
+
+Status dequantize(BodyContext& c) {
+  Expr x = c.input(0), scale = c.input(1);
+  WEFT_CHECK(check_zero_point(c, "x_scale", "x_zero_point"));
+  WEFT_TRY(DType dtype, dtype_or(c, "output_dtype", kFloatTypes, scale.dtype()));
+  if (dtype == DType::kF8E8M0) {
+    return invalid("attribute 'output_dtype' must be given where input 'x_scale' is f8e8m0, which holds no sign");
+  }
+  const DType inside = wide(dtype);
+  Expr y = cast(x, inside);
+  if (c.has_input(2)) {
+    WEFT_TRY(Expr zero, spread(c, cast(c.input(2), inside), "x_zero_point"));
+    y = y - zero;
+  }
+  WEFT_TRY(Expr factor, spread(c, cast(scale, inside), "x_scale"));
+  c.set_output(0, in_shape_of_x(c, cast(y * factor, dtype)));
+  return {};
+}
+
+}  // namespace
+
+void define_op_quantize(OpRegistry& ops) {
+  constexpr const char* kScaleDoc =
+      "A scalar; or [D], one for each place along `axis`; or the shape of x with `ceil(D / block_size)` for D.";
+  constexpr const char* kZeroDoc = "The shape of the scale; 0 if not given.";
+  constexpr const char* kAxisDoc =
+      "The axis that the scale goes along, where it is not one number; x has D places there.";
+  constexpr const char* kBlockDoc = "How many neighbours along `axis` share a scale; 0: it has no blocks.";
+  ops.add("QuantizeLinear")
+      .group("math")
+      .since(25)
+      .doc(
+          "`round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the "
+          "nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.")
+      .types("T1", kFloatTypes | set_of(DType::kI32))
+      .types("T2", kFloatTypes | set_of(DType::kI32, DType::kF8E8M0))
+      .types("T3", kQuantizedTypes)
+      .attr("axis", int64_t{1}, kAxisDoc)
+      .attr("block_size", int64_t{0}, kBlockDoc)
+      .optional_dtype_attr("output_dtype", "Dtype of y: that of the zero point, or u8, if not given.")
+      .optional_dtype_attr("precision", "What is divided in: the dtype of the scale if not given.")
+      .flag("saturate", true,
+            "For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.")
+      .input("x", "T1", "Any shape.")
+      .input("y_scale", "T2", kScaleDoc)
+      .optional_input("y_zero_point", "T3", kZeroDoc)
+      .output("y", "T3", "The shape of x.")
+      .no_gradient("its output is rounded, and changes in steps")
+      .body(quantize);
+  ops.add("DequantizeLinear")
+      .group("math")
+      .since(25)
+      .doc("`(x - x_zero_point) * x_scale`, computed in f32, or in f64 for an output of that.")
+      .types("T1", kQuantizedTypes | set_of(DType::kI32))
+      .types("T2", kFloatTypes | set_of(DType::kF8E8M0))
+      .types("T3", kFloatTypes)
+      .attr("axis", int64_t{1}, kAxisDoc)
+      .attr("block_size", int64_t{0}, kBlockDoc)
+      .optional_dtype_attr("output_dtype", "Dtype of y: that of the scale if not given.")
+      .input("x", "T1", "Any shape.")
+      .input("x_scale", "T2", kScaleDoc)
+      .optional_input("x_zero_point", "T1", kZeroDoc)
+      .output("y", "T3", "The shape of x.")
+      .body(dequantize);
+}
+
+}  // namespace weft
