@@ -1,0 +1,273 @@
+// Rows of Softmax and of normalizations, for every instruction set.
+#include "core/simd/rows.h"
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/simd/rows.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// (exp(r) - 1 - r) / r^2 in powers of r, a Chebyshev fit where |r| <= log(2) / 2; log(2) in two parts; and a number that
+// rounds what is added to it to whole numbers, which then stand in its lowest bits. Below `kLeast` exp is 0.
+template <typename T>
+struct Exp;
+template <>
+struct Exp<float> {
+  static constexpr float kLog2e = 1.44269504f, kHigh = 0.693359375f, kLow = -2.12194440e-4f;
+  static constexpr float kLeast = -104, kRound = 12582912;
+  static constexpr int kMantissa = 23, kTerms = 5;
+  static constexpr float kPowers[kTerms] = {0.0013933645f, 0.008363177f, 0.041666467f, 0.16666576f, 0.5f};
+};
+template <>
+struct Exp<double> {
+  static constexpr double kLog2e = 1.4426950408889634, kHigh = 0.693147180369123816490, kLow = 1.90821492927058770e-10;
+  static constexpr double kLeast = -746, kRound = 6755399441055744;
+  static constexpr int kMantissa = 52, kTerms = 10;
+  static constexpr double kPowers[kTerms] = {2.5105209030726063e-08, 2.7620079240013075e-07, 2.7557255419156705e-06,
+                                             2.480152131499479e-05,  0.00019841269874805898, 0.0013888888917201732,
+                                             0.00833333333332614,    0.04166666666662415,    0.1666666666666667,
+                                             0.5000000000000001};
+};
+
+// exp(x) for x <= 0.
+template <class D, class V>
+HWY_INLINE V exp_down(D d, V x) {
+  using T = hn::TFromD<D>;
+  using E = Exp<T>;
+  const hn::RebindToSigned<D> whole;
+  const V within = hn::Max(x, hn::Set(d, E::kLeast));
+  // within = n log(2) + r; n + 64 stands in the lowest bits of `shifted`.
+  const V round = hn::Set(d, E::kRound + 64), shifted = hn::MulAdd(within, hn::Set(d, E::kLog2e), round);
+  const V n = hn::Sub(shifted, round);
+  const V r = hn::NegMulAdd(n, hn::Set(d, E::kLow), hn::NegMulAdd(n, hn::Set(d, E::kHigh), within));
+  V y = hn::Set(d, E::kPowers[0]);
+#pragma GCC unroll 16
+  for (int i = 1; i < E::kTerms; ++i) y = hn::MulAdd(y, r, hn::Set(d, E::kPowers[i]));
+  const V one = hn::Set(d, T(1));
+  y = hn::MulAdd(hn::MulAdd(y, r, one), r, one);
+  // Times 2^(n + 64), which gives normal numbers, and then 2^-64, so that smaller ones are rounded once.
+  const auto exponent = hn::ShiftLeft<E::kMantissa>(hn::BitCast(whole, shifted));
+  return hn::Mul(hn::BitCast(d, hn::Add(hn::BitCast(whole, y), exponent)), hn::Set(d, T(0x1p-64)));
+}
+
+// Elements past the last whole vector, with `fill` behind them.
+template <typename T>
+struct Tail {
+  HWY_ALIGN T lanes[HWY_LANES(T)];
+
+  Tail(const T* x, int64_t n, T fill) {
+    for (int64_t i = 0; i < static_cast<int64_t>(HWY_LANES(T)); ++i) lanes[i] = i < n ? x[i] : fill;
+  }
+  void store(T* y, int64_t n) const {
+    for (int64_t i = 0; i < n; ++i) y[i] = lanes[i];
+  }
+};
+
+// y = fn(d, x) for whole vectors and the rest.
+template <typename T, typename Fn>
+HWY_INLINE void each(const T* x, T* y, int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(fn(d, hn::LoadU(d, x + i)), d, y + i);
+  if (i == n) return;
+  Tail<T> tail(x + i, n - i, T(0));
+  hn::Store(fn(d, hn::Load(d, tail.lanes)), d, tail.lanes);
+  tail.store(y + i, n - i);
+}
+
+// The sum of fn(d, x), in blocks whose sums are added, so that rounding errors stay small in long rows.
+template <typename T, typename Fn>
+HWY_INLINE T sum_of(const T* x, int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T), kBlock = 4096;
+  auto total = hn::Zero(d);
+  int64_t i = 0;
+  while (i + kLanes <= n) {
+    const int64_t end = n - i < kBlock ? n : i + kBlock;
+    auto a = hn::Zero(d), b = a, c = a, e = a;
+    for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
+      a = hn::Add(a, fn(d, hn::LoadU(d, x + i)));
+      b = hn::Add(b, fn(d, hn::LoadU(d, x + i + kLanes)));
+      c = hn::Add(c, fn(d, hn::LoadU(d, x + i + 2 * kLanes)));
+      e = hn::Add(e, fn(d, hn::LoadU(d, x + i + 3 * kLanes)));
+    }
+    for (; i + kLanes <= end; i += kLanes) a = hn::Add(a, fn(d, hn::LoadU(d, x + i)));
+    total = hn::Add(total, hn::Add(hn::Add(a, b), hn::Add(c, e)));
+  }
+  if (i < n) {
+    const Tail<T> tail(x + i, n - i, T(0));
+    total = hn::Add(total, hn::IfThenElseZero(hn::FirstN(d, n - i), fn(d, hn::Load(d, tail.lanes))));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, total));
+}
+
+template <typename T>
+T max(const T* x, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  if (n < kLanes) {
+    T most = x[0];
+    for (int64_t i = 1; i < n; ++i) most = x[i] > most || x[i] != x[i] ? x[i] : most;
+    return most;
+  }
+  auto most = hn::LoadU(d, x), more = most;
+  auto wrong = hn::IsNaN(most);
+  int64_t i = kLanes;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const auto a = hn::LoadU(d, x + i), b = hn::LoadU(d, x + i + kLanes);
+    wrong = hn::Or(wrong, hn::Or(hn::IsNaN(a), hn::IsNaN(b)));
+    most = hn::Max(most, a);
+    more = hn::Max(more, b);
+  }
+  // The last vectors may take elements again.
+  for (; i < n; i += kLanes) {
+    const auto a = hn::LoadU(d, x + (i + kLanes <= n ? i : n - kLanes));
+    wrong = hn::Or(wrong, hn::IsNaN(a));
+    most = hn::Max(most, a);
+  }
+  const T largest = hn::GetLane(hn::MaxOfLanes(d, hn::Max(most, more)));
+  return hn::AllFalse(d, wrong) ? largest : hn::GetLane(hn::NaN(d));
+}
+
+template <typename T, bool stores>
+HWY_INLINE T exp_sum_of(const T* x, T top, T* y, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  const auto shift = hn::Set(d, top);
+  auto sum = hn::Zero(d), more = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const auto a = exp_down(d, hn::Sub(hn::LoadU(d, x + i), shift));
+    const auto b = exp_down(d, hn::Sub(hn::LoadU(d, x + i + kLanes), shift));
+    sum = hn::Add(sum, a);
+    more = hn::Add(more, b);
+    if (!stores) continue;
+    hn::StoreU(a, d, y + i);
+    hn::StoreU(b, d, y + i + kLanes);
+  }
+  for (; i < n; i += kLanes) {
+    const int64_t left = n - i < kLanes ? n - i : kLanes;
+    Tail<T> tail(x + i, left, top);
+    const auto e = exp_down(d, hn::Sub(hn::Load(d, tail.lanes), shift));
+    sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, left), e));
+    hn::Store(e, d, tail.lanes);
+    if (stores) tail.store(y + i, left);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, more)));
+}
+
+template <typename T>
+T exp_sum(const T* x, T top, T* y, int64_t n) {
+  const T zero_or_nan = top - top;
+  if (zero_or_nan == 0) return y == nullptr ? exp_sum_of<T, false>(x, top, y, n) : exp_sum_of<T, true>(x, top, y, n);
+  for (int64_t i = 0; y != nullptr && i < n; ++i) y[i] = zero_or_nan;
+  return zero_or_nan;
+}
+
+template <typename T>
+void softmax(const T* x, T* y, int64_t n) {
+  const T factor = 1 / exp_sum(x, max(x, n), y, n);
+  each(y, y, n, [factor](auto d, auto v) { return hn::Mul(v, hn::Set(d, factor)); });
+}
+
+template <typename T>
+void log_softmax(const T* x, T* y, int64_t n) {
+  const T top = max(x, n), sum = exp_sum<T>(x, top, nullptr, n);
+  const T log = sizeof(T) == 4 ? static_cast<T>(__builtin_logf(static_cast<float>(sum)))
+                               : static_cast<T>(__builtin_log(static_cast<double>(sum)));
+  each(x, y, n, [top, log](auto d, auto v) { return hn::Sub(hn::Sub(v, hn::Set(d, top)), hn::Set(d, log)); });
+}
+
+template <typename T>
+T inverse_root(T x) {
+  return 1 / (sizeof(T) == 4 ? static_cast<T>(__builtin_sqrtf(static_cast<float>(x)))
+                             : static_cast<T>(__builtin_sqrt(static_cast<double>(x))));
+}
+
+// fn(d, x, scale, bias), where there may be none.
+template <typename T, typename Fn>
+HWY_INLINE void each_scaled(const T* x, const T* scale, const T* bias, T* y, int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  int64_t i = 0;
+  if (bias != nullptr) {
+    for (; i + kLanes <= n; i += kLanes) {
+      hn::StoreU(fn(d, hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::LoadU(d, bias + i)), d, y + i);
+    }
+  } else {
+    for (; i + kLanes <= n; i += kLanes) {
+      hn::StoreU(fn(d, hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::Zero(d)), d, y + i);
+    }
+  }
+  if (i == n) return;
+  Tail<T> tail(x + i, n - i, T(0));
+  const Tail<T> scales(scale + i, n - i, T(0)),
+      biases(bias != nullptr ? bias + i : scale, bias != nullptr ? n - i : 0, T(0));
+  hn::Store(fn(d, hn::Load(d, tail.lanes), hn::Load(d, scales.lanes), hn::Load(d, biases.lanes)), d, tail.lanes);
+  tail.store(y + i, n - i);
+}
+
+template <typename T>
+void layer_norm(const T* x, const T* scale, const T* bias, T epsilon, T* y, int64_t n, T* mean, T* inverse) {
+  const T count = static_cast<T>(n);
+  const T centre = sum_of(x, n, [](auto, auto v) { return v; }) / count;
+  const T squares = sum_of(x, n, [centre](auto d, auto v) {
+    const auto away = hn::Sub(v, hn::Set(d, centre));
+    return hn::Mul(away, away);
+  });
+  const T factor = inverse_root(squares / count + epsilon);
+  each_scaled(x, scale, bias, y, n, [centre, factor](auto d, auto v, auto by, auto plus) {
+    return hn::MulAdd(hn::Mul(hn::Sub(v, hn::Set(d, centre)), hn::Set(d, factor)), by, plus);
+  });
+  *mean = centre;
+  *inverse = factor;
+}
+
+template <typename T>
+void rms_norm(const T* x, const T* scale, T epsilon, T* y, int64_t n) {
+  const T squares = sum_of(x, n, [](auto, auto v) { return hn::Mul(v, v); });
+  const T factor = inverse_root(squares / static_cast<T>(n) + epsilon);
+  each_scaled(x, scale, static_cast<const T*>(nullptr), y, n,
+              [factor](auto d, auto v, auto by, auto) { return hn::Mul(hn::Mul(v, hn::Set(d, factor)), by); });
+}
+
+}  // namespace
+
+extern constexpr RowsTable<float> kRowsF32 = {max<float>,         exp_sum<float>,    softmax<float>,
+                                              log_softmax<float>, layer_norm<float>, rms_norm<float>};
+extern constexpr RowsTable<double> kRowsF64 = {max<double>,         exp_sum<double>,    softmax<double>,
+                                               log_softmax<double>, layer_norm<double>, rms_norm<double>};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace weft
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft {
+
+const RowsTable<float>& rows_f32([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kRowsF32;
+  if (isa == Isa::kAvx2) return N_AVX2::kRowsF32;
+#endif
+  return HWY_NAMESPACE::kRowsF32;
+}
+
+const RowsTable<double>& rows_f64([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kRowsF64;
+  if (isa == Isa::kAvx2) return N_AVX2::kRowsF64;
+#endif
+  return HWY_NAMESPACE::kRowsF64;
+}
+
+}  // namespace weft
+#endif
