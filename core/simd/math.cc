@@ -9,12 +9,12 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "core/simd/lanes_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 template <typename T>
 struct Infinity;
@@ -114,19 +114,6 @@ struct GeluOf {
   V operator()(D d, V x) const {
     const V erf = ErfOf()(d, hn::Mul(x, hn::Set(d, 0.7071067811865476f)));
     return hn::Mul(hn::Mul(hn::Set(d, 0.5f), x), hn::Add(hn::Set(d, 1.0f), erf));
-  }
-};
-
-// Elements past the last whole vector, with `fill` behind them.
-template <typename T>
-struct Tail {
-  HWY_ALIGN T lanes[HWY_LANES(T)];
-
-  Tail(const T* x, int64_t n, T fill) {
-    for (int64_t i = 0; i < static_cast<int64_t>(HWY_LANES(T)); ++i) lanes[i] = i < n ? x[i] : fill;
-  }
-  void store(T* y, int64_t n) const {
-    for (int64_t i = 0; i < n; ++i) y[i] = lanes[i];
   }
 };
 

@@ -7,12 +7,12 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/simd/lanes_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 // (exp(r) - 1 - r) / r^2 in powers of r, a Chebyshev fit where |r| <= log(2) / 2; log(2) in two parts; and a number that
 // rounds what is added to it to whole numbers, which then stand in its lowest bits. Below `kLeast` exp is 0.
@@ -57,19 +57,6 @@ HWY_INLINE V exp_down(D d, V x) {
   return hn::Mul(hn::BitCast(d, hn::Add(hn::BitCast(whole, y), exponent)), hn::Set(d, T(0x1p-64)));
 }
 
-// Elements past the last whole vector, with `fill` behind them.
-template <typename T>
-struct Tail {
-  HWY_ALIGN T lanes[HWY_LANES(T)];
-
-  Tail(const T* x, int64_t n, T fill) {
-    for (int64_t i = 0; i < static_cast<int64_t>(HWY_LANES(T)); ++i) lanes[i] = i < n ? x[i] : fill;
-  }
-  void store(T* y, int64_t n) const {
-    for (int64_t i = 0; i < n; ++i) y[i] = lanes[i];
-  }
-};
-
 // y = fn(d, x) for whole vectors and the rest.
 template <typename T, typename Fn>
 HWY_INLINE void each(const T* x, T* y, int64_t n, Fn fn) {
@@ -83,58 +70,9 @@ HWY_INLINE void each(const T* x, T* y, int64_t n, Fn fn) {
   tail.store(y + i, n - i);
 }
 
-// The sum of fn(d, x), in blocks whose sums are added, so that rounding errors stay small in long rows.
-template <typename T, typename Fn>
-HWY_INLINE T sum_of(const T* x, int64_t n, Fn fn) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T), kBlock = 4096;
-  auto total = hn::Zero(d);
-  int64_t i = 0;
-  while (i + kLanes <= n) {
-    const int64_t end = n - i < kBlock ? n : i + kBlock;
-    auto a = hn::Zero(d), b = a, c = a, e = a;
-    for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
-      a = hn::Add(a, fn(d, hn::LoadU(d, x + i)));
-      b = hn::Add(b, fn(d, hn::LoadU(d, x + i + kLanes)));
-      c = hn::Add(c, fn(d, hn::LoadU(d, x + i + 2 * kLanes)));
-      e = hn::Add(e, fn(d, hn::LoadU(d, x + i + 3 * kLanes)));
-    }
-    for (; i + kLanes <= end; i += kLanes) a = hn::Add(a, fn(d, hn::LoadU(d, x + i)));
-    total = hn::Add(total, hn::Add(hn::Add(a, b), hn::Add(c, e)));
-  }
-  if (i < n) {
-    const Tail<T> tail(x + i, n - i, T(0));
-    total = hn::Add(total, hn::IfThenElseZero(hn::FirstN(d, n - i), fn(d, hn::Load(d, tail.lanes))));
-  }
-  return hn::GetLane(hn::SumOfLanes(d, total));
-}
-
 template <typename T>
 T max(const T* x, int64_t n) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
-  if (n < kLanes) {
-    T most = x[0];
-    for (int64_t i = 1; i < n; ++i) most = x[i] > most || x[i] != x[i] ? x[i] : most;
-    return most;
-  }
-  auto most = hn::LoadU(d, x), more = most;
-  auto wrong = hn::IsNaN(most);
-  int64_t i = kLanes;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    const auto a = hn::LoadU(d, x + i), b = hn::LoadU(d, x + i + kLanes);
-    wrong = hn::Or(wrong, hn::Or(hn::IsNaN(a), hn::IsNaN(b)));
-    most = hn::Max(most, a);
-    more = hn::Max(more, b);
-  }
-  // The last vectors may take elements again.
-  for (; i < n; i += kLanes) {
-    const auto a = hn::LoadU(d, x + (i + kLanes <= n ? i : n - kLanes));
-    wrong = hn::Or(wrong, hn::IsNaN(a));
-    most = hn::Max(most, a);
-  }
-  const T largest = hn::GetLane(hn::MaxOfLanes(d, hn::Max(most, more)));
-  return hn::AllFalse(d, wrong) ? largest : hn::GetLane(hn::NaN(d));
+  return extreme_of<T, true>(x, n);
 }
 
 template <typename T, bool stores>
