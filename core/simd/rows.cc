@@ -29,16 +29,23 @@ template <>
 struct Exp<double> {
   static constexpr double kLog2e = 1.4426950408889634, kHigh = 0.693147180369123816490, kLow = 1.90821492927058770e-10;
   static constexpr double kLeast = -746, kRound = 6755399441055744;
-  static constexpr int kMantissa = 52, kTerms = 10;
-  static constexpr double kPowers[kTerms] = {2.5105209030726063e-08, 2.7620079240013075e-07, 2.7557255419156705e-06,
-                                             2.480152131499479e-05,  0.00019841269874805898, 0.0013888888917201732,
-                                             0.00833333333332614,    0.04166666666662415,    0.1666666666666667,
-                                             0.5000000000000001};
+  static constexpr int kMantissa = 52, kTerms = 11;
+  static constexpr double kPowers[kTerms] = {2.09181314184218e-09,
+                                             2.5105209030726063e-08,
+                                             2.7557263296038744e-07,
+                                             2.7557255419156705e-06,
+                                             2.4801587336426553e-05,
+                                             0.00019841269874805898,
+                                             0.001388888888887908,
+                                             0.00833333333332614,
+                                             0.04166666666666668,
+                                             0.1666666666666667,
+                                             0.5};
 };
 
-// exp(x) for x <= 0.
+// 2^64 exp(x) for x <= 0, which is a normal number unless it is 0: what comes of it is rounded once, however small.
 template <class D, class V>
-HWY_INLINE V exp_down(D d, V x) {
+HWY_INLINE V large_exp(D d, V x) {
   using T = hn::TFromD<D>;
   using E = Exp<T>;
   const hn::RebindToSigned<D> whole;
@@ -47,14 +54,17 @@ HWY_INLINE V exp_down(D d, V x) {
   const V round = hn::Set(d, E::kRound + 64), shifted = hn::MulAdd(within, hn::Set(d, E::kLog2e), round);
   const V n = hn::Sub(shifted, round);
   const V r = hn::NegMulAdd(n, hn::Set(d, E::kLow), hn::NegMulAdd(n, hn::Set(d, E::kHigh), within));
+  const V square = hn::Mul(r, r);
+  // Pairs of terms, so that less waits for what is before it.
   V y = hn::Set(d, E::kPowers[0]);
-#pragma GCC unroll 16
-  for (int i = 1; i < E::kTerms; ++i) y = hn::MulAdd(y, r, hn::Set(d, E::kPowers[i]));
-  const V one = hn::Set(d, T(1));
-  y = hn::MulAdd(hn::MulAdd(y, r, one), r, one);
-  // Times 2^(n + 64), which gives normal numbers, and then 2^-64, so that smaller ones are rounded once.
+#pragma GCC unroll 8
+  for (int i = 1; i < E::kTerms; i += 2) {
+    const V pair = hn::MulAdd(hn::Set(d, E::kPowers[i]), r, hn::Set(d, E::kPowers[i + 1]));
+    y = hn::MulAdd(y, square, pair);
+  }
+  y = hn::Add(hn::MulAdd(y, square, r), hn::Set(d, T(1)));
   const auto exponent = hn::ShiftLeft<E::kMantissa>(hn::BitCast(whole, shifted));
-  return hn::Mul(hn::BitCast(d, hn::Add(hn::BitCast(whole, y), exponent)), hn::Set(d, T(0x1p-64)));
+  return hn::BitCast(d, hn::Add(hn::BitCast(whole, y), exponent));
 }
 
 // y = fn(d, x) for whole vectors and the rest.
@@ -75,16 +85,20 @@ T max(const T* x, int64_t n) {
   return extreme_of<T, true>(x, n);
 }
 
-template <typename T, bool stores>
-HWY_INLINE T exp_sum_of(const T* x, T top, T* y, int64_t n) {
+// y = factor * 2^64 exp(x - top), and the sum of these.
+template <typename T, bool stores, bool scales>
+HWY_INLINE T exp_sum_of(const T* x, T top, T factor, T* y, int64_t n) {
   const hn::ScalableTag<T> d;
   constexpr int64_t kLanes = HWY_LANES(T);
-  const auto shift = hn::Set(d, top);
+  const auto shift = hn::Set(d, top), by = hn::Set(d, factor);
+  const auto exp = [=](auto v) {
+    const auto e = large_exp(d, hn::Sub(v, shift));
+    return scales ? hn::Mul(e, by) : e;
+  };
   auto sum = hn::Zero(d), more = hn::Zero(d);
   int64_t i = 0;
   for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    const auto a = exp_down(d, hn::Sub(hn::LoadU(d, x + i), shift));
-    const auto b = exp_down(d, hn::Sub(hn::LoadU(d, x + i + kLanes), shift));
+    const auto a = exp(hn::LoadU(d, x + i)), b = exp(hn::LoadU(d, x + i + kLanes));
     sum = hn::Add(sum, a);
     more = hn::Add(more, b);
     if (!stores) continue;
@@ -94,7 +108,7 @@ HWY_INLINE T exp_sum_of(const T* x, T top, T* y, int64_t n) {
   for (; i < n; i += kLanes) {
     const int64_t left = n - i < kLanes ? n - i : kLanes;
     Tail<T> tail(x + i, left, top);
-    const auto e = exp_down(d, hn::Sub(hn::Load(d, tail.lanes), shift));
+    const auto e = exp(hn::Load(d, tail.lanes));
     sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, left), e));
     hn::Store(e, d, tail.lanes);
     if (stores) tail.store(y + i, left);
@@ -103,16 +117,27 @@ HWY_INLINE T exp_sum_of(const T* x, T top, T* y, int64_t n) {
 }
 
 template <typename T>
+T fill(T* y, T value, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = value;
+  return value;
+}
+
+template <typename T>
 T exp_sum(const T* x, T top, T* y, int64_t n) {
+  constexpr T kFactor = T(0x1p-64);
   const T zero_or_nan = top - top;
-  if (zero_or_nan == 0) return y == nullptr ? exp_sum_of<T, false>(x, top, y, n) : exp_sum_of<T, true>(x, top, y, n);
-  for (int64_t i = 0; y != nullptr && i < n; ++i) y[i] = zero_or_nan;
-  return zero_or_nan;
+  if (y == nullptr) return zero_or_nan == 0 ? exp_sum_of<T, false, true>(x, top, kFactor, y, n) : zero_or_nan;
+  return zero_or_nan == 0 ? exp_sum_of<T, true, true>(x, top, kFactor, y, n) : fill(y, zero_or_nan, n);
 }
 
 template <typename T>
 void softmax(const T* x, T* y, int64_t n) {
-  const T factor = 1 / exp_sum(x, max(x, n), y, n);
+  const T top = max(x, n), zero_or_nan = top - top;
+  if (zero_or_nan != 0) {
+    fill(y, zero_or_nan, n);
+    return;
+  }
+  const T factor = 1 / exp_sum_of<T, true, false>(x, top, T(1), y, n);
   each(y, y, n, [factor](auto d, auto v) { return hn::Mul(v, hn::Set(d, factor)); });
 }
 
