@@ -1,4 +1,4 @@
-// Functions of one variable over arrays, and rows of Softmax, for every instruction set.
+// Functions of one variable over arrays, for every instruction set.
 #include "core/simd/math.h"
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
@@ -9,12 +9,12 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "core/simd/lanes_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 template <typename T>
 struct Infinity;
@@ -117,22 +117,10 @@ struct GeluOf {
   }
 };
 
-// Elements past the last whole vector, with `fill` behind them.
-template <typename T>
-struct Tail {
-  HWY_ALIGN T lanes[HWY_LANES(T)];
-
-  Tail(const T* x, int64_t n, T fill) {
-    for (int64_t i = 0; i < static_cast<int64_t>(HWY_LANES(T)); ++i) lanes[i] = i < n ? x[i] : fill;
-  }
-  void store(T* y, int64_t n) const {
-    for (int64_t i = 0; i < n; ++i) y[i] = lanes[i];
-  }
-};
-
 template <typename T, typename Fn>
-void each(const T* x, T* y, int64_t n, Fn fn) {
+void map(const T* x, T* y, int64_t n) {
   const hn::ScalableTag<T> d;
+  const Fn fn;
   constexpr int64_t kLanes = HWY_LANES(T);
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) hn::StoreU(fn(d, hn::LoadU(d, x + i)), d, y + i);
@@ -142,89 +130,18 @@ void each(const T* x, T* y, int64_t n, Fn fn) {
   tail.store(y + i, n - i);
 }
 
-template <typename T, typename Fn>
-void map(const T* x, T* y, int64_t n) {
-  each(x, y, n, Fn());
-}
-
-template <typename T>
-T exp_sum(const T* x, T top, T* y, int64_t n) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
-  const auto shift = hn::Set(d, top);
-  auto sum = hn::Zero(d), more = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    const auto a = ExpOf()(d, hn::Sub(hn::LoadU(d, x + i), shift));
-    const auto b = ExpOf()(d, hn::Sub(hn::LoadU(d, x + i + kLanes), shift));
-    sum = hn::Add(sum, a);
-    more = hn::Add(more, b);
-    if (y == nullptr) continue;
-    hn::StoreU(a, d, y + i);
-    hn::StoreU(b, d, y + i + kLanes);
-  }
-  for (; i < n; i += kLanes) {
-    const int64_t left = n - i < kLanes ? n - i : kLanes;
-    // exp(-infinity) adds nothing.
-    Tail<T> tail(x + i, left, -Infinity<T>::kValue);
-    const auto rest = hn::Sub(hn::Load(d, tail.lanes), shift);
-    auto e = ExpOf()(d, rest);
-    if (left < kLanes) e = hn::IfThenElseZero(hn::FirstN(d, left), e);
-    sum = hn::Add(sum, e);
-    hn::Store(e, d, tail.lanes);
-    if (y != nullptr) tail.store(y + i, left);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, more)));
-}
-
-template <typename T>
-T max(const T* x, int64_t n) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
-  auto most = hn::Set(d, -Infinity<T>::kValue), wrong = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const auto v = hn::LoadU(d, x + i);
-    wrong = hn::IfThenElse(hn::Eq(v, v), wrong, v);
-    most = hn::IfThenElse(hn::Gt(v, most), v, most);
-  }
-  if (i < n) {
-    Tail<T> tail(x + i, n - i, -Infinity<T>::kValue);
-    const auto v = hn::Load(d, tail.lanes);
-    wrong = hn::IfThenElse(hn::Eq(v, v), wrong, v);
-    most = hn::IfThenElse(hn::Gt(v, most), v, most);
-  }
-  const T nan = hn::GetLane(hn::SumOfLanes(d, wrong));
-  return nan == nan ? hn::GetLane(hn::MaxOfLanes(d, most)) : nan;
-}
-
-template <typename T>
-void subtract(const T* x, T a, T b, T* y, int64_t n) {
-  each(x, y, n, [a, b](auto d, auto v) { return hn::Sub(hn::Sub(v, hn::Set(d, a)), hn::Set(d, b)); });
-}
-
-template <typename T>
-void divide(const T* x, T a, T* y, int64_t n) {
-  each(x, y, n, [a](auto d, auto v) { return hn::Div(v, hn::Set(d, a)); });
-}
-
 }  // namespace
 
 extern constexpr MathTable<float> kMathF32 = {map<float, ExpOf>,     map<float, LogOf>,  map<float, TanhOf>,
                                               map<float, SigmoidOf>, map<float, ReluOf>, map<float, ErfOf>,
-                                              map<float, GeluOf>,    exp_sum<float>,     max<float>,
-                                              subtract<float>,       divide<float>};
+                                              map<float, GeluOf>};
 extern constexpr MathTable<double> kMathF64 = {map<double, ExpOf>,
                                                map<double, LogOf>,
                                                map<double, TanhOf>,
                                                map<double, SigmoidOf>,
                                                map<double, ReluOf>,
                                                nullptr,
-                                               nullptr,
-                                               exp_sum<double>,
-                                               max<double>,
-                                               subtract<double>,
-                                               divide<double>};
+                                               nullptr};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

@@ -1,4 +1,4 @@
-// Functions of one variable over arrays, and rows of Softmax, for every instruction set.
+// Functions of one variable over arrays, for every instruction set.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,6 @@ struct MathTable {
   using Fn = void (*)(const T* x, T* y, int64_t n);
   Fn exp, log, tanh, sigmoid, relu;
   Fn erf, gelu;  // null for f64
-  // y = exp(x - top) and its sum, in an order that depends on n alone. Null `y`: only the sum.
-  T (*exp_sum)(const T* x, T top, T* y, int64_t n);
-  T (*max)(const T* x, int64_t n);                          // n > 0; NaN if there is one
-  void (*subtract)(const T* x, T a, T b, T* y, int64_t n);  // y = x - a - b
-  void (*divide)(const T* x, T a, T* y, int64_t n);         // y = x / a
 };
 
 const MathTable<float>& math_f32(Isa isa);

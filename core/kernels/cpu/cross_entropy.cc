@@ -4,7 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/types_common.h"
-#include "core/simd/math.h"
+#include "core/simd/rows.h"
 
 namespace weft {
 namespace {
@@ -65,14 +65,14 @@ void max_and_sum(const State& s, const T* x, int64_t n, W* highest, double* sum)
   }
 }
 
-const MathTable<float>& math(float) { return math_f32(current_isa()); }
-const MathTable<double>& math(double) { return math_f64(current_isa()); }
+const RowsTable<float>& table(float) { return rows_f32(current_isa()); }
+const RowsTable<double>& table(double) { return rows_f64(current_isa()); }
 
 // The same of one label whose scores are neighbours, on vectors. Writes the exponentials to `y` unless it is null.
 template <typename T>
 void max_and_sum_vectors(const State& s, const T* x, T* y, T* highest, double* sum) {
-  *highest = math(T()).max(x, s.classes);
-  *sum = static_cast<double>(math(T()).exp_sum(x, *highest, y, s.classes));
+  *highest = table(T()).max(x, s.classes);
+  *sum = static_cast<double>(table(T()).exp_sum(x, *highest, y, s.classes));
 }
 
 template <typename T, bool softmax, bool vectors = false>

@@ -1,8 +1,10 @@
-// Kernels of BatchNormalization outside training and of LayerNormalization; other cases run through their bodies.
+// Kernels of BatchNormalization outside training, LayerNormalization and RMSNormalization; other cases run through
+// their bodies.
 #include <algorithm>
 #include <cmath>
 
 #include "core/kernel/registry.h"
+#include "core/simd/rows.h"
 
 namespace weft {
 namespace {
@@ -69,11 +71,23 @@ Status prepare_batch_norm(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+const RowsTable<float>& table(float) { return rows_f32(current_isa()); }
+const RowsTable<double>& table(double) { return rows_f64(current_isa()); }
+
 // [rows, n], each row normalized alone.
 struct Rows {
   int64_t rows = 1, n = 1;
   double epsilon = 0;
-  bool biased = false, gives_mean = false, gives_inverse = false;
+  bool vectors = false, biased = false, gives_mean = false, gives_inverse = false;
+
+  template <typename Fn>
+  void each(const RunArgs& args, Fn fn) const {
+    int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(n, 1));
+    parallel_for(*args.parallel, rows, block, kNsOfElement * static_cast<double>(n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) fn(r);
+    });
+  }
+  static constexpr double kNsOfElement = 0.5;
 };
 
 // The sum of fn(i), in an order that depends on n alone: sixteen sums side by side, which a compiler keeps in vectors.
@@ -92,30 +106,47 @@ T sum_of(int64_t n, Fn fn) {
   return lanes[0];
 }
 
+template <typename T>
+void layer_norm_row(const T* x, const T* scale, const T* bias, T epsilon, T* y, int64_t n, T* mean, T* inverse) {
+  T count = static_cast<T>(n), centre = sum_of<T>(n, [x](int64_t i) { return x[i]; }) / count;
+  T variance = sum_of<T>(n, [x, centre](int64_t i) { return (x[i] - centre) * (x[i] - centre); }) / count;
+  T factor = T(1) / std::sqrt(variance + epsilon);
+  if (bias != nullptr)
+    for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - centre) * factor * scale[i] + bias[i];
+  else
+    for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - centre) * factor * scale[i];
+  *mean = centre;
+  *inverse = factor;
+}
+
+template <typename T>
+void rms_norm_row(const T* x, const T* scale, T epsilon, T* y, int64_t n) {
+  T square = sum_of<T>(n, [x](int64_t i) { return x[i] * x[i]; }) / static_cast<T>(n);
+  T factor = T(1) / std::sqrt(square + epsilon);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] * factor * scale[i];
+}
+
 template <typename T, typename U>
 void layer_norm(const Rows& rows, const RunArgs& args) {
-  const T *in = args.input<T>(0), *scale = args.input<T>(1), *bias = rows.biased ? args.input<T>(2) : nullptr;
-  T* out = args.output<T>(0);
+  const T *x = args.input<T>(0), *scale = args.input<T>(1), *bias = rows.biased ? args.input<T>(2) : nullptr;
+  T* y = args.output<T>(0);
   U* means = rows.gives_mean ? args.output<U>(1) : nullptr;
   U* inverses = rows.gives_inverse ? args.output<U>(2) : nullptr;
-  int64_t n = rows.n;
-  int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(n, 1));
-  parallel_for(*args.parallel, rows.rows, block, 1.5 * static_cast<double>(n), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const T* x = in + r * n;
-      T* y = out + r * n;
-      T count = static_cast<T>(n);
-      T mean = sum_of<T>(n, [x](int64_t i) { return x[i]; }) / count;
-      T variance = sum_of<T>(n, [x, mean](int64_t i) { return (x[i] - mean) * (x[i] - mean); }) / count;
-      T inverse = T(1) / std::sqrt(variance + static_cast<T>(rows.epsilon));
-      if (bias != nullptr)
-        for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
-      else
-        for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * inverse * scale[i];
-      if (means != nullptr) means[r] = static_cast<U>(mean);
-      if (inverses != nullptr) inverses[r] = static_cast<U>(inverse);
-    }
+  const auto row = rows.vectors ? table(T()).layer_norm : &layer_norm_row<T>;
+  rows.each(args, [&](int64_t r) {
+    T mean, inverse;
+    row(x + r * rows.n, scale, bias, static_cast<T>(rows.epsilon), y + r * rows.n, rows.n, &mean, &inverse);
+    if (means != nullptr) means[r] = static_cast<U>(mean);
+    if (inverses != nullptr) inverses[r] = static_cast<U>(inverse);
   });
+}
+
+template <typename T>
+void rms_norm(const Rows& rows, const RunArgs& args) {
+  const T *x = args.input<T>(0), *scale = args.input<T>(1);
+  T* y = args.output<T>(0);
+  const auto row = rows.vectors ? table(T()).rms_norm : &rms_norm_row<T>;
+  rows.each(args, [&](int64_t r) { row(x + r * rows.n, scale, static_cast<T>(rows.epsilon), y + r * rows.n, rows.n); });
 }
 
 int64_t first_axis(const KernelContext& c) {
@@ -123,10 +154,9 @@ int64_t first_axis(const KernelContext& c) {
   return axis < 0 ? axis + c.rank(0) : axis;
 }
 
-// Scale and bias with a number for each element of a row; f32 kept as f32, f64 as either.
-bool accepts_layer_norm(const KernelContext& c) {
-  DType kept = static_cast<DType>(c.attrs().i("stash_type"));
-  if (!one_float_dtype(c) || !(kept == DType::kF32 || kept == c.dtype(0))) return false;
+// Scale and bias have a number for each element of a row.
+bool scales_rows(const KernelContext& c) {
+  if (!one_float_dtype(c)) return false;
   const Shape& shape = c.shape(0);
   size_t axis = static_cast<size_t>(first_axis(c)), axes = shape.size() - axis;
   for (int i = 1; i < 3; ++i) {
@@ -143,15 +173,33 @@ bool accepts_layer_norm(const KernelContext& c) {
   return true;
 }
 
-Status prepare_layer_norm(const KernelContext& c, PreparedKernel* prepared) {
+// f32 kept as f32, f64 as either.
+bool accepts_layer_norm(const KernelContext& c) {
+  DType kept = static_cast<DType>(c.attrs().i("stash_type"));
+  return scales_rows(c) && (kept == DType::kF32 || kept == c.dtype(0));
+}
+
+// Nothing computed in more than the input's dtype.
+bool accepts_rms_norm(const KernelContext& c) {
+  return scales_rows(c) && (c.dtype(0) == DType::kF64 || static_cast<DType>(c.attrs().i("stash_type")) != DType::kF64);
+}
+
+Rows read_rows(const KernelContext& c, bool vectors, PreparedKernel* prepared) {
   Rows rows;
   rows.epsilon = c.attrs().f("epsilon");
+  rows.vectors = vectors;
   rows.biased = c.has_input(2);
   rows.gives_mean = c.has_output(1);
   rows.gives_inverse = c.has_output(2);
   for (int64_t i = 0; i < c.rank(0); ++i)
     (i < first_axis(c) ? rows.rows : rows.n) *= c.shape(0)[static_cast<size_t>(i)];
-  prepared->cost_ns = 1.5 * static_cast<double>(c.count(0));
+  prepared->cost_ns = Rows::kNsOfElement * static_cast<double>(c.count(0));
+  return rows;
+}
+
+template <bool vectors>
+Status prepare_layer_norm(const KernelContext& c, PreparedKernel* prepared) {
+  Rows rows = read_rows(c, vectors, prepared);
   if (c.dtype(0) == DType::kF32)
     prepared->use<&layer_norm<float, float>>(rows);
   else if (static_cast<DType>(c.attrs().i("stash_type")) == DType::kF32)
@@ -161,11 +209,24 @@ Status prepare_layer_norm(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+template <bool vectors>
+Status prepare_rms_norm(const KernelContext& c, PreparedKernel* prepared) {
+  Rows rows = read_rows(c, vectors, prepared);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&rms_norm<float>>(rows);
+  else
+    prepared->use<&rms_norm<double>>(rows);
+  return {};
+}
+
 }  // namespace
 
 void add_cpu_normalization(KernelRegistry& kernels) {
   kernels.add("BatchNormalization", {"plain", accepts_batch_norm, prepare_batch_norm});
-  kernels.add("LayerNormalization", {"plain", accepts_layer_norm, prepare_layer_norm});
+  kernels.add("LayerNormalization", {"vectors", accepts_layer_norm, prepare_layer_norm<true>});
+  kernels.add("LayerNormalization", {"plain", accepts_layer_norm, prepare_layer_norm<false>});
+  kernels.add("RMSNormalization", {"vectors", accepts_rms_norm, prepare_rms_norm<true>});
+  kernels.add("RMSNormalization", {"plain", accepts_rms_norm, prepare_rms_norm<false>});
 }
 
 }  // namespace weft

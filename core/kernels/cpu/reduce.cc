@@ -1,10 +1,11 @@
-// Kernels of the Reduce family: rows, columns and the general case, all with sums in a fixed order.
+// Kernels of the Reduce family, all with sums in a fixed order.
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/reduce_common.h"
 
 namespace weft {
 namespace {
@@ -122,9 +123,8 @@ void run(const Plan& plan, const RunArgs& args) {
   });
 }
 
-Plan make_plan(const KernelContext& c) {
-  const Shape& in = c.shape(0);
-  int64_t rank = static_cast<int64_t>(in.size());
+std::vector<bool> reduced_axes(const KernelContext& c) {
+  int64_t rank = c.rank(0);
   std::vector<bool> reduced(rank, false);
   std::vector<int64_t> axes;
   const Tensor* given = c.constant(1);
@@ -132,6 +132,13 @@ Plan make_plan(const KernelContext& c) {
   bool all = axes.empty() && !c.attrs().b("noop_with_empty_axes");
   for (int64_t axis : axes) reduced[axis < 0 ? axis + rank : axis] = true;
   if (all) reduced.assign(rank, true);
+  return reduced;
+}
+
+Plan make_plan(const KernelContext& c) {
+  const Shape& in = c.shape(0);
+  int64_t rank = static_cast<int64_t>(in.size());
+  std::vector<bool> reduced = reduced_axes(c);
   Plan plan;
   // One run of reduced axes needs no gathering.
   int64_t first = rank, last = -1;
@@ -185,17 +192,77 @@ bool accepts(const KernelContext& c) {
   return axes_known && contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
 }
 
+// On vectors.
+struct VectorPlan {
+  ReduceStages stages;
+  int64_t n, results;
+};
+
+template <typename T>
+const Reduction<T>& reduction_of(Op op) {
+  const ReduceTable<T>& table = reduce_table(T());
+  switch (op) {
+    case Op::kMax: return table.max;
+    case Op::kMin: return table.min;
+    case Op::kSumSquare:
+    case Op::kL2: return table.squares;
+    case Op::kL1: return table.sizes;
+    default: return table.sum;
+  }
+}
+
+template <typename T, Op op>
+void run_vectors(const VectorPlan& plan, const RunArgs& args) {
+  T* y = args.output<T>(0);
+  const Reduction<T>& first = reduction_of<T>(op);
+  const bool extreme = op == Op::kMax || op == Op::kMin;
+  plan.stages.run(*args.parallel, first, extreme ? first : reduce_table(T()).sum, args.input<T>(0),
+                  static_cast<T*>(args.scratch), y);
+  if (op != Op::kMean && op != Op::kL2 && op != Op::kLogSum) return;
+  parallel_for(*args.parallel, plan.results, 16384, op == Op::kLogSum ? 5.0 : 1.0, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      y[i] = op == Op::kMean ? y[i] / static_cast<T>(plan.n) : op == Op::kL2 ? std::sqrt(y[i]) : std::log(y[i]);
+    }
+  });
+}
+
+bool accepts_vectors(const KernelContext& c) {
+  const bool fits = accepts(c) && (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64) && c.count(0) > 0;
+  return fits && ReduceStages::make(c.shape(0), reduced_axes(c)).worthwhile();
+}
+
+template <Op op>
+Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  const int64_t results = c.output_count_of(0);
+  VectorPlan plan{ReduceStages::make(c.shape(0), reduced_axes(c)), c.count(0) / results, results};
+  prepared->scratch_bytes = dtype_bytes(c.dtype(0), plan.stages.scratch_count());
+  prepared->cost_ns = plan.stages.cost_ns();
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_vectors<float, op>>(std::move(plan));
+  else
+    prepared->use<&run_vectors<double, op>>(std::move(plan));
+  return {};
+}
+
 }  // namespace
 
 void add_cpu_reduce(KernelRegistry& kernels) {
+  kernels.add("ReduceSum", {"vectors", accepts_vectors, prepare_vectors<Op::kSum>});
   kernels.add("ReduceSum", {"pairwise", accepts, prepare<Op::kSum>});
+  kernels.add("ReduceMean", {"vectors", accepts_vectors, prepare_vectors<Op::kMean>});
   kernels.add("ReduceMean", {"pairwise", accepts, prepare<Op::kMean>});
+  kernels.add("ReduceMax", {"vectors", accepts_vectors, prepare_vectors<Op::kMax>});
   kernels.add("ReduceMax", {"plain", accepts, prepare<Op::kMax>});
+  kernels.add("ReduceMin", {"vectors", accepts_vectors, prepare_vectors<Op::kMin>});
   kernels.add("ReduceMin", {"plain", accepts, prepare<Op::kMin>});
   kernels.add("ReduceProd", {"plain", accepts, prepare<Op::kProd>});
+  kernels.add("ReduceSumSquare", {"vectors", accepts_vectors, prepare_vectors<Op::kSumSquare>});
   kernels.add("ReduceSumSquare", {"pairwise", accepts, prepare<Op::kSumSquare>});
+  kernels.add("ReduceL1", {"vectors", accepts_vectors, prepare_vectors<Op::kL1>});
   kernels.add("ReduceL1", {"pairwise", accepts, prepare<Op::kL1>});
+  kernels.add("ReduceL2", {"vectors", accepts_vectors, prepare_vectors<Op::kL2>});
   kernels.add("ReduceL2", {"pairwise", accepts, prepare<Op::kL2>});
+  kernels.add("ReduceLogSum", {"vectors", accepts_vectors, prepare_vectors<Op::kLogSum>});
   kernels.add("ReduceLogSum", {"pairwise", accepts, prepare<Op::kLogSum>});
   kernels.add("ReduceLogSumExp", {"pairwise", accepts, prepare<Op::kLogSumExp>});
 }

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/kernel/registry.h"
-#include "core/simd/math.h"
+#include "core/simd/rows.h"
 
 namespace weft {
 namespace {
@@ -43,28 +43,20 @@ void run(const Rows& rows, const RunArgs& args) {
                });
 }
 
-const MathTable<float>& math(float) { return math_f32(current_isa()); }
-const MathTable<double>& math(double) { return math_f64(current_isa()); }
+const RowsTable<float>& table(float) { return rows_f32(current_isa()); }
+const RowsTable<double>& table(double) { return rows_f64(current_isa()); }
 
 // Rows of neighbours, on vectors.
 template <typename T, bool log>
 void run_vectors(const Rows& rows, const RunArgs& args) {
   const T* in = args.input<T>(0);
   T* out = args.output<T>(0);
-  const MathTable<T>& table = math(T());
+  const auto row = log ? table(T()).log_softmax : table(T()).softmax;
   const int64_t n = rows.n;
   if (n == 0) return;
   parallel_for(*args.parallel, rows.outer, std::max<int64_t>(1, 4096 / n), static_cast<double>(n),
                [&](int64_t begin, int64_t end) {
-                 for (int64_t r = begin; r < end; ++r) {
-                   const T* x = in + r * n;
-                   T* y = out + r * n;
-                   T top = table.max(x, n), sum = table.exp_sum(x, top, log ? nullptr : y, n);
-                   if (log)
-                     table.subtract(x, top, std::log(sum), y, n);
-                   else
-                     table.divide(y, sum, y, n);
-                 }
+                 for (int64_t r = begin; r < end; ++r) row(in + r * n, out + r * n, n);
                });
 }
 

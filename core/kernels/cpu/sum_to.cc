@@ -1,9 +1,10 @@
-// Kernel of weft.SumTo: sums over the axes that broadcasting had stretched.
+// Kernels of weft.SumTo: sums over the axes that broadcasting had stretched.
 #include <algorithm>
 #include <cstring>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/reduce_common.h"
 #include "core/kernels/cpu/types_common.h"
 
 namespace weft {
@@ -153,28 +154,70 @@ void copy(const int64_t& bytes, const RunArgs& args) {
   if (bytes != 0) std::memcpy(args.out[0], args.in[0], static_cast<size_t>(bytes));
 }
 
-Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  const Shape &from = c.shape(0), &to = c.output_shape(0);
-  State state;
-  state.count_out = c.output_count_of(0);
-  // Neighbouring axes of one kind together; those of size 1 are of any kind.
-  std::vector<int64_t> dims;
+// The axes of the input, neighbours of one kind together; those of size 1 are of any kind.
+struct Axes {
+  Shape dims;
   std::vector<bool> kept;
-  bool fits = to.size() <= from.size();
-  for (size_t i = 0; fits && i < from.size(); ++i) {
+  bool fits = true;
+};
+
+Axes axes_of(const KernelContext& c) {
+  const Shape &from = c.shape(0), &to = c.output_shape(0);
+  Axes axes;
+  axes.fits = to.size() <= from.size();
+  for (size_t i = 0; axes.fits && i < from.size(); ++i) {
     size_t missing = from.size() - to.size();
     int64_t target = i < missing ? 1 : to[i - missing];
-    fits = target == from[i] || target == 1;
+    axes.fits = target == from[i] || target == 1;
     if (from[i] == 1) continue;
     bool keep = i >= missing && target == from[i];
-    if (!dims.empty() && kept.back() == keep) {
-      dims.back() *= from[i];
+    if (!axes.dims.empty() && axes.kept.back() == keep) {
+      axes.dims.back() *= from[i];
     } else {
-      dims.push_back(from[i]);
-      kept.push_back(keep);
+      axes.dims.push_back(from[i]);
+      axes.kept.push_back(keep);
     }
   }
-  if (!fits) return invalid("a value of shape ", shape_text(to), " does not broadcast to ", shape_text(from));
+  return axes;
+}
+
+template <typename T>
+void run_vectors(const ReduceStages& stages, const RunArgs& args) {
+  const Reduction<T>& sum = reduce_table(T()).sum;
+  stages.run(*args.parallel, sum, sum, args.input<T>(0), static_cast<T*>(args.scratch), args.output<T>(0));
+}
+
+ReduceStages stages_of(const Axes& axes) {
+  std::vector<bool> summed = axes.kept;
+  summed.flip();
+  return ReduceStages::make(axes.dims, summed);
+}
+
+bool accepts_vectors(const KernelContext& c) {
+  if ((c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) || c.count(0) == 0) return false;
+  const Axes axes = axes_of(c);
+  return axes.fits && stages_of(axes).worthwhile();
+}
+
+Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  ReduceStages stages = stages_of(axes_of(c));
+  prepared->scratch_bytes = dtype_bytes(c.dtype(0), stages.scratch_count());
+  prepared->cost_ns = stages.cost_ns();
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_vectors<float>>(std::move(stages));
+  else
+    prepared->use<&run_vectors<double>>(std::move(stages));
+  return {};
+}
+
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  auto [dims, kept, fits] = axes_of(c);
+  if (!fits) {
+    return invalid("a value of shape ", shape_text(c.output_shape(0)), " does not broadcast to ",
+                   shape_text(c.shape(0)));
+  }
+  State state;
+  state.count_out = c.output_count_of(0);
   const int64_t total = c.count(0);
   if (total == state.count_out && total != 0) {
     prepared->use<&copy>(total * dtype_size(c.dtype(0)));
@@ -214,6 +257,9 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_sum_to(KernelRegistry& kernels) { kernels.add("weft.SumTo", {"plain", nullptr, prepare}); }
+void add_cpu_sum_to(KernelRegistry& kernels) {
+  kernels.add("weft.SumTo", {"vectors", accepts_vectors, prepare_vectors});
+  kernels.add("weft.SumTo", {"plain", nullptr, prepare});
+}
 
 }  // namespace weft

@@ -133,33 +133,5 @@ TYPED_TEST(MathTest, PlaceDoesNotMatter) {
   }
 }
 
-TYPED_TEST(MathTest, Rows) {
-  using T = TypeParam;
-  const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
-  for (Isa isa : kAllIsas) {
-    if (!isa_supported(isa)) continue;
-    const MathTable<T>& t = table(isa, T());
-    for (int64_t n = 1; n < 75; ++n) {
-      std::vector<T> x(n), y(n + 1, T(-7));
-      long double sum = 0;
-      T top = -inf;
-      for (int64_t i = 0; i < n; ++i) {
-        x[i] = static_cast<T>((i * 37 % 41) * 0.1);
-        sum += std::exp(static_cast<long double>(x[i]) - 5);
-        top = std::max(top, x[i]);
-      }
-      const T got = t.exp_sum(x.data(), 5, y.data(), n);
-      EXPECT_NEAR(got / static_cast<T>(sum), 1, 20 * std::numeric_limits<T>::epsilon());
-      EXPECT_EQ(t.exp_sum(x.data(), 5, nullptr, n), got);
-      EXPECT_EQ(y[n], T(-7));
-      EXPECT_EQ(t.max(x.data(), n), top);
-      x[n / 2] = nan;
-      EXPECT_TRUE(std::isnan(t.max(x.data(), n)));
-      x[n / 2] = inf;
-      EXPECT_EQ(t.max(x.data(), n), inf);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace weft

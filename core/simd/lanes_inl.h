@@ -1,0 +1,97 @@
+// What the sources of vector kernels share: the rest of an array that fills no vector, and sums and extremes of rows.
+// Included once for every instruction set, inside none of its namespaces.
+#if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef WEFT_CORE_SIMD_LANES_INL_H
+#undef WEFT_CORE_SIMD_LANES_INL_H
+#else
+#define WEFT_CORE_SIMD_LANES_INL_H
+#endif
+
+#include <cstdint>
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Elements past the last whole vector, with `fill` behind them.
+template <typename T>
+struct Tail {
+  HWY_ALIGN T lanes[HWY_LANES(T)];
+
+  Tail(const T* x, int64_t n, T fill) {
+    for (int64_t i = 0; i < static_cast<int64_t>(HWY_LANES(T)); ++i) lanes[i] = i < n ? x[i] : fill;
+  }
+  void store(T* y, int64_t n) const {
+    for (int64_t i = 0; i < n; ++i) y[i] = lanes[i];
+  }
+};
+
+// The sum of fn(d, x), in blocks whose sums are added, so that rounding errors stay small in long rows. The order of
+// additions depends on n and the instruction set alone.
+template <typename T, typename Fn>
+HWY_INLINE T sum_of(const T* x, int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T), kBlock = 1024;
+  auto total = hn::Zero(d);
+  int64_t i = 0;
+  while (i + kLanes <= n) {
+    const int64_t end = n - i < kBlock ? n : i + kBlock;
+    auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+    for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
+      s0 = hn::Add(s0, fn(d, hn::LoadU(d, x + i)));
+      s1 = hn::Add(s1, fn(d, hn::LoadU(d, x + i + kLanes)));
+      s2 = hn::Add(s2, fn(d, hn::LoadU(d, x + i + 2 * kLanes)));
+      s3 = hn::Add(s3, fn(d, hn::LoadU(d, x + i + 3 * kLanes)));
+    }
+    for (; i + kLanes <= end; i += kLanes) s0 = hn::Add(s0, fn(d, hn::LoadU(d, x + i)));
+    total = hn::Add(total, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
+  }
+  if (i < n) {
+    const Tail<T> tail(x + i, n - i, T(0));
+    total = hn::Add(total, hn::IfThenElseZero(hn::FirstN(d, n - i), fn(d, hn::Load(d, tail.lanes))));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, total));
+}
+
+// The largest or least of n > 0 elements; NaN if there is one.
+template <typename T, bool largest>
+HWY_INLINE T extreme_of(const T* x, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  if (n < kLanes) {
+    T best = x[0];
+    for (int64_t i = 1; i < n; ++i) best = (largest ? x[i] > best : x[i] < best) || x[i] != x[i] ? x[i] : best;
+    return best;
+  }
+  const auto better = [](auto a, auto b) { return largest ? hn::Max(a, b) : hn::Min(a, b); };
+  auto best = hn::LoadU(d, x), other = best;
+  auto wrong = hn::IsNaN(best);
+  int64_t i = kLanes;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const auto a = hn::LoadU(d, x + i), b = hn::LoadU(d, x + i + kLanes);
+    wrong = hn::Or(wrong, hn::Or(hn::IsNaN(a), hn::IsNaN(b)));
+    best = better(best, a);
+    other = better(other, b);
+  }
+  // The last vector may take elements again.
+  for (; i < n; i += kLanes) {
+    const auto a = hn::LoadU(d, x + (i + kLanes <= n ? i : n - kLanes));
+    wrong = hn::Or(wrong, hn::IsNaN(a));
+    best = better(best, a);
+  }
+  best = better(best, other);
+  const T found = hn::GetLane(largest ? hn::MaxOfLanes(d, best) : hn::MinOfLanes(d, best));
+  return hn::AllFalse(d, wrong) ? found : hn::GetLane(hn::NaN(d));
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace weft
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,236 @@
+// Rows of Softmax and of normalizations, for every instruction set.
+#include "core/simd/rows.h"
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/simd/rows.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "core/simd/lanes_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace weft {
+namespace HWY_NAMESPACE {
+namespace {
+
+// (exp(r) - 1 - r) / r^2 in powers of r, a Chebyshev fit where |r| <= log(2) / 2; log(2) in two parts; and a number that
+// rounds what is added to it to whole numbers, which then stand in its lowest bits. Below `kLeast` exp is 0.
+template <typename T>
+struct Exp;
+template <>
+struct Exp<float> {
+  static constexpr float kLog2e = 1.44269504f, kHigh = 0.693359375f, kLow = -2.12194440e-4f;
+  static constexpr float kLeast = -104, kRound = 12582912;
+  static constexpr int kMantissa = 23, kTerms = 5;
+  static constexpr float kPowers[kTerms] = {0.0013933645f, 0.008363177f, 0.041666467f, 0.16666576f, 0.5f};
+};
+template <>
+struct Exp<double> {
+  static constexpr double kLog2e = 1.4426950408889634, kHigh = 0.693147180369123816490, kLow = 1.90821492927058770e-10;
+  static constexpr double kLeast = -746, kRound = 6755399441055744;
+  static constexpr int kMantissa = 52, kTerms = 11;
+  static constexpr double kPowers[kTerms] = {2.09181314184218e-09,
+                                             2.5105209030726063e-08,
+                                             2.7557263296038744e-07,
+                                             2.7557255419156705e-06,
+                                             2.4801587336426553e-05,
+                                             0.00019841269874805898,
+                                             0.001388888888887908,
+                                             0.00833333333332614,
+                                             0.04166666666666668,
+                                             0.1666666666666667,
+                                             0.5};
+};
+
+// 2^64 exp(x) for x <= 0, which is a normal number unless it is 0: what comes of it is rounded once, however small.
+template <class D, class V>
+HWY_INLINE V large_exp(D d, V x) {
+  using T = hn::TFromD<D>;
+  using E = Exp<T>;
+  const hn::RebindToSigned<D> whole;
+  const V within = hn::Max(x, hn::Set(d, E::kLeast));
+  // within = n log(2) + r; n + 64 stands in the lowest bits of `shifted`.
+  const V round = hn::Set(d, E::kRound + 64), shifted = hn::MulAdd(within, hn::Set(d, E::kLog2e), round);
+  const V n = hn::Sub(shifted, round);
+  const V r = hn::NegMulAdd(n, hn::Set(d, E::kLow), hn::NegMulAdd(n, hn::Set(d, E::kHigh), within));
+  const V square = hn::Mul(r, r);
+  // Pairs of terms, so that less waits for what is before it.
+  V y = hn::Set(d, E::kPowers[0]);
+#pragma GCC unroll 8
+  for (int i = 1; i < E::kTerms; i += 2) {
+    const V pair = hn::MulAdd(hn::Set(d, E::kPowers[i]), r, hn::Set(d, E::kPowers[i + 1]));
+    y = hn::MulAdd(y, square, pair);
+  }
+  y = hn::Add(hn::MulAdd(y, square, r), hn::Set(d, T(1)));
+  const auto exponent = hn::ShiftLeft<E::kMantissa>(hn::BitCast(whole, shifted));
+  return hn::BitCast(d, hn::Add(hn::BitCast(whole, y), exponent));
+}
+
+// y = fn(d, x) for whole vectors and the rest.
+template <typename T, typename Fn>
+HWY_INLINE void each(const T* x, T* y, int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(fn(d, hn::LoadU(d, x + i)), d, y + i);
+  if (i == n) return;
+  Tail<T> tail(x + i, n - i, T(0));
+  hn::Store(fn(d, hn::Load(d, tail.lanes)), d, tail.lanes);
+  tail.store(y + i, n - i);
+}
+
+template <typename T>
+T max(const T* x, int64_t n) {
+  return extreme_of<T, true>(x, n);
+}
+
+// y = factor * 2^64 exp(x - top), and the sum of these.
+template <typename T, bool stores, bool scales>
+HWY_INLINE T exp_sum_of(const T* x, T top, T factor, T* y, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  const auto shift = hn::Set(d, top), by = hn::Set(d, factor);
+  const auto exp = [=](auto v) {
+    const auto e = large_exp(d, hn::Sub(v, shift));
+    return scales ? hn::Mul(e, by) : e;
+  };
+  auto sum = hn::Zero(d), more = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const auto a = exp(hn::LoadU(d, x + i)), b = exp(hn::LoadU(d, x + i + kLanes));
+    sum = hn::Add(sum, a);
+    more = hn::Add(more, b);
+    if (!stores) continue;
+    hn::StoreU(a, d, y + i);
+    hn::StoreU(b, d, y + i + kLanes);
+  }
+  for (; i < n; i += kLanes) {
+    const int64_t left = n - i < kLanes ? n - i : kLanes;
+    Tail<T> tail(x + i, left, top);
+    const auto e = exp(hn::Load(d, tail.lanes));
+    sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, left), e));
+    hn::Store(e, d, tail.lanes);
+    if (stores) tail.store(y + i, left);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, more)));
+}
+
+template <typename T>
+T fill(T* y, T value, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = value;
+  return value;
+}
+
+template <typename T>
+T exp_sum(const T* x, T top, T* y, int64_t n) {
+  constexpr T kFactor = T(0x1p-64);
+  const T zero_or_nan = top - top;
+  if (y == nullptr) return zero_or_nan == 0 ? exp_sum_of<T, false, true>(x, top, kFactor, y, n) : zero_or_nan;
+  return zero_or_nan == 0 ? exp_sum_of<T, true, true>(x, top, kFactor, y, n) : fill(y, zero_or_nan, n);
+}
+
+template <typename T>
+void softmax(const T* x, T* y, int64_t n) {
+  const T top = max(x, n), zero_or_nan = top - top;
+  if (zero_or_nan != 0) {
+    fill(y, zero_or_nan, n);
+    return;
+  }
+  const T factor = 1 / exp_sum_of<T, true, false>(x, top, T(1), y, n);
+  each(y, y, n, [factor](auto d, auto v) { return hn::Mul(v, hn::Set(d, factor)); });
+}
+
+template <typename T>
+void log_softmax(const T* x, T* y, int64_t n) {
+  const T top = max(x, n), sum = exp_sum<T>(x, top, nullptr, n);
+  const T log = sizeof(T) == 4 ? static_cast<T>(__builtin_logf(static_cast<float>(sum)))
+                               : static_cast<T>(__builtin_log(static_cast<double>(sum)));
+  each(x, y, n, [top, log](auto d, auto v) { return hn::Sub(hn::Sub(v, hn::Set(d, top)), hn::Set(d, log)); });
+}
+
+template <typename T>
+T inverse_root(T x) {
+  return 1 / (sizeof(T) == 4 ? static_cast<T>(__builtin_sqrtf(static_cast<float>(x)))
+                             : static_cast<T>(__builtin_sqrt(static_cast<double>(x))));
+}
+
+// fn(d, x, scale, bias), where there may be none.
+template <typename T, typename Fn>
+HWY_INLINE void each_scaled(const T* x, const T* scale, const T* bias, T* y, int64_t n, Fn fn) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  int64_t i = 0;
+  if (bias != nullptr) {
+    for (; i + kLanes <= n; i += kLanes) {
+      hn::StoreU(fn(d, hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::LoadU(d, bias + i)), d, y + i);
+    }
+  } else {
+    for (; i + kLanes <= n; i += kLanes) {
+      hn::StoreU(fn(d, hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::Zero(d)), d, y + i);
+    }
+  }
+  if (i == n) return;
+  Tail<T> tail(x + i, n - i, T(0));
+  const Tail<T> scales(scale + i, n - i, T(0)),
+      biases(bias != nullptr ? bias + i : scale, bias != nullptr ? n - i : 0, T(0));
+  hn::Store(fn(d, hn::Load(d, tail.lanes), hn::Load(d, scales.lanes), hn::Load(d, biases.lanes)), d, tail.lanes);
+  tail.store(y + i, n - i);
+}
+
+template <typename T>
+void layer_norm(const T* x, const T* scale, const T* bias, T epsilon, T* y, int64_t n, T* mean, T* inverse) {
+  const T count = static_cast<T>(n);
+  const T centre = sum_of(x, n, [](auto, auto v) { return v; }) / count;
+  const T squares = sum_of(x, n, [centre](auto d, auto v) {
+    const auto away = hn::Sub(v, hn::Set(d, centre));
+    return hn::Mul(away, away);
+  });
+  const T factor = inverse_root(squares / count + epsilon);
+  each_scaled(x, scale, bias, y, n, [centre, factor](auto d, auto v, auto by, auto plus) {
+    return hn::MulAdd(hn::Mul(hn::Sub(v, hn::Set(d, centre)), hn::Set(d, factor)), by, plus);
+  });
+  *mean = centre;
+  *inverse = factor;
+}
+
+template <typename T>
+void rms_norm(const T* x, const T* scale, T epsilon, T* y, int64_t n) {
+  const T squares = sum_of(x, n, [](auto, auto v) { return hn::Mul(v, v); });
+  const T factor = inverse_root(squares / static_cast<T>(n) + epsilon);
+  each_scaled(x, scale, static_cast<const T*>(nullptr), y, n,
+              [factor](auto d, auto v, auto by, auto) { return hn::Mul(hn::Mul(v, hn::Set(d, factor)), by); });
+}
+
+}  // namespace
+
+extern constexpr RowsTable<float> kRowsF32 = {max<float>,         exp_sum<float>,    softmax<float>,
+                                              log_softmax<float>, layer_norm<float>, rms_norm<float>};
+extern constexpr RowsTable<double> kRowsF64 = {max<double>,         exp_sum<double>,    softmax<double>,
+                                               log_softmax<double>, layer_norm<double>, rms_norm<double>};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace weft
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft {
+
+const RowsTable<float>& rows_f32([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kRowsF32;
+  if (isa == Isa::kAvx2) return N_AVX2::kRowsF32;
+#endif
+  return HWY_NAMESPACE::kRowsF32;
+}
+
+const RowsTable<double>& rows_f64([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86
+  if (isa == Isa::kAvx512) return N_AVX3::kRowsF64;
+  if (isa == Isa::kAvx2) return N_AVX2::kRowsF64;
+#endif
+  return HWY_NAMESPACE::kRowsF64;
+}
+
+}  // namespace weft
+#endif
