@@ -35,7 +35,34 @@ int let_go_pending(void*) {
   }
 }
 
+// While one lives, what this thread lets go of is kept for its end: for who has the interpreter's lock then.
+class LetGoHere {
+ public:
+  LetGoHere() : outer_(current) { current = this; }
+  LetGoHere(const LetGoHere&) = delete;
+  LetGoHere& operator=(const LetGoHere&) = delete;
+  ~LetGoHere() {
+    current = outer_;
+    PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+    PyErr_Fetch(&type, &value, &traceback);  // what is let go of may run anything
+    for (auto& [release, what] : kept_) release(what);
+    PyErr_Restore(type, value, traceback);
+  }
+
+  static bool keep(void (*release)(void*), void* what) {
+    if (current == nullptr) return false;
+    current->kept_.emplace_back(release, what);
+    return true;
+  }
+
+ private:
+  static inline thread_local LetGoHere* current = nullptr;
+  LetGoHere* outer_;
+  std::vector<std::pair<void (*)(void*), void*>> kept_;
+};
+
 void let_go_later(void (*release)(void*), void* what) {
+  if (LetGoHere::keep(release, what)) return;
   std::lock_guard<std::mutex> lock(pending_mutex);
   if (ending.load()) return;  // the interpreter goes, and the object with it
   pending.emplace_back(release, what);

@@ -116,7 +116,7 @@ bool to_room(PyObject* number, std::vector<Item>* out) {
 }
 
 template <typename Item, typename Make>
-PyObject* list_of(const Item* items, Py_ssize_t count, Make&& make) {
+PyObject* list_of(Item* items, Py_ssize_t count, Make&& make) {
   PyObject* list = PyList_New(count);
   for (Py_ssize_t i = 0; list != nullptr && i < count; ++i) {
     PyObject* item = make(items[i]);
