@@ -1,7 +1,9 @@
 // Errors of the library as Python exceptions, and Python exceptions as errors of the library.
 #pragma once
 
+#include <cstddef>
 #include <cstring>
+#include <memory_resource>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -58,7 +60,9 @@ class LetGoHere {
  private:
   static inline thread_local LetGoHere* current = nullptr;
   LetGoHere* outer_;
-  std::vector<std::pair<void (*)(void*), void*>> kept_;
+  std::byte place_[512];
+  std::pmr::monotonic_buffer_resource memory_{place_, sizeof(place_)};
+  std::pmr::vector<std::pair<void (*)(void*), void*>> kept_{&memory_};
 };
 
 void let_go_later(void (*release)(void*), void* what) {

@@ -55,8 +55,19 @@ bool to_id(PyObject* value, int64_t* out) {
   return ok;
 }
 
+// Memory of one call: that of a small run is on the stack.
+class CallMemory {
+ public:
+  std::pmr::memory_resource* get() { return &resource_; }
+
+ private:
+  std::byte place_[1024];
+  std::pmr::monotonic_buffer_resource resource_{place_, sizeof(place_)};
+};
+using Ids = std::pmr::vector<int64_t>;
+
 // The numbers of one value or several.
-bool to_ids(PyObject* values, const char* what, std::vector<int64_t>* out) {
+bool to_ids(PyObject* values, const char* what, Ids* out) {
   if (is_value(values)) return to_id(values, &out->emplace_back());
   if (PyTuple_CheckExact(values) || PyList_CheckExact(values)) {
     bool odd = false;
@@ -77,7 +88,8 @@ bool to_ids(PyObject* values, const char* what, std::vector<int64_t>* out) {
 // The tensors that go into a run, for as long as it lasts.
 class Feeds {
  public:
-  Feeds() = default;
+  explicit Feeds(std::pmr::memory_resource* memory)
+      : ids_(memory), tensors_(memory), borrowed_(memory), capsules_(memory) {}
   Feeds(const Feeds&) = delete;
   Feeds& operator=(const Feeds&) = delete;
   ~Feeds() {
@@ -89,6 +101,9 @@ class Feeds {
   bool take(PyObject* dict) {
     PyObject *value = nullptr, *fed = nullptr;
     Py_ssize_t at = 0, count = PyDict_Size(dict);
+    ids_.reserve(static_cast<size_t>(count));
+    tensors_.reserve(static_cast<size_t>(count));
+    borrowed_.reserve(static_cast<size_t>(count));
     while (PyDict_Next(dict, &at, &value, &fed)) {
       Py_INCREF(value);  // what Python does for one may change the dict
       Py_INCREF(fed);
@@ -126,10 +141,10 @@ class Feeds {
     return tensor != nullptr && to_id(value, &ids_.emplace_back());
   }
 
-  std::vector<int64_t> ids_;
-  std::vector<const weft_tensor*> tensors_;
-  std::vector<OwnTensor> borrowed_;
-  std::vector<PyObject*> capsules_;
+  Ids ids_;
+  std::pmr::vector<const weft_tensor*> tensors_;
+  std::pmr::vector<OwnTensor> borrowed_;
+  std::pmr::vector<PyObject*> capsules_;
 };
 
 // What `Tensor.numpy` gives of a tensor.
@@ -141,28 +156,32 @@ PyObject* to_numpy(OwnTensor tensor) {
   return made;
 }
 
+bool need_arguments(const char* what, Py_ssize_t wanted, Py_ssize_t count) {
+  if (count == wanted) return true;
+  PyErr_Format(PyExc_TypeError, "%s takes %zd arguments but got %zd", what, wanted, count);
+  return false;
+}
+
 // session, options, feeds as a dict, fetches, targets -> an array for one fetch, a list of them for a sequence
-PyObject* session_run(PyObject*, PyObject* args) {
-  PyObject *session_object = nullptr, *options_object = nullptr, *feeds = nullptr, *fetches = nullptr,
-           *targets = nullptr;
-  if (!PyArg_UnpackTuple(args, "session_run", 5, 5, &session_object, &options_object, &feeds, &fetches, &targets)) {
-    return nullptr;
-  }
-  auto* session = handle_from<weft_session>(session_object, "'session'");
+PyObject* session_run(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (!need_arguments("session_run", 5, count)) return nullptr;
+  auto* session = handle_from<weft_session>(args[0], "'session'");
   const weft_options* options = nullptr;
-  if (session == nullptr || !to_handle(options_object, "'options'", &options)) return nullptr;
-  std::vector<int64_t> wanted, effects;
-  Feeds fed;
+  if (session == nullptr || !to_handle(args[1], "'options'", &options)) return nullptr;
+  PyObject *feeds = args[2], *fetches = args[3], *targets = args[4];
+  CallMemory memory;
+  Ids wanted(memory.get()), effects(memory.get());
+  Feeds fed(memory.get());
   if (!to_ids(fetches, "a fetch", &wanted) || !to_ids(targets, "a target", &effects) || !fed.take(feeds))
     return nullptr;
-  std::vector<weft_tensor*> made(wanted.size());
+  std::pmr::vector<weft_tensor*> made(wanted.size(), memory.get());
   weft_status* status = nullptr;
   Py_BEGIN_ALLOW_THREADS;
   status = weft_session_run(session, fed.ids(), fed.tensors(), fed.count(), wanted.data(),
                             static_cast<int32_t>(wanted.size()), effects.data(), static_cast<int32_t>(effects.size()),
                             options, made.data());
   Py_END_ALLOW_THREADS;
-  std::vector<OwnTensor> results(made.begin(), made.end());
+  std::pmr::vector<OwnTensor> results(made.begin(), made.end(), memory.get());
   if (status != nullptr) {
     raise_status(status);
     return nullptr;
@@ -172,18 +191,27 @@ PyObject* session_run(PyObject*, PyObject* args) {
                  [](OwnTensor& tensor) { return to_numpy(std::move(tensor)); });
 }
 
-PyObject* prepared_output(PyObject*, PyObject* args) {  // prepared, number -> array
-  PyObject *prepared_object = nullptr, *number = nullptr;
-  if (!PyArg_UnpackTuple(args, "prepared_output", 2, 2, &prepared_object, &number)) return nullptr;
-  auto* prepared = handle_from<weft_prepared>(prepared_object, "'prepared'");
+PyObject* prepared_output(PyObject*, PyObject* const* args, Py_ssize_t count) {  // prepared, number -> array
+  if (!need_arguments("prepared_output", 2, count)) return nullptr;
+  auto* prepared = handle_from<weft_prepared>(args[0], "'prepared'");
   int32_t i = 0;
-  if (prepared == nullptr || !to_number(number, "'i'", &i)) return nullptr;
+  if (prepared == nullptr || !to_number(args[1], "'i'", &i)) return nullptr;
   weft_tensor* tensor = nullptr;
   if (weft_status* status = weft_prepared_output(prepared, i, &tensor); status != nullptr) {
     raise_status(status);
     return nullptr;
   }
   return to_numpy(OwnTensor(tensor));
+}
+
+// Those that are called most get their arguments without a tuple, which SWIG knows nothing of.
+using Fast = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+PyCFunction method_of(Fast function) { return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)); }
+int add_run_functions(PyObject* module) {
+  static PyMethodDef methods[] = {{"session_run", method_of(session_run), METH_FASTCALL, nullptr},
+                                  {"prepared_output", method_of(prepared_output), METH_FASTCALL, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+  return PyModule_AddFunctions(module, methods);
 }
 
 }  // namespace

@@ -14,12 +14,10 @@
 %}
 
 %init %{
-  if (add_types(m) < 0) return -1;
+  if (add_types(m) < 0 || add_run_functions(m) < 0) return -1;
 %}
 %native(import_numpy) PyObject* import_numpy(PyObject*, PyObject*);
 %native(set_run_functions) PyObject* set_run_functions(PyObject*, PyObject*);
-%native(session_run) PyObject* session_run(PyObject*, PyObject*);
-%native(prepared_output) PyObject* prepared_output(PyObject*, PyObject*);
 %native(set_error_functions) PyObject* set_error_functions(PyObject*, PyObject*);
 %native(tensor_borrow) PyObject* tensor_borrow(PyObject*, PyObject*);
 %native(tensor_strings) PyObject* tensor_strings(PyObject*, PyObject*);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -224,7 +224,7 @@ class Session(Handle):
             feeds = _as_dict(feeds)
         plain = timeout is None and cancel is None and trace is None
         options = self._plain if plain else _run_options("run", timeout, cancel, trace)._handle
-        return cast("Array | list[Array]", _native.session_run(self._owner, options, feeds, fetches, targets))
+        return _native.session_run(self._owner, options, feeds, fetches, targets)
 
     def prepare(
         self,
@@ -554,7 +554,7 @@ class Prepared(Handle):
 
     def output(self, i: int) -> Array:
         """Output i of the last run."""
-        return cast(Array, _native.prepared_output(self._handle, i))
+        return _native.prepared_output(self._handle, i)
 
 
 _native.set_run_functions(lambda value, tensor: _fed(value, tensor)._handle, value_ids, numpy_of)
