@@ -15,9 +15,17 @@ int64_t to_value(const Graph& graph, ValueId id) {
   return id == kNoValue ? 0 : (static_cast<int64_t>(graph.number()) << 32) | (static_cast<int64_t>(id) + 1);
 }
 
+namespace {
+
+// Whose graph and which of its values a number says; neither may exist.
+uint32_t number_of(int64_t value) { return static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32); }
+ValueId id_of(int64_t value) { return static_cast<ValueId>(value & 0xffffffff) - 1; }
+
+}  // namespace
+
 Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what) {
-  uint32_t number = static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32);
-  ValueId id = static_cast<ValueId>(value & 0xffffffff) - 1;
+  uint32_t number = number_of(value);
+  ValueId id = id_of(value);
   if (value == 0) return invalid(what, " is 0, which is no value");
   if (number != graph.number()) {
     if (number == 0) return invalid(what, " is ", value, ", which is no value of any graph");
@@ -30,7 +38,7 @@ Result<ValueId> from_value(const Graph& graph, int64_t value, const char* what) 
 }
 
 Result<ValueId> from_value(Graph& graph, int64_t value, const char* what, bool may_capture) {
-  uint32_t number = static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32);
+  uint32_t number = number_of(value);
   if (may_capture && value != 0 && number != graph.number()) {
     for (const Graph* outer = graph.parent(); outer != nullptr; outer = outer->parent()) {
       if (outer->number() != number) continue;
@@ -46,7 +54,13 @@ Result<std::vector<ValueId>> from_values(const Graph& graph, const int64_t* valu
   if (count < 0) return invalid("the number of ", what, plural, " is negative");
   if (count > 0 && values == nullptr) return invalid("argument '", what, plural, "' is NULL");
   std::vector<ValueId> out;
-  for (int32_t i = 0; i < count; ++i) {
+  if (count > 0) {
+    GraphReading reading(graph);
+    for (int32_t i = 0; i < count && number_of(values[i]) == graph.number() && graph.has_value(id_of(values[i])); ++i) {
+      out.push_back(id_of(values[i]));
+    }
+  }
+  for (int32_t i = static_cast<int32_t>(out.size()); i < count; ++i) {  // the first that is wrong, by its name
     std::string name = cat(what, " ", i);
     WEFT_TRY(ValueId id, from_value(graph, values[i], name.c_str()));
     out.push_back(id);

@@ -83,6 +83,7 @@ weft_status* weft_session_run(weft_session* session, const int64_t* feeds, const
              signature_of(*session->session->graph(), feeds, feed_count, fetches, fetch_count, targets, target_count));
     if (feed_count > 0) WEFT_NOT_NULL(tensors);
     std::vector<Tensor> values;
+    values.reserve(static_cast<size_t>(feed_count));
     for (int32_t i = 0; i < feed_count; ++i) {
       if (tensors[i] == nullptr) return invalid("tensor ", i, " is NULL");
       values.push_back(tensors[i]->tensor);
@@ -90,7 +91,7 @@ weft_status* weft_session_run(weft_session* session, const int64_t* feeds, const
     RunOptions run;
     WEFT_CHECK(run_options(options, "run", &run));
     std::vector<Tensor> outputs;
-    WEFT_CHECK(session->session->run(signature, values, run, &outputs));
+    WEFT_CHECK(session->session->run(signature, std::move(values), run, &outputs));
     to_handles(std::move(outputs), out_tensors);
     return {};
   });

@@ -195,12 +195,12 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
   return {};
 }
 
-Status Executable::run(const std::vector<Tensor>& inputs, const ExecOptions& options, std::vector<Tensor>* outputs) {
+Status Executable::run(std::vector<Tensor> inputs, const ExecOptions& options, std::vector<Tensor>* outputs) {
   // The rest of a plan is an executable of its own: run one after another, not one inside the other.
   Executable* current = this;
   std::shared_ptr<Executable> owner;  // of `current`, once it is a rest
   std::shared_ptr<Entry> entry;
-  std::vector<Tensor> arguments = inputs;
+  std::vector<Tensor> arguments = std::move(inputs);
   std::vector<int32_t> wanted;  // the caller's output that output k of `current` is
   for (size_t k = 0; k < program_.outputs.size(); ++k) wanted.push_back(static_cast<int32_t>(k));
   outputs->resize(program_.outputs.size());
@@ -209,7 +209,7 @@ Status Executable::run(const std::vector<Tensor>& inputs, const ExecOptions& opt
     entry = std::move(next);
     const Plan& plan = *entry->plan;
     std::vector<Tensor> values(plan.value_count);
-    for (size_t i = 0; i < arguments.size(); ++i) values[i] = arguments[i];
+    std::move(arguments.begin(), arguments.end(), values.begin());
     // Flat outputs that are program outputs go straight to where the caller wants them.
     std::vector<int32_t> target(plan.outputs.size(), -1);
     for (size_t k = 0; k < plan.results.size(); ++k) {
@@ -218,7 +218,7 @@ Status Executable::run(const std::vector<Tensor>& inputs, const ExecOptions& opt
     }
     WEFT_TRY(std::unique_ptr<Frame> frame, entry->acquire());
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
-      if (!plan.inputs[i].args.empty()) frame->bind_input(static_cast<int>(i), arguments[i].data());
+      if (!plan.inputs[i].args.empty()) frame->bind_input(static_cast<int>(i), values[i].data());
     }
     for (size_t slot = 0; slot < plan.outputs.size(); ++slot) {
       Tensor& value = values[plan.inputs.size() + slot];

@@ -67,7 +67,7 @@ class Executable {
 
   // `outputs` has an entry an output: a tensor of the right type to write into, or an empty one to be filled with a
   // new tensor.
-  Status run(const std::vector<Tensor>& inputs, const ExecOptions& options, std::vector<Tensor>* outputs);
+  Status run(std::vector<Tensor> inputs, const ExecOptions& options, std::vector<Tensor>* outputs);
 
   Result<std::shared_ptr<const Plan>> plan_for(const std::vector<Tensor>& inputs);
   void trim();  // forgets all plans

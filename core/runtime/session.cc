@@ -271,7 +271,7 @@ Status Session::Compiled::prepare_variables(Session& session, StopCondition& sto
   return {};
 }
 
-Status Session::run(const Signature& signature, const std::vector<Tensor>& feeds, const RunOptions& options,
+Status Session::run(const Signature& signature, std::vector<Tensor> feeds, const RunOptions& options,
                     std::vector<Tensor>* outputs) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
@@ -283,10 +283,10 @@ Status Session::run(const Signature& signature, const std::vector<Tensor>& feeds
   for (size_t i = 0; i < feeds.size(); ++i) {
     WEFT_CHECK(compiled->feeds[i].check(feeds[i], "the tensor fed to"));
   }
-  return run_compiled(*compiled, feeds, control, outputs);
+  return run_compiled(*compiled, std::move(feeds), control, outputs);
 }
 
-Status Session::run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, RunControl& control,
+Status Session::run_compiled(Compiled& compiled, std::vector<Tensor> inputs, RunControl& control,
                              std::vector<Tensor>* outputs) {
   WEFT_CHECK(ThreadRun::check(*this));
   // Compiling may have taken its time.
@@ -294,7 +294,6 @@ Status Session::run_compiled(Compiled& compiled, const std::vector<Tensor>& feed
   WEFT_CHECK(compiled.prepare_variables(*this, control.stop));
   WriterHold writer;
   if (!compiled.writes.empty()) WEFT_CHECK(writer.take(*store_, control.stop));
-  std::vector<Tensor> inputs = feeds;
   std::vector<Tensor> values(compiled.reads.size());
   store_->snapshot(compiled.reads, &values);
   inputs.insert(inputs.end(), values.begin(), values.end());
@@ -306,11 +305,10 @@ Status Session::run_compiled(Compiled& compiled, const std::vector<Tensor>& feed
   {
     ThreadRun here(*this);
     RunScope scope(control.exec.parallel);
-    WEFT_CHECK(compiled.executable->run(inputs, control.exec, &results));
+    WEFT_CHECK(compiled.executable->run(std::move(inputs), control.exec, &results));
   }
   std::vector<Tensor> written(std::make_move_iterator(results.begin() + fetches),
                               std::make_move_iterator(results.end()));
-  inputs.clear();
   store_->commit(compiled.writes, written);
   results.resize(fetches);
   *outputs = std::move(results);

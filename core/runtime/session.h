@@ -82,7 +82,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionOptions& options() const { return options_; }
 
   // Outputs are new tensors that nobody writes to again. Any number of threads may run at once.
-  Status run(const Signature& signature, const std::vector<Tensor>& feeds, const RunOptions& options,
+  Status run(const Signature& signature, std::vector<Tensor> feeds, const RunOptions& options,
              std::vector<Tensor>* outputs);
   Result<std::shared_ptr<Prepared>> prepare(const Signature& signature);
 
@@ -111,7 +111,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
                       std::vector<ValueId>* initial) const;
   Status initialise_needed(const std::vector<std::string>& names, StopCondition* stop);
-  Status run_compiled(Compiled& compiled, const std::vector<Tensor>& feeds, RunControl& control,
+  Status run_compiled(Compiled& compiled, std::vector<Tensor> inputs, RunControl& control,
                       std::vector<Tensor>* outputs);
 
   const std::shared_ptr<Graph> graph_;

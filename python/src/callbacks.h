@@ -1,6 +1,8 @@
 // Python functions that the library calls: interrupts, fit callbacks, datasets, host functions, the log.
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
 
 #include "lists.h"
@@ -32,10 +34,12 @@ PyObject* end_callbacks(PyObject*, PyObject*) {
 // The library asks at the beginning of a run too, when Python itself has just looked; as looking takes the lock, short
 // runs one after another look once in 10 ms.
 weft_status* check_interrupt(void*) {
-  static std::chrono::steady_clock::time_point last;
+  static int64_t last = 0;
   if (!is_main_thread()) return nullptr;
-  auto now = std::chrono::steady_clock::now();
-  if (now - last < std::chrono::milliseconds(10)) return nullptr;
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  int64_t now = int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+  if (now - last < 10) return nullptr;
   last = now;
   return status_with_lock([] { return PyErr_CheckSignals() == 0 ? nullptr : status_of_exception(WEFT_CANCELLED); });
 }

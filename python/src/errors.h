@@ -1,7 +1,9 @@
 // Errors of the library as Python exceptions, and Python exceptions as errors of the library.
 #pragma once
 
+#include <cstddef>
 #include <cstring>
+#include <memory_resource>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -35,7 +37,36 @@ int let_go_pending(void*) {
   }
 }
 
+// While one lives, what this thread lets go of is kept for its end: for who has the interpreter's lock then.
+class LetGoHere {
+ public:
+  LetGoHere() : outer_(current) { current = this; }
+  LetGoHere(const LetGoHere&) = delete;
+  LetGoHere& operator=(const LetGoHere&) = delete;
+  ~LetGoHere() {
+    current = outer_;
+    PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+    PyErr_Fetch(&type, &value, &traceback);  // what is let go of may run anything
+    for (auto& [release, what] : kept_) release(what);
+    PyErr_Restore(type, value, traceback);
+  }
+
+  static bool keep(void (*release)(void*), void* what) {
+    if (current == nullptr) return false;
+    current->kept_.emplace_back(release, what);
+    return true;
+  }
+
+ private:
+  static inline thread_local LetGoHere* current = nullptr;
+  LetGoHere* outer_;
+  std::byte place_[512];
+  std::pmr::monotonic_buffer_resource memory_{place_, sizeof(place_)};
+  std::pmr::vector<std::pair<void (*)(void*), void*>> kept_{&memory_};
+};
+
 void let_go_later(void (*release)(void*), void* what) {
+  if (LetGoHere::keep(release, what)) return;
   std::lock_guard<std::mutex> lock(pending_mutex);
   if (ending.load()) return;  // the interpreter goes, and the object with it
   pending.emplace_back(release, what);

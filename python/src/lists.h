@@ -89,7 +89,8 @@ bool to_text(PyObject* object, const char* what, const char** out) {
   return *out != nullptr && is_whole(*out, static_cast<size_t>(size));
 }
 
-bool to_ints(PyObject* sequence, std::vector<int64_t>* out) {
+template <typename Ints>
+bool to_ints(PyObject* sequence, Ints* out) {
   return each(sequence, [&](PyObject* item) { return to_number(item, "an item", &out->emplace_back()); });
 }
 bool to_doubles(PyObject* sequence, std::vector<double>* out) {
@@ -116,7 +117,7 @@ bool to_room(PyObject* number, std::vector<Item>* out) {
 }
 
 template <typename Item, typename Make>
-PyObject* list_of(const Item* items, Py_ssize_t count, Make&& make) {
+PyObject* list_of(Item* items, Py_ssize_t count, Make&& make) {
   PyObject* list = PyList_New(count);
   for (Py_ssize_t i = 0; list != nullptr && i < count; ++i) {
     PyObject* item = make(items[i]);

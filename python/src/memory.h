@@ -1,35 +1,9 @@
-// Tensors over Python's memory, and Python's view of a tensor's memory.
+// Ways in and out besides arrays: strings, dimensions, DLPack, the buffer protocol.
 #pragma once
 
 #include "lists.h"
 
 namespace {
-
-// Holds the memory of a tensor for as long as an array looks at it.
-struct Memory {
-  PyObject_HEAD weft_buffer* buffer;
-  void* data;
-  Py_ssize_t size;
-  int read_only;
-};
-
-int memory_get_buffer(PyObject* self, Py_buffer* view, int flags) {
-  auto* memory = reinterpret_cast<Memory*>(self);
-  return PyBuffer_FillInfo(view, self, memory->data, memory->size, memory->read_only, flags);
-}
-void memory_dealloc(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  weft_buffer_free(reinterpret_cast<Memory*>(self)->buffer);
-  freefunc release = reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free));
-  release(self);
-  Py_DECREF(type);
-}
-PyType_Slot memory_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(memory_get_buffer)},
-                              {Py_tp_dealloc, reinterpret_cast<void*>(memory_dealloc)},
-                              {0, nullptr}};
-PyType_Spec memory_spec = {"weft._native.Memory", sizeof(Memory), 0,
-                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, memory_slots};
-PyObject* memory_type = nullptr;
 
 // A base class that gives the buffer protocol to a class in Python: the buffer is that of what `_buffer()` gives.
 int exporter_get_buffer(PyObject* self, Py_buffer* view, int flags) {
@@ -44,91 +18,7 @@ PyType_Slot exporter_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(export
 PyType_Spec exporter_spec = {"weft._native.Exporter", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                              exporter_slots};
 
-int add_type(PyObject* module, PyType_Spec* spec, const char* name, PyObject** out) {
-  *out = PyType_FromSpec(spec);
-  return *out == nullptr ? -1 : PyModule_AddObjectRef(module, name, *out);
-}
-int add_types(PyObject* module) {
-  static PyObject* exporter_type = nullptr;
-  if (add_type(module, &memory_spec, "Memory", &memory_type) < 0) return -1;
-  return add_type(module, &exporter_spec, "Exporter", &exporter_type);
-}
-
-PyObject* memory_of(const weft_tensor* tensor) {
-  weft_buffer* buffer = nullptr;
-  if (weft_status* status = weft_tensor_buffer(tensor, &buffer); status != nullptr) {
-    raise_status(status);
-    return nullptr;
-  }
-  auto allocate =
-      reinterpret_cast<allocfunc>(PyType_GetSlot(reinterpret_cast<PyTypeObject*>(memory_type), Py_tp_alloc));
-  PyObject* self = allocate(reinterpret_cast<PyTypeObject*>(memory_type), 0);
-  if (self == nullptr) {
-    weft_buffer_free(buffer);
-    return nullptr;
-  }
-  auto* memory = reinterpret_cast<Memory*>(self);
-  memory->buffer = buffer;
-  memory->size = static_cast<Py_ssize_t>(weft_tensor_bytes(tensor));
-  void* writable = nullptr;
-  weft_status* refused = weft_tensor_mutable(const_cast<weft_tensor*>(tensor), &writable);
-  memory->read_only = refused != nullptr;
-  weft_status_free(refused);
-  memory->data = const_cast<void*>(weft_tensor_data(tensor));
-  return self;
-}
-
-// tensor -> (dtype, dims, Memory); the dtype is 0 for other kinds, Memory is None for them, for strings and for nothing
-PyObject* tensor_view(PyObject*, PyObject* args) {
-  PyObject* object = nullptr;
-  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
-  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
-  if (tensor == nullptr) return nullptr;
-  bool plain = weft_tensor_kind(tensor) == WEFT_TENSOR;
-  int32_t rank = weft_tensor_rank(tensor);
-  const int64_t* dims = weft_tensor_dims(tensor);
-  PyObject* shape = PyTuple_New(rank);
-  for (int32_t i = 0; shape != nullptr && i < rank; ++i) PyTuple_SetItem(shape, i, PyLong_FromLongLong(dims[i]));
-  if (shape == nullptr) return nullptr;
-  bool seen = plain && weft_tensor_dtype(tensor) != WEFT_STRING && weft_tensor_bytes(tensor) != 0;
-  PyObject* memory = seen ? memory_of(tensor) : Py_NewRef(Py_None);
-  if (memory == nullptr) {
-    Py_DECREF(shape);
-    return nullptr;
-  }
-  return Py_BuildValue("iNN", plain ? weft_tensor_dtype(tensor) : 0, shape, memory);
-}
-
-void release_buffer(void* view) {
-  PyBuffer_Release(static_cast<Py_buffer*>(view));
-  delete static_cast<Py_buffer*>(view);
-}
-void drop_buffer(void* view) { let_go_later(release_buffer, view); }
-
-PyObject* tensor_borrow(PyObject*, PyObject* args) {  // dtype, dims, object with a buffer -> tensor over its memory
-  int dtype = 0;
-  PyObject *dims_object = nullptr, *object = nullptr;
-  if (!PyArg_ParseTuple(args, "iOO", &dtype, &dims_object, &object)) return nullptr;
-  std::vector<int64_t> dims;
-  if (!to_ints(dims_object, &dims)) return nullptr;
-  auto* view = new Py_buffer;
-  bool writable = PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE) == 0;
-  if (!writable) {
-    PyErr_Clear();
-    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS) != 0) {
-      delete view;
-      return nullptr;
-    }
-  }
-  weft_tensor* tensor = nullptr;
-  weft_status* status = weft_tensor_borrow(dtype, dims.data(), static_cast<int32_t>(dims.size()), view->buf,
-                                           static_cast<size_t>(view->len), writable, &tensor, view, drop_buffer);
-  if (status != nullptr) {  // the view was dropped
-    raise_status(status);
-    return nullptr;
-  }
-  return own(tensor);
-}
+PyObject* exporter_type = nullptr;
 
 PyObject* tensor_from_strings(PyObject*, PyObject* args) {  // dims, strings or bytes -> tensor
   PyObject *dims_object = nullptr, *list = nullptr;

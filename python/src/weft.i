@@ -8,19 +8,22 @@
 #include "memory.h"
 #include "callbacks.h"
 #include "prepared.h"
+#include "run.h"
 
 #include <dlfcn.h>
 %}
 
 %init %{
-  if (add_types(m) < 0) return -1;
+  if (add_types(m) < 0 || add_run_functions(m) < 0) return -1;
 %}
+%native(import_numpy) PyObject* import_numpy(PyObject*, PyObject*);
+%native(set_run_functions) PyObject* set_run_functions(PyObject*, PyObject*);
 %native(set_error_functions) PyObject* set_error_functions(PyObject*, PyObject*);
 %native(tensor_borrow) PyObject* tensor_borrow(PyObject*, PyObject*);
 %native(tensor_strings) PyObject* tensor_strings(PyObject*, PyObject*);
 %native(tensor_from_strings) PyObject* tensor_from_strings(PyObject*, PyObject*);
 %native(tensor_dims) PyObject* tensor_dims(PyObject*, PyObject*);
-%native(tensor_view) PyObject* tensor_view(PyObject*, PyObject*);
+%native(tensor_array) PyObject* tensor_array(PyObject*, PyObject*);
 %native(tensor_to_dlpack) PyObject* tensor_to_dlpack(PyObject*, PyObject*);
 %native(tensor_from_dlpack) PyObject* tensor_from_dlpack(PyObject*, PyObject*);
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
@@ -55,7 +58,7 @@
 %ignore weft_status_origin;
 %ignore weft_status_text;
 %ignore weft_status_payload;
-// Functions with callbacks, and those whose results are borrowed memory, have their own form in native.cc.
+// Functions with callbacks, those whose results are borrowed memory, and runs have their own form in the headers here.
 %ignore weft_options_set_poll;
 %ignore weft_options_set_callback;
 %ignore weft_host_function_set;
@@ -77,9 +80,10 @@
 %ignore weft_graph_value;
 %ignore weft_graph_load_bytes;
 %ignore weft_history_data;
+%ignore weft_session_run;
+%ignore weft_prepared_output;
 // Results whose number another argument says.
 %ignore weft_graph_differentiate;
-%ignore weft_session_run;
 %ignore weft_session_evaluate;
 %ignore weft_session_predict;
 
@@ -204,7 +208,6 @@ OUT_INTS(out_dims, rank)
 %typemap(argout) (double* out_averages, int32_t count) { $result = replace_result($result, from_doubles($1, $2)); }
 
 // -- What does not block keeps the interpreter's lock: letting go of it costs more than the call.
-%nothread weft_prepared_output;
 %nothread weft_prepared_bind_input;
 %nothread weft_prepared_bind_output;
 %nothread weft_tensor_rank;
@@ -231,15 +234,6 @@ weft_status* graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y
                                  int32_t output_count) {
   (void)output_count;  // x_count
   return weft_graph_differentiate(graph, ys, y_count, xs, x_count, weights, origin, out_values);
-}
-weft_status* session_run(weft_session* session, const int64_t* feeds, int32_t feed_count,
-                         const weft_tensor* const* tensors, int32_t tensor_count, const int64_t* fetches,
-                         int32_t fetch_count, const int64_t* targets, int32_t target_count,
-                         const weft_options* options, weft_tensor** out_tensors, int32_t count) {
-  (void)tensor_count;  // feed_count
-  (void)count;         // fetch_count
-  return weft_session_run(session, feeds, tensors, feed_count, fetches, fetch_count, targets, target_count, options,
-                          out_tensors);
 }
 weft_status* session_evaluate(weft_session* session, const weft_dataset* dataset, const int64_t* feeds,
                               int32_t feed_count, const int64_t* metrics, int32_t metric_count,

@@ -40,8 +40,7 @@ def makers() -> dict[str, Callable[[], Any]]:
     data = weft.Dataset([[1.0], [2.0], [3.0]], [4, 5, 6])
     batches: Any = data.batches(2)
     several = weft.Tensor.sequence([1.0, 2.0])
-    feeds, tensors = [x.id], [weft.Tensor([1.0, 2.0])]
-    handles = [tensor._handle for tensor in tensors]
+    feeds = {x: weft.Tensor([1.0, 2.0])}
     return {
         "a graph": lambda: weft.Graph(Now(0)),  # type: ignore[arg-type]
         "a dataset": lambda: data.rows(Now(1), 2),  # type: ignore[arg-type]
@@ -51,7 +50,7 @@ def makers() -> dict[str, Callable[[], Any]]:
         "a prepared call": lambda: session.prepare([x], [late]),
         "an output": lambda: prepared.output(Now(0)),  # type: ignore[arg-type]
         # Without options, of which the package gives runs some that heed Ctrl-C.
-        "results": lambda: _native.session_run(session._handle, feeds, handles, [late.id], [], None, 1),
+        "results": lambda: _native.session_run(session._handle, None, feeds, [late], []),
         "a batch": lambda: _native.weft_batches_next(batches._handle, Now(2)),
     }
 

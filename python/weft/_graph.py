@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._session import Session
 
 
-class Value:
+class Value(_native.Numbered):
     """A value of a graph: what a node computes. Made by `Graph.input` and the functions of `weft.ops`.
 
     Operators work elementwise with broadcasting (`+ - * / ** %` and `< <= > >=`); `@` multiplies matrices; `[]` takes
@@ -79,8 +79,7 @@ class Value:
         dims = "..." if shape is None else ", ".join(str(dim) for dim in shape)
         return f"Value {self.name}: {self.dtype}[{dims}]"
 
-    def __hash__(self) -> int:
-        return hash(self.id)
+    __hash__ = _native.Numbered.__hash__  # hash(self.id)
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} has no truth value before a run; use weft.where or weft.if_")

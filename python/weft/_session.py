@@ -15,7 +15,7 @@ from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
 from ._handle import Handle, Options, described, interruptible, need, number
 from ._history import FitEvent, History, watch
-from ._tensor import Tensor, as_tensor
+from ._tensor import Tensor, as_tensor, numpy_of
 from ._types import Array, Feeds, TensorLike
 
 FitCallback = Callable[[FitEvent], object]
@@ -87,6 +87,14 @@ def _fed(value: Value, tensor: TensorLike) -> Tensor:
         raise InvalidArgumentError(f"{value!r} is fed None, which is no tensor")
     plain = not hasattr(tensor, "dtype") and not hasattr(tensor, "__dlpack__")
     return as_tensor(tensor, value.dtype or None) if plain and value.dtype != "string" else as_tensor(tensor)
+
+
+def _as_dict(feeds: Feeds | None) -> dict[Value, TensorLike]:
+    if feeds is None:
+        return {}
+    if not isinstance(feeds, Mapping):
+        raise TypeError(f"feeds must be a dict that says what each Value is but is {described(feeds)}")
+    return dict(feeds.items())
 
 
 class Session(Handle):
@@ -212,27 +220,11 @@ class Session(Handle):
         Returns:
             Arrays over the library's memory; a list of them for several values, and for one that is a sequence.
         """
-        single = isinstance(fetches, Value)
-        if feeds is None:
-            feeds = {}
-        elif not isinstance(feeds, Mapping):
-            raise TypeError(f"feeds must be a dict that says what each Value is but is {described(feeds)}")
-        wanted = value_ids(fetches, "a fetch")
-        effects = value_ids(targets, "a target")
-        tensors = [_fed(value, tensor) for value, tensor in feeds.items()]
+        if type(feeds) is not dict:
+            feeds = _as_dict(feeds)
         plain = timeout is None and cancel is None and trace is None
         options = self._plain if plain else _run_options("run", timeout, cancel, trace)._handle
-        made = _native.session_run(
-            self._handle,
-            [value.id for value in feeds],
-            [tensor._handle for tensor in tensors],
-            wanted,
-            effects,
-            options,
-            len(wanted),
-        )
-        results = [Tensor._over(pointer).numpy() for pointer in made]
-        return results[0] if single else results
+        return _native.session_run(self._owner, options, feeds, fetches, targets)
 
     def prepare(
         self,
@@ -562,6 +554,7 @@ class Prepared(Handle):
 
     def output(self, i: int) -> Array:
         """Output i of the last run."""
-        return Tensor._over(_native.weft_prepared_output(self._handle, i)).numpy()
+        return _native.prepared_output(self._handle, i)
 
 
+_native.set_run_functions(lambda value, tensor: _fed(value, tensor)._handle, value_ids, numpy_of)

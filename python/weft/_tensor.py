@@ -16,6 +16,7 @@ from ._errors import InvalidArgumentError, UnimplementedError, WeftError
 from ._handle import Handle, Options, described
 from ._types import Array, DTypeLike, SupportsDLPack, TensorLike
 
+_native.import_numpy()
 _NUMPY = {
     "f32": np.float32,
     "u8": np.uint8,
@@ -35,7 +36,6 @@ _NUMPY = {
 _NAMES: dict[Any, str] = {np.dtype(value): name for name, value in _NUMPY.items()}
 _NUMBERS: dict[str, int] = {}
 _BY_NUMBER = {int(_native.weft_dtype_find(name)): np.dtype(value) for name, value in _NUMPY.items()}
-_NUMBER_OF = {dtype: number for number, dtype in _BY_NUMBER.items()}
 _KINDS = ("tensor", "sequence", "optional", "map")  # by the number that the library has for each
 _CPU = (1, 0)  # DLPack's type and number of the device
 
@@ -185,16 +185,16 @@ class Tensor(Handle, _native.Exporter):
 
 def numpy_of(handle: Any) -> Any:
     """The elements behind a handle: see `Tensor.numpy`."""
-    number, shape, memory = _native.tensor_view(handle)
-    dtype = _BY_NUMBER.get(number)
-    if dtype is not None:
-        return np.ndarray(shape, dtype) if memory is None else np.ndarray(shape, dtype, memory)
-    if number == 0:
+    array = _native.tensor_array(handle)
+    if array is not None:
+        return array
+    if _native.weft_tensor_kind(handle) != 0:
         return [
             Tensor._over(_native.weft_tensor_at(handle, i)).numpy() for i in range(_native.weft_tensor_count(handle))
         ]
-    name = dtype_name(number)
+    name = dtype_name(_native.weft_tensor_dtype(handle))
     if name == "string":
+        shape = _native.tensor_dims(handle)
         out = np.empty(int(np.prod(shape, dtype=np.int64)), object)
         out[:] = _native.tensor_strings(handle)
         return out.reshape(shape)
@@ -202,7 +202,7 @@ def numpy_of(handle: Any) -> Any:
 
 
 def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
-    if type(value) is np.ndarray and dtype is None and value.dtype in _NUMBER_OF:  # what is fed most
+    if type(value) is np.ndarray and dtype is None and value.dtype in _NAMES:  # what is fed most
         return _borrowed(value)
     if isinstance(value, Tensor):
         if dtype is not None and dtype_number(dtype) != dtype_number(value.dtype):
@@ -298,13 +298,8 @@ def from_dlpack(value: SupportsDLPack, /, *, device: str | None = None, copy: bo
 
 
 def _borrowed(array: Array) -> Any:
-    number = _NUMBER_OF[array.dtype]
-    if array.size == 0:
-        return _native.weft_tensor_new(number, array.shape)
-    flags = array.flags
-    if not (flags.c_contiguous and flags.aligned):
-        array = np.require(array, requirements=["C", "A"])
-    return _native.tensor_borrow(number, array.shape, array)
+    pointer = _native.tensor_borrow(array)
+    return _native.tensor_borrow(np.require(array, requirements=["C", "A"])) if pointer is None else pointer
 
 
 def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
