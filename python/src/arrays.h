@@ -36,9 +36,11 @@ struct FreeTensor {
 };
 using OwnTensor = std::unique_ptr<weft_tensor, FreeTensor>;
 
-// Holds the memory of a tensor for as long as an array looks at it.
+// Holds the memory of a tensor for as long as an array looks at it: by a handle that is its own now, or by the buffer of
+// somebody else's.
 struct Memory {
-  PyObject_HEAD weft_buffer* buffer;
+  PyObject_HEAD weft_tensor* tensor;
+  weft_buffer* buffer;
   void* data;
   Py_ssize_t size;
   int read_only;
@@ -50,6 +52,7 @@ int memory_get_buffer(PyObject* self, Py_buffer* view, int flags) {
 }
 void memory_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
+  weft_tensor_free(reinterpret_cast<Memory*>(self)->tensor);
   weft_buffer_free(reinterpret_cast<Memory*>(self)->buffer);
   freefunc release = reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free));
   release(self);
@@ -62,9 +65,9 @@ PyType_Spec memory_spec = {"weft._native.Memory", sizeof(Memory), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, memory_slots};
 PyObject* memory_type = nullptr;
 
-PyObject* memory_of(const weft_tensor* tensor) {
+PyObject* memory_of(weft_tensor* tensor, OwnTensor* owner) {
   weft_buffer* buffer = nullptr;
-  if (weft_status* status = weft_tensor_buffer(tensor, &buffer); status != nullptr) {
+  if (weft_status* status = owner != nullptr ? nullptr : weft_tensor_buffer(tensor, &buffer); status != nullptr) {
     raise_status(status);
     return nullptr;
   }
@@ -76,29 +79,31 @@ PyObject* memory_of(const weft_tensor* tensor) {
     return nullptr;
   }
   auto* memory = reinterpret_cast<Memory*>(self);
+  memory->tensor = owner == nullptr ? nullptr : owner->release();
   memory->buffer = buffer;
   memory->size = static_cast<Py_ssize_t>(weft_tensor_bytes(tensor));
   void* writable = nullptr;
-  weft_status* refused = weft_tensor_mutable(const_cast<weft_tensor*>(tensor), &writable);
+  weft_status* refused = weft_tensor_mutable(tensor, &writable);
   memory->read_only = refused != nullptr;
   weft_status_free(refused);
   memory->data = const_cast<void*>(weft_tensor_data(tensor));
   return self;
 }
 
-// An array over the memory of a tensor; NULL without an error for what numpy has no elements for.
-PyObject* to_array(const weft_tensor* tensor) {
+// An array over the memory of a tensor, which takes over the handle from its owner if that is given; NULL without an error
+// for what numpy has no elements for.
+PyObject* to_array(weft_tensor* tensor, OwnTensor* owner = nullptr) {
   int32_t dtype = weft_tensor_dtype(tensor);
   auto* type = std::find_if(std::begin(kArrayTypes), std::end(kArrayTypes),
                             [&](const ArrayType& row) { return row.dtype == dtype; });
   if (type == std::end(kArrayTypes) || weft_tensor_kind(tensor) != WEFT_TENSOR) return nullptr;
   PyObject* memory = nullptr;  // of no elements there is none
-  if (weft_tensor_bytes(tensor) != 0 && (memory = memory_of(tensor)) == nullptr) return nullptr;
+  if (weft_tensor_bytes(tensor) != 0 && (memory = memory_of(tensor, owner)) == nullptr) return nullptr;
   auto* held = reinterpret_cast<Memory*>(memory);
+  int flags = held == nullptr ? 0 : held->read_only != 0 ? NPY_ARRAY_CARRAY_RO : NPY_ARRAY_CARRAY;
   PyObject* array =
       PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(type->number), weft_tensor_rank(tensor),
-                           weft_tensor_dims(tensor), nullptr, held == nullptr ? nullptr : held->data,
-                           held == nullptr || held->read_only != 0 ? NPY_ARRAY_CARRAY_RO : NPY_ARRAY_CARRAY, nullptr);
+                           weft_tensor_dims(tensor), nullptr, held == nullptr ? nullptr : held->data, flags, nullptr);
   if (array == nullptr) {
     Py_XDECREF(memory);
     return nullptr;

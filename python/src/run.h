@@ -1,37 +1,58 @@
 // A run as one call: what is fed becomes tensors, what is fetched becomes arrays.
 #pragma once
 
+#include <structmember.h>
+
 #include "arrays.h"
 
 namespace {
 
-// What Python does of what is rare: (value, what it is fed) -> tensor; (values, what they are) -> numbers; tensor -> what
-// `Tensor.numpy` gives.
-PyObject *feed_function = nullptr, *ids_function = nullptr, *numpy_function = nullptr;
+// What Python does of what is rare: feeds -> dict; (value, what it is fed) -> tensor; (values, what they are) -> numbers;
+// tensor -> what `Tensor.numpy` gives.
+PyObject *dict_function = nullptr, *feed_function = nullptr, *ids_function = nullptr, *numpy_function = nullptr;
 
-PyObject* set_run_functions(PyObject*, PyObject* args) {  // feed, ids, numpy
-  PyObject *feed = nullptr, *ids = nullptr, *numpy = nullptr;
-  if (!PyArg_ParseTuple(args, "OOO", &feed, &ids, &numpy)) return nullptr;
+PyObject* set_run_functions(PyObject*, PyObject* args) {  // dict, feed, ids, numpy
+  PyObject *dict = nullptr, *feed = nullptr, *ids = nullptr, *numpy = nullptr;
+  if (!PyArg_ParseTuple(args, "OOOO", &dict, &feed, &ids, &numpy)) return nullptr;
+  dict_function = Py_NewRef(dict);
   feed_function = Py_NewRef(feed);
   ids_function = Py_NewRef(ids);
   numpy_function = Py_NewRef(numpy);
   Py_RETURN_NONE;
 }
 
-// The base class of Value. Its hash is that of `id`, without a call of a function in Python: dicts ask for it at each
-// feed.
+// The base class of Value, with its `id`: dicts ask for the hash, and runs for the number, at each feed.
+struct Numbered {
+  PyObject_HEAD PyObject* id;
+};
+PyMemberDef value_members[] = {{"id", T_OBJECT_EX, offsetof(Numbered, id), 0, nullptr}, {}};
 PyObject* value_type = nullptr;
-PyObject* id_name = nullptr;
 
+bool is_value(PyObject* object) { return PyObject_TypeCheck(object, reinterpret_cast<PyTypeObject*>(value_type)) != 0; }
+
+// What `id` is, as a new reference.
+PyObject* id_of(PyObject* value) {
+  PyObject* id = is_value(value) ? reinterpret_cast<Numbered*>(value)->id : nullptr;
+  return id != nullptr ? Py_NewRef(id) : PyObject_GetAttrString(value, "id");
+}
 Py_hash_t value_hash(PyObject* self) {
-  PyObject* id = PyObject_GetAttr(self, id_name);
+  PyObject* id = id_of(self);
   if (id == nullptr) return -1;
   Py_hash_t hash = PyObject_Hash(id);
   Py_DECREF(id);
   return hash;
 }
-PyType_Slot value_slots[] = {{Py_tp_hash, reinterpret_cast<void*>(value_hash)}, {0, nullptr}};
-PyType_Spec value_spec = {"weft._native.Numbered", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+void value_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  Py_XDECREF(reinterpret_cast<Numbered*>(self)->id);
+  reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+PyType_Slot value_slots[] = {{Py_tp_hash, reinterpret_cast<void*>(value_hash)},
+                             {Py_tp_members, value_members},
+                             {Py_tp_dealloc, reinterpret_cast<void*>(value_dealloc)},
+                             {0, nullptr}};
+PyType_Spec value_spec = {"weft._native.Numbered", sizeof(Numbered), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                           value_slots};
 
 int add_type(PyObject* module, PyType_Spec* spec, const char* name, PyObject** out) {
@@ -39,16 +60,13 @@ int add_type(PyObject* module, PyType_Spec* spec, const char* name, PyObject** o
   return *out == nullptr ? -1 : PyModule_AddObjectRef(module, name, *out);
 }
 int add_types(PyObject* module) {
-  id_name = PyUnicode_InternFromString("id");
-  if (id_name == nullptr || add_type(module, &value_spec, "Numbered", &value_type) < 0) return -1;
+  if (add_type(module, &value_spec, "Numbered", &value_type) < 0) return -1;
   if (add_type(module, &memory_spec, "Memory", &memory_type) < 0) return -1;
   return add_type(module, &exporter_spec, "Exporter", &exporter_type);
 }
 
-bool is_value(PyObject* object) { return PyObject_TypeCheck(object, reinterpret_cast<PyTypeObject*>(value_type)) != 0; }
-
 bool to_id(PyObject* value, int64_t* out) {
-  PyObject* id = PyObject_GetAttr(value, id_name);
+  PyObject* id = id_of(value);
   if (id == nullptr) return false;
   bool ok = to_number(id, "an item", out);
   Py_DECREF(id);
@@ -96,22 +114,27 @@ class Feeds {
     LetGoHere here;
     borrowed_.clear();
     for (PyObject* capsule : capsules_) Py_DECREF(capsule);
+    Py_XDECREF(dict_);
   }
 
-  bool take(PyObject* dict) {
+  bool open(PyObject* feeds) {
+    dict_ = PyDict_CheckExact(feeds) ? Py_NewRef(feeds) : PyObject_CallFunctionObjArgs(dict_function, feeds, nullptr);
+    return dict_ != nullptr;
+  }
+  bool take() {
     PyObject *value = nullptr, *fed = nullptr;
-    Py_ssize_t at = 0, count = PyDict_Size(dict);
+    Py_ssize_t at = 0, count = PyDict_Size(dict_);
     ids_.reserve(static_cast<size_t>(count));
     tensors_.reserve(static_cast<size_t>(count));
     borrowed_.reserve(static_cast<size_t>(count));
-    while (PyDict_Next(dict, &at, &value, &fed)) {
+    while (PyDict_Next(dict_, &at, &value, &fed)) {
       Py_INCREF(value);  // what Python does for one may change the dict
       Py_INCREF(fed);
       bool ok = add(value, fed);
       Py_DECREF(value);
       Py_DECREF(fed);
       if (!ok) return false;
-      if (PyDict_Size(dict) != count) {
+      if (PyDict_Size(dict_) != count) {
         PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
         return false;
       }
@@ -141,6 +164,7 @@ class Feeds {
     return tensor != nullptr && to_id(value, &ids_.emplace_back());
   }
 
+  PyObject* dict_ = nullptr;
   Ids ids_;
   std::pmr::vector<const weft_tensor*> tensors_;
   std::pmr::vector<OwnTensor> borrowed_;
@@ -149,7 +173,7 @@ class Feeds {
 
 // What `Tensor.numpy` gives of a tensor.
 PyObject* to_numpy(OwnTensor tensor) {
-  if (PyObject* array = to_array(tensor.get()); array != nullptr || PyErr_Occurred()) return array;
+  if (PyObject* array = to_array(tensor.get(), &tensor); array != nullptr || PyErr_Occurred()) return array;
   PyObject* capsule = own(tensor.release());
   PyObject* made = capsule == nullptr ? nullptr : PyObject_CallFunctionObjArgs(numpy_function, capsule, nullptr);
   Py_XDECREF(capsule);
@@ -162,7 +186,7 @@ bool need_arguments(const char* what, Py_ssize_t wanted, Py_ssize_t count) {
   return false;
 }
 
-// session, options, feeds as a dict, fetches, targets -> an array for one fetch, a list of them for a sequence
+// session, options, feeds, fetches, targets -> an array for one fetch, a list of them for a sequence
 PyObject* session_run(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (!need_arguments("session_run", 5, count)) return nullptr;
   auto* session = handle_from<weft_session>(args[0], "'session'");
@@ -172,8 +196,10 @@ PyObject* session_run(PyObject*, PyObject* const* args, Py_ssize_t count) {
   CallMemory memory;
   Ids wanted(memory.get()), effects(memory.get());
   Feeds fed(memory.get());
-  if (!to_ids(fetches, "a fetch", &wanted) || !to_ids(targets, "a target", &effects) || !fed.take(feeds))
+  if (!fed.open(feeds) || !to_ids(fetches, "a fetch", &wanted) || !to_ids(targets, "a target", &effects) ||
+      !fed.take()) {
     return nullptr;
+  }
   std::pmr::vector<weft_tensor*> made(wanted.size(), memory.get());
   weft_status* status = nullptr;
   Py_BEGIN_ALLOW_THREADS;

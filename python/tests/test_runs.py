@@ -91,6 +91,8 @@ def test_one_value_gives_an_array_and_several_a_list() -> None:
     for fetches, found in zip(odd, ["an int", "a str", "an int", "None"]):
         with pytest.raises(TypeError, match=f"a fetch must be a Value.* but is {found}"):
             session.run(feeds, fetches)
+    with pytest.raises(TypeError, match="feeds must be a dict .* but is a list"):  # the first of two mistakes
+        session.run([y], "x")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="a target must be a Value but is None"):
         session.run(feeds, y, [None])  # type: ignore[list-item]
 

@@ -31,13 +31,16 @@ class Value(_native.Numbered):
     `weft.equal`.
     """
 
-    __slots__ = ("graph", "id")
+    __slots__ = ("graph",)
     __array_priority__ = 1000
     __array_ufunc__ = None
 
     def __init__(self, graph: Graph, id: int) -> None:
         self.graph = graph
         self.id = id
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.graph, self.id)
 
     @property
     def name(self) -> str:

@@ -220,10 +220,10 @@ class Session(Handle):
         Returns:
             Arrays over the library's memory; a list of them for several values, and for one that is a sequence.
         """
-        if type(feeds) is not dict:
-            feeds = _as_dict(feeds)
-        plain = timeout is None and cancel is None and trace is None
-        options = self._plain if plain else _run_options("run", timeout, cancel, trace)._handle
+        if timeout is None and cancel is None and trace is None:
+            options = self._plain
+        else:
+            options = _run_options("run", timeout, cancel, trace)._handle
         return _native.session_run(self._owner, options, feeds, fetches, targets)
 
     def prepare(
@@ -557,4 +557,4 @@ class Prepared(Handle):
         return _native.prepared_output(self._handle, i)
 
 
-_native.set_run_functions(lambda value, tensor: _fed(value, tensor)._handle, value_ids, numpy_of)
+_native.set_run_functions(_as_dict, lambda value, tensor: _fed(value, tensor)._handle, value_ids, numpy_of)
