@@ -1047,7 +1047,8 @@ def hard_sigmoid(x: ValueLike, *, alpha: float = 0.2, beta: float = 0.5, name: s
 
 
 def hard_swish(x: ValueLike, *, name: str | None = None) -> Value:
-    """`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+    """`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it
+    is 1.
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]

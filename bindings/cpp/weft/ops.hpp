@@ -672,7 +672,7 @@ inline Value hard_sigmoid(const Value& x, const HardSigmoidAttrs& attrs = {}, co
   return add_node("HardSigmoid", {x}, set, name, 1, origin)[0];
 }
 
-/// `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+/// `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it is 1.
 /// - x: Any shape. [f32, f16, f64, bf16]
 /// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value hard_swish(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {

@@ -2281,7 +2281,8 @@ public final class Ops {
   }
 
   /**
-   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it is
+   * 1.
    *
    * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
    *
@@ -2293,7 +2294,8 @@ public final class Ops {
   }
 
   /**
-   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it is
+   * 1.
    *
    * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
    *
