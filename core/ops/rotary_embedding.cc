@@ -34,13 +34,16 @@ Result<Expr> angles(BodyContext& c, int input, const char* name, Expr half) {
   Expr x = c.input(0), cache = c.input(input);
   const bool flat = x.rank() == 3;
   if (c.has_input(3)) cache = make(c.scope(), "Gather", {cache, c.input(3)});
-  const Dims wanted = {x.dims()[0], x.dims()[flat ? 1 : 2], half.dims()[3]};
+  // Where it is asked for, their number is held to what was: a head whose size a run tells may be too small for it.
+  const int64_t count = c.attrs().i("rotary_embedding_dim") / 2;
+  const Dims wanted = {x.dims()[0], x.dims()[flat ? 1 : 2], count != 0 ? Dim(count) : half.dims()[3]};
   if (cache.has_rank() && !may_equal(cache.dims(), wanted)) {
     return invalid("input '", name, "' is ", c.input(input).type().text(),
                    c.has_input(3) ? ", of which 'position_ids' takes " : "",
                    c.has_input(3) ? dims_text(cache.dims()) : "", " but input 'X' wants ", dims_text(wanted));
   }
-  Expr batch = dims_of(x, 0, 1), places = dims_of(x, flat ? 1 : 2, flat ? 2 : 3), pairs = dims_of(half, 3, 4);
+  Expr batch = dims_of(x, 0, 1), places = dims_of(x, flat ? 1 : 2, flat ? 2 : 3),
+       pairs = count != 0 ? constant_ints(c.scope(), {count}) : dims_of(half, 3, 4);
   Expr one = constant_ints(c.scope(), {1});
   cache = wide(cache);
   return reshape(cache, flat ? concat({batch, places, one, pairs}, 0) : concat({batch, one, places, pairs}, 0));

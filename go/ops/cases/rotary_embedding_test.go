@@ -283,6 +283,17 @@ func TestRotaryEmbedding(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "'rotary_embedding_dim' is 3",
 	})
+	run(t, testCase{name: "part_beyond_the_head",
+		inputs: []literal{
+			{kind: "f32[1,1,2,4]", words: "0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0"},
+			{kind: "f32[1,2,4]", words: "0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0"},
+			{kind: "f32[1,2,4]", words: "0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.RotaryEmbedding(x[0], x[1], x[2], ops.RotaryEmbeddingOptions{RotaryEmbeddingDim: 8})}
+		},
+		code: weft.InvalidArgument, message: "4",
+	})
 	run(t, testCase{name: "negative_part",
 		inputs: []literal{
 			{kind: "f32[1,1,2,8]", words: "0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0"},
