@@ -1,39 +1,17 @@
 // Attention: scaled products of queries and keys, as weights of values; made of other operators.
 #include <limits>
 
-#include "core/graph/expr.h"
+#include "core/ops/heads_common.h"
 
 namespace weft {
 namespace {
 
-// Halves are computed with in f32.
-Expr wide(Expr x) { return x.dtype() == DType::kF16 || x.dtype() == DType::kBF16 ? cast(x, DType::kF32) : x; }
-
-Expr dims_of(Expr x, int64_t start, int64_t end) {
-  return make(x.scope(), "Shape", {x}, {{"start", start}, {"end", end}});
-}
 Expr dim_of(Expr x, int64_t axis) { return squeeze(dims_of(x, axis, axis + 1), {0}); }
 
-// [N, heads, L, features] as it is; [N, L, heads * features] turned into that.
-Result<Expr> by_heads(BodyContext& c, int input, const char* name, const char* attr) {
-  Expr x = c.input(input);
-  const int64_t heads = c.attrs().i_or(attr, 0);
-  if (!x.has_rank() || (x.rank() != 3 && x.rank() != 4)) {
-    return invalid("input '", name, "' must be [N, heads, L, features] or [N, L, heads * features] but is ",
-                   x.type().text());
-  }
-  if (x.rank() == 4) {
-    const Dim& have = x.dims()[1];
-    if (heads == 0 || !have.known() || have.is(heads)) return x;
-    return invalid("attribute '", attr, "' is ", heads, " but input '", name, "' is ", x.type().text());
-  }
-  const Dim& all = x.dims()[2];
-  if (heads < 1 || (all.known() && all.value() % heads != 0)) {
-    return invalid("attribute '", attr, "' is ", heads, " but must be positive and divide the ", all.text(),
-                   " features of input '", name, "'");
-  }
-  Expr count = constant_ints(c.scope(), {heads});
-  return transpose(reshape(x, concat({dims_of(x, 0, 2), count, dims_of(x, 2, 3) / count}, 0)), {0, 2, 1, 3});
+// [N, heads, L, features] from either form.
+Result<Expr> heads_first(BodyContext& c, int input, const char* name, const char* attr) {
+  WEFT_TRY(Expr x, by_heads(c, input, name, attr));
+  return c.input(input).rank() == 4 ? x : transpose(x, {0, 2, 1, 3});
 }
 
 // An error unless two dimensions may be the same.
@@ -72,14 +50,14 @@ Status check_parts(const Parts& p) {
 
 // The heads of queries that share a head of keys below one another: [N, heads of `like`, rows, columns].
 Expr stacked(Expr x, Expr like) {
-  if (x.dims()[1] == like.dims()[1]) return x;
+  if (!x.has_rank() || x.dims()[1] == like.dims()[1]) return x;
   // Divided first: heads that cannot share then leave elements over.
   Expr rows = dims_of(x, 1, 2) / dims_of(like, 1, 2) * dims_of(x, 2, 3);
   return reshape(x, concat({dims_of(x, 0, 1), dims_of(like, 1, 2), rows, dims_of(x, 3, 4)}, 0));
 }
 // And apart again, as `like` has them.
 Expr apart(Expr x, Expr like) {
-  if (x.dims()[1] == like.dims()[1]) return x;
+  if (!x.has_rank() || x.dims()[1] == like.dims()[1]) return x;
   return reshape(x, concat({dims_of(like, 0, 3), dims_of(x, 3, 4)}, 0));
 }
 
@@ -140,10 +118,18 @@ Result<Expr> masked(BodyContext& c, Expr scores) {
   return reshape_like(y, scores);
 }
 
+// Weights that add up to 1, or to 0 for a query that a mask lets look at no key: a softmax alone would give NaN there, and
+// to everything in the gradient.
 Expr softmax(BodyContext& c, Expr x) {
+  ExprScope& s = c.scope();
   const DType precision = static_cast<DType>(c.attrs().i_or("softmax_precision", static_cast<int64_t>(x.dtype())));
-  const DType inside = precision == DType::kF64 ? DType::kF64 : DType::kF32;
-  return make(c.scope(), "Softmax", {cast(x, inside)}, {{"axis", int64_t{-1}}});
+  x = cast(x, precision == DType::kF64 ? DType::kF64 : DType::kF32);
+  auto weights = [&s](Expr x) { return make(s, "Softmax", {x}, {{"axis", int64_t{-1}}}); };
+  if (!c.has_input(3) && !c.has_input(6)) return weights(x);
+  Expr best = make(s, "ReduceMax", {x, constant_ints(s, {3})}, {{"keepdims", int64_t{1}}});
+  Expr none = make(s, "Equal", {best, scalar_like(x, -std::numeric_limits<double>::infinity())}),
+       zero = scalar_like(x, 0);
+  return where(none, zero, weights(where(none, zero, x)));
 }
 
 Expr scaled(BodyContext& c, Expr q) {
@@ -177,9 +163,9 @@ Status check_attributes(BodyContext& c) {
 Status attend(BodyContext& c) {
   WEFT_CHECK(check_attributes(c));
   Parts p;
-  WEFT_TRY(p.q, by_heads(c, 0, "Q", "q_num_heads"));
-  WEFT_TRY(p.k, by_heads(c, 1, "K", "kv_num_heads"));
-  WEFT_TRY(p.v, by_heads(c, 2, "V", "kv_num_heads"));
+  WEFT_TRY(p.q, heads_first(c, 0, "Q", "q_num_heads"));
+  WEFT_TRY(p.k, heads_first(c, 1, "K", "kv_num_heads"));
+  WEFT_TRY(p.v, heads_first(c, 2, "V", "kv_num_heads"));
   WEFT_CHECK(c.scope().status());
   WEFT_TRY(p.k, with_past(c, 4, "past_key", p.k));
   WEFT_TRY(p.v, with_past(c, 5, "past_value", p.v));
@@ -219,7 +205,7 @@ void define_op_attention(OpRegistry& ops) {
           "well "
           "their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves "
           "are "
-          "computed with in f32. A query that may look at no key gives NaN.")
+          "computed with in f32. A query that may look at no key gives 0.")
       .types("T1", kFloatTypes)
       .types("T2", kFloatTypes)
       .types("U", kNumberTypes | set_of(DType::kBool))

@@ -1,4 +1,6 @@
 // QuantizeLinear and DequantizeLinear, made of other operators.
+#include <algorithm>
+
 #include "core/graph/expr.h"
 
 namespace weft {
@@ -38,6 +40,7 @@ Status check_zero_point(BodyContext& c, const char* scale, const char* zero_poin
 
 // A scale or zero point of each block along `axis`, for each element of x.
 Result<Expr> spread_blocks(Expr x, Expr value, const char* name, int64_t axis, int64_t size) {
+  size = std::min(size, int64_t{1} << 62);  // no axis is as long, and sums with it fit
   Dims wanted = x.dims();
   wanted[axis] = wanted[axis].ceil_div(Dim(size));
   if (!may_equal(value.dims(), wanted)) {

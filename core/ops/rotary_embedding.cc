@@ -1,41 +1,18 @@
 // RotaryEmbedding: pairs of features turned by an angle of their place, made of other operators.
 #include <limits>
 
-#include "core/graph/expr.h"
+#include "core/ops/heads_common.h"
 
 namespace weft {
 namespace {
 
 constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
 
-Expr dims_of(Expr x, int64_t start, int64_t end) {
-  return make(x.scope(), "Shape", {x}, {{"start", start}, {"end", end}});
-}
-
 // Features [start, end) of [N, _, _, features], `step` apart.
 Expr features(Expr x, int64_t start, int64_t end, int64_t step = 1) {
   ExprScope& s = x.scope();
   auto list = [&s](int64_t number) { return constant_ints(s, {number}); };
   return make(s, "Slice", {x, list(start), list(end), list(3), list(step)});
-}
-
-// [N, heads, L, features] as it is; [N, L, heads * features] as [N, L, heads, features].
-Result<Expr> by_heads(BodyContext& c, Expr x) {
-  const int64_t heads = c.attrs().i_or("num_heads", 0);
-  if (!x.has_rank() || (x.rank() != 3 && x.rank() != 4)) {
-    return invalid("input 'X' must be [N, heads, L, features] or [N, L, heads * features] but is ", x.type().text());
-  }
-  const Dim& all = x.dims().back();
-  if (x.rank() == 3 && (heads < 1 || (all.known() && all.value() % heads != 0))) {
-    return invalid("attribute 'num_heads' is ", heads, " but must be positive and divide the ", all.text(),
-                   " features of input 'X'");
-  }
-  if (x.rank() == 4 && heads != 0 && x.dims()[1].known() && !x.dims()[1].is(heads)) {
-    return invalid("attribute 'num_heads' is ", heads, " but input 'X' is ", x.type().text());
-  }
-  if (x.rank() == 4) return x;
-  Expr count = constant_ints(c.scope(), {heads});
-  return reshape(x, concat({dims_of(x, 0, 2), count, dims_of(x, 2, 3) / count}, 0));
 }
 
 // The part of every head that turns: all of it where the attribute is 0.
@@ -57,14 +34,18 @@ Result<Expr> angles(BodyContext& c, int input, const char* name, Expr half) {
   Expr x = c.input(0), cache = c.input(input);
   const bool flat = x.rank() == 3;
   if (c.has_input(3)) cache = make(c.scope(), "Gather", {cache, c.input(3)});
-  const Dims wanted = {x.dims()[0], x.dims()[flat ? 1 : 2], half.dims()[3]};
+  // Where it is asked for, their number is held to what was: a head whose size a run tells may be too small for it.
+  const int64_t count = c.attrs().i("rotary_embedding_dim") / 2;
+  const Dims wanted = {x.dims()[0], x.dims()[flat ? 1 : 2], count != 0 ? Dim(count) : half.dims()[3]};
   if (cache.has_rank() && !may_equal(cache.dims(), wanted)) {
     return invalid("input '", name, "' is ", c.input(input).type().text(),
                    c.has_input(3) ? ", of which 'position_ids' takes " : "",
                    c.has_input(3) ? dims_text(cache.dims()) : "", " but input 'X' wants ", dims_text(wanted));
   }
-  Expr batch = dims_of(x, 0, 1), places = dims_of(x, flat ? 1 : 2, flat ? 2 : 3), pairs = dims_of(half, 3, 4);
+  Expr batch = dims_of(x, 0, 1), places = dims_of(x, flat ? 1 : 2, flat ? 2 : 3),
+       pairs = count != 0 ? constant_ints(c.scope(), {count}) : dims_of(half, 3, 4);
   Expr one = constant_ints(c.scope(), {1});
+  cache = wide(cache);
   return reshape(cache, flat ? concat({batch, places, one, pairs}, 0) : concat({batch, one, places, pairs}, 0));
 }
 
@@ -73,7 +54,9 @@ Status rotate(BodyContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0);
   const bool neighbours = c.attrs().b("interleaved");
-  WEFT_TRY(Expr heads, by_heads(c, x));
+  WEFT_TRY(Expr heads, by_heads(c, 0, "X", "num_heads"));
+  WEFT_CHECK(s.status());
+  heads = wide(heads);
   WEFT_TRY(Expr part, turning_part(c, heads));
   std::vector<Expr> pair;
   if (neighbours)
@@ -87,7 +70,7 @@ Status rotate(BodyContext& c) {
   Expr y = neighbours ? reshape_like(concat({unsqueeze(first, {4}), unsqueeze(second, {4})}, 4), part)
                       : concat({first, second}, 3);
   if (part.id() != heads.id()) y = concat({y, features(heads, c.attrs().i("rotary_embedding_dim"), kEnd)}, 3);
-  c.set_output(0, reshape_like(y, x));
+  c.set_output(0, cast(reshape_like(y, x), x.dtype()));
   return {};
 }
 
@@ -104,7 +87,7 @@ void define_op_rotary_embedding(OpRegistry& ops) {
           "sin "
           "+ b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that turn, "
           "or "
-          "two neighbours.")
+          "two neighbours. Halves are computed with in f32.")
       .types("T", kFloatTypes)
       .flag("interleaved", false, "Whether pairs are neighbours.")
       .optional_attr("num_heads", AttrKind::kInt, "How many heads there are; must be given where X has three axes.")

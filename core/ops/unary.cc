@@ -183,7 +183,9 @@ void define_op_unary(OpRegistry& ops) {
   ops.add("HardSwish")
       .group("activation")
       .since(22)
-      .doc("`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.")
+      .doc(
+          "`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it "
+          "is 1.")
       .types("T", kFloatTypes)
       .input("X", "T", "Any shape.")
       .output("Y", "T", "The shape of X.")

@@ -89,7 +89,8 @@ type HardSwishOptions struct {
 	Name string
 }
 
-// HardSwish adds the operator HardSwish. `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+// HardSwish adds the operator HardSwish. `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines. The
+// gradient at -3 is 0, at 3 it is 1.
 //
 //   - x (T): Any shape.
 //

@@ -41,7 +41,7 @@ type AttentionOptions struct {
 
 // Attention adds the operator Attention. `softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the
 // mean of the values, by how well their keys fit. Where K and V have fewer heads, each of theirs is shared by as many
-// neighbours of Q. Halves are computed with in f32. A query that may look at no key gives NaN.
+// neighbours of Q. Halves are computed with in f32. A query that may look at no key gives 0.
 //
 //   - q (T1): [N, heads, L, features], or [N, L, heads * features].
 //   - k (T1): Like Q, with a number of keys for L.
@@ -470,7 +470,7 @@ type RotaryEmbeddingOptions struct {
 
 // RotaryEmbedding adds the operator RotaryEmbedding. Rotary position embedding: in every head the features `a` and `b`
 // of a pair become `a cos - b sin` and `a sin + b cos`, with the angle of the place and the pair. A pair is one
-// feature of each half of those that turn, or two neighbours.
+// feature of each half of those that turn, or two neighbours. Halves are computed with in f32.
 //
 //   - x (T): [N, heads, L, features], or [N, L, heads * features].
 //   - cosCache (T): [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn.

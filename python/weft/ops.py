@@ -277,7 +277,7 @@ def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | N
 def attention(q: ValueLike, k: ValueLike, v: ValueLike, attn_mask: ValueLike | None = None, past_key: ValueLike | None = None, past_value: ValueLike | None = None, nonpad_kv_seqlen: ValueLike | None = None, *, is_causal: bool = False, kv_num_heads: int | None = None, q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0, softmax_precision: DTypeLike | None = None, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
     """`softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how
     well their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q.
-    Halves are computed with in f32. A query that may look at no key gives NaN.
+    Halves are computed with in f32. A query that may look at no key gives 0.
 
     Inputs:
         q: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
@@ -1047,7 +1047,8 @@ def hard_sigmoid(x: ValueLike, *, alpha: float = 0.2, beta: float = 0.5, name: s
 
 
 def hard_swish(x: ValueLike, *, name: str | None = None) -> Value:
-    """`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+    """`x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it
+    is 1.
 
     Inputs:
         x: Any shape. [f32, f16, f64, bf16]
@@ -2014,7 +2015,7 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name:
 def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, position_ids: ValueLike | None = None, *, interleaved: bool = False, num_heads: int | None = None, rotary_embedding_dim: int = 0, name: str | None = None) -> Value:
     """Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a
     sin + b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that
-    turn, or two neighbours.
+    turn, or two neighbours. Halves are computed with in f32.
 
     Inputs:
         x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]

@@ -105,7 +105,7 @@ struct AttentionOutputs {
 
 /// `softmax(scale * Q K^T + mask) V` in every head: each of L queries takes the mean of the values, by how well
 /// their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
-/// computed with in f32. A query that may look at no key gives NaN.
+/// computed with in f32. A query that may look at no key gives 0.
 /// - q: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
 /// - k: Like Q, with a number of keys for L. [f32, f16, f64, bf16]
 /// - v: Like K, with features of its own. [f32, f16, f64, bf16]
@@ -672,7 +672,7 @@ inline Value hard_sigmoid(const Value& x, const HardSigmoidAttrs& attrs = {}, co
   return add_node("HardSigmoid", {x}, set, name, 1, origin)[0];
 }
 
-/// `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines.
+/// `x * max(0, min(1, x / 6 + 0.5))`, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it is 1.
 /// - x: Any shape. [f32, f16, f64, bf16]
 /// - gives Y: The shape of X. [f32, f16, f64, bf16]
 inline Value hard_swish(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
@@ -1325,7 +1325,7 @@ struct RotaryEmbeddingAttrs {
 
 /// Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a sin +
 /// b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that turn, or two
-/// neighbours.
+/// neighbours. Halves are computed with in f32.
 /// - x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
 /// - cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn. [f32,
 /// f16, f64, bf16]

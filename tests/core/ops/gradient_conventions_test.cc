@@ -71,6 +71,9 @@ TEST(GradientConventions, KinksOfActivations) {
   expect_values(gradient({-1, 0, 2}, "Abs"), {-1, 0, 1});
   expect_values(gradient({-1, 0, 2}, "LeakyRelu", {{"alpha", 0.25}}), {0.25, 0.25, 1});
   expect_values(gradient({0, 2}, "Elu", {{"alpha", 1.5}}), {1.5, 1});
+  // As PyTorch's hardsigmoid has it, stretched; and what follows for the product with x.
+  expect_values(gradient({-2, 0, 2}, "HardSigmoid", {{"alpha", 0.25}}), {0, 0.25, 0});
+  expect_values(gradient({-3, 0, 3}, "HardSwish"), {0, 0.5, 1});
 }
 
 TEST(GradientConventions, FarOut) {

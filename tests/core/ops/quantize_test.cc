@@ -114,6 +114,15 @@ TEST(Dequantize, TakesEveryTypeOfEightBitsAndFewer) {
   }
 }
 
+TEST(Dequantize, ABlockMayBeLongerThanItsAxis) {
+  for (int64_t size : {int64_t{3}, int64_t{1} << 62, std::numeric_limits<int64_t>::max()}) {
+    Scratch s;
+    Expr x = reshape(s.exact({1, 2, 3, 4}, DType::kI8), constant_ints(s.scope, {2, 2}));
+    Expr scale = reshape(s.floats({0.5f, 2}), constant_ints(s.scope, {2, 1}));
+    EXPECT_EQ(s.run(make(s.scope, "DequantizeLinear", {x, scale}, {{"block_size", size}})), (Values{0.5f, 1, 6, 8}));
+  }
+}
+
 // As ONNX writes what is not given.
 TEST(Quantize, NoTypeIsAskedForByZero) {
   Scratch s;

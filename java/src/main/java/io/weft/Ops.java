@@ -423,7 +423,7 @@ public final class Ops {
   /**
    * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
    * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
-   * computed with in f32. A query that may look at no key gives NaN.
+   * computed with in f32. A query that may look at no key gives 0.
    *
    * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
    * i32, i64, bool, f16, f64, u32, u64, bf16.
@@ -440,7 +440,7 @@ public final class Ops {
   /**
    * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
    * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
-   * computed with in f32. A query that may look at no key gives NaN.
+   * computed with in f32. A query that may look at no key gives 0.
    *
    * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
    * i32, i64, bool, f16, f64, u32, u64, bf16.
@@ -463,7 +463,7 @@ public final class Ops {
   /**
    * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
    * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
-   * computed with in f32. A query that may look at no key gives NaN.
+   * computed with in f32. A query that may look at no key gives 0.
    *
    * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
    * i32, i64, bool, f16, f64, u32, u64, bf16.
@@ -480,7 +480,7 @@ public final class Ops {
   /**
    * {@code softmax(scale * Q K^T + mask) V} in every head: each of L queries takes the mean of the values, by how well
    * their keys fit. Where K and V have fewer heads, each of theirs is shared by as many neighbours of Q. Halves are
-   * computed with in f32. A query that may look at no key gives NaN.
+   * computed with in f32. A query that may look at no key gives 0.
    *
    * <p>Operator Attention. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64, bf16, U: f32, u8, i8, u16, i16,
    * i32, i64, bool, f16, f64, u32, u64, bf16.
@@ -2281,7 +2281,8 @@ public final class Ops {
   }
 
   /**
-   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it is
+   * 1.
    *
    * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
    *
@@ -2293,7 +2294,8 @@ public final class Ops {
   }
 
   /**
-   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines.
+   * {@code x * max(0, min(1, x / 6 + 0.5))}, elementwise: Swish of straight lines. The gradient at -3 is 0, at 3 it is
+   * 1.
    *
    * <p>Operator HardSwish. Element types: T: f32, f16, f64, bf16.
    *
@@ -4629,7 +4631,7 @@ public final class Ops {
   /**
    * Rotary position embedding: in every head the features {@code a} and {@code b} of a pair become {@code a cos - b sin}
    * and {@code a sin + b cos}, with the angle of the place and the pair. A pair is one feature of each half of those
-   * that turn, or two neighbours.
+   * that turn, or two neighbours. Halves are computed with in f32.
    *
    * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
    *
@@ -4645,7 +4647,7 @@ public final class Ops {
   /**
    * Rotary position embedding: in every head the features {@code a} and {@code b} of a pair become {@code a cos - b sin}
    * and {@code a sin + b cos}, with the angle of the place and the pair. A pair is one feature of each half of those
-   * that turn, or two neighbours.
+   * that turn, or two neighbours. Halves are computed with in f32.
    *
    * <p>Operator RotaryEmbedding. Element types: T: f32, f16, f64, bf16.
    *
