@@ -135,8 +135,12 @@ class GradContext {
     if (needs(i)) input_grads_[i] = gradient;
   }
   const std::vector<Expr>& input_grads() const { return input_grads_; }
+  // Leaves the gradients to those of the operator's body.
+  void use_body() { uses_body_ = true; }
+  bool uses_body() const { return uses_body_; }
 
  private:
+  bool uses_body_ = false;
   ExprScope& scope_;
   const Node& node_;
   std::vector<Expr> inputs_, outputs_, grads_;

@@ -124,6 +124,41 @@ Status layer_norm(BodyContext& c) {
   return {};
 }
 
+// The gradient to Y; those to Mean and InvStdDev are left to the body.
+Status layer_norm_gradient(GradContext& c) {
+  if (c.has_grad(1) || c.has_grad(2)) {
+    c.use_body();
+    return {};
+  }
+  if (c.needs(0) || c.needs(1)) {
+    Attrs attrs;
+    for (const char* name : {"axis", "stash_type"}) attrs.set(name, c.attrs().i(name));
+    attrs.set("epsilon", c.attrs().f("epsilon"));
+    std::vector<Expr> parts = make_all(c.scope(), "weft.LayerNormalizationGrad", {c.input(0), c.input(1), c.grad(0)},
+                                       attrs, c.needs(1) ? 2 : 1);
+    c.set_grad(0, parts[0]);
+    if (c.needs(1)) c.set_grad(1, parts[1]);
+  }
+  if (c.needs(2)) c.set_grad(2, sum_to(c.grad(0), c.input(2)));
+  return {};
+}
+
+Status layer_norm_grad(BodyContext& c) {
+  Expr x = c.input(0), scale = c.input(1), dy = c.input(2);
+  WEFT_TRY(std::vector<int64_t> axes, last_axes(c, x));
+  WEFT_TRY(DType kept, stash_type(c));
+  DType dtype = x.dtype(), wide = statistics_dtype(dtype, kept);
+  Expr wide_x = cast(x, wide);
+  Expr centred = wide_x - mean_over(wide_x, axes, true);
+  Expr inverse = inverse_root(mean_over(centred * centred, axes, true), c.attrs().f("epsilon"));
+  Expr normal = centred * inverse;
+  Expr slope = cast(grad_mul(dy, scale), wide);
+  Expr along = grad_mul(mean_over(grad_mul(slope, normal), axes, true), normal);
+  c.set_output(0, cast(grad_mul(slope - mean_over(slope, axes, true) - along, inverse), dtype));
+  if (c.output_count() > 1) c.set_output(1, sum_to(grad_mul(dy, cast(normal, dtype)), scale));
+  return {};
+}
+
 // Zhang and Sennrich, 2019, arXiv:1910.07467.
 Status rms_norm(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1);
@@ -226,7 +261,23 @@ void define_op_normalization(OpRegistry& ops) {
       .optional_output("Mean", "U", "The shape of X with 1 for the axes from `axis` on.")
       .optional_output("InvStdDev", "U", "`1 / sqrt(var + epsilon)`, in the shape of Mean.")
       .inplace(0, 0)
+      .grad(layer_norm_gradient)
       .body(layer_norm);
+  ops.add(kWeftDomain, "LayerNormalizationGrad")
+      .group("gradient")
+      .doc("The gradients of LayerNormalization to X and Scale; a product with 0 from behind is 0.")
+      .types("T", kFloatTypes)
+      .attr("axis", int64_t{-1}, "First of the axes that are normalized over.")
+      .attr("epsilon", 1e-5, "Added to the variance.")
+      .dtype_attr("stash_type", DType::kF32, "The least precision of the computation of mean and variance.")
+      .input("X", "T", "[d0, ..., d(axis), ...].")
+      .input("Scale", "T", "Broadcast to X.")
+      .input("dY", "T", "The gradient to Y, of the shape of X.")
+      .output("dX", "T", "The shape of X.")
+      .optional_output("dScale", "T", "The shape of Scale.")
+      .inplace(0, 0)
+      .inplace(0, 2)
+      .body(layer_norm_grad);
   ops.add("RMSNormalization")
       .group("nn")
       .since(23)

@@ -10,14 +10,33 @@ Status infer(InferContext& c) {
   return infer_same_as_first(c);
 }
 
-Expr sum_over(GradContext& c, Expr x) {
+Status infer_grad(InferContext& c) {
+  if (c.has_rank(0) && c.has_rank(1)) {
+    bool fits = c.rank(0) == c.rank(1);
+    for (size_t i = 0; fits && i < c.dims(0).size(); ++i) {
+      const Dim &y = c.dims(0)[i], &dy = c.dims(1)[i];
+      fits = !y.known() || !dy.known() || y == dy;
+    }
+    if (!fits)
+      return invalid("'dY' of shape ", dims_text(c.dims(1)), " must have the shape of Y, ", dims_text(c.dims(0)));
+  }
+  return infer(c);
+}
+
+template <typename Context>
+Expr sum_over(Context& c, Expr x) {
   return make(c.scope(), "ReduceSum", {x, constant_ints(c.scope(), {c.attrs().i("axis")})}, {{"keepdims", int64_t{1}}});
 }
 
-// dx = y * (dy - sum(y * dy))
 Status grad_softmax(GradContext& c) {
-  Expr y = c.output(0), dy = c.grad(0);
-  c.set_grad(0, grad_mul(dy - sum_over(c, grad_mul(dy, y)), y));
+  c.set_grad(0, make(c.scope(), "weft.SoftmaxGrad", {c.output(0), c.grad(0)}, {{"axis", c.attrs().i("axis")}}));
+  return {};
+}
+
+// dx = y * (dy - sum(y * dy))
+Status softmax_grad(BodyContext& c) {
+  Expr y = c.input(0), dy = c.input(1);
+  c.set_output(0, grad_mul(dy - sum_over(c, grad_mul(dy, y)), y));
   return {};
 }
 
@@ -67,6 +86,20 @@ void define_op_softmax(OpRegistry& ops) {
         .grad(row.grad)
         .upgrade(13, last_axis_only);
   }
+  ops.add(kWeftDomain, "SoftmaxGrad")
+      .group("gradient")
+      .doc(
+          "The gradient of Softmax, `Y * (dY - sum(Y * dY))` with the sum along `axis`; a product with 0 from behind "
+          "is 0.")
+      .types("T", kFloatTypes)
+      .attr("axis", int64_t{-1}, "The axis of Softmax; negative counts from the end.")
+      .input("Y", "T", "What Softmax gave.")
+      .input("dY", "T", "The gradient to it, of the shape of Y.")
+      .output("dX", "T", "The shape of Y.")
+      .inplace(0, 0)
+      .inplace(0, 1)
+      .infer(infer_grad)
+      .body(softmax_grad);
 }
 
 }  // namespace weft

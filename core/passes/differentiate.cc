@@ -118,11 +118,12 @@ class Differentiator {
     for (ValueId input : node.inputs) inputs.push_back(input == kNoValue ? Expr() : Expr(scope_, input));
     for (int i = 0; i < node.output_count; ++i) outputs.emplace_back(scope_, node.output(i));
     if (node.op->grad_fn() == nullptr && node.op->body_fn() != nullptr && node.op->no_gradient_reason().empty()) {
-      return through_body(node, std::move(inputs), std::move(outputs), grads, needed);
+      return through_body(node, std::move(inputs), grads, needed);
     }
-    GradContext context(scope_, node, std::move(inputs), std::move(outputs), std::move(grads), std::move(needed));
+    GradContext context(scope_, node, inputs, std::move(outputs), grads, needed);
     if (node.op->grad_fn() != nullptr) {
       WEFT_CHECK(node.op->grad_fn()(context).at(node.name, node.op->full_name(), node.origin));
+      if (context.uses_body()) return through_body(node, std::move(inputs), grads, needed);
     } else if (node.is("If")) {
       WEFT_CHECK(differentiate_if(context).at(node.name, node.op->full_name(), node.origin));
     } else if (!node.op->no_gradient_reason().empty()) {
@@ -140,7 +141,7 @@ class Differentiator {
   }
 
   // The body is built beside the node on the same inputs; common sub-expressions fall together later.
-  Status through_body(const Node& node, std::vector<Expr> inputs, std::vector<Expr>, const std::vector<Expr>& grads,
+  Status through_body(const Node& node, std::vector<Expr> inputs, const std::vector<Expr>& grads,
                       const std::vector<bool>& needed) {
     WEFT_TRY(std::vector<Expr> outputs, expand_body(scope_, *node.op, node.attrs, inputs, node.output_count));
     std::vector<ValueId> ys, weights, xs;

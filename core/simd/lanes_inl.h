@@ -31,29 +31,37 @@ struct Tail {
   }
 };
 
-// The sum of fn(d, x), in blocks whose sums are added, so that rounding errors stay small in long rows. The order of
-// additions depends on n and the instruction set alone.
-template <typename T, typename Fn>
-HWY_INLINE T sum_of(const T* x, int64_t n, Fn fn) {
+template <typename T>
+HWY_INLINE auto load_tail(const T* x, int64_t n) {
+  const hn::ScalableTag<T> d;
+  const Tail<T> tail(x, n, T(0));
+  return hn::Load(d, tail.lanes);
+}
+
+// The sum of fn(d, x, more...), in blocks whose sums are added, so that rounding errors stay small in long rows. The
+// order of additions depends on n and the instruction set alone.
+template <typename T, typename Fn, typename... More>
+HWY_INLINE T sum_of(const T* x, int64_t n, Fn fn, const More*... more) {
   const hn::ScalableTag<T> d;
   constexpr int64_t kLanes = HWY_LANES(T), kBlock = 1024;
+  const auto at = [=](int64_t i) { return fn(d, hn::LoadU(d, x + i), hn::LoadU(d, more + i)...); };
   auto total = hn::Zero(d);
   int64_t i = 0;
   while (i + kLanes <= n) {
     const int64_t end = n - i < kBlock ? n : i + kBlock;
     auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
     for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
-      s0 = hn::Add(s0, fn(d, hn::LoadU(d, x + i)));
-      s1 = hn::Add(s1, fn(d, hn::LoadU(d, x + i + kLanes)));
-      s2 = hn::Add(s2, fn(d, hn::LoadU(d, x + i + 2 * kLanes)));
-      s3 = hn::Add(s3, fn(d, hn::LoadU(d, x + i + 3 * kLanes)));
+      s0 = hn::Add(s0, at(i));
+      s1 = hn::Add(s1, at(i + kLanes));
+      s2 = hn::Add(s2, at(i + 2 * kLanes));
+      s3 = hn::Add(s3, at(i + 3 * kLanes));
     }
-    for (; i + kLanes <= end; i += kLanes) s0 = hn::Add(s0, fn(d, hn::LoadU(d, x + i)));
+    for (; i + kLanes <= end; i += kLanes) s0 = hn::Add(s0, at(i));
     total = hn::Add(total, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
   }
   if (i < n) {
-    const Tail<T> tail(x + i, n - i, T(0));
-    total = hn::Add(total, hn::IfThenElseZero(hn::FirstN(d, n - i), fn(d, hn::Load(d, tail.lanes))));
+    const auto rest = fn(d, load_tail(x + i, n - i), load_tail(more + i, n - i)...);
+    total = hn::Add(total, hn::IfThenElseZero(hn::FirstN(d, n - i), rest));
   }
   return hn::GetLane(hn::SumOfLanes(d, total));
 }

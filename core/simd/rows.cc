@@ -67,16 +67,18 @@ HWY_INLINE V large_exp(D d, V x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(whole, y), exponent));
 }
 
-// y = fn(d, x) for whole vectors and the rest.
-template <typename T, typename Fn>
-HWY_INLINE void each(const T* x, T* y, int64_t n, Fn fn) {
+// y = fn(d, x, more...) for whole vectors and the rest.
+template <typename T, typename Fn, typename... More>
+HWY_INLINE void each(T* y, int64_t n, Fn fn, const T* x, const More*... more) {
   const hn::ScalableTag<T> d;
   constexpr int64_t kLanes = HWY_LANES(T);
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) hn::StoreU(fn(d, hn::LoadU(d, x + i)), d, y + i);
+  for (; i + kLanes <= n; i += kLanes) {
+    hn::StoreU(fn(d, hn::LoadU(d, x + i), hn::LoadU(d, more + i)...), d, y + i);
+  }
   if (i == n) return;
   Tail<T> tail(x + i, n - i, T(0));
-  hn::Store(fn(d, hn::Load(d, tail.lanes)), d, tail.lanes);
+  hn::Store(fn(d, hn::Load(d, tail.lanes), load_tail(more + i, n - i)...), d, tail.lanes);
   tail.store(y + i, n - i);
 }
 
@@ -138,7 +140,8 @@ void softmax(const T* x, T* y, int64_t n) {
     return;
   }
   const T factor = 1 / exp_sum_of<T, true, false>(x, top, T(1), y, n);
-  each(y, y, n, [factor](auto d, auto v) { return hn::Mul(v, hn::Set(d, factor)); });
+  const auto scaled = [factor](auto d, auto v) { return hn::Mul(v, hn::Set(d, factor)); };
+  each(y, n, scaled, static_cast<const T*>(y));
 }
 
 template <typename T>
@@ -146,7 +149,22 @@ void log_softmax(const T* x, T* y, int64_t n) {
   const T top = max(x, n), sum = exp_sum<T>(x, top, nullptr, n);
   const T log = sizeof(T) == 4 ? static_cast<T>(__builtin_logf(static_cast<float>(sum)))
                                : static_cast<T>(__builtin_log(static_cast<double>(sum)));
-  each(x, y, n, [top, log](auto d, auto v) { return hn::Sub(hn::Sub(v, hn::Set(d, top)), hn::Set(d, log)); });
+  const auto shifted = [=](auto d, auto v) { return hn::Sub(hn::Sub(v, hn::Set(d, top)), hn::Set(d, log)); };
+  each(y, n, shifted, x);
+}
+
+// a * b, but 0 where a is exactly 0, as of weft.GradMul.
+template <class V>
+HWY_INLINE V guarded(V a, V b) {
+  return hn::IfThenZeroElse(hn::Eq(a, hn::Zero(hn::DFromV<V>())), hn::Mul(a, b));
+}
+
+template <typename T>
+void softmax_grad(const T* y, const T* dy, T* dx, int64_t n) {
+  const auto shared = [](auto, auto share, auto slope) { return guarded(slope, share); };
+  const T sum = sum_of(y, n, shared, dy);
+  const auto away = [sum](auto d, auto share, auto slope) { return guarded(hn::Sub(slope, hn::Set(d, sum)), share); };
+  each(dx, n, away, y, dy);
 }
 
 template <typename T>
@@ -155,59 +173,70 @@ T inverse_root(T x) {
                              : static_cast<T>(__builtin_sqrt(static_cast<double>(x))));
 }
 
-// fn(d, x, scale, bias), where there may be none.
-template <typename T, typename Fn>
-HWY_INLINE void each_scaled(const T* x, const T* scale, const T* bias, T* y, int64_t n, Fn fn) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
-  int64_t i = 0;
-  if (bias != nullptr) {
-    for (; i + kLanes <= n; i += kLanes) {
-      hn::StoreU(fn(d, hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::LoadU(d, bias + i)), d, y + i);
-    }
-  } else {
-    for (; i + kLanes <= n; i += kLanes) {
-      hn::StoreU(fn(d, hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::Zero(d)), d, y + i);
-    }
-  }
-  if (i == n) return;
-  Tail<T> tail(x + i, n - i, T(0));
-  const Tail<T> scales(scale + i, n - i, T(0)),
-      biases(bias != nullptr ? bias + i : scale, bias != nullptr ? n - i : 0, T(0));
-  hn::Store(fn(d, hn::Load(d, tail.lanes), hn::Load(d, scales.lanes), hn::Load(d, biases.lanes)), d, tail.lanes);
-  tail.store(y + i, n - i);
+template <typename T>
+struct Moments {
+  T mean, inverse;
+};
+
+template <typename T>
+HWY_INLINE Moments<T> moments_of(const T* x, T epsilon, int64_t n) {
+  const T count = static_cast<T>(n), mean = sum_of(x, n, [](auto, auto v) { return v; }) / count;
+  const T squares = sum_of(x, n, [mean](auto d, auto v) {
+    const auto away = hn::Sub(v, hn::Set(d, mean));
+    return hn::Mul(away, away);
+  });
+  return {mean, inverse_root(squares / count + epsilon)};
 }
 
 template <typename T>
 void layer_norm(const T* x, const T* scale, const T* bias, T epsilon, T* y, int64_t n, T* mean, T* inverse) {
-  const T count = static_cast<T>(n);
-  const T centre = sum_of(x, n, [](auto, auto v) { return v; }) / count;
-  const T squares = sum_of(x, n, [centre](auto d, auto v) {
-    const auto away = hn::Sub(v, hn::Set(d, centre));
-    return hn::Mul(away, away);
-  });
-  const T factor = inverse_root(squares / count + epsilon);
-  each_scaled(x, scale, bias, y, n, [centre, factor](auto d, auto v, auto by, auto plus) {
-    return hn::MulAdd(hn::Mul(hn::Sub(v, hn::Set(d, centre)), hn::Set(d, factor)), by, plus);
-  });
-  *mean = centre;
-  *inverse = factor;
+  const Moments<T> m = moments_of(x, epsilon, n);
+  const auto scaled = [m](auto d, auto v, auto by) {
+    return hn::Mul(hn::Mul(hn::Sub(v, hn::Set(d, m.mean)), hn::Set(d, m.inverse)), by);
+  };
+  const auto shifted = [scaled](auto d, auto v, auto by, auto plus) { return hn::Add(scaled(d, v, by), plus); };
+  if (bias == nullptr)
+    each(y, n, scaled, x, scale);
+  else
+    each(y, n, shifted, x, scale, bias);
+  *mean = m.mean;
+  *inverse = m.inverse;
+}
+
+template <typename T>
+void layer_norm_grad(const T* x, const T* scale, const T* dy, T epsilon, T* dx, T* dscale, int64_t n) {
+  const Moments<T> m = moments_of(x, epsilon, n);
+  const auto normal = [m](auto d, auto v) { return hn::Mul(hn::Sub(v, hn::Set(d, m.mean)), hn::Set(d, m.inverse)); };
+  // The slope of the normalized elements, its mean, and the mean of its product with them.
+  const auto slope = [](auto, auto g, auto by) { return guarded(g, by); };
+  const auto along = [=](auto d, auto g, auto by, auto v) { return guarded(slope(d, g, by), normal(d, v)); };
+  const T count = static_cast<T>(n), mean = sum_of(dy, n, slope, scale) / count;
+  const T mean_along = sum_of(dy, n, along, scale, x) / count;
+  const auto add = [normal](auto d, auto sum, auto g, auto v) { return hn::Add(sum, guarded(g, normal(d, v))); };
+  if (dscale != nullptr) each(dscale, n, add, static_cast<const T*>(dscale), dy, x);
+  const auto back = [=](auto d, auto g, auto by, auto v) {
+    const auto away = hn::Sub(slope(d, g, by), hn::Set(d, mean));
+    return guarded(hn::Sub(away, guarded(hn::Set(d, mean_along), normal(d, v))), hn::Set(d, m.inverse));
+  };
+  each(dx, n, back, dy, scale, x);
 }
 
 template <typename T>
 void rms_norm(const T* x, const T* scale, T epsilon, T* y, int64_t n) {
-  const T squares = sum_of(x, n, [](auto, auto v) { return hn::Mul(v, v); });
-  const T factor = inverse_root(squares / static_cast<T>(n) + epsilon);
-  each_scaled(x, scale, static_cast<const T*>(nullptr), y, n,
-              [factor](auto d, auto v, auto by, auto) { return hn::Mul(hn::Mul(v, hn::Set(d, factor)), by); });
+  const auto square = [](auto, auto v) { return hn::Mul(v, v); };
+  const T factor = inverse_root(sum_of(x, n, square) / static_cast<T>(n) + epsilon);
+  const auto scaled = [factor](auto d, auto v, auto by) { return hn::Mul(hn::Mul(v, hn::Set(d, factor)), by); };
+  each(y, n, scaled, x, scale);
 }
 
 }  // namespace
 
-extern constexpr RowsTable<float> kRowsF32 = {max<float>,         exp_sum<float>,    softmax<float>,
-                                              log_softmax<float>, layer_norm<float>, rms_norm<float>};
-extern constexpr RowsTable<double> kRowsF64 = {max<double>,         exp_sum<double>,    softmax<double>,
-                                               log_softmax<double>, layer_norm<double>, rms_norm<double>};
+extern constexpr RowsTable<float> kRowsF32 = {
+    max<float>,          exp_sum<float>,    softmax<float>,         log_softmax<float>,
+    softmax_grad<float>, layer_norm<float>, layer_norm_grad<float>, rms_norm<float>};
+extern constexpr RowsTable<double> kRowsF64 = {
+    max<double>,          exp_sum<double>,    softmax<double>,         log_softmax<double>,
+    softmax_grad<double>, layer_norm<double>, layer_norm_grad<double>, rms_norm<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

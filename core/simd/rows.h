@@ -18,9 +18,15 @@ struct RowsTable {
   T (*exp_sum)(const T* x, T top, T* y, int64_t n);
   void (*softmax)(const T* x, T* y, int64_t n);
   void (*log_softmax)(const T* x, T* y, int64_t n);
+  // dx = y * (dy - sum(y * dy)), which may be in the place of either. In gradients a product with a factor from behind
+  // that is exactly 0 is 0.
+  void (*softmax_grad)(const T* y, const T* dy, T* dx, int64_t n);
   // y = (x - mean) * inverse * scale + bias, with the mean and the inverse of the root of variance + epsilon. `bias` may
   // be null.
   void (*layer_norm)(const T* x, const T* scale, const T* bias, T epsilon, T* y, int64_t n, T* mean, T* inverse);
+  // The gradient of the sum of layer_norm's y * dy to x, which may be in the place of `x` or `dy`; that to the scale is
+  // added to `dscale` unless it is null.
+  void (*layer_norm_grad)(const T* x, const T* scale, const T* dy, T epsilon, T* dx, T* dscale, int64_t n);
   // y = x * inverse * scale, with the inverse of the root of the mean square + epsilon.
   void (*rms_norm)(const T* x, const T* scale, T epsilon, T* y, int64_t n);
 };

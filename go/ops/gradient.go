@@ -202,6 +202,52 @@ func GradMul(a weft.Value, b weft.Value, options ...GradMulOptions) weft.Value {
 	return add(nil, "weft.GradMul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }
 
+// LayerNormalizationGradOptions are the optional inputs and attributes of LayerNormalizationGrad.
+type LayerNormalizationGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// First of the axes that are normalized over. nil: -1.
+	Axis *int64
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+	// The least precision of the computation of mean and variance. 0: f32.
+	StashType weft.DType
+	// Gets an optional output: The shape of Scale.
+	DScaleOutput *weft.Value
+}
+
+// LayerNormalizationGrad adds the operator weft.LayerNormalizationGrad. The gradients of LayerNormalization to X and
+// Scale; a product with 0 from behind is 0.
+//
+//   - x (T): [d0, ..., d(axis), ...].
+//   - scale (T): Broadcast to X.
+//   - dY (T): The gradient to Y, of the shape of X.
+//
+// Gives:
+//
+//   - dX (T): The shape of X.
+//   - dScale (T), optional: The shape of Scale.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func LayerNormalizationGrad(x weft.Value, scale weft.Value, dY weft.Value, options ...LayerNormalizationGradOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.DScaleOutput != nil {
+		count = 2
+	}
+	out := add(nil, "weft.LayerNormalizationGrad", []weft.Value{x, scale, dY}, weft.Attrs{
+		"axis":       o.Axis,
+		"epsilon":    o.Epsilon,
+		"stash_type": o.StashType,
+	}, o.Name, count, problem)
+	if o.DScaleOutput != nil {
+		*o.DScaleOutput = out[1]
+	}
+	return out[0]
+}
+
 // ScatterAtOptions are the name of ScatterAt.
 type ScatterAtOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -421,6 +467,32 @@ type SoftmaxCrossEntropyGradOptions struct {
 func SoftmaxCrossEntropyGrad(scores weft.Value, labels weft.Value, slope weft.Value, options ...SoftmaxCrossEntropyGradOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.SoftmaxCrossEntropyGrad", []weft.Value{scores, labels, slope}, nil, o.Name, 1, problem)[0]
+}
+
+// SoftmaxGradOptions are the optional inputs and attributes of SoftmaxGrad.
+type SoftmaxGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis of Softmax; negative counts from the end. nil: -1.
+	Axis *int64
+}
+
+// SoftmaxGrad adds the operator weft.SoftmaxGrad. The gradient of Softmax, `Y * (dY - sum(Y * dY))` with the sum along
+// `axis`; a product with 0 from behind is 0.
+//
+//   - y (T): What Softmax gave.
+//   - dY (T): The gradient to it, of the shape of Y.
+//
+// Gives:
+//
+//   - dX (T): The shape of Y.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SoftmaxGrad(y weft.Value, dY weft.Value, options ...SoftmaxGradOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SoftmaxGrad", []weft.Value{y, dY}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
 // SumToOptions are the name of SumTo.

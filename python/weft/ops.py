@@ -128,6 +128,7 @@ __all__ = [
     "grad_mul",
     "initial_value",
     "inverse",
+    "layer_normalization_grad",
     "momentum",
     "orthogonalize",
     "random_bernoulli",
@@ -144,6 +145,7 @@ __all__ = [
     "sgd",
     "slice_grad",
     "softmax_cross_entropy_grad",
+    "softmax_grad",
     "solve",
     "stop_gradient",
     "sum_to",
@@ -3046,6 +3048,43 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
 
+@overload
+def layer_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def layer_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def layer_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """The gradients of LayerNormalization to X and Scale; a product with 0 from behind is 0.
+
+    Inputs:
+        x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
+        scale: Broadcast to X. [f32, f16, f64, bf16]
+        d_y: The gradient to Y, of the shape of X. [f32, f16, f64, bf16]
+
+    Attributes:
+        axis (-1): First of the axes that are normalized over.
+        epsilon (1e-05): Added to the variance.
+        stash_type ('f32'): The least precision of the computation of mean and variance.
+
+    Returns:
+        dX: The shape of X. [f32, f16, f64, bf16]
+        dScale (optional): The shape of Scale. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[0.97, -0.14, 0.54, 0.78], [0.83, 0.92, -0.46, 1.51]], dtype="f64")
+        >>> scale = graph.constant([-1.25, 0.86, 0.49, 0.87], dtype="f64")
+        >>> d_y = graph.constant([[1.88, 1.48, -1.15, -1.69], [0.82, -1.02, -0.01, 0.84]], dtype="f64")
+        >>> y = weft.ops.layer_normalization_grad(x, scale, d_y)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.476, -0.236, 0.529, 0.183], [-1.041, -0.851, 0.614, 1.278]]
+    """
+    return add_node(None, "weft.LayerNormalizationGrad", [x, scale, d_y], {"axis": axis, "epsilon": epsilon, "stash_type": stash_type}, outputs, name)
+
+
 def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: bool = False, momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
     """Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay *
     parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter -
@@ -3453,6 +3492,31 @@ def softmax_cross_entropy_grad(scores: ValueLike, labels: ValueLike, slope: Valu
         [[0.166, -0.404, 0.238], [0.059, -0.94, 0.881]]
     """
     return add_node(None, "weft.SoftmaxCrossEntropyGrad", [scores, labels, slope], {}, 1, name)
+
+
+def softmax_grad(y: ValueLike, d_y: ValueLike, *, axis: int = -1, name: str | None = None) -> Value:
+    """The gradient of Softmax, `Y * (dY - sum(Y * dY))` with the sum along `axis`; a product with 0 from behind
+    is 0.
+
+    Inputs:
+        y: What Softmax gave. [f32, f16, f64, bf16]
+        d_y: The gradient to it, of the shape of Y. [f32, f16, f64, bf16]
+
+    Attributes:
+        axis (-1): The axis of Softmax; negative counts from the end.
+
+    Returns:
+        dX: The shape of Y. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> y = graph.constant([[0.32120895, 0.43358672, 0.24520433], [0.2892226, 0.449078, 0.2616994]], dtype="f32")
+        >>> d_y = graph.constant([[0.06, 1.34, -0.49], [-0.62, 0.49, 0.36]], dtype="f32")
+        >>> y = weft.ops.softmax_grad(y, d_y)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.135, 0.373, -0.238], [-0.218, 0.159, 0.059]]
+    """
+    return add_node(None, "weft.SoftmaxGrad", [y, d_y], {"axis": axis}, 1, name)
 
 
 def solve(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:

@@ -243,7 +243,12 @@ class Checker {
       same_values("the outputs", built, outputs, loaded, loaded.signature.fetches);
     }
     std::vector<Tensor> found;
-    if (step("loaded", run(loaded, {}, &found))) same_bits("saved and loaded", found);
+    if (!step("loaded", run(loaded, {}, &found))) return;
+    // A kernel may round otherwise than the parts that were saved in its place.
+    if (expanded)
+      against_case("saved and loaded", found);
+    else
+      same_bits("saved and loaded", found);
   }
 
   void same_values(const char* what, const Built& a, const std::vector<ValueId>& as, const Built& b,

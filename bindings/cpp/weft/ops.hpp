@@ -2061,6 +2061,47 @@ inline Value inverse(const Value& a, const std::string& name = "", const Origin&
   return add_node("weft.Inverse", {a}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.LayerNormalizationGrad.
+struct LayerNormalizationGradAttrs {
+  /// First of the axes that are normalized over.
+  int64_t axis = -1;
+  /// Added to the variance.
+  double epsilon = 1e-05;
+  /// The least precision of the computation of mean and variance.
+  DType stash_type = DType::f32;
+};
+
+/// The outputs of weft.LayerNormalizationGrad.
+struct LayerNormalizationGradOutputs {
+  /// The shape of X. [f32, f16, f64, bf16]
+  Value d_x;
+  /// The shape of Scale. [f32, f16, f64, bf16]
+  Value d_scale;
+};
+
+/// The gradients of LayerNormalization to X and Scale; a product with 0 from behind is 0.
+/// - x: [d0, ..., d(axis), ...]. [f32, f16, f64, bf16]
+/// - scale: Broadcast to X. [f32, f16, f64, bf16]
+/// - d_y: The gradient to Y, of the shape of X. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value layer_normalization_grad(const Value& x, const Value& scale, const Value& d_y, const LayerNormalizationGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("epsilon", attrs.epsilon);
+  set.set("stash_type", attrs.stash_type);
+  return add_node("weft.LayerNormalizationGrad", {x, scale, d_y}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see layer_normalization_grad.
+inline LayerNormalizationGradOutputs layer_normalization_grad_outputs(const Value& x, const Value& scale, const Value& d_y, const LayerNormalizationGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("epsilon", attrs.epsilon);
+  set.set("stash_type", attrs.stash_type);
+  std::vector<Value> made = add_node("weft.LayerNormalizationGrad", {x, scale, d_y}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
 /// The attributes of weft.Momentum.
 struct MomentumAttrs {
   /// Whether, with `indices`, other rows and their state stay as they are, without decay.
@@ -2393,6 +2434,22 @@ inline Value slice_grad(const Value& gradient, const Value& like, const Value& s
 inline Value softmax_cross_entropy_grad(const Value& scores, const Value& labels, const Value& slope, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SoftmaxCrossEntropyGrad", {scores, labels, slope}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.SoftmaxGrad.
+struct SoftmaxGradAttrs {
+  /// The axis of Softmax; negative counts from the end.
+  int64_t axis = -1;
+};
+
+/// The gradient of Softmax, `Y * (dY - sum(Y * dY))` with the sum along `axis`; a product with 0 from behind is 0.
+/// - y: What Softmax gave. [f32, f16, f64, bf16]
+/// - d_y: The gradient to it, of the shape of Y. [f32, f16, f64, bf16]
+/// - gives dX: The shape of Y. [f32, f16, f64, bf16]
+inline Value softmax_grad(const Value& y, const Value& d_y, const SoftmaxGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  return add_node("weft.SoftmaxGrad", {y, d_y}, set, name, 1, origin)[0];
 }
 
 /// The X for which `A @ X = B`, for each matrix. A singular A is an error.

@@ -1,9 +1,10 @@
-// Kernels of BatchNormalization outside training, LayerNormalization and RMSNormalization; other cases run through
-// their bodies.
+// Kernels of BatchNormalization outside training, LayerNormalization, its gradient and RMSNormalization; other cases run
+// through their bodies.
 #include <algorithm>
 #include <cmath>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/reduce_common.h"
 #include "core/simd/rows.h"
 
 namespace weft {
@@ -149,17 +150,49 @@ void rms_norm(const Rows& rows, const RunArgs& args) {
   rows.each(args, [&](int64_t r) { row(x + r * rows.n, scale, static_cast<T>(rows.epsilon), y + r * rows.n, rows.n); });
 }
 
+// The gradient to the scale is summed over a few rows each, and then over these sums.
+struct RowsGrad {
+  static constexpr int64_t kTogether = 32;
+  Rows rows;
+  bool to_scale = false;
+  ReduceStages sums;
+
+  int64_t parts() const { return (rows.rows + kTogether - 1) / kTogether; }
+};
+
+template <typename T>
+void layer_norm_grad(const RowsGrad& state, const RunArgs& args) {
+  const T *x = args.input<T>(0), *scale = args.input<T>(1), *dy = args.input<T>(2);
+  T *dx = args.output<T>(0), *dscale = state.to_scale ? args.output<T>(1) : nullptr;
+  const int64_t n = state.rows.n, rows = state.rows.rows, parts = state.parts();
+  T* partial = parts == 1 ? dscale : static_cast<T*>(args.scratch);
+  const auto row = table(T()).layer_norm_grad;
+  const int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, RowsGrad::kTogether * n));
+  const double cost = 2 * Rows::kNsOfElement * static_cast<double>(RowsGrad::kTogether * n);
+  parallel_for(*args.parallel, parts, block, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      T* to = state.to_scale ? partial + part * n : nullptr;
+      if (to != nullptr) std::fill(to, to + n, T(0));
+      const int64_t stop = std::min(rows, (part + 1) * RowsGrad::kTogether);
+      for (int64_t at = part * RowsGrad::kTogether * n; at < stop * n; at += n)
+        row(x + at, scale, dy + at, static_cast<T>(state.rows.epsilon), dx + at, to, n);
+    }
+  });
+  const Reduction<T>& sum = reduce_table(T()).sum;
+  if (state.to_scale && parts > 1) state.sums.run(*args.parallel, sum, sum, partial, partial + parts * n, dscale);
+}
+
 int64_t first_axis(const KernelContext& c) {
   int64_t axis = c.attrs().i("axis");
   return axis < 0 ? axis + c.rank(0) : axis;
 }
 
-// Scale and bias have a number for each element of a row.
-bool scales_rows(const KernelContext& c) {
+// The inputs from 1 to `last` have a number for each element of a row.
+bool scales_rows(const KernelContext& c, int last) {
   if (!one_float_dtype(c)) return false;
   const Shape& shape = c.shape(0);
   size_t axis = static_cast<size_t>(first_axis(c)), axes = shape.size() - axis;
-  for (int i = 1; i < 3; ++i) {
+  for (int i = 1; i <= last; ++i) {
     if (!c.has_input(i)) continue;
     const Shape& given = c.shape(i);
     if (given.size() < axes || !std::equal(shape.begin() + static_cast<int64_t>(axis), shape.end(),
@@ -176,12 +209,17 @@ bool scales_rows(const KernelContext& c) {
 // f32 kept as f32, f64 as either.
 bool accepts_layer_norm(const KernelContext& c) {
   DType kept = static_cast<DType>(c.attrs().i("stash_type"));
-  return scales_rows(c) && (kept == DType::kF32 || kept == c.dtype(0));
+  return scales_rows(c, 2) && (kept == DType::kF32 || kept == c.dtype(0));
 }
 
-// Nothing computed in more than the input's dtype.
-bool accepts_rms_norm(const KernelContext& c) {
-  return scales_rows(c) && (c.dtype(0) == DType::kF64 || static_cast<DType>(c.attrs().i("stash_type")) != DType::kF64);
+bool computes_in_own_dtype(const KernelContext& c) {
+  return c.dtype(0) == DType::kF64 || static_cast<DType>(c.attrs().i("stash_type")) != DType::kF64;
+}
+
+bool accepts_rms_norm(const KernelContext& c) { return scales_rows(c, 1) && computes_in_own_dtype(c); }
+
+bool accepts_layer_norm_grad(const KernelContext& c) {
+  return scales_rows(c, 1) && computes_in_own_dtype(c) && c.shape(0) == c.shape(2) && c.count(0) > 0;
 }
 
 Rows read_rows(const KernelContext& c, bool vectors, PreparedKernel* prepared) {
@@ -209,6 +247,22 @@ Status prepare_layer_norm(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+Status prepare_layer_norm_grad(const KernelContext& c, PreparedKernel* prepared) {
+  RowsGrad state;
+  state.rows = read_rows(c, true, prepared);
+  state.to_scale = c.has_output(1);
+  prepared->cost_ns *= 2;
+  if (state.to_scale && state.parts() > 1) {
+    state.sums = ReduceStages::make({state.parts(), state.rows.n}, {true, false});
+    prepared->scratch_bytes = dtype_bytes(c.dtype(0), state.parts() * state.rows.n + state.sums.scratch_count());
+  }
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&layer_norm_grad<float>>(std::move(state));
+  else
+    prepared->use<&layer_norm_grad<double>>(std::move(state));
+  return {};
+}
+
 template <bool vectors>
 Status prepare_rms_norm(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows = read_rows(c, vectors, prepared);
@@ -225,6 +279,7 @@ void add_cpu_normalization(KernelRegistry& kernels) {
   kernels.add("BatchNormalization", {"plain", accepts_batch_norm, prepare_batch_norm});
   kernels.add("LayerNormalization", {"vectors", accepts_layer_norm, prepare_layer_norm<true>});
   kernels.add("LayerNormalization", {"plain", accepts_layer_norm, prepare_layer_norm<false>});
+  kernels.add("weft.LayerNormalizationGrad", {"vectors", accepts_layer_norm_grad, prepare_layer_norm_grad});
   kernels.add("RMSNormalization", {"vectors", accepts_rms_norm, prepare_rms_norm<true>});
   kernels.add("RMSNormalization", {"plain", accepts_rms_norm, prepare_rms_norm<false>});
 }

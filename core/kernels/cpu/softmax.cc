@@ -1,4 +1,4 @@
-// Kernels of Softmax and LogSoftmax.
+// Kernels of Softmax, its gradient along rows, and LogSoftmax.
 #include <algorithm>
 #include <cmath>
 
@@ -60,6 +60,19 @@ void run_vectors(const Rows& rows, const RunArgs& args) {
                });
 }
 
+template <typename T>
+void run_grad(const Rows& rows, const RunArgs& args) {
+  const T *y = args.input<T>(0), *dy = args.input<T>(1);
+  T* dx = args.output<T>(0);
+  const auto row = table(T()).softmax_grad;
+  const int64_t n = rows.n;
+  if (n == 0) return;
+  parallel_for(*args.parallel, rows.outer, std::max<int64_t>(1, 8192 / n), 0.5 * static_cast<double>(n),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin; r < end; ++r) row(y + r * n, dy + r * n, dx + r * n, n);
+               });
+}
+
 Rows read_rows(const KernelContext& c) {
   int64_t rank = c.rank(0), axis = c.attrs().i("axis");
   if (axis < 0) axis += rank;
@@ -89,15 +102,27 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+Status prepare_grad(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = 0.5 * static_cast<double>(c.count(0));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_grad<float>>(read_rows(c));
+  else
+    prepared->use<&run_grad<double>>(read_rows(c));
+  return {};
+}
+
 bool accepts(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
 
 bool accepts_vectors(const KernelContext& c) { return accepts(c) && read_rows(c).inner == 1; }
+
+bool accepts_grad(const KernelContext& c) { return accepts_vectors(c) && c.shape(0) == c.shape(1); }
 
 }  // namespace
 
 void add_cpu_softmax(KernelRegistry& kernels) {
   kernels.add("Softmax", {"vectors", accepts_vectors, prepare_vectors<false>});
   kernels.add("Softmax", {"plain", accepts, prepare<false>});
+  kernels.add("weft.SoftmaxGrad", {"vectors", accepts_grad, prepare_grad});
   kernels.add("LogSoftmax", {"vectors", accepts_vectors, prepare_vectors<true>});
   kernels.add("LogSoftmax", {"plain", accepts, prepare<true>});
 }

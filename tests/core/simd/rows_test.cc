@@ -215,6 +215,78 @@ TYPED_TEST(RowsTest, RootMeanSquare) {
   });
 }
 
+TYPED_TEST(RowsTest, GradientOfSoftmax) {
+  using T = TypeParam;
+  this->each([](const RowsTable<T>& t, Isa isa) {
+    for (int64_t n = 1; n <= 70; ++n) {
+      const std::vector<T> y = series<T>(n, 0.2), dy = series<T>(n, 3);
+      long double sum = 0;
+      for (int64_t i = 0; i < n; ++i) sum += static_cast<long double>(y[i]) * dy[i];
+      std::vector<long double> right(n);
+      for (int64_t i = 0; i < n; ++i) right[i] = y[i] * (dy[i] - sum);
+      for (const std::vector<T>* over : {&y, &dy}) {
+        std::vector<T> dx(n + 2, T(-7)), in_place = dx;
+        t.softmax_grad(y.data(), dy.data(), dx.data() + 1, n);
+        expect_row(dx, right, 200, isa);
+        std::copy(over->begin(), over->end(), in_place.begin() + 1);
+        t.softmax_grad(over == &y ? in_place.data() + 1 : y.data(), over == &dy ? in_place.data() + 1 : dy.data(),
+                       in_place.data() + 1, n);
+        EXPECT_EQ(in_place, dx);
+      }
+    }
+  });
+}
+
+TYPED_TEST(RowsTest, GradientOfLayerNorm) {
+  using T = TypeParam;
+  this->each([](const RowsTable<T>& t, Isa isa) {
+    for (int64_t n : lengths()) {
+      const std::vector<T> x = series<T>(n, 0.2), scale = series<T>(n, 3), dy = series<T>(n, 5);
+      const T epsilon = T(0.125);
+      long double mean = 0, variance = 0, slope = 0, along = 0;
+      for (T v : x) mean += v / static_cast<long double>(n);
+      for (T v : x) variance += (v - mean) * (v - mean) / n;
+      const long double inverse = 1 / std::sqrt(variance + epsilon);
+      std::vector<long double> right(n), right_scale(n);
+      for (int64_t i = 0; i < n; ++i) {
+        slope += static_cast<long double>(dy[i]) * scale[i] / n;
+        along += static_cast<long double>(dy[i]) * scale[i] * (x[i] - mean) * inverse / n;
+        right_scale[i] = 2 + dy[i] * (x[i] - mean) * inverse;
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        right[i] = (static_cast<long double>(dy[i]) * scale[i] - slope - along * (x[i] - mean) * inverse) * inverse;
+      }
+      std::vector<T> dx(n + 2, T(-7)), dscale(n + 2, T(2)), alone = dx;
+      dscale.front() = dscale.back() = T(-7);
+      t.layer_norm_grad(x.data(), scale.data(), dy.data(), epsilon, dx.data() + 1, dscale.data() + 1, n);
+      expect_row(dx, right, 200, isa);
+      expect_row(dscale, right_scale, 40, isa);
+      std::copy(dy.begin(), dy.end(), alone.begin() + 1);
+      t.layer_norm_grad(x.data(), scale.data(), alone.data() + 1, epsilon, alone.data() + 1, nullptr, n);
+      EXPECT_EQ(alone, dx);
+    }
+  });
+}
+
+// Where nothing comes from behind, nothing goes on, whatever the values.
+TYPED_TEST(RowsTest, NoGradientFromBehind) {
+  using T = TypeParam;
+  const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+  this->each([=](const RowsTable<T>& t, Isa) {
+    for (int64_t n = 1; n <= 70; ++n) {
+      for (T special : {nan, inf}) {
+        std::vector<T> x = series<T>(n, 1), scale(n, special), dy(n, T(0)), dx(n, T(1)), dscale(n, T(3));
+        x[n / 2] = special;
+        t.softmax_grad(x.data(), dy.data(), dx.data(), n);
+        EXPECT_EQ(dx, dy);
+        t.layer_norm_grad(x.data(), scale.data(), dy.data(), 1, dx.data(), dscale.data(), n);
+        EXPECT_EQ(dx, dy);
+        EXPECT_EQ(dscale, std::vector<T>(n, T(3)));
+      }
+    }
+  });
+}
+
 // NaN and infinities spread over the row as the formulas say, wherever they stand.
 TYPED_TEST(RowsTest, NormsOfSpecialValues) {
   using T = TypeParam;

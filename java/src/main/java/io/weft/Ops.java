@@ -7031,6 +7031,134 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.LayerNormalizationGrad.
+   */
+  public static final class LayerNormalizationGradOptions extends NodeOptions {
+    private LayerNormalizationGradOptions() {}
+
+    /**
+     * First of the axes that are normalized over. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LayerNormalizationGradOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Added to the variance. Default: 1e-05.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LayerNormalizationGradOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * The least precision of the computation of mean and variance. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LayerNormalizationGradOptions stashType(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("stash_type", value.number());
+      return this;
+    }
+
+    @Override
+    public LayerNormalizationGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.LayerNormalizationGrad.
+   *
+   * @param dX the shape of X.
+   * @param dScale the shape of Scale.
+   */
+  public record LayerNormalizationGradOutputs(Value dX, Value dScale) {}
+
+  /**
+   * The gradients of LayerNormalization to X and Scale; a product with 0 from behind is 0.
+   *
+   * <p>Operator weft.LayerNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @param dY the gradient to Y, of the shape of X.
+   * @return the shape of X.
+   */
+  public Value layerNormalizationGrad(Value x, Value scale, Value dY) {
+    return layerNormalizationGrad(x, scale, dY, options -> {});
+  }
+
+  /**
+   * The gradients of LayerNormalization to X and Scale; a product with 0 from behind is 0.
+   *
+   * <p>Operator weft.LayerNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @param dY the gradient to Y, of the shape of X.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value layerNormalizationGrad(Value x, Value scale, Value dY, Consumer<LayerNormalizationGradOptions> options) {
+    LayerNormalizationGradOptions settings = new LayerNormalizationGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    Check.notNull(dY, "dY");
+    return add("weft.LayerNormalizationGrad", Arrays.<Value>asList(x, scale, dY), settings, 1).get(0);
+  }
+
+  /**
+   * The gradients of LayerNormalization to X and Scale; a product with 0 from behind is 0.
+   *
+   * <p>Operator weft.LayerNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @param dY the gradient to Y, of the shape of X.
+   * @return all outputs
+   */
+  public LayerNormalizationGradOutputs layerNormalizationGradOutputs(Value x, Value scale, Value dY) {
+    return layerNormalizationGradOutputs(x, scale, dY, options -> {});
+  }
+
+  /**
+   * The gradients of LayerNormalization to X and Scale; a product with 0 from behind is 0.
+   *
+   * <p>Operator weft.LayerNormalizationGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [d0, ..., d(axis), ...].
+   * @param scale broadcast to X.
+   * @param dY the gradient to Y, of the shape of X.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public LayerNormalizationGradOutputs layerNormalizationGradOutputs(
+      Value x,
+      Value scale,
+      Value dY,
+      Consumer<LayerNormalizationGradOptions> options) {
+    LayerNormalizationGradOptions settings = new LayerNormalizationGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scale, "scale");
+    Check.notNull(dY, "dY");
+    List<Value> made = add("weft.LayerNormalizationGrad", Arrays.<Value>asList(x, scale, dY), settings, 2);
+    return new LayerNormalizationGradOutputs(made.get(0), made.get(1));
+  }
+
+  /**
    * What can be set at weft.Momentum.
    */
   public static final class MomentumOptions extends NodeOptions {
@@ -8189,6 +8317,63 @@ public final class Ops {
     Check.notNull(labels, "labels");
     Check.notNull(slope, "slope");
     return add("weft.SoftmaxCrossEntropyGrad", Arrays.<Value>asList(scores, labels, slope), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.SoftmaxGrad.
+   */
+  public static final class SoftmaxGradOptions extends NodeOptions {
+    private SoftmaxGradOptions() {}
+
+    /**
+     * The axis of Softmax; negative counts from the end. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SoftmaxGradOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public SoftmaxGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The gradient of Softmax, {@code Y * (dY - sum(Y * dY))} with the sum along {@code axis}; a product with 0 from
+   * behind is 0.
+   *
+   * <p>Operator weft.SoftmaxGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param y what Softmax gave.
+   * @param dY the gradient to it, of the shape of Y.
+   * @return the shape of Y.
+   */
+  public Value softmaxGrad(Value y, Value dY) {
+    return softmaxGrad(y, dY, options -> {});
+  }
+
+  /**
+   * The gradient of Softmax, {@code Y * (dY - sum(Y * dY))} with the sum along {@code axis}; a product with 0 from
+   * behind is 0.
+   *
+   * <p>Operator weft.SoftmaxGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param y what Softmax gave.
+   * @param dY the gradient to it, of the shape of Y.
+   * @param options sets the rest
+   * @return the shape of Y.
+   */
+  public Value softmaxGrad(Value y, Value dY, Consumer<SoftmaxGradOptions> options) {
+    SoftmaxGradOptions settings = new SoftmaxGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(y, "y");
+    Check.notNull(dY, "dY");
+    return add("weft.SoftmaxGrad", Arrays.<Value>asList(y, dY), settings, 1).get(0);
   }
 
   /**
