@@ -37,16 +37,17 @@ struct Taps {
   int64_t panels;         // of a group
   int64_t tiles, blocks;  // of an image
   int64_t padded_h = 0, padded_w = 0;
-  std::shared_ptr<const Buffer> packed{}, zero{};  // packed: null if weight or bias are no constants
+  std::shared_ptr<const Buffer> weight{}, bias{};  // packed, where they are constants
+  std::shared_ptr<const Buffer> zero{};
 
   int64_t weight_size() const { return g.group * panels * table->panel * taps * k; }
   int64_t bias_size() const { return biased ? g.group * panels * table->panel : 0; }
   int64_t padded_size() const { return padded ? g.images * padded_h * padded_w * g.in_c : 0; }
 };
 
-// [group][panel][tap][k][column], behind it the bias as [group][panel][column].
+// [group][panel][tap][k][column]
 template <typename T>
-void pack(const Taps<T>& s, const T* w, const T* bias, T* to) {
+void pack_weight(const Taps<T>& s, const T* w, T* to) {
   const ConvGeometry& g = s.g;
   const int64_t in_c = g.in_c / g.group, out_c = g.out_c / g.group, taps = g.taps(), panel = s.table->panel;
   for (int64_t group = 0; group < g.group; ++group) {
@@ -61,9 +62,14 @@ void pack(const Taps<T>& s, const T* w, const T* bias, T* to) {
       }
     }
   }
-  if (!s.biased) return;
-  for (int64_t group = 0; group < g.group; ++group) {
-    for (int64_t m = 0; m < s.panels * panel; ++m) *to++ = m < out_c ? bias[group * out_c + m] : T(0);
+}
+
+// [group][panel][column]
+template <typename T>
+void pack_bias(const Taps<T>& s, const T* bias, T* to) {
+  const int64_t out_c = s.g.out_c / s.g.group;
+  for (int64_t group = 0; group < s.g.group; ++group) {
+    for (int64_t m = 0; m < s.panels * s.table->panel; ++m) *to++ = m < out_c ? bias[group * out_c + m] : T(0);
   }
 }
 
@@ -119,7 +125,7 @@ void find_pixels(const Taps<T>& s, const T* image, int64_t group, int64_t begin,
 }
 
 template <typename T>
-void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* packed, int64_t item) {
+void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* weight, const T* bias, int64_t item) {
   const ConvGeometry& g = s.g;
   const int64_t image = item / s.blocks, block = item % s.blocks;
   const int64_t first = block * s.tiles / s.blocks, last = (block + 1) * s.tiles / s.blocks;
@@ -139,8 +145,8 @@ void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* 
       t.taps = s.taps;
       t.k = s.k;
       t.a = pointers;
-      t.b = packed + (group * s.panels + p) * s.taps * s.k * panel;
-      t.init = s.biased ? packed + s.weight_size() + (group * s.panels + p) * panel : nullptr;
+      t.b = weight + (group * s.panels + p) * s.taps * s.k * panel;
+      t.init = s.biased ? bias + (group * s.panels + p) * panel : nullptr;
       t.c_row = g.out_c;
       t.limits = s.limits;
       for (int64_t tile = first; tile < last; ++tile) {
@@ -159,13 +165,20 @@ template <typename T>
 void run_taps(const Taps<T>& s, const RunArgs& args) {
   const ConvGeometry& g = s.g;
   T* scratch = static_cast<T*>(args.scratch);
-  const T *images = args.input<T>(0), *packed = nullptr;
-  if (s.packed != nullptr) {
-    packed = static_cast<const T*>(s.packed->data());
+  const T *images = args.input<T>(0), *weight = nullptr, *bias = nullptr;
+  if (s.weight != nullptr) {
+    weight = static_cast<const T*>(s.weight->data());
   } else {
-    pack(s, args.input<T>(1), s.biased ? args.input<T>(2) : nullptr, scratch);
-    packed = scratch;
-    scratch += s.weight_size() + s.bias_size();
+    pack_weight(s, args.input<T>(1), scratch);
+    weight = scratch;
+    scratch += s.weight_size();
+  }
+  if (s.bias != nullptr) {
+    bias = static_cast<const T*>(s.bias->data());
+  } else if (s.biased) {
+    pack_bias(s, args.input<T>(2), scratch);
+    bias = scratch;
+    scratch += s.bias_size();
   }
   if (s.padded) {
     pad_images(s, images, scratch, *args.parallel);
@@ -175,8 +188,15 @@ void run_taps(const Taps<T>& s, const RunArgs& args) {
   const double cost = pixels * static_cast<double>(g.out_c) * 1e-2 * sizeof(T) * static_cast<double>(s.taps * s.k + 4) +
                       args.finish_cost_ns(static_cast<int64_t>(pixels) * g.out_c);
   parallel_for(*args.parallel, g.images * s.blocks, 1, cost, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) run_block(s, args, images, packed, item);
+    for (int64_t item = begin; item < end; ++item) run_block(s, args, images, weight, bias, item);
   });
+}
+
+// Whether the padding of an image is no more than a few times the image, or small.
+bool pads_little(const ConvGeometry& g, int64_t padded_h, int64_t padded_w) {
+  constexpr double kTimes = 4, kSmall = 4096;
+  return static_cast<double>(padded_h) * static_cast<double>(padded_w) <
+         kTimes * static_cast<double>(g.in_h * g.in_w) + kSmall;
 }
 
 template <typename T>
@@ -186,7 +206,9 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   s.table = &table_of(T());
   s.limits = limits_of<T>(c);
   s.biased = c.has_input(2);
-  s.padded = g.group == 1 && g.in_c < kFewChannels && g.dilation_w == 1;
+  s.padded_h = std::max(g.pad_h + g.in_h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
+  s.padded_w = std::max(g.pad_w + g.in_w, (g.out_w - 1) * g.stride_w + g.kernel_w);
+  s.padded = g.group == 1 && g.in_c < kFewChannels && g.dilation_w == 1 && pads_little(g, s.padded_h, s.padded_w);
   s.taps = s.padded ? g.kernel_h : g.taps();
   s.k = (s.padded ? g.kernel_w : 1) * (g.in_c / g.group);
   s.panels = divide_up(g.out_c / g.group, s.table->panel);
@@ -195,21 +217,22 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   s.blocks = divide_up(s.tiles, tiles_of_block);
   // Two threads find equal shares.
   if (s.blocks < s.tiles) s.blocks += s.blocks % 2;
-  if (s.padded) {
-    s.padded_h = std::max(g.pad_h + g.in_h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
-    s.padded_w = std::max(g.pad_w + g.in_w, (g.out_w - 1) * g.stride_w + g.kernel_w);
-  } else {
+  if (!s.padded) {
     WEFT_TRY(s.zero, zeros<T>(s.k));
   }
-  const Tensor *w = c.constant(1), *bias = c.constant(2);
-  if (w != nullptr && (bias != nullptr || !s.biased)) {
-    WEFT_TRY(auto packed, Buffer::allocate((s.weight_size() + s.bias_size()) * static_cast<int64_t>(sizeof(T))));
-    pack(s, w->as<T>(), s.biased ? bias->as<T>() : nullptr, static_cast<T*>(packed->data()));
-    s.packed = std::move(packed);
-    prepared->unused_inputs = {1};
-    if (s.biased) prepared->unused_inputs.push_back(2);
+  if (const Tensor* w = c.constant(1); w != nullptr) {
+    WEFT_TRY(auto packed, Buffer::allocate(s.weight_size() * static_cast<int64_t>(sizeof(T))));
+    pack_weight(s, w->as<T>(), static_cast<T*>(packed->data()));
+    s.weight = std::move(packed);
+    prepared->unused_inputs.push_back(1);
   }
-  const int64_t packing = s.packed == nullptr ? s.weight_size() + s.bias_size() : 0;
+  if (const Tensor* bias = c.constant(2); bias != nullptr) {
+    WEFT_TRY(auto packed, Buffer::allocate(s.bias_size() * static_cast<int64_t>(sizeof(T))));
+    pack_bias(s, bias->as<T>(), static_cast<T*>(packed->data()));
+    s.bias = std::move(packed);
+    prepared->unused_inputs.push_back(2);
+  }
+  const int64_t packing = (s.weight == nullptr ? s.weight_size() : 0) + (s.bias == nullptr ? s.bias_size() : 0);
   prepared->scratch_bytes = (packing + s.padded_size()) * static_cast<int64_t>(sizeof(T));
   prepared->cost_ns = 1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels() * g.out_c * s.taps * s.k);
   const int64_t stretch = s.tiles / s.blocks * (g.pixels() / s.tiles) * g.out_c;
@@ -242,16 +265,11 @@ void run_row(const Lanes<T>& s, const RunArgs& args, const T* weight, int64_t im
   const T *in = args.input<T>(0) + image * g.in_h * g.in_w * g.in_c, *zero = static_cast<const T*>(s.zero->data());
   const T* pointers[kMostPointers];
   const int64_t tiles = divide_up(g.out_w, s.table->lane_rows), y0 = oy * g.stride_h - g.pad_h;
-  // Rows of the window that lie in the image.
-  auto rows_before = [&](int64_t end) {
-    return y0 >= end ? 0 : std::min(g.kernel_h, divide_up(end - y0, g.dilation_h));
-  };
-  const int64_t first = rows_before(0), past = rows_before(g.in_h);
   LaneTile<T> t;
   t.columns = g.in_c;
-  t.taps = (past - first) * g.kernel_w;
+  t.taps = g.taps();
   t.a = pointers;
-  t.b = weight + first * g.kernel_w * g.in_c;
+  t.b = weight;
   t.init = s.biased ? args.input<T>(2) : nullptr;
   t.c_row = g.out_c;
   t.limits = s.limits;
@@ -259,8 +277,13 @@ void run_row(const Lanes<T>& s, const RunArgs& args, const T* weight, int64_t im
     const int64_t ox = tile * g.out_w / tiles;
     t.rows = (tile + 1) * g.out_w / tiles - ox;
     const T** to = pointers;
-    for (int64_t ky = first; ky < past; ++ky) {
-      const T* row = in + (y0 + ky * g.dilation_h) * g.in_w * g.in_c;
+    for (int64_t ky = 0; ky < g.kernel_h; ++ky) {
+      const int64_t y = y0 + ky * g.dilation_h;
+      if (y < 0 || y >= g.in_h) {
+        to = std::fill_n(to, g.kernel_w * t.rows, zero);
+        continue;
+      }
+      const T* row = in + y * g.in_w * g.in_c;
       for (int64_t kx = 0; kx < g.kernel_w; ++kx, to += t.rows) {
         const int64_t x0 = ox * g.stride_w - g.pad_w + kx * g.dilation_w, step = g.stride_w * g.in_c;
         if (x0 >= 0 && x0 + (t.rows - 1) * g.stride_w < g.in_w) {
@@ -365,7 +388,7 @@ Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
     pack_b(packing, static_cast<T*>(packed->data()), Parallel{});
     s.gemm.packed_b = static_cast<const T*>(packed->data());
     s.packed = std::move(packed);
-    prepared->unused_inputs = {1};
+    if (packs_whole_b(packing)) prepared->unused_inputs = {1};
   }
   prepared->scratch_bytes = gemm_scratch(s.gemm) * static_cast<int64_t>(sizeof(T));
   prepared->cost_ns = gemm_cost_ns(s.gemm);

@@ -75,7 +75,9 @@ Status winograd(RuleContext& c) {
 
 // A pool goes where its input comes from.
 Status pool_channels_last(RuleContext& c) {
-  if (!before_first(c.mapped_input(0)).valid() || !concrete(c.mapped_input(0)) || c.node.output_count > 1) return {};
+  const Expr x = c.mapped_input(0);
+  if (!before_first(x).valid() || !concrete(x) || c.node.output_count > 1) return {};
+  if (x.dtype() != DType::kF32 && x.dtype() != DType::kF64) return {};
   Attrs attrs = c.attrs();
   attrs.erase("storage_order");  // of the indices
   replace_by(c, c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool" : "weft.ChannelsLastMaxPool",

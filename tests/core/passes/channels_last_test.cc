@@ -69,6 +69,9 @@ TEST(ChannelsLast, ConvolutionsOfEveryKind) {
       {{1, 37, 9, 15}, {37, 1, 3, 3}, {{"group", 37}, {"pads", Ints{0, 1, 1, 1}}, {"strides", Ints{2, 2}}}},
       {{1, 50, 6, 6}, {50, 1, 5, 5}, {{"group", 50}, {"pads", Ints{4, 4, 4, 4}}, {"dilations", Ints{2, 2}}}},
       {{2, 24, 3, 3}, {24, 1, 1, 1}, {{"group", 24}}},
+      // Few pixels of one channel; pads that no copy could hold.
+      {{1, 1, 4, 4}, {17, 1, 1, 1}, {}},
+      {{1, 3, 9, 9}, {8, 3, 2, 2}, {{"pads", Ints(4, 2147483647)}, {"strides", Ints(2, 2147483647)}}},
       // One spatial axis.
       {{2, 20, 31}, {24, 20, 5}, {{"pads", Ints{2, 2}}, {"strides", Ints{2}}}},
       {{2, 20, 31}, {20, 1, 5}, {{"pads", Ints{2, 2}}, {"group", 20}}},
@@ -190,6 +193,28 @@ TEST(ChannelsLast, TheReferenceHasChannelsFirst) {
   std::vector<Tensor> out;
   ASSERT_TRUE((*Session::make(t.graph, options))->run({t.feeds, {y.id()}, {}}, t.values, run, &out).ok());
   EXPECT_NE(trace.json().find("\"kernel\":\"columns\""), std::string::npos) << trace.json();
+}
+
+TEST(ChannelsLast, PoolsOfIntegersStay) {
+  ChannelsLastTest t;
+  Tensor x = *Tensor::make(DType::kI8, {2, 4, 4, 8});
+  for (int64_t i = 0; i < x.count(); ++i) x.as<int8_t>()[i] = static_cast<int8_t>(i * 37 % 101);
+  t.expect("Transpose MaxPool", make(t.scope, "MaxPool", {transpose(t.input(to_dims(x.shape()), x), {0, 3, 1, 2})},
+                                     {{"kernel_shape", Ints{2, 2}}}));
+}
+
+// Zeros of the padding count as in other kernels: times infinity they are no numbers.
+TEST(ChannelsLast, InfiniteWeightsMeetThePadding) {
+  ChannelsLastTest t;
+  std::vector<float> w(16 * 9, 1.0f);
+  w[0] = std::numeric_limits<float>::infinity();
+  Expr y =
+      make(t.scope, "Conv", {t.in({1, 16, 4, 4}), constant(t.scope, *Tensor::vector<float>(w).reshaped({16, 1, 3, 3}))},
+           {{"group", 16}, {"pads", Ints{1, 1, 1, 1}}});
+  Tensor with = t.run(y, {}), without = t.run(y, {"*"});
+  for (int64_t i = 0; i < with.count(); ++i) {
+    EXPECT_EQ(std::isnan(with.as<float>()[i]), std::isnan(without.as<float>()[i])) << i;
+  }
 }
 
 TEST(ChannelsLast, NotANumberWinsInPools) {
