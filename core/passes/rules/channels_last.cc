@@ -35,9 +35,10 @@ Expr last_of(Expr x) {
 
 bool concrete(Expr x) { return x.valid() && x.type().concrete(); }
 
-// Channels fill vectors, or there is nothing to gain.
+// Channels fill vectors, or there is nothing to gain. What the new graph knows of the inputs nobody has checked yet.
 bool worth_it(Expr x, Expr w, int64_t group) {
   constexpr int64_t kLeast = 8;
+  if (x.rank() < 3 || x.rank() != w.rank() || group < 1) return false;
   const int64_t in = x.dims()[1].value(), out = w.dims()[0].value();
   if (group == 1) return out >= kLeast;
   return group == in && out == in ? in >= 2 * kLeast : in / group >= kLeast && out / group >= kLeast;
@@ -117,7 +118,7 @@ Status elementwise_channels_last(RuleContext& c) {
       inputs.push_back(x);
       continue;
     }
-    if (!concrete(x)) return {};
+    if (!concrete(x) || x.rank() > rank) return {};
     if (Expr before = before_first(x); before.valid() && x.rank() == rank) {
       found = found || x.dims() == out.dims;
       inputs.push_back(before);
