@@ -70,7 +70,7 @@ Result<Window> read_window(const Attrs& attrs, int64_t spatial, Dims kernel) {
 }
 
 Result<Dim> Window::output_size(int64_t axis, const Dim& input, bool ceil) const {
-  if (auto_pad == AutoPad::kSameUpper || auto_pad == AutoPad::kSameLower) return input.ceil_div(Dim(strides[axis]));
+  if (pads_to_same()) return input.ceil_div(Dim(strides[axis]));
   Dim span = (kernel[axis] - Dim(1)) * Dim(dilations[axis]) + Dim(1);
   Dim room = input + Dim(begin_pads[axis] + end_pads[axis]) - span;
   if (room.known() && room.value() < 0) {
@@ -87,11 +87,19 @@ Result<Dim> Window::output_size(int64_t axis, const Dim& input, bool ceil) const
   return size;
 }
 
-int64_t Window::begin_pad(int64_t axis, int64_t input, int64_t output) const {
-  if (auto_pad != AutoPad::kSameUpper && auto_pad != AutoPad::kSameLower) return begin_pads[axis];
+int64_t Window::same_pads(int64_t axis, int64_t input, int64_t output) const {
   int64_t span = (kernel[axis].value() - 1) * dilations[axis] + 1;
-  int64_t total = std::max<int64_t>(0, (output - 1) * strides[axis] + span - input);
+  return std::max<int64_t>(0, (output - 1) * strides[axis] + span - input);
+}
+
+int64_t Window::begin_pad(int64_t axis, int64_t input, int64_t output) const {
+  if (!pads_to_same()) return begin_pads[axis];
+  int64_t total = same_pads(axis, input, output);
   return auto_pad == AutoPad::kSameUpper ? total / 2 : total - total / 2;
+}
+
+int64_t Window::end_pad(int64_t axis, int64_t input, int64_t output) const {
+  return pads_to_same() ? same_pads(axis, input, output) - begin_pad(axis, input, output) : end_pads[axis];
 }
 
 }  // namespace weft

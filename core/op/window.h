@@ -16,6 +16,12 @@ struct Window {
   Result<Dim> output_size(int64_t axis, const Dim& input, bool ceil) const;
   // With numbers for all sizes, what SAME puts before the axis.
   int64_t begin_pad(int64_t axis, int64_t input, int64_t output) const;
+  // The same behind the axis.
+  int64_t end_pad(int64_t axis, int64_t input, int64_t output) const;
+
+ private:
+  bool pads_to_same() const { return auto_pad == AutoPad::kSameUpper || auto_pad == AutoPad::kSameLower; }
+  int64_t same_pads(int64_t axis, int64_t input, int64_t output) const;
 };
 
 // The attributes strides, dilations, pads and auto_pad, checked, for `spatial` axes.

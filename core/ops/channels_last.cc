@@ -1,29 +1,19 @@
 // Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C]: what the pass `channels_last` makes
 // of those that ONNX has, [N, C, D1, ...].
+#include "core/op/layout.h"
 #include "core/ops/limits_common.h"
 
 namespace weft {
 namespace {
 
-Expr channels_first(Expr x) {
-  std::vector<int64_t> perm{0, x.rank() - 1};
-  for (int64_t i = 1; i + 1 < x.rank(); ++i) perm.push_back(i);
-  return transpose(x, perm);
-}
-Expr channels_last(Expr x) {
-  std::vector<int64_t> perm{0};
-  for (int64_t i = 2; i < x.rank(); ++i) perm.push_back(i);
-  perm.push_back(1);
-  return transpose(x, perm);
-}
-
 // The operator of ONNX between two transposes.
 template <const char* const& op>
 Status between_transposes(BodyContext& c) {
-  if (!c.input(0).has_rank()) return unimplemented(op, " with channels last needs the rank of X");
-  std::vector<Expr> inputs{channels_first(c.input(0))};
+  Expr x = c.input(0);
+  if (!x.has_rank()) return unimplemented(op, " with channels last needs the rank of X");
+  std::vector<Expr> inputs{transpose(x, to_channels_first(x.rank()))};
   for (int i = 1; i < c.input_count(); ++i) inputs.push_back(c.input(i));
-  c.set_output(0, channels_last(make(c.scope(), op, inputs, c.attrs())));
+  c.set_output(0, transpose(make(c.scope(), op, inputs, c.attrs()), to_channels_last(x.rank())));
   return {};
 }
 

@@ -39,6 +39,11 @@ class RuleContext {
   // Where a value of the old graph is in the new one.
   Expr mapped(ValueId id) const { return id == kNoValue ? Expr() : map_[id]; }
   Expr mapped_input(int i) const { return mapped(input(i)); }
+  std::vector<Expr> mapped_inputs(const Node& node) const {
+    std::vector<Expr> inputs;
+    for (ValueId id : node.inputs) inputs.push_back(mapped(id));
+    return inputs;
+  }
 
   void replace(Expr value) { replace(0, value); }
   void replace(int output, Expr value) {

@@ -1,6 +1,8 @@
 // The innermost part of matrix products: tiles of sums that stay in registers, for every instruction set.
 #include "core/simd/gemm_tiles.h"
 
+#include "core/simd/tables.h"
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/gemm_tiles.cc"
@@ -150,21 +152,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace weft {
 
-const GemmTiles<float>& gemm_tiles_f32([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kGemmF32;
-  if (isa == Isa::kAvx2) return N_AVX2::kGemmF32;
-#endif
-  return HWY_NAMESPACE::kGemmF32;
-}
-
-const GemmTiles<double>& gemm_tiles_f64([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kGemmF64;
-  if (isa == Isa::kAvx2) return N_AVX2::kGemmF64;
-#endif
-  return HWY_NAMESPACE::kGemmF64;
-}
+const GemmTiles<float>& gemm_tiles_f32([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kGemmF32); }
+const GemmTiles<double>& gemm_tiles_f64([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kGemmF64); }
 
 }  // namespace weft
 #endif

@@ -1,6 +1,8 @@
 // Functions of one variable over arrays, for every instruction set.
 #include "core/simd/math.h"
 
+#include "core/simd/tables.h"
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/math.cc"
@@ -150,21 +152,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace weft {
 
-const MathTable<float>& math_f32([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kMathF32;
-  if (isa == Isa::kAvx2) return N_AVX2::kMathF32;
-#endif
-  return HWY_NAMESPACE::kMathF32;
-}
-
-const MathTable<double>& math_f64([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kMathF64;
-  if (isa == Isa::kAvx2) return N_AVX2::kMathF64;
-#endif
-  return HWY_NAMESPACE::kMathF64;
-}
+const MathTable<float>& math_f32([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kMathF32); }
+const MathTable<double>& math_f64([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kMathF64); }
 
 }  // namespace weft
 #endif

@@ -1,6 +1,8 @@
 // Sums and extremes of rows and of columns, for every instruction set.
 #include "core/simd/reduce.h"
 
+#include "core/simd/tables.h"
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/reduce.cc"
@@ -152,21 +154,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace weft {
 
-const ReduceTable<float>& reduce_f32([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kReduceF32;
-  if (isa == Isa::kAvx2) return N_AVX2::kReduceF32;
-#endif
-  return HWY_NAMESPACE::kReduceF32;
-}
-
-const ReduceTable<double>& reduce_f64([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kReduceF64;
-  if (isa == Isa::kAvx2) return N_AVX2::kReduceF64;
-#endif
-  return HWY_NAMESPACE::kReduceF64;
-}
+const ReduceTable<float>& reduce_f32([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kReduceF32); }
+const ReduceTable<double>& reduce_f64([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kReduceF64); }
 
 }  // namespace weft
 #endif

@@ -1,6 +1,8 @@
 // Rows of Softmax and of normalizations, for every instruction set.
 #include "core/simd/rows.h"
 
+#include "core/simd/tables.h"
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/rows.cc"
@@ -245,21 +247,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace weft {
 
-const RowsTable<float>& rows_f32([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kRowsF32;
-  if (isa == Isa::kAvx2) return N_AVX2::kRowsF32;
-#endif
-  return HWY_NAMESPACE::kRowsF32;
-}
-
-const RowsTable<double>& rows_f64([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kRowsF64;
-  if (isa == Isa::kAvx2) return N_AVX2::kRowsF64;
-#endif
-  return HWY_NAMESPACE::kRowsF64;
-}
+const RowsTable<float>& rows_f32([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kRowsF32); }
+const RowsTable<double>& rows_f64([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kRowsF64); }
 
 }  // namespace weft
 #endif

@@ -1,6 +1,8 @@
 // Products of rows that pointers find: tiles of sums that stay in registers, for every instruction set.
 #include "core/simd/taps.h"
 
+#include "core/simd/tables.h"
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/taps.cc"
@@ -179,21 +181,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace weft {
 
-const TapTable<float>& tap_table_f32([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kTapsF32;
-  if (isa == Isa::kAvx2) return N_AVX2::kTapsF32;
-#endif
-  return HWY_NAMESPACE::kTapsF32;
-}
-
-const TapTable<double>& tap_table_f64([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kTapsF64;
-  if (isa == Isa::kAvx2) return N_AVX2::kTapsF64;
-#endif
-  return HWY_NAMESPACE::kTapsF64;
-}
+const TapTable<float>& tap_table_f32([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kTapsF32); }
+const TapTable<double>& tap_table_f64([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kTapsF64); }
 
 }  // namespace weft
 #endif

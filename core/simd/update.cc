@@ -1,6 +1,8 @@
 // The optimizers' updates of many parameters, for every instruction set.
 #include "core/simd/update.h"
 
+#include "core/simd/tables.h"
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/update.cc"
@@ -78,21 +80,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace weft {
 
-const UpdateTable<float>& update_f32([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kUpdateF32;
-  if (isa == Isa::kAvx2) return N_AVX2::kUpdateF32;
-#endif
-  return HWY_NAMESPACE::kUpdateF32;
-}
-
-const UpdateTable<double>& update_f64([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kUpdateF64;
-  if (isa == Isa::kAvx2) return N_AVX2::kUpdateF64;
-#endif
-  return HWY_NAMESPACE::kUpdateF64;
-}
+const UpdateTable<float>& update_f32([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kUpdateF32); }
+const UpdateTable<double>& update_f64([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kUpdateF64); }
 
 }  // namespace weft
 #endif

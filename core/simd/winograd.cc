@@ -1,6 +1,8 @@
 // The transforms of Winograd's convolution, for every instruction set.
 #include "core/simd/winograd.h"
 
+#include "core/simd/tables.h"
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/winograd.cc"
@@ -104,13 +106,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace weft {
 
-const WinogradTable& winograd_table([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86
-  if (isa == Isa::kAvx512) return N_AVX3::kWinograd;
-  if (isa == Isa::kAvx2) return N_AVX2::kWinograd;
-#endif
-  return HWY_NAMESPACE::kWinograd;
-}
+const WinogradTable& winograd_table([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kWinograd); }
 
 // G w G^T, in f64.
 void winograd_filter(const float* weight, float* parts) {

@@ -1,6 +1,8 @@
 // What convolutions over images whose channels lie side by side share.
 #pragma once
 
+#include <algorithm>
+
 #include "core/kernels/cpu/limits_common.h"
 
 namespace weft {
@@ -17,6 +19,14 @@ struct ConvGeometry {
 
 // Of a node with inputs X and W, whose attributes are those of Conv.
 ConvGeometry read_geometry(const KernelContext& c);
+
+// A pixel of the padding.
+template <typename T>
+Result<std::shared_ptr<Buffer>> zeros(int64_t count) {
+  WEFT_TRY(auto buffer, Buffer::allocate(count * static_cast<int64_t>(sizeof(T))));
+  std::fill_n(static_cast<T*>(buffer->data()), count, T(0));
+  return buffer;
+}
 
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

@@ -19,13 +19,6 @@ constexpr int64_t kFewChannels = 16;
 const TapTable<float>& table_of(float) { return tap_table_f32(current_isa()); }
 const TapTable<double>& table_of(double) { return tap_table_f64(current_isa()); }
 
-template <typename T>
-Result<std::shared_ptr<Buffer>> zeros(int64_t count) {
-  WEFT_TRY(auto buffer, Buffer::allocate(count * static_cast<int64_t>(sizeof(T))));
-  std::fill_n(static_cast<T*>(buffer->data()), count, T(0));
-  return buffer;
-}
-
 // -- Sums over taps.
 template <typename T>
 struct Taps {

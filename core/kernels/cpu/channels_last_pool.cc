@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/pool_common.h"
 #include "core/op/window.h"
 
 namespace weft {
@@ -14,24 +15,15 @@ struct Pool {
   bool count_pads;
 };
 
-// The part of a window along one axis: its first input place and how many there are, and how many places of it lie in
-// the padded image.
-struct Span {
-  int64_t first, count, padded;
-};
-Span span_of(const Pool& p, int axis, int64_t o) {
-  const int64_t start = o * p.stride[axis] - p.begin_pad[axis], step = p.dilation[axis];
-  auto before = [&](int64_t end) {
-    return start >= end ? 0 : std::min<int64_t>(p.kernel[axis], (end - start - 1) / step + 1);
-  };
-  const int64_t skipped = before(0);
-  return {start + skipped * step, before(p.in[axis]) - skipped, before(p.in[axis] + p.end_pad[axis])};
+WindowSpan span_of(const Pool& p, int axis, int64_t o) {
+  return window_span(o * p.stride[axis] - p.begin_pad[axis], p.kernel[axis], p.dilation[axis], p.in[axis],
+                     p.end_pad[axis]);
 }
 
 // Calls body(pixel) for the input pixels of a window, row by row; returns the size of the window in the padded image.
 template <typename Body>
 int64_t for_window(const Pool& p, int64_t oy, int64_t ox, Body&& body) {
-  const Span rows = span_of(p, 0, oy), columns = span_of(p, 1, ox);
+  const WindowSpan rows = span_of(p, 0, oy), columns = span_of(p, 1, ox);
   for (int64_t i = 0; i < rows.count; ++i) {
     const int64_t row = (rows.first + i * p.dilation[0]) * p.in[1] + columns.first;
     for (int64_t j = 0; j < columns.count; ++j) body(row + j * p.dilation[1]);
@@ -110,9 +102,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     p.dilation[axis] = given ? window.dilations[at] : 1;
     if (!given) continue;
     p.begin_pad[axis] = window.begin_pad(from, p.in[axis], p.out[axis]);
-    const bool same = window.auto_pad == Window::AutoPad::kSameUpper || window.auto_pad == Window::AutoPad::kSameLower;
-    const int64_t reach = (p.out[axis] - 1) * p.stride[axis] + (p.kernel[axis] - 1) * p.dilation[axis] + 1;
-    p.end_pad[axis] = same ? std::max<int64_t>(0, reach - p.in[axis]) - p.begin_pad[axis] : window.end_pads[at];
+    p.end_pad[axis] = window.end_pad(from, p.in[axis], p.out[axis]);
   }
   prepared->cost_ns = 0.3 * static_cast<double>(c.output_count_of(0) * p.kernel[0] * p.kernel[1]);
   if (c.dtype(0) == DType::kF32)

@@ -164,9 +164,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   WEFT_CHECK(pack_filters(g, s.gemm, c.constant(1)->as<float>(), static_cast<float*>(packed->data())));
   s.packed = std::move(packed);
   prepared->unused_inputs = {1};
-  WEFT_TRY(auto zero, Buffer::allocate(g.in_c * static_cast<int64_t>(sizeof(float))));
-  std::fill_n(static_cast<float*>(zero->data()), g.in_c, 0.0f);
-  s.zero = std::move(zero);
+  WEFT_TRY(s.zero, zeros<float>(g.in_c));
   s.gemm.packed_b = static_cast<const float*>(s.packed->data());
   s.lanes = std::min(g.images * s.blocks, kLanes);
   s.lane_floats =

@@ -5,6 +5,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/pool_common.h"
 #include "core/op/window.h"
 
 namespace weft {
@@ -25,17 +26,13 @@ int64_t for_window(const Pool& p, int64_t o, Body&& body) {
   int rank = static_cast<int>(p.in.size());
   int64_t first[3], count[3], total = 1, padded = 1;
   for (int d = rank; d-- > 0;) {
-    const int64_t step = p.dilations[d], start = o % p.out[d] * p.strides[d] - p.begin_pads[d];
+    const int64_t start = o % p.out[d] * p.strides[d] - p.begin_pads[d];
     o /= p.out[d];
-    // How many elements of the window lie before `end`.
-    auto before = [&](int64_t end) {
-      return start >= end ? 0 : std::min<int64_t>(p.kernel[d], (end - start - 1) / step + 1);
-    };
-    const int64_t skipped = before(0);
-    first[d] = start + skipped * step;
-    count[d] = before(p.in[d]) - skipped;
-    total *= count[d];
-    padded *= before(p.in[d] + p.end_pads[d]);
+    const WindowSpan span = window_span(start, p.kernel[d], p.dilations[d], p.in[d], p.end_pads[d]);
+    first[d] = span.first;
+    count[d] = span.count;
+    total *= span.count;
+    padded *= span.padded;
   }
   for (int64_t k = 0; k < total; ++k) {
     int64_t index[3], rest = k, at = 0;
@@ -138,10 +135,7 @@ Pool make_pool(const KernelContext& c, const Shape& x, const Shape& y) {
   p.dilations = window.dilations;
   for (int64_t i = 0; i < spatial; ++i) {
     p.begin_pads.push_back(window.begin_pad(i, p.in[i], p.out[i]));
-    int64_t span = (p.kernel[i] - 1) * p.dilations[i] + 1;
-    bool same = window.auto_pad == Window::AutoPad::kSameUpper || window.auto_pad == Window::AutoPad::kSameLower;
-    int64_t total = std::max<int64_t>(0, (p.out[i] - 1) * p.strides[i] + span - p.in[i]);
-    p.end_pads.push_back(same ? total - p.begin_pads[i] : window.end_pads[i]);
+    p.end_pads.push_back(window.end_pad(i, p.in[i], p.out[i]));
     p.in_size *= p.in[i];
     p.out_size *= p.out[i];
     p.window_size *= static_cast<double>(std::min(p.kernel[i], p.in[i]));

@@ -3,34 +3,24 @@
 // and fall away.
 #include <algorithm>
 
+#include "core/op/layout.h"
 #include "core/passes/rewrite.h"
 
 namespace weft {
 namespace {
 
-std::vector<int64_t> to_last(int64_t rank) {
-  std::vector<int64_t> perm{0};
-  for (int64_t i = 2; i < rank; ++i) perm.push_back(i);
-  perm.push_back(1);
-  return perm;
-}
-std::vector<int64_t> to_first(int64_t rank) {
-  std::vector<int64_t> perm{0, rank - 1};
-  for (int64_t i = 1; i + 1 < rank; ++i) perm.push_back(i);
-  return perm;
-}
-Expr first_again(Expr x) { return transpose(x, to_first(x.rank())); }
+Expr first_again(Expr x) { return transpose(x, to_channels_first(x.rank())); }
 
 // What a value of the new graph was before its channels were put first; not valid if it is no such transpose.
 Expr before_first(Expr x) {
   if (!x.has_rank() || x.rank() < 3) return {};
   const Node& node = x.scope().graph().producer(x.id());
-  if (!node.is("Transpose") || node.attrs.ints_or_empty("perm") != to_first(x.rank())) return {};
+  if (!node.is("Transpose") || node.attrs.ints_or_empty("perm") != to_channels_first(x.rank())) return {};
   return Expr(x.scope(), node.inputs[0]);
 }
 Expr last_of(Expr x) {
   Expr before = before_first(x);
-  return before.valid() ? before : transpose(x, to_last(x.rank()));
+  return before.valid() ? before : transpose(x, to_channels_last(x.rank()));
 }
 
 bool concrete(Expr x) { return x.valid() && x.type().concrete(); }
@@ -44,14 +34,20 @@ bool worth_it(Expr x, Expr w, int64_t group) {
   return group == in && out == in ? in >= 2 * kLeast : in / group >= kLeast && out / group >= kLeast;
 }
 
+// A node in the new graph, if there is a kernel for it; else not valid.
+Expr make_with_kernel(RuleContext& c, const char* op, const std::vector<Expr>& inputs, Attrs attrs) {
+  const Expr y = make(c.scope(), op, inputs, std::move(attrs));
+  if (!y.valid()) return y;
+  const Graph& graph = c.scope().graph();
+  return c.kernels.accepts(op, kernel_context(graph, graph.producer(y.id()))) ? y : Expr();
+}
+
 // Replaces the node by `op`, with the channels of the first input last, if it has a kernel.
 void replace_by(RuleContext& c, const char* op, Attrs attrs) {
-  std::vector<Expr> inputs{last_of(c.mapped_input(0))};
-  for (size_t i = 1; i < c.node.inputs.size(); ++i) inputs.push_back(c.mapped_input(static_cast<int>(i)));
-  Expr y = make(c.scope(), op, inputs, std::move(attrs));
-  if (!y.valid()) return;
-  const Graph& graph = c.scope().graph();
-  if (c.kernels.accepts(op, kernel_context(graph, graph.producer(y.id())))) c.replace(first_again(y));
+  std::vector<Expr> inputs = c.mapped_inputs(c.node);
+  inputs[0] = last_of(inputs[0]);
+  const Expr y = make_with_kernel(c, op, inputs, std::move(attrs));
+  if (y.valid()) c.replace(first_again(y));
 }
 
 // Weights that change from run to run are left to the gradients, which have the channels of ONNX.
@@ -64,13 +60,8 @@ Status conv_channels_last(RuleContext& c) {
 
 // Where it is faster: a few digits fewer, which is why it has a name of its own to be switched off.
 Status winograd(RuleContext& c) {
-  std::vector<Expr> inputs;
-  for (ValueId id : c.node.inputs) inputs.push_back(c.mapped(id));
-  constexpr const char* kOp = "weft.WinogradConv";
-  Expr y = make(c.scope(), kOp, inputs, c.attrs());
-  if (!y.valid()) return {};
-  const Graph& graph = c.scope().graph();
-  if (c.kernels.accepts(kOp, kernel_context(graph, graph.producer(y.id())))) c.replace(y);
+  const Expr y = make_with_kernel(c, "weft.WinogradConv", c.mapped_inputs(c.node), c.attrs());
+  if (y.valid()) c.replace(y);
   return {};
 }
 
@@ -143,7 +134,7 @@ Status concat_channels_last(RuleContext& c) {
   }
   if (inputs.empty()) return {};
   const int64_t rank = inputs[0].rank(), axis = c.attrs().i("axis");
-  const std::vector<int64_t> perm = to_first(rank);
+  const std::vector<int64_t> perm = to_channels_first(rank);
   c.replace(first_again(concat(inputs, perm[static_cast<size_t>(axis < 0 ? axis + rank : axis)])));
   return {};
 }

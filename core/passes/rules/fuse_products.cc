@@ -9,12 +9,6 @@ bool has_fused_kernel(const RuleContext& c) {
   return dtype == DType::kF32 || dtype == DType::kF64;
 }
 
-std::vector<Expr> mapped_inputs(const RuleContext& c, const Node& node) {
-  std::vector<Expr> inputs;
-  for (ValueId id : node.inputs) inputs.push_back(c.mapped(id));
-  return inputs;
-}
-
 bool same_dims(const ValueType& a, const ValueType& b) { return a.has_rank && b.has_rank && a.dims == b.dims; }
 
 // A MatMul by matrices and a vector along its last axis.
@@ -43,7 +37,7 @@ bool fuse_conv_bias(RuleContext& c, int side) {
     size_t axis = i + rank - given;
     if (axis == 1 ? !(bias.dims[i] == out.dims[1]) : !bias.dims[i].is(1)) return false;
   }
-  std::vector<Expr> inputs = mapped_inputs(c, *conv);
+  std::vector<Expr> inputs = c.mapped_inputs(*conv);
   inputs.push_back(reshape(c.mapped_input(1 - side), constant_ints(c.scope(), {-1})));
   c.replace(make(c.scope(), "Conv", inputs, conv->attrs));
   return true;
@@ -78,7 +72,7 @@ void take_limits(RuleContext& c, std::optional<double> low, std::optional<double
     Attrs fused = attrs;
     if (low) fused.set("low", *low);
     if (high) fused.set("high", *high);
-    c.replace(make(c.scope(), row.to, mapped_inputs(c, *product), fused));
+    c.replace(make(c.scope(), row.to, c.mapped_inputs(*product), fused));
     return;
   }
 }
