@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/base/finish.h"
 #include "core/base/status.h"
 #include "core/base/thread_pool.h"
+#include "core/device/device.h"
 #include "core/op/attr.h"
 
 namespace weft {
@@ -22,6 +24,9 @@ struct RunArgs {
   const Parallel* parallel;
   Status* status;                  // set on failure, by the calling thread alone; outputs are then thrown away
   const Finish* finish = nullptr;  // given to kernels that say `finishes` alone
+  // Of the device, for its kernels: addresses are the device's, and the kernel puts its work on the stream and returns.
+  Stream* stream = nullptr;
+  int32_t step = 0;  // of the plan: what an error that comes later is known by
 
   // Elements [begin, end) of the output are final, and may be overwritten from now on.
   void finished(int64_t begin, int64_t end) const {
@@ -136,9 +141,9 @@ class KernelContext {
 };
 
 struct KernelImpl {
-  const char* name;                               // "simd", "reference"
-  bool (*accepts)(const KernelContext& context);  // null: everything
-  Status (*prepare)(const KernelContext& context, PreparedKernel* prepared);
+  const char* name;                                           // "simd", "reference"
+  std::function<bool(const KernelContext& context)> accepts;  // null: everything
+  std::function<Status(const KernelContext& context, PreparedKernel* prepared)> prepare;
 };
 
 }  // namespace weft

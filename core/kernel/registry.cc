@@ -28,6 +28,12 @@ const std::vector<KernelImpl>* KernelRegistry::find(std::string_view op) const {
   return at == kernels_.end() ? nullptr : &at->second;
 }
 
+std::vector<std::string> KernelRegistry::ops() const {
+  std::vector<std::string> names;
+  for (const auto& [op, impls] : kernels_) names.push_back(op);
+  return names;
+}
+
 bool KernelRegistry::accepts(std::string_view op, const KernelContext& context) const {
   const std::vector<KernelImpl>* impls = find(op);
   if (impls == nullptr) return false;

@@ -16,6 +16,7 @@ class KernelRegistry {
   // Fastest first; the last is the plain reference. `op` is a full name ("MatMul", "weft.Adam").
   void add(std::string_view op, const KernelImpl& impl);
   const std::vector<KernelImpl>* find(std::string_view op) const;
+  std::vector<std::string> ops() const;  // that have any, sorted
   bool has(std::string_view op) const { return find(op) != nullptr; }
   bool accepts(std::string_view op, const KernelContext& context) const;
   // The first implementation that accepts, prepared. `reference` asks for the last one instead. RESOURCE_EXHAUSTED if
