@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -141,9 +140,17 @@ class KernelContext {
 };
 
 struct KernelImpl {
-  const char* name;                                           // "simd", "reference"
-  std::function<bool(const KernelContext& context)> accepts;  // null: everything
-  std::function<Status(const KernelContext& context, PreparedKernel* prepared)> prepare;
+  const char* name;                               // "simd", "reference"
+  bool (*accepts)(const KernelContext& context);  // null: everything
+  Status (*prepare)(const KernelContext& context, PreparedKernel* prepared);
+};
+
+// The same as an object, for kernels that are not known when this library is built. What it prepares has a `run`.
+class KernelSource {
+ public:
+  virtual ~KernelSource() = default;
+  virtual bool accepts(const KernelContext& context) const = 0;
+  virtual Status prepare(const KernelContext& context, PreparedKernel* prepared) const = 0;
 };
 
 }  // namespace weft

@@ -59,7 +59,9 @@ class Layout {
     std::vector<Draft> kept;
     for (Draft& draft : drafts_) {
       for (ValueId id : draft.inputs) {
-        if (id != kNoValue && graph_.value(id).constant != nullptr) WEFT_CHECK(hold_constant(id, draft.reads));
+        if (id == kNoValue || graph_.value(id).constant == nullptr) continue;
+        WEFT_CHECK(hold_constant(id, draft.reads));
+        if (draft.is_view() && plan_->device != nullptr) WEFT_CHECK(hold_constant(id, Side::kDevice));
       }
       if (draft.is_view()) {
         for (Side side : {Side::kHost, Side::kDevice}) {
@@ -77,7 +79,7 @@ class Layout {
     return {};
   }
 
-  // On the side where it is read; a view of it has both.
+  // On the side where it is read: both for a view, which either may read.
   Status hold_constant(ValueId id, Side side) {
     int32_t& storage = storage_of(id, side);
     if (storage != kNone) return {};
@@ -115,7 +117,7 @@ class Layout {
       for (ValueId id : draft.outputs) touch(id, draft.writes, s);
     }
     // What the device is given to read must lie there until somebody has waited for that.
-    size_t waited = drafts_.size() - 1;
+    size_t waited = drafts_.size();
     for (size_t s = drafts_.size(); s-- > 0;) {
       const Draft& draft = drafts_[s];
       if (draft.waits) waited = s;

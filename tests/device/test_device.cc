@@ -220,27 +220,29 @@ void run_test_kernel(const TestKernel& state, const RunArgs& args) {
   });
 }
 
-KernelImpl test_kernel(const std::string& op) {
-  auto prepare_cpu = [op](const KernelContext& context, PreparedKernel* prepared) {
-    return cpu_kernels().prepare(op, context, false, prepared);
-  };
-  return {"test",
-          [prepare_cpu](const KernelContext& context) {
-            PreparedKernel prepared;
-            return prepare_cpu(context, &prepared).ok() && prepared.run != nullptr;
-          },
-          [prepare_cpu](const KernelContext& context, PreparedKernel* prepared) -> Status {
-            TestKernel state;
-            WEFT_CHECK(prepare_cpu(context, &state.kernel));
-            state.inputs = static_cast<size_t>(context.input_count());
-            state.outputs = static_cast<size_t>(context.output_count());
-            prepared->scratch_bytes = state.kernel.scratch_bytes;
-            prepared->unused_inputs = state.kernel.unused_inputs;
-            prepared->cost_ns = state.kernel.cost_ns;
-            prepared->use<&run_test_kernel>(std::move(state));
-            return {};
-          }};
-}
+class TestKernels : public KernelSource {
+ public:
+  explicit TestKernels(std::string op) : op_(std::move(op)) {}
+
+  bool accepts(const KernelContext& context) const override {
+    PreparedKernel prepared;
+    return cpu_kernels().prepare(op_, context, false, &prepared).ok() && prepared.run != nullptr;
+  }
+  Status prepare(const KernelContext& context, PreparedKernel* prepared) const override {
+    TestKernel state;
+    WEFT_CHECK(cpu_kernels().prepare(op_, context, false, &state.kernel));
+    state.inputs = static_cast<size_t>(context.input_count());
+    state.outputs = static_cast<size_t>(context.output_count());
+    prepared->scratch_bytes = state.kernel.scratch_bytes;
+    prepared->unused_inputs = state.kernel.unused_inputs;
+    prepared->cost_ns = state.kernel.cost_ns;
+    prepared->use<&run_test_kernel>(std::move(state));
+    return {};
+  }
+
+ private:
+  const std::string op_;
+};
 
 void add_test_device(const char* name, bool late, bool partial) {
   auto kernels = std::make_shared<KernelRegistry>();
@@ -250,7 +252,7 @@ void add_test_device(const char* name, bool late, bool partial) {
     auto [domain, base] = split_op_name(op);
     const OpDef* def = builtin_ops().find(domain, base);
     odd = !odd;
-    if (!partial || odd || (def != nullptr && def->body_fn() != nullptr)) kernels->add(op, test_kernel(op));
+    if (!partial || odd || (def != nullptr && def->body_fn() != nullptr)) kernels->add(op, "test", std::make_shared<TestKernels>(op));
   }
   (void)add_device({std::make_shared<TestDevice>(name, late), std::move(kernels)});
 }
