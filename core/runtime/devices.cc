@@ -1,8 +1,6 @@
 // The devices of this process.
 #include "core/runtime/devices.h"
 
-#include <algorithm>
-#include <map>
 #include <mutex>
 
 namespace weft {
@@ -11,7 +9,7 @@ namespace {
 
 struct Devices {
   std::mutex mutex;
-  std::map<std::string, DeviceEntry, std::less<>> by_name;
+  std::vector<DeviceEntry> entries;
 };
 
 // Never destroyed: threads may run while the process ends.
@@ -20,38 +18,44 @@ Devices& devices() {
   return *all;
 }
 
-std::vector<std::string> names_of(const Devices& all) {
-  std::vector<std::string> names{"cpu"};
-  for (const auto& [name, entry] : all.by_name) names.push_back(name);
-  std::sort(names.begin(), names.end());
-  return names;
+const DeviceEntry* find(const Devices& all, std::string_view name) {
+  for (const DeviceEntry& entry : all.entries) {
+    if (entry.device->name() == name) return &entry;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
-Status add_device(DeviceEntry entry) {
+Status add_devices(std::vector<DeviceEntry> entries) {
   Devices& all = devices();
   std::lock_guard lock(all.mutex);
-  const std::string& name = entry.device->name();
-  if (name == "cpu" || all.by_name.count(name) != 0) {
-    return make_error(Code::kAlreadyExists, "there is a device '", name, "' already");
+  for (const DeviceEntry& entry : entries) {
+    const std::string& name = entry.device->name();
+    if (name == "cpu" || find(all, name) != nullptr) {
+      return make_error(Code::kAlreadyExists, "there is a device '", name, "' already");
+    }
   }
-  all.by_name.emplace(name, std::move(entry));
+  for (DeviceEntry& entry : entries) all.entries.push_back(std::move(entry));
   return {};
 }
 
 Result<DeviceEntry> find_device(std::string_view name) {
   Devices& all = devices();
   std::lock_guard lock(all.mutex);
-  auto at = all.by_name.find(name);
-  if (at != all.by_name.end()) return at->second;
-  return not_found("there is no device '", name, "'; the devices are ", join(names_of(all), ", "));
+  if (const DeviceEntry* entry = find(all, name)) return *entry;
+  std::string names = "cpu";
+  for (const DeviceEntry& entry : all.entries) names += cat(", ", entry.device->name());
+  return not_found("there is no device '", name, "'; the devices are ", names);
 }
 
-std::vector<std::string> device_names() {
+std::vector<const std::string*> device_names() {
+  static const std::string* cpu = new std::string("cpu");
   Devices& all = devices();
   std::lock_guard lock(all.mutex);
-  return names_of(all);
+  std::vector<const std::string*> names{cpu};
+  for (const DeviceEntry& entry : all.entries) names.push_back(&entry.device->name());
+  return names;
 }
 
 }  // namespace weft

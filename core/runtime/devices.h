@@ -1,4 +1,4 @@
-// The devices of this process, by name. They are added as plug-ins bring them and stay until the process ends.
+// The devices of this process. They are added as plug-ins bring them and stay until the process ends.
 #pragma once
 
 #include <memory>
@@ -16,10 +16,11 @@ struct DeviceEntry {
   std::shared_ptr<const KernelRegistry> kernels;
 };
 
-// ALREADY_EXISTS if there is one of that name.
-Status add_device(DeviceEntry entry);
+// All or none: ALREADY_EXISTS if there is one of a name already.
+Status add_devices(std::vector<DeviceEntry> entries);
 // An error that lists the devices if there is none of that name.
 Result<DeviceEntry> find_device(std::string_view name);
-std::vector<std::string> device_names();  // sorted; "cpu" is among them
+// In the order in which they came; the first is "cpu". What is pointed to stays.
+std::vector<const std::string*> device_names();
 
 }  // namespace weft

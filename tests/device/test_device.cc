@@ -11,7 +11,6 @@
 #include <mutex>
 
 #include "core/runtime/builtin.h"
-#include "core/runtime/devices.h"
 
 namespace weft {
 
@@ -244,7 +243,9 @@ class TestKernels : public KernelSource {
   const std::string op_;
 };
 
-void add_test_device(const char* name, bool late, bool partial) {
+}  // namespace
+
+DeviceEntry make_test_device(const std::string& name, bool late, bool partial) {
   auto kernels = std::make_shared<KernelRegistry>();
   bool odd = false;
   for (const std::string& op : cpu_kernels().ops()) {
@@ -254,18 +255,13 @@ void add_test_device(const char* name, bool late, bool partial) {
     odd = !odd;
     if (!partial || odd || (def != nullptr && def->body_fn() != nullptr)) kernels->add(op, "test", std::make_shared<TestKernels>(op));
   }
-  (void)add_device({std::make_shared<TestDevice>(name, late), std::move(kernels)});
+  return {std::make_shared<TestDevice>(name, late), std::move(kernels)};
 }
 
-}  // namespace
-
 void add_test_devices() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    add_test_device("test:early", false, false);
-    add_test_device("test:late", true, false);
-    add_test_device("test:partial", true, true);
-  });
+  static const Status added = add_devices({make_test_device("test:early", false, false),
+                                           make_test_device("test:late", true, false),
+                                           make_test_device("test:partial", true, true)});
 }
 
 std::vector<std::string> test_devices() { return {"test:early", "test:late", "test:partial"}; }

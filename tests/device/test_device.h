@@ -6,7 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "core/runtime/devices.h"
+
 namespace weft {
+
+// A device of its own: `late` and `partial` as below.
+DeviceEntry make_test_device(const std::string& name, bool late, bool partial);
 
 // Of "test:early", each piece of work is done when it is put on the stream; of "test:late", not before somebody waits;
 // "test:partial" is late and lacks about half of the kernels. What one of them computes has the bits of
