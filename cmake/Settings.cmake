@@ -49,9 +49,10 @@ if(WEFT_SANITIZE)
   # With sanitizers GCC no longer sees which member of a variant is alive, and warns of the others.
   add_compile_options(-Wno-maybe-uninitialized)
   add_link_options(-fsanitize=${WEFT_SANITIZE})
-  # Each test links the whole core with its checks, which takes GNU's other linker half the time.
-  find_program(WEFT_GOLD ld.gold)
-  if(WEFT_GOLD)
-    add_link_options(-fuse-ld=gold)
-  endif()
+endif()
+
+# Each test links the whole core, which takes GNU's linker many times as long.
+find_program(WEFT_MOLD mold)
+if(WEFT_MOLD AND WEFT_TESTS)
+  add_link_options(-fuse-ld=mold)
 endif()
