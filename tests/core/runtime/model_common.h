@@ -15,6 +15,9 @@
 
 namespace weft {
 
+using Values = std::vector<double>;
+inline Tensor numbers(const Values& values) { return Tensor::vector<double>(values); }
+
 struct TestModel {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   ExprScope scope{*graph};
