@@ -4,8 +4,6 @@
 namespace weft {
 namespace {
 
-
-
 Expr at(Expr sequence, int64_t position) {
   return make(sequence.scope(), "SequenceAt", {sequence, constant_int(sequence.scope(), position)});
 }

@@ -44,7 +44,7 @@ TYPED_TEST(UpdateTest, Descent) {
           right[i] = p[i] - 0.125L * (nesterov ? slope + 0.5L * right_v[i] : right_v[i]);
         }
         update_table(isa, T()).momentum(T(0.125), T(0.25), T(0.5), nesterov, p.data(), g.data(), v.data(), out.data(),
-                                 out_v.data(), n);
+                                        out_v.data(), n);
         expect_near(out, right, isa);
         expect_near(out_v, right_v, isa);
       }
@@ -77,7 +77,7 @@ TYPED_TEST(UpdateTest, AdamAndEqualBits) {
           right[i] = old - 0.125L * right_m[i] / (std::sqrt(right_v[i]) / 0.5L + 0.5L);
         }
         update_table(isa, T()).adam(f, near_old, p.data(), g.data(), m.data(), v.data(), out.data(), out_m.data(),
-                             out_v.data(), n);
+                                    out_v.data(), n);
         expect_near(out, right, isa);
         expect_near(out_m, right_m, isa);
         expect_near(out_v, right_v, isa);
