@@ -212,8 +212,8 @@ class PluginKernel : public KernelSource {
 }  // namespace
 
 const weft_plugin_host& plugin_host() {
-  static const weft_plugin_host host = {sizeof(weft_plugin_host), WEFT_PLUGIN_VERSION, make_status, count_of,
-                                        give_value,               give_attribute};
+  static const weft_plugin_host host = {
+      sizeof(weft_plugin_host), WEFT_PLUGIN_VERSION, make_status, count_of, give_value, give_attribute};
   return host;
 }
 

@@ -49,9 +49,9 @@ Status Frame::run(const ExecOptions& options) {
   const std::vector<Step>& steps = plan_->steps;
   for (size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    RunArgs args{addresses + step.in,     addresses + step.out, addresses[step.scratch],
-                 &options.parallel, &status,             nullptr,
-                 stream_.get(),     static_cast<int32_t>(i)};
+    RunArgs args{
+        addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,
+        stream_.get(),       static_cast<int32_t>(i)};
     step.run(step.state, args);
     if (!status.ok()) [[unlikely]]
       return finish(failed(i, status));
@@ -68,9 +68,9 @@ Status Frame::run_watched(const ExecOptions& options) {
     if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
     const Step& step = steps[i];
     int64_t begin = options.trace != nullptr ? monotonic_ns() : 0;
-    RunArgs args{addresses + step.in,     addresses + step.out, addresses[step.scratch],
-                 &options.parallel, &status,             nullptr,
-                 stream_.get(),     static_cast<int32_t>(i)};
+    RunArgs args{
+        addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,
+        stream_.get(),       static_cast<int32_t>(i)};
     step.run(step.state, args);
     if (!status.ok()) return failed(i, status);
     if (options.trace != nullptr) options.trace->add(plan_->infos[i], begin, monotonic_ns());

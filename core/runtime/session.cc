@@ -71,7 +71,11 @@ SessionUse::~SessionUse() {
 Status SessionUse::check() const { return open_ ? Status() : failed_precondition("this session is closed"); }
 
 Session::Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device)
-    : graph_(std::move(graph)), options_(std::move(options)), store_(std::move(store)), device_(std::move(device)), memory_(device_.device) {}
+    : graph_(std::move(graph)),
+      options_(std::move(options)),
+      store_(std::move(store)),
+      device_(std::move(device)),
+      memory_(device_.device) {}
 
 Session::~Session() = default;
 

@@ -121,7 +121,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::shared_ptr<Store> store_;
   const DeviceEntry device_;              // nulls for the CPU
   const std::shared_ptr<Memory> memory_;  // of the variables that its runs read and write; the device's
-  std::mutex mutex_;  // of compiled_
+  std::mutex mutex_;                      // of compiled_
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled_;
   std::atomic<bool> closed_{false};
   std::atomic<int32_t> running_{0};

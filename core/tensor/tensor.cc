@@ -191,8 +191,7 @@ Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
     return host.moved_to(to);
   }
   WEFT_TRY(Tensor out, make_in(to, dtype_, shape_));
-  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, data_, bytes())
-                           : memory()->copy_out(out.data_, data_, bytes()));
+  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, data_, bytes()) : memory()->copy_out(out.data_, data_, bytes()));
   return out;
 }
 

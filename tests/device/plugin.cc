@@ -178,7 +178,8 @@ TestPlugin& plugin() {
 }  // namespace
 }  // namespace weft
 
-extern "C" WEFT_EXPORT weft_status* weft_plugin_open(const weft_plugin_host* given_host, const weft_plugin** out_plugin) {
+extern "C" WEFT_EXPORT weft_status* weft_plugin_open(const weft_plugin_host* given_host,
+                                                     const weft_plugin** out_plugin) {
   weft::host = given_host;
   *out_plugin = &weft::plugin().table;
   return nullptr;

@@ -86,7 +86,9 @@ class TestMemory {
   std::map<char*, Block> blocks_;
 };
 
-Status not_ours(const char* what) { return internal_error(what, " was given an address that is none of the test device"); }
+Status not_ours(const char* what) {
+  return internal_error(what, " was given an address that is none of the test device");
+}
 
 class TestStream : public Stream {
  public:
@@ -253,15 +255,16 @@ DeviceEntry make_test_device(const std::string& name, bool late, bool partial) {
     auto [domain, base] = split_op_name(op);
     const OpDef* def = builtin_ops().find(domain, base);
     odd = !odd;
-    if (!partial || odd || (def != nullptr && def->body_fn() != nullptr)) kernels->add(op, "test", std::make_shared<TestKernels>(op));
+    if (!partial || odd || (def != nullptr && def->body_fn() != nullptr))
+      kernels->add(op, "test", std::make_shared<TestKernels>(op));
   }
   return {std::make_shared<TestDevice>(name, late), std::move(kernels)};
 }
 
 void add_test_devices() {
-  static const Status added = add_devices({make_test_device("test:early", false, false),
-                                           make_test_device("test:late", true, false),
-                                           make_test_device("test:partial", true, true)});
+  static const Status added =
+      add_devices({make_test_device("test:early", false, false), make_test_device("test:late", true, false),
+                   make_test_device("test:partial", true, true)});
 }
 
 std::vector<std::string> test_devices() { return {"test:early", "test:late", "test:partial"}; }

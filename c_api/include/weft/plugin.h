@@ -27,24 +27,24 @@ typedef struct weft_plugin_node weft_plugin_node;
 
 /** An input or output of a node. */
 typedef struct weft_plugin_value {
-  size_t struct_size;    /**< That the caller has made room for. */
-  int32_t given;         /**< 0 for an optional one that is left out; nothing else is set then. */
-  int32_t dtype;         /**< The element type, numbered as weft_tensor_dtype does. */
-  int32_t rank;          /**< The number of dimensions. */
-  const int64_t* dims;   /**< That many sizes. */
-  const void* constant;  /**< The elements of an input that is a constant, in the process's memory; else NULL. */
+  size_t struct_size;   /**< That the caller has made room for. */
+  int32_t given;        /**< 0 for an optional one that is left out; nothing else is set then. */
+  int32_t dtype;        /**< The element type, numbered as weft_tensor_dtype does. */
+  int32_t rank;         /**< The number of dimensions. */
+  const int64_t* dims;  /**< That many sizes. */
+  const void* constant; /**< The elements of an input that is a constant, in the process's memory; else NULL. */
 } weft_plugin_value;
 
 /** An attribute of a node. */
 typedef struct weft_plugin_attribute {
-  size_t struct_size;             /**< That the caller has made room for. */
-  const char* name;               /**< Such as "axis". */
-  int32_t kind;                   /**< 1 float, 2 int, 3 string, 4 tensor, 6 floats, 7 ints, 8 strings (ONNX's numbers). */
-  int32_t count;                  /**< Items of a list; 1 for the others. */
-  const double* floats;           /**< For kinds 1 and 6. */
-  const int64_t* ints;            /**< For kinds 2 and 7. */
-  const char* const* strings;     /**< For kinds 3 and 8. */
-  weft_plugin_value tensor;       /**< For kind 4; its elements are its `constant`. */
+  size_t struct_size;         /**< That the caller has made room for. */
+  const char* name;           /**< Such as "axis". */
+  int32_t kind;               /**< 1 float, 2 int, 3 string, 4 tensor, 6 floats, 7 ints, 8 strings (ONNX's numbers). */
+  int32_t count;              /**< Items of a list; 1 for the others. */
+  const double* floats;       /**< For kinds 1 and 6. */
+  const int64_t* ints;        /**< For kinds 2 and 7. */
+  const char* const* strings; /**< For kinds 3 and 8. */
+  weft_plugin_value tensor;   /**< For kind 4; its elements are its `constant`. */
 } weft_plugin_attribute;
 
 /** What the library offers a plug-in. */
@@ -63,30 +63,32 @@ typedef struct weft_plugin_host {
 
 /** What a kernel gets when it runs. */
 typedef struct weft_plugin_run {
-  size_t struct_size;         /**< Of the library. */
-  const void* const* inputs;  /**< Addresses of the device; NULL for one that is left out, or of which the shape is enough. */
-  void* const* outputs;       /**< Addresses of the device. An output may lie where an input does that the operator lets it replace. */
-  void* scratch;              /**< As many bytes as were asked for, on the device. */
-  void* stream;               /**< To put the work on. */
-  int32_t step;               /**< What weft_plugin.stream_wait names if this work fails later. */
+  size_t struct_size; /**< Of the library. */
+  const void* const*
+      inputs; /**< Addresses of the device; NULL for one that is left out, or of which the shape is enough. */
+  void* const*
+      outputs; /**< Addresses of the device. An output may lie where an input does that the operator lets it replace. */
+  void* scratch; /**< As many bytes as were asked for, on the device. */
+  void* stream;  /**< To put the work on. */
+  int32_t step;  /**< What weft_plugin.stream_wait names if this work fails later. */
 } weft_plugin_run;
 
 /** A kernel that is ready for one node. */
 typedef struct weft_plugin_prepared {
-  size_t struct_size;                                                   /**< Of the library. */
-  void* state;                                                          /**< What `run` and `drop` are given. */
-  void (*drop)(void* state);                                            /**< Called once, when the plan is let go. May be NULL. */
-  weft_status* (*run)(const void* state, const weft_plugin_run* args);  /**< Puts the work on the stream and returns. */
-  int64_t scratch_bytes;                                                /**< Memory of the device for each run; 0. */
-  double cost_ns;                                                       /**< A guess of how long one run takes; 0. */
+  size_t struct_size;        /**< Of the library. */
+  void* state;               /**< What `run` and `drop` are given. */
+  void (*drop)(void* state); /**< Called once, when the plan is let go. May be NULL. */
+  weft_status* (*run)(const void* state, const weft_plugin_run* args); /**< Puts the work on the stream and returns. */
+  int64_t scratch_bytes;                                               /**< Memory of the device for each run; 0. */
+  double cost_ns;                                                      /**< A guess of how long one run takes; 0. */
 } weft_plugin_prepared;
 
 /** A kernel of an operator. The first of an operator that accepts a node runs it; where none does, the CPU does. */
 typedef struct weft_plugin_kernel {
-  size_t struct_size;  /**< Of the plug-in. */
-  const char* op;      /**< The operator, such as "MatMul" or "weft.Adam". */
-  const char* name;    /**< What traces call it. */
-  const void* user;    /**< What the functions are given. */
+  size_t struct_size; /**< Of the plug-in. */
+  const char* op;     /**< The operator, such as "MatMul" or "weft.Adam". */
+  const char* name;   /**< What traces call it. */
+  const void* user;   /**< What the functions are given. */
   /** Whether it can run the node; NULL: every node. */
   int32_t (*accepts)(const void* user, const weft_plugin_node* node);
   /** Fills `out`, which has the library's struct_size and zeros. */
@@ -102,12 +104,12 @@ enum {
 
 /** What a plug-in gives. */
 typedef struct weft_plugin {
-  size_t struct_size;         /**< Of the plug-in. */
-  int32_t version;            /**< WEFT_PLUGIN_VERSION that it was compiled with. */
-  const char* type;           /**< Of its devices, which are named "type:0", "type:1" and so on. */
-  int32_t device_count;       /**< How many there are. */
+  size_t struct_size;                /**< Of the plug-in. */
+  int32_t version;                   /**< WEFT_PLUGIN_VERSION that it was compiled with. */
+  const char* type;                  /**< Of its devices, which are named "type:0", "type:1" and so on. */
+  int32_t device_count;              /**< How many there are. */
   const weft_plugin_kernel* kernels; /**< Of all of its devices. */
-  int32_t kernel_count;       /**< How many there are. */
+  int32_t kernel_count;              /**< How many there are. */
 
   /** Opens a device, which stays open until the process ends. */
   weft_status* (*device_open)(int32_t index, void** out_device);

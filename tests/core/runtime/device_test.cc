@@ -177,8 +177,9 @@ TEST(Device, AnotherNameIsRefused) {
   TestModel m;
   SessionOptions options;
   options.device = "cuda:0";
-  expect_error(Session::make(m.graph, options).status(), Code::kNotFound,
-               "option 'device': there is no device 'cuda:0'; the devices are cpu, test:early, test:late, test:partial");
+  expect_error(
+      Session::make(m.graph, options).status(), Code::kNotFound,
+      "option 'device': there is no device 'cuda:0'; the devices are cpu, test:early, test:late, test:partial");
 }
 
 }  // namespace
