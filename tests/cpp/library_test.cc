@@ -22,7 +22,8 @@ TEST_F(Library, SaysWhichDevicesThereAre) {
   options.device = "cuda:0";
   const weft::Error error = error_of([&] { weft::Session(graph, options); });
   EXPECT_EQ(error.code(), WEFT_NOT_FOUND);
-  EXPECT_NE(error.message().find("there is no device 'cuda:0'; the devices are cpu"), std::string::npos) << error.what();
+  EXPECT_NE(error.message().find("there is no device 'cuda:0'; the devices are cpu"), std::string::npos)
+      << error.what();
 }
 
 TEST_F(Library, ListsOperatorsAndLayers) {
