@@ -107,8 +107,8 @@ struct InputKey {
   Kind kind = Kind::kTensor;
   DType dtype = DType::kNone;
   Shape shape;
-  bool on_device = false;
   Tensor value;  // empty unless shapes depend on it
+  bool on_device = false;
 };
 
 // Inputs of the program whose values decide shapes: a plan holds for their values too.
