@@ -228,10 +228,6 @@ static void test_weft_log_set(void) {
 
 static void test_weft_device_load(void) {
   {
-    weft_status* status = weft_device_load("examples/data/digits.safetensors");
-    succeeded(status, "weft_device_load");
-  }
-  {
     weft_status* status = weft_device_load(NULL);
     refused(status, "weft_device_load", "path");
   }

@@ -1,5 +1,5 @@
 /* Device plug-ins: what is no plug-in, devices, and training on one. WEFT_TEST_DEVICE is the plug-in's file. */
-#include "support.h"
+#include "../c_api/support.h"
 #include "weft/plugin.h"
 
 static weft_session* session_on(weft_graph* graph, const char* device) {
