@@ -19,8 +19,10 @@ weft_status* given(const Status& status) {
   return host->make_status(static_cast<int32_t>(status.code()), status.message().c_str());
 }
 
+bool has_all(const std::string&) { return true; }
+
 struct TestPlugin {
-  std::vector<DeviceEntry> devices{make_test_device("late", true, false), make_test_device("early", false, false)};
+  std::vector<DeviceEntry> devices{make_test_device("late", true, has_all), make_test_device("early", false, has_all)};
   std::vector<std::string> ops = devices[0].kernels->ops();
   std::vector<weft_plugin_kernel> kernels;
   weft_plugin table{};

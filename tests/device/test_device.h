@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,9 @@
 
 namespace weft {
 
-// A device of its own: `late` and `partial` as below.
-DeviceEntry make_test_device(const std::string& name, bool late, bool partial);
+// A device of its own, late as below or early, with the CPU's kernels of the operators for which `has` holds.
+using HasKernels = std::function<bool(const std::string& op)>;
+DeviceEntry make_test_device(const std::string& name, bool late, const HasKernels& has);
 
 // Of "test:early", each piece of work is done when it is put on the stream; of "test:late", not before somebody waits;
 // "test:partial" is late and lacks about half of the kernels. What one of them computes has the bits of
