@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from . import machine, report, summary
 from .campaign import PAIRS, Campaign
 from .contenders import PEERS
-from .process import ROOT
+from .figures import FIGURES, Figure, measured
+from .process import ROOT, Failed
 from .protocol import ROUNDS
 from .results import OtherSubject, Outcome, Results
-from .rows import ROWS
+from .row import Inference
+from .rows import ROWS, named
 
 FOLDER = ROOT / "build" / "bench"
 
@@ -33,8 +35,8 @@ def chosen(text: str, known: list[str], what: str) -> list[str]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/bench", description="Times Weft beside its peers.")
-    names = [row.name for row in ROWS]
-    parser.add_argument("rows", nargs="*", metavar="row", help=f"all if none is named: {', '.join(names)}")
+    names = [row.name for row in ROWS] + [figure.name for figure in FIGURES]
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"or figure; all if none is named: {', '.join(names)}")
     parser.add_argument("--peers", type=lambda text: chosen(text, ["all", *PEERS], "peer"), default=["all"],
                         help=f"all, or some of {','.join(PEERS)}")  # fmt: skip
     parser.add_argument("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2],
@@ -78,6 +80,32 @@ def line(outcome: Outcome) -> str:
     return f"{head} {ours:12.2f} us, peer {theirs:12.2f} us, {ratio:6.2f} times as fast; {outcome.pair.dropped} dropped"
 
 
+def model(figure: Figure) -> pathlib.Path:
+    """The file of the model that a figure is about."""
+    path = FOLDER / "models" / f"{figure.row}.onnx"
+    problem = named(figure.row).make()
+    assert isinstance(problem, Inference)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(problem.model.SerializeToString())
+    return path
+
+
+def add_figures(results: Results, names: list[str], python: str) -> bool:
+    """Measures those that the results lack; whether all could be."""
+    all_measured = True
+    for figure in FIGURES:
+        if figure.name not in names or figure.name in results.figures:
+            continue
+        try:
+            results.add_figure(figure.name, measured(figure, python, model(figure)))
+        except Failed as error:
+            print(f"{figure.name:<33} FAILED: {error}", flush=True)
+            all_measured = False
+            continue
+        print(f"{figure.name:<33} {results.figures[figure.name]:12.2f} {figure.unit}", flush=True)
+    return all_measured
+
+
 def run(given: argparse.Namespace) -> int:
     library = pathlib.Path(os.environ["WEFT_LIBRARY"])
     requirements = ROOT / "benchmarks" / "peers" / "requirements.txt"
@@ -96,6 +124,7 @@ def run(given: argparse.Namespace) -> int:
     for outcome in campaign.run([row for row in ROWS if row.name in given.rows], given.peers, given.threads):
         print(line(outcome), flush=True)
         failed = failed or bool(outcome.failed)
+    failed = not add_figures(results, given.rows, given.python) or failed
     command = shlex.join(["tools/bench", *(sys.argv[1:])])
     known = summary.lines(results, ROWS, PEERS)
     report.write(results, known, PEERS, command, given.to)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import contenders
-from .row import Array
+from .net import Array
 from .rows import named
 
 # What a sample takes at least, with something to spare for faster moments.

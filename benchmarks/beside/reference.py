@@ -1,5 +1,5 @@
 """The results that every contender of a row is compared with: of inference from the reference implementation of ONNX, of
-training from PyTorch in double precision. python -m benchmarks.beside.reference <row> <file>"""
+training from PyTorch in double precision, of eigenvalues from numpy. python -m benchmarks.beside.reference <row> <file>"""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import onnx.reference
 
-from .row import Array, Problem, Training
+from .net import Array, Training
+from .row import Eigen, Problem
 from .rows import named
 
 
@@ -20,6 +21,9 @@ def results(problem: Problem) -> list[Array]:
         from .contenders.torch_training import Trainer
 
         return [Trainer(problem, torch.float64).losses()]
+    if isinstance(problem, Eigen):
+        a = problem.a.astype(np.float64)
+        return [np.linalg.eigvalsh(a @ a.T)]
     return list(onnx.reference.ReferenceEvaluator(problem.model).run(None, problem.feeds))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from .figures import FIGURES
 from .protocol import DISTURBED
 from .results import Results
 from .summary import PAIRS, SHORT, Line
@@ -51,6 +52,16 @@ def _row(line: Line, peers: Sequence[str]) -> str:
     goal = ["–", "–"] if line.goal is None else [f"{line.goal:g}", MET[line.met]]
     cells = [line.title, str(line.threads), ours, *times, ratio, *goal]
     return f"| {' | '.join(cells)} |"
+
+
+def _figures(results: Results) -> list[str]:
+    """The table of what is measured without a peer."""
+    rows = [
+        f"| {figure.title} | {results.figures[figure.name]:.3g} {figure.unit} | "
+        f"at {'most' if figure.most else 'least'} {figure.limit:g} {figure.unit} | {MET[figure.met(results.figures[figure.name])]} |"
+        for figure in FIGURES if figure.name in results.figures
+    ]  # fmt: skip
+    return ["", "| | Weft | goal | met |", "|---|---|---|---|", *rows] if rows else []
 
 
 def _reasons(lines: Sequence[Line]) -> list[str]:
@@ -102,18 +113,20 @@ def markdown(results: Results, lines: Sequence[Line], peers: Sequence[str], comm
         f"| {' | '.join(heads)} |",
         f"|{'---|' * len(heads)}",
         *(_row(line, peers) for line in lines),
+        *_figures(results),
         *(["", "Without a time:", "", *reasons] if reasons else []),
         "",
     ])  # fmt: skip
 
 
-def figures(results: Results, lines: Sequence[Line], command: str) -> dict[str, Any]:
+def numbers(results: Results, lines: Sequence[Line], command: str) -> dict[str, Any]:
     versions = {outcome.peer: outcome.version for outcome in results.outcomes if outcome.version}
     return {
         "command": command,
         **results.subject,
         "versions": versions,
         "rows": [{**asdict(line), "met": line.met} for line in lines],
+        "figures": results.figures,
     }
 
 
@@ -125,6 +138,6 @@ def write(results: Results, lines: Sequence[Line], peers: Sequence[str], command
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(results, lines, peers, command)
     (folder / "benchmarks.md").write_text(text, encoding="utf-8")
-    made = json.dumps(figures(results, lines, command), indent=1, ensure_ascii=False)
+    made = json.dumps(numbers(results, lines, command), indent=1, ensure_ascii=False)
     (folder / "benchmarks.json").write_text(made + "\n", encoding="utf-8")
     chart.draw(lines, folder / "benchmarks.png")

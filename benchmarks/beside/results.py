@@ -43,6 +43,7 @@ class Results:
     path: pathlib.Path
     subject: Subject  # the machine, the library and the peers' versions
     outcomes: list[Outcome] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: pathlib.Path, subject: Subject, *, fresh: bool = False) -> Results:
@@ -56,13 +57,21 @@ class Results:
                 f"{path} was measured with another {' and another '.join(other)}: --fresh drops it and begins anew"
             )
         outcomes = [Outcome.read(fields) for fields in read["outcomes"]]
-        return cls(path, subject, [outcome for outcome in outcomes if not outcome.failed])
+        return cls(path, subject, [outcome for outcome in outcomes if not outcome.failed], read["figures"])
 
     def add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
+        self._write()
+
+    def add_figure(self, name: str, value: float) -> None:
+        self.figures[name] = value
+        self._write()
+
+    def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         written = self.path.with_suffix(".new")
-        fields = {"subject": self.subject, "outcomes": [asdict(outcome) for outcome in self.outcomes]}
+        outcomes = [asdict(outcome) for outcome in self.outcomes]
+        fields = {"subject": self.subject, "outcomes": outcomes, "figures": self.figures}
         written.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
         os.replace(written, self.path)
 

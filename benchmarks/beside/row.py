@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Union
 
-import numpy as np
 import onnx
 
-Array = np.ndarray[Any, Any]
+from .net import Array, Training
 
 # The first steps of a training, whose losses are compared.
 STEPS = 5
@@ -25,45 +24,14 @@ class Inference:
 
 
 @dataclass(frozen=True)
-class Dense:
-    kernel: Array  # [inputs, units]
-    bias: Array
-    relu: bool
+class Eigen:
+    """Eigenvalues and eigenvectors of A A^T. The results are the eigenvalues in ascending order, which are real."""
+
+    a: Array
+    symmetric: bool  # whether it is told that the product is symmetric
 
 
-@dataclass(frozen=True)
-class Conv:
-    kernel: Array  # [filters, channels, height, width]; stride 1, no padding
-    bias: Array
-    relu: bool
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    size: int  # of the window and of its steps
-
-
-@dataclass(frozen=True)
-class Flatten:
-    pass
-
-
-Layer = Union[Dense, Conv, MaxPool, Flatten]
-
-
-@dataclass(frozen=True)
-class Training:
-    """A net with its first weights, the batch that every step is made on, and the optimizer. The loss is the mean of the
-    cross entropy of the softmax."""
-
-    layers: tuple[Layer, ...]
-    inputs: Array
-    labels: Array
-    optimizer: str  # "adam" (betas 0.9 and 0.999, epsilon 1e-8) or "sgd"
-    learning_rate: float
-
-
-Problem = Union[Inference, Training]
+Problem = Union[Inference, Training, Eigen]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .models import elementwise, images, training
+from .models import elementwise, images, linear_algebra, training
 from .models.mlp import mlp
 from .models.tiny import adds, branches
 from .models.transformer import bert, gpt2
@@ -32,6 +32,13 @@ ROWS = (
     Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),
     Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", lambda: training.mlp(32), goal=2),
     Row("train-lenet", "train LeNet, batch 32, SGD", lambda: training.lenet(32), goal=1.5),
+    Row("train-resnet18", "train ResNet-18 on 32 x 32, batch 32, SGD", lambda: training.resnet18(32), goal=1.1),
+    Row(
+        "train-transformer", "train a transformer 4 x 256, 64 tokens, batch 16, AdamW",
+        lambda: training.transformer(16), goal=1.1,
+    ),  # fmt: skip
+    Row("eig", "eigenvalues and vectors of A A^T, 256 x 256", lambda: linear_algebra.eigen(256, False), goal=0.3),
+    Row("eigh", "the same, told that it is symmetric", lambda: linear_algebra.eigen(256, True), goal=1),
 )
 
 

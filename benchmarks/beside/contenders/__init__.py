@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..row import Array, Problem
+from ..net import Array
+from ..row import Problem
 
 OURS = "weft"
 PEERS = ("onnxruntime", "openvino", "torch", "torch_compile", "jax", "tensorflow", "litert")

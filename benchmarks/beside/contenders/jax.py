@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..row import Array, Inference, Problem
+from ..net import Array
+from ..row import Eigen, Inference, Problem
 from . import Contender
 from .jax_training import Trainer
 from .onnx_graph import Operators, evaluate, numbers, weights
@@ -87,9 +88,20 @@ def _inference(problem: Inference) -> Contender:
     return Contender(jax.__version__, call, results)
 
 
+def _eigen(problem: Eigen) -> Contender:
+    find = jnp.linalg.eigh if problem.symmetric else jnp.linalg.eig
+    made = jax.jit(lambda a: find(a @ a.T))
+    a = jax.device_put(problem.a)
+    return Contender(
+        jax.__version__, lambda: jax.block_until_ready(made(a)), lambda: [np.sort(np.asarray(made(a)[0]).real)]
+    )
+
+
 def prepare(problem: Problem, threads: int) -> Contender:
     if isinstance(problem, Inference):
         return _inference(problem)
+    if isinstance(problem, Eigen):
+        return _eigen(problem)
     trainer = Trainer(problem)
     # Steps are begun one after the other as they are in a training, and waited for at the end.
     return Contender(jax.__version__, trainer.step, lambda: [trainer.losses()], trainer.finish)

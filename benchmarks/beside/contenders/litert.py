@@ -7,7 +7,8 @@ from importlib import metadata
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from ..row import Array, Problem, Training
+from ..net import Array, Training
+from ..row import Eigen, Problem
 from . import Contender, Unsupported
 from .tensorflow_graph import feeds, function
 
@@ -15,6 +16,8 @@ from .tensorflow_graph import feeds, function
 def prepare(problem: Problem, threads: int) -> Contender:
     if isinstance(problem, Training):
         raise Unsupported("it does not train")
+    if isinstance(problem, Eigen):
+        raise Unsupported("it has no eigenvalues")
     net = function(problem)
     text = tf.lite.TFLiteConverter.from_concrete_functions([net]).convert()
     interpreter = Interpreter(model_content=text, num_threads=threads)

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx import numpy_helper
 
-from ..row import Array
+from ..net import Array
 from . import Unsupported
 
 Attributes = Mapping[str, Any]

@@ -7,13 +7,16 @@ import functools
 import numpy as np
 import onnxruntime
 
-from ..row import Array, Problem, Training
+from ..net import Array, Training
+from ..row import Eigen, Problem
 from . import Contender, Unsupported
 
 
 def prepare(problem: Problem, threads: int) -> Contender:
     if isinstance(problem, Training):
         raise Unsupported("the package on PyPI does not train")
+    if isinstance(problem, Eigen):
+        raise Unsupported("it has no eigenvalues")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

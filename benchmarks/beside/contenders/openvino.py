@@ -6,13 +6,16 @@ import functools
 
 import openvino
 
-from ..row import Array, Problem, Training
+from ..net import Array, Training
+from ..row import Eigen, Problem
 from . import Contender, Unsupported
 
 
 def prepare(problem: Problem, threads: int) -> Contender:
     if isinstance(problem, Training):
         raise Unsupported("it does not train")
+    if isinstance(problem, Eigen):
+        raise Unsupported("it has no eigenvalues")
     core = openvino.Core()
     settings = {
         "INFERENCE_NUM_THREADS": threads,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
-from ..row import Array, Problem, Training
+from ..net import Array, Training
+from ..row import Eigen, Problem
 from . import Contender
 from .tensorflow_graph import feeds, function
 from .tensorflow_training import Trainer
+
+
+def _eigen(problem: Eigen) -> Contender:
+    find = tf.linalg.eigh if problem.symmetric else tf.linalg.eig
+    a = tf.constant(problem.a)
+    made = tf.function(lambda a: find(tf.matmul(a, a, transpose_b=True)), autograph=False).get_concrete_function(a)
+    return Contender(tf.__version__, lambda: made(a), lambda: [np.sort(made(a)[0].numpy().real)])
 
 
 def prepare(problem: Problem, threads: int) -> Contender:
@@ -16,6 +25,8 @@ def prepare(problem: Problem, threads: int) -> Contender:
     if isinstance(problem, Training):
         trainer = Trainer(problem)
         return Contender(tf.__version__, trainer.step, lambda: [trainer.losses()])
+    if isinstance(problem, Eigen):
+        return _eigen(problem)
     net = function(problem)
     values = feeds(problem)
     bound = [tf.constant(array) for array in values]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..row import Array, Inference
+from ..net import Array
+from ..row import Inference
 from .onnx_graph import Operators, evaluate, numbers, weights
 
 

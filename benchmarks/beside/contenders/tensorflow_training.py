@@ -2,45 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ..row import STEPS, Array, Conv, Dense, Flatten, Layer, MaxPool, Training
+from .. import net
+from ..net import WEIGHT_DECAY, Array, Training
+from ..row import STEPS
 from .tensorflow_graph import channel_last
 
 
-def _layer(layer: Layer) -> Any:
+def _with(made: Any, x: Any, *weights: Array) -> Any:
+    """What a layer gives of x with these as its weights."""
+    y = made(x)
+    made.set_weights(weights)
+    return y
+
+
+def _conv(layer: net.Conv, x: Any) -> Any:
+    filters, _, *size = layer.kernel.shape
+    if layer.pad:
+        x = keras.layers.ZeroPadding2D(layer.pad)(x)
+    made = keras.layers.Conv2D(filters, size, layer.stride, use_bias=layer.bias is not None)
+    biases = [] if layer.bias is None else [layer.bias]
+    return _with(made, x, layer.kernel.transpose(2, 3, 1, 0), *biases)
+
+
+def _embedding(layer: net.Embedding, x: Any) -> Any:
+    words = _with(keras.layers.Embedding(*layer.words.shape), x, layer.words)
+    place = keras.ops.cumsum(keras.ops.ones_like(x), 1) - 1
+    return words + _with(keras.layers.Embedding(*layer.places.shape), place, layer.places)
+
+
+def _attention(layer: net.CausalAttention, x: Any) -> Any:
+    width = layer.out.kernel.shape[0]
+    each = (layer.heads, width // layer.heads)
+    made = keras.layers.MultiHeadAttention(layer.heads, each[1])
+    kernels, biases = np.split(layer.joined.kernel, 3, 1), np.split(layer.joined.bias, 3)
+    joined = [part for kernel, bias in zip(kernels, biases) for part in (kernel.reshape(width, *each), bias.reshape(each))]
+    y = made(x, x, use_causal_mask=True)
+    made.set_weights([*joined, layer.out.kernel.reshape(*each, width), layer.out.bias])
+    return y
+
+
+def _layer(layer: net.Layer, x: Any) -> Any:
     match layer:
-        case Dense():
-            return keras.layers.Dense(layer.kernel.shape[1], "relu" if layer.relu else None)
-        case Conv():
-            return keras.layers.Conv2D(
-                layer.kernel.shape[0], layer.kernel.shape[2:], activation="relu" if layer.relu else None
-            )
-        case MaxPool():
-            return keras.layers.MaxPool2D(layer.size)
-        case Flatten():
-            return keras.layers.Flatten()
+        case net.Dense():
+            return _with(keras.layers.Dense(layer.kernel.shape[1]), x, layer.kernel, layer.bias)
+        case net.Conv():
+            return _conv(layer, x)
+        case net.MaxPool():
+            return keras.layers.MaxPool2D(layer.size)(x)
+        case net.GlobalAveragePool():
+            return keras.layers.GlobalAveragePooling2D()(x)
+        case net.Flatten():
+            # The weights that follow are of elements in ONNX's order.
+            return keras.layers.Flatten()(keras.layers.Permute((3, 1, 2))(x))
+        case net.Relu():
+            return keras.layers.ReLU()(x)
+        case net.Gelu():
+            return keras.layers.Activation(lambda y: keras.activations.gelu(y, approximate=False))(x)
+        case net.BatchNorm():
+            return keras.layers.BatchNormalization(momentum=0.9, epsilon=layer.epsilon)(x)
+        case net.LayerNorm():
+            return keras.layers.LayerNormalization(epsilon=layer.epsilon)(x)
+        case net.Embedding():
+            return _embedding(layer, x)
+        case net.CausalAttention():
+            return _attention(layer, x)
+        case net.Residual():
+            return _layers(layer.body, x) + _layers(layer.shortcut, x)
+
+
+def _layers(layers: Sequence[net.Layer], x: Any) -> Any:
+    for layer in layers:
+        x = _layer(layer, x)
+    return x
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": keras.optimizers.SGD,
+    "adam": lambda rate: keras.optimizers.Adam(rate, epsilon=1e-8),
+    "adamw": lambda rate: keras.optimizers.AdamW(rate, WEIGHT_DECAY, epsilon=1e-8),
+}
 
 
 class Trainer:
     def __init__(self, problem: Training) -> None:
         inputs = channel_last(problem.inputs)
         self.batch = (tf.constant(inputs), tf.constant(problem.labels))
-        layers: list[Any] = [keras.Input(inputs.shape[1:], len(inputs))]
-        for layer in problem.layers:
-            if isinstance(layer, Flatten):
-                # The weights that follow are of elements in ONNX's order.
-                layers.append(keras.layers.Permute((3, 1, 2)))
-            layers.append(_layer(layer))
-        model = keras.Sequential(layers)
-        weights = [array for layer in problem.layers if isinstance(layer, (Dense, Conv)) for array in _weights(layer)]
-        model.set_weights(weights)
-        kind = {"adam": lambda rate: keras.optimizers.Adam(rate, epsilon=1e-8), "sgd": keras.optimizers.SGD}
-        optimizer = kind[problem.optimizer](problem.learning_rate)
+        first = keras.Input(inputs.shape[1:], len(inputs), inputs.dtype.name)
+        model = keras.Model(first, _layers(problem.layers, first))
+        optimizer = OPTIMIZERS[problem.optimizer](problem.learning_rate)
         variables = model.trainable_variables
         optimizer.build(variables)
 
@@ -61,8 +117,3 @@ class Trainer:
 
     def losses(self) -> Array:
         return np.array([self.step().numpy() for _ in range(STEPS)])
-
-
-def _weights(layer: Dense | Conv) -> tuple[Array, Array]:
-    kernel = layer.kernel if isinstance(layer, Dense) else layer.kernel.transpose(2, 3, 1, 0)
-    return kernel, layer.bias

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import weft
 
-from ..row import STEPS, Array, Conv, Dense, Flatten, Inference, Layer, MaxPool, Problem, Training
+from ..net import Array, Training
+from ..row import Eigen, Inference, Problem
 from . import Contender
+from .weft_training import Trainer
 
 
 def _session(graph: weft.Graph, threads: int) -> weft.Session:
@@ -38,53 +40,32 @@ def _inference(problem: Inference, threads: int) -> Contender:
     return Contender(weft.__version__, prepared.run, results)
 
 
-def _weights(graph: weft.Graph, name: str, layer: Dense | Conv) -> tuple[weft.Value, weft.Value]:
-    return graph.variable(f"{name}/kernel", layer.kernel), graph.variable(f"{name}/bias", layer.bias)
+def _eigen(problem: Eigen, threads: int) -> Contender:
+    graph = weft.Graph()
+    a = graph.input("a", problem.a.dtype, problem.a.shape)
+    product = weft.matmul(a, weft.transpose(a))
+    fetches = list((weft.eigh if problem.symmetric else weft.eig)(product))
+    prepared = _session(graph, threads).prepare([a], fetches)
+    prepared.bind_input(0, problem.a)
 
+    def results() -> list[Array]:
+        prepared.run()
+        return [np.sort(prepared.output(0))]
 
-def _layer(graph: weft.Graph, name: str, layer: Layer, x: weft.Value) -> weft.Value:
-    match layer:
-        case Dense():
-            y = weft.gemm(x, *_weights(graph, name, layer))
-        case Conv():
-            y = weft.conv(x, *_weights(graph, name, layer))
-        case MaxPool():
-            return weft.max_pool(x, kernel_shape=[layer.size] * 2, strides=[layer.size] * 2)
-        case Flatten():
-            return weft.flatten(x)
-    return weft.relu(y) if layer.relu else y
+    return Contender(weft.__version__, prepared.run, results)
 
 
 def _training(problem: Training, threads: int) -> Contender:
     graph = weft.Graph()
-    feeds = [
-        graph.input("inputs", "f32", problem.inputs.shape), graph.input("labels", "i64", problem.labels.shape)
-    ]  # fmt: skip
-    y = feeds[0]
-    for i, layer in enumerate(problem.layers):
-        y = _layer(graph, f"layer{i}", layer, y)
-    loss = weft.softmax_cross_entropy_loss(y, feeds[1])
-    optimizer = {"adam": weft.Adam, "sgd": weft.Sgd}[problem.optimizer]
-    step = optimizer(problem.learning_rate).minimize(loss)
-    session = _session(graph, threads)
-
-    def prepared(fetches: list[weft.Value]) -> weft.Prepared:
-        made = session.prepare(feeds, fetches, [step])
-        made.bind_input(0, problem.inputs)
-        made.bind_input(1, problem.labels)
-        return made
-
-    with_loss = prepared([loss])
-
-    def losses() -> list[Array]:
-        found = np.empty(STEPS)
-        for i in range(STEPS):
-            with_loss.run()
-            found[i] = with_loss.output(0)
-        return [found]
-
-    return Contender(weft.__version__, prepared([]).run, losses)
+    trainer = Trainer(problem, graph, _session(graph, threads))
+    return Contender(weft.__version__, trainer.step, lambda: [trainer.losses()])
 
 
 def prepare(problem: Problem, threads: int) -> Contender:
-    return _inference(problem, threads) if isinstance(problem, Inference) else _training(problem, threads)
+    match problem:
+        case Inference():
+            return _inference(problem, threads)
+        case Training():
+            return _training(problem, threads)
+        case Eigen():
+            return _eigen(problem, threads)

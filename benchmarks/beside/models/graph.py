@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..row import Array, Inference
+from ..net import Array
+from ..row import Inference
 
 OPSET = 17
 

@@ -5,7 +5,8 @@ import os
 import pathlib
 
 from benchmarks.beside.contenders import Contender
-from benchmarks.beside.row import Array, Inference, Problem
+from benchmarks.beside.net import Array
+from benchmarks.beside.row import Inference, Problem
 
 
 def add(name: str, problem: Problem) -> Contender:
