@@ -83,3 +83,13 @@ def test_when_a_goal_is_met(median: float, low: float, high: float, pairs: int, 
 )
 def test_durations_have_three_digits(seconds: float, text: str) -> None:
     assert report.duration(seconds) == text
+
+
+def test_figures_stand_below_the_rows_and_are_kept(results: Results) -> None:
+    results.add_figure("unrest", 0.25)
+    results.add_figure("four-threads", 0.9)
+    kept = Results.open(results.path, results.subject)
+    text = report.markdown(kept, [], PEERS, "tools/bench").splitlines()
+    assert "| Processor time in the 0.1 s that begin 1 ms after a run | 0.25 ms | at most 1 ms | yes |" in text
+    (line,) = [one for one in text if one.startswith("| Runs of four threads")]
+    assert line.endswith("| 0.9  | at least 1  | no |")
