@@ -34,14 +34,6 @@ bool worth_it(Expr x, Expr w, int64_t group) {
   return group == in && out == in ? in >= 2 * kLeast : in / group >= kLeast && out / group >= kLeast;
 }
 
-// A node in the new graph, if there is a kernel for it; else not valid.
-Expr make_with_kernel(RuleContext& c, const char* op, const std::vector<Expr>& inputs, Attrs attrs) {
-  const Expr y = make(c.scope(), op, inputs, std::move(attrs));
-  if (!y.valid()) return y;
-  const Graph& graph = c.scope().graph();
-  return c.kernels.accepts(op, kernel_context(graph, graph.producer(y.id()))) ? y : Expr();
-}
-
 // Replaces the node by `op`, with the channels of the first input last, if it has a kernel.
 void replace_by(RuleContext& c, const char* op, Attrs attrs) {
   std::vector<Expr> inputs = c.mapped_inputs(c.node);
