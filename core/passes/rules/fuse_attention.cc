@@ -76,6 +76,7 @@ bool skip_softmax(const RuleContext& c, ValueId weights, Scores* found) {
 void skip_allowed(const RuleContext& c, Scores* found) {
   const Node* where = producer(c, *found, "Where");
   if (where == nullptr || !is_number(c, where->inputs[2], -std::numeric_limits<double>::infinity())) return;
+  if (c.type(where->inputs[1]).dims != c.type(found->at).dims) return;
   found->allowed = where->inputs[0];
   go_on(found, where->inputs[1]);
 }
