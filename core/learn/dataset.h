@@ -56,8 +56,34 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // Begins pass number `epoch`; the pass keeps the dataset.
   virtual Result<std::unique_ptr<Batches>> open(const BatchOptions& options, int64_t epoch) const = 0;
 
+  // Waits for the calls that are counted in, and lets no more of them in. Any thread, any number of times; an error from
+  // inside such a call.
+  Status close() const;
+
  private:
+  friend class DatasetUse;
+
+  mutable std::atomic<int32_t> uses_{0};
+  mutable std::atomic<bool> closed_{false};
   Live live_;
+};
+
+// Counts a call of this thread in that goes through a dataset, unless that is closed.
+class DatasetUse {
+ public:
+  explicit DatasetUse(std::shared_ptr<const Dataset> dataset);
+  ~DatasetUse();
+  DatasetUse(const DatasetUse&) = delete;
+  DatasetUse& operator=(const DatasetUse&) = delete;
+  Status check() const;
+
+ private:
+  friend class Dataset;
+
+  static thread_local const DatasetUse* innermost;  // of this thread
+  const std::shared_ptr<const Dataset> dataset_;
+  const DatasetUse* const outer_;
+  bool open_;
 };
 
 }  // namespace weft

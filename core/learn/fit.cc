@@ -191,6 +191,13 @@ struct Training {
 
 Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dataset> dataset, ValueId target,
                                      const std::vector<ValueId>& metrics, const FitOptions& options) {
+  const DatasetUse use(dataset);
+  WEFT_CHECK(use.check());
+  std::optional<DatasetUse> validation_use;
+  if (options.validation != nullptr) {
+    validation_use.emplace(options.validation);
+    WEFT_CHECK(validation_use->check());
+  }
   WEFT_CHECK(check(options, *dataset));
   const Graph& graph = *session.graph();
   auto history = std::make_shared<History>();
@@ -235,6 +242,8 @@ Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dat
 
 Result<std::vector<double>> evaluate(Session& session, std::shared_ptr<const Dataset> dataset,
                                      const std::vector<ValueId>& metrics, const LoopOptions& options) {
+  const DatasetUse use(dataset);
+  WEFT_CHECK(use.check());
   WEFT_TRY(std::vector<std::string> names, metric_names(*session.graph(), metrics));
   WEFT_TRY(BatchCall call, BatchCall::make(session, *dataset, options.feeds, metrics, {}));
   LoopStop stop(options.run);

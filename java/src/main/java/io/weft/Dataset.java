@@ -159,6 +159,24 @@ public final class Dataset extends Handle {
   }
 
   /**
+   * Ends the dataset: waits for the calls that go through it, such as a training. Cancel them first to end them early.
+   * Passes that were begun go on, as do datasets of its rows.
+   *
+   * @throws WeftException from inside such a call ({@link ErrorCode#FAILED_PRECONDITION})
+   */
+  @Override
+  public void close() {
+    long dataset = tryAcquire();
+    if (dataset == 0) return;
+    try {
+      Native.datasetClose(dataset);
+    } finally {
+      release();
+    }
+    super.close();
+  }
+
+  /**
    * The size.
    *
    * @return such as "dataset of 1797 rows"
