@@ -79,9 +79,8 @@ func (d *Dataset) use() (*C.weft_dataset, error) {
 	return (*C.weft_dataset)(d.handle.pointer), nil
 }
 
-// Close ends the dataset when the calls that go through it, such as a training, have returned; cancel their contexts to
-// end them early. Passes that were begun go on, as do datasets of its rows. It is an error inside such a call. It may be
-// called again.
+// Close ends the dataset. It waits for nobody: calls and passes that were begun go on, as do datasets of its rows. It may
+// be called again.
 func (d *Dataset) Close() error {
 	if d == nil || d.handle == nil || !d.handle.acquire() {
 		return nil

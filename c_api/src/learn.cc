@@ -173,8 +173,7 @@ weft_status* weft_dataset_new_rows(const weft_dataset* dataset, int64_t first, i
     WEFT_NOT_NULL(out_dataset);
     *out_dataset = nullptr;
     WEFT_NOT_NULL(dataset);
-    const DatasetUse use(dataset->dataset);
-    WEFT_CHECK(use.check());
+    WEFT_CHECK(dataset->dataset->check_open());
     WEFT_TRY(std::shared_ptr<const Dataset> rows, dataset->dataset->rows(first, count));
     *out_dataset = new weft_dataset{std::move(rows)};
     return {};
@@ -185,8 +184,7 @@ weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor
     WEFT_NOT_NULL(out_tensor);
     *out_tensor = nullptr;
     WEFT_NOT_NULL(dataset);
-    const DatasetUse use(dataset->dataset);
-    WEFT_CHECK(use.check());
+    WEFT_CHECK(dataset->dataset->check_open());
     if (i < 0 || i >= weft_dataset_width(dataset)) {
       return out_of_range("the dataset has no tensor ", i, "; it has ", weft_dataset_width(dataset));
     }
@@ -198,8 +196,8 @@ weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor
 weft_status* weft_dataset_close(weft_dataset* dataset) {
   return guard([&]() -> Status {
     WEFT_NOT_NULL(dataset);
-    const std::shared_ptr<const Dataset> kept = dataset->dataset;  // the handle may be freed in between
-    return kept->close();
+    dataset->dataset->close();
+    return {};
   });
 }
 void weft_dataset_free(weft_dataset* dataset) {
@@ -217,8 +215,7 @@ weft_status* weft_dataset_open(const weft_dataset* dataset, const weft_options* 
     WEFT_NOT_NULL(out_batches);
     *out_batches = nullptr;
     WEFT_NOT_NULL(dataset);
-    const DatasetUse use(dataset->dataset);
-    WEFT_CHECK(use.check());
+    WEFT_CHECK(dataset->dataset->check_open());
     WEFT_CHECK(check_options(options, "dataset"));
     BatchOptions wanted;
     if (options != nullptr) {

@@ -56,34 +56,15 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // Begins pass number `epoch`; the pass keeps the dataset.
   virtual Result<std::unique_ptr<Batches>> open(const BatchOptions& options, int64_t epoch) const = 0;
 
-  // Waits for the calls that are counted in, and lets no more of them in. Any thread, any number of times; an error from
-  // inside such a call.
-  Status close() const;
+  // Calls that begin later fail; what is under way goes on. Any thread, any number of times, and from inside its calls:
+  // a function that gives batches may run on a thread that nobody here knows, so that nobody can be waited for.
+  void close() const { closed_.store(true, std::memory_order_release); }
+  // An error once it is closed.
+  Status check_open() const;
 
  private:
-  friend class DatasetUse;
-
-  mutable std::atomic<int32_t> uses_{0};
   mutable std::atomic<bool> closed_{false};
   Live live_;
-};
-
-// Counts a call of this thread in that goes through a dataset, unless that is closed.
-class DatasetUse {
- public:
-  explicit DatasetUse(std::shared_ptr<const Dataset> dataset);
-  ~DatasetUse();
-  DatasetUse(const DatasetUse&) = delete;
-  DatasetUse& operator=(const DatasetUse&) = delete;
-  Status check() const;
-
- private:
-  friend class Dataset;
-
-  static thread_local const DatasetUse* innermost;  // of this thread
-  const std::shared_ptr<const Dataset> dataset_;
-  const DatasetUse* const outer_;
-  bool open_;
 };
 
 }  // namespace weft

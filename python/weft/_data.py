@@ -128,9 +128,8 @@ class Dataset(Handle):
         return _Batches(self, options, epoch)
 
     def close(self) -> None:
-        """Ends the dataset: waits for the calls that go through it, such as `Session.fit` (cancel them first to end them
-        early); later ones raise FailedPreconditionError, as does closing from inside such a call. Passes that were begun
-        go on, as do datasets of its rows. May be called again.
+        """Ends the dataset; later calls raise FailedPreconditionError. It waits for nobody: calls and passes that were
+        begun go on, as do datasets of its rows. May be called again.
         """
         if self._owner is not None:
             _native.weft_dataset_close(self._owner)

@@ -64,11 +64,10 @@ WEFT_API weft_status* weft_dataset_new_rows(const weft_dataset* dataset, int64_t
                                             weft_dataset** out_dataset) WEFT_MUST_USE;
 /** Tensor i, all rows of it. */
 WEFT_API weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor) WEFT_MUST_USE;
-/** Ends the dataset: waits for the calls that go through it (fit, evaluate and predict; cancel them first to end them
- * early); later ones are FAILED_PRECONDITION. Passes that were begun go on, as do datasets made of its rows. Any thread,
- * any number of times; FAILED_PRECONDITION from inside such a call. */
+/** Ends the dataset: later calls are FAILED_PRECONDITION. It waits for nobody: calls and passes that were begun go on, as
+ * do datasets made of its rows. Any thread, any number of times, also from inside a call that goes through it. */
 WEFT_API weft_status* weft_dataset_close(weft_dataset* dataset) WEFT_MUST_USE;
-/** Frees the handle, without waiting for anybody. Passes under way and datasets made of its rows keep what they need. */
+/** Frees the handle. Passes under way and datasets made of its rows keep what they need. */
 WEFT_API void weft_dataset_free(weft_dataset* dataset);
 /** The number of rows, -1 if a function gives the batches; 0 for NULL. */
 WEFT_API int64_t weft_dataset_count(const weft_dataset* dataset);

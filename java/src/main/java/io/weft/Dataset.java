@@ -158,12 +158,7 @@ public final class Dataset extends Handle {
         });
   }
 
-  /**
-   * Ends the dataset: waits for the calls that go through it, such as a training. Cancel them first to end them early.
-   * Passes that were begun go on, as do datasets of its rows.
-   *
-   * @throws WeftException from inside such a call ({@link ErrorCode#FAILED_PRECONDITION})
-   */
+  /** Ends the dataset. It waits for nobody: calls and passes that were begun go on, as do datasets of its rows. */
   @Override
   public void close() {
     long dataset = tryAcquire();
