@@ -1,5 +1,6 @@
 // FusedAttention: some queries at a time look at all keys, so that their products stay in the cache.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "core/kernel/registry.h"
@@ -39,12 +40,11 @@ template <typename T>
 struct State {
   int64_t images = 1, heads = 1, queries, keys;
   int64_t q_image, q_head, k_image, k_head, v_image, v_head, y_image, y_head;  // distances
-  Gemm<T> scores, values;  // of a block; `n` and `k` of all keys
+  Gemm<T> scores, values;                                                      // of a block; `n` and `k` of all keys
   Mask mask, allowed;
   bool empty_is_zero;
-  std::vector<int64_t> ends;  // behind the last key that each query looks at, where that is known
-  int64_t rows;               // queries of a block
-  int64_t parts;              // of a head
+  int64_t rows;   // queries of a block
+  int64_t parts;  // of a head
   int64_t lanes;
   int64_t keys_size, values_size, scores_row, lane_size;  // scratch, in elements
 
@@ -78,13 +78,27 @@ void make_weights(const State<T>& s, T* products, int64_t keys) {
     rows.softmax(products, products, keys);
 }
 
-// How many keys some queries look at together, in whole panels.
+// Behind the last that is true.
+int64_t end_of(const bool* allowed, int64_t n) {
+  for (uint64_t eight = 0; n >= 8; n -= 8) {
+    std::memcpy(&eight, allowed + n - 8, 8);
+    if (eight != 0) break;
+  }
+  while (n > 0 && !allowed[n - 1]) --n;
+  return n;
+}
+
+// How many keys some queries look at together, in whole panels: with a causal mask, half of them on average.
 template <typename T>
-int64_t keys_of(const State<T>& s, int64_t query, int64_t count) {
-  if (s.ends.empty()) return s.keys;
-  const int64_t most = *std::max_element(s.ends.begin() + query, s.ends.begin() + query + count);
+int64_t keys_of(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t count) {
+  if (!s.allowed.given || s.allowed.column == 0) return s.keys;
+  const bool* allowed = args.input<bool>(4) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
+  int64_t most = 1;
+  for (int64_t i = 0; i < count && most < s.keys; ++i, allowed += s.allowed.row) {
+    most = std::max(most, end_of(allowed, s.keys));
+  }
   const int64_t panel = tiles_of(T()).panel;
-  return std::min(s.keys, divide_up(std::max<int64_t>(most, 1), panel) * panel);
+  return std::min(s.keys, divide_up(most, panel) * panel);
 }
 
 template <typename T>
@@ -107,7 +121,7 @@ void run_part(const State<T>& s, const RunArgs& args, int64_t head, int64_t part
   const int64_t past = (part + 1) * s.queries / s.parts;
   for (int64_t query = part * s.queries / s.parts; query < past; query += s.rows) {
     if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
-    const int64_t count = std::min(s.rows, past - query), keys = keys_of(s, query, count);
+    const int64_t count = std::min(s.rows, past - query), keys = keys_of(s, args, head, query, count);
     scores.m = values.m = count;
     scores.n = values.k = keys;
     scores.a = q + query * scores.a_row;
@@ -166,20 +180,6 @@ Mask read_mask(const KernelContext& c, int input, const Shape& lead, int64_t que
   return mask;
 }
 
-// What a constant says, if it says the same of all heads.
-template <typename T>
-void read_ends(const KernelContext& c, State<T>* s) {
-  const Tensor* allowed = c.constant(4);
-  if (allowed == nullptr || s->allowed.column == 0) return;
-  if (std::any_of(s->allowed.at.begin(), s->allowed.at.end(), [](int64_t at) { return at != 0; })) return;
-  for (int64_t query = 0; query < s->queries; ++query) {
-    const bool* row = allowed->as<bool>() + query * s->allowed.row;
-    int64_t end = s->keys;
-    while (end > 0 && !row[end - 1]) --end;
-    s->ends.push_back(end);
-  }
-}
-
 template <typename T>
 void read_strides(const KernelContext& c, State<T>* s) {
   const Shape &q = c.shape(0), &k = c.shape(1), &v = c.shape(2);
@@ -223,11 +223,10 @@ Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   const Shape lead = inside ? Shape{s.images, s.heads} : Shape(q.begin(), q.end() - 2);
   s.mask = read_mask(c, 3, lead, s.queries, s.keys);
   s.allowed = read_mask(c, 4, lead, s.queries, s.keys);
-  read_ends(c, &s);
 
   const int64_t tile = tiles_of(T()).rows;
-  s.rows = std::clamp(kBlockProducts / s.keys, kLeastRows, kMostRows) / tile * tile;
-  s.rows = std::clamp<int64_t>(s.rows, 1, s.queries);
+  const int64_t blocks = divide_up(s.queries, std::clamp(kBlockProducts / s.keys, kLeastRows, kMostRows));
+  s.rows = std::min(s.queries, divide_up(divide_up(s.queries, blocks), tile) * tile);
   s.parts = std::clamp<int64_t>(divide_up(kLeastTasks, s.images * s.heads), 1, divide_up(s.queries, s.rows));
   s.lanes = std::min(s.tasks(), kLanes);
   s.scores_row = s.keys * static_cast<int64_t>(sizeof(T)) % kPage == 0 ? s.keys + 16 : s.keys;

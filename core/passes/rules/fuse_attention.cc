@@ -150,10 +150,9 @@ Status fuse_attention(RuleContext& c) {
   const Node* turn = c.producer_of(turned, "Transpose", false);
   const bool turns = turn != nullptr && turn->attrs.ints_or_empty("perm") == last_two_swapped(k_dims.size());
   const Expr k = c.mapped(turns ? turn->inputs[0] : turned);
-  const Expr y = make_with_kernel(c, kOp, {c.mapped(q), k, c.mapped(v), c.mapped(found.mask), c.mapped(found.allowed)},
-                                  {{"scale", found.scale},
-                                   {"keys_last", int64_t{!turns}},
-                                   {"empty_is_zero", int64_t{found.empty_is_zero}}});
+  const Expr y = make_with_kernel(
+      c, kOp, {c.mapped(q), k, c.mapped(v), c.mapped(found.mask), c.mapped(found.allowed)},
+      {{"scale", found.scale}, {"keys_last", int64_t{!turns}}, {"empty_is_zero", int64_t{found.empty_is_zero}}});
   if (y.valid()) c.replace(y);
   return {};
 }

@@ -122,7 +122,7 @@ Tensor tensor(const Shape& shape, const std::vector<double>& values) {
 }
 
 template <typename T>
-Tensor run(const Problem& p, int threads, bool constant_allowed) {
+Tensor run(const Problem& p, int threads) {
   const Look& l = p.l;
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   ExprScope scope(*graph);
@@ -149,7 +149,7 @@ Tensor run(const Problem& p, int threads, bool constant_allowed) {
   if (l.allowed != Look::kNone) {
     Tensor truths = *Tensor::make(DType::kBool, spread(l, l.allowed).shape);
     for (int64_t i = 0; i < truths.count(); ++i) truths.as<bool>()[i] = p.allowed[i];
-    inputs[4] = constant_allowed ? constant(scope, truths) : input(truths);
+    inputs[4] = input(truths);
   }
   const Expr y = make(scope, "weft.FusedAttention", inputs,
                       {{"scale", 0.75},
@@ -171,7 +171,7 @@ void check() {
   for (const Look& l : kLooks) {
     const Problem p(l);
     const std::vector<double> right = p.right();
-    const Tensor one = run<T>(p, 1, false);
+    const Tensor one = run<T>(p, 1);
     ASSERT_EQ(one.shape(), p.shape(l.queries, l.wide));
     for (int64_t i = 0; i < one.count(); ++i) {
       const double got = static_cast<double>(one.as<T>()[i]), close = 40 * std::numeric_limits<T>::epsilon();
@@ -179,7 +179,7 @@ void check() {
           << l.queries << " queries, " << l.keys << " keys: " << got << " for " << right[i] << " at " << i;
     }
     for (int threads : {2, 4}) {
-      const Tensor many = run<T>(p, threads, true);
+      const Tensor many = run<T>(p, threads);
       ASSERT_EQ(std::memcmp(one.data(), many.data(), static_cast<size_t>(one.bytes())), 0)
           << l.queries << " queries, " << l.keys << " keys";
     }
