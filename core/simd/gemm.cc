@@ -121,6 +121,8 @@ void pack_b(const Gemm<T>& g, T* packed, const Parallel& parallel) {
           std::copy_n(from + k * g.b_row, width, to);
           std::fill(to + width, to + panel, T(0));
         }
+      } else if (g.b_row == 1) {
+        tiles_of(g).turn(from, g.b_column, width, g.k, to);
       } else {
         for (int64_t k = 0; k < g.k; ++k, to += panel) {
           for (int64_t j = 0; j < width; ++j) to[j] = from[k * g.b_row + j * g.b_column];

@@ -51,6 +51,16 @@ struct State {
   int64_t tasks() const { return images * heads * parts; }
 };
 
+// Behind the last that is true.
+int64_t end_of(const bool* allowed, int64_t n) {
+  for (uint64_t eight = 0; n >= 8; n -= 8) {
+    std::memcpy(&eight, allowed + n - 8, 8);
+    if (eight != 0) break;
+  }
+  while (n > 0 && !allowed[n - 1]) --n;
+  return n;
+}
+
 // Adds a mask to products, or makes them minus infinity where they are not allowed.
 template <typename T>
 void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t keys, T* products) {
@@ -66,7 +76,14 @@ void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query,
     if (!*allowed) std::fill_n(products, keys, kOut);
     return;
   }
-  for (int64_t i = 0; i < keys; ++i) products[i] = allowed[i] ? products[i] : kOut;
+  // Most masks allow what comes first, and nothing behind that.
+  const void* no = std::memchr(allowed, 0, static_cast<size_t>(keys));
+  if (no == nullptr) return;
+  const int64_t end = end_of(allowed, keys);
+  for (int64_t i = static_cast<const bool*>(no) - allowed; i < end; ++i) {
+    if (!allowed[i]) products[i] = kOut;
+  }
+  std::fill_n(products + end, keys - end, kOut);
 }
 
 template <typename T>
@@ -76,16 +93,6 @@ void make_weights(const State<T>& s, T* products, int64_t keys) {
     std::fill_n(products, keys, T(0));
   else
     rows.softmax(products, products, keys);
-}
-
-// Behind the last that is true.
-int64_t end_of(const bool* allowed, int64_t n) {
-  for (uint64_t eight = 0; n >= 8; n -= 8) {
-    std::memcpy(&eight, allowed + n - 8, 8);
-    if (eight != 0) break;
-  }
-  while (n > 0 && !allowed[n - 1]) --n;
-  return n;
 }
 
 // How many keys some queries look at together, in whole panels: with a causal mask, half of them on average.
@@ -232,7 +239,8 @@ Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   s.scores_row = s.keys * static_cast<int64_t>(sizeof(T)) % kPage == 0 ? s.keys + 16 : s.keys;
   s.scores.m = s.values.m = s.rows;
   s.scores.c_row = s.values.a_row = s.scores_row;
-  s.scores.packs_all_of_b = s.values.packs_all_of_b = s.queries > tile;
+  // Where many rows read them, they are worth being copied.
+  s.scores.packs_all_of_b = s.values.packs_all_of_b = s.queries > kMostRows;
   s.keys_size = packed_b_size(s.scores);
   s.values_size = packed_b_size(s.values);
   const int64_t more = std::max(gemm_scratch(s.scores) - s.keys_size, gemm_scratch(s.values) - s.values_size);
