@@ -95,6 +95,18 @@ TEST(FuseLayerNorm, TheOperatorTakesWhatFollows) {
   }
 }
 
+TEST(FuseLayerNorm, TheOperatorKeepsTheScaleAndBiasItHas) {
+  NormTest t;
+  Expr other = t.fixed({8}), norm = make(t.scope, "LayerNormalization", {t.x, t.scale});
+  t.expect("LayerNormalization Mul", norm * other);
+  t.expect("LayerNormalization Add", make(t.scope, "LayerNormalization", {t.x, t.scale, t.bias}) + other);
+  t.expect("RMSNormalization Mul", make(t.scope, "RMSNormalization", {t.x, t.scale}) * other);
+  t.expect("RMSNormalization Add", make(t.scope, "RMSNormalization", {t.x, t.scale}) + other);
+  EXPECT_EQ(t.left((norm + other) * norm), "LayerNormalization Add Mul") << "it is needed by itself";
+  std::vector<Expr> all = make_all(t.scope, "LayerNormalization", {t.x, t.scale}, {}, 2);
+  EXPECT_EQ(t.left((all[0] + other) * all[1]), "LayerNormalization Add Mul") << "with its mean";
+}
+
 TEST(FuseLayerNorm, SeveralAxes) {
   NormTest t;
   Expr scale = t.fixed({5, 8}, 1.5f), bias = t.fixed({5, 8});
