@@ -35,6 +35,40 @@ TEST(Fuse, OtherSumsStay) {
   t.expect("MatMul Add", whole + t.in({2, 1, 3}));
 }
 
+TEST(Fuse, MatMulReadsTheRowsOfTransposedOperands) {
+  FuseTest t;
+  // Queries, keys and values of attention: [batch, place, head, each].
+  Expr q = transpose(t.in({2, 7, 3, 4}), {0, 2, 1, 3}), k = transpose(t.in({2, 5, 3, 4}), {0, 2, 3, 1});
+  Expr v = transpose(t.in({2, 5, 3, 4}), {0, 2, 1, 3});
+  t.expect("weft.FusedMatMul", matmul(q, t.in({2, 3, 4, 5})));
+  t.expect("weft.FusedMatMul", matmul(t.in({2, 3, 7, 5}), v));
+  t.expect("Transpose weft.FusedMatMul", matmul(q, k));
+  t.expect("weft.FusedMatMul", matmul(transpose(t.in({7, 3, 5}), {1, 0, 2}), v));
+  t.expect("weft.FusedMatMul", matmul(t.in({5}), v));
+  t.expect("weft.FusedMatMul", relu(matmul(q, t.in({4, 6})) + t.in({6})));
+  t.expect("weft.FusedMatMul", matmul(transpose(t.in({5, 1, 3, 70}), {2, 1, 0, 3}), t.in({70, 130})));
+  EXPECT_EQ(t.left(matmul(q, t.in({4, 6})), {"fuse_transpose"}), "Transpose MatMul");
+}
+
+TEST(Fuse, TransposedOperandsGiveTheNumbersOfNumpy) {
+  FuseTest t;
+  Expr a = transpose(t.input<float>({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), {1, 0, 2});
+  Expr y = matmul(a, t.input<float>({2, 2}, {1, -1, 2, 0}));
+  EXPECT_EQ(t.left(y), "weft.FusedMatMul");
+  Tensor out = t.run(y, {});
+  EXPECT_EQ(std::vector<float>(out.as<float>(), out.as<float>() + 8),
+            (std::vector<float>{5, -1, 17, -5, 11, -3, 23, -7}));
+}
+
+TEST(Fuse, OtherTransposesStay) {
+  FuseTest t;
+  Expr x = t.in({4, 3}), turned = transpose(x, {1, 0}), q = transpose(t.in({5, 3, 4}), {1, 0, 2});
+  t.expect("Transpose MatMul", matmul(turned, t.in({4, 6})));
+  EXPECT_EQ(t.left(reduce_sum(matmul(q, x), {2}, true) + q), "Transpose MatMul ReduceSum Add") << "it is needed";
+  Expr whole = transpose(t.input<int64_t>({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), {1, 0, 2});
+  EXPECT_EQ(t.left(matmul(whole, t.input<int64_t>({2, 2}, {1, -1, 2, 0}))), "Transpose MatMul");
+}
+
 TEST(Fuse, GemmTakesRelu) {
   FuseTest t;
   Expr a = t.in({4, 5}), b = t.in({6, 4}), c = t.in({5, 1});
