@@ -1,4 +1,4 @@
-"""What exporters write for LayerNormalization, RMSNormalization and Gelu, node by node, runs as one operator of that name."""
+"""What exporters write in pieces, node by node, runs as one operator; transposes that are read from where they are go."""
 
 import json
 from collections.abc import Callable
@@ -246,3 +246,31 @@ def test_a_rule_can_be_switched_off() -> None:
         net = Net(opset)
         _, steps = run(net.model(build(net, "x")), x, RULES[op])
         assert op not in steps, build.__name__
+
+
+def attention(net: Net, x: str) -> str:
+    """BERT's as TorchScript writes it: 3 heads of 8."""
+    parts = {}
+    for what in ("query", "key", "value"):
+        product = net.node("MatMul", x, net.weight((net.random.normal(size=(WIDTH, WIDTH)) / 5).astype(F32)))
+        heads = net.node("Reshape", net.node("Add", net.vector(), product), net.weight(np.array([-1, 5, 3, 8])))
+        # The key as two transposes: heads first, then its rows and columns.
+        turned = net.node("Transpose", heads, perm=[0, 2, 1, 3])
+        parts[what] = turned if what != "key" else net.node("Transpose", turned, perm=[0, 1, 3, 2])
+    scores = net.node("Div", net.node("MatMul", parts["query"], parts["key"]), net.number(8**0.5))
+    seen = net.node("MatMul", net.node("Softmax", scores, axis=-1), parts["value"])
+    joined = net.node("Transpose", seen, perm=[0, 2, 1, 3])
+    return net.node("Reshape", joined, net.weight(np.array([-1, 5, WIDTH])))
+
+
+def test_attention_transposes_its_keys_and_results_alone() -> None:
+    net = Net(13)
+    model = net.model(attention(net, "x"))
+    x = np.random.default_rng(5).normal(size=(3, 5, WIDTH)).astype(F32)
+    fused, steps = run(model, x)
+    plain, plain_steps = run(model, x, "*")
+    without, without_steps = run(model, x, "fuse_transpose")
+    counts = [sum("Transpose" in step for step in each) for each in (steps, without_steps, plain_steps)]
+    assert counts == [2, 4, 5]
+    for wanted in (plain, without, in_onnxruntime(model, x)):
+        np.testing.assert_allclose(fused, wanted, rtol=2e-5, atol=2e-6)
