@@ -38,7 +38,7 @@ bool worth_it(Expr x, Expr w, int64_t group) {
 void replace_by(RuleContext& c, const char* op, Attrs attrs) {
   std::vector<Expr> inputs = c.mapped_inputs(c.node);
   inputs[0] = last_of(inputs[0]);
-  const Expr y = make_with_kernel(c, op, inputs, std::move(attrs));
+  const Expr y = c.make_with_kernel(op, inputs, std::move(attrs));
   if (y.valid()) c.replace(first_again(y));
 }
 
@@ -52,7 +52,7 @@ Status conv_channels_last(RuleContext& c) {
 
 // Where it is faster: a few digits fewer, which is why it has a name of its own to be switched off.
 Status winograd(RuleContext& c) {
-  const Expr y = make_with_kernel(c, "weft.WinogradConv", c.mapped_inputs(c.node), c.attrs());
+  const Expr y = c.make_with_kernel("weft.WinogradConv", c.mapped_inputs(c.node), c.attrs());
   if (y.valid()) c.replace(y);
   return {};
 }
