@@ -244,13 +244,6 @@ const Node* RuleContext::producer_of(ValueId id, std::string_view op, bool sole)
   return producer.is(domain, name) ? &producer : nullptr;
 }
 
-Expr make_with_kernel(RuleContext& c, const char* op, const std::vector<Expr>& inputs, Attrs attrs) {
-  const Expr y = make(c.scope(), op, inputs, std::move(attrs));
-  if (!y.valid()) return y;
-  const Graph& graph = c.scope().graph();
-  return c.kernels.accepts(op, kernel_context(graph, graph.producer(y.id()))) ? y : Expr();
-}
-
 std::optional<double> RuleContext::constant_number(ValueId id) const {
   const Tensor* value = constant(id);
   if (value == nullptr || value->count() == 0 || value->count() > 4096) return std::nullopt;

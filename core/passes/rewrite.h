@@ -112,9 +112,6 @@ RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<s
 // An error that lists all names if one of these is none.
 Status check_pass_names(const RuleRegistry& registry, const std::vector<std::string>& names);
 
-// A node in the new graph, if there is a kernel for it; else not valid. All of its shapes must be numbers.
-Expr make_with_kernel(RuleContext& c, const char* op, const std::vector<Expr>& inputs, Attrs attrs);
-
 // What a kernel of the node would be prepared with.
 KernelContext kernel_context(const Graph& graph, const Node& node);
 // What inference found out without a constant; null if it knows less than all numbers.

@@ -99,12 +99,30 @@ void skip_scale(const RuleContext& c, Scores* found) {
   go_on(found, quotient->inputs[0]);
 }
 
+// Whether a product does nothing else.
+bool multiplies_alone(const Node& node) {
+  return node.inputs.size() == 2 && !node.attrs.has("low") && !node.attrs.has("high");
+}
+
+const Node* product(const RuleContext& c, const Scores& found) {
+  if (const Node* plain = producer(c, found, "MatMul")) return plain;
+  const Node* fused = producer(c, found, "weft.FusedMatMul");
+  return fused != nullptr && multiplies_alone(*fused) ? fused : nullptr;
+}
+
+// An operand in the new graph, transposed by itself if the product reads it so.
+Expr operand(const RuleContext& c, const Node& product, size_t i) {
+  const Expr x = c.mapped(product.inputs[i]);
+  const char* perm = i == 0 ? "permA" : "permB";
+  return product.attrs.has(perm) ? transpose(x, product.attrs.ints(perm)) : x;
+}
+
 // Behind the mask, if there is one, and the scale.
 const Node* find_products(const RuleContext& c, Scores* found) {
   const Scores start = *found;
   const Dims& dims = c.type(start.at).dims;
   skip_scale(c, found);
-  if (const Node* products = producer(c, *found, "MatMul")) return products;
+  if (const Node* products = product(c, *found)) return products;
   const Node* sum = producer(c, start, "Add");
   if (sum == nullptr) return nullptr;
   for (size_t side : {0, 1}) {
@@ -113,12 +131,10 @@ const Node* find_products(const RuleContext& c, Scores* found) {
     go_on(found, sum->inputs[side]);
     if (c.type(found->at).dims != dims) continue;
     skip_scale(c, found);
-    if (const Node* products = producer(c, *found, "MatMul")) return products;
+    if (const Node* products = product(c, *found)) return products;
   }
   return nullptr;
 }
-
-bool concrete(const RuleContext& c, ValueId id) { return id == kNoValue || c.type(id).concrete(); }
 
 // Whether two tensors have the same axes before the last two.
 bool same_lead(const Dims& a, const Dims& b) {
@@ -134,24 +150,25 @@ std::vector<int64_t> last_two_swapped(size_t rank) {
 
 Status fuse_attention(RuleContext& c) {
   Scores found{kNoValue};
-  if (!skip_softmax(c, c.input(0), &found)) return {};
+  if (!multiplies_alone(c.node) || c.attrs().has("permA") || !skip_softmax(c, c.input(0), &found)) return {};
   skip_allowed(c, &found);
   const Node* products = find_products(c, &found);
   if (products == nullptr) return {};
-  const ValueId q = products->inputs[0], turned = products->inputs[1], v = c.input(1);
-  for (ValueId id : {q, turned, v, found.mask, found.allowed}) {
-    if (!concrete(c, id)) return {};
-  }
-  const Dims &q_dims = c.type(q).dims, &k_dims = c.type(turned).dims, &v_dims = c.type(v).dims;
-  const DType dtype = c.type(q).dtype;
+  const DType dtype = c.type(c.node.output(0)).dtype;
   if (dtype != DType::kF32 && dtype != DType::kF64) return {};
-  if (!same_lead(q_dims, k_dims) || !same_lead(q_dims, v_dims)) return {};
+  const Expr q = operand(c, *products, 0), v = operand(c, c.node, 1);
+  Expr k = operand(c, *products, 1);
+  for (const Expr& x : {q, k, v}) {
+    if (!x.valid() || !x.type().concrete()) return {};
+  }
+  if (!same_lead(q.dims(), k.dims()) || !same_lead(q.dims(), v.dims())) return {};
   // Keys as they were before they were turned, if that is all that was done to them.
-  const Node* turn = c.producer_of(turned, "Transpose", false);
-  const bool turns = turn != nullptr && turn->attrs.ints_or_empty("perm") == last_two_swapped(k_dims.size());
-  const Expr k = c.mapped(turns ? turn->inputs[0] : turned);
-  const Expr y = make_with_kernel(
-      c, kOp, {c.mapped(q), k, c.mapped(v), c.mapped(found.mask), c.mapped(found.allowed)},
+  const Node* turn = c.producer_of(products->inputs[1], "Transpose", false);
+  const bool turns = turn != nullptr && !products->attrs.has("permB") &&
+                     turn->attrs.ints_or_empty("perm") == last_two_swapped(k.dims().size());
+  if (turns) k = c.mapped(turn->inputs[0]);
+  const Expr y = c.make_with_kernel(
+      kOp, {q, k, v, c.mapped(found.mask), c.mapped(found.allowed)},
       {{"scale", found.scale}, {"keys_last", int64_t{!turns}}, {"empty_is_zero", int64_t{found.empty_is_zero}}});
   if (y.valid()) c.replace(y);
   return {};
@@ -182,7 +199,7 @@ Status fuse_heads(RuleContext& c) {
   Attrs attrs = attention->attrs;
   attrs.set("keys_last", int64_t{0});
   attrs.set("heads_inside", int64_t{1});
-  const Expr y = make_with_kernel(c, kOp, inputs, std::move(attrs));
+  const Expr y = c.make_with_kernel(kOp, inputs, std::move(attrs));
   if (y.valid()) c.replace(y);
   return {};
 }
@@ -190,7 +207,7 @@ Status fuse_heads(RuleContext& c) {
 }  // namespace
 
 void add_rule_fuse_attention(RuleRegistry& rules) {
-  rules.add({"fuse_attention", "MatMul", fuse_attention});
+  for (const char* op : {"MatMul", "weft.FusedMatMul"}) rules.add({"fuse_attention", op, fuse_attention});
   rules.add({"fuse_attention", "Transpose", fuse_heads});
 }
 
