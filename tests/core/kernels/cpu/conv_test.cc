@@ -1,4 +1,4 @@
-// Convolutions of many images and their gradients, against index arithmetic in whole numbers.
+// Convolutions of many images, transposed ones and their gradients, against index arithmetic in whole numbers.
 #include <gtest/gtest.h>
 
 #include "core/graph/expr.h"
@@ -62,7 +62,24 @@ Tensor values(DType dtype, const Shape& shape, int64_t salt) {
 
 double at(const Tensor& t, int64_t i) { return t.dtype() == DType::kF32 ? t.as<float>()[i] : t.as<double>()[i]; }
 
-Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, int threads) {
+Attrs conv_attrs(const Conv2d& c) {
+  return {{"group", c.group},
+          {"strides", std::vector<int64_t>(2, c.stride)},
+          {"dilations", std::vector<int64_t>(2, c.dilation)},
+          {"pads", std::vector<int64_t>(4, c.pad)}};
+}
+
+// Of what gives the convolution's image from its output.
+Attrs transposed_attrs(const Conv2d& c) {
+  auto left = [&](int64_t size) {
+    return size - (c.stride * (c.out(size) - 1) + c.dilation * (c.kernel - 1) + 1 - 2 * c.pad);
+  };
+  Attrs attrs = conv_attrs(c);
+  attrs.set("output_padding", std::vector<int64_t>{left(c.height), left(c.width)});
+  return attrs;
+}
+
+Tensor run(const Attrs& attrs, const char* op, const std::vector<Tensor>& inputs, int threads) {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   ExprScope scope(*graph);
   std::vector<Expr> exprs;
@@ -71,10 +88,6 @@ Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, i
     feeds.push_back(*graph->add_input(cat("in", i), ValueType::tensor(inputs[i].dtype(), to_dims(inputs[i].shape()))));
     exprs.emplace_back(scope, feeds.back());
   }
-  Attrs attrs{{"group", c.group},
-              {"strides", std::vector<int64_t>(2, c.stride)},
-              {"dilations", std::vector<int64_t>(2, c.dilation)},
-              {"pads", std::vector<int64_t>(4, c.pad)}};
   Expr y = make(scope, op, exprs, attrs);
   EXPECT_TRUE(scope.status().ok()) << scope.status().text();
   SessionOptions options;
@@ -86,10 +99,10 @@ Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, i
   return outputs[0];
 }
 
-void expect_equal(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs,
+void expect_equal(const Conv2d& c, const Attrs& attrs, const char* op, const std::vector<Tensor>& inputs,
                   const std::vector<double>& expected) {
   for (int threads : {1, 2, 4}) {
-    Tensor got = run(c, op, inputs, threads);
+    Tensor got = run(attrs, op, inputs, threads);
     ASSERT_EQ(got.count(), static_cast<int64_t>(expected.size()));
     for (int64_t i = 0; i < got.count(); ++i) {
       ASSERT_EQ(at(got, i), expected[i]) << op << " of " << c.images << " images at " << i << ", " << threads
@@ -110,9 +123,30 @@ TEST(Conv, ManyImages) {
         dx[ix] += at(dy, iy) * at(w, iw);
         dw[iw] += at(dy, iy) * at(x, ix);
       });
-      expect_equal(c, "Conv", {x, w, bias}, y);
-      expect_equal(c, "weft.ConvGradInput", {dy, w, x}, dx);
-      expect_equal(c, "weft.ConvGradWeight", {dy, x, w}, dw);
+      expect_equal(c, conv_attrs(c), "Conv", {x, w, bias}, y);
+      expect_equal(c, conv_attrs(c), "weft.ConvGradInput", {dy, w, x}, dx);
+      expect_equal(c, conv_attrs(c), "weft.ConvGradWeight", {dy, x, w}, dw);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// The same products, with x and y in each other's place.
+TEST(Conv, ManyTransposedImages) {
+  for (DType dtype : {DType::kF32, DType::kF64}) {
+    for (const Conv2d& c : kConvs) {
+      const Tensor dy = values(dtype, c.x(), 1), w = values(dtype, c.w(), 2), x = values(dtype, c.y(), 3);
+      const Tensor bias = values(dtype, {c.in_channels}, 5);
+      std::vector<double> y(dy.count()), dx(x.count()), dw(w.count());
+      for (int64_t i = 0; i < dy.count(); ++i) y[i] = at(bias, i / (c.height * c.width) % c.in_channels);
+      for_products(c, [&](int64_t ix, int64_t iy, int64_t iw) {
+        y[iy] += at(x, ix) * at(w, iw);
+        dx[ix] += at(dy, iy) * at(w, iw);
+        dw[iw] += at(dy, iy) * at(x, ix);
+      });
+      expect_equal(c, transposed_attrs(c), "ConvTranspose", {x, w, bias}, y);
+      expect_equal(c, transposed_attrs(c), "weft.ConvTransposeGradInput", {dy, w, x}, dx);
+      expect_equal(c, transposed_attrs(c), "weft.ConvTransposeGradWeight", {dy, x, w}, dw);
       if (HasFatalFailure()) return;
     }
   }
