@@ -47,6 +47,18 @@ Status read_name(const Attrs& attrs, const char* attr, const Name<E> (&names)[n]
 // Larger scales make nothing that memory could hold.
 constexpr float kLargestScale = 2147483648.0f;
 
+Status check_scale(float scale) {
+  if (scale > 0 && scale <= kLargestScale) return {};
+  return invalid("a scale is ", scale, " but must be a positive number");
+}
+
+Result<int64_t> scaled(int64_t in, float scale) {
+  WEFT_CHECK(check_scale(scale));
+  const double size = std::floor(static_cast<double>(in) * static_cast<double>(scale));
+  if (size < static_cast<double>(kMostElements)) return static_cast<int64_t>(size);
+  return invalid("a scale of ", scale, " makes ", in, " too large");
+}
+
 }  // namespace
 
 Result<Resizing> read_resizing(const Attrs& attrs) {
@@ -103,24 +115,21 @@ double ResizedAxis::source(const Resizing& resizing, int64_t at) const {
 }
 
 Result<std::optional<Dim>> scaled_size(const Dim& in, float scale) {
-  if (!(scale > 0 && scale <= kLargestScale)) return invalid("a scale is ", scale, " but must be a positive number");
-  int exponent;
-  if (scale >= 1 && std::trunc(scale) == scale) return std::optional(in * Dim(static_cast<int64_t>(scale)));
-  if (std::frexp(scale, &exponent) == 0.5f) {  // 2 ^ (exponent - 1)
-    return std::optional(exponent > -61 ? in.floor_div(Dim(int64_t{1} << (1 - exponent))) : Dim(0));
+  if (in.known()) {
+    WEFT_TRY(int64_t size, scaled(in.value(), scale));
+    return std::optional(Dim(size));
   }
-  if (!in.known()) return std::optional<Dim>();
-  const double size = std::floor(static_cast<double>(in.value()) * static_cast<double>(scale));
-  if (size >= static_cast<double>(kMostElements))
-    return invalid("a scale of ", scale, " makes ", in.text(), " too large");
-  return std::optional(Dim(static_cast<int64_t>(size)));
+  WEFT_CHECK(check_scale(scale));
+  if (scale >= 1 && std::trunc(scale) == scale) return std::optional(in * Dim(static_cast<int64_t>(scale)));
+  int exponent;
+  if (std::frexp(scale, &exponent) != 0.5f) return std::optional<Dim>();
+  return std::optional(exponent > -61 ? in.floor_div(Dim(int64_t{1} << (1 - exponent))) : Dim(0));
 }
 
 Status resize_by_scales(const float* scales, std::span<ResizedAxis> axes) {
   for (ResizedAxis& axis : axes) {
     const float scale = *scales++;
-    WEFT_TRY(std::optional<Dim> size, scaled_size(Dim(axis.in), scale));
-    axis.out = size->value();
+    WEFT_TRY(axis.out, scaled(axis.in, scale));
     axis.by = scale;
     axis.over = 1;
   }
@@ -147,8 +156,9 @@ Status resize_to_sizes(const Resizing& resizing, const int64_t* sizes, std::span
   for (ResizedAxis& axis : axes) {
     if (axis.in == 0) continue;
     const double size = std::floor(fit.scale() * static_cast<double>(axis.in) + 0.5);
-    if (size >= static_cast<double>(kMostElements))
+    if (size >= static_cast<double>(kMostElements)) {
       return invalid("the scale of all axes makes ", axis.in, " too large");
+    }
     axis.out = static_cast<int64_t>(size);
     axis.by = fit.by;
     axis.over = fit.over;

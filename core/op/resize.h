@@ -10,7 +10,7 @@
 namespace weft {
 
 struct Resizing {
-  enum class Mode { kNearest, kLinear, kCubic } mode;
+  enum class Mode { kNearest, kLinear, kCubic } mode = Mode::kNearest;
   enum class Coordinates {
     kHalfPixel,
     kHalfPixelSymmetric,
@@ -18,11 +18,11 @@ struct Resizing {
     kAlignCorners,
     kAsymmetric,
     kCropAndResize
-  } coordinates;
-  enum class Nearest { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil } nearest;
-  enum class Policy { kStretch, kNotLarger, kNotSmaller } policy;
-  bool antialias, exclude_outside;
-  double cubic_coeff_a, extrapolation_value;
+  } coordinates = Coordinates::kHalfPixel;
+  enum class Nearest { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil } nearest = Nearest::kRoundPreferFloor;
+  enum class Policy { kStretch, kNotLarger, kNotSmaller } policy = Policy::kStretch;
+  bool antialias = false, exclude_outside = false;
+  double cubic_coeff_a = -0.75, extrapolation_value = 0;
 
   bool crops() const { return coordinates == Coordinates::kCropAndResize; }
 };

@@ -119,8 +119,8 @@ void define_op_conv_transpose(OpRegistry& ops) {
       .since(22)
       .doc(
           "Transposed convolution over 1 to 3 spatial axes: each element of X adds the kernel, times itself, to a "
-          "window "
-          "of Y. Output sizes are `stride * (size - 1) + output_padding + dilation * (kernel - 1) + 1`, less the pads.")
+          "window of Y. Output sizes are `stride * (size - 1) + output_padding + dilation * (kernel - 1) + 1`, less "
+          "the pads.")
       .types("T", kFloatTypes)
       .optional_attr("kernel_shape", AttrKind::kInts, "Taken from W if not given.")
       .input("X", "T", "[N, C, D1, ...].")

@@ -131,8 +131,7 @@ Status grad_resize_grad(GradContext& c) {
 Status refuse_old(UpgradeContext&) {
   return unimplemented(
       "Resize before opset 11 does not say where places of the output lie in the input; save the model with opset 11 "
-      "or "
-      "a later one");
+      "or a later one");
 }
 
 OpDef& resize_schema(OpDef& op) {
@@ -142,16 +141,13 @@ OpDef& resize_schema(OpDef& op) {
       .optional_attr("axes", AttrKind::kInts, "The axes that the other inputs speak of; all if not given.")
       .attr("coordinate_transformation_mode", "half_pixel",
             "Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`; "
-            "half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: the same, but 0 if n' "
-            "is "
-            "1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from `start * (n "
-            "- 1)` "
-            "to `end * (n - 1)` in equal steps, their middle if n' is 1.")
+            "half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 "
+            "if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from "
+            "`start * (n - 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.")
       .attr("cubic_coeff_a", -0.75, "The parameter of the cubic weights; -0.5 is usual too.")
-      .flag(
-          "exclude_outside", false,
-          "Whether weights of places beyond the ends are left out and the others made to add up to 1; else the element "
-          "at the end stands there.")
+      .flag("exclude_outside", false,
+            "Whether weights of places beyond the ends are left out and the others made to add up to 1; else the "
+            "element at the end stands there.")
       .attr("extrapolation_value", 0.0, "With tf_crop_and_resize the element for places beyond the ends.")
       .attr("keep_aspect_ratio_policy", "stretch",
             "What `sizes` are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or "
@@ -159,8 +155,7 @@ OpDef& resize_schema(OpDef& op) {
       .attr("mode", "nearest", "\"nearest\", \"linear\" or \"cubic\".")
       .attr("nearest_mode", "round_prefer_floor",
             "Which place is the nearest: \"round_prefer_floor\" and \"round_prefer_ceil\" say where halves go, "
-            "\"floor\" and "
-            "\"ceil\" where all go.");
+            "\"floor\" and \"ceil\" where all go.");
 }
 
 OpDef& with_sizes(OpDef& op) {
