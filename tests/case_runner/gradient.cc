@@ -109,7 +109,8 @@ class GradientChecker {
   // Whether the schema leaves the dtype of an input open, so that it may be in f64.
   static bool may_be_f64(const OpDef& op, int input) {
     const Formal* formal = op.input_formal(input);
-    const TypeVar* types = formal == nullptr ? nullptr : op.find_type_var(formal->type);
+    if (formal == nullptr || formal->type == "any") return formal != nullptr;
+    const TypeVar* types = op.find_type_var(formal->type);
     return types != nullptr && contains(types->set, DType::kF64);
   }
 

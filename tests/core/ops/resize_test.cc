@@ -9,7 +9,7 @@
 namespace weft {
 namespace {
 
-struct Build {
+struct ResizeGraph {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   ExprScope scope{*graph};
 
@@ -26,27 +26,27 @@ struct Build {
 };
 
 TEST(Resize, ScalesOfSymbols) {
-  Build whole;
+  ResizeGraph whole;
   EXPECT_EQ(whole.shape(whole.floats({1, 1, 2, 3}), Expr()), "[n, 3, 2*h, 3*w]");
-  Build half;
+  ResizeGraph half;
   EXPECT_EQ(half.shape(half.floats({1, 2, 1, 0.25f}), Expr()), "[n, 6, h, floor((w)/(4))]");
   // Neither is exact, so that sizes are known in numbers alone.
-  Build inexact;
+  ResizeGraph inexact;
   const std::string shape = inexact.shape(inexact.floats({1, 0.7f, 1.5f, 1}), Expr());
   EXPECT_EQ(shape.substr(0, 8), "[n, 2, ?") << shape;
   EXPECT_EQ(shape.substr(shape.size() - 4), ", w]") << shape;
 }
 
 TEST(Resize, SizesOfSymbols) {
-  Build own;
+  ResizeGraph own;
   Expr sizes = shape_of(own.input("like", DType::kF32, "a,b,8"));
   EXPECT_EQ(own.shape(Expr(), sizes, {{"axes", std::vector<int64_t>{3, 2, 0}}}), "[8, 3, b, a]");
   // One axis has the scale that all have.
-  Build one;
+  ResizeGraph one;
   EXPECT_EQ(one.shape(Expr(), constant_ints(one.scope, {5}),
                       {{"axes", std::vector<int64_t>{-1}}, {"keep_aspect_ratio_policy", "not_larger"}}),
             "[n, 3, h, 5]");
-  Build two;
+  ResizeGraph two;
   const std::string shape =
       two.shape(Expr(), constant_ints(two.scope, {5, 5}),
                 {{"axes", std::vector<int64_t>{2, 3}}, {"keep_aspect_ratio_policy", "not_larger"}});
@@ -54,15 +54,15 @@ TEST(Resize, SizesOfSymbols) {
 }
 
 TEST(Resize, UnknownScalesLeaveTheAxesOpen) {
-  Build b;
+  ResizeGraph b;
   const std::string shape =
       b.shape(b.input("scales", DType::kF32, "2"), Expr(), {{"axes", std::vector<int64_t>{3, 2}}});
   EXPECT_EQ(shape.substr(0, 8), "[n, 3, ?") << shape;
 }
 
 // Of x = 1 2 4 in f32, linear: the values are those of numpy.interp at the half pixels.
-struct Run {
-  Build b;
+struct ThreeResized {
+  ResizeGraph b;
   Expr x = b.input("X", DType::kF32, "3"), fed = b.input("fed", DType::kF32, "1");
   Expr scales = fed * 0.5;
   Attrs attrs = {{"mode", "linear"}};
@@ -80,20 +80,20 @@ struct Run {
   }
 };
 
-std::vector<float> numbers(const Tensor& t) { return {t.as<float>(), t.as<float>() + t.count()}; }
+std::vector<float> floats_of(const Tensor& t) { return {t.as<float>(), t.as<float>() + t.count()}; }
 
 TEST(Resize, ScalesThatAreComputed) {
-  Run r;
+  ThreeResized r;
   Expr y = make(r.b.scope, "Resize", {r.x, Expr(), r.scales}, r.attrs);
   Tensor out;
   Status status = r.run({r.x, r.fed}, y, {r.values, Tensor::vector<float>({4})}, &out);
   ASSERT_TRUE(status.ok()) << status.text();
-  EXPECT_EQ(numbers(out), (std::vector<float>{1, 1.25, 1.75, 2.5, 3.5, 4}));
+  EXPECT_EQ(floats_of(out), (std::vector<float>{1, 1.25, 1.75, 2.5, 3.5, 4}));
 }
 
 // Here all shapes are known, so that nothing waits for the scales.
 TEST(Resize, GradientByScalesThatAreComputed) {
-  Run r;
+  ThreeResized r;
   Expr dy = r.b.input("dY", DType::kF32, "6");
   Expr dx = make(r.b.scope, "weft.ResizeGrad", {dy, r.x, Expr(), r.scales}, r.attrs);
   Tensor out;
@@ -101,7 +101,7 @@ TEST(Resize, GradientByScalesThatAreComputed) {
   Status status = r.run({r.x, r.fed, dy}, dx, {r.values, Tensor::vector<float>({4}), ones}, &out);
   ASSERT_TRUE(status.ok()) << status.text();
   // Columns of the matrix [[1], [.75, .25], [.25, .75], [0, .75, .25], [0, .25, .75], [0, 0, 1]].
-  EXPECT_EQ(numbers(out), (std::vector<float>{3.25, 7, 10.75}));
+  EXPECT_EQ(floats_of(out), (std::vector<float>{3.25, 7, 10.75}));
   status = r.run({r.x, r.fed, dy}, dx, {r.values, Tensor::vector<float>({2}), ones}, &out);
   EXPECT_NE(status.text().find("axis 0 of X has 3 elements and becomes one of 3, but that of dY has 6"),
             std::string::npos)
@@ -112,7 +112,7 @@ TEST(Resize, GradientByScalesThatAreComputed) {
 
 // No gradient flows to the region, nor from what lies outside.
 TEST(Resize, RegionHasNoGradient) {
-  Run r;
+  ThreeResized r;
   Expr roi = r.b.input("roi", DType::kF32, "2");
   Attrs attrs = {
       {"mode", "linear"}, {"coordinate_transformation_mode", "tf_crop_and_resize"}, {"extrapolation_value", 7.0}};
@@ -123,10 +123,10 @@ TEST(Resize, RegionHasNoGradient) {
   const Tensor region = Tensor::vector<float>({0, 1.5f});
   Status status = r.run({r.x, roi}, y, {r.values, region}, &out);
   ASSERT_TRUE(status.ok()) << status.text();
-  EXPECT_EQ(numbers(out), (std::vector<float>{1, 3, 7}));
+  EXPECT_EQ(floats_of(out), (std::vector<float>{1, 3, 7}));
   status = r.run({r.x, roi}, Expr(r.b.scope, d[0]), {r.values, region}, &out);
   ASSERT_TRUE(status.ok()) << status.text();
-  EXPECT_EQ(numbers(out), (std::vector<float>{1, 0.5, 0.5}));
+  EXPECT_EQ(floats_of(out), (std::vector<float>{1, 0.5, 0.5}));
 }
 
 }  // namespace
