@@ -134,6 +134,16 @@ Status refuse_old(UpgradeContext&) {
       "or a later one");
 }
 
+// What is not given was an empty tensor before opset 13; a file of a later one may not have it beside what is.
+Status leave_out_empty_inputs(UpgradeContext& c) {
+  for (size_t i = 1; i < c.inputs.size(); ++i) {
+    if (c.inputs[i] == kNoValue) continue;
+    const ValueType& type = c.type(static_cast<int>(i));
+    if (type.has_rank && type.dims.size() == 1 && type.dims[0].is(0)) c.inputs[i] = kNoValue;
+  }
+  return {};
+}
+
 OpDef& resize_schema(OpDef& op) {
   return op
       .flag("antialias", false,
@@ -185,7 +195,8 @@ void define_op_resize(OpRegistry& ops) {
       .output("Y", "T1", "The sizes of X, with others along the axes.")
       .infer(infer_resize)
       .grad(grad_resize)
-      .upgrade(11, refuse_old);
+      .upgrade(11, refuse_old)
+      .upgrade(13, leave_out_empty_inputs);
   with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
                  .group("gradient")
                  .doc("The gradient of Resize by X, given that of Y.")
