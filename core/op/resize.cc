@@ -48,8 +48,9 @@ Status read_name(const Attrs& attrs, const char* attr, const Name<E> (&names)[n]
 constexpr float kLargestScale = 2147483648.0f;
 
 Status check_scale(float scale) {
-  if (scale > 0 && scale <= kLargestScale) return {};
-  return invalid("a scale is ", scale, " but must be a positive number");
+  if (!(scale > 0)) return invalid("a scale is ", scale, " but must be a positive number");
+  if (scale > kLargestScale) return invalid("a scale is ", scale, " but must be at most ", kLargestScale);
+  return {};
 }
 
 Result<int64_t> scaled(int64_t in, float scale) {

@@ -122,10 +122,10 @@ Result<Dim> TransposedWindow::output_size(int64_t axis, const Dim& input) const 
   if (!output_shape_.empty()) return Dim(output_shape_[axis]);
   if (window_.pads_to_same()) return input * Dim(window_.strides[axis]);
   int64_t pads = window_.begin_pads[axis] + window_.end_pads[axis];
-  Dim size = unpadded_size(axis, input) - Dim(pads);
+  Dim unpadded = unpadded_size(axis, input), size = unpadded - Dim(pads);
   if (!size.known() || size.value() >= 0) return size;
-  return invalid("pads take ", pads, " elements off the ", unpadded_size(axis, input).text(), " along spatial axis ",
-                 axis);
+  return invalid("spatial axis ", axis, " of the output would have ", size.text(), " elements: ", unpadded.text(),
+                 " less pads of ", pads);
 }
 
 int64_t TransposedWindow::begin_pad(int64_t axis, int64_t input, int64_t output) const {
