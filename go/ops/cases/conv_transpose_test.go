@@ -358,6 +358,20 @@ func TestConvTranspose(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "no_channels",
+		inputs: []literal{
+			{kind: "f32[1,0,2]", words: ""},
+			{kind: "f32[0,2,2]", words: ""},
+			{kind: "f32[2]", words: "0.5 -1.5"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvTranspose(x[0], x[1], ops.ConvTransposeOptions{B: x[2]})}
+		},
+		want: []literal{
+			{kind: "f32[1,2,3]", words: "0.5 0.5 0.5 -1.5 -1.5 -1.5"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 	run(t, testCase{name: "of_a_lower_opset",
 		opset: 11,
 		inputs: []literal{
@@ -441,7 +455,17 @@ func TestConvTranspose(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.ConvTranspose(x[0], x[1], ops.ConvTransposeOptions{Pads: []int64{2, 2}})}
 		},
-		code: weft.InvalidArgument, message: "pads take 4 elements off the 3 along spatial axis 0",
+		code: weft.InvalidArgument, message: "spatial axis 0 of the output would have -1 elements: 3 less pads of 4",
+	})
+	run(t, testCase{name: "no_places_and_a_stride_longer_than_the_window",
+		inputs: []literal{
+			{kind: "f32[1,1,0]", words: ""},
+			{kind: "f32[1,1,2]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ConvTranspose(x[0], x[1], ops.ConvTransposeOptions{Strides: []int64{3}})}
+		},
+		code: weft.InvalidArgument, message: "spatial axis 0 of the output would have -1 elements: -1 less pads of 0",
 	})
 	run(t, testCase{name: "output_shape_of_all_axes",
 		inputs: []literal{

@@ -1673,6 +1673,17 @@ func TestResize(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "only one of the inputs",
 	})
+	run(t, testCase{name: "scale_without_end",
+		inputs: []literal{
+			{kind: "f32[2]", words: "1.0 2.0"},
+			{},
+			{kind: "f32[1]", words: "inf"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Resize(x[0], ops.ResizeOptions{Scales: x[2]})}
+		},
+		code: weft.InvalidArgument, message: "a scale is inf but must be at most 2147483648",
+	})
 	run(t, testCase{name: "scales_for_other_axes",
 		inputs: []literal{
 			{kind: "f32[1,2]", words: "1.0 2.0"},
