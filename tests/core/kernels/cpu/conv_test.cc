@@ -1,4 +1,4 @@
-// Convolutions of many images and their gradients, against index arithmetic in whole numbers.
+// Convolutions of many images, transposed ones and their gradients, against index arithmetic in whole numbers.
 #include <gtest/gtest.h>
 
 #include "core/graph/expr.h"
@@ -67,7 +67,24 @@ Tensor tensor_of(DType dtype, const Shape& shape, const std::vector<double>& val
 
 double at(const Tensor& t, int64_t i) { return t.dtype() == DType::kF32 ? t.as<float>()[i] : t.as<double>()[i]; }
 
-Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, int threads) {
+Attrs conv_attrs(const Conv2d& c) {
+  return {{"group", c.group},
+          {"strides", std::vector<int64_t>(2, c.stride)},
+          {"dilations", std::vector<int64_t>(2, c.dilation)},
+          {"pads", std::vector<int64_t>(4, c.pad)}};
+}
+
+// Of what gives the convolution's image from its output.
+Attrs transposed_attrs(const Conv2d& c) {
+  auto left = [&](int64_t size) {
+    return size - (c.stride * (c.out(size) - 1) + c.dilation * (c.kernel - 1) + 1 - 2 * c.pad);
+  };
+  Attrs attrs = conv_attrs(c);
+  attrs.set("output_padding", std::vector<int64_t>{left(c.height), left(c.width)});
+  return attrs;
+}
+
+Tensor run(const Attrs& attrs, const char* op, const std::vector<Tensor>& inputs, int threads) {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   ExprScope scope(*graph);
   std::vector<Expr> exprs;
@@ -76,10 +93,6 @@ Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, i
     feeds.push_back(*graph->add_input(cat("in", i), ValueType::tensor(inputs[i].dtype(), to_dims(inputs[i].shape()))));
     exprs.emplace_back(scope, feeds.back());
   }
-  Attrs attrs{{"group", c.group},
-              {"strides", std::vector<int64_t>(2, c.stride)},
-              {"dilations", std::vector<int64_t>(2, c.dilation)},
-              {"pads", std::vector<int64_t>(4, c.pad)}};
   Expr y = make(scope, op, exprs, attrs);
   EXPECT_TRUE(scope.status().ok()) << scope.status().text();
   SessionOptions options;
@@ -91,10 +104,10 @@ Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, i
   return outputs[0];
 }
 
-void expect_equal(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs,
+void expect_equal(const Conv2d& c, const Attrs& attrs, const char* op, const std::vector<Tensor>& inputs,
                   const std::vector<double>& expected) {
   for (int threads : {1, 2, 4}) {
-    Tensor got = run(c, op, inputs, threads);
+    Tensor got = run(attrs, op, inputs, threads);
     ASSERT_EQ(got.count(), static_cast<int64_t>(expected.size()));
     for (int64_t i = 0; i < got.count(); ++i) {
       ASSERT_EQ(at(got, i), expected[i]) << op << " of " << c.images << " images at " << i << ", " << threads
@@ -117,9 +130,33 @@ TEST(Conv, ManyImages) {
     });
     for (DType dtype : {DType::kF32, DType::kF64}) {
       const Tensor tx = tensor_of(dtype, c.x(), x), tw = tensor_of(dtype, c.w(), w), tdy = tensor_of(dtype, c.y(), dy);
-      expect_equal(c, "Conv", {tx, tw, tensor_of(dtype, {c.out_channels}, bias)}, y);
-      expect_equal(c, "weft.ConvGradInput", {tdy, tw, tx}, dx);
-      expect_equal(c, "weft.ConvGradWeight", {tdy, tx, tw}, dw);
+      expect_equal(c, conv_attrs(c), "Conv", {tx, tw, tensor_of(dtype, {c.out_channels}, bias)}, y);
+      expect_equal(c, conv_attrs(c), "weft.ConvGradInput", {tdy, tw, tx}, dx);
+      expect_equal(c, conv_attrs(c), "weft.ConvGradWeight", {tdy, tx, tw}, dw);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// The same products, with x and y in each other's place.
+TEST(Conv, ManyTransposedImages) {
+  for (const Conv2d& c : kConvs) {
+    const std::vector<double> dy = numbers(c.x(), 1), w = numbers(c.w(), 2), x = numbers(c.y(), 3);
+    const std::vector<double> bias = numbers({c.in_channels}, 5);
+    std::vector<double> y(dy.size()), dx(x.size()), dw(w.size());
+    const size_t pixels = static_cast<size_t>(c.height * c.width);
+    for (size_t i = 0; i < dy.size(); ++i) y[i] = bias[i / pixels % bias.size()];
+    for_products(c, [&](int64_t ix, int64_t iy, int64_t iw) {
+      y[iy] += x[ix] * w[iw];
+      dx[ix] += dy[iy] * w[iw];
+      dw[iw] += dy[iy] * x[ix];
+    });
+    for (DType dtype : {DType::kF32, DType::kF64}) {
+      const Tensor tx = tensor_of(dtype, c.y(), x), tw = tensor_of(dtype, c.w(), w), tdy = tensor_of(dtype, c.x(), dy);
+      const Attrs attrs = transposed_attrs(c);
+      expect_equal(c, attrs, "ConvTranspose", {tx, tw, tensor_of(dtype, {c.in_channels}, bias)}, y);
+      expect_equal(c, attrs, "weft.ConvTransposeGradInput", {tdy, tw, tx}, dx);
+      expect_equal(c, attrs, "weft.ConvTransposeGradWeight", {tdy, tx, tw}, dw);
       if (HasFatalFailure()) return;
     }
   }
