@@ -1,5 +1,8 @@
-// Convolutions of many images and their gradients, against index arithmetic in whole numbers.
+// Convolutions of many images and their gradients, with channels first and last, against index arithmetic.
 #include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
 
 #include "core/graph/expr.h"
 #include "core/runtime/builtin.h"
@@ -28,6 +31,14 @@ const Conv2d kConvs[] = {
     {0, 1, 2, 2, 4, 4, 3, 1, 1, 1},
     // The last part of an image is shorter and needs more room than the others.
     {3, 1, 8, 4, 51, 44, 3, 1, 1, 1},
+    // Sums in parts, panels in groups, several images in a block, channels in parts.
+    {20, 1, 6, 16, 12, 12, 5, 1, 1, 0},
+    {19, 1, 130, 33, 4, 3, 3, 1, 1, 1},
+    {2, 1, 150, 300, 5, 5, 3, 2, 1, 1},
+    {3, 1, 70, 21, 9, 7, 1, 2, 1, 0},
+    {5, 1, 11, 40, 13, 12, 4, 3, 1, 3},
+    {2, 1, 7, 9, 3, 300, 3, 1, 1, 1},
+    {4, 1, 10, 37, 14, 15, 3, 2, 3, 4},
 };
 
 // Calls body(place in y, place in x, place in w) for every product.
@@ -62,7 +73,8 @@ Tensor values(DType dtype, const Shape& shape, int64_t salt) {
 
 double at(const Tensor& t, int64_t i) { return t.dtype() == DType::kF32 ? t.as<float>()[i] : t.as<double>()[i]; }
 
-Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, int threads) {
+Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, int threads,
+           const std::vector<std::string>& disabled) {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
   ExprScope scope(*graph);
   std::vector<Expr> exprs;
@@ -79,6 +91,7 @@ Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, i
   EXPECT_TRUE(scope.status().ok()) << scope.status().text();
   SessionOptions options;
   options.threads = threads;
+  options.disabled_passes = disabled;
   auto session = *Session::make(graph, options);
   std::vector<Tensor> outputs;
   Status status = session->run({feeds, {y.id()}, {}}, inputs, {}, &outputs);
@@ -88,13 +101,37 @@ Tensor run(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs, i
 
 void expect_equal(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs,
                   const std::vector<double>& expected) {
-  for (int threads : {1, 2, 4}) {
-    Tensor got = run(c, op, inputs, threads);
-    ASSERT_EQ(got.count(), static_cast<int64_t>(expected.size()));
-    for (int64_t i = 0; i < got.count(); ++i) {
-      ASSERT_EQ(at(got, i), expected[i]) << op << " of " << c.images << " images at " << i << ", " << threads
-                                         << " threads";
+  for (const char* disabled : {"winograd", "channels_last"}) {
+    for (int threads : {1, 2, 4}) {
+      Tensor got = run(c, op, inputs, threads, {disabled});
+      ASSERT_EQ(got.count(), static_cast<int64_t>(expected.size()));
+      for (int64_t i = 0; i < got.count(); ++i) {
+        ASSERT_EQ(at(got, i), expected[i]) << op << " of " << c.images << " images at " << i << ", " << threads
+                                           << " threads, without " << disabled;
+      }
     }
+  }
+}
+
+// Fractions, whose sums are rounded.
+Tensor fractions(const Shape& shape, uint64_t seed) {
+  Tensor out = *Tensor::make(DType::kF32, shape);
+  for (int64_t i = 0; i < out.count(); ++i) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    out.as<float>()[i] = static_cast<float>(static_cast<double>(seed >> 40) / (1 << 23) - 1);
+  }
+  return out;
+}
+
+// The same bits from any number of threads, and within 4e-6 of the sum of the products' sizes.
+void expect_close(const Conv2d& c, const char* op, const std::vector<Tensor>& inputs,
+                  const std::vector<double>& expected, const std::vector<double>& sizes) {
+  const Tensor got = run(c, op, inputs, 1, {});
+  if (got.count() == 0) return;
+  for (int64_t i = 0; i < got.count(); ++i) ASSERT_NEAR(at(got, i), expected[i], 4e-6 * sizes[i] + 1e-30) << op;
+  for (int threads : {2, 4}) {
+    const Tensor other = run(c, op, inputs, threads, {});
+    ASSERT_EQ(std::memcmp(other.data(), got.data(), static_cast<size_t>(got.bytes())), 0) << op << ", " << threads;
   }
 }
 
@@ -115,6 +152,27 @@ TEST(Conv, ManyImages) {
       expect_equal(c, "weft.ConvGradWeight", {dy, x, w}, dw);
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+TEST(Conv, SumsThatAreRounded) {
+  for (const Conv2d& c : kConvs) {
+    const Tensor x = fractions(c.x(), 1), w = fractions(c.w(), 2), dy = fractions(c.y(), 3);
+    std::vector<double> y(dy.count()), dx(x.count()), dw(w.count());
+    std::vector<double> y_size = y, dx_size = dx, dw_size = dw;
+    for_products(c, [&](int64_t iy, int64_t ix, int64_t iw) {
+      const double to_y = at(x, ix) * at(w, iw), to_x = at(dy, iy) * at(w, iw), to_w = at(dy, iy) * at(x, ix);
+      y[iy] += to_y;
+      y_size[iy] += std::abs(to_y);
+      dx[ix] += to_x;
+      dx_size[ix] += std::abs(to_x);
+      dw[iw] += to_w;
+      dw_size[iw] += std::abs(to_w);
+    });
+    expect_close(c, "Conv", {x, w}, y, y_size);
+    expect_close(c, "weft.ConvGradInput", {dy, w, x}, dx, dx_size);
+    expect_close(c, "weft.ConvGradWeight", {dy, x, w}, dw, dw_size);
+    if (HasFatalFailure()) return;
   }
 }
 
