@@ -448,8 +448,10 @@ func ExampleDescribeOperator() {
 	fmt.Println(relu.Name, slices.Contains(weft.Operators(), "Relu"))
 	fmt.Println(weft.LayerTypes()[0], json.Valid(need(weft.DescribeLayer("Dense"))))
 	fmt.Println(weft.Devices()[0], weft.Threads() > 0)
+	fmt.Println(errors.Is(weft.LoadDevices("libweft_of_no_device.so"), weft.NotFound))
 	// Output:
 	// Relu true
 	// BatchNorm true
 	// cpu true
+	// true
 }

@@ -255,6 +255,14 @@ func TestProcess(t *testing.T) {
 	if devices := weft.Devices(); len(devices) == 0 || devices[0] != "cpu" {
 		t.Errorf("got %v", devices)
 	}
+	if err := weft.LoadDevices("/nowhere/libweft_none.so"); !errors.Is(err, weft.NotFound) {
+		t.Errorf("got %v", err)
+	}
+	g := weft.NewGraph()
+	closeAfter(t, g)
+	if _, err := weft.NewSession(g, weft.SessionOptions{Device: "cuda:0"}); !errors.Is(err, weft.NotFound) {
+		t.Errorf("got %v", err)
+	}
 	if now, peak := weft.MemoryBytes(), weft.MemoryPeak(); now < 0 || peak < now || weft.Threads() < 1 {
 		t.Errorf("got %d, %d", now, peak)
 	}

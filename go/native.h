@@ -67,6 +67,7 @@ typedef struct {
   weft_status* (*weft_memory_set_limit)(int64_t bytes);
   int32_t (*weft_device_count)(void);
   const char* (*weft_device_name)(int32_t index);
+  weft_status* (*weft_device_load)(const char* path);
   weft_status* (*weft_graph_new)(int32_t opset, weft_graph** out_graph);
   weft_status* (*weft_graph_new_sub)(weft_graph* parent, weft_graph** out_graph);
   void (*weft_graph_free)(weft_graph* graph);
@@ -241,6 +242,7 @@ extern wg_functions wg_table;
   "weft_memory_set_limit", \
   "weft_device_count", \
   "weft_device_name", \
+  "weft_device_load", \
   "weft_graph_new", \
   "weft_graph_new_sub", \
   "weft_graph_free", \
@@ -417,6 +419,7 @@ static inline int64_t wg_memory_limit(void) { return wg_table.weft_memory_limit(
 static inline weft_status* wg_memory_set_limit(int64_t bytes) { return wg_table.weft_memory_set_limit(bytes); }
 static inline int32_t wg_device_count(void) { return wg_table.weft_device_count(); }
 static inline const char* wg_device_name(int32_t index) { return wg_table.weft_device_name(index); }
+static inline weft_status* wg_device_load(const char* path) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_device_load(path); }
 static inline weft_status* wg_graph_new(int32_t opset, weft_graph** out_graph) { return wg_table.weft_graph_new(opset, out_graph); }
 static inline weft_status* wg_graph_new_sub(weft_graph* parent, weft_graph** out_graph) { return wg_table.weft_graph_new_sub(parent, out_graph); }
 static inline void wg_graph_free(weft_graph* graph) { wg_table.weft_graph_free(graph); }

@@ -83,6 +83,17 @@ func Devices() []string {
 	return names
 }
 
+// LoadDevices loads a device plug-in, whose devices are there from then on. The path is a file, or a name that the system's
+// loader looks for.
+func LoadDevices(path string) error {
+	if err := load(); err != nil {
+		return err
+	}
+	text := cString(path)
+	defer freeString(text)
+	return check(C.wg_device_load(text))
+}
+
 // Operators are the full names of all operators, such as "MatMul" and "weft.Adam".
 func Operators() []string {
 	if load() != nil {

@@ -33,6 +33,7 @@ type SessionOptions struct {
 	ReferenceKernels bool     // plain kernels only
 	DisablePass      []string // optimizations to leave out; "*": all
 	Share            *Session // a session whose variables this one uses too
+	Device           string   // one of Devices, which runs what it has kernels for; "": the CPU
 }
 
 func freeSession(pointer unsafe.Pointer) { C.wg_session_free((*C.weft_session)(pointer)) }
@@ -48,7 +49,7 @@ func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
 	}
 	opts := newOptions("session").int("threads", int64(choice.Threads)).int("max_plans", int64(choice.MaxPlans)).
 		int("spin_after_run_us", int64(choice.SpinAfterRunUS)).flag("reference_kernels", choice.ReferenceKernels).
-		add("disable_pass", choice.DisablePass)
+		add("disable_pass", choice.DisablePass).text("device", choice.Device)
 	defer opts.free()
 	if opts.err != nil {
 		return nil, opts.err

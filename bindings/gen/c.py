@@ -27,7 +27,7 @@ SUBJECT = re.compile(r"weft_(options|attrs)_")
 # What functions are about that have no handle.
 PROCESS_WIDE = ("code", "device", "dtype", "host_function", "live", "log", "memory", "op", "optimizer")
 # What a call with everything in place needs but the fixture of the test has not, or must not lose.
-NO_WHOLE_CALL = re.compile(r"_(free|close|close_scope)$|^weft_(status_\w+|tensor_borrow_dlpack|tensor_dlpack|log_set)$")
+NO_WHOLE_CALL = re.compile(r"_(free|close|close_scope)$|^weft_(status_\w+|device_load|tensor_borrow_dlpack|tensor_dlpack|log_set)$")
 
 # What is given for an argument of a name, in a function or everywhere.
 VALUES_IN = {

@@ -9,7 +9,6 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/thread_pool.h"
-#include "weft/device.h"
 
 namespace weft::c_api {
 
@@ -102,6 +101,7 @@ constexpr Key kKeys[] = {
     {"session", "max_plans", 'i'},
     {"session", "spin_after_run_us", 'i'},
     {"session", "reference_kernels", 'i'},
+    {"session", "device", 's'},
     {"session", "disable_pass", 'l'},
     {"run", "timeout_ms", 'i'},
     {"run", "timeout_s", 'f'},
@@ -174,9 +174,6 @@ int32_t weft_version_number(void) {
 }
 int64_t weft_live_objects(void) { return live_objects(); }
 int32_t weft_threads(void) { return pool_threads(); }
-
-int32_t weft_device_count(void) { return 1; }
-const char* weft_device_name(int32_t index) { return index == 0 ? "cpu" : nullptr; }
 
 weft_status* weft_status_new(int32_t code, const char* message, const void* tag, void* payload, weft_drop drop) {
   bool taken = false;

@@ -72,15 +72,30 @@ namespace {
 
 bool matches(const InputKey& key, const Tensor& input, bool by_value) {
   if (key.kind != input.kind() || key.dtype != input.dtype() || key.shape != input.shape()) return false;
+  if (key.on_device != (input.memory() != nullptr)) return false;
   return !by_value || key.value.empty() || key.value.same_bits(input);
 }
 
 // Values of larger tensors are not compared; what depends on them is found after a step of its own.
 bool keyed(const Tensor& input) { return input.count() <= kMaxKnownInts; }
 
+// The values of these decide shapes, which the processor finds out.
+Status move_values(const std::vector<bool>& by_value, std::vector<Tensor>* inputs) {
+  for (size_t i = 0; i < inputs->size(); ++i) {
+    if (by_value[i] && (*inputs)[i].memory() != nullptr) {
+      WEFT_TRY((*inputs)[i], (*inputs)[i].moved_to(nullptr));
+    }
+  }
+  return {};
+}
+
 // Into the tensor that the caller gave, unless the value lies there already; or in place of none, or of what has no memory
-// of its own to write to.
-Status hand_over(const Tensor& value, Tensor* out) {
+// of its own to write to. `memory` is where one is wanted that the caller has not given.
+Status hand_over(const Tensor& value, const std::shared_ptr<Memory>& memory, Tensor* out) {
+  if (out->empty() && value.memory() != memory.get()) {
+    WEFT_TRY(*out, value.moved_to(memory));
+    return {};
+  }
   if (out->empty() || (out->kind() != Kind::kTensor && out->kind() == value.kind()) ||
       (out->data() != nullptr && out->data() == value.data())) {
     *out = value;
@@ -91,6 +106,11 @@ Status hand_over(const Tensor& value, Tensor* out) {
   }
   if (value.dtype() == DType::kString) {
     out->mutable_strings() = value.strings();
+  } else if (out->memory() != nullptr) {
+    WEFT_TRY(Tensor host, value.moved_to(nullptr));
+    return out->memory()->copy_in(out->mutable_data(), host.data(), host.bytes());
+  } else if (value.memory() != nullptr) {
+    return value.memory()->copy_out(out->mutable_data(), value.data(), value.bytes());
   } else if (value.bytes() > 0) {
     std::copy_n(value.as<char>(), value.bytes(), out->as<char>());
   }
@@ -122,6 +142,7 @@ Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vect
     key.kind = inputs[i].kind();
     key.dtype = inputs[i].dtype();
     key.shape = inputs[i].shape();
+    key.on_device = inputs[i].memory() != nullptr;
     if (value_inputs_[i] && keyed(inputs[i])) {
       WEFT_TRY(key.value, inputs[i].copy());
     }
@@ -130,13 +151,18 @@ Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vect
   WEFT_TRY(entry->plan, make_plan(program_, entry->key, kernels_, options_));
   const Plan& plan = *entry->plan;
   if (plan.rest != nullptr) {
-    entry->rest = std::make_shared<Executable>(*plan.rest, kernels_, options_, static_cast<int>(max_plans_));
+    PlanOptions options = options_;
+    options.device_outputs.clear();
+    for (int32_t k : plan.rest_results) options.device_outputs.push_back(stays_on_device(k));
+    entry->rest = std::make_shared<Executable>(*plan.rest, kernels_, std::move(options), static_cast<int>(max_plans_));
   }
   for (const TensorStep& step : plan.tensor_steps) {
     entry->branches.emplace_back();
     for (const Program& branch : step.branches) {
+      PlanOptions options = options_;
+      options.device_outputs.clear();
       entry->branches.back().push_back(
-          std::make_shared<Executable>(branch, kernels_, options_, static_cast<int>(max_plans_)));
+          std::make_shared<Executable>(branch, kernels_, std::move(options), static_cast<int>(max_plans_)));
     }
   }
   entries_.push_front(entry);
@@ -145,7 +171,9 @@ Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vect
 }
 
 Result<std::shared_ptr<const Plan>> Executable::plan_for(const std::vector<Tensor>& inputs) {
-  WEFT_TRY(std::shared_ptr<Entry> entry, entry_for(inputs));
+  std::vector<Tensor> keyed_by = inputs;
+  WEFT_CHECK(move_values(value_inputs_, &keyed_by));
+  WEFT_TRY(std::shared_ptr<Entry> entry, entry_for(keyed_by));
   return entry->plan;
 }
 
@@ -164,6 +192,10 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
   const TensorStep& step = entry.plan->tensor_steps[index];
   std::vector<Tensor> in, out(step.outputs.size());
   for (int32_t id : step.inputs) in.push_back(id < 0 ? Tensor() : values[id]);
+  const size_t taken_here = step.branches.empty() ? in.size() : 1;  // what branches take may stay where it is
+  for (size_t i = 0; i < taken_here; ++i) {
+    WEFT_TRY(in[i], in[i].moved_to(nullptr));
+  }
   if (!step.branches.empty()) {
     if (in[0].count() != 1) return invalid("the condition must have one element but is ", in[0].summary());
     bool taken = *in[0].as<bool>();
@@ -204,7 +236,9 @@ Status Executable::run(std::vector<Tensor> inputs, const ExecOptions& options, s
   std::vector<int32_t> wanted;  // the caller's output that output k of `current` is
   for (size_t k = 0; k < program_.outputs.size(); ++k) wanted.push_back(static_cast<int32_t>(k));
   outputs->resize(program_.outputs.size());
+  const std::shared_ptr<Device>& device = options_.device;
   for (;;) {
+    if (device != nullptr) WEFT_CHECK(move_values(current->value_inputs_, &arguments));
     WEFT_TRY(std::shared_ptr<Entry> next, current->entry_for(arguments));
     entry = std::move(next);
     const Plan& plan = *entry->plan;
@@ -231,7 +265,7 @@ Status Executable::run(std::vector<Tensor> inputs, const ExecOptions& options, s
         }
         value = *given;
       } else {
-        WEFT_TRY(value, Tensor::make(binding.dtype, binding.shape));
+        WEFT_TRY(value, Tensor::make_in(binding.on_device ? device : nullptr, binding.dtype, binding.shape));
       }
       frame->bind_output(static_cast<int>(slot), value.mutable_data());
     }
@@ -250,7 +284,8 @@ Status Executable::run(std::vector<Tensor> inputs, const ExecOptions& options, s
     if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
     for (size_t k = 0; k < plan.results.size(); ++k) {
       if (plan.results[k] < 0) continue;
-      WEFT_CHECK(hand_over(values[plan.results[k]], &(*outputs)[wanted[k]]));
+      const bool stays = stays_on_device(wanted[k]);
+      WEFT_CHECK(hand_over(values[plan.results[k]], stays ? device : nullptr, &(*outputs)[wanted[k]]));
     }
     if (entry->rest == nullptr) return {};
     std::vector<Tensor> next_arguments;

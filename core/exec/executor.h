@@ -47,11 +47,14 @@ class Frame {
  private:
   explicit Frame(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
   Status run_watched(const ExecOptions& options);
+  // Nothing that was bound may be let go while the device still works on it.
+  Status finish(Status status);
   Status failed(size_t step, const Status& status) const;
 
   std::shared_ptr<const Plan> plan_;
-  std::shared_ptr<Buffer> arena_;
+  std::shared_ptr<Buffer> arena_, device_arena_;
   std::vector<void*> addresses_;
+  std::unique_ptr<Stream> stream_;  // of the plan's device
 };
 
 // An error that names `what` 'name' unless the tensor is of that kind, dtype and, where numbers are known, shape.
@@ -76,6 +79,9 @@ class Executable {
  private:
   struct Entry;
   Result<std::shared_ptr<Entry>> entry_for(const std::vector<Tensor>& inputs);
+  bool stays_on_device(int32_t output) const {
+    return static_cast<size_t>(output) < options_.device_outputs.size() && options_.device_outputs[output];
+  }
   Status run_tensor_step(Entry& entry, size_t index, const ExecOptions& options, std::vector<Tensor>& values);
 
   const Program program_;

@@ -13,6 +13,11 @@ Result<std::unique_ptr<Frame>> Frame::make(std::shared_ptr<const Plan> plan) {
   for (size_t i = 0; i < p.fixed.size(); ++i) {
     frame->addresses_[i] = p.offsets[i] >= 0 ? arena + p.offsets[i] : const_cast<void*>(p.fixed[i]);
   }
+  if (p.device == nullptr) return frame;
+  WEFT_TRY(frame->device_arena_, Buffer::allocate_in(p.device, p.device_arena_bytes));
+  char* device_arena = static_cast<char*>(frame->device_arena_->data());
+  for (int32_t i : p.in_device_arena) frame->addresses_[i] = device_arena + p.offsets[i];
+  WEFT_TRY(frame->stream_, p.device->make_stream());
   return frame;
 }
 
@@ -29,19 +34,29 @@ Status Frame::failed(size_t step, const Status& status) const {
   return status.at(info.node, info.op, info.origin);
 }
 
+Status Frame::finish(Status status) {
+  if (stream_ == nullptr) return status;
+  const Status later = plan_->wait(*stream_);
+  return status.ok() ? later : status;
+}
+
 Status Frame::run(const ExecOptions& options) {
-  if (options.trace != nullptr || (options.stop != nullptr && !options.stop->trivial())) return run_watched(options);
+  if (options.trace != nullptr || (options.stop != nullptr && !options.stop->trivial())) {
+    return finish(run_watched(options));
+  }
   Status status;
   void* const* addresses = addresses_.data();
   const std::vector<Step>& steps = plan_->steps;
   for (size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    RunArgs args{addresses + step.in, addresses + step.out, addresses[step.scratch], &options.parallel, &status};
+    RunArgs args{
+        addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,
+        stream_.get(),       static_cast<int32_t>(i)};
     step.run(step.state, args);
     if (!status.ok()) [[unlikely]]
-      return failed(i, status);
+      return finish(failed(i, status));
   }
-  return {};
+  return finish({});
 }
 
 // The same, looking at the clock and the stop condition between steps.
@@ -53,7 +68,9 @@ Status Frame::run_watched(const ExecOptions& options) {
     if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
     const Step& step = steps[i];
     int64_t begin = options.trace != nullptr ? monotonic_ns() : 0;
-    RunArgs args{addresses + step.in, addresses + step.out, addresses[step.scratch], &options.parallel, &status};
+    RunArgs args{
+        addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,
+        stream_.get(),       static_cast<int32_t>(i)};
     step.run(step.state, args);
     if (!status.ok()) return failed(i, status);
     if (options.trace != nullptr) options.trace->add(plan_->infos[i], begin, monotonic_ns());

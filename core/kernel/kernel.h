@@ -9,6 +9,7 @@
 #include "core/base/finish.h"
 #include "core/base/status.h"
 #include "core/base/thread_pool.h"
+#include "core/device/device.h"
 #include "core/op/attr.h"
 
 namespace weft {
@@ -22,6 +23,9 @@ struct RunArgs {
   const Parallel* parallel;
   Status* status;                  // set on failure, by the calling thread alone; outputs are then thrown away
   const Finish* finish = nullptr;  // given to kernels that say `finishes` alone
+  // Of the device, for its kernels: addresses are the device's, and the kernel puts its work on the stream and returns.
+  Stream* stream = nullptr;
+  int32_t step = 0;  // of the plan: what an error that comes later is known by
 
   // Elements [begin, end) of the output are final, and may be overwritten from now on.
   void finished(int64_t begin, int64_t end) const {
@@ -139,6 +143,14 @@ struct KernelImpl {
   const char* name;                               // "simd", "reference"
   bool (*accepts)(const KernelContext& context);  // null: everything
   Status (*prepare)(const KernelContext& context, PreparedKernel* prepared);
+};
+
+// The same as an object, for kernels that are not known when this library is built. What it prepares has a `run`.
+class KernelSource {
+ public:
+  virtual ~KernelSource() = default;
+  virtual bool accepts(const KernelContext& context) const = 0;
+  virtual Status prepare(const KernelContext& context, PreparedKernel* prepared) const = 0;
 };
 
 }  // namespace weft

@@ -21,32 +21,41 @@ Status check_size(const KernelContext::Slot& slot) {
 
 }  // namespace
 
-void KernelRegistry::add(std::string_view op, const KernelImpl& impl) { kernels_[std::string(op)].push_back(impl); }
+void KernelRegistry::add(std::string_view op, const KernelImpl& impl) {
+  kernels_[std::string(op)].push_back({impl, nullptr});
+}
 
-const std::vector<KernelImpl>* KernelRegistry::find(std::string_view op) const {
+void KernelRegistry::add(std::string_view op, const char* name, std::shared_ptr<const KernelSource> source) {
+  kernels_[std::string(op)].push_back({{name, nullptr, nullptr}, std::move(source)});
+}
+
+const std::vector<KernelRegistry::Entry>* KernelRegistry::find(std::string_view op) const {
   auto at = kernels_.find(op);
   return at == kernels_.end() ? nullptr : &at->second;
 }
 
+std::vector<std::string> KernelRegistry::ops() const {
+  std::vector<std::string> names;
+  for (const auto& [op, entries] : kernels_) names.push_back(op);
+  return names;
+}
+
 bool KernelRegistry::accepts(std::string_view op, const KernelContext& context) const {
-  const std::vector<KernelImpl>* impls = find(op);
-  if (impls == nullptr) return false;
-  for (const KernelImpl& impl : *impls) {
-    if (impl.accepts == nullptr || impl.accepts(context)) return true;
-  }
-  return false;
+  const std::vector<Entry>* entries = find(op);
+  if (entries == nullptr) return false;
+  return std::any_of(entries->begin(), entries->end(), [&](const Entry& entry) { return entry.accepts(context); });
 }
 
 Status KernelRegistry::prepare(std::string_view op, const KernelContext& context, bool reference,
                                PreparedKernel* prepared) const {
-  const std::vector<KernelImpl>* impls = find(op);
-  if (impls == nullptr) return unimplemented("there is no CPU kernel for ", op);
+  const std::vector<Entry>* entries = find(op);
+  if (entries == nullptr) return unimplemented("there is no CPU kernel for ", op);
   for (int i = 0; i < context.input_count(); ++i) WEFT_CHECK(check_size(context.input(i)));
   for (int i = 0; i < context.output_count(); ++i) WEFT_CHECK(check_size(context.output(i)));
-  const KernelImpl* chosen = nullptr;
-  for (const KernelImpl& impl : *impls) {
-    if (impl.accepts != nullptr && !impl.accepts(context)) continue;
-    chosen = &impl;
+  const Entry* chosen = nullptr;
+  for (const Entry& entry : *entries) {
+    if (!entry.accepts(context)) continue;
+    chosen = &entry;
     if (!reference) break;
   }
   if (chosen == nullptr) {
@@ -57,7 +66,7 @@ Status KernelRegistry::prepare(std::string_view op, const KernelContext& context
     }
     return unimplemented("the CPU kernels of ", op, " do not take (", types, ")");
   }
-  prepared->name = chosen->name;
+  prepared->name = chosen->impl.name;
   WEFT_CHECK(chosen->prepare(context, prepared));
   if (prepared->scratch_bytes >= 0 && prepared->scratch_bytes <= kMostBytes) return {};
   return make_error(Code::kResourceExhausted, "the memory that ", op, " needs to work in is too large");

@@ -187,7 +187,8 @@ class Walk {
     const Node& made = out_.graph->node(id);
     if (shareable) seen_.emplace(hash, id);
     if (options_.fold_constants && foldable(*out_.graph, made)) {
-      if (auto values = evaluate_node(*out_.graph, made, kernels_)) {
+      const KernelRegistry& kernels = options_.folding_kernels != nullptr ? *options_.folding_kernels : kernels_;
+      if (auto values = evaluate_node(*out_.graph, made, kernels)) {
         changed_ = true;
         for (int i = 0; i < node.output_count; ++i) {
           map_[node.output(i)] = constant(*scope_, std::move((*values)[i]));

@@ -85,6 +85,8 @@ struct RewriteOptions {
   bool share_equal_nodes = true;  // common sub-expressions
   bool expand_bodies = true;      // operators without a kernel become what they are made of
   bool fuse_elementwise = true;   // done by planning, which knows shapes and kernels
+  // What constants are computed with; null for the program's own kernels, if they are those of the CPU.
+  const KernelRegistry* folding_kernels = nullptr;
 };
 
 // What is known of an input beyond the program: its shape in numbers, perhaps its value.

@@ -1,10 +1,9 @@
-// Makes a plan: puts shapes in, sorts nodes into the flat part, tensor steps and the rest, and gives values places.
+// Makes a plan: puts shapes in, and sorts nodes into the flat part, tensor steps and the rest.
 #include <algorithm>
-#include <cstring>
-#include <limits>
 
 #include "core/graph/walk.h"
 #include "core/plan/fuse.h"
+#include "core/plan/memory.h"
 #include "core/plan/plan.h"
 
 namespace weft {
@@ -12,33 +11,28 @@ namespace weft {
 namespace {
 
 constexpr int32_t kNone = -1;
-constexpr int32_t kForever = std::numeric_limits<int32_t>::max();
-
-bool plain(const ValueType& type) { return type.kind == Kind::kTensor && type.dtype != DType::kString; }
-
-struct CopyState {
-  int64_t bytes;
-};
-void copy_bytes(const CopyState& state, const RunArgs& args) {
-  if (state.bytes > 0) std::memcpy(args.out[0], args.in[0], state.bytes);
-}
 
 class Builder {
  public:
-  Builder(Program program, const KernelRegistry& kernels, const PlanOptions& options)
-      : program_(std::move(program)), graph_(*program_.graph), kernels_(kernels), options_(options) {}
+  Builder(Program program, std::vector<Side> input_sides, const KernelRegistry& kernels, const PlanOptions& options)
+      : program_(std::move(program)),
+        graph_(*program_.graph),
+        input_sides_(std::move(input_sides)),
+        kernels_(kernels),
+        options_(options) {
+    plan_->device = options.device;
+  }
 
   Result<std::shared_ptr<const Plan>> build() {
     WEFT_CHECK(sort_nodes());
     WEFT_CHECK(check_progress());
     choose_flat_outputs();
     if (options_.rewrite.fuse_elementwise && !options_.reference_kernels && kernels_.can_fuse()) {
-      fuse_drafts(graph_, kernels_, flat_outputs_, drafts_);
+      fuse_drafts(graph_, kernels_, flat_.ids, drafts_);
     }
-    alias_views();
-    reuse_dying_inputs();
-    WEFT_CHECK(place_outputs());
-    lay_out_frame();
+    Placement placement(graph_, program_.inputs, input_sides_);
+    placement.run(flat_, drafts_);
+    WEFT_CHECK(lay_out_memory(program_, input_sides_, flat_, placement, std::move(drafts_), plan_.get()));
     make_tensor_steps();
     WEFT_CHECK(make_branches());
     WEFT_CHECK(make_rest());
@@ -47,14 +41,6 @@ class Builder {
 
  private:
   enum class Where { kUnknown, kInput, kConstant, kFlat, kTensor, kRest };
-
-  // What shares one stretch of memory.
-  struct Storage {
-    enum class Kind { kArena, kInput, kConstant, kOutput } kind = Kind::kArena;
-    int32_t index = kNone;  // of the input, constant or flat output
-    int64_t bytes = 0;
-    int32_t begin = kForever, end = kNone;
-  };
 
   // -- Which node goes where.
   Status sort_nodes() {
@@ -69,20 +55,18 @@ class Builder {
       }
       Where place = Where::kRest;
       PreparedKernel kernel;
+      Side side = Side::kHost;
       if (inputs_ready(node, false) && outputs_concrete(node) && !needs_tensors(node)) {
         place = Where::kFlat;
         if (!node.op->is_view()) {
-          WEFT_CHECK(
-              kernels_.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels, &kernel)
-                  .at(node.name, node.op->full_name(), node.origin));
+          if (on_device(node)) side = Side::kDevice;
+          WEFT_CHECK(prepare(node, side, &kernel));
           if (kernel.run == nullptr) place = Where::kTensor;
         }
       } else if (needs_tensors(node) && inputs_ready(node, true) && shapes_known(node)) {
         place = Where::kTensor;
         if (!executed_by_executor(node)) {
-          WEFT_CHECK(
-              kernels_.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels, &kernel)
-                  .at(node.name, node.op->full_name(), node.origin));
+          WEFT_CHECK(prepare(node, Side::kHost, &kernel));
           if (kernel.run_tensors == nullptr) {
             return internal_error("the kernel of ", node.op->full_name(), " must work on tensors")
                 .at(node.name, node.op->full_name(), node.origin);
@@ -91,7 +75,7 @@ class Builder {
       }
       for (int i = 0; i < node.output_count; ++i) where_[node.output(i)] = place;
       if (place == Where::kFlat) {
-        add_draft(node, std::move(kernel));
+        add_draft(node, side, std::move(kernel));
       } else if (place == Where::kTensor) {
         tensor_nodes_.emplace_back(&node, std::move(kernel));
       } else {
@@ -101,18 +85,34 @@ class Builder {
     return {};
   }
 
+  bool on_device(const Node& node) const {
+    return options_.device != nullptr &&
+           options_.device_kernels->accepts(node.op->full_name(), kernel_context(graph_, node));
+  }
+
+  Status prepare(const Node& node, Side side, PreparedKernel* kernel) const {
+    const KernelRegistry& kernels = side == Side::kDevice ? *options_.device_kernels : kernels_;
+    return kernels.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels, kernel)
+        .at(node.name, node.op->full_name(), node.origin);
+  }
+
   static bool executed_by_executor(const Node& node) { return node.is("If") || node.is(kWeftDomain, "HostCall"); }
 
   bool needs_tensors(const Node& node) const {
     if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       ValueId id = node.inputs[i];
-      if (id != kNoValue && !plain(graph_.type(id)) && !shape_only(node, static_cast<int>(i))) return true;
+      if (id != kNoValue && !is_plain(graph_.type(id)) && !looks_at_shape_alone(node, static_cast<int>(i))) return true;
     }
     for (int i = 0; i < node.output_count; ++i) {
-      if (!plain(graph_.type(node.output(i)))) return true;
+      if (!is_plain(graph_.type(node.output(i)))) return true;
     }
     return false;
+  }
+
+  static bool looks_at_shape_alone(const Node& node, int input) {
+    const Formal* formal = node.op->input_formal(input);
+    return formal != nullptr && formal->shape_only;
   }
 
   bool inputs_ready(const Node& node, bool after_tensor_steps) const {
@@ -152,8 +152,9 @@ class Builder {
     return known;
   }
 
-  void add_draft(const Node& node, PreparedKernel kernel) {
+  void add_draft(const Node& node, Side side, PreparedKernel kernel) {
     Draft draft;
+    draft.reads = draft.writes = side;
     draft.node = &node;
     draft.op = node.op->full_name();
     draft.inplace = node.op->inplace_pairs();
@@ -162,7 +163,7 @@ class Builder {
     for (int unused : kernel.unused_inputs) draft.inputs[unused] = kNoValue;
     // Strings whose shape alone is taken have no address.
     for (ValueId& id : draft.inputs) {
-      if (id != kNoValue && !plain(graph_.type(id))) id = kNoValue;
+      if (id != kNoValue && !is_plain(graph_.type(id))) id = kNoValue;
     }
     for (int i = 0; i < node.output_count; ++i) draft.outputs.push_back(node.output(i));
     draft.kernel = std::move(kernel);
@@ -179,242 +180,47 @@ class Builder {
 
   // -- What the flat part hands on. Program outputs first, in order, so that a plan without more is `simple`.
   void choose_flat_outputs() {
-    output_of_.assign(graph_.value_count(), kNone);
+    flat_.slot_of.assign(graph_.value_count(), kNone);
     plan_->results.assign(program_.outputs.size(), kNone);
     for (size_t k = 0; k < program_.outputs.size(); ++k) {
       ValueId id = program_.outputs[k];
       bool flat = where_[id] == Where::kFlat;
-      bool copied = plain(graph_.type(id)) && (where_[id] == Where::kInput || where_[id] == Where::kConstant);
+      bool copied = is_plain(graph_.type(id)) && (where_[id] == Where::kInput || where_[id] == Where::kConstant);
       if (!flat && !copied) continue;
-      int32_t slot = static_cast<int32_t>(flat_outputs_.size());
-      flat_outputs_.push_back(id);
+      const bool stays = k < options_.device_outputs.size() && options_.device_outputs[k];
+      int32_t slot = add_flat_output(id, stays ? Side::kDevice : Side::kHost);
       plan_->results[k] = slot;  // turned into a value's index below
-      if (flat && output_of_[id] == kNone) {
-        output_of_[id] = slot;
+      if (flat && flat_.slot_of[id] == kNone) {
+        flat_.slot_of[id] = slot;
       } else {
-        add_copy(id, slot);
+        Draft draft;  // of a value that is there already, or made as another output
+        draft.copied = id;
+        draft.inputs = {id};
+        draft.copy_to = slot;
+        drafts_.push_back(std::move(draft));
       }
     }
-    plan_->all_flat = flat_outputs_.size() == program_.outputs.size();
+    plan_->all_flat = flat_.ids.size() == program_.outputs.size();
+    // What goes on from here stays on the side where it was made.
+    std::vector<Side> made_on(graph_.value_count(), Side::kHost);
+    for (size_t i = 0; i < program_.inputs.size(); ++i) made_on[program_.inputs[i]] = input_sides_[i];
+    for (const Draft& draft : drafts_) {
+      for (ValueId id : draft.outputs) made_on[id] = draft.is_view() ? made_on[draft.inputs[0]] : draft.writes;
+    }
     auto hand_on = [&](const Node& node) {
       for (ValueId id : node.inputs) {
-        if (id == kNoValue || where_[id] != Where::kFlat || output_of_[id] != kNone) continue;
-        output_of_[id] = static_cast<int32_t>(flat_outputs_.size());
-        flat_outputs_.push_back(id);
+        if (id == kNoValue || where_[id] != Where::kFlat || flat_.slot_of[id] != kNone) continue;
+        flat_.slot_of[id] = add_flat_output(id, made_on[id]);
       }
     };
     for (const auto& [node, kernel] : tensor_nodes_) hand_on(*node);
     for (const Node* node : rest_nodes_) hand_on(*node);
   }
 
-  void add_copy(ValueId id, int32_t slot) {
-    Draft draft;
-    draft.inputs = {id};
-    draft.copied = id;
-    draft.op = "copy";
-    draft.copy_to = slot;
-    draft.kernel.use<&copy_bytes>(CopyState{bytes_of(id)});
-    draft.kernel.name = "copy";
-    drafts_.push_back(std::move(draft));
-  }
-
-  int64_t bytes_of(ValueId id) const {
-    const ValueType& type = graph_.type(id);
-    int64_t count = 1;
-    for (const Dim& dim : type.dims) count *= dim.value();
-    return dtype_bytes(type.dtype, count);
-  }
-
-  // -- Memory. Views share their input's storage and take no step.
-  void alias_views() {
-    storage_of_.assign(graph_.value_count(), kNone);
-    for (size_t i = 0; i < program_.inputs.size(); ++i) {
-      if (!plain(graph_.type(program_.inputs[i]))) continue;
-      storage_of_[program_.inputs[i]] = new_storage(Storage::Kind::kInput, static_cast<int32_t>(i), 0);
-    }
-    std::vector<Draft> kept;
-    for (Draft& draft : drafts_) {
-      for (ValueId id : draft.inputs) {
-        if (id != kNoValue && where_[id] == Where::kConstant && storage_of_[id] == kNone) {
-          storage_of_[id] = new_storage(Storage::Kind::kConstant, static_cast<int32_t>(plan_->constants.size()), 0);
-          plan_->constants.push_back(*graph_.value(id).constant);
-        }
-      }
-      if (draft.is_view()) {
-        storage_of_[draft.outputs[0]] = storage_of_[draft.inputs[0]];
-        continue;
-      }
-      for (ValueId id : draft.outputs) storage_of_[id] = new_storage(Storage::Kind::kArena, kNone, bytes_of(id));
-      kept.push_back(std::move(draft));
-    }
-    drafts_ = std::move(kept);
-    // A value that is handed on but lies in an input or constant, or with another one handed on, needs a copy.
-    std::vector<bool> claimed(storages_.size(), false);
-    for (size_t slot = 0; slot < flat_outputs_.size(); ++slot) {
-      ValueId id = flat_outputs_[slot];
-      if (output_of_[id] != static_cast<int32_t>(slot)) continue;  // copied already
-      Storage& storage = storages_[storage_of_[id]];
-      if (storage.kind == Storage::Kind::kArena && !claimed[storage_of_[id]]) {
-        claimed[storage_of_[id]] = true;
-        storage.kind = Storage::Kind::kOutput;
-        storage.index = static_cast<int32_t>(slot);
-      } else {
-        add_copy(id, static_cast<int32_t>(slot));
-      }
-    }
-    for (size_t s = 0; s < drafts_.size(); ++s) {
-      const Draft& draft = drafts_[s];
-      for (size_t i = 0; i < draft.inputs.size(); ++i) {
-        if (draft.inputs[i] != kNoValue && reads(draft, static_cast<int>(i))) touch(draft.inputs[i], s);
-      }
-      for (ValueId id : draft.outputs) touch(id, s);
-    }
-    for (Storage& storage : storages_) {
-      if (storage.kind == Storage::Kind::kOutput) storage.end = kForever;
-    }
-  }
-
-  static bool reads(const Draft& draft, int input) {
-    return draft.node == nullptr || draft.fused || !shape_only(*draft.node, input);
-  }
-  static bool shape_only(const Node& node, int input) {
-    const Formal* formal = node.op->input_formal(input);
-    return formal != nullptr && formal->shape_only;
-  }
-
-  int32_t new_storage(Storage::Kind kind, int32_t index, int64_t bytes) {
-    Storage storage;
-    storage.kind = kind;
-    storage.index = index;
-    storage.bytes = bytes;
-    storages_.push_back(storage);
-    return static_cast<int32_t>(storages_.size()) - 1;
-  }
-
-  void touch(ValueId id, size_t step) {
-    Storage& storage = storages_[storage_of_[id]];
-    int32_t at = static_cast<int32_t>(step);
-    storage.begin = std::min(storage.begin, at);
-    if (storage.end != kForever) storage.end = std::max(storage.end, at);
-  }
-
-  // An output takes over the place of an input that dies in the same step, where the operator allows it.
-  void reuse_dying_inputs() {
-    merged_.resize(storages_.size());
-    for (size_t i = 0; i < merged_.size(); ++i) merged_[i] = static_cast<int32_t>(i);
-    for (size_t s = 0; s < drafts_.size(); ++s) {
-      const Draft& draft = drafts_[s];
-      for (auto [out, in] : draft.inplace) {
-        if (out >= static_cast<int>(draft.outputs.size()) || in >= static_cast<int>(draft.inputs.size())) continue;
-        if (draft.inputs[in] == kNoValue) continue;
-        int32_t from = root(draft.inputs[in]), to = root(draft.outputs[out]);
-        Storage& dying = storages_[from];
-        Storage& born = storages_[to];
-        if (from == to || dying.kind != Storage::Kind::kArena || dying.end != static_cast<int32_t>(s)) continue;
-        if (dying.bytes != born.bytes || born.bytes == 0 || born.begin != static_cast<int32_t>(s)) continue;
-        if (shared_elsewhere(draft, out, in, from)) continue;
-        born.begin = dying.begin;
-        merged_[from] = to;
-      }
-    }
-  }
-
-  // Another input or output of the step lies in the same place, and the operator does not say that it may.
-  bool shared_elsewhere(const Draft& draft, int out, int in, int32_t storage) {
-    for (size_t i = 0; i < draft.inputs.size(); ++i) {
-      int other = static_cast<int>(i);
-      if (other == in || draft.inputs[i] == kNoValue || root(draft.inputs[i]) != storage) continue;
-      const auto& pairs = draft.inplace;
-      if (std::find(pairs.begin(), pairs.end(), std::pair(out, other)) == pairs.end()) return true;
-    }
-    for (size_t i = 0; i < draft.outputs.size(); ++i) {
-      if (static_cast<int>(i) != out && root(draft.outputs[i]) == storage) return true;
-    }
-    return false;
-  }
-
-  int32_t root(ValueId id) {
-    int32_t storage = storage_of_[id];
-    while (merged_[storage] != storage) {
-      merged_[storage] = merged_[merged_[storage]];  // halves the path, so that long chains stay cheap
-      storage = merged_[storage];
-    }
-    return storage;
-  }
-
-  Status place_outputs() {
-    std::vector<Lifetime> lifetimes;
-    arena_index_.assign(storages_.size(), kNone);
-    for (size_t i = 0; i < storages_.size(); ++i) {
-      if (storages_[i].kind != Storage::Kind::kArena || merged_[i] != static_cast<int32_t>(i)) continue;
-      if (storages_[i].begin == kForever) continue;
-      arena_index_[i] = static_cast<int32_t>(lifetimes.size());
-      lifetimes.push_back({storages_[i].bytes, storages_[i].begin, storages_[i].end});
-    }
-    first_scratch_ = lifetimes.size();
-    for (size_t s = 0; s < drafts_.size(); ++s) {
-      int32_t at = static_cast<int32_t>(s);
-      lifetimes.push_back({drafts_[s].kernel.scratch_bytes, at, at});
-    }
-    WEFT_TRY(packing_, pack_lifetimes(lifetimes));
-    plan_->arena_bytes = packing_.total_bytes;
-    return {};
-  }
-
-  void lay_out_frame() {
-    plan_->inputs.resize(program_.inputs.size());
-    plan_->outputs.resize(flat_outputs_.size());
-    auto describe = [&](Binding& binding, ValueId id) {
-      const ValueType& type = graph_.type(id);
-      binding.dtype = type.dtype;
-      if (type.concrete()) binding.shape = to_shape(type.dims);
-    };
-    for (size_t i = 0; i < program_.inputs.size(); ++i) describe(plan_->inputs[i], program_.inputs[i]);
-    for (size_t i = 0; i < flat_outputs_.size(); ++i) describe(plan_->outputs[i], flat_outputs_[i]);
-    for (size_t s = 0; s < drafts_.size(); ++s) {
-      Draft& draft = drafts_[s];
-      Step step;
-      step.run = draft.kernel.run;
-      step.state = draft.kernel.state.get();
-      step.in = address_count();
-      for (ValueId id : draft.inputs) add_address(id);
-      step.out = address_count();
-      for (ValueId id : draft.outputs) add_address(id);
-      if (draft.copy_to != kNone) add_bound(plan_->outputs[draft.copy_to]);
-      step.scratch = address_count();
-      add_offset(packing_.offsets[first_scratch_ + s]);
-      plan_->steps.push_back(step);
-      const Node& named = draft.node != nullptr ? *draft.node : graph_.producer(draft.copied);
-      plan_->infos.push_back({named.name, draft.op, named.origin, draft.kernel.name});
-      plan_->kernels.push_back(std::move(draft.kernel));
-    }
-  }
-
-  int32_t address_count() const { return static_cast<int32_t>(plan_->fixed.size()); }
-  void add_fixed(const void* address) {
-    plan_->fixed.push_back(address);
-    plan_->offsets.push_back(-1);
-  }
-  void add_offset(int64_t offset) {
-    plan_->fixed.push_back(nullptr);
-    plan_->offsets.push_back(offset);
-  }
-  void add_bound(Binding& binding) {
-    binding.args.push_back(address_count());
-    add_fixed(nullptr);
-  }
-  void add_address(ValueId id) {
-    if (id == kNoValue) return add_fixed(nullptr);
-    int32_t index = root(id);
-    const Storage& storage = storages_[index];
-    switch (storage.kind) {
-      case Storage::Kind::kArena:
-        if (arena_index_[index] == kNone) return add_fixed(nullptr);  // only its shape is looked at
-        return add_offset(packing_.offsets[arena_index_[index]]);
-      case Storage::Kind::kInput: return add_bound(plan_->inputs[storage.index]);
-      case Storage::Kind::kConstant: return add_fixed(plan_->constants[storage.index].data());
-      case Storage::Kind::kOutput: return add_bound(plan_->outputs[storage.index]);
-    }
+  int32_t add_flat_output(ValueId id, Side side) {
+    flat_.ids.push_back(id);
+    flat_.sides.push_back(side);
+    return static_cast<int32_t>(flat_.ids.size()) - 1;
   }
 
   // -- Tensors.
@@ -422,13 +228,13 @@ class Builder {
   void number_values() {
     value_index_.assign(graph_.value_count(), kNone);
     for (size_t i = 0; i < program_.inputs.size(); ++i) value_index_[program_.inputs[i]] = static_cast<int32_t>(i);
-    for (size_t k = 0; k < flat_outputs_.size(); ++k) {
-      ValueId flat = flat_outputs_[k];
-      if (where_[flat] == Where::kFlat && output_of_[flat] == static_cast<int32_t>(k)) {
+    for (size_t k = 0; k < flat_.ids.size(); ++k) {
+      ValueId flat = flat_.ids[k];
+      if (where_[flat] == Where::kFlat && flat_.slot_of[flat] == static_cast<int32_t>(k)) {
         value_index_[flat] = static_cast<int32_t>(program_.inputs.size() + k);
       }
     }
-    plan_->value_count = static_cast<int32_t>(program_.inputs.size() + flat_outputs_.size());
+    plan_->value_count = static_cast<int32_t>(program_.inputs.size() + flat_.ids.size());
   }
 
   int32_t value_index(ValueId id) {
@@ -525,21 +331,15 @@ class Builder {
 
   const Program program_;
   const Graph& graph_;
+  const std::vector<Side> input_sides_;
   const KernelRegistry& kernels_;
   const PlanOptions& options_;
-  std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
+  std::shared_ptr<Plan> plan_ = std::make_shared<Plan>();
   std::vector<Where> where_;
   std::vector<Draft> drafts_;
   std::vector<std::pair<const Node*, PreparedKernel>> tensor_nodes_;
   std::vector<const Node*> rest_nodes_;
-  std::vector<ValueId> flat_outputs_;
-  std::vector<int32_t> output_of_;  // the flat output that a value is written to directly
-  std::vector<int32_t> storage_of_;
-  std::vector<Storage> storages_;
-  std::vector<int32_t> merged_;
-  std::vector<int32_t> arena_index_;
-  size_t first_scratch_ = 0;
-  Packing packing_;
+  FlatOutputs flat_;
   std::vector<int32_t> value_index_;
 };
 
@@ -556,7 +356,7 @@ std::vector<bool> value_inputs(const Program& program) {
     }
   }
   std::vector<bool> out;
-  for (ValueId id : program.inputs) out.push_back(decides[id] && plain(graph.type(id)));
+  for (ValueId id : program.inputs) out.push_back(decides[id] && is_plain(graph.type(id)));
   return out;
 }
 
@@ -592,6 +392,13 @@ Status check_named_dims(const Program& program, const std::vector<InputKey>& inp
 
 }  // namespace
 
+Status Plan::wait(Stream& stream) const {
+  int32_t step = -1;
+  const Status status = stream.wait(&step);
+  if (status.ok() || step < 0 || step >= static_cast<int32_t>(infos.size())) return status;
+  return status.at(infos[step].node, infos[step].op, infos[step].origin);
+}
+
 Result<std::shared_ptr<const Plan>> make_plan(const Program& program, const std::vector<InputKey>& inputs,
                                               const KernelRegistry& kernels, const PlanOptions& options) {
   WEFT_CHECK(check_named_dims(program, inputs));
@@ -609,8 +416,11 @@ Result<std::shared_ptr<const Plan>> make_plan(const Program& program, const std:
     known[i].type = std::move(type);
     if (!inputs[i].value.empty()) known[i].value = &inputs[i].value;
   }
-  WEFT_TRY(Program specialised, optimize(program, kernels, options.rewrite, known));
-  return Builder(std::move(specialised), kernels, options).build();
+  const KernelRegistry& wanted = options.device != nullptr ? *options.device_kernels : kernels;
+  WEFT_TRY(Program specialised, optimize(program, wanted, options.rewrite, known));
+  std::vector<Side> sides;
+  for (const InputKey& input : inputs) sides.push_back(input.on_device ? Side::kDevice : Side::kHost);
+  return Builder(std::move(specialised), std::move(sides), kernels, options).build();
 }
 
 }  // namespace weft

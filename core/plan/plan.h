@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/device/device.h"
 #include "core/kernel/registry.h"
 #include "core/passes/program.h"
 #include "core/passes/rewrite.h"
@@ -33,6 +34,7 @@ struct StepInfo {
 struct Binding {
   DType dtype = DType::kNone;
   Shape shape;
+  bool on_device = false;     // whose memory it lies in
   std::vector<int32_t> args;  // all places of the frame that hold its address
 };
 
@@ -64,6 +66,11 @@ struct Plan {
   std::vector<const void*> fixed;
   std::vector<int64_t> offsets;
   int64_t arena_bytes = 0;
+  // With a device, steps of both sides are in one list: those of the device put their work on a stream. Copies between the
+  // sides, and waits for the stream, are steps too; whoever walks the list waits at its end.
+  std::shared_ptr<Device> device;
+  std::vector<int32_t> in_device_arena;  // the addresses whose offset is one in the device's arena
+  int64_t device_arena_bytes = 0;
   std::vector<Binding> inputs;   // by program input; no `args` if the flat part does not read it
   std::vector<Binding> outputs;  // by flat output
 
@@ -81,11 +88,18 @@ struct Plan {
   // Flat output k is program output k, for all k: one frame does it all.
   bool simple() const { return tensor_steps.empty() && rest == nullptr && all_flat; }
   bool all_flat = false;
+
+  // For all that was put on the stream; an error names the node that it came from.
+  Status wait(Stream& stream) const;
 };
 
 struct PlanOptions {
   RewriteOptions rewrite;
   bool reference_kernels = false;
+  // A device, with its kernels, that runs what it has kernels for; the rest runs on the CPU.
+  std::shared_ptr<Device> device;
+  const KernelRegistry* device_kernels = nullptr;
+  std::vector<bool> device_outputs;  // by output of the program: whether it stays there; none if empty
 };
 
 // Shape and dtype of each program input; the value too for those in `value_inputs`.
@@ -94,6 +108,7 @@ struct InputKey {
   DType dtype = DType::kNone;
   Shape shape;
   Tensor value;  // empty unless shapes depend on it
+  bool on_device = false;
 };
 
 // Inputs of the program whose values decide shapes: a plan holds for their values too.

@@ -26,7 +26,9 @@ Status save_checkpoint(Session& session, const std::string& path) {
   }
   std::vector<Tensor> values(slots.size());
   store.snapshot(slots, &values);
-  for (size_t i = 0; i < values.size(); ++i) tensors[i].second = std::move(values[i]);
+  for (size_t i = 0; i < values.size(); ++i) {
+    WEFT_TRY(tensors[i].second, values[i].moved_to(nullptr));
+  }
   return write_safetensors(path, tensors, {{"format", "weft checkpoint"}});
 }
 

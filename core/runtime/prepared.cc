@@ -175,7 +175,7 @@ Status Prepared::State::check_apart() {
 
 // Finds the plan for what is bound. Value-dependent and unfinished plans go the general way in every run.
 Status Prepared::State::plan() {
-  session->store()->snapshot(compiled->reads, &variables);
+  WEFT_CHECK(session->store()->snapshot_in(session->memory_, compiled->reads, &variables));
   std::copy(variables.begin(), variables.end(), inputs.begin() + compiled->cut.feed_count);
   WEFT_TRY(std::shared_ptr<const Plan> plan, compiled->executable->plan_for(inputs));
   std::vector<bool> by_value = value_inputs(compiled->executable->program());
@@ -206,7 +206,7 @@ Status Prepared::State::run_frame(RunControl& control) {
   Store& store = *session->store();
   const Plan& plan = frame->plan();
   size_t feeds = compiled->cut.feed_count, fetches = compiled->cut.fetch_count;
-  store.snapshot(compiled->reads, &variables);
+  WEFT_CHECK(store.snapshot_in(session->memory_, compiled->reads, &variables));
   for (size_t i = 0; i < variables.size(); ++i) frame->bind_input(static_cast<int>(feeds + i), variables[i].data());
   for (size_t i = 0; i < fetches; ++i) {
     if (!bound[i].empty()) {
@@ -216,7 +216,7 @@ Status Prepared::State::run_frame(RunControl& control) {
     WEFT_TRY(results[i], Tensor::make(plan.outputs[i].dtype, plan.outputs[i].shape));
     frame->bind_output(static_cast<int>(i), results[i].mutable_data());
   }
-  WEFT_CHECK(store.spares(compiled->writes, written.data()));
+  WEFT_CHECK(store.spares_in(session->memory_, compiled->writes, written.data()));
   for (size_t i = 0; i < written.size(); ++i) {
     frame->bind_output(static_cast<int>(fetches + i), written[i].mutable_data());
   }
@@ -234,11 +234,11 @@ Status Prepared::State::run_frame(RunControl& control) {
 Status Prepared::State::run_general(RunControl& control) {
   Store& store = *session->store();
   size_t feeds = compiled->cut.feed_count, fetches = compiled->cut.fetch_count;
-  store.snapshot(compiled->reads, &variables);
+  WEFT_CHECK(store.snapshot_in(session->memory_, compiled->reads, &variables));
   std::copy(variables.begin(), variables.end(), inputs.begin() + feeds);
   for (Tensor& value : variables) value.clear();
   for (size_t i = 0; i < fetches; ++i) results[i] = bound[i];
-  WEFT_CHECK(store.spares(compiled->writes, results.data() + fetches));
+  WEFT_CHECK(store.spares_in(session->memory_, compiled->writes, results.data() + fetches));
   {
     ThreadRun here(*session);
     RunScope scope(control.exec.parallel);

@@ -70,8 +70,12 @@ SessionUse::~SessionUse() {
 
 Status SessionUse::check() const { return open_ ? Status() : failed_precondition("this session is closed"); }
 
-Session::Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store)
-    : graph_(std::move(graph)), options_(std::move(options)), store_(std::move(store)) {}
+Session::Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device)
+    : graph_(std::move(graph)),
+      options_(std::move(options)),
+      store_(std::move(store)),
+      device_(std::move(device)),
+      memory_(device_.device) {}
 
 Session::~Session() = default;
 
@@ -81,8 +85,15 @@ Result<std::shared_ptr<Session>> Session::make(std::shared_ptr<Graph> graph, Ses
   if (options.threads < 0) return invalid("option 'threads' is ", options.threads, " but must be 0 or more");
   if (options.max_plans < 1) return invalid("option 'max_plans' is ", options.max_plans, " but must be 1 or more");
   WEFT_CHECK(check_pass_names(builtin_rules(), options.disabled_passes));
+  DeviceEntry device;
+  if (!options.device.empty() && options.device != "cpu") {
+    Result<DeviceEntry> found = find_device(options.device);
+    if (!found.ok()) return found.status().within("option 'device': ");
+    device = *found;
+  }
   if (store == nullptr) store = std::make_shared<Store>();
-  return std::shared_ptr<Session>(new Session(std::move(graph), std::move(options), std::move(store)));
+  return std::shared_ptr<Session>(
+      new Session(std::move(graph), std::move(options), std::move(store), std::move(device)));
 }
 
 bool Session::closed() const { return closed_.load(std::memory_order_acquire); }
@@ -141,8 +152,16 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
     WEFT_TRY(int slot, store_->slot(names[i], type.dtype, to_shape(type.dims)));
     (i < cut.read_variables.size() ? compiled->reads : compiled->writes).push_back(slot);
   }
-  const PlanOptions options = plan_options();
-  WEFT_TRY(Program program, optimize(cut.program, cpu_kernels(), options.rewrite));
+  PlanOptions options = plan_options();
+  if (device_.device != nullptr) {
+    options.device = device_.device;
+    options.device_kernels = device_.kernels.get();
+    options.rewrite.folding_kernels = &cpu_kernels();
+    options.device_outputs.assign(cut.program.outputs.size(), true);
+    std::fill_n(options.device_outputs.begin(), cut.fetch_count, false);
+  }
+  const KernelRegistry& kernels = device_.kernels != nullptr ? *device_.kernels : cpu_kernels();
+  WEFT_TRY(Program program, optimize(cut.program, kernels, options.rewrite));
   compiled->executable = std::make_unique<Executable>(std::move(program), cpu_kernels(), options, options_.max_plans);
   compiled_.insert(compiled_.begin(), {signature, compiled});
   if (compiled_.size() > kMaxCompiled) compiled_.pop_back();
@@ -295,13 +314,13 @@ Status Session::run_compiled(Compiled& compiled, std::vector<Tensor> inputs, Run
   WriterHold writer;
   if (!compiled.writes.empty()) WEFT_CHECK(writer.take(*store_, control.stop));
   std::vector<Tensor> values(compiled.reads.size());
-  store_->snapshot(compiled.reads, &values);
+  WEFT_CHECK(store_->snapshot_in(memory_, compiled.reads, &values));
   inputs.insert(inputs.end(), values.begin(), values.end());
   values.clear();
   size_t fetches = compiled.cut.fetch_count;
   std::vector<Tensor> results(fetches + compiled.writes.size());
   for (size_t i = 0; i < fetches && i < outputs->size(); ++i) results[i] = (*outputs)[i];
-  WEFT_CHECK(store_->spares(compiled.writes, results.data() + fetches));
+  WEFT_CHECK(store_->spares_in(memory_, compiled.writes, results.data() + fetches));
   {
     ThreadRun here(*this);
     RunScope scope(control.exec.parallel);

@@ -11,6 +11,7 @@
 #include "core/base/live.h"
 #include "core/exec/executor.h"
 #include "core/graph/graph.h"
+#include "core/runtime/devices.h"
 #include "core/runtime/store.h"
 
 namespace weft {
@@ -21,6 +22,7 @@ struct SessionOptions {
   bool reference_kernels = false;            // the plain implementation of each operator
   int max_plans = 64;                        // prepared shape signatures kept a (feeds, fetches) pair
   int64_t spin_after_run_ns = 0;
+  std::string device;  // that runs what it has kernels for; "" and "cpu" for none
 };
 
 struct RunOptions {
@@ -105,8 +107,8 @@ class Session : public std::enable_shared_from_this<Session> {
   friend class SessionUse;
   struct Compiled;
 
-  Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store);
-  PlanOptions plan_options() const;
+  Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device);
+  PlanOptions plan_options() const;  // without the device
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
   Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
                       std::vector<ValueId>* initial) const;
@@ -117,7 +119,9 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::shared_ptr<Graph> graph_;
   const SessionOptions options_;
   const std::shared_ptr<Store> store_;
-  std::mutex mutex_;  // of compiled_
+  const DeviceEntry device_;              // nulls for the CPU
+  const std::shared_ptr<Memory> memory_;  // of the variables that its runs read and write; the device's
+  std::mutex mutex_;                      // of compiled_
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled_;
   std::atomic<bool> closed_{false};
   std::atomic<int32_t> running_{0};

@@ -129,17 +129,33 @@ void Store::snapshot(const std::vector<int>& slots, std::vector<Tensor>* values)
   for (size_t i = 0; i < slots.size(); ++i) (*values)[i] = slots_[slots[i]].value;
 }
 
-Status Store::spares(const std::vector<int>& slots, Tensor* values) {
+Status Store::snapshot_in(const std::shared_ptr<Memory>& memory, const std::vector<int>& slots,
+                          std::vector<Tensor>* values) {
+  snapshot(slots, values);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if ((*values)[i].memory() == memory.get()) continue;
+    // Not under the lock, as copies take their time. What a run has written since stays where that has put it.
+    const Tensor old = (*values)[i];
+    WEFT_TRY((*values)[i], old.moved_to(memory));
+    std::lock_guard lock(mutex_);
+    Tensor& value = slots_[slots[i]].value;
+    if (value.buffer() == old.buffer()) value = (*values)[i];
+  }
+  return {};
+}
+
+Status Store::spares_in(const std::shared_ptr<Memory>& memory, const std::vector<int>& slots, Tensor* values) {
   if (slots.empty()) return {};
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot& slot = slots_[slots[i]];
-    if (!slot.spare.empty() && slot.spare.buffer().use_count() == 1) {
+    const bool fits = !slot.spare.empty() && slot.spare.memory() == memory.get();
+    if (fits && slot.spare.buffer().use_count() == 1) {
       // Whoever else read it has let go; letting go of a copy ourselves puts what they did before what we write.
       std::shared_ptr<Buffer>(slot.spare.buffer()).reset();
       values[i] = std::move(slot.spare);
     } else {
-      WEFT_TRY(values[i], Tensor::make(slot.dtype, slot.shape));
+      WEFT_TRY(values[i], Tensor::make_in(memory, slot.dtype, slot.shape));
     }
   }
   return {};

@@ -47,10 +47,12 @@ class Store {
   Status initialise(std::string_view name, Tensor value);              // the same, unless it has a value
   std::vector<std::string> names() const;                              // sorted
 
-  // The current values of `slots`, all from one moment.
+  // The current values of `slots`, all from one moment, wherever they lie.
   void snapshot(const std::vector<int>& slots, std::vector<Tensor>* values) const;
-  // Tensors to write the next values of `slots` into. Only by who holds the writer.
-  Status spares(const std::vector<int>& slots, Tensor* values);
+  // The same in that memory (null: the process's own). A value that lies elsewhere moves there, and stays.
+  Status snapshot_in(const std::shared_ptr<Memory>& memory, const std::vector<int>& slots, std::vector<Tensor>* values);
+  // Tensors in that memory to write the next values of `slots` into. Only by who holds the writer.
+  Status spares_in(const std::shared_ptr<Memory>& memory, const std::vector<int>& slots, Tensor* values);
   // Puts the new values in place, all in one moment. Only by who holds the writer; cannot fail.
   void commit(const std::vector<int>& slots, std::vector<Tensor>& values);
 

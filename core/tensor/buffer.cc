@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
@@ -66,13 +67,28 @@ Result<std::shared_ptr<Buffer>> Buffer::allocate(int64_t bytes) {
   return std::shared_ptr<Buffer>(buffer);
 }
 
-std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user) {
-  return std::shared_ptr<Buffer>(new Buffer(data, bytes, {}, true, writable, drop, user));
+Result<std::shared_ptr<Buffer>> Buffer::allocate_in(std::shared_ptr<Memory> memory, int64_t bytes) {
+  if (bytes < 0 || bytes > kMostBytes) {
+    return make_error(Code::kResourceExhausted, "cannot allocate ", bytes, " bytes on ", memory->name());
+  }
+  WEFT_TRY(void* data, memory->allocate(std::max<int64_t>(bytes, kAlign)));
+  std::shared_ptr<Buffer> buffer(new Buffer(data, bytes, {}, false, true, nullptr, nullptr));
+  buffer->memory_ = std::move(memory);
+  return buffer;
+}
+
+std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user,
+                                       std::shared_ptr<Memory> memory) {
+  std::shared_ptr<Buffer> buffer(new Buffer(data, bytes, {}, true, writable, drop, user));
+  buffer->memory_ = std::move(memory);
+  return buffer;
 }
 
 Buffer::~Buffer() {
   if (borrowed_) {
     if (drop_ != nullptr) drop_(user_);
+  } else if (memory_ != nullptr) {
+    memory_->free(data_);
   } else {
     std::free(data_);
   }

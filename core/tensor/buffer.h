@@ -1,4 +1,4 @@
-// Reference-counted bytes: 64-byte aligned memory of our own, or borrowed from a caller with a drop callback.
+// Reference-counted bytes: 64-byte aligned memory of our own, a device's, or borrowed from a caller with a drop callback.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/tensor/memory.h"
 
 namespace weft {
 
@@ -39,15 +40,20 @@ class Buffer {
 
   // Not initialised. RESOURCE_EXHAUSTED when memory, or the process-wide limit, does not allow it.
   static Result<std::shared_ptr<Buffer>> allocate(int64_t bytes);
-  // `drop(user)` runs once, when the last holder lets go.
-  static std::shared_ptr<Buffer> borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user);
+  // In a device's memory, which the buffer holds.
+  static Result<std::shared_ptr<Buffer>> allocate_in(std::shared_ptr<Memory> memory, int64_t bytes);
+  // `drop(user)` runs once, when the last holder lets go. `memory` says whose address `data` is.
+  static std::shared_ptr<Buffer> borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user,
+                                        std::shared_ptr<Memory> memory = nullptr);
 
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer();
 
+  // An address of `memory` where that is not null.
   void* data() { return data_; }
   const void* data() const { return data_; }
+  const std::shared_ptr<Memory>& memory() const { return memory_; }  // the device's; null for the process's own
   int64_t bytes() const { return bytes_; }
   bool writable() const { return writable_; }
   bool borrowed() const { return borrowed_; }
@@ -69,6 +75,7 @@ class Buffer {
   bool writable_;
   Drop drop_;
   void* user_;
+  std::shared_ptr<Memory> memory_;
 };
 
 // Memory of the process's own buffers and strings. A limit of 0 means none; an allocation past it fails cleanly.

@@ -41,7 +41,9 @@ Result<std::shared_ptr<std::vector<std::string>>> hold_strings(int64_t count, Ma
 }
 }  // namespace
 
-Result<Tensor> Tensor::make(DType dtype, Shape shape) {
+Result<Tensor> Tensor::make(DType dtype, Shape shape) { return make_in(nullptr, dtype, std::move(shape)); }
+
+Result<Tensor> Tensor::make_in(std::shared_ptr<Memory> memory, DType dtype, Shape shape) {
   WEFT_TRY(int64_t count, checked_count(dtype, shape));
   Tensor out;
   out.dtype_ = dtype;
@@ -51,7 +53,8 @@ Result<Tensor> Tensor::make(DType dtype, Shape shape) {
     WEFT_TRY(out.strings_, hold_strings(count, [count] { return std::vector<std::string>(count); }));
     return out;
   }
-  WEFT_TRY(out.buffer_, Buffer::allocate(dtype_bytes(dtype, count)));
+  const int64_t bytes = dtype_bytes(dtype, count);
+  WEFT_TRY(out.buffer_, memory == nullptr ? Buffer::allocate(bytes) : Buffer::allocate_in(std::move(memory), bytes));
   out.data_ = out.buffer_->data();
   return out;
 }
@@ -157,7 +160,7 @@ Tensor Tensor::read_only() const {
   auto held = std::make_unique<std::shared_ptr<Buffer>>(buffer_);
   out.buffer_ = Buffer::borrow(
       buffer_->data(), buffer_->bytes(), false, [](void* user) { delete static_cast<std::shared_ptr<Buffer>*>(user); },
-      held.get());
+      held.get(), buffer_->memory());
   (void)held.release();
   return out;
 }
@@ -177,7 +180,19 @@ Result<Tensor> Tensor::copy() const {
   if (kind_ != Kind::kTensor) return *this;  // items never change once made
   if (dtype_ == DType::kString) return from_strings(shape_, strings());
   if (empty()) return *this;
+  if (memory() != nullptr) return moved_to(nullptr);
   return from_bytes(dtype_, shape_, data_, bytes());
+}
+
+Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
+  if (to.get() == memory() || buffer_ == nullptr) return *this;
+  if (to != nullptr && memory() != nullptr) {
+    WEFT_TRY(Tensor host, moved_to(nullptr));
+    return host.moved_to(to);
+  }
+  WEFT_TRY(Tensor out, make_in(to, dtype_, shape_));
+  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, data_, bytes()) : memory()->copy_out(out.data_, data_, bytes()));
+  return out;
 }
 
 Result<std::vector<int64_t>> Tensor::to_ints() const {

@@ -27,6 +27,8 @@ class Tensor {
   static Result<Tensor> from_bytes(DType dtype, Shape shape, const void* data, int64_t bytes);
   // `buffer` holds the elements from `offset` on; an error if it is too small.
   static Result<Tensor> over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer, int64_t offset = 0);
+  // Not initialised, in a device's memory; null means the process's own.
+  static Result<Tensor> make_in(std::shared_ptr<Memory> memory, DType dtype, Shape shape);
   static Result<Tensor> from_strings(Shape shape, std::vector<std::string> strings);
   static Tensor sequence(std::vector<Tensor> items);
   static Tensor optional(std::vector<Tensor> at_most_one);
@@ -51,6 +53,7 @@ class Tensor {
   int64_t count() const { return count_; }  // elements; for other kinds, items
   int64_t bytes() const { return dtype_bytes(dtype_, count_); }
 
+  // An address of `memory` where that is not null.
   const void* data() const { return data_; }
   void* mutable_data() { return data_; }
   template <typename T>
@@ -62,6 +65,7 @@ class Tensor {
     return static_cast<T*>(data_);
   }
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
+  Memory* memory() const { return buffer_ == nullptr ? nullptr : buffer_->memory().get(); }
 
   const std::vector<std::string>& strings() const;
   std::vector<std::string>& mutable_strings();
@@ -72,8 +76,10 @@ class Tensor {
   Result<Tensor> reshaped(Shape shape) const;
   // The same elements, not to be written through the tensor that is returned.
   Tensor read_only() const;
-  // A tensor whose elements nobody else holds.
+  // A tensor whose elements nobody else holds, in the process's memory.
   Result<Tensor> copy() const;
+  // The same elements in that memory, null for the process's own: this tensor where it lies there already.
+  Result<Tensor> moved_to(const std::shared_ptr<Memory>& memory) const;
   // Small integer tensors as numbers; an error for other types.
   Result<std::vector<int64_t>> to_ints() const;
 

@@ -109,6 +109,7 @@ int64_t weft_memory_limit(void);
 weft_status* weft_memory_set_limit(int64_t bytes);
 int32_t weft_device_count(void);
 const char* weft_device_name(int32_t index);
+weft_status* weft_device_load(const char* path);
 weft_status* weft_graph_new(int32_t opset, weft_graph** out_graph);
 weft_status* weft_graph_new_sub(weft_graph* parent, weft_graph** out_graph);
 void weft_graph_free(weft_graph* graph);

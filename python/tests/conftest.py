@@ -1,11 +1,15 @@
 """Every test leaves nothing of the library alive."""
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 import weft
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, for which some of them wait.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

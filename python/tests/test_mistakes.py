@@ -174,6 +174,16 @@ def test_closed_arguments_are_errors(tmp_path: pathlib.Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_devices_that_there_are_not() -> None:
+    with pytest.raises(weft.NotFoundError, match="there is no device 'cuda:0'; the devices are cpu"):
+        weft.Session(weft.Graph(), device="cuda:0")
+    with pytest.raises(weft.NotFoundError, match="'/nowhere/libweft_none.so' cannot be loaded"):
+        weft.load_devices("/nowhere/libweft_none.so")
+    with pytest.raises(weft.InvalidArgumentError, match="'libm.so.6' is no device plug-in"):
+        weft.load_devices("libm.so.6")
+    assert weft.devices() == ["cpu"]
+
+
 def test_what_the_library_has_is_listed() -> None:
     assert weft.version_number() == 1000 and weft.__version__ == "0.1.0"
     assert weft.devices() == ["cpu"]

@@ -16,6 +16,7 @@ Java and Go.
 
 import builtins as _builtins
 import json as _json
+import os as _os
 from collections.abc import Callable as _Callable
 from typing import Any as _Any
 
@@ -75,6 +76,15 @@ def version_number() -> int:
 def devices() -> list[str]:
     """The names of the devices that the library can run on."""
     return [str(_native.weft_device_name(i)) for i in _builtins.range(_native.weft_device_count())]
+
+
+def load_devices(path: str | _os.PathLike[str]) -> None:
+    """Loads a device plug-in, whose devices are there from then on.
+
+    Args:
+        path: A file, or a name that the system's loader looks for.
+    """
+    _native.weft_device_load(_os.fspath(path))
 
 
 def operators() -> list[str]:

@@ -108,6 +108,7 @@ class Session(Handle):
         spin_after_run_us: How long threads wait busily for the next run, 0 to 50 microseconds.
         reference_kernels: Use the plain kernels only.
         disable_pass: Names of optimizations to leave out; "*" is all.
+        device: One of `weft.devices()`, which runs what it has kernels for.
 
     Examples:
         >>> graph = weft.Graph()
@@ -134,6 +135,7 @@ class Session(Handle):
         spin_after_run_us: int = 0,
         reference_kernels: bool = False,
         disable_pass: Sequence[str] = (),
+        device: str = "cpu",
     ) -> None:
         self.graph = need(graph, Graph, "the graph of a session")
         options = Options(
@@ -143,6 +145,7 @@ class Session(Handle):
             spin_after_run_us=spin_after_run_us,
             reference_kernels=int(reference_kernels),
             disable_pass=list(disable_pass),
+            device=device,
         )
         other = None if share is None else need(share, Session, "share")._handle
         self._owner = _native.weft_session_new(graph._handle, options._handle, other)

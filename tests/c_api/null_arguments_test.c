@@ -226,6 +226,13 @@ static void test_weft_log_set(void) {
   weft_log_set(NULL, 0, NULL, NULL);
 }
 
+static void test_weft_device_load(void) {
+  {
+    weft_status* status = weft_device_load(NULL);
+    refused(status, "weft_device_load", "path");
+  }
+}
+
 static void test_weft_graph_new(void) {
   {
     weft_graph* out_graph = (weft_graph*)(void*)poison;
@@ -2165,6 +2172,7 @@ int main(void) {
   test_weft_cancel_set();
   test_weft_cancel_get();
   test_weft_log_set();
+  test_weft_device_load();
   test_weft_graph_new();
   test_weft_graph_new_sub();
   test_weft_graph_free();

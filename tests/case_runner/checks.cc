@@ -9,6 +9,7 @@
 #include "core/graph/print.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
+#include "tests/device/test_device.h"
 
 #ifdef __SSE__
 #include <xmmintrin.h>
@@ -146,6 +147,11 @@ class Checker {
       std::string what = cat(threads, " threads");
       if (step(what, build_and_run(c_, Feed::kFixed, options, &outputs))) same_bits(what, outputs);
     }
+    for (const std::string& device : test_devices()) {
+      options = {};
+      options.device = device;
+      if (step(device, build_and_run(c_, Feed::kFixed, options, &outputs))) same_bits(device, outputs);
+    }
     for (Feed feed : {Feed::kFixed, Feed::kSymbolic, Feed::kConstant}) check_saved(feed);
     check_offsets(built);
     check_flush_to_zero(built);
@@ -159,16 +165,22 @@ class Checker {
   }
 
   void expect_failure() {
-    for (Feed feed : {Feed::kFixed, Feed::kSymbolic}) {
-      std::vector<Tensor> outputs;
-      Status status = build_and_run(c_, feed, {}, &outputs);
-      if (status.ok()) {
-        problems_.push_back(cat("expected ", c_.fails_code, " but it succeeded"));
-      } else if (c_.fails_code != code_name(status.code()) || status.text().find(c_.fails_text) == std::string::npos) {
-        problems_.push_back(cat("expected ", c_.fails_code, " \"", c_.fails_text, "\" but got ", status.text()));
-      } else if (status.op().empty()) {
-        problems_.push_back(cat("the error does not name its operator: ", status.text()));
-      }
+    for (Feed feed : {Feed::kFixed, Feed::kSymbolic}) expect_failure_on("cpu", feed);
+    for (const std::string& device : test_devices()) expect_failure_on(device, Feed::kFixed);
+  }
+
+  void expect_failure_on(const std::string& device, Feed feed) {
+    SessionOptions options;
+    options.device = device;
+    std::vector<Tensor> outputs;
+    Status status = build_and_run(c_, feed, options, &outputs);
+    if (status.ok()) {
+      problems_.push_back(cat(device, ": expected ", c_.fails_code, " but it succeeded"));
+    } else if (c_.fails_code != code_name(status.code()) || status.text().find(c_.fails_text) == std::string::npos) {
+      problems_.push_back(
+          cat(device, ": expected ", c_.fails_code, " \"", c_.fails_text, "\" but got ", status.text()));
+    } else if (status.op().empty()) {
+      problems_.push_back(cat(device, ": the error does not name its operator: ", status.text()));
     }
   }
 
@@ -263,6 +275,8 @@ class Checker {
 
   // The same feeds at every address that their dtype allows.
   void check_offsets(const Built& built) {
+    Result<std::shared_ptr<Session>> session = Session::make(built.graph, {});
+    if (!step("offsets", session.status())) return;
     for (int64_t shift = 1; shift < 64; ++shift) {
       Built moved = built;
       bool any = false;
@@ -282,7 +296,7 @@ class Checker {
       std::vector<Tensor> outputs;
       if (!any) continue;
       std::string what = cat("offset of ", shift, " bytes");
-      if (!step(what, run(moved, {}, &outputs))) return;
+      if (!step(what, (*session)->run(moved.signature, moved.feeds, {}, &outputs))) return;
       size_t before = problems_.size();
       same_bits(what, outputs);
       if (problems_.size() != before) return;

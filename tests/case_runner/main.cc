@@ -7,6 +7,7 @@
 #include "core/base/live.h"
 #include "core/runtime/builtin.h"
 #include "tests/case_runner/checks.h"
+#include "tests/device/test_device.h"
 
 namespace weft {
 namespace {
@@ -56,6 +57,7 @@ int main(int count, char** arguments) {
   using namespace weft;
   // As many as the checks ask for, where the machine has fewer; the pool reads it when it is first used.
   setenv("WEFT_THREADS", "4", 0);
+  add_test_devices();
   Totals totals;
   for (int i = 1; i < count; ++i) run_file(arguments[i], &totals);
   if (live_objects() != 0) {

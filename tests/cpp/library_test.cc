@@ -15,6 +15,17 @@ TEST_F(Library, SaysWhatItIs) {
   EXPECT_EQ(weft::devices().at(0), "cpu");
 }
 
+TEST_F(Library, SaysWhichDevicesThereAre) {
+  EXPECT_EQ(error_of([] { weft::load_devices("/nowhere/libweft_none.so"); }).code(), WEFT_NOT_FOUND);
+  weft::Graph graph;
+  weft::SessionOptions options;
+  options.device = "cuda:0";
+  const weft::Error error = error_of([&] { weft::Session(graph, options); });
+  EXPECT_EQ(error.code(), WEFT_NOT_FOUND);
+  EXPECT_NE(error.message().find("there is no device 'cuda:0'; the devices are cpu"), std::string::npos)
+      << error.what();
+}
+
 TEST_F(Library, ListsOperatorsAndLayers) {
   const std::vector<std::string> ops = weft::operators(), types = weft::layer_types();
   for (const char* op : {"MatMul", "Relu", "weft.Adam"}) EXPECT_EQ(std::count(ops.begin(), ops.end(), op), 1) << op;

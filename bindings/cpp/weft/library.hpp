@@ -53,6 +53,9 @@ inline std::vector<std::string> names(int32_t count, const char* (*name)(int32_t
 
 /// The names of the devices that sessions can run on; the first is always "cpu".
 inline std::vector<std::string> devices() { return detail::names(weft_device_count(), weft_device_name); }
+/// Loads a device plug-in, whose devices are there from then on: a file, or a name that the system's loader looks for.
+/// NOT_FOUND if it cannot be loaded, INVALID_ARGUMENT if it is none, FAILED_PRECONDITION if it is one for another version.
+inline void load_devices(const std::string& path) { detail::check(weft_device_load(detail::text(path))); }
 
 /// The full names of all operators ("MatMul", "weft.Adam"), sorted by domain and name.
 inline std::vector<std::string> operators() { return detail::names(weft_op_count(), weft_op_name); }

@@ -110,6 +110,7 @@ struct SessionOptions {
   bool reference_kernels = false;           ///< plain kernels only
   std::vector<std::string> disable_pass{};  ///< optimizations that are left out; {"*"}: all
   const Session* share = nullptr;           ///< whose variables this one uses too; null: it has its own
+  std::string device{};                     ///< that runs what it has kernels for, one of devices(); empty: the CPU
 };
 
 /// What values are set to for a run.
@@ -158,6 +159,7 @@ class Session {
     options.set("spin_after_run_us", wanted.spin_after_run_us);
     options.set("reference_kernels", wanted.reference_kernels);
     for (const std::string& pass : wanted.disable_pass) options.add("disable_pass", pass);
+    if (!wanted.device.empty()) options.set("device", wanted.device);
     weft_session* share = wanted.share != nullptr ? wanted.share->handle() : nullptr;
     handle_ = Owned(detail::made<weft_session>(
         [&](weft_session** out) { return weft_session_new(graph.handle(), options.get(), share, out); }));

@@ -21,7 +21,9 @@ typedef struct weft_trace weft_trace;
 /** Makes a session. `share` is a session whose variables this one uses too, or NULL for variables of its own. Keys of
  * "session" options: int "threads" (most threads of a run; 0, the default, all), int "max_plans" (shapes kept ready,
  * 64), int "spin_after_run_us" (0 to 50; 0), int "reference_kernels" (1: plain kernels only), strings "disable_pass"
- * ("*": all; the error for an unknown name lists them). `options` may be NULL. The graph may grow later. */
+ * ("*": all; the error for an unknown name lists them), string "device" (a name of weft_device_name; "cpu"). A device runs
+ * the operators that it has kernels for and the CPU the others; variables then lie on the device, what is fed and fetched
+ * in the process's memory. NOT_FOUND for a device that there is not. `options` may be NULL. The graph may grow later. */
 WEFT_API weft_status* weft_session_new(weft_graph* graph, const weft_options* options, weft_session* share,
                                        weft_session** out_session) WEFT_MUST_USE;
 /** Ends the session: waits for running calls (cancel them first to end them early); later calls are

@@ -4,6 +4,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
 #include "core/kernels/cpu/types_common.h"
+#include "core/simd/arithmetic.h"
 
 namespace weft {
 namespace {
@@ -140,6 +141,48 @@ Status prepare_mod(const KernelContext& c, PreparedKernel* prepared) {
   return c.attrs().b("fmod") ? prepare<Fmod, NumberElements>(c, prepared) : prepare<FloorMod, IntElements>(c, prepared);
 }
 
+// Of floats, on vectors.
+template <typename T>
+struct Vectors {
+  typename ArithmeticTable<T>::Forms forms;
+
+  template <bool a_moves, bool b_moves>
+  void over(T* y, const T* a, const T* b, int64_t n) const {
+    (a_moves && b_moves ? forms.both : a_moves ? forms.a_alone : forms.b_alone)(a, b, y, n);
+  }
+};
+template <typename T>
+struct VectorState {
+  Broadcast plan;
+  Vectors<T> vectors;
+};
+template <typename T>
+void run_vectors(const VectorState<T>& s, const RunArgs& args) {
+  run_broadcast<T, T, T>(s.plan, args, 0.5, s.vectors);
+}
+template <typename T>
+void span_vectors(const VectorState<T>& s, const void* const* in, void* out, int64_t n) {
+  apply_span<T, T, T>(in, out, n, s.vectors);
+}
+
+bool takes_float(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+
+template <ArithmeticTable<float>::Forms ArithmeticTable<float>::*f32,
+          ArithmeticTable<double>::Forms ArithmeticTable<double>::*f64>
+Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
+  auto use = [&]<typename T>(const typename ArithmeticTable<T>::Forms& forms) {
+    VectorState<T> state{plan_broadcast(c), {forms}};
+    prepared->cost_ns = 0.5 * static_cast<double>(state.plan.count);
+    prepared->use<&run_vectors<T>>(std::move(state));
+    prepared->use_span<&span_vectors<T>, VectorState<T>>();
+  };
+  if (c.dtype(0) == DType::kF32)
+    use.template operator()<float>(arithmetic_f32(current_isa()).*f32);
+  else
+    use.template operator()<double>(arithmetic_f64(current_isa()).*f64);
+  return {};
+}
+
 enum class Logic { kAnd, kOr, kXor };
 // Any byte but 0 is true.
 template <Logic op>
@@ -167,7 +210,14 @@ Status prepare_logic(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
+#define WEFT_ON_VECTORS(fn) \
+  KernelImpl { "vectors", takes_float, prepare_vectors<&ArithmeticTable<float>::fn, &ArithmeticTable<double>::fn> }
+
 void add_cpu_binary(KernelRegistry& kernels) {
+  kernels.add("Add", WEFT_ON_VECTORS(add));
+  kernels.add("Sub", WEFT_ON_VECTORS(sub));
+  kernels.add("Mul", WEFT_ON_VECTORS(mul));
+  kernels.add("Div", WEFT_ON_VECTORS(div));
   kernels.add("Add", {"plain", nullptr, prepare<Add, NumberElements>});
   kernels.add("Sub", {"plain", nullptr, prepare<Sub, NumberElements>});
   kernels.add("Mul", {"plain", nullptr, prepare<Mul, NumberElements>});

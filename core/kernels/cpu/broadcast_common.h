@@ -70,13 +70,23 @@ inline bool is_short_row(const Broadcast& plan, int k) {
          plan.steps[1 - k][0] == plan.dims[1] && plan.steps[1 - k][1] == 1;
 }
 
-// y[i] = fn(a[i], b[i]) for a run; a pointer that does not move stays where it is.
 template <bool a_moves, bool b_moves, typename R, typename A, typename B, typename Fn>
-void apply_run(R* y, const A* a, const B* b, int64_t n, Fn fn) {
+void apply_each(R* y, const A* a, const B* b, int64_t n, Fn fn) {
   const A same_a = *a;
   const B same_b = *b;
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) y[i] = fn(a_moves ? a[i] : same_a, b_moves ? b[i] : same_b);
+}
+
+// y[i] = fn(a[i], b[i]) for a run; a pointer that does not move stays where it is. A function that is one of arrays takes
+// the run as a whole.
+template <bool a_moves, bool b_moves, typename R, typename A, typename B, typename Fn>
+void apply_run(R* y, const A* a, const B* b, int64_t n, Fn fn) {
+  if constexpr (requires { fn.template over<a_moves, b_moves>(y, a, b, n); }) {
+    fn.template over<a_moves, b_moves>(y, a, b, n);
+  } else {
+    apply_each<a_moves, b_moves>(y, a, b, n, fn);
+  }
 }
 
 // A short row is repeated until it is worth a loop; the operand of the matrix fills the output.

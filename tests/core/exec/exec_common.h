@@ -12,6 +12,7 @@
 #include "core/exec/host_functions.h"
 #include "core/graph/expr.h"
 #include "core/runtime/builtin.h"
+#include "tests/core/expect_error.h"
 
 namespace weft {
 
@@ -78,11 +79,6 @@ inline Tensor whole_numbers(const std::vector<int64_t>& values) { return Tensor:
 template <typename T>
 std::vector<T> values_of(const Tensor& tensor) {
   return std::vector<T>(tensor.as<T>(), tensor.as<T>() + tensor.count());
-}
-
-inline void expect_error(const Status& status, Code code, std::string_view part) {
-  EXPECT_EQ(status.code(), code) << status.text();
-  EXPECT_NE(status.text().find(part), std::string::npos) << status.text();
 }
 
 }  // namespace weft

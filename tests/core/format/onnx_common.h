@@ -21,6 +21,7 @@ namespace weft {
 using protozero::pbf_writer;
 using Bytes = std::string;
 using Strings = std::vector<std::string>;
+constexpr int64_t kFloat = 1;  // onnx.proto's f32
 
 // Fields added one after the other; `str` is the message.
 class Message {

@@ -4,7 +4,7 @@
 namespace weft {
 namespace {
 
-constexpr int64_t kFloat = 1, kBoolType = 9;
+constexpr int64_t kBoolType = 9;
 
 GraphParts relu_of(Message weight) {
   return {{node_proto("Relu", {"w"}, {"y"})}, {std::move(weight)}, {}, {value_proto("y", kFloat, {2})}};

@@ -9,8 +9,6 @@
 namespace weft {
 namespace {
 
-constexpr int64_t kFloat = 1;
-
 struct Saved {
   std::shared_ptr<Graph> graph;
   std::vector<ValueId> outputs;

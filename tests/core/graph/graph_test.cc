@@ -8,6 +8,7 @@
 #include "core/graph/expr.h"
 #include "core/graph/print.h"
 #include "core/runtime/builtin.h"
+#include "tests/core/expect_error.h"
 
 namespace weft {
 namespace {
@@ -21,11 +22,6 @@ struct Building {
   }
   std::string type_of(NodeId node) const { return graph->type(graph->node(node).output(0)).text(); }
 };
-
-void expect_error(const Status& status, Code code, std::string_view part) {
-  EXPECT_EQ(status.code(), code) << status.text();
-  EXPECT_NE(status.text().find(part), std::string::npos) << status.text();
-}
 
 TEST(Graph, InfersShapesWithSymbols) {
   Building b;

@@ -10,7 +10,7 @@
 namespace weft {
 namespace {
 
-void expect_near(const Doubles& got, const Doubles& wanted) {
+void expect_near(const Values& got, const Values& wanted) {
   ASSERT_EQ(got.size(), wanted.size());
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-12) << i;
 }
@@ -81,7 +81,7 @@ TEST(Fit, NoEpochsTrainNothing) {
   Line m;
   auto history = *m.fit(m.options(0));
   EXPECT_EQ(history->epochs, 0);
-  EXPECT_EQ(history->rows, Doubles());
+  EXPECT_EQ(history->rows, Values());
   EXPECT_FALSE(history->stopped);
   EXPECT_EQ(m.weight(), 0);
 }
@@ -162,7 +162,7 @@ struct Stopped {
   bool early;
   double steps;
 };
-Stopped stopped(const Doubles& scores, const std::function<void(FitOptions&)>& set) {
+Stopped stopped(const Values& scores, const std::function<void(FitOptions&)>& set) {
   Table m(scores);
   FitOptions options = m.options(static_cast<int64_t>(scores.size()));
   set(options);
@@ -172,12 +172,12 @@ Stopped stopped(const Doubles& scores, const std::function<void(FitOptions&)>& s
   EXPECT_EQ((*history)->rows.size(), static_cast<size_t>((*history)->epochs));
   return {(*history)->epochs, (*history)->stopped, m.steps()};
 }
-int64_t epochs(const Doubles& scores, const std::function<void(FitOptions&)>& set) {
+int64_t epochs(const Values& scores, const std::function<void(FitOptions&)>& set) {
   return stopped(scores, set).epochs;
 }
 
 TEST(EarlyStop, WaitsAsManyEpochsAsItsPatience) {
-  const Doubles scores{5, 4, 4.5, 4, 3, 3.5, 3.5, 3.5, 3.5};
+  const Values scores{5, 4, 4.5, 4, 3, 3.5, 3.5, 3.5, 3.5};
   EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 1; }), 3);
   EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 2; }), 4) << "an equal score is no progress";
   EXPECT_EQ(epochs(scores, [](FitOptions& o) { o.patience = 3; }), 8) << "progress starts the waiting anew";
@@ -219,7 +219,7 @@ TEST(EarlyStop, InfiniteScoresAreScores) {
 }
 
 TEST(EarlyStop, BringsTheBestVariablesBack) {
-  const Doubles scores{5, 4, 4.5, 4.6, 9};
+  const Values scores{5, 4, 4.5, 4.6, 9};
   auto best = [](FitOptions& o) { o.restore_best = true, o.patience = 2; };
   Stopped end = stopped(scores, best);
   EXPECT_EQ(end.epochs, 4);
@@ -272,7 +272,7 @@ TEST(EarlyStop, CanWatchTheValidation) {
   // Validation sees the table after the step: 9, 8, 7, 7.
   auto history = *m.fit(options);
   EXPECT_EQ(history->epochs, 4);
-  EXPECT_EQ(history->rows, (Doubles{1, 9, 9, 8, 8, 7, 7, 7}));
+  EXPECT_EQ(history->rows, (Values{1, 9, 9, 8, 8, 7, 7, 7}));
 }
 
 // -- Callbacks.
@@ -340,7 +340,7 @@ TEST(FitCallback, CanStopAfterABatch) {
   EXPECT_EQ(watch.events, (Events{"batch 0.0 of 2: 2", "batch 0.1 of 2: 3", "epoch 0.1 of 2: 3", "batch 1.0 of 2: 6",
                                   "epoch 1.0 of 2: 6"}));
   EXPECT_EQ(history->epochs, 2);
-  EXPECT_EQ(history->rows, (Doubles{3, 6}));
+  EXPECT_EQ(history->rows, (Values{3, 6}));
   EXPECT_TRUE(history->stopped);
   EXPECT_EQ(m.steps(), 3);
 }
@@ -466,7 +466,7 @@ struct Evaluated : TestModel {
     options.feeds = {x.id()};
     options.batch_size = 2;
   }
-  Result<Doubles> evaluate(const std::shared_ptr<const Dataset>& dataset) {
+  Result<Values> evaluate(const std::shared_ptr<const Dataset>& dataset) {
     return weft::evaluate(*session, dataset, {mean.id(), largest.id()}, options);
   }
 };

@@ -23,8 +23,8 @@ TEST(FunctionBatches, TakesTheNamedTensorsInTheOrderOfTheNames) {
     std::vector<Tensor> batch = *batches->next();
     ASSERT_EQ(batch.size(), 2u);
     EXPECT_EQ(batch[0].shape(), (Shape{1, 1}));
-    EXPECT_EQ(doubles_of(batch[0]), Doubles{number});
-    EXPECT_EQ(doubles_of(batch[1]), Doubles{-number});
+    EXPECT_EQ(doubles_of(batch[0]), Values{number});
+    EXPECT_EQ(doubles_of(batch[1]), Values{-number});
   }
   EXPECT_TRUE(batches->next()->empty());
   EXPECT_TRUE(batches->next()->empty());
@@ -105,8 +105,8 @@ TEST(FunctionDataset, OpensPassesOfItsOwn) {
   EXPECT_EQ(dataset->width(), 1);
   auto a = pass_of(dataset->open({}, 3)), b = pass_of(dataset->open({}, 0));
   EXPECT_EQ(a->count(), -1);
-  EXPECT_EQ(doubles_of((*b->next())[0]), Doubles{0});
-  EXPECT_EQ(doubles_of((*a->next())[0]), Doubles{3});
+  EXPECT_EQ(doubles_of((*b->next())[0]), Values{0});
+  EXPECT_EQ(doubles_of((*a->next())[0]), Values{3});
   EXPECT_TRUE(a->next()->empty());
   EXPECT_EQ(epochs, (std::vector<int64_t>{3, 0}));
 }

@@ -10,13 +10,10 @@
 
 namespace weft {
 
-using Doubles = std::vector<double>;
-
-inline Tensor numbers(const Doubles& values) { return Tensor::vector<double>(values); }
-inline Tensor numbers(Shape shape, const Doubles& values) { return *numbers(values).reshaped(std::move(shape)); }
-inline Doubles doubles_of(const Tensor& tensor) {
+inline Tensor numbers(Shape shape, const Values& values) { return *numbers(values).reshaped(std::move(shape)); }
+inline Values doubles_of(const Tensor& tensor) {
   EXPECT_EQ(tensor.dtype(), DType::kF64);
-  return Doubles(tensor.as<double>(), tensor.as<double>() + tensor.count());
+  return Values(tensor.as<double>(), tensor.as<double>() + tensor.count());
 }
 
 inline std::shared_ptr<const Dataset> rows_of(std::vector<Tensor> columns) {
@@ -75,7 +72,7 @@ struct Table : TestModel {
   Expr score;
   std::shared_ptr<const Dataset> dataset = rows_of({numbers({7, 8})});
 
-  explicit Table(const Doubles& scores) {
+  explicit Table(const Values& scores) {
     score = make(scope, "Gather", {constant(scope, numbers(scores)), cast(seen, DType::kI64)}, {}, "score");
     EXPECT_TRUE(scope.status().ok()) << scope.status().text();
     session = *Session::make(graph, {});

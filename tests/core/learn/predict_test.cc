@@ -35,14 +35,14 @@ TEST(Predict, SeveralBatchesGiveWhatOneDoes) {
     Result<std::vector<Tensor>> out = m.predict(dataset, {sums, large, whole, wide, sums});
     ASSERT_TRUE(out.ok()) << out.status().text();
     EXPECT_EQ((*out)[0].shape(), Shape{5});
-    EXPECT_EQ(doubles_of((*out)[0]), (Doubles{3, 7, 11, 15, 19}));
+    EXPECT_EQ(doubles_of((*out)[0]), (Values{3, 7, 11, 15, 19}));
     EXPECT_EQ((*out)[1].dtype(), DType::kBool);
     EXPECT_EQ(std::vector<bool>((*out)[1].as<bool>(), (*out)[1].as<bool>() + 5),
               (std::vector<bool>{false, false, true, true, true}));
     EXPECT_EQ((*out)[2].shape(), (Shape{5, 2}));
     EXPECT_EQ((*out)[2].as<int32_t>()[9], 10);
     EXPECT_EQ((*out)[3].shape(), (Shape{5, 1, 2}));
-    EXPECT_EQ(doubles_of((*out)[3]), (Doubles{0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5}));
+    EXPECT_EQ(doubles_of((*out)[3]), (Values{0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5}));
     EXPECT_TRUE((*out)[4].same_bits((*out)[0]));
   }
 }
@@ -53,8 +53,8 @@ TEST(Predict, JoinsTheBatchesOfAFunctionToo) {
       given_batches({numbers({1, 2}, {1, 2}), numbers({3, 2}, {3, 4, 5, 6, 7, 8}), numbers({1, 2}, {9, 10})});
   std::vector<Tensor> out = *m.predict(dataset, {m.x + 1.0, reduce_sum(m.x, {1}, false)});
   EXPECT_EQ(out[0].shape(), (Shape{5, 2}));
-  EXPECT_EQ(doubles_of(out[0]), (Doubles{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
-  EXPECT_EQ(doubles_of(out[1]), (Doubles{3, 7, 11, 15, 19}));
+  EXPECT_EQ(doubles_of(out[0]), (Values{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
+  EXPECT_EQ(doubles_of(out[1]), (Values{3, 7, 11, 15, 19}));
   expect_error(m.predict(given_batches({}), {m.x + 1.0}).status(), Code::kInvalidArgument,
                "the dataset has no batch, so what its rows give is not known");
 }

@@ -51,13 +51,13 @@ TEST(RowDataset, GivesRowsInOrderAndAShortBatchLast) {
   std::vector<Tensor> batch = *batches->next();
   ASSERT_EQ(batch.size(), 2u);
   EXPECT_EQ(batch[0].shape(), (Shape{2, 2}));
-  EXPECT_EQ(doubles_of(batch[0]), (Doubles{0, 1, 10, 11}));
+  EXPECT_EQ(doubles_of(batch[0]), (Values{0, 1, 10, 11}));
   EXPECT_EQ(ints_of(batch[1]), (std::vector<int32_t>{0, 1}));
   batch = *batches->next();
-  EXPECT_EQ(doubles_of(batch[0]), (Doubles{20, 21, 30, 31}));
+  EXPECT_EQ(doubles_of(batch[0]), (Values{20, 21, 30, 31}));
   batch = *batches->next();
   EXPECT_EQ(batch[0].shape(), (Shape{1, 2}));
-  EXPECT_EQ(doubles_of(batch[0]), (Doubles{40, 41}));
+  EXPECT_EQ(doubles_of(batch[0]), (Values{40, 41}));
   EXPECT_EQ(ints_of(batch[1]), (std::vector<int32_t>{4}));
   EXPECT_TRUE(batches->next()->empty());
 }
@@ -105,7 +105,7 @@ TEST(RowDataset, KeepsRowsOfAllColumnsTogether) {
   options.seed = 5;
   std::vector<Tensor> batch = *(*dataset->open(options, 0))->next();
   EXPECT_EQ(ints_of(batch[0]), (std::vector<int32_t>{2, 4, 6, 1, 5, 3, 0}));
-  EXPECT_EQ(doubles_of(batch[1]), (Doubles{20, 40, 60, 10, 50, 30, 0}));
+  EXPECT_EQ(doubles_of(batch[1]), (Values{20, 40, 60, 10, 50, 30, 0}));
 }
 
 TEST(RowDataset, PassesDoNotDisturbEachOther) {
@@ -132,7 +132,7 @@ TEST(RowDataset, PartsShareTheMemoryOfTheWhole) {
   auto inner = *part->rows(1, 2);
   EXPECT_EQ(part->row_count(), 3);
   EXPECT_EQ((*inner->column(0)).data(), (*whole->column(0)).as<double>() + 4);
-  EXPECT_EQ(doubles_of(*inner->column(0)), (Doubles{20, 21, 30, 31}));
+  EXPECT_EQ(doubles_of(*inner->column(0)), (Values{20, 21, 30, 31}));
   BatchOptions options = batches_of(4);
   options.shuffle = true;
   options.seed = 3;

@@ -12,7 +12,7 @@
 namespace weft {
 namespace {
 
-using Build = Expr (*)(Expr m);
+using OfMatrix = Expr (*)(Expr m);
 
 struct Point {
   Shape shape;
@@ -61,7 +61,7 @@ struct Gradients {
 };
 
 // First and second order.
-void check(Build build, const Point& at) {
+void check(OfMatrix build, const Point& at) {
   Gradients g(at);
   Expr y = build(Expr(g.scope, g.x));
   ASSERT_TRUE(g.scope.status().ok()) << g.scope.status().text();
@@ -80,7 +80,7 @@ void check(Build build, const Point& at) {
   }
 }
 
-void expect_gradient(Build build, const Point& at, const std::vector<double>& wanted) {
+void expect_gradient(OfMatrix build, const Point& at, const std::vector<double>& wanted) {
   Gradients g(at);
   Expr y = build(Expr(g.scope, g.x));
   ASSERT_TRUE(g.scope.status().ok()) << g.scope.status().text();

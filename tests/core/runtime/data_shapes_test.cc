@@ -6,10 +6,8 @@
 namespace weft {
 namespace {
 
-using Values = std::vector<double>;
 using Ints = std::vector<int64_t>;
 
-Tensor numbers(Values values) { return Tensor::vector<double>(values); }
 Tensor ints(Ints values) { return Tensor::vector<int64_t>(values); }
 Tensor whole(int64_t value) { return Tensor::scalar<int64_t>(value); }
 

@@ -29,9 +29,7 @@ std::vector<Expr> choose_all(Expr condition, const Branch& yes, const Branch& no
 }
 Expr choose(Expr condition, const Branch& yes, const Branch& no) { return choose_all(condition, yes, no, 1)[0]; }
 
-Tensor numbers(std::vector<double> values) { return Tensor::vector<double>(values); }
 const Tensor kTrue = Tensor::scalar<bool>(true), kFalse = Tensor::scalar<bool>(false);
-using Values = std::vector<double>;
 
 TEST(If, TakesTheBranchThatTheConditionNames) {
   TestModel m;

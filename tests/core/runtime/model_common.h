@@ -11,8 +11,12 @@
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
+#include "tests/core/expect_error.h"
 
 namespace weft {
+
+using Values = std::vector<double>;
+inline Tensor numbers(const Values& values) { return Tensor::vector<double>(values); }
 
 struct TestModel {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
@@ -59,10 +63,5 @@ struct TestModel {
     return std::vector<double>((*out)[0].as<double>(), (*out)[0].as<double>() + (*out)[0].count());
   }
 };
-
-inline void expect_error(const Status& status, Code code, std::string_view part) {
-  EXPECT_EQ(status.code(), code) << status.text();
-  EXPECT_NE(status.text().find(part), std::string::npos) << status.text();
-}
 
 }  // namespace weft

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/core/runtime/model_common.h"
+#include "tests/device/test_device.h"
 
 namespace weft {
 namespace {
@@ -190,13 +191,33 @@ struct RandomNode {
     RunOptions options;
     options.timeout_ns = 100'000'000;
     std::vector<Tensor> out;
-    return model.session->run(signature, values, options, &out);
+    WEFT_CHECK(model.session->run(signature, values, options, &out));
+    return dice.chance(20) ? run_on_device(signature, out) : Status();
+  }
+
+  // The same bits.
+  Status run_on_device(const Signature& signature, const std::vector<Tensor>& wanted) {
+    SessionOptions options;
+    options.device = dice.of(test_devices());
+    WEFT_TRY(auto session, Session::make(model.graph, options));
+    std::vector<Tensor> out;
+    WEFT_CHECK(session->run(signature, values, {}, &out));
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (!out[i].same_bits(wanted[i])) return internal_error(options.device, " gives other bits for output ", i);
+    }
+    return {};
   }
 };
 
 TEST(RandomNodes, GiveResultsOrErrors) {
-  const int64_t rounds = number_from_environment("WEFT_ROUNDS", 20000);
+#ifdef __SANITIZE_THREAD__
+  constexpr int64_t kRounds = 2000;  // whose subject is no thread
+#else
+  constexpr int64_t kRounds = 20000;
+#endif
+  const int64_t rounds = number_from_environment("WEFT_ROUNDS", kRounds);
   const uint64_t seed = static_cast<uint64_t>(number_from_environment("WEFT_SEED", 1));
+  add_test_devices();
   set_buffer_limit(int64_t{1} << 26);
   std::vector<const OpDef*> ops;
   for (const OpDef* op : builtin_ops().all()) {

@@ -4,10 +4,6 @@
 namespace weft {
 namespace {
 
-using Values = std::vector<double>;
-
-Tensor numbers(Values values) { return Tensor::vector<double>(values); }
-
 Expr at(Expr sequence, int64_t position) {
   return make(sequence.scope(), "SequenceAt", {sequence, constant_int(sequence.scope(), position)});
 }

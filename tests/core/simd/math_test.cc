@@ -11,8 +11,8 @@
 namespace weft {
 namespace {
 
-const MathTable<float>& table(Isa isa, float) { return math_f32(isa); }
-const MathTable<double>& table(Isa isa, double) { return math_f64(isa); }
+const MathTable<float>& math_table(Isa isa, float) { return math_f32(isa); }
+const MathTable<double>& math_table(Isa isa, double) { return math_f64(isa); }
 
 template <typename T>
 using Fn = void (*)(const T*, T*, int64_t);
@@ -60,7 +60,7 @@ TYPED_TEST(MathTest, Accuracy) {
   const double most = sizeof(T) == 4 ? 88.7 : 709.7;
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const MathTable<T>& t = table(isa, T());
+    const MathTable<T>& t = math_table(isa, T());
     const double exp = worst<T>(t.exp, exact_exp, -most, most), log = worst<T>(t.log, exact_log, 1e-30, 1000);
     const double tanh = worst<T>(t.tanh, exact_tanh, -30, 30);
     const double sigmoid = worst<T>(t.sigmoid, exact_sigmoid, -most, most);
@@ -78,7 +78,7 @@ TYPED_TEST(MathTest, Edges) {
   const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const MathTable<T>& t = table(isa, T());
+    const MathTable<T>& t = math_table(isa, T());
     auto of = [](Fn<T> fn, T x) {
       fn(&x, &x, 1);
       return x;
@@ -115,7 +115,7 @@ TYPED_TEST(MathTest, PlaceDoesNotMatter) {
   using T = TypeParam;
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const MathTable<T>& t = table(isa, T());
+    const MathTable<T>& t = math_table(isa, T());
     for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu}) {
       std::vector<T> x(70), whole(70);
       for (int i = 0; i < 70; ++i) x[i] = static_cast<T>(0.3 + 0.17 * i);

@@ -7,18 +7,13 @@
 #include <limits>
 #include <vector>
 
+#include "tests/core/simd/series.h"
+
 namespace weft {
 namespace {
 
-const ReduceTable<float>& table(Isa isa, float) { return reduce_f32(isa); }
-const ReduceTable<double>& table(Isa isa, double) { return reduce_f64(isa); }
-
-template <typename T>
-std::vector<T> series(int64_t n, double salt) {
-  std::vector<T> values(n);
-  for (int64_t i = 0; i < n; ++i) values[i] = static_cast<T>(3 * std::sin(salt + 1.7 * static_cast<double>(i)));
-  return values;
-}
+const ReduceTable<float>& reduce_table(Isa isa, float) { return reduce_f32(isa); }
+const ReduceTable<double>& reduce_table(Isa isa, double) { return reduce_f64(isa); }
 
 // What each of the table's reductions makes of n elements `step` apart.
 struct Right {
@@ -58,7 +53,7 @@ class ReduceTest : public testing::Test {
                              {&Table::min, &Right::min, true}};
     for (Isa isa : kAllIsas) {
       if (!isa_supported(isa)) continue;
-      for (const Case<T>& c : cases) fn(table(isa, T()).*c.reduction, c.right, c.exact, isa);
+      for (const Case<T>& c : cases) fn(reduce_table(isa, T()).*c.reduction, c.right, c.exact, isa);
     }
   }
   static void expect_near(T got, const Right& right, long double Right::*which, bool exact, const std::string& where) {
@@ -142,7 +137,7 @@ TYPED_TEST(ReduceTest, LongSums) {
   const std::vector<T> x(n, T(0.1));
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const Reduction<T>& sum = table(isa, T()).sum;
+    const Reduction<T>& sum = reduce_table(isa, T()).sum;
     const double right = static_cast<double>(T(0.1)) * n;
     EXPECT_NEAR(sum.row(x.data(), n) / right, 1, 200 * std::numeric_limits<T>::epsilon()) << isa_name(isa);
     for (int64_t columns : {1, 2, 16, 64}) {

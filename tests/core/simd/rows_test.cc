@@ -8,18 +8,13 @@
 #include <limits>
 #include <vector>
 
+#include "tests/core/simd/series.h"
+
 namespace weft {
 namespace {
 
-const RowsTable<float>& table(Isa isa, float) { return rows_f32(isa); }
-const RowsTable<double>& table(Isa isa, double) { return rows_f64(isa); }
-
-template <typename T>
-std::vector<T> series(int64_t n, double salt) {
-  std::vector<T> values(n);
-  for (int64_t i = 0; i < n; ++i) values[i] = static_cast<T>(3 * std::sin(salt + 1.7 * static_cast<double>(i)));
-  return values;
-}
+const RowsTable<float>& rows_table(Isa isa, float) { return rows_f32(isa); }
+const RowsTable<double>& rows_table(Isa isa, double) { return rows_f64(isa); }
 
 // `y` has an element of -7 before and behind the row.
 template <typename T>
@@ -47,7 +42,7 @@ class RowsTest : public testing::Test {
   template <typename Fn>
   static void each(Fn fn) {
     for (Isa isa : kAllIsas) {
-      if (isa_supported(isa)) fn(table(isa, T()), isa);
+      if (isa_supported(isa)) fn(rows_table(isa, T()), isa);
     }
   }
 };

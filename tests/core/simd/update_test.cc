@@ -7,18 +7,13 @@
 #include <limits>
 #include <vector>
 
+#include "tests/core/simd/series.h"
+
 namespace weft {
 namespace {
 
-const UpdateTable<float>& table(Isa isa, float) { return update_f32(isa); }
-const UpdateTable<double>& table(Isa isa, double) { return update_f64(isa); }
-
-template <typename T>
-std::vector<T> series(int64_t n, double salt) {
-  std::vector<T> values(n);
-  for (int64_t i = 0; i < n; ++i) values[i] = static_cast<T>(std::sin(salt + 1.7 * static_cast<double>(i)));
-  return values;
-}
+const UpdateTable<float>& update_table(Isa isa, float) { return update_f32(isa); }
+const UpdateTable<double>& update_table(Isa isa, double) { return update_f64(isa); }
 
 template <typename T>
 void expect_near(const std::vector<T>& got, const std::vector<long double>& right, Isa isa) {
@@ -39,7 +34,7 @@ TYPED_TEST(UpdateTest, Descent) {
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     for (int64_t n = 0; n < 40; ++n) {
-      const auto p = series<T>(n, 1), g = series<T>(n, 2), v = series<T>(n, 3);
+      const auto p = series<T>(n, 1, 1), g = series<T>(n, 2, 1), v = series<T>(n, 3, 1);
       for (bool nesterov : {false, true}) {
         std::vector<T> out(n + 1, T(-7)), out_v(n + 1, T(-7));
         std::vector<long double> right(n), right_v(n);
@@ -48,15 +43,15 @@ TYPED_TEST(UpdateTest, Descent) {
           right_v[i] = 0.5L * v[i] + slope;
           right[i] = p[i] - 0.125L * (nesterov ? slope + 0.5L * right_v[i] : right_v[i]);
         }
-        table(isa, T()).momentum(T(0.125), T(0.25), T(0.5), nesterov, p.data(), g.data(), v.data(), out.data(),
-                                 out_v.data(), n);
+        update_table(isa, T()).momentum(T(0.125), T(0.25), T(0.5), nesterov, p.data(), g.data(), v.data(), out.data(),
+                                        out_v.data(), n);
         expect_near(out, right, isa);
         expect_near(out_v, right_v, isa);
       }
       std::vector<T> out(n + 1, T(-7));
       std::vector<long double> right(n);
       for (int64_t i = 0; i < n; ++i) right[i] = p[i] - 0.125L * (g[i] + 0.25L * p[i]);
-      table(isa, T()).sgd(T(0.125), T(0.25), p.data(), g.data(), out.data(), n);
+      update_table(isa, T()).sgd(T(0.125), T(0.25), p.data(), g.data(), out.data(), n);
       expect_near(out, right, isa);
     }
   }
@@ -66,8 +61,8 @@ TYPED_TEST(UpdateTest, AdamAndEqualBits) {
   using T = TypeParam;
   const AdamFactors<T> f = {T(0.125), T(0.5), T(0.75), T(0.25), T(0.25), T(0.75), T(0.0625), T(0.9375), T(0.5)};
   for (int64_t n = 0; n < 40; ++n) {
-    const auto p = series<T>(n, 1), g = series<T>(n, 2), m = series<T>(n, 3);
-    auto v = series<T>(n, 4);
+    const auto p = series<T>(n, 1, 1), g = series<T>(n, 2, 1), m = series<T>(n, 3, 1);
+    auto v = series<T>(n, 4, 1);
     for (T& x : v) x = x * x;
     for (bool near_old : {false, true}) {
       std::vector<T> first;
@@ -81,8 +76,8 @@ TYPED_TEST(UpdateTest, AdamAndEqualBits) {
           right_v[i] = 0.9375L * v[i] + 0.0625L * slope * slope;
           right[i] = old - 0.125L * right_m[i] / (std::sqrt(right_v[i]) / 0.5L + 0.5L);
         }
-        table(isa, T()).adam(f, near_old, p.data(), g.data(), m.data(), v.data(), out.data(), out_m.data(),
-                             out_v.data(), n);
+        update_table(isa, T()).adam(f, near_old, p.data(), g.data(), m.data(), v.data(), out.data(), out_m.data(),
+                                    out_v.data(), n);
         expect_near(out, right, isa);
         expect_near(out_m, right_m, isa);
         expect_near(out_v, right_v, isa);

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <string_view>
 
 namespace weft_cases {
@@ -113,6 +114,18 @@ weft::Value input(Case& c, const std::string& name, const weft::Tensor& tensor) 
   return value;
 }
 
+// On the device that WEFT_CASES_DEVICE names, which the plug-in WEFT_CASES_PLUGIN brings; without them on the CPU.
+const weft::SessionOptions& where_to_run() {
+  static const weft::SessionOptions options = [] {
+    weft::SessionOptions made;
+    const char *plugin = std::getenv("WEFT_CASES_PLUGIN"), *device = std::getenv("WEFT_CASES_DEVICE");
+    if (plugin != nullptr) weft::load_devices(plugin);
+    if (device != nullptr) made.device = device;
+    return made;
+  }();
+  return options;
+}
+
 std::vector<weft::Tensor> run(Case& c, Literals inputs, Build build) {
   for (const Literal& literal : inputs) {
     const std::string name = "in" + std::to_string(c.x.size());
@@ -129,7 +142,7 @@ std::vector<weft::Tensor> run(Case& c, Literals inputs, Build build) {
     }
   }
   const Values outputs = build(c);
-  return weft::Session(c.graph).run(c.feeds, outputs);
+  return weft::Session(c.graph, where_to_run()).run(c.feeds, outputs);
 }
 
 // The elements of any type but string, as they lie in memory.

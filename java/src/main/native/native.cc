@@ -131,6 +131,12 @@ JNIEXPORT jstring JNICALL Java_io_weft_Native_deviceName(JNIEnv* env, jclass, ji
   return new_string(env, weft_device_name(index));
 }
 
+JNIEXPORT void JNICALL Java_io_weft_Native_deviceLoad(JNIEnv* env, jclass, jstring path) {
+  Text path_(env, path);
+  if (!path_.ok()) return;
+  if (!check(env, weft_device_load(path_.get()))) return;
+}
+
 JNIEXPORT jlong JNICALL Java_io_weft_Native_graphNew(JNIEnv* env, jclass, jint opset) {
   weft_graph* out_graph_ = {};
   if (!check(env, weft_graph_new(opset, &out_graph_))) return 0;

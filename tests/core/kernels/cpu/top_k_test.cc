@@ -43,22 +43,22 @@ TEST(TopK, SortsLongLines) {
                          Lines{3, 32'768, 1, 7}, Lines{300, 1'000, 2, 10}}) {
     const Tensor x = values_of(l);
     for (bool largest : {false, true}) {
-      for (int threads : {1, 2}) {
-        const std::vector<Tensor> got = run(l, x, largest, threads);
-        for (int64_t line = 0; line < l.outer * l.inner; ++line) {
-          auto at = [&](int64_t i, int64_t size) {
-            return line / l.inner * size * l.inner + i * l.inner + line % l.inner;
-          };
-          std::vector<int64_t> order(static_cast<size_t>(l.size));
-          std::iota(order.begin(), order.end(), int64_t{0});
-          std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-            const int32_t x_a = x.as<int32_t>()[at(a, l.size)], x_b = x.as<int32_t>()[at(b, l.size)];
-            return largest ? x_a > x_b : x_a < x_b;
-          });
-          for (int64_t i = 0; i < l.k; ++i) {
-            const int64_t want = order[static_cast<size_t>(i)];
-            ASSERT_EQ(got[1].as<int64_t>()[at(i, l.k)], want) << "place " << i << " of line " << line;
-            ASSERT_EQ(got[0].as<int32_t>()[at(i, l.k)], x.as<int32_t>()[at(want, l.size)]);
+      const std::vector<Tensor> one = run(l, x, largest, 1), two = run(l, x, largest, 2);
+      for (int64_t line = 0; line < l.outer * l.inner; ++line) {
+        auto at = [&](int64_t i, int64_t size) {
+          return line / l.inner * size * l.inner + i * l.inner + line % l.inner;
+        };
+        std::vector<int64_t> order(static_cast<size_t>(l.size));
+        std::iota(order.begin(), order.end(), int64_t{0});
+        std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+          const int32_t x_a = x.as<int32_t>()[at(a, l.size)], x_b = x.as<int32_t>()[at(b, l.size)];
+          return largest ? x_a > x_b : x_a < x_b;
+        });
+        for (int64_t i = 0; i < l.k; ++i) {
+          const int64_t want = order[static_cast<size_t>(i)];
+          for (const std::vector<Tensor>* got : {&one, &two}) {
+            ASSERT_EQ((*got)[1].as<int64_t>()[at(i, l.k)], want) << "place " << i << " of line " << line;
+            ASSERT_EQ((*got)[0].as<int32_t>()[at(i, l.k)], x.as<int32_t>()[at(want, l.size)]);
           }
         }
       }

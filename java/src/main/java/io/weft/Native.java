@@ -63,6 +63,8 @@ final class Native {
 
   static native String deviceName(int index);
 
+  static native void deviceLoad(String path);
+
   static native long graphNew(int opset);
 
   static native long graphNewSub(long parent);

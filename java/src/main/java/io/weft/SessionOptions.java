@@ -74,6 +74,17 @@ public final class SessionOptions extends Settings {
     return this;
   }
 
+  /**
+   * Chooses the device. It runs the operators that it has kernels for, and the CPU the others.
+   *
+   * @param name one of {@link Weft#devices}; "cpu" by default
+   * @return this
+   */
+  public SessionOptions device(String name) {
+    put("device", name);
+    return this;
+  }
+
   private Session share;
 
   Session shared() {

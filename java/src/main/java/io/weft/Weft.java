@@ -97,6 +97,17 @@ public final class Weft {
   }
 
   /**
+   * Loads a device plug-in, whose devices are there from then on.
+   *
+   * @param path a file, or a name that the system's loader looks for
+   * @throws WeftException of NOT_FOUND if it cannot be loaded, of INVALID_ARGUMENT if it is none, of FAILED_PRECONDITION if it is
+   *     one for another version of the library
+   */
+  public static void loadDevices(String path) {
+    Native.deviceLoad(Check.notNull(path, "path"));
+  }
+
+  /**
    * The names of all operators.
    *
    * @return full names, such as "MatMul" and "weft.Adam"

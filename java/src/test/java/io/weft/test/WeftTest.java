@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.weft.Graph;
+import io.weft.Session;
+import io.weft.SessionOptions;
 import io.weft.Tensor;
 import io.weft.Weft;
 import io.weft.WeftException;
@@ -30,6 +33,19 @@ class WeftTest {
     assertThrows(NullPointerException.class, () -> Weft.describeLayer(null));
     assertThrows(IllegalArgumentException.class, () -> Weft.describeOperator("a\0b"));
     assertThrows(IllegalArgumentException.class, () -> Weft.describeOperator("a\uD83E"));
+  }
+
+  @Test
+  void saysWhichDevicesThereAre() {
+    WeftException e =
+        assertThrows(WeftException.NotFound.class, () -> Weft.loadDevices("/nowhere/libweft_none.so"));
+    assertTrue(e.getMessage().contains("'/nowhere/libweft_none.so' cannot be loaded"), e.getMessage());
+    assertThrows(NullPointerException.class, () -> Weft.loadDevices(null));
+    try (Graph graph = new Graph()) {
+      SessionOptions options = new SessionOptions().device("cuda:0");
+      e = assertThrows(WeftException.NotFound.class, () -> new Session(graph, options));
+      assertTrue(e.getMessage().contains("there is no device 'cuda:0'; the devices are cpu"), e.getMessage());
+    }
   }
 
   @Test

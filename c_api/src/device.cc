@@ -1,0 +1,91 @@
+// Devices of the C ABI, and the plug-ins that bring them.
+#include "weft/device.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "c_api/src/handles.h"
+#include "c_api/src/plugin.h"
+#include "core/runtime/devices.h"
+
+using namespace weft;
+using namespace weft::c_api;
+
+namespace {
+
+std::string loader_error() {
+  const char* text = dlerror();
+  return text != nullptr ? text : "no reason is given";
+}
+
+Status open_plugin(const char* path, void* library) {
+  void* symbol = dlsym(library, "weft_plugin_open");
+  if (symbol == nullptr) return invalid("'", path, "' is no device plug-in: it does not export weft_plugin_open");
+  weft_plugin_open_fn open = nullptr;
+  static_assert(sizeof open == sizeof symbol);
+  std::memcpy(&open, &symbol, sizeof open);
+  const weft_plugin* plugin = nullptr;
+  Status status = from_handle(open(&plugin_host(), &plugin));
+  if (!status.ok()) return status.within(cat("the device plug-in '", path, "': "));
+  if (plugin == nullptr) return invalid("the device plug-in '", path, "' gave no table");
+  if (plugin->version != WEFT_PLUGIN_VERSION || plugin->struct_size < sizeof(weft_plugin)) {
+    return failed_precondition("the device plug-in '", path, "' is for version ", plugin->version,
+                               " of weft/plugin.h but this library has version ", WEFT_PLUGIN_VERSION);
+  }
+  return add_plugin(*plugin).within(cat("the device plug-in '", path, "': "));
+}
+
+// Of the process. What was loaded stays until it ends.
+struct Plugins {
+  std::mutex mutex;
+  std::vector<void*> libraries;
+};
+Plugins& plugins() {
+  static Plugins* all = new Plugins;
+  return *all;
+}
+
+}  // namespace
+
+int32_t weft_device_count(void) {
+  try {
+    return static_cast<int32_t>(device_names().size());
+  } catch (...) {
+    return 0;  // no memory
+  }
+}
+
+const char* weft_device_name(int32_t index) {
+  try {
+    const std::vector<const std::string*> names = device_names();
+    const bool known = index >= 0 && static_cast<size_t>(index) < names.size();
+    return known ? names[static_cast<size_t>(index)]->c_str() : nullptr;
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+weft_status* weft_device_load(const char* path) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(path);
+    Plugins& all = plugins();
+    std::lock_guard lock(all.mutex);
+    void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return not_found("the device plug-in '", path, "' cannot be loaded: ", loader_error());
+    if (std::find(all.libraries.begin(), all.libraries.end(), library) != all.libraries.end()) {
+      dlclose(library);  // it is held already
+      return {};
+    }
+    all.libraries.reserve(all.libraries.size() + 1);
+    Status status = open_plugin(path, library);
+    if (!status.ok()) {
+      dlclose(library);
+      return status;
+    }
+    all.libraries.push_back(library);
+    return {};
+  });
+}
