@@ -59,15 +59,20 @@ void for_products(const Conv2d& c, Body&& body) {
         }
 }
 
-Tensor values(DType dtype, const Shape& shape, int64_t salt) {
-  Tensor out = *Tensor::make(dtype, shape);
-  for (int64_t i = 0; i < out.count(); ++i) {
-    const int64_t value = (i * 7 + i / 13 + salt) % 9 - 4;
-    if (dtype == DType::kF32)
-      out.as<float>()[i] = static_cast<float>(value);
-    else
-      out.as<double>()[i] = static_cast<double>(value);
+std::vector<double> numbers(const Shape& shape, int64_t salt) {
+  std::vector<double> out(static_cast<size_t>(*element_count(shape)));
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = static_cast<double>((static_cast<int64_t>(i * 7 + i / 13) + salt) % 9 - 4);
   }
+  return out;
+}
+
+Tensor tensor_of(DType dtype, const Shape& shape, const std::vector<double>& values) {
+  Tensor out = *Tensor::make(dtype, shape);
+  if (dtype == DType::kF32)
+    std::copy(values.begin(), values.end(), out.as<float>());
+  else
+    std::copy(values.begin(), values.end(), out.as<double>());
   return out;
 }
 
@@ -136,20 +141,22 @@ void expect_close(const Conv2d& c, const char* op, const std::vector<Tensor>& in
 }
 
 TEST(Conv, ManyImages) {
-  for (DType dtype : {DType::kF32, DType::kF64}) {
-    for (const Conv2d& c : kConvs) {
-      const Tensor x = values(dtype, c.x(), 1), w = values(dtype, c.w(), 2), dy = values(dtype, c.y(), 3);
-      const Tensor bias = values(dtype, {c.out_channels}, 5);
-      std::vector<double> y(dy.count()), dx(x.count()), dw(w.count());
-      for (int64_t i = 0; i < dy.count(); ++i) y[i] = at(bias, i / (c.y()[2] * c.y()[3]) % c.out_channels);
-      for_products(c, [&](int64_t iy, int64_t ix, int64_t iw) {
-        y[iy] += at(x, ix) * at(w, iw);
-        dx[ix] += at(dy, iy) * at(w, iw);
-        dw[iw] += at(dy, iy) * at(x, ix);
-      });
-      expect_equal(c, "Conv", {x, w, bias}, y);
-      expect_equal(c, "weft.ConvGradInput", {dy, w, x}, dx);
-      expect_equal(c, "weft.ConvGradWeight", {dy, x, w}, dw);
+  for (const Conv2d& c : kConvs) {
+    const std::vector<double> x = numbers(c.x(), 1), w = numbers(c.w(), 2), dy = numbers(c.y(), 3);
+    const std::vector<double> bias = numbers({c.out_channels}, 5);
+    std::vector<double> y(dy.size()), dx(x.size()), dw(w.size());
+    const size_t pixels = static_cast<size_t>(c.y()[2] * c.y()[3]);
+    for (size_t i = 0; i < dy.size(); ++i) y[i] = bias[i / pixels % bias.size()];
+    for_products(c, [&](int64_t iy, int64_t ix, int64_t iw) {
+      y[iy] += x[ix] * w[iw];
+      dx[ix] += dy[iy] * w[iw];
+      dw[iw] += dy[iy] * x[ix];
+    });
+    for (DType dtype : {DType::kF32, DType::kF64}) {
+      const Tensor tx = tensor_of(dtype, c.x(), x), tw = tensor_of(dtype, c.w(), w), tdy = tensor_of(dtype, c.y(), dy);
+      expect_equal(c, "Conv", {tx, tw, tensor_of(dtype, {c.out_channels}, bias)}, y);
+      expect_equal(c, "weft.ConvGradInput", {tdy, tw, tx}, dx);
+      expect_equal(c, "weft.ConvGradWeight", {tdy, tx, tw}, dw);
       if (HasFatalFailure()) return;
     }
   }

@@ -54,52 +54,83 @@ Tensor run(const char* op, const Tensor& x, const std::vector<int64_t>& axes, in
   return out[0];
 }
 
-// What `op` makes of small whole numbers, exactly.
-template <typename T>
-std::vector<double> expected(const std::string& op, const Tensor& x, const Over& over) {
-  Shape kept = x.shape();
-  for (int64_t axis : over.axes) kept[static_cast<size_t>(axis)] = 1;
-  int64_t results = 1;
-  for (int64_t dim : kept) results *= dim;
-  const double inf = std::numeric_limits<double>::infinity(), n = static_cast<double>(x.count() / results);
-  std::vector<double> y(static_cast<size_t>(results), op == "ReduceMax" ? -inf : op == "ReduceMin" ? inf : 0);
-  for (int64_t i = 0; i < x.count(); ++i) {
+// Which result each element of x counts towards.
+std::vector<int64_t> places(const Shape& x, const Shape& kept) {
+  std::vector<int64_t> out;
+  for (int64_t i = 0, count = *element_count(x); i < count; ++i) {
     int64_t rest = i, place = 0, step = 1;
     for (size_t d = kept.size(); d-- > 0;) {
       place += (kept[d] == 1 ? 0 : rest % kept[d]) * step;
-      rest /= x.shape()[d];
+      rest /= x[d];
       step *= kept[d];
     }
-    const double v = static_cast<double>(x.as<T>()[i]);
-    double& to = y[static_cast<size_t>(place)];
-    if (op == "ReduceMax")
-      to = std::max(to, v);
-    else if (op == "ReduceMin")
-      to = std::min(to, v);
-    else
-      to += op == "ReduceSumSquare" || op == "ReduceL2" ? v * v : op == "ReduceL1" ? std::fabs(v) : v;
+    out.push_back(place);
   }
-  for (double& v : y) {
-    if (op == "ReduceMean") v = static_cast<double>(static_cast<T>(v) / static_cast<T>(n));
-    if (op == "ReduceL2") v = static_cast<double>(std::sqrt(static_cast<T>(v)));
-    if (op == "ReduceLogSum") v = static_cast<double>(std::log(static_cast<T>(v)));
-  }
-  return y;
+  return out;
 }
 
+double add(double a, double b) { return a + b; }
+double add_square(double a, double b) { return a + b * b; }
+double add_size(double a, double b) { return a + std::fabs(b); }
+double larger(double a, double b) { return std::max(a, b); }
+double smaller(double a, double b) { return std::min(a, b); }
+
+// An operator by index arithmetic: first what it starts with, then each element in turn, then what becomes of n of them.
+struct Op {
+  const char* name;
+  double start;
+  double (*take)(double, double);
+  double (*finish)(double result, double n);
+};
+
+template <typename T>
+double as_it_is(double result, double) {
+  return result;
+}
+template <typename T>
+double mean(double result, double n) {
+  return static_cast<double>(static_cast<T>(result) / static_cast<T>(n));
+}
+template <typename T>
+double root(double result, double) {
+  return static_cast<double>(std::sqrt(static_cast<T>(result)));
+}
+template <typename T>
+double logarithm(double result, double) {
+  return static_cast<double>(std::log(static_cast<T>(result)));
+}
+
+// Small whole numbers, of which everything is exact.
 template <typename T>
 void check(DType dtype) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const Op ops[] = {{"ReduceSum", 0, add, as_it_is<T>},
+                    {"ReduceMean", 0, add, mean<T>},
+                    {"ReduceMax", -inf, larger, as_it_is<T>},
+                    {"ReduceMin", inf, smaller, as_it_is<T>},
+                    {"ReduceSumSquare", 0, add_square, as_it_is<T>},
+                    {"ReduceL1", 0, add_size, as_it_is<T>},
+                    {"ReduceL2", 0, add_square, root<T>},
+                    {"ReduceLogSum", 0, add, logarithm<T>},
+                    {"weft.SumTo", 0, add, as_it_is<T>}};
   for (const Over& over : kOvers) {
     Tensor x = *Tensor::make(dtype, over.shape);
     for (int64_t i = 0; i < x.count(); ++i) x.as<T>()[i] = static_cast<T>((i * 7919 + i / 31) % 13 - 5);
-    for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSumSquare", "ReduceL1",
-                           "ReduceL2", "ReduceLogSum", "weft.SumTo"}) {
-      const std::vector<double> right = expected<T>(op, x, over);
-      const Tensor y = run(op, x, over.axes, 1);
-      for (int64_t i = 0; i < y.count(); ++i) {
-        const double got = static_cast<double>(y.as<T>()[i]), wanted = right[static_cast<size_t>(i)];
+    Shape kept = over.shape;
+    for (int64_t axis : over.axes) kept[static_cast<size_t>(axis)] = 1;
+    const std::vector<int64_t> place = places(over.shape, kept);
+    const int64_t results = *element_count(kept);
+    for (const Op& op : ops) {
+      std::vector<double> right(static_cast<size_t>(results), op.start);
+      const T* values = x.as<T>();
+      double* to = right.data();
+      for (int64_t at : place) to[at] = op.take(to[at], static_cast<double>(*values++));
+      const Tensor y = run(op.name, x, over.axes, 1);
+      for (int64_t i = 0; i < results; ++i) {
+        const double got = static_cast<double>(y.as<T>()[i]);
+        const double wanted = op.finish(to[i], static_cast<double>(x.count() / results));
         ASSERT_TRUE(got == wanted || (std::isnan(got) && std::isnan(wanted)))
-            << op << " of " << shape_text(over.shape) << " gives " << got << " for " << wanted << " at " << i;
+            << op.name << " of " << shape_text(over.shape) << " gives " << got << " for " << wanted << " at " << i;
       }
     }
   }
