@@ -77,9 +77,7 @@ OpDef& pool_schema(OpDef& op) {
       .required_attr("kernel_shape", AttrKind::kInts, "As in MaxPool.")
       .flag("ceil_mode", false, "As in MaxPool.");
 }
-OpDef& average_schema(OpDef& op) {
-  return pool_schema(op).flag("count_include_pad", false, "As in AveragePool.");
-}
+OpDef& average_schema(OpDef& op) { return pool_schema(op).flag("count_include_pad", false, "As in AveragePool."); }
 
 }  // namespace
 

@@ -107,12 +107,12 @@ constexpr OuterFn<T> outer_fn() {
   else
     return narrow_tile<T, R>;
 }
-#define WEFT_OUTER_FNS(T, wide)                                                                              \
-  {                                                                                                          \
-    outer_fn<T, wide, 1>(), outer_fn<T, wide, 2>(), outer_fn<T, wide, 3>(), outer_fn<T, wide, 4>(),          \
-        outer_fn<T, wide, 5>(), outer_fn<T, wide, 6>(), outer_fn<T, wide, 7>(), outer_fn<T, wide, 8>(),      \
-        outer_fn<T, wide, 9>(), outer_fn<T, wide, 10>(), outer_fn<T, wide, 11>(), outer_fn<T, wide, 12>(),   \
-        outer_fn<T, wide, 13>(), outer_fn<T, wide, 14>()                                                     \
+#define WEFT_OUTER_FNS(T, wide)                                                                            \
+  {                                                                                                        \
+    outer_fn<T, wide, 1>(), outer_fn<T, wide, 2>(), outer_fn<T, wide, 3>(), outer_fn<T, wide, 4>(),        \
+        outer_fn<T, wide, 5>(), outer_fn<T, wide, 6>(), outer_fn<T, wide, 7>(), outer_fn<T, wide, 8>(),    \
+        outer_fn<T, wide, 9>(), outer_fn<T, wide, 10>(), outer_fn<T, wide, 11>(), outer_fn<T, wide, 12>(), \
+        outer_fn<T, wide, 13>(), outer_fn<T, wide, 14>()                                                   \
   }
 
 template <typename T>

@@ -181,10 +181,10 @@ void run_lanes(const LaneTile<T>& p) {
 
 }  // namespace
 
-extern constexpr TapTable<float> kTapsF32 = {
-    kRows, kNarrowRows, 2 * HWY_LANES(float), run<float>, kLaneRows, HWY_LANES(float), run_lanes<float>};
-extern constexpr TapTable<double> kTapsF64 = {
-    kRows, kNarrowRows, 2 * HWY_LANES(double), run<double>, kLaneRows, HWY_LANES(double), run_lanes<double>};
+extern constexpr TapTable<float> kTapsF32 = {kRows,     kNarrowRows,      2 * HWY_LANES(float), run<float>,
+                                             kLaneRows, HWY_LANES(float), run_lanes<float>};
+extern constexpr TapTable<double> kTapsF64 = {kRows,     kNarrowRows,       2 * HWY_LANES(double), run<double>,
+                                              kLaneRows, HWY_LANES(double), run_lanes<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

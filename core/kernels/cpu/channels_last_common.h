@@ -16,9 +16,7 @@ struct ConvGeometry {
   int64_t taps() const { return kernel_h * kernel_w; }
   bool one_filter_each() const { return group > 1 && group == in_c && out_c == in_c; }
   // Whether each output pixel sees the input pixel in its place and no other.
-  bool sees_itself() const {
-    return taps() == 1 && stride_h == 1 && stride_w == 1 && in_h == out_h && in_w == out_w;
-  }
+  bool sees_itself() const { return taps() == 1 && stride_h == 1 && stride_w == 1 && in_h == out_h && in_w == out_w; }
   // What the windows reach of an image with its padding, or that image where it is larger.
   int64_t reach_h() const { return std::max(pad_h + in_h, (out_h - 1) * stride_h + (kernel_h - 1) * dilation_h + 1); }
   int64_t reach_w() const { return std::max(pad_w + in_w, (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1); }
@@ -54,7 +52,8 @@ struct Range {
 // The outputs along an axis for which the window's place `at` steps behind its beginning lies in the image.
 inline Range seeing(int64_t at, int64_t pad, int64_t stride, int64_t in, int64_t out) {
   const int64_t before = pad - at;  // so far before the image is what the first output sees
-  return {before > 0 ? divide_up(before, stride) : 0, in + before > 0 ? std::min(out, divide_up(in + before, stride)) : 0};
+  return {before > 0 ? divide_up(before, stride) : 0,
+          in + before > 0 ? std::min(out, divide_up(in + before, stride)) : 0};
 }
 
 }  // namespace weft

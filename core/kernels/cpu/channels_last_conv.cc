@@ -32,7 +32,7 @@ struct Taps {
   const TapTable<T>* table;
   Limits<T> limits;
   bool biased;
-  bool rows_are_taps;     // of the window, in images with their padding, which are copies where there is any
+  bool rows_are_taps;  // of the window, in images with their padding, which are copies where there is any
   bool copied;
   int64_t taps, k;        // k elements of each tap lie side by side
   int64_t panels;         // of a group

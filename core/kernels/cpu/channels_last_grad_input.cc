@@ -76,7 +76,8 @@ void run_direct(const Direct<T>& s, const RunArgs& args) {
   T* weight = static_cast<T*>(args.scratch);
   pack_panels(s, args.input<T>(1), weight, *args.parallel);
   const int64_t groups = divide_up(g.images, s.images), in_size = g.in_h * g.in_w * g.in_c;
-  const double cost = 1e-2 * sizeof(T) * static_cast<double>(s.images * g.pixels()) * static_cast<double>(s.panel_size());
+  const double cost =
+      1e-2 * sizeof(T) * static_cast<double>(s.images * g.pixels()) * static_cast<double>(s.panel_size());
   auto run_task = [&](int64_t first, int64_t panel) {
     const int64_t past = std::min(g.images, first + s.images), channel = panel * s.tiles->panel;
     GemmPanel<T> p{};
@@ -109,8 +110,8 @@ Status prepare_direct_of(const KernelContext& c, PreparedKernel* prepared) {
   s.panels = divide_up(g.in_c, s.tiles->panel);
   s.images = std::clamp<int64_t>(kTaskElements / (g.pixels() * g.out_c), 1, g.images);
   prepared->scratch_bytes = s.panels * s.panel_size() * static_cast<int64_t>(sizeof(T));
-  prepared->cost_ns = 1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels()) *
-                      static_cast<double>(s.panels * s.panel_size());
+  prepared->cost_ns =
+      1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels()) * static_cast<double>(s.panels * s.panel_size());
   prepared->use<&run_direct<T>>(std::move(s));
   return {};
 }
@@ -225,8 +226,8 @@ Status prepare_blocks_of(const KernelContext& c, PreparedKernel* prepared) {
   s.lane_size = divide_up(s.gemm.m * s.row() + gemm_scratch(s.gemm), 16) * 16;
   const int64_t scratch = g.out_c * s.row() + packed_b_size(s.gemm) + s.lanes * s.lane_size;
   prepared->scratch_bytes = scratch * static_cast<int64_t>(sizeof(T));
-  prepared->cost_ns = 1.5e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels() * g.out_c) *
-                      static_cast<double>(s.row());
+  prepared->cost_ns =
+      1.5e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels() * g.out_c) * static_cast<double>(s.row());
   prepared->use<&run_blocks<T>>(std::move(s));
   return {};
 }
@@ -267,9 +268,7 @@ bool accepts_pixels(const KernelContext& c) {
   return accepts(c) && read_geometry(c, c.output_shape(0), c.shape(1), c.shape(0)).sees_itself();
 }
 
-bool accepts_direct(const KernelContext& c) {
-  return accepts(c) && c.output_shape(0).back() >= kLeastChannels;
-}
+bool accepts_direct(const KernelContext& c) { return accepts(c) && c.output_shape(0).back() >= kLeastChannels; }
 
 Status prepare_direct(const KernelContext& c, PreparedKernel* prepared) {
   return c.dtype(0) == DType::kF32 ? prepare_direct_of<float>(c, prepared) : prepare_direct_of<double>(c, prepared);

@@ -114,7 +114,9 @@ void run_task(const State<T>& s, const RunArgs& args, const T* images, int64_t t
     if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
     for (int64_t oy = 0; oy < g.out_h; oy += s.lines) {
       for (int64_t ox = 0; ox < g.out_w; ox += s.places) {
-        const Block at{image, std::min(s.images, past - image), {oy, std::min(g.out_h, oy + s.lines)},
+        const Block at{image,
+                       std::min(s.images, past - image),
+                       {oy, std::min(g.out_h, oy + s.lines)},
                        {ox, std::min(g.out_w, ox + s.places)}};
         for (int64_t p = panel; p < panel_past; ++p) {
           const int64_t columns = std::min(s.width, g.out_c - p * s.width);
@@ -191,7 +193,8 @@ Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   s.images = s.lines < g.out_h ? 1 : std::clamp<int64_t>(kPlaces / g.pixels(), 1, divide_up(g.images, s.parts));
   const int64_t scratch = s.parts * s.part_size() + s.parts * s.groups * s.block_size() + s.copies_size();
   prepared->scratch_bytes = scratch * static_cast<int64_t>(sizeof(T));
-  prepared->cost_ns = 1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels()) * static_cast<double>(s.part_size());
+  prepared->cost_ns =
+      1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels()) * static_cast<double>(s.part_size());
   prepared->use<&run<T>>(std::move(s));
   return {};
 }

@@ -224,8 +224,7 @@ Pool read_pool(const KernelContext& c, const Shape& x, const Shape& y) {
     const int64_t before = given ? window.begin_pad(from, p.in[axis], p.out[axis]) : 0;
     const int64_t behind = given ? window.end_pad(from, p.in[axis], p.out[axis]) : 0;
     for (int64_t o = 0; o < p.out[axis] && !empty; ++o) {
-      p.spans[axis].push_back(
-          window_span(o * p.stride[axis] - before, kernel, p.dilation[axis], p.in[axis], behind));
+      p.spans[axis].push_back(window_span(o * p.stride[axis] - before, kernel, p.dilation[axis], p.in[axis], behind));
     }
     size *= static_cast<double>(std::min(kernel, p.in[axis]));
   }

@@ -25,7 +25,7 @@ struct State {
   int64_t tiles_w, tile_rows;  // of an image
   int64_t blocks;              // of whole rows of tiles of an image
   int64_t lanes, lane_floats;
-  int64_t part_floats;  // of the packed filters
+  int64_t part_floats;                   // of the packed filters
   std::shared_ptr<const Buffer> packed;  // filters, where they are constants
   std::shared_ptr<const Buffer> zero;
 

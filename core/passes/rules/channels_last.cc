@@ -117,8 +117,7 @@ Status max_pool_grad_channels_last(RuleContext& c) {
   // Found again where the pool itself is needed.
   const Expr y = make_with_kernel(c, "weft.ChannelsLastMaxPool", {before_first(x)}, attrs);
   if (!y.valid()) return {};
-  const Expr dx =
-      make_with_kernel(c, "weft.ChannelsLastMaxPoolGrad", {last_of(dy), before_first(x), y}, attrs);
+  const Expr dx = make_with_kernel(c, "weft.ChannelsLastMaxPoolGrad", {last_of(dy), before_first(x), y}, attrs);
   if (dx.valid()) c.replace(first_again(dx));
   return {};
 }

@@ -159,7 +159,8 @@ TEST(ChannelsLastGrad, Sums) {
       t.expect_same_bits(sum);
     }
   }
-  for (const Shape& like : {Shape{9, 1, 1}, Shape{1, 9, 1, 1}, Shape{2, 9, 1, 1}, Shape{2, 1, 1, 1}, Shape{1}, Shape{}}) {
+  for (const Shape& like :
+       {Shape{9, 1, 1}, Shape{1, 9, 1, 1}, Shape{2, 9, 1, 1}, Shape{2, 1, 1, 1}, Shape{1}, Shape{}}) {
     GradTest t;
     Expr y = make(t.scope, "Conv", {t.in({2, 3, 5, 6}), t.in({9, 3, 1, 1})});
     Expr sum = sum_to(y, t.in(like));

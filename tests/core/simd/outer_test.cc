@@ -8,27 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/core/simd/series.h"
+
 namespace weft {
 namespace {
 
-template <typename T>
-const OuterTable<T>& table(Isa isa) {
-  if constexpr (sizeof(T) == 4)
-    return outer_table_f32(isa);
-  else
-    return outer_table_f64(isa);
-}
-
-// Whole numbers from -4 to 4: their sums are exact.
-template <typename T>
-std::vector<T> numbers(int64_t count, uint32_t seed) {
-  std::vector<T> out;
-  for (int64_t i = 0; i < count; ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    out.push_back(static_cast<T>(static_cast<int32_t>(seed >> 16) % 9 - 4));
-  }
-  return out;
-}
+const OuterTable<float>& outer_table(Isa isa, float) { return outer_table_f32(isa); }
+const OuterTable<double>& outer_table(Isa isa, double) { return outer_table_f64(isa); }
 
 template <typename T>
 class OuterTest : public testing::Test {};
@@ -42,7 +28,7 @@ TYPED_TEST(OuterTest, EveryTile) {
   };
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const OuterTable<T>& outer = table<T>(isa);
+    const OuterTable<T>& outer = outer_table(isa, T());
     for (int64_t rows = 1; rows <= outer.rows; ++rows) {
       for (int64_t columns : {int64_t{1}, outer.vector - 1, outer.vector, outer.vector + 1, outer.panel()}) {
         if (columns == 0) continue;
@@ -52,10 +38,10 @@ TYPED_TEST(OuterTest, EveryTile) {
           const int64_t step = 2, line = n.places * step + 3, image = n.lines * line + 1, width = outer.width(columns);
           const int64_t last = (n.images - 1) * image + (n.lines - 1) * line + (n.places - 1) * step + rows;
           const int64_t b_line = (n.places + 1) * width, b_image = n.lines * b_line + width;
-          const std::vector<T> a = numbers<T>(last, 1);
-          const std::vector<T> b = numbers<T>(n.images * b_image, 2);
+          const std::vector<T> a = whole_numbers<T>(last, 1);
+          const std::vector<T> b = whole_numbers<T>(n.images * b_image, 2);
           // Behind the result everything stays as it was.
-          std::vector<T> c = numbers<T>(rows * width, 3), wanted = c;
+          std::vector<T> c = whole_numbers<T>(rows * width, 3), wanted = c;
           c.push_back(std::numeric_limits<T>::quiet_NaN());
           for (int64_t place = 0; place < n.images * n.lines * n.places; ++place) {
             const int64_t i = place / (n.lines * n.places), l = place / n.places % n.lines, q = place % n.places;

@@ -12,17 +12,12 @@
 namespace weft {
 namespace {
 
-template <typename T>
-const PoolTable<T>& table(Isa isa) {
-  if constexpr (sizeof(T) == 4)
-    return pool_table_f32(isa);
-  else
-    return pool_table_f64(isa);
-}
+const PoolTable<float>& pool_table(Isa isa, float) { return pool_table_f32(isa); }
+const PoolTable<double>& pool_table(Isa isa, double) { return pool_table_f64(isa); }
 
 // Few numbers, so that maxima meet, and now and then none.
 template <typename T>
-std::vector<T> numbers(int64_t count, uint32_t seed) {
+std::vector<T> few_numbers(int64_t count, uint32_t seed) {
   std::vector<T> out;
   for (int64_t i = 0; i < count; ++i) {
     seed = seed * 1664525u + 1013904223u;
@@ -46,7 +41,7 @@ TYPED_TEST(PoolTest, MaximaAndTheirGradients) {
   using T = TypeParam;
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const PoolTable<T>& pool = table<T>(isa);
+    const PoolTable<T>& pool = pool_table(isa, T());
     for (int64_t channels = 1; channels <= 3 * pool.vector; ++channels) {
       for (const bool reaches : {false, true}) {
         for (int64_t stride : {1, 2, 3}) {
@@ -61,8 +56,8 @@ TYPED_TEST(PoolTest, MaximaAndTheirGradients) {
           p.row_step = width * channels;
           p.channels = channels;
           p.reaches = reaches;
-          const std::vector<T> x = numbers<T>(2 * width * channels + spare, 1);
-          const std::vector<T> dy = numbers<T>(windows * channels + spare, 2);
+          const std::vector<T> x = few_numbers<T>(2 * width * channels + spare, 1);
+          const std::vector<T> dy = few_numbers<T>(windows * channels + spare, 2);
           std::vector<T> y(static_cast<size_t>(windows * channels + spare)), dx(x.size(), T(3)), wanted = dx;
           p.x = x.data();
           pool.max(p, y.data());
