@@ -13,8 +13,9 @@ NETS = int(os.environ.get("WEFT_RANDOM_NETS", "60"))
 
 
 class Net:
-    """Of whole numbers, which are cut to small ones behind each layer: their sums are exact in any order. What is learned
-    is constant or, in training, fed."""
+    """Of whole numbers and quarters of them, which are cut to small ones behind each layer: their sums are exact in any
+    order, and no choice is so near that Winograd's transforms make another. What is learned is constant or, in training,
+    fed."""
 
     def __init__(self, seed: int, trains: bool = False) -> None:
         self.random = np.random.default_rng(seed)
@@ -95,7 +96,7 @@ class Net:
         return self.cut(y * self.learned(self.numbers(2, *shape)) - 1.0)
 
     def choose(self, y: weft.Value) -> weft.Value:
-        return weft.where(weft.greater(y, 0.5), y, self.graph.constant(self.numbers(3, y.shape[1], 1, 1)))
+        return weft.where(weft.greater(y, 0.3), y, self.graph.constant(self.numbers(3, y.shape[1], 1, 1)))
 
     def join(self, y: weft.Value) -> weft.Value:
         axis = self.pick(1, 1, 2, 3)
