@@ -153,16 +153,19 @@ void run(const State& s, const RunArgs& args) {
 }
 
 constexpr int64_t kLeastSide = 12, kLeastChannels = 32, kMultiple = 16;
+// Filters that are no constants are transformed in each run, which so many output pixels pay for.
+constexpr int64_t kLeastPixels = 2048;
 
 // Enough tiles that the transforms pay, and channels that fill vectors.
-bool pays(const ConvGeometry& g) {
+bool pays(const ConvGeometry& g, const Tensor* weight) {
+  if (weight == nullptr && g.images * g.pixels() < kLeastPixels) return false;
   return g.images > 0 && g.group == 1 && g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 &&
          g.dilation_h == 1 && g.dilation_w == 1 && g.out_h >= kLeastSide && g.out_w >= kLeastSide &&
          g.in_c >= kLeastChannels && g.out_c >= kLeastChannels && g.in_c % kMultiple == 0 && g.out_c % kMultiple == 0;
 }
 
 bool takes(const KernelContext& c) { return c.dtype(0) == DType::kF32 && c.rank(0) == 4; }
-bool accepts(const KernelContext& c) { return takes(c) && pays(read_geometry(c)); }
+bool accepts(const KernelContext& c) { return takes(c) && pays(read_geometry(c), c.constant(1)); }
 
 // What is convolved with turned filters: the gradient of the output, with what is left of the windows around it.
 ConvGeometry turned_geometry(const KernelContext& c) {
@@ -178,7 +181,7 @@ ConvGeometry turned_geometry(const KernelContext& c) {
   t.pad_w = g.kernel_w - 1 - g.pad_w;
   return t;
 }
-bool accepts_grad(const KernelContext& c) { return takes(c) && pays(turned_geometry(c)); }
+bool accepts_grad(const KernelContext& c) { return takes(c) && pays(turned_geometry(c), c.constant(1)); }
 
 Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, PreparedKernel* prepared) {
   const ConvGeometry& g = s.g = geometry;
