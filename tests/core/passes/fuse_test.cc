@@ -78,6 +78,17 @@ TEST(Fuse, GemmTakesRelu) {
   t.expect("Gemm Relu", relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
 }
 
+TEST(Fuse, SumsTakeSquares) {
+  FuseTest t;
+  Expr x = t.in({6, 7, 5}), axes = constant_ints(t.scope, {0, 2});
+  auto reduce = [&](const char* op, Expr y) { return make(t.scope, op, {y, axes}, {{"keepdims", 0}}); };
+  t.expect("ReduceSumSquare", reduce("ReduceSum", x * x));
+  t.expect("ReduceSumSquare Div", reduce("ReduceMean", x * x));
+  t.expect("Mul ReduceSum", reduce("ReduceSum", x * t.in({6, 7, 5})));
+  Expr squares = x * x;
+  EXPECT_EQ(t.left(reduce("ReduceSum", squares) + reduce("ReduceMax", squares)), "Mul ReduceSum ReduceMax Add");
+}
+
 TEST(Fuse, ProductsTakeClip) {
   FuseTest t;
   Expr a = t.in({5, 7}), b = t.in({7, 9}), x = t.in({2, 3, 6, 5}), w = t.in({4, 3, 3, 3});

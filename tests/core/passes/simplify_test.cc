@@ -58,6 +58,19 @@ TEST(Simplify, OperatorsThatUndoThemselvesGo) {
   expect_left("Floor", [](ExprScope& s, Expr x) { return make(s, "Floor", {make(s, "Floor", {x})}); });
 }
 
+// More of them than folding would make.
+TEST(Simplify, OnesAreCounted) {
+  RuleTest t;
+  Expr x = t.input<float>({600, 700}, std::vector<float>(600 * 700, 3));
+  Expr ones = fill_like(x, 1);
+  for (const Ints& axes : {Ints{0}, Ints{0, 1}}) {
+    Expr y = x / reduce_sum(ones, axes, true);
+    EXPECT_EQ(t.left(y), "Div");
+    t.expect_same_bits(y);
+  }
+  EXPECT_EQ(t.left(x / reduce_sum(fill_like(x, 3), {0}, true)), "Expand ReduceSum Div");
+}
+
 TEST(Simplify, IdentityAndSameCastGo) {
   expect_left("Neg", [](ExprScope& s, Expr x) { return -make(s, "Identity", {make(s, "weft.StopGradient", {x})}); });
   expect_left("", [](ExprScope& s, Expr x) { return make(s, "Cast", {x}, {{"to", 1}}); });
