@@ -140,8 +140,6 @@ void run_panel(const GemmPanel<T>& p) {
 }
 #undef WEFT_HEIGHTS
 
-}  // namespace
-
 // Squares of 4 x 4 floats.
 HWY_INLINE void turn_square(const float* from, int64_t distance, float* to, int64_t to_row) {
   const hn::Full128<float> d;
@@ -178,6 +176,8 @@ void turn(const T* from, int64_t distance, int64_t columns, int64_t k, T* to) {
     for (int64_t j = 0; j < kPanel; ++j) to[i * kPanel + j] = j < columns ? from[j * distance + i] : T(0);
   }
 }
+
+}  // namespace
 
 extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, turn<float>};
 extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, turn<double>};
