@@ -79,12 +79,18 @@ func (d *Dataset) use() (*C.weft_dataset, error) {
 	return (*C.weft_dataset)(d.handle.pointer), nil
 }
 
-// Close lets the dataset go. It may be called again.
+// Close ends the dataset. It waits for nobody: calls and passes that were begun go on, as do datasets of its rows. It may
+// be called again.
 func (d *Dataset) Close() error {
-	if d != nil && d.handle != nil {
+	if d == nil || d.handle == nil || !d.handle.acquire() {
+		return nil
+	}
+	err := check(C.wg_dataset_close((*C.weft_dataset)(d.handle.pointer)))
+	d.handle.release()
+	if err == nil {
 		d.handle.close()
 	}
-	return nil
+	return err
 }
 
 // Rows is a dataset of count rows from row first on; it shares the elements.

@@ -119,6 +119,7 @@ typedef struct {
   weft_status* (*weft_dataset_new_function)(int32_t width, weft_dataset** out_dataset, weft_pass_fn open, void* user, weft_drop drop);
   weft_status* (*weft_dataset_new_rows)(const weft_dataset* dataset, int64_t first, int64_t count, weft_dataset** out_dataset);
   weft_status* (*weft_dataset_at)(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor);
+  weft_status* (*weft_dataset_close)(weft_dataset* dataset);
   void (*weft_dataset_free)(weft_dataset* dataset);
   int64_t (*weft_dataset_count)(const weft_dataset* dataset);
   int32_t (*weft_dataset_width)(const weft_dataset* dataset);
@@ -294,6 +295,7 @@ extern wg_functions wg_table;
   "weft_dataset_new_function", \
   "weft_dataset_new_rows", \
   "weft_dataset_at", \
+  "weft_dataset_close", \
   "weft_dataset_free", \
   "weft_dataset_count", \
   "weft_dataset_width", \
@@ -471,6 +473,7 @@ static inline weft_status* wg_batches_new(const char* const* names, int32_t coun
 static inline weft_status* wg_dataset_new_function(int32_t width, weft_dataset** out_dataset, weft_pass_fn open, uintptr_t user, weft_drop drop) { return wg_table.weft_dataset_new_function(width, out_dataset, open, (void*)user, drop); }
 static inline weft_status* wg_dataset_new_rows(const weft_dataset* dataset, int64_t first, int64_t count, weft_dataset** out_dataset) { return wg_table.weft_dataset_new_rows(dataset, first, count, out_dataset); }
 static inline weft_status* wg_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor) { return wg_table.weft_dataset_at(dataset, i, out_tensor); }
+static inline weft_status* wg_dataset_close(weft_dataset* dataset) { return wg_table.weft_dataset_close(dataset); }
 static inline void wg_dataset_free(weft_dataset* dataset) { wg_table.weft_dataset_free(dataset); }
 static inline int64_t wg_dataset_count(const weft_dataset* dataset) { return wg_table.weft_dataset_count(dataset); }
 static inline int32_t wg_dataset_width(const weft_dataset* dataset) { return wg_table.weft_dataset_width(dataset); }

@@ -173,6 +173,7 @@ weft_status* weft_dataset_new_rows(const weft_dataset* dataset, int64_t first, i
     WEFT_NOT_NULL(out_dataset);
     *out_dataset = nullptr;
     WEFT_NOT_NULL(dataset);
+    WEFT_CHECK(dataset->dataset->check_open());
     WEFT_TRY(std::shared_ptr<const Dataset> rows, dataset->dataset->rows(first, count));
     *out_dataset = new weft_dataset{std::move(rows)};
     return {};
@@ -183,11 +184,19 @@ weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor
     WEFT_NOT_NULL(out_tensor);
     *out_tensor = nullptr;
     WEFT_NOT_NULL(dataset);
+    WEFT_CHECK(dataset->dataset->check_open());
     if (i < 0 || i >= weft_dataset_width(dataset)) {
       return out_of_range("the dataset has no tensor ", i, "; it has ", weft_dataset_width(dataset));
     }
     WEFT_TRY(Tensor column, dataset->dataset->column(i));
     *out_tensor = new weft_tensor{std::move(column), {}};
+    return {};
+  });
+}
+weft_status* weft_dataset_close(weft_dataset* dataset) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(dataset);
+    dataset->dataset->close();
     return {};
   });
 }
@@ -206,6 +215,7 @@ weft_status* weft_dataset_open(const weft_dataset* dataset, const weft_options* 
     WEFT_NOT_NULL(out_batches);
     *out_batches = nullptr;
     WEFT_NOT_NULL(dataset);
+    WEFT_CHECK(dataset->dataset->check_open());
     WEFT_CHECK(check_options(options, "dataset"));
     BatchOptions wanted;
     if (options != nullptr) {

@@ -1,4 +1,4 @@
-// What every pass over a dataset has in common.
+// What all datasets, and the passes over them, have in common.
 #include "core/learn/dataset.h"
 
 namespace weft {
@@ -12,6 +12,10 @@ Result<std::vector<Tensor>> Batches::next() {
     ~Free() { busy.store(false, std::memory_order_release); }
   } free{busy_};
   return take();
+}
+
+Status Dataset::check_open() const {
+  return closed_.load(std::memory_order_acquire) ? failed_precondition("this dataset is closed") : Status();
 }
 
 }  // namespace weft

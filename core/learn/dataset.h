@@ -56,7 +56,14 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // Begins pass number `epoch`; the pass keeps the dataset.
   virtual Result<std::unique_ptr<Batches>> open(const BatchOptions& options, int64_t epoch) const = 0;
 
+  // Calls that begin later fail; what is under way goes on. Any thread, any number of times, and from inside its calls:
+  // a function that gives batches may run on a thread that nobody here knows, so that nobody can be waited for.
+  void close() const { closed_.store(true, std::memory_order_release); }
+  // An error once it is closed.
+  Status check_open() const;
+
  private:
+  mutable std::atomic<bool> closed_{false};
   Live live_;
 };
 

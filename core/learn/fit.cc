@@ -191,6 +191,8 @@ struct Training {
 
 Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dataset> dataset, ValueId target,
                                      const std::vector<ValueId>& metrics, const FitOptions& options) {
+  WEFT_CHECK(dataset->check_open());
+  if (options.validation != nullptr) WEFT_CHECK(options.validation->check_open());
   WEFT_CHECK(check(options, *dataset));
   const Graph& graph = *session.graph();
   auto history = std::make_shared<History>();
@@ -235,6 +237,7 @@ Result<std::shared_ptr<History>> fit(Session& session, std::shared_ptr<const Dat
 
 Result<std::vector<double>> evaluate(Session& session, std::shared_ptr<const Dataset> dataset,
                                      const std::vector<ValueId>& metrics, const LoopOptions& options) {
+  WEFT_CHECK(dataset->check_open());
   WEFT_TRY(std::vector<std::string> names, metric_names(*session.graph(), metrics));
   WEFT_TRY(BatchCall call, BatchCall::make(session, *dataset, options.feeds, metrics, {}));
   LoopStop stop(options.run);

@@ -78,6 +78,7 @@ class Joined {
 
 Result<std::vector<Tensor>> predict(Session& session, std::shared_ptr<const Dataset> dataset,
                                     const std::vector<ValueId>& fetches, const LoopOptions& options) {
+  WEFT_CHECK(dataset->check_open());
   WEFT_TRY(BatchCall call, BatchCall::make(session, *dataset, options.feeds, fetches, {}));
   BatchOptions batching;
   batching.batch_size = options.batch_size;

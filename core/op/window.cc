@@ -102,4 +102,37 @@ int64_t Window::end_pad(int64_t axis, int64_t input, int64_t output) const {
   return pads_to_same() ? same_pads(axis, input, output) - begin_pad(axis, input, output) : end_pads[axis];
 }
 
+Result<TransposedWindow> TransposedWindow::read(const Attrs& attrs, int64_t spatial, Dims kernel) {
+  TransposedWindow out;
+  size_t n = static_cast<size_t>(spatial);
+  WEFT_TRY(out.window_, read_window(attrs, spatial, std::move(kernel)));
+  WEFT_CHECK(read_list(attrs, "output_padding", n, 0, 0, &out.output_padding_));
+  if (!attrs.ints_or_empty("output_shape").empty()) {
+    WEFT_CHECK(read_list(attrs, "output_shape", n, 0, 0, &out.output_shape_));
+  }
+  return out;
+}
+
+Dim TransposedWindow::unpadded_size(int64_t axis, const Dim& input) const {
+  Dim span = (window_.kernel[axis] - Dim(1)) * Dim(window_.dilations[axis]) + Dim(1);
+  return (input - Dim(1)) * Dim(window_.strides[axis]) + span + Dim(output_padding_[axis]);
+}
+
+Result<Dim> TransposedWindow::output_size(int64_t axis, const Dim& input) const {
+  if (!output_shape_.empty()) return Dim(output_shape_[axis]);
+  if (window_.pads_to_same()) return input * Dim(window_.strides[axis]);
+  int64_t pads = window_.begin_pads[axis] + window_.end_pads[axis];
+  Dim unpadded = unpadded_size(axis, input), size = unpadded - Dim(pads);
+  if (!size.known() || size.value() >= 0) return size;
+  return invalid("spatial axis ", axis, " of the output would have ", size.text(), " elements: ", unpadded.text(),
+                 " less pads of ", pads);
+}
+
+int64_t TransposedWindow::begin_pad(int64_t axis, int64_t input, int64_t output) const {
+  if (!pads_to_fit()) return window_.begin_pads[axis];
+  // Halves are rounded down, of negative totals too: an odd element goes behind with SAME_UPPER, else before.
+  int64_t total = (unpadded_size(axis, input) - Dim(output)).value(), half = total >> 1;
+  return window_.auto_pad == Window::AutoPad::kSameUpper ? half : total - half;
+}
+
 }  // namespace weft

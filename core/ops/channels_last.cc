@@ -1,25 +1,47 @@
-// Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C]: what the pass `channels_last` makes
-// of those that ONNX has, [N, C, D1, ...].
+// Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C], and their gradients: what the pass
+// `channels_last` makes of those over [N, C, D1, ...].
 #include "core/op/layout.h"
 #include "core/ops/limits_common.h"
 
 namespace weft {
 namespace {
 
-// The operator of ONNX between two transposes.
-template <const char* const& op>
+// Images as ONNX has them.
+Result<Expr> channels_first(BodyContext& c, int input) {
+  Expr x = c.input(input);
+  if (!x.has_rank()) return unimplemented("input ", input, " needs a rank to have its channels moved");
+  return transpose(x, to_channels_first(x.rank()));
+}
+
+// The operator over images as ONNX has them: inputs 0 and, if there is one, `image` are images, and so is the output unless
+// it is a weight.
+template <const char* const& op, int image = 0, bool weight = false>
 Status between_transposes(BodyContext& c) {
-  Expr x = c.input(0);
-  if (!x.has_rank()) return unimplemented(op, " with channels last needs the rank of X");
-  std::vector<Expr> inputs{transpose(x, to_channels_first(x.rank()))};
-  for (int i = 1; i < c.input_count(); ++i) inputs.push_back(c.input(i));
-  c.set_output(0, transpose(make(c.scope(), op, inputs, c.attrs()), to_channels_last(x.rank())));
+  std::vector<Expr> inputs;
+  for (int i = 0; i < c.input_count(); ++i) {
+    inputs.push_back(c.input(i));
+    if (i != 0 && i != image) continue;
+    WEFT_TRY(inputs.back(), channels_first(c, i));
+  }
+  Expr y = make(c.scope(), op, inputs, c.attrs());
+  c.set_output(0, weight ? y : transpose(y, to_channels_last(inputs[0].rank())));
+  return {};
+}
+
+Status max_pool_grad(BodyContext& c) {
+  WEFT_TRY(Expr dy, channels_first(c, 0));
+  WEFT_TRY(Expr x, channels_first(c, 1));
+  Expr places = make_all(c.scope(), "MaxPool", {x}, c.attrs(), 2)[1];
+  c.set_output(0, transpose(make(c.scope(), "weft.ScatterAt", {dy, places, x}), to_channels_last(x.rank())));
   return {};
 }
 
 constexpr const char* kConv = "weft.FusedConv";
 constexpr const char* kMaxPool = "MaxPool";
 constexpr const char* kAveragePool = "AveragePool";
+constexpr const char* kConvGradInput = "weft.ConvGradInput";
+constexpr const char* kConvGradWeight = "weft.ConvGradWeight";
+constexpr const char* kAveragePoolGrad = "weft.AveragePoolGrad";
 
 OpDef& window_schema(OpDef& op) {
   return op.internal()
@@ -27,24 +49,35 @@ OpDef& window_schema(OpDef& op) {
       .attr("auto_pad", "NOTSET", "As in Conv.")
       .optional_attr("dilations", AttrKind::kInts, "As in Conv.")
       .optional_attr("pads", AttrKind::kInts, "As in Conv.")
-      .optional_attr("strides", AttrKind::kInts, "As in Conv.")
-      .input("X", "T", "[N, D1, ..., C].");
+      .optional_attr("strides", AttrKind::kInts, "As in Conv.");
 }
 OpDef& conv_schema(OpDef& op) {
   return with_limits(window_schema(op))
       .attr("group", int64_t{1}, "As in Conv.")
       .optional_attr("kernel_shape", AttrKind::kInts, "As in Conv.")
+      .input("X", "T", "[N, D1, ..., C].")
       .input("W", "T", "[M, C / group, k1, ...], as in Conv.")
       .optional_input("B", "T", "Bias, [M].")
       .output("Y", "T", "[N, O1, ..., M].")
       .body(between_transposes<kConv>);
 }
+OpDef& conv_grad_schema(OpDef& op) {
+  return window_schema(op).attr("group", int64_t{1}, "As in Conv.").input("dY", "T", "[N, O1, ..., M].");
+}
+OpDef& conv_grad_input_schema(OpDef& op) {
+  return conv_grad_schema(op)
+      .input("W", "T", "As in Conv.")
+      .input("X", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("dX", "T", "The shape of X.")
+      .body(between_transposes<kConvGradInput, 2>);
+}
 OpDef& pool_schema(OpDef& op) {
   return window_schema(op)
       .required_attr("kernel_shape", AttrKind::kInts, "As in MaxPool.")
-      .flag("ceil_mode", false, "As in MaxPool.")
-      .output("Y", "T", "[N, O1, ..., C].");
+      .flag("ceil_mode", false, "As in MaxPool.");
 }
+OpDef& average_schema(OpDef& op) { return pool_schema(op).flag("count_include_pad", false, "As in AveragePool."); }
 
 }  // namespace
 
@@ -52,13 +85,41 @@ void define_op_channels_last(OpRegistry& ops) {
   conv_schema(ops.add(kWeftDomain, "ChannelsLastConv"))
       .doc("Conv and limits of its results, with the channels of X and Y last.");
   conv_schema(ops.add(kWeftDomain, "WinogradConv")).doc("ChannelsLastConv by Winograd's transforms.");
+  conv_grad_input_schema(ops.add(kWeftDomain, "ChannelsLastConvGradInput"))
+      .doc("The gradient of ChannelsLastConv by X, given that of Y.");
+  conv_grad_input_schema(ops.add(kWeftDomain, "WinogradConvGradInput"))
+      .doc("ChannelsLastConvGradInput by Winograd's transforms.");
+  conv_grad_schema(ops.add(kWeftDomain, "ChannelsLastConvGradWeight"))
+      .doc("The gradient of ChannelsLastConv by W, given that of Y.")
+      .input("X", "T", "[N, D1, ..., C].")
+      .input("W", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("dW", "T", "The shape of W.")
+      .body(between_transposes<kConvGradWeight, 1, true>);
   pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPool"))
       .doc("MaxPool, with the channels of X and Y last.")
+      .input("X", "T", "[N, D1, ..., C].")
+      .output("Y", "T", "[N, O1, ..., C].")
       .body(between_transposes<kMaxPool>);
-  pool_schema(ops.add(kWeftDomain, "ChannelsLastAveragePool"))
+  average_schema(ops.add(kWeftDomain, "ChannelsLastAveragePool"))
       .doc("AveragePool, with the channels of X and Y last.")
-      .flag("count_include_pad", false, "As in AveragePool.")
+      .input("X", "T", "[N, D1, ..., C].")
+      .output("Y", "T", "[N, O1, ..., C].")
       .body(between_transposes<kAveragePool>);
+  pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPoolGrad"))
+      .doc("The gradient of ChannelsLastMaxPool, given that of Y. Of equal elements the first counts.")
+      .input("dY", "T", "[N, O1, ..., C].")
+      .input("X", "T", "[N, D1, ..., C].")
+      .input("Y", "T", "ChannelsLastMaxPool of X.")
+      .output("dX", "T", "The shape of X.")
+      .body(max_pool_grad);
+  average_schema(ops.add(kWeftDomain, "ChannelsLastAveragePoolGrad"))
+      .doc("The gradient of ChannelsLastAveragePool, given that of Y.")
+      .input("dY", "T", "[N, O1, ..., C].")
+      .input("X", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("dX", "T", "The shape of X.")
+      .body(between_transposes<kAveragePoolGrad, 1>);
 }
 
 }  // namespace weft

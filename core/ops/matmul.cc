@@ -86,7 +86,10 @@ Status grad_gemm(GradContext& c) {
 }
 
 Status fused_matmul_body(BodyContext& c) {
-  Expr y = matmul(c.input(0), c.input(1));
+  const auto operand = [&c](int i, const char* perm) {
+    return c.attrs().has(perm) ? transpose(c.input(i), c.attrs().ints(perm)) : c.input(i);
+  };
+  Expr y = matmul(operand(0, "permA"), operand(1, "permB"));
   if (c.has_input(2)) y = y + c.input(2);
   c.set_output(0, limited(y, c.attrs()));
   return {};
@@ -139,8 +142,10 @@ void define_op_matmul(OpRegistry& ops) {
       .internal();
   with_limits(ops.add(kWeftDomain, "FusedMatMul"))
       .group("math")
-      .doc("MatMul, a bias and limits of the results in one pass.")
+      .doc("MatMul, of operands read as if they were transposed, a bias and limits of the results in one pass.")
       .types("T", kTypes)
+      .optional_attr("permA", AttrKind::kInts, "As in Transpose, before the product; A as it is if not given.")
+      .optional_attr("permB", AttrKind::kInts, "As in Transpose, before the product; B as it is if not given.")
       .input("A", "T", "As in MatMul.")
       .input("B", "T", "[..., k, n].")
       .optional_input("C", "T", "Bias, [n].")

@@ -263,6 +263,16 @@ std::optional<double> RuleContext::constant_number(ValueId id) const {
   return first;
 }
 
+Expr RuleContext::make_with_kernel(std::string_view op, const std::vector<Expr>& inputs, Attrs attrs) {
+  for (const Expr& input : inputs) {
+    if (input.valid() && !input.type().concrete()) return {};
+  }
+  const Expr y = make(scope_, op, inputs, std::move(attrs));
+  if (!y.valid()) return y;
+  const Graph& graph = scope_.graph();
+  return kernels.accepts(op, kernel_context(graph, graph.producer(y.id()))) ? y : Expr();
+}
+
 Result<Program> rewrite(const Program& program, const KernelRegistry& kernels, const RewriteOptions& options,
                         const std::vector<KnownInput>& known, bool* changed) {
   return Walk(program, kernels, options, changed).run(known);

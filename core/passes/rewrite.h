@@ -45,6 +45,9 @@ class RuleContext {
     return inputs;
   }
 
+  // A node in the new graph, if all its inputs have shapes in numbers and there is a kernel for it; else not valid.
+  Expr make_with_kernel(std::string_view op, const std::vector<Expr>& inputs, Attrs attrs);
+
   void replace(Expr value) { replace(0, value); }
   void replace(int output, Expr value) {
     outputs_[output] = value;

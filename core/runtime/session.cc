@@ -117,8 +117,8 @@ void Session::trim() {
 PlanOptions Session::plan_options() const {
   PlanOptions options;
   std::vector<std::string> disabled = options_.disabled_passes;
-  // The plain kernel of a convolution is the one whose channels come first.
-  if (options_.reference_kernels) disabled.push_back("channels_last");
+  // The plain kernel of a convolution is the one whose channels come first, and of attention those of its pieces.
+  if (options_.reference_kernels) disabled.insert(disabled.end(), {"channels_last", "fuse_attention"});
   options.rewrite = rewrite_options(builtin_rules(), disabled);
   options.reference_kernels = options_.reference_kernels;
   return options;

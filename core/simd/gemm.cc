@@ -88,7 +88,7 @@ void finish_block(const Gemm<T>& g, int64_t row, int64_t rows, int64_t begin, in
 
 template <typename T>
 bool packs_whole_b(const Gemm<T>& g) {
-  return g.b_column != 1 || g.m > kLeastPacked;
+  return g.packs_all_of_b || g.b_column != 1 || g.m > kLeastPacked;
 }
 
 template <typename T>
@@ -121,6 +121,8 @@ void pack_b(const Gemm<T>& g, T* packed, const Parallel& parallel) {
           std::copy_n(from + k * g.b_row, width, to);
           std::fill(to + width, to + panel, T(0));
         }
+      } else if (g.b_row == 1) {
+        tiles_of(g).turn(from, g.b_column, width, g.k, to);
       } else {
         for (int64_t k = 0; k < g.k; ++k, to += panel) {
           for (int64_t j = 0; j < width; ++j) to[j] = from[k * g.b_row + j * g.b_column];
@@ -148,6 +150,7 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
     a_row = packed_a_row(g);
   }
   int64_t panels = divide_up(g.n, tiles.panel), first = first_packed(g);
+  const int64_t packed_k = g.packed_k > 0 ? g.packed_k : g.k;
   const auto [high, wide] = blocks_of(g);
   int64_t row_blocks = divide_up(g.m, high), panel_blocks = divide_up(panels, wide);
   double cost = gemm_cost_ns(g) / static_cast<double>(row_blocks * panel_blocks);
@@ -170,7 +173,7 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
             p.b = g.b + column + done * g.b_row;
             p.b_row = g.b_row;
           } else {
-            p.b = packed + ((panel - first) * g.k + done) * tiles.panel;
+            p.b = packed + ((panel - first) * packed_k + done) * tiles.panel;
             p.b_row = tiles.panel;
           }
           p.c = g.c + row * g.c_row + column;

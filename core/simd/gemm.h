@@ -22,6 +22,8 @@ struct Gemm {
   int64_t b_row = 0, b_column = 1;
   const T* packed_b =
       nullptr;  // by pack_b of the same m, n, k, strides and instruction set; where it packs all, b is not read
+  bool packs_all_of_b = false;  // however few rows there are
+  int64_t packed_k = 0;         // k of what is packed, if this is a product of its first rows alone
   T* c = nullptr;
   int64_t c_row = 0;
   const T* init = nullptr;                // null: zero

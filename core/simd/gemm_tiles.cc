@@ -140,10 +140,47 @@ void run_panel(const GemmPanel<T>& p) {
 }
 #undef WEFT_HEIGHTS
 
+// Squares of 4 x 4 floats.
+HWY_INLINE void turn_square(const float* from, int64_t distance, float* to, int64_t to_row) {
+  const hn::Full128<float> d;
+  const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + distance);
+  const auto e = hn::LoadU(d, from + 2 * distance), f = hn::LoadU(d, from + 3 * distance);
+  const auto ae = hn::InterleaveLower(d, a, e), bf = hn::InterleaveLower(d, b, f);
+  const auto ae2 = hn::InterleaveUpper(d, a, e), bf2 = hn::InterleaveUpper(d, b, f);
+  hn::StoreU(hn::InterleaveLower(d, ae, bf), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, ae, bf), d, to + to_row);
+  hn::StoreU(hn::InterleaveLower(d, ae2, bf2), d, to + 2 * to_row);
+  hn::StoreU(hn::InterleaveUpper(d, ae2, bf2), d, to + 3 * to_row);
+}
+// And of 2 x 2 doubles.
+HWY_INLINE void turn_square(const double* from, int64_t distance, double* to, int64_t to_row) {
+  const hn::Full128<double> d;
+  const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + distance);
+  hn::StoreU(hn::InterleaveLower(d, a, b), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, a, b), d, to + to_row);
+}
+
+template <typename T>
+void turn(const T* from, int64_t distance, int64_t columns, int64_t k, T* to) {
+  constexpr int64_t kPanel = 2 * HWY_LANES(T), kSide = 16 / sizeof(T);
+  int64_t i = 0;
+  for (; i + kSide <= k; i += kSide) {
+    int64_t j = 0;
+    for (; j + kSide <= columns; j += kSide)
+      turn_square(from + j * distance + i, distance, to + i * kPanel + j, kPanel);
+    for (; j < kPanel; ++j) {
+      for (int64_t r = i; r < i + kSide; ++r) to[r * kPanel + j] = j < columns ? from[j * distance + r] : T(0);
+    }
+  }
+  for (; i < k; ++i) {
+    for (int64_t j = 0; j < kPanel; ++j) to[i * kPanel + j] = j < columns ? from[j * distance + i] : T(0);
+  }
+}
+
 }  // namespace
 
-extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>};
-extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>};
+extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, turn<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, turn<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

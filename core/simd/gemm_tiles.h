@@ -28,6 +28,8 @@ struct GemmTiles {
   int64_t rows;   // of a full tile
   int64_t panel;  // columns of a panel
   void (*run)(const GemmPanel<T>& panel);
+  // to[i * panel + j] = from[j * distance + i] for i < k and j < columns; for the other j of a panel 0.
+  void (*turn)(const T* from, int64_t distance, int64_t columns, int64_t k, T* to);
 };
 
 const GemmTiles<float>& gemm_tiles_f32(Isa isa);

@@ -119,6 +119,17 @@ struct GeluOf {
   }
 };
 
+// (1 + tanh(u)) / 2 is sigmoid(2 u), which loses no digit where tanh is near -1.
+struct GeluTanhOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    const V bend = hn::MulAdd(hn::Mul(x, x), hn::Set(d, T(0.044715)), hn::Set(d, T(1)));
+    const V twice = hn::Mul(hn::Mul(x, bend), hn::Set(d, T(2 * 0.7978845608028654)));
+    return hn::Mul(x, SigmoidOf()(d, twice));
+  }
+};
+
 template <typename T, typename Fn>
 void map(const T* x, T* y, int64_t n) {
   const hn::ScalableTag<T> d;
@@ -135,13 +146,14 @@ void map(const T* x, T* y, int64_t n) {
 }  // namespace
 
 extern constexpr MathTable<float> kMathF32 = {map<float, ExpOf>,     map<float, LogOf>,  map<float, TanhOf>,
-                                              map<float, SigmoidOf>, map<float, ReluOf>, map<float, ErfOf>,
-                                              map<float, GeluOf>};
+                                              map<float, SigmoidOf>, map<float, ReluOf>, map<float, GeluTanhOf>,
+                                              map<float, ErfOf>,     map<float, GeluOf>};
 extern constexpr MathTable<double> kMathF64 = {map<double, ExpOf>,
                                                map<double, LogOf>,
                                                map<double, TanhOf>,
                                                map<double, SigmoidOf>,
                                                map<double, ReluOf>,
+                                               map<double, GeluTanhOf>,
                                                nullptr,
                                                nullptr};
 

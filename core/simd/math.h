@@ -8,12 +8,12 @@
 namespace weft {
 
 // Each element's result depends on the element alone, wherever it stands. Largest errors measured, in units in the last
-// place of results that are normal numbers: exp 1, log 1, tanh 3, sigmoid 2; erf, for f32 alone, 3. NaN stays NaN and
-// infinities give the limits. `y` may be `x`.
+// place of results that are normal numbers: exp 1, log 1, tanh 3, sigmoid 2; gelu_tanh, from -3 on, 16; erf, for f32
+// alone, 3. NaN stays NaN and infinities give the limits. `y` may be `x`.
 template <typename T>
 struct MathTable {
   using Fn = void (*)(const T* x, T* y, int64_t n);
-  Fn exp, log, tanh, sigmoid, relu;
+  Fn exp, log, tanh, sigmoid, relu, gelu_tanh;
   Fn erf, gelu;  // null for f64
 };
 

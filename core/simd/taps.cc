@@ -26,6 +26,8 @@ constexpr int kRows = 6;
 #else
 constexpr int kRows = 4;
 #endif
+// With one vector of b there is room for more, where the chains of sums would else wait for each other.
+constexpr int kNarrowRows = kRows < 8 ? 2 * kRows : kRows;
 // A row of output pixels is often 7 or a multiple of it wide.
 constexpr int kLaneRows = kRows > 7 ? 7 : kRows;
 
@@ -71,17 +73,27 @@ HWY_NOINLINE void tap_tile(const TapTile<T>& p, T* c, int64_t c_row) {
   }
 }
 
-// A tile at the right edge goes through memory of full width.
+// A tile at the right edge goes through memory of full width. Where its rows are neighbours, what is stored behind one of
+// them the next one overwrites.
 template <typename T, int R, int V>
 void rows_of(const TapTile<T>& p) {
-  constexpr int64_t kWidth = V * HWY_LANES(T);
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T), kWidth = V * kLanes;
   if (p.columns == kWidth) {
     tap_tile<T, R, V>(p, p.c, p.c_row);
     return;
   }
   HWY_ALIGN T whole[R * kWidth];
   tap_tile<T, R, V>(p, whole, kWidth);
-  for (int r = 0; r < R; ++r) {
+  int64_t r = 0;
+  if (p.c_row == p.columns) {
+    for (; r * p.c_row + kWidth <= R * p.c_row; ++r) {
+      for (int v = 0; v < V; ++v) {
+        hn::StoreU(hn::Load(d, whole + r * kWidth + v * kLanes), d, p.c + r * p.c_row + v * kLanes);
+      }
+    }
+  }
+  for (; r < R; ++r) {
     for (int64_t j = 0; j < p.columns; ++j) p.c[r * p.c_row + j] = whole[r * kWidth + j];
   }
 }
@@ -137,7 +149,7 @@ using LaneFn = void (*)(const LaneTile<T>&);
 // Functions for 1, 2, ... rows.
 template <typename T, int V, int R>
 constexpr TapFn<T> tap_fn() {
-  if constexpr (R <= kRows) return rows_of<T, R, V>;
+  if constexpr (R <= (V == 1 ? kNarrowRows : kRows)) return rows_of<T, R, V>;
   return nullptr;
 }
 template <typename T, int R>
@@ -169,10 +181,10 @@ void run_lanes(const LaneTile<T>& p) {
 
 }  // namespace
 
-extern constexpr TapTable<float> kTapsF32 = {kRows,     2 * HWY_LANES(float), run<float>,
-                                             kLaneRows, HWY_LANES(float),     run_lanes<float>};
-extern constexpr TapTable<double> kTapsF64 = {kRows,     2 * HWY_LANES(double), run<double>,
-                                              kLaneRows, HWY_LANES(double),     run_lanes<double>};
+extern constexpr TapTable<float> kTapsF32 = {kRows,     kNarrowRows,      2 * HWY_LANES(float), run<float>,
+                                             kLaneRows, HWY_LANES(float), run_lanes<float>};
+extern constexpr TapTable<double> kTapsF64 = {kRows,     kNarrowRows,       2 * HWY_LANES(double), run<double>,
+                                              kLaneRows, HWY_LANES(double), run_lanes<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

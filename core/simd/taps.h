@@ -36,8 +36,9 @@ struct LaneTile {
 
 template <typename T>
 struct TapTable {
-  int64_t rows;   // of a full tile
-  int64_t panel;  // columns of a panel
+  int64_t rows;         // of a full tile
+  int64_t narrow_rows;  // of one with half a panel of columns or fewer
+  int64_t panel;        // columns of a panel
   void (*run)(const TapTile<T>& tile);
   int64_t lane_rows;      // of a full LaneTile
   int64_t least_columns;  // of a LaneTile

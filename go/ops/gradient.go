@@ -131,6 +131,104 @@ func ConvGradWeight(dY weft.Value, x weft.Value, w weft.Value, options ...ConvGr
 	}, o.Name, 1, problem)[0]
 }
 
+// ConvTransposeGradInputOptions are the optional inputs and attributes of ConvTransposeGradInput.
+type ConvTransposeGradInputOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is taken
+	// off one end it is the upper or the lower one; VALID: no pads. "": NOTSET.
+	AutoPad string
+	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
+	Dilations []int64
+	// Number of groups that channels are divided into. nil: 1.
+	Group *int64
+	// Elements added behind each spatial axis of the output; 0 if not given. nil: not given.
+	OutputPadding []int64
+	// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd number
+	// one more behind with SAME_UPPER and before otherwise. nil: not given.
+	OutputShape []int64
+	// Elements taken off before each spatial axis of the output, then behind each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis of the output; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// ConvTransposeGradInput adds the operator weft.ConvTransposeGradInput. The gradient of ConvTranspose by X, given that
+// of Y.
+//
+//   - dY (T): [N, M, O1, ...].
+//   - w (T): As in ConvTranspose.
+//   - x (T): A tensor whose shape is taken.
+//
+// Gives:
+//
+//   - dX (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func ConvTransposeGradInput(dY weft.Value, w weft.Value, x weft.Value, options ...ConvTransposeGradInputOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.ConvTransposeGradInput", []weft.Value{dY, w, x}, weft.Attrs{
+		"auto_pad":       given(o.AutoPad),
+		"dilations":      o.Dilations,
+		"group":          o.Group,
+		"output_padding": o.OutputPadding,
+		"output_shape":   o.OutputShape,
+		"pads":           o.Pads,
+		"strides":        o.Strides,
+	}, o.Name, 1, problem)[0]
+}
+
+// ConvTransposeGradWeightOptions are the optional inputs and attributes of ConvTransposeGradWeight.
+type ConvTransposeGradWeightOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is taken
+	// off one end it is the upper or the lower one; VALID: no pads. "": NOTSET.
+	AutoPad string
+	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
+	Dilations []int64
+	// Number of groups that channels are divided into. nil: 1.
+	Group *int64
+	// Elements added behind each spatial axis of the output; 0 if not given. nil: not given.
+	OutputPadding []int64
+	// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd number
+	// one more behind with SAME_UPPER and before otherwise. nil: not given.
+	OutputShape []int64
+	// Elements taken off before each spatial axis of the output, then behind each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis of the output; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// ConvTransposeGradWeight adds the operator weft.ConvTransposeGradWeight. The gradient of ConvTranspose by W, given
+// that of Y.
+//
+//   - dY (T): [N, M, O1, ...].
+//   - x (T): As in ConvTranspose.
+//   - w (T): A tensor whose shape is taken.
+//
+// Gives:
+//
+//   - dW (T): The shape of W.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func ConvTransposeGradWeight(dY weft.Value, x weft.Value, w weft.Value, options ...ConvTransposeGradWeightOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.ConvTransposeGradWeight", []weft.Value{dY, x, w}, weft.Attrs{
+		"auto_pad":       given(o.AutoPad),
+		"dilations":      o.Dilations,
+		"group":          o.Group,
+		"output_padding": o.OutputPadding,
+		"output_shape":   o.OutputShape,
+		"pads":           o.Pads,
+		"strides":        o.Strides,
+	}, o.Name, 1, problem)[0]
+}
+
 // GatherAtOptions are the name of GatherAt.
 type GatherAtOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -246,6 +344,75 @@ func LayerNormalizationGrad(x weft.Value, scale weft.Value, dY weft.Value, optio
 		*o.DScaleOutput = out[1]
 	}
 	return out[0]
+}
+
+// ResizeGradOptions are the optional inputs and attributes of ResizeGrad.
+type ResizeGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis.
+	Roi weft.Value
+	// Sizes of the output as multiples, rounded down, of those of X; for each axis. Or `sizes`.
+	Scales weft.Value
+	// Sizes of the output, for each axis. Or `scales`.
+	Sizes weft.Value
+	// For linear and cubic: whether weights reach over all elements that fall together where an axis shrinks.
+	Antialias bool
+	// The axes that the other inputs speak of; all if not given. nil: not given.
+	Axes []int64
+	// Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the
+	// same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n -
+	// 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal
+	// steps, their middle if n' is 1. "": half_pixel.
+	CoordinateTransformationMode string
+	// The parameter of the cubic weights; -0.5 is usual too. nil: -0.75.
+	CubicCoeffA *float64
+	// Whether weights of places beyond the ends are left out and the others made to add up to 1; else the element at the
+	// end stands there.
+	ExcludeOutside bool
+	// With tf_crop_and_resize the element for places beyond the ends.
+	ExtrapolationValue float64
+	// What `sizes` are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or falls
+	// below, while all axes have one scale. "": stretch.
+	KeepAspectRatioPolicy string
+	// "nearest", "linear" or "cubic". "": nearest.
+	Mode string
+	// Which place is the nearest: "round_prefer_floor" and "round_prefer_ceil" say where halves go, "floor" and "ceil"
+	// where all go. "": round_prefer_floor.
+	NearestMode string
+}
+
+// ResizeGrad adds the operator weft.ResizeGrad. The gradient of Resize by X, given that of Y.
+//
+//   - dY (T1): The shape that Resize gives.
+//   - x (T1): A tensor whose shape is taken.
+//   - options.Roi (T2): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the
+//     axis.
+//   - options.Scales (f32): Sizes of the output as multiples, rounded down, of those of X; for each axis. Or
+//     `sizes`.
+//   - options.Sizes (i64): Sizes of the output, for each axis. Or `scales`.
+//
+// Gives:
+//
+//   - dX (T1): The shape of X.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//   - T2: f32, f16, f64
+func ResizeGrad(dY weft.Value, x weft.Value, options ...ResizeGradOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.ResizeGrad", trim([]weft.Value{dY, x, o.Roi, o.Scales, o.Sizes}), weft.Attrs{
+		"antialias":                      o.Antialias,
+		"axes":                           o.Axes,
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"cubic_coeff_a":                  o.CubicCoeffA,
+		"exclude_outside":                o.ExcludeOutside,
+		"extrapolation_value":            o.ExtrapolationValue,
+		"keep_aspect_ratio_policy":       given(o.KeepAspectRatioPolicy),
+		"mode":                           given(o.Mode),
+		"nearest_mode":                   given(o.NearestMode),
+	}, o.Name, 1, problem)[0]
 }
 
 // ScatterAtOptions are the name of ScatterAt.

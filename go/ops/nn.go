@@ -249,6 +249,61 @@ func Conv(x weft.Value, w weft.Value, options ...ConvOptions) weft.Value {
 	}, o.Name, 1, problem)[0]
 }
 
+// ConvTransposeOptions are the optional inputs and attributes of ConvTranspose.
+type ConvTransposeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Bias, [M].
+	B weft.Value
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is taken
+	// off one end it is the upper or the lower one; VALID: no pads. "": NOTSET.
+	AutoPad string
+	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
+	Dilations []int64
+	// Number of groups that channels are divided into. nil: 1.
+	Group *int64
+	// Elements added behind each spatial axis of the output; 0 if not given. nil: not given.
+	OutputPadding []int64
+	// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd number
+	// one more behind with SAME_UPPER and before otherwise. nil: not given.
+	OutputShape []int64
+	// Elements taken off before each spatial axis of the output, then behind each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis of the output; 1 if not given. nil: not given.
+	Strides []int64
+	// Taken from W if not given. nil: not given.
+	KernelShape []int64
+}
+
+// ConvTranspose adds the operator ConvTranspose. Transposed convolution over 1 to 3 spatial axes: each element of X
+// adds the kernel, times itself, to a window of Y. Output sizes are `stride * (size - 1) + output_padding + dilation *
+// (kernel - 1) + 1`, less the pads.
+//
+//   - x (T): [N, C, D1, ...].
+//   - w (T): [C, M / group, k1, ...].
+//   - options.B (T): Bias, [M].
+//
+// Gives:
+//
+//   - Y (T): [N, M, O1, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func ConvTranspose(x weft.Value, w weft.Value, options ...ConvTransposeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ConvTranspose", trim([]weft.Value{x, w, o.B}), weft.Attrs{
+		"auto_pad":       given(o.AutoPad),
+		"dilations":      o.Dilations,
+		"group":          o.Group,
+		"output_padding": o.OutputPadding,
+		"output_shape":   o.OutputShape,
+		"pads":           o.Pads,
+		"strides":        o.Strides,
+		"kernel_shape":   o.KernelShape,
+	}, o.Name, 1, problem)[0]
+}
+
 // GlobalAveragePoolOptions are the name of GlobalAveragePool.
 type GlobalAveragePoolOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

@@ -193,6 +193,76 @@ func Reshape(data weft.Value, shape weft.Value, options ...ReshapeOptions) weft.
 	return add(nil, "Reshape", []weft.Value{data, shape}, weft.Attrs{"allowzero": o.Allowzero}, o.Name, 1, problem)[0]
 }
 
+// ResizeOptions are the optional inputs and attributes of Resize.
+type ResizeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis.
+	Roi weft.Value
+	// Sizes of the output as multiples, rounded down, of those of X; for each axis. Or `sizes`.
+	Scales weft.Value
+	// Sizes of the output, for each axis. Or `scales`.
+	Sizes weft.Value
+	// For linear and cubic: whether weights reach over all elements that fall together where an axis shrinks.
+	Antialias bool
+	// The axes that the other inputs speak of; all if not given. nil: not given.
+	Axes []int64
+	// Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the
+	// same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n -
+	// 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal
+	// steps, their middle if n' is 1. "": half_pixel.
+	CoordinateTransformationMode string
+	// The parameter of the cubic weights; -0.5 is usual too. nil: -0.75.
+	CubicCoeffA *float64
+	// Whether weights of places beyond the ends are left out and the others made to add up to 1; else the element at the
+	// end stands there.
+	ExcludeOutside bool
+	// With tf_crop_and_resize the element for places beyond the ends.
+	ExtrapolationValue float64
+	// What `sizes` are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or falls
+	// below, while all axes have one scale. "": stretch.
+	KeepAspectRatioPolicy string
+	// "nearest", "linear" or "cubic". "": nearest.
+	Mode string
+	// Which place is the nearest: "round_prefer_floor" and "round_prefer_ceil" say where halves go, "floor" and "ceil"
+	// where all go. "": round_prefer_floor.
+	NearestMode string
+}
+
+// Resize adds the operator Resize. The tensor with other sizes, of any axes: each element is the nearest one of X, or
+// a sum of weighted neighbours along all axes. Integers are rounded to the nearest, halves to the even one. No
+// gradient flows to `roi` and `scales`.
+//
+//   - x (T1): Any shape; numbers, unless `mode` is "nearest".
+//   - options.Roi (T2): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the
+//     axis.
+//   - options.Scales (f32): Sizes of the output as multiples, rounded down, of those of X; for each axis. Or
+//     `sizes`.
+//   - options.Sizes (i64): Sizes of the output, for each axis. Or `scales`.
+//
+// Gives:
+//
+//   - Y (T1): The sizes of X, with others along the axes.
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - T2: f32, f16, f64
+func Resize(x weft.Value, options ...ResizeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Resize", trim([]weft.Value{x, o.Roi, o.Scales, o.Sizes}), weft.Attrs{
+		"antialias":                      o.Antialias,
+		"axes":                           o.Axes,
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"cubic_coeff_a":                  o.CubicCoeffA,
+		"exclude_outside":                o.ExcludeOutside,
+		"extrapolation_value":            o.ExtrapolationValue,
+		"keep_aspect_ratio_policy":       given(o.KeepAspectRatioPolicy),
+		"mode":                           given(o.Mode),
+		"nearest_mode":                   given(o.NearestMode),
+	}, o.Name, 1, problem)[0]
+}
+
 // ShapeOptions are the optional inputs and attributes of Shape.
 type ShapeOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

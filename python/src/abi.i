@@ -161,6 +161,7 @@ weft_status* weft_batches_new(const char* const* names, int32_t count, weft_batc
 weft_status* weft_dataset_new_function(int32_t width, weft_dataset** out_dataset, weft_pass_fn open, void* user, weft_drop drop);
 weft_status* weft_dataset_new_rows(const weft_dataset* dataset, int64_t first, int64_t count, weft_dataset** out_dataset);
 weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor);
+weft_status* weft_dataset_close(weft_dataset* dataset);
 void weft_dataset_free(weft_dataset* dataset);
 int64_t weft_dataset_count(const weft_dataset* dataset);
 int32_t weft_dataset_width(const weft_dataset* dataset);

@@ -126,6 +126,23 @@ def test_datasets() -> None:
         data.rows(5, 6)
 
 
+def test_a_closed_dataset() -> None:
+    session, feeds, step, _, data = line()
+    rows, batches = data.rows(1, 2), data.batches(30)
+
+    def close(event: weft.FitEvent) -> None:
+        data.close()
+
+    assert len(session.fit(data, feeds, step, epochs=2, callback=close)) == 2, "what was begun goes on"
+    data.close()
+    assert data.closed
+    with pytest.raises(weft.FailedPreconditionError, match="this dataset is closed"):
+        session.fit(data, feeds, step)
+    with pytest.raises(weft.FailedPreconditionError, match="this dataset is closed"):
+        session.fit(rows, feeds, step, validation=data)
+    assert [len(batch[0]) for batch in batches] == [30, 20] and len(rows) == 2
+
+
 def test_files(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "data.safetensors"
     weft.save_tensors(path, {"a": [[1.0, 2.0]], "b": np.array([3], "i8")})

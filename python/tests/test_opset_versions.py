@@ -4,6 +4,7 @@ import json
 import pathlib
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
@@ -174,3 +175,21 @@ def test_a_saved_file_says_which_versions_it_is_of(tmp_path: pathlib.Path) -> No
     for outputs, wanted in (([weft.relu(x)], {"": 26}), ([weft.cholesky(x @ x)], {"": 26, "weft": 1})):
         graph.save(tmp_path / "saved.onnx", outputs)
         assert {opset.domain: opset.version for opset in onnx.load(tmp_path / "saved.onnx").opset_import} == wanted
+
+
+def test_empty_inputs_of_old_files_are_left_out(tmp_path: pathlib.Path) -> None:
+    """In opsets 11 and 12 Resize has scales, and empty ones are none; later it may not have both scales and sizes."""
+    x = cases.Literal("f32", [1, 1, 1, 2], [1.0, 3.0])
+    constants = {"roi": np.zeros(0, "f4"), "scales": np.zeros(0, "f4"), "sizes": np.array([1, 1, 1, 4])}
+    made = model([helper.make_node("Resize", ["x", *constants], ["y"])], {"x": x}, {"y": None}, 11)
+    made.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    graph = weft.Graph.load(made.SerializeToString())
+    found = [weft.Session(graph).run({graph.inputs[0]: literal(x)}, graph.outputs[0])]
+    graph.save(tmp_path / "saved.onnx", graph.outputs)
+    saved = onnx.load(tmp_path / "saved.onnx")
+    onnx.checker.check_model(saved, full_check=True)
+    assert [bool(name) for node in saved.graph.node for name in node.input] == [True, False, False, True]
+    for file in (made, saved):
+        session = onnxruntime.InferenceSession(file.SerializeToString(), providers=["CPUExecutionProvider"])
+        found += session.run(None, {"x": literal(x)})
+    np.testing.assert_array_equal(found, [[[[[1, 1, 3, 3]]]]] * 3)

@@ -127,6 +127,14 @@ class Dataset(Handle):
         )
         return _Batches(self, options, epoch)
 
+    def close(self) -> None:
+        """Ends the dataset; later calls raise FailedPreconditionError. It waits for nobody: calls and passes that were
+        begun go on, as do datasets of its rows. May be called again.
+        """
+        if self._owner is not None:
+            _native.weft_dataset_close(self._owner)
+            self._owner = None
+
     @property
     def width(self) -> int:
         """The number of tensors."""

@@ -24,6 +24,7 @@ __all__ = [
     "concat",
     "constant_of_shape",
     "conv",
+    "conv_transpose",
     "cos",
     "cum_sum",
     "dequantize_linear",
@@ -85,6 +86,7 @@ __all__ = [
     "reduce_sum_square",
     "relu",
     "reshape",
+    "resize",
     "rotary_embedding",
     "round",
     "scatter_nd",
@@ -120,6 +122,8 @@ __all__ = [
     "cholesky",
     "conv_grad_input",
     "conv_grad_weight",
+    "conv_transpose_grad_input",
+    "conv_transpose_grad_weight",
     "weft_dropout",
     "eig",
     "eigh",
@@ -135,6 +139,7 @@ __all__ = [
     "random_normal",
     "random_truncated_normal",
     "random_uniform",
+    "resize_grad",
     "running_update",
     "scatter_at",
     "scatter_rows",
@@ -553,6 +558,42 @@ def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: st
         [[[1.486, 2.778, 0.017], [-0.619, -2.447, 3.096], [0.296, -4.58, -1.753]]]
     """
     return add_node(None, "Conv", [x, w, b], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
+
+
+def conv_transpose(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, output_padding: int | Sequence[int] | None = None, output_shape: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, kernel_shape: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """Transposed convolution over 1 to 3 spatial axes: each element of X adds the kernel, times itself, to a
+    window of Y. Output sizes are `stride * (size - 1) + output_padding + dilation * (kernel - 1) + 1`, less
+    the pads.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+        w: [C, M / group, k1, ...]. [f32, f16, f64, bf16]
+        b (optional): Bias, [M]. [f32, f16, f64, bf16]
+
+    Attributes:
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride,
+        and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
+        dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
+        group (1): Number of groups that channels are divided into.
+        output_padding: Elements added behind each spatial axis of the output; 0 if not given.
+        output_shape: Spatial sizes of the output, in place of `pads`: half of what is too much is taken off
+        each end, of an odd number one more behind with SAME_UPPER and before otherwise.
+        pads: Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+        strides: Step along each spatial axis of the output; 1 if not given.
+        kernel_shape: Taken from W if not given.
+
+    Returns:
+        Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[-1.4, -0.94, 3.46]]], dtype="f32")
+        >>> w = graph.constant([[[-0.9, -1.28]]], dtype="f32")
+        >>> y = weft.ops.conv_transpose(x, w, auto_pad='VALID', strides=[2])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[1.26, 1.792, 0.846, 1.203, -3.114, -4.429]]]
+    """
+    return add_node(None, "ConvTranspose", [x, w, b], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "output_padding": output_padding, "output_shape": output_shape, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
 
 
 def cos(input: ValueLike, *, name: str | None = None) -> Value:
@@ -2014,6 +2055,46 @@ def reshape(data: ValueLike, shape: ValueLike, *, allowzero: bool = False, name:
     return add_node(None, "Reshape", [data, shape], {"allowzero": allowzero}, 1, name)
 
 
+def resize(x: ValueLike, roi: ValueLike | None = None, scales: ValueLike | None = None, sizes: ValueLike | None = None, *, antialias: bool = False, axes: int | Sequence[int] | None = None, coordinate_transformation_mode: str = 'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: bool = False, extrapolation_value: float = 0, keep_aspect_ratio_policy: str = 'stretch', mode: str = 'nearest', nearest_mode: str = 'round_prefer_floor', name: str | None = None) -> Value:
+    """The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted
+    neighbours along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows
+    to `roi` and `scales`.
+
+    Inputs:
+        x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool,
+        f16, f64, u32, u64, c64, c128, bf16]
+        roi (optional): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of
+        the axis. [f32, f16, f64]
+        scales (optional): Sizes of the output as multiples, rounded down, of those of X; for each axis. Or
+        `sizes`. [f32]
+        sizes (optional): Sizes of the output, for each axis. Or `scales`. [i64]
+
+    Attributes:
+        antialias (False): For linear and cubic: whether weights reach over all elements that fall together
+        where an axis shrinks.
+        axes: The axes that the other inputs speak of; all if not given.
+        coordinate_transformation_mode ('half_pixel'): Where place y of n' places lies among n, with scale s.
+        half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the same, moved so that the middles meet;
+        pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`;
+        asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal steps,
+        their middle if n' is 1.
+        cubic_coeff_a (-0.75): The parameter of the cubic weights; -0.5 is usual too.
+        exclude_outside (False): Whether weights of places beyond the ends are left out and the others made to
+        add up to 1; else the element at the end stands there.
+        extrapolation_value (0): With tf_crop_and_resize the element for places beyond the ends.
+        keep_aspect_ratio_policy ('stretch'): What `sizes` are. stretch: the sizes of the output; not_larger,
+        not_smaller: what none of them exceeds or falls below, while all axes have one scale.
+        mode ('nearest'): "nearest", "linear" or "cubic".
+        nearest_mode ('round_prefer_floor'): Which place is the nearest: "round_prefer_floor" and
+        "round_prefer_ceil" say where halves go, "floor" and "ceil" where all go.
+
+    Returns:
+        Y: The sizes of X, with others along the axes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+        f64, u32, u64, c64, c128, bf16]
+    """
+    return add_node(None, "Resize", [x, roi, scales, sizes], {"antialias": antialias, "axes": axes, "coordinate_transformation_mode": coordinate_transformation_mode, "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside, "extrapolation_value": extrapolation_value, "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode}, 1, name)
+
+
 def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, position_ids: ValueLike | None = None, *, interleaved: bool = False, num_heads: int | None = None, rotary_embedding_dim: int = 0, name: str | None = None) -> Value:
     """Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a
     sin + b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that
@@ -2847,6 +2928,74 @@ def conv_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: st
     return add_node(None, "weft.ConvGradWeight", [d_y, x, w], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides}, 1, name)
 
 
+def conv_transpose_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, output_padding: int | Sequence[int] | None = None, output_shape: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The gradient of ConvTranspose by X, given that of Y.
+
+    Inputs:
+        d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+        w: As in ConvTranspose. [f32, f16, f64, bf16]
+        x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+
+    Attributes:
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride,
+        and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
+        dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
+        group (1): Number of groups that channels are divided into.
+        output_padding: Elements added behind each spatial axis of the output; 0 if not given.
+        output_shape: Spatial sizes of the output, in place of `pads`: half of what is too much is taken off
+        each end, of an odd number one more behind with SAME_UPPER and before otherwise.
+        pads: Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+        strides: Step along each spatial axis of the output; 1 if not given.
+
+    Returns:
+        dX: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> d_y = graph.constant([[[-0.8, -1.43, -1.92, -0.65, -0.03, -0.01, 1.66, -0.51, 0.44]]], dtype="f64")
+        >>> w = graph.constant([[[3.08, 5.11]]], dtype="f64")
+        >>> x = graph.constant([[[2.59, -1.7, 0.98]]], dtype="f64")
+        >>> y = weft.ops.conv_transpose_grad_input(d_y, w, x, auto_pad='SAME_UPPER', strides=[3])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[-14.216, -0.144, 0.678]]]
+    """
+    return add_node(None, "weft.ConvTransposeGradInput", [d_y, w, x], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "output_padding": output_padding, "output_shape": output_shape, "pads": pads, "strides": strides}, 1, name)
+
+
+def conv_transpose_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, output_padding: int | Sequence[int] | None = None, output_shape: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The gradient of ConvTranspose by W, given that of Y.
+
+    Inputs:
+        d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+        x: As in ConvTranspose. [f32, f16, f64, bf16]
+        w: A tensor whose shape is taken. [f32, f16, f64, bf16]
+
+    Attributes:
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride,
+        and where more or less is taken off one end it is the upper or the lower one; VALID: no pads.
+        dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
+        group (1): Number of groups that channels are divided into.
+        output_padding: Elements added behind each spatial axis of the output; 0 if not given.
+        output_shape: Spatial sizes of the output, in place of `pads`: half of what is too much is taken off
+        each end, of an odd number one more behind with SAME_UPPER and before otherwise.
+        pads: Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+        strides: Step along each spatial axis of the output; 1 if not given.
+
+    Returns:
+        dW: The shape of W. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> d_y = graph.constant([[[-0.8, -1.43, -1.92, -0.65, -0.03, -0.01, 1.66, -0.51, 0.44]]], dtype="f64")
+        >>> x = graph.constant([[[2.59, -1.7, 0.98]]], dtype="f64")
+        >>> w = graph.constant([[[3.08, 5.11]]], dtype="f64")
+        >>> y = weft.ops.conv_transpose_grad_weight(d_y, x, w, auto_pad='SAME_UPPER', strides=[3])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[-4.152, -4.525]]]
+    """
+    return add_node(None, "weft.ConvTransposeGradWeight", [d_y, x, w], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "output_padding": output_padding, "output_shape": output_shape, "pads": pads, "strides": strides}, 1, name)
+
+
 def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', name: str | None = None) -> tuple[Value, Value]:
     """Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The
     choice depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for
@@ -3261,6 +3410,43 @@ def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = '
     Has no gradient: its output does not depend on any number that could move.
     """
     return add_node(None, "weft.RandomUniform", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "low": low, "high": high}, 1, name)
+
+
+def resize_grad(d_y: ValueLike, x: ValueLike, roi: ValueLike | None = None, scales: ValueLike | None = None, sizes: ValueLike | None = None, *, antialias: bool = False, axes: int | Sequence[int] | None = None, coordinate_transformation_mode: str = 'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: bool = False, extrapolation_value: float = 0, keep_aspect_ratio_policy: str = 'stretch', mode: str = 'nearest', nearest_mode: str = 'round_prefer_floor', name: str | None = None) -> Value:
+    """The gradient of Resize by X, given that of Y.
+
+    Inputs:
+        d_y: The shape that Resize gives. [f32, f16, f64, bf16]
+        x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+        roi (optional): For tf_crop_and_resize: the start for each axis, then the end for each, as parts of
+        the axis. [f32, f16, f64]
+        scales (optional): Sizes of the output as multiples, rounded down, of those of X; for each axis. Or
+        `sizes`. [f32]
+        sizes (optional): Sizes of the output, for each axis. Or `scales`. [i64]
+
+    Attributes:
+        antialias (False): For linear and cubic: whether weights reach over all elements that fall together
+        where an axis shrinks.
+        axes: The axes that the other inputs speak of; all if not given.
+        coordinate_transformation_mode ('half_pixel'): Where place y of n' places lies among n, with scale s.
+        half_pixel: `(y + 0.5) / s - 0.5`; half_pixel_symmetric: the same, moved so that the middles meet;
+        pytorch_half_pixel: as half_pixel, but 0 if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`;
+        asymmetric: `y / s`; tf_crop_and_resize: from `start * (n - 1)` to `end * (n - 1)` in equal steps,
+        their middle if n' is 1.
+        cubic_coeff_a (-0.75): The parameter of the cubic weights; -0.5 is usual too.
+        exclude_outside (False): Whether weights of places beyond the ends are left out and the others made to
+        add up to 1; else the element at the end stands there.
+        extrapolation_value (0): With tf_crop_and_resize the element for places beyond the ends.
+        keep_aspect_ratio_policy ('stretch'): What `sizes` are. stretch: the sizes of the output; not_larger,
+        not_smaller: what none of them exceeds or falls below, while all axes have one scale.
+        mode ('nearest'): "nearest", "linear" or "cubic".
+        nearest_mode ('round_prefer_floor'): Which place is the nearest: "round_prefer_floor" and
+        "round_prefer_ceil" say where halves go, "floor" and "ceil" where all go.
+
+    Returns:
+        dX: The shape of X. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.ResizeGrad", [d_y, x, roi, scales, sizes], {"antialias": antialias, "axes": axes, "coordinate_transformation_mode": coordinate_transformation_mode, "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside, "extrapolation_value": extrapolation_value, "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode}, 1, name)
 
 
 def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', momentum: float = 0.9, name: str | None = None) -> Value:

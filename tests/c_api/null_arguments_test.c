@@ -1044,6 +1044,13 @@ static void test_weft_dataset_at(void) {
   }
 }
 
+static void test_weft_dataset_close(void) {
+  {
+    weft_status* status = weft_dataset_close(NULL);
+    refused(status, "weft_dataset_close", "dataset");
+  }
+}
+
 static void test_weft_dataset_free(void) {
   weft_dataset_free(NULL);
 }
@@ -2222,6 +2229,7 @@ int main(void) {
   test_weft_dataset_new_function();
   test_weft_dataset_new_rows();
   test_weft_dataset_at();
+  test_weft_dataset_close();
   test_weft_dataset_free();
   test_weft_dataset_count();
   test_weft_dataset_width();

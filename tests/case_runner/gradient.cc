@@ -106,19 +106,29 @@ class GradientChecker {
     return scope.status();
   }
 
+  // Whether the schema leaves the dtype of an input open, so that it may be in f64.
+  static bool may_be_f64(const OpDef& op, int input) {
+    const Formal* formal = op.input_formal(input);
+    if (formal == nullptr || formal->type == "any") return formal != nullptr;
+    const TypeVar* types = op.find_type_var(formal->type);
+    return types != nullptr && contains(types->set, DType::kF64);
+  }
+
   // Leaves `ys` empty where there is nothing to check.
   Status add_node(ExprScope& scope, std::vector<Expr>* ys) {
+    auto [domain, name] = split_op_name(c_.op);
+    WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
     for (const CaseInput& input : c_.inputs) {
       ValueId id = kNoValue;
       if (!input.omitted && input.value.kind() == Kind::kSequence) {
         WEFT_TRY(id, add_sequence(input));
-      } else if (!input.omitted) {
+      } else if (!input.omitted && may_be_f64(*op, static_cast<int>(arguments_.size()))) {
         WEFT_TRY(id, add_tensor(input.name, input.value));
+      } else if (!input.omitted) {
+        WEFT_TRY(id, graph_->add_constant(input.value));
       }
       arguments_.push_back(id);
     }
-    auto [domain, name] = split_op_name(c_.op);
-    WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
     mixes_elements_ = op->group_name() == "linalg";
     bool has_none = op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty();
     if (too_large_ || has_none || inputs_.empty()) return {};

@@ -135,6 +135,30 @@ TEST_F(Data, WrongFunctions) {
   EXPECT_THROW(weft::Dataset::from_function([](int64_t) { return doubles(); }, {}), weft::Error);
 }
 
+TEST_F(Data, Closed) {
+  Line line;
+  weft::Dataset data({weft::Tensor::from<float>({3}, std::vector<float>{1, 2, 3}),
+                      weft::Tensor::from<float>({3}, std::vector<float>{3, 5, 7})});
+  weft::Dataset same = data, rows = data.rows(0, 2);
+  weft::FitOptions options;
+  options.epochs = 2;
+  options.callback = [&](const weft::FitEvent&) {
+    same.close();
+    return false;
+  };
+  auto fit = [&] { return line.session.fit(data, {line.x, line.y}, line.step, {}, options); };
+  EXPECT_EQ(fit().epochs.size(), 2u) << "what was begun goes on";
+  data.close();
+  try {
+    fit();
+    FAIL() << "closed";
+  } catch (const weft::Error& error) {
+    EXPECT_EQ(error.code(), WEFT_FAILED_PRECONDITION);
+    EXPECT_NE(std::string(error.what()).find("this dataset is closed"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(rows.at(0).shape()[0], 2);
+}
+
 TEST_F(Data, ClosedAndLetGoInBetween) {
   auto held = std::make_shared<int>(1);
   {

@@ -111,6 +111,9 @@ class Dataset {
   Tensor at(int32_t i) const {
     return Tensor(detail::made<weft_tensor>([&](weft_tensor** out) { return weft_dataset_at(handle(), i, out); }));
   }
+  /// Later calls throw FAILED_PRECONDITION, through all copies. It waits for nobody: calls and passes that were begun go
+  /// on, as do datasets of its rows. Any thread, any number of times.
+  void close() const { detail::check(weft_dataset_close(handle())); }
   /// The handle for the C functions; it stays this object's.
   weft_dataset* handle() const { return handle_.get(); }
 

@@ -345,6 +345,47 @@ inline Value conv(const Value& x, const Value& w, const Value& b = Value(), cons
   return add_node("Conv", {x, w, b}, set, name, 1, origin)[0];
 }
 
+/// The attributes of ConvTranspose.
+struct ConvTransposeAttrs {
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is
+  /// taken off one end it is the upper or the lower one; VALID: no pads.
+  std::string auto_pad = "NOTSET";
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
+  int64_t group = 1;
+  /// Elements added behind each spatial axis of the output; 0 if not given.
+  Optional<std::vector<int64_t>> output_padding = {};
+  /// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd
+  /// number one more behind with SAME_UPPER and before otherwise.
+  Optional<std::vector<int64_t>> output_shape = {};
+  /// Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis of the output; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// Taken from W if not given.
+  Optional<std::vector<int64_t>> kernel_shape = {};
+};
+
+/// Transposed convolution over 1 to 3 spatial axes: each element of X adds the kernel, times itself, to a window of
+/// Y. Output sizes are `stride * (size - 1) + output_padding + dilation * (kernel - 1) + 1`, less the pads.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - w: [C, M / group, k1, ...]. [f32, f16, f64, bf16]
+/// - b: Bias, [M]. [f32, f16, f64, bf16, optional]
+/// - gives Y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+inline Value conv_transpose(const Value& x, const Value& w, const Value& b = Value(), const ConvTransposeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("dilations", attrs.dilations);
+  set.set("group", attrs.group);
+  set.set("output_padding", attrs.output_padding);
+  set.set("output_shape", attrs.output_shape);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  set.set("kernel_shape", attrs.kernel_shape);
+  return add_node("ConvTranspose", {x, w, b}, set, name, 1, origin)[0];
+}
+
 /// The cosine of `x` in radians.
 /// - input: Any shape. [f32, f16, f64, bf16]
 /// - gives output: The shape of the input. [f32, f16, f64, bf16]
@@ -1313,6 +1354,60 @@ inline Value reshape(const Value& data, const Value& shape, const ReshapeAttrs& 
   return add_node("Reshape", {data, shape}, set, name, 1, origin)[0];
 }
 
+/// The attributes of Resize.
+struct ResizeAttrs {
+  /// For linear and cubic: whether weights reach over all elements that fall together where an axis shrinks.
+  bool antialias = false;
+  /// The axes that the other inputs speak of; all if not given.
+  Optional<std::vector<int64_t>> axes = {};
+  /// Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`;
+  /// half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n'
+  /// is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from `start * (n -
+  /// 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// The parameter of the cubic weights; -0.5 is usual too.
+  double cubic_coeff_a = -0.75;
+  /// Whether weights of places beyond the ends are left out and the others made to add up to 1; else the element at
+  /// the end stands there.
+  bool exclude_outside = false;
+  /// With tf_crop_and_resize the element for places beyond the ends.
+  double extrapolation_value = 0;
+  /// What `sizes` are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or
+  /// falls below, while all axes have one scale.
+  std::string keep_aspect_ratio_policy = "stretch";
+  /// "nearest", "linear" or "cubic".
+  std::string mode = "nearest";
+  /// Which place is the nearest: "round_prefer_floor" and "round_prefer_ceil" say where halves go, "floor" and
+  /// "ceil" where all go.
+  std::string nearest_mode = "round_prefer_floor";
+};
+
+/// The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted neighbours
+/// along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows to `roi` and
+/// `scales`.
+/// - x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16]
+/// - roi: For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis. [f32, f16,
+/// f64, optional]
+/// - scales: Sizes of the output as multiples, rounded down, of those of X; for each axis. Or `sizes`. [f32,
+/// optional]
+/// - sizes: Sizes of the output, for each axis. Or `scales`. [i64, optional]
+/// - gives Y: The sizes of X, with others along the axes. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16]
+inline Value resize(const Value& x, const Value& roi = Value(), const Value& scales = Value(), const Value& sizes = Value(), const ResizeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("antialias", attrs.antialias);
+  set.set("axes", attrs.axes);
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("cubic_coeff_a", attrs.cubic_coeff_a);
+  set.set("exclude_outside", attrs.exclude_outside);
+  set.set("extrapolation_value", attrs.extrapolation_value);
+  set.set("keep_aspect_ratio_policy", attrs.keep_aspect_ratio_policy);
+  set.set("mode", attrs.mode);
+  set.set("nearest_mode", attrs.nearest_mode);
+  return add_node("Resize", {x, roi, scales, sizes}, set, name, 1, origin)[0];
+}
+
 /// The attributes of RotaryEmbedding.
 struct RotaryEmbeddingAttrs {
   /// Whether pairs are neighbours.
@@ -1914,6 +2009,80 @@ inline Value conv_grad_weight(const Value& d_y, const Value& x, const Value& w, 
   return add_node("weft.ConvGradWeight", {d_y, x, w}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.ConvTransposeGradInput.
+struct ConvTransposeGradInputAttrs {
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is
+  /// taken off one end it is the upper or the lower one; VALID: no pads.
+  std::string auto_pad = "NOTSET";
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
+  int64_t group = 1;
+  /// Elements added behind each spatial axis of the output; 0 if not given.
+  Optional<std::vector<int64_t>> output_padding = {};
+  /// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd
+  /// number one more behind with SAME_UPPER and before otherwise.
+  Optional<std::vector<int64_t>> output_shape = {};
+  /// Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis of the output; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// The gradient of ConvTranspose by X, given that of Y.
+/// - d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+/// - w: As in ConvTranspose. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value conv_transpose_grad_input(const Value& d_y, const Value& w, const Value& x, const ConvTransposeGradInputAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("dilations", attrs.dilations);
+  set.set("group", attrs.group);
+  set.set("output_padding", attrs.output_padding);
+  set.set("output_shape", attrs.output_shape);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("weft.ConvTransposeGradInput", {d_y, w, x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.ConvTransposeGradWeight.
+struct ConvTransposeGradWeightAttrs {
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is
+  /// taken off one end it is the upper or the lower one; VALID: no pads.
+  std::string auto_pad = "NOTSET";
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
+  int64_t group = 1;
+  /// Elements added behind each spatial axis of the output; 0 if not given.
+  Optional<std::vector<int64_t>> output_padding = {};
+  /// Spatial sizes of the output, in place of `pads`: half of what is too much is taken off each end, of an odd
+  /// number one more behind with SAME_UPPER and before otherwise.
+  Optional<std::vector<int64_t>> output_shape = {};
+  /// Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis of the output; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// The gradient of ConvTranspose by W, given that of Y.
+/// - d_y: [N, M, O1, ...]. [f32, f16, f64, bf16]
+/// - x: As in ConvTranspose. [f32, f16, f64, bf16]
+/// - w: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dW: The shape of W. [f32, f16, f64, bf16]
+inline Value conv_transpose_grad_weight(const Value& d_y, const Value& x, const Value& w, const ConvTransposeGradWeightAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("dilations", attrs.dilations);
+  set.set("group", attrs.group);
+  set.set("output_padding", attrs.output_padding);
+  set.set("output_shape", attrs.output_shape);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("weft.ConvTransposeGradWeight", {d_y, x, w}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.Dropout.
 struct WeftDropoutAttrs {
   /// Key of all random numbers of a program.
@@ -2281,6 +2450,57 @@ inline Value random_uniform(const Value& shape, const Value& counter, const Rand
   set.set("low", attrs.low);
   set.set("high", attrs.high);
   return add_node("weft.RandomUniform", {shape, counter}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.ResizeGrad.
+struct ResizeGradAttrs {
+  /// For linear and cubic: whether weights reach over all elements that fall together where an axis shrinks.
+  bool antialias = false;
+  /// The axes that the other inputs speak of; all if not given.
+  Optional<std::vector<int64_t>> axes = {};
+  /// Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`;
+  /// half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n'
+  /// is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from `start * (n -
+  /// 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// The parameter of the cubic weights; -0.5 is usual too.
+  double cubic_coeff_a = -0.75;
+  /// Whether weights of places beyond the ends are left out and the others made to add up to 1; else the element at
+  /// the end stands there.
+  bool exclude_outside = false;
+  /// With tf_crop_and_resize the element for places beyond the ends.
+  double extrapolation_value = 0;
+  /// What `sizes` are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or
+  /// falls below, while all axes have one scale.
+  std::string keep_aspect_ratio_policy = "stretch";
+  /// "nearest", "linear" or "cubic".
+  std::string mode = "nearest";
+  /// Which place is the nearest: "round_prefer_floor" and "round_prefer_ceil" say where halves go, "floor" and
+  /// "ceil" where all go.
+  std::string nearest_mode = "round_prefer_floor";
+};
+
+/// The gradient of Resize by X, given that of Y.
+/// - d_y: The shape that Resize gives. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - roi: For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis. [f32, f16,
+/// f64, optional]
+/// - scales: Sizes of the output as multiples, rounded down, of those of X; for each axis. Or `sizes`. [f32,
+/// optional]
+/// - sizes: Sizes of the output, for each axis. Or `scales`. [i64, optional]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value resize_grad(const Value& d_y, const Value& x, const Value& roi = Value(), const Value& scales = Value(), const Value& sizes = Value(), const ResizeGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("antialias", attrs.antialias);
+  set.set("axes", attrs.axes);
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("cubic_coeff_a", attrs.cubic_coeff_a);
+  set.set("exclude_outside", attrs.exclude_outside);
+  set.set("extrapolation_value", attrs.extrapolation_value);
+  set.set("keep_aspect_ratio_policy", attrs.keep_aspect_ratio_policy);
+  set.set("mode", attrs.mode);
+  set.set("nearest_mode", attrs.nearest_mode);
+  return add_node("weft.ResizeGrad", {d_y, x, roi, scales, sizes}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.RunningUpdate.

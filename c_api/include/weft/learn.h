@@ -64,6 +64,9 @@ WEFT_API weft_status* weft_dataset_new_rows(const weft_dataset* dataset, int64_t
                                             weft_dataset** out_dataset) WEFT_MUST_USE;
 /** Tensor i, all rows of it. */
 WEFT_API weft_status* weft_dataset_at(const weft_dataset* dataset, int32_t i, weft_tensor** out_tensor) WEFT_MUST_USE;
+/** Ends the dataset: later calls are FAILED_PRECONDITION. It waits for nobody: calls and passes that were begun go on, as
+ * do datasets made of its rows. Any thread, any number of times, also from inside a call that goes through it. */
+WEFT_API weft_status* weft_dataset_close(weft_dataset* dataset) WEFT_MUST_USE;
 /** Frees the handle. Passes under way and datasets made of its rows keep what they need. */
 WEFT_API void weft_dataset_free(weft_dataset* dataset);
 /** The number of rows, -1 if a function gives the batches; 0 for NULL. */

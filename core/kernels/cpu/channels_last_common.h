@@ -15,10 +15,17 @@ struct ConvGeometry {
   int64_t pixels() const { return out_h * out_w; }
   int64_t taps() const { return kernel_h * kernel_w; }
   bool one_filter_each() const { return group > 1 && group == in_c && out_c == in_c; }
+  // Whether each output pixel sees the input pixel in its place and no other.
+  bool sees_itself() const { return taps() == 1 && stride_h == 1 && stride_w == 1 && in_h == out_h && in_w == out_w; }
+  // What the windows reach of an image with its padding, or that image where it is larger.
+  int64_t reach_h() const { return std::max(pad_h + in_h, (out_h - 1) * stride_h + (kernel_h - 1) * dilation_h + 1); }
+  int64_t reach_w() const { return std::max(pad_w + in_w, (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1); }
 };
 
 // Of a node with inputs X and W, whose attributes are those of Conv.
 ConvGeometry read_geometry(const KernelContext& c);
+// Of a node with these shapes.
+ConvGeometry read_geometry(const KernelContext& c, const Shape& x, const Shape& w, const Shape& y);
 
 // A pixel of the padding.
 template <typename T>
@@ -28,6 +35,25 @@ Result<std::shared_ptr<Buffer>> zeros(int64_t count) {
   return buffer;
 }
 
+// Copies of all images as [padded_h, padded_w, in_c], with zeros around them.
+template <typename T>
+void pad_images(const ConvGeometry& g, int64_t padded_h, int64_t padded_w, const T* x, T* to, const Parallel& parallel);
+
+// Whether the padding of an image is no more than a few times the image, or small.
+bool pads_little(const ConvGeometry& g, int64_t padded_h, int64_t padded_w);
+
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Places of something, [first, past).
+struct Range {
+  int64_t first, past;
+};
+
+// The outputs along an axis for which the window's place `at` steps behind its beginning lies in the image.
+inline Range seeing(int64_t at, int64_t pad, int64_t stride, int64_t in, int64_t out) {
+  const int64_t before = pad - at;  // so far before the image is what the first output sees
+  return {before > 0 ? divide_up(before, stride) : 0,
+          in + before > 0 ? std::min(out, divide_up(in + before, stride)) : 0};
+}
 
 }  // namespace weft

@@ -21,13 +21,22 @@ const TapTable<double>& table_of(double) { return tap_table_f64(current_isa()); 
 
 // -- Sums over taps.
 template <typename T>
+int64_t tile_rows(const ConvGeometry& g) {
+  const TapTable<T>& table = table_of(T());
+  return 2 * (g.out_c / g.group) <= table.panel ? table.narrow_rows : table.rows;
+}
+
+template <typename T>
 struct Taps {
   ConvGeometry g;
   const TapTable<T>* table;
   Limits<T> limits;
-  bool biased, padded;
+  bool biased;
+  bool rows_are_taps;  // of the window, in images with their padding, which are copies where there is any
+  bool copied;
   int64_t taps, k;        // k elements of each tap lie side by side
   int64_t panels;         // of a group
+  int64_t rows;           // of a full tile
   int64_t tiles, blocks;  // of an image
   int64_t padded_h = 0, padded_w = 0;
   std::shared_ptr<const Buffer> weight{}, bias{};  // packed, where they are constants
@@ -35,26 +44,30 @@ struct Taps {
 
   int64_t weight_size() const { return g.group * panels * table->panel * taps * k; }
   int64_t bias_size() const { return biased ? g.group * panels * table->panel : 0; }
-  int64_t padded_size() const { return padded ? g.images * padded_h * padded_w * g.in_c : 0; }
+  int64_t padded_size() const { return copied ? g.images * padded_h * padded_w * g.in_c : 0; }
 };
 
 // [group][panel][tap][k][column]
 template <typename T>
-void pack_weight(const Taps<T>& s, const T* w, T* to) {
+void pack_weight(const Taps<T>& s, const T* w, T* to, const Parallel& parallel) {
   const ConvGeometry& g = s.g;
   const int64_t in_c = g.in_c / g.group, out_c = g.out_c / g.group, taps = g.taps(), panel = s.table->panel;
-  for (int64_t group = 0; group < g.group; ++group) {
-    for (int64_t p = 0; p < s.panels; ++p) {
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        for (int64_t k = 0; k < in_c; ++k) {
-          for (int64_t j = 0; j < panel; ++j) {
-            const int64_t m = p * panel + j;
-            *to++ = m < out_c ? w[((group * out_c + m) * in_c + k) * taps + tap] : T(0);
-          }
+  const int64_t size = taps * in_c * panel;
+  parallel_for(parallel, g.group * s.panels, 1, 1.0 * static_cast<double>(size), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % s.panels * panel, columns = std::min(panel, out_c - first);
+      const T* from = w + (i / s.panels * out_c + first) * in_c * taps;
+      T* out = to + i * size;
+      if (columns < panel) std::fill_n(out, size, T(0));
+      // Filters lie row by row: a few rows of each at a time stay in the cache.
+      for (int64_t k = 0; k < in_c; ++k) {
+        for (int64_t j = 0; j < columns; ++j) {
+          const T* filter = from + (j * in_c + k) * taps;
+          for (int64_t tap = 0; tap < taps; ++tap) out[(tap * in_c + k) * panel + j] = filter[tap];
         }
       }
     }
-  }
+  });
 }
 
 // [group][panel][column]
@@ -66,26 +79,6 @@ void pack_bias(const Taps<T>& s, const T* bias, T* to) {
   }
 }
 
-template <typename T>
-void pad_images(const Taps<T>& s, const T* x, T* to, const Parallel& parallel) {
-  const ConvGeometry& g = s.g;
-  const int64_t row = s.padded_w * g.in_c;
-  const int64_t inside = std::min(g.in_w, s.padded_w - g.pad_w) * g.in_c, before = g.pad_w * g.in_c;
-  parallel_for(parallel, g.images * s.padded_h, 16, 0.3 * static_cast<double>(row), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t image = i / s.padded_h, y = i % s.padded_h - g.pad_h;
-      T* out = to + i * row;
-      if (y < 0 || y >= g.in_h) {
-        std::fill_n(out, row, T(0));
-        continue;
-      }
-      std::fill_n(out, before, T(0));
-      std::copy_n(x + (image * g.in_h + y) * g.in_w * g.in_c, inside, out + before);
-      std::fill(out + before + inside, out + row, T(0));
-    }
-  });
-}
-
 // Where the pixels [begin, end) of an image see each tap: [tap][pixel].
 template <typename T>
 void find_pixels(const Taps<T>& s, const T* image, int64_t group, int64_t begin, int64_t end, const T** to) {
@@ -93,7 +86,7 @@ void find_pixels(const Taps<T>& s, const T* image, int64_t group, int64_t begin,
   const int64_t rows = end - begin;
   int64_t oy = begin / g.out_w, ox = begin % g.out_w;
   for (int64_t r = 0; r < rows; ++r) {
-    if (s.padded) {
+    if (s.rows_are_taps) {
       for (int64_t ky = 0; ky < g.kernel_h; ++ky) {
         to[ky * rows + r] = image + ((oy * g.stride_h + ky * g.dilation_h) * s.padded_w + ox * g.stride_w) * g.in_c;
       }
@@ -123,7 +116,7 @@ void run_block(const Taps<T>& s, const RunArgs& args, const T* images, const T* 
   const int64_t image = item / s.blocks, block = item % s.blocks;
   const int64_t first = block * s.tiles / s.blocks, last = (block + 1) * s.tiles / s.blocks;
   auto pixel_of = [&](int64_t tile) { return tile * g.pixels() / s.tiles; };
-  const T* in = images + image * (s.padded ? s.padded_h * s.padded_w : g.in_h * g.in_w) * g.in_c;
+  const T* in = images + image * (s.copied ? s.padded_h * s.padded_w : g.in_h * g.in_w) * g.in_c;
   const int64_t panel = s.table->panel, out_c = g.out_c / g.group, at = image * g.pixels();
   const T* pointers[kMostPointers];
   for (int64_t group = 0; group < g.group; ++group) {
@@ -162,7 +155,7 @@ void run_taps(const Taps<T>& s, const RunArgs& args) {
   if (s.weight != nullptr) {
     weight = static_cast<const T*>(s.weight->data());
   } else {
-    pack_weight(s, args.input<T>(1), scratch);
+    pack_weight(s, args.input<T>(1), scratch, *args.parallel);
     weight = scratch;
     scratch += s.weight_size();
   }
@@ -173,8 +166,8 @@ void run_taps(const Taps<T>& s, const RunArgs& args) {
     bias = scratch;
     scratch += s.bias_size();
   }
-  if (s.padded) {
-    pad_images(s, images, scratch, *args.parallel);
+  if (s.copied) {
+    pad_images(g, s.padded_h, s.padded_w, images, scratch, *args.parallel);
     images = scratch;
   }
   const double pixels = static_cast<double>(g.pixels()) / static_cast<double>(s.blocks);
@@ -185,13 +178,6 @@ void run_taps(const Taps<T>& s, const RunArgs& args) {
   });
 }
 
-// Whether the padding of an image is no more than a few times the image, or small.
-bool pads_little(const ConvGeometry& g, int64_t padded_h, int64_t padded_w) {
-  constexpr double kTimes = 4, kSmall = 4096;
-  return static_cast<double>(padded_h) * static_cast<double>(padded_w) <
-         kTimes * static_cast<double>(g.in_h * g.in_w) + kSmall;
-}
-
 template <typename T>
 Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   Taps<T> s{};
@@ -199,23 +185,26 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   s.table = &table_of(T());
   s.limits = limits_of<T>(c);
   s.biased = c.has_input(2);
-  s.padded_h = std::max(g.pad_h + g.in_h, (g.out_h - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1);
-  s.padded_w = std::max(g.pad_w + g.in_w, (g.out_w - 1) * g.stride_w + g.kernel_w);
-  s.padded = g.group == 1 && g.in_c < kFewChannels && g.dilation_w == 1 && pads_little(g, s.padded_h, s.padded_w);
-  s.taps = s.padded ? g.kernel_h : g.taps();
-  s.k = (s.padded ? g.kernel_w : 1) * (g.in_c / g.group);
+  s.padded_h = g.reach_h();
+  s.padded_w = g.reach_w();
+  s.rows_are_taps =
+      g.group == 1 && g.in_c < kFewChannels && g.dilation_w == 1 && pads_little(g, s.padded_h, s.padded_w);
+  s.copied = s.rows_are_taps && (s.padded_h != g.in_h || s.padded_w != g.in_w);
+  s.taps = s.rows_are_taps ? g.kernel_h : g.taps();
+  s.k = (s.rows_are_taps ? g.kernel_w : 1) * (g.in_c / g.group);
   s.panels = divide_up(g.out_c / g.group, s.table->panel);
-  s.tiles = divide_up(g.pixels(), s.table->rows);
-  const int64_t tiles_of_block = std::min(kTilesOfBlock, kMostPointers / (s.table->rows * s.taps));
+  s.rows = tile_rows<T>(g);
+  s.tiles = divide_up(g.pixels(), s.rows);
+  const int64_t tiles_of_block = std::min(kTilesOfBlock, kMostPointers / (s.rows * s.taps));
   s.blocks = divide_up(s.tiles, tiles_of_block);
   // Two threads find equal shares.
   if (s.blocks < s.tiles) s.blocks += s.blocks % 2;
-  if (!s.padded) {
+  if (!s.rows_are_taps) {
     WEFT_TRY(s.zero, zeros<T>(s.k));
   }
   if (const Tensor* w = c.constant(1); w != nullptr) {
     WEFT_TRY(auto packed, Buffer::allocate(s.weight_size() * static_cast<int64_t>(sizeof(T))));
-    pack_weight(s, w->as<T>(), static_cast<T*>(packed->data()));
+    pack_weight(s, w->as<T>(), static_cast<T*>(packed->data()), Parallel{});
     s.weight = std::move(packed);
     prepared->unused_inputs.push_back(1);
   }
@@ -227,7 +216,8 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   }
   const int64_t packing = (s.weight == nullptr ? s.weight_size() : 0) + (s.bias == nullptr ? s.bias_size() : 0);
   prepared->scratch_bytes = (packing + s.padded_size()) * static_cast<int64_t>(sizeof(T));
-  prepared->cost_ns = 1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels() * g.out_c * s.taps * s.k);
+  prepared->cost_ns = 1e-2 * sizeof(T) * static_cast<double>(g.images * g.pixels() * g.out_c * s.taps * s.k) +
+                      static_cast<double>(packing);
   const int64_t stretch = s.tiles / s.blocks * (g.pixels() / s.tiles) * g.out_c;
   prepared->finishes = s.blocks == 1 || stretch >= kLeastStretch;
   prepared->use<&run_taps<T>>(std::move(s));
@@ -401,7 +391,7 @@ bool accepts(const KernelContext& c) {
 bool accepts_pixels(const KernelContext& c) {
   if (!accepts(c)) return false;
   const ConvGeometry g = read_geometry(c);
-  return g.group == 1 && g.taps() == 1 && g.stride_h == 1 && g.stride_w == 1 && g.in_h == g.out_h && g.in_w == g.out_w;
+  return g.group == 1 && g.sees_itself();
 }
 
 bool accepts_lanes(const KernelContext& c) {
@@ -416,8 +406,7 @@ bool accepts_lanes(const KernelContext& c) {
 bool accepts_taps(const KernelContext& c) {
   if (!accepts(c)) return false;
   const ConvGeometry g = read_geometry(c);
-  const int64_t rows = c.dtype(0) == DType::kF32 ? table_of(float()).rows : table_of(double()).rows;
-  return g.taps() * rows <= kMostPointers;
+  return g.taps() * (c.dtype(0) == DType::kF32 ? tile_rows<float>(g) : tile_rows<double>(g)) <= kMostPointers;
 }
 
 template <Status (*F32)(const KernelContext&, PreparedKernel*), Status (*F64)(const KernelContext&, PreparedKernel*)>

@@ -1,10 +1,12 @@
-// Convolution with 3 x 3 windows over images whose channels lie side by side, by Winograd's transforms: rows of tiles are
-// transformed, multiplied part by part, and transformed back.
+// Convolution with 3 x 3 windows over images whose channels lie side by side, and its gradient by the input, which is one
+// with turned filters, by Winograd's transforms: rows of tiles are transformed, multiplied part by part, and transformed
+// back.
 #include <algorithm>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/channels_last_common.h"
 #include "core/simd/gemm.h"
+#include "core/simd/gemm_tiles.h"
 #include "core/simd/winograd.h"
 
 namespace weft {
@@ -19,11 +21,13 @@ struct State {
   Gemm<float> gemm;  // of one part
   Limits<float> limits;
   bool biased;
+  bool turned;                 // filters: those of the gradient
   int64_t tiles_w, tile_rows;  // of an image
   int64_t blocks;              // of whole rows of tiles of an image
   int64_t lanes, lane_floats;
-  int64_t part_floats;  // of the packed filters
-  std::shared_ptr<const Buffer> packed, zero;
+  int64_t part_floats;                   // of the packed filters
+  std::shared_ptr<const Buffer> packed;  // filters, where they are constants
+  std::shared_ptr<const Buffer> zero;
 
   int64_t rows_of_block() const { return divide_up(tile_rows, blocks); }
   int64_t parts_in() const { return kWinogradParts * rows_of_block() * tiles_w * g.in_c; }
@@ -59,7 +63,7 @@ void transform_row_back(const State& s, const float* in, int64_t stride, int64_t
   }
 }
 
-void run_block(const State& s, const RunArgs& args, int64_t item, float* scratch) {
+void run_block(const State& s, const RunArgs& args, const float* packed, int64_t item, float* scratch) {
   const ConvGeometry& g = s.g;
   const Parallel& parallel = *args.parallel;
   const int64_t image = item / s.blocks, block = item % s.blocks;
@@ -80,7 +84,7 @@ void run_block(const State& s, const RunArgs& args, int64_t item, float* scratch
     for (int64_t part = begin; part < end; ++part) {
       Gemm<float> one = gemm;
       one.a = parts + part * tiles * g.in_c;
-      one.packed_b = static_cast<const float*>(s.packed->data()) + part * s.part_floats;
+      one.packed_b = packed + part * s.part_floats;
       one.c = products + part * tiles * g.out_c;
       run_gemm(one, packing + part * gemm_scratch(one), parallel);
     }
@@ -98,59 +102,90 @@ void run_block(const State& s, const RunArgs& args, int64_t item, float* scratch
   });
 }
 
+// [part][panel][input channel][column]
+void pack_filters(const State& s, const float* weight, float* packed, const Parallel& parallel) {
+  constexpr double kCost = 150;
+  const ConvGeometry& g = s.g;
+  const int64_t panel = gemm_tiles_f32(current_isa()).panel, panels = divide_up(g.out_c, panel);
+  parallel_for(parallel, panels * g.in_c, 8, kCost * static_cast<double>(panel), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i / g.in_c * panel, c = i % g.in_c;
+      float* to = packed + i * panel;
+      for (int64_t j = 0; j < panel; ++j) {
+        float parts[kWinogradParts] = {};
+        const int64_t m = first + j;
+        if (m < g.out_c && s.turned) {
+          float filter[9];
+          std::reverse_copy(weight + (c * g.out_c + m) * 9, weight + (c * g.out_c + m) * 9 + 9, filter);
+          winograd_filter(filter, parts);
+        } else if (m < g.out_c) {
+          winograd_filter(weight + (m * g.in_c + c) * 9, parts);
+        }
+        for (int64_t part = 0; part < kWinogradParts; ++part) to[part * s.part_floats + j] = parts[part];
+      }
+    }
+  });
+}
+
 void run(const State& s, const RunArgs& args) {
   const ConvGeometry& g = s.g;
+  float* scratch = static_cast<float*>(args.scratch);
+  const float* packed = scratch;
+  if (s.packed != nullptr) {
+    packed = static_cast<const float*>(s.packed->data());
+  } else {
+    pack_filters(s, args.input<float>(1), scratch, *args.parallel);
+    scratch += kWinogradParts * s.part_floats;
+  }
   const int64_t items = g.images * s.blocks;
   const double cost =
       static_cast<double>(kWinogradParts) * gemm_cost_ns(s.gemm) + args.finish_cost_ns(g.pixels() / s.blocks * g.out_c);
   parallel_for(*args.parallel, s.lanes, 1, cost * static_cast<double>(items) / static_cast<double>(s.lanes),
                [&](int64_t begin, int64_t end) {
                  for (int64_t lane = begin; lane < end; ++lane) {
-                   float* scratch = static_cast<float*>(args.scratch) + lane * s.lane_floats;
+                   float* own = scratch + lane * s.lane_floats;
                    for (int64_t item = lane * items / s.lanes; item < (lane + 1) * items / s.lanes; ++item) {
                      if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
-                     run_block(s, args, item, scratch);
+                     run_block(s, args, packed, item, own);
                    }
                  }
                });
 }
 
 constexpr int64_t kLeastSide = 12, kLeastChannels = 32, kMultiple = 16;
+// Filters that are no constants are transformed in each run, which so many output pixels pay for.
+constexpr int64_t kLeastPixels = 2048;
 
 // Enough tiles that the transforms pay, and channels that fill vectors.
-bool accepts(const KernelContext& c) {
-  if (c.dtype(0) != DType::kF32 || c.rank(0) != 4 || c.constant(1) == nullptr) return false;
-  const ConvGeometry g = read_geometry(c);
+bool pays(const ConvGeometry& g, const Tensor* weight) {
+  if (weight == nullptr && g.images * g.pixels() < kLeastPixels) return false;
   return g.images > 0 && g.group == 1 && g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 &&
          g.dilation_h == 1 && g.dilation_w == 1 && g.out_h >= kLeastSide && g.out_w >= kLeastSide &&
          g.in_c >= kLeastChannels && g.out_c >= kLeastChannels && g.in_c % kMultiple == 0 && g.out_c % kMultiple == 0;
 }
 
-Status pack_filters(const ConvGeometry& g, const Gemm<float>& gemm, const float* weight, float* packed) {
-  const int64_t filters = g.in_c * g.out_c;
-  WEFT_TRY(auto transformed, Buffer::allocate(filters * kWinogradParts * static_cast<int64_t>(sizeof(float))));
-  float* parts = static_cast<float*>(transformed->data());
-  for (int64_t m = 0; m < g.out_c; ++m) {
-    for (int64_t c = 0; c < g.in_c; ++c) {
-      float of_filter[kWinogradParts];
-      winograd_filter(weight + (m * g.in_c + c) * 9, of_filter);
-      for (int64_t part = 0; part < kWinogradParts; ++part) parts[part * filters + m * g.in_c + c] = of_filter[part];
-    }
-  }
-  for (int64_t part = 0; part < kWinogradParts; ++part) {
-    Gemm<float> one = gemm;
-    one.b = parts + part * filters;
-    pack_b(one, packed + part * packed_b_size(one), Parallel{});
-  }
-  return {};
-}
+bool takes(const KernelContext& c) { return c.dtype(0) == DType::kF32 && c.rank(0) == 4; }
+bool accepts(const KernelContext& c) { return takes(c) && pays(read_geometry(c), c.constant(1)); }
 
-Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  State s{};
-  const ConvGeometry& g = s.g = read_geometry(c);
+// What is convolved with turned filters: the gradient of the output, with what is left of the windows around it.
+ConvGeometry turned_geometry(const KernelContext& c) {
+  const ConvGeometry g = read_geometry(c, c.output_shape(0), c.shape(1), c.shape(0));
+  ConvGeometry t = g;
+  t.in_h = g.out_h;
+  t.in_w = g.out_w;
+  t.in_c = g.out_c;
+  t.out_h = g.in_h;
+  t.out_w = g.in_w;
+  t.out_c = g.in_c;
+  t.pad_h = g.kernel_h - 1 - g.pad_h;
+  t.pad_w = g.kernel_w - 1 - g.pad_w;
+  return t;
+}
+bool accepts_grad(const KernelContext& c) { return takes(c) && pays(turned_geometry(c), c.constant(1)); }
+
+Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, PreparedKernel* prepared) {
+  const ConvGeometry& g = s.g = geometry;
   s.table = &winograd_table(current_isa());
-  s.limits = limits_of<float>(c);
-  s.biased = c.has_input(2);
   s.tiles_w = divide_up(g.out_w, kWinogradOut);
   s.tile_rows = divide_up(g.out_h, kWinogradOut);
   s.blocks = divide_up(s.tile_rows, std::max<int64_t>(1, kTilesOfBlock / s.tiles_w));
@@ -160,17 +195,24 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   s.gemm.k = s.gemm.a_row = s.gemm.b_column = g.in_c;
   s.gemm.b_row = 1;
   s.part_floats = packed_b_size(s.gemm);
-  WEFT_TRY(auto packed, Buffer::allocate(kWinogradParts * s.part_floats * static_cast<int64_t>(sizeof(float))));
-  WEFT_CHECK(pack_filters(g, s.gemm, c.constant(1)->as<float>(), static_cast<float*>(packed->data())));
-  s.packed = std::move(packed);
-  prepared->unused_inputs = {1};
+  const int64_t filters = kWinogradParts * s.part_floats;
+  if (weight != nullptr) {
+    WEFT_TRY(auto packed, Buffer::allocate(filters * static_cast<int64_t>(sizeof(float))));
+    pack_filters(s, weight->as<float>(), static_cast<float*>(packed->data()), Parallel{});
+    s.packed = std::move(packed);
+    prepared->unused_inputs = {1};
+  }
   WEFT_TRY(s.zero, zeros<float>(g.in_c));
-  s.gemm.packed_b = static_cast<const float*>(s.packed->data());
+  // So that room for packing is not counted.
+  const float packed{};
+  s.gemm.packed_b = &packed;
   s.lanes = std::min(g.images * s.blocks, kLanes);
   s.lane_floats =
       divide_up(s.parts_in() + s.products() + s.rows_of_block() * g.out_c + kWinogradParts * gemm_scratch(s.gemm), 16) *
       16;
-  prepared->scratch_bytes = s.lanes * s.lane_floats * static_cast<int64_t>(sizeof(float));
+  s.gemm.packed_b = nullptr;
+  prepared->scratch_bytes =
+      (s.lanes * s.lane_floats + (weight == nullptr ? filters : 0)) * static_cast<int64_t>(sizeof(float));
   prepared->cost_ns = static_cast<double>(g.images * s.blocks * kWinogradParts) * gemm_cost_ns(s.gemm);
   static_assert(kLeastSide * kLeastChannels >= kLeastStretch);
   prepared->finishes = true;
@@ -178,10 +220,23 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  State s{};
+  s.limits = limits_of<float>(c);
+  s.biased = c.has_input(2);
+  return prepare_of(read_geometry(c), std::move(s), c.constant(1), prepared);
+}
+Status prepare_grad(const KernelContext& c, PreparedKernel* prepared) {
+  State s{};
+  s.turned = true;
+  return prepare_of(turned_geometry(c), std::move(s), c.constant(1), prepared);
+}
+
 }  // namespace
 
 void add_cpu_channels_last_winograd(KernelRegistry& kernels) {
   kernels.add("weft.WinogradConv", {"winograd", accepts, prepare});
+  kernels.add("weft.WinogradConvGradInput", {"winograd", accepts_grad, prepare_grad});
 }
 
 }  // namespace weft

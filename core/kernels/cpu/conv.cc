@@ -1,4 +1,5 @@
-// Kernels of convolution and its gradients: for each image and group, columns of windows times the weight.
+// Kernels of convolution, transposed or not, and its gradients: for each image and group, columns of windows times the
+// weight.
 #include <algorithm>
 #include <cstring>
 
@@ -11,12 +12,13 @@
 namespace weft {
 namespace {
 
+// `in` is what windows slide over and `out` what has a place for each of them: a transposed one goes from `out` to `in`.
 struct Conv {
   int64_t images, group, in_channels, out_channels;  // channels of one group
   Shape in, out, kernel;                             // spatial
-  std::vector<int64_t> strides, dilations, pads;
+  std::vector<int64_t> strides, dilations, pads;     // of a transposed one, pads may be negative
   int64_t in_size = 1, out_size = 1, kernel_size = 1;
-  bool bias = false;
+  bool transposed = false, bias = false;
 
   int64_t column_rows() const { return in_channels * kernel_size; }
 };
@@ -50,15 +52,19 @@ void for_window(const Conv& c, int64_t row, int64_t begin, int64_t end, Body&& b
   }
 }
 
+// Which of `width` places along the last axis, `stride` apart from `offset` on, lie in an image of `size`: [first, past).
+std::pair<int64_t, int64_t> places_inside(int64_t size, int64_t offset, int64_t stride, int64_t width) {
+  const int64_t past = std::clamp<int64_t>((size - offset + stride - 1) / stride, 0, width);
+  return {std::clamp<int64_t>((stride - 1 - offset) / stride, 0, past), past};
+}
+
 template <typename T>
 void to_columns(const Conv& c, const T* image, T* columns, int64_t begin, int64_t end) {
   int64_t last = static_cast<int64_t>(c.in.size()) - 1, width = c.out[last], stride = c.strides[last];
   for (int64_t row = 0; row < c.column_rows(); ++row) {
     T* to = columns + row * (end - begin) - begin;
     for_window(c, row, begin, end, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
-      // Places [first, past) lie in the image.
-      int64_t past = inside ? std::clamp<int64_t>((c.in[last] - offset + stride - 1) / stride, 0, width) : 0;
-      int64_t first = std::clamp<int64_t>((stride - 1 - offset) / stride, 0, past);
+      const auto [first, past] = places_inside(c.in[last], offset, stride, inside ? width : 0);
       std::fill_n(to + o, first, T(0));
       if (stride == 1) {
         std::copy_n(image + base + first, past - first, to + o + first);
@@ -70,19 +76,29 @@ void to_columns(const Conv& c, const T* image, T* columns, int64_t begin, int64_
   }
 }
 
+// Adds up in an image what the columns hold of it, over 0 or the bias of each channel.
 template <typename T>
-void add_columns(const Conv& c, const T* columns, T* image) {
-  int64_t last = static_cast<int64_t>(c.in.size()) - 1, width = c.out[last], stride = c.strides[last];
-  for (int64_t row = 0; row < c.column_rows(); ++row) {
+void add_columns(const Conv& c, const T* columns, const T* bias, T* image, const Parallel& parallel) {
+  const int64_t last = static_cast<int64_t>(c.in.size()) - 1, width = c.out[last], stride = c.strides[last];
+  auto add_row = [&](int64_t row) {
     const T* from = columns + row * c.out_size;
     for_window(c, row, 0, c.out_size, [&](int64_t o, bool inside, int64_t base, int64_t offset) {
       if (!inside) return;
-      for (int64_t i = 0; i < width; ++i) {
-        int64_t x = offset + i * stride;
-        if (x >= 0 && x < c.in[last]) image[base + i * stride] += from[o + i];
+      const auto [first, past] = places_inside(c.in[last], offset, stride, width);
+      if (stride == 1) {
+        for (int64_t i = first; i < past; ++i) image[base + i] += from[o + i];
+      } else {
+        for (int64_t i = first; i < past; ++i) image[base + i * stride] += from[o + i];
       }
     });
-  }
+  };
+  const double cost = 0.5 * static_cast<double>(c.kernel_size * c.out_size + c.in_size);
+  parallel_for(parallel, c.in_channels, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t m = begin; m < end; ++m) {
+      std::fill_n(image + m * c.in_size, c.in_size, bias != nullptr ? bias[m] : T(0));
+      for (int64_t row = m * c.kernel_size; row < (m + 1) * c.kernel_size; ++row) add_row(row);
+    }
+  });
 }
 
 // c[m, n] (+)= a[m, k] b[k, n], k in ascending order; strides say which of a is transposed.
@@ -122,7 +138,7 @@ void forward(const Conv& c, const RunArgs& args) {
 
 template <typename T>
 void grad_input(const Conv& c, const RunArgs& args) {
-  const T *dy = args.input<T>(0), *w = args.input<T>(1);
+  const T *dy = args.input<T>(0), *w = args.input<T>(1), *b = c.bias ? args.input<T>(2) : nullptr;
   T *dx = args.output<T>(0), *columns = static_cast<T*>(args.scratch);
   int64_t rows = c.column_rows();
   for (int64_t i = 0; i < c.images * c.group; ++i) {
@@ -135,16 +151,15 @@ void grad_input(const Conv& c, const RunArgs& args) {
                    multiply(weight + begin, 1, rows, from, columns + begin * c.out_size, end - begin, c.out_size,
                             c.out_channels);
                  });
-    T* image = dx + i * c.in_channels * c.in_size;
-    std::fill_n(image, c.in_channels * c.in_size, T(0));
-    add_columns(c, columns, image);
+    const T* bias = b != nullptr ? b + i % c.group * c.in_channels : nullptr;
+    add_columns(c, columns, bias, dx + i * c.in_channels * c.in_size, *args.parallel);
   }
 }
 
 // Images in ascending order, so the sums are the same whatever runs where.
 template <typename T>
 void grad_weight(const Conv& c, const RunArgs& args) {
-  const T *dy = args.input<T>(0), *x = args.input<T>(1);
+  const T *dy = args.input<T>(c.transposed), *x = args.input<T>(!c.transposed);
   T *dw = args.output<T>(0), *columns = static_cast<T*>(args.scratch);
   int64_t rows = c.column_rows();
   std::fill_n(dw, c.group * c.out_channels * rows, T(0));
@@ -174,8 +189,11 @@ void grad_weight(const Conv& c, const RunArgs& args) {
   }
 }
 
+// Of `x`, over which windows slide, and `y`, which has a place for each.
+template <bool transposed>
 Conv make_conv(const KernelContext& c, const Shape& x, const Shape& w, const Shape& y) {
   Conv conv;
+  conv.transposed = transposed;
   int64_t spatial = static_cast<int64_t>(x.size()) - 2;
   conv.group = c.attrs().i("group");
   conv.images = x[0];
@@ -184,16 +202,41 @@ Conv make_conv(const KernelContext& c, const Shape& x, const Shape& w, const Sha
   conv.in.assign(x.begin() + 2, x.end());
   conv.out.assign(y.begin() + 2, y.end());
   conv.kernel.assign(w.begin() + 2, w.end());
-  Window window = *read_window(c.attrs(), spatial, to_dims(conv.kernel));
+  Window window;
+  if constexpr (transposed) {
+    const TransposedWindow slid = *TransposedWindow::read(c.attrs(), spatial, to_dims(conv.kernel));
+    for (int64_t i = 0; i < spatial; ++i) conv.pads.push_back(slid.begin_pad(i, conv.out[i], conv.in[i]));
+    window = slid.window();
+  } else {
+    window = *read_window(c.attrs(), spatial, to_dims(conv.kernel));
+    for (int64_t i = 0; i < spatial; ++i) conv.pads.push_back(window.begin_pad(i, conv.in[i], conv.out[i]));
+  }
   conv.strides = window.strides;
   conv.dilations = window.dilations;
   for (int64_t i = 0; i < spatial; ++i) {
-    conv.pads.push_back(window.begin_pad(i, conv.in[i], conv.out[i]));
     conv.in_size *= conv.in[i];
     conv.out_size *= conv.out[i];
     conv.kernel_size *= conv.kernel[i];
   }
   return conv;
+}
+
+// ConvTranspose is computed as the gradient of a convolution by its image, and its own gradient by X as a convolution.
+template <bool transposed>
+Conv forward_conv(const KernelContext& c) {
+  Conv conv = make_conv<transposed>(c, c.shape(0), c.shape(1), c.output_shape(0));
+  conv.bias = !transposed && c.has_input(2);
+  return conv;
+}
+template <bool transposed>
+Conv grad_input_conv(const KernelContext& c) {
+  Conv conv = make_conv<transposed>(c, c.output_shape(0), c.shape(1), c.shape(0));
+  conv.bias = transposed && c.has_input(2);
+  return conv;
+}
+template <bool transposed>
+Conv grad_weight_conv(const KernelContext& c) {
+  return make_conv<transposed>(c, c.shape(!transposed), c.output_shape(0), c.shape(transposed));
 }
 
 // On vectors: images are dealt to lanes, each with columns of its own. How many there are depends on shapes alone.
@@ -311,9 +354,8 @@ void grad_input_vectors(const VectorConv<T>& s, const RunArgs& args) {
     g.b = args.input<T>(0) + i * g.k * g.n;
     g.c = scratch;
     run_gemm(g, scratch + s.columns, *args.parallel);
-    T* to = args.output<T>(0) + i * c.in_channels * c.in_size;
-    std::fill_n(to, c.in_channels * c.in_size, T(0));
-    add_columns(c, scratch, to);
+    const T* bias = c.bias ? args.input<T>(2) + group * c.in_channels : nullptr;
+    add_columns(c, scratch, bias, args.output<T>(0) + i * c.in_channels * c.in_size, *args.parallel);
   });
 }
 
@@ -325,10 +367,10 @@ void grad_weight_vectors(const VectorConv<T>& s, const RunArgs& args) {
   const int64_t sums_at = s.scratch - lane_size(c.group * rows * channels);
   for_lanes<T>(c, args, s.scratch, [&](T* scratch, int64_t image, int64_t group, bool first) {
     int64_t i = image * c.group + group;
-    to_columns(c, args.input<T>(1) + i * c.in_channels * c.in_size, scratch, 0, c.out_size);
+    to_columns(c, args.input<T>(!c.transposed) + i * c.in_channels * c.in_size, scratch, 0, c.out_size);
     Gemm<T> g = s.product;
     g.a = scratch;
-    g.b = args.input<T>(0) + i * g.n * g.k;
+    g.b = args.input<T>(c.transposed) + i * g.n * g.k;
     g.c = scratch + sums_at + group * rows * channels;
     g.init = first ? nullptr : g.c;
     run_gemm(g, scratch + s.columns, *args.parallel);
@@ -374,24 +416,24 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Conv conv) {
   return {};
 }
 
+template <bool transposed>
 Status prepare_forward(const KernelContext& c, PreparedKernel* prepared) {
-  Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
-  conv.bias = c.has_input(2);
+  Conv conv = forward_conv<transposed>(c);
   prepared->finishes = 4 * conv.out_size >= kLeastStretch;
   return use<&forward<float>, &forward<double>>(c, prepared, std::move(conv));
 }
+template <bool transposed>
 Status prepare_grad_input(const KernelContext& c, PreparedKernel* prepared) {
-  return use<&grad_input<float>, &grad_input<double>>(c, prepared,
-                                                      make_conv(c, c.output_shape(0), c.shape(1), c.shape(0)));
+  return use<&grad_input<float>, &grad_input<double>>(c, prepared, grad_input_conv<transposed>(c));
 }
+template <bool transposed>
 Status prepare_grad_weight(const KernelContext& c, PreparedKernel* prepared) {
-  return use<&grad_weight<float>, &grad_weight<double>>(c, prepared,
-                                                        make_conv(c, c.shape(1), c.output_shape(0), c.shape(0)));
+  return use<&grad_weight<float>, &grad_weight<double>>(c, prepared, grad_weight_conv<transposed>(c));
 }
 
+template <bool transposed>
 Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared) {
-  Conv conv = make_conv(c, c.shape(0), c.shape(1), c.output_shape(0));
-  conv.bias = c.has_input(2);
+  Conv conv = forward_conv<transposed>(c);
   int64_t lanes = forward_lanes_of(conv), width = part_of(conv);
   auto f32 = forward_product<float>(conv);
   auto f64 = forward_product<double>(conv);
@@ -402,8 +444,9 @@ Status prepare_forward_vectors(const KernelContext& c, PreparedKernel* prepared)
     return use_vectors<float, forward_vectors<float>>(prepared, std::move(conv), f32, lanes, width);
   return use_vectors<double, forward_vectors<double>>(prepared, std::move(conv), f64, lanes, width);
 }
+template <bool transposed>
 Status prepare_grad_input_vectors(const KernelContext& c, PreparedKernel* prepared) {
-  Conv conv = make_conv(c, c.output_shape(0), c.shape(1), c.shape(0));
+  Conv conv = grad_input_conv<transposed>(c);
   int64_t lanes = lanes_of(conv), width = conv.out_size;
   auto f32 = input_product<float>(conv);
   auto f64 = input_product<double>(conv);
@@ -411,8 +454,9 @@ Status prepare_grad_input_vectors(const KernelContext& c, PreparedKernel* prepar
     return use_vectors<float, grad_input_vectors<float>>(prepared, std::move(conv), f32, lanes, width);
   return use_vectors<double, grad_input_vectors<double>>(prepared, std::move(conv), f64, lanes, width);
 }
+template <bool transposed>
 Status prepare_grad_weight_vectors(const KernelContext& c, PreparedKernel* prepared) {
-  Conv conv = make_conv(c, c.shape(1), c.output_shape(0), c.shape(0));
+  Conv conv = grad_weight_conv<transposed>(c);
   int64_t sums = conv.group * conv.column_rows() * conv.out_channels;
   int64_t lanes = lanes_of(conv), width = conv.out_size;
   auto f32 = weight_product<float>(conv);
@@ -429,13 +473,19 @@ bool accepts(const KernelContext& c) {
 }  // namespace
 
 void add_cpu_conv(KernelRegistry& kernels) {
-  kernels.add("Conv", {"vectors", accepts, prepare_forward_vectors});
-  kernels.add("Conv", {"columns", accepts, prepare_forward});
-  kernels.add("weft.FusedConv", {"vectors", accepts, prepare_forward_vectors});
-  kernels.add("weft.ConvGradInput", {"vectors", accepts, prepare_grad_input_vectors});
-  kernels.add("weft.ConvGradInput", {"columns", accepts, prepare_grad_input});
-  kernels.add("weft.ConvGradWeight", {"vectors", accepts, prepare_grad_weight_vectors});
-  kernels.add("weft.ConvGradWeight", {"columns", accepts, prepare_grad_weight});
+  kernels.add("Conv", {"vectors", accepts, prepare_forward_vectors<false>});
+  kernels.add("Conv", {"columns", accepts, prepare_forward<false>});
+  kernels.add("weft.FusedConv", {"vectors", accepts, prepare_forward_vectors<false>});
+  kernels.add("weft.ConvGradInput", {"vectors", accepts, prepare_grad_input_vectors<false>});
+  kernels.add("weft.ConvGradInput", {"columns", accepts, prepare_grad_input<false>});
+  kernels.add("weft.ConvGradWeight", {"vectors", accepts, prepare_grad_weight_vectors<false>});
+  kernels.add("weft.ConvGradWeight", {"columns", accepts, prepare_grad_weight<false>});
+  kernels.add("ConvTranspose", {"vectors", accepts, prepare_grad_input_vectors<true>});
+  kernels.add("ConvTranspose", {"columns", accepts, prepare_grad_input<true>});
+  kernels.add("weft.ConvTransposeGradInput", {"vectors", accepts, prepare_forward_vectors<true>});
+  kernels.add("weft.ConvTransposeGradInput", {"columns", accepts, prepare_forward<true>});
+  kernels.add("weft.ConvTransposeGradWeight", {"vectors", accepts, prepare_grad_weight_vectors<true>});
+  kernels.add("weft.ConvTransposeGradWeight", {"columns", accepts, prepare_grad_weight<true>});
 }
 
 }  // namespace weft

@@ -149,37 +149,54 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   return {};
 }
 
+// An operand as the product reads it, at least a matrix.
+struct Operand {
+  Shape shape;
+  std::vector<int64_t> strides;
+};
+
+Operand read_operand(const KernelContext& c, int i, const char* perm) {
+  Operand operand{c.shape(i), {}};
+  Shape& shape = operand.shape;
+  if (shape.size() == 1) shape.insert(i == 0 ? shape.begin() : shape.end(), 1);
+  operand.strides = row_major(shape);
+  if (!c.attrs().has(perm)) return operand;
+  const Operand stored = operand;
+  const std::vector<int64_t>& axes = c.attrs().ints(perm);
+  for (size_t d = 0; d < axes.size(); ++d) {
+    shape[d] = stored.shape[static_cast<size_t>(axes[d])];
+    operand.strides[d] = stored.strides[static_cast<size_t>(axes[d])];
+  }
+  return operand;
+}
+
 // With the bias of FusedMatMul, if there is one.
 Product matmul(const KernelContext& c) {
-  Shape a = c.shape(0), b = c.shape(1);
-  if (a.size() == 1) a.insert(a.begin(), 1);
-  if (b.size() == 1) b.push_back(1);
+  const Operand a = read_operand(c, 0, "permA"), b = read_operand(c, 1, "permB");
+  const size_t a_lead = a.shape.size() - 2, b_lead = b.shape.size() - 2, rank = std::max(a_lead, b_lead);
   Product p;
-  p.m = a[a.size() - 2];
-  p.k = a[a.size() - 1];
-  p.n = b[b.size() - 1];
-  p.a_row = p.k;
-  p.a_column = 1;
-  p.b_row = p.n;
-  p.b_column = 1;
+  p.m = a.shape[a_lead];
+  p.k = a.shape[a_lead + 1];
+  p.n = b.shape[b_lead + 1];
+  p.a_row = a.strides[a_lead];
+  p.a_column = a.strides[a_lead + 1];
+  p.b_row = b.strides[b_lead];
+  p.b_column = b.strides[b_lead + 1];
   if (c.has_input(2)) {
     p.beta = 1;
     p.d_column = 1;
   }
-  size_t rank = std::max(a.size(), b.size()) - 2;
   Shape batch(rank, 1);
   std::vector<int64_t> a_stride(rank, 0), b_stride(rank, 0);
-  auto strides = [rank](const Shape& shape, std::vector<int64_t>& out, Shape& whole) {
-    std::vector<int64_t> own = row_major(shape);
-    size_t lead = shape.size() - 2;
+  auto strides = [&batch, rank](const Operand& operand, size_t lead, std::vector<int64_t>& out) {
     for (size_t i = 0; i < lead; ++i) {
-      if (shape[i] == 1) continue;
-      out[i + rank - lead] = own[i];
-      whole[i + rank - lead] = shape[i];
+      if (operand.shape[i] == 1) continue;
+      out[i + rank - lead] = operand.strides[i];
+      batch[i + rank - lead] = operand.shape[i];
     }
   };
-  strides(a, a_stride, batch);
-  strides(b, b_stride, batch);
+  strides(a, a_lead, a_stride);
+  strides(b, b_lead, b_stride);
   for (int64_t dim : batch) p.batches *= dim;
   for (int64_t i = 0; i < p.batches; ++i) {
     int64_t rest = i, at_a = 0, at_b = 0;

@@ -3,6 +3,9 @@
 #include <cmath>
 
 #include "core/kernel/registry.h"
+#include "core/simd/arithmetic.h"
+#include "core/simd/math.h"
+#include "core/simd/reduce.h"
 #include "core/simd/rows.h"
 
 namespace weft {
@@ -60,6 +63,46 @@ void run_vectors(const Rows& rows, const RunArgs& args) {
                });
 }
 
+const ArithmeticTable<float>& arithmetic(float) { return arithmetic_f32(current_isa()); }
+const ArithmeticTable<double>& arithmetic(double) { return arithmetic_f64(current_isa()); }
+const MathTable<float>& math(float) { return math_f32(current_isa()); }
+const MathTable<double>& math(double) { return math_f64(current_isa()); }
+const ReduceTable<float>& reductions(float) { return reduce_f32(current_isa()); }
+const ReduceTable<double>& reductions(double) { return reduce_f64(current_isa()); }
+
+// Columns of [n, inner], so many side by side. With fewer, what calls take is more than vectors save.
+constexpr int64_t kColumns = 128, kLeastColumns = 8;
+static_assert(kColumns <= kMostColumns);
+
+template <typename T, bool log>
+void run_columns(const Rows& rows, const RunArgs& args) {
+  const int64_t n = rows.n, inner = rows.inner, tiles = (inner + kColumns - 1) / kColumns;
+  if (n == 0) return;
+  parallel_for(*args.parallel, rows.outer * tiles, 1, 2.0 * static_cast<double>(n * std::min(inner, kColumns)),
+               [&](int64_t begin, int64_t end) {
+                 const auto& [add, sub, mul, div] = arithmetic(T());
+                 const auto exp = math(T()).exp;
+                 for (int64_t tile = begin; tile < end; ++tile) {
+                   const int64_t column = tile % tiles * kColumns, width = std::min(kColumns, inner - column);
+                   const T* x = args.input<T>(0) + tile / tiles * n * inner + column;
+                   T* y = args.output<T>(0) + (x - args.input<T>(0));
+                   T top[kColumns], sum[kColumns], e[kColumns];
+                   reductions(T()).max.columns(x, n, width, inner, top);
+                   std::fill_n(sum, width, T(0));
+                   for (int64_t i = 0; i < n; ++i) {
+                     T* to = y + i * inner;
+                     sub.both(x + i * inner, top, to, width);
+                     exp(to, log ? e : to, width);
+                     add.both(sum, log ? e : to, sum, width);
+                   }
+                   if (log) math(T()).log(sum, sum, width);
+                   for (int64_t i = 0; i < n; ++i) {
+                     (log ? sub : div).both(y + i * inner, sum, y + i * inner, width);
+                   }
+                 }
+               });
+}
+
 template <typename T>
 void run_grad(const Rows& rows, const RunArgs& args) {
   const T *y = args.input<T>(0), *dy = args.input<T>(1);
@@ -92,6 +135,16 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 template <bool log>
+Status prepare_columns(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = 2.0 * static_cast<double>(c.count(0));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&run_columns<float, log>>(read_rows(c));
+  else
+    prepared->use<&run_columns<double, log>>(read_rows(c));
+  return {};
+}
+
+template <bool log>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows = read_rows(c);
   prepared->cost_ns = 6.0 * static_cast<double>(c.count(0));
@@ -115,15 +168,19 @@ bool accepts(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dty
 
 bool accepts_vectors(const KernelContext& c) { return accepts(c) && read_rows(c).inner == 1; }
 
+bool accepts_columns(const KernelContext& c) { return accepts(c) && read_rows(c).inner >= kLeastColumns; }
+
 bool accepts_grad(const KernelContext& c) { return accepts_vectors(c) && c.shape(0) == c.shape(1); }
 
 }  // namespace
 
 void add_cpu_softmax(KernelRegistry& kernels) {
   kernels.add("Softmax", {"vectors", accepts_vectors, prepare_vectors<false>});
+  kernels.add("Softmax", {"columns", accepts_columns, prepare_columns<false>});
   kernels.add("Softmax", {"plain", accepts, prepare<false>});
   kernels.add("weft.SoftmaxGrad", {"vectors", accepts_grad, prepare_grad});
   kernels.add("LogSoftmax", {"vectors", accepts_vectors, prepare_vectors<true>});
+  kernels.add("LogSoftmax", {"columns", accepts_columns, prepare_columns<true>});
   kernels.add("LogSoftmax", {"plain", accepts, prepare<true>});
 }
 

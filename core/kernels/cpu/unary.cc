@@ -125,8 +125,9 @@ struct Relu {
   static constexpr auto fn = &Fns<T>::relu;
 };
 
+bool through_tanh(const KernelContext& c) { return c.attrs().s("approximate") == "tanh"; }
 Status prepare_gelu(const KernelContext& c, PreparedKernel* prepared) {
-  if (c.attrs().s("approximate") == "tanh") {
+  if (through_tanh(c)) {
     return prepare_float<Fns<float>::gelu_tanh, Fns<double>::gelu_tanh>(c, prepared);
   }
   return prepare_float<Fns<float>::gelu, Fns<double>::gelu>(c, prepared);
@@ -222,7 +223,8 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 bool takes_f32(const KernelContext& c) { return c.dtype(0) == DType::kF32; }
-bool takes_exact_gelu(const KernelContext& c) { return takes_f32(c) && c.attrs().s("approximate") != "tanh"; }
+bool takes_exact_gelu(const KernelContext& c) { return takes_f32(c) && !through_tanh(c); }
+bool takes_tanh_gelu(const KernelContext& c) { return takes_float(c) && through_tanh(c); }
 
 #define VECTOR_ROW(op, fn, accepts)                                                            \
   {                                                                                            \
@@ -245,6 +247,7 @@ const Row kRows[] = {
     VECTOR_ROW("Relu", relu, takes_float),
     VECTOR_ROW("Erf", erf, takes_f32),
     VECTOR_ROW("Gelu", gelu, takes_exact_gelu),
+    VECTOR_ROW("Gelu", gelu_tanh, takes_tanh_gelu),
     {"Neg", {"plain", takes_number, prepare_number<Neg>}},
     {"Abs", {"plain", takes_number, prepare_number<Abs>}},
     {"Sign", {"plain", takes_number, prepare_number<Sign>}},

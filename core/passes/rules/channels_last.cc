@@ -1,6 +1,6 @@
-// Images with their channels side by side: convolutions and pools work on [N, D1, ..., C], between transposes from and to
-// the [N, C, D1, ...] of ONNX. What follows is done on that side of the transpose as well, so that those of neighbours meet
-// and fall away.
+// Images with their channels side by side: convolutions, pools and their gradients work on [N, D1, ..., C], between
+// transposes from and to the [N, C, D1, ...] of ONNX. What follows is done on that side of the transpose as well, so that
+// those of neighbours meet and fall away.
 #include <algorithm>
 
 #include "core/op/layout.h"
@@ -27,53 +27,90 @@ bool concrete(Expr x) { return x.valid() && x.type().concrete(); }
 
 // Channels fill vectors, or there is nothing to gain. What the new graph knows of the inputs nobody has checked yet.
 bool worth_it(Expr x, Expr w, int64_t group) {
-  constexpr int64_t kLeast = 8;
+  constexpr int64_t kLeastAlone = 5, kLeast = 8;
   if (x.rank() < 3 || x.rank() != w.rank() || group < 1) return false;
   const int64_t in = x.dims()[1].value(), out = w.dims()[0].value();
-  if (group == 1) return out >= kLeast;
+  if (group == 1) return out >= kLeastAlone;
   return group == in && out == in ? in >= 2 * kLeast : in / group >= kLeast && out / group >= kLeast;
 }
 
-// A node in the new graph, if there is a kernel for it; else not valid.
-Expr make_with_kernel(RuleContext& c, const char* op, const std::vector<Expr>& inputs, Attrs attrs) {
-  const Expr y = make(c.scope(), op, inputs, std::move(attrs));
-  if (!y.valid()) return y;
-  const Graph& graph = c.scope().graph();
-  return c.kernels.accepts(op, kernel_context(graph, graph.producer(y.id()))) ? y : Expr();
-}
-
-// Replaces the node by `op`, with the channels of the first input last, if it has a kernel.
-void replace_by(RuleContext& c, const char* op, Attrs attrs) {
+// Replaces the node by `op`, with the channels of its first input and of input `image` last, if there is a kernel.
+void replace_by(RuleContext& c, const char* op, Attrs attrs, size_t image = 0) {
   std::vector<Expr> inputs = c.mapped_inputs(c.node);
   inputs[0] = last_of(inputs[0]);
-  const Expr y = make_with_kernel(c, op, inputs, std::move(attrs));
+  if (image != 0) inputs[image] = last_of(inputs[image]);
+  const Expr y = c.make_with_kernel(op, inputs, std::move(attrs));
   if (y.valid()) c.replace(first_again(y));
 }
 
-// Weights that change from run to run are left to the gradients, which have the channels of ONNX.
 Status conv_channels_last(RuleContext& c) {
   const Expr x = c.mapped_input(0), w = c.mapped_input(1);
-  if (!concrete(x) || !concrete(w) || c.constant(c.input(1)) == nullptr) return {};
+  if (!concrete(x) || !concrete(w)) return {};
   if (worth_it(x, w, c.attrs().i("group"))) replace_by(c, "weft.ChannelsLastConv", c.attrs());
+  return {};
+}
+
+// Where the convolution goes.
+Status grad_input_channels_last(RuleContext& c) {
+  const Expr dy = c.mapped_input(0), w = c.mapped_input(1), x = c.mapped_input(2);
+  if (!concrete(dy) || !concrete(w) || !concrete(x)) return {};
+  if (worth_it(x, w, c.attrs().i("group"))) replace_by(c, "weft.ChannelsLastConvGradInput", c.attrs(), 2);
+  return {};
+}
+Status grad_weight_channels_last(RuleContext& c) {
+  const Expr dy = c.mapped_input(0), x = c.mapped_input(1), w = c.mapped_input(2);
+  if (!concrete(dy) || !concrete(x) || !concrete(w) || !worth_it(x, w, c.attrs().i("group"))) return {};
+  std::vector<Expr> inputs{last_of(dy), last_of(x), w};
+  const Expr dw = c.make_with_kernel("weft.ChannelsLastConvGradWeight", inputs, c.attrs());
+  if (dw.valid()) c.replace(dw);
   return {};
 }
 
 // Where it is faster: a few digits fewer, which is why it has a name of its own to be switched off.
 Status winograd(RuleContext& c) {
-  const Expr y = make_with_kernel(c, "weft.WinogradConv", c.mapped_inputs(c.node), c.attrs());
+  const char* op = c.node.op->name() == "ChannelsLastConv" ? "weft.WinogradConv" : "weft.WinogradConvGradInput";
+  const Expr y = c.make_with_kernel(op, c.mapped_inputs(c.node), c.attrs());
   if (y.valid()) c.replace(y);
   return {};
 }
 
-// A pool goes where its input comes from.
-Status pool_channels_last(RuleContext& c) {
-  const Expr x = c.mapped_input(0);
-  if (!before_first(x).valid() || !concrete(x) || c.node.output_count > 1) return {};
-  if (x.dtype() != DType::kF32 && x.dtype() != DType::kF64) return {};
-  Attrs attrs = c.attrs();
+// Pools and their gradients go where the input comes from.
+bool pool_input_is_last(Expr x) {
+  return concrete(x) && before_first(x).valid() && (x.dtype() == DType::kF32 || x.dtype() == DType::kF64);
+}
+
+Attrs without_order(Attrs attrs) {
   attrs.erase("storage_order");  // of the indices
+  return attrs;
+}
+
+Status pool_channels_last(RuleContext& c) {
+  if (!pool_input_is_last(c.mapped_input(0)) || c.node.output_count > 1) return {};
   replace_by(c, c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool" : "weft.ChannelsLastMaxPool",
-             std::move(attrs));
+             without_order(c.attrs()));
+  return {};
+}
+
+Status average_pool_grad_channels_last(RuleContext& c) {
+  if (!concrete(c.mapped_input(0)) || !pool_input_is_last(c.mapped_input(1))) return {};
+  replace_by(c, "weft.ChannelsLastAveragePoolGrad", c.attrs(), 1);
+  return {};
+}
+
+// Of MaxPool: what flows back is added at the indices that it gives.
+Status max_pool_grad_channels_last(RuleContext& c) {
+  const Node* pool = c.input_from(1, "MaxPool", false);
+  if (pool == nullptr || pool->output_count < 2 || pool->output(1) != c.input(1)) return {};
+  if (pool->attrs.i("storage_order") != 0) return {};
+  const Expr dy = c.mapped_input(0), x = c.mapped(pool->inputs[0]);
+  if (!concrete(dy) || !pool_input_is_last(x) || x.dtype() != dy.dtype()) return {};
+  if (c.type(c.node.output(0)).dims != x.dims()) return {};
+  const Attrs attrs = without_order(pool->attrs);
+  // Found again where the pool itself is needed.
+  const Expr y = c.make_with_kernel("weft.ChannelsLastMaxPool", {before_first(x)}, attrs);
+  if (!y.valid()) return {};
+  const Expr dx = c.make_with_kernel("weft.ChannelsLastMaxPoolGrad", {last_of(dy), before_first(x), y}, attrs);
+  if (dx.valid()) c.replace(first_again(dx));
   return {};
 }
 
@@ -96,6 +133,14 @@ Expr by_channel_last(Expr x, int64_t rank) {
   return reshape(x, constant_ints(x.scope(), shape));
 }
 
+// What an Expand makes larger, as operands broadcast without it; any other value itself.
+Expr before_expand(Expr x) {
+  const Node& node = x.scope().graph().producer(x.id());
+  if (!node.is("Expand")) return x;
+  const Expr from(x.scope(), node.inputs[0]);
+  return concrete(from) && from.rank() <= x.rank() ? from : x;
+}
+
 Status elementwise_channels_last(RuleContext& c) {
   if (!c.node.op->is_elementwise() || c.node.output_count != 1) return {};
   const ValueType& out = c.type(c.node.output(0));
@@ -104,14 +149,15 @@ Status elementwise_channels_last(RuleContext& c) {
   std::vector<Expr> inputs;
   bool found = false;
   for (ValueId id : c.node.inputs) {
-    const Expr x = c.mapped(id);
-    if (!x.valid()) {
-      inputs.push_back(x);
+    const Expr given = c.mapped(id);
+    if (!given.valid()) {
+      inputs.push_back(given);
       continue;
     }
-    if (!concrete(x) || x.rank() > rank) return {};
-    if (Expr before = before_first(x); before.valid() && x.rank() == rank) {
-      found = found || x.dims() == out.dims;
+    if (!concrete(given) || given.rank() > rank) return {};
+    const Expr x = before_expand(given);
+    if (Expr before = before_first(given); before.valid() && given.rank() == rank) {
+      found = found || given.dims() == out.dims;
       inputs.push_back(before);
     } else if (x.dims().size() <= 1 && by_channel(x.dims(), rank)) {
       inputs.push_back(x);  // one number
@@ -139,21 +185,38 @@ Status concat_channels_last(RuleContext& c) {
   return {};
 }
 
-// A reduction over all spatial axes.
+// A reduction over all spatial axes, and perhaps over images or channels.
 Status reduce_channels_last(RuleContext& c) {
   const Expr x = before_first(c.mapped_input(0));
   const Tensor* given = c.constant(c.input(1));
-  if (!x.valid() || given == nullptr || given->dtype() != DType::kI64 || given->count() != x.rank() - 2) return {};
-  std::vector<int64_t> axes(given->as<int64_t>(), given->as<int64_t>() + given->count());
-  for (int64_t& axis : axes) axis += axis < 0 ? x.rank() : 0;
-  std::sort(axes.begin(), axes.end());
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (axes[i] != static_cast<int64_t>(i) + 2) return {};
+  if (!x.valid() || given == nullptr || given->dtype() != DType::kI64 || given->count() < x.rank() - 2) return {};
+  const std::vector<int64_t> perm = to_channels_first(x.rank());
+  std::vector<int64_t> axes;
+  int64_t spatial = 0;
+  for (int64_t i = 0; i < given->count(); ++i) {
+    const int64_t axis = given->as<int64_t>()[i] + (given->as<int64_t>()[i] < 0 ? x.rank() : 0);
+    spatial += axis >= 2;
+    axes.push_back(perm[static_cast<size_t>(axis)]);
   }
-  for (int64_t& axis : axes) --axis;
+  if (spatial != x.rank() - 2) return {};
+  std::sort(axes.begin(), axes.end());
   Expr y = make(c.scope(), c.node.op->full_name(), {x, constant_ints(c.scope(), axes)}, c.attrs());
   if (!y.valid()) return {};
   c.replace(c.attrs().b("keepdims") ? first_again(y) : y);
+  return {};
+}
+
+// The gradient of broadcasting one number for each channel, or image and channel.
+Status sum_to_channels_last(RuleContext& c) {
+  const Expr x = before_first(c.mapped_input(0)), like = c.mapped_input(1);
+  if (!x.valid() || !concrete(x) || !concrete(like) || like.rank() > x.rank()) return {};
+  if (!by_channel(like.dims(), x.rank())) return {};
+  if (like.rank() <= 1) {
+    c.replace(make(c.scope(), "weft.SumTo", {x, like}));
+    return {};
+  }
+  const Expr y = make(c.scope(), "weft.SumTo", {x, by_channel_last(like, x.rank())});
+  c.replace(reshape(y, constant_ints(c.scope(), to_shape(like.dims()))));
   return {};
 }
 
@@ -164,10 +227,16 @@ void add_rule_channels_last(RuleRegistry& rules) {
   rules.add({name, "Conv", conv_channels_last});
   rules.add({name, "weft.FusedConv", conv_channels_last});
   rules.add({"winograd", "weft.ChannelsLastConv", winograd});
+  rules.add({"winograd", "weft.ChannelsLastConvGradInput", winograd});
   rules.add({name, "MaxPool", pool_channels_last});
   rules.add({name, "AveragePool", pool_channels_last});
+  rules.add({name, "weft.ConvGradInput", grad_input_channels_last});
+  rules.add({name, "weft.ConvGradWeight", grad_weight_channels_last});
+  rules.add({name, "weft.ScatterAt", max_pool_grad_channels_last});
+  rules.add({name, "weft.AveragePoolGrad", average_pool_grad_channels_last});
+  rules.add({name, "weft.SumTo", sum_to_channels_last});
   rules.add({name, "Concat", concat_channels_last});
-  for (const char* op : {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"}) {
+  for (const char* op : {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin"}) {
     rules.add({name, op, reduce_channels_last});
   }
   rules.add({name, "*", elementwise_channels_last});

@@ -1,4 +1,5 @@
-// Matrix products and convolutions take up the bias that follows, and the limits of a Relu or Clip.
+// Matrix products and convolutions take up the bias that follows, and the limits of a Relu or Clip; matrix products, what
+// transposes their operands.
 #include "core/passes/rewrite.h"
 
 namespace weft {
@@ -95,12 +96,36 @@ Status fuse_clip(RuleContext& c) {
   return {};
 }
 
+// A product reads the rows of a transposed operand from where they are, if its last axis stays the last: what is read is as
+// near as before.
+Status fuse_transpose(RuleContext& c) {
+  if (!has_fused_kernel(c)) return {};
+  std::vector<Expr> inputs = c.mapped_inputs(c.node);
+  Attrs attrs = c.attrs();
+  bool found = false;
+  for (int i : {0, 1}) {
+    const char* name = i == 0 ? "permA" : "permB";
+    const Node* turn = c.input_from(i, "Transpose", true);
+    if (turn == nullptr || attrs.has(name)) continue;
+    const std::vector<int64_t> perm = turn->attrs.ints_or_empty("perm");
+    if (perm.size() < 2 || perm.back() + 1 != static_cast<int64_t>(perm.size())) continue;
+    inputs[static_cast<size_t>(i)] = c.mapped(turn->inputs[0]);
+    attrs.set(name, perm);
+    found = true;
+  }
+  if (!found) return {};
+  const Expr y = c.make_with_kernel("weft.FusedMatMul", inputs, std::move(attrs));
+  if (y.valid()) c.replace(y);
+  return {};
+}
+
 }  // namespace
 
 void add_rule_fuse_products(RuleRegistry& rules) {
   rules.add({"fuse_bias", "Add", fuse_bias});
   rules.add({"fuse_relu", "Relu", fuse_relu});
   rules.add({"fuse_clip", "Clip", fuse_clip});
+  for (const char* op : {"MatMul", "weft.FusedMatMul"}) rules.add({"fuse_transpose", op, fuse_transpose});
 }
 
 }  // namespace weft

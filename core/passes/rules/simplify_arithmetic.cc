@@ -1,4 +1,4 @@
-// Arithmetic that changes no bit: x + 0, x - 0, x * 1, x / 1, x ^ 1, and operators that undo themselves.
+// Arithmetic that changes no bit: x + 0, x - 0, x * 1, x / 1, x ^ 1, operators that undo themselves, sums of ones.
 #include <cmath>
 
 #include "core/passes/rewrite.h"
@@ -82,6 +82,22 @@ Status repeat(RuleContext& c) {
   return {};
 }
 
+// How many ones there are, which gradients of means ask for.
+Status count_ones(RuleContext& c) {
+  constexpr int64_t kExact = int64_t{1} << 24;  // in f32
+  const ValueType &in = c.type(c.input(0)), &out = c.type(c.node.output(0));
+  const Node* expand = c.input_from(0, "Expand", false);
+  if (expand == nullptr || !in.concrete() || !out.concrete()) return {};
+  if (out.dtype != DType::kF32 && out.dtype != DType::kF64) return {};
+  if (!is_number(c.constant(expand->inputs[0]), 1.0)) return {};
+  const Shape shape = to_shape(out.dims);
+  const Result<int64_t> all = element_count(to_shape(in.dims)), sums = element_count(shape);
+  if (!all.ok() || !sums.ok() || *sums == 0 || *all / *sums > kExact) return {};
+  const Expr count = scalar(c.scope(), out.dtype, static_cast<double>(*all / *sums));
+  c.replace(make(c.scope(), "Expand", {count, constant_ints(c.scope(), shape)}));
+  return {};
+}
+
 }  // namespace
 
 void add_rule_simplify_arithmetic(RuleRegistry& rules) {
@@ -90,6 +106,7 @@ void add_rule_simplify_arithmetic(RuleRegistry& rules) {
   rules.add({"multiply_by_one", "Mul", multiply_by_one});
   rules.add({"divide_by_one", "Div", right_one});
   rules.add({"power_of_one", "Pow", right_one});
+  rules.add({"count_ones", "ReduceSum", count_ones});
   for (const char* op : {"Neg", "Not"}) rules.add({"undo_twice", op, undo});
   for (const char* op : {"Abs", "Relu", "Floor", "Ceil", "Round", "Sign"}) rules.add({"repeat_once", op, repeat});
 }

@@ -1,4 +1,6 @@
 // Movement of data that leads back or takes a detour: Identity, Cast to the same dtype, reshapes and transposes in a row.
+#include <algorithm>
+
 #include "core/passes/rewrite.h"
 
 namespace weft {
@@ -28,6 +30,11 @@ bool free_of_input(const Tensor* shape, bool allow_zero) {
   return true;
 }
 
+// A 0 in Reshape means another thing.
+bool has_zero(const Dims& dims) {
+  return std::any_of(dims.begin(), dims.end(), [](const Dim& dim) { return dim.is(0); });
+}
+
 // Reshapes in a row: back to a shape that was there before, or from the first of them.
 Status compose_reshapes(RuleContext& c) {
   const ValueType& out = c.type(c.node.output(0));
@@ -44,6 +51,8 @@ Status compose_reshapes(RuleContext& c) {
   }
   if (start != c.input(0) && c.node.is("Reshape") && free_of_input(c.constant(c.input(1)), c.attrs().b("allowzero"))) {
     c.replace(make(c.scope(), "Reshape", {c.mapped(start), c.mapped_input(1)}, c.attrs()));
+  } else if (start != c.input(0) && out.concrete() && !has_zero(out.dims)) {
+    c.replace(reshape(c.mapped(start), constant_ints(c.scope(), to_shape(out.dims))));
   }
   return {};
 }
@@ -56,12 +65,11 @@ std::vector<int64_t> permutation(const Node& node, int64_t rank) {
   return perm;
 }
 
-// Whether a transpose leaves the elements where they are: it moves axes of size 1 alone. (A 0 in Reshape means another
-// thing.)
+// Whether a transpose leaves the elements where they are: it moves axes of size 1 alone.
 bool keeps_elements(const Dims& dims, const std::vector<int64_t>& perm) {
+  if (has_zero(dims)) return false;
   int64_t last = -1;
   for (int64_t axis : perm) {
-    if (dims[static_cast<size_t>(axis)].is(0)) return false;
     if (dims[static_cast<size_t>(axis)].is(1)) continue;
     if (axis < last) return false;
     last = axis;

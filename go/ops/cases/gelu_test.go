@@ -46,6 +46,18 @@ func TestGelu(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "single_through_tanh",
+		inputs: []literal{
+			{kind: "f32[4]", words: "-2.75 -0.400000006 0.300000012 1.60000002"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Gelu(x[0], ops.GeluOptions{Approximate: "tanh"})}
+		},
+		want: []literal{
+			{kind: "f32[4]", words: "-0.00772314426 -0.137838826 0.185370937 1.51213694"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 	run(t, testCase{name: "wrong_approximation",
 		inputs: []literal{
 			{kind: "f64[4]", words: "-2.75 -0.4 0.3 1.6"},

@@ -4,51 +4,23 @@
 namespace weft {
 namespace {
 
-// Numbers between -1 and 1 that follow no pattern a wrong index could keep.
-std::vector<float> numbers(int64_t count, uint32_t seed) {
-  std::vector<float> out;
-  for (int64_t i = 0; i < count; ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    out.push_back(static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
-  }
-  return out;
-}
-
-struct FuseTest : RuleTest {
-  uint32_t seed = 1;
-  static int64_t count(const Shape& shape) {
-    int64_t product = 1;
-    for (int64_t dim : shape) product *= dim;
-    return product;
-  }
-  Expr in(const Shape& shape) { return input<float>(shape, numbers(count(shape), ++seed)); }
-  Expr fixed(const Shape& shape, float shift = 0) {
-    std::vector<float> values = numbers(count(shape), ++seed);
-    for (float& value : values) value += shift;
-    return constant(scope, *Tensor::vector<float>(values).reshaped(shape));
-  }
-  Expr relu(Expr x) { return make(scope, "Relu", {x}); }
-  void expect(const char* wanted, Expr y) {
-    EXPECT_EQ(left(y), wanted);
-    expect_close(y);
-  }
-};
+Expr relu(Expr x) { return make(x.scope(), "Relu", {x}); }
 
 TEST(Fuse, MatMulTakesBiasAndRelu) {
   FuseTest t;
   Expr a = t.in({5, 7}), b = t.in({7, 9}), bias = t.in({9});
   t.expect("weft.FusedMatMul", matmul(a, b) + bias);
   t.expect("weft.FusedMatMul", bias + matmul(a, b));
-  t.expect("weft.FusedMatMul", t.relu(matmul(a, b) + bias));
-  t.expect("weft.FusedMatMul", t.relu(matmul(a, b)));
+  t.expect("weft.FusedMatMul", relu(matmul(a, b) + bias));
+  t.expect("weft.FusedMatMul", relu(matmul(a, b)));
 }
 
 TEST(Fuse, BatchesOfMatMul) {
   FuseTest t;
   Expr a = t.in({2, 3, 4}), b = t.in({4, 5}), batched = t.in({2, 4, 5}), bias = t.in({5}), vector = t.in({4});
-  t.expect("weft.FusedMatMul", t.relu(matmul(a, b) + bias));
-  t.expect("weft.FusedMatMul", t.relu(matmul(a, batched) + bias));
-  t.expect("weft.FusedMatMul", t.relu(matmul(vector, b) + bias));
+  t.expect("weft.FusedMatMul", relu(matmul(a, b) + bias));
+  t.expect("weft.FusedMatMul", relu(matmul(a, batched) + bias));
+  t.expect("weft.FusedMatMul", relu(matmul(vector, b) + bias));
 }
 
 TEST(Fuse, OtherSumsStay) {
@@ -63,13 +35,58 @@ TEST(Fuse, OtherSumsStay) {
   t.expect("MatMul Add", whole + t.in({2, 1, 3}));
 }
 
+TEST(Fuse, MatMulReadsTheRowsOfTransposedOperands) {
+  FuseTest t;
+  // Queries, keys and values of attention: [batch, place, head, each].
+  Expr q = transpose(t.in({2, 7, 3, 4}), {0, 2, 1, 3}), k = transpose(t.in({2, 5, 3, 4}), {0, 2, 3, 1});
+  Expr v = transpose(t.in({2, 5, 3, 4}), {0, 2, 1, 3});
+  t.expect("weft.FusedMatMul", matmul(q, t.in({2, 3, 4, 5})));
+  t.expect("weft.FusedMatMul", matmul(t.in({2, 3, 7, 5}), v));
+  t.expect("Transpose weft.FusedMatMul", matmul(q, k));
+  t.expect("weft.FusedMatMul", matmul(transpose(t.in({7, 3, 5}), {1, 0, 2}), v));
+  t.expect("weft.FusedMatMul", matmul(t.in({5}), v));
+  t.expect("weft.FusedMatMul", relu(matmul(q, t.in({4, 6})) + t.in({6})));
+  t.expect("weft.FusedMatMul", matmul(transpose(t.in({5, 1, 3, 70}), {2, 1, 0, 3}), t.in({70, 130})));
+  EXPECT_EQ(t.left(matmul(q, t.in({4, 6})), {"fuse_transpose"}), "Transpose MatMul");
+}
+
+TEST(Fuse, TransposedOperandsGiveTheNumbersOfNumpy) {
+  FuseTest t;
+  Expr a = transpose(t.input<float>({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), {1, 0, 2});
+  Expr y = matmul(a, t.input<float>({2, 2}, {1, -1, 2, 0}));
+  EXPECT_EQ(t.left(y), "weft.FusedMatMul");
+  Tensor out = t.run(y, {});
+  EXPECT_EQ(std::vector<float>(out.as<float>(), out.as<float>() + 8),
+            (std::vector<float>{5, -1, 17, -5, 11, -3, 23, -7}));
+}
+
+TEST(Fuse, OtherTransposesStay) {
+  FuseTest t;
+  Expr x = t.in({4, 3}), turned = transpose(x, {1, 0}), q = transpose(t.in({5, 3, 4}), {1, 0, 2});
+  t.expect("Transpose MatMul", matmul(turned, t.in({4, 6})));
+  EXPECT_EQ(t.left(reduce_sum(matmul(q, x), {2}, true) + q), "Transpose MatMul ReduceSum Add") << "it is needed";
+  Expr whole = transpose(t.input<int64_t>({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), {1, 0, 2});
+  EXPECT_EQ(t.left(matmul(whole, t.input<int64_t>({2, 2}, {1, -1, 2, 0}))), "Transpose MatMul");
+}
+
 TEST(Fuse, GemmTakesRelu) {
   FuseTest t;
   Expr a = t.in({4, 5}), b = t.in({6, 4}), c = t.in({5, 1});
   Attrs attrs{{"transA", 1}, {"transB", 1}, {"alpha", 0.5}};
-  t.expect("weft.FusedGemm", t.relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
+  t.expect("weft.FusedGemm", relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
   attrs.set("beta", 2.0);
-  t.expect("Gemm Relu", t.relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
+  t.expect("Gemm Relu", relu(make(t.scope, "Gemm", {a, b, c}, attrs)));
+}
+
+TEST(Fuse, SumsTakeSquares) {
+  FuseTest t;
+  Expr x = t.in({6, 7, 5}), axes = constant_ints(t.scope, {0, 2});
+  auto reduce = [&](const char* op, Expr y) { return make(t.scope, op, {y, axes}, {{"keepdims", 0}}); };
+  t.expect("ReduceSumSquare", reduce("ReduceSum", x * x));
+  t.expect("ReduceSumSquare Div", reduce("ReduceMean", x * x));
+  t.expect("Mul ReduceSum", reduce("ReduceSum", x * t.in({6, 7, 5})));
+  Expr squares = x * x;
+  EXPECT_EQ(t.left(reduce("ReduceSum", squares) + reduce("ReduceMax", squares)), "Mul ReduceSum ReduceMax Add");
 }
 
 TEST(Fuse, ProductsTakeClip) {
@@ -82,7 +99,7 @@ TEST(Fuse, ProductsTakeClip) {
   t.expect("weft.FusedGemm", clip(make(t.scope, "Gemm", {a, b}), low, none));
   t.expect("weft.FusedConv", clip(make(t.scope, "Conv", {x, w}), low, high));
   t.expect("weft.FusedMatMul", clip(matmul(a, b), high, low));  // the upper limit has the last word
-  t.expect("weft.FusedMatMul Clip", clip(t.relu(matmul(a, b)), low, high));
+  t.expect("weft.FusedMatMul Clip", clip(relu(matmul(a, b)), low, high));
   t.expect("MatMul Clip", clip(matmul(a, b), t.input<float>({}, {-0.25f}), high));
 }
 
@@ -91,9 +108,9 @@ TEST(Fuse, ConvTakesBiasAndRelu) {
   Expr x = t.in({3, 4, 6, 5}), w = t.in({8, 2, 3, 3}), bias = t.in({8, 1, 1});
   Attrs attrs{{"group", 2}, {"pads", std::vector<int64_t>{1, 0, 1, 2}}, {"strides", std::vector<int64_t>{1, 2}}};
   Expr y = make(t.scope, "Conv", {x, w}, attrs);
-  t.expect("weft.FusedConv", t.relu(y));
+  t.expect("weft.FusedConv", relu(y));
   t.expect("Reshape Conv", y + bias);
-  t.expect("Reshape weft.FusedConv", t.relu(unsqueeze(bias, {0}) + y));
+  t.expect("Reshape weft.FusedConv", relu(unsqueeze(bias, {0}) + y));
   t.expect("Conv Add", y + t.in({3, 1, 1, 1}));
 }
 
@@ -106,7 +123,7 @@ TEST(Fuse, ConvTakesBatchNorm) {
     return make(t.scope, "BatchNormalization", inputs, {{"epsilon", 1e-3}});
   };
   t.expect("Conv", after(make(t.scope, "Conv", {x, w}), norm));
-  t.expect("weft.FusedConv", t.relu(after(make(t.scope, "Conv", {x, w, b}), norm)));
+  t.expect("weft.FusedConv", relu(after(make(t.scope, "Conv", {x, w, b}), norm)));
   std::vector<Expr> fed = norm;
   fed[3] = t.in({4});
   t.expect("Conv BatchNormalization", after(make(t.scope, "Conv", {x, w, b}), fed));

@@ -71,4 +71,31 @@ struct RuleTest {
   }
 };
 
+// Rules that compute in another order: on numbers between -1 and 1 that follow no pattern a wrong index could keep.
+struct FuseTest : RuleTest {
+  uint32_t seed = 1;
+
+  std::vector<float> numbers(const Shape& shape) {
+    int64_t count = 1;
+    for (int64_t dim : shape) count *= dim;
+    std::vector<float> out;
+    uint32_t state = ++seed;
+    for (int64_t i = 0; i < count; ++i) {
+      state = state * 1664525u + 1013904223u;
+      out.push_back(static_cast<float>(state >> 8) / 8388608.0f - 1.0f);
+    }
+    return out;
+  }
+  Expr in(const Shape& shape) { return input<float>(shape, numbers(shape)); }
+  Expr fixed(const Shape& shape, float shift = 0) {
+    std::vector<float> values = numbers(shape);
+    for (float& value : values) value += shift;
+    return constant(scope, *Tensor::vector<float>(values).reshaped(shape));
+  }
+  void expect(const std::string& wanted, Expr y) {
+    EXPECT_EQ(left(y), wanted);
+    expect_close(y);
+  }
+};
+
 }  // namespace weft

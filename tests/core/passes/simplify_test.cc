@@ -58,6 +58,19 @@ TEST(Simplify, OperatorsThatUndoThemselvesGo) {
   expect_left("Floor", [](ExprScope& s, Expr x) { return make(s, "Floor", {make(s, "Floor", {x})}); });
 }
 
+// More of them than folding would make.
+TEST(Simplify, OnesAreCounted) {
+  RuleTest t;
+  Expr x = t.input<float>({600, 700}, std::vector<float>(600 * 700, 3));
+  Expr ones = fill_like(x, 1);
+  for (const Ints& axes : {Ints{0}, Ints{0, 1}}) {
+    Expr y = x / reduce_sum(ones, axes, true);
+    EXPECT_EQ(t.left(y), "Div");
+    t.expect_same_bits(y);
+  }
+  EXPECT_EQ(t.left(x / reduce_sum(fill_like(x, 3), {0}, true)), "Expand ReduceSum Div");
+}
+
 TEST(Simplify, IdentityAndSameCastGo) {
   expect_left("Neg", [](ExprScope& s, Expr x) { return -make(s, "Identity", {make(s, "weft.StopGradient", {x})}); });
   expect_left("", [](ExprScope& s, Expr x) { return make(s, "Cast", {x}, {{"to", 1}}); });
@@ -72,9 +85,30 @@ TEST(Simplify, ReshapesInARow) {
   expect_left("Reshape", [](ExprScope& s, Expr x) {
     return reshape(reshape(x, constant_ints(s, {2, 3})), constant_ints(s, {3, 2}));
   });
-  expect_left("Reshape Reshape", [](ExprScope& s, Expr x) {
+}
+
+TEST(Simplify, ChainsOfReshapesBecomeOne) {
+  expect_left("Reshape", [](ExprScope& s, Expr x) { return unsqueeze(reshape(x, constant_ints(s, {2, 3})), {1}); });
+  expect_left("Reshape", [](ExprScope&, Expr x) { return unsqueeze(unsqueeze(x, {0}), {-1}); });
+  expect_left("Reshape", [](ExprScope& s, Expr x) {
+    return make(s, "Flatten", {unsqueeze(reshape(x, constant_ints(s, {3, 2})), {0})}, {{"axis", 2}});
+  });
+  expect_left("", [](ExprScope& s, Expr x) {
+    return squeeze(make(s, "Flatten", {reshape(x, constant_ints(s, {3, 1, 2}))}, {{"axis", 0}}), {0});
+  });
+  expect_left("Reshape", [](ExprScope& s, Expr x) {
     return make(s, "Reshape", {reshape(x, constant_ints(s, {2, 3})), constant_ints(s, {0, 1, 3})});
   });
+}
+
+TEST(Simplify, ReshapesThatCopyADimensionStay) {
+  RuleTest t;
+  Expr x = t.input({Dim::symbol("n"), 6}, *Tensor::vector<float>(std::vector<float>(12, 1.5f)).reshaped({2, 6}));
+  Expr y = make(t.scope, "Reshape", {unsqueeze(x, {1}), constant_ints(t.scope, {0, 2, 3})});
+  EXPECT_EQ(t.left(y), "Unsqueeze Reshape");
+  t.expect_same_bits(y);
+  Expr empty = t.input({0, 6}, *Tensor::make(DType::kF32, {0, 6}));
+  EXPECT_EQ(t.left(unsqueeze(unsqueeze(empty, {0}), {0})), "Unsqueeze Unsqueeze") << "a 0 is no size in Reshape";
 }
 
 TEST(Simplify, ReshapesOfNamedDimensions) {

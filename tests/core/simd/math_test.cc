@@ -23,6 +23,9 @@ long double exact_log(long double x) { return std::log(x); }
 long double exact_tanh(long double x) { return std::tanh(x); }
 long double exact_sigmoid(long double x) { return 1 / (1 + std::exp(-x)); }
 long double exact_erf(long double x) { return std::erf(x); }
+long double exact_gelu_tanh(long double x) {
+  return x / 2 * (1 + std::tanh(0.797884560802865355879892L * (x + 0.044715L * x * x * x)));
+}
 
 // Largest error over values of all sizes within [low, high].
 template <typename T>
@@ -65,11 +68,13 @@ TYPED_TEST(MathTest, Accuracy) {
     const double tanh = worst<T>(t.tanh, exact_tanh, -30, 30);
     const double sigmoid = worst<T>(t.sigmoid, exact_sigmoid, -most, most);
     const double erf = t.erf == nullptr ? 0 : worst<T>(t.erf, exact_erf, -6, 6);
+    const double gelu_tanh = worst<T>(t.gelu_tanh, exact_gelu_tanh, -3, 30);
     EXPECT_LE(exp, 1.05) << isa_name(isa);
     EXPECT_LE(log, 1) << isa_name(isa);
     EXPECT_LE(tanh, 3) << isa_name(isa);
     EXPECT_LE(sigmoid, 2) << isa_name(isa);
     EXPECT_LE(erf, 3) << isa_name(isa);
+    EXPECT_LE(gelu_tanh, 16) << isa_name(isa);
   }
 }
 
@@ -83,7 +88,7 @@ TYPED_TEST(MathTest, Edges) {
       fn(&x, &x, 1);
       return x;
     };
-    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu}) EXPECT_TRUE(std::isnan(of(fn, nan)));
+    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.gelu_tanh}) EXPECT_TRUE(std::isnan(of(fn, nan)));
     EXPECT_EQ(of(t.exp, inf), inf);
     EXPECT_EQ(of(t.exp, -inf), 0);
     EXPECT_EQ(of(t.exp, T(1e30)), inf);
@@ -101,6 +106,9 @@ TYPED_TEST(MathTest, Edges) {
     EXPECT_EQ(of(t.sigmoid, -inf), 0);
     EXPECT_EQ(of(t.relu, -inf), 0);
     EXPECT_EQ(of(t.relu, inf), inf);
+    EXPECT_EQ(of(t.gelu_tanh, inf), inf);
+    EXPECT_EQ(of(t.gelu_tanh, T(1e30)), T(1e30));
+    EXPECT_EQ(of(t.gelu_tanh, T(-1e30)), 0);
     if (t.erf != nullptr) {
       EXPECT_EQ(of(t.erf, inf), 1);
       EXPECT_EQ(of(t.erf, -inf), -1);
@@ -116,7 +124,7 @@ TYPED_TEST(MathTest, PlaceDoesNotMatter) {
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     const MathTable<T>& t = math_table(isa, T());
-    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu}) {
+    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.gelu_tanh}) {
       std::vector<T> x(70), whole(70);
       for (int i = 0; i < 70; ++i) x[i] = static_cast<T>(0.3 + 0.17 * i);
       fn(x.data(), whole.data(), 70);

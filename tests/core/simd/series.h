@@ -15,4 +15,15 @@ std::vector<T> series(int64_t n, double salt, double size = 3) {
   return values;
 }
 
+// From -4 to 4: their sums are exact.
+template <typename T>
+std::vector<T> whole_numbers(int64_t count, uint32_t seed) {
+  std::vector<T> out;
+  for (int64_t i = 0; i < count; ++i) {
+    seed = seed * 1664525u + 1013904223u;
+    out.push_back(static_cast<T>(static_cast<int32_t>(seed >> 16) % 9 - 4));
+  }
+  return out;
+}
+
 }  // namespace weft

@@ -497,6 +497,10 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_datasetAt(JNIEnv* env, jclass, jlong
   return to_long(out_tensor_);
 }
 
+JNIEXPORT void JNICALL Java_io_weft_Native_datasetClose(JNIEnv* env, jclass, jlong dataset) {
+  if (!check(env, weft_dataset_close(to_pointer<weft_dataset>(dataset)))) return;
+}
+
 JNIEXPORT void JNICALL Java_io_weft_Native_datasetFree(JNIEnv*, jclass, jlong dataset) {
   weft_dataset_free(to_pointer<weft_dataset>(dataset));
 }

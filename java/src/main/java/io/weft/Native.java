@@ -170,6 +170,8 @@ final class Native {
 
   static native long datasetAt(long dataset, int i);
 
+  static native void datasetClose(long dataset);
+
   static native void datasetFree(long dataset);
 
   static native long datasetCount(long dataset);

@@ -1170,6 +1170,155 @@ public final class Ops {
   }
 
   /**
+   * What can be set at ConvTranspose.
+   */
+  public static final class ConvTransposeOptions extends NodeOptions {
+    private Value b;
+
+    private ConvTransposeOptions() {}
+
+    /**
+     * Bias, [M].
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ConvTransposeOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is
+     * taken off one end it is the upper or the lower one; VALID: no pads. Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Number of groups that channels are divided into. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions group(long value) {
+      attrs.set("group", value);
+      return this;
+    }
+
+    /**
+     * Elements added behind each spatial axis of the output; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions outputPadding(long... value) {
+      attrs.set("output_padding", value);
+      return this;
+    }
+
+    /**
+     * Spatial sizes of the output, in place of {@code pads}: half of what is too much is taken off each end, of an odd
+     * number one more behind with SAME_UPPER and before otherwise.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions outputShape(long... value) {
+      attrs.set("output_shape", value);
+      return this;
+    }
+
+    /**
+     * Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis of the output; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    /**
+     * Taken from W if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeOptions kernelShape(long... value) {
+      attrs.set("kernel_shape", value);
+      return this;
+    }
+
+    @Override
+    public ConvTransposeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Transposed convolution over 1 to 3 spatial axes: each element of X adds the kernel, times itself, to a window of Y.
+   * Output sizes are {@code stride * (size - 1) + output_padding + dilation * (kernel - 1) + 1}, less the pads.
+   *
+   * <p>Operator ConvTranspose. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param w [C, M / group, k1, ...].
+   * @return [N, M, O1, ...].
+   */
+  public Value convTranspose(Value x, Value w) {
+    return convTranspose(x, w, options -> {});
+  }
+
+  /**
+   * Transposed convolution over 1 to 3 spatial axes: each element of X adds the kernel, times itself, to a window of Y.
+   * Output sizes are {@code stride * (size - 1) + output_padding + dilation * (kernel - 1) + 1}, less the pads.
+   *
+   * <p>Operator ConvTranspose. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param w [C, M / group, k1, ...].
+   * @param options sets the rest
+   * @return [N, M, O1, ...].
+   */
+  public Value convTranspose(Value x, Value w, Consumer<ConvTransposeOptions> options) {
+    ConvTransposeOptions settings = new ConvTransposeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    return add("ConvTranspose", Arrays.<Value>asList(x, w, settings.b), settings, 1).get(0);
+  }
+
+  /**
    * The cosine of {@code x} in radians.
    *
    * <p>Operator Cos. Element types: T: f32, f16, f64, bf16.
@@ -4570,6 +4719,198 @@ public final class Ops {
   }
 
   /**
+   * What can be set at Resize.
+   */
+  public static final class ResizeOptions extends NodeOptions {
+    private Value roi;
+
+    private Value scales;
+
+    private Value sizes;
+
+    private ResizeOptions() {}
+
+    /**
+     * For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ResizeOptions roi(Value value) {
+      roi = value;
+      return this;
+    }
+
+    /**
+     * Sizes of the output as multiples, rounded down, of those of X; for each axis. Or {@code sizes}.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ResizeOptions scales(Value value) {
+      scales = value;
+      return this;
+    }
+
+    /**
+     * Sizes of the output, for each axis. Or {@code scales}.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ResizeOptions sizes(Value value) {
+      sizes = value;
+      return this;
+    }
+
+    /**
+     * For linear and cubic: whether weights reach over all elements that fall together where an axis shrinks. Default:
+     * false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions antialias(boolean value) {
+      attrs.set("antialias", value);
+      return this;
+    }
+
+    /**
+     * The axes that the other inputs speak of; all if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions axes(long... value) {
+      attrs.set("axes", value);
+      return this;
+    }
+
+    /**
+     * Where place y of n' places lies among n, with scale s. half_pixel: {@code (y + 0.5) / s - 0.5};
+     * half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n' is
+     * 1; align_corners: {@code y * (n - 1) / (n * s - 1)}; asymmetric: {@code y / s}; tf_crop_and_resize: from {@code
+     * start * (n - 1)} to {@code end * (n - 1)} in equal steps, their middle if n' is 1. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * The parameter of the cubic weights; -0.5 is usual too. Default: -0.75.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions cubicCoeffA(double value) {
+      attrs.set("cubic_coeff_a", value);
+      return this;
+    }
+
+    /**
+     * Whether weights of places beyond the ends are left out and the others made to add up to 1; else the element at the
+     * end stands there. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions excludeOutside(boolean value) {
+      attrs.set("exclude_outside", value);
+      return this;
+    }
+
+    /**
+     * With tf_crop_and_resize the element for places beyond the ends. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions extrapolationValue(double value) {
+      attrs.set("extrapolation_value", value);
+      return this;
+    }
+
+    /**
+     * What {@code sizes} are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or
+     * falls below, while all axes have one scale. Default: stretch.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions keepAspectRatioPolicy(String value) {
+      attrs.set("keep_aspect_ratio_policy", value);
+      return this;
+    }
+
+    /**
+     * "nearest", "linear" or "cubic". Default: nearest.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    /**
+     * Which place is the nearest: "round_prefer_floor" and "round_prefer_ceil" say where halves go, "floor" and "ceil"
+     * where all go. Default: round_prefer_floor.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeOptions nearestMode(String value) {
+      attrs.set("nearest_mode", value);
+      return this;
+    }
+
+    @Override
+    public ResizeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted neighbours
+   * along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows to {@code roi} and
+   * {@code scales}.
+   *
+   * <p>Operator Resize. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, T2: f32, f16, f64.
+   *
+   * @param x any shape; numbers, unless {@code mode} is "nearest".
+   * @return the sizes of X, with others along the axes.
+   */
+  public Value resize(Value x) {
+    return resize(x, options -> {});
+  }
+
+  /**
+   * The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted neighbours
+   * along all axes. Integers are rounded to the nearest, halves to the even one. No gradient flows to {@code roi} and
+   * {@code scales}.
+   *
+   * <p>Operator Resize. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, T2: f32, f16, f64.
+   *
+   * @param x any shape; numbers, unless {@code mode} is "nearest".
+   * @param options sets the rest
+   * @return the sizes of X, with others along the axes.
+   */
+  public Value resize(Value x, Consumer<ResizeOptions> options) {
+    ResizeOptions settings = new ResizeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("Resize", Arrays.<Value>asList(x, settings.roi, settings.scales, settings.sizes), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at RotaryEmbedding.
    */
   public static final class RotaryEmbeddingOptions extends NodeOptions {
@@ -6623,6 +6964,258 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.ConvTransposeGradInput.
+   */
+  public static final class ConvTransposeGradInputOptions extends NodeOptions {
+    private ConvTransposeGradInputOptions() {}
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is
+     * taken off one end it is the upper or the lower one; VALID: no pads. Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradInputOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradInputOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Number of groups that channels are divided into. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradInputOptions group(long value) {
+      attrs.set("group", value);
+      return this;
+    }
+
+    /**
+     * Elements added behind each spatial axis of the output; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradInputOptions outputPadding(long... value) {
+      attrs.set("output_padding", value);
+      return this;
+    }
+
+    /**
+     * Spatial sizes of the output, in place of {@code pads}: half of what is too much is taken off each end, of an odd
+     * number one more behind with SAME_UPPER and before otherwise.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradInputOptions outputShape(long... value) {
+      attrs.set("output_shape", value);
+      return this;
+    }
+
+    /**
+     * Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradInputOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis of the output; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradInputOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public ConvTransposeGradInputOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The gradient of ConvTranspose by X, given that of Y.
+   *
+   * <p>Operator weft.ConvTransposeGradInput. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, M, O1, ...].
+   * @param w as in ConvTranspose.
+   * @param x A tensor whose shape is taken.
+   * @return the shape of X.
+   */
+  public Value convTransposeGradInput(Value dY, Value w, Value x) {
+    return convTransposeGradInput(dY, w, x, options -> {});
+  }
+
+  /**
+   * The gradient of ConvTranspose by X, given that of Y.
+   *
+   * <p>Operator weft.ConvTransposeGradInput. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, M, O1, ...].
+   * @param w as in ConvTranspose.
+   * @param x A tensor whose shape is taken.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value convTransposeGradInput(Value dY, Value w, Value x, Consumer<ConvTransposeGradInputOptions> options) {
+    ConvTransposeGradInputOptions settings = new ConvTransposeGradInputOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(dY, "dY");
+    Check.notNull(w, "w");
+    Check.notNull(x, "x");
+    return add("weft.ConvTransposeGradInput", Arrays.<Value>asList(dY, w, x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.ConvTransposeGradWeight.
+   */
+  public static final class ConvTransposeGradWeightOptions extends NodeOptions {
+    private ConvTransposeGradWeightOptions() {}
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size * stride, and where more or less is
+     * taken off one end it is the upper or the lower one; VALID: no pads. Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradWeightOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradWeightOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Number of groups that channels are divided into. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradWeightOptions group(long value) {
+      attrs.set("group", value);
+      return this;
+    }
+
+    /**
+     * Elements added behind each spatial axis of the output; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradWeightOptions outputPadding(long... value) {
+      attrs.set("output_padding", value);
+      return this;
+    }
+
+    /**
+     * Spatial sizes of the output, in place of {@code pads}: half of what is too much is taken off each end, of an odd
+     * number one more behind with SAME_UPPER and before otherwise.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradWeightOptions outputShape(long... value) {
+      attrs.set("output_shape", value);
+      return this;
+    }
+
+    /**
+     * Elements taken off before each spatial axis of the output, then behind each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradWeightOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis of the output; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvTransposeGradWeightOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public ConvTransposeGradWeightOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The gradient of ConvTranspose by W, given that of Y.
+   *
+   * <p>Operator weft.ConvTransposeGradWeight. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, M, O1, ...].
+   * @param x as in ConvTranspose.
+   * @param w A tensor whose shape is taken.
+   * @return the shape of W.
+   */
+  public Value convTransposeGradWeight(Value dY, Value x, Value w) {
+    return convTransposeGradWeight(dY, x, w, options -> {});
+  }
+
+  /**
+   * The gradient of ConvTranspose by W, given that of Y.
+   *
+   * <p>Operator weft.ConvTransposeGradWeight. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, M, O1, ...].
+   * @param x as in ConvTranspose.
+   * @param w A tensor whose shape is taken.
+   * @param options sets the rest
+   * @return the shape of W.
+   */
+  public Value convTransposeGradWeight(Value dY, Value x, Value w, Consumer<ConvTransposeGradWeightOptions> options) {
+    ConvTransposeGradWeightOptions settings = new ConvTransposeGradWeightOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(dY, "dY");
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    return add("weft.ConvTransposeGradWeight", Arrays.<Value>asList(dY, x, w), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.Dropout.
    */
   public static final class WeftDropoutOptions extends NodeOptions {
@@ -7763,6 +8356,195 @@ public final class Ops {
     Check.notNull(shape, "shape");
     Check.notNull(counter, "counter");
     return add("weft.RandomUniform", Arrays.<Value>asList(shape, counter), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.ResizeGrad.
+   */
+  public static final class ResizeGradOptions extends NodeOptions {
+    private Value roi;
+
+    private Value scales;
+
+    private Value sizes;
+
+    private ResizeGradOptions() {}
+
+    /**
+     * For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ResizeGradOptions roi(Value value) {
+      roi = value;
+      return this;
+    }
+
+    /**
+     * Sizes of the output as multiples, rounded down, of those of X; for each axis. Or {@code sizes}.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ResizeGradOptions scales(Value value) {
+      scales = value;
+      return this;
+    }
+
+    /**
+     * Sizes of the output, for each axis. Or {@code scales}.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ResizeGradOptions sizes(Value value) {
+      sizes = value;
+      return this;
+    }
+
+    /**
+     * For linear and cubic: whether weights reach over all elements that fall together where an axis shrinks. Default:
+     * false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions antialias(boolean value) {
+      attrs.set("antialias", value);
+      return this;
+    }
+
+    /**
+     * The axes that the other inputs speak of; all if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions axes(long... value) {
+      attrs.set("axes", value);
+      return this;
+    }
+
+    /**
+     * Where place y of n' places lies among n, with scale s. half_pixel: {@code (y + 0.5) / s - 0.5};
+     * half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n' is
+     * 1; align_corners: {@code y * (n - 1) / (n * s - 1)}; asymmetric: {@code y / s}; tf_crop_and_resize: from {@code
+     * start * (n - 1)} to {@code end * (n - 1)} in equal steps, their middle if n' is 1. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * The parameter of the cubic weights; -0.5 is usual too. Default: -0.75.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions cubicCoeffA(double value) {
+      attrs.set("cubic_coeff_a", value);
+      return this;
+    }
+
+    /**
+     * Whether weights of places beyond the ends are left out and the others made to add up to 1; else the element at the
+     * end stands there. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions excludeOutside(boolean value) {
+      attrs.set("exclude_outside", value);
+      return this;
+    }
+
+    /**
+     * With tf_crop_and_resize the element for places beyond the ends. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions extrapolationValue(double value) {
+      attrs.set("extrapolation_value", value);
+      return this;
+    }
+
+    /**
+     * What {@code sizes} are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or
+     * falls below, while all axes have one scale. Default: stretch.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions keepAspectRatioPolicy(String value) {
+      attrs.set("keep_aspect_ratio_policy", value);
+      return this;
+    }
+
+    /**
+     * "nearest", "linear" or "cubic". Default: nearest.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    /**
+     * Which place is the nearest: "round_prefer_floor" and "round_prefer_ceil" say where halves go, "floor" and "ceil"
+     * where all go. Default: round_prefer_floor.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ResizeGradOptions nearestMode(String value) {
+      attrs.set("nearest_mode", value);
+      return this;
+    }
+
+    @Override
+    public ResizeGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The gradient of Resize by X, given that of Y.
+   *
+   * <p>Operator weft.ResizeGrad. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64.
+   *
+   * @param dY the shape that Resize gives.
+   * @param x A tensor whose shape is taken.
+   * @return the shape of X.
+   */
+  public Value resizeGrad(Value dY, Value x) {
+    return resizeGrad(dY, x, options -> {});
+  }
+
+  /**
+   * The gradient of Resize by X, given that of Y.
+   *
+   * <p>Operator weft.ResizeGrad. Element types: T1: f32, f16, f64, bf16, T2: f32, f16, f64.
+   *
+   * @param dY the shape that Resize gives.
+   * @param x A tensor whose shape is taken.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value resizeGrad(Value dY, Value x, Consumer<ResizeGradOptions> options) {
+    ResizeGradOptions settings = new ResizeGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(dY, "dY");
+    Check.notNull(x, "x");
+    return add("weft.ResizeGrad", Arrays.<Value>asList(dY, x, settings.roi, settings.scales, settings.sizes), settings, 1).get(0);
   }
 
   /**

@@ -1,0 +1,267 @@
+// FusedAttention: some queries at a time look at all keys, so that their products stay in the cache.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
+#include "core/simd/arithmetic.h"
+#include "core/simd/gemm.h"
+#include "core/simd/gemm_tiles.h"
+#include "core/simd/rows.h"
+
+namespace weft {
+namespace {
+
+const GemmTiles<float>& tiles_of(float) { return gemm_tiles_f32(current_isa()); }
+const GemmTiles<double>& tiles_of(double) { return gemm_tiles_f64(current_isa()); }
+const RowsTable<float>& rows_of(float) { return rows_f32(current_isa()); }
+const RowsTable<double>& rows_of(double) { return rows_f64(current_isa()); }
+const ArithmeticTable<float>& arithmetic_of(float) { return arithmetic_f32(current_isa()); }
+const ArithmeticTable<double>& arithmetic_of(double) { return arithmetic_f64(current_isa()); }
+
+// Products of a block of queries with all keys stay in the second-level cache.
+constexpr int64_t kBlockProducts = 65536, kLeastRows = 8, kMostRows = 64;
+// Fewer heads than this are divided, each part with keys packed by itself.
+constexpr int64_t kLeastTasks = 8;
+constexpr int64_t kLanes = 16;  // with scratch of their own
+constexpr int64_t kPage = 4096;
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// A mask, as the head of an image finds it.
+struct Mask {
+  bool given = false;
+  std::vector<int64_t> at;  // of each head of each image
+  int64_t row = 0, column = 0;
+};
+
+template <typename T>
+struct State {
+  int64_t images = 1, heads = 1, queries, keys;
+  int64_t q_image, q_head, k_image, k_head, v_image, v_head, y_image, y_head;  // distances
+  Gemm<T> scores, values;                                                      // of a block; `n` and `k` of all keys
+  Mask mask, allowed;
+  bool empty_is_zero;
+  int64_t rows;   // queries of a block
+  int64_t parts;  // of a head
+  int64_t lanes;
+  int64_t keys_size, values_size, scores_row, lane_size;  // scratch, in elements
+
+  int64_t tasks() const { return images * heads * parts; }
+};
+
+// Behind the last that is true.
+int64_t end_of(const bool* allowed, int64_t n) {
+  for (uint64_t eight = 0; n >= 8; n -= 8) {
+    std::memcpy(&eight, allowed + n - 8, 8);
+    if (eight != 0) break;
+  }
+  while (n > 0 && !allowed[n - 1]) --n;
+  return n;
+}
+
+// Adds a mask to products, or makes them minus infinity where they are not allowed.
+template <typename T>
+void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t keys, T* products) {
+  if (s.mask.given) {
+    const T* mask = args.input<T>(3) + s.mask.at[static_cast<size_t>(head)] + query * s.mask.row;
+    const auto& add = arithmetic_of(T()).add;
+    (s.mask.column == 0 ? add.a_alone : add.both)(products, mask, products, keys);
+  }
+  if (!s.allowed.given) return;
+  const bool* allowed = args.input<bool>(4) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
+  constexpr T kOut = -std::numeric_limits<T>::infinity();
+  if (s.allowed.column == 0) {
+    if (!*allowed) std::fill_n(products, keys, kOut);
+    return;
+  }
+  // Most masks allow what comes first, and nothing behind that.
+  const void* no = std::memchr(allowed, 0, static_cast<size_t>(keys));
+  if (no == nullptr) return;
+  const int64_t end = end_of(allowed, keys);
+  for (int64_t i = static_cast<const bool*>(no) - allowed; i < end; ++i) {
+    if (!allowed[i]) products[i] = kOut;
+  }
+  std::fill_n(products + end, keys - end, kOut);
+}
+
+template <typename T>
+void make_weights(const State<T>& s, T* products, int64_t keys) {
+  const RowsTable<T>& rows = rows_of(T());
+  if (s.empty_is_zero && rows.max(products, keys) == -std::numeric_limits<T>::infinity())
+    std::fill_n(products, keys, T(0));
+  else
+    rows.softmax(products, products, keys);
+}
+
+// How many keys some queries look at together, in whole panels: with a causal mask, half of them on average.
+template <typename T>
+int64_t keys_of(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t count) {
+  if (!s.allowed.given || s.allowed.column == 0) return s.keys;
+  const bool* allowed = args.input<bool>(4) + s.allowed.at[static_cast<size_t>(head)] + query * s.allowed.row;
+  int64_t most = 1;
+  for (int64_t i = 0; i < count && most < s.keys; ++i, allowed += s.allowed.row) {
+    most = std::max(most, end_of(allowed, s.keys));
+  }
+  const int64_t panel = tiles_of(T()).panel;
+  return std::min(s.keys, divide_up(most, panel) * panel);
+}
+
+template <typename T>
+void run_part(const State<T>& s, const RunArgs& args, int64_t head, int64_t part, T* scratch) {
+  const int64_t image = head / s.heads, inner = head % s.heads;
+  const T* q = args.input<T>(0) + image * s.q_image + inner * s.q_head;
+  T* y = args.output<T>(0) + image * s.y_image + inner * s.y_head;
+  T *packed_keys = scratch, *packed_values = packed_keys + s.keys_size, *products = packed_values + s.values_size;
+  T* more = products + s.rows * s.scores_row;
+  const Parallel alone{1};
+  Gemm<T> scores = s.scores, values = s.values;
+  scores.b = args.input<T>(1) + image * s.k_image + inner * s.k_head;
+  values.b = args.input<T>(2) + image * s.v_image + inner * s.v_head;
+  pack_b(scores, packed_keys, alone);
+  pack_b(values, packed_values, alone);
+  scores.packed_b = packed_keys;
+  values.packed_b = packed_values;
+  scores.c = products;
+  values.a = products;
+  const int64_t past = (part + 1) * s.queries / s.parts;
+  for (int64_t query = part * s.queries / s.parts; query < past; query += s.rows) {
+    if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+    const int64_t count = std::min(s.rows, past - query), keys = keys_of(s, args, head, query, count);
+    scores.m = values.m = count;
+    scores.n = values.k = keys;
+    scores.a = q + query * scores.a_row;
+    run_gemm(scores, more, alone);
+    for (int64_t i = 0; i < count; ++i) {
+      put_on(s, args, head, query + i, keys, products + i * s.scores_row);
+      make_weights(s, products + i * s.scores_row, keys);
+    }
+    values.c = y + query * values.c_row;
+    run_gemm(values, more, alone);
+  }
+}
+
+template <typename T>
+double cost_of(const State<T>& s) {
+  const double product = static_cast<double>(s.queries * s.keys);
+  return (1e-2 * sizeof(T) * static_cast<double>(s.scores.k + s.values.n) + 1.5) * product;
+}
+
+template <typename T>
+void run(const State<T>& s, const RunArgs& args) {
+  const int64_t tasks = s.tasks();
+  const double cost = cost_of(s) / static_cast<double>(s.parts) * static_cast<double>(tasks / s.lanes);
+  parallel_for(*args.parallel, s.lanes, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; ++lane) {
+      T* scratch = static_cast<T*>(args.scratch) + lane * s.lane_size;
+      for (int64_t task = lane * tasks / s.lanes; task < (lane + 1) * tasks / s.lanes; ++task) {
+        run_part(s, args, task / s.parts, task % s.parts, scratch);
+      }
+    }
+  });
+}
+
+// `lead` are the heads of all images; the last two axes are queries and keys.
+Mask read_mask(const KernelContext& c, int input, const Shape& lead, int64_t queries, int64_t keys) {
+  Mask mask;
+  if (!c.has_input(input)) return mask;
+  mask.given = true;
+  Shape whole = lead;
+  whole.push_back(queries);
+  whole.push_back(keys);
+  const Shape& shape = c.shape(input);
+  const std::vector<int64_t> own = row_major(shape);
+  std::vector<int64_t> step(whole.size(), 0);
+  const size_t missing = whole.size() - shape.size();
+  for (size_t i = 0; i < shape.size(); ++i) step[missing + i] = shape[i] == 1 ? 0 : own[i];
+  mask.column = step.back();
+  mask.row = step[step.size() - 2];
+  int64_t heads = 1;
+  for (int64_t dim : lead) heads *= dim;
+  for (int64_t head = 0; head < heads; ++head) {
+    int64_t rest = head, at = 0;
+    for (size_t d = lead.size(); d-- > 0; rest /= lead[d]) at += rest % lead[d] * step[d];
+    mask.at.push_back(at);
+  }
+  return mask;
+}
+
+template <typename T>
+void read_strides(const KernelContext& c, State<T>* s) {
+  const Shape &q = c.shape(0), &k = c.shape(1), &v = c.shape(2);
+  const int64_t features = q.back(), wide = v.back();
+  const bool inside = c.attrs().b("heads_inside"), last = c.attrs().b("keys_last");
+  if (inside) {
+    s->images = q[0];
+    s->heads = q[2];
+  } else {
+    for (size_t i = 0; i + 2 < q.size(); ++i) s->heads *= q[i];
+  }
+  const int64_t between = inside ? s->heads : 1;  // rows of one head
+  auto distances = [&](int64_t rows, int64_t width, int64_t* image, int64_t* head) {
+    *image = s->heads * rows * width;
+    *head = inside ? width : rows * width;
+  };
+  distances(s->queries, features, &s->q_image, &s->q_head);
+  distances(s->queries, wide, &s->y_image, &s->y_head);
+  distances(s->keys, features, &s->k_image, &s->k_head);
+  distances(s->keys, wide, &s->v_image, &s->v_head);
+  Gemm<T>&scores = s->scores, &values = s->values;
+  scores.n = values.k = values.packed_k = s->keys;
+  scores.k = features;
+  scores.a_row = between * features;
+  scores.b_row = last ? k.back() : 1;
+  scores.b_column = last ? 1 : between * features;
+  scores.alpha = static_cast<T>(c.attrs().f("scale"));
+  values.n = wide;
+  values.b_row = values.c_row = between * wide;
+}
+
+template <typename T>
+Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
+  State<T> s{};
+  const bool inside = c.attrs().b("heads_inside"), last = c.attrs().b("keys_last");
+  const Shape &q = c.shape(0), &k = c.shape(1);
+  s.queries = q[inside ? 1 : q.size() - 2];
+  s.keys = k[inside ? 1 : last ? k.size() - 1 : k.size() - 2];
+  s.empty_is_zero = c.attrs().b("empty_is_zero");
+  read_strides(c, &s);
+  const Shape lead = inside ? Shape{s.images, s.heads} : Shape(q.begin(), q.end() - 2);
+  s.mask = read_mask(c, 3, lead, s.queries, s.keys);
+  s.allowed = read_mask(c, 4, lead, s.queries, s.keys);
+
+  const int64_t tile = tiles_of(T()).rows;
+  const int64_t blocks = divide_up(s.queries, std::clamp(kBlockProducts / s.keys, kLeastRows, kMostRows));
+  s.rows = std::min(s.queries, divide_up(divide_up(s.queries, blocks), tile) * tile);
+  s.parts = std::clamp<int64_t>(divide_up(kLeastTasks, s.images * s.heads), 1, divide_up(s.queries, s.rows));
+  s.lanes = std::min(s.tasks(), kLanes);
+  s.scores_row = s.keys * static_cast<int64_t>(sizeof(T)) % kPage == 0 ? s.keys + 16 : s.keys;
+  s.scores.m = s.values.m = s.rows;
+  s.scores.c_row = s.values.a_row = s.scores_row;
+  // Where many rows read them, they are worth being copied.
+  s.scores.packs_all_of_b = s.values.packs_all_of_b = s.queries > kMostRows;
+  s.keys_size = packed_b_size(s.scores);
+  s.values_size = packed_b_size(s.values);
+  const int64_t more = std::max(gemm_scratch(s.scores) - s.keys_size, gemm_scratch(s.values) - s.values_size);
+  s.lane_size = divide_up(s.keys_size + s.values_size + s.rows * s.scores_row + more, 16) * 16;
+  prepared->scratch_bytes = s.lanes * s.lane_size * static_cast<int64_t>(sizeof(T));
+  prepared->cost_ns = cost_of(s) * static_cast<double>(s.images * s.heads);
+  prepared->use<&run<T>>(std::move(s));
+  return {};
+}
+
+Status prepare(const KernelContext& c, PreparedKernel* prepared) {
+  return c.dtype(0) == DType::kF32 ? prepare_of<float>(c, prepared) : prepare_of<double>(c, prepared);
+}
+
+bool accepts(const KernelContext& c) {
+  if (c.rank(0) < 2 || (c.attrs().b("heads_inside") && c.rank(0) != 4)) return false;
+  return c.count(0) > 0 && c.count(1) > 0 && c.count(2) > 0;
+}
+
+}  // namespace
+
+void add_cpu_attention(KernelRegistry& kernels) { kernels.add("weft.FusedAttention", {"blocks", accepts, prepare}); }
+
+}  // namespace weft

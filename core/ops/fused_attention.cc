@@ -1,0 +1,76 @@
+// FusedAttention: what rewriting makes of the products, the softmax and the products that attention is.
+#include <limits>
+
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+// [N, heads, L, features] of [N, L, heads, features], and back.
+Expr swap_heads(Expr x) { return transpose(x, {0, 2, 1, 3}); }
+
+Status infer(InferContext& c) {
+  if (!c.has_rank(0) || !c.has_rank(2)) return {};
+  if (c.rank(0) < 2 || c.rank(0) != c.rank(1) || c.rank(0) != c.rank(2)) {
+    return invalid("Q ", c.input(0).text(), ", K ", c.input(1).text(), " and V ", c.input(2).text(),
+                   " must have two axes or more, as many each");
+  }
+  Dims out = c.dims(0);
+  out.back() = c.dims(2).back();
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+// Weights that add up to 1, or to 0 where all are minus infinity and `empty_is_zero`.
+Expr weights(Expr x, bool empty_is_zero) {
+  ExprScope& s = x.scope();
+  auto softmax = [&s](Expr scores) { return make(s, "Softmax", {scores}, {{"axis", int64_t{-1}}}); };
+  if (!empty_is_zero) return softmax(x);
+  Expr best = make(s, "ReduceMax", {x, constant_ints(s, {-1})}, {{"keepdims", int64_t{1}}});
+  Expr none = make(s, "Equal", {best, scalar_like(x, -std::numeric_limits<double>::infinity())});
+  Expr zero = scalar_like(x, 0);
+  return where(none, zero, softmax(where(none, zero, x)));
+}
+
+Status body(BodyContext& c) {
+  const bool heads_inside = c.attrs().b("heads_inside");
+  Expr q = c.input(0), k = c.input(1), v = c.input(2);
+  if (heads_inside) {
+    q = swap_heads(q);
+    k = swap_heads(k);
+    v = swap_heads(v);
+  }
+  if (!c.attrs().b("keys_last")) k = swap_last_two(k);
+  Expr scores = matmul(q * c.attrs().f("scale"), k);
+  if (c.has_input(3)) scores = scores + c.input(3);
+  if (c.has_input(4)) {
+    scores = where(c.input(4), scores, scalar_like(scores, -std::numeric_limits<double>::infinity()));
+  }
+  Expr y = matmul(weights(scores, c.attrs().b("empty_is_zero")), v);
+  c.set_output(0, heads_inside ? swap_heads(y) : y);
+  return {};
+}
+
+}  // namespace
+
+void define_op_fused_attention(OpRegistry& ops) {
+  ops.add(kWeftDomain, "FusedAttention")
+      .group("nn")
+      .doc("`softmax(scale * Q K^T + mask) V` without a tensor of all products.")
+      .types("T", set_of(DType::kF32, DType::kF64))
+      .attr("scale", 1.0, "A factor of the products.")
+      .flag("keys_last", false, "Whether K is [..., features, keys].")
+      .flag("heads_inside", false, "Whether Q, K, V and Y are [N, L, heads, features].")
+      .flag("empty_is_zero", false, "Whether a query that may look at no key gives 0, and not NaN.")
+      .input("Q", "T", "[..., L, features].")
+      .input("K", "T", "[..., keys, features].")
+      .input("V", "T", "[..., keys, features of its own].")
+      .optional_input("mask", "T", "Broadcasts to [..., L, keys] and is added.")
+      .optional_input("allowed", "bool", "Broadcasts to [..., L, keys]: which keys a query looks at.")
+      .output("Y", "T", "[..., L, features of V].")
+      .infer(infer)
+      .body(body)
+      .internal();
+}
+
+}  // namespace weft

@@ -1,0 +1,213 @@
+// Resize and its gradient.
+#include "core/op/resize.h"
+#include "core/graph/expr.h"
+
+namespace weft {
+namespace {
+
+// An empty input is none: older models have all of them.
+bool is_given(const InferContext& c, int i) {
+  return c.has_input(i) && !(c.has_rank(i) && c.rank(i) == 1 && c.dims(i)[0].is(0));
+}
+
+bool has_length(const InferContext& c, int i) { return c.has_rank(i) && c.rank(i) == 1 && c.dims(i)[0].known(); }
+
+Status check_length(const InferContext& c, int i, const char* name, size_t wanted) {
+  if (!has_length(c, i) || c.dims(i)[0].is(static_cast<int64_t>(wanted))) return {};
+  return invalid("input '", name, "' has ", c.dims(i)[0].text(), " numbers but must have ", wanted, " for the axes");
+}
+
+// These set what is known of `out`, which is the shape of X but for the axes that are resized.
+Status infer_sizes(const InferContext& c, const Resizing& resizing, int at_x, const std::vector<int64_t>& axes,
+                   Dims* out) {
+  const Dims* sizes = c.ints(at_x + 3);
+  if (sizes == nullptr) return {};
+  std::vector<ResizedAxis> resized(axes.size());
+  std::vector<int64_t> wanted(axes.size());
+  bool known = true;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const Dim &in = c.dims(at_x)[static_cast<size_t>(axes[i])], &size = (*sizes)[i];
+    if (size.known() && size.value() < 0) {
+      return invalid("input 'sizes' has ", size.value(), " but sizes must not be negative");
+    }
+    known = known && in.known() && size.known();
+    if (!known) continue;
+    resized[i].in = in.value();
+    wanted[i] = size.value();
+  }
+  if (known) WEFT_CHECK(resize_to_sizes(resizing, wanted.data(), resized));
+  const bool exact = resizing.policy == Resizing::Policy::kStretch || axes.size() == 1;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (known || exact) (*out)[static_cast<size_t>(axes[i])] = known ? Dim(resized[i].out) : (*sizes)[i];
+  }
+  return {};
+}
+
+Status infer_scales(const InferContext& c, int at_x, const std::vector<int64_t>& axes, Dims* out) {
+  const Tensor* scales = c.constant(at_x + 2);
+  if (scales == nullptr) return {};
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const size_t axis = static_cast<size_t>(axes[i]);
+    WEFT_TRY(std::optional<Dim> size, scaled_size(c.dims(at_x)[axis], scales->as<float>()[i]));
+    if (size) (*out)[axis] = *size;
+  }
+  return {};
+}
+
+// The shape that Resize gives of input `at_x`, which has a rank; behind it come roi, scales and sizes.
+Result<Dims> resized(InferContext& c, const Resizing& resizing, int at_x) {
+  const int at_roi = at_x + 1, at_scales = at_x + 2, at_sizes = at_x + 3;
+  WEFT_TRY(std::vector<int64_t> axes, axes_to_resize(c.attrs(), c.rank(at_x)));
+  Dims out = c.dims(at_x);
+  if (axes.empty()) return out;
+  const bool by_scales = is_given(c, at_scales), to_sizes = is_given(c, at_sizes);
+  if (!by_scales && !to_sizes) return invalid("one of the inputs 'scales' and 'sizes' must be given");
+  if (by_scales && to_sizes && has_length(c, at_scales) && has_length(c, at_sizes)) {
+    return invalid("only one of the inputs 'scales' and 'sizes' may be given");
+  }
+  if (by_scales) WEFT_CHECK(check_length(c, at_scales, "scales", axes.size()));
+  if (to_sizes) WEFT_CHECK(check_length(c, at_sizes, "sizes", axes.size()));
+  if (resizing.crops()) {
+    if (!is_given(c, at_roi)) return invalid("\"tf_crop_and_resize\" needs the input 'roi'");
+    WEFT_CHECK(check_length(c, at_roi, "roi", 2 * axes.size()));
+  }
+  for (int64_t axis : axes) out[static_cast<size_t>(axis)] = c.fresh();
+  if (to_sizes && !by_scales) WEFT_CHECK(infer_sizes(c, resizing, at_x, axes, &out));
+  if (by_scales && !to_sizes) WEFT_CHECK(infer_scales(c, at_x, axes, &out));
+  return out;
+}
+
+// What is checked without a rank.
+Result<Resizing> checked(const InferContext& c, int at_x) {
+  WEFT_TRY(Resizing resizing, read_resizing(c.attrs()));
+  for (int i = at_x + 1; i < c.input_count(); ++i) WEFT_CHECK(c.check_vector(i));
+  if (resizing.mode != Resizing::Mode::kNearest && !contains(kNumberTypes, c.dtype(at_x))) {
+    return invalid("attribute 'mode' is \"", c.attrs().s("mode"), "\" but input 'X' is ", c.input(at_x).text(),
+                   "; only numbers can be weighted");
+  }
+  return resizing;
+}
+
+Status infer_resize(InferContext& c) {
+  WEFT_TRY(Resizing resizing, checked(c, 0));
+  if (!c.has_rank(0)) return {};
+  WEFT_TRY(Dims out, resized(c, resizing, 0));
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
+Status infer_resize_grad(InferContext& c) {
+  WEFT_TRY(Resizing resizing, checked(c, 1));
+  if (!c.has_rank(1)) return {};
+  WEFT_TRY(Dims y, resized(c, resizing, 1));
+  c.set_dims(0, c.dims(1));
+  return c.check_shape(0, y, "Resize's output");
+}
+
+std::vector<Expr> with_sizes(GradContext& c, std::vector<Expr> first, int from) {
+  for (int i = from; i < from + 3; ++i) first.push_back(c.has_input(i) ? c.input(i) : Expr());
+  return first;
+}
+
+// Both are linear in their first input, but for what lies outside of the region.
+Attrs linear_attrs(Attrs attrs) {
+  attrs.set("extrapolation_value", 0.0);
+  return attrs;
+}
+
+Status grad_resize(GradContext& c) {
+  if (c.needs(0)) {
+    c.set_grad(0,
+               make(c.scope(), "weft.ResizeGrad", with_sizes(c, {c.grad(0), c.input(0)}, 1), linear_attrs(c.attrs())));
+  }
+  return {};
+}
+
+Status grad_resize_grad(GradContext& c) {
+  if (c.needs(0)) c.set_grad(0, make(c.scope(), "Resize", with_sizes(c, {c.grad(0)}, 2), linear_attrs(c.attrs())));
+  return {};
+}
+
+Status refuse_old(UpgradeContext&) {
+  return unimplemented(
+      "Resize before opset 11 does not say where places of the output lie in the input; save the model with opset 11 "
+      "or a later one");
+}
+
+// What is not given was an empty tensor before opset 13; a file of a later one may not have it beside what is.
+Status leave_out_empty_inputs(UpgradeContext& c) {
+  for (size_t i = 1; i < c.inputs.size(); ++i) {
+    if (c.inputs[i] == kNoValue) continue;
+    const ValueType& type = c.type(static_cast<int>(i));
+    if (type.has_rank && type.dims.size() == 1 && type.dims[0].is(0)) c.inputs[i] = kNoValue;
+  }
+  return {};
+}
+
+OpDef& resize_schema(OpDef& op) {
+  return op
+      .flag("antialias", false,
+            "For linear and cubic: whether weights reach over all elements that fall together where an axis shrinks.")
+      .optional_attr("axes", AttrKind::kInts, "The axes that the other inputs speak of; all if not given.")
+      .attr("coordinate_transformation_mode", "half_pixel",
+            "Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`; "
+            "half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 "
+            "if n' is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from "
+            "`start * (n - 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.")
+      .attr("cubic_coeff_a", -0.75, "The parameter of the cubic weights; -0.5 is usual too.")
+      .flag("exclude_outside", false,
+            "Whether weights of places beyond the ends are left out and the others made to add up to 1; else the "
+            "element at the end stands there.")
+      .attr("extrapolation_value", 0.0, "With tf_crop_and_resize the element for places beyond the ends.")
+      .attr("keep_aspect_ratio_policy", "stretch",
+            "What `sizes` are. stretch: the sizes of the output; not_larger, not_smaller: what none of them exceeds or "
+            "falls below, while all axes have one scale.")
+      .attr("mode", "nearest", "\"nearest\", \"linear\" or \"cubic\".")
+      .attr("nearest_mode", "round_prefer_floor",
+            "Which place is the nearest: \"round_prefer_floor\" and \"round_prefer_ceil\" say where halves go, "
+            "\"floor\" and \"ceil\" where all go.");
+}
+
+OpDef& with_sizes(OpDef& op) {
+  return op
+      .optional_input("roi", "T2",
+                      "For tf_crop_and_resize: the start for each axis, then the end for each, as parts of the axis.")
+      .optional_input("scales", "f32",
+                      "Sizes of the output as multiples, rounded down, of those of X; for each axis. Or `sizes`.")
+      .shapes_outputs()
+      .optional_input("sizes", "i64", "Sizes of the output, for each axis. Or `scales`.")
+      .shapes_outputs();
+}
+
+}  // namespace
+
+void define_op_resize(OpRegistry& ops) {
+  with_sizes(
+      resize_schema(ops.add("Resize"))
+          .group("shape")
+          .since(19)
+          .doc("The tensor with other sizes, of any axes: each element is the nearest one of X, or a sum of weighted "
+               "neighbours along all axes. Integers are rounded to the nearest, halves to the even one. No gradient "
+               "flows to `roi` and `scales`.")
+          .types("T1", kTensorTypes)
+          .types("T2", set_of(DType::kF16, DType::kF32, DType::kF64))
+          .input("X", "T1", "Any shape; numbers, unless `mode` is \"nearest\"."))
+      .output("Y", "T1", "The sizes of X, with others along the axes.")
+      .infer(infer_resize)
+      .grad(grad_resize)
+      .upgrade(11, refuse_old)
+      .upgrade(13, leave_out_empty_inputs);
+  with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
+                 .group("gradient")
+                 .doc("The gradient of Resize by X, given that of Y.")
+                 .types("T1", kFloatTypes)
+                 .types("T2", set_of(DType::kF16, DType::kF32, DType::kF64))
+                 .input("dY", "T1", "The shape that Resize gives.")
+                 .input("X", "T1", "A tensor whose shape is taken.")
+                 .shape_only())
+      .output("dX", "T1", "The shape of X.")
+      .infer(infer_resize_grad)
+      .grad(grad_resize_grad);
+}
+
+}  // namespace weft

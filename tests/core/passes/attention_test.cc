@@ -1,0 +1,114 @@
+// Attention as exporters write it, and as the operator is made of, becomes one operator.
+#include <limits>
+
+#include "tests/core/passes/rules_common.h"
+
+namespace weft {
+namespace {
+
+struct AttentionTest : RuleTest {
+  uint32_t seed = 7;
+  Expr in(const Shape& shape) {
+    std::vector<float> values;
+    int64_t count = 1;
+    for (int64_t dim : shape) count *= dim;
+    for (int64_t i = 0; i < count; ++i) {
+      seed = seed * 1664525u + 1013904223u;
+      values.push_back(static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
+    }
+    return input<float>(shape, values);
+  }
+  Expr number(double value) { return scalar(scope, DType::kF32, value); }
+  Expr softmax(Expr x, int64_t axis = -1) { return make(scope, "Softmax", {x}, {{"axis", axis}}); }
+  // bool[5, 7]: keys up to a place that grows.
+  Expr causal() {
+    Tensor out = *Tensor::make(DType::kBool, {5, 7});
+    for (int64_t i = 0; i < 35; ++i) out.as<bool>()[i] = i % 7 <= i / 7 + 1;
+    return constant(scope, out);
+  }
+  Expr only_allowed(Expr x) { return where(causal(), x, number(-std::numeric_limits<double>::infinity())); }
+  // [2, L, 3, 4] with the heads before L, and turned for the products.
+  Expr heads(Expr x) { return transpose(x, {0, 2, 1, 3}); }
+  Expr turned(Expr x) { return transpose(x, {0, 2, 3, 1}); }
+};
+
+TEST(FuseAttention, ProductsAroundASoftmax) {
+  AttentionTest t;
+  Expr q = t.in({2, 3, 5, 4}), k = t.in({2, 3, 4, 7}), v = t.in({2, 3, 7, 6}), mask = t.in({2, 1, 1, 7});
+  const char* fused = "weft.FusedAttention";
+  Expr scores = matmul(q, k);
+  for (Expr x : {scores, scores / t.number(2), t.number(0.5) * scores, scores / t.number(2) + mask, mask + scores,
+                 t.only_allowed(scores * t.number(0.5)), t.only_allowed(scores + mask)}) {
+    Expr y = matmul(t.softmax(x), v);
+    EXPECT_EQ(t.left(y), fused);
+    EXPECT_EQ(t.left(matmul(t.softmax(x, 3), v)), fused);
+    t.expect_close(y);
+  }
+  Expr keys = t.in({2, 3, 7, 4}), y = matmul(t.softmax(matmul(q, swap_last_two(keys))), v);
+  EXPECT_EQ(t.left(y), fused);
+  t.expect_close(y);
+  EXPECT_EQ(t.left(y, {"fuse_attention"}), "Transpose MatMul Softmax MatMul");
+}
+
+TEST(FuseAttention, OneHeadAndManyAxes) {
+  AttentionTest t;
+  Expr q = t.in({5, 4}), k = t.in({4, 7}), v = t.in({7, 2}), y = matmul(t.softmax(matmul(q, k)), v);
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+  y = matmul(t.softmax(matmul(t.in({2, 1, 3, 5, 4}), t.in({2, 1, 3, 4, 7}))), t.in({2, 1, 3, 7, 2}));
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+}
+
+TEST(FuseAttention, TransposesOfHeads) {
+  AttentionTest t;
+  Expr q = t.in({2, 5, 3, 4}), k = t.in({2, 7, 3, 4}), v = t.in({2, 7, 3, 4});
+  Expr seen = matmul(t.softmax(matmul(t.heads(q), t.turned(k))), t.heads(v)), y = t.heads(seen);
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+  y = t.heads(matmul(t.softmax(matmul(t.heads(q), swap_last_two(t.heads(k)))), t.heads(v)));
+  EXPECT_EQ(t.left(y), "weft.FusedAttention");
+  t.expect_close(y);
+  y = t.heads(matmul(t.softmax(matmul(t.heads(q), t.turned(k))), t.in({2, 3, 7, 4})));
+  EXPECT_EQ(t.left(y), "Transpose Transpose weft.FusedAttention Transpose");
+  t.expect_close(y);
+}
+
+TEST(FuseAttention, TheOperator) {
+  AttentionTest t;
+  auto attention = [&](std::vector<Expr> inputs, Attrs attrs) { return make(t.scope, "Attention", inputs, attrs); };
+  Expr q = t.in({2, 5, 12}), k = t.in({2, 7, 12}), v = t.in({2, 7, 6});
+  const Attrs heads{{"q_num_heads", int64_t{3}}, {"kv_num_heads", int64_t{3}}};
+  Attrs causal = heads;
+  causal.set("is_causal", int64_t{1});
+  for (Expr y : {attention({q, k, v}, heads), attention({q, k, v}, causal), attention({q, k, v, t.in({5, 7})}, heads),
+                 attention({q, k, v, t.causal()}, causal)}) {
+    EXPECT_NE(t.left(y).find("weft.FusedAttention"), std::string::npos) << t.left(y);
+    EXPECT_EQ(t.left(y).find("MatMul"), std::string::npos) << t.left(y);
+    EXPECT_EQ(t.left(y).find("Softmax"), std::string::npos) << t.left(y);
+    t.expect_close(y);
+  }
+  // The first query looks at nothing.
+  Tensor none = *Tensor::make(DType::kBool, {5, 7});
+  for (int64_t i = 0; i < 35; ++i) none.as<bool>()[i] = i >= 7;
+  Expr y = attention({q, k, v, constant(t.scope, none)}, heads);
+  EXPECT_NE(t.left(y).find("weft.FusedAttention"), std::string::npos) << t.left(y);
+  t.expect_close(y);
+  EXPECT_EQ(t.run(y, {}).as<float>()[0], 0);
+}
+
+TEST(FuseAttention, WhatIsNeededElsewhereStays) {
+  AttentionTest t;
+  Expr q = t.in({3, 5, 4}), k = t.in({3, 4, 7}), v = t.in({3, 7, 6});
+  const std::string pieces = "MatMul Softmax MatMul";
+  Expr scores = matmul(q, k), weights = t.softmax(scores), y = matmul(weights, v);
+  EXPECT_EQ(t.left(matmul(t.softmax(scores), v) + matmul(scores, v)), "MatMul Softmax MatMul MatMul Add");
+  EXPECT_EQ(t.left(y + matmul(weights, t.in({3, 7, 6}))), "MatMul Softmax MatMul MatMul Add");
+  EXPECT_EQ(t.left(matmul(t.softmax(scores, 1), v)), pieces);
+  EXPECT_EQ(t.left(matmul(t.softmax(matmul(q, t.in({4, 7}))), v)), pieces) << "keys of all heads";
+  EXPECT_EQ(t.left(matmul(t.softmax(scores / scores), v)), "MatMul Div Softmax MatMul");
+  EXPECT_EQ(t.left(matmul(t.softmax(scores + t.in({2, 3, 5, 7})), v)), "MatMul Add Softmax MatMul") << "a larger mask";
+}
+
+}  // namespace
+}  // namespace weft
