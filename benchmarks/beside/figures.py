@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .process import ROOT, Failed, environment
 
@@ -18,16 +19,22 @@ PROCESSES = 5
 SECONDS = 1.0
 
 
-def _loaded(model: str, threads: int = 1):  # type: ignore[no-untyped-def]
+def _loaded(model: str, threads: int = 1) -> Any:
     """A prepared call with zeros bound to its inputs. What it needs is imported here, since importing is a part of a figure."""
-    import numpy as np
     import weft
 
     graph = weft.Graph.load(model)
     prepared = weft.Session(graph, threads=threads).prepare(graph.inputs, graph.outputs)
     for i, value in enumerate(graph.inputs):
-        prepared.bind_input(i, np.zeros(value.shape, value.dtype))
+        prepared.bind_input(i, _zeros(value))
     return prepared
+
+
+def _zeros(value: Any) -> Any:
+    """What an input of a model with known sizes may be fed."""
+    import numpy as np
+
+    return np.zeros(value.shape, value.dtype)
 
 
 def creation(model: str) -> float:
@@ -60,12 +67,11 @@ def first_result(model: str) -> float:
 
 def four_threads(model: str) -> float:
     """Runs of four threads that share a session, for each that one of them makes alone, in the same time."""
-    import numpy as np
     import weft
 
     graph = weft.Graph.load(model)
     session = weft.Session(graph, threads=1)
-    feeds = {value: np.zeros(value.shape, value.dtype) for value in graph.inputs}
+    feeds = {value: _zeros(value) for value in graph.inputs}
 
     def runs(count: int) -> int:
         made = [0] * count

@@ -15,7 +15,7 @@ from ..net import WEIGHT_DECAY, Array, Training
 from ..row import STEPS
 
 
-class Embedding(nn.Module):
+class Embedding(nn.Module):  # type: ignore[misc]
     def __init__(self, words: Array, places: Array) -> None:
         super().__init__()
         self.words = nn.Embedding.from_pretrained(torch.tensor(words), freeze=False)
@@ -25,7 +25,7 @@ class Embedding(nn.Module):
         return self.words(ids) + self.places
 
 
-class CausalAttention(nn.Module):
+class CausalAttention(nn.Module):  # type: ignore[misc]
     def __init__(self, heads: int, joined: nn.Module, out: nn.Module) -> None:
         super().__init__()
         self.heads, self.joined, self.out = heads, joined, out
@@ -37,7 +37,7 @@ class CausalAttention(nn.Module):
         return self.out(seen.transpose(1, 2).reshape(x.shape))
 
 
-class Residual(nn.Module):
+class Residual(nn.Module):  # type: ignore[misc]
     def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
         super().__init__()
         self.body, self.shortcut = body, shortcut

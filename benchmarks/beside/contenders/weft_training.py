@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import weft
@@ -56,12 +57,12 @@ class Net:
             case net.Gelu():
                 return weft.gelu(x)
             case net.BatchNorm():
-                made = weft.layers.BatchNormalization(
+                made = weft.layers.BatchNorm(
                     self.graph, self.name(), channels=layer.channels, epsilon=layer.epsilon
                 )
                 return made(x, training=True)
             case net.LayerNorm():
-                return weft.layers.LayerNormalization(self.graph, self.name(), units=layer.width, epsilon=layer.epsilon)(x)
+                return weft.layers.LayerNorm(self.graph, self.name(), units=layer.width, epsilon=layer.epsilon)(x)
             case net.Embedding():
                 return weft.gather(self.variable(layer.words), x) + self.variable(layer.places)
             case net.CausalAttention():
@@ -75,7 +76,7 @@ class Net:
         return x
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[float], Any]] = {
     "sgd": weft.Sgd,
     "adam": weft.Adam,
     "adamw": lambda rate: weft.AdamW(rate, weight_decay=WEIGHT_DECAY),
@@ -87,8 +88,9 @@ class Trainer:
         inputs, labels = problem.inputs, problem.labels
         feeds = [graph.input("inputs", inputs.dtype, inputs.shape), graph.input("labels", labels.dtype, labels.shape)]
         scores = Net(graph).layers(problem.layers, feeds[0])
-        classes = scores.shape[-1]
-        loss = weft.softmax_cross_entropy_loss(weft.reshape(scores, [-1, classes]), weft.reshape(feeds[1], [-1]))
+        assert scores.shape is not None
+        rows = weft.reshape(scores, [-1, scores.shape[-1]])
+        loss = weft.softmax_cross_entropy_loss(rows, weft.reshape(feeds[1], [-1]))
         step = OPTIMIZERS[problem.optimizer](problem.learning_rate).minimize(loss)
 
         def prepared(fetches: list[weft.Value]) -> weft.Prepared:
