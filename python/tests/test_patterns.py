@@ -263,14 +263,16 @@ def attention(net: Net, x: str) -> str:
     return net.node("Reshape", joined, net.weight(np.array([-1, 5, WIDTH])))
 
 
-def test_attention_transposes_its_keys_and_results_alone() -> None:
+def test_attention_is_one_step_and_transposes_nothing() -> None:
     net = Net(13)
     model = net.model(attention(net, "x"))
     x = np.random.default_rng(5).normal(size=(3, 5, WIDTH)).astype(F32)
     fused, steps = run(model, x)
+    assert sum("FusedAttention" in step for step in steps) == 1 and not any("Softmax" in step for step in steps)
+    pieces, piece_steps = run(model, x, "fuse_attention")
+    without, without_steps = run(model, x, "fuse_attention", "fuse_transpose")
     plain, plain_steps = run(model, x, "*")
-    without, without_steps = run(model, x, "fuse_transpose")
-    counts = [sum("Transpose" in step for step in each) for each in (steps, without_steps, plain_steps)]
-    assert counts == [2, 4, 5]
-    for wanted in (plain, without, in_onnxruntime(model, x)):
+    runs = steps, piece_steps, without_steps, plain_steps
+    assert [sum("Transpose" in step for step in each) for each in runs] == [0, 2, 4, 5]
+    for wanted in (pieces, without, plain, in_onnxruntime(model, x)):
         np.testing.assert_allclose(fused, wanted, rtol=2e-5, atol=2e-6)
