@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/base/divide_up.h"
 #include "core/simd/gemm_tiles.h"
 
 namespace weft {
@@ -16,8 +17,6 @@ constexpr int64_t kPage = 4096;       // rows so many bytes apart share one set 
 
 const GemmTiles<float>& tiles_of(const Gemm<float>& g) { return gemm_tiles_f32(g.isa); }
 const GemmTiles<double>& tiles_of(const Gemm<double>& g) { return gemm_tiles_f64(g.isa); }
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <typename T>
 bool packs_a(const Gemm<T>& g) {
@@ -104,8 +103,13 @@ int64_t packed_b_size(const Gemm<T>& g) {
 }
 
 template <typename T>
+int64_t packed_scratch(const Gemm<T>& g) {
+  return packs_a(g) ? g.m * packed_a_row(g) : 0;
+}
+
+template <typename T>
 int64_t gemm_scratch(const Gemm<T>& g) {
-  return (g.packed_b == nullptr ? packed_b_size(g) : 0) + (packs_a(g) ? g.m * packed_a_row(g) : 0);
+  return (g.packed_b == nullptr ? packed_b_size(g) : 0) + packed_scratch(g);
 }
 
 template <typename T>
@@ -201,6 +205,8 @@ template bool finishes_well(const Gemm<float>&);
 template bool finishes_well(const Gemm<double>&);
 template int64_t packed_b_size(const Gemm<float>&);
 template int64_t packed_b_size(const Gemm<double>&);
+template int64_t packed_scratch(const Gemm<float>&);
+template int64_t packed_scratch(const Gemm<double>&);
 template int64_t gemm_scratch(const Gemm<float>&);
 template int64_t gemm_scratch(const Gemm<double>&);
 template void pack_b(const Gemm<float>&, float*, const Parallel&);

@@ -40,6 +40,9 @@ bool packs_whole_b(const Gemm<T>& gemm);
 // What `gemm` needs as scratch, in elements, and what pack_b writes.
 template <typename T>
 int64_t gemm_scratch(const Gemm<T>& gemm);
+// The same of one whose b is packed before.
+template <typename T>
+int64_t packed_scratch(const Gemm<T>& gemm);
 template <typename T>
 int64_t packed_b_size(const Gemm<T>& gemm);
 template <typename T>

@@ -16,16 +16,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Accumulators, two vectors of b and one element of a fill the registers: 32 with AVX-512 and NEON, else 16.
-#if HWY_TARGET == HWY_AVX3
-constexpr int kRows = 14;
-#elif HWY_TARGET == HWY_NEON
-constexpr int kRows = 8;
-#elif HWY_TARGET == HWY_AVX2
-constexpr int kRows = 6;
-#else
-constexpr int kRows = 4;
-#endif
+constexpr int kRows = WEFT_TILE_ROWS;
 
 // One tile of R rows and V vectors. Every sum is one chain over k in ascending order, whatever tile it stands in.
 template <typename T, int R, int V>

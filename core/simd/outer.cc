@@ -16,16 +16,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sums, two vectors of b and one element of a fill the registers: 32 with AVX-512 and NEON, else 16.
-#if HWY_TARGET == HWY_AVX3
-constexpr int kRows = 14;
-#elif HWY_TARGET == HWY_NEON
-constexpr int kRows = 8;
-#elif HWY_TARGET == HWY_AVX2
-constexpr int kRows = 6;
-#else
-constexpr int kRows = 4;
-#endif
+constexpr int kRows = WEFT_TILE_ROWS;
 
 template <typename T, int R>
 HWY_NOINLINE void wide_tile(const OuterTile<T>& p) {

@@ -10,3 +10,7 @@
 #else
 #define WEFT_TABLE_OF(isa, table) HWY_NAMESPACE::table
 #endif
+
+// Rows of a tile whose sums, two vectors of columns and one element fill the registers of the instruction set that is
+// compiled for: 32 with AVX-512 and NEON, else 16.
+#define WEFT_TILE_ROWS (HWY_TARGET == HWY_AVX3 ? 14 : HWY_TARGET == HWY_NEON ? 8 : HWY_TARGET == HWY_AVX2 ? 6 : 4)

@@ -3,22 +3,14 @@
 #include <cstring>
 #include <limits>
 
+#include "core/base/divide_up.h"
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
-#include "core/simd/arithmetic.h"
+#include "core/kernels/cpu/vectors_common.h"
 #include "core/simd/gemm.h"
-#include "core/simd/gemm_tiles.h"
-#include "core/simd/rows.h"
 
 namespace weft {
 namespace {
-
-const GemmTiles<float>& tiles_of(float) { return gemm_tiles_f32(current_isa()); }
-const GemmTiles<double>& tiles_of(double) { return gemm_tiles_f64(current_isa()); }
-const RowsTable<float>& rows_of(float) { return rows_f32(current_isa()); }
-const RowsTable<double>& rows_of(double) { return rows_f64(current_isa()); }
-const ArithmeticTable<float>& arithmetic_of(float) { return arithmetic_f32(current_isa()); }
-const ArithmeticTable<double>& arithmetic_of(double) { return arithmetic_f64(current_isa()); }
 
 // Products of a block of queries with all keys stay in the second-level cache.
 constexpr int64_t kBlockProducts = 65536, kLeastRows = 8, kMostRows = 64;
@@ -26,8 +18,6 @@ constexpr int64_t kBlockProducts = 65536, kLeastRows = 8, kMostRows = 64;
 constexpr int64_t kLeastTasks = 8;
 constexpr int64_t kLanes = 16;  // with scratch of their own
 constexpr int64_t kPage = 4096;
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A mask, as the head of an image finds it.
 struct Mask {
@@ -66,7 +56,7 @@ template <typename T>
 void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query, int64_t keys, T* products) {
   if (s.mask.given) {
     const T* mask = args.input<T>(3) + s.mask.at[static_cast<size_t>(head)] + query * s.mask.row;
-    const auto& add = arithmetic_of(T()).add;
+    const auto& add = arithmetic_table(T()).add;
     (s.mask.column == 0 ? add.a_alone : add.both)(products, mask, products, keys);
   }
   if (!s.allowed.given) return;
@@ -88,7 +78,7 @@ void put_on(const State<T>& s, const RunArgs& args, int64_t head, int64_t query,
 
 template <typename T>
 void make_weights(const State<T>& s, T* products, int64_t keys) {
-  const RowsTable<T>& rows = rows_of(T());
+  const RowsTable<T>& rows = rows_table(T());
   if (s.empty_is_zero && rows.max(products, keys) == -std::numeric_limits<T>::infinity())
     std::fill_n(products, keys, T(0));
   else
@@ -104,7 +94,7 @@ int64_t keys_of(const State<T>& s, const RunArgs& args, int64_t head, int64_t qu
   for (int64_t i = 0; i < count && most < s.keys; ++i, allowed += s.allowed.row) {
     most = std::max(most, end_of(allowed, s.keys));
   }
-  const int64_t panel = tiles_of(T()).panel;
+  const int64_t panel = gemm_tiles(T()).panel;
   return std::min(s.keys, divide_up(most, panel) * panel);
 }
 
@@ -142,10 +132,12 @@ void run_part(const State<T>& s, const RunArgs& args, int64_t head, int64_t part
   }
 }
 
+// Of one head.
 template <typename T>
 double cost_of(const State<T>& s) {
-  const double product = static_cast<double>(s.queries * s.keys);
-  return (1e-2 * sizeof(T) * static_cast<double>(s.scores.k + s.values.n) + 1.5) * product;
+  const double blocks = static_cast<double>(s.queries) / static_cast<double>(s.rows);
+  const double softmax = 1.5 * static_cast<double>(s.rows * s.keys);
+  return blocks * (gemm_cost_ns(s.scores) + gemm_cost_ns(s.values) + softmax);
 }
 
 template <typename T>
@@ -231,7 +223,7 @@ Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   s.mask = read_mask(c, 3, lead, s.queries, s.keys);
   s.allowed = read_mask(c, 4, lead, s.queries, s.keys);
 
-  const int64_t tile = tiles_of(T()).rows;
+  const int64_t tile = gemm_tiles(T()).rows;
   const int64_t blocks = divide_up(s.queries, std::clamp(kBlockProducts / s.keys, kLeastRows, kMostRows));
   s.rows = std::min(s.queries, divide_up(divide_up(s.queries, blocks), tile) * tile);
   s.parts = std::clamp<int64_t>(divide_up(kLeastTasks, s.images * s.heads), 1, divide_up(s.queries, s.rows));
@@ -243,7 +235,7 @@ Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   s.scores.packs_all_of_b = s.values.packs_all_of_b = s.queries > kMostRows;
   s.keys_size = packed_b_size(s.scores);
   s.values_size = packed_b_size(s.values);
-  const int64_t more = std::max(gemm_scratch(s.scores) - s.keys_size, gemm_scratch(s.values) - s.values_size);
+  const int64_t more = std::max(packed_scratch(s.scores), packed_scratch(s.values));
   s.lane_size = divide_up(s.keys_size + s.values_size + s.rows * s.scores_row + more, 16) * 16;
   prepared->scratch_bytes = s.lanes * s.lane_size * static_cast<int64_t>(sizeof(T));
   prepared->cost_ns = cost_of(s) * static_cast<double>(s.images * s.heads);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/base/divide_up.h"
 #include "core/kernels/cpu/limits_common.h"
 
 namespace weft {
@@ -41,8 +42,6 @@ void pad_images(const ConvGeometry& g, int64_t padded_h, int64_t padded_w, const
 
 // Whether the padding of an image is no more than a few times the image, or small.
 bool pads_little(const ConvGeometry& g, int64_t padded_h, int64_t padded_w);
-
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Places of something, [first, past).
 struct Range {

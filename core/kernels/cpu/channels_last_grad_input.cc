@@ -4,14 +4,11 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/channels_last_common.h"
+#include "core/kernels/cpu/vectors_common.h"
 #include "core/simd/gemm.h"
-#include "core/simd/gemm_tiles.h"
 
 namespace weft {
 namespace {
-
-const GemmTiles<float>& tiles_of(float) { return gemm_tiles_f32(current_isa()); }
-const GemmTiles<double>& tiles_of(double) { return gemm_tiles_f64(current_isa()); }
 
 // -- Place by place of the window, straight to where it belongs.
 constexpr int64_t kLeastChannels = 12;
@@ -106,7 +103,7 @@ template <typename T>
 Status prepare_direct_of(const KernelContext& c, PreparedKernel* prepared) {
   Direct<T> s{};
   const ConvGeometry& g = s.g = read_geometry(c, c.output_shape(0), c.shape(1), c.shape(0));
-  s.tiles = &tiles_of(T());
+  s.tiles = &gemm_tiles(T());
   s.panels = divide_up(g.in_c, s.tiles->panel);
   s.images = std::clamp<int64_t>(kTaskElements / (g.pixels() * g.out_c), 1, g.images);
   prepared->scratch_bytes = s.panels * s.panel_size() * static_cast<int64_t>(sizeof(T));

@@ -86,7 +86,7 @@ void run_block(const State& s, const RunArgs& args, const float* packed, int64_t
       one.a = parts + part * tiles * g.in_c;
       one.packed_b = packed + part * s.part_floats;
       one.c = products + part * tiles * g.out_c;
-      run_gemm(one, packing + part * gemm_scratch(one), parallel);
+      run_gemm(one, packing + part * packed_scratch(one), parallel);
     }
   });
   const float* bias = s.biased ? args.input<float>(2) : nullptr;
@@ -203,14 +203,11 @@ Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, P
     prepared->unused_inputs = {1};
   }
   WEFT_TRY(s.zero, zeros<float>(g.in_c));
-  // So that room for packing is not counted.
-  const float packed{};
-  s.gemm.packed_b = &packed;
   s.lanes = std::min(g.images * s.blocks, kLanes);
   s.lane_floats =
-      divide_up(s.parts_in() + s.products() + s.rows_of_block() * g.out_c + kWinogradParts * gemm_scratch(s.gemm), 16) *
+      divide_up(s.parts_in() + s.products() + s.rows_of_block() * g.out_c + kWinogradParts * packed_scratch(s.gemm),
+                16) *
       16;
-  s.gemm.packed_b = nullptr;
   prepared->scratch_bytes =
       (s.lanes * s.lane_floats + (weight == nullptr ? filters : 0)) * static_cast<int64_t>(sizeof(float));
   prepared->cost_ns = static_cast<double>(g.images * s.blocks * kWinogradParts) * gemm_cost_ns(s.gemm);

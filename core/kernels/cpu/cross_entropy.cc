@@ -4,7 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/types_common.h"
-#include "core/simd/rows.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
@@ -65,14 +65,11 @@ void max_and_sum(const State& s, const T* x, int64_t n, W* highest, double* sum)
   }
 }
 
-const RowsTable<float>& table(float) { return rows_f32(current_isa()); }
-const RowsTable<double>& table(double) { return rows_f64(current_isa()); }
-
 // The same of one label whose scores are neighbours, on vectors. Writes the exponentials to `y` unless it is null.
 template <typename T>
 void max_and_sum_vectors(const State& s, const T* x, T* y, T* highest, double* sum) {
-  *highest = table(T()).max(x, s.classes);
-  *sum = static_cast<double>(table(T()).exp_sum(x, *highest, y, s.classes));
+  *highest = rows_table(T()).max(x, s.classes);
+  *sum = static_cast<double>(rows_table(T()).exp_sum(x, *highest, y, s.classes));
 }
 
 template <typename T, bool softmax, bool vectors = false>

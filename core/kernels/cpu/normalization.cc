@@ -5,7 +5,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/reduce_common.h"
-#include "core/simd/rows.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
@@ -72,9 +72,6 @@ Status prepare_batch_norm(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
-const RowsTable<float>& table(float) { return rows_f32(current_isa()); }
-const RowsTable<double>& table(double) { return rows_f64(current_isa()); }
-
 // [rows, n], each row normalized alone.
 struct Rows {
   int64_t rows = 1, n = 1;
@@ -133,7 +130,7 @@ void layer_norm(const Rows& rows, const RunArgs& args) {
   T* y = args.output<T>(0);
   U* means = rows.gives_mean ? args.output<U>(1) : nullptr;
   U* inverses = rows.gives_inverse ? args.output<U>(2) : nullptr;
-  const auto row = rows.vectors ? table(T()).layer_norm : &layer_norm_row<T>;
+  const auto row = rows.vectors ? rows_table(T()).layer_norm : &layer_norm_row<T>;
   rows.each(args, [&](int64_t r) {
     T mean, inverse;
     row(x + r * rows.n, scale, bias, static_cast<T>(rows.epsilon), y + r * rows.n, rows.n, &mean, &inverse);
@@ -146,7 +143,7 @@ template <typename T>
 void rms_norm(const Rows& rows, const RunArgs& args) {
   const T *x = args.input<T>(0), *scale = args.input<T>(1);
   T* y = args.output<T>(0);
-  const auto row = rows.vectors ? table(T()).rms_norm : &rms_norm_row<T>;
+  const auto row = rows.vectors ? rows_table(T()).rms_norm : &rms_norm_row<T>;
   rows.each(args, [&](int64_t r) { row(x + r * rows.n, scale, static_cast<T>(rows.epsilon), y + r * rows.n, rows.n); });
 }
 
@@ -166,7 +163,7 @@ void layer_norm_grad(const RowsGrad& state, const RunArgs& args) {
   T *dx = args.output<T>(0), *dscale = state.to_scale ? args.output<T>(1) : nullptr;
   const int64_t n = state.rows.n, rows = state.rows.rows, parts = state.parts();
   T* partial = parts == 1 ? dscale : static_cast<T*>(args.scratch);
-  const auto row = table(T()).layer_norm_grad;
+  const auto row = rows_table(T()).layer_norm_grad;
   const int64_t block = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, RowsGrad::kTogether * n));
   const double cost = 2 * Rows::kNsOfElement * static_cast<double>(RowsGrad::kTogether * n);
   parallel_for(*args.parallel, parts, block, cost, [&](int64_t begin, int64_t end) {

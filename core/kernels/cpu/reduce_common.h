@@ -6,12 +6,9 @@
 
 #include "core/base/thread_pool.h"
 #include "core/kernel/kernel.h"
-#include "core/simd/reduce.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
-
-inline const ReduceTable<float>& reduce_table(float) { return reduce_f32(current_isa()); }
-inline const ReduceTable<double>& reduce_table(double) { return reduce_f64(current_isa()); }
 
 // Neighbouring reduced axes are one. From the last of these to the first each is reduced in a stage of its own, and before
 // that in segments where it is long, so that there is work for all threads and rounding errors stay small. Stages and

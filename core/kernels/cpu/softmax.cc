@@ -3,10 +3,7 @@
 #include <cmath>
 
 #include "core/kernel/registry.h"
-#include "core/simd/arithmetic.h"
-#include "core/simd/math.h"
-#include "core/simd/reduce.h"
-#include "core/simd/rows.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
@@ -46,15 +43,12 @@ void run(const Rows& rows, const RunArgs& args) {
                });
 }
 
-const RowsTable<float>& table(float) { return rows_f32(current_isa()); }
-const RowsTable<double>& table(double) { return rows_f64(current_isa()); }
-
 // Rows of neighbours, on vectors.
 template <typename T, bool log>
 void run_vectors(const Rows& rows, const RunArgs& args) {
   const T* in = args.input<T>(0);
   T* out = args.output<T>(0);
-  const auto row = log ? table(T()).log_softmax : table(T()).softmax;
+  const auto row = log ? rows_table(T()).log_softmax : rows_table(T()).softmax;
   const int64_t n = rows.n;
   if (n == 0) return;
   parallel_for(*args.parallel, rows.outer, std::max<int64_t>(1, 4096 / n), static_cast<double>(n),
@@ -62,13 +56,6 @@ void run_vectors(const Rows& rows, const RunArgs& args) {
                  for (int64_t r = begin; r < end; ++r) row(in + r * n, out + r * n, n);
                });
 }
-
-const ArithmeticTable<float>& arithmetic(float) { return arithmetic_f32(current_isa()); }
-const ArithmeticTable<double>& arithmetic(double) { return arithmetic_f64(current_isa()); }
-const MathTable<float>& math(float) { return math_f32(current_isa()); }
-const MathTable<double>& math(double) { return math_f64(current_isa()); }
-const ReduceTable<float>& reductions(float) { return reduce_f32(current_isa()); }
-const ReduceTable<double>& reductions(double) { return reduce_f64(current_isa()); }
 
 // Columns of [n, inner], so many side by side. With fewer, what calls take is more than vectors save.
 constexpr int64_t kColumns = 128, kLeastColumns = 8;
@@ -80,14 +67,14 @@ void run_columns(const Rows& rows, const RunArgs& args) {
   if (n == 0) return;
   parallel_for(*args.parallel, rows.outer * tiles, 1, 2.0 * static_cast<double>(n * std::min(inner, kColumns)),
                [&](int64_t begin, int64_t end) {
-                 const auto& [add, sub, mul, div] = arithmetic(T());
-                 const auto exp = math(T()).exp;
+                 const auto& [add, sub, mul, div] = arithmetic_table(T());
+                 const auto exp = math_table(T()).exp;
                  for (int64_t tile = begin; tile < end; ++tile) {
                    const int64_t column = tile % tiles * kColumns, width = std::min(kColumns, inner - column);
                    const T* x = args.input<T>(0) + tile / tiles * n * inner + column;
                    T* y = args.output<T>(0) + (x - args.input<T>(0));
                    T top[kColumns], sum[kColumns], e[kColumns];
-                   reductions(T()).max.columns(x, n, width, inner, top);
+                   reduce_table(T()).max.columns(x, n, width, inner, top);
                    std::fill_n(sum, width, T(0));
                    for (int64_t i = 0; i < n; ++i) {
                      T* to = y + i * inner;
@@ -95,7 +82,7 @@ void run_columns(const Rows& rows, const RunArgs& args) {
                      exp(to, log ? e : to, width);
                      add.both(sum, log ? e : to, sum, width);
                    }
-                   if (log) math(T()).log(sum, sum, width);
+                   if (log) math_table(T()).log(sum, sum, width);
                    for (int64_t i = 0; i < n; ++i) {
                      (log ? sub : div).both(y + i * inner, sum, y + i * inner, width);
                    }
@@ -107,7 +94,7 @@ template <typename T>
 void run_grad(const Rows& rows, const RunArgs& args) {
   const T *y = args.input<T>(0), *dy = args.input<T>(1);
   T* dx = args.output<T>(0);
-  const auto row = table(T()).softmax_grad;
+  const auto row = rows_table(T()).softmax_grad;
   const int64_t n = rows.n;
   if (n == 0) return;
   parallel_for(*args.parallel, rows.outer, std::max<int64_t>(1, 8192 / n), 0.5 * static_cast<double>(n),

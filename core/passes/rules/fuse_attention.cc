@@ -1,38 +1,22 @@
 // Attention: two products with a softmax between them become one operator, which does not store what is between them. It
 // also takes up the transposes that part and join heads.
-#include <cmath>
 #include <limits>
 
-#include "core/passes/rewrite.h"
+#include "core/passes/rules/patterns_common.h"
 
 namespace weft {
 namespace {
 
 constexpr char kOp[] = "weft.FusedAttention";
+constexpr double kOut = -std::numeric_limits<double>::infinity();
 
-// Where a pattern has been followed to. Values on the way must have no other use: what the gradient needs is kept.
+// What stands between the softmax and the product before it.
 struct Scores {
-  ValueId at;
-  int32_t uses = 1;  // that the pattern itself has of `at`
+  ValueId at;  // where the pattern has been followed to
   double scale = 1;
   ValueId mask = kNoValue, allowed = kNoValue;
   bool empty_is_zero = false;
 };
-
-bool is_number(const RuleContext& c, ValueId id, double number) {
-  const std::optional<double> found = c.constant_number(id);
-  return found && *found == number;
-}
-
-// The producer of what has been found, if it is `op` and nothing beyond the pattern uses it.
-const Node* producer(const RuleContext& c, const Scores& found, std::string_view op) {
-  return c.uses(found.at) == found.uses ? c.producer_of(found.at, op, false) : nullptr;
-}
-
-void go_on(Scores* found, ValueId at) {
-  found->at = at;
-  found->uses = 1;
-}
 
 bool is_last_axis(const RuleContext& c, const Node& node, int64_t axis) {
   return axis == -1 || axis + 1 == static_cast<int64_t>(c.type(node.inputs[0]).dims.size());
@@ -41,62 +25,57 @@ bool is_last_axis(const RuleContext& c, const Node& node, int64_t axis) {
 // Whether `none` tells the rows of `x` that are minus infinity throughout.
 bool tells_empty_rows(const RuleContext& c, ValueId none, ValueId x) {
   const Node* equal = c.producer_of(none, "Equal", false);
-  if (equal == nullptr || c.uses(none) != 2) return false;
-  if (!is_number(c, equal->inputs[1], -std::numeric_limits<double>::infinity())) return false;
-  const Node* best = c.producer_of(equal->inputs[0], "ReduceMax", true);
+  if (equal == nullptr || c.constant_number(equal->inputs[1]) != kOut) return false;
+  const Node* best = c.producer_of(equal->inputs[0], "ReduceMax", false);
   if (best == nullptr || best->inputs[0] != x || best->inputs.size() < 2 || !best->attrs.b("keepdims")) return false;
   const Tensor* axes = c.constant(best->inputs[1]);
   return axes != nullptr && axes->count() == 1 && is_last_axis(c, *best, axes->as<int64_t>()[0]);
 }
 
 const Node* softmax_of(const RuleContext& c, ValueId id) {
-  const Node* softmax = c.producer_of(id, "Softmax", true);
+  const Node* softmax = c.producer_of(id, "Softmax", false);
   return softmax != nullptr && is_last_axis(c, *softmax, softmax->attrs.i("axis")) ? softmax : nullptr;
 }
 
 // Behind the softmax, which may have rows of nothing replaced by zeros.
 bool skip_softmax(const RuleContext& c, ValueId weights, Scores* found) {
   if (const Node* softmax = softmax_of(c, weights)) {
-    go_on(found, softmax->inputs[0]);
+    found->at = softmax->inputs[0];
     return true;
   }
-  const Node* outer = c.producer_of(weights, "Where", true);
-  if (outer == nullptr || !is_number(c, outer->inputs[1], 0)) return false;
+  const Node* outer = c.producer_of(weights, "Where", false);
+  if (outer == nullptr || c.constant_number(outer->inputs[1]) != 0.0) return false;
   const Node* softmax = softmax_of(c, outer->inputs[2]);
-  const Node* inner = softmax == nullptr ? nullptr : c.producer_of(softmax->inputs[0], "Where", true);
-  if (inner == nullptr || inner->inputs[0] != outer->inputs[0] || !is_number(c, inner->inputs[1], 0)) return false;
+  const Node* inner = softmax == nullptr ? nullptr : c.producer_of(softmax->inputs[0], "Where", false);
+  if (inner == nullptr || inner->inputs[0] != outer->inputs[0]) return false;
+  if (c.constant_number(inner->inputs[1]) != 0.0) return false;
   if (!tells_empty_rows(c, inner->inputs[0], inner->inputs[2])) return false;
   found->at = inner->inputs[2];
-  found->uses = 2;  // also that of the maximum
   found->empty_is_zero = true;
   return true;
 }
 
 // Behind a mask of truth values.
 void skip_allowed(const RuleContext& c, Scores* found) {
-  const Node* where = producer(c, *found, "Where");
-  if (where == nullptr || !is_number(c, where->inputs[2], -std::numeric_limits<double>::infinity())) return;
+  const Node* where = c.producer_of(found->at, "Where", false);
+  if (where == nullptr || c.constant_number(where->inputs[2]) != kOut) return;
   if (c.type(where->inputs[1]).dims != c.type(found->at).dims) return;
   found->allowed = where->inputs[0];
-  go_on(found, where->inputs[1]);
+  found->at = where->inputs[1];
 }
 
 // Behind a factor or divisor.
 void skip_scale(const RuleContext& c, Scores* found) {
-  if (const Node* product = producer(c, *found, "Mul")) {
-    for (size_t side : {0, 1}) {
-      const std::optional<double> factor = c.constant_number(product->inputs[1 - side]);
-      if (!factor || c.type(product->inputs[side]).dims != c.type(found->at).dims) continue;
-      found->scale = *factor;
-      return go_on(found, product->inputs[side]);
-    }
+  const Dims& dims = c.type(found->at).dims;
+  const Node& node = c.from.producer(found->at);
+  if (!node.is("Mul") && !node.is("Div")) return;
+  for (size_t side : {0, 1}) {
+    const std::optional<double> number = c.constant_number(node.inputs[1 - side]);
+    if (!number || c.type(node.inputs[side]).dims != dims || (node.is("Div") && (side == 1 || *number == 0))) continue;
+    found->scale = node.is("Div") ? 1 / *number : *number;
+    found->at = node.inputs[side];
+    return;
   }
-  const Node* quotient = producer(c, *found, "Div");
-  if (quotient == nullptr || c.type(quotient->inputs[0]).dims != c.type(found->at).dims) return;
-  const std::optional<double> divisor = c.constant_number(quotient->inputs[1]);
-  if (!divisor || *divisor == 0) return;
-  found->scale = 1 / *divisor;
-  go_on(found, quotient->inputs[0]);
 }
 
 // Whether a product does nothing else.
@@ -104,10 +83,9 @@ bool multiplies_alone(const Node& node) {
   return node.inputs.size() == 2 && !node.attrs.has("low") && !node.attrs.has("high");
 }
 
-const Node* product(const RuleContext& c, const Scores& found) {
-  if (const Node* plain = producer(c, found, "MatMul")) return plain;
-  const Node* fused = producer(c, found, "weft.FusedMatMul");
-  return fused != nullptr && multiplies_alone(*fused) ? fused : nullptr;
+const Node* product_at(const RuleContext& c, ValueId id) {
+  const Node& node = c.from.producer(id);
+  return (node.is("MatMul") || node.is(kWeftDomain, "FusedMatMul")) && multiplies_alone(node) ? &node : nullptr;
 }
 
 // An operand in the new graph, transposed by itself if the product reads it so.
@@ -120,18 +98,17 @@ Expr operand(const RuleContext& c, const Node& product, size_t i) {
 // Behind the mask, if there is one, and the scale.
 const Node* find_products(const RuleContext& c, Scores* found) {
   const Scores start = *found;
-  const Dims& dims = c.type(start.at).dims;
   skip_scale(c, found);
-  if (const Node* products = product(c, *found)) return products;
-  const Node* sum = producer(c, start, "Add");
+  if (const Node* products = product_at(c, found->at)) return products;
+  const Node* sum = c.producer_of(start.at, "Add", false);
   if (sum == nullptr) return nullptr;
   for (size_t side : {0, 1}) {
     *found = start;
     found->mask = sum->inputs[1 - side];
-    go_on(found, sum->inputs[side]);
-    if (c.type(found->at).dims != dims) continue;
+    found->at = sum->inputs[side];
+    if (c.type(found->at).dims != c.type(start.at).dims) continue;
     skip_scale(c, found);
-    if (const Node* products = product(c, *found)) return products;
+    if (const Node* products = product_at(c, found->at)) return products;
   }
   return nullptr;
 }
@@ -154,6 +131,8 @@ Status fuse_attention(RuleContext& c) {
   skip_allowed(c, &found);
   const Node* products = find_products(c, &found);
   if (products == nullptr) return {};
+  // A gradient needs the values in between: where there is one, the pieces stay.
+  if (!used_here_alone(c, {products->inputs[0], products->inputs[1], c.input(1), found.mask, found.allowed})) return {};
   const DType dtype = c.type(c.node.output(0)).dtype;
   if (dtype != DType::kF32 && dtype != DType::kF64) return {};
   const Expr q = operand(c, *products, 0), v = operand(c, c.node, 1);

@@ -1,0 +1,23 @@
+// The vector kernels of the machine's instruction set, by the type of the elements.
+#pragma once
+
+#include "core/simd/arithmetic.h"
+#include "core/simd/gemm_tiles.h"
+#include "core/simd/math.h"
+#include "core/simd/reduce.h"
+#include "core/simd/rows.h"
+
+namespace weft {
+
+inline const ArithmeticTable<float>& arithmetic_table(float) { return arithmetic_f32(current_isa()); }
+inline const ArithmeticTable<double>& arithmetic_table(double) { return arithmetic_f64(current_isa()); }
+inline const GemmTiles<float>& gemm_tiles(float) { return gemm_tiles_f32(current_isa()); }
+inline const GemmTiles<double>& gemm_tiles(double) { return gemm_tiles_f64(current_isa()); }
+inline const MathTable<float>& math_table(float) { return math_f32(current_isa()); }
+inline const MathTable<double>& math_table(double) { return math_f64(current_isa()); }
+inline const ReduceTable<float>& reduce_table(float) { return reduce_f32(current_isa()); }
+inline const ReduceTable<double>& reduce_table(double) { return reduce_f64(current_isa()); }
+inline const RowsTable<float>& rows_table(float) { return rows_f32(current_isa()); }
+inline const RowsTable<double>& rows_table(double) { return rows_f64(current_isa()); }
+
+}  // namespace weft
