@@ -28,9 +28,7 @@ def environment(threads: int) -> dict[str, str]:
     """What libraries read before anybody can tell them how many threads to use."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
     counts = {name: str(threads) for name in names}
-    # XLA takes all processors or one.
-    xla = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
-    return {**os.environ, **counts, "XLA_FLAGS": xla, "JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, **counts, "JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def rest(name: str, ticks: Callable[[], int]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib import metadata
 
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from ..net import Array, Training
 from ..row import Eigen, Problem
@@ -19,7 +21,13 @@ def prepare(problem: Problem, threads: int) -> Contender:
     if isinstance(problem, Eigen):
         raise Unsupported("it has no eigenvalues")
     net = function(problem)
-    text = tf.lite.TFLiteConverter.from_concrete_functions([net]).convert()
+    try:
+        text = tf.lite.TFLiteConverter.from_concrete_functions([net]).convert()
+    except ConverterError as error:
+        needed = re.search(r"TF Select ops: (.+)", str(error))
+        if needed is None:
+            raise
+        raise Unsupported(f"it has no {needed[1]}") from None
     interpreter = Interpreter(model_content=text, num_threads=threads)
     interpreter.allocate_tensors()
     inputs = [one["index"] for one in interpreter.get_input_details()]
