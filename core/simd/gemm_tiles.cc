@@ -131,6 +131,53 @@ void run_panel(const GemmPanel<T>& p) {
 }
 #undef WEFT_HEIGHTS
 
+// R rows and P panels of two vectors.
+template <typename T, int R, int P>
+void low_tile(const GemmPanel<T>& p, int64_t distance) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T);
+  decltype(hn::Zero(d)) sum[R][2 * P];
+#pragma GCC unroll 2
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < 2 * P; ++v) {
+      if (p.init == nullptr)
+        sum[r][v] = hn::Zero(d);
+      else if (p.init_column == 0)
+        sum[r][v] = hn::Set(d, p.init[r * p.init_row]);
+      else
+        sum[r][v] = hn::LoadU(d, p.init + r * p.init_row + v * kLanes);
+    }
+  }
+  const T* b = p.b;
+  for (int64_t k = 0; k < p.k; ++k, b += p.b_row) {
+    decltype(hn::Zero(d)) left[R];
+#pragma GCC unroll 2
+    for (int r = 0; r < R; ++r) left[r] = hn::Set(d, p.a[r * p.a_row + k]);
+#pragma GCC unroll 8
+    for (int v = 0; v < 2 * P; ++v) {
+      const auto right = hn::LoadU(d, b + v / 2 * distance + v % 2 * kLanes);
+#pragma GCC unroll 2
+      for (int r = 0; r < R; ++r) sum[r][v] = hn::MulAdd(left[r], right, sum[r][v]);
+    }
+  }
+  const auto low = hn::Set(d, p.limits.low), high = hn::Set(d, p.limits.high);
+#pragma GCC unroll 2
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < 2 * P; ++v) hn::StoreU(hn::Min(high, hn::Max(low, sum[r][v])), d, p.c + r * p.c_row + v * kLanes);
+  }
+}
+
+// As many sums as eight vectors hold.
+template <typename T>
+void run_rows(const GemmPanel<T>& p, int64_t distance) {
+  if (p.rows == 1)
+    low_tile<T, 1, 4>(p, distance);
+  else
+    low_tile<T, 2, 2>(p, distance);
+}
+
 // Squares of 4 x 4 floats.
 HWY_INLINE void turn_square(const float* from, int64_t distance, float* to, int64_t to_row) {
   const hn::Full128<float> d;
@@ -170,8 +217,9 @@ void turn(const T* from, int64_t distance, int64_t columns, int64_t k, T* to) {
 
 }  // namespace
 
-extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, turn<float>};
-extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, turn<double>};
+extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, {4, 2}, run_rows<float>, turn<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, {4, 2}, run_rows<double>,
+                                               turn<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

@@ -84,6 +84,21 @@ std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable,
   return buffer;
 }
 
+Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_t bytes,
+                                                   const std::function<void(void*)>& make) {
+  const std::lock_guard<std::mutex> lock(forms_mutex_);
+  forms_.erase(std::remove_if(forms_.begin(), forms_.end(), [](const Form& form) { return form.buffer.expired(); }),
+               forms_.end());
+  for (const Form& form : forms_) {
+    if (form.name != name) continue;
+    if (std::shared_ptr<const Buffer> found = form.buffer.lock()) return found;
+  }
+  WEFT_TRY(std::shared_ptr<Buffer> made, allocate(bytes));
+  make(made->data());
+  forms_.push_back({std::string(name), made});
+  return std::shared_ptr<const Buffer>(std::move(made));
+}
+
 Buffer::~Buffer() {
   if (borrowed_) {
     if (drop_ != nullptr) drop_(user_);

@@ -4,8 +4,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/status.h"
 #include "core/tensor/memory.h"
@@ -58,6 +62,11 @@ class Buffer {
   bool writable() const { return writable_; }
   bool borrowed() const { return borrowed_; }
 
+  // Another form of these bytes, which never change again. Whoever asks for a form of that name shares one buffer, as long
+  // as anybody holds it. `make` fills one where there is none; who asks meanwhile waits.
+  Result<std::shared_ptr<const Buffer>> form(std::string_view name, int64_t bytes,
+                                             const std::function<void(void*)>& make);
+
  private:
   Buffer(void* data, int64_t bytes, MemoryCharge charge, bool borrowed, bool writable, Drop drop, void* user)
       : data_(data),
@@ -76,6 +85,13 @@ class Buffer {
   Drop drop_;
   void* user_;
   std::shared_ptr<Memory> memory_;
+
+  struct Form {
+    std::string name;
+    std::weak_ptr<const Buffer> buffer;
+  };
+  std::mutex forms_mutex_;
+  std::vector<Form> forms_;
 };
 
 // Memory of the process's own buffers and strings. A limit of 0 means none; an allocation past it fails cleanly.

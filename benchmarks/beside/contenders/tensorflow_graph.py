@@ -75,7 +75,9 @@ def channel_last(values: Array) -> Array:
 
 
 def feeds(problem: Inference) -> list[Array]:
-    return [channel_last(values) for values in problem.feeds.values()]
+    """Tensors of rank 4 are images in a net with convolutions alone."""
+    of_images = any(node.op_type == "Conv" for node in problem.model.graph.node)
+    return [channel_last(values) if of_images else values for values in problem.feeds.values()]
 
 
 def function(problem: Inference) -> Any:

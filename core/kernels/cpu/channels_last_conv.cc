@@ -4,6 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/channels_last_common.h"
+#include "core/kernels/cpu/packed_common.h"
 #include "core/simd/gemm.h"
 #include "core/simd/taps.h"
 
@@ -203,9 +204,9 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
     WEFT_TRY(s.zero, zeros<T>(s.k));
   }
   if (const Tensor* w = c.constant(1); w != nullptr) {
-    WEFT_TRY(auto packed, Buffer::allocate(s.weight_size() * static_cast<int64_t>(sizeof(T))));
-    pack_weight(s, w->as<T>(), static_cast<T*>(packed->data()), Parallel{});
-    s.weight = std::move(packed);
+    const std::string form = cat("taps in panels of ", s.table->panel, ", groups ", g.group);
+    WEFT_TRY(s.weight, packed_constant<T>(*w, form, s.weight_size(),
+                                          [&](T* to) { pack_weight(s, w->as<T>(), to, Parallel{}); }));
     prepared->unused_inputs.push_back(1);
   }
   if (const Tensor* bias = c.constant(2); bias != nullptr) {
@@ -364,14 +365,9 @@ Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
   s.gemm.b_row = 1;
   s.gemm.init_column = 1;
   s.gemm.limits = limits_of<T>(c);
-  if (const Tensor* w = c.constant(1); w != nullptr && packed_b_size(s.gemm) > 0) {
-    WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(s.gemm) * static_cast<int64_t>(sizeof(T))));
-    Gemm<T> packing = s.gemm;
-    packing.b = w->as<T>();
-    pack_b(packing, static_cast<T*>(packed->data()), Parallel{});
-    s.gemm.packed_b = static_cast<const T*>(packed->data());
-    s.packed = std::move(packed);
-    if (packs_whole_b(packing)) prepared->unused_inputs = {1};
+  if (const Tensor* w = c.constant(1); w != nullptr) {
+    WEFT_TRY(s.packed, use_packed_b(*w, &s.gemm));
+    if (s.packed != nullptr) prepared->unused_inputs = {1};
   }
   prepared->scratch_bytes = gemm_scratch(s.gemm) * static_cast<int64_t>(sizeof(T));
   prepared->cost_ns = gemm_cost_ns(s.gemm);

@@ -5,6 +5,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/channels_last_common.h"
+#include "core/kernels/cpu/packed_common.h"
 #include "core/simd/gemm.h"
 #include "core/simd/gemm_tiles.h"
 #include "core/simd/winograd.h"
@@ -197,9 +198,10 @@ Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, P
   s.part_floats = packed_b_size(s.gemm);
   const int64_t filters = kWinogradParts * s.part_floats;
   if (weight != nullptr) {
-    WEFT_TRY(auto packed, Buffer::allocate(filters * static_cast<int64_t>(sizeof(float))));
-    pack_filters(s, weight->as<float>(), static_cast<float*>(packed->data()), Parallel{});
-    s.packed = std::move(packed);
+    const std::string form = cat("Winograd's, ", s.turned ? "turned, " : "", "for ", isa_name(current_isa()));
+    WEFT_TRY(s.packed, packed_constant<float>(*weight, form, filters, [&](float* to) {
+               pack_filters(s, weight->as<float>(), to, Parallel{});
+             }));
     prepared->unused_inputs = {1};
   }
   WEFT_TRY(s.zero, zeros<float>(g.in_c));

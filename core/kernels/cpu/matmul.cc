@@ -4,6 +4,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/limits_common.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/packed_common.h"
 #include "core/simd/gemm.h"
 
 namespace weft {
@@ -115,13 +116,9 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   gemm.alpha = static_cast<T>(p.alpha);
   gemm.limits = limits_of<T>(c);
   VectorProduct<T> state{gemm, std::move(p.a_offsets), std::move(p.b_offsets), 0, {}, p.beta != 0};
-  if (const Tensor* b = c.constant(1); b != nullptr && one_b && packed_b_size(gemm) > 0) {
-    WEFT_TRY(auto packed, Buffer::allocate(packed_b_size(gemm) * static_cast<int64_t>(sizeof(T))));
-    gemm.b = b->as<T>();
-    pack_b(gemm, static_cast<T*>(packed->data()), Parallel{});
-    state.gemm.packed_b = static_cast<const T*>(packed->data());
-    state.b = std::move(packed);
-    if (packs_whole_b(gemm)) prepared->unused_inputs = {1};
+  if (const Tensor* b = c.constant(1); b != nullptr && one_b) {
+    WEFT_TRY(state.b, use_packed_b(*b, &state.gemm));
+    if (state.b != nullptr) prepared->unused_inputs = {1};
   }
   state.scratch = gemm_scratch(state.gemm);
   prepared->scratch_bytes = state.scratch * static_cast<int64_t>(state.a_offsets.size() * sizeof(T));

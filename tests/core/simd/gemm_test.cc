@@ -113,7 +113,8 @@ TYPED_TEST_SUITE(GemmTest, Types);
 
 TYPED_TEST(GemmTest, ShapesWithAllTails) {
   std::vector<Shape> shapes = {{1, 1, 1},    {5, 3, 0},      {0, 4, 4},     {4, 0, 4},
-                               {32, 64, 64}, {129, 131, 33}, {65, 97, 1029}};
+                               {32, 64, 64}, {129, 131, 33}, {65, 97, 1029}, {1, 300, 1029},
+                               {2, 300, 9},  {1, 128, 3},    {2, 130, 4}};
   for (int64_t m = 1; m <= 30; ++m) shapes.push_back({m, 37, 5});
   for (int64_t n = 1; n <= 70; ++n) shapes.push_back({9, n, 7});
   for (Shape shape : shapes) {
@@ -127,15 +128,19 @@ TYPED_TEST(GemmTest, ShapesWithAllTails) {
         f.expect_near(c, right);
         if (testing::Test::HasFatalFailure()) return;
         EXPECT_TRUE(equal_bits(c, f.run(1, true))) << "packed before";
+        f.gemm().packs_all_of_b = true;
+        EXPECT_TRUE(equal_bits(c, f.run(2, true))) << "all packed before";
+        f.gemm().packs_all_of_b = false;
       }
     }
   }
 }
 
 TYPED_TEST(GemmTest, InitAlphaAndLimits) {
-  for (Shape shape : {Shape{7, 45, 19}, Shape{70, 33, 1100}}) {
+  for (Shape shape : {Shape{7, 45, 19}, Shape{70, 33, 1100}, Shape{1, 300, 1100}, Shape{2, 300, 19}}) {
     for (int way = 0; way < 8; ++way) {
       Fixture<TypeParam> f(shape, false, false, 3);
+      f.gemm().packs_all_of_b = true;
       f.gemm().init = f.init();
       f.gemm().init_row = way & 1 ? shape.n : 0;
       f.gemm().init_column = way & 2 ? 1 : 0;
@@ -169,14 +174,16 @@ TYPED_TEST(GemmTest, ThreadsAndAlignmentDoNotChangeBits) {
 
 // One row alone gets the bits that it gets among many.
 TYPED_TEST(GemmTest, BitsDoNotDependOnTheTile) {
-  Fixture<TypeParam> many({100, 40, 50}, false, false, 0);
+  Fixture<TypeParam> many({100, 300, 50}, false, false, 0);
   std::vector<TypeParam> all = many.run(1, false);
   for (int64_t row : {0, 13, 99}) {
-    Fixture<TypeParam> one({100, 40, 50}, false, false, 0);
+    Fixture<TypeParam> one({100, 300, 50}, false, false, 0);
     one.gemm().a += row * 50;
     one.gemm().m = 1;
     std::vector<TypeParam> c = one.run(1, false);
-    EXPECT_TRUE(equal_bits(c, {all.begin() + row * 40, all.begin() + row * 40 + 40})) << row;
+    EXPECT_TRUE(equal_bits(c, {all.begin() + row * 300, all.begin() + row * 300 + 300})) << row;
+    one.gemm().packs_all_of_b = true;
+    EXPECT_TRUE(equal_bits(c, one.run(1, false))) << row;
   }
 }
 

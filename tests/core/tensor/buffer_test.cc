@@ -88,5 +88,27 @@ TEST(Buffer, DropsBorrowedMemoryOnce) {
   Buffer::borrow(memory, 4, true, nullptr, nullptr);  // nobody to tell
 }
 
+TEST(Buffer, FormsAreMadeOnceAndLiveAsLongAsTheyAreHeld) {
+  std::shared_ptr<Buffer> buffer = *Buffer::allocate(4);
+  int made = 0;
+  auto ask = [&](const char* name) {
+    return *buffer->form(name, 8, [&](void* to) { std::memset(to, ++made, 8); });
+  };
+  std::shared_ptr<const Buffer> first = ask("turned");
+  EXPECT_EQ(first->bytes(), 8);
+  EXPECT_EQ(static_cast<const char*>(first->data())[7], 1);
+  EXPECT_EQ(ask("turned"), first);
+  EXPECT_NE(ask("packed"), first);
+  EXPECT_EQ(made, 2);
+  first.reset();
+  EXPECT_EQ(static_cast<const char*>(ask("turned")->data())[0], 3);
+}
+
+TEST(Buffer, AFormThatCannotBeAllocatedIsAskedForAgain) {
+  std::shared_ptr<Buffer> buffer = *Buffer::allocate(4);
+  EXPECT_FALSE(buffer->form("large", kMostBytes + 1, [](void*) {}).ok());
+  EXPECT_TRUE(buffer->form("large", 8, [](void*) {}).ok());
+}
+
 }  // namespace
 }  // namespace weft

@@ -1,0 +1,38 @@
+// Constants in the form that a kernel reads, which all plans and sessions that have the constant share.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "core/simd/gemm.h"
+#include "core/tensor/tensor.h"
+
+namespace weft {
+
+// `form` says all that `pack` depends on but the constant.
+template <typename T>
+Result<std::shared_ptr<const Buffer>> packed_constant(const Tensor& constant, std::string_view form, int64_t count,
+                                                      const std::function<void(T*)>& pack) {
+  const auto at = static_cast<const char*>(constant.data()) - static_cast<const char*>(constant.buffer()->data());
+  return constant.buffer()->form(cat(form, " of ", constant.summary(), " at ", at),
+                                 count * static_cast<int64_t>(sizeof(T)),
+                                 [&](void* to) { pack(static_cast<T*>(to)); });
+}
+
+// Gives a product its constant matrix in panels, and returns what holds them; null where the matrix is empty.
+template <typename T>
+Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, Gemm<T>* gemm) {
+  gemm->packs_all_of_b = true;
+  const int64_t count = packed_b_size(*gemm);
+  if (count == 0) return std::shared_ptr<const Buffer>();
+  Gemm<T> packing = *gemm;
+  packing.b = b.as<T>();
+  const std::string form = cat(count / std::max<int64_t>(gemm->k, 1), " columns, strides ", gemm->b_row, " and ",
+                               gemm->b_column, ", panels for ", isa_name(gemm->isa));
+  WEFT_TRY(auto packed, packed_constant<T>(b, form, count, [&](T* to) { pack_b(packing, to, Parallel{}); }));
+  gemm->packed_b = static_cast<const T*>(packed->data());
+  return packed;
+}
+
+}  // namespace weft
