@@ -11,6 +11,7 @@
 #include "core/base/thread_pool.h"
 #include "core/device/device.h"
 #include "core/op/attr.h"
+#include "core/simd/chain.h"
 
 namespace weft {
 
@@ -69,6 +70,9 @@ struct PreparedKernel {
   // `run` calls args.finished() for every element of its one output, once, in stretches of kLeastStretch or more where
   // there are so many, so that the elementwise nodes behind it can go over them while they are in the cache.
   bool finishes = false;
+  // What `run_span` does with the elements of its first input (and of its second), which are of the output's type, where a
+  // chain of such operations has it.
+  ChainOp chain_op = ChainOp::kNone;
   std::shared_ptr<const void> state;
   int64_t scratch_bytes = 0;
   double cost_ns = 0;              // a guess of one run at one thread

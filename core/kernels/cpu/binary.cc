@@ -167,7 +167,7 @@ void span_vectors(const VectorState<T>& s, const void* const* in, void* out, int
 
 bool takes_float(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
 
-template <ArithmeticTable<float>::Forms ArithmeticTable<float>::*f32,
+template <ChainOp op, ArithmeticTable<float>::Forms ArithmeticTable<float>::*f32,
           ArithmeticTable<double>::Forms ArithmeticTable<double>::*f64>
 Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
   auto use = [&]<typename T>(const typename ArithmeticTable<T>::Forms& forms) {
@@ -176,6 +176,7 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
     prepared->use<&run_vectors<T>>(std::move(state));
     prepared->use_span<&span_vectors<T>, VectorState<T>>();
   };
+  prepared->chain_op = op;
   if (c.dtype(0) == DType::kF32)
     use.template operator()<float>(arithmetic_f32(current_isa()).*f32);
   else
@@ -210,14 +211,16 @@ Status prepare_logic(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-#define WEFT_ON_VECTORS(fn) \
-  KernelImpl { "vectors", takes_float, prepare_vectors<&ArithmeticTable<float>::fn, &ArithmeticTable<double>::fn> }
+#define WEFT_ON_VECTORS(op, fn)                                                                                   \
+  KernelImpl {                                                                                                    \
+    "vectors", takes_float, prepare_vectors<ChainOp::op, &ArithmeticTable<float>::fn, &ArithmeticTable<double>::fn> \
+  }
 
 void add_cpu_binary(KernelRegistry& kernels) {
-  kernels.add("Add", WEFT_ON_VECTORS(add));
-  kernels.add("Sub", WEFT_ON_VECTORS(sub));
-  kernels.add("Mul", WEFT_ON_VECTORS(mul));
-  kernels.add("Div", WEFT_ON_VECTORS(div));
+  kernels.add("Add", WEFT_ON_VECTORS(kAdd, add));
+  kernels.add("Sub", WEFT_ON_VECTORS(kSub, sub));
+  kernels.add("Mul", WEFT_ON_VECTORS(kMul, mul));
+  kernels.add("Div", WEFT_ON_VECTORS(kDiv, div));
   kernels.add("Add", {"plain", nullptr, prepare<Add, NumberElements>});
   kernels.add("Sub", {"plain", nullptr, prepare<Sub, NumberElements>});
   kernels.add("Mul", {"plain", nullptr, prepare<Mul, NumberElements>});

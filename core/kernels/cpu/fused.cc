@@ -1,8 +1,10 @@
-// Groups of elementwise nodes: the members' own kernels, one after another over a tile that stays in the cache.
+// Groups of elementwise nodes: one after another over a tile that stays in the cache. Members that follow each other by
+// operations of a chain go through registers together; the others run their own kernels.
 #include <cstring>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
@@ -10,6 +12,10 @@ namespace {
 // What the tiles of one thread take, on its stack: most of an L1 cache.
 constexpr int64_t kTilesBytes = 24 << 10;
 constexpr int64_t kMostTile = 1024, kLeastTile = 16;
+// Of an element in one step, in ns.
+constexpr double kChainCost = 0.1;
+// Outputs that no cache holds until somebody reads them are written past it.
+constexpr int64_t kPastCacheBytes = int64_t{32} << 20;
 static_assert(kMostFusedOperands * kLeastTile * 8 <= kTilesBytes);
 
 constexpr int32_t kNone = -1;
@@ -19,7 +25,7 @@ struct Place {
   int64_t size;                 // bytes of an element
   int32_t input = kNone;        // an input that lies like the output: where it is
   int32_t output = kNone;       // likewise an output
-  int64_t tile_offset = kNone;  // else its tile
+  int64_t tile_offset = kNone;  // else its tile; a number that chains read where it is, and what stays in registers, has none
 };
 
 // An input that broadcasts: it is spread into its tile, once for all tiles if it is a single number.
@@ -30,12 +36,31 @@ struct Spread {
   Broadcast plan;
 };
 
+// A step of a chain, whose operand is a place or, for a number, an input.
+struct Link {
+  ChainOp op;
+  bool number;
+  int32_t operand;
+};
+
+// What runs at once: a member by its kernel, or a chain of members.
+struct Piece {
+  int32_t made;                 // the operand that it makes
+  std::vector<int32_t> reads;   // places; of a member's kernel its inputs, of a chain `start` and the arrays
+  RunSpanFn run_span = nullptr;  // of a member
+  std::shared_ptr<const void> state{};
+  DType dtype = DType::kNone;  // of a chain, as the rest
+  int32_t start = kNone;
+  std::vector<Link> links{};
+  bool past_cache = false;
+};
+
 struct State {
   int64_t count = 0;
   int64_t tile = 0;
   double cost_ns = 0;  // of an element
   int32_t inputs = 0;
-  std::vector<FusedGroup::Member> members;
+  std::vector<Piece> pieces;
   std::vector<Place> places;
   std::vector<Spread> spreads;
 };
@@ -72,6 +97,18 @@ void spread_tile(const Spread& s, int64_t size, const char* input, char* tile, i
   });
 }
 
+template <typename T>
+void run_chain(const Piece& piece, const void* const* inputs, char* const* at, int64_t n) {
+  ChainStep<T> steps[kMostFusedOperands];
+  int64_t count = 0;
+  for (const Link& link : piece.links) {
+    const void* b = link.operand == kNone ? nullptr : link.number ? inputs[link.operand] : at[link.operand];
+    steps[count++] = {link.op, link.number, static_cast<const T*>(b)};
+  }
+  chain_table(T()).run(reinterpret_cast<const T*>(at[piece.start]), steps, count, reinterpret_cast<T*>(at[piece.made]),
+                       n, piece.past_cache);
+}
+
 void run_block(const State& s, const RunArgs& args, int64_t begin, int64_t end) {
   alignas(64) char tiles[kTilesBytes];
   char* at[kMostFusedOperands];
@@ -83,7 +120,7 @@ void run_block(const State& s, const RunArgs& args, int64_t begin, int64_t end) 
     else if (p.output != kNone)
       at[k] = static_cast<char*>(args.out[p.output]) + begin * p.size;
     else
-      at[k] = tiles + p.tile_offset;
+      at[k] = p.tile_offset != kNone ? tiles + p.tile_offset : nullptr;
   }
   const int64_t first = std::min(s.tile, end - begin);
   for (const Spread& spreading : s.spreads) {
@@ -98,17 +135,21 @@ void run_block(const State& s, const RunArgs& args, int64_t begin, int64_t end) 
       spread_tile(spreading, s.places[spreading.operand].size, static_cast<const char*>(args.in[spreading.input]),
                   at[spreading.operand], begin, n);
     }
-    size_t made = operands - s.members.size();
-    for (const FusedGroup::Member& member : s.members) {
-      const void* in[kMostFusedOperands];
-      for (size_t i = 0; i < member.inputs.size(); ++i)
-        in[i] = member.inputs[i] == kNone ? nullptr : at[member.inputs[i]];
-      member.kernel.run_span(member.kernel.state.get(), in, at[made++], n);
+    for (const Piece& piece : s.pieces) {
+      if (piece.dtype == DType::kF32) {
+        run_chain<float>(piece, args.in, at, n);
+      } else if (piece.dtype == DType::kF64) {
+        run_chain<double>(piece, args.in, at, n);
+      } else {
+        const void* in[kMostFusedOperands];
+        for (size_t i = 0; i < piece.reads.size(); ++i) in[i] = piece.reads[i] == kNone ? nullptr : at[piece.reads[i]];
+        piece.run_span(piece.state.get(), in, at[piece.made], n);
+      }
     }
     begin += n;
     if (begin == end) return;
     for (size_t k = 0; k < operands; ++k) {
-      if (s.places[k].tile_offset == kNone) at[k] += n * s.places[k].size;
+      if (at[k] != nullptr && s.places[k].tile_offset == kNone) at[k] += n * s.places[k].size;
     }
   }
 }
@@ -146,13 +187,109 @@ void run_produced(const ProducedState& s, const RunArgs& args) {
   s.producer.run(s.producer.state.get(), producer);
 }
 
+// Finds the pieces of a group, in an order in which they can run.
+class Pieces {
+ public:
+  // `numbers` says of each input whether it is a single number for all elements.
+  Pieces(FusedGroup& group, const std::vector<bool>& numbers)
+      : group_(group),
+        numbers_(numbers),
+        inputs_(static_cast<int32_t>(group.inputs.size())),
+        users_(group.members.size()),
+        leaves_(group.members.size(), false),
+        taken_(group.members.size(), false) {
+    for (int32_t k : group.outputs) leaves_[k - inputs_] = true;
+    for (int32_t m = 0; m < count(); ++m) {
+      for (int32_t k : group.members[m].inputs) {
+        if (k >= inputs_) users_[k - inputs_].push_back(m);
+      }
+    }
+  }
+
+  std::vector<Piece> run() {
+    std::vector<Piece> pieces;
+    for (int32_t m = 0; m < count(); ++m) {
+      if (taken_[m]) continue;
+      const std::vector<int32_t> chain = chain_from(m);
+      for (int32_t member : chain) taken_[member] = true;
+      pieces.push_back(chain.size() > 1 ? chained(chain) : alone(m));
+    }
+    // A chain runs where its last member stands: what it reads is there, and nobody waits for what it makes before.
+    std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.made < b.made; });
+    return pieces;
+  }
+
+ private:
+  int32_t count() const { return static_cast<int32_t>(group_.members.size()); }
+  ChainOp op(int32_t m) const { return group_.members[m].kernel.chain_op; }
+
+  std::vector<int32_t> chain_from(int32_t m) const {
+    std::vector<int32_t> chain = {m};
+    if (op(m) == ChainOp::kNone) return chain;
+    for (;;) {
+      const int32_t last = chain.back();
+      // What others read must be written.
+      if (leaves_[last] || users_[last].size() != 1) return chain;
+      const int32_t next = users_[last][0];
+      if (taken_[next] || op(next) == ChainOp::kNone || group_.members[next].dtype != group_.members[m].dtype) return chain;
+      // What is written in between may take the place of what the chain reads.
+      if (std::find(leaves_.begin() + last, leaves_.begin() + next, true) != leaves_.begin() + next) return chain;
+      chain.push_back(next);
+    }
+  }
+
+  Piece alone(int32_t m) const {
+    FusedGroup::Member& member = group_.members[m];
+    Piece piece{inputs_ + m, member.inputs};
+    piece.run_span = member.kernel.run_span;
+    piece.state = member.kernel.state;
+    return piece;
+  }
+
+  bool is_number(int32_t k) const { return k < inputs_ && numbers_[k]; }
+
+  Piece chained(const std::vector<int32_t>& chain) const {
+    Piece piece{inputs_ + chain.back(), {}};
+    piece.dtype = group_.members[chain[0]].dtype;
+    int32_t before = kNone;
+    for (int32_t m : chain) {
+      const std::vector<int32_t>& in = group_.members[m].inputs;
+      ChainOp op = this->op(m);
+      if (!takes_two(op)) {
+        if (before == kNone) piece.start = in[0];
+        piece.links.push_back({op, false, kNone});
+      } else {
+        const bool turned = before == kNone ? is_number(in[0]) : in[1] == before;
+        const int32_t other = in[turned ? 0 : 1];
+        if (before == kNone) piece.start = in[turned ? 1 : 0];
+        if (turned && op == ChainOp::kSub) op = ChainOp::kSubFrom;
+        if (turned && op == ChainOp::kDiv) op = ChainOp::kDivInto;
+        piece.links.push_back({op, is_number(other), other});
+      }
+      before = inputs_ + m;
+    }
+    piece.reads.push_back(piece.start);
+    for (const Link& link : piece.links) {
+      if (link.operand != kNone && !link.number) piece.reads.push_back(link.operand);
+    }
+    return piece;
+  }
+
+  FusedGroup& group_;
+  const std::vector<bool>& numbers_;
+  const int32_t inputs_;
+  std::vector<std::vector<int32_t>> users_;  // of what each member makes
+  std::vector<bool> leaves_;
+  std::vector<bool> taken_;
+};
+
 // Gives operands tiles; one that is read for the last time leaves its tile to what comes after. Returns the number of
 // tiles.
-int64_t assign_tiles(const FusedGroup& group, const std::vector<Spread>& spreads, std::vector<Place>& places) {
+int64_t assign_tiles(const std::vector<Piece>& pieces, const std::vector<Spread>& spreads, std::vector<Place>& places) {
   std::vector<size_t> last(places.size(), 0);
-  for (size_t m = 0; m < group.members.size(); ++m) {
-    for (int32_t k : group.members[m].inputs) {
-      if (k != kNone) last[k] = m;
+  for (size_t p = 0; p < pieces.size(); ++p) {
+    for (int32_t k : pieces[p].reads) {
+      if (k != kNone) last[k] = p;
     }
   }
   std::vector<int64_t> free;
@@ -164,11 +301,12 @@ int64_t assign_tiles(const FusedGroup& group, const std::vector<Spread>& spreads
   };
   // Spread inputs keep theirs: numbers are spread only once.
   for (const Spread& s : spreads) take(places[s.operand]);
-  for (size_t m = 0; m < group.members.size(); ++m) {
-    Place& made = places[group.inputs.size() + m];
+  for (size_t p = 0; p < pieces.size(); ++p) {
+    Place& made = places[pieces[p].made];
     if (made.output == kNone) take(made);
-    for (size_t k = group.inputs.size(); k < group.inputs.size() + m; ++k) {
-      if (last[k] == m && places[k].tile_offset != kNone) free.push_back(places[k].tile_offset);
+    for (size_t before = 0; before < p; ++before) {
+      const int32_t k = pieces[before].made;
+      if (last[k] == p && places[k].tile_offset != kNone) free.push_back(places[k].tile_offset);
     }
   }
   return tiles;
@@ -180,6 +318,7 @@ PreparedKernel fuse(FusedGroup group) {
   for (int64_t dim : group.shape) state.count *= dim;
   int64_t widest = 1;
   PreparedKernel prepared;
+  std::vector<bool> numbers(group.inputs.size(), false);
   for (size_t i = 0; i < group.inputs.size(); ++i) {
     const FusedGroup::Operand& input = group.inputs[i];
     Place place{dtype_size(input.dtype)};
@@ -190,6 +329,7 @@ PreparedKernel fuse(FusedGroup group) {
     } else {
       state.spreads.push_back(
           {static_cast<int32_t>(i), static_cast<int32_t>(i), count == 1, plan_broadcast(group.shape, {input.shape})});
+      numbers[i] = count == 1;
     }
     widest = std::max(widest, place.size);
     state.places.push_back(place);
@@ -197,16 +337,34 @@ PreparedKernel fuse(FusedGroup group) {
   for (const FusedGroup::Member& member : group.members) {
     state.places.push_back({dtype_size(member.dtype)});
     widest = std::max(widest, state.places.back().size);
-    prepared.cost_ns += member.kernel.cost_ns;
+    prepared.cost_ns += member.kernel.chain_op == ChainOp::kNone ? member.kernel.cost_ns
+                                                                 : kChainCost * static_cast<double>(state.count);
   }
   for (size_t k = 0; k < group.outputs.size(); ++k) state.places[group.outputs[k]].output = static_cast<int32_t>(k);
-  const int64_t tiles = std::max<int64_t>(assign_tiles(group, state.spreads, state.places), 1);
-  state.tile = std::min(kMostTile, kTilesBytes / (tiles * widest) / kLeastTile * kLeastTile);
+  state.pieces = Pieces(group, numbers).run();
+  // Numbers that chains alone read are read where they are.
+  std::vector<bool> read(state.places.size(), false);
+  for (Piece& piece : state.pieces) {
+    for (int32_t k : piece.reads) {
+      if (k != kNone) read[k] = true;
+    }
+  }
+  state.spreads.erase(std::remove_if(state.spreads.begin(), state.spreads.end(),
+                                     [&](const Spread& s) { return !read[s.operand]; }),
+                      state.spreads.end());
+  for (Piece& piece : state.pieces) {
+    const Place& made = state.places[piece.made];
+    piece.past_cache = made.output != kNone && !read[piece.made] && state.count * made.size >= kPastCacheBytes;
+  }
+  const int64_t tiles = assign_tiles(state.pieces, state.spreads, state.places);
+  if (tiles == 0 && state.pieces.size() == 1)
+    state.tile = kElementwiseBlock;
+  else
+    state.tile = std::min(kMostTile, kTilesBytes / (std::max<int64_t>(tiles, 1) * widest) / kLeastTile * kLeastTile);
   for (Place& place : state.places) {
     if (place.tile_offset != kNone) place.tile_offset *= state.tile * widest;
   }
   state.cost_ns = prepared.cost_ns / static_cast<double>(std::max<int64_t>(state.count, 1));
-  state.members = std::move(group.members);
   state.inputs = static_cast<int32_t>(group.inputs.size());
   prepared.name = "fused";
   FusedGroup::Producer& producer = group.producer;

@@ -95,6 +95,13 @@ Status prepare_float(const KernelContext& c, PreparedKernel* prepared) {
 
 bool takes_float(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
 
+// Of an operation that chains of floats have too.
+template <ChainOp op, Status (*prepare)(const KernelContext&, PreparedKernel*)>
+Status prepare_in_chains(const KernelContext& c, PreparedKernel* prepared) {
+  if (takes_float(c)) prepared->chain_op = op;
+  return prepare(c, prepared);
+}
+
 template <template <typename> typename Pick>
 Status prepare_number(const KernelContext& c, PreparedKernel* prepared) {
   switch (c.dtype(0)) {
@@ -209,9 +216,11 @@ void run_vectors(const VectorState<T>& s, const RunArgs& args) {
   parallel_for(*args.parallel, s.count, kBlock, 0.5,
                [&](int64_t begin, int64_t end) { s.fn(x + begin, y + begin, end - begin); });
 }
-template <MathTable<float>::Fn MathTable<float>::*f32, MathTable<double>::Fn MathTable<double>::*f64>
+template <MathTable<float>::Fn MathTable<float>::*f32, MathTable<double>::Fn MathTable<double>::*f64,
+          ChainOp op = ChainOp::kNone>
 Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
   prepared->cost_ns = 0.5 * static_cast<double>(c.count(0));
+  prepared->chain_op = op;
   auto use = [&]<typename T>(typename MathTable<T>::Fn fn) {
     prepared->use<&run_vectors<T>>(VectorState<T>{c.count(0), fn});
     prepared->use_span<&span_vectors<T>, VectorState<T>>();
@@ -244,19 +253,21 @@ const Row kRows[] = {
     VECTOR_ROW("Log", log, takes_float),
     VECTOR_ROW("Tanh", tanh, takes_float),
     VECTOR_ROW("Sigmoid", sigmoid, takes_float),
-    VECTOR_ROW("Relu", relu, takes_float),
+    {"Relu",
+     {"vectors", takes_float, prepare_vectors<&MathTable<float>::relu, &MathTable<double>::relu, ChainOp::kRelu>}},
     VECTOR_ROW("Erf", erf, takes_f32),
     VECTOR_ROW("Gelu", gelu, takes_exact_gelu),
     VECTOR_ROW("Gelu", gelu_tanh, takes_tanh_gelu),
-    {"Neg", {"plain", takes_number, prepare_number<Neg>}},
-    {"Abs", {"plain", takes_number, prepare_number<Abs>}},
+    {"Neg", {"plain", takes_number, prepare_in_chains<ChainOp::kNeg, prepare_number<Neg>>}},
+    {"Abs", {"plain", takes_number, prepare_in_chains<ChainOp::kAbs, prepare_number<Abs>>}},
     {"Sign", {"plain", takes_number, prepare_number<Sign>}},
     {"Relu", {"plain", takes_number, prepare_number<Relu>}},
     FLOAT_ROW("Floor", floor),
     FLOAT_ROW("Ceil", ceil),
     FLOAT_ROW("Round", round),
     FLOAT_ROW("Reciprocal", reciprocal),
-    FLOAT_ROW("Sqrt", sqrt),
+    {"Sqrt",
+     {"plain", takes_float, prepare_in_chains<ChainOp::kSqrt, prepare_float<Fns<float>::sqrt, Fns<double>::sqrt>>}},
     FLOAT_ROW("Exp", exp),
     FLOAT_ROW("Log", log),
     FLOAT_ROW("Sin", sin),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/simd/arithmetic.h"
+#include "core/simd/chain.h"
 #include "core/simd/gemm_tiles.h"
 #include "core/simd/math.h"
 #include "core/simd/reduce.h"
@@ -11,6 +12,8 @@ namespace weft {
 
 inline const ArithmeticTable<float>& arithmetic_table(float) { return arithmetic_f32(current_isa()); }
 inline const ArithmeticTable<double>& arithmetic_table(double) { return arithmetic_f64(current_isa()); }
+inline const ChainTable<float>& chain_table(float) { return chain_f32(current_isa()); }
+inline const ChainTable<double>& chain_table(double) { return chain_f64(current_isa()); }
 inline const GemmTiles<float>& gemm_tiles(float) { return gemm_tiles_f32(current_isa()); }
 inline const GemmTiles<double>& gemm_tiles(double) { return gemm_tiles_f64(current_isa()); }
 inline const MathTable<float>& math_table(float) { return math_f32(current_isa()); }
