@@ -59,14 +59,14 @@ Status Frame::run(const ExecOptions& options) {
   return finish({});
 }
 
-// The same, looking at the clock and the stop condition between steps.
+// The same, looking at the clock and the stop condition.
 Status Frame::run_watched(const ExecOptions& options) {
   Status status;
   void* const* addresses = addresses_.data();
   const std::vector<Step>& steps = plan_->steps;
   for (size_t i = 0; i < steps.size(); ++i) {
-    if (options.stop != nullptr) WEFT_CHECK(options.stop->check());
     const Step& step = steps[i];
+    if (step.watched && options.stop != nullptr) WEFT_CHECK(options.stop->check());
     int64_t begin = options.trace != nullptr ? monotonic_ns() : 0;
     RunArgs args{
         addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,

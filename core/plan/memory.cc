@@ -10,6 +10,8 @@ namespace {
 
 constexpr int32_t kNone = -1;
 constexpr int32_t kForever = std::numeric_limits<int32_t>::max();
+// Steps of so much time by their own guess run without a look at whether the run is to stop.
+constexpr double kWatchEveryNs = 1000;
 
 // The state is the plan: for the names of its steps.
 void wait_for_stream(const void* state, const RunArgs& args) {
@@ -235,9 +237,14 @@ class Layout {
       describe(plan_->inputs[i], program_.inputs[i], input_sides_[i]);
     }
     for (size_t i = 0; i < flat_.ids.size(); ++i) describe(plan_->outputs[i], flat_.ids[i], flat_.sides[i]);
+    double unwatched_ns = kWatchEveryNs;
     for (size_t s = 0; s < drafts_.size(); ++s) {
       Draft& draft = drafts_[s];
       Step step;
+      step.watched = unwatched_ns >= kWatchEveryNs;
+      if (step.watched) unwatched_ns = 0;
+      // A kernel that does not say what it costs may take long.
+      unwatched_ns += draft.kernel.cost_ns > 0 ? draft.kernel.cost_ns : kWatchEveryNs;
       step.run = draft.waits ? &wait_for_stream : draft.kernel.run;
       step.state = draft.waits ? plan_ : draft.kernel.state.get();
       step.in = address_count();

@@ -20,6 +20,8 @@ struct Step {
   int32_t in;
   int32_t out;
   int32_t scratch;
+  // Whether a run that can be stopped looks at that before this step: not between steps that take no time.
+  bool watched = true;
 };
 
 // The cold side of a step: for errors and traces.

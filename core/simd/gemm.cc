@@ -55,10 +55,10 @@ void pack_a(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   });
 }
 
-// Panels that one call of the tiles goes over.
+// Most panels that one call of the tiles goes over.
 template <typename T>
-int64_t panels_at_once(const Gemm<T>& g) {
-  return g.m <= 2 ? tiles_of(g).panels_of_rows[g.m - 1] : 1;
+int64_t most_at_once(const Gemm<T>& g) {
+  return g.m == 1 ? 4 : g.m == 2 ? 2 : 1;
 }
 
 // How c is divided among threads; no bit depends on it.
@@ -71,7 +71,7 @@ Blocks blocks_of(const Gemm<T>& g) {
   const GemmTiles<T>& tiles = tiles_of(g);
   const int64_t panels = divide_up(g.n, tiles.panel);
   int64_t wide = std::clamp<int64_t>(panels / 8, 1, 16);
-  if (g.m <= 2) wide = divide_up(wide, panels_at_once(g)) * panels_at_once(g);
+  wide = divide_up(wide, most_at_once(g)) * most_at_once(g);
   // What is handed on lies side by side: long parts of rows, or whole ones.
   if (g.finish != nullptr) wide = std::min(panels, std::max(wide, 2 * kLeastStretch / tiles.panel));
   return {tiles.rows * kTiles, wide};
@@ -162,7 +162,7 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
   }
   int64_t panels = divide_up(g.n, tiles.panel), first = first_packed(g);
   const int64_t packed_k = g.packed_k > 0 ? g.packed_k : g.k;
-  const int64_t at_once = panels_at_once(g);
+  const int64_t most = most_at_once(g);
   const auto [high, wide] = blocks_of(g);
   int64_t row_blocks = divide_up(g.m, high), panel_blocks = divide_up(panels, wide);
   double cost = gemm_cost_ns(g) / static_cast<double>(row_blocks * panel_blocks);
@@ -180,9 +180,10 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
         if (done + p.k == g.k) p.limits = g.limits;
         for (int64_t panel = from, next; panel < to; panel = next) {
           int64_t column = panel * tiles.panel;
-          const bool many = at_once > 1 && panel >= first && panel + at_once <= to && column + at_once * tiles.panel <= g.n;
-          next = panel + (many ? at_once : 1);
-          p.columns = std::min(tiles.panel, g.n - column);
+          int64_t count = panel < first ? 1 : most;
+          while (count > 1 && (panel + count > to || column + count * tiles.panel > g.n)) count /= 2;
+          next = panel + count;
+          p.columns = std::min(count * tiles.panel, g.n - column);
           if (panel < first) {
             p.b = g.b + column + done * g.b_row;
             p.b_row = g.b_row;
@@ -200,8 +201,8 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
             p.init_row = g.init_row;
             p.init_column = g.init_column;
           }
-          if (many)
-            tiles.run_rows(p, packed_k * tiles.panel);
+          if (count > 1)
+            tiles.run_low(p, packed_k * tiles.panel);
           else
             tiles.run(p);
         }

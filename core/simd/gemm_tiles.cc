@@ -169,13 +169,14 @@ void low_tile(const GemmPanel<T>& p, int64_t distance) {
   }
 }
 
-// As many sums as eight vectors hold.
 template <typename T>
-void run_rows(const GemmPanel<T>& p, int64_t distance) {
-  if (p.rows == 1)
-    low_tile<T, 1, 4>(p, distance);
-  else
+void run_low(const GemmPanel<T>& p, int64_t distance) {
+  if (p.rows == 2)
     low_tile<T, 2, 2>(p, distance);
+  else if (p.columns == 4 * HWY_LANES(T))
+    low_tile<T, 1, 2>(p, distance);
+  else
+    low_tile<T, 1, 4>(p, distance);
 }
 
 // Squares of 4 x 4 floats.
@@ -217,9 +218,8 @@ void turn(const T* from, int64_t distance, int64_t columns, int64_t k, T* to) {
 
 }  // namespace
 
-extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, {4, 2}, run_rows<float>, turn<float>};
-extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, {4, 2}, run_rows<double>,
-                                               turn<double>};
+extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, run_low<float>, turn<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, run_low<double>, turn<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

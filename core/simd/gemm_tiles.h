@@ -28,10 +28,9 @@ struct GemmTiles {
   int64_t rows;   // of a full tile
   int64_t panel;  // columns of a panel
   void (*run)(const GemmPanel<T>& panel);
-  // The same for one or two rows and so many full panels, whose b lie `distance` apart: chains enough to keep the
-  // multipliers busy.
-  int64_t panels_of_rows[2];
-  void (*run_rows)(const GemmPanel<T>& panels, int64_t distance);
+  // The same for one or two rows and two or four full panels, whose b lie `distance` apart: sums enough at once to keep the
+  // multipliers busy. For two rows four panels are more than registers hold.
+  void (*run_low)(const GemmPanel<T>& panels, int64_t distance);
   // to[i * panel + j] = from[j * distance + i] for i < k and j < columns; for the other j of a panel 0.
   void (*turn)(const T* from, int64_t distance, int64_t columns, int64_t k, T* to);
 };

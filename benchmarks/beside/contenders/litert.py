@@ -43,4 +43,8 @@ def prepare(problem: Problem, threads: int) -> Contender:
         return [interpreter.get_tensor(index) for index in outputs]
 
     version = metadata.version("ai-edge-litert")
-    return Contender(version, results if problem.arrays else interpreter.invoke, results)
+    if not problem.arrays:
+        return Contender(version, interpreter.invoke, results)
+    by_name = interpreter.get_signature_runner()
+    named = dict(zip(sorted(by_name.get_input_details()), values))
+    return Contender(version, lambda: by_name(**named), results)

@@ -248,6 +248,34 @@ TEST(FuseElementwise, AnInputReadLaterIsNotOverwrittenByAnEarlierOutput) {
   t.expect_same(y);
 }
 
+// Chains of operations go through registers where nobody else reads what is in between.
+TEST(FuseElementwise, ChainsGiveTheBitsOfTheirOperators) {
+  for (int64_t n : {1, 5, 16, 300, 20000}) {
+    for (DType dtype : {DType::kF32, DType::kF64}) {
+      FuseTest t;
+      Expr x = cast(t.numbers({2, n}), dtype), row = cast(t.numbers({n}), dtype), one = cast(t.numbers({1}), dtype);
+      Expr y = t.op("Relu", {x * one + row}) * x;
+      y = t.op("Sub", {one, y}) - row;
+      y = t.op("Sqrt", {t.op("Abs", {t.op("Div", {one, y})})}) / row;
+      Expr z = t.op("Neg", {row - (one + x)}) / one;
+      // One is read twice, by the other and by itself.
+      y = t.op("Exp", {z}) - y * (z * z);
+      EXPECT_EQ(t.plan({y})->steps.size(), dtype == DType::kF32 ? 1u : 3u);  // with the casts of the row and the number
+      t.expect_same(y);
+    }
+  }
+}
+
+TEST(FuseElementwise, AChainReadsNothingThatAnEarlierOutputReplaced) {
+  FuseTest t;
+  // The hyperbolic tangent may take the place of the first softmax, whose last reader starts a chain before it.
+  Expr p = t.op("Softmax", {t.numbers({16, 16})}), r = t.op("Softmax", {t.numbers({16, 16})});
+  Expr out = t.op("Tanh", {r});
+  Expr y = matmul(p * 2.0 - out, out);
+  EXPECT_EQ(t.steps(y), "Softmax Softmax Mul+Tanh+Sub MatMul");
+  t.expect_same(y);
+}
+
 TEST(FuseElementwise, OnlyOneOfTwoOutputsTakesThePlaceOfAnInput) {
   FuseTest t;
   Expr a = t.numbers({16, 16}), b = t.numbers({16, 16});
