@@ -1,5 +1,7 @@
 // Multiplies and adds in registers alone, on as many threads as asked for, and prints the GFLOP/s of all: fma_peak [threads].
 // What the processor gives at this moment, and so whether something else disturbs it.
+#include <sched.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -49,7 +51,26 @@ double peak_over(double time) {
   return flops / spent * 1e-9;
 }
 
-double peak() {
+// The processors that this process may use.
+std::vector<int> processors() {
+  cpu_set_t allowed;
+  std::vector<int> found;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return found;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &allowed)) found.push_back(i);
+  }
+  return found;
+}
+
+// Of a thread with a processor of its own, where there are as many: the system may leave a new thread beside the one that
+// began it for longer than this takes.
+double peak(const std::vector<int>& processors, size_t thread) {
+  if (thread < processors.size()) {
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    CPU_SET(processors[processors.size() - 1 - thread], &own);
+    sched_setaffinity(0, sizeof own, &own);
+  }
   peak_over(2e-3);  // in which the clock rises
   return peak_over(10e-3);
 }
@@ -59,9 +80,10 @@ double peak() {
 int main(int argc, char** argv) {
   int threads = argc > 1 ? std::atoi(argv[1]) : 1;
   std::vector<double> peaks(threads > 1 ? threads : 1);
+  const std::vector<int> where = processors();
   std::vector<std::thread> others;
-  for (size_t i = 1; i < peaks.size(); ++i) others.emplace_back([&peaks, i] { peaks[i] = peak(); });
-  peaks[0] = peak();
+  for (size_t i = 1; i < peaks.size(); ++i) others.emplace_back([&, i] { peaks[i] = peak(where, i); });
+  peaks[0] = peak(where, 0);
   for (std::thread& other : others) other.join();
   std::printf("%.2f\n", std::accumulate(peaks.begin(), peaks.end(), 0.0));
   return 0;
