@@ -43,6 +43,14 @@ void futex_wake(std::atomic<uint32_t>& word, int threads) {
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, threads, nullptr, nullptr, 0);
 }
 
+// Blocks of a loop that lie side by side. Each thread begins with its own share, so that it meets again in its cache what it
+// made of the same part of the values in the loop before, and then helps with the others.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};  // the first block that nobody has begun
+  int64_t end = 0;
+};
+constexpr int kMostShares = 64;
+
 // What one parallel loop shows to the workers. Slots are never freed, so a worker may look at one
 // at any time.
 struct alignas(64) Slot {
@@ -55,9 +63,10 @@ struct alignas(64) Slot {
   // Written by the caller before it makes room, read by those inside.
   BlockFn body = nullptr;
   void* context = nullptr;
-  int64_t count = 0, block = 0, blocks = 0;
+  int64_t count = 0, block = 0;
+  int shares = 0;
   StopCondition* stop = nullptr;
-  alignas(64) std::atomic<int64_t> next{0};  // the first block that nobody has begun
+  Share share[kMostShares];
 };
 
 struct Pool {
@@ -69,6 +78,7 @@ struct Pool {
   alignas(64) std::atomic<int> working{0};  // workers inside a slot
   std::atomic<int> callers{0};              // threads inside a parallel loop of their own
   int workers = 0;
+  std::atomic<int> named{0};  // workers that have a number
 };
 
 // All that outlives a pool. A forked child has none of the parent's workers and starts anew.
@@ -85,7 +95,7 @@ constinit Process process;
 struct Thread {
   bool inside = false;   // of a body that runs in parallel; for a worker always
   int runs = 0;          // RunScopes on this thread
-  double missed_ns = 0;  // work of this run that was not worth waking a parked worker for
+  double missed_ns = 0;  // work that was not worth waking a parked worker for
 };
 constinit thread_local Thread this_thread;
 
@@ -107,8 +117,22 @@ void run_block(const Slot& slot, int64_t index) {
   slot.body(slot.context, begin, slot.count - begin > slot.block ? begin + slot.block : slot.count);
 }
 
+// Takes part in a loop until no block is left or `stops()`. The caller is thread 0, workers have numbers from 1 on.
+template <typename Stops>
+void take_part(Slot& slot, int thread, Stops stops) {
+  for (int i = 0; i < slot.shares; ++i) {
+    Share& share = slot.share[(thread + i) % slot.shares];
+    for (;;) {
+      if (stops()) return;
+      const int64_t index = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (index >= share.end) break;
+      run_block(slot, index);
+    }
+  }
+}
+
 // One worker's part in the first slot that has room for it; false if there is none.
-bool help(Pool& pool) {
+bool help(Pool& pool, int thread) {
   for (Slot& slot : pool.slots) {
     uint32_t state = slot.state.load(std::memory_order_acquire);
     if ((state & Slot::kRoom) == 0) continue;
@@ -122,12 +146,7 @@ bool help(Pool& pool) {
       entered = slot.state.compare_exchange_weak(state, state - Slot::kRoomOne + 1);
     }
     if (entered) {
-      for (;;) {
-        if (slot.stop != nullptr && slot.stop->stopped()) break;
-        int64_t index = slot.next.fetch_add(1, std::memory_order_relaxed);
-        if (index >= slot.blocks) break;
-        run_block(slot, index);
-      }
+      take_part(slot, thread, [&slot] { return slot.stop != nullptr && slot.stop->stopped(); });
       uint32_t before = slot.state.fetch_sub(1);
       if ((before & Slot::kInside) == 1 && (before & Slot::kSleeping) != 0) {
         futex_wake(slot.state, 1);
@@ -168,9 +187,10 @@ void* worker_main(void* argument) {
   Pool& pool = *static_cast<Pool*>(argument);
   FloatEnvironment float_environment;
   this_thread.inside = true;
+  const int number = pool.named.fetch_add(1) + 1;
   for (;;) {
     uint32_t seen = pool.announced.load(std::memory_order_acquire);
-    if (help(pool) || spin(pool, seen)) continue;
+    if (help(pool, number) || spin(pool, seen)) continue;
     // The caller announces and then looks who is parked; this says so and then looks what was
     // announced.
     pool.parked.fetch_add(1);
@@ -265,20 +285,18 @@ bool run_together(Pool& pool, const Parallel& parallel, int64_t count, int64_t b
   slot->context = context;
   slot->count = count;
   slot->block = block;
-  slot->blocks = blocks;
   slot->stop = parallel.stop;
-  slot->next.store(0, std::memory_order_relaxed);
+  slot->shares = std::min(room + 1, kMostShares);
+  for (int i = 0; i < slot->shares; ++i) {
+    slot->share[i].next.store(blocks * i / slot->shares, std::memory_order_relaxed);
+    slot->share[i].end = blocks * (i + 1) / slot->shares;
+  }
   slot->state.store(static_cast<uint32_t>(room) * Slot::kRoomOne, std::memory_order_release);
   int most_woken = static_cast<int>(std::clamp<double>(cost_ns / kLeastPerWakeNs, 1, threads));
   announce(pool, std::min(room, free), most_woken);
 
   this_thread.inside = true;
-  for (;;) {
-    if (parallel.stop != nullptr && !parallel.stop->check().ok()) break;
-    int64_t index = slot->next.fetch_add(1, std::memory_order_relaxed);
-    if (index >= blocks) break;
-    run_block(*slot, index);
-  }
+  take_part(*slot, 0, [&parallel] { return parallel.stop != nullptr && !parallel.stop->check().ok(); });
   this_thread.inside = false;
 
   // Nobody comes in any more; those inside end the block they are in.
@@ -344,7 +362,8 @@ RunScope::RunScope(const Parallel& parallel)
     : spin_after_ns_(std::clamp<int64_t>(parallel.spin_after_run_ns, 0, kMostSpinAfterNs)),
       process_(process.forks.load(std::memory_order_relaxed)) {
   if (this_thread.runs++ > 0) return;
-  this_thread.missed_ns = 0;
+  // Where workers stay awake between runs, short ones together are worth waking somebody.
+  if (spin_after_ns_ == 0) this_thread.missed_ns = 0;
   process.runs.fetch_add(1, std::memory_order_relaxed);
 }
 

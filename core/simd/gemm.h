@@ -1,6 +1,7 @@
 // Matrix products c = init + alpha * a b, within limits, on vectors and threads, for f32 and f64.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "core/base/finish.h"
@@ -59,7 +60,9 @@ void run_gemm(const Gemm<T>& gemm, T* scratch, const Parallel& parallel);
 template <typename T>
 double gemm_cost_ns(const Gemm<T>& gemm) {
   const double finishing = gemm.finish != nullptr ? gemm.finish->cost_ns : 0;
-  return (1e-2 * sizeof(T) * static_cast<double>(gemm.k + 4) + finishing) * static_cast<double>(gemm.m * gemm.n);
+  // A few rows take as long as it takes to read b.
+  const double rows = static_cast<double>(std::max<int64_t>(gemm.m, 2));
+  return (1e-2 * sizeof(T) * static_cast<double>(gemm.k + 4) + finishing) * rows * static_cast<double>(gemm.n);
 }
 
 }  // namespace weft
