@@ -287,9 +287,11 @@ bool run_together(Pool& pool, const Parallel& parallel, int64_t count, int64_t b
   slot->block = block;
   slot->stop = parallel.stop;
   slot->shares = std::min(room + 1, kMostShares);
+  int64_t begin = 0;
   for (int i = 0; i < slot->shares; ++i) {
-    slot->share[i].next.store(blocks * i / slot->shares, std::memory_order_relaxed);
-    slot->share[i].end = blocks * (i + 1) / slot->shares;
+    slot->share[i].next.store(begin, std::memory_order_relaxed);
+    begin += blocks / slot->shares + (i < blocks % slot->shares ? 1 : 0);
+    slot->share[i].end = begin;
   }
   slot->state.store(static_cast<uint32_t>(room) * Slot::kRoomOne, std::memory_order_release);
   int most_woken = static_cast<int>(std::clamp<double>(cost_ns / kLeastPerWakeNs, 1, threads));

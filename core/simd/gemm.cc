@@ -165,10 +165,13 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
   const int64_t most = most_at_once(g);
   const auto [high, wide] = blocks_of(g);
   int64_t row_blocks = divide_up(g.m, high), panel_blocks = divide_up(panels, wide);
+  // Threads begin with blocks side by side: each reads a part alone of the larger matrix.
+  const bool by_rows = g.m >= g.n;
   double cost = gemm_cost_ns(g) / static_cast<double>(row_blocks * panel_blocks);
   parallel_for(parallel, row_blocks * panel_blocks, 1, cost, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
-      int64_t row = block / panel_blocks * high, from = block % panel_blocks * wide, to = std::min(panels, from + wide);
+      const int64_t row = (by_rows ? block / panel_blocks : block % row_blocks) * high;
+      const int64_t from = (by_rows ? block % panel_blocks : block / row_blocks) * wide, to = std::min(panels, from + wide);
       GemmPanel<T> p;
       p.rows = std::min(high, g.m - row);
       p.a_row = a_row;

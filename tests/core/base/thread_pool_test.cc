@@ -10,6 +10,8 @@
 
 #include <atomic>
 #include <cfenv>
+#include <chrono>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
@@ -128,6 +130,59 @@ TEST(ThreadPool, MaxThreadsLimitsWhoTakesPart) {
 TEST(ThreadPool, SmallWorkStaysOnTheCaller) {
   auto self = std::this_thread::get_id();
   parallel_for({}, 100, 1, 10.0, [&](int64_t, int64_t) { EXPECT_EQ(std::this_thread::get_id(), self); });
+}
+
+// Loops of 100 us, each in a run of its own. A worker that stays awake between runs is worth waking for them.
+int threads_in_short_runs(int64_t spin_after_run_ns) {
+  Parallel parallel;
+  parallel.spin_after_run_ns = spin_after_run_ns;
+  std::mutex mutex;
+  std::set<std::thread::id> seen;
+  for (int run = 0; run < 5; ++run) {
+    RunScope scope(parallel);
+    parallel_for(parallel, 2, 1, 5e4, [&](int64_t, int64_t) {
+      const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+      for (size_t count = 0; count < 2 && std::chrono::steady_clock::now() < end;) {
+        std::lock_guard lock(mutex);
+        seen.insert(std::this_thread::get_id());
+        count = seen.size();
+      }
+    });
+  }
+  return static_cast<int>(seen.size());
+}
+
+TEST(ThreadPool, ShortRunsWakeAWorkerThatStaysAwakeBetweenThem) {
+  blocks_of(2, 100, 1, kDear);  // the pool is there
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(threads_in_short_runs(0), 1);
+  EXPECT_GT(threads_in_short_runs(50'000), 1);
+}
+
+// A thread begins with blocks that lie side by side, and helps where others are late.
+TEST(ThreadPool, EveryThreadHasAShareOfItsOwn) {
+  Parallel parallel;
+  parallel.max_threads = 2;
+  const std::thread::id caller = std::this_thread::get_id();
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    std::atomic<int> inside{0};
+    std::vector<int64_t> by_caller, by_worker;
+    std::atomic<bool> together{true};
+    parallel_for(parallel, 8, 1, kDear, [&](int64_t begin, int64_t) {
+      (std::this_thread::get_id() == caller ? by_caller : by_worker).push_back(begin);
+      // Both wait for each other in their first blocks, if the other comes.
+      ++inside;
+      const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+      while (inside < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+      if (inside < 2) together = false;
+    });
+    if (!together) continue;
+    EXPECT_EQ(by_caller[0], 0);
+    EXPECT_EQ(by_worker[0], 4);
+    EXPECT_EQ(by_caller.size() + by_worker.size(), 8u);
+    return;
+  }
+  GTEST_SKIP() << "no worker came in time";
 }
 
 TEST(ThreadPool, NestedLoopsRunInline) {
