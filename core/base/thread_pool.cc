@@ -117,11 +117,11 @@ void run_block(const Slot& slot, int64_t index) {
   slot.body(slot.context, begin, slot.count - begin > slot.block ? begin + slot.block : slot.count);
 }
 
-// Takes part in a loop until no block is left or `stops()`. The caller is thread 0, workers have numbers from 1 on.
+// Takes part in a loop, from share `first` on, until no block is left or `stops()`.
 template <typename Stops>
-void take_part(Slot& slot, int thread, Stops stops) {
+void take_part(Slot& slot, int first, Stops stops) {
   for (int i = 0; i < slot.shares; ++i) {
-    Share& share = slot.share[(thread + i) % slot.shares];
+    Share& share = slot.share[(first + i) % slot.shares];
     for (;;) {
       if (stops()) return;
       const int64_t index = share.next.fetch_add(1, std::memory_order_relaxed);
@@ -131,8 +131,8 @@ void take_part(Slot& slot, int thread, Stops stops) {
   }
 }
 
-// One worker's part in the first slot that has room for it; false if there is none.
-bool help(Pool& pool, int thread) {
+// The part of a worker, which has a number from 0 on, in the first slot that has room for it; false if there is none.
+bool help(Pool& pool, int number) {
   for (Slot& slot : pool.slots) {
     uint32_t state = slot.state.load(std::memory_order_acquire);
     if ((state & Slot::kRoom) == 0) continue;
@@ -146,7 +146,9 @@ bool help(Pool& pool, int thread) {
       entered = slot.state.compare_exchange_weak(state, state - Slot::kRoomOne + 1);
     }
     if (entered) {
-      take_part(slot, thread, [&slot] { return slot.stop != nullptr && slot.stop->stopped(); });
+      // The first share is the caller's.
+      const int first = slot.shares > 1 ? 1 + number % (slot.shares - 1) : 0;
+      take_part(slot, first, [&slot] { return slot.stop != nullptr && slot.stop->stopped(); });
       uint32_t before = slot.state.fetch_sub(1);
       if ((before & Slot::kInside) == 1 && (before & Slot::kSleeping) != 0) {
         futex_wake(slot.state, 1);
@@ -187,7 +189,7 @@ void* worker_main(void* argument) {
   Pool& pool = *static_cast<Pool*>(argument);
   FloatEnvironment float_environment;
   this_thread.inside = true;
-  const int number = pool.named.fetch_add(1) + 1;
+  const int number = pool.named.fetch_add(1);
   for (;;) {
     uint32_t seen = pool.announced.load(std::memory_order_acquire);
     if (help(pool, number) || spin(pool, seen)) continue;
