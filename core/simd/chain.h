@@ -9,16 +9,16 @@ namespace weft {
 
 // What becomes of an element `a`, with `b` from elsewhere.
 enum class ChainOp : uint8_t {
-  kNone,  // no operation that a chain has
-  kAdd,   // a + b
-  kSub,   // a - b
-  kMul,   // a * b
-  kDiv,   // a / b
+  kNone,     // no operation that a chain has
+  kAdd,      // a + b
+  kSub,      // a - b
+  kMul,      // a * b
+  kDiv,      // a / b
   kSubFrom,  // b - a
   kDivInto,  // b / a
-  kRelu,  // 0 where a < 0, else a
-  kNeg,   // -a
-  kAbs,   // |a|
+  kRelu,     // 0 where a < 0, else a
+  kNeg,      // -a
+  kAbs,      // |a|
   kSqrt,
 };
 constexpr bool takes_two(ChainOp op) { return op >= ChainOp::kAdd && op <= ChainOp::kDivInto; }

@@ -171,7 +171,8 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
   parallel_for(parallel, row_blocks * panel_blocks, 1, cost, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
       const int64_t row = (by_rows ? block / panel_blocks : block % row_blocks) * high;
-      const int64_t from = (by_rows ? block % panel_blocks : block / row_blocks) * wide, to = std::min(panels, from + wide);
+      const int64_t from = (by_rows ? block % panel_blocks : block / row_blocks) * wide,
+                    to = std::min(panels, from + wide);
       GemmPanel<T> p;
       p.rows = std::min(high, g.m - row);
       p.a_row = a_row;

@@ -165,7 +165,8 @@ void low_tile(const GemmPanel<T>& p, int64_t distance) {
 #pragma GCC unroll 2
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < 2 * P; ++v) hn::StoreU(hn::Min(high, hn::Max(low, sum[r][v])), d, p.c + r * p.c_row + v * kLanes);
+    for (int v = 0; v < 2 * P; ++v)
+      hn::StoreU(hn::Min(high, hn::Max(low, sum[r][v])), d, p.c + r * p.c_row + v * kLanes);
   }
 }
 
@@ -218,8 +219,10 @@ void turn(const T* from, int64_t distance, int64_t columns, int64_t k, T* to) {
 
 }  // namespace
 
-extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, run_low<float>, turn<float>};
-extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, run_low<double>, turn<double>};
+extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, run_low<float>,
+                                              turn<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, run_low<double>,
+                                               turn<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

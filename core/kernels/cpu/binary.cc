@@ -211,8 +211,8 @@ Status prepare_logic(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-#define WEFT_ON_VECTORS(op, fn)                                                                                   \
-  KernelImpl {                                                                                                    \
+#define WEFT_ON_VECTORS(op, fn)                                                                                     \
+  KernelImpl {                                                                                                      \
     "vectors", takes_float, prepare_vectors<ChainOp::op, &ArithmeticTable<float>::fn, &ArithmeticTable<double>::fn> \
   }
 

@@ -22,10 +22,11 @@ constexpr int32_t kNone = -1;
 
 // Where an operand is while a tile is worked on.
 struct Place {
-  int64_t size;                 // bytes of an element
-  int32_t input = kNone;        // an input that lies like the output: where it is
-  int32_t output = kNone;       // likewise an output
-  int64_t tile_offset = kNone;  // else its tile; a number that chains read where it is, and what stays in registers, has none
+  int64_t size;            // bytes of an element
+  int32_t input = kNone;   // an input that lies like the output: where it is
+  int32_t output = kNone;  // likewise an output
+  int64_t tile_offset =
+      kNone;  // else its tile; a number that chains read where it is, and what stays in registers, has none
 };
 
 // An input that broadcasts: it is spread into its tile, once for all tiles if it is a single number.
@@ -45,8 +46,8 @@ struct Link {
 
 // What runs at once: a member by its kernel, or a chain of members.
 struct Piece {
-  int32_t made;                 // the operand that it makes
-  std::vector<int32_t> reads;   // places; of a member's kernel its inputs, of a chain `start` and the arrays
+  int32_t made;                  // the operand that it makes
+  std::vector<int32_t> reads;    // places; of a member's kernel its inputs, of a chain `start` and the arrays
   RunSpanFn run_span = nullptr;  // of a member
   std::shared_ptr<const void> state{};
   DType dtype = DType::kNone;  // of a chain, as the rest
@@ -231,7 +232,8 @@ class Pieces {
       // What others read must be written.
       if (leaves_[last] || users_[last].size() != 1) return chain;
       const int32_t next = users_[last][0];
-      if (taken_[next] || op(next) == ChainOp::kNone || group_.members[next].dtype != group_.members[m].dtype) return chain;
+      if (taken_[next] || op(next) == ChainOp::kNone || group_.members[next].dtype != group_.members[m].dtype)
+        return chain;
       // What is written in between may take the place of what the chain reads.
       if (std::find(leaves_.begin() + last, leaves_.begin() + next, true) != leaves_.begin() + next) return chain;
       chain.push_back(next);
@@ -349,9 +351,9 @@ PreparedKernel fuse(FusedGroup group) {
       if (k != kNone) read[k] = true;
     }
   }
-  state.spreads.erase(std::remove_if(state.spreads.begin(), state.spreads.end(),
-                                     [&](const Spread& s) { return !read[s.operand]; }),
-                      state.spreads.end());
+  state.spreads.erase(
+      std::remove_if(state.spreads.begin(), state.spreads.end(), [&](const Spread& s) { return !read[s.operand]; }),
+      state.spreads.end());
   for (Piece& piece : state.pieces) {
     const Place& made = state.places[piece.made];
     piece.past_cache = made.output != kNone && !read[piece.made] && state.count * made.size >= kPastCacheBytes;

@@ -16,8 +16,7 @@ Result<std::shared_ptr<const Buffer>> packed_constant(const Tensor& constant, st
                                                       const std::function<void(T*)>& pack) {
   const auto at = static_cast<const char*>(constant.data()) - static_cast<const char*>(constant.buffer()->data());
   return constant.buffer()->form(cat(form, " of ", constant.summary(), " at ", at),
-                                 count * static_cast<int64_t>(sizeof(T)),
-                                 [&](void* to) { pack(static_cast<T*>(to)); });
+                                 count * static_cast<int64_t>(sizeof(T)), [&](void* to) { pack(static_cast<T*>(to)); });
 }
 
 // Gives a product its constant matrix in panels, and returns what holds them; null where the matrix is empty.

@@ -70,7 +70,8 @@ TYPED_TEST(ChainTest, GivesWhatItsOperationsGive) {
           const T behind = y[size];
           std::vector<ChainStep<T>> steps;
           for (ChainOp op : ops) steps.push_back({op, number, takes_two(op) ? b.data() : nullptr});
-          chain_table(isa, T()).run(x.data(), steps.data(), static_cast<int64_t>(steps.size()), y.data(), n, past_cache);
+          chain_table(isa, T()).run(x.data(), steps.data(), static_cast<int64_t>(steps.size()), y.data(), n,
+                                    past_cache);
           for (size_t i = 0; i < size; ++i) {
             T right = a[i];
             for (ChainOp op : ops) right = one(op, right, number ? other[0] : other[i]);

@@ -112,9 +112,8 @@ using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(GemmTest, Types);
 
 TYPED_TEST(GemmTest, ShapesWithAllTails) {
-  std::vector<Shape> shapes = {{1, 1, 1},    {5, 3, 0},      {0, 4, 4},     {4, 0, 4},
-                               {32, 64, 64}, {129, 131, 33}, {65, 97, 1029}, {1, 300, 1029},
-                               {2, 300, 9},  {1, 128, 3},    {2, 130, 4}};
+  std::vector<Shape> shapes = {{1, 1, 1},      {5, 3, 0},      {0, 4, 4},   {4, 0, 4},   {32, 64, 64}, {129, 131, 33},
+                               {65, 97, 1029}, {1, 300, 1029}, {2, 300, 9}, {1, 128, 3}, {2, 130, 4}};
   for (int64_t m = 1; m <= 30; ++m) shapes.push_back({m, 37, 5});
   for (int64_t n = 1; n <= 70; ++n) shapes.push_back({9, n, 7});
   for (Shape shape : shapes) {

@@ -91,9 +91,7 @@ TEST(Buffer, DropsBorrowedMemoryOnce) {
 TEST(Buffer, FormsAreMadeOnceAndLiveAsLongAsTheyAreHeld) {
   std::shared_ptr<Buffer> buffer = *Buffer::allocate(4);
   int made = 0;
-  auto ask = [&](const char* name) {
-    return *buffer->form(name, 8, [&](void* to) { std::memset(to, ++made, 8); });
-  };
+  auto ask = [&](const char* name) { return *buffer->form(name, 8, [&](void* to) { std::memset(to, ++made, 8); }); };
   std::shared_ptr<const Buffer> first = ask("turned");
   EXPECT_EQ(first->bytes(), 8);
   EXPECT_EQ(static_cast<const char*>(first->data())[7], 1);
