@@ -123,6 +123,7 @@ void take_part(Slot& slot, int first, Stops stops) {
   for (int i = 0; i < slot.shares; ++i) {
     Share& share = slot.share[(first + i) % slot.shares];
     for (;;) {
+      if (share.next.load(std::memory_order_relaxed) >= share.end) break;
       if (stops()) return;
       const int64_t index = share.next.fetch_add(1, std::memory_order_relaxed);
       if (index >= share.end) break;

@@ -72,7 +72,11 @@ Status Frame::run_watched(const ExecOptions& options) {
         addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,
         stream_.get(),       static_cast<int32_t>(i)};
     step.run(step.state, args);
-    if (!status.ok()) return failed(i, status);
+    if (!status.ok()) {
+      // What a stopped kernel left half done may be what this one failed for.
+      if (!step.watched && options.stop != nullptr) WEFT_CHECK(options.stop->check());
+      return failed(i, status);
+    }
     if (options.trace != nullptr) options.trace->add(plan_->infos[i], begin, monotonic_ns());
   }
   // A kernel that was told to stop left its output half done.

@@ -32,7 +32,7 @@ struct ChainStep {
 
 template <typename T>
 struct ChainTable {
-  // y[i] = x[i] through all steps, with the bits that the operations give one by one. `y` may be `x` or any `b` that is an
+  // y[i] = x[i] through all steps, with the bits that the operations give one by one (of NaNs, any). `y` may be `x` or any `b` that is an
   // array. `past_cache` says that nobody will read `y` soon.
   void (*run)(const T* x, const ChainStep<T>* steps, int64_t count, T* y, int64_t n, bool past_cache);
 };

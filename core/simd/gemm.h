@@ -22,7 +22,7 @@ struct Gemm {
   const T* b = nullptr;
   int64_t b_row = 0, b_column = 1;
   const T* packed_b =
-      nullptr;  // by pack_b of the same m, n, k, strides and instruction set; where it packs all, b is not read
+      nullptr;  // by pack_b of the same n, k, strides and instruction set, and m where it packs no more than m asks for
   bool packs_all_of_b = false;  // however few rows there are
   int64_t packed_k = 0;         // k of what is packed, if this is a product of its first rows alone
   T* c = nullptr;

@@ -91,7 +91,9 @@ Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_
                forms_.end());
   for (const Form& form : forms_) {
     if (form.name != name) continue;
-    if (std::shared_ptr<const Buffer> found = form.buffer.lock()) return found;
+    // A name that says too little may give wrong numbers, but leads nobody past the end.
+    if (std::shared_ptr<const Buffer> found = form.buffer.lock(); found != nullptr && found->bytes() == bytes)
+      return found;
   }
   WEFT_TRY(std::shared_ptr<Buffer> made, allocate(bytes));
   make(made->data());

@@ -46,5 +46,7 @@ def prepare(problem: Problem, threads: int) -> Contender:
     if not problem.arrays:
         return Contender(version, interpreter.invoke, results)
     by_name = interpreter.get_signature_runner()
-    named = dict(zip(sorted(by_name.get_input_details()), values))
+    # inputs_2 comes before inputs_10.
+    names = sorted(by_name.get_input_details(), key=lambda name: (len(name), name))
+    named = dict(zip(names, values))
     return Contender(version, lambda: by_name(**named), results)

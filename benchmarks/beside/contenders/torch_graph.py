@@ -33,7 +33,7 @@ def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, me
 OPERATORS: Operators = {
     "Add": lambda attributes, a, b: a + b,
     "Mul": lambda attributes, a, b: a * b,
-    # Into three parts, which is what the models of this benchmark ask for.
+    # Into three parts, which is what the models of this benchmark ask for; tracing does not know how many there are.
     "Split": lambda attributes, x: [torch.tensor_split(x, 3, attributes["axis"])[i] for i in range(3)],
     "Pow": lambda attributes, x, power: x**power,
     "Tanh": lambda attributes, x: torch.tanh(x),

@@ -13,7 +13,10 @@ namespace {
 constexpr int64_t kTilesBytes = 24 << 10;
 constexpr int64_t kMostTile = 1024, kLeastTile = 16;
 // Of an element in one step, in ns.
-constexpr double kChainCost = 0.1;
+double chain_cost(ChainOp op, DType dtype) {
+  const bool slow = op == ChainOp::kDiv || op == ChainOp::kDivInto || op == ChainOp::kSqrt;
+  return (slow ? 0.05 : 0.025) * static_cast<double>(dtype_size(dtype)) * (slow && dtype == DType::kF64 ? 2 : 1);
+}
 // Outputs that no cache holds until somebody reads them are written past it.
 constexpr int64_t kPastCacheBytes = int64_t{32} << 20;
 static_assert(kMostFusedOperands * kLeastTile * 8 <= kTilesBytes);
@@ -192,7 +195,7 @@ void run_produced(const ProducedState& s, const RunArgs& args) {
 class Pieces {
  public:
   // `numbers` says of each input whether it is a single number for all elements.
-  Pieces(FusedGroup& group, const std::vector<bool>& numbers)
+  Pieces(const FusedGroup& group, const std::vector<bool>& numbers)
       : group_(group),
         numbers_(numbers),
         inputs_(static_cast<int32_t>(group.inputs.size())),
@@ -241,7 +244,7 @@ class Pieces {
   }
 
   Piece alone(int32_t m) const {
-    FusedGroup::Member& member = group_.members[m];
+    const FusedGroup::Member& member = group_.members[m];
     Piece piece{inputs_ + m, member.inputs};
     piece.run_span = member.kernel.run_span;
     piece.state = member.kernel.state;
@@ -277,7 +280,7 @@ class Pieces {
     return piece;
   }
 
-  FusedGroup& group_;
+  const FusedGroup& group_;
   const std::vector<bool>& numbers_;
   const int32_t inputs_;
   std::vector<std::vector<int32_t>> users_;  // of what each member makes
@@ -339,11 +342,15 @@ PreparedKernel fuse(FusedGroup group) {
   for (const FusedGroup::Member& member : group.members) {
     state.places.push_back({dtype_size(member.dtype)});
     widest = std::max(widest, state.places.back().size);
-    prepared.cost_ns += member.kernel.chain_op == ChainOp::kNone ? member.kernel.cost_ns
-                                                                 : kChainCost * static_cast<double>(state.count);
   }
   for (size_t k = 0; k < group.outputs.size(); ++k) state.places[group.outputs[k]].output = static_cast<int32_t>(k);
   state.pieces = Pieces(group, numbers).run();
+  for (const Piece& piece : state.pieces) {
+    if (piece.links.empty()) prepared.cost_ns += group.members[piece.made - group.inputs.size()].kernel.cost_ns;
+    for (const Link& link : piece.links) {
+      prepared.cost_ns += chain_cost(link.op, piece.dtype) * static_cast<double>(state.count);
+    }
+  }
   // Numbers that chains alone read are read where they are.
   std::vector<bool> read(state.places.size(), false);
   for (Piece& piece : state.pieces) {
@@ -356,7 +363,8 @@ PreparedKernel fuse(FusedGroup group) {
       state.spreads.end());
   for (Piece& piece : state.pieces) {
     const Place& made = state.places[piece.made];
-    piece.past_cache = made.output != kNone && !read[piece.made] && state.count * made.size >= kPastCacheBytes;
+    piece.past_cache =
+        !piece.links.empty() && made.output != kNone && !read[piece.made] && state.count * made.size >= kPastCacheBytes;
   }
   const int64_t tiles = assign_tiles(state.pieces, state.spreads, state.places);
   if (tiles == 0 && state.pieces.size() == 1)

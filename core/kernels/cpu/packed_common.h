@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "core/simd/gemm.h"
@@ -27,8 +28,8 @@ Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, Gemm<T>* gem
   if (count == 0) return std::shared_ptr<const Buffer>();
   Gemm<T> packing = *gemm;
   packing.b = b.as<T>();
-  const std::string form = cat(count / std::max<int64_t>(gemm->k, 1), " columns, strides ", gemm->b_row, " and ",
-                               gemm->b_column, ", panels for ", isa_name(gemm->isa));
+  const std::string form = cat(gemm->k, " x ", gemm->n, ", strides ", gemm->b_row, " and ", gemm->b_column,
+                               ", in panels for ", isa_name(gemm->isa));
   WEFT_TRY(auto packed, packed_constant<T>(b, form, count, [&](T* to) { pack_b(packing, to, Parallel{}); }));
   gemm->packed_b = static_cast<const T*>(packed->data());
   return packed;

@@ -279,6 +279,18 @@ TEST(Frame, AStepThatFailsIsToldBeforeTheStop) {
   EXPECT_EQ(r.run(true).message(), "division by zero");
 }
 
+// Steps that take no time are not looked between. One of them that fails behind a stopped one may fail for what that left.
+TEST(Frame, AnUnwatchedStepThatFailsAfterTheStopIsNotToBlame) {
+  Runs r;
+  CancelToken token;
+  r.stop.set_token(&token);
+  r.step("first", kX, arena(0), 1, 1, [&](const RunArgs&) { token.cancel(); });
+  r.step("second", arena(0), kY, 2, 0, [](const RunArgs& args) { *args.status = invalid("index 8 is outside"); });
+  r.plan->steps[1].watched = false;
+  EXPECT_EQ(r.run(true).code(), Code::kCancelled);
+  EXPECT_EQ(r.log, (Names{"first", "second"}));
+}
+
 TEST(Frame, ADeadlineThatPassesInAStepEndsAfterIt) {
   Runs r;
   r.stop.set_deadline_ns(INT64_MAX);
