@@ -34,7 +34,7 @@ def _zeros(value: Any) -> Any:
     """What an input of a model with known sizes may be fed."""
     import numpy as np
 
-    return np.zeros(value.shape, value.dtype)
+    return np.zeros(value.shape, {"f32": np.float32, "i64": np.int64}[value.dtype])
 
 
 def creation(model: str) -> float:
