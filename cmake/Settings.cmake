@@ -23,7 +23,13 @@ if(WEFT_CCACHE)
   # Paths are hashed relative to the checkout, so that clones and worktrees share what they compiled.
   # What it wants to be told before it stores what was compiled with precompiled headers.
   set(WEFT_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${WEFT_CCACHE})
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
+  # It takes headers that differ in a comment for one. A precompiled header of the other text fails: to GCC, `#pragma once`
+  # then stands in two files. So it goes by the text alone where there are precompiled headers.
+  if(WEFT_SANITIZE)
+    list(APPEND WEFT_LAUNCHER CCACHE_DEPEND=1)
+  endif()
+  list(APPEND WEFT_LAUNCHER ${WEFT_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${WEFT_LAUNCHER})
   set(CMAKE_C_COMPILER_LAUNCHER ${WEFT_LAUNCHER})
 endif()
