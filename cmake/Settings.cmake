@@ -23,13 +23,7 @@ if(WEFT_CCACHE)
   # Paths are hashed relative to the checkout, so that clones and worktrees share what they compiled.
   # What it wants to be told before it stores what was compiled with precompiled headers.
   set(WEFT_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
-  # It takes headers that differ in a comment for one. A precompiled header of the other text fails: to GCC, `#pragma once`
-  # then stands in two files. So it goes by the text alone where there are precompiled headers.
-  if(WEFT_SANITIZE)
-    list(APPEND WEFT_LAUNCHER CCACHE_DEPEND=1)
-  endif()
-  list(APPEND WEFT_LAUNCHER ${WEFT_CCACHE})
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${WEFT_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${WEFT_LAUNCHER})
   set(CMAKE_C_COMPILER_LAUNCHER ${WEFT_LAUNCHER})
 endif()
@@ -59,7 +53,19 @@ if(WEFT_SANITIZE)
   add_link_options(-fsanitize=${WEFT_SANITIZE})
   # Such a build is made as a whole, and half of what most files take is reading the same headers. Not elsewhere: there, a
   # file shows that it includes what it needs, and a header that changes does not rebuild everything.
-  set(WEFT_PRECOMPILED <algorithm> <functional> <map> <memory> <mutex> <string> <vector> ${CMAKE_SOURCE_DIR}/core/graph/expr.h
+  # To ccache, headers that differ in a comment are one; to GCC, `#pragma once` then stands in two files, and a precompiled
+  # header of the other text fails. So what is precompiled says in code which texts it was made of.
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/*.h)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${headers})
+  set(texts "")
+  foreach(header IN LISTS headers)
+    file(SHA256 ${header} text)
+    string(APPEND texts ${text})
+  endforeach()
+  string(SHA256 texts "${texts}")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/texts_of_headers.h
+       CONTENT "extern const char weft_headers_@texts@;\n" @ONLY)
+  set(WEFT_PRECOMPILED ${CMAKE_BINARY_DIR}/generated/texts_of_headers.h <algorithm> <functional> <map> <memory> <mutex> <string> <vector> ${CMAKE_SOURCE_DIR}/core/graph/expr.h
       ${CMAKE_SOURCE_DIR}/core/kernel/registry.h)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
 endif()
