@@ -65,8 +65,8 @@ if(WEFT_SANITIZE)
   string(SHA256 texts "${texts}")
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/texts_of_headers.h
        CONTENT "extern const char weft_headers_@texts@;\n" @ONLY)
-  set(WEFT_PRECOMPILED ${CMAKE_BINARY_DIR}/generated/texts_of_headers.h <algorithm> <functional> <map> <memory> <mutex> <string> <vector> ${CMAKE_SOURCE_DIR}/core/graph/expr.h
-      ${CMAKE_SOURCE_DIR}/core/kernel/registry.h)
+  set(WEFT_PRECOMPILED ${CMAKE_BINARY_DIR}/generated/texts_of_headers.h <algorithm> <functional> <map> <memory> <mutex>
+      <string> <vector> ${CMAKE_SOURCE_DIR}/core/graph/expr.h ${CMAKE_SOURCE_DIR}/core/kernel/registry.h)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
 endif()
 
