@@ -19,7 +19,7 @@ class Digits {
       Ops ops = graph.ops();
       Layers layers = graph.layers();
       Layer[] convs = new Layer[3], norms = new Layer[3];
-      int[] channels = {1, 16, 32, 64};
+      int[] channels = {1, 32, 32, 64};
       for (int i = 0; i < 3; ++i) {
         long[] kernel = {3};
         convs[i] = layers.conv2d("conv" + (i + 1), channels[i], channels[i + 1], kernel, o -> o.pads(1).seed(1));

@@ -49,7 +49,7 @@ static int64_t network(int64_t images, int64_t shape, weft_layer** layers, const
 
 int main(void) {
   const char *names[] = {"images", "labels"}, *layer_names[] = {"conv1", "norm1", "conv2", "norm2", "conv3", "norm3"};
-  const int64_t channels[] = {1, 16, 32, 64}, image[] = {-1, 1, 8, 8}, four[] = {4}, two[] = {2, 2};
+  const int64_t channels[] = {1, 32, 32, 64}, image[] = {-1, 1, 8, 8}, four[] = {4}, two[] = {2, 2};
   weft_dataset *data, *train, *test;
   weft_session* session;
   weft_options* options;

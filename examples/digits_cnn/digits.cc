@@ -12,7 +12,7 @@ int main() {
   auto images = graph.input("images", weft::DType::f32, "batch,64");
   auto labels = graph.input("labels", weft::DType::i64, "batch");
   std::vector<weft::Layer> convs, norms;
-  const int64_t channels[] = {1, 16, 32, 64};
+  const int64_t channels[] = {1, 32, 32, 64};
   for (int i = 0; i < 3; ++i) {
     weft::layers::Conv2dAttrs conv{channels[i], channels[i + 1], {3}};
     conv.pads = {1};

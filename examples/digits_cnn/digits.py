@@ -10,7 +10,7 @@ graph = weft.Graph()
 images = graph.input("images", "f32", ["batch", 64])
 labels = graph.input("labels", "i64", ["batch"])
 blocks = []
-for i, (channels, filters) in enumerate([(1, 16), (16, 32), (32, 64)], start=1):
+for i, (channels, filters) in enumerate([(1, 32), (32, 32), (32, 64)], start=1):
     conv = Conv2d(graph, f"conv{i}", inputs=channels, filters=filters, kernel=[3], pads=[1], seed=1)
     blocks.append((conv, BatchNorm(graph, f"norm{i}", channels=filters)))
 scores = Dense(graph, "scores", inputs=64, units=10, seed=1)

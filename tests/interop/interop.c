@@ -124,7 +124,7 @@ static int64_t network(Net* net, weft_layer** convs, weft_layer** norms, weft_la
   return call(scores, node(net->graph, "Flatten", x, 0, NULL, NULL), training);
 }
 static void cnn(Net* net) {
-  const int64_t channels[] = {1, 16, 32, 64}, three = 3, one = 1;
+  const int64_t channels[] = {1, 32, 32, 64}, three = 3, one = 1;
   weft_layer *convs[3], *norms[3], *scores;
   int i;
   for (i = 0; i < 3; ++i) {

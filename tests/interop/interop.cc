@@ -59,7 +59,7 @@ struct Net {
     trained = scores(weft::layers::Dropout(graph, "drop", attrs)(x, true));
   }
   void cnn() {
-    const int64_t channels[] = {1, 16, 32, 64};
+    const int64_t channels[] = {1, 32, 32, 64};
     std::vector<weft::Layer> convs, norms;
     for (int i = 0; i < 3; ++i) {
       weft::layers::Conv2dAttrs conv{channels[i], channels[i + 1], {3}};

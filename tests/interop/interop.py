@@ -45,7 +45,7 @@ class Net:
 
     def cnn(self) -> tuple[weft.Value, weft.Value]:
         blocks = []
-        for i, (channels, filters) in enumerate([(1, 16), (16, 32), (32, 64)], start=1):
+        for i, (channels, filters) in enumerate([(1, 32), (32, 32), (32, 64)], start=1):
             conv = Conv2d(self.graph, f"conv{i}", inputs=channels, filters=filters, kernel=[3], pads=[1], seed=1)
             blocks.append((conv, BatchNorm(self.graph, f"norm{i}", channels=filters)))
         scores = Dense(self.graph, "scores", inputs=64, units=10, seed=1)

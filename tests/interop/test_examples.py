@@ -8,8 +8,9 @@ import pytest
 from driver import LANGUAGES, LIBRARY, ROOT, Programs
 
 EXAMPLES = ROOT / "examples"
-# The least test accuracy in percent: above what least squares on the pixels gets (numpy.linalg.lstsq: 85.9).
-DIGITS = {"digits_mlp": 86.0, "digits_cnn": 97.0}
+# The least test accuracy in percent: above what least squares on the pixels gets (numpy.linalg.lstsq: 85.9), and at least
+# 97 %, of which 288 digits of 297 fall short although they print as 97.0.
+DIGITS = {"digits_mlp": 86.0, "digits_cnn": 97.3}
 # The most lines of code, comments and blanks not counted.
 MOST_LINES = {"c": 90, "cpp": 45, "python": 30, "java": 40, "go": 45}
 MORE_LINES = {"digits_mlp": 0, "digits_cnn": 15}

@@ -17,7 +17,7 @@ func main() {
 
 	graph := weft.NewGraph()
 	images, labels := graph.Input("images", weft.F32, "batch", 64), graph.Input("labels", weft.I64, "batch")
-	channels := []int64{1, 16, 32, 64}
+	channels := []int64{1, 32, 32, 64}
 	var convs, norms [3]*weft.Layer
 	for i := range convs {
 		convs[i] = weft.NewConv2d(graph, fmt.Sprint("conv", i+1), weft.Conv2dConfig{Inputs: channels[i],

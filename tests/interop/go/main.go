@@ -82,7 +82,7 @@ func (n *net) mlp(drops bool) (weft.Value, weft.Value) {
 }
 
 func (n *net) cnn() (weft.Value, weft.Value) {
-	channels := []int64{1, 16, 32, 64}
+	channels := []int64{1, 32, 32, 64}
 	var convs, norms [3]*weft.Layer
 	for i := range convs {
 		convs[i] = weft.NewConv2d(n.graph, fmt.Sprint("conv", i+1), weft.Conv2dConfig{Inputs: channels[i],
