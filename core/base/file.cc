@@ -166,6 +166,13 @@ FileBytes::~FileBytes() {
   }
 }
 
+void FileBytes::let_go(int64_t offset, int64_t bytes) const {
+  if (!mapped_) return;
+  const int64_t page = ::sysconf(_SC_PAGESIZE);
+  const int64_t begin = (offset + page - 1) / page * page, end = (offset + bytes) / page * page;
+  if (begin < end) ::madvise(data_ + begin, static_cast<size_t>(end - begin), MADV_DONTNEED);
+}
+
 Result<std::shared_ptr<const FileBytes>> read_file(const std::string& path, int64_t limit) {
   WEFT_CHECK(check_name("read", path));
   Descriptor file(open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK));

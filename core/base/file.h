@@ -22,6 +22,9 @@ class FileBytes {
   int64_t size() const { return size_; }
   std::string_view text() const { return {data_, static_cast<size_t>(size_)}; }
   bool mapped() const { return mapped_; }
+  // Of a mapped file: the memory of the pages that lie whole in these bytes goes back to the system. They are still there
+  // to read, and come from the file again.
+  void let_go(int64_t offset, int64_t bytes) const;
 
  private:
   friend Result<std::shared_ptr<const FileBytes>> read_file(const std::string&, int64_t);

@@ -13,7 +13,7 @@ namespace weft {
 struct OnnxLoadOptions {
   std::vector<std::string>
       trainable;     // names of weights that become trainable variables; "*" for all of floating point
-  bool map = false;  // external weights are mapped, not read
+  bool map = false;  // large weights stay in the files
 };
 
 // A graph of the newest opset from a file of opset 1 to 27.

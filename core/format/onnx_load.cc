@@ -21,11 +21,11 @@ struct Names {
 
 class Loader {
  public:
-  Loader(const OpRegistry& ops, const OnnxLoadOptions& options, const std::string& folder)
-      : ops_(ops), options_(options), files_(folder, options.map) {}
+  Loader(const OpRegistry& ops, const OnnxLoadOptions& options, const ModelFile& file, const std::string& folder)
+      : ops_(ops), options_(options), file_(file), files_(folder, options.map) {}
 
-  Result<std::shared_ptr<Graph>> load(std::string_view bytes) {
-    WEFT_TRY(ModelWire model, read_model(bytes));
+  Result<std::shared_ptr<Graph>> load() {
+    WEFT_TRY(ModelWire model, read_model(file_.bytes()));
     if (!model.has_graph) return data_loss("it holds no graph; is it an ONNX model?");
     if (model.function_count > 0) {
       return unimplemented(
@@ -109,7 +109,7 @@ class Loader {
 
   Status add_initializer(Graph& graph, std::string_view bytes) {
     WEFT_TRY(TensorWire wire, read_tensor(bytes));
-    Result<Tensor> tensor = to_tensor(wire, files_);
+    Result<Tensor> tensor = to_tensor(wire, file_, files_);
     if (!tensor.ok()) return tensor.status().within(cat("the weight '", wire.name, "': "));
     std::string name(wire.name);
     WEFT_CHECK(claim(graph, name));
@@ -160,7 +160,7 @@ class Loader {
       case kTypeStrings: return AttrValue(std::vector<std::string>(wire.strings.begin(), wire.strings.end()));
       case kTypeTensor: {
         WEFT_TRY(TensorWire tensor_wire, read_tensor(wire.tensor));
-        Result<Tensor> tensor = to_tensor(tensor_wire, files_);
+        Result<Tensor> tensor = to_tensor(tensor_wire, file_, files_);
         if (!tensor.ok()) return tensor.status().within(cat("attribute '", wire.name, "': "));
         // Our own operators' numbers of 64 bits are written as tensors: an attribute of ONNX has only 32.
         const AttrDef* def = op != nullptr ? op->find_attr(wire.name) : nullptr;
@@ -254,6 +254,7 @@ class Loader {
 
   const OpRegistry& ops_;
   const OnnxLoadOptions& options_;
+  const ModelFile& file_;
   ExternalFiles files_;
   std::vector<Names> scopes_;  // innermost last
 };
@@ -262,16 +263,17 @@ class Loader {
 
 Result<std::shared_ptr<Graph>> load_onnx_bytes(const OpRegistry& ops, std::string_view bytes, const std::string& folder,
                                                const OnnxLoadOptions& options) {
-  Result<std::shared_ptr<Graph>> graph = Loader(ops, options, folder).load(bytes);
+  const ModelFile file = ModelFile::over(bytes);
+  Result<std::shared_ptr<Graph>> graph = Loader(ops, options, file, folder).load();
   return graph.ok() ? std::move(graph) : graph.status().within("cannot load the model: ");
 }
 
 Result<std::shared_ptr<Graph>> load_onnx(const OpRegistry& ops, const std::string& path,
                                          const OnnxLoadOptions& options) {
-  WEFT_TRY(std::shared_ptr<const FileBytes> bytes, read_file(path));
+  WEFT_TRY(const ModelFile file, ModelFile::open(path, options.map));
   size_t slash = path.rfind('/');
   std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  Result<std::shared_ptr<Graph>> graph = Loader(ops, options, folder).load(bytes->text());
+  Result<std::shared_ptr<Graph>> graph = Loader(ops, options, file, folder).load();
   return graph.ok() ? std::move(graph) : graph.status().within(cat("cannot load '", path, "': "));
 }
 

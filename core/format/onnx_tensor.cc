@@ -86,16 +86,12 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
     if (offset > file->size() || bytes > file->size() - offset) {
       return data_loss("its data lies beyond the end of '", path, "'");
     }
-    bool aligned = reinterpret_cast<uintptr_t>(file->data() + offset) % 8 == 0;
-    if (!aligned || dtype == DType::kBool) {
+    if (dtype == DType::kBool) {
       WEFT_TRY(Tensor copy, Tensor::from_bytes(dtype, std::move(shape), file->data() + offset, bytes));
       make_bools(copy);
       return copy;
     }
-    auto* keep = new std::shared_ptr<const FileBytes>(file);
-    auto drop = [](void* user) { delete static_cast<std::shared_ptr<const FileBytes>*>(user); };
-    std::shared_ptr<Buffer> buffer = Buffer::borrow(const_cast<char*>(file->data() + offset), bytes, false, drop, keep);
-    return Tensor::over(dtype, std::move(shape), std::move(buffer));
+    return Tensor::in_file(dtype, std::move(shape), file, offset);
   }
   auto at = readers_.find(location);
   if (at == readers_.end()) {
@@ -111,7 +107,7 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
   return out;
 }
 
-Result<Tensor> to_tensor(const TensorWire& wire, ExternalFiles& files) {
+Result<Tensor> to_tensor(const TensorWire& wire, const ModelFile& model, ExternalFiles& files) {
   if (wire.data_type < 1 || wire.data_type >= kDTypeCount) return unimplemented("its data type is ", wire.data_type);
   DType dtype = static_cast<DType>(wire.data_type);
   int64_t count = 1;
@@ -133,8 +129,7 @@ Result<Tensor> to_tensor(const TensorWire& wire, ExternalFiles& files) {
       return data_loss("it has ", wire.raw.size(), " bytes but ", dtype_name(dtype), shape_text(shape), " needs ",
                        dtype_bytes(dtype, count));
     }
-    WEFT_TRY(Tensor out,
-             Tensor::from_bytes(dtype, std::move(shape), wire.raw.data(), static_cast<int64_t>(wire.raw.size())));
+    WEFT_TRY(Tensor out, model.tensor(dtype, std::move(shape), wire.raw));
     make_bools(out);
     return out;
   }

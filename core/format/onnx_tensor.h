@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/base/file.h"
+#include "core/format/onnx_file.h"
 #include "core/format/onnx_wire.h"
 #include "core/tensor/tensor.h"
 
@@ -24,6 +25,7 @@ class ExternalFiles {
   std::map<std::string, std::shared_ptr<const FileBytes>> mapped_;
 };
 
-Result<Tensor> to_tensor(const TensorWire& wire, ExternalFiles& files);
+// `wire` is of that model.
+Result<Tensor> to_tensor(const TensorWire& wire, const ModelFile& model, ExternalFiles& files);
 
 }  // namespace weft::onnx

@@ -85,7 +85,8 @@ class Writer {
       out.add_int32(14, 1);
     } else {
       WEFT_CHECK(check_room(tensor.bytes()));
-      out.add_bytes(9, tensor.bytes() == 0 ? "" : tensor.as<char>(), static_cast<size_t>(tensor.bytes()));
+      WEFT_TRY(const Tensor elements, tensor.briefly());
+      out.add_bytes(9, tensor.bytes() == 0 ? "" : elements.as<char>(), static_cast<size_t>(tensor.bytes()));
     }
     return {};
   }

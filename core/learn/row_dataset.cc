@@ -73,8 +73,8 @@ Result<std::shared_ptr<const Dataset>> RowDataset::rows(int64_t first, int64_t c
     Shape shape = tensor.shape();
     shape[0] = count;
     int64_t row_bytes = rows_ == 0 ? 0 : tensor.bytes() / rows_;
-    int64_t start = tensor.as<char>() - static_cast<const char*>(tensor.buffer()->data());
-    WEFT_TRY(Tensor part, Tensor::over(tensor.dtype(), std::move(shape), tensor.buffer(), start + first * row_bytes));
+    const int64_t start = tensor.offset() + first * row_bytes;
+    WEFT_TRY(Tensor part, Tensor::over(tensor.dtype(), std::move(shape), tensor.buffer(), start));
     parts.push_back(std::move(part));
   }
   return make(std::move(parts));

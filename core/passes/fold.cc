@@ -36,7 +36,15 @@ KernelContext kernel_context(const Graph& graph, const Node& node) {
 
 std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node& node, const KernelRegistry& kernels) {
   std::vector<Tensor> in, out(node.output_count);
-  for (ValueId id : node.inputs) in.push_back(id == kNoValue ? Tensor() : *graph.value(id).constant);
+  for (ValueId id : node.inputs) {
+    if (id == kNoValue) {
+      in.emplace_back();
+      continue;
+    }
+    Result<Tensor> elements = graph.value(id).constant->briefly();
+    if (!elements.ok()) return std::nullopt;
+    in.push_back(std::move(*elements));
+  }
   KernelContext context = kernel_context(graph, node);
   for (int i = 0; i < node.output_count; ++i) {
     const KernelContext::Slot& slot = context.output(i);

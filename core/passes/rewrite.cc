@@ -214,7 +214,10 @@ class Walk {
     if (node.is("Constant")) {
       const Tensor& tensor = node.attrs.tensor("value");
       hash = mix(hash, static_cast<uint64_t>(tensor.count()));
-      if (tensor.dtype() != DType::kString) {
+      if (tensor.buffer() != nullptr && tensor.buffer()->unfilled()) {
+        // To look at the elements of such a one would bring it into memory.
+        hash = mix(hash, reinterpret_cast<uintptr_t>(tensor.buffer().get()));
+      } else if (tensor.dtype() != DType::kString) {
         const unsigned char* bytes = tensor.as<unsigned char>();
         for (int64_t i = 0; i < std::min<int64_t>(tensor.bytes(), 64); ++i) hash = mix(hash, bytes[i]);
       }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace weft {
@@ -23,6 +24,18 @@ Account& account() {
 
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
+// First touch of a huge page costs a sixth of that of 512 small ones. What does not fill one has small ones.
+void ask_for_huge_pages(void* data, int64_t bytes) {
+  if (bytes >= kHugePage) madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+}
+
+void note_peak(int64_t now) {
+  Account& a = account();
+  int64_t peak = a.peak.load(std::memory_order_relaxed);
+  while (now > peak && !a.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
 }  // namespace
 
 int64_t buffer_bytes_in_use() { return account().in_use.load(std::memory_order_relaxed); }
@@ -39,9 +52,12 @@ Result<MemoryCharge> MemoryCharge::take(int64_t bytes, int64_t asked) {
     return make_error(Code::kResourceExhausted, "allocating ", asked, " bytes would pass the limit of ", limit,
                       " bytes (", now - bytes, " in use)");
   }
-  int64_t peak = a.peak.load(std::memory_order_relaxed);
-  while (now > peak && !a.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
+  note_peak(now);
+  return MemoryCharge(bytes);
+}
+
+MemoryCharge MemoryCharge::take_anyway(int64_t bytes) {
+  note_peak(account().in_use.fetch_add(bytes, std::memory_order_relaxed) + bytes);
   return MemoryCharge(bytes);
 }
 
@@ -57,8 +73,7 @@ Result<std::shared_ptr<Buffer>> Buffer::allocate(int64_t bytes) {
   void* data = std::aligned_alloc(rounded >= kHugePage ? kHugePage : kAlign,
                                   rounded >= kHugePage ? (rounded + kHugePage - 1) / kHugePage * kHugePage : rounded);
   if (data == nullptr) return make_error(Code::kResourceExhausted, "out of memory: cannot allocate ", bytes, " bytes");
-  // First touch of a huge page costs a sixth of that of 512 small ones.
-  if (rounded >= kHugePage) madvise(data, rounded, MADV_HUGEPAGE);
+  ask_for_huge_pages(data, rounded);
   Buffer* buffer = new (std::nothrow) Buffer(data, bytes, std::move(charge), false, true, nullptr, nullptr);
   if (buffer == nullptr) {
     std::free(data);
@@ -84,8 +99,47 @@ std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable,
   return buffer;
 }
 
+Result<std::shared_ptr<Buffer>> Buffer::in_file(std::shared_ptr<const FileBytes> file, int64_t offset, int64_t bytes,
+                                                int64_t align) {
+  char* at = const_cast<char*>(file->data()) + offset;
+  void* data = at;
+  const bool lies_right = bytes == 0 || reinterpret_cast<uintptr_t>(at) % align == 0;
+  if (!lies_right) {
+    // Addresses alone: memory comes with the bytes, if ever.
+    data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED) {
+      return make_error(Code::kResourceExhausted, "out of memory: cannot find room for ", bytes, " bytes");
+    }
+  }
+  std::shared_ptr<Buffer> buffer(new Buffer(data, bytes, {}, true, false, nullptr, nullptr));
+  buffer->file_ = std::move(file);
+  buffer->file_offset_ = offset;
+  buffer->reserved_ = !lies_right;
+  buffer->unfilled_.store(!lies_right, std::memory_order_release);
+  return buffer;
+}
+
+void Buffer::fill() {
+  if (!unfilled()) return;
+  const std::lock_guard<std::mutex> lock(fill_mutex_);
+  if (!unfilled()) return;
+  charge_ = MemoryCharge::take_anyway(bytes_);
+  ask_for_huge_pages(data_, bytes_);
+  // What has been copied need not be in memory twice.
+  for (int64_t at = 0; at < bytes_; at += kHugePage) {
+    const int64_t part = std::min(bytes_ - at, kHugePage);
+    std::memcpy(static_cast<char*>(data_) + at, static_cast<const char*>(in_file()) + at, part);
+    file_->let_go(file_offset_ + at, part);
+  }
+  unfilled_.store(false, std::memory_order_release);
+}
+
+void Buffer::let_go_of_file() const {
+  if (file_ != nullptr) file_->let_go(file_offset_, bytes_);
+}
+
 Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_t bytes,
-                                                   const std::function<void(void*)>& make) {
+                                                   const std::function<Status(void*)>& make) {
   const std::lock_guard<std::mutex> lock(forms_mutex_);
   forms_.erase(std::remove_if(forms_.begin(), forms_.end(), [](const Form& form) { return form.buffer.expired(); }),
                forms_.end());
@@ -96,13 +150,15 @@ Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_
       return found;
   }
   WEFT_TRY(std::shared_ptr<Buffer> made, allocate(bytes));
-  make(made->data());
+  WEFT_CHECK(make(made->data()));
   forms_.push_back({std::string(name), made});
   return std::shared_ptr<const Buffer>(std::move(made));
 }
 
 Buffer::~Buffer() {
-  if (borrowed_) {
+  if (reserved_) {
+    ::munmap(data_, bytes_);
+  } else if (borrowed_) {
     if (drop_ != nullptr) drop_(user_);
   } else if (memory_ != nullptr) {
     memory_->free(data_);

@@ -1,4 +1,5 @@
-// Reference-counted bytes: 64-byte aligned memory of our own, a device's, or borrowed from a caller with a drop callback.
+// Reference-counted bytes: 64-byte aligned memory of our own, a device's, borrowed from a caller with a drop callback, or a
+// part of a mapped file.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/file.h"
 #include "core/base/status.h"
 #include "core/tensor/memory.h"
 
@@ -24,6 +26,8 @@ class MemoryCharge {
  public:
   // RESOURCE_EXHAUSTED when the limit does not allow it; the error speaks of the `asked` bytes.
   static Result<MemoryCharge> take(int64_t bytes, int64_t asked);
+  // Whatever the limit says: what a mapped file was promised to need.
+  static MemoryCharge take_anyway(int64_t bytes);
   MemoryCharge() = default;
   MemoryCharge(MemoryCharge&& other) noexcept : bytes_(std::exchange(other.bytes_, 0)) {}
   MemoryCharge& operator=(MemoryCharge&& other) noexcept {
@@ -50,6 +54,11 @@ class Buffer {
   static std::shared_ptr<Buffer> borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user,
                                         std::shared_ptr<Memory> memory = nullptr);
 
+  // Bytes of a mapped file, read-only, for elements that want to lie at multiples of `align`. Where the file does not have
+  // them so, there is a place for them, which `fill` copies them to.
+  static Result<std::shared_ptr<Buffer>> in_file(std::shared_ptr<const FileBytes> file, int64_t offset, int64_t bytes,
+                                                 int64_t align);
+
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer();
@@ -62,10 +71,18 @@ class Buffer {
   bool writable() const { return writable_; }
   bool borrowed() const { return borrowed_; }
 
+  // Whether `data` is an address whose bytes are still in a file alone. `fill` brings them there, once for all.
+  bool unfilled() const { return unfilled_.load(std::memory_order_acquire); }
+  void fill();
+  // Where they are in the file's mapping, at no particular multiple; null if they come from no file.
+  const void* in_file() const { return file_ == nullptr ? nullptr : file_->data() + file_offset_; }
+  // The system may have the memory of what the mapping holds of them back, until somebody reads them there again.
+  void let_go_of_file() const;
+
   // Another form of these bytes, which never change again. Whoever asks for a form of that name shares one buffer, as long
   // as anybody holds it. `make` fills one where there is none; who asks meanwhile waits.
   Result<std::shared_ptr<const Buffer>> form(std::string_view name, int64_t bytes,
-                                             const std::function<void(void*)>& make);
+                                             const std::function<Status(void*)>& make);
 
  private:
   Buffer(void* data, int64_t bytes, MemoryCharge charge, bool borrowed, bool writable, Drop drop, void* user)
@@ -85,6 +102,12 @@ class Buffer {
   Drop drop_;
   void* user_;
   std::shared_ptr<Memory> memory_;
+
+  std::shared_ptr<const FileBytes> file_;  // with the bytes, from file_offset_ on
+  int64_t file_offset_ = 0;
+  bool reserved_ = false;  // data_ is a place that was kept for what is in a file
+  std::atomic<bool> unfilled_{false};
+  std::mutex fill_mutex_;
 
   struct Form {
     std::string name;

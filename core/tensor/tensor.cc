@@ -16,6 +16,9 @@ Status check_rank(const Shape& shape) {
   return invalid("a tensor has at most ", kMostAxes, " dimensions but this one would have ", shape.size());
 }
 
+// What the address of elements is a multiple of.
+int64_t alignment(DType dtype) { return std::clamp<int64_t>(dtype_bits(dtype) / 8, 1, 8); }
+
 // Elements of a tensor that may exist.
 Result<int64_t> checked_count(DType dtype, const Shape& shape) {
   if (dtype == DType::kNone) return invalid("a tensor needs an element type");
@@ -84,12 +87,26 @@ Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> bu
   out.shape_ = std::move(shape);
   out.count_ = count;
   out.data_ = static_cast<char*>(buffer->data()) + offset;
-  int64_t align = std::min<int64_t>(dtype_bits(dtype) / 8, 8);
+  out.offset_ = offset;
+  out.in_file_ = buffer->unfilled();
+  const int64_t align = alignment(dtype);
   if (align > 1 && reinterpret_cast<uintptr_t>(out.data_) % align != 0) {
     return invalid("memory for ", dtype_name(dtype), " must be aligned to ", align, " bytes");
   }
   out.buffer_ = std::move(buffer);
   return out;
+}
+
+Result<Tensor> Tensor::in_file(DType dtype, Shape shape, std::shared_ptr<const FileBytes> file, int64_t offset) {
+  if (dtype == DType::kString) return invalid("string tensors cannot lie in a file");
+  WEFT_TRY(int64_t count, checked_count(dtype, shape));
+  const int64_t bytes = dtype_bytes(dtype, count);
+  if (offset < 0 || offset > file->size() || bytes > file->size() - offset) {
+    return invalid(dtype_name(dtype), shape_text(shape), " needs ", bytes, " bytes at offset ", offset,
+                   " but the file has ", file->size());
+  }
+  WEFT_TRY(std::shared_ptr<Buffer> buffer, Buffer::in_file(std::move(file), offset, bytes, alignment(dtype)));
+  return over(dtype, std::move(shape), std::move(buffer));
 }
 
 Result<Tensor> Tensor::from_strings(Shape shape, std::vector<std::string> strings) {
@@ -149,6 +166,8 @@ void Tensor::clear() {
   shape_.clear();
   count_ = 0;
   data_ = nullptr;
+  offset_ = 0;
+  in_file_ = false;
   buffer_.reset();
   strings_.reset();
   items_.reset();
@@ -176,12 +195,19 @@ Result<Tensor> Tensor::reshaped(Shape shape) const {
   return out;
 }
 
+Result<Tensor> Tensor::briefly() const {
+  if (!in_file_ || !buffer_->unfilled()) return *this;
+  Result<Tensor> copy = from_bytes(dtype_, shape_, static_cast<const char*>(buffer_->in_file()) + offset_, bytes());
+  buffer_->let_go_of_file();
+  return copy;
+}
+
 Result<Tensor> Tensor::copy() const {
   if (kind_ != Kind::kTensor) return *this;  // items never change once made
   if (dtype_ == DType::kString) return from_strings(shape_, strings());
   if (empty()) return *this;
   if (memory() != nullptr) return moved_to(nullptr);
-  return from_bytes(dtype_, shape_, data_, bytes());
+  return from_bytes(dtype_, shape_, data(), bytes());
 }
 
 Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
@@ -191,14 +217,14 @@ Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
     return host.moved_to(to);
   }
   WEFT_TRY(Tensor out, make_in(to, dtype_, shape_));
-  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, data_, bytes()) : memory()->copy_out(out.data_, data_, bytes()));
+  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, data(), bytes()) : memory()->copy_out(out.data_, data(), bytes()));
   return out;
 }
 
 Result<std::vector<int64_t>> Tensor::to_ints() const {
   std::vector<int64_t> out(count_);
   if (kind_ == Kind::kTensor && dtype_ == DType::kI64) {
-    if (count_ > 0) std::memcpy(out.data(), data_, bytes());
+    if (count_ > 0) std::memcpy(out.data(), data(), bytes());
   } else if (kind_ == Kind::kTensor && dtype_ == DType::kI32) {
     for (int64_t i = 0; i < count_; ++i) out[i] = as<int32_t>()[i];
   } else if (kind_ == Kind::kTensor && (dtype_ == DType::kBool || dtype_ == DType::kU8)) {
@@ -228,7 +254,7 @@ bool Tensor::same_bits(const Tensor& other) const {
                       [](const Tensor& a, const Tensor& b) { return a.same_bits(b); });
   }
   if (dtype_ == DType::kString) return strings() == other.strings();
-  return bytes() == 0 || std::memcmp(data_, other.data_, bytes()) == 0;
+  return bytes() == 0 || data_ == other.data_ || std::memcmp(data(), other.data(), bytes()) == 0;
 }
 
 }  // namespace weft

@@ -27,6 +27,8 @@ class Tensor {
   static Result<Tensor> from_bytes(DType dtype, Shape shape, const void* data, int64_t bytes);
   // `buffer` holds the elements from `offset` on; an error if it is too small.
   static Result<Tensor> over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer, int64_t offset = 0);
+  // The elements that lie in a mapped file from `offset` on, read-only.
+  static Result<Tensor> in_file(DType dtype, Shape shape, std::shared_ptr<const FileBytes> file, int64_t offset);
   // Not initialised, in a device's memory; null means the process's own.
   static Result<Tensor> make_in(std::shared_ptr<Memory> memory, DType dtype, Shape shape);
   static Result<Tensor> from_strings(Shape shape, std::vector<std::string> strings);
@@ -54,17 +56,21 @@ class Tensor {
   int64_t bytes() const { return dtype_bytes(dtype_, count_); }
 
   // An address of `memory` where that is not null.
-  const void* data() const { return data_; }
-  void* mutable_data() { return data_; }
+  const void* data() const {
+    if (in_file_) buffer_->fill();
+    return data_;
+  }
+  void* mutable_data() { return const_cast<void*>(data()); }
   template <typename T>
   const T* as() const {
-    return static_cast<const T*>(data_);
+    return static_cast<const T*>(data());
   }
   template <typename T>
   T* as() {
-    return static_cast<T*>(data_);
+    return static_cast<T*>(mutable_data());
   }
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
+  int64_t offset() const { return offset_; }  // of the elements in `buffer`, in bytes
   Memory* memory() const { return buffer_ == nullptr ? nullptr : buffer_->memory().get(); }
 
   const std::vector<std::string>& strings() const;
@@ -76,6 +82,9 @@ class Tensor {
   Result<Tensor> reshaped(Shape shape) const;
   // The same elements, not to be written through the tensor that is returned.
   Tensor read_only() const;
+  // For whoever reads the elements once: this tensor, or, where they are in a file that has them at odd addresses and nobody
+  // has asked for theirs yet, a copy, which goes with what is returned. Who calls `data` has them in memory for good.
+  Result<Tensor> briefly() const;
   // A tensor whose elements nobody else holds, in the process's memory.
   Result<Tensor> copy() const;
   // The same elements in that memory, null for the process's own: this tensor where it lies there already.
@@ -95,6 +104,8 @@ class Tensor {
   Shape shape_;
   int64_t count_ = 0;
   void* data_ = nullptr;
+  int64_t offset_ = 0;
+  bool in_file_ = false;  // the buffer may have to be filled
   std::shared_ptr<Buffer> buffer_;
   std::shared_ptr<std::vector<std::string>> strings_;
   std::shared_ptr<const std::vector<Tensor>> items_;

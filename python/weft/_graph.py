@@ -426,7 +426,9 @@ class Graph(Handle):
         Args:
             source: The file, or its bytes.
             trainable: Which weights become variables that optimizers train: none, all, or those named.
-            map: Map external weights instead of reading them; their file must then not be made shorter.
+            map: Leave large weights in their files, mapped, until somebody asks for their elements; those that kernels have
+                in a form of their own stay there, which halves the memory of most models. The files must then not change
+                or be made shorter as long as the graph or a session of it lives. (Nothing is mapped of `bytes`.)
             folder: Where external weights are, if `source` is bytes.
         """
         names = ["*"] if trainable is True else [] if trainable is False else list(trainable)

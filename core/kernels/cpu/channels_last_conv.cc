@@ -205,8 +205,8 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   }
   if (const Tensor* w = c.constant(1); w != nullptr) {
     const std::string form = cat("taps in panels of ", s.table->panel, ", groups ", g.group);
-    WEFT_TRY(s.weight,
-             packed_constant<T>(*w, form, s.weight_size(), [&](T* to) { pack_weight(s, w->as<T>(), to, Parallel{}); }));
+    WEFT_TRY(s.weight, packed_constant<T>(*w, form, s.weight_size(),
+                                          [&](const T* elements, T* to) { pack_weight(s, elements, to, Parallel{}); }));
     prepared->unused_inputs.push_back(1);
   }
   if (const Tensor* bias = c.constant(2); bias != nullptr) {

@@ -199,8 +199,8 @@ Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, P
   const int64_t filters = kWinogradParts * s.part_floats;
   if (weight != nullptr) {
     const std::string form = cat("Winograd's, ", s.turned ? "turned, " : "", "for ", isa_name(current_isa()));
-    WEFT_TRY(s.packed, packed_constant<float>(*weight, form, filters, [&](float* to) {
-               pack_filters(s, weight->as<float>(), to, Parallel{});
+    WEFT_TRY(s.packed, packed_constant<float>(*weight, form, filters, [&](const float* elements, float* to) {
+               pack_filters(s, elements, to, Parallel{});
              }));
     prepared->unused_inputs = {1};
   }

@@ -11,13 +11,17 @@
 
 namespace weft {
 
-// `form` says all that `pack` depends on but the constant.
+// `form` says all that `pack` depends on but the constant, whose elements it is given.
 template <typename T>
 Result<std::shared_ptr<const Buffer>> packed_constant(const Tensor& constant, std::string_view form, int64_t count,
-                                                      const std::function<void(T*)>& pack) {
-  const auto at = static_cast<const char*>(constant.data()) - static_cast<const char*>(constant.buffer()->data());
-  return constant.buffer()->form(cat(form, " of ", constant.summary(), " at ", at),
-                                 count * static_cast<int64_t>(sizeof(T)), [&](void* to) { pack(static_cast<T*>(to)); });
+                                                      const std::function<void(const T*, T*)>& pack) {
+  return constant.buffer()->form(cat(form, " of ", constant.summary(), " at ", constant.offset()),
+                                 count * static_cast<int64_t>(sizeof(T)), [&](void* to) -> Status {
+                                   WEFT_TRY(const Tensor elements, constant.briefly());
+                                   pack(elements.as<T>(), static_cast<T*>(to));
+                                   constant.buffer()->let_go_of_file();
+                                   return {};
+                                 });
 }
 
 // Gives a product its constant matrix in panels, and returns what holds them; null where the matrix is empty.
@@ -26,11 +30,13 @@ Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, Gemm<T>* gem
   gemm->packs_all_of_b = true;
   const int64_t count = packed_b_size(*gemm);
   if (count == 0) return std::shared_ptr<const Buffer>();
-  Gemm<T> packing = *gemm;
-  packing.b = b.as<T>();
   const std::string form = cat(gemm->k, " x ", gemm->n, ", strides ", gemm->b_row, " and ", gemm->b_column,
                                ", in panels for ", isa_name(gemm->isa));
-  WEFT_TRY(auto packed, packed_constant<T>(b, form, count, [&](T* to) { pack_b(packing, to, Parallel{}); }));
+  WEFT_TRY(auto packed, packed_constant<T>(b, form, count, [&](const T* elements, T* to) {
+             Gemm<T> packing = *gemm;
+             packing.b = elements;
+             pack_b(packing, to, Parallel{});
+           }));
   gemm->packed_b = static_cast<const T*>(packed->data());
   return packed;
 }

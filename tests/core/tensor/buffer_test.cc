@@ -2,9 +2,15 @@
 #include "core/tensor/buffer.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstring>
+#include <filesystem>
 #include <limits>
+#include <thread>
+#include <vector>
 
 #include "core/tensor/tensor.h"
 
@@ -91,7 +97,12 @@ TEST(Buffer, DropsBorrowedMemoryOnce) {
 TEST(Buffer, FormsAreMadeOnceAndLiveAsLongAsTheyAreHeld) {
   std::shared_ptr<Buffer> buffer = *Buffer::allocate(4);
   int made = 0;
-  auto ask = [&](const char* name) { return *buffer->form(name, 8, [&](void* to) { std::memset(to, ++made, 8); }); };
+  auto ask = [&](const char* name) {
+    return *buffer->form(name, 8, [&](void* to) {
+      std::memset(to, ++made, 8);
+      return Status();
+    });
+  };
   std::shared_ptr<const Buffer> first = ask("turned");
   EXPECT_EQ(first->bytes(), 8);
   EXPECT_EQ(static_cast<const char*>(first->data())[7], 1);
@@ -104,8 +115,63 @@ TEST(Buffer, FormsAreMadeOnceAndLiveAsLongAsTheyAreHeld) {
 
 TEST(Buffer, AFormThatCannotBeAllocatedIsAskedForAgain) {
   std::shared_ptr<Buffer> buffer = *Buffer::allocate(4);
-  EXPECT_FALSE(buffer->form("large", kMostBytes + 1, [](void*) {}).ok());
-  EXPECT_TRUE(buffer->form("large", 8, [](void*) {}).ok());
+  EXPECT_FALSE(buffer->form("large", kMostBytes + 1, [](void*) { return Status(); }).ok());
+  EXPECT_TRUE(buffer->form("large", 8, [](void*) { return Status(); }).ok());
+}
+
+// A file of 256 KiB whose bytes count up, mapped.
+std::shared_ptr<const FileBytes> counting() {
+  std::string path = (std::filesystem::temp_directory_path() / "weft_XXXXXX").string();
+  ::close(::mkstemp(path.data()));
+  std::string bytes(1 << 18, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i % 251);
+  EXPECT_TRUE(write_file(path, bytes).ok());
+  std::shared_ptr<const FileBytes> file = *map_file(path);
+  std::filesystem::remove(path);
+  return file;
+}
+
+TEST(Buffer, LiesInAFileWhereThatHasItRight) {
+  std::shared_ptr<const FileBytes> file = counting();
+  std::shared_ptr<Buffer> buffer = *Buffer::in_file(file, 8, 100'000, 8);
+  EXPECT_EQ(buffer->data(), file->data() + 8);
+  EXPECT_FALSE(buffer->unfilled());
+  EXPECT_FALSE(buffer->writable());
+  buffer->let_go_of_file();
+  EXPECT_EQ(static_cast<const char*>(buffer->data())[50'000], static_cast<char>(50'008 % 251));
+}
+
+TEST(Buffer, IsFilledFromAFileOnceItIsAskedFor) {
+  std::shared_ptr<const FileBytes> file = counting();
+  const int64_t before = buffer_bytes_in_use();
+  Tensor tensor = *Tensor::in_file(DType::kI32, {25'000}, file, 6);
+  EXPECT_EQ(buffer_bytes_in_use(), before);
+  {
+    const Tensor brief = *tensor.briefly();
+    EXPECT_EQ(std::memcmp(brief.data(), file->data() + 6, 100'000), 0);
+    EXPECT_TRUE(tensor.buffer()->unfilled());
+  }
+  EXPECT_EQ(buffer_bytes_in_use(), before);
+  std::vector<std::thread> readers;
+  std::atomic<int> right{0};
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&, tensor] { right += std::memcmp(tensor.data(), file->data() + 6, 100'000) == 0; });
+  }
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(right, 4);
+  EXPECT_FALSE(tensor.buffer()->unfilled());
+  EXPECT_EQ(buffer_bytes_in_use(), before + 100'000);
+  EXPECT_EQ(tensor.briefly()->data(), tensor.data());
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.data()) % 64, 0u);
+  tensor.clear();
+  EXPECT_EQ(buffer_bytes_in_use(), before);
+}
+
+TEST(Buffer, OfAFileEndsWithTheFile) {
+  std::shared_ptr<const FileBytes> file = counting();
+  EXPECT_TRUE(Tensor::in_file(DType::kI8, {10}, file, (1 << 18) - 10).ok());
+  EXPECT_FALSE(Tensor::in_file(DType::kI8, {11}, file, (1 << 18) - 10).ok());
+  EXPECT_FALSE(Tensor::in_file(DType::kI8, {1}, file, -1).ok());
 }
 
 }  // namespace

@@ -20,7 +20,9 @@ public final class LoadOptions extends Settings {
   }
 
   /**
-   * Maps weights instead of reading them. The file must then not be made shorter.
+   * Maps files instead of reading them: large weights of a model stay in its files until somebody asks for their
+   * elements, and those that kernels have in a form of their own stay there, which halves the memory of most models.
+   * The files must then not change or be made shorter as long as what was loaded from them lives.
    *
    * @param map whether to map
    * @return this
