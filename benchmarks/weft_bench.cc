@@ -1,5 +1,4 @@
-// Times of prepared graphs through the C ABI: weft_bench [--plain] [--threads N] [--tabs] [part of a row's name].
-// With --tabs the columns are parted by tabs and have no heads, for tools/bench.
+// Times of prepared graphs through the C ABI: weft_bench [--plain] [--threads N] [part of a row's name].
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -19,7 +18,7 @@ void check(weft_status* status) {
 }
 
 struct Setup {
-  bool plain = false, tabs = false;
+  bool plain = false;
   int64_t threads = 0;
   const char* only = "";
 };
@@ -102,7 +101,7 @@ void measure(const Setup& setup, const char* name, Bench& bench, int64_t fetch, 
   check(weft_session_prepare(session, bench.feeds.data(), count, &fetch, is_step ? 0 : 1, &fetch, is_step ? 1 : 0,
                              &prepared));
   for (int32_t i = 0; i < count; ++i) check(weft_prepared_bind_input(prepared, i, bench.tensors[i]));
-  // Bound like the inputs, as in the other languages' rows.
+  // Bound like the inputs.
   weft_tensor* out = nullptr;
   if (!is_step) {
     check(weft_prepared_run(prepared, nullptr));
@@ -120,8 +119,8 @@ void measure(const Setup& setup, const char* name, Bench& bench, int64_t fetch, 
   for (double begin = seconds(); samples.size() < 5 || seconds() - begin < 0.5;) samples.push_back(time_of(runs));
   std::sort(samples.begin(), samples.end());
   double least = samples[0], median = samples[samples.size() / 2];
-  std::printf(setup.tabs ? "%s\t%.2f\t%.2f" : "%-40s %12.2f %12.2f", name, least * 1e6, median * 1e6);
-  if (flops > 0 && !setup.tabs) std::printf(" %10.1f", flops / least * 1e-9);
+  std::printf("%-40s %12.2f %12.2f", name, least * 1e6, median * 1e6);
+  if (flops > 0) std::printf(" %10.1f", flops / least * 1e-9);
   std::printf("\n");
   weft_prepared_free(prepared);
   weft_tensor_free(out);
@@ -200,14 +199,12 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--plain") == 0)
       setup.plain = true;
-    else if (std::strcmp(argv[i], "--tabs") == 0)
-      setup.tabs = true;
     else if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
       setup.threads = std::atoll(argv[++i]);
     else
       setup.only = argv[i];
   }
-  if (!setup.tabs) std::printf("%-40s %12s %12s %10s\n", "", "least us", "median us", "GFLOP/s");
+  std::printf("%-40s %12s %12s %10s\n", "", "least us", "median us", "GFLOP/s");
   elementwise(setup);
   products(setup);
   training(setup);

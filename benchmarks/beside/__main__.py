@@ -1,4 +1,5 @@
-"""Times Weft beside its peers: python -m benchmarks.beside [rows...] [--peers a,b] [--threads 1,2]. tools/bench calls it."""
+"""Times Weft beside its peers: python -m benchmarks.beside [rows...] [--peers a,b] [--threads 1,2]
+[--languages java,go]. tools/bench calls it."""
 
 from __future__ import annotations
 
@@ -11,9 +12,8 @@ import shlex
 import sys
 from collections.abc import Iterator
 
-from . import machine, report, summary
+from . import machine, names, report, summary
 from .campaign import PAIRS, Campaign
-from .contenders import PEERS
 from .figures import FIGURES, Figure, measured
 from .process import ROOT, Failed
 from .protocol import ROUNDS
@@ -22,23 +22,26 @@ from .row import Inference
 from .rows import ROWS, named
 
 FOLDER = ROOT / "build" / "bench"
+PEERS = [*names.PEERS, *(name for name in names.PROGRAMS if any(name in row.peers for row in ROWS))]
 
 
 def chosen(text: str, known: list[str], what: str) -> list[str]:
     """Names with commas between them."""
-    names = text.split(",")
-    for name in names:
+    found = text.split(",")
+    for name in found:
         if name not in known:
             raise argparse.ArgumentTypeError(f"there is no {what} {name!r}; there are {', '.join(known)}")
-    return names
+    return found
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/bench", description="Times Weft beside its peers.")
-    names = [row.name for row in ROWS] + [figure.name for figure in FIGURES]
-    parser.add_argument("rows", nargs="*", metavar="row", help=f"or figure; all if none is named: {', '.join(names)}")
+    known = [row.name for row in ROWS] + [figure.name for figure in FIGURES]
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"or figure; all if none is named: {', '.join(known)}")
     parser.add_argument("--peers", type=lambda text: chosen(text, ["all", *PEERS], "peer"), default=["all"],
                         help=f"all, or some of {','.join(PEERS)}")  # fmt: skip
+    parser.add_argument("--languages", type=lambda text: chosen(text, list(names.LANGUAGES), "language"),
+                        default=list(names.LANGUAGES), help="from which Weft is called; figures are Python's")  # fmt: skip
     parser.add_argument("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2],
                         help="1,2 unless given")  # fmt: skip
     parser.add_argument("--pairs", type=int, default=PAIRS, help="of processes, with the best peers of a row")
@@ -51,7 +54,7 @@ def arguments() -> argparse.Namespace:
                         help="the program that tells what the processor gives")  # fmt: skip
     given = parser.parse_args()
     try:
-        given.rows = chosen(",".join(given.rows or names), names, "row")
+        given.rows = chosen(",".join(given.rows or known), known, "row")
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
     if given.peers == ["all"]:
@@ -108,11 +111,11 @@ def add_figures(results: Results, names: list[str], python: str) -> bool:
 
 def run(given: argparse.Namespace) -> int:
     library = pathlib.Path(os.environ["WEFT_LIBRARY"])
-    requirements = ROOT / "benchmarks" / "peers" / "requirements.txt"
+    peers = ROOT / "benchmarks" / "peers"
     subject = {
         "machine": machine.description(),
         "library": machine.digest(library),
-        "set of peers": machine.digest(requirements),
+        "set of peers": machine.digest(peers / "requirements.txt", peers / "pom.xml", peers / "go.mod"),
     }
     try:
         results = Results.open(FOLDER / "results.json", subject, fresh=given.fresh)
@@ -121,13 +124,15 @@ def run(given: argparse.Namespace) -> int:
         return 2
     campaign = Campaign(results, given.python, FOLDER, given.peak, pairs=given.pairs, rounds=given.rounds)
     failed = False
-    for outcome in campaign.run([row for row in ROWS if row.name in given.rows], given.peers, given.threads):
+    rows = [row for row in ROWS if row.name in given.rows and names.parts(row.ours)[1] in given.languages]
+    for outcome in campaign.run(rows, given.peers, given.threads):
         print(line(outcome), flush=True)
         failed = failed or bool(outcome.failed)
-    failed = not add_figures(results, given.rows, given.python) or failed
+    if "python" in given.languages:
+        failed = not add_figures(results, given.rows, given.python) or failed
     command = shlex.join(["tools/bench", *(sys.argv[1:])])
-    known = summary.lines(results, ROWS, PEERS)
-    report.write(results, known, PEERS, command, given.to)
+    known = summary.lines(results, ROWS)
+    report.write(results, known, names.PEERS, command, given.to)
     print(f"the report of all that was measured is {given.to / 'benchmarks.md'}")
     return int(failed)
 

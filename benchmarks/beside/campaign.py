@@ -9,8 +9,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import interval, machine
-from .contenders import OURS
+import numpy as np
+
+from . import interval, machine, names, programs
+from .check import WrongResults, check
 from .process import ROOT, Child, Failed, environment
 from .protocol import ROUNDS, Disturbed, measure
 from .results import Outcome, Results
@@ -49,7 +51,6 @@ class Campaign:
     python: str  # in whose environment the contenders run
     folder: pathlib.Path  # of logs and references
     peak: pathlib.Path  # the program
-    ours: str = OURS
     pairs: int = PAIRS
     rounds: int = ROUNDS
 
@@ -60,7 +61,8 @@ class Campaign:
                 if count in threads:
                     yield from self._row(row, peers, count)
 
-    def _row(self, row: Row, peers: Sequence[str], threads: int) -> Iterator[Outcome]:
+    def _row(self, row: Row, asked: Sequence[str], threads: int) -> Iterator[Outcome]:
+        peers = [peer for peer in row.peers if peer in asked]
         for peer in peers:
             if not self.results.of(row.name, threads, peer):
                 yield self._pair(row, threads, peer)
@@ -87,15 +89,32 @@ class Campaign:
         with self._child(peer, row, threads, wanted) as theirs:
             if "unsupported" in theirs.ready:
                 return Outcome(row.name, threads, peer, unsupported=theirs.ready["unsupported"])
-            with self._child(self.ours, row, threads, wanted) as ours:
+            with self._child(row.ours, row, threads, wanted) as ours:
                 pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds)
-                memory = (ours.ready["peak_memory_mib"], theirs.ready["peak_memory_mib"])
+                memory = (ours.peak_memory_mib, theirs.peak_memory_mib)
                 return Outcome(row.name, threads, peer, theirs.ready["version"], memory, pair)
 
     def _child(self, contender: str, row: Row, threads: int, wanted: pathlib.Path) -> Child:
+        if contender in names.PROGRAMS:
+            return self._program(contender, row, threads, wanted)
         command = [self.python, "-m", "benchmarks.beside.child", contender, row.name, str(threads), str(wanted)]
-        child = Child(contender, command, self.folder / "logs" / f"{row.name}-{threads}-{contender}.log", threads)
+        child = Child(contender, command, self._log(contender, row, threads), threads)
         if "failed" in child.ready:
             child.close()
             raise Failed(f"{contender}: {child.ready['failed']}; see {child.log}")
         return child
+
+    def _program(self, contender: str, row: Row, threads: int, wanted: pathlib.Path) -> Child:
+        command = programs.command(contender, row.make(), threads, self.folder / "problems" / row.name)
+        child = Child(contender, command, self._log(contender, row, threads), threads)
+        try:
+            with np.load(wanted) as file:
+                expected = [values.reshape(-1) for values in file.values()]
+            check([np.array(child.ready["results"], float)], expected, row.rtol)
+        except WrongResults as error:
+            child.close()
+            raise Failed(f"{contender}: {type(error).__name__}: {error}") from None
+        return child
+
+    def _log(self, contender: str, row: Row, threads: int) -> pathlib.Path:
+        return self.folder / "logs" / f"{row.name}-{threads}-{contender}.log"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import resource
 import sys
 import time
 import traceback
@@ -18,36 +17,13 @@ from typing import Any
 import numpy as np
 
 from . import contenders
-from .net import Array
+from .check import check
 from .rows import named
 
 # What a sample takes at least, with something to spare for faster moments.
 SAMPLE_SECONDS = 40e-3
 # What the processor and sleeping threads need to be as fast as they will be.
 WARM_UP_SECONDS = 3e-3
-
-
-class WrongResults(Exception):
-    """A contender computes something else; the message says where."""
-
-
-def check(found: list[Array], wanted: list[Array], rtol: float) -> None:
-    """Small elements may be off by a share of the largest one, which stands for the sums that they come from."""
-    if len(found) != len(wanted):
-        raise WrongResults(f"there are {len(found)} results and not {len(wanted)}")
-    for i, (values, expected) in enumerate(zip(found, wanted)):
-        values = np.asarray(values)
-        if values.shape != expected.shape:
-            raise WrongResults(f"result {i} has the shape {values.shape} and not {expected.shape}")
-        allowed = rtol * np.maximum(np.abs(expected), 0.1 * np.abs(expected).max())
-        # Written so that NaN is wrong.
-        wrong = ~(np.abs(values - expected) <= allowed)
-        if wrong.any():
-            at = tuple(int(index) for index in np.argwhere(wrong)[0])
-            raise WrongResults(
-                f"{np.count_nonzero(wrong)} of {wrong.size} elements of result {i} are wrong; the first is "
-                f"{values[at]} at {at}, where {expected[at]} is wanted within a relative {rtol}"
-            )
 
 
 class Timer:
@@ -87,16 +63,7 @@ def prepared(contender: str, row: str, threads: int, wanted: str) -> tuple[Timer
     ready = contenders.prepare(contender, entry.make(), threads)
     with np.load(wanted) as file:
         check(ready.results(), list(file.values()), entry.rtol)
-    timer = Timer(ready)
-    # ru_maxrss counts in KiB.
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return timer, {"version": ready.version, "calls": timer.calls, "peak_memory_mib": round(memory, 1)}
-
-
-def limit_processors(count: int) -> None:
-    """XLA has as many threads as there are processors for it, whatever it is told; so everybody gets as many processors as
-    threads."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
+    return Timer(ready), {"version": ready.version}
 
 
 def main() -> None:
@@ -108,7 +75,6 @@ def main() -> None:
         print(json.dumps(message), file=answers, flush=True)
 
     contender, row, threads, wanted = sys.argv[1:]
-    limit_processors(int(threads))
     try:
         timer, message = prepared(contender, row, int(threads), wanted)
     except contenders.Unsupported as why:

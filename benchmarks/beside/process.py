@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import select
 import subprocess
 import time
@@ -45,6 +46,12 @@ def rest(name: str, ticks: Callable[[], int]) -> None:
         before = now
 
 
+def limit_processors(count: int) -> None:
+    """XLA has as many threads as there are processors for it, whatever it is told; so everybody gets as many processors as
+    threads."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
+
+
 class Child:
     """A process that has built one row in one contender. It waits until `sample` is called; a context manager ends it."""
 
@@ -55,10 +62,11 @@ class Child:
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment(threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=errors, bufsize=0,
+                stderr=errors, bufsize=0, preexec_fn=lambda: limit_processors(threads),
             )  # fmt: skip
         try:
             self.ready = self._answer(READY_SECONDS)
+            self.peak_memory_mib = self._peak_memory()
             rest(self.name, self._ticks)
         except BaseException:
             self.close()
@@ -93,10 +101,19 @@ class Child:
         line = pipe.readline()
         if not line:
             raise Failed(f"{self.name} ended with {self.process.wait()}; see {self.log}")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise Failed(f"{self.name} gave the answer {line!r}; see {self.log}") from None
         return answer
 
     def _ticks(self) -> int:
         """Processor time of all threads, in hundredths of a second."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
+
+    def _peak_memory(self) -> float:
+        """In MiB, or 0 of a process that has ended."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        kib = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+        return round(int(kib[1]) / 1024, 1) if kib else 0

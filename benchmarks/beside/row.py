@@ -8,6 +8,7 @@ from typing import Union
 
 import onnx
 
+from .names import OURS, PEERS
 from .net import Array, Training
 
 # The first steps of a training, whose losses are compared.
@@ -42,3 +43,5 @@ class Row:
     goal: float | None  # the time of the best peer over ours; None is no goal
     threads: tuple[int, ...] = (1, 2)
     rtol: float = 1e-3
+    ours: str = OURS  # and whom it is compared with
+    peers: tuple[str, ...] = PEERS

@@ -6,11 +6,51 @@ from .models import elementwise, images, linear_algebra, training
 from .models.mlp import mlp
 from .models.tiny import adds, branches
 from .models.transformer import bert, gpt2
+from .names import LANGUAGES, OURS, OURS_IN_C, TRAINERS, parts
+from .net import Training
 from .row import Row
+
+
+# As fast as that from C within 10 %.
+AS_FAST = 1 / 1.1
+
+
+def train_mlp() -> Training:
+    return training.mlp(32)
+
+
+def train_from(name: str) -> Row:
+    """The smallest training, with Weft called from another language than Python."""
+    language = parts(name)[1]
+    title = f"train MLP 64-64-10, batch 32, Adam, from {LANGUAGES[language]}"
+    return Row(f"train-mlp-{language}", title, train_mlp, goal=2, threads=(1,), ours=name, peers=TRAINERS)
+
+
+def as_from_c(name: str) -> Row:
+    """The same training beside the one from C."""
+    language = parts(name)[1]
+    title = f"train MLP 64-64-10, batch 32, Adam, from {LANGUAGES[language]}"
+    return Row(f"{language}-as-c", title, train_mlp, goal=AS_FAST, threads=(1,), ours=name, peers=(OURS_IN_C,))
+
+
+def add_from(language: str, goal: float) -> Row:
+    """One Add, called from another language than Python as ONNX Runtime is."""
+    return Row(
+        f"add-{language}", f"one Add of 4 from {LANGUAGES[language]}, bound", lambda: adds(1), goal=goal, threads=(1,),
+        ours=f"weft_{language}", peers=(f"onnxruntime_{language}",),
+    )  # fmt: skip
+
 
 ROWS = (
     Row("add-bound", "one Add of 4, bound", lambda: adds(1), goal=4, threads=(1,)),
     Row("add-arrays", "one Add of 4, by name, arrays out", lambda: adds(1, arrays=True), goal=3, threads=(1,)),
+    add_from("c", goal=4),
+    Row(
+        "add-c-named", "one Add of 4 from C, by name, new results", lambda: adds(1, arrays=True), goal=3, threads=(1,),
+        ours=OURS_IN_C, peers=("onnxruntime_c",),
+    ),  # fmt: skip
+    add_from("java", goal=8),
+    add_from("go", goal=6),
     Row("chain-100", "chain of 100 Adds of 4", lambda: adds(100), goal=2),
     Row("chain-1000", "chain of 1,000 Adds of 4", lambda: adds(1000), goal=1),
     Row("branches-100", "100 branches of Add and Relu of 4", lambda: branches(100), goal=2),
@@ -30,7 +70,9 @@ ROWS = (
     Row("mobilenet-b8", "MobileNetV2, batch 8", lambda: images.mobilenet_v2(8), goal=None),
     Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),
     Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),
-    Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", lambda: training.mlp(32), goal=2),
+    Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", train_mlp, goal=2),
+    *map(train_from, (OURS_IN_C, "weft_cpp", "weft_java", "weft_go")),
+    *map(as_from_c, ("weft_cpp", OURS, "weft_java", "weft_go")),
     Row("train-lenet", "train LeNet, batch 32, SGD", lambda: training.lenet(32), goal=1.5),
     Row("train-resnet18", "train ResNet-18 on 32 x 32, batch 32, SGD", lambda: training.resnet18(32), goal=1.1),
     Row(

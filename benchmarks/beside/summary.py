@@ -44,11 +44,11 @@ def _pairs(results: Results, row: Row, threads: int, peer: str) -> list[Pair]:
     return [outcome.pair for outcome in results.of(row.name, threads, peer) if outcome.pair is not None]
 
 
-def line(results: Results, row: Row, threads: int, peers: Sequence[str]) -> Line:
-    pairs = {peer: _pairs(results, row, threads, peer) for peer in peers}
+def line(results: Results, row: Row, threads: int) -> Line:
+    pairs = {peer: _pairs(results, row, threads, peer) for peer in row.peers}
     reasons = {
         outcome.peer: outcome.unsupported or f"failed: {outcome.failed}"
-        for peer in peers
+        for peer in row.peers
         if not pairs[peer]
         for outcome in results.of(row.name, threads, peer)
     }
@@ -71,7 +71,7 @@ def line(results: Results, row: Row, threads: int, peers: Sequence[str]) -> Line
     )
 
 
-def lines(results: Results, rows: Sequence[Row], peers: Sequence[str]) -> list[Line]:
+def lines(results: Results, rows: Sequence[Row]) -> list[Line]:
     """Of all rows of which anything is known."""
-    made = [line(results, row, threads, peers) for row in rows for threads in row.threads]
+    made = [line(results, row, threads) for row in rows for threads in row.threads]
     return [one for one in made if one.peers or one.reasons]

@@ -94,7 +94,7 @@ class Programs:
         if not jars:
             raise StepFailed("there is no JAR in java/target; run mvn -f java/pom.xml package")
         source = self.file("java")
-        run(f"compiling {source.name}", ["javac", "-cp", jars[0], "-d", self.folder, source])
+        run(f"compiling {source.name}", ["javac", "-cp", jars[0], "-sourcepath", source.parent, "-d", self.folder, source])
         self.commands["java"] = ["java", "-cp", f"{jars[0]}{os.pathsep}{self.folder}", source.stem]
 
     def build_go(self) -> None:

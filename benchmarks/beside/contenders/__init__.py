@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from ..net import Array
 from ..row import Problem
 
-OURS = "weft"
-PEERS = ("onnxruntime", "openvino", "torch", "torch_compile", "jax", "tensorflow", "litert")
-
 
 class Unsupported(Exception):
     """A contender has no such row; the message says why, for the report."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import pathlib
 import re
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
+from benchmarks.beside import programs
 from benchmarks.beside.campaign import Campaign
 from benchmarks.beside.results import OtherSubject, Outcome, Results
 from benchmarks.beside.rows import named
@@ -27,10 +29,12 @@ class Fakes:
         return Results.open(self.folder / "results.json", {"library": library}, fresh=fresh)
 
     def run(self, *peers: str, pairs: int = 1) -> list[Outcome]:
-        campaign = Campaign(
-            self.results(), sys.executable, self.folder, self.peak, ours="fakes.ours", pairs=pairs, rounds=2
-        )
-        return list(campaign.run([named("add-bound")], [f"fakes.{peer}" for peer in peers], [1]))
+        return self.compare("fakes.ours", *(f"fakes.{peer}" for peer in peers), pairs=pairs)
+
+    def compare(self, ours: str, *peers: str, pairs: int = 1) -> list[Outcome]:
+        campaign = Campaign(self.results(), sys.executable, self.folder, self.peak, pairs=pairs, rounds=2)
+        row = dataclasses.replace(named("add-bound"), ours=ours, peers=peers)
+        return list(campaign.run([row], peers, [1]))
 
     def turns(self) -> Sequence[str]:
         return (self.folder / "turns").read_text().split()
@@ -71,3 +75,27 @@ def test_results_of_another_library_are_not_mixed(fakes: Fakes) -> None:
         fakes.results(library="b")
     assert len(fakes.results().outcomes) == 1
     assert fakes.results(library="b", fresh=True).outcomes == []
+
+
+def test_a_peer_is_asked_only_for_the_rows_that_it_belongs_to(fakes: Fakes) -> None:
+    campaign = Campaign(fakes.results(), sys.executable, fakes.folder, fakes.peak)
+    assert list(campaign.run([named("add-java")], ["onnxruntime", "onnxruntime_go"], [1])) == []
+
+
+def test_programs_are_told_what_to_build_and_their_results_are_checked(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = pathlib.Path(__file__).parent / "fakes" / "program.py"
+    monkeypatch.setattr(programs, "_start", lambda name: [sys.executable, str(program), name])
+    right, wrong = fakes.compare("weft_c", "onnxruntime_c", "onnxruntime_go")
+    assert right.failed == "" and right.version == "2.0"
+    assert right.pair is not None and right.pair.ratios == [1, 1]
+    assert all(mebibytes > 1 for mebibytes in right.memory)
+    assert re.search(r"onnxruntime_go: WrongResults: 4 of 4 .* first is -0\.10.* at \(0,\)", wrong.failed)
+
+
+def test_a_program_that_is_missing_fails_its_rows_alone(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "BUILT", fakes.folder)
+    missing, right = fakes.compare("fakes.ours", "onnxruntime_java", "fakes.peer")
+    assert re.search(r"onnxruntime_java is not built: there is no .*/java/OnnxRuntime\.class; ", missing.failed)
+    assert right.pair is not None

@@ -1,0 +1,32 @@
+"""Whether results are those that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .net import Array
+
+
+class WrongResults(Exception):
+    """A contender computes something else; the message says where."""
+
+
+def check(found: Sequence[Array], wanted: Sequence[Array], rtol: float) -> None:
+    """Small elements may be off by a share of the largest one, which stands for the sums that they come from."""
+    if len(found) != len(wanted):
+        raise WrongResults(f"there are {len(found)} results and not {len(wanted)}")
+    for i, (values, expected) in enumerate(zip(found, wanted)):
+        values = np.asarray(values)
+        if values.shape != expected.shape:
+            raise WrongResults(f"result {i} has the shape {values.shape} and not {expected.shape}")
+        allowed = rtol * np.maximum(np.abs(expected), 0.1 * np.abs(expected).max())
+        # Written so that NaN is wrong.
+        wrong = ~(np.abs(values - expected) <= allowed)
+        if wrong.any():
+            at = tuple(int(index) for index in np.argwhere(wrong)[0])
+            raise WrongResults(
+                f"{np.count_nonzero(wrong)} of {wrong.size} elements of result {i} are wrong; the first is "
+                f"{values[at]} at {at}, where {expected[at]} is wanted within a relative {rtol}"
+            )
