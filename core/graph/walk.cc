@@ -1,6 +1,8 @@
 // Walks over graphs.
 #include "core/graph/walk.h"
 
+#include <algorithm>
+
 namespace weft {
 
 std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots, const std::vector<bool>& stops,
@@ -36,6 +38,16 @@ std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>
     }
   }
   return order;
+}
+
+std::vector<ValueId> nearest_first(const Graph& graph, std::vector<ValueId> roots) {
+  std::vector<int32_t> depth(graph.node_count(), 0);
+  auto depth_of = [&](ValueId id) { return id == kNoValue ? 0 : depth[graph.value(id).node]; };
+  for (NodeId id : ordered_nodes(graph, roots, {}, false)) {
+    for (ValueId input : graph.node(id).inputs) depth[id] = std::max(depth[id], depth_of(input) + 1);
+  }
+  std::stable_sort(roots.begin(), roots.end(), [&](ValueId a, ValueId b) { return depth_of(a) < depth_of(b); });
+  return roots;
 }
 
 std::vector<bool> needed_nodes(const Graph& graph, const std::vector<ValueId>& roots) {

@@ -12,6 +12,10 @@ namespace weft {
 std::vector<NodeId> ordered_nodes(const Graph& graph, const std::vector<ValueId>& roots, const std::vector<bool>& stops,
                                   bool with_attached);
 
+// The roots by how long the longest way to them is. A walk in this order comes to the gradient by a weight, and to what is
+// done with it, right after that by the layer's outputs, which would be out of the caches and still in memory later.
+std::vector<ValueId> nearest_first(const Graph& graph, std::vector<ValueId> roots);
+
 // Whether `roots` need it, for each node.
 std::vector<bool> needed_nodes(const Graph& graph, const std::vector<ValueId>& roots);
 

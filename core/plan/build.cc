@@ -46,7 +46,7 @@ class Builder {
   Status sort_nodes() {
     where_.assign(graph_.value_count(), Where::kUnknown);
     for (ValueId id : program_.inputs) where_[id] = Where::kInput;
-    for (NodeId id : ordered_nodes(graph_, program_.outputs, {}, false)) {
+    for (NodeId id : ordered_nodes(graph_, nearest_first(graph_, program_.outputs), {}, false)) {
       const Node& node = graph_.node(id);
       if (node.is(kWeftDomain, "Input")) continue;
       if (node.is("Constant")) {

@@ -80,6 +80,15 @@ TEST(Plan, WhatNobodyNeedsIsNoStep) {
   EXPECT_EQ(t.ops(**t.plan({make(t.scope, "Log", {x})}, {{4}})), "Log");
 }
 
+TEST(Plan, WhatIsNearerIsMadeFirst) {
+  PlanTest t;
+  Expr x = t.input("x", DType::kF32, {16, 16});
+  Expr first = matmul(x, x), last = matmul(matmul(first, x), x);
+  auto plan = *t.plan({last, reduce_sum(first, {0}, false)}, {{16, 16}});
+  EXPECT_EQ(t.ops(*plan), "MatMul ReduceSum MatMul MatMul");
+  EXPECT_EQ(plan->outputs[0].shape, (Shape{16, 16}));
+}
+
 TEST(Plan, ShapesFromValuesOfInputsArePartOfThePlan) {
   PlanTest t;
   Expr x = t.input("x", DType::kF32, {6}), shape = t.input("shape", DType::kI64, {2});
