@@ -43,7 +43,13 @@ Status grad_matmul(GradContext& c) {
     dy = unsqueeze(dy, {-1});
   }
   if (c.needs(0)) c.set_grad(0, reshape_like(sum_to(matmul(dy, swap_last_two(b2)), a2), a));
-  if (c.needs(1)) c.set_grad(1, reshape_like(sum_to(matmul(swap_last_two(a2), dy), b2), b));
+  if (!c.needs(1)) return {};
+  if (b2.rank() == 2 && a2.rank() > 2) {
+    // One product over all rows, not one for each matrix and a sum of those.
+    a2 = make(c.scope(), "Flatten", {a2}, {{"axis", int64_t{-1}}});
+    dy = make(c.scope(), "Flatten", {dy}, {{"axis", int64_t{-1}}});
+  }
+  c.set_grad(1, reshape_like(sum_to(matmul(swap_last_two(a2), dy), b2), b));
   return {};
 }
 

@@ -40,17 +40,22 @@ void pack_a(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   constexpr int64_t kBlock = 32;
   int64_t row = packed_a_row(g);
   parallel_for(parallel, g.m, kBlock, 0.3 * static_cast<double>(g.k), [&](int64_t begin, int64_t end) {
-    if (g.a_column == 1) {
-      for (int64_t i = begin; i < end; ++i) {
-        for (int64_t k = 0; k < g.k; ++k) packed[i * row + k] = g.alpha * g.a[i * g.a_row + k];
+    if (g.a_row == 1 && g.a_column != 1) {
+      for (int64_t i = begin; i < end; i += kBlock) {
+        tiles_of(g).turn(g.a + i, g.a_column, g.k, std::min(kBlock, end - i), packed + i * row, row);
       }
-      return;
+    } else {
+      for (int64_t i = begin; i < end; ++i) {
+        const T* from = g.a + i * g.a_row;
+        if (g.a_column == 1)
+          std::copy_n(from, g.k, packed + i * row);
+        else
+          for (int64_t k = 0; k < g.k; ++k) packed[i * row + k] = from[k * g.a_column];
+      }
     }
-    for (int64_t from = 0; from < g.k; from += kBlock) {
-      int64_t to = std::min(g.k, from + kBlock);
-      for (int64_t i = begin; i < end; ++i) {
-        for (int64_t k = from; k < to; ++k) packed[i * row + k] = g.alpha * g.a[i * g.a_row + k * g.a_column];
-      }
+    if (g.alpha == 1) return;
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t k = 0; k < g.k; ++k) packed[i * row + k] *= g.alpha;
     }
   });
 }
@@ -127,19 +132,19 @@ void pack_b(const Gemm<T>& g, T* packed, const Parallel& parallel) {
       int64_t column = (first + i) * panel, width = std::min(panel, g.n - column);
       const T* from = g.b + column * g.b_column;
       T* to = packed + i * panel * g.k;
-      if (g.b_column == 1) {
-        for (int64_t k = 0; k < g.k; ++k, to += panel) {
-          std::copy_n(from + k * g.b_row, width, to);
-          std::fill(to + width, to + panel, T(0));
-        }
-      } else if (g.b_row == 1) {
-        tiles_of(g).turn(from, g.b_column, width, g.k, to);
+      if (g.b_column == 1 && width == panel) {
+        tiles_of(g).copy_panel(from, g.b_row, g.k, to);
+        continue;
+      }
+      if (g.b_row == 1 && g.b_column != 1) {
+        tiles_of(g).turn(from, g.b_column, width, g.k, to, panel);
       } else {
-        for (int64_t k = 0; k < g.k; ++k, to += panel) {
-          for (int64_t j = 0; j < width; ++j) to[j] = from[k * g.b_row + j * g.b_column];
-          std::fill(to + width, to + panel, T(0));
+        for (int64_t k = 0; k < g.k; ++k) {
+          for (int64_t j = 0; j < width; ++j) to[k * panel + j] = from[k * g.b_row + j * g.b_column];
         }
       }
+      if (width == panel) continue;
+      for (int64_t k = 0; k < g.k; ++k) std::fill(to + k * panel + width, to + (k + 1) * panel, T(0));
     }
   });
 }

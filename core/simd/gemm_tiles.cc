@@ -200,29 +200,43 @@ HWY_INLINE void turn_square(const double* from, int64_t distance, double* to, in
   hn::StoreU(hn::InterleaveUpper(d, a, b), d, to + to_row);
 }
 
+// What lies side by side in a cache line is read together, and no more lines at once than a set of the cache holds where
+// they are a page apart.
 template <typename T>
-void turn(const T* from, int64_t distance, int64_t columns, int64_t k, T* to) {
-  constexpr int64_t kPanel = 2 * HWY_LANES(T), kSide = 16 / sizeof(T);
-  int64_t i = 0;
-  for (; i + kSide <= k; i += kSide) {
-    int64_t j = 0;
-    for (; j + kSide <= columns; j += kSide)
-      turn_square(from + j * distance + i, distance, to + i * kPanel + j, kPanel);
-    for (; j < kPanel; ++j) {
-      for (int64_t r = i; r < i + kSide; ++r) to[r * kPanel + j] = j < columns ? from[j * distance + r] : T(0);
+void turn(const T* from, int64_t distance, int64_t lines, int64_t length, T* to, int64_t to_row) {
+  constexpr int64_t kSide = 16 / sizeof(T), kLine = 64 / sizeof(T);
+  const int64_t whole_lines = lines / kSide * kSide, whole = length / kSide * kSide;
+  for (int64_t begin = 0; begin < whole; begin += kLine) {
+    const int64_t end = begin + kLine < whole ? begin + kLine : whole;
+    for (int64_t j = 0; j < whole_lines; j += kSide) {
+      for (int64_t i = begin; i < end; i += kSide)
+        turn_square(from + j * distance + i, distance, to + i * to_row + j, to_row);
     }
   }
-  for (; i < k; ++i) {
-    for (int64_t j = 0; j < kPanel; ++j) to[i * kPanel + j] = j < columns ? from[j * distance + i] : T(0);
+  for (int64_t i = 0; i < length; ++i) {
+    for (int64_t j = i < whole ? whole_lines : 0; j < lines; ++j) to[i * to_row + j] = from[j * distance + i];
+  }
+}
+
+template <typename T>
+void copy_panel(const T* from, int64_t distance, int64_t rows, T* to) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kLanes = HWY_LANES(T), kAhead = 16;
+  for (int64_t i = 0; i < rows; ++i, from += distance, to += 2 * kLanes) {
+    // Rows are apart, so nothing else fetches those to come.
+    if (i + kAhead < rows) __builtin_prefetch(from + kAhead * distance);
+    const auto left = hn::LoadU(d, from), right = hn::LoadU(d, from + kLanes);
+    hn::StoreU(left, d, to);
+    hn::StoreU(right, d, to + kLanes);
   }
 }
 
 }  // namespace
 
-extern constexpr GemmTiles<float> kGemmF32 = {kRows, 2 * HWY_LANES(float), run_panel<float>, run_low<float>,
-                                              turn<float>};
-extern constexpr GemmTiles<double> kGemmF64 = {kRows, 2 * HWY_LANES(double), run_panel<double>, run_low<double>,
-                                               turn<double>};
+extern constexpr GemmTiles<float> kGemmF32 = {kRows,          2 * HWY_LANES(float), run_panel<float>,
+                                              run_low<float>, turn<float>,          copy_panel<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {kRows,           2 * HWY_LANES(double), run_panel<double>,
+                                               run_low<double>, turn<double>,          copy_panel<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

@@ -31,8 +31,10 @@ struct GemmTiles {
   // The same for one or two rows and two or four full panels, whose b lie `distance` apart: sums enough at once to keep the
   // multipliers busy. For two rows four panels are more than registers hold.
   void (*run_low)(const GemmPanel<T>& panels, int64_t distance);
-  // to[i * panel + j] = from[j * distance + i] for i < k and j < columns; for the other j of a panel 0.
-  void (*turn)(const T* from, int64_t distance, int64_t columns, int64_t k, T* to);
+  // to[i * to_row + j] = from[j * distance + i] for i < length and j < lines.
+  void (*turn)(const T* from, int64_t distance, int64_t lines, int64_t length, T* to, int64_t to_row);
+  // to[i * panel + j] = from[i * distance + j] for i < rows and j < panel.
+  void (*copy_panel)(const T* from, int64_t distance, int64_t rows, T* to);
 };
 
 const GemmTiles<float>& gemm_tiles_f32(Isa isa);

@@ -96,8 +96,12 @@ Status fuse_clip(RuleContext& c) {
   return {};
 }
 
-// A product reads the rows of a transposed operand from where they are, if its last axis stays the last: what is read is as
-// near as before.
+// Whether a product had better read a transposed operand from where it is: rows, if the last axis stays the last, are as near
+// as before; a matrix that is turned is copied by the product in any case.
+bool read_in_place(const std::vector<int64_t>& perm) {
+  return perm.size() >= 2 && (perm.back() + 1 == static_cast<int64_t>(perm.size()) || perm.size() == 2);
+}
+
 Status fuse_transpose(RuleContext& c) {
   if (!has_fused_kernel(c)) return {};
   std::vector<Expr> inputs = c.mapped_inputs(c.node);
@@ -108,7 +112,7 @@ Status fuse_transpose(RuleContext& c) {
     const Node* turn = c.input_from(i, "Transpose", true);
     if (turn == nullptr || attrs.has(name)) continue;
     const std::vector<int64_t> perm = turn->attrs.ints_or_empty("perm");
-    if (perm.size() < 2 || perm.back() + 1 != static_cast<int64_t>(perm.size())) continue;
+    if (!read_in_place(perm)) continue;
     inputs[static_cast<size_t>(i)] = c.mapped(turn->inputs[0]);
     attrs.set(name, perm);
     found = true;

@@ -114,6 +114,32 @@ func TestMatMul(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "no_matrices",
+		inputs: []literal{
+			{kind: "f32[0,2,3]", words: ""},
+			{kind: "f32[3,2]", words: "1.0 2.0 3.0 4.0 5.0 6.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "f32[0,2,2]", words: ""},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "nothing_to_add_in_batches",
+		inputs: []literal{
+			{kind: "f32[2,1,0]", words: ""},
+			{kind: "f32[0,2]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "f32[2,1,2]", words: "0.0 0.0 0.0 0.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 	run(t, testCase{name: "inner_differs",
 		inputs: []literal{
 			{kind: "f32[2,3]", words: "4.38 -3.79 -1.29 1.8 5.06 -0.5"},

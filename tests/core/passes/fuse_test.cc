@@ -1,4 +1,5 @@
 // Rules that put several operators into one: what is left, and that the results stay close.
+#include "core/passes/differentiate.h"
 #include "tests/core/passes/rules_common.h"
 
 namespace weft {
@@ -60,9 +61,30 @@ TEST(Fuse, TransposedOperandsGiveTheNumbersOfNumpy) {
             (std::vector<float>{5, -1, 17, -5, 11, -3, 23, -7}));
 }
 
+TEST(Fuse, MatMulTurnsMatricesAsItCopiesThem) {
+  FuseTest t;
+  Expr a = transpose(t.in({70, 9}), {1, 0}), b = transpose(t.in({130, 70}), {1, 0});
+  t.expect("weft.FusedMatMul", matmul(a, t.in({70, 6})));
+  t.expect("weft.FusedMatMul", matmul(t.in({9, 70}), b));
+  t.expect("weft.FusedMatMul", matmul(t.in({2, 9, 70}), b));
+  t.expect("weft.FusedMatMul", relu(matmul(a, b) + t.in({130})));
+  Expr numbers = transpose(t.input<float>({2, 3}, {1, 2, 3, 4, 5, 6}), {1, 0});
+  Tensor out = t.run(matmul(numbers, transpose(t.input<float>({2, 2}, {1, -1, 2, 0}), {1, 0})), {});
+  EXPECT_EQ(std::vector<float>(out.as<float>(), out.as<float>() + 6), (std::vector<float>{-3, 2, -3, 4, -3, 6}));
+}
+
+TEST(Fuse, TheGradientByAWeightIsOneProduct) {
+  FuseTest t;
+  Expr x = t.in({3, 5, 4}), w = t.in({4, 6}), y = matmul(x, w) * t.in({3, 5, 6});
+  Expr gradient(t.scope, (*differentiate(*t.graph, {reduce_sum(y, {0, 1, 2}, false).id()}, {w.id()}, {}))[0]);
+  EXPECT_EQ(t.left(gradient).find("SumTo"), std::string::npos) << t.left(gradient);
+  EXPECT_NE(t.left(gradient).find("weft.FusedMatMul"), std::string::npos) << t.left(gradient);
+  t.expect_close(gradient);
+}
+
 TEST(Fuse, OtherTransposesStay) {
   FuseTest t;
-  Expr x = t.in({4, 3}), turned = transpose(x, {1, 0}), q = transpose(t.in({5, 3, 4}), {1, 0, 2});
+  Expr x = t.in({4, 3}), turned = transpose(t.in({2, 4, 3}), {0, 2, 1}), q = transpose(t.in({5, 3, 4}), {1, 0, 2});
   t.expect("Transpose MatMul", matmul(turned, t.in({4, 6})));
   EXPECT_EQ(t.left(reduce_sum(matmul(q, x), {2}, true) + q), "Transpose MatMul ReduceSum Add") << "it is needed";
   Expr whole = transpose(t.input<int64_t>({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), {1, 0, 2});
