@@ -38,18 +38,32 @@ Expr hard_sigmoid(GradContext& c, Expr, Expr y, Expr dy) {
   Expr rising = make(c.scope(), "And", {step(y), make(c.scope(), "Less", {y, scalar_like(y, 1)})});
   return where(rising, dy * c.attrs().f("alpha"), scalar_like(dy, 0));
 }
+Expr gelu(GradContext& c, Expr x, Expr, Expr dy) {
+  return grad_mul(dy, make(c.scope(), "weft.GeluSlope", {x}, {{"approximate", c.attrs().s("approximate")}}));
+}
 // Exact form: Phi(x) + x * phi(x); tanh form after Hendrycks and Gimpel, arXiv:1606.08415. Both bells are exactly 0
 // far out, where x times them must not make a NaN.
-Expr gelu(GradContext& c, Expr x, Expr, Expr dy) {
+Status gelu_slope(BodyContext& c) {
   ExprScope& s = c.scope();
+  Expr x = c.input(0);
   if (c.attrs().s("approximate") == "tanh") {
     Expr t = make(s, "Tanh", {(x + x * x * x * 0.044715) * 0.7978845608028654});
     Expr inner = (1.0 + x * x * (3 * 0.044715)) * 0.7978845608028654;
-    return grad_mul(dy, (1.0 + t) * 0.5 + grad_mul(grad_mul(1.0 - t * t, x), inner) * 0.5);
+    c.set_output(0, (1.0 + t) * 0.5 + grad_mul(grad_mul(1.0 - t * t, x), inner) * 0.5);
+  } else {
+    Expr cdf = (1.0 + make(s, "Erf", {x * 0.7071067811865476})) * 0.5;
+    Expr pdf = make(s, "Exp", {x * x * -0.5}) * 0.3989422804014327;
+    c.set_output(0, cdf + grad_mul(pdf, x));
   }
-  Expr cdf = (1.0 + make(s, "Erf", {x * 0.7071067811865476})) * 0.5;
-  Expr pdf = make(s, "Exp", {x * x * -0.5}) * 0.3989422804014327;
-  return grad_mul(dy, cdf + grad_mul(pdf, x));
+  return {};
+}
+
+Status infer_gelu(InferContext& c) {
+  const std::string& form = c.attrs().s("approximate");
+  if (form != "none" && form != "tanh") {
+    return invalid("attribute 'approximate' must be \"none\" or \"tanh\" but is \"", form, "\"");
+  }
+  return infer_same_as_first(c);
 }
 
 // Ramachandran, Zoph and Le, 2017, arXiv:1710.05941.
@@ -161,14 +175,19 @@ void define_op_unary(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .elementwise()
       .inplace(0, 0)
-      .infer([](InferContext& c) -> Status {
-        const std::string& form = c.attrs().s("approximate");
-        if (form != "none" && form != "tanh") {
-          return invalid("attribute 'approximate' must be \"none\" or \"tanh\" but is \"", form, "\"");
-        }
-        return infer_same_as_first(c);
-      })
+      .infer(infer_gelu)
       .grad(grad<gelu>);
+  ops.add(kWeftDomain, "GeluSlope")
+      .group("gradient")
+      .doc("The derivative of Gelu at each element of `X`. The gradient of Gelu is made of it.")
+      .types("T", kFloatTypes)
+      .attr("approximate", "none", "The form of Gelu.")
+      .input("X", "T", "Any shape.")
+      .output("Y", "T", "The shape of X.")
+      .elementwise()
+      .inplace(0, 0)
+      .infer(infer_gelu)
+      .body(gelu_slope);
   ops.add("Swish")
       .group("activation")
       .since(24)

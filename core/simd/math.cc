@@ -119,6 +119,32 @@ struct GeluOf {
   }
 };
 
+// The normal distribution's part below x, and x times its density there. Both come from one exp: beyond 1, 1 - erf(z) is
+// exp(-z^2) times a Chebyshev fit in z up to 4, where it no longer matters; up to there erf(z) / z is one in z^2.
+struct GeluSlopeOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    constexpr float kNear[] = {-9.67359017e-06f, 0.000112682537f, -0.000848439652f, 0.00522105341f,
+                               -0.0268654383f,   0.112837826f,    -0.376126385f,    1.12837917f};
+    constexpr float kFar[] = {8.638995e-05f, -0.00024350728f, 0.0003925621f, -0.00091999955f,
+                              0.0024046563f, -0.0056084883f,  0.012491442f,  -0.026998682f,
+                              0.05611006f,   -0.11152133f,    0.21080637f};
+    const V one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
+    const V size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), hn::Set(d, 16.0f));
+    const V z = hn::Mul(size, hn::Set(d, 0.7071067811865476f)), square = hn::Mul(z, z);
+    const V bell = hn::Exp(d, hn::Neg(square));
+    const V at = hn::Mul(hn::Sub(hn::Min(z, hn::Set(d, 4.0f)), hn::Set(d, 2.5f)), hn::Set(d, 1 / 1.5f));
+    V near = hn::Set(d, kNear[0]), far = hn::Set(d, kFar[0]);
+    for (int i = 1; i < 8; ++i) near = hn::MulAdd(near, square, hn::Set(d, kNear[i]));
+    for (int i = 1; i < 11; ++i) far = hn::MulAdd(far, at, hn::Set(d, kFar[i]));
+    const V beyond = hn::IfThenElse(hn::Lt(z, one), hn::Sub(one, hn::Mul(near, z)), hn::Mul(bell, far));
+    const V tail = hn::Mul(half, beyond);
+    const V below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
+    const V y = hn::MulAdd(hn::CopySign(size, x), hn::Mul(bell, hn::Set(d, 0.3989422804014327f)), below);
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
+  }
+};
+
 // (1 + tanh(u)) / 2 is sigmoid(2 u), which loses no digit where tanh is near -1.
 struct GeluTanhOf {
   template <class D, class V>
@@ -127,6 +153,22 @@ struct GeluTanhOf {
     const V bend = hn::MulAdd(hn::Mul(x, x), hn::Set(d, T(0.044715)), hn::Set(d, T(1)));
     const V twice = hn::Mul(hn::Mul(x, bend), hn::Set(d, T(2 * 0.7978845608028654)));
     return hn::Mul(x, SigmoidOf()(d, twice));
+  }
+};
+
+// s + x s (1 - s) (2 u)', with s = sigmoid(2 u). Further out the last part is 0, and must not become infinity times that.
+struct GeluTanhSlopeOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    const V one = hn::Set(d, T(1)), most = hn::Set(d, T(100));
+    const V near = hn::Max(hn::Min(hn::IfThenElseZero(hn::Eq(x, x), x), most), hn::Neg(most));
+    const V square = hn::Mul(near, near), factor = hn::Set(d, T(2 * 0.7978845608028654));
+    const V twice = hn::Mul(hn::Mul(near, hn::MulAdd(square, hn::Set(d, T(0.044715)), one)), factor);
+    const V rise = hn::Mul(hn::Mul(near, hn::MulAdd(square, hn::Set(d, T(3 * 0.044715)), one)), factor);
+    const V s = SigmoidOf()(d, twice), rest = SigmoidOf()(d, hn::Neg(twice));
+    const V y = hn::MulAdd(hn::Mul(s, rest), rise, s);
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
   }
 };
 
@@ -145,9 +187,10 @@ void map(const T* x, T* y, int64_t n) {
 
 }  // namespace
 
-extern constexpr MathTable<float> kMathF32 = {map<float, ExpOf>,     map<float, LogOf>,  map<float, TanhOf>,
-                                              map<float, SigmoidOf>, map<float, ReluOf>, map<float, GeluTanhOf>,
-                                              map<float, ErfOf>,     map<float, GeluOf>};
+extern constexpr MathTable<float> kMathF32 = {map<float, ExpOf>,      map<float, LogOf>,  map<float, TanhOf>,
+                                              map<float, SigmoidOf>,  map<float, ReluOf>, map<float, GeluTanhOf>,
+                                              map<float, ErfOf>,      map<float, GeluOf>, map<float, GeluTanhSlopeOf>,
+                                              map<float, GeluSlopeOf>};
 extern constexpr MathTable<double> kMathF64 = {map<double, ExpOf>,
                                                map<double, LogOf>,
                                                map<double, TanhOf>,
@@ -155,6 +198,8 @@ extern constexpr MathTable<double> kMathF64 = {map<double, ExpOf>,
                                                map<double, ReluOf>,
                                                map<double, GeluTanhOf>,
                                                nullptr,
+                                               nullptr,
+                                               map<double, GeluTanhSlopeOf>,
                                                nullptr};
 
 }  // namespace HWY_NAMESPACE

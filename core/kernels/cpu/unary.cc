@@ -258,6 +258,8 @@ const Row kRows[] = {
     VECTOR_ROW("Erf", erf, takes_f32),
     VECTOR_ROW("Gelu", gelu, takes_exact_gelu),
     VECTOR_ROW("Gelu", gelu_tanh, takes_tanh_gelu),
+    VECTOR_ROW("weft.GeluSlope", gelu_slope, takes_exact_gelu),
+    VECTOR_ROW("weft.GeluSlope", gelu_tanh_slope, takes_tanh_gelu),
     {"Neg", {"plain", takes_number, prepare_in_chains<ChainOp::kNeg, prepare_number<Neg>>}},
     {"Abs", {"plain", takes_number, prepare_in_chains<ChainOp::kAbs, prepare_number<Abs>>}},
     {"Sign", {"plain", takes_number, prepare_number<Sign>}},

@@ -27,6 +27,27 @@ long double exact_gelu_tanh(long double x) {
   return x / 2 * (1 + std::tanh(0.797884560802865355879892L * (x + 0.044715L * x * x * x)));
 }
 
+long double exact_slope(long double x) {
+  return std::erfc(-x / std::sqrt(2.0L)) / 2 + x * std::exp(-x * x / 2) * 0.398942280401432677939946L;
+}
+long double exact_tanh_slope(long double x) {
+  const long double t = std::tanh(0.797884560802865355879892L * (x + 0.044715L * x * x * x));
+  return (1 + t) / 2 + x / 2 * (1 - t * t) * 0.797884560802865355879892L * (1 + 3 * 0.044715L * x * x);
+}
+
+// Largest distance within [low, high].
+template <typename T>
+double farthest(Fn<T> fn, Exact exact, double low, double high) {
+  double most = 0;
+  for (int i = 0; i <= 100000; ++i) {
+    const T x = static_cast<T>(low + (high - low) * i / 100000);
+    T y = 0;
+    fn(&x, &y, 1);
+    most = std::max(most, static_cast<double>(std::fabs(y - exact(x))));
+  }
+  return most;
+}
+
 // Largest error over values of all sizes within [low, high].
 template <typename T>
 double worst(Fn<T> fn, Exact exact, double low, double high) {
@@ -75,6 +96,9 @@ TYPED_TEST(MathTest, Accuracy) {
     EXPECT_LE(sigmoid, 2) << isa_name(isa);
     EXPECT_LE(erf, 3) << isa_name(isa);
     EXPECT_LE(gelu_tanh, 16) << isa_name(isa);
+    EXPECT_LE(farthest<T>(t.gelu_tanh_slope, exact_tanh_slope, -20, 20), sizeof(T) == 4 ? 1e-6 : 2e-15);
+    const double slope = t.gelu_slope == nullptr ? 0 : farthest<T>(t.gelu_slope, exact_slope, -20, 20);
+    EXPECT_LE(slope, 3e-7) << isa_name(isa);
   }
 }
 
@@ -124,7 +148,7 @@ TYPED_TEST(MathTest, PlaceDoesNotMatter) {
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     const MathTable<T>& t = math_table(isa, T());
-    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.gelu_tanh}) {
+    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.gelu_tanh, t.gelu_tanh_slope}) {
       std::vector<T> x(70), whole(70);
       for (int i = 0; i < 70; ++i) x[i] = static_cast<T>(0.3 + 0.17 * i);
       fn(x.data(), whole.data(), 70);
