@@ -8,11 +8,8 @@ namespace {
 
 Expr dim_of(Expr x, int64_t axis) { return squeeze(dims_of(x, axis, axis + 1), {0}); }
 
-// [N, heads, L, features] from either form.
-Result<Expr> heads_first(BodyContext& c, int input, const char* name, const char* attr) {
-  WEFT_TRY(Expr x, by_heads(c, input, name, attr));
-  return c.input(input).rank() == 4 ? x : transpose(x, {0, 2, 1, 3});
-}
+// [N, heads, L, features] of what was given, by heads.
+Expr heads_first(Expr x, Expr given) { return given.rank() == 4 ? x : transpose(x, {0, 2, 1, 3}); }
 
 // An error unless two dimensions may be the same.
 Status check_same(Expr a, Expr b, int axis, const char* what) {
@@ -32,9 +29,30 @@ Result<Expr> with_past(BodyContext& c, int input, const char* name, Expr now) {
   return concat({past, now}, 2);
 }
 
+Expr scaled(BodyContext& c, Expr q) {
+  if (c.attrs().has("scale")) return q * c.attrs().f("scale");
+  Expr size = cast(dim_of(q, 3), DType::kF64);
+  return q * cast(make(c.scope(), "Reciprocal", {make(c.scope(), "Sqrt", {size})}), q.dtype());
+}
+
 struct Parts {
   Expr q, k, v;  // [N, heads, L, features]
 };
+
+// As they are given, but by heads, and the queries scaled: before transposes, so that nothing stands between those and the
+// products.
+Result<Parts> parts_by_heads(BodyContext& c) {
+  Parts p;
+  WEFT_TRY(p.q, by_heads(c, 0, "Q", "q_num_heads"));
+  WEFT_TRY(p.k, by_heads(c, 1, "K", "kv_num_heads"));
+  WEFT_TRY(p.v, by_heads(c, 2, "V", "kv_num_heads"));
+  p.q = scaled(c, wide(p.q));
+  return p;
+}
+
+Parts heads_first(BodyContext& c, const Parts& p) {
+  return {heads_first(p.q, c.input(0)), heads_first(p.k, c.input(1)), heads_first(p.v, c.input(2))};
+}
 
 Status check_parts(const Parts& p) {
   WEFT_CHECK(check_same(p.q, p.k, 0, "the batches of Q and K"));
@@ -101,19 +119,27 @@ Result<Expr> long_mask(Expr mask, Expr scores) {
   return make(s, "Pad", {mask, pads, scalar_like(mask, outside)});
 }
 
-Result<Expr> masked(BodyContext& c, Expr scores) {
-  Expr truth, y = scores;
+struct Masks {
+  Expr added, allowed;  // either may be none
+};
+
+Result<Masks> masks_of(BodyContext& c, Expr scores) {
+  Masks masks;
   if (c.has_input(3)) {
     Expr mask = c.input(3);
     if (mask.dtype() != DType::kBool) mask = cast(mask, scores.dtype());
     WEFT_TRY(mask, long_mask(mask, scores));
-    if (mask.dtype() == DType::kBool)
-      truth = mask;
-    else
-      y = y + mask;
+    (mask.dtype() == DType::kBool ? masks.allowed : masks.added) = mask;
   }
-  truth = allowed(c, scores, truth);
-  if (truth.valid()) y = where(truth, y, scalar_like(y, -std::numeric_limits<double>::infinity()));
+  masks.allowed = allowed(c, scores, masks.allowed);
+  return masks;
+}
+
+Result<Expr> masked(BodyContext& c, Expr scores) {
+  WEFT_TRY(Masks masks, masks_of(c, scores));
+  Expr y = scores;
+  if (masks.added.valid()) y = y + masks.added;
+  if (masks.allowed.valid()) y = where(masks.allowed, y, scalar_like(y, -std::numeric_limits<double>::infinity()));
   // Where sizes are known in a run alone, a mask must not have stretched them.
   return reshape_like(y, scores);
 }
@@ -130,12 +156,6 @@ Expr softmax(BodyContext& c, Expr x) {
   Expr none = make(s, "Equal", {best, scalar_like(x, -std::numeric_limits<double>::infinity())}),
        zero = scalar_like(x, 0);
   return where(none, zero, weights(where(none, zero, x)));
-}
-
-Expr scaled(BodyContext& c, Expr q) {
-  if (c.attrs().has("scale")) return q * c.attrs().f("scale");
-  Expr size = cast(dim_of(q, 3), DType::kF64);
-  return q * cast(make(c.scope(), "Reciprocal", {make(c.scope(), "Sqrt", {size})}), q.dtype());
 }
 
 Status check_attributes(BodyContext& c) {
@@ -162,10 +182,8 @@ Status check_attributes(BodyContext& c) {
 // arXiv:2305.13245.
 Status attend(BodyContext& c) {
   WEFT_CHECK(check_attributes(c));
-  Parts p;
-  WEFT_TRY(p.q, heads_first(c, 0, "Q", "q_num_heads"));
-  WEFT_TRY(p.k, heads_first(c, 1, "K", "kv_num_heads"));
-  WEFT_TRY(p.v, heads_first(c, 2, "V", "kv_num_heads"));
+  WEFT_TRY(Parts p, parts_by_heads(c));
+  p = heads_first(c, p);
   WEFT_CHECK(c.scope().status());
   WEFT_TRY(p.k, with_past(c, 4, "past_key", p.k));
   WEFT_TRY(p.v, with_past(c, 5, "past_value", p.v));
@@ -175,7 +193,7 @@ Status attend(BodyContext& c) {
   if (c.output_count() > 2) c.set_output(2, p.v);
 
   const DType dtype = c.input(0).dtype();
-  Expr q = scaled(c, wide(p.q)), k = wide(p.k), v = wide(p.v);
+  Expr q = p.q, k = wide(p.k), v = wide(p.v);
   Expr stages[4];
   stages[0] = stages[1] = apart(matmul(stacked(q, k), swap_last_two(k)), q);
   const double cap = c.attrs().f("softcap");
@@ -191,6 +209,48 @@ Status attend(BodyContext& c) {
     y = reshape(transpose(y, {0, 2, 1, 3}), concat({dims_of(c.input(0), 0, 2), features}, 0));
   }
   c.set_output(0, cast(y, dtype));
+  return {};
+}
+
+// Whether there is nothing that AttentionGrad does not know: no past, no cap, no heads that share keys, no halves.
+bool is_simple(GradContext& c) {
+  Expr q = c.input(0), k = c.input(1), v = c.input(2);
+  for (Expr x : {q, k, v}) {
+    if (!x.has_rank() || x.rank() != q.rank() || x.dtype() != q.dtype()) return false;
+  }
+  const bool same_heads = q.rank() == 4 ? q.dims()[1] == k.dims()[1]
+                                        : c.attrs().i_or("q_num_heads", 0) == c.attrs().i_or("kv_num_heads", 0);
+  const int64_t dtype = static_cast<int64_t>(q.dtype());
+  if (!same_heads || (q.dtype() != DType::kF32 && q.dtype() != DType::kF64)) return false;
+  if (c.has_input(4) || c.has_input(6) || c.needs(3) || c.attrs().f("softcap") != 0) return false;
+  for (int i = 1; i < c.output_count(); ++i) {
+    if (c.has_grad(i)) return false;
+  }
+  return c.attrs().i_or("softmax_precision", dtype) == dtype;
+}
+
+Status grad_attention(GradContext& c) {
+  if (!is_simple(c)) {
+    c.use_body();
+    return {};
+  }
+  std::vector<Expr> given;
+  for (int i = 0; i < c.input_count(); ++i) given.push_back(c.input(i));
+  BodyContext body(c.scope(), c.attrs(), given, c.output_count());
+  WEFT_TRY(Parts p, parts_by_heads(body));
+  const Parts first = heads_first(body, p);
+  WEFT_CHECK(c.scope().status());
+  // Only the shape of these products is looked at.
+  WEFT_TRY(Masks masks, masks_of(body, matmul(first.q, swap_last_two(first.k))));
+  const bool inside = c.input(0).rank() == 3;
+  Expr dy = c.grad(0);
+  if (inside) dy = reshape(dy, concat({dims_of(p.q, 0, 3), dims_of(p.v, 3, 4)}, 0));
+  std::vector<Expr> grads =
+      make_all(c.scope(), "weft.AttentionGrad", {p.q, p.k, p.v, dy, masks.added, masks.allowed},
+               {{"heads_inside", int64_t{inside}}, {"empty_is_zero", int64_t{c.has_input(3)}}}, 3);
+  c.set_grad(0, reshape_like(scaled(body, grads[0]), c.input(0)));
+  c.set_grad(1, reshape_like(grads[1], c.input(1)));
+  c.set_grad(2, reshape_like(grads[2], c.input(2)));
   return {};
 }
 
@@ -233,7 +293,8 @@ void define_op_attention(OpRegistry& ops) {
       .optional_output("present_key", "T1", "[N, heads, P + keys, features]: those of the past and K.")
       .optional_output("present_value", "T2", "The same of values.")
       .optional_output("qk_matmul_output", "T1", "[N, heads, L, P + keys]: see `qk_matmul_output_mode`.")
-      .body(attend);
+      .body(attend)
+      .grad(grad_attention);
 }
 
 }  // namespace weft

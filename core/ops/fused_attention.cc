@@ -51,6 +51,40 @@ Status body(BodyContext& c) {
   return {};
 }
 
+Status infer_grad(InferContext& c) {
+  for (int i = 0; i < 3; ++i) {
+    if (c.has_rank(i)) c.set_dims(i, c.dims(i));
+  }
+  if (!c.has_rank(0)) return {};
+  if (c.rank(0) < 2 || (c.attrs().b("heads_inside") && c.rank(0) != 4)) {
+    return invalid("Q must have two axes or more, and four with heads inside, but is ", c.input(0).text());
+  }
+  for (int i = 1; i < 4; ++i) {
+    if (!c.has_rank(i) || c.rank(i) == c.rank(0)) continue;
+    return invalid("Q ", c.input(0).text(), " and '", c.op().inputs()[i].name, "' ", c.input(i).text(),
+                   " must have as many axes");
+  }
+  return {};
+}
+
+// As the pieces would have it.
+Status grad_body(BodyContext& c) {
+  const bool heads_inside = c.attrs().b("heads_inside");
+  Expr in[4];
+  for (int i = 0; i < 4; ++i) in[i] = heads_inside ? swap_heads(c.input(i)) : c.input(i);
+  auto [q, k, v, dy] = in;
+  Expr scores = matmul(q, swap_last_two(k));
+  if (c.has_input(4)) scores = scores + c.input(4);
+  if (c.has_input(5)) {
+    scores = where(c.input(5), scores, scalar_like(scores, -std::numeric_limits<double>::infinity()));
+  }
+  Expr p = weights(scores, c.attrs().b("empty_is_zero"));
+  Expr ds = make(c.scope(), "weft.SoftmaxGrad", {p, matmul(dy, swap_last_two(v))}, {{"axis", int64_t{-1}}});
+  Expr out[3] = {matmul(ds, k), matmul(swap_last_two(ds), q), matmul(swap_last_two(p), dy)};
+  for (int i = 0; i < 3; ++i) c.set_output(i, heads_inside ? swap_heads(out[i]) : out[i]);
+  return {};
+}
+
 }  // namespace
 
 void define_op_fused_attention(OpRegistry& ops) {
@@ -71,6 +105,26 @@ void define_op_fused_attention(OpRegistry& ops) {
       .infer(infer)
       .body(body)
       .internal();
+  ops.add(kWeftDomain, "AttentionGrad")
+      .group("gradient")
+      .doc(
+          "The gradients of `softmax(Q K^T + mask) V` without a tensor of all products: Attention's gradient is made "
+          "of "
+          "it, with a Q that is scaled before.")
+      .types("T", set_of(DType::kF32, DType::kF64))
+      .flag("heads_inside", false, "Whether all are [N, L, heads, features].")
+      .flag("empty_is_zero", false, "Whether a query that may look at no key gave 0, and not NaN.")
+      .input("Q", "T", "[..., L, features].")
+      .input("K", "T", "[..., keys, features].")
+      .input("V", "T", "[..., keys, features of its own].")
+      .input("dY", "T", "The gradient to the result, [..., L, features of V].")
+      .optional_input("mask", "T", "Broadcasts to [..., L, keys] and was added.")
+      .optional_input("allowed", "bool", "Broadcasts to [..., L, keys]: which keys a query looked at.")
+      .output("dQ", "T", "The shape of Q.")
+      .output("dK", "T", "The shape of K.")
+      .output("dV", "T", "The shape of V.")
+      .infer(infer_grad)
+      .body(grad_body);
 }
 
 }  // namespace weft

@@ -4,6 +4,48 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// AttentionGradOptions are the optional inputs and attributes of AttentionGrad.
+type AttentionGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Broadcasts to [..., L, keys] and was added.
+	Mask weft.Value
+	// Broadcasts to [..., L, keys]: which keys a query looked at.
+	Allowed weft.Value
+	// Whether all are [N, L, heads, features].
+	HeadsInside bool
+	// Whether a query that may look at no key gave 0, and not NaN.
+	EmptyIsZero bool
+}
+
+// AttentionGrad adds the operator weft.AttentionGrad. The gradients of `softmax(Q K^T + mask) V` without a tensor of
+// all products: Attention's gradient is made of it, with a Q that is scaled before.
+//
+//   - q (T): [..., L, features].
+//   - k (T): [..., keys, features].
+//   - v (T): [..., keys, features of its own].
+//   - dY (T): The gradient to the result, [..., L, features of V].
+//   - options.Mask (T): Broadcasts to [..., L, keys] and was added.
+//   - options.Allowed (bool): Broadcasts to [..., L, keys]: which keys a query looked at.
+//
+// Gives:
+//
+//   - dQ (T): The shape of Q.
+//   - dK (T): The shape of K.
+//   - dV (T): The shape of V.
+//
+// Types:
+//
+//   - T: f32, f64
+func AttentionGrad(q weft.Value, k weft.Value, v weft.Value, dY weft.Value, options ...AttentionGradOptions) (weft.Value, weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.AttentionGrad", trim([]weft.Value{q, k, v, dY, o.Mask, o.Allowed}), weft.Attrs{
+		"heads_inside":  o.HeadsInside,
+		"empty_is_zero": o.EmptyIsZero,
+	}, o.Name, 3, problem)
+	return out[0], out[1], out[2]
+}
+
 // AveragePoolGradOptions are the optional inputs and attributes of AveragePoolGrad.
 type AveragePoolGradOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -250,6 +292,31 @@ type GatherAtOptions struct {
 func GatherAt(data weft.Value, indices weft.Value, options ...GatherAtOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.GatherAt", []weft.Value{data, indices}, nil, o.Name, 1, problem)[0]
+}
+
+// GeluSlopeOptions are the optional inputs and attributes of GeluSlope.
+type GeluSlopeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The form of Gelu. "": none.
+	Approximate string
+}
+
+// GeluSlope adds the operator weft.GeluSlope. The derivative of Gelu at each element of `X`. The gradient of Gelu is
+// made of it.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func GeluSlope(x weft.Value, options ...GeluSlopeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.GeluSlope", []weft.Value{x}, weft.Attrs{"approximate": given(o.Approximate)}, o.Name, 1, problem)[0]
 }
 
 // GradDivOptions are the name of GradDiv.

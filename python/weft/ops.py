@@ -118,6 +118,7 @@ __all__ = [
     "adam",
     "adam_w",
     "assign",
+    "attention_grad",
     "average_pool_grad",
     "cholesky",
     "conv_grad_input",
@@ -128,6 +129,7 @@ __all__ = [
     "eig",
     "eigh",
     "gather_at",
+    "gelu_slope",
     "grad_div",
     "grad_mul",
     "initial_value",
@@ -2833,6 +2835,44 @@ def assign(variable: ValueLike, value: ValueLike, *, name: str | None = None) ->
     return add_node(None, "weft.Assign", [variable, value], {}, 1, name)
 
 
+def attention_grad(q: ValueLike, k: ValueLike, v: ValueLike, d_y: ValueLike, mask: ValueLike | None = None, allowed: ValueLike | None = None, *, heads_inside: bool = False, empty_is_zero: bool = False, name: str | None = None) -> tuple[Value, Value, Value]:
+    """The gradients of `softmax(Q K^T + mask) V` without a tensor of all products: Attention's gradient is made
+    of it, with a Q that is scaled before.
+
+    Inputs:
+        q: [..., L, features]. [f32, f64]
+        k: [..., keys, features]. [f32, f64]
+        v: [..., keys, features of its own]. [f32, f64]
+        d_y: The gradient to the result, [..., L, features of V]. [f32, f64]
+        mask (optional): Broadcasts to [..., L, keys] and was added. [f32, f64]
+        allowed (optional): Broadcasts to [..., L, keys]: which keys a query looked at. [bool]
+
+    Attributes:
+        heads_inside (False): Whether all are [N, L, heads, features].
+        empty_is_zero (False): Whether a query that may look at no key gave 0, and not NaN.
+
+    Returns:
+        dQ: The shape of Q. [f32, f64]
+        dK: The shape of K. [f32, f64]
+        dV: The shape of V. [f32, f64]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> q = graph.constant([[0.9, 0.65], [-0.18, 1.02]], dtype="f64")
+        >>> k = graph.constant([[-0.12, 0.29], [-0.19, 1.17], [-0.08, 0.55]], dtype="f64")
+        >>> v = graph.constant([[-0.44, -1.23], [1.32, 0.1], [1.66, 0.62]], dtype="f64")
+        >>> d_y = graph.constant([[1.41, -0.7], [-0.01, -0.32]], dtype="f64")
+        >>> y0, y1, y2 = weft.ops.attention_grad(q, k, v, d_y)
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
+        [[-0.005, 0.175], [-0.001, -0.037]]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [[-0.29, -0.114], [0.144, 0.076], [0.146, 0.038]]
+        >>> weft.Session(graph).run({}, y2).astype(float).round(3).tolist()
+        [[0.36, -0.247], [0.598, -0.466], [0.442, -0.307]]
+    """
+    return add_node(None, "weft.AttentionGrad", [q, k, v, d_y, mask, allowed], {"heads_inside": heads_inside, "empty_is_zero": empty_is_zero}, 3, name)
+
+
 def average_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, count_include_pad: bool = False, name: str | None = None) -> Value:
     """The gradient of AveragePool by X, given that of Y.
 
@@ -3107,6 +3147,28 @@ def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -
         [[2.23], [-0.96]]
     """
     return add_node(None, "weft.GatherAt", [data, indices], {}, 1, name)
+
+
+def gelu_slope(x: ValueLike, *, approximate: str = 'none', name: str | None = None) -> Value:
+    """The derivative of Gelu at each element of `X`. The gradient of Gelu is made of it.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        approximate ('none'): The form of Gelu.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.75, -0.75, -0.4, 0.0, 0.3, 1.4, 1.6, 5.0], dtype="f64")
+        >>> y = weft.ops.gelu_slope(x, approximate='tanh')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [-0.022, 0.001, 0.197, 0.5, 0.732, 1.129, 1.123, 1.0]
+    """
+    return add_node(None, "weft.GeluSlope", [x], {"approximate": approximate}, 1, name)
 
 
 def grad_div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:

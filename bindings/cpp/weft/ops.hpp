@@ -1908,6 +1908,40 @@ inline Value assign(const Value& variable, const Value& value, const std::string
   return add_node("weft.Assign", {variable, value}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.AttentionGrad.
+struct AttentionGradAttrs {
+  /// Whether all are [N, L, heads, features].
+  bool heads_inside = false;
+  /// Whether a query that may look at no key gave 0, and not NaN.
+  bool empty_is_zero = false;
+};
+
+/// The outputs of weft.AttentionGrad.
+struct AttentionGradOutputs {
+  /// The shape of Q. [f32, f64]
+  Value d_q;
+  /// The shape of K. [f32, f64]
+  Value d_k;
+  /// The shape of V. [f32, f64]
+  Value d_v;
+};
+
+/// The gradients of `softmax(Q K^T + mask) V` without a tensor of all products: Attention's gradient is made of it,
+/// with a Q that is scaled before.
+/// - q: [..., L, features]. [f32, f64]
+/// - k: [..., keys, features]. [f32, f64]
+/// - v: [..., keys, features of its own]. [f32, f64]
+/// - d_y: The gradient to the result, [..., L, features of V]. [f32, f64]
+/// - mask: Broadcasts to [..., L, keys] and was added. [f32, f64, optional]
+/// - allowed: Broadcasts to [..., L, keys]: which keys a query looked at. [bool, optional]
+inline AttentionGradOutputs attention_grad(const Value& q, const Value& k, const Value& v, const Value& d_y, const Value& mask = Value(), const Value& allowed = Value(), const AttentionGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("heads_inside", attrs.heads_inside);
+  set.set("empty_is_zero", attrs.empty_is_zero);
+  std::vector<Value> made = add_node("weft.AttentionGrad", {q, k, v, d_y, mask, allowed}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
+}
+
 /// The attributes of weft.AveragePoolGrad.
 struct AveragePoolGradAttrs {
   /// Size of the window along each spatial axis. Required.
@@ -2165,6 +2199,21 @@ inline EighOutputs eigh(const Value& a, const std::string& name = "", const Orig
 inline Value gather_at(const Value& data, const Value& indices, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.GatherAt", {data, indices}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.GeluSlope.
+struct GeluSlopeAttrs {
+  /// The form of Gelu.
+  std::string approximate = "none";
+};
+
+/// The derivative of Gelu at each element of `X`. The gradient of Gelu is made of it.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value gelu_slope(const Value& x, const GeluSlopeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("approximate", attrs.approximate);
+  return add_node("weft.GeluSlope", {x}, set, name, 1, origin)[0];
 }
 
 /// `A / B`, but 0 wherever A is exactly 0, were B zero or not a number. Gradients are made of it.

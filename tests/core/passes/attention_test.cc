@@ -1,6 +1,7 @@
 // Attention as exporters write it, and as the operator is made of, becomes one operator.
 #include <limits>
 
+#include "core/passes/differentiate.h"
 #include "tests/core/passes/rules_common.h"
 
 namespace weft {
@@ -95,6 +96,56 @@ TEST(FuseAttention, TheOperator) {
   EXPECT_NE(t.left(y).find("weft.FusedAttention"), std::string::npos) << t.left(y);
   t.expect_close(y);
   EXPECT_EQ(t.run(y, {}).as<float>()[0], 0);
+}
+
+TEST(FuseAttention, TheGradientOfTheOperator) {
+  AttentionTest t;
+  Expr q = t.in({4, 5, 12}), k = t.in({4, 7, 12}), v = t.in({4, 7, 6}), dy = t.in({4, 5, 6});
+  Attrs attrs{{"q_num_heads", int64_t{3}}, {"kv_num_heads", int64_t{3}}};
+  auto gradients = [&](Expr y) {
+    Expr loss = reduce_sum(y * dy, {0, 1, 2}, false);
+    std::vector<Expr> out;
+    const std::vector<ValueId> ids = *differentiate(*t.graph, {loss.id()}, {q.id(), k.id(), v.id()}, {});
+    for (ValueId id : ids) out.emplace_back(t.scope, id);
+    return out;
+  };
+  // As it is made of other operators, by hand.
+  auto pieces = [&](Expr masked_by) {
+    auto heads = [&](Expr x, int64_t rows) {
+      return transpose(reshape(x, constant_ints(t.scope, {4, rows, 3, -1})), {0, 2, 1, 3});
+    };
+    Expr scores = matmul(heads(q, 5) * 0.5, swap_last_two(heads(k, 7)));
+    if (masked_by.valid()) scores = where(masked_by, scores, t.number(-std::numeric_limits<double>::infinity()));
+    Expr y = transpose(matmul(t.softmax(scores), heads(v, 7)), {0, 2, 1, 3});
+    return reshape(y, constant_ints(t.scope, {4, 5, 6}));
+  };
+  for (bool causal : {false, true}) {
+    std::vector<Expr> inputs{q, k, v};
+    if (causal) inputs.push_back(t.causal());
+    const std::vector<Expr> ours = gradients(make(t.scope, "Attention", inputs, attrs));
+    const std::vector<Expr> theirs = gradients(pieces(causal ? t.causal() : Expr()));
+    for (size_t i = 0; i < 3; ++i) {
+      const std::string left = t.left(ours[i]);
+      EXPECT_NE(left.find("weft.AttentionGrad"), std::string::npos) << left;
+      EXPECT_EQ(left.find("Softmax"), std::string::npos) << left;
+      EXPECT_EQ(left.find("Transpose"), std::string::npos) << left;
+      t.expect_close(ours[i]);
+      const Tensor a = t.run(ours[i], {}), b = t.run(theirs[i], {"*"});
+      for (int64_t k = 0; k < a.count(); ++k) EXPECT_NEAR(a.as<float>()[k], b.as<float>()[k], 2e-6);
+    }
+  }
+  // What the kernel does not know stays in pieces: few heads, soft caps, a gradient by the mask.
+  attrs.set("softcap", 2.0);
+  EXPECT_EQ(t.left(gradients(make(t.scope, "Attention", {q, k, v}, attrs))[0]).find("weft.AttentionGrad"),
+            std::string::npos);
+  attrs.set("softcap", 0.0);
+  Expr mask = t.in({5, 7}), y = make(t.scope, "Attention", {q, k, v, mask}, attrs);
+  Expr by_mask(t.scope, (*differentiate(*t.graph, {reduce_sum(y * dy, {0, 1, 2}, false).id()}, {mask.id()}, {}))[0]);
+  EXPECT_EQ(t.left(by_mask).find("weft.AttentionGrad"), std::string::npos);
+  t.expect_close(by_mask);
+  Expr one = t.in({1, 5, 12}), few = make(t.scope, "Attention", {one, one, one}, attrs);
+  Expr by_few(t.scope, (*differentiate(*t.graph, {reduce_sum(few, {0, 1, 2}, false).id()}, {one.id()}, {}))[0]);
+  EXPECT_EQ(t.left(by_few).find("weft.AttentionGrad"), std::string::npos);
 }
 
 TEST(FuseAttention, WhatIsNeededElsewhereStays) {

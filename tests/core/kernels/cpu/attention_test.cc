@@ -186,6 +186,77 @@ void check() {
   }
 }
 
+// The gradients of sum(Y * dY) in one kernel, and those of the pieces.
+template <typename T>
+std::vector<Tensor> run_gradient(const Problem& p, int threads, bool pieces) {
+  const Look& l = p.l;
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  std::vector<ValueId> feeds;
+  std::vector<Tensor> values;
+  auto input = [&](Tensor value) {
+    feeds.push_back(
+        *graph->add_input(cat("in", feeds.size()), ValueType::tensor(value.dtype(), to_dims(value.shape()))));
+    values.push_back(std::move(value));
+    return Expr(scope, feeds.back());
+  };
+  const std::vector<double> dy = noise(l.images * l.heads * l.queries * l.wide, 5);
+  std::vector<Expr> in{input(tensor<T>(p.shape(l.queries, l.features), p.q)),
+                       input(tensor<T>(p.shape(l.keys, l.features), p.k)),
+                       input(tensor<T>(p.shape(l.keys, l.wide), p.v)),
+                       input(tensor<T>(p.shape(l.queries, l.wide), dy)),
+                       Expr(),
+                       Expr()};
+  if (l.mask != Look::kNone) in[4] = input(tensor<T>(spread(l, l.mask).shape, p.mask));
+  if (l.allowed != Look::kNone) {
+    Tensor truths = *Tensor::make(DType::kBool, spread(l, l.allowed).shape);
+    for (int64_t i = 0; i < truths.count(); ++i) truths.as<bool>()[i] = p.allowed[i];
+    in[5] = input(truths);
+  }
+  const Attrs attrs{{"heads_inside", int64_t{l.heads_inside}}, {"empty_is_zero", int64_t{l.empty_is_zero}}};
+  const std::vector<Expr> out =
+      pieces ? *expand_body(scope, *builtin_ops().find(kWeftDomain, "AttentionGrad"), attrs, in, 3)
+             : make_all(scope, "weft.AttentionGrad", in, attrs, 3);
+  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+  SessionOptions options;
+  options.threads = threads;
+  auto session = *Session::make(graph, options);
+  std::vector<Tensor> outputs;
+  const Status status = session->run({feeds, {out[0].id(), out[1].id(), out[2].id()}, {}}, values, {}, &outputs);
+  EXPECT_TRUE(status.ok()) << status.text();
+  return outputs;
+}
+
+template <typename T>
+void check_gradient() {
+  for (const Look& l : kLooks) {
+    if (l.keys_last) continue;
+    Look eight = l;
+    eight.images *= 4;
+    if (l.allowed != Look::kNone) eight.empty_is_zero = true;  // without it all of dK would be NaN
+    const Problem p(eight);
+    const std::vector<Tensor> one = run_gradient<T>(p, 1, false), pieces = run_gradient<T>(p, 1, true);
+    for (size_t k = 0; k < 3; ++k) {
+      ASSERT_EQ(one[k].shape(), pieces[k].shape());
+      double top = 0;
+      for (int64_t i = 0; i < one[k].count(); ++i) {
+        top = std::max(top, static_cast<double>(std::abs(pieces[k].as<T>()[i])));
+      }
+      for (int64_t i = 0; i < one[k].count(); ++i) {
+        ASSERT_NEAR(one[k].as<T>()[i], pieces[k].as<T>()[i], 100 * std::numeric_limits<T>::epsilon() * top)
+            << l.queries << " queries, " << l.keys << " keys, gradient " << k << " at " << i;
+      }
+    }
+    for (int threads : {2, 4}) {
+      const std::vector<Tensor> many = run_gradient<T>(p, threads, false);
+      for (size_t k = 0; k < 3; ++k) EXPECT_TRUE(many[k].same_bits(one[k]));
+    }
+  }
+}
+
+TEST(Attention, GradientsOfFloats) { check_gradient<float>(); }
+TEST(Attention, GradientsOfDoubles) { check_gradient<double>(); }
+
 TEST(Attention, Floats) { check<float>(); }
 TEST(Attention, Doubles) { check<double>(); }
 

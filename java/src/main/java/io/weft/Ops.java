@@ -6613,6 +6613,121 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.AttentionGrad.
+   */
+  public static final class AttentionGradOptions extends NodeOptions {
+    private Value mask;
+
+    private Value allowed;
+
+    private AttentionGradOptions() {}
+
+    /**
+     * Broadcasts to [..., L, keys] and was added.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionGradOptions mask(Value value) {
+      mask = value;
+      return this;
+    }
+
+    /**
+     * Broadcasts to [..., L, keys]: which keys a query looked at.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public AttentionGradOptions allowed(Value value) {
+      allowed = value;
+      return this;
+    }
+
+    /**
+     * Whether all are [N, L, heads, features]. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionGradOptions headsInside(boolean value) {
+      attrs.set("heads_inside", value);
+      return this;
+    }
+
+    /**
+     * Whether a query that may look at no key gave 0, and not NaN. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AttentionGradOptions emptyIsZero(boolean value) {
+      attrs.set("empty_is_zero", value);
+      return this;
+    }
+
+    @Override
+    public AttentionGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.AttentionGrad.
+   *
+   * @param dQ the shape of Q.
+   * @param dK the shape of K.
+   * @param dV the shape of V.
+   */
+  public record AttentionGradOutputs(Value dQ, Value dK, Value dV) {}
+
+  /**
+   * The gradients of {@code softmax(Q K^T + mask) V} without a tensor of all products: Attention's gradient is made of
+   * it, with a Q that is scaled before.
+   *
+   * <p>Operator weft.AttentionGrad. Element types: T: f32, f64.
+   *
+   * @param q [..., L, features].
+   * @param k [..., keys, features].
+   * @param v [..., keys, features of its own].
+   * @param dY the gradient to the result, [..., L, features of V].
+   * @return the outputs
+   */
+  public AttentionGradOutputs attentionGrad(Value q, Value k, Value v, Value dY) {
+    return attentionGrad(q, k, v, dY, options -> {});
+  }
+
+  /**
+   * The gradients of {@code softmax(Q K^T + mask) V} without a tensor of all products: Attention's gradient is made of
+   * it, with a Q that is scaled before.
+   *
+   * <p>Operator weft.AttentionGrad. Element types: T: f32, f64.
+   *
+   * @param q [..., L, features].
+   * @param k [..., keys, features].
+   * @param v [..., keys, features of its own].
+   * @param dY the gradient to the result, [..., L, features of V].
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public AttentionGradOutputs attentionGrad(
+      Value q,
+      Value k,
+      Value v,
+      Value dY,
+      Consumer<AttentionGradOptions> options) {
+    AttentionGradOptions settings = new AttentionGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(q, "q");
+    Check.notNull(k, "k");
+    Check.notNull(v, "v");
+    Check.notNull(dY, "dY");
+    List<Value> made = add("weft.AttentionGrad", Arrays.<Value>asList(q, k, v, dY, settings.mask, settings.allowed), settings, 3);
+    return new AttentionGradOutputs(made.get(0), made.get(1), made.get(2));
+  }
+
+  /**
    * What can be set at weft.AveragePoolGrad.
    */
   public static final class AveragePoolGradOptions extends NodeOptions {
@@ -7417,6 +7532,58 @@ public final class Ops {
     Check.notNull(data, "data");
     Check.notNull(indices, "indices");
     return add("weft.GatherAt", Arrays.<Value>asList(data, indices), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.GeluSlope.
+   */
+  public static final class GeluSlopeOptions extends NodeOptions {
+    private GeluSlopeOptions() {}
+
+    /**
+     * The form of Gelu. Default: none.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GeluSlopeOptions approximate(String value) {
+      attrs.set("approximate", value);
+      return this;
+    }
+
+    @Override
+    public GeluSlopeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The derivative of Gelu at each element of {@code X}. The gradient of Gelu is made of it.
+   *
+   * <p>Operator weft.GeluSlope. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value geluSlope(Value x) {
+    return geluSlope(x, options -> {});
+  }
+
+  /**
+   * The derivative of Gelu at each element of {@code X}. The gradient of Gelu is made of it.
+   *
+   * <p>Operator weft.GeluSlope. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value geluSlope(Value x, Consumer<GeluSlopeOptions> options) {
+    GeluSlopeOptions settings = new GeluSlopeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("weft.GeluSlope", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
