@@ -17,8 +17,8 @@ constexpr SettingRow kRows[kSettingCount] = {
      "Threads that work at one time, the caller's own included; 0 for as many as the process's "
      "processors (affinity and cgroup quota counted)."},
     {"WEFT_ISA", "auto",
-     "Instruction set of the vector kernels: baseline, avx2, avx512, or auto for the widest that the processor has. "
-     "Results may differ between instruction sets in their last bits."},
+     "Instruction set of the vector kernels: baseline, avx2 or avx512 on x86-64, neon on 64-bit ARM, or auto for the "
+     "widest that the processor has. Results may differ between instruction sets in their last bits."},
 };
 
 const std::array<std::string, kSettingCount>& values() {

@@ -3,18 +3,17 @@
 
 #include "core/simd/tables.h"
 
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/gemm_tiles.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/simd/lanes_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kRows = WEFT_TILE_ROWS;
 
@@ -53,8 +52,7 @@ void tile(const GemmPanel<T>& p, const T* a, const T* init, T* c, int64_t c_row)
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
-      // This order of arguments keeps a NaN.
-      hn::StoreU(hn::Min(high, hn::Max(low, sum[r][v])), d, c + r * c_row + v * kLanes);
+      hn::StoreU(between(low, high, sum[r][v]), d, c + r * c_row + v * kLanes);
     }
   }
 }
@@ -102,26 +100,18 @@ void run(const GemmPanel<T>& p, const RowsFn<T>* heights) {
   }
 }
 
-#if HWY_TARGET == HWY_AVX3
-#define WEFT_HEIGHTS(T, V)                                                                                             \
-  {                                                                                                                    \
-    rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V>, rows_of<T, 5, V>, rows_of<T, 6, V>,        \
-        rows_of<T, 7, V>, rows_of<T, 8, V>, rows_of<T, 9, V>, rows_of<T, 10, V>, rows_of<T, 11, V>, rows_of<T, 12, V>, \
-        rows_of<T, 13, V>, rows_of<T, 14, V>                                                                           \
+// Functions for 1, 2, ... rows.
+template <typename T, int V, int R>
+constexpr RowsFn<T> height() {
+  if constexpr (R <= kRows) return rows_of<T, R, V>;
+  return nullptr;
+}
+#define WEFT_HEIGHTS(T, V)                                                                                            \
+  {                                                                                                                   \
+    height<T, V, 1>(), height<T, V, 2>(), height<T, V, 3>(), height<T, V, 4>(), height<T, V, 5>(), height<T, V, 6>(), \
+        height<T, V, 7>(), height<T, V, 8>(), height<T, V, 9>(), height<T, V, 10>(), height<T, V, 11>(),              \
+        height<T, V, 12>(), height<T, V, 13>(), height<T, V, 14>()                                                    \
   }
-#elif HWY_TARGET == HWY_NEON
-#define WEFT_HEIGHTS(T, V)                                                                                      \
-  {                                                                                                             \
-    rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V>, rows_of<T, 5, V>, rows_of<T, 6, V>, \
-        rows_of<T, 7, V>, rows_of<T, 8, V>                                                                      \
-  }
-#elif HWY_TARGET == HWY_AVX2
-#define WEFT_HEIGHTS(T, V) \
-  { rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V>, rows_of<T, 5, V>, rows_of<T, 6, V> }
-#else
-#define WEFT_HEIGHTS(T, V) \
-  { rows_of<T, 1, V>, rows_of<T, 2, V>, rows_of<T, 3, V>, rows_of<T, 4, V> }
-#endif
 
 template <typename T>
 void run_panel(const GemmPanel<T>& p) {
@@ -165,8 +155,7 @@ void low_tile(const GemmPanel<T>& p, int64_t distance) {
 #pragma GCC unroll 2
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < 2 * P; ++v)
-      hn::StoreU(hn::Min(high, hn::Max(low, sum[r][v])), d, p.c + r * p.c_row + v * kLanes);
+    for (int v = 0; v < 2 * P; ++v) hn::StoreU(between(low, high, sum[r][v]), d, p.c + r * p.c_row + v * kLanes);
   }
 }
 

@@ -3,8 +3,9 @@
 
 namespace weft {
 
-enum class Isa { kBaseline, kAvx2, kAvx512 };  // baseline: SSE4 on x86-64, NEON on ARM
-constexpr Isa kAllIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512};
+// Of x86-64, from SSE4 on, and of 64-bit ARM.
+enum class Isa { kBaseline, kAvx2, kAvx512, kNeon };
+constexpr Isa kAllIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512, Isa::kNeon};
 
 const char* isa_name(Isa isa);  // as in WEFT_ISA
 bool isa_supported(Isa isa);    // by this processor and its operating system

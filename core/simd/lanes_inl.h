@@ -1,4 +1,4 @@
-// What the sources of vector kernels share: the rest of an array that fills no vector, and sums and extremes of rows.
+// What the sources of vector kernels share: the rest of an array that fills no vector, limits, and sums and extremes of rows.
 // Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_CORE_SIMD_LANES_INL_H
@@ -36,6 +36,16 @@ HWY_INLINE auto load_tail(const T* x, int64_t n) {
   const hn::ScalableTag<T> d;
   const Tail<T> tail(x, n, T(0));
   return hn::Load(d, tail.lanes);
+}
+
+// `x` brought to what is between `low` and `high`; a NaN stays one.
+template <class V>
+HWY_INLINE V between(V low, V high, V x) {
+  if constexpr (HWY_TARGET == HWY_NEON) {  // where Max and Min of a number and a NaN are the number
+    const V raised = hn::IfThenElse(hn::Lt(x, low), low, x);
+    return hn::IfThenElse(hn::Gt(raised, high), high, raised);
+  }
+  return hn::Min(high, hn::Max(low, x));  // elsewhere they are the second
 }
 
 // The sum of fn(d, x, more...), in blocks whose sums are added, so that rounding errors stay small in long rows. The

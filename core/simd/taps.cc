@@ -3,18 +3,17 @@
 
 #include "core/simd/tables.h"
 
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/taps.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/simd/lanes_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kRows = WEFT_TILE_ROWS;
 // With one vector of b there is room for more, where the chains of sums would else wait for each other.
@@ -25,8 +24,7 @@ constexpr int kLaneRows = kRows > 7 ? 7 : kRows;
 template <typename T, typename V>
 HWY_INLINE V limited(const Limits<T>& limits, V x) {
   const hn::ScalableTag<T> d;
-  // This order of arguments keeps a NaN.
-  return hn::Min(hn::Set(d, limits.high), hn::Max(hn::Set(d, limits.low), x));
+  return between(hn::Set(d, limits.low), hn::Set(d, limits.high), x);
 }
 
 template <typename T, int R, int V>

@@ -3,7 +3,6 @@
 
 #include "core/simd/tables.h"
 
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/update.cc"
 #include <hwy/foreach_target.h>

@@ -3,18 +3,17 @@
 
 #include "core/simd/tables.h"
 
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/simd/winograd.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/simd/lanes_inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr hn::ScalableTag<float> kTag;
 constexpr int64_t kLanes = HWY_LANES(float);
@@ -87,10 +86,7 @@ void output(const float* in, int64_t stride, int64_t channels, const float* bias
       V y[4];
       transform_out(rows[i], y);
 #pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        // This order of arguments keeps a NaN.
-        hn::StoreU(hn::Min(high, hn::Max(low, hn::Add(y[j], shift))), kTag, pixels[i * 4 + j] + c);
-      }
+      for (int j = 0; j < 4; ++j) hn::StoreU(between(low, high, hn::Add(y[j], shift)), kTag, pixels[i * 4 + j] + c);
     }
   }
 }

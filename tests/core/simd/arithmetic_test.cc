@@ -37,7 +37,7 @@ TYPED_TEST_SUITE(ArithmeticTest, Types);
 
 TYPED_TEST(ArithmeticTest, IsThatOfNumbers) {
   using T = TypeParam;
-  for (Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     for (const Arithmetic<T>& operation : all_arithmetic<T>()) {
       const auto& forms = arithmetic_table(isa, T()).*operation.forms;

@@ -51,7 +51,7 @@ constexpr ChainOp kOps[] = {ChainOp::kMul, ChainOp::kAdd,     ChainOp::kRelu, Ch
 // the place of the result.
 TYPED_TEST(ChainTest, GivesWhatItsOperationsGive) {
   using T = TypeParam;
-  for (Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     for (size_t first = 0; first <= std::size(kOps); ++first) {
       const std::vector<ChainOp> ops = first < std::size(kOps) ? std::vector<ChainOp>{kOps[first]}
@@ -87,7 +87,7 @@ TYPED_TEST(ChainTest, GivesWhatItsOperationsGive) {
 
 TYPED_TEST(ChainTest, ReluKeepsNaNAndTheSignOfZero) {
   using T = TypeParam;
-  for (Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     const T x[3] = {std::numeric_limits<T>::quiet_NaN(), -T(0), T(-2)};
     T y[3];
