@@ -10,10 +10,7 @@
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
 #include "tests/device/test_device.h"
-
-#ifdef __SSE__
-#include <xmmintrin.h>
-#endif
+#include "tests/float_mode.h"
 
 namespace weft {
 
@@ -303,17 +300,16 @@ class Checker {
     }
   }
 
-  void check_flush_to_zero([[maybe_unused]] const Built& built) {
-#ifdef __SSE__
-    unsigned int saved = _mm_getcsr();
-    _mm_setcsr(saved | 0x8040);  // flush results, take denormals for zero
+  void check_flush_to_zero(const Built& built) {
+    const uint64_t saved = float_mode();
+    set_float_mode(saved | kFlushToZero);
     std::vector<Tensor> outputs;
     Status status = run(built, {}, &outputs);
-    unsigned int after = _mm_getcsr();
-    _mm_setcsr(saved);
-    if ((after & 0x8040) != 0x8040) problems_.push_back("flush to zero: the caller's control word was not restored");
+    const uint64_t after = float_mode();
+    set_float_mode(saved);
+    if ((after & kFlushToZero) != kFlushToZero)
+      problems_.push_back("flush to zero: the caller's control word was not restored");
     if (step("flush to zero", status)) same_bits("flush to zero", outputs);
-#endif
   }
 
   const Case& c_;

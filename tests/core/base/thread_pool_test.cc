@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/float_mode.h"
+
 namespace weft {
 namespace {
 
@@ -303,25 +305,24 @@ TEST(ThreadPool, StoppedBeforeItBeginsDoesNothing) {
   EXPECT_EQ(stop.check().code(), Code::kDeadlineExceeded);
 }
 
-#if defined(__x86_64__)
 TEST(ThreadPool, RunsUnderTheDefaultFloatEnvironment) {
-  unsigned before = _mm_getcsr();
-  _mm_setcsr(before | 0x8040);  // flush to zero, denormals are zero
-  unsigned set = _mm_getcsr();
+  const uint64_t before = float_mode();
+  set_float_mode(before | kFlushToZero);
+  const uint64_t set = float_mode();
   std::atomic<int> flushed{0};
   {
     RunScope run{{}};
     parallel_for({}, 400, 1, kDear, [&](int64_t, int64_t) {
       volatile float smallest = 1e-38f;
       volatile float half = smallest * 0.25f;
-      flushed += half == 0 || (_mm_getcsr() & 0xffc0) != 0x1f80;
+      flushed += half == 0 || float_mode() != kDefaultFloatMode;
     });
   }
   EXPECT_EQ(flushed, 0);
-  EXPECT_EQ(_mm_getcsr(), set);
-  _mm_setcsr(before);
+  EXPECT_EQ(float_mode(), set);
+  EXPECT_EQ(set & kFlushToZero, kFlushToZero);
+  set_float_mode(before);
 }
-#endif
 
 TEST(ThreadPool, WorkersBlockSignals) {
   std::atomic<int> unblocked{0};
@@ -356,7 +357,7 @@ int use_pool() {
 }
 
 #if !defined(__SANITIZE_THREAD__)  // threads made after a fork are beyond the thread sanitizer
-TEST(ThreadPool, ForkedChildHasItsOwn) {
+TEST(ForkedPool, IsTheChildsOwn) {
   EXPECT_EQ(use_pool(), 4);
   RunScope run_in_flight{{}};
   EXPECT_EQ(in_child([] {
@@ -367,26 +368,24 @@ TEST(ThreadPool, ForkedChildHasItsOwn) {
   EXPECT_EQ(use_pool(), 4);
 }
 
-#if defined(__x86_64__)
 // A new thread begins with its maker's control word.
-TEST(ThreadPool, WorkersMadeUnderFlushToZeroDoNotKeepIt) {
+TEST(ForkedPool, WorkersMadeUnderFlushToZeroDoNotKeepIt) {
   EXPECT_EQ(in_child([] {
               alarm(20);
-              _mm_setcsr(_mm_getcsr() | 0x8040);
+              set_float_mode(float_mode() | kFlushToZero);
               auto self = std::this_thread::get_id();
               std::atomic<int> begun{0}, flushing{0};
               parallel_for({}, 4, 1, kDear, [&](int64_t, int64_t) {
                 ++begun;
                 while (begun < 4) usleep(100);
-                flushing += std::this_thread::get_id() != self && (_mm_getcsr() & 0x8040) != 0;
+                flushing += std::this_thread::get_id() != self && (float_mode() & kFlushToZero) != 0;
               });
               return flushing == 0 ? 7 : 1;
             }),
             7);
 }
-#endif
 
-TEST(ThreadPool, ProcessExitsWhileWorkersWork) {
+TEST(ForkedPool, ProcessExitsWhileWorkersWork) {
   EXPECT_EQ(in_child([] {
               alarm(20);
               std::thread([] {
