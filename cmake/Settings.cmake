@@ -39,7 +39,12 @@ add_compile_options(-ffp-contract=off)
 # The paths in error messages and debug information do not depend on where the checkout lies.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(WEFT_PROCESSOR x86_64)
   add_compile_options(-march=x86-64-v2)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(WEFT_PROCESSOR aarch64)
+else()
+  message(FATAL_ERROR "Weft runs on x86-64, and its kernels on 64-bit ARM too, but not on ${CMAKE_SYSTEM_PROCESSOR}")
 endif()
 
 # A sanitizer build: WEFT_SANITIZE is "address,undefined" or "thread".
@@ -70,8 +75,8 @@ if(WEFT_SANITIZE)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
 endif()
 
-# Each test links the whole core, which takes GNU's linker many times as long.
+# Each test links the whole core, which takes GNU's linker many times as long. A cross-compiler does not find another.
 find_program(WEFT_MOLD mold)
-if(WEFT_MOLD AND WEFT_TESTS)
+if(WEFT_MOLD AND WEFT_TESTS AND NOT CMAKE_CROSSCOMPILING)
   add_link_options(-fuse-ld=mold)
 endif()
