@@ -1,4 +1,4 @@
-// What the kernels of linear algebra share: batches of square matrices, which Eigen decomposes one by one.
+// What the kernels of linear algebra share: batches of square matrices, which are decomposed one by one.
 #pragma once
 
 #include <Eigen/Core>
@@ -23,25 +23,34 @@ using Out = Eigen::Map<Matrix<T>>;
 struct State {
   int64_t batch;
   int64_t n;
-  int64_t k;  // columns of Solve's B
+  int64_t k;              // columns of Solve's B
+  int64_t lanes;          // that work side by side, each on its share of the batch
+  int64_t scratch_bytes;  // of a lane
 };
 
-// Runs one(i) -> what was wrong, or null, for every matrix; the first error in order is reported.
+constexpr int64_t kMostLanes = 16;
+constexpr int64_t kMostScratch = 64 << 20;  // of all lanes, unless one takes more
+
+// Runs one(i, scratch) -> what was wrong, or null, for every matrix; the first error in order is reported.
 template <typename One>
 void each_matrix(const State& s, const RunArgs& args, const char* op, One one) {
   std::atomic<int64_t> failed{std::numeric_limits<int64_t>::max()};
   const char* reason = nullptr;
-  double cost = 20.0 * static_cast<double>(s.n * s.n) * static_cast<double>(s.n);
-  parallel_for(*args.parallel, s.batch, 1, cost, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if (one(i) == nullptr) continue;
-      int64_t before = failed.load();
-      while (i < before && !failed.compare_exchange_weak(before, i)) {
-      }
+  const auto try_one = [&](int64_t i, void* scratch) {
+    if (one(i, scratch) == nullptr) return;
+    int64_t before = failed.load();
+    while (i < before && !failed.compare_exchange_weak(before, i)) {
+    }
+  };
+  const double cost = 20.0 * static_cast<double>(s.n * s.n * s.n) * static_cast<double>(s.batch / s.lanes);
+  parallel_for(*args.parallel, s.lanes, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; ++lane) {
+      void* scratch = static_cast<char*>(args.scratch) + lane * s.scratch_bytes;
+      for (int64_t i = lane * s.batch / s.lanes; i < (lane + 1) * s.batch / s.lanes; ++i) try_one(i, scratch);
     }
   });
   if (failed.load() == std::numeric_limits<int64_t>::max()) return;
-  reason = one(failed.load());
+  reason = one(failed.load(), args.scratch);
   *args.status =
       invalid(s.batch > 1 ? cat("matrix ", failed.load()) : std::string("the matrix"), " of ", op, " ", reason);
 }
@@ -49,7 +58,9 @@ void each_matrix(const State& s, const RunArgs& args, const char* op, One one) {
 // With a NaN or an infinity in it: what comes out is NaN, and iterations that might not end are not begun.
 template <typename T>
 bool not_finite(const T* a, int64_t count) {
-  return !std::all_of(a, a + count, [](T x) { return std::isfinite(x); });
+  bool wrong = false;  // read to the end, which takes vectors of elements
+  for (int64_t i = 0; i < count; ++i) wrong |= !(std::fabs(a[i]) <= std::numeric_limits<T>::max());
+  return wrong;
 }
 template <typename T>
 void fill_nan(T* out, int64_t count) {
@@ -61,22 +72,31 @@ constexpr double kAlmost = 1 - 1e-6;
 
 inline State state_of(const KernelContext& c) {
   const Shape& shape = c.shape(0);
-  State s{1, shape.back(), 0};
+  State s{1, shape.back(), 0, 1, 0};
   for (size_t i = 0; i + 2 < shape.size(); ++i) s.batch *= shape[i];
   if (c.input_count() == 2) s.k = c.shape(1).back();
   if (s.n == 0) s.batch = 0;
+  s.lanes = std::max<int64_t>(s.batch, 1);
   return s;
 }
 
 inline bool accepts(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
 
-template <auto F32, auto F64>
+// The scratch memory that a matrix of n rows takes, of each type, for kernels that want any.
+using ScratchFn = int64_t (*)(int64_t n);
+
+template <auto F32, auto F64, ScratchFn scratch_f32 = nullptr, ScratchFn scratch_f64 = nullptr>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   const Shape& shape = c.shape(0);
   if (shape.back() != shape[shape.size() - 2]) {
     return invalid("the last two axes must make a square matrix but the input is ", shape_text(shape));
   }
   State s = state_of(c);
+  if constexpr (scratch_f32 != nullptr) {
+    s.scratch_bytes = c.dtype(0) == DType::kF32 ? scratch_f32(s.n) : scratch_f64(s.n);
+    s.lanes = std::min({s.lanes, kMostLanes, std::max<int64_t>(1, kMostScratch / (s.scratch_bytes + 1))});
+    prepared->scratch_bytes = s.lanes * s.scratch_bytes;
+  }
   prepared->cost_ns = 20.0 * static_cast<double>(s.batch * s.n * s.n) * static_cast<double>(s.n);
   if (c.dtype(0) == DType::kF32)
     prepared->use<F32>(s);

@@ -1,7 +1,6 @@
 // The kernel of eigenvalues and eigenvectors of symmetric matrices.
-#include <Eigen/Eigenvalues>
-
 #include "core/kernels/cpu/linalg_common.h"
+#include "core/kernels/cpu/symmetric_common.h"
 
 namespace weft {
 namespace {
@@ -10,7 +9,7 @@ using namespace linalg;
 
 template <typename T>
 void eigh(const State& s, const RunArgs& args) {
-  each_matrix(s, args, "weft.Eigh", [&](int64_t i) -> const char* {
+  each_matrix(s, args, "weft.Eigh", [&](int64_t i, void* scratch) -> const char* {
     const int64_t n = s.n, size = n * n;
     const T* a = args.input<T>(0) + i * size;
     T* values = args.output<T>(0) + i * n;
@@ -20,25 +19,16 @@ void eigh(const State& s, const RunArgs& args) {
       fill_nan(vectors, size);
       return nullptr;
     }
-    Eigen::SelfAdjointEigenSolver<Matrix<T>> solver{In<T>(a, n, n)};
-    if (solver.info() != Eigen::Success) return "did not converge";
-    for (int64_t j = 0; j < n; ++j) {
-      values[j] = solver.eigenvalues()[j];
-      auto column = solver.eigenvectors().col(j);
-      const T largest = column.cwiseAbs().maxCoeff() * static_cast<T>(kAlmost);
-      int64_t first = 0;
-      while (std::abs(column[first]) < largest) ++first;
-      const T sign = column[first] < 0 ? T{-1} : T{1};
-      for (int64_t r = 0; r < n; ++r) vectors[r * n + j] = column[r] * sign;
-    }
-    return nullptr;
+    return symmetric_eigen(a, n, values, vectors, scratch, *args.parallel) ? nullptr : "did not converge";
   });
 }
 
 }  // namespace
 
 void add_cpu_linalg_eigh(KernelRegistry& kernels) {
-  kernels.add("weft.Eigh", {"eigen", accepts, prepare<&eigh<float>, &eigh<double>>});
+  kernels.add("weft.Eigh",
+              {"vectors", accepts,
+               prepare<&eigh<float>, &eigh<double>, &symmetric_scratch<float>, &symmetric_scratch<double>>});
 }
 
 }  // namespace weft

@@ -16,7 +16,7 @@ bool has_zero_pivot(const Eigen::PartialPivLU<Matrix<T>>& lu) {
 
 template <typename T>
 void inverse(const State& s, const RunArgs& args) {
-  each_matrix(s, args, "weft.Inverse", [&](int64_t i) -> const char* {
+  each_matrix(s, args, "weft.Inverse", [&](int64_t i, void*) -> const char* {
     const int64_t size = s.n * s.n;
     const T* a = args.input<T>(0) + i * size;
     T* y = args.output<T>(0) + i * size;
@@ -33,7 +33,7 @@ void inverse(const State& s, const RunArgs& args) {
 
 template <typename T>
 void solve(const State& s, const RunArgs& args) {
-  each_matrix(s, args, "weft.Solve", [&](int64_t i) -> const char* {
+  each_matrix(s, args, "weft.Solve", [&](int64_t i, void*) -> const char* {
     const T* a = args.input<T>(0) + i * s.n * s.n;
     T* x = args.output<T>(0) + i * s.n * s.k;
     if (not_finite(a, s.n * s.n)) {
@@ -50,7 +50,7 @@ void solve(const State& s, const RunArgs& args) {
 
 template <typename T>
 void cholesky(const State& s, const RunArgs& args) {
-  each_matrix(s, args, "weft.Cholesky", [&](int64_t i) -> const char* {
+  each_matrix(s, args, "weft.Cholesky", [&](int64_t i, void*) -> const char* {
     const int64_t size = s.n * s.n;
     const T* a = args.input<T>(0) + i * size;
     T* l = args.output<T>(0) + i * size;

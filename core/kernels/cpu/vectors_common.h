@@ -7,6 +7,7 @@
 #include "core/simd/math.h"
 #include "core/simd/reduce.h"
 #include "core/simd/rows.h"
+#include "core/simd/symmetric.h"
 
 namespace weft {
 
@@ -22,5 +23,7 @@ inline const ReduceTable<float>& reduce_table(float) { return reduce_f32(current
 inline const ReduceTable<double>& reduce_table(double) { return reduce_f64(current_isa()); }
 inline const RowsTable<float>& rows_table(float) { return rows_f32(current_isa()); }
 inline const RowsTable<double>& rows_table(double) { return rows_f64(current_isa()); }
+inline const SymmetricTable<float>& symmetric_table(float) { return symmetric_f32(current_isa()); }
+inline const SymmetricTable<double>& symmetric_table(double) { return symmetric_f64(current_isa()); }
 
 }  // namespace weft
