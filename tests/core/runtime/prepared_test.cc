@@ -110,6 +110,30 @@ TEST(Prepared, AllocatesNothingWhenItCanBeStopped) {
   EXPECT_EQ(out.as<float>()[7], 5.0f);
 }
 
+TEST(Prepared, EigenvaluesAllocateNothing) {
+  if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer counts its own";
+  auto graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  ValueId fed = *graph->add_input("a", ValueType::tensor(DType::kF32, {2, 20, 20}));
+  std::vector<ValueId> fetched;
+  for (Expr part : make_all(scope, "weft.Eigh", {Expr(scope, fed)}, {}, 2)) fetched.push_back(part.id());
+  for (Expr part : make_all(scope, "weft.Eig", {Expr(scope, fed)}, {}, 4)) fetched.push_back(part.id());
+  auto session = *Session::make(graph, {});
+  auto prepared = *session->prepare({{fed}, fetched, {}});
+  Tensor a = filled({2, 20, 20}, 1.0f);
+  ASSERT_TRUE(prepared->bind_input(0, a).ok());
+  ASSERT_TRUE(prepared->run({}).ok());
+  for (int i = 0; i < 6; ++i) {
+    Tensor found = *prepared->output(i);
+    ASSERT_TRUE(prepared->bind_output(i, *Tensor::make(DType::kF32, found.shape())).ok());
+  }
+  ASSERT_TRUE(prepared->run({}).ok());
+  int64_t before = allocations;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(prepared->run({}).ok());
+  EXPECT_EQ(allocations, before);
+  EXPECT_NEAR((*prepared->output(0)).as<float>()[19], 20, 1e-4);
+}
+
 TEST(Prepared, LocksNothingWithoutVariables) {
   if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer has locks of its own";
   Call call;
