@@ -151,40 +151,64 @@ HWY_INLINE void turn(Vector sine, Vector tangent, Vector& low, Vector& high) {
   low = hn::NegMulAdd(tangent, high, low);
 }
 
-// Two sweeps in one pass, the second two rows behind the first: a row is read and written once for both.
+// Two sweeps in one pass, the second a row behind the first: a row is read and written once for both.
 template <typename T, int64_t kVectors>
-HWY_INLINE void rotate_twice(T* const* rows, int64_t column, const RotationSweep<T>& a, const RotationSweep<T>& b) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanes = HWY_LANES(T);
-  using Vector = hn::Vec<decltype(d)>;
-  const int64_t first = HWY_MIN(a.first, b.first), last = HWY_MAX(a.last, b.last);
-  Vector ahead[kVectors], behind[kVectors];  // one row each that waits for the next rotation of its sweep
-  const auto sine_of_last = hn::Set(d, a.sine[last - 1]), tangent_of_last = hn::Set(d, a.tangent[last - 1]);
-  for (int64_t k = 0; k < kVectors; ++k) {
-    ahead[k] = hn::Load(d, rows[last - 1] + column + k * kLanes);
-    behind[k] = hn::Load(d, rows[last] + column + k * kLanes);
-    turn(sine_of_last, tangent_of_last, ahead[k], behind[k]);
-  }
-  for (int64_t i = last - 2; i >= first; --i) {
-    const auto sine_a = hn::Set(d, a.sine[i]), tangent_a = hn::Set(d, a.tangent[i]);
-    const auto sine_b = hn::Set(d, b.sine[i + 1]), tangent_b = hn::Set(d, b.tangent[i + 1]);
-    const T* const from = rows[i] + column;
-    T* const to = rows[i + 2] + column;
+class TwoSweeps {
+ public:
+  HWY_INLINE TwoSweeps(T* const* rows, int64_t column, const RotationSweep<T>& a, const RotationSweep<T>& b)
+      : rows_(rows), column_(column), a_(a), b_(b), first_(HWY_MIN(a.first, b.first)) {
+    const int64_t last = HWY_MAX(a.last, b.last);
+    const auto sine = hn::Set(d, a.sine[last - 1]), tangent = hn::Set(d, a.tangent[last - 1]);
     for (int64_t k = 0; k < kVectors; ++k) {
-      auto low = hn::Load(d, from + k * kLanes), middle = ahead[k], high = behind[k];
+      ahead_[k] = hn::Load(d, rows[last - 1] + column + k * kLanes);
+      behind_[k] = hn::Load(d, rows[last] + column + k * kLanes);
+      turn(sine, tangent, ahead_[k], behind_[k]);
+    }
+    next_ = last - 2;
+  }
+  HWY_INLINE bool has_next() const { return next_ >= first_; }
+  HWY_INLINE void next() {
+    const int64_t i = next_--;
+    const auto sine_a = hn::Set(d, a_.sine[i]), tangent_a = hn::Set(d, a_.tangent[i]);
+    const auto sine_b = hn::Set(d, b_.sine[i + 1]), tangent_b = hn::Set(d, b_.tangent[i + 1]);
+    const T* const from = rows_[i] + column_;
+    T* const to = rows_[i + 2] + column_;
+    for (int64_t k = 0; k < kVectors; ++k) {
+      auto low = hn::Load(d, from + k * kLanes), middle = ahead_[k], high = behind_[k];
       turn(sine_a, tangent_a, low, middle);
       turn(sine_b, tangent_b, middle, high);
       hn::Store(high, d, to + k * kLanes);
-      ahead[k] = low;
-      behind[k] = middle;
+      ahead_[k] = low;
+      behind_[k] = middle;
     }
   }
-  const auto sine_of_first = hn::Set(d, b.sine[first]), tangent_of_first = hn::Set(d, b.tangent[first]);
-  for (int64_t k = 0; k < kVectors; ++k) {
-    turn(sine_of_first, tangent_of_first, ahead[k], behind[k]);
-    hn::Store(ahead[k], d, rows[first] + column + k * kLanes);
-    hn::Store(behind[k], d, rows[first + 1] + column + k * kLanes);
+  HWY_INLINE void end() {
+    const auto sine = hn::Set(d, b_.sine[first_]), tangent = hn::Set(d, b_.tangent[first_]);
+    for (int64_t k = 0; k < kVectors; ++k) {
+      turn(sine, tangent, ahead_[k], behind_[k]);
+      hn::Store(ahead_[k], d, rows_[first_] + column_ + k * kLanes);
+      hn::Store(behind_[k], d, rows_[first_ + 1] + column_ + k * kLanes);
+    }
   }
+
+ private:
+  static constexpr hn::ScalableTag<T> d{};
+  static constexpr int64_t kLanes = HWY_LANES(T);
+
+  T* const* const rows_;
+  const int64_t column_;
+  const RotationSweep<T> a_, b_;
+  const int64_t first_;
+  int64_t next_;
+  hn::Vec<hn::ScalableTag<T>> ahead_[kVectors],
+      behind_[kVectors];  // a row each that waits for its sweep's next rotation
+};
+
+template <typename T, int64_t kVectors>
+HWY_INLINE void rotate_twice(T* const* rows, int64_t column, const RotationSweep<T>& a, const RotationSweep<T>& b) {
+  TwoSweeps<T, kVectors> both(rows, column, a, b);
+  while (both.has_next()) both.next();
+  both.end();
 }
 
 template <typename T, int64_t kVectors>
@@ -234,12 +258,98 @@ void rotate(T* const* rows, int64_t begin, int64_t end, const RotationSweep<T>* 
   for (; i < end; i += kLanes) rotate_columns<T, 1>(rows, i, sweeps, count);
 }
 
+HWY_INLINE double absolute(double x) { return x < 0 ? -x : x; }
+HWY_INLINE double root_of(double x) {
+  const hn::CappedTag<double, 1> one;
+  return hn::GetLane(hn::Sqrt(hn::Set(one, x)));
+}
+
+// Takes (g, f) to (length, 0). The cosine is not negative, for which the length has the sign of g.
+struct Rotation {
+  double cosine, sine, length;
+};
+template <typename T>
+HWY_INLINE Rotation rotation_of(double g, double f) {
+  const double square = f * f + g * g;
+  if (HWY_UNLIKELY(square < 1e-280)) {
+    const double largest = HWY_MAX(absolute(f), absolute(g));
+    if (largest == 0) return {1, 0, 0};
+    const double small_f = f / largest, small_g = g / largest;
+    const double size = root_of(small_f * small_f + small_g * small_g), root = g < 0 ? -size : size;
+    return {small_g / root, small_f / root, root * largest};
+  }
+  const hn::CappedTag<double, 1> one;
+  const double root = hn::GetLane(hn::CopySign(hn::Sqrt(hn::Set(one, square)), hn::Set(one, g)));
+  if constexpr (sizeof(T) == sizeof(double)) return {g / root, f / root, root};
+  // A quotient beside the root takes less time than two behind it, and errs by an epsilon of double more.
+  const double scale = 1 / square * root;
+  return {g * scale, f * scale, root};
+}
+
+template <typename T>
+class Ql {
+ public:
+  HWY_INLINE explicit Ql(const QlStep<T>& step)
+      : s_(step), next_(step.last - 1), g_(step.diagonal[step.last] - step.shift) {}
+  HWY_INLINE bool has_next() const { return next_ >= s_.first; }
+  HWY_INLINE void next() {
+    const int64_t i = next_--;
+    const double f = sine_ * s_.beside[i], b = cosine_ * s_.beside[i];
+    const Rotation turn = rotation_of<T>(g_, f);
+    s_.beside[i + 1] = turn.length;
+    sine_ = turn.sine;
+    cosine_ = turn.cosine;
+    const double old = s_.diagonal[i + 1] - moved_;
+    const double change = (s_.diagonal[i] - old) * sine_ + 2 * cosine_ * b;
+    moved_ = sine_ * change;
+    s_.diagonal[i + 1] = old + moved_;
+    g_ = cosine_ * change - b;
+    s_.sine[i] = static_cast<T>(sine_);
+    s_.tangent[i] = static_cast<T>(sine_ / (1 + cosine_));
+  }
+  HWY_INLINE void end() {
+    s_.diagonal[s_.first] -= moved_;
+    s_.beside[s_.first] = g_;
+    s_.beside[s_.last] = 0;
+  }
+
+ private:
+  const QlStep<T> s_;
+  int64_t next_;
+  double g_, sine_ = 1, cosine_ = 1, moved_ = 0;
+};
+
+constexpr int64_t kVectorsBeside = kManyRegisters ? 8 : 2;
+
+template <typename T>
+void make_sweep(const QlStep<T>& step, T* const* rows, int64_t begin, const RotationSweep<T>* pair) {
+  Ql<T> ql(step);
+  if (pair == nullptr) {
+    while (ql.has_next()) ql.next();
+    ql.end();
+    return;
+  }
+  TwoSweeps<T, kVectorsBeside> both(rows, begin, pair[0], pair[1]);
+  while (ql.has_next() && both.has_next()) {
+    ql.next();
+    both.next();
+  }
+  while (ql.has_next()) ql.next();
+  ql.end();
+  while (both.has_next()) both.next();
+  both.end();
+}
+
 }  // namespace
 
-extern constexpr SymmetricTable<float> kSymmetricF32 = {dot<float>,     largest<float>, combine<float>, subtract<float>,
-                                                        product<float>, reflect<float>, rotate<float>};
+extern constexpr SymmetricTable<float> kSymmetricF32 = {
+    dot<float>,      largest<float>,    combine<float>,
+    subtract<float>, product<float>,    reflect<float>,
+    rotate<float>,   make_sweep<float>, kVectorsBeside* HWY_LANES(float)};
 extern constexpr SymmetricTable<double> kSymmetricF64 = {
-    dot<double>, largest<double>, combine<double>, subtract<double>, product<double>, reflect<double>, rotate<double>};
+    dot<double>,      largest<double>,    combine<double>,
+    subtract<double>, product<double>,    reflect<double>,
+    rotate<double>,   make_sweep<double>, kVectorsBeside* HWY_LANES(double)};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

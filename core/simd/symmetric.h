@@ -21,6 +21,16 @@ struct RotationSweep {
   int64_t first, last;
 };
 
+// One step of the implicit QL algorithm, which makes such a sweep: of the rows from `first` to `last` of the tridiagonal
+// matrix with the numbers `diagonal` and, between the rows i and i + 1, beside[i].
+template <typename T>
+struct QlStep {
+  double *diagonal, *beside;
+  double shift;
+  T *sine, *tangent;
+  int64_t first, last;
+};
+
 // Orders of additions depend on sizes and the instruction set alone.
 template <typename T>
 struct SymmetricTable {
@@ -37,6 +47,10 @@ struct SymmetricTable {
   void (*reflect)(T* rows, const T* v, int64_t stride, const T* factor, const T* between, int64_t first, int64_t last);
   // The columns from `begin` to `end`, multiples of kSymmetricBlock, of the rows turned by all sweeps.
   void (*rotate)(T* const* rows, int64_t begin, int64_t end, const RotationSweep<T>* sweeps, int64_t count);
+  // Makes a sweep, which waits for one quotient and root after the other. Unless `pair` is null, the columns from `begin`
+  // to begin + columns_beside are turned meanwhile, by the two sweeps that it points to.
+  void (*make_sweep)(const QlStep<T>& step, T* const* rows, int64_t begin, const RotationSweep<T>* pair);
+  int64_t columns_beside;
 };
 
 const SymmetricTable<float>& symmetric_f32(Isa isa);

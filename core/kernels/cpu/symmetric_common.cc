@@ -21,6 +21,13 @@ constexpr int64_t kLine = 64;            // bytes
 
 int64_t whole_blocks(int64_t n) { return (n + kSymmetricBlock - 1) / kSymmetricBlock * kSymmetricBlock; }
 
+template <typename T>
+struct Sweeps {
+  T* turns;  // sines and tangents
+  RotationSweep<T> sweeps[kSweeps];
+  int64_t count = 0;
+};
+
 // What one matrix is worked on with.
 template <typename T>
 struct Work {
@@ -31,12 +38,13 @@ struct Work {
   T* reflections;  // v_i in row i
   T *u, *w, *y;
   T *factor, *between;        // of reflections
-  T* turns;                   // sines and tangents of the sweeps that wait
   double *diagonal, *beside;  // of the tridiagonal matrix; beside[i] is between rows i and i + 1
   T** rows;                   // of the vectors in the order of the diagonal
   int32_t* order;             // ascending
-  RotationSweep<T> sweeps[kSweeps];
-  int64_t waiting = 0;
+  // Sweeps are made while the vectors are turned by those made before: the columns before done_columns are, and
+  // columns_beside more by the sweeps before done_sweeps.
+  Sweeps<T> made, taken;
+  int64_t done_columns = 0, done_sweeps = 0;
 
   Work(int64_t size, void* scratch, const Parallel& threads)
       : table(symmetric_table(T())),
@@ -50,7 +58,7 @@ struct Work {
     take(&matrix, padded * stride);
     take(&reflections, padded * stride + stride);
     for (T** vector : {&u, &w, &y, &factor, &between}) take(vector, padded + kSymmetricBlock);
-    take(&turns, 2 * kSweeps * padded);
+    for (Sweeps<T>* sweeps : {&made, &taken}) take(&sweeps->turns, 2 * kSweeps * padded);
     take(&diagonal, padded);
     take(&beside, padded);
     take(&rows, padded);
@@ -167,19 +175,27 @@ void multiply_reflections(Work<T>& k) {
   });
 }
 
-// Turns the vectors by the sweeps that wait.
+// Turns the vectors by what is left of the taken sweeps.
 template <typename T>
-void turn_vectors(Work<T>& k) {
-  if (k.waiting == 0) return;
-  const int64_t columns = (k.padded + kSymmetricColumns - 1) / kSymmetricColumns;
-  const double cost = 0.15 * static_cast<double>(kSymmetricColumns * k.waiting * k.n);
-  parallel_for(k.parallel, columns, 1, cost, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t from = i * kSymmetricColumns;
-      k.table.rotate(k.rows, from, std::min(from + kSymmetricColumns, k.padded), k.sweeps, k.waiting);
-    }
-  });
-  k.waiting = 0;
+void finish_taken(Work<T>& k) {
+  const int64_t width = k.table.columns_beside, from = k.done_columns;
+  if (k.taken.count > 0 && from < k.padded) {
+    const double cost = 0.15 * static_cast<double>(width * k.taken.count * k.n);
+    parallel_for(k.parallel, (k.padded - from + width - 1) / width, 1, cost, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t column = from + i * width, done = i == 0 ? k.done_sweeps : 0;
+        k.table.rotate(k.rows, column, std::min(column + width, k.padded), k.taken.sweeps + done, k.taken.count - done);
+      }
+    });
+  }
+  k.taken.count = k.done_sweeps = k.done_columns = 0;
+}
+
+// Sweeps are taken in pairs for as long as more are made; see make_sweep.
+template <typename T>
+void turn_by_made(Work<T>& k) {
+  finish_taken(k);
+  std::swap(k.made, k.taken);
 }
 
 // Whether the number between the rows i and i + 1 counts as 0.
@@ -191,63 +207,32 @@ bool negligible(const Work<T>& k, int64_t i) {
                                 std::numeric_limits<double>::min();
 }
 
-struct Rotation {
-  double cosine, sine, length;  // takes (g, f) to (length, 0)
-};
-
-// The cosine is not negative, for which the length has the sign of g.
-template <typename T>
-Rotation rotation_of(double g, double f) {
-  double square = f * f + g * g;
-  if (square < 1e-280) [[unlikely]] {
-    const double largest = std::max(std::fabs(f), std::fabs(g));
-    if (largest == 0) return {1, 0, 0};
-    const double small_f = f / largest, small_g = g / largest;
-    const double root = std::copysign(std::sqrt(small_f * small_f + small_g * small_g), g);
-    return {small_g / root, small_f / root, root * largest};
-  }
-  const double root = std::copysign(std::sqrt(square), g);
-  if constexpr (sizeof(T) == sizeof(double)) return {g / root, f / root, root};
-  // A quotient beside the root takes less time than two behind it, and errs by an epsilon of double more.
-  const double scale = 1 / square * root;
-  return {g * scale, f * scale, root};
-}
-
 // One step of the implicit QL algorithm on the rows from `first` to `last`.
 template <typename T>
-void sweep(Work<T>& k, int64_t first, int64_t last) {
-  if (k.waiting == kSweeps) turn_vectors(k);
-  double *d = k.diagonal, *e = k.beside;
-  T *sines = k.turns + k.waiting * 2 * k.padded, *tangents = sines + k.padded;
+void make_sweep(Work<T>& k, int64_t first, int64_t last) {
+  if (k.made.count == kSweeps) turn_by_made(k);
+  T *sines = k.made.turns + k.made.count * 2 * k.padded, *tangents = sines + k.padded;
   std::fill(sines, tangents + k.padded, T{0});
-  k.sweeps[k.waiting++] = {sines, tangents, first, last};
+  k.made.sweeps[k.made.count++] = {sines, tangents, first, last};
   // Of the two values of the first two rows, that which is closer to the first.
+  const double *d = k.diagonal, *e = k.beside;
   const double half = (d[first + 1] - d[first]) / (2 * e[first]);
   const double shift = d[first] - e[first] / (half + std::copysign(std::hypot(half, 1), half));
-  double g = d[last] - shift, sine = 1, cosine = 1, moved = 0;
-  for (int64_t i = last - 1; i >= first; --i) {
-    const double f = sine * e[i], b = cosine * e[i];
-    const Rotation turn = rotation_of<T>(g, f);
-    e[i + 1] = turn.length;
-    sine = turn.sine;
-    cosine = turn.cosine;
-    g = d[i + 1] - moved;
-    const double change = (d[i] - g) * sine + 2 * cosine * b;
-    moved = sine * change;
-    d[i + 1] = g + moved;
-    g = cosine * change - b;
-    sines[i] = static_cast<T>(sine);
-    tangents[i] = static_cast<T>(sine / (1 + cosine));
+  const QlStep<T> step = {k.diagonal, k.beside, shift, sines, tangents, first, last};
+  const bool beside = k.done_columns + k.table.columns_beside <= k.padded && k.done_sweeps + 1 < k.taken.count;
+  k.table.make_sweep(step, k.rows, k.done_columns, beside ? k.taken.sweeps + k.done_sweeps : nullptr);
+  if (!beside) return;
+  k.done_sweeps += 2;
+  if (k.done_sweeps == k.taken.count) {
+    k.done_sweeps = 0;
+    k.done_columns += k.table.columns_beside;
   }
-  d[first] -= moved;
-  e[first] = g;
-  e[last] = 0;
 }
 
 // A block that is larger at its end than at its beginning is turned round, as small numbers would be lost beside large ones.
+// No sweep that waits has touched it.
 template <typename T>
 void turn_round(Work<T>& k, int64_t first, int64_t last) {
-  turn_vectors(k);
   std::reverse(k.diagonal + first, k.diagonal + last + 1);
   std::reverse(k.beside + first, k.beside + last);
   std::reverse(k.rows + first, k.rows + last + 1);
@@ -274,10 +259,11 @@ bool make_diagonal(Work<T>& k) {
         continue;
       }
       if (++sweeps > kSweepsForValue * n) return false;
-      sweep(k, first, end);
+      make_sweep(k, first, end);
     }
   }
-  turn_vectors(k);
+  turn_by_made(k);
+  finish_taken(k);
   return true;
 }
 

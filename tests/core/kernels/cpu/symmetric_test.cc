@@ -162,6 +162,17 @@ TYPED_TEST(SymmetricEigen, OfGradedMatrices) {
   }
 }
 
+// The second block is turned round while sweeps of the first wait.
+TYPED_TEST(SymmetricEigen, OfBlocksInBothDirections) {
+  for (int64_t n : {10, 70, 140}) {
+    const auto f = eigen_of<TypeParam>(2 * n, [&](int64_t i, int64_t j) {
+      if (i >= n && j < n) return 0.0;
+      return i == j && i >= n ? 100 - static_cast<double>(i - n) / 2 : second_difference(i, j);
+    });
+    expect_eigen(f);
+  }
+}
+
 TYPED_TEST(SymmetricEigen, IsExactForDiagonalMatrices) {
   using T = TypeParam;
   for (int64_t n : {1, 2, 3, 16, 33}) {
