@@ -3070,11 +3070,12 @@ def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed:
 
 
 def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, Value]:
-    """Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the
-    vectors as they are normalised here, in length and phase, and so that of any loss; where another element
-    becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart
-    (n machine epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix has not n
-    independent vectors, the gradient does not exist and is an error or huge.
+    """Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. Those of a matrix that equals
+    its transpose are as of `Eigh`: nothing is imaginary, and the vectors are orthogonal. The gradient is that
+    of the vectors as they are normalised here, in length and phase, and so that of any loss; where another
+    element becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only rounding
+    tells apart (n machine epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix
+    has not n independent vectors, the gradient does not exist and is an error or huge.
 
     Inputs:
         a: [..., n, n]. [f32, f16, f64, bf16]
@@ -3088,16 +3089,16 @@ def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[5.04, -2.56], [0.42, 2.43]], dtype="f64")
+        >>> a = graph.constant([[[2.0, 1.0], [1.0, 2.0]], [[1.0, 1.0], [0.0, 1.0]]], dtype="f64")
         >>> y0, y1, y2, y3 = weft.ops.eig(a)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
-        [2.943, 4.527]
+        [[1.0, 3.0], [1.0, 1.0]]
         >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
-        [0.0, 0.0]
-        >>> weft.Session(graph).run({}, y2).astype(float).round(3).tolist()
-        [[0.774, 0.981], [0.634, 0.196]]
-        >>> weft.Session(graph).run({}, y3).astype(float).round(3).tolist()
         [[0.0, 0.0], [0.0, 0.0]]
+        >>> weft.Session(graph).run({}, y2).astype(float).round(3).tolist()
+        [[[0.707, 0.707], [-0.707, 0.707]], [[1.0, 1.0], [0.0, 0.0]]]
+        >>> weft.Session(graph).run({}, y3).astype(float).round(3).tolist()
+        [[[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]
     """
     return add_node(None, "weft.Eig", [a], {}, 4, name)
 
@@ -3118,12 +3119,12 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[16.73, -8.21, -6.62], [-8.21, 20.87, 11.2], [-6.62, 11.2, 14.01]], dtype="f64")
+        >>> a = graph.constant([[2.0, 7.0], [1.0, 2.0]], dtype="f32")
         >>> y0, y1 = weft.ops.eigh(a)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
-        [5.696, 10.739, 35.175]
+        [1.0, 3.0]
         >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
-        [[0.07, 0.865, -0.496], [-0.568, 0.443, 0.694], [0.82, 0.233, 0.522]]
+        [[0.707, 0.707], [-0.707, 0.707]]
     """
     return add_node(None, "weft.Eigh", [a], {}, 2, name)
 

@@ -55,6 +55,51 @@ func TestWeftEigh(t *testing.T) {
 		},
 		relative: 0.0001, absolute: 0.0001,
 	})
+	run(t, testCase{name: "four",
+		inputs: []literal{
+			{kind: "f64[4,4]", words: "4.0 1.0 -2.0 2.0 1.0 2.0 0.0 1.0 -2.0 0.0 3.0 -2.0 2.0 1.0 -2.0 -1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.Eigh(x[0])
+			return y
+		},
+		want: []literal{
+			{kind: "f64[4]", words: "-2.1975169774394243 1.0843644637732166 2.2685314064312423 6.844621107234965"},
+			{kind: "f64[4,4]", words: "-0.17670517062447652 0.6422600067660328 0.20171109662094233 0.7180459594506796 -0.17810046990630068 -0.5441878481946866 0.7894499124874397 0.2211529881551807 0.2876680343197011 0.5202218509386148 0.5796341693167879 -0.5573513771375096 0.9242849167461131 -0.14398227457619123 0.010280998686330534 0.3533564748939929"},
+		},
+		relative: 1e-10, absolute: 1e-10,
+	})
+	run(t, testCase{name: "one_row",
+		inputs: []literal{
+			{kind: "f32[2,1,1]", words: "-3.0 1e-42"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.Eigh(x[0])
+			return y
+		},
+		want: []literal{
+			{kind: "f32[2,1]", words: "-3.0 1e-42"},
+			{kind: "f32[2,1,1]", words: "1.0 1.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "the_upper_triangle_is_not_read",
+		inputs: []literal{
+			{kind: "f32[2,2]", words: "2.0 7.0 1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 2)
+			y[0], y[1] = ops.Eigh(x[0])
+			return y
+		},
+		want: []literal{
+			{kind: "f32[2]", words: "1.0 3.0"},
+			{kind: "f32[2,2]", words: "0.70710678 0.70710678 -0.70710678 0.70710678"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 	run(t, testCase{name: "equal_values",
 		inputs: []literal{
 			{kind: "f64[2,2]", words: "3.0 0.0 0.0 3.0"},

@@ -7426,11 +7426,12 @@ public final class Ops {
   public record EigOutputs(Value valuesRe, Value valuesIm, Value vectorsRe, Value vectorsIm) {}
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
-   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
-   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
-   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
-   * not exist and is an error or huge.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. Those of a matrix that equals its
+   * transpose are as of {@code Eigh}: nothing is imaginary, and the vectors are orthogonal. The gradient is that of the
+   * vectors as they are normalised here, in length and phase, and so that of any loss; where another element becomes the
+   * largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons
+   * of the largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the
+   * gradient does not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
@@ -7442,11 +7443,12 @@ public final class Ops {
   }
 
   /**
-   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. The gradient is that of the vectors as
-   * they are normalised here, in length and phase, and so that of any loss; where another element becomes the largest
-   * they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons of the
-   * largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the gradient does
-   * not exist and is an error or huge.
+   * Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. Those of a matrix that equals its
+   * transpose are as of {@code Eigh}: nothing is imaginary, and the vectors are orthogonal. The gradient is that of the
+   * vectors as they are normalised here, in length and phase, and so that of any loss; where another element becomes the
+   * largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart (n machine epsilons
+   * of the largest) add nothing to the gradient by the vectors. Where a matrix has not n independent vectors, the
+   * gradient does not exist and is an error or huge.
    *
    * <p>Operator weft.Eig. Element types: T: f32, f16, f64, bf16.
    *
