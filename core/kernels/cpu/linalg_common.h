@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/types_common.h"
@@ -87,17 +88,15 @@ inline State state_of(const KernelContext& c) {
 
 inline bool accepts(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
 
-// The scratch memory that a matrix of n rows takes, of each type, for kernels that want any.
-using ScratchFn = int64_t (*)(int64_t n);
-
-template <auto F32, auto F64, ScratchFn scratch_f32 = nullptr, ScratchFn scratch_f64 = nullptr>
+// The last two say what scratch memory a matrix of n rows takes, for kernels that want any.
+template <auto F32, auto F64, auto scratch_f32 = nullptr, auto scratch_f64 = nullptr>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   const Shape& shape = c.shape(0);
   if (shape.back() != shape[shape.size() - 2]) {
     return invalid("the last two axes must make a square matrix but the input is ", shape_text(shape));
   }
   State s = state_of(c);
-  if constexpr (scratch_f32 != nullptr) {
+  if constexpr (!std::is_null_pointer_v<decltype(scratch_f32)>) {
     s.scratch_bytes = c.dtype(0) == DType::kF32 ? scratch_f32(s.n) : scratch_f64(s.n);
     s.lanes = std::min({s.lanes, kMostLanes, std::max<int64_t>(1, kMostScratch / (s.scratch_bytes + 1))});
     prepared->scratch_bytes = s.lanes * s.scratch_bytes;
