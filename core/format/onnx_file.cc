@@ -1,8 +1,6 @@
 // The bytes of an ONNX model.
 #include "core/format/onnx_file.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <protozero/exception.hpp>
 #include <protozero/varint.hpp>
@@ -16,21 +14,6 @@ namespace {
 constexpr int64_t kLarge = int64_t{1} << 16;
 constexpr int64_t kReadAhead = 4096;
 }  // namespace
-
-struct ModelFile::Pages {
-  char* data;
-  int64_t bytes;
-
-  explicit Pages(int64_t bytes) : bytes(bytes) {
-    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    data = at == MAP_FAILED ? nullptr : static_cast<char*>(at);
-  }
-  Pages(const Pages&) = delete;
-  Pages& operator=(const Pages&) = delete;
-  ~Pages() {
-    if (data != nullptr) ::munmap(data, bytes);
-  }
-};
 
 // Walks ModelProto.graph (7), its initializers (5) and their raw_data (9), and reads to where it belongs what lies between
 // large raw_data. What it does not understand it reads whole: whoever takes the messages apart says what is wrong.
@@ -125,13 +108,9 @@ Result<ModelFile> ModelFile::open(const std::string& path, bool map) {
   out.reader_ = std::make_shared<const FileReader>(std::move(reader));
   const int64_t size = out.reader_->size();
   if (size == 0) return out;
-  out.pages_ = std::make_shared<Pages>(size);
-  if (out.pages_->data == nullptr) {
-    return make_error(Code::kResourceExhausted, "out of memory: cannot find room for the ", size, " bytes of '", path,
-                      "'");
-  }
-  WEFT_CHECK(Scan(*out.reader_, out.pages_->data, &out.holes_).run());
-  out.bytes_ = {out.pages_->data, static_cast<size_t>(size)};
+  WEFT_TRY(out.pages_, ReservedPages::make(size));
+  WEFT_CHECK(Scan(*out.reader_, out.pages_->data(), &out.holes_).run());
+  out.bytes_ = {out.pages_->data(), static_cast<size_t>(size)};
   return out;
 }
 

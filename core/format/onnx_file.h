@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/file.h"
+#include "core/base/pages.h"
 #include "core/tensor/tensor.h"
 
 namespace weft::onnx {
@@ -30,13 +31,12 @@ class ModelFile {
     int64_t begin;
     int64_t bytes;
   };
-  struct Pages;  // memory that takes room only where something is written to it
 
   explicit ModelFile(std::string_view bytes) : bytes_(bytes) {}
 
   std::string_view bytes_;
   std::shared_ptr<const FileBytes> mapped_;
-  std::shared_ptr<Pages> pages_;
+  std::shared_ptr<const ReservedPages> pages_;  // what was read, each byte at its place
   std::shared_ptr<const FileReader> reader_;
   std::vector<Hole> holes_;  // in their order: what was not read
 };

@@ -109,8 +109,7 @@ void define_op_fused_attention(OpRegistry& ops) {
       .group("gradient")
       .doc(
           "The gradients of `softmax(Q K^T + mask) V` without a tensor of all products: Attention's gradient is made "
-          "of "
-          "it, with a Q that is scaled before.")
+          "of it, with a Q that is scaled before.")
       .types("T", set_of(DType::kF32, DType::kF64))
       .flag("heads_inside", false, "Whether all are [N, L, heads, features].")
       .flag("empty_is_zero", false, "Whether a query that may look at no key gave 0, and not NaN.")

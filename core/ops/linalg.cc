@@ -245,13 +245,12 @@ void define_op_linalg(OpRegistry& ops) {
   ops.add(kWeftDomain, "Eig")
       .group("linalg")
       .doc(
-          "Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. Those of a matrix that equals its "
-          "transpose are as of `Eigh`: nothing is imaginary, and the vectors are orthogonal. The gradient is that of "
-          "the "
-          "vectors as they are normalised here, in length and phase, and so that of any loss; where another element "
-          "becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only rounding tells apart "
-          "(n machine epsilons of the largest) add nothing to the gradient by the vectors. Where a matrix has not n "
-          "independent vectors, the gradient does not exist and is an error or huge.")
+          "Eigenvalues and eigenvectors of each matrix, in real and imaginary parts. Those of a matrix that equals "
+          "its transpose are as of `Eigh`: nothing is imaginary, and the vectors are orthogonal. The gradient is "
+          "that of the vectors as they are normalised here, in length and phase, and so that of any loss; where "
+          "another element becomes the largest they jump, which it does not tell. Pairs of eigenvalues that only "
+          "rounding tells apart (n machine epsilons of the largest) add nothing to the gradient by the vectors. "
+          "Where a matrix has not n independent vectors, the gradient does not exist and is an error or huge.")
       .types("T", kFloatTypes)
       .input("A", "T", kSquare)
       .output("values_re", "T", "[..., n], sorted by real part, then by imaginary part.")

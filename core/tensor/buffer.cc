@@ -102,20 +102,15 @@ std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable,
 Result<std::shared_ptr<Buffer>> Buffer::in_file(std::shared_ptr<const FileBytes> file, int64_t offset, int64_t bytes,
                                                 int64_t align) {
   char* at = const_cast<char*>(file->data()) + offset;
-  void* data = at;
-  const bool lies_right = bytes == 0 || reinterpret_cast<uintptr_t>(at) % align == 0;
-  if (!lies_right) {
-    // Addresses alone: memory comes with the bytes, if ever.
-    data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (data == MAP_FAILED) {
-      return make_error(Code::kResourceExhausted, "out of memory: cannot find room for ", bytes, " bytes");
-    }
+  std::unique_ptr<ReservedPages> place;
+  if (bytes > 0 && reinterpret_cast<uintptr_t>(at) % align != 0) {
+    WEFT_TRY(place, ReservedPages::make(bytes));
   }
-  std::shared_ptr<Buffer> buffer(new Buffer(data, bytes, {}, true, false, nullptr, nullptr));
+  std::shared_ptr<Buffer> buffer(new Buffer(place ? place->data() : at, bytes, {}, true, false, nullptr, nullptr));
   buffer->file_ = std::move(file);
   buffer->file_offset_ = offset;
-  buffer->reserved_ = !lies_right;
-  buffer->unfilled_.store(!lies_right, std::memory_order_release);
+  buffer->unfilled_.store(place != nullptr, std::memory_order_release);
+  buffer->place_ = std::move(place);
   return buffer;
 }
 
@@ -156,9 +151,7 @@ Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_
 }
 
 Buffer::~Buffer() {
-  if (reserved_) {
-    ::munmap(data_, bytes_);
-  } else if (borrowed_) {
+  if (borrowed_) {
     if (drop_ != nullptr) drop_(user_);
   } else if (memory_ != nullptr) {
     memory_->free(data_);

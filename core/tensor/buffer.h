@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/base/file.h"
+#include "core/base/pages.h"
 #include "core/base/status.h"
 #include "core/tensor/memory.h"
 
@@ -105,7 +106,7 @@ class Buffer {
 
   std::shared_ptr<const FileBytes> file_;  // with the bytes, from file_offset_ on
   int64_t file_offset_ = 0;
-  bool reserved_ = false;  // data_ is a place that was kept for what is in a file
+  std::unique_ptr<ReservedPages> place_;  // where data_ is, if that is not in the file
   std::atomic<bool> unfilled_{false};
   std::mutex fill_mutex_;
 

@@ -87,7 +87,6 @@ Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> bu
   out.shape_ = std::move(shape);
   out.count_ = count;
   out.data_ = static_cast<char*>(buffer->data()) + offset;
-  out.offset_ = offset;
   out.in_file_ = buffer->unfilled();
   const int64_t align = alignment(dtype);
   if (align > 1 && reinterpret_cast<uintptr_t>(out.data_) % align != 0) {
@@ -166,7 +165,6 @@ void Tensor::clear() {
   shape_.clear();
   count_ = 0;
   data_ = nullptr;
-  offset_ = 0;
   in_file_ = false;
   buffer_.reset();
   strings_.reset();
@@ -197,7 +195,7 @@ Result<Tensor> Tensor::reshaped(Shape shape) const {
 
 Result<Tensor> Tensor::briefly() const {
   if (!in_file_ || !buffer_->unfilled()) return *this;
-  Result<Tensor> copy = from_bytes(dtype_, shape_, static_cast<const char*>(buffer_->in_file()) + offset_, bytes());
+  Result<Tensor> copy = from_bytes(dtype_, shape_, static_cast<const char*>(buffer_->in_file()) + offset(), bytes());
   buffer_->let_go_of_file();
   return copy;
 }

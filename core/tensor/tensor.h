@@ -70,7 +70,8 @@ class Tensor {
     return static_cast<T*>(mutable_data());
   }
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
-  int64_t offset() const { return offset_; }  // of the elements in `buffer`, in bytes
+  // Of the elements in `buffer`, in bytes.
+  int64_t offset() const { return static_cast<const char*>(data_) - static_cast<const char*>(buffer_->data()); }
   Memory* memory() const { return buffer_ == nullptr ? nullptr : buffer_->memory().get(); }
 
   const std::vector<std::string>& strings() const;
@@ -104,7 +105,6 @@ class Tensor {
   Shape shape_;
   int64_t count_ = 0;
   void* data_ = nullptr;
-  int64_t offset_ = 0;
   bool in_file_ = false;  // the buffer may have to be filled
   std::shared_ptr<Buffer> buffer_;
   std::shared_ptr<std::vector<std::string>> strings_;

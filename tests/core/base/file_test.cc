@@ -1,5 +1,6 @@
 // Files: reading, mapping, and writing that never harms the old file.
 #include "core/base/file.h"
+#include "tests/test_folder.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -57,23 +58,14 @@ namespace fs = std::filesystem;
 
 class Files : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "weft-file-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string at(const char* name) const { return folder_ + "/" + name; }
+  std::string at(const char* name) const { return folder_ / name; }
   std::string content(const std::string& path) const {
     auto bytes = read_file(path);
     return bytes.ok() ? std::string((*bytes)->text()) : bytes.status().text();
   }
-  int entries() const {
-    return static_cast<int>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
-  }
+  int entries() const { return static_cast<int>(folder_.count()); }
 
-  std::string folder_;
+  TestFolder folder_;
 };
 
 TEST_F(Files, ReadsWhatWasWritten) {
@@ -112,9 +104,9 @@ TEST_F(Files, SaysWhyItCannotRead) {
   EXPECT_EQ(read_file(at("none/x")).status().code(), Code::kNotFound);
   EXPECT_EQ(map_file(at("none")).status().code(), Code::kNotFound);
   EXPECT_EQ(FileReader::open(at("none")).status().code(), Code::kNotFound);
-  EXPECT_EQ(read_file(folder_).status().message(), "cannot read '" + folder_ + "': it is a folder");
-  EXPECT_EQ(map_file(folder_).status().code(), Code::kInvalidArgument);
-  EXPECT_EQ(FileReader::open(folder_).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(read_file(folder_.path()).status().message(), "cannot read '" + folder_.path() + "': it is a folder");
+  EXPECT_EQ(map_file(folder_.path()).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(FileReader::open(folder_.path()).status().code(), Code::kInvalidArgument);
   EXPECT_EQ(read_file("").status().code(), Code::kInvalidArgument);
   EXPECT_EQ(read_file(std::string("a\0b", 3)).status().code(), Code::kInvalidArgument);
   EXPECT_EQ(read_file(std::string(5000, 'n')).status().code(), Code::kInvalidArgument);
@@ -219,7 +211,7 @@ TEST_F(Files, ALimitOnSizesLeavesTheOldFile) {
 }
 
 TEST_F(Files, RefusesWhatItMustNotReplace) {
-  EXPECT_EQ(write_file(folder_, "x").message(), "cannot write '" + folder_ + "': it is a folder");
+  EXPECT_EQ(write_file(folder_.path(), "x").message(), "cannot write '" + folder_.path() + "': it is a folder");
   EXPECT_EQ(write_file("/dev/null", "x").message(), "cannot write '/dev/null': it is not a regular file");
   EXPECT_EQ(write_file(at("no/folder"), "x").code(), Code::kNotFound);
   EXPECT_EQ(write_file("", "x").code(), Code::kInvalidArgument);
@@ -249,7 +241,7 @@ TEST_F(Files, KeepsModeAndLinks) {
 
 TEST_F(Files, WritesInTheWorkingFolder) {
   fs::path before = fs::current_path();
-  fs::current_path(folder_);
+  fs::current_path(folder_.path());
   Status status = write_file("bare", "text");
   fs::current_path(before);
   EXPECT_TRUE(status.ok());

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <protozero/pbf_writer.hpp>
 #include <string>
 #include <utility>
@@ -15,6 +13,7 @@
 #include "core/graph/print.h"
 #include "core/runtime/builtin.h"
 #include "core/runtime/session.h"
+#include "tests/test_folder.h"
 
 namespace weft {
 
@@ -127,26 +126,5 @@ inline Result<std::vector<Tensor>> run_graph(const std::shared_ptr<Graph>& graph
 inline std::vector<float> floats_of(const Tensor& tensor) {
   return std::vector<float>(tensor.as<float>(), tensor.as<float>() + tensor.count());
 }
-
-// A folder that goes away with the object.
-class TestFolder {
- public:
-  TestFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "weft_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  TestFolder(const TestFolder&) = delete;
-  ~TestFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-  size_t count() const {
-    size_t out = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path_)) ++out;
-    return out;
-  }
-
- private:
-  std::string path_;
-};
 
 }  // namespace weft

@@ -2,17 +2,15 @@
 #include "core/tensor/buffer.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
-#include <filesystem>
 #include <limits>
 #include <thread>
 #include <vector>
 
 #include "core/tensor/tensor.h"
+#include "tests/test_folder.h"
 
 namespace weft {
 namespace {
@@ -121,14 +119,12 @@ TEST(Buffer, AFormThatCannotBeAllocatedIsAskedForAgain) {
 
 // A file of 256 KiB whose bytes count up, mapped.
 std::shared_ptr<const FileBytes> counting() {
-  std::string path = (std::filesystem::temp_directory_path() / "weft_XXXXXX").string();
-  ::close(::mkstemp(path.data()));
+  const TestFolder folder;
+  const std::string path = folder / "counting";
   std::string bytes(1 << 18, '\0');
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i % 251);
   EXPECT_TRUE(write_file(path, bytes).ok());
-  std::shared_ptr<const FileBytes> file = *map_file(path);
-  std::filesystem::remove(path);
-  return file;
+  return *map_file(path);
 }
 
 TEST(Buffer, LiesInAFileWhereThatHasItRight) {

@@ -2,30 +2,19 @@
 #include "core/tensor/npy.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 
 #include "core/base/file.h"
+#include "tests/test_folder.h"
 
 namespace weft {
 namespace {
 
-namespace fs = std::filesystem;
 using namespace std::string_literals;
 
 class Npy : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "weft-npy-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    path_ = folder_ + "/x.npy";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   void put(const std::string& bytes) { std::ofstream(path_, std::ios::binary) << bytes; }
   std::string get() { return std::string((*read_file(path_))->text()); }
   Result<Tensor> read(const std::string& bytes) {
@@ -40,7 +29,8 @@ class Npy : public testing::Test {
     return tensor.status().message().substr(start.size());
   }
 
-  std::string folder_, path_;
+  TestFolder folder_;
+  std::string path_ = folder_ / "x.npy";
 };
 
 // Version 1 as numpy.save (2.4) lays it out for these headers: 128 bytes before the data.
@@ -171,7 +161,7 @@ TEST_F(Npy, RefusesBrokenHeaders) {
   EXPECT_EQ(problem("\x93NUMPY\x01\0\xff\xff{}"s), "it ends within its header");
   EXPECT_EQ(problem("\x93NUMPY\x02\0\xff\xff\xff\xff{}"s),
             "its header claims 4294967295 bytes, more than the 1048576 allowed");
-  EXPECT_EQ(read_npy(folder_ + "/none").status().code(), Code::kNotFound);
+  EXPECT_EQ(read_npy(folder_ / "none").status().code(), Code::kNotFound);
 }
 
 TEST_F(Npy, SurvivesDamage) {

@@ -1,10 +1,9 @@
 // Safetensors files: the bytes that the reference library writes, every way in which a header can
 // lie, and damage.
 #include "core/tensor/safetensors.h"
+#include "tests/test_folder.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -43,18 +42,11 @@ std::string problem(const std::string& header, const std::string& data = "") {
 
 class Safetensors : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "weft-safetensors-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    path_ = folder_ + "/x.safetensors";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   void put(const std::string& bytes) { std::ofstream(path_, std::ios::binary) << bytes; }
   std::string get() { return std::string((*read_file(path_))->text()); }
 
-  std::string folder_, path_;
+  TestFolder folder_;
+  std::string path_ = folder_ / "x.safetensors";
 };
 
 NamedTensors reference_tensors() {
@@ -361,8 +353,8 @@ TEST_F(Safetensors, FilesThatAreWrongSayWhich) {
     EXPECT_EQ(SafetensorsFile::open(path_, map).status().message(),
               "cannot load '" + path_ + "': it has 0 bytes; the size of the header alone takes 8");
     put(kReference.substr(0, 100));
-    EXPECT_EQ(SafetensorsFile::open(folder_ + "/none", map).status().code(), Code::kNotFound);
-    EXPECT_EQ(SafetensorsFile::open(folder_, map).status().code(), Code::kInvalidArgument);
+    EXPECT_EQ(SafetensorsFile::open(folder_ / "none", map).status().code(), Code::kNotFound);
+    EXPECT_EQ(SafetensorsFile::open(folder_.path(), map).status().code(), Code::kInvalidArgument);
   }
 }
 

@@ -121,19 +121,52 @@ Tensor tensor(const Shape& shape, const std::vector<double>& values) {
   return out;
 }
 
-template <typename T>
-Tensor run(const Problem& p, int threads) {
-  const Look& l = p.l;
+// A graph and what is fed to it.
+struct Call {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
-  ExprScope scope(*graph);
+  ExprScope scope{*graph};
   std::vector<ValueId> feeds;
   std::vector<Tensor> values;
-  auto input = [&](Tensor value) {
+
+  Expr input(Tensor value) {
     feeds.push_back(
         *graph->add_input(cat("in", feeds.size()), ValueType::tensor(value.dtype(), to_dims(value.shape()))));
     values.push_back(std::move(value));
     return Expr(scope, feeds.back());
-  };
+  }
+
+  // The masks of a problem, which stand last among the inputs.
+  template <typename T>
+  void add_masks(const Problem& p, std::vector<Expr>* inputs) {
+    const Look& l = p.l;
+    inputs->push_back(l.mask == Look::kNone ? Expr() : input(tensor<T>(spread(l, l.mask).shape, p.mask)));
+    if (l.allowed == Look::kNone) {
+      inputs->emplace_back();
+      return;
+    }
+    Tensor truths = *Tensor::make(DType::kBool, spread(l, l.allowed).shape);
+    for (int64_t i = 0; i < truths.count(); ++i) truths.as<bool>()[i] = p.allowed[i];
+    inputs->push_back(input(truths));
+  }
+
+  std::vector<Tensor> run(const std::vector<Expr>& fetched, int threads) {
+    EXPECT_TRUE(scope.status().ok()) << scope.status().text();
+    SessionOptions options;
+    options.threads = threads;
+    auto session = *Session::make(graph, options);
+    Signature signature{feeds, {}, {}};
+    for (Expr y : fetched) signature.fetches.push_back(y.id());
+    std::vector<Tensor> outputs;
+    const Status status = session->run(signature, values, {}, &outputs);
+    EXPECT_TRUE(status.ok()) << status.text();
+    return outputs;
+  }
+};
+
+template <typename T>
+Tensor run(const Problem& p, int threads) {
+  const Look& l = p.l;
+  Call call;
   Tensor k = tensor<T>(p.shape(l.keys, l.features), p.k);
   if (l.keys_last) {
     Tensor turned = *Tensor::make(k.dtype(), {l.images, l.heads, l.features, l.keys});
@@ -143,27 +176,15 @@ Tensor run(const Problem& p, int threads) {
     }
     k = turned;
   }
-  std::vector<Expr> inputs{input(tensor<T>(p.shape(l.queries, l.features), p.q)), input(k),
-                           input(tensor<T>(p.shape(l.keys, l.wide), p.v)), Expr(), Expr()};
-  if (l.mask != Look::kNone) inputs[3] = input(tensor<T>(spread(l, l.mask).shape, p.mask));
-  if (l.allowed != Look::kNone) {
-    Tensor truths = *Tensor::make(DType::kBool, spread(l, l.allowed).shape);
-    for (int64_t i = 0; i < truths.count(); ++i) truths.as<bool>()[i] = p.allowed[i];
-    inputs[4] = input(truths);
-  }
-  const Expr y = make(scope, "weft.FusedAttention", inputs,
+  std::vector<Expr> inputs{call.input(tensor<T>(p.shape(l.queries, l.features), p.q)), call.input(k),
+                           call.input(tensor<T>(p.shape(l.keys, l.wide), p.v))};
+  call.add_masks<T>(p, &inputs);
+  const Expr y = make(call.scope, "weft.FusedAttention", inputs,
                       {{"scale", 0.75},
                        {"keys_last", int64_t{l.keys_last}},
                        {"heads_inside", int64_t{l.heads_inside}},
                        {"empty_is_zero", int64_t{l.empty_is_zero}}});
-  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
-  SessionOptions options;
-  options.threads = threads;
-  auto session = *Session::make(graph, options);
-  std::vector<Tensor> outputs;
-  const Status status = session->run({feeds, {y.id()}, {}}, values, {}, &outputs);
-  EXPECT_TRUE(status.ok()) << status.text();
-  return outputs[0];
+  return call.run({y}, threads)[0];
 }
 
 template <typename T>
@@ -190,41 +211,17 @@ void check() {
 template <typename T>
 std::vector<Tensor> run_gradient(const Problem& p, int threads, bool pieces) {
   const Look& l = p.l;
-  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
-  ExprScope scope(*graph);
-  std::vector<ValueId> feeds;
-  std::vector<Tensor> values;
-  auto input = [&](Tensor value) {
-    feeds.push_back(
-        *graph->add_input(cat("in", feeds.size()), ValueType::tensor(value.dtype(), to_dims(value.shape()))));
-    values.push_back(std::move(value));
-    return Expr(scope, feeds.back());
-  };
+  Call call;
   const std::vector<double> dy = noise(l.images * l.heads * l.queries * l.wide, 5);
-  std::vector<Expr> in{input(tensor<T>(p.shape(l.queries, l.features), p.q)),
-                       input(tensor<T>(p.shape(l.keys, l.features), p.k)),
-                       input(tensor<T>(p.shape(l.keys, l.wide), p.v)),
-                       input(tensor<T>(p.shape(l.queries, l.wide), dy)),
-                       Expr(),
-                       Expr()};
-  if (l.mask != Look::kNone) in[4] = input(tensor<T>(spread(l, l.mask).shape, p.mask));
-  if (l.allowed != Look::kNone) {
-    Tensor truths = *Tensor::make(DType::kBool, spread(l, l.allowed).shape);
-    for (int64_t i = 0; i < truths.count(); ++i) truths.as<bool>()[i] = p.allowed[i];
-    in[5] = input(truths);
-  }
+  std::vector<Expr> inputs{call.input(tensor<T>(p.shape(l.queries, l.features), p.q)),
+                           call.input(tensor<T>(p.shape(l.keys, l.features), p.k)),
+                           call.input(tensor<T>(p.shape(l.keys, l.wide), p.v)),
+                           call.input(tensor<T>(p.shape(l.queries, l.wide), dy))};
+  call.add_masks<T>(p, &inputs);
   const Attrs attrs{{"heads_inside", int64_t{l.heads_inside}}, {"empty_is_zero", int64_t{l.empty_is_zero}}};
-  const std::vector<Expr> out =
-      pieces ? *expand_body(scope, *builtin_ops().find(kWeftDomain, "AttentionGrad"), attrs, in, 3)
-             : make_all(scope, "weft.AttentionGrad", in, attrs, 3);
-  EXPECT_TRUE(scope.status().ok()) << scope.status().text();
-  SessionOptions options;
-  options.threads = threads;
-  auto session = *Session::make(graph, options);
-  std::vector<Tensor> outputs;
-  const Status status = session->run({feeds, {out[0].id(), out[1].id(), out[2].id()}, {}}, values, {}, &outputs);
-  EXPECT_TRUE(status.ok()) << status.text();
-  return outputs;
+  return call.run(pieces ? *expand_body(call.scope, *builtin_ops().find(kWeftDomain, "AttentionGrad"), attrs, inputs, 3)
+                         : make_all(call.scope, "weft.AttentionGrad", inputs, attrs, 3),
+                  threads);
 }
 
 template <typename T>
