@@ -3089,16 +3089,16 @@ def eig(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value, 
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[[2.0, 1.0], [1.0, 2.0]], [[1.0, 1.0], [0.0, 1.0]]], dtype="f64")
+        >>> a = graph.constant([[[2.0, 1.0], [1.0, 2.0]], [[0.0, -2.0], [1.0, 0.5]]], dtype="f64")
         >>> y0, y1, y2, y3 = weft.ops.eig(a)
         >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
-        [[1.0, 3.0], [1.0, 1.0]]
+        [[1.0, 3.0], [0.25, 0.25]]
         >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
-        [[0.0, 0.0], [0.0, 0.0]]
+        [[0.0, 0.0], [-1.392, 1.392]]
         >>> weft.Session(graph).run({}, y2).astype(float).round(3).tolist()
-        [[[0.707, 0.707], [-0.707, 0.707]], [[1.0, 1.0], [0.0, 0.0]]]
+        [[[0.707, 0.707], [-0.707, 0.707]], [[0.816, 0.816], [-0.102, -0.102]]]
         >>> weft.Session(graph).run({}, y3).astype(float).round(3).tolist()
-        [[[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]
+        [[[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.568, -0.568]]]
     """
     return add_node(None, "weft.Eig", [a], {}, 4, name)
 

@@ -53,7 +53,7 @@ const char* eig_of_any(const T* a, int64_t n, T* const out[4]) {
     for (int64_t r = 0; r < n; ++r) {
       const std::complex<T> element = column[r] * turn;
       out[2][r * n + j] = element.real();
-      out[3][r * n + j] = r == first ? T{0} : element.imag();
+      out[3][r * n + j] = r == first || values[from].imag() == 0 ? T{0} : element.imag();
     }
   }
   return nullptr;

@@ -148,7 +148,7 @@ func TestWeftEig(t *testing.T) {
 	})
 	run(t, testCase{name: "symmetric_beside_another",
 		inputs: []literal{
-			{kind: "f64[2,2,2]", words: "2.0 1.0 1.0 2.0 1.0 1.0 0.0 1.0"},
+			{kind: "f64[2,2,2]", words: "2.0 1.0 1.0 2.0 0.0 -2.0 1.0 0.5"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			y := make([]weft.Value, 4)
@@ -156,12 +156,29 @@ func TestWeftEig(t *testing.T) {
 			return y
 		},
 		want: []literal{
-			{kind: "f64[2,2]", words: "1.0 3.0 1.0 1.0"},
-			{kind: "f64[2,2]", words: "0.0 0.0 0.0 0.0"},
-			{kind: "f64[2,2,2]", words: "0.7071067811865476 0.7071067811865476 -0.7071067811865476 0.7071067811865476 1.0 1.0 0.0 0.0"},
-			{kind: "f64[2,2,2]", words: "0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0"},
+			{kind: "f64[2,2]", words: "1.0 3.0 0.24999999999999997 0.24999999999999997"},
+			{kind: "f64[2,2]", words: "0.0 0.0 -1.3919410907075052 1.3919410907075052"},
+			{kind: "f64[2,2,2]", words: "0.7071067811865476 0.7071067811865476 -0.7071067811865476 0.7071067811865476 0.8164965809277261 0.8164965809277261 -0.10206207261596582 -0.10206207261596582"},
+			{kind: "f64[2,2,2]", words: "0.0 0.0 0.0 0.0 0.0 0.0 0.568257570707744 -0.568257570707744"},
 		},
-		relative: 1e-12, absolute: 1e-12,
+		relative: 1e-10, absolute: 1e-10,
+	})
+	run(t, testCase{name: "one_vector_for_two_values",
+		inputs: []literal{
+			{kind: "f64[2,2]", words: "1.0 1.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			y := make([]weft.Value, 4)
+			y[0], y[1], y[2], y[3] = ops.Eig(x[0])
+			return y
+		},
+		want: []literal{
+			{kind: "f64[2]", words: "1.0 1.0"},
+			{kind: "f64[2]", words: "0.0 0.0"},
+			{kind: "f64[2,2]", words: "1.0 1.0 0.0 0.0"},
+			{kind: "f64[2,2]", words: "0.0 0.0 0.0 0.0"},
+		},
+		relative: 1e-10, absolute: 1e-10,
 	})
 	run(t, testCase{name: "no_rows",
 		inputs: []literal{
