@@ -149,6 +149,70 @@ void pack_b(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   });
 }
 
+namespace {
+
+// A product whose matrices are packed as they need to be, and how it is divided.
+template <typename T>
+struct Division {
+  const Gemm<T>& g;
+  const GemmTiles<T>& tiles;
+  const T* a;
+  int64_t a_row;
+  const T* packed;
+  int64_t panels, first, packed_k;  // of b; the first of them that is packed
+  Blocks blocks;
+  int64_t row_blocks, panel_blocks;
+};
+
+template <typename T>
+void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
+  const Gemm<T>& g = d.g;
+  const GemmTiles<T>& tiles = d.tiles;
+  const int64_t most = most_at_once(g);
+  GemmPanel<T> p;
+  p.rows = std::min(d.blocks.rows, g.m - row);
+  p.a_row = d.a_row;
+  p.c_row = g.c_row;
+  int64_t done = 0;
+  do {
+    p.k = std::min(kDepth, g.k - done);
+    p.a = d.a + row * d.a_row + done;
+    if (done + p.k == g.k) p.limits = g.limits;
+    for (int64_t panel = from, next; panel < to; panel = next) {
+      int64_t column = panel * tiles.panel;
+      int64_t count = panel < d.first ? 1 : most;
+      while (count > 1 && (panel + count > to || column + count * tiles.panel > g.n)) count /= 2;
+      next = panel + count;
+      p.columns = std::min(count * tiles.panel, g.n - column);
+      if (panel < d.first) {
+        p.b = g.b + column + done * g.b_row;
+        p.b_row = g.b_row;
+      } else {
+        p.b = d.packed + ((panel - d.first) * d.packed_k + done) * tiles.panel;
+        p.b_row = tiles.panel;
+      }
+      p.c = g.c + row * g.c_row + column;
+      if (done > 0) {
+        p.init = p.c;
+        p.init_row = g.c_row;
+        p.init_column = 1;
+      } else {
+        p.init = g.init != nullptr ? g.init + row * g.init_row + column * g.init_column : nullptr;
+        p.init_row = g.init_row;
+        p.init_column = g.init_column;
+      }
+      if (count > 1)
+        tiles.run_low(p, d.packed_k * tiles.panel);
+      else
+        tiles.run(p);
+    }
+    done += p.k;
+  } while (done < g.k);
+  if (g.finish != nullptr) finish_block(g, row, p.rows, from * tiles.panel, std::min(g.n, to * tiles.panel));
+}
+
+}  // namespace
+
 template <typename T>
 void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
   if (g.m == 0 || g.n == 0) return;
@@ -165,59 +229,29 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
     a = scratch;
     a_row = packed_a_row(g);
   }
-  int64_t panels = divide_up(g.n, tiles.panel), first = first_packed(g);
-  const int64_t packed_k = g.packed_k > 0 ? g.packed_k : g.k;
-  const int64_t most = most_at_once(g);
-  const auto [high, wide] = blocks_of(g);
-  int64_t row_blocks = divide_up(g.m, high), panel_blocks = divide_up(panels, wide);
+  const int64_t panels = divide_up(g.n, tiles.panel);
+  const Blocks blocks = blocks_of(g);
+  const Division<T> d{g,
+                      tiles,
+                      a,
+                      a_row,
+                      packed,
+                      panels,
+                      first_packed(g),
+                      g.packed_k > 0 ? g.packed_k : g.k,
+                      blocks,
+                      divide_up(g.m, blocks.rows),
+                      divide_up(panels, blocks.panels)};
+  const int64_t count = d.row_blocks * d.panel_blocks;
+  if (count == 1) return run_block(d, 0, 0, panels);
   // Threads begin with blocks side by side: each reads a part alone of the larger matrix.
   const bool by_rows = g.m >= g.n;
-  double cost = gemm_cost_ns(g) / static_cast<double>(row_blocks * panel_blocks);
-  parallel_for(parallel, row_blocks * panel_blocks, 1, cost, [&](int64_t begin, int64_t end) {
+  const double cost = gemm_cost_ns(g) / static_cast<double>(count);
+  parallel_for(parallel, count, 1, cost, [&d, by_rows](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
-      const int64_t row = (by_rows ? block / panel_blocks : block % row_blocks) * high;
-      const int64_t from = (by_rows ? block % panel_blocks : block / row_blocks) * wide,
-                    to = std::min(panels, from + wide);
-      GemmPanel<T> p;
-      p.rows = std::min(high, g.m - row);
-      p.a_row = a_row;
-      p.c_row = g.c_row;
-      int64_t done = 0;
-      do {
-        p.k = std::min(kDepth, g.k - done);
-        p.a = a + row * a_row + done;
-        if (done + p.k == g.k) p.limits = g.limits;
-        for (int64_t panel = from, next; panel < to; panel = next) {
-          int64_t column = panel * tiles.panel;
-          int64_t count = panel < first ? 1 : most;
-          while (count > 1 && (panel + count > to || column + count * tiles.panel > g.n)) count /= 2;
-          next = panel + count;
-          p.columns = std::min(count * tiles.panel, g.n - column);
-          if (panel < first) {
-            p.b = g.b + column + done * g.b_row;
-            p.b_row = g.b_row;
-          } else {
-            p.b = packed + ((panel - first) * packed_k + done) * tiles.panel;
-            p.b_row = tiles.panel;
-          }
-          p.c = g.c + row * g.c_row + column;
-          if (done > 0) {
-            p.init = p.c;
-            p.init_row = g.c_row;
-            p.init_column = 1;
-          } else {
-            p.init = g.init != nullptr ? g.init + row * g.init_row + column * g.init_column : nullptr;
-            p.init_row = g.init_row;
-            p.init_column = g.init_column;
-          }
-          if (count > 1)
-            tiles.run_low(p, packed_k * tiles.panel);
-          else
-            tiles.run(p);
-        }
-        done += p.k;
-      } while (done < g.k);
-      if (g.finish != nullptr) finish_block(g, row, p.rows, from * tiles.panel, std::min(g.n, to * tiles.panel));
+      const int64_t row = by_rows ? block / d.panel_blocks : block % d.row_blocks;
+      const int64_t from = (by_rows ? block % d.panel_blocks : block / d.row_blocks) * d.blocks.panels;
+      run_block(d, row * d.blocks.rows, from, std::min(d.panels, from + d.blocks.panels));
     }
   });
 }

@@ -74,20 +74,24 @@ struct VectorProduct {
 };
 
 template <typename T>
+void run_batch(const VectorProduct<T>& p, const RunArgs& args, int64_t i) {
+  Gemm<T> gemm = p.gemm;
+  gemm.a = args.input<T>(0) + p.a_offsets[i];
+  if (args.in[1] != nullptr) gemm.b = args.input<T>(1) + p.b_offsets[i];
+  if (p.init) gemm.init = args.input<T>(2);
+  gemm.finish = args.finish;
+  gemm.finish_at = i * gemm.m * gemm.n;
+  gemm.c = args.output<T>(0) + gemm.finish_at;
+  run_gemm(gemm, static_cast<T*>(args.scratch) + i * p.scratch, *args.parallel);
+}
+
+template <typename T>
 void run_vectors(const VectorProduct<T>& p, const RunArgs& args) {
-  int64_t batches = static_cast<int64_t>(p.a_offsets.size());
+  const int64_t batches = static_cast<int64_t>(p.a_offsets.size());
+  if (batches == 1) return run_batch(p, args, 0);
   const double cost = gemm_cost_ns(p.gemm) + args.finish_cost_ns(p.gemm.m * p.gemm.n);
   parallel_for(*args.parallel, batches, 1, cost, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      Gemm<T> gemm = p.gemm;
-      gemm.a = args.input<T>(0) + p.a_offsets[i];
-      if (args.in[1] != nullptr) gemm.b = args.input<T>(1) + p.b_offsets[i];
-      if (p.init) gemm.init = args.input<T>(2);
-      gemm.finish = args.finish;
-      gemm.finish_at = i * gemm.m * gemm.n;
-      gemm.c = args.output<T>(0) + gemm.finish_at;
-      run_gemm(gemm, static_cast<T*>(args.scratch) + i * p.scratch, *args.parallel);
-    }
+    for (int64_t i = begin; i < end; ++i) run_batch(p, args, i);
   });
 }
 
