@@ -19,7 +19,8 @@ constexpr int kRows = WEFT_TILE_ROWS;
 // With one vector of b there is room for more, where the chains of sums would else wait for each other.
 constexpr int kNarrowRows = kRows < 8 ? 2 * kRows : kRows;
 // A row of output pixels is often 7 or a multiple of it wide.
-constexpr int kLaneRows = kRows > 7 ? 7 : kRows;
+constexpr int kLaneRows = kRows;
+constexpr int64_t kLaneBytes = 256;
 
 template <typename T, typename V>
 HWY_INLINE V limited(const Limits<T>& limits, V x) {
@@ -87,46 +88,49 @@ void rows_of(const TapTile<T>& p) {
   }
 }
 
-// One vector (or two) of channels of R pixels.
+// V vectors of channels of R pixels.
 template <typename T, int R, int V>
 HWY_INLINE void lanes_at(const LaneTile<T>& p, int64_t at) {
   const hn::ScalableTag<T> d;
   constexpr int64_t kLanes = HWY_LANES(T);
   decltype(hn::Zero(d)) sum[R][V];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[r][v] = p.init != nullptr ? hn::LoadU(d, p.init + at + v * kLanes) : hn::Zero(d);
   }
   const T* b = p.b + at;
-  const T* const* a = p.a;
-  for (int64_t tap = 0; tap < p.taps; ++tap, a += R, b += p.columns) {
+  const int64_t taps = p.taps, b_row = p.b_row, c_row = p.c_row;
+  for (int64_t tap = 0; tap < taps; ++tap, b += b_row) {
     decltype(hn::Zero(d)) right[V];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < V; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(hn::LoadU(d, a[r] + at + v * kLanes), right[v], sum[r][v]);
+    const T* a = p.a[tap].a + at;
+    const int64_t a_row = p.a[tap].a_row;
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r, a += a_row) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(hn::LoadU(d, a + v * kLanes), right[v], sum[r][v]);
     }
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) hn::StoreU(limited<T>(p.limits, sum[r][v]), d, p.c + r * p.c_row + at + v * kLanes);
+  T* c = p.c + at;
+  const auto low = hn::Set(d, p.limits.low), high = hn::Set(d, p.limits.high);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r, c += c_row) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) hn::StoreU(between(low, high, sum[r][v]), d, c + v * kLanes);
   }
 }
 
 // The last vector overlaps the one before; both give its lanes the same bits.
 template <typename T, int R>
 void lanes_of(const LaneTile<T>& p) {
+  // Of few pixels the sums of more channels wait for each other side by side.
+  constexpr int kVectors = R == 1 ? 4 : 2;
   constexpr int64_t kLanes = HWY_LANES(T);
   int64_t at = 0;
-  for (; at + 2 * kLanes <= p.columns; at += 2 * kLanes) lanes_at<T, R, 2>(p, at);
-  if (at + kLanes <= p.columns) {
-    lanes_at<T, R, 1>(p, at);
-    at += kLanes;
-  }
+  for (; at + kVectors * kLanes <= p.columns; at += kVectors * kLanes) lanes_at<T, R, kVectors>(p, at);
+  for (; at + kLanes <= p.columns; at += kLanes) lanes_at<T, R, 1>(p, at);
   if (at < p.columns) lanes_at<T, R, 1>(p, p.columns - kLanes);
 }
 
@@ -163,17 +167,20 @@ void run(const TapTile<T>& p) {
 
 template <typename T>
 void run_lanes(const LaneTile<T>& p) {
-  static constexpr LaneFn<T> kHeights[] = {lane_fn<T, 1>(), lane_fn<T, 2>(), lane_fn<T, 3>(), lane_fn<T, 4>(),
-                                           lane_fn<T, 5>(), lane_fn<T, 6>(), lane_fn<T, 7>()};
+  static constexpr LaneFn<T> kHeights[] = {lane_fn<T, 1>(),  lane_fn<T, 2>(),  lane_fn<T, 3>(),  lane_fn<T, 4>(),
+                                           lane_fn<T, 5>(),  lane_fn<T, 6>(),  lane_fn<T, 7>(),  lane_fn<T, 8>(),
+                                           lane_fn<T, 9>(),  lane_fn<T, 10>(), lane_fn<T, 11>(), lane_fn<T, 12>(),
+                                           lane_fn<T, 13>(), lane_fn<T, 14>()};
   kHeights[p.rows - 1](p);
 }
 
 }  // namespace
 
-extern constexpr TapTable<float> kTapsF32 = {kRows,     kNarrowRows,      2 * HWY_LANES(float), run<float>,
-                                             kLaneRows, HWY_LANES(float), run_lanes<float>};
-extern constexpr TapTable<double> kTapsF64 = {kRows,     kNarrowRows,       2 * HWY_LANES(double), run<double>,
-                                              kLaneRows, HWY_LANES(double), run_lanes<double>};
+extern constexpr TapTable<float> kTapsF32 = {kRows,     kNarrowRows,      2 * HWY_LANES(float),       run<float>,
+                                             kLaneRows, HWY_LANES(float), kLaneBytes / sizeof(float), run_lanes<float>};
+extern constexpr TapTable<double> kTapsF64 = {
+    kRows,     kNarrowRows,       2 * HWY_LANES(double),       run<double>,
+    kLaneRows, HWY_LANES(double), kLaneBytes / sizeof(double), run_lanes<double>};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

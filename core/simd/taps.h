@@ -22,13 +22,21 @@ struct TapTile {
   Limits<T> limits;
 };
 
+// What a tap sees: `columns` elements for the first row of a tile, and so many behind each other for the next ones.
+template <typename T>
+struct LaneTap {
+  const T* a;
+  int64_t a_row;
+};
+
 // The same with one weight for each channel: c[r][j] = init[j] + sum over taps of a[t][r][j] * b[t][j].
 template <typename T>
 struct LaneTile {
   int64_t rows, columns, taps;
-  const T* const* a;  // [taps][rows]: `columns` elements each
-  const T* b;         // [taps][columns]
-  const T* init;      // `columns` elements; null: zero
+  const LaneTap<T>* a;
+  const T* b;  // [taps][b_row], of which `columns` are read
+  int64_t b_row;
+  const T* init;  // `columns` elements; null: zero
   T* c;
   int64_t c_row;
   Limits<T> limits;
@@ -42,6 +50,7 @@ struct TapTable {
   void (*run)(const TapTile<T>& tile);
   int64_t lane_rows;      // of a full LaneTile
   int64_t least_columns;  // of a LaneTile
+  int64_t lane_columns;   // of one whose input stays in the first-level cache
   void (*run_lanes)(const LaneTile<T>& tile);
 };
 

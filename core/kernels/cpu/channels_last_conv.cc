@@ -13,6 +13,8 @@ namespace {
 
 // Pointers to the input pixels of one block of output pixels, on the stack.
 constexpr int64_t kMostPointers = 4096;
+constexpr int64_t kMostLaneTaps = 256;
+constexpr int64_t kLaneRowsOfBlock = 8;
 constexpr int64_t kTilesOfBlock = 8;
 // With fewer channels, a row of the window is one tap in a copy of the image with its padding.
 constexpr int64_t kFewChannels = 16;
@@ -232,9 +234,17 @@ struct Lanes {
   const TapTable<T>* table;
   Limits<T> limits;
   bool biased;
-  int64_t blocks;  // of rows of an output image
+  Range inner_h, inner_w;  // the output pixels whose windows reach over neither edge
+  int64_t blocks;          // of rows of an output image, where rows are handed on
   std::shared_ptr<const Buffer> packed{}, zero{};
 };
+
+// The outputs along an axis whose windows lie in the image.
+Range seeing_whole(int64_t kernel, int64_t dilation, int64_t pad, int64_t stride, int64_t in, int64_t out) {
+  const Range first = seeing(0, pad, stride, in, out), last = seeing((kernel - 1) * dilation, pad, stride, in, out);
+  const int64_t begin = std::min(std::max(first.first, last.first), out);
+  return {begin, std::max(begin, std::min(first.past, last.past))};
+}
 
 template <typename T>
 void pack_lanes(const ConvGeometry& g, const T* w, T* to) {
@@ -243,48 +253,70 @@ void pack_lanes(const ConvGeometry& g, const T* w, T* to) {
   }
 }
 
+// What one thread makes at a time: some rows of an output image, and some channels of them, whose input stays in the
+// first-level cache from one row to the next.
 template <typename T>
-void run_row(const Lanes<T>& s, const RunArgs& args, const T* weight, int64_t image, int64_t oy) {
-  const ConvGeometry& g = s.g;
-  const T *in = args.input<T>(0) + image * g.in_h * g.in_w * g.in_c, *zero = static_cast<const T*>(s.zero->data());
-  const T* pointers[kMostPointers];
-  const int64_t tiles = divide_up(g.out_w, s.table->lane_rows), y0 = oy * g.stride_h - g.pad_h;
-  LaneTile<T> t;
-  t.columns = g.in_c;
-  t.taps = g.taps();
-  t.a = pointers;
-  t.b = weight;
-  t.init = s.biased ? args.input<T>(2) : nullptr;
-  t.c_row = g.out_c;
-  t.limits = s.limits;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t ox = tile * g.out_w / tiles;
-    t.rows = (tile + 1) * g.out_w / tiles - ox;
-    const T** to = pointers;
+struct LaneBlock {
+  const Lanes<T>& s;
+  const T *in, *weight, *init;  // of the image; of all channels
+  T* out;
+  Range channels;
+
+  // Where a window reaches over the left or right edge, the pixels below each other are a tile.
+  void run(Range rows) const {
+    const Range across = s.inner_w;
+    const Range down{std::clamp(s.inner_h.first, rows.first, rows.past),
+                     std::clamp(s.inner_h.past, rows.first, rows.past)};
+    for (int64_t oy = rows.first; oy < rows.past; ++oy) {
+      run_tiles({oy, oy + 1}, across);
+      if (oy >= down.first && oy < down.past) continue;
+      for (int64_t ox = 0; ox < across.first; ++ox) run_tile(oy, ox, 1, false);
+      for (int64_t ox = across.past; ox < s.g.out_w; ++ox) run_tile(oy, ox, 1, false);
+    }
+    for (int64_t ox = 0; ox < across.first; ++ox) run_tiles(down, {ox, ox + 1});
+    for (int64_t ox = across.past; ox < s.g.out_w; ++ox) run_tiles(down, {ox, ox + 1});
+  }
+
+  // One row of pixels, or one column.
+  void run_tiles(Range rows, Range columns) const {
+    const bool down = columns.past - columns.first == 1;
+    const int64_t pixels = down ? rows.past - rows.first : columns.past - columns.first;
+    const int64_t tiles = divide_up(pixels, s.table->lane_rows);
+    for (int64_t i = 0; i < tiles; ++i) {
+      const int64_t at = i * pixels / tiles, count = (i + 1) * pixels / tiles - at;
+      run_tile(rows.first + (down ? at : 0), columns.first + (down ? 0 : at), count, down);
+    }
+  }
+
+  // All of them see the image through a tap, or none does.
+  void run_tile(int64_t oy, int64_t ox, int64_t pixels, bool down) const {
+    const ConvGeometry& g = s.g;
+    LaneTap<T> taps[kMostLaneTaps], *to = taps;
+    const int64_t next = (down ? g.stride_h * g.in_w : g.stride_w) * g.in_c;
     for (int64_t ky = 0; ky < g.kernel_h; ++ky) {
-      const int64_t y = y0 + ky * g.dilation_h;
-      if (y < 0 || y >= g.in_h) {
-        to = std::fill_n(to, g.kernel_w * t.rows, zero);
-        continue;
-      }
-      const T* row = in + y * g.in_w * g.in_c;
-      for (int64_t kx = 0; kx < g.kernel_w; ++kx, to += t.rows) {
-        const int64_t x0 = ox * g.stride_w - g.pad_w + kx * g.dilation_w, step = g.stride_w * g.in_c;
-        if (x0 >= 0 && x0 + (t.rows - 1) * g.stride_w < g.in_w) {
-          const T* pixel = row + x0 * g.in_c;
-          for (int64_t r = 0; r < t.rows; ++r) to[r] = pixel + r * step;
-          continue;
-        }
-        for (int64_t r = 0; r < t.rows; ++r) {
-          const int64_t x = x0 + r * g.stride_w;
-          to[r] = x >= 0 && x < g.in_w ? row + x * g.in_c : zero;
-        }
+      const int64_t y = oy * g.stride_h - g.pad_h + ky * g.dilation_h;
+      for (int64_t kx = 0; kx < g.kernel_w; ++kx) {
+        const int64_t x = ox * g.stride_w - g.pad_w + kx * g.dilation_w;
+        if (y >= 0 && y < g.in_h && x >= 0 && x < g.in_w)
+          *to++ = {in + (y * g.in_w + x) * g.in_c + channels.first, next};
+        else
+          *to++ = {static_cast<const T*>(s.zero->data()), 0};
       }
     }
-    t.c = args.output<T>(0) + ((image * g.out_h + oy) * g.out_w + ox) * g.out_c;
+    LaneTile<T> t;
+    t.rows = pixels;
+    t.columns = channels.past - channels.first;
+    t.taps = g.taps();
+    t.a = taps;
+    t.b = weight + channels.first;
+    t.b_row = g.in_c;
+    t.init = init != nullptr ? init + channels.first : nullptr;
+    t.c = out + (oy * g.out_w + ox) * g.out_c + channels.first;
+    t.c_row = (down ? g.out_w : 1) * g.out_c;
+    t.limits = s.limits;
     s.table->run_lanes(t);
   }
-}
+};
 
 template <typename T>
 void run_lanes(const Lanes<T>& s, const RunArgs& args) {
@@ -295,14 +327,26 @@ void run_lanes(const Lanes<T>& s, const RunArgs& args) {
   else
     pack_lanes(g, args.input<T>(1), static_cast<T*>(args.scratch));
   const int64_t row = g.out_w * g.out_c;
+  // What is handed on are whole rows.
+  const bool whole = args.finish != nullptr;
+  const int64_t wide = whole ? 1 : std::max<int64_t>(g.in_c / s.table->lane_columns, 1);
+  const int64_t high = whole ? s.blocks : divide_up(g.out_h, kLaneRowsOfBlock), blocks = high * wide;
   const double cost = (0.05 * static_cast<double>(g.taps() + 4) * static_cast<double>(row) + args.finish_cost_ns(row)) *
-                      static_cast<double>(g.out_h) / static_cast<double>(s.blocks);
-  parallel_for(*args.parallel, g.images * s.blocks, 1, cost, [&](int64_t begin, int64_t end) {
+                      static_cast<double>(g.out_h) / static_cast<double>(blocks);
+  parallel_for(*args.parallel, g.images * blocks, 1, cost, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t image = item / s.blocks, block = item % s.blocks;
-      const int64_t first = block * g.out_h / s.blocks, past = (block + 1) * g.out_h / s.blocks;
-      for (int64_t oy = first; oy < past; ++oy) run_row(s, args, weight, image, oy);
-      args.finished((image * g.out_h + first) * row, (image * g.out_h + past) * row);
+      const int64_t image = item / blocks, down = item % blocks / wide, across = item % wide;
+      const Range rows{down * g.out_h / high, (down + 1) * g.out_h / high};
+      const Range channels{across * s.table->lane_columns,
+                           across + 1 < wide ? (across + 1) * s.table->lane_columns : g.in_c};
+      LaneBlock<T>{s,
+                   args.input<T>(0) + image * g.in_h * g.in_w * g.in_c,
+                   weight,
+                   s.biased ? args.input<T>(2) : nullptr,
+                   args.output<T>(0) + image * g.out_h * row,
+                   channels}
+          .run(rows);
+      args.finished((image * g.out_h + rows.first) * row, (image * g.out_h + rows.past) * row);
     }
   });
 }
@@ -316,6 +360,8 @@ Status prepare_lanes(const KernelContext& c, PreparedKernel* prepared) {
   s.table = &table_of(T());
   s.limits = limits_of<T>(c);
   s.biased = c.has_input(2);
+  s.inner_h = seeing_whole(g.kernel_h, g.dilation_h, g.pad_h, g.stride_h, g.in_h, g.out_h);
+  s.inner_w = seeing_whole(g.kernel_w, g.dilation_w, g.pad_w, g.stride_w, g.in_w, g.out_w);
   const int64_t row = std::max<int64_t>(g.out_w * g.out_c, 1);
   s.blocks = std::clamp<int64_t>(g.out_h * row / kElements, 1, std::max<int64_t>(g.out_h, 1));
   if (s.blocks < g.out_h) s.blocks += s.blocks % 2;
@@ -395,8 +441,7 @@ bool accepts_lanes(const KernelContext& c) {
   const ConvGeometry g = read_geometry(c);
   const bool f32 = c.dtype(0) == DType::kF32;
   const int64_t least = f32 ? table_of(float()).least_columns : table_of(double()).least_columns;
-  const int64_t rows = f32 ? table_of(float()).lane_rows : table_of(double()).lane_rows;
-  return g.one_filter_each() && g.in_c >= least && g.taps() * rows <= kMostPointers;
+  return g.one_filter_each() && g.in_c >= least && g.taps() <= kMostLaneTaps;
 }
 
 bool accepts_taps(const KernelContext& c) {

@@ -55,6 +55,18 @@ int64_t turned_blocks(const StridedCopy& copy, int turned) {
   return blocks;
 }
 
+// Of so few columns, each row at once: the channels of an image, most often.
+template <int columns, typename T>
+void turn_narrow(const T* x, int64_t in_step, int64_t rows, T* y, int64_t out_step) {
+  for (int64_t j = 0; j < rows; ++j, ++x, y += out_step) {
+    const T first = x[0], second = x[in_step];
+    y[0] = first;
+    y[1] = second;
+    if constexpr (columns > 2) y[2] = x[2 * in_step];
+    if constexpr (columns > 3) y[3] = x[3 * in_step];
+  }
+}
+
 template <typename T>
 void turn_planes(const StridedCopy& copy, int turned, const T* in, T* out, int64_t begin, int64_t end) {
   const int last = static_cast<int>(copy.shape.size()) - 1;
@@ -73,6 +85,12 @@ void turn_planes(const StridedCopy& copy, int turned, const T* in, T* out, int64
       }
       x += at * copy.in_stride[d];
       y += at * copy.out_stride[d];
+    }
+    switch (columns) {
+      case 2: turn_narrow<2>(x, in_step, rows, y, out_step); continue;
+      case 3: turn_narrow<3>(x, in_step, rows, y, out_step); continue;
+      case 4: turn_narrow<4>(x, in_step, rows, y, out_step); continue;
+      default: break;
     }
     for (int64_t strip = 0; strip < columns; strip += kStrip) {
       const int64_t width = std::min(kStrip, columns - strip);

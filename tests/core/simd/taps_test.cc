@@ -98,19 +98,24 @@ TYPED_TEST(TapsTest, EveryTileOfLanes) {
         for (int way = 0; way < 4; ++way) {
           SCOPED_TRACE(std::string(isa_name(isa)) + ", rows " + std::to_string(rows));
           const int64_t count = 4;
-          Rows<T> a(count, rows, columns);
-          const std::vector<T> b = whole_numbers<T>(count * columns, 1), init = whole_numbers<T>(columns, 2);
+          // One row of a tap lies `apart` behind the other, and so do the weights of the taps.
+          const int64_t apart = columns + 3;
+          Rows<T> a(count, 1, rows * apart);
+          std::vector<LaneTap<T>> seen;
+          for (int64_t t = 0; t < count; ++t) seen.push_back({a.pointers[static_cast<size_t>(t)], t == 2 ? 0 : apart});
+          const std::vector<T> b = whole_numbers<T>(count * apart, 1), init = whole_numbers<T>(columns, 2);
           std::vector<T> c(static_cast<size_t>(rows * (columns + kSpare)), std::numeric_limits<T>::quiet_NaN()), wanted;
           const Limits<T> limits = way & 2 ? Limits<T>{-6, 11} : Limits<T>();
-          LaneTile<T> tile{rows,     columns,          count, a.pointers.data(), b.data(), nullptr,
-                           c.data(), columns + kSpare, limits};
+          LaneTile<T> tile{rows,  columns, count,    seen.data(),      b.data(),
+                           apart, nullptr, c.data(), columns + kSpare, limits};
           if (way & 1) tile.init = init.data();
           taps.run_lanes(tile);
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t j = 0; j < columns; ++j) {
               T sum = way & 1 ? init[static_cast<size_t>(j)] : T(0);
               for (int64_t t = 0; t < count; ++t) {
-                sum += a.pointers[static_cast<size_t>(t * rows + r)][j] * b[static_cast<size_t>(t * columns + j)];
+                const LaneTap<T>& tap = seen[static_cast<size_t>(t)];
+                sum += tap.a[r * tap.a_row + j] * b[static_cast<size_t>(t * apart + j)];
               }
               wanted.push_back(std::clamp(sum, limits.low, limits.high));
             }
@@ -133,7 +138,8 @@ TYPED_TEST(TapsTest, LimitsKeepNotANumber) {
     std::vector<T> c(static_cast<size_t>(taps.panel));
     taps.run({1, taps.panel, 1, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, {0, 6}});
     EXPECT_TRUE(std::isnan(c[0]));
-    taps.run_lanes({1, taps.panel, 1, &pointer, x.data(), nullptr, c.data(), taps.panel, {0, 6}});
+    const LaneTap<T> tap{pointer, 0};
+    taps.run_lanes({1, taps.panel, 1, &tap, x.data(), taps.panel, nullptr, c.data(), taps.panel, {0, 6}});
     EXPECT_TRUE(std::isnan(c[0]));
   }
 }
