@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import metadata
 
 
 def _explain(found: str, path: str, wanted: str) -> str:
@@ -32,6 +31,8 @@ except ImportError as error:  # a library that lacks what this one has
     _version, _path = _loaded()
     if not _version:
         raise
+    from importlib import metadata  # as long to import as all of this package, so only here
+
     raise ImportError(_explain(_version, _path, metadata.version("weft"))) from error
 
 if _native.weft_version() != _native.built_version():
