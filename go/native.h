@@ -153,6 +153,7 @@ typedef struct {
   weft_status* (*weft_session_initialise)(weft_session* session);
   weft_status* (*weft_session_get)(weft_session* session, const char* variable, weft_tensor** out_tensor);
   weft_status* (*weft_session_set)(weft_session* session, const char* variable, const weft_tensor* tensor);
+  weft_status* (*weft_session_inspect)(weft_session* session, weft_bytes** out_json);
   weft_status* (*weft_session_trim)(weft_session* session);
   weft_status* (*weft_prepared_bind_input)(weft_prepared* prepared, int32_t i, const weft_tensor* tensor);
   weft_status* (*weft_prepared_bind_output)(weft_prepared* prepared, int32_t i, weft_tensor* tensor);
@@ -329,6 +330,7 @@ extern wg_functions wg_table;
   "weft_session_initialise", \
   "weft_session_get", \
   "weft_session_set", \
+  "weft_session_inspect", \
   "weft_session_trim", \
   "weft_prepared_bind_input", \
   "weft_prepared_bind_output", \
@@ -507,6 +509,7 @@ static inline weft_status* wg_session_prepare(weft_session* session, const int64
 static inline weft_status* wg_session_initialise(weft_session* session) { return wg_table.weft_session_initialise(session); }
 static inline weft_status* wg_session_get(weft_session* session, const char* variable, weft_tensor** out_tensor) { if (variable == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_get(session, variable, out_tensor); }
 static inline weft_status* wg_session_set(weft_session* session, const char* variable, const weft_tensor* tensor) { if (variable == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_set(session, variable, tensor); }
+static inline weft_status* wg_session_inspect(weft_session* session, weft_bytes** out_json) { return wg_table.weft_session_inspect(session, out_json); }
 static inline weft_status* wg_session_trim(weft_session* session) { return wg_table.weft_session_trim(session); }
 static inline weft_status* wg_prepared_bind_input(weft_prepared* prepared, int32_t i, const weft_tensor* tensor) { return wg_table.weft_prepared_bind_input(prepared, i, tensor); }
 static inline weft_status* wg_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor) { return wg_table.weft_prepared_bind_output(prepared, i, tensor); }

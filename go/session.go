@@ -236,7 +236,23 @@ func (s *Session) Initialise() error {
 	return s.call(func(session *C.weft_session) *C.weft_status { return C.wg_session_initialise(session) })
 }
 
-// Trim lets go of memory that is kept for speed.
+// Describe says as JSON what the session keeps and has done: "runs" (begun so far), "threads" (of one run),
+// "instruction_set" (of its kernels), "device", and "calls", an entry for each set of fed and fetched values that it keeps
+// plans for, with "feeds", "fetches" and "assigns" (names) and "plans", the last used first, one for each signature of
+// inputs that was seen: "inputs" (fed values, then variables that are read), "kernels" (how many steps run each),
+// "constant_bytes" (what kernels read as it is), "arena_bytes" (of each run at a time), "device_arena_bytes" and
+// "idle_arenas" (kept for the next runs).
+func (s *Session) Describe() ([]byte, error) {
+	var out *C.weft_bytes
+	err := s.call(func(session *C.weft_session) *C.weft_status { return C.wg_session_inspect(session, &out) })
+	if err != nil {
+		return nil, err
+	}
+	return takeBytes(out), nil
+}
+
+// Trim lets go of memory that is kept for speed: plans, arenas and what kernels packed of constants, as far as no run and
+// no prepared call uses it. What is needed again is made again.
 func (s *Session) Trim() error {
 	return s.call(func(session *C.weft_session) *C.weft_status { return C.wg_session_trim(session) })
 }

@@ -51,6 +51,13 @@ func TestRun(t *testing.T) {
 		DisablePass: []string{"*"}})
 	feeds := weft.Feeds{x: tensor[float32](t, []int64{2}, 1, 2), y: tensor[float32](t, []int64{2}, 10, 20)}
 	wantData(t, fetch[float32](t, s, feeds, sum), 11, 22)
+	var kept struct {
+		Runs  int
+		Calls []struct{ Fetches []string }
+	}
+	if err := json.Unmarshal(need(s.Describe()), &kept); err != nil || kept.Runs != 1 || len(kept.Calls) != 1 {
+		t.Error(kept, err)
+	}
 	if err := errors.Join(s.Initialise(), s.Trim()); err != nil {
 		t.Error(err)
 	}

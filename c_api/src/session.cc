@@ -136,6 +136,16 @@ weft_status* weft_session_set(weft_session* session, const char* variable, const
     return session->session->set_variable(variable, tensor->tensor);
   });
 }
+weft_status* weft_session_inspect(weft_session* session, weft_bytes** out_json) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_json);
+    *out_json = nullptr;
+    WEFT_NOT_NULL(session);
+    WEFT_TRY(std::string json, session->session->describe());
+    *out_json = make_bytes(std::move(json));
+    return {};
+  });
+}
 weft_status* weft_session_trim(weft_session* session) {
   return guard([&]() -> Status {
     WEFT_NOT_NULL(session);

@@ -47,6 +47,15 @@ struct Executable::Entry {
     std::lock_guard lock(mutex);
     idle.push_back(std::move(frame));
   }
+  void count_into(PlanSummary* summary) {
+    for (const StepInfo& step : plan->infos) ++summary->kernels[cat(step.op, ": ", step.kernel)];
+    for (const TensorStep& step : plan->tensor_steps) ++summary->kernels[cat(step.info.op, ": ", step.info.kernel)];
+    for (const Tensor& constant : plan->constants) summary->constant_bytes += constant.bytes();
+    summary->arena_bytes += plan->arena_bytes;
+    summary->device_arena_bytes += plan->device_arena_bytes;
+    std::lock_guard lock(mutex);
+    summary->idle_arenas += static_cast<int64_t>(idle.size());
+  }
 };
 
 Status check_type(const Tensor& value, const ValueType& type, std::string_view what, std::string_view name) {
@@ -185,6 +194,34 @@ void Executable::trim() {
 int64_t Executable::plan_count() {
   std::lock_guard lock(mutex_);
   return static_cast<int64_t>(entries_.size());
+}
+
+std::vector<PlanSummary> Executable::summaries() {
+  std::vector<PlanSummary> found;
+  std::vector<std::shared_ptr<Entry>> entries = kept();
+  for (const std::shared_ptr<Entry>& entry : entries) {
+    PlanSummary summary;
+    for (const InputKey& key : entry->key) summary.inputs.push_back(cat(dtype_name(key.dtype), shape_text(key.shape)));
+    std::vector<std::shared_ptr<Entry>> open{entry};
+    while (!open.empty()) {
+      const std::shared_ptr<Entry> next = std::move(open.back());
+      open.pop_back();
+      next->count_into(&summary);
+      std::vector<std::shared_ptr<Executable>> parts;
+      if (next->rest != nullptr) parts.push_back(next->rest);
+      for (const auto& branches : next->branches) parts.insert(parts.end(), branches.begin(), branches.end());
+      for (const std::shared_ptr<Executable>& part : parts) {
+        for (std::shared_ptr<Entry>& inner : part->kept()) open.push_back(std::move(inner));
+      }
+    }
+    found.push_back(std::move(summary));
+  }
+  return found;
+}
+
+std::vector<std::shared_ptr<Executable::Entry>> Executable::kept() {
+  std::lock_guard lock(mutex_);
+  return {entries_.begin(), entries_.end()};
 }
 
 Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions& options,

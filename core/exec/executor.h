@@ -2,6 +2,7 @@
 #pragma once
 
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -60,6 +61,16 @@ class Frame {
 // An error that names `what` 'name' unless the tensor is of that kind, dtype and, where numbers are known, shape.
 Status check_type(const Tensor& value, const ValueType& type, std::string_view what, std::string_view name);
 
+// What an executable keeps for one signature of inputs.
+struct PlanSummary {
+  std::vector<std::string> inputs;         // "f32[2, 3]"
+  std::map<std::string, int64_t> kernels;  // how many steps each has, as "MatMul: vectors"
+  int64_t constant_bytes = 0;              // that kernels read as they are; what they packed is not among them
+  int64_t arena_bytes = 0;                 // of each run at a time
+  int64_t device_arena_bytes = 0;
+  int64_t idle_arenas = 0;  // kept for the next runs
+};
+
 // A program with the plans made for it, one for each signature of input shapes, the least used thrown away first.
 // Safe for concurrent runs.
 class Executable {
@@ -75,10 +86,13 @@ class Executable {
   Result<std::shared_ptr<const Plan>> plan_for(const std::vector<Tensor>& inputs);
   void trim();  // forgets all plans
   int64_t plan_count();
+  // Of all plans, the last used first. What can be planned only while a run goes on counts with the plan that it belongs to.
+  std::vector<PlanSummary> summaries();
 
  private:
   struct Entry;
   Result<std::shared_ptr<Entry>> entry_for(const std::vector<Tensor>& inputs);
+  std::vector<std::shared_ptr<Entry>> kept();
   bool stays_on_device(int32_t output) const {
     return static_cast<size_t>(output) < options_.device_outputs.size() && options_.device_outputs[output];
   }

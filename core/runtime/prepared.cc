@@ -260,6 +260,7 @@ Status Prepared::run(const RunOptions& options) {
   WEFT_CHECK(ThreadRun::check(*s.session));
   if (!s.apart) WEFT_CHECK(s.check_apart());
   RunControl control(options, s.session->options());
+  s.session->runs_.fetch_add(1, std::memory_order_relaxed);
   if (!s.planned) {
     for (int i = 0; i < input_count(); ++i) {
       if (s.inputs[i].empty() && s.inputs[i].kind() == Kind::kTensor) {

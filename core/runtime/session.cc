@@ -298,6 +298,7 @@ Status Session::run(const Signature& signature, std::vector<Tensor> feeds, const
     return invalid("there are ", signature.feeds.size(), " feeds but ", feeds.size(), " tensors for them");
   }
   RunControl control(options, options_);
+  runs_.fetch_add(1, std::memory_order_relaxed);
   WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
   for (size_t i = 0; i < feeds.size(); ++i) {
     WEFT_CHECK(compiled->feeds[i].check(feeds[i], "the tensor fed to"));

@@ -101,6 +101,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool closed() const;
   // Lets go of memory kept for speed: plans and their arenas.
   void trim();
+  // What it keeps and has done, as JSON; the keys are those of weft_session_inspect.
+  Result<std::string> describe();
 
  private:
   friend class Prepared;
@@ -125,6 +127,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled_;
   std::atomic<bool> closed_{false};
   std::atomic<int32_t> running_{0};
+  std::atomic<int64_t> runs_{0};  // begun
   Live live_;
 };
 

@@ -195,6 +195,7 @@ weft_status* weft_session_prepare(weft_session* session, const int64_t* feeds, i
 weft_status* weft_session_initialise(weft_session* session);
 weft_status* weft_session_get(weft_session* session, const char* variable, weft_tensor** out_tensor);
 weft_status* weft_session_set(weft_session* session, const char* variable, const weft_tensor* tensor);
+weft_status* weft_session_inspect(weft_session* session, weft_bytes** out_json);
 weft_status* weft_session_trim(weft_session* session);
 weft_status* weft_prepared_bind_input(weft_prepared* prepared, int32_t i, const weft_tensor* tensor);
 weft_status* weft_prepared_bind_output(weft_prepared* prepared, int32_t i, weft_tensor* tensor);

@@ -265,8 +265,30 @@ class Session(Handle):
         """
         _native.weft_session_load(self._handle, os.fspath(path), Options("load", partial=int(partial))._handle)
 
+    def describe(self) -> dict[str, Any]:
+        """What the session keeps and has done.
+
+        Returns:
+            "runs" (begun so far), "threads" (of one run), "instruction_set" (of its kernels), "device", and "calls": an
+            entry for each set of fed and fetched values that it keeps plans for, with "feeds", "fetches" and "assigns"
+            (names) and "plans", the last used first, one for each signature of inputs that was seen: "inputs" (fed values,
+            then variables that are read), "kernels" (how many steps run each), "constant_bytes" (what kernels read as it
+            is), "arena_bytes" (of each run at a time), "device_arena_bytes" and "idle_arenas" (kept for the next runs).
+
+        Examples:
+            >>> graph = weft.Graph()
+            >>> x = graph.input("x", "f32", [None, 3])
+            >>> session = weft.Session(graph)
+            >>> result = session.run({x: [[1, 2, 3]]}, weft.exp(x))
+            >>> [plan] = session.describe()["calls"][0]["plans"]
+            >>> plan["inputs"], plan["kernels"]
+            (['f32[1, 3]'], {'Exp: vectors': 1})
+        """
+        return dict(json.loads(_native.weft_session_inspect(self._handle)))
+
     def trim(self) -> None:
-        """Lets go of memory that is kept for speed."""
+        """Lets go of memory that is kept for speed: plans, arenas and what kernels packed of constants, as far as no run
+        and no prepared call uses it. What is needed again is made again."""
         _native.weft_session_trim(self._handle)
 
     def fit(

@@ -1559,6 +1559,25 @@ static void test_weft_session_set(void) {
   }
 }
 
+static void test_weft_session_inspect(void) {
+  {
+    weft_bytes* out_json = (weft_bytes*)(void*)poison;
+    weft_status* status = weft_session_inspect(session, &out_json);
+    succeeded(status, "weft_session_inspect");
+    weft_bytes_free(out_json);
+  }
+  {
+    weft_bytes* out_json = (weft_bytes*)(void*)poison;
+    weft_status* status = weft_session_inspect(NULL, &out_json);
+    refused(status, "weft_session_inspect", "session");
+    emptied(out_json == 0, "weft_session_inspect", "session", "out_json");
+  }
+  {
+    weft_status* status = weft_session_inspect(session, NULL);
+    refused(status, "weft_session_inspect", "out_json");
+  }
+}
+
 static void test_weft_session_trim(void) {
   {
     weft_status* status = weft_session_trim(session);
@@ -2261,6 +2280,7 @@ int main(void) {
   test_weft_session_initialise();
   test_weft_session_get();
   test_weft_session_set();
+  test_weft_session_inspect();
   test_weft_session_trim();
   test_weft_prepared_bind_input();
   test_weft_prepared_bind_output();

@@ -39,7 +39,9 @@ TEST_F(Running, TargetsAreForTheirEffect) {
   EXPECT_EQ(line.session.get("w").item<float>(), 3);
   line.session.set(line.w, Tensor::scalar(0.5f));
   EXPECT_EQ(line.run({1, 2}), (Numbers{0.5f, 1}));
+  EXPECT_EQ(line.session.describe().find(R"({"runs": 3, )"), 0u) << line.session.describe();
   line.session.trim();
+  EXPECT_NE(line.session.describe().find(R"("calls": [])"), std::string::npos);
   EXPECT_EQ(line.run({4}), (Numbers{2}));
   EXPECT_EQ(error_of([&] { line.session.get("v"); }).code(), WEFT_NOT_FOUND);
   EXPECT_EQ(error_of([&] { line.session.set("w", Tensor::scalar(1.0)); }).code(), WEFT_INVALID_ARGUMENT);

@@ -240,7 +240,13 @@ class Session {
   /// Waits for running calls (cancel them first to end them early); later ones throw FAILED_PRECONDITION. Any thread,
   /// any number of times.
   void close() const { detail::check(weft_session_close(handle())); }
-  /// Lets go of memory that is kept for speed.
+  /// What the session keeps and has done, as JSON; its keys are those of weft_session_inspect.
+  std::string describe() const {
+    return detail::take(
+        detail::made<weft_bytes>([&](weft_bytes** out) { return weft_session_inspect(handle(), out); }));
+  }
+  /// Lets go of memory that is kept for speed: plans, arenas and what kernels packed of constants, as far as no run and no
+  /// prepared call uses it. What is needed again is made again.
   void trim() const { detail::check(weft_session_trim(handle())); }
   /// The handle for the C functions; it stays this object's.
   weft_session* handle() const { return handle_.get(); }

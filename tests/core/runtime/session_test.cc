@@ -8,6 +8,7 @@
 #include "core/exec/host_functions.h"
 #include "core/graph/expr.h"
 #include "core/runtime/builtin.h"
+#include "core/simd/isa.h"
 #include "tests/core/expect_error.h"
 
 namespace weft {
@@ -65,6 +66,36 @@ TEST(Session, VariablesSwapTheirValues) {
   ASSERT_TRUE(m.run({{}, {}, {to_a.id(), to_b.id()}}).ok());
   EXPECT_EQ(m.get("a"), 2.0f);
   EXPECT_EQ(m.get("b"), 1.0f);
+}
+
+TEST(Session, SaysWhatItKeepsAndHasDone) {
+  SessionModel m;
+  Expr x = m.input("x", DType::kF32, {Dim::symbol("n"), 3}), w = m.variable("w", 2.0f);
+  Expr y = make(m.scope, "ReduceMax", {make(m.scope, "Exp", {x * w})}), next = m.assign(w, w * 3.0);
+  SessionOptions options;
+  options.threads = 1;
+  options.reference_kernels = true;
+  m.start(options);
+  const Signature signature{{x.id()}, {y.id()}, {next.id()}};
+  for (int64_t rows : {1, 2, 1}) {
+    Tensor fed = *Tensor::make(DType::kF32, {rows, 3});
+    std::fill_n(fed.as<float>(), fed.count(), 1.0f);
+    ASSERT_TRUE(m.run(signature, {fed}).ok());
+  }
+  const std::string plan =
+      R"(, "kernels": {"Exp: plain": 1, "Mul: plain": 2, "ReduceMax: plain": 1}, "constant_bytes": 4, "arena_bytes": 64, )"
+      R"("device_arena_bytes": 0, "idle_arenas": 1})";
+  EXPECT_EQ(
+      *m.session->describe(),
+      cat(R"({"runs": 3, "threads": 1, "instruction_set": ")", isa_name(current_isa()),
+          R"(", "device": "cpu", "calls": [{"feeds": ["x"], "fetches": ["ReduceMax"], "assigns": ["w"], "plans": [)"
+          R"({"inputs": ["f32[1, 3]", "f32[]"])",
+          plan, R"(, {"inputs": ["f32[2, 3]", "f32[]"])", plan, "]}]}"));
+  m.session->trim();
+  EXPECT_NE(m.session->describe()->find(R"("runs": 3, )"), std::string::npos);
+  EXPECT_NE(m.session->describe()->find(R"("calls": [])"), std::string::npos);
+  ASSERT_TRUE(m.session->close().ok());
+  expect_error(m.session->describe().status(), Code::kFailedPrecondition, "closed");
 }
 
 TEST(Session, ARunThatFailsChangesNothing) {

@@ -713,6 +713,12 @@ JNIEXPORT void JNICALL Java_io_weft_Native_sessionSet(JNIEnv* env, jclass, jlong
   if (!check(env, weft_session_set(to_pointer<weft_session>(session), variable_.get(), to_pointer<const weft_tensor>(tensor)))) return;
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_sessionInspect(JNIEnv* env, jclass, jlong session) {
+  weft_bytes* out_json_ = {};
+  if (!check(env, weft_session_inspect(to_pointer<weft_session>(session), &out_json_))) return 0;
+  return to_long(out_json_);
+}
+
 JNIEXPORT void JNICALL Java_io_weft_Native_sessionTrim(JNIEnv* env, jclass, jlong session) {
   if (!check(env, weft_session_trim(to_pointer<weft_session>(session)))) return;
 }

@@ -241,6 +241,8 @@ final class Native {
 
   static native void sessionSet(long session, String variable, long tensor);
 
+  static native long sessionInspect(long session);
+
   static native void sessionTrim(long session);
 
   static native void preparedBindInput(long prepared, int i, long tensor);

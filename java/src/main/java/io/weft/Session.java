@@ -313,7 +313,28 @@ public final class Session extends Handle {
     with(Native::sessionInitialise);
   }
 
-  /** Lets go of memory that is kept for speed. */
+  /**
+   * What the session keeps and has done.
+   *
+   * @return JSON: "runs" (begun so far), "threads" (of one run), "instruction_set" (of its kernels), "device", and "calls", an
+   *     entry for each set of fed and fetched values that it keeps plans for, with "feeds", "fetches" and "assigns" (names) and
+   *     "plans", the last used first, one for each signature of inputs that was seen: "inputs" (fed values, then variables
+   *     that are read), "kernels" (how many steps run each), "constant_bytes" (what kernels read as it is), "arena_bytes" (of
+   *     each run at a time), "device_arena_bytes" and "idle_arenas" (kept for the next runs)
+   */
+  public String describe() {
+    long session = acquire();
+    try {
+      return Memory.text(Native.sessionInspect(session));
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Lets go of memory that is kept for speed: plans, arenas and what kernels packed of constants, as far as no run and no
+   * prepared call uses it. What is needed again is made again.
+   */
   public void trim() {
     with(Native::sessionTrim);
   }

@@ -150,6 +150,7 @@ class SessionTest {
         Tensor shared = sharing.get("v")) {
       own.initialise();
       own.trim();
+      assertTrue(own.describe().startsWith("{\"runs\": 0, \"threads\": 1, "), own.describe());
       assertEquals(10f, shared.toFloat());
       try (Tensor fresh = own.get("v")) {
         assertEquals(1f, fresh.toFloat());

@@ -1,0 +1,65 @@
+// What a session keeps and has done, for whoever asks where time and memory go.
+#include "core/base/json.h"
+#include "core/base/thread_pool.h"
+#include "core/runtime/compiled.h"
+#include "core/simd/isa.h"
+
+namespace weft {
+
+namespace {
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+std::string list(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) out += cat(out.size() > 1 ? ", " : "", quoted(text));
+  return out + "]";
+}
+
+std::string describe_plan(const PlanSummary& plan) {
+  std::string kernels = "{";
+  for (const auto& [kernel, steps] : plan.kernels) {
+    kernels += cat(kernels.size() > 1 ? ", " : "", quoted(kernel), ": ", steps);
+  }
+  return cat("{\"inputs\": ", list(plan.inputs), ", \"kernels\": ", kernels,
+             "}, \"constant_bytes\": ", plan.constant_bytes, ", \"arena_bytes\": ", plan.arena_bytes,
+             ", \"device_arena_bytes\": ", plan.device_arena_bytes, ", \"idle_arenas\": ", plan.idle_arenas, "}");
+}
+
+}  // namespace
+
+Result<std::string> Session::describe() {
+  SessionUse use(*this);
+  WEFT_CHECK(use.check());
+  std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled;
+  {
+    std::lock_guard lock(mutex_);
+    compiled = compiled_;
+  }
+  std::string calls;
+  for (const auto& [signature, what] : compiled) {
+    std::vector<std::string> feeds, fetches, plans;
+    {
+      GraphReading reading(*graph_);
+      for (ValueId id : signature.feeds) feeds.push_back(graph_->value(id).name);
+      for (ValueId id : signature.fetches) fetches.push_back(graph_->value(id).name);
+    }
+    std::string text;
+    for (const PlanSummary& plan : what->executable->summaries()) {
+      text += cat(text.empty() ? "" : ", ", describe_plan(plan));
+    }
+    calls += cat(calls.empty() ? "" : ", ", "{\"feeds\": ", list(feeds), ", \"fetches\": ", list(fetches),
+                 ", \"assigns\": ", list(what->cut.assigned_variables), ", \"plans\": [", text, "]}");
+  }
+  const int threads = options_.threads > 0 ? std::min(options_.threads, pool_threads()) : pool_threads();
+  return cat("{\"runs\": ", runs_.load(std::memory_order_relaxed), ", \"threads\": ", threads,
+             ", \"instruction_set\": ", quoted(isa_name(current_isa())),
+             ", \"device\": ", quoted(options_.device.empty() ? "cpu" : options_.device), ", \"calls\": [", calls,
+             "]}");
+}
+
+}  // namespace weft
