@@ -145,7 +145,7 @@ Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vect
     if (at != entries_.begin()) entries_.splice(entries_.begin(), entries_, at);
     return entries_.front();
   }
-  auto entry = std::make_shared<Entry>();
+  std::vector<InputKey> keys;
   for (size_t i = 0; i < inputs.size(); ++i) {
     InputKey key;
     key.kind = inputs[i].kind();
@@ -155,8 +155,22 @@ Result<std::shared_ptr<Executable::Entry>> Executable::entry_for(const std::vect
     if (value_inputs_[i] && keyed(inputs[i])) {
       WEFT_TRY(key.value, inputs[i].copy());
     }
-    entry->key.push_back(std::move(key));
+    keys.push_back(std::move(key));
   }
+  return add_entry(std::move(keys));
+}
+
+Status Executable::plan_ahead(std::vector<InputKey> inputs) {
+  if (std::find(value_inputs_.begin(), value_inputs_.end(), true) != value_inputs_.end()) return {};
+  std::lock_guard lock(mutex_);
+  if (!entries_.empty()) return {};
+  return add_entry(std::move(inputs)).status();
+}
+
+// With the mutex held.
+Result<std::shared_ptr<Executable::Entry>> Executable::add_entry(std::vector<InputKey> keys) {
+  auto entry = std::make_shared<Entry>();
+  entry->key = std::move(keys);
   WEFT_TRY(entry->plan, make_plan(program_, entry->key, kernels_, options_));
   const Plan& plan = *entry->plan;
   if (plan.rest != nullptr) {

@@ -84,6 +84,8 @@ class Executable {
   Status run(std::vector<Tensor> inputs, const ExecOptions& options, std::vector<Tensor>* outputs);
 
   Result<std::shared_ptr<const Plan>> plan_for(const std::vector<Tensor>& inputs);
+  // Makes the plan for such inputs before they are there, unless there are plans already or values decide shapes.
+  Status plan_ahead(std::vector<InputKey> inputs);
   void trim();  // forgets all plans
   int64_t plan_count();
   // Of all plans, the last used first. What can be planned only while a run goes on counts with the plan that it belongs to.
@@ -92,6 +94,7 @@ class Executable {
  private:
   struct Entry;
   Result<std::shared_ptr<Entry>> entry_for(const std::vector<Tensor>& inputs);
+  Result<std::shared_ptr<Entry>> add_entry(std::vector<InputKey> keys);
   std::vector<std::shared_ptr<Entry>> kept();
   bool stays_on_device(int32_t output) const {
     return static_cast<size_t>(output) < options_.device_outputs.size() && options_.device_outputs[output];

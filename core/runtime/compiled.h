@@ -28,6 +28,8 @@ struct Session::Compiled {
   std::atomic<bool> ready{false};  // all variables that it reads have values
 
   Status prepare_variables(Session& session, StopCondition& stop);
+  // Where the sizes of all that is fed are known.
+  Status plan_ahead(bool variables_on_device);
 };
 
 // Counts a call in, unless the session is closed. It must live until the call is counted out, though who waits for that

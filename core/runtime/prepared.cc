@@ -72,6 +72,7 @@ Result<std::shared_ptr<Prepared>> Session::prepare(const Signature& signature) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
   WEFT_TRY(std::shared_ptr<Compiled> compiled, compile(signature));
+  WEFT_CHECK(compiled->plan_ahead(memory_ != nullptr));
   auto state = std::make_unique<Prepared::State>();
   state->compiled = compiled;
   state->inputs.resize(compiled->cut.feed_count + compiled->reads.size());

@@ -290,6 +290,19 @@ Status Session::Compiled::prepare_variables(Session& session, StopCondition& sto
   return {};
 }
 
+Status Session::Compiled::plan_ahead(bool variables_on_device) {
+  std::vector<InputKey> keys;
+  auto add = [&keys](const ValueType& type, bool on_device) {
+    keys.push_back({type.kind, type.dtype, to_shape(type.dims), Tensor(), on_device});
+  };
+  for (const Feed& feed : feeds) {
+    if (feed.type.kind != Kind::kTensor || !feed.type.concrete()) return {};
+    add(feed.type, false);
+  }
+  for (size_t i = 0; i < reads.size(); ++i) add(cut.variable_types[i], variables_on_device);
+  return executable->plan_ahead(std::move(keys));
+}
+
 Status Session::run(const Signature& signature, std::vector<Tensor> feeds, const RunOptions& options,
                     std::vector<Tensor>* outputs) {
   SessionUse use(*this);

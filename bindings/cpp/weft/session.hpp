@@ -182,7 +182,8 @@ class Session {
     });
     return std::vector<Tensor>(out.begin(), out.end());
   }
-  /// Makes such a run ready to be called often.
+  /// Makes such a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first
+  /// run then takes no longer than the others.
   Prepared prepare(const std::vector<Value>& feeds, const std::vector<Value>& fetches,
                    const std::vector<Value>& targets = {}) const {
     std::vector<int64_t> fed = detail::ids(feeds), fetched = detail::ids(fetches), effects = detail::ids(targets);

@@ -98,6 +98,36 @@ TEST(Session, SaysWhatItKeepsAndHasDone) {
   expect_error(m.session->describe().status(), Code::kFailedPrecondition, "closed");
 }
 
+// How many plans the session has for its one call.
+size_t plans_of(Session& session) {
+  const std::string text = *session.describe();
+  size_t count = 0;
+  for (size_t at = 0; (at = text.find("\"inputs\"", at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+TEST(Session, PreparingPlansWhereSizesAreKnown) {
+  SessionModel m;
+  Expr x = m.input("x", DType::kF32, {2}), w = m.variable("w", 2.0f), y = x * w;
+  m.start();
+  std::shared_ptr<Prepared> prepared = *m.session->prepare({{x.id()}, {y.id()}, {}});
+  EXPECT_EQ(plans_of(*m.session), 1u);
+  ASSERT_TRUE(prepared->bind_input(0, Tensor::vector<float>({1, 2})).ok());
+  ASSERT_TRUE(prepared->run({}).ok());
+  EXPECT_EQ(plans_of(*m.session), 1u);
+  EXPECT_EQ((*prepared->output(0)).as<float>()[1], 4.0f);
+}
+
+TEST(Session, PreparingWaitsForSizesThatAreNotKnown) {
+  SessionModel m;
+  Expr x = m.input("x", DType::kF32, {Dim::symbol("n")}), shape = m.input("shape", DType::kI64, {1});
+  Expr y = make(m.scope, "Reshape", {x, shape});
+  m.start();
+  EXPECT_TRUE(m.session->prepare({{x.id()}, {(x + x).id()}, {}}).ok());
+  EXPECT_TRUE(m.session->prepare({{x.id(), shape.id()}, {y.id()}, {}}).ok());
+  EXPECT_EQ(plans_of(*m.session), 0u);
+}
+
 TEST(Session, ARunThatFailsChangesNothing) {
   SessionModel m;
   Expr w = m.variable("w", 1.0f), x = m.input("x", DType::kI32, {1}), y = m.input("y", DType::kI32, {1});

@@ -269,7 +269,8 @@ public final class Session extends Handle {
   }
 
   /**
-   * Makes a run ready to be called often.
+   * Makes a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first run then
+   * takes no longer than the others.
    *
    * @param feeds what will be bound as inputs, in this order
    * @param fetches what will be computed, in this order
@@ -280,7 +281,8 @@ public final class Session extends Handle {
   }
 
   /**
-   * Makes a run ready to be called often.
+   * Makes a run ready to be called often. Where the sizes of all that is fed are known it is also planned: the first run then
+   * takes no longer than the others.
    *
    * @param feeds what will be bound as inputs, in this order
    * @param fetches what will be computed, in this order
