@@ -76,6 +76,7 @@ struct PreparedKernel {
   std::shared_ptr<const void> state;
   int64_t scratch_bytes = 0;
   double cost_ns = 0;              // a guess of one run at one thread
+  int64_t most_threads = 0;        // that find something to do in one run; 0: as many as its cost is worth
   std::vector<int> unused_inputs;  // constants whose own form the kernel no longer needs
   const char* name = "";
 

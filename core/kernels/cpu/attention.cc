@@ -252,6 +252,7 @@ Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   s.lane_size = divide_up(s.keys_size + s.values_size + s.rows * s.scores_row + more, 16) * 16;
   prepared->scratch_bytes = s.lanes * s.lane_size * static_cast<int64_t>(sizeof(T));
   prepared->cost_ns = cost_of(s) * static_cast<double>(s.images * s.heads);
+  prepared->most_threads = s.lanes;
   prepared->use<&run<T>>(std::move(s));
   return {};
 }
@@ -376,6 +377,7 @@ Status prepare_grad_of(const KernelContext& c, PreparedKernel* prepared) {
   s.lane_size = divide_up(s.keys_size + s.values_size + g.turned_size + 2 * g.rows_size + g.more, 16) * 16;
   prepared->scratch_bytes = s.lanes * s.lane_size * static_cast<int64_t>(sizeof(T));
   prepared->cost_ns = grad_cost_of(g) * static_cast<double>(s.images * s.heads);
+  prepared->most_threads = s.lanes;
   prepared->use<&run_grad<T>>(std::move(g));
   return {};
 }

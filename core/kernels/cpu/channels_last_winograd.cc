@@ -213,6 +213,7 @@ Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, P
   prepared->scratch_bytes =
       (s.lanes * s.lane_floats + (weight == nullptr ? filters : 0)) * static_cast<int64_t>(sizeof(float));
   prepared->cost_ns = static_cast<double>(g.images * s.blocks * kWinogradParts) * gemm_cost_ns(s.gemm);
+  prepared->most_threads = s.lanes > 1 ? s.lanes : 0;  // alone it divides its products
   static_assert(kLeastSide * kLeastChannels >= kLeastStretch);
   prepared->finishes = true;
   prepared->use<&run>(std::move(s));

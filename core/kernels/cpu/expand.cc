@@ -15,7 +15,7 @@ Status prepare_expand(const KernelContext& c, PreparedKernel* prepared) {
   for (size_t i = 0; i < in.size(); ++i) {
     if (in[i] != 1) strides[i + out.size() - in.size()] = own[i];
   }
-  prepared->use<&run_strided>(StridedCopy::make(out, strides, row_major(out), dtype_size(c.dtype(0))));
+  use_strided(StridedCopy::make(out, strides, row_major(out), dtype_size(c.dtype(0))), prepared);
   return {};
 }
 
@@ -31,7 +31,7 @@ Status prepare_tile(const KernelContext& c, PreparedKernel* prepared) {
     strides.push_back(0);
     strides.push_back(own[i]);
   }
-  prepared->use<&run_strided>(StridedCopy::make(split, strides, row_major(split), dtype_size(c.dtype(0))));
+  use_strided(StridedCopy::make(split, strides, row_major(split), dtype_size(c.dtype(0))), prepared);
   return {};
 }
 
@@ -46,6 +46,8 @@ void range(const Count& count, const RunArgs& args) {
 }
 Status prepare_range(const KernelContext& c, PreparedKernel* prepared) {
   Count count{c.output_count_of(0)};
+  prepared->cost_ns = static_cast<double>(count.value);
+  prepared->most_threads = 1;
   switch (c.dtype(0)) {
     case DType::kF32: prepared->use<&range<float>>(count); break;
     case DType::kF64: prepared->use<&range<double>>(count); break;
@@ -72,6 +74,8 @@ void fill(const Fill& state, const RunArgs& args) {
 Status prepare_fill(const KernelContext& c, PreparedKernel* prepared) {
   Fill state{c.output_count_of(0), dtype_size(c.output_dtype(0)), {0, 0}};
   if (const AttrValue* value = c.attrs().find("value")) std::memcpy(&state.value, value->tensor().data(), state.size);
+  prepared->cost_ns = copy_cost_ns(state.count * state.size);
+  prepared->most_threads = 1;
   prepared->use<&fill>(state);
   return {};
 }

@@ -73,6 +73,9 @@ Rows make_rows(const KernelContext& c, const Shape& data) {
 
 Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows = make_rows(c, c.shape(0));
+  prepared->cost_ns =
+      5 * static_cast<double>(rows.count * rows.outer) + copy_cost_ns(dtype_bytes(c.dtype(0), c.output_count_of(0)));
+  prepared->most_threads = 1;
   if (c.dtype(1) == DType::kI64)
     prepared->use<&gather<int64_t>>(rows);
   else
@@ -83,6 +86,9 @@ Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
 template <typename T>
 void use_scatter(const KernelContext& c, PreparedKernel* prepared) {
   Rows rows = make_rows(c, c.output_shape(0));
+  prepared->cost_ns =
+      0.5 * static_cast<double>(c.count(0)) + copy_cost_ns(dtype_bytes(c.dtype(0), c.output_count_of(0)));
+  prepared->most_threads = 1;
   if (c.dtype(1) == DType::kI64)
     prepared->use<&scatter<T, int64_t>>(rows);
   else

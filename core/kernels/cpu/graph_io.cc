@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
 
 namespace weft {
 namespace {
@@ -22,7 +23,10 @@ Status prepare_identity(const KernelContext& c, PreparedKernel* prepared) {
     prepared->use_tensors<&copy_tensors>(Bytes{0});
     return {};
   }
-  prepared->use<&copy>(Bytes{dtype_bytes(c.dtype(0), c.count(0))});
+  const Bytes bytes{dtype_bytes(c.dtype(0), c.count(0))};
+  prepared->cost_ns = copy_cost_ns(bytes.count);
+  prepared->most_threads = 1;
+  prepared->use<&copy>(bytes);
   return {};
 }
 
@@ -32,18 +36,22 @@ struct Dimensions {
 void write_shape(const Dimensions& state, const RunArgs& args) {
   std::copy(state.values.begin(), state.values.end(), args.output<int64_t>(0));
 }
+void use_dimensions(Shape values, PreparedKernel* prepared) {
+  prepared->cost_ns = 1;
+  prepared->use<&write_shape>(Dimensions{std::move(values)});
+}
 Status prepare_shape(const KernelContext& c, PreparedKernel* prepared) {
   int64_t rank = c.rank(0);
   auto clamp = [rank](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
   int64_t start = clamp(c.attrs().i("start")), end = clamp(c.attrs().i_or("end", rank));
   Shape values;
   for (int64_t i = start; i < end; ++i) values.push_back(c.shape(0)[i]);
-  prepared->use<&write_shape>(Dimensions{std::move(values)});
+  use_dimensions(std::move(values), prepared);
   return {};
 }
 
 Status prepare_size(const KernelContext& c, PreparedKernel* prepared) {
-  prepared->use<&write_shape>(Dimensions{{c.count(0)}});
+  use_dimensions({c.count(0)}, prepared);
   return {};
 }
 

@@ -102,6 +102,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     prepared->scratch_bytes = s.lanes * s.scratch_bytes;
   }
   prepared->cost_ns = 20.0 * static_cast<double>(s.batch * s.n * s.n) * static_cast<double>(s.n);
+  prepared->most_threads = s.lanes;
   if (c.dtype(0) == DType::kF32)
     prepared->use<F32>(s);
   else

@@ -166,6 +166,19 @@ void StridedCopy::run(const Parallel& parallel, const void* in, void* out) const
   });
 }
 
+double StridedCopy::cost_ns() const {
+  if (in_stride.back() != 1 || out_stride.back() != 1) return 0.5 * static_cast<double>(count);
+  const int64_t rows = count / std::max<int64_t>(shape.back(), 1);
+  return copy_cost_ns(count * element_size) + 5 * static_cast<double>(rows);
+}
+
+namespace {
 void run_strided(const StridedCopy& copy, const RunArgs& args) { copy.run(*args.parallel, args.in[0], args.out[0]); }
+}  // namespace
+
+void use_strided(StridedCopy copy, PreparedKernel* prepared) {
+  prepared->cost_ns = copy.cost_ns();
+  prepared->use<&run_strided>(std::move(copy));
+}
 
 }  // namespace weft

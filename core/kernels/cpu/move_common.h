@@ -38,12 +38,16 @@ struct StridedCopy {
   static StridedCopy make(const Shape& shape, std::vector<int64_t> in_stride, std::vector<int64_t> out_stride,
                           int64_t element_size);
   void run(const Parallel& parallel, const void* in, void* out) const;
+  double cost_ns() const;
 };
 
 // Row-major strides in elements.
 std::vector<int64_t> row_major(const Shape& shape);
 
 // The copy as a kernel from input 0 to output 0.
-void run_strided(const StridedCopy& copy, const RunArgs& args);
+void use_strided(StridedCopy copy, PreparedKernel* prepared);
+
+// A guess for copying what lies side by side.
+inline double copy_cost_ns(int64_t bytes) { return 0.05 * static_cast<double>(bytes); }
 
 }  // namespace weft

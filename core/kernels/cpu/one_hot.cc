@@ -108,6 +108,7 @@ Status prepare_one_hot(const KernelContext& c, PreparedKernel* prepared) {
   if (c.dtype(2) == DType::kString) {
     prepared->use_tensors<&one_hot_strings>(StringOneHot{s, out});
   } else {
+    prepared->cost_ns = 0.3 * static_cast<double>(c.output_count_of(0));
     with_element(dtype_size(c.dtype(2)), [&](auto element) { prepared->use<&one_hot<decltype(element)>>(s); });
   }
   return {};

@@ -17,6 +17,9 @@ struct Pool {
   Shape in, out, kernel;
   std::vector<int64_t> strides, dilations, begin_pads, end_pads;
   bool count_pads = false, indices = false, columns = false;
+
+  // Where an element of a window takes so long.
+  double plane_ns(double of_element) const { return of_element * static_cast<double>(out_size) * window_size; }
 };
 
 // Calls body(place in the plane) for each element of the window of output `o` that lies inside; returns how many places
@@ -65,7 +68,7 @@ void max_pool(const Pool& p, const RunArgs& args) {
   const T* x = args.input<T>(0);
   T* y = args.output<T>(0);
   int64_t* indices = p.indices ? args.output<int64_t>(1) : nullptr;
-  double cost = 2.0 * static_cast<double>(p.out_size) * p.window_size;
+  const double cost = p.plane_ns(2.0);
   parallel_for(*args.parallel, p.planes, kPlanes, cost, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       const T* from = x + plane * p.in_size;
@@ -87,7 +90,7 @@ template <typename T>
 void average_pool(const Pool& p, const RunArgs& args) {
   const T* x = args.input<T>(0);
   T* y = args.output<T>(0);
-  double cost = 2.0 * static_cast<double>(p.out_size) * p.window_size;
+  const double cost = p.plane_ns(2.0);
   parallel_for(*args.parallel, p.planes, kPlanes, cost, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       const T* from = x + plane * p.in_size;
@@ -108,7 +111,7 @@ template <typename T>
 void average_pool_grad(const Pool& p, const RunArgs& args) {
   const T* dy = args.input<T>(0);
   T* dx = args.output<T>(0);
-  double cost = 3.0 * static_cast<double>(p.out_size) * p.window_size;
+  const double cost = p.plane_ns(3.0);
   parallel_for(*args.parallel, p.planes, kPlanes, cost, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       T* to = dx + plane * p.in_size;
@@ -148,6 +151,7 @@ Pool make_pool(const KernelContext& c, const Shape& x, const Shape& y) {
 
 Status prepare_max(const KernelContext& c, PreparedKernel* prepared) {
   Pool p = make_pool(c, c.shape(0), c.output_shape(0));
+  prepared->cost_ns = p.plane_ns(2.0) * static_cast<double>(p.planes);
   switch (c.dtype(0)) {
     case DType::kF32: prepared->use<&max_pool<float>>(std::move(p)); break;
     case DType::kF64: prepared->use<&max_pool<double>>(std::move(p)); break;
@@ -158,6 +162,7 @@ Status prepare_max(const KernelContext& c, PreparedKernel* prepared) {
 }
 Status prepare_average(const KernelContext& c, PreparedKernel* prepared) {
   Pool p = make_pool(c, c.shape(0), c.output_shape(0));
+  prepared->cost_ns = p.plane_ns(2.0) * static_cast<double>(p.planes);
   if (c.dtype(0) == DType::kF32)
     prepared->use<&average_pool<float>>(std::move(p));
   else
@@ -166,6 +171,7 @@ Status prepare_average(const KernelContext& c, PreparedKernel* prepared) {
 }
 Status prepare_average_grad(const KernelContext& c, PreparedKernel* prepared) {
   Pool p = make_pool(c, c.output_shape(0), c.shape(0));
+  prepared->cost_ns = p.plane_ns(3.0) * static_cast<double>(p.planes);
   if (c.dtype(0) == DType::kF32)
     prepared->use<&average_pool_grad<float>>(std::move(p));
   else
@@ -204,6 +210,8 @@ void gather_at(const Flat& f, const RunArgs& args) {
 }
 Status prepare_scatter_at(const KernelContext& c, PreparedKernel* prepared) {
   Flat f{c.count(1), c.output_count_of(0)};
+  prepared->cost_ns = static_cast<double>(f.count) + 0.2 * static_cast<double>(f.size);
+  prepared->most_threads = 1;
   if (c.dtype(0) == DType::kF32)
     prepared->use<&scatter_at<float>>(f);
   else
@@ -212,6 +220,8 @@ Status prepare_scatter_at(const KernelContext& c, PreparedKernel* prepared) {
 }
 Status prepare_gather_at(const KernelContext& c, PreparedKernel* prepared) {
   Flat f{c.count(1), c.count(0)};
+  prepared->cost_ns = static_cast<double>(f.count);
+  prepared->most_threads = 1;
   if (c.dtype(0) == DType::kF32)
     prepared->use<&gather_at<float>>(f);
   else

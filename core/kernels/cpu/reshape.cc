@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
 
 namespace weft {
 namespace {
@@ -22,10 +23,14 @@ Status copy_strings(const NewShape& state, TensorArgs& args) {
 }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  if (c.dtype(0) == DType::kString)
+  if (c.dtype(0) == DType::kString) {
     prepared->use_tensors<&copy_strings>(NewShape{c.output_shape(0)});
-  else
-    prepared->use<&copy>(Bytes{dtype_bytes(c.dtype(0), c.count(0))});
+    return {};
+  }
+  const Bytes bytes{dtype_bytes(c.dtype(0), c.count(0))};
+  prepared->cost_ns = copy_cost_ns(bytes.count);
+  prepared->most_threads = 1;
+  prepared->use<&copy>(bytes);
   return {};
 }
 

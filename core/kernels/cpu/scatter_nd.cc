@@ -124,13 +124,24 @@ State state_of(const KernelContext& c, int64_t batch_dims) {
   return s;
 }
 
+// Slices are moved by a call each, or joined element by element.
+void guess_cost(const KernelContext& c, const State& s, double ns_of_element, PreparedKernel* prepared) {
+  const double slices = static_cast<double>(s.batches * s.places);
+  prepared->cost_ns = slices * (5 + ns_of_element * static_cast<double>(s.slice)) +
+                      copy_cost_ns(dtype_bytes(c.output_dtype(0), c.output_count_of(0)));
+  prepared->most_threads = 1;
+}
+
 Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
-  prepared->use<&gather>(state_of(c, c.attrs().i("batch_dims")));
+  const State s = state_of(c, c.attrs().i("batch_dims"));
+  guess_cost(c, s, 0, prepared);
+  prepared->use<&gather>(s);
   return {};
 }
 
 Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
   State s = state_of(c, 0);
+  guess_cost(c, s, 1, prepared);
   const std::string& join = c.attrs().s("reduction");
   if (join == "add") s.join = Join::kAdd;
   if (join == "mul") s.join = Join::kMul;
@@ -147,6 +158,7 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
 
 Status prepare_scan(const KernelContext& c, PreparedKernel* prepared) {
   State s = state_of(c, 0);
+  guess_cost(c, s, 1, prepared);
   s.reverse = c.attrs().b("reverse");
   s.has_terms = c.has_input(3);
   with_type(FloatElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scan<T>>(s); });

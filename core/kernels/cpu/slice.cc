@@ -58,6 +58,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     box.copy = StridedCopy::make(part, strides, row_major(part), size);
     box.copy.in_start = origin;
   }
+  prepared->cost_ns = box.copy.cost_ns() + copy_cost_ns(box.zero_bytes);
   prepared->use<&run>(std::move(box));
   return {};
 }

@@ -13,7 +13,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   std::vector<int64_t> own = row_major(c.shape(0)), strides;
   for (int64_t axis : perm) strides.push_back(own[axis]);
   const Shape& out = c.output_shape(0);
-  prepared->use<&run_strided>(StridedCopy::make(out, strides, row_major(out), dtype_size(c.dtype(0))));
+  use_strided(StridedCopy::make(out, strides, row_major(out), dtype_size(c.dtype(0))), prepared);
   return {};
 }
 
