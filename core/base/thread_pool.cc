@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,7 @@ constexpr int kSlots = 16;
 // one.
 constexpr double kWorthHotNs = 20'000, kWorthParkedNs = 160'000;
 constexpr double kLeastPerThreadNs = kWorthHotNs / 2, kLeastPerWakeNs = kWorthParkedNs / 2;
+constexpr long kLookAtStopNs = 20'000'000;  // by a caller that waits for helpers
 constexpr int64_t kSpinNs = 200'000, kMostSpinAfterNs = 50'000, kSpinForHelpersNs = 50'000;
 constexpr size_t kStackBytes = size_t{2} << 20;
 
@@ -35,8 +37,8 @@ void pause() {
 #endif
 }
 
-void futex_wait(std::atomic<uint32_t>& word, uint32_t while_it_is) {
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, while_it_is, nullptr, nullptr, 0);
+void futex_wait(std::atomic<uint32_t>& word, uint32_t while_it_is, const timespec* at_most = nullptr) {
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, while_it_is, at_most, nullptr, 0);
 }
 
 void futex_wake(std::atomic<uint32_t>& word, int threads) {
@@ -94,6 +96,7 @@ constinit Process process;
 
 struct Thread {
   bool inside = false;   // of a body that runs in parallel; for a worker always
+  int worker = 0;        // its number, from 1 on
   int runs = 0;          // RunScopes on this thread
   double missed_ns = 0;  // work that was not worth waking a parked worker for
 };
@@ -191,6 +194,7 @@ void* worker_main(void* argument) {
   FloatEnvironment float_environment;
   this_thread.inside = true;
   const int number = pool.named.fetch_add(1);
+  this_thread.worker = number + 1;
   for (;;) {
     uint32_t seen = pool.announced.load(std::memory_order_acquire);
     if (help(pool, number) || spin(pool, seen)) continue;
@@ -262,7 +266,7 @@ void run_alone(const Parallel& parallel, int64_t count, int64_t block, BlockFn b
   StopCondition* stop = parallel.stop;
   bool watch = stop != nullptr && !stop->trivial();
   for (int64_t begin = 0;;) {
-    if (watch && (this_thread.inside ? stop->stopped() : !stop->check().ok())) return;
+    if (watch && (this_thread.worker > 0 ? stop->stopped() : !stop->check().ok())) return;
     if (count - begin <= block) return body(context, begin, count);
     body(context, begin, begin + block);
     begin += block;
@@ -316,9 +320,13 @@ bool run_together(Pool& pool, const Parallel& parallel, int64_t count, int64_t b
     if (give_up == 0) give_up = now + kSpinForHelpersNs;
     if (state == 0 || now < give_up) continue;
     state = slot->state.fetch_or(Slot::kSleeping) | Slot::kSleeping;
+    // What helpers are in may be long, and the caller alone looks at the deadline and the poll.
+    const bool watch = parallel.stop != nullptr && !parallel.stop->trivial();
+    const timespec at_most{0, kLookAtStopNs};
     while ((state & Slot::kInside) != 0) {
-      futex_wait(slot->state, state);
+      futex_wait(slot->state, state, watch ? &at_most : nullptr);
       state = slot->state.load(std::memory_order_acquire);
+      if (watch) (void)parallel.stop->check().ok();
     }
     slot->state.store(0, std::memory_order_relaxed);
     state = 0;
@@ -330,6 +338,8 @@ bool run_together(Pool& pool, const Parallel& parallel, int64_t count, int64_t b
 }
 
 }  // namespace
+
+int pool_worker() { return this_thread.worker; }
 
 int pool_threads() {
   int threads = process.threads.load(std::memory_order_relaxed);

@@ -28,7 +28,7 @@ using BlockFn = void (*)(void* context, int64_t begin, int64_t end);
 //
 // `cost_ns_per_item` is a rough guess of what one item costs on one thread: work too small to be
 // worth waking another thread for runs on the caller, as does a call from inside a body that runs
-// in parallel. If `stop` stops, the blocks not yet begun are skipped; the caller's next
+// in parallel: on the thread that is in that body. If `stop` stops, the blocks not yet begun are skipped; the caller's next
 // `stop->check()` says why. Allocates nothing and never fails.
 void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double cost_ns_per_item, BlockFn body,
                   void* context);
@@ -46,6 +46,9 @@ void parallel_for(const Parallel& parallel, int64_t count, int64_t block, double
 // Threads that a loop may use when nothing limits it, the caller included: WEFT_THREADS, or what
 // affinity and cgroup quota leave to the process. Starts none.
 int pool_threads();
+
+// Which worker of the pool this thread is, from 1 on; 0 for any other thread.
+int pool_worker();
 
 // Held by an executor on its stack for as long as a run lasts, on the thread that runs: it sets the
 // floating-point control word, and workers spin between parallel loops only while one exists.

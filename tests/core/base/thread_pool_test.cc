@@ -49,6 +49,25 @@ std::vector<Block> blocks_of(int max_threads, int64_t count, int64_t block, doub
 
 TEST(ThreadPool, CountsThreadsFromTheSetting) { EXPECT_EQ(pool_threads(), 4); }
 
+TEST(ThreadPool, WorkersHaveNumbersFromOneOnAndNobodyElseHas) {
+  EXPECT_EQ(pool_worker(), 0);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::mutex mutex;
+  std::set<std::pair<int, std::thread::id>> seen;
+  parallel_for(Parallel{}, 64, 1, kDear, [&](int64_t, int64_t) {
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+    std::lock_guard lock(mutex);
+    seen.emplace(pool_worker(), std::this_thread::get_id());
+  });
+  std::set<int> numbers;
+  for (const auto& [number, thread] : seen) {
+    EXPECT_TRUE(numbers.insert(number).second) << "two threads have the number " << number;
+    EXPECT_EQ(number == 0, thread == caller);
+    EXPECT_GE(number, 0);
+    EXPECT_LE(number, 3);
+  }
+}
+
 TEST(ThreadPool, CutsAtMultiplesOfTheBlock) {
   for (int threads : {0, 1, 2, 3, 4, 100}) {
     for (double cost : {0.0, kDear}) {
