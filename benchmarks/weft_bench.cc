@@ -1,4 +1,4 @@
-// Times of prepared graphs through the C ABI: weft_bench [--plain] [--threads N] [part of a row's name].
+// Times of prepared graphs through the C ABI: weft_bench [--plain] [--threads N] [--spin US] [--without PASS] [part of a row's name].
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -20,15 +20,16 @@ void check(weft_status* status) {
 struct Setup {
   bool plain = false;
   int64_t threads = 0;
+  int64_t spin = 0;               // "spin_after_run_us"
+  const char* without = nullptr;  // a pass
   const char* only = "";
 };
 
-weft_tensor* filled(std::vector<int64_t> dims, bool labels = false) {
+weft_tensor* filled(std::vector<int64_t> dims, bool labels = false, uint64_t state = 1) {
   weft_tensor* tensor;
   check(weft_tensor_new(labels ? WEFT_I64 : WEFT_F32, dims.data(), static_cast<int32_t>(dims.size()), &tensor));
   void* data;
   check(weft_tensor_mutable(tensor, &data));
-  uint64_t state = 1;
   for (int64_t i = 0; i < weft_tensor_count(tensor); ++i) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     if (labels)
@@ -44,6 +45,7 @@ struct Bench {
   weft_graph* graph;
   std::vector<int64_t> feeds;
   std::vector<weft_tensor*> tensors;
+  uint64_t seed = 1;
 
   Bench() { check(weft_graph_new(0, &graph)); }
   ~Bench() {
@@ -61,6 +63,14 @@ struct Bench {
     check(weft_graph_add_input(graph, name.c_str(), labels ? WEFT_I64 : WEFT_F32, shape.c_str(), nullptr, &value));
     feeds.push_back(value);
     tensors.push_back(filled(dims, labels));
+    return value;
+  }
+  // No two are equal: what is computed twice is computed once.
+  int64_t weights(std::vector<int64_t> dims) {
+    weft_tensor* tensor = filled(std::move(dims), false, ++seed);
+    int64_t value;
+    check(weft_graph_add_constant(graph, tensor, nullptr, nullptr, &value));
+    weft_tensor_free(tensor);
     return value;
   }
   int64_t add(const char* op, std::vector<int64_t> inputs, const weft_attrs* attrs = nullptr) {
@@ -94,7 +104,9 @@ void measure(const Setup& setup, const char* name, Bench& bench, int64_t fetch, 
   weft_prepared* prepared;
   check(weft_options_new("session", &options));
   check(weft_options_set_int(options, "threads", setup.threads));
+  check(weft_options_set_int(options, "spin_after_run_us", setup.spin));
   check(weft_options_set_int(options, "reference_kernels", setup.plain));
+  if (setup.without != nullptr) check(weft_options_add_string(options, "disable_pass", setup.without));
   check(weft_session_new(bench.graph, options, nullptr, &session));
   weft_options_free(options);
   int32_t count = static_cast<int32_t>(bench.feeds.size());
@@ -182,6 +194,71 @@ void products(const Setup& setup) {
   }
 }
 
+// A convolution with Relu, 3 x 3 or 1 x 1, that keeps the size of the image.
+int64_t conv(Bench& b, int64_t x, int64_t in, int64_t out, int64_t size) {
+  weft_attrs* attrs;
+  const std::vector<int64_t> pads(4, size / 2);
+  check(weft_attrs_new(&attrs));
+  check(weft_attrs_set_ints(attrs, "pads", pads.data(), 4));
+  int64_t y = b.add("Conv", {x, b.weights({out, in, size, size})}, attrs);
+  weft_attrs_free(attrs);
+  return b.add("Relu", {y});
+}
+
+// Graphs that are wide: what one thread does beside another matters more than how a step is divided.
+void branches(const Setup& setup) {
+  weft_attrs* axis;
+  check(weft_attrs_new(&axis));
+  check(weft_attrs_set_int(axis, "axis", 1));
+  if (wanted(setup, "100 branches of Add and Relu of 4")) {
+    Bench b;
+    int64_t x = b.input({1, 4});
+    std::vector<int64_t> ends;
+    for (int i = 0; i < 100; ++i) ends.push_back(b.add("Relu", {b.add("Add", {x, b.weights({4})})}));
+    measure(setup, "100 branches of Add and Relu of 4", b, b.add("Concat", ends, axis), false, 0);
+  }
+  if (wanted(setup, "8 towers of 6 layers 256 x 256")) {
+    Bench b;
+    int64_t x = b.input({1, 256});
+    std::vector<int64_t> ends;
+    for (int tower = 0; tower < 8; ++tower) {
+      int64_t y = x;
+      for (int layer = 0; layer < 6; ++layer) y = b.add("Tanh", {b.add("MatMul", {y, b.weights({256, 256})})});
+      ends.push_back(y);
+    }
+    measure(setup, "8 towers of 6 layers 256 x 256", b, b.add("Concat", ends, axis), false, 8 * 6 * 2.0 * 256 * 256);
+  }
+  // As in GoogLeNet: its first one, whose convolutions divide well, and small ones one after another.
+  struct {
+    const char* name;
+    int64_t blocks, pixels, filters[6];
+  } rows[] = {{"an inception block, 28 x 28 x 192", 1, 28, {64, 96, 128, 16, 32, 32}},
+              {"4 inception blocks, 7 x 7 x 128", 4, 7, {48, 32, 48, 8, 16, 16}}};
+  for (const auto& row : rows) {
+    if (!wanted(setup, row.name)) continue;
+    Bench b;
+    const int64_t* f = row.filters;
+    int64_t channels = row.pixels == 28 ? 192 : 128;
+    int64_t y = conv(b, b.input({1, channels, row.pixels, row.pixels}), channels, channels, 1);
+    for (int64_t block = 0; block < row.blocks; ++block) {
+      const int64_t window[] = {3, 3}, pads[] = {1, 1, 1, 1};
+      weft_attrs* pool;
+      check(weft_attrs_new(&pool));
+      check(weft_attrs_set_ints(pool, "kernel_shape", window, 2));
+      check(weft_attrs_set_ints(pool, "pads", pads, 4));
+      const int64_t pooled = b.add("MaxPool", {y}, pool);
+      weft_attrs_free(pool);
+      y = b.add("Concat",
+                {conv(b, y, channels, f[0], 1), conv(b, conv(b, y, channels, f[1], 1), f[1], f[2], 3),
+                 conv(b, conv(b, y, channels, f[3], 1), f[3], f[4], 5), conv(b, pooled, channels, f[5], 1)},
+                axis);
+      channels = f[0] + f[2] + f[4] + f[5];
+    }
+    measure(setup, row.name, b, y, false, 0);
+  }
+  weft_attrs_free(axis);
+}
+
 void training(const Setup& setup) {
   if (!wanted(setup, "MLP 64-64-10, a step of Adam, batch 32")) return;
   Bench b;
@@ -201,12 +278,17 @@ int main(int argc, char** argv) {
       setup.plain = true;
     else if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
       setup.threads = std::atoll(argv[++i]);
+    else if (std::strcmp(argv[i], "--spin") == 0 && i + 1 < argc)
+      setup.spin = std::atoll(argv[++i]);
+    else if (std::strcmp(argv[i], "--without") == 0 && i + 1 < argc)
+      setup.without = argv[++i];
     else
       setup.only = argv[i];
   }
   std::printf("%-40s %12s %12s %10s\n", "", "least us", "median us", "GFLOP/s");
   elementwise(setup);
   products(setup);
+  branches(setup);
   training(setup);
   return 0;
 }

@@ -6,6 +6,7 @@ from .models import elementwise, images, linear_algebra, training
 from .models.mlp import mlp
 from .models.tiny import adds, branches
 from .models.transformer import bert, gpt2
+from .models.wide import inception, towers
 from .names import LANGUAGES, OURS, OURS_IN_C, TRAINERS, parts
 from .net import Training
 from .row import Row
@@ -54,6 +55,11 @@ ROWS = (
     Row("chain-100", "chain of 100 Adds of 4", lambda: adds(100), goal=2),
     Row("chain-1000", "chain of 1,000 Adds of 4", lambda: adds(1000), goal=1),
     Row("branches-100", "100 branches of Add and Relu of 4", lambda: branches(100), goal=2),
+    Row("branches-towers", "8 towers of 6 layers 256 x 256, batch 1", lambda: towers(8, 6, 256), goal=None),
+    Row(
+        "branches-inception", "4 inception blocks, 7 x 7 x 128, batch 1",
+        lambda: inception(4, 7, 128, 48, 32, 48, 8, 16, 16), goal=None,
+    ),  # fmt: skip
     Row("mlp-64-b1", "MLP 64-64-10, batch 1", lambda: mlp(64, 64, 10, batch=1), goal=1.3),
     Row("mlp-64-3-b1", "MLP 64-64-64-10, batch 1", lambda: mlp(64, 64, 64, 10, batch=1), goal=1.3),
     Row("mlp-784-b1", "MLP 784-512-10, batch 1", lambda: mlp(784, 512, 10, batch=1), goal=1.1),

@@ -13,7 +13,8 @@
 
 namespace weft {
 
-// Collects what ran when, over any number of runs one after another; written as Chrome trace JSON.
+// Collects what ran when, over any number of runs one after another; written as Chrome trace JSON. What ran on the calling
+// thread has the tid 1, what ran on worker n of the pool 1 + n.
 class Trace {
  public:
   void add(const StepInfo& info, int64_t begin_ns, int64_t end_ns);
@@ -23,6 +24,7 @@ class Trace {
   struct Item {
     std::string name, op, kernel;
     int64_t begin_ns, end_ns;
+    int thread;
   };
   mutable std::mutex mutex_;
   std::vector<Item> items_;
@@ -47,15 +49,28 @@ class Frame {
 
  private:
   explicit Frame(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
-  Status run_watched(const ExecOptions& options);
+  // Steps from `at` on that is not `end`, one after another. Returns the one that failed, or `end`.
+  template <bool kWatched>
+  int32_t walk(const ExecOptions& options, int32_t at, int32_t end, Status* status) const;
+  // All steps, groups of branches side by side where that pays. Once the run is to stop, what is left is skipped without a
+  // word: whoever looks at the stop condition next is told why.
+  template <bool kWatched>
+  Status walk_all(const ExecOptions& options);
+  template <bool kWatched>
+  Status walk_beside(const ExecOptions& options, const BranchGroup& group);
   // Nothing that was bound may be let go while the device still works on it.
   Status finish(Status status);
-  Status failed(size_t step, const Status& status) const;
+  Status failed(int32_t step, const Status& status) const;
 
   std::shared_ptr<const Plan> plan_;
   std::shared_ptr<Buffer> arena_, device_arena_;
   std::vector<void*> addresses_;
   std::unique_ptr<Stream> stream_;  // of the plan's device
+  struct Ended {
+    Status status;
+    int32_t step = 0;  // that failed
+  };
+  std::vector<Ended> ended_;  // by branch of the group that is walked
 };
 
 // An error that names `what` 'name' unless the tensor is of that kind, dtype and, where numbers are known, shape.

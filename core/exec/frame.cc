@@ -1,4 +1,7 @@
 // Frames: the addresses and the arena of one walk of a plan's flat part.
+#include <algorithm>
+#include <atomic>
+
 #include "core/base/json.h"
 #include "core/exec/executor.h"
 
@@ -9,6 +12,9 @@ Result<std::unique_ptr<Frame>> Frame::make(std::shared_ptr<const Plan> plan) {
   const Plan& p = *frame->plan_;
   WEFT_TRY(frame->arena_, Buffer::allocate(p.arena_bytes));
   char* arena = static_cast<char*>(frame->arena_->data());
+  for (const BranchGroup& group : p.groups) {
+    frame->ended_.resize(std::max(frame->ended_.size(), group.branches.size()));
+  }
   frame->addresses_.resize(p.fixed.size());
   for (size_t i = 0; i < p.fixed.size(); ++i) {
     frame->addresses_[i] = p.offsets[i] >= 0 ? arena + p.offsets[i] : const_cast<void*>(p.fixed[i]);
@@ -29,7 +35,7 @@ void Frame::bind_output(int i, void* data) {
   for (int32_t at : plan_->outputs[i].args) addresses_[at] = data;
 }
 
-Status Frame::failed(size_t step, const Status& status) const {
+Status Frame::failed(int32_t step, const Status& status) const {
   const StepInfo& info = plan_->infos[step];
   return status.at(info.node, info.op, info.origin);
 }
@@ -41,60 +47,117 @@ Status Frame::finish(Status status) {
 }
 
 Status Frame::run(const ExecOptions& options) {
-  if (options.trace != nullptr || (options.stop != nullptr && !options.stop->trivial())) {
-    return finish(run_watched(options));
-  }
-  Status status;
-  void* const* addresses = addresses_.data();
-  const std::vector<Step>& steps = plan_->steps;
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const Step& step = steps[i];
-    RunArgs args{
-        addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,
-        stream_.get(),       static_cast<int32_t>(i)};
-    step.run(step.state, args);
-    if (!status.ok()) [[unlikely]]
-      return finish(failed(i, status));
-  }
-  return finish({});
+  const bool watched = options.trace != nullptr || (options.stop != nullptr && !options.stop->trivial());
+  return finish(watched ? walk_all<true>(options) : walk_all<false>(options));
 }
 
-// The same, looking at the clock and the stop condition.
-Status Frame::run_watched(const ExecOptions& options) {
-  Status status;
+namespace {
+
+// On any thread that takes part in a run.
+bool stops(const ExecOptions& options) {
+  if (options.stop == nullptr) return false;
+  return pool_worker() > 0 ? options.stop->stopped() : !options.stop->check().ok();
+}
+
+}  // namespace
+
+template <bool kWatched>
+int32_t Frame::walk(const ExecOptions& options, int32_t at, int32_t end, Status* status) const {
   void* const* addresses = addresses_.data();
-  const std::vector<Step>& steps = plan_->steps;
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const Step& step = steps[i];
-    if (step.watched && options.stop != nullptr) WEFT_CHECK(options.stop->check());
-    int64_t begin = options.trace != nullptr ? monotonic_ns() : 0;
-    RunArgs args{
-        addresses + step.in, addresses + step.out,   addresses[step.scratch], &options.parallel, &status, nullptr,
-        stream_.get(),       static_cast<int32_t>(i)};
+  const Step* steps = plan_->steps.data();
+  for (; at < end; ++at) {
+    const Step& step = steps[at];
+    if (kWatched && step.watched && stops(options)) return end;
+    const int64_t begin = kWatched && options.trace != nullptr ? monotonic_ns() : 0;
+    RunArgs args{addresses + step.in,
+                 addresses + step.out,
+                 addresses[step.scratch],
+                 &options.parallel,
+                 status,
+                 nullptr,
+                 stream_.get(),
+                 at};
     step.run(step.state, args);
-    if (!status.ok()) {
+    if (!status->ok()) [[unlikely]] {
       // What a stopped kernel left half done may be what this one failed for.
-      if (!step.watched && options.stop != nullptr) WEFT_CHECK(options.stop->check());
-      return failed(i, status);
+      if (kWatched && !step.watched && stops(options)) {
+        *status = {};
+        return end;
+      }
+      return at;
     }
-    if (options.trace != nullptr) options.trace->add(plan_->infos[i], begin, monotonic_ns());
+    if (kWatched && options.trace != nullptr) {
+      options.trace->add(plan_->infos[at], begin, monotonic_ns());
+    }
   }
+  return end;
+}
+
+template <bool kWatched>
+Status Frame::walk_all(const ExecOptions& options) {
+  Status status;
+  int32_t at = 0;
+  if (!plan_->groups.empty()) {
+    const int threads =
+        options.parallel.max_threads > 0 ? std::min(options.parallel.max_threads, pool_threads()) : pool_threads();
+    for (const BranchGroup& group : plan_->groups) {
+      if (threads < 2 || threads > group.most_threads) continue;
+      const int32_t ended = walk<kWatched>(options, at, group.begin, &status);
+      if (!status.ok()) [[unlikely]]
+        return failed(ended, status);
+      WEFT_CHECK(walk_beside<kWatched>(options, group));
+      at = group.end;
+    }
+  }
+  const int32_t ended = walk<kWatched>(options, at, static_cast<int32_t>(plan_->steps.size()), &status);
+  if (!status.ok()) [[unlikely]]
+    return failed(ended, status);
   // A kernel that was told to stop left its output half done.
-  return options.stop != nullptr ? options.stop->check() : Status();
+  return kWatched && options.stop != nullptr ? options.stop->check() : Status();
+}
+
+// Every branch is walked to its end or to its own error, so that the first error in the order of the steps is found whoever
+// comes to another one earlier.
+template <bool kWatched>
+Status Frame::walk_beside(const ExecOptions& options, const BranchGroup& group) {
+  std::atomic<size_t> next{0};
+  const auto count = static_cast<int64_t>(group.branches.size());
+  parallel_for(options.parallel, count, 1, group.cost_ns / static_cast<double>(count), [&](int64_t begin, int64_t end) {
+    // Whose turn it is, takes the most costly branch that is left, whatever share of the loop it came to.
+    for (; begin < end; ++begin) {
+      const size_t branch = next.fetch_add(1, std::memory_order_relaxed);
+      const auto [first, behind] = group.branches[branch];
+      Status status;
+      const int32_t ended = walk<kWatched>(options, first, behind, &status);
+      if (!status.ok()) [[unlikely]]
+        ended_[branch] = {std::move(status), ended};
+    }
+  });
+  Ended* first = nullptr;
+  for (size_t branch = 0; branch < group.branches.size(); ++branch) {
+    Ended& ended = ended_[branch];
+    if (!ended.status.ok() && (first == nullptr || ended.step < first->step)) first = &ended;
+  }
+  if (first == nullptr) [[likely]]
+    return kWatched && options.stop != nullptr ? options.stop->check() : Status();
+  const Status status = failed(first->step, first->status);
+  for (Ended& ended : ended_) ended.status = {};
+  return status;
 }
 
 void Trace::add(const StepInfo& info, int64_t begin_ns, int64_t end_ns) {
   std::lock_guard lock(mutex_);
-  items_.push_back({info.node, info.op, info.kernel, begin_ns, end_ns});
+  items_.push_back({info.node, info.op, info.kernel, begin_ns, end_ns, 1 + pool_worker()});
 }
 
 std::string Trace::json() const {
   std::lock_guard lock(mutex_);
   std::string out = "{\"traceEvents\":[";
   int64_t origin = items_.empty() ? 0 : items_.front().begin_ns;
+  for (const Item& item : items_) origin = std::min(origin, item.begin_ns);
   for (size_t i = 0; i < items_.size(); ++i) {
     const Item& item = items_[i];
-    out += i == 0 ? "\n{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":" : ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":";
+    out += cat(i == 0 ? "" : ",", "\n{\"ph\":\"X\",\"pid\":1,\"tid\":", item.thread, ",\"name\":");
     append_json_string(out, item.op);
     out += cat(",\"ts\":", static_cast<double>(item.begin_ns - origin) / 1000.0,
                ",\"dur\":", static_cast<double>(item.end_ns - item.begin_ns) / 1000.0, ",\"args\":{\"node\":");

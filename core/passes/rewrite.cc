@@ -304,7 +304,8 @@ struct Switch {
 };
 constexpr Switch kSwitches[] = {{"fold_constants", &RewriteOptions::fold_constants},
                                 {"share_equal_nodes", &RewriteOptions::share_equal_nodes},
-                                {"fuse_elementwise", &RewriteOptions::fuse_elementwise}};
+                                {"fuse_elementwise", &RewriteOptions::fuse_elementwise},
+                                {"branches", &RewriteOptions::branches}};
 }  // namespace
 
 RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<std::string>& disabled) {

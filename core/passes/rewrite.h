@@ -88,6 +88,7 @@ struct RewriteOptions {
   bool share_equal_nodes = true;  // common sub-expressions
   bool expand_bodies = true;      // operators without a kernel become what they are made of
   bool fuse_elementwise = true;   // done by planning, which knows shapes and kernels
+  bool branches = true;           // steps side by side: done by planning too
   // What constants are computed with; null for the program's own kernels, if they are those of the CPU.
   const KernelRegistry* folding_kernels = nullptr;
 };
@@ -107,7 +108,7 @@ Result<Program> optimize(Program program, const KernelRegistry& kernels, const R
                          const std::vector<KnownInput>& known = {});
 
 // The options with the rules of `registry` whose names are not in `disabled`; "*" disables all of them. The names
-// "fold_constants", "share_equal_nodes" and "fuse_elementwise" are known too.
+// "fold_constants", "share_equal_nodes", "fuse_elementwise" and "branches" are known too.
 RewriteOptions rewrite_options(const RuleRegistry& registry, const std::vector<std::string>& disabled);
 // An error that lists all names if one of these is none.
 Status check_pass_names(const RuleRegistry& registry, const std::vector<std::string>& names);

@@ -32,7 +32,9 @@ class Builder {
     }
     Placement placement(graph_, program_.inputs, input_sides_);
     placement.run(flat_, drafts_);
-    WEFT_CHECK(lay_out_memory(program_, input_sides_, flat_, placement, std::move(drafts_), plan_.get()));
+    // Steps of a device are put on its stream in one order.
+    const bool side_by_side = options_.rewrite.branches && options_.device == nullptr;
+    WEFT_CHECK(lay_out_memory(program_, input_sides_, flat_, placement, side_by_side, std::move(drafts_), plan_.get()));
     make_tensor_steps();
     WEFT_CHECK(make_branches());
     WEFT_CHECK(make_rest());

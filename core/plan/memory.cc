@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+
+#include "core/plan/branches.h"
 
 namespace weft {
 
@@ -12,6 +15,9 @@ constexpr int32_t kNone = -1;
 constexpr int32_t kForever = std::numeric_limits<int32_t>::max();
 // Steps of so much time by their own guess run without a look at whether the run is to stop.
 constexpr double kWatchEveryNs = 1000;
+// A group must not make the arena grow by more than both.
+constexpr int64_t kMostGrowthBytes = 4 << 20;
+constexpr int64_t kMostGrowthShare = 4;  // a fourth
 
 // The state is the plan: for the names of its steps.
 void wait_for_stream(const void* state, const RunArgs& args) {
@@ -21,21 +27,21 @@ void wait_for_stream(const void* state, const RunArgs& args) {
 class Layout {
  public:
   Layout(const Program& program, const std::vector<Side>& input_sides, const FlatOutputs& flat,
-         const Placement& placement, std::vector<Draft> drafts, Plan* plan)
+         const Placement& placement, bool side_by_side, std::vector<Draft> drafts, Plan* plan)
       : program_(program),
         graph_(*program.graph),
         input_sides_(input_sides),
         flat_(flat),
         placement_(placement),
+        side_by_side_(side_by_side),
         drafts_(std::move(drafts)),
         plan_(plan) {}
 
   Status run() {
     WEFT_CHECK(alias_views());
     make_outputs();
-    find_lifetimes();
-    reuse_dying_inputs();
-    WEFT_CHECK(place_outputs());
+    WEFT_CHECK(arrange({}));
+    if (side_by_side_) WEFT_CHECK(group_branches());
     lay_out_frame();
     return {};
   }
@@ -48,6 +54,7 @@ class Layout {
     int32_t index = kNone;  // of the input, constant or flat output
     int64_t bytes = 0;
     int32_t begin = kForever, end = kNone;
+    int32_t from = 0;  // see Lifetime
   };
 
   // Views share their input's storage and take no step.
@@ -110,9 +117,83 @@ class Layout {
     }
   }
 
-  void find_lifetimes() {
+  // Gives the steps their order, with the branches of each group side by side, and all that they need its place.
+  Status arrange(const std::vector<FoundBranches>& groups) {
+    order_.resize(drafts_.size());
+    std::iota(order_.begin(), order_.end(), 0);
+    beside_.clear();
+    if (!groups.empty()) {
+      for (int32_t s : order_) beside_.push_back({s, s, s});
+    }
+    for (const FoundBranches& group : groups) {
+      int32_t at = group.begin;
+      for (const std::vector<int32_t>& branch : group.branches) {
+        const int32_t begin = at;
+        for (int32_t step : branch) {
+          beside_[at] = {group.begin, begin, group.end - 1};
+          order_[at++] = step;
+        }
+      }
+    }
+    for (Storage& storage : storages_) {
+      storage.begin = kForever;
+      storage.end = kNone;
+      storage.from = 0;
+    }
+    find_lifetimes();
+    reuse_dying_inputs();
+    return place_outputs();
+  }
+
+  Status group_branches() {
+    std::vector<FoundBranches> groups = find_branches(branch_steps());
+    if (groups.empty()) return {};
+    const int64_t alone = plan_->arena_bytes;
+    const int64_t most = alone + std::max(kMostGrowthBytes, alone / kMostGrowthShare);
+    WEFT_CHECK(arrange(groups));
+    while (plan_->arena_bytes > most) {
+      groups.erase(std::max_element(groups.begin(), groups.end(), [&](const FoundBranches& a, const FoundBranches& b) {
+        return bytes_made_in(a) < bytes_made_in(b);
+      }));
+      WEFT_CHECK(arrange(groups));
+    }
+    for (const FoundBranches& group : groups) plan_->groups.push_back(group_of(group));
+    return {};
+  }
+
+  std::vector<BranchStep> branch_steps() {
+    std::vector<int32_t> maker(storages_.size(), kNone);
+    std::vector<BranchStep> steps;
     for (size_t s = 0; s < drafts_.size(); ++s) {
       const Draft& draft = drafts_[s];
+      BranchStep step{draft.kernel.cost_ns, draft.kernel.most_threads, {}};
+      for (size_t i = 0; i < draft.inputs.size(); ++i) {
+        if (!draft.reads_input(i)) continue;
+        const int32_t made_by = maker[storage_of(draft.inputs[i], draft.reads)];
+        if (made_by != kNone) step.needs.push_back(made_by);
+      }
+      for (ValueId id : draft.outputs) maker[storage_of(id, draft.writes)] = static_cast<int32_t>(s);
+      steps.push_back(std::move(step));
+    }
+    return steps;
+  }
+
+  int64_t bytes_made_in(const FoundBranches& group) {
+    int64_t bytes = 0;
+    for (int32_t s = group.begin; s < group.end; ++s) {
+      bytes += drafts_[s].kernel.scratch_bytes;
+      for (ValueId id : drafts_[s].outputs) bytes += storages_[storage_of(id, drafts_[s].writes)].bytes;
+    }
+    return bytes;
+  }
+
+  const Draft& draft_at(size_t step) const { return drafts_[order_[step]]; }
+  // Where the group of a step begins; each step that is in none is one of its own.
+  int32_t group_at(int32_t step) const { return beside_.empty() ? step : beside_[step].group; }
+
+  void find_lifetimes() {
+    for (size_t s = 0; s < drafts_.size(); ++s) {
+      const Draft& draft = draft_at(s);
       for (size_t i = 0; i < draft.inputs.size(); ++i) {
         if (draft.reads_input(i)) touch(draft.inputs[i], draft.reads, s);
       }
@@ -121,7 +202,7 @@ class Layout {
     // What the device is given to read must lie there until somebody has waited for that.
     size_t waited = drafts_.size();
     for (size_t s = drafts_.size(); s-- > 0;) {
-      const Draft& draft = drafts_[s];
+      const Draft& draft = draft_at(s);
       if (draft.waits) waited = s;
       if (draft.reads == Side::kHost && draft.writes == Side::kDevice) touch(draft.inputs[0], Side::kHost, waited);
     }
@@ -148,7 +229,9 @@ class Layout {
     Storage& storage = storages_[storage_of(id, side)];
     int32_t at = static_cast<int32_t>(step);
     storage.begin = std::min(storage.begin, at);
-    if (storage.end != kForever) storage.end = std::max(storage.end, at);
+    // In ascending order, so that a step in another group is the first one there.
+    if (storage.end == kNone || group_at(storage.end) != group_at(at)) storage.from = at;
+    storage.end = std::max(storage.end, at);
   }
 
   // An output takes over the place of an input that dies in the same step, where the operator allows it.
@@ -156,7 +239,7 @@ class Layout {
     merged_.resize(storages_.size());
     for (size_t i = 0; i < merged_.size(); ++i) merged_[i] = static_cast<int32_t>(i);
     for (size_t s = 0; s < drafts_.size(); ++s) {
-      const Draft& draft = drafts_[s];
+      const Draft& draft = draft_at(s);
       for (auto [out, in] : draft.inplace) {
         if (out >= static_cast<int>(draft.outputs.size()) || in >= static_cast<int>(draft.inputs.size())) continue;
         if (draft.inputs[in] == kNoValue) continue;
@@ -167,6 +250,8 @@ class Layout {
         if (from == to || dying.kind != Storage::Kind::kArena || dying.end != static_cast<int32_t>(s)) continue;
         if (dying.bytes != born.bytes || born.bytes == 0 || born.begin != static_cast<int32_t>(s)) continue;
         if (shared_elsewhere(draft, out, in, from)) continue;
+        // Another branch may read it at the same time.
+        if (!beside_.empty() && dying.from < beside_[s].branch) continue;
         born.begin = dying.begin;
         merged_[from] = to;
       }
@@ -212,14 +297,15 @@ class Layout {
       if (storage.side != side || storage.kind != Storage::Kind::kArena) continue;
       if (merged_[i] != static_cast<int32_t>(i) || storage.begin == kForever) continue;
       place_of_[i] = static_cast<int32_t>(lifetimes.size());
-      lifetimes.push_back({storage.bytes, storage.begin, storage.end});
+      lifetimes.push_back({storage.bytes, storage.begin, storage.end, storage.from});
     }
     arena.first_scratch = lifetimes.size();
     for (size_t s = 0; s < drafts_.size(); ++s) {
       int32_t at = static_cast<int32_t>(s);
-      lifetimes.push_back({drafts_[s].writes == side ? drafts_[s].kernel.scratch_bytes : 0, at, at});
+      const Draft& draft = draft_at(s);
+      lifetimes.push_back({draft.writes == side ? draft.kernel.scratch_bytes : 0, at, at, at});
     }
-    WEFT_TRY(arena.packing, pack_lifetimes(lifetimes));
+    WEFT_TRY(arena.packing, pack_lifetimes(lifetimes, beside_));
     (side == Side::kHost ? plan_->arena_bytes : plan_->device_arena_bytes) = arena.packing.total_bytes;
     return {};
   }
@@ -239,7 +325,7 @@ class Layout {
     for (size_t i = 0; i < flat_.ids.size(); ++i) describe(plan_->outputs[i], flat_.ids[i], flat_.sides[i]);
     double unwatched_ns = kWatchEveryNs;
     for (size_t s = 0; s < drafts_.size(); ++s) {
-      Draft& draft = drafts_[s];
+      Draft& draft = drafts_[order_[s]];
       Step step;
       step.watched = unwatched_ns >= kWatchEveryNs;
       if (step.watched) unwatched_ns = 0;
@@ -306,7 +392,10 @@ class Layout {
   const std::vector<Side>& input_sides_;
   const FlatOutputs& flat_;
   const Placement& placement_;
+  const bool side_by_side_;
   std::vector<Draft> drafts_;
+  std::vector<int32_t> order_;  // which draft each step is
+  std::vector<Beside> beside_;  // by step; empty if there are no groups
   Plan* const plan_;
   std::vector<int32_t> storage_of_;  // by value and side
   std::vector<Storage> storages_;
@@ -318,8 +407,8 @@ class Layout {
 }  // namespace
 
 Status lay_out_memory(const Program& program, const std::vector<Side>& inputs, const FlatOutputs& outputs,
-                      const Placement& placement, std::vector<Draft> drafts, Plan* plan) {
-  return Layout(program, inputs, outputs, placement, std::move(drafts), plan).run();
+                      const Placement& placement, bool side_by_side, std::vector<Draft> drafts, Plan* plan) {
+  return Layout(program, inputs, outputs, placement, side_by_side, std::move(drafts), plan).run();
 }
 
 }  // namespace weft

@@ -10,8 +10,9 @@
 
 namespace weft {
 
-// Fills the flat part of `plan` with the drafts, whose inputs and outputs lie on the sides `inputs` and `outputs` say.
+// Fills the flat part of `plan` with the drafts, whose inputs and outputs lie on the sides `inputs` and `outputs` say. With
+// `side_by_side`, branches that are worth it become groups, unless they take much more memory so.
 Status lay_out_memory(const Program& program, const std::vector<Side>& inputs, const FlatOutputs& outputs,
-                      const Placement& placement, std::vector<Draft> drafts, Plan* plan);
+                      const Placement& placement, bool side_by_side, std::vector<Draft> drafts, Plan* plan);
 
 }  // namespace weft

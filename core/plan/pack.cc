@@ -20,9 +20,15 @@ Status too_much() {
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
+// Whether all steps that need `a` have ended when the first that needs `b` begins, whatever is walked beside what.
+bool before(const Lifetime& a, const Lifetime& b, const std::vector<Beside>& beside) {
+  if (a.end >= b.begin) return false;
+  return beside.empty() || a.end < beside[b.begin].group || a.from >= beside[b.begin].branch;
+}
+
 // Greedy by size: the largest values are placed first, each at the lowest offset where none that lives at the same
 // time lies. (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020.)
-Result<Packing> pack_by_size(const std::vector<Lifetime>& lifetimes) {
+Result<Packing> pack_by_size(const std::vector<Lifetime>& lifetimes, const std::vector<Beside>& beside) {
   std::vector<size_t> order(lifetimes.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -41,7 +47,7 @@ Result<Packing> pack_by_size(const std::vector<Lifetime>& lifetimes) {
     int64_t offset = 0;
     for (const Placed& other : placed) {
       const Lifetime& taken = lifetimes[other.value];
-      if (taken.end < life.begin || life.end < taken.begin) continue;
+      if (before(taken, life, beside) || before(life, taken, beside)) continue;
       if (other.offset - offset >= bytes) break;
       offset = std::max(offset, other.end);
     }
@@ -116,8 +122,16 @@ Result<Packing> pack_by_time(const std::vector<Lifetime>& lifetimes) {
 
 }  // namespace
 
-Result<Packing> pack_lifetimes(const std::vector<Lifetime>& lifetimes) {
-  return lifetimes.size() > kMostGreedy ? pack_by_time(lifetimes) : pack_by_size(lifetimes);
+Result<Packing> pack_lifetimes(const std::vector<Lifetime>& lifetimes, const std::vector<Beside>& beside) {
+  if (lifetimes.size() <= kMostGreedy) return pack_by_size(lifetimes, beside);
+  if (beside.empty()) return pack_by_time(lifetimes);
+  // A group counts as one step.
+  std::vector<Lifetime> longer = lifetimes;
+  for (Lifetime& life : longer) {
+    life.begin = beside[life.begin].group;
+    life.end = beside[life.end].last;
+  }
+  return pack_by_time(longer);
 }
 
 }  // namespace weft

@@ -40,6 +40,15 @@ struct Binding {
   std::vector<int32_t> args;  // all places of the frame that hold its address
 };
 
+// Steps that make up branches, which need nothing of each other: threads may walk them side by side.
+struct BranchGroup {
+  int32_t begin, end;  // of its steps
+  // Those of each branch, begin and end; what costs most comes first.
+  std::vector<std::pair<int32_t, int32_t>> branches;
+  double cost_ns;    // a guess of all of them on one thread
+  int most_threads;  // that it pays for: with more of them the loops of the kernels do as well
+};
+
 // A node that works on tensors rather than addresses: it sizes its own outputs, has inputs that are no plain memory,
 // calls the host, or is control flow.
 struct TensorStep {
@@ -63,6 +72,7 @@ struct Plan {
   std::vector<Step> steps;
   std::vector<StepInfo> infos;
   std::vector<PreparedKernel> kernels;  // own the states
+  std::vector<BranchGroup> groups;      // in the order of their steps
   std::vector<Tensor> constants;        // own what `fixed` points to
   // Per address of a frame: a constant, or null and an offset in the arena, or null and -1 for a bound one.
   std::vector<const void*> fixed;
@@ -124,11 +134,17 @@ struct Lifetime {
   int64_t bytes;
   int32_t begin;  // first and last step that need it
   int32_t end;
+  int32_t from = 0;  // if `end` is in a group: the first step of that group that needs it
+};
+// Of a step: where its group and its branch begin and the group ends; all are the step itself if it is in no group.
+struct Beside {
+  int32_t group, branch, last;
 };
 struct Packing {
   std::vector<int64_t> offsets;
   int64_t total_bytes = 0;
 };
-Result<Packing> pack_lifetimes(const std::vector<Lifetime>& lifetimes);
+// `beside` is by step; empty if none are walked side by side.
+Result<Packing> pack_lifetimes(const std::vector<Lifetime>& lifetimes, const std::vector<Beside>& beside = {});
 
 }  // namespace weft

@@ -15,7 +15,7 @@ TEST(PassNames, AnUnknownOneIsAnErrorThatListsThem) {
 
 TEST(PassNames, KnownOnesAreFine) {
   SessionOptions options;
-  options.disabled_passes = {"*", "fuse_relu", "fold_constants", "share_equal_nodes", "fuse_elementwise"};
+  options.disabled_passes = {"*", "fuse_relu", "fold_constants", "share_equal_nodes", "fuse_elementwise", "branches"};
   EXPECT_TRUE(Session::make(*Graph::make(builtin_ops()), options).ok());
 }
 

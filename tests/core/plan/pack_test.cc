@@ -77,6 +77,34 @@ TEST(PackLifetimes, GapsAreJoined) {
   EXPECT_EQ(pack_lifetimes(lifetimes)->total_bytes, 5000 * 64);
 }
 
+// Step 0; then steps 1 and 2 beside steps 3 and 4; then step 5.
+const std::vector<Beside> kTwoBranches{{0, 0, 0}, {1, 1, 4}, {1, 1, 4}, {1, 3, 4}, {1, 3, 4}, {5, 5, 5}};
+
+TEST(PackLifetimes, ValuesOfBranchesSideBySideShareNoPlace) {
+  // What each branch makes and reads within itself.
+  EXPECT_EQ(pack_lifetimes({{64, 1, 1, 1}, {64, 3, 3, 3}}, kTwoBranches)->total_bytes, 128);
+  EXPECT_EQ(pack_lifetimes({{64, 1, 1, 1}, {64, 4, 5, 5}}, kTwoBranches)->total_bytes, 128);
+  // One after another in one branch, before the group and behind it.
+  EXPECT_EQ(pack_lifetimes({{64, 1, 1, 1}, {64, 2, 2, 2}}, kTwoBranches)->total_bytes, 64);
+  EXPECT_EQ(pack_lifetimes({{64, 0, 0, 0}, {64, 3, 3, 3}, {64, 5, 5, 5}}, kTwoBranches)->total_bytes, 64);
+}
+
+TEST(PackLifetimes, WhatSeveralBranchesReadLivesUntilAllHaveEnded) {
+  // Read in steps 1 and 3; step 4 comes behind them in its own branch alone.
+  EXPECT_EQ(pack_lifetimes({{64, 0, 3, 1}, {64, 4, 4, 4}}, kTwoBranches)->total_bytes, 128);
+  // Read in step 3 alone.
+  EXPECT_EQ(pack_lifetimes({{64, 0, 3, 3}, {64, 4, 4, 4}}, kTwoBranches)->total_bytes, 64);
+}
+
+TEST(PackLifetimes, ManyValuesOfBranchesShareNoPlaceEither) {
+  // Too many for the slower way: as many that live in one step alone of two branches.
+  std::vector<Lifetime> lifetimes(4000, Lifetime{64, 1, 1, 1});
+  lifetimes.insert(lifetimes.end(), 4000, Lifetime{64, 3, 3, 3});
+  Packing packing = *pack_lifetimes(lifetimes, kTwoBranches);
+  std::sort(packing.offsets.begin(), packing.offsets.end());
+  EXPECT_EQ(std::unique(packing.offsets.begin(), packing.offsets.end()), packing.offsets.end());
+}
+
 // A, B, C and D meet at first; B and D live on, and E, F and G take what A and C leave.
 const std::vector<Lifetime> kGaps{{256, 0, 1}, {64, 0, 9}, {128, 0, 1}, {64, 0, 9},
                                   {128, 2, 9}, {64, 2, 9}, {192, 2, 9}};

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <string>
+#include <string_view>
 #include <thread>
 
 #include "core/graph/expr.h"
@@ -57,6 +59,9 @@ COUNTED_LOCK(pthread_rwlock_wrlock, pthread_rwlock_t)
 namespace weft {
 namespace {
 
+// More threads than some machines have, set before the pool is first used.
+[[maybe_unused]] const int kSetThreads = setenv("WEFT_THREADS", "4", 1);
+
 Tensor filled(Shape shape, float value) {
   Tensor out = *Tensor::make(DType::kF32, std::move(shape));
   std::fill_n(out.as<float>(), out.count(), value);
@@ -90,6 +95,46 @@ TEST(Prepared, AllocatesNothingOnceItIsBound) {
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(call.prepared->run({}).ok());
   EXPECT_EQ(allocations, before);
   EXPECT_EQ(out.as<float>()[7], 5.0f);
+}
+
+// Towers that are worth walking side by side, on as many threads as there are.
+TEST(Prepared, AllocatesNothingAndTakesNoLockInBranches) {
+  if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer counts its own";
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  Expr x(scope, *graph->add_input("x", ValueType::tensor(DType::kF32, {1, 256})));
+  std::vector<Expr> ends;
+  for (int tower = 0; tower < 8; ++tower) {
+    Expr y = x;
+    for (int layer = 0; layer < 4; ++layer) {
+      y = make(scope, "Relu",
+               {matmul(y, constant(scope, filled({256, 256}, 1.0f / (256.0f + static_cast<float>(tower)))))});
+    }
+    ends.push_back(y);
+  }
+  const ValueId joined = make(scope, "Concat", ends, {{"axis", int64_t{1}}}).id();
+  ASSERT_TRUE(scope.status().ok()) << scope.status().text();
+  auto session = *Session::make(graph, {});
+  auto prepared = *session->prepare({{x.id()}, {joined}, {}});
+  Tensor in = filled({1, 256}, 1.0f), out = *Tensor::make(DType::kF32, {1, 8 * 256});
+  ASSERT_TRUE(prepared->bind_input(0, in).ok());
+  ASSERT_TRUE(prepared->bind_output(0, out).ok());
+  Trace trace;
+  RunOptions traced;
+  traced.trace = &trace;
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(prepared->run(traced).ok());
+  const std::string json = trace.json();
+  auto count = [&](std::string_view text) {
+    int found = 0;
+    for (size_t at = json.find(text); at != std::string::npos; at = json.find(text, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_LT(count("\"tid\":1,"), count("\"tid\":")) << "no worker ever helped";
+  int64_t allocated = allocations, locked = locks;
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(prepared->run({}).ok());
+  EXPECT_EQ(allocations, allocated);
+  EXPECT_EQ(locks, locked);
+  EXPECT_NEAR(out.as<float>()[0], 1.0f, 1e-3f);
 }
 
 TEST(Prepared, AllocatesNothingWhenItCanBeStopped) {
