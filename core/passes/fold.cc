@@ -34,6 +34,64 @@ KernelContext kernel_context(const Graph& graph, const Node& node) {
   return KernelContext(node.attrs, std::move(inputs), std::move(outputs));
 }
 
+namespace {
+
+// Constants of more bytes are computed when somebody wants their elements.
+constexpr int64_t kMostAtOnce = int64_t{64} << 10;
+// One of these asks for at most so many others.
+constexpr int64_t kMostSteps = 8;
+
+// What a kernel that cannot fail makes of constants.
+class Computed : public ByteSource {
+ public:
+  Computed(PreparedKernel kernel, std::vector<Tensor> inputs) : kernel_(std::move(kernel)), inputs_(std::move(inputs)) {
+    for (const Tensor& input : inputs_) {
+      if (input.buffer() != nullptr && input.buffer()->source() != nullptr) steps_ += input.buffer()->source()->steps();
+    }
+  }
+
+  void write(void* out) const override {
+    std::vector<Tensor> elements;
+    std::vector<const void*> in;
+    for (const Tensor& input : inputs_) {
+      // Where there is no room for a moment, there must be for good.
+      Result<Tensor> briefly = input.briefly();
+      elements.push_back(briefly.ok() ? std::move(*briefly) : input);
+      in.push_back(elements.back().data());
+    }
+    Parallel parallel;
+    Status status;
+    const FloatEnvironment float_environment;
+    kernel_.run(kernel_.state.get(), RunArgs{in.data(), &out, nullptr, &parallel, &status});
+    let_go();
+  }
+  void let_go() const override {
+    for (const Tensor& input : inputs_) {
+      if (input.buffer() != nullptr) input.buffer()->let_go_of_file();
+    }
+  }
+  int64_t steps() const override { return steps_; }
+
+ private:
+  const PreparedKernel kernel_;
+  const std::vector<Tensor> inputs_;
+  int64_t steps_ = 1;
+};
+
+// Nothing where the values had better be computed at once.
+std::optional<Tensor> computed_later(const KernelContext& context, const Node& node, const PreparedKernel& kernel,
+                                     const std::vector<Tensor>& inputs) {
+  if (kernel.run_span == nullptr || kernel.scratch_bytes > 0 || node.output_count != 1) return std::nullopt;
+  const KernelContext::Slot& slot = context.output(0);
+  if (dtype_bytes(slot.dtype, context.output_count_of(0)) <= kMostAtOnce) return std::nullopt;
+  auto source = std::make_shared<const Computed>(kernel, inputs);
+  if (source->steps() > kMostSteps) return std::nullopt;
+  Result<Tensor> later = Tensor::deferred(slot.dtype, slot.shape, std::move(source));
+  return later.ok() ? std::optional<Tensor>(std::move(*later)) : std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node& node, const KernelRegistry& kernels) {
   std::vector<Tensor> in, out(node.output_count);
   for (ValueId id : node.inputs) {
@@ -41,9 +99,7 @@ std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node&
       in.emplace_back();
       continue;
     }
-    Result<Tensor> elements = graph.value(id).constant->briefly();
-    if (!elements.ok()) return std::nullopt;
-    in.push_back(std::move(*elements));
+    in.push_back(*graph.value(id).constant);
   }
   KernelContext context = kernel_context(graph, node);
   for (int i = 0; i < node.output_count; ++i) {
@@ -52,6 +108,12 @@ std::optional<std::vector<Tensor>> evaluate_node(const Graph& graph, const Node&
   }
   PreparedKernel prepared;
   if (!kernels.prepare(node.op->full_name(), context, false, &prepared).ok()) return std::nullopt;
+  if (std::optional<Tensor> later = computed_later(context, node, prepared, in)) return std::vector<Tensor>{*later};
+  for (Tensor& input : in) {
+    Result<Tensor> elements = input.briefly();
+    if (!elements.ok()) return std::nullopt;
+    input = std::move(*elements);
+  }
   Parallel parallel;
   if (prepared.run_tensors != nullptr) {
     TensorArgs args{in, out, &parallel};

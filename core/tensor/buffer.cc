@@ -24,6 +24,27 @@ Account& account() {
 
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
+class FileSource : public ByteSource {
+ public:
+  FileSource(std::shared_ptr<const FileBytes> file, int64_t offset, int64_t bytes)
+      : file_(std::move(file)), offset_(offset), bytes_(bytes) {}
+
+  void write(void* out) const override {
+    // What has been copied need not be in memory twice.
+    for (int64_t at = 0; at < bytes_; at += kHugePage) {
+      const int64_t part = std::min(bytes_ - at, kHugePage);
+      std::memcpy(static_cast<char*>(out) + at, file_->data() + offset_ + at, part);
+      file_->let_go(offset_ + at, part);
+    }
+  }
+  void let_go() const override { file_->let_go(offset_, bytes_); }
+  int64_t steps() const override { return 1; }
+
+ private:
+  std::shared_ptr<const FileBytes> file_;
+  int64_t offset_, bytes_;
+};
+
 // First touch of a huge page costs a sixth of that of 512 small ones. What does not fill one has small ones.
 void ask_for_huge_pages(void* data, int64_t bytes) {
   if (bytes >= kHugePage) madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
@@ -82,6 +103,16 @@ Result<std::shared_ptr<Buffer>> Buffer::allocate(int64_t bytes) {
   return std::shared_ptr<Buffer>(buffer);
 }
 
+Result<std::shared_ptr<Buffer>> Buffer::allocate_briefly(int64_t bytes) {
+  if (bytes <= 0 || bytes > kMostBytes) return allocate(bytes);
+  WEFT_TRY(MemoryCharge charge, MemoryCharge::take(bytes, bytes));
+  WEFT_TRY(std::unique_ptr<ReservedPages> place, ReservedPages::make(bytes));
+  ask_for_huge_pages(place->data(), bytes);
+  std::shared_ptr<Buffer> buffer(new Buffer(place->data(), bytes, std::move(charge), true, true, nullptr, nullptr));
+  buffer->place_ = std::move(place);
+  return buffer;
+}
+
 Result<std::shared_ptr<Buffer>> Buffer::allocate_in(std::shared_ptr<Memory> memory, int64_t bytes) {
   if (bytes < 0 || bytes > kMostBytes) {
     return make_error(Code::kResourceExhausted, "cannot allocate ", bytes, " bytes on ", memory->name());
@@ -99,18 +130,22 @@ std::shared_ptr<Buffer> Buffer::borrow(void* data, int64_t bytes, bool writable,
   return buffer;
 }
 
+Result<std::shared_ptr<Buffer>> Buffer::deferred(std::shared_ptr<const ByteSource> source, int64_t bytes) {
+  WEFT_TRY(std::unique_ptr<ReservedPages> place, ReservedPages::make(bytes));
+  std::shared_ptr<Buffer> buffer(new Buffer(place->data(), bytes, {}, true, false, nullptr, nullptr));
+  buffer->source_ = std::move(source);
+  buffer->place_ = std::move(place);
+  buffer->unfilled_.store(true, std::memory_order_release);
+  return buffer;
+}
+
 Result<std::shared_ptr<Buffer>> Buffer::in_file(std::shared_ptr<const FileBytes> file, int64_t offset, int64_t bytes,
                                                 int64_t align) {
   char* at = const_cast<char*>(file->data()) + offset;
-  std::unique_ptr<ReservedPages> place;
-  if (bytes > 0 && reinterpret_cast<uintptr_t>(at) % align != 0) {
-    WEFT_TRY(place, ReservedPages::make(bytes));
-  }
-  std::shared_ptr<Buffer> buffer(new Buffer(place ? place->data() : at, bytes, {}, true, false, nullptr, nullptr));
-  buffer->file_ = std::move(file);
-  buffer->file_offset_ = offset;
-  buffer->unfilled_.store(place != nullptr, std::memory_order_release);
-  buffer->place_ = std::move(place);
+  auto source = std::make_shared<const FileSource>(std::move(file), offset, bytes);
+  if (bytes > 0 && reinterpret_cast<uintptr_t>(at) % align != 0) return deferred(std::move(source), bytes);
+  std::shared_ptr<Buffer> buffer(new Buffer(at, bytes, {}, true, false, nullptr, nullptr));
+  buffer->source_ = std::move(source);
   return buffer;
 }
 
@@ -120,17 +155,12 @@ void Buffer::fill() {
   if (!unfilled()) return;
   charge_ = MemoryCharge::take_anyway(bytes_);
   ask_for_huge_pages(data_, bytes_);
-  // What has been copied need not be in memory twice.
-  for (int64_t at = 0; at < bytes_; at += kHugePage) {
-    const int64_t part = std::min(bytes_ - at, kHugePage);
-    std::memcpy(static_cast<char*>(data_) + at, static_cast<const char*>(in_file()) + at, part);
-    file_->let_go(file_offset_ + at, part);
-  }
+  source_->write(data_);
   unfilled_.store(false, std::memory_order_release);
 }
 
 void Buffer::let_go_of_file() const {
-  if (file_ != nullptr) file_->let_go(file_offset_, bytes_);
+  if (source_ != nullptr) source_->let_go();
 }
 
 Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_t bytes,

@@ -1,5 +1,5 @@
-// Reference-counted bytes: 64-byte aligned memory of our own, a device's, borrowed from a caller with a drop callback, or a
-// part of a mapped file.
+// Reference-counted bytes: 64-byte aligned memory of our own, a device's, borrowed from a caller with a drop callback, a
+// part of a mapped file, or what comes into memory only when it is asked for.
 #pragma once
 
 #include <atomic>
@@ -15,6 +15,7 @@
 #include "core/base/file.h"
 #include "core/base/pages.h"
 #include "core/base/status.h"
+#include "core/tensor/byte_source.h"
 #include "core/tensor/memory.h"
 
 namespace weft {
@@ -49,14 +50,18 @@ class Buffer {
 
   // Not initialised. RESOURCE_EXHAUSTED when memory, or the process-wide limit, does not allow it.
   static Result<std::shared_ptr<Buffer>> allocate(int64_t bytes);
+  // The same for a moment: the memory goes back to the system with the buffer, where a heap would keep holes of its size.
+  static Result<std::shared_ptr<Buffer>> allocate_briefly(int64_t bytes);
   // In a device's memory, which the buffer holds.
   static Result<std::shared_ptr<Buffer>> allocate_in(std::shared_ptr<Memory> memory, int64_t bytes);
   // `drop(user)` runs once, when the last holder lets go. `memory` says whose address `data` is.
   static std::shared_ptr<Buffer> borrow(void* data, int64_t bytes, bool writable, Drop drop, void* user,
                                         std::shared_ptr<Memory> memory = nullptr);
 
-  // Bytes of a mapped file, read-only, for elements that want to lie at multiples of `align`. Where the file does not have
-  // them so, there is a place for them, which `fill` copies them to.
+  // What `source` writes, read-only: there is a place for it, which `fill` brings it to.
+  static Result<std::shared_ptr<Buffer>> deferred(std::shared_ptr<const ByteSource> source, int64_t bytes);
+  // Bytes of a mapped file, read-only, for elements that want to lie at multiples of `align`: where they are in the file, or
+  // deferred where it does not have them so.
   static Result<std::shared_ptr<Buffer>> in_file(std::shared_ptr<const FileBytes> file, int64_t offset, int64_t bytes,
                                                  int64_t align);
 
@@ -72,12 +77,12 @@ class Buffer {
   bool writable() const { return writable_; }
   bool borrowed() const { return borrowed_; }
 
-  // Whether `data` is an address whose bytes are still in a file alone. `fill` brings them there, once for all.
+  // Where the bytes come from; null if they are in memory alone.
+  const std::shared_ptr<const ByteSource>& source() const { return source_; }
+  // Whether `data` is an address whose bytes have not come from their source. `fill` brings them there, once for all.
   bool unfilled() const { return unfilled_.load(std::memory_order_acquire); }
   void fill();
-  // Where they are in the file's mapping, at no particular multiple; null if they come from no file.
-  const void* in_file() const { return file_ == nullptr ? nullptr : file_->data() + file_offset_; }
-  // The system may have the memory of what the mapping holds of them back, until somebody reads them there again.
+  // The system may have the memory of what a file's mapping holds of them back, until somebody reads them there again.
   void let_go_of_file() const;
 
   // Another form of these bytes, which never change again. Whoever asks for a form of that name shares one buffer, as long
@@ -104,9 +109,8 @@ class Buffer {
   void* user_;
   std::shared_ptr<Memory> memory_;
 
-  std::shared_ptr<const FileBytes> file_;  // with the bytes, from file_offset_ on
-  int64_t file_offset_ = 0;
-  std::unique_ptr<ReservedPages> place_;  // where data_ is, if that is not in the file
+  std::shared_ptr<const ByteSource> source_;
+  std::unique_ptr<ReservedPages> place_;  // where data_ is, if the bytes are deferred or there briefly
   std::atomic<bool> unfilled_{false};
   std::mutex fill_mutex_;
 

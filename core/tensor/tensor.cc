@@ -87,13 +87,19 @@ Result<Tensor> Tensor::over(DType dtype, Shape shape, std::shared_ptr<Buffer> bu
   out.shape_ = std::move(shape);
   out.count_ = count;
   out.data_ = static_cast<char*>(buffer->data()) + offset;
-  out.in_file_ = buffer->unfilled();
+  out.may_be_unfilled_ = buffer->unfilled();
   const int64_t align = alignment(dtype);
   if (align > 1 && reinterpret_cast<uintptr_t>(out.data_) % align != 0) {
     return invalid("memory for ", dtype_name(dtype), " must be aligned to ", align, " bytes");
   }
   out.buffer_ = std::move(buffer);
   return out;
+}
+
+Result<Tensor> Tensor::deferred(DType dtype, Shape shape, std::shared_ptr<const ByteSource> source) {
+  WEFT_TRY(int64_t count, checked_count(dtype, shape));
+  WEFT_TRY(std::shared_ptr<Buffer> buffer, Buffer::deferred(std::move(source), dtype_bytes(dtype, count)));
+  return over(dtype, std::move(shape), std::move(buffer));
 }
 
 Result<Tensor> Tensor::in_file(DType dtype, Shape shape, std::shared_ptr<const FileBytes> file, int64_t offset) {
@@ -165,7 +171,7 @@ void Tensor::clear() {
   shape_.clear();
   count_ = 0;
   data_ = nullptr;
-  in_file_ = false;
+  may_be_unfilled_ = false;
   buffer_.reset();
   strings_.reset();
   items_.reset();
@@ -194,10 +200,10 @@ Result<Tensor> Tensor::reshaped(Shape shape) const {
 }
 
 Result<Tensor> Tensor::briefly() const {
-  if (!in_file_ || !buffer_->unfilled()) return *this;
-  Result<Tensor> copy = from_bytes(dtype_, shape_, static_cast<const char*>(buffer_->in_file()) + offset(), bytes());
-  buffer_->let_go_of_file();
-  return copy;
+  if (!may_be_unfilled_ || !buffer_->unfilled()) return *this;
+  WEFT_TRY(std::shared_ptr<Buffer> elements, Buffer::allocate_briefly(buffer_->bytes()));
+  buffer_->source()->write(elements->data());
+  return over(dtype_, shape_, std::move(elements), offset());
 }
 
 Result<Tensor> Tensor::copy() const {
@@ -215,7 +221,9 @@ Result<Tensor> Tensor::moved_to(const std::shared_ptr<Memory>& to) const {
     return host.moved_to(to);
   }
   WEFT_TRY(Tensor out, make_in(to, dtype_, shape_));
-  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, data(), bytes()) : memory()->copy_out(out.data_, data(), bytes()));
+  WEFT_TRY(const Tensor from, briefly());
+  WEFT_CHECK(to != nullptr ? to->copy_in(out.data_, from.data(), bytes())
+                           : memory()->copy_out(out.data_, from.data(), bytes()));
   return out;
 }
 

@@ -27,6 +27,8 @@ class Tensor {
   static Result<Tensor> from_bytes(DType dtype, Shape shape, const void* data, int64_t bytes);
   // `buffer` holds the elements from `offset` on; an error if it is too small.
   static Result<Tensor> over(DType dtype, Shape shape, std::shared_ptr<Buffer> buffer, int64_t offset = 0);
+  // What `source` writes when somebody wants the elements, read-only.
+  static Result<Tensor> deferred(DType dtype, Shape shape, std::shared_ptr<const ByteSource> source);
   // The elements that lie in a mapped file from `offset` on, read-only.
   static Result<Tensor> in_file(DType dtype, Shape shape, std::shared_ptr<const FileBytes> file, int64_t offset);
   // Not initialised, in a device's memory; null means the process's own.
@@ -57,7 +59,7 @@ class Tensor {
 
   // An address of `memory` where that is not null.
   const void* data() const {
-    if (in_file_) buffer_->fill();
+    if (may_be_unfilled_) buffer_->fill();
     return data_;
   }
   void* mutable_data() { return const_cast<void*>(data()); }
@@ -83,8 +85,8 @@ class Tensor {
   Result<Tensor> reshaped(Shape shape) const;
   // The same elements, not to be written through the tensor that is returned.
   Tensor read_only() const;
-  // For whoever reads the elements once: this tensor, or, where they are in a file that has them at odd addresses and nobody
-  // has asked for theirs yet, a copy, which goes with what is returned. Who calls `data` has them in memory for good.
+  // For whoever reads the elements once: this tensor, or, where they are yet to come from a file or a computation, a tensor of
+  // their own, whose memory goes with what is returned. Who calls `data` has them in memory for good.
   Result<Tensor> briefly() const;
   // A tensor whose elements nobody else holds, in the process's memory.
   Result<Tensor> copy() const;
@@ -105,7 +107,7 @@ class Tensor {
   Shape shape_;
   int64_t count_ = 0;
   void* data_ = nullptr;
-  bool in_file_ = false;  // the buffer may have to be filled
+  bool may_be_unfilled_ = false;  // the buffer was, when this tensor was made
   std::shared_ptr<Buffer> buffer_;
   std::shared_ptr<std::vector<std::string>> strings_;
   std::shared_ptr<const std::vector<Tensor>> items_;

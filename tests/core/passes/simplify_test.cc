@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/exec/executor.h"
 #include "tests/core/passes/rules_common.h"
 
 namespace weft {
@@ -161,6 +162,60 @@ TEST(Fold, ConstantsAreComputedOnce) {
   Expr y = x * make(t.scope, "Sqrt", {three});
   EXPECT_EQ(t.left(y), "Mul");
   EXPECT_EQ(t.left(y, {"fold_constants"}), "Add Sqrt Mul");
+  t.expect_same_bits(y);
+}
+
+// The constants of a program that need not be in memory.
+std::vector<Tensor> unfilled(const Program& program) {
+  std::vector<Tensor> out;
+  for (NodeId id : ordered_nodes(*program.graph, program.outputs, {}, false)) {
+    const Node& node = program.graph->node(id);
+    if (!node.is("Constant")) continue;
+    const Tensor& value = node.attrs.tensor("value");
+    if (value.buffer() != nullptr && value.buffer()->unfilled()) out.push_back(value);
+  }
+  return out;
+}
+Program optimized(RuleTest& t, Expr y) {
+  return *optimize(cut_program(*t.graph, t.feeds, {y.id()}, {})->program, cpu_kernels(),
+                   rewrite_options(builtin_rules(), {}));
+}
+
+TEST(Fold, LargeWeightsAreComputedAsTheyArePacked) {
+  FuseTest t;
+  Expr x = t.in({1, 32, 6, 7});
+  Expr conv = make(t.scope, "Conv", {x, t.fixed({64, 32, 3, 3})}, {{"pads", std::vector<int64_t>{1, 1, 1, 1}}});
+  Expr y = make(t.scope, "BatchNormalization", {conv, t.fixed({64}), t.fixed({64}), t.fixed({64}), t.fixed({64}, 2)});
+  Program program = optimized(t, y);
+  const std::vector<Tensor> weights = unfilled(program);
+  ASSERT_EQ(weights.size(), 1u);
+  EXPECT_EQ(weights[0].summary(), "f32[64, 32, 3, 3]");
+  Executable executable(std::move(program), cpu_kernels(), {}, 1);
+  std::vector<Tensor> outputs(1);
+  ASSERT_TRUE(executable.run(t.values, {}, &outputs).ok());
+  EXPECT_TRUE(weights[0].buffer()->unfilled());
+  t.expect_close(y);
+}
+
+TEST(Fold, WhoeverReadsALargeResultHasIt) {
+  FuseTest t;
+  Expr large = t.fixed({200, 100}), factor = t.fixed({200, 1});
+  Expr x = t.in({200, 100});
+  Expr y = x + make(t.scope, "Sqrt", {make(t.scope, "Abs", {large * factor})}) / factor;
+  EXPECT_EQ(t.left(y), "Add");
+  const std::vector<Tensor> found = unfilled(optimized(t, y));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].buffer()->source()->steps(), 4);
+  t.expect_same_bits(y);
+}
+
+// Each result of these asks for the one before it, and twice.
+TEST(Fold, LongChainsOfLargeResultsAreComputedAtOnce) {
+  FuseTest t;
+  Expr sum = t.fixed({200, 100});
+  for (int i = 0; i < 1000; ++i) sum = (sum + sum) * scalar(t.scope, DType::kF32, 0.5);
+  Expr y = t.in({200, 100}) + sum;
+  EXPECT_EQ(t.left(y), "Add");
   t.expect_same_bits(y);
 }
 

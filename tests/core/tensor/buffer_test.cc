@@ -163,6 +163,61 @@ TEST(Buffer, IsFilledFromAFileOnceItIsAskedFor) {
   EXPECT_EQ(buffer_bytes_in_use(), before);
 }
 
+// Counts up, and counts how often it is asked.
+class CountingSource : public ByteSource {
+ public:
+  explicit CountingSource(int64_t bytes) : bytes_(bytes) {}
+  void write(void* out) const override {
+    ++writes;
+    for (int64_t i = 0; i < bytes_; ++i) static_cast<char*>(out)[i] = static_cast<char>(i % 251);
+  }
+  void let_go() const override { ++let_goes; }
+  int64_t steps() const override { return 1; }
+
+  mutable std::atomic<int> writes{0}, let_goes{0};
+
+ private:
+  int64_t bytes_;
+};
+
+TEST(Buffer, DeferredBytesComeWhenTheyAreAskedFor) {
+  const int64_t before = buffer_bytes_in_use();
+  auto source = std::make_shared<const CountingSource>(100'000);
+  Tensor tensor = *Tensor::deferred(DType::kI8, {100'000}, source);
+  const Tensor turned = *tensor.reshaped({1000, 100});
+  EXPECT_EQ(source->writes, 0);
+  for (int i = 1; i <= 2; ++i) {
+    EXPECT_EQ(static_cast<const char*>(turned.briefly()->data())[300], 49);
+    EXPECT_EQ(source->writes, i);
+    EXPECT_EQ(buffer_bytes_in_use(), before);
+  }
+  EXPECT_TRUE(tensor.buffer()->unfilled());
+  EXPECT_FALSE(tensor.buffer()->writable());
+  std::vector<std::thread> readers;
+  std::atomic<int> right{0};
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&, tensor] { right += static_cast<const char*>(tensor.data())[99'999] == 99'999 % 251; });
+  }
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(right, 4);
+  EXPECT_EQ(source->writes, 3);
+  EXPECT_EQ(turned.briefly()->data(), tensor.data());
+  EXPECT_EQ(turned.data(), tensor.data());
+  EXPECT_EQ(source->writes, 3);
+  EXPECT_EQ(buffer_bytes_in_use(), before + 100'000);
+  tensor.buffer()->let_go_of_file();
+  EXPECT_EQ(source->let_goes, 1);
+}
+
+// Nobody who asks for an element can be told of an error.
+TEST(Buffer, DeferredBytesPassTheLimitOnlyForGood) {
+  const Tensor tensor = *Tensor::deferred(DType::kI8, {100'000}, std::make_shared<const CountingSource>(100'000));
+  set_buffer_limit(buffer_bytes_in_use() + 50'000);
+  EXPECT_EQ(tensor.briefly().status().code(), Code::kResourceExhausted);
+  EXPECT_EQ(tensor.as<char>()[250], static_cast<char>(250));
+  set_buffer_limit(0);
+}
+
 TEST(Buffer, OfAFileEndsWithTheFile) {
   std::shared_ptr<const FileBytes> file = counting();
   EXPECT_TRUE(Tensor::in_file(DType::kI8, {10}, file, (1 << 18) - 10).ok());
