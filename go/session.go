@@ -34,6 +34,7 @@ type SessionOptions struct {
 	DisablePass      []string // optimizations to leave out; "*": all
 	Share            *Session // a session whose variables this one uses too
 	Device           string   // one of Devices, which runs what it has kernels for; "": the CPU
+	WeightCache      string   // a folder that keeps weights as kernels read them, for the next session or process; "": none
 }
 
 func freeSession(pointer unsafe.Pointer) { C.wg_session_free((*C.weft_session)(pointer)) }
@@ -49,7 +50,8 @@ func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
 	}
 	opts := newOptions("session").int("threads", int64(choice.Threads)).int("max_plans", int64(choice.MaxPlans)).
 		int("spin_after_run_us", int64(choice.SpinAfterRunUS)).flag("reference_kernels", choice.ReferenceKernels).
-		add("disable_pass", choice.DisablePass).text("device", choice.Device)
+		add("disable_pass", choice.DisablePass).text("device", choice.Device).
+		text("weight_cache", choice.WeightCache)
 	defer opts.free()
 	if opts.err != nil {
 		return nil, opts.err

@@ -63,6 +63,30 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestPackedWeightsAreKeptInAFolder(t *testing.T) {
+	noLeaks(t)
+	folder := filepath.Join(t.TempDir(), "cache")
+	ones := make([]float32, 160*128)
+	want := make([]float32, 128)
+	for i := range ones {
+		ones[i] = 1
+	}
+	for i := range want {
+		want[i] = 160
+	}
+	for range 2 {
+		g := newGraph(t)
+		x := g.Input("x", weft.F32, 1, 160)
+		y := x.MatMul(g.Constant(tensor(t, []int64{160, 128}, ones...)))
+		s := newSession(t, g, weft.SessionOptions{WeightCache: folder})
+		wantData(t, fetch[float32](t, s, weft.Feeds{x: tensor(t, []int64{1, 160}, ones[:160]...)}, y), want...)
+		files, err := os.ReadDir(folder)
+		if err != nil || len(files) != 1 {
+			t.Errorf("the folder has %v (%v)", files, err)
+		}
+	}
+}
+
 func TestMisusedSessions(t *testing.T) {
 	noLeaks(t)
 	g, x, y, sum := adder(t)

@@ -102,6 +102,7 @@ constexpr Key kKeys[] = {
     {"session", "spin_after_run_us", 'i'},
     {"session", "reference_kernels", 'i'},
     {"session", "device", 's'},
+    {"session", "weight_cache", 's'},
     {"session", "disable_pass", 'l'},
     {"run", "timeout_ms", 'i'},
     {"run", "timeout_s", 'f'},

@@ -29,6 +29,7 @@ Status session_options(const weft_options* options, SessionOptions* out) {
   out->spin_after_run_ns = spin * 1000;
   out->reference_kernels = options->int_or("reference_kernels", 0) != 0;
   out->device = options->string_or("device", "");
+  out->weight_cache = options->string_or("weight_cache", "");
   auto disabled = options->lists.find("disable_pass");
   if (disabled != options->lists.end()) out->disabled_passes = disabled->second;
   return {};

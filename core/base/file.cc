@@ -166,6 +166,15 @@ FileBytes::~FileBytes() {
   }
 }
 
+void FileBytes::read_ahead() const {
+  if (!mapped_) return;
+#ifdef MADV_POPULATE_READ
+  // One call for what would be many faults.
+  if (::madvise(data_, static_cast<size_t>(size_), MADV_POPULATE_READ) == 0) return;
+#endif
+  ::madvise(data_, static_cast<size_t>(size_), MADV_WILLNEED);
+}
+
 void FileBytes::let_go(int64_t offset, int64_t bytes) const {
   if (!mapped_) return;
   const int64_t page = ::sysconf(_SC_PAGESIZE);
@@ -218,7 +227,10 @@ Result<std::shared_ptr<const FileBytes>> FileBytes::map(const std::string& path,
   }
   void* data = ::mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, file.fd, 0);
   if (data == MAP_FAILED) return file_error("map", path, errno);
-  return std::shared_ptr<const FileBytes>(new FileBytes(static_cast<char*>(data), info.st_size, true));
+  std::shared_ptr<FileBytes> bytes(new FileBytes(static_cast<char*>(data), info.st_size, true));
+  auto ns = [](const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; };
+  bytes->identity_ = {info.st_dev, info.st_ino, info.st_size, ns(info.st_mtim), ns(info.st_ctim)};
+  return std::shared_ptr<const FileBytes>(std::move(bytes));
 }
 
 Result<std::shared_ptr<const FileBytes>> map_file(const std::string& path) {
@@ -382,6 +394,10 @@ Status FileWriter::finish() {
   if (fd_ < 0) return failed_precondition("'", path_, "' is written already");
   WEFT_CHECK(flush());
   if (::fsync(fd_) != 0) return fail(errno);
+  return end();
+}
+
+Status FileWriter::end() {
   // Before the rename: some file systems tell only here that bytes did not arrive.
   if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) return fail(errno);
   return {};
@@ -406,8 +422,7 @@ Status FileWriter::commit() {
   if (!failed_.ok()) return failed_;
   if (temporary_.empty()) return failed_precondition("'", path_, "' is written already");
   if (fd_ >= 0) WEFT_CHECK(finish());
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return fail(errno);
-  temporary_.clear();
+  WEFT_CHECK(put_in_place());
   Descriptor folder(open_retrying(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY));
   // A folder that may be written but not read, or whose file system has no such call, cannot be
   // synced.
@@ -417,10 +432,41 @@ Status FileWriter::commit() {
   return {};
 }
 
+Status FileWriter::publish() {
+  if (!failed_.ok()) return failed_;
+  if (fd_ < 0) return failed_precondition("'", path_, "' is written already");
+  WEFT_CHECK(flush());
+  WEFT_CHECK(end());
+  return put_in_place();
+}
+
+Status FileWriter::put_in_place() {
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return fail(errno);
+  temporary_.clear();
+  return {};
+}
+
 int system_error(const Status& status) {
   const Payload* payload = status.payload();
   bool known = payload != nullptr && payload->tag == &kErrnoTag;
   return known ? static_cast<int>(reinterpret_cast<intptr_t>(payload->data)) : 0;
+}
+
+Result<std::string> make_folder(const std::string& path) {
+  WEFT_CHECK(check_name("make", path));
+  struct stat info;
+  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string part = path.substr(0, end);
+    // What is there needs no right to make it.
+    if (::stat(part.c_str(), &info) != 0 && ::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
+      return file_error("make the folder", path, errno);
+    }
+    if (end == std::string::npos) break;
+  }
+  WEFT_TRY(std::string real, real_path("make the folder", path));
+  if (::stat(real.c_str(), &info) != 0) return file_error("make the folder", path, errno);
+  if (!S_ISDIR(info.st_mode)) return invalid("cannot make the folder '", path, "': it is a file");
+  return real;
 }
 
 Status write_file(const std::string& path, std::string_view text) {

@@ -11,6 +11,14 @@
 
 namespace weft {
 
+// What tells a file from all others, and from itself before it changed.
+struct FileIdentity {
+  uint64_t device = 0, inode = 0;
+  int64_t size = 0, modified_ns = 0, changed_ns = 0;
+
+  bool operator==(const FileIdentity&) const = default;
+};
+
 // The bytes of a file, read or mapped; freed or unmapped with the object.
 class FileBytes {
  public:
@@ -22,6 +30,9 @@ class FileBytes {
   int64_t size() const { return size_; }
   std::string_view text() const { return {data_, static_cast<size_t>(size_)}; }
   bool mapped() const { return mapped_; }
+  const FileIdentity& identity() const { return identity_; }  // of a mapped file, when it was mapped
+  // Of a mapped file: all of it is read soon.
+  void read_ahead() const;
   // Of a mapped file: the memory of the pages that lie whole in these bytes goes back to the system. They are still there
   // to read, and come from the file again.
   void let_go(int64_t offset, int64_t bytes) const;
@@ -36,6 +47,7 @@ class FileBytes {
   char* data_;
   int64_t size_;
   bool mapped_;
+  FileIdentity identity_;
 };
 
 // All of a regular file; RESOURCE_EXHAUSTED if that is more than `limit` bytes. Pipes and devices, which need not end, are
@@ -89,6 +101,9 @@ class FileWriter {
   // Brings the bytes to the disk, still under the temporary file's name; nothing can be written after it.
   Status finish();
   Status commit();  // once
+  // `commit` without waiting for the disk, for what can be made again: after a failure of the system the file at `path` may
+  // have other bytes.
+  Status publish();
   const std::string& temporary() const { return temporary_; }
   // After `finish`: another file in the making with the same bytes, which takes no more room where the file system
   // knows links.
@@ -100,6 +115,8 @@ class FileWriter {
   FileWriter(std::string path, std::string temporary, int fd);
   static std::string temporary_for(const std::string& path);
   Status flush();
+  Status end();
+  Status put_in_place();
   Status write_through(const char* data, int64_t bytes);
   void discard();
   Status fail(int error);
@@ -114,6 +131,9 @@ class FileWriter {
 
 // The errno behind an error of reading or writing a file; 0 for other errors.
 int system_error(const Status& status);
+
+// The folder, and those that it lies in, if there is none: for its owner alone. Its absolute path.
+Result<std::string> make_folder(const std::string& path);
 
 // `text` as the whole of the file.
 Status write_file(const std::string& path, std::string_view text);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/exec/host_functions.h"
+#include "core/tensor/form_cache.h"
 
 namespace weft {
 
@@ -172,6 +173,7 @@ Result<std::shared_ptr<Executable::Entry>> Executable::add_entry(std::vector<Inp
   auto entry = std::make_shared<Entry>();
   entry->key = std::move(keys);
   WEFT_TRY(entry->plan, make_plan(program_, entry->key, kernels_, options_));
+  if (options_.form_cache != nullptr) options_.form_cache->remember();
   const Plan& plan = *entry->plan;
   if (plan.rest != nullptr) {
     PlanOptions options = options_;

@@ -132,6 +132,9 @@ class KernelContext {
   DType output_dtype(int i) const { return outputs_[i].dtype; }
   const Shape& output_shape(int i) const { return outputs_[i].shape; }
   int64_t output_count_of(int i) const { return product(outputs_[i].shape); }
+  // Where forms of constants outlive the process; null for nowhere.
+  FormCache* form_cache() const { return form_cache_; }
+  void set_form_cache(FormCache* cache) { form_cache_ = cache; }
 
  private:
   static int64_t product(const Shape& shape) {
@@ -142,6 +145,7 @@ class KernelContext {
 
   const Attrs& attrs_;
   std::vector<Slot> inputs_, outputs_;
+  FormCache* form_cache_ = nullptr;
 };
 
 struct KernelImpl {

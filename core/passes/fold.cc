@@ -1,5 +1,7 @@
 // Constant folding: runs a node's kernel while the program is compiled.
 #include "core/passes/rewrite.h"
+#include "core/simd/isa.h"
+#include "core/tensor/form_cache.h"
 
 namespace weft {
 
@@ -44,7 +46,8 @@ constexpr int64_t kMostSteps = 8;
 // What a kernel that cannot fail makes of constants.
 class Computed : public ByteSource {
  public:
-  Computed(PreparedKernel kernel, std::vector<Tensor> inputs) : kernel_(std::move(kernel)), inputs_(std::move(inputs)) {
+  Computed(PreparedKernel kernel, std::vector<Tensor> inputs, std::string recipe)
+      : kernel_(std::move(kernel)), inputs_(std::move(inputs)), recipe_(std::move(recipe)) {
     for (const Tensor& input : inputs_) {
       if (input.buffer() != nullptr && input.buffer()->source() != nullptr) steps_ += input.buffer()->source()->steps();
     }
@@ -71,10 +74,16 @@ class Computed : public ByteSource {
     }
   }
   int64_t steps() const override { return steps_; }
+  Digest digest(FormCache& cache) const override {
+    std::string text = recipe_;
+    for (const Tensor& input : inputs_) text += cat(", ", input.summary(), " ", cache.digest_of(input).text());
+    return digest_of(text);
+  }
 
  private:
   const PreparedKernel kernel_;
   const std::vector<Tensor> inputs_;
+  const std::string recipe_;
   int64_t steps_ = 1;
 };
 
@@ -84,7 +93,12 @@ std::optional<Tensor> computed_later(const KernelContext& context, const Node& n
   if (kernel.run_span == nullptr || kernel.scratch_bytes > 0 || node.output_count != 1) return std::nullopt;
   const KernelContext::Slot& slot = context.output(0);
   if (dtype_bytes(slot.dtype, context.output_count_of(0)) <= kMostAtOnce) return std::nullopt;
-  auto source = std::make_shared<const Computed>(kernel, inputs);
+  std::string recipe = cat(node.op->full_name(), " by ", kernel.name, " for ", isa_name(current_isa()));
+  for (const auto& [name, value] : node.attrs) {
+    if (value.kind() == AttrKind::kTensor) return std::nullopt;  // whose text would not say what is in it
+    recipe += cat(", ", name, " = ", value.text());
+  }
+  auto source = std::make_shared<const Computed>(kernel, inputs, std::move(recipe));
   if (source->steps() > kMostSteps) return std::nullopt;
   Result<Tensor> later = Tensor::deferred(slot.dtype, slot.shape, std::move(source));
   return later.ok() ? std::optional<Tensor>(std::move(*later)) : std::nullopt;

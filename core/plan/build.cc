@@ -94,7 +94,9 @@ class Builder {
 
   Status prepare(const Node& node, Side side, PreparedKernel* kernel) const {
     const KernelRegistry& kernels = side == Side::kDevice ? *options_.device_kernels : kernels_;
-    return kernels.prepare(node.op->full_name(), kernel_context(graph_, node), options_.reference_kernels, kernel)
+    KernelContext context = kernel_context(graph_, node);
+    context.set_form_cache(options_.form_cache.get());
+    return kernels.prepare(node.op->full_name(), context, options_.reference_kernels, kernel)
         .at(node.name, node.op->full_name(), node.origin);
   }
 

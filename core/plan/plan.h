@@ -111,7 +111,8 @@ struct PlanOptions {
   // A device, with its kernels, that runs what it has kernels for; the rest runs on the CPU.
   std::shared_ptr<Device> device;
   const KernelRegistry* device_kernels = nullptr;
-  std::vector<bool> device_outputs;  // by output of the program: whether it stays there; none if empty
+  std::shared_ptr<FormCache> form_cache;  // of packed constants; null for none
+  std::vector<bool> device_outputs;       // by output of the program: whether it stays there; none if empty
 };
 
 // Shape and dtype of each program input; the value too for those in `value_inputs`.

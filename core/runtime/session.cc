@@ -6,6 +6,7 @@
 
 #include "core/runtime/builtin.h"
 #include "core/runtime/compiled.h"
+#include "core/tensor/form_cache.h"
 
 namespace weft {
 
@@ -70,11 +71,13 @@ SessionUse::~SessionUse() {
 
 Status SessionUse::check() const { return open_ ? Status() : failed_precondition("this session is closed"); }
 
-Session::Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device)
+Session::Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device,
+                 std::shared_ptr<FormCache> form_cache)
     : graph_(std::move(graph)),
       options_(std::move(options)),
       store_(std::move(store)),
       device_(std::move(device)),
+      form_cache_(std::move(form_cache)),
       memory_(device_.device) {}
 
 Session::~Session() = default;
@@ -91,9 +94,15 @@ Result<std::shared_ptr<Session>> Session::make(std::shared_ptr<Graph> graph, Ses
     if (!found.ok()) return found.status().within("option 'device': ");
     device = *found;
   }
+  std::shared_ptr<FormCache> form_cache;
+  if (!options.weight_cache.empty()) {
+    Result<std::shared_ptr<FormCache>> opened = FormCache::open(options.weight_cache);
+    if (!opened.ok()) return opened.status().within("option 'weight_cache': ");
+    form_cache = std::move(*opened);
+  }
   if (store == nullptr) store = std::make_shared<Store>();
   return std::shared_ptr<Session>(
-      new Session(std::move(graph), std::move(options), std::move(store), std::move(device)));
+      new Session(std::move(graph), std::move(options), std::move(store), std::move(device), std::move(form_cache)));
 }
 
 bool Session::closed() const { return closed_.load(std::memory_order_acquire); }
@@ -121,6 +130,7 @@ PlanOptions Session::plan_options() const {
   if (options_.reference_kernels) disabled.insert(disabled.end(), {"channels_last", "fuse_attention"});
   options.rewrite = rewrite_options(builtin_rules(), disabled);
   options.reference_kernels = options_.reference_kernels;
+  options.form_cache = form_cache_;
   return options;
 }
 

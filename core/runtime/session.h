@@ -22,7 +22,8 @@ struct SessionOptions {
   bool reference_kernels = false;            // the plain implementation of each operator
   int max_plans = 64;                        // prepared shape signatures kept a (feeds, fetches) pair
   int64_t spin_after_run_ns = 0;
-  std::string device;  // that runs what it has kernels for; "" and "cpu" for none
+  std::string weight_cache;  // a folder where packed weights outlive the process; "" for none
+  std::string device;        // that runs what it has kernels for; "" and "cpu" for none
 };
 
 struct RunOptions {
@@ -82,6 +83,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::shared_ptr<Graph>& graph() const { return graph_; }
   const std::shared_ptr<Store>& store() const { return store_; }
   const SessionOptions& options() const { return options_; }
+  const std::shared_ptr<FormCache>& form_cache() const { return form_cache_; }  // null for none
 
   // Outputs are new tensors that nobody writes to again. Any number of threads may run at once.
   Status run(const Signature& signature, std::vector<Tensor> feeds, const RunOptions& options,
@@ -109,7 +111,8 @@ class Session : public std::enable_shared_from_this<Session> {
   friend class SessionUse;
   struct Compiled;
 
-  Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device);
+  Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device,
+          std::shared_ptr<FormCache> form_cache);
   PlanOptions plan_options() const;  // without the device
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
   Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
@@ -121,7 +124,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::shared_ptr<Graph> graph_;
   const SessionOptions options_;
   const std::shared_ptr<Store> store_;
-  const DeviceEntry device_;              // nulls for the CPU
+  const DeviceEntry device_;  // nulls for the CPU
+  const std::shared_ptr<FormCache> form_cache_;
   const std::shared_ptr<Memory> memory_;  // of the variables that its runs read and write; the device's
   std::mutex mutex_;                      // of compiled_
   std::vector<std::pair<Signature, std::shared_ptr<Compiled>>> compiled_;

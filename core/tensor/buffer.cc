@@ -8,6 +8,8 @@
 #include <cstring>
 #include <new>
 
+#include "core/tensor/form_cache.h"
+
 namespace weft {
 
 namespace {
@@ -39,6 +41,7 @@ class FileSource : public ByteSource {
   }
   void let_go() const override { file_->let_go(offset_, bytes_); }
   int64_t steps() const override { return 1; }
+  Digest digest(FormCache& cache) const override { return cache.digest_in_file(*file_, offset_, bytes_); }
 
  private:
   std::shared_ptr<const FileBytes> file_;
@@ -164,7 +167,7 @@ void Buffer::let_go_of_file() const {
 }
 
 Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_t bytes,
-                                                   const std::function<Status(void*)>& make) {
+                                                   const std::function<Status(void*)>& make, FormCache* cache) {
   const std::lock_guard<std::mutex> lock(forms_mutex_);
   forms_.erase(std::remove_if(forms_.begin(), forms_.end(), [](const Form& form) { return form.buffer.expired(); }),
                forms_.end());
@@ -174,10 +177,16 @@ Result<std::shared_ptr<const Buffer>> Buffer::form(std::string_view name, int64_
     if (std::shared_ptr<const Buffer> found = form.buffer.lock(); found != nullptr && found->bytes() == bytes)
       return found;
   }
-  WEFT_TRY(std::shared_ptr<Buffer> made, allocate(bytes));
-  WEFT_CHECK(make(made->data()));
+  std::shared_ptr<const Buffer> made;
+  if (cache != nullptr) {
+    WEFT_TRY(made, cache->form(*this, name, bytes, make));
+  } else {
+    WEFT_TRY(std::shared_ptr<Buffer> filled, allocate(bytes));
+    WEFT_CHECK(make(filled->data()));
+    made = std::move(filled);
+  }
   forms_.push_back({std::string(name), made});
-  return std::shared_ptr<const Buffer>(std::move(made));
+  return made;
 }
 
 Buffer::~Buffer() {

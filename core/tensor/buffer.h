@@ -86,9 +86,10 @@ class Buffer {
   void let_go_of_file() const;
 
   // Another form of these bytes, which never change again. Whoever asks for a form of that name shares one buffer, as long
-  // as anybody holds it. `make` fills one where there is none; who asks meanwhile waits.
+  // as anybody holds it. `make` fills one where there is none, unless `cache`, which may be null, has it; who asks
+  // meanwhile waits.
   Result<std::shared_ptr<const Buffer>> form(std::string_view name, int64_t bytes,
-                                             const std::function<Status(void*)>& make);
+                                             const std::function<Status(void*)>& make, FormCache* cache = nullptr);
 
  private:
   Buffer(void* data, int64_t bytes, MemoryCharge charge, bool borrowed, bool writable, Drop drop, void* user)

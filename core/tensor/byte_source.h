@@ -1,9 +1,11 @@
 // Where the bytes of a buffer come from until somebody wants them in memory: a file, or what they are computed from.
 #pragma once
 
-#include <cstdint>
+#include "core/tensor/digest.h"
 
 namespace weft {
+
+class FormCache;
 
 class ByteSource {
  public:
@@ -16,6 +18,8 @@ class ByteSource {
   virtual void let_go() const = 0;
   // How many sources one `write` asks, itself among them.
   virtual int64_t steps() const = 0;
+  // What tells these bytes from all others, found without computing them. `cache` remembers those of files.
+  virtual Digest digest(FormCache& cache) const = 0;
 };
 
 }  // namespace weft

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import pathlib
 import signal
 import sys
 import threading
@@ -34,6 +35,20 @@ def test_variables_change_when_a_run_ends() -> None:
         session.set("w", [1.0, 2.0])
     shared = weft.Session(graph, share=session)
     assert shared.get("w") == 10.0
+
+
+def test_packed_weights_are_kept_in_a_folder(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "a" / "b"
+    for _ in range(2):
+        graph = weft.Graph()
+        x = graph.input("x", "f32", [1, 160])
+        y = x @ np.ones((160, 128), np.float32)
+        session = weft.Session(graph, weight_cache=folder)
+        assert session.run({x: np.ones((1, 160), np.float32)}, y).tolist() == [[160.0] * 128]
+        assert len(list(folder.iterdir())) == 1
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="weight_cache.*it is a file"):
+        weft.Session(graph, weight_cache=str(tmp_path / "file"))
 
 
 def test_wrong_feeds_are_named() -> None:

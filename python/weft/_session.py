@@ -109,6 +109,9 @@ class Session(Handle):
         reference_kernels: Use the plain kernels only.
         disable_pass: Names of optimizations to leave out; "*" is all.
         device: One of `weft.devices()`, which runs what it has kernels for.
+        weight_cache: A folder, made if there is none, that keeps large constant weights as kernels read them: the next
+            session or process maps them from there, and needs neither to read nor to pack the originals. Processes may
+            share it, and it may be emptied at any time; whoever writes to it decides what runs compute. None if empty.
 
     Examples:
         >>> graph = weft.Graph()
@@ -136,6 +139,7 @@ class Session(Handle):
         reference_kernels: bool = False,
         disable_pass: Sequence[str] = (),
         device: str = "cpu",
+        weight_cache: str | os.PathLike[str] = "",
     ) -> None:
         self.graph = need(graph, Graph, "the graph of a session")
         options = Options(
@@ -146,6 +150,7 @@ class Session(Handle):
             reference_kernels=int(reference_kernels),
             disable_pass=list(disable_pass),
             device=device,
+            weight_cache=os.fspath(weight_cache),
         )
         other = None if share is None else need(share, Session, "share")._handle
         self._owner = _native.weft_session_new(graph._handle, options._handle, other)

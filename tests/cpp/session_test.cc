@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "support.h"
+#include "tests/test_folder.h"
 
 namespace {
 
@@ -164,6 +165,24 @@ TEST_F(Running, ErrorsOfFilesTellWhatTheSystemSaid) {
   EXPECT_EQ(none.code(), WEFT_NOT_FOUND);
   EXPECT_EQ(none.system_error(), std::errc::no_such_file_or_directory);
   EXPECT_FALSE(error_of([] { weft::Tensor::strings({2}, {"a"}); }).system_error());
+}
+
+TEST_F(Running, PackedWeightsAreKeptInAFolder) {
+  const weft::TestFolder folder;
+  weft::SessionOptions options;
+  options.weight_cache = folder / "cache";
+  for (int i = 0; i < 2; ++i) {
+    weft::Graph graph;
+    Value x = graph.input("x", DType::f32, "1, 160");
+    Value y = weft::matmul(x, graph.constant(Tensor::from({160, 128}, Numbers(160 * 128, 1.0f))));
+    weft::Session session(graph, options);
+    const std::vector<Tensor> out = session.run({{x, Tensor::from({1, 160}, Numbers(160, 1.0f))}}, {y});
+    EXPECT_EQ(out[0].to_vector<float>(), Numbers(128, 160.0f));
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(options.weight_cache), {}), 1);
+  }
+  options.weight_cache.resize(5000, 'n');
+  weft::Graph graph;
+  EXPECT_EQ(error_of([&] { weft::Session(graph, options); }).code(), WEFT_INVALID_ARGUMENT);
 }
 
 TEST_F(Running, SessionsShareVariables) {

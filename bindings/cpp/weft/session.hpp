@@ -111,6 +111,10 @@ struct SessionOptions {
   std::vector<std::string> disable_pass{};  ///< optimizations that are left out; {"*"}: all
   const Session* share = nullptr;           ///< whose variables this one uses too; null: it has its own
   std::string device{};                     ///< that runs what it has kernels for, one of devices(); empty: the CPU
+  /// A folder, made if there is none, that keeps large constant weights as kernels read them: the next session or process
+  /// maps them from there, and needs neither to read nor to pack the originals. Processes may share it, and it may be
+  /// emptied at any time; whoever writes to it decides what runs compute. Empty: none.
+  std::string weight_cache{};
 };
 
 /// What values are set to for a run.
@@ -160,6 +164,7 @@ class Session {
     options.set("reference_kernels", wanted.reference_kernels);
     for (const std::string& pass : wanted.disable_pass) options.add("disable_pass", pass);
     if (!wanted.device.empty()) options.set("device", wanted.device);
+    if (!wanted.weight_cache.empty()) options.set("weight_cache", wanted.weight_cache);
     weft_session* share = wanted.share != nullptr ? wanted.share->handle() : nullptr;
     handle_ = Owned(detail::made<weft_session>(
         [&](weft_session** out) { return weft_session_new(graph.handle(), options.get(), share, out); }));

@@ -23,7 +23,12 @@ typedef struct weft_trace weft_trace;
  * 64), int "spin_after_run_us" (0 to 50; 0), int "reference_kernels" (1: plain kernels only), strings "disable_pass"
  * ("*": all; the error for an unknown name lists them), string "device" (a name of weft_device_name; "cpu"). A device runs
  * the operators that it has kernels for and the CPU the others; variables then lie on the device, what is fed and fetched
- * in the process's memory. NOT_FOUND for a device that there is not. `options` may be NULL. The graph may grow later. */
+ * in the process's memory. NOT_FOUND for a device that there is not. String "weight_cache" ("": none): a folder, made if
+ * there is none, where large constant weights are kept as kernels read them, so that the next session or process maps
+ * them from there and needs neither to read nor to pack the originals. Any number of processes may share it, and it may be
+ * emptied at any time; whoever writes to it decides what runs compute. INVALID_ARGUMENT or the system's error if it is no
+ * folder and cannot be made one; what else is wrong with it or in it only costs time. `options` may be NULL. The graph may
+ * grow later. */
 WEFT_API weft_status* weft_session_new(weft_graph* graph, const weft_options* options, weft_session* share,
                                        weft_session** out_session) WEFT_MUST_USE;
 /** Ends the session: waits for running calls (cancel them first to end them early); later calls are

@@ -207,7 +207,7 @@ Status prepare_taps(const KernelContext& c, PreparedKernel* prepared) {
   }
   if (const Tensor* w = c.constant(1); w != nullptr) {
     const std::string form = cat("taps in panels of ", s.table->panel, ", groups ", g.group);
-    WEFT_TRY(s.weight, packed_constant<T>(*w, form, s.weight_size(),
+    WEFT_TRY(s.weight, packed_constant<T>(*w, form, s.weight_size(), c.form_cache(),
                                           [&](const T* elements, T* to) { pack_weight(s, elements, to, Parallel{}); }));
     prepared->unused_inputs.push_back(1);
   }
@@ -368,9 +368,8 @@ Status prepare_lanes(const KernelContext& c, PreparedKernel* prepared) {
   WEFT_TRY(s.zero, zeros<T>(g.in_c));
   const int64_t bytes = g.taps() * g.in_c * static_cast<int64_t>(sizeof(T));
   if (const Tensor* w = c.constant(1); w != nullptr) {
-    WEFT_TRY(auto packed, Buffer::allocate(bytes));
-    pack_lanes(g, w->as<T>(), static_cast<T*>(packed->data()));
-    s.packed = std::move(packed);
+    WEFT_TRY(s.packed, packed_constant<T>(*w, "one filter for each channel", g.taps() * g.in_c, c.form_cache(),
+                                          [&](const T* elements, T* to) { pack_lanes(g, elements, to); }));
     prepared->unused_inputs = {1};
   } else {
     prepared->scratch_bytes = bytes;
@@ -412,7 +411,7 @@ Status prepare_pixels(const KernelContext& c, PreparedKernel* prepared) {
   s.gemm.init_column = 1;
   s.gemm.limits = limits_of<T>(c);
   if (const Tensor* w = c.constant(1); w != nullptr) {
-    WEFT_TRY(s.packed, use_packed_b(*w, &s.gemm));
+    WEFT_TRY(s.packed, use_packed_b(*w, &s.gemm, c.form_cache()));
     if (s.packed != nullptr) prepared->unused_inputs = {1};
   }
   prepared->scratch_bytes = gemm_scratch(s.gemm) * static_cast<int64_t>(sizeof(T));

@@ -184,7 +184,7 @@ ConvGeometry turned_geometry(const KernelContext& c) {
 }
 bool accepts_grad(const KernelContext& c) { return takes(c) && pays(turned_geometry(c), c.constant(1)); }
 
-Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, PreparedKernel* prepared) {
+Status prepare_of(const ConvGeometry& geometry, State s, const KernelContext& c, PreparedKernel* prepared) {
   const ConvGeometry& g = s.g = geometry;
   s.table = &winograd_table(current_isa());
   s.tiles_w = divide_up(g.out_w, kWinogradOut);
@@ -197,9 +197,11 @@ Status prepare_of(const ConvGeometry& geometry, State s, const Tensor* weight, P
   s.gemm.b_row = 1;
   s.part_floats = packed_b_size(s.gemm);
   const int64_t filters = kWinogradParts * s.part_floats;
+  const Tensor* weight = c.constant(1);
   if (weight != nullptr) {
     const std::string form = cat("Winograd's, ", s.turned ? "turned, " : "", "for ", isa_name(current_isa()));
-    WEFT_TRY(s.packed, packed_constant<float>(*weight, form, filters, [&](const float* elements, float* to) {
+    WEFT_TRY(s.packed,
+             packed_constant<float>(*weight, form, filters, c.form_cache(), [&](const float* elements, float* to) {
                pack_filters(s, elements, to, Parallel{});
              }));
     prepared->unused_inputs = {1};
@@ -224,12 +226,12 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   State s{};
   s.limits = limits_of<float>(c);
   s.biased = c.has_input(2);
-  return prepare_of(read_geometry(c), std::move(s), c.constant(1), prepared);
+  return prepare_of(read_geometry(c), std::move(s), c, prepared);
 }
 Status prepare_grad(const KernelContext& c, PreparedKernel* prepared) {
   State s{};
   s.turned = true;
-  return prepare_of(turned_geometry(c), std::move(s), c.constant(1), prepared);
+  return prepare_of(turned_geometry(c), std::move(s), c, prepared);
 }
 
 }  // namespace

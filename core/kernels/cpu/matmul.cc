@@ -121,7 +121,7 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   gemm.limits = limits_of<T>(c);
   VectorProduct<T> state{gemm, std::move(p.a_offsets), std::move(p.b_offsets), 0, {}, p.beta != 0};
   if (const Tensor* b = c.constant(1); b != nullptr && one_b) {
-    WEFT_TRY(state.b, use_packed_b(*b, &state.gemm));
+    WEFT_TRY(state.b, use_packed_b(*b, &state.gemm, c.form_cache()));
     if (state.b != nullptr) prepared->unused_inputs = {1};
   }
   state.scratch = gemm_scratch(state.gemm);

@@ -7,32 +7,39 @@
 #include <string_view>
 
 #include "core/simd/gemm.h"
-#include "core/tensor/tensor.h"
+#include "core/simd/isa.h"
+#include "core/tensor/form_cache.h"
 
 namespace weft {
 
-// `form` says all that `pack` depends on but the constant, whose elements it is given.
+// To be raised with every change of what any packing makes: forms outlive the library in the folders of caches. A test
+// (`weight_cache_test`) sees some of those changes.
+constexpr int kPackingVersion = 1;
+
+// `form` says all that `pack` depends on but the constant, whose elements it is given. `cache` may be null.
 template <typename T>
 Result<std::shared_ptr<const Buffer>> packed_constant(const Tensor& constant, std::string_view form, int64_t count,
-                                                      const std::function<void(const T*, T*)>& pack) {
-  return constant.buffer()->form(cat(form, " of ", constant.summary(), " at ", constant.offset()),
-                                 count * static_cast<int64_t>(sizeof(T)), [&](void* to) -> Status {
-                                   WEFT_TRY(const Tensor elements, constant.briefly());
-                                   pack(elements.as<T>(), static_cast<T*>(to));
-                                   constant.buffer()->let_go_of_file();
-                                   return {};
-                                 });
+                                                      FormCache* cache, const std::function<void(const T*, T*)>& pack) {
+  const std::string name = cat("packing ", kPackingVersion, " for ", isa_name(current_isa()), ": ", form, ", of ",
+                               constant.summary(), " at ", constant.offset());
+  auto make = [&](void* to) -> Status {
+    WEFT_TRY(const Tensor elements, constant.briefly());
+    pack(elements.as<T>(), static_cast<T*>(to));
+    constant.buffer()->let_go_of_file();
+    return {};
+  };
+  return constant.buffer()->form(name, count * static_cast<int64_t>(sizeof(T)), make, cache);
 }
 
 // Gives a product its constant matrix in panels, and returns what holds them; null where the matrix is empty.
 template <typename T>
-Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, Gemm<T>* gemm) {
+Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, Gemm<T>* gemm, FormCache* cache) {
   gemm->packs_all_of_b = true;
   const int64_t count = packed_b_size(*gemm);
   if (count == 0) return std::shared_ptr<const Buffer>();
   const std::string form = cat(gemm->k, " x ", gemm->n, ", strides ", gemm->b_row, " and ", gemm->b_column,
                                ", in panels for ", isa_name(gemm->isa));
-  WEFT_TRY(auto packed, packed_constant<T>(b, form, count, [&](const T* elements, T* to) {
+  WEFT_TRY(auto packed, packed_constant<T>(b, form, count, cache, [&](const T* elements, T* to) {
              Gemm<T> packing = *gemm;
              packing.b = elements;
              pack_b(packing, to, Parallel{});

@@ -1,6 +1,8 @@
 // How a session runs.
 package io.weft;
 
+import java.nio.file.Path;
+
 /** How a session runs. */
 public final class SessionOptions extends Settings {
   /** Makes the defaults. */
@@ -82,6 +84,19 @@ public final class SessionOptions extends Settings {
    */
   public SessionOptions device(String name) {
     put("device", name);
+    return this;
+  }
+
+  /**
+   * Keeps large constant weights as kernels read them in a folder, from which the next session or process maps them, so that
+   * it needs neither to read nor to pack the originals. Any number of processes may share the folder, and it may be emptied
+   * at any time; whoever writes to it decides what runs compute.
+   *
+   * @param folder the folder, made if there is none; no such folder by default
+   * @return this
+   */
+  public SessionOptions weightCache(Path folder) {
+    put("weight_cache", Check.notNull(folder, "folder").toString());
     return this;
   }
 

@@ -33,6 +33,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
@@ -358,7 +359,7 @@ class SessionTest {
               () -> {
                 for (int i = 0; i < 300; ++i) {
                   float[] values = new float[size];
-                  java.util.Arrays.fill(values, i);
+                  Arrays.fill(values, i);
                   try (Tensor in = Tensor.of(values);
                       Results results = session.run(Map.of(x, in), y)) {
                     for (float value : results.get(0).toFloatArray()) {
@@ -448,5 +449,28 @@ class SessionTest {
   void errorsOfFilesHaveTheirExceptionOfNio() {
     WeftException none = assertThrows(WeftException.class, () -> Graph.load(java.nio.file.Path.of("/nowhere/none.onnx")));
     assertEquals(java.nio.file.NoSuchFileException.class, none.getCause().getClass());
+  }
+
+  @Test
+  void packedWeightsAreKeptInAFolder(@TempDir Path folder) throws IOException {
+    Path cache = folder.resolve("cache");
+    float[] ones = new float[160 * 128];
+    Arrays.fill(ones, 1);
+    float[] wanted = new float[128];
+    Arrays.fill(wanted, 160);
+    for (int i = 0; i < 2; i++) {
+      try (Graph graph = new Graph();
+          Tensor one = Tensor.of(Arrays.copyOf(ones, 160), 1, 160);
+          Session session = new Session(graph, new SessionOptions().weightCache(cache))) {
+        Value x = graph.input("x", DataType.F32, "1,160");
+        Value y = graph.ops().matMul(x, graph.constant(ones, 160, 128));
+        try (Tensor out = session.run(Map.of(x, one), y)) {
+          assertArrayEquals(wanted, out.toFloatArray());
+        }
+        try (var files = Files.list(cache)) {
+          assertEquals(1, files.count());
+        }
+      }
+    }
   }
 }
