@@ -32,6 +32,7 @@ type SessionOptions struct {
 	SpinAfterRunUS   int      // microseconds for which idle threads wait for the next run before they sleep; 0 to 50
 	ReferenceKernels bool     // plain kernels only
 	DisablePass      []string // optimizations to leave out; "*": all
+	WeightDType      string   // of large constant matrices that others are multiplied by: "" or "f32", or "bf16", read in half the time
 	Share            *Session // a session whose variables this one uses too
 	Device           string   // one of Devices, which runs what it has kernels for; "": the CPU
 	WeightCache      string   // a folder that keeps weights as kernels read them, for the next session or process; "": none
@@ -50,7 +51,7 @@ func NewSession(g *Graph, o ...SessionOptions) (*Session, error) {
 	}
 	opts := newOptions("session").int("threads", int64(choice.Threads)).int("max_plans", int64(choice.MaxPlans)).
 		int("spin_after_run_us", int64(choice.SpinAfterRunUS)).flag("reference_kernels", choice.ReferenceKernels).
-		add("disable_pass", choice.DisablePass).text("device", choice.Device).
+		add("disable_pass", choice.DisablePass).text("weight_dtype", choice.WeightDType).text("device", choice.Device).
 		text("weight_cache", choice.WeightCache)
 	defer opts.free()
 	if opts.err != nil {

@@ -87,6 +87,27 @@ func TestPackedWeightsAreKeptInAFolder(t *testing.T) {
 	}
 }
 
+func TestConstantMatricesAreKeptAsBF16WhereThatIsAskedFor(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 1, 128)
+	ones, ties := make([]float32, 128), make([]float32, 128*128)
+	for i := range ones {
+		ones[i] = 1
+	}
+	for i := range ties {
+		ties[i] = 1 + 1.0/256 // half way between two bf16, of which 1 is even
+	}
+	y := x.MatMul(g.Constant(tensor(t, []int64{128, 128}, ties...)))
+	feeds := weft.Feeds{x: tensor(t, []int64{1, 128}, ones...)}
+	for dtype, want := range map[string]float32{"": 128.5, "f32": 128.5, "bf16": 128} {
+		s := newSession(t, g, weft.SessionOptions{WeightDType: dtype})
+		if found := fetch[float32](t, s, feeds, y); len(found) != 128 || found[0] != want {
+			t.Errorf("%q: %v and not %v", dtype, found, want)
+		}
+	}
+}
+
 func TestMisusedSessions(t *testing.T) {
 	noLeaks(t)
 	g, x, y, sum := adder(t)
@@ -130,6 +151,10 @@ func TestMisusedSessions(t *testing.T) {
 		}},
 		"threads": {weft.InvalidArgument, "threads", func() error {
 			_, err := weft.NewSession(g, weft.SessionOptions{Threads: -1})
+			return err
+		}},
+		"weight dtype": {weft.InvalidArgument, "'f32' or 'bf16'", func() error {
+			_, err := weft.NewSession(g, weft.SessionOptions{WeightDType: "f16"})
 			return err
 		}},
 		"nil graph": {weft.InvalidArgument, "nil", func() error { _, err := weft.NewSession(nil); return err }},

@@ -21,6 +21,7 @@ class Inference:
 
     model: onnx.ModelProto
     feeds: dict[str, Array]
+    weight_dtype: str = "f32"  # what Weft keeps matrices of products as; their elements are numbers of this type
     arrays: bool = False  # called by name with arrays, which it also returns, instead of with memory bound before
 
 

@@ -72,6 +72,9 @@ ROWS = (
     Row("bert-128", "BERT-base, 128 tokens", lambda: bert(128), goal=1.05),
     Row("bert-16", "BERT-base, 16 tokens", lambda: bert(16), goal=None),
     Row("gpt2-decode", "GPT-2 small, one token, 128 cached", lambda: gpt2(128), goal=1),
+    Row(
+        "gpt2-decode-bf16", "the same, its matrices kept as bf16 by Weft", lambda: gpt2(128, weight_dtype="bf16"), goal=1.7,
+    ),  # fmt: skip
     Row("mobilenet-b1", "MobileNetV2, batch 1", lambda: images.mobilenet_v2(1), goal=1.1),
     Row("mobilenet-b8", "MobileNetV2, batch 8", lambda: images.mobilenet_v2(8), goal=None),
     Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),

@@ -101,6 +101,7 @@ constexpr Key kKeys[] = {
     {"session", "max_plans", 'i'},
     {"session", "spin_after_run_us", 'i'},
     {"session", "reference_kernels", 'i'},
+    {"session", "weight_dtype", 's'},
     {"session", "device", 's'},
     {"session", "weight_cache", 's'},
     {"session", "disable_pass", 'l'},

@@ -28,6 +28,7 @@ Status session_options(const weft_options* options, SessionOptions* out) {
   out->max_plans = static_cast<int>(max_plans);
   out->spin_after_run_ns = spin * 1000;
   out->reference_kernels = options->int_or("reference_kernels", 0) != 0;
+  out->weight_dtype = options->string_or("weight_dtype", "f32");
   out->device = options->string_or("device", "");
   out->weight_cache = options->string_or("weight_cache", "");
   auto disabled = options->lists.find("disable_pass");

@@ -117,6 +117,10 @@ class KernelContext {
   KernelContext(const Attrs& attrs, std::vector<Slot> inputs, std::vector<Slot> outputs)
       : attrs_(attrs), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
 
+  // What kernels may store constant matrices of f32 as that they pack: f32 or bf16.
+  DType weight_dtype() const { return weight_dtype_; }
+  void set_weight_dtype(DType dtype) { weight_dtype_ = dtype; }
+
   const Attrs& attrs() const { return attrs_; }
   int input_count() const { return static_cast<int>(inputs_.size()); }
   int output_count() const { return static_cast<int>(outputs_.size()); }
@@ -146,6 +150,7 @@ class KernelContext {
   const Attrs& attrs_;
   std::vector<Slot> inputs_, outputs_;
   FormCache* form_cache_ = nullptr;
+  DType weight_dtype_ = DType::kF32;
 };
 
 struct KernelImpl {

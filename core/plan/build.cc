@@ -96,6 +96,7 @@ class Builder {
     const KernelRegistry& kernels = side == Side::kDevice ? *options_.device_kernels : kernels_;
     KernelContext context = kernel_context(graph_, node);
     context.set_form_cache(options_.form_cache.get());
+    context.set_weight_dtype(options_.weight_dtype);
     return kernels.prepare(node.op->full_name(), context, options_.reference_kernels, kernel)
         .at(node.name, node.op->full_name(), node.origin);
   }

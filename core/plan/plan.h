@@ -108,6 +108,7 @@ struct Plan {
 struct PlanOptions {
   RewriteOptions rewrite;
   bool reference_kernels = false;
+  DType weight_dtype = DType::kF32;  // as kernels are told
   // A device, with its kernels, that runs what it has kernels for; the rest runs on the CPU.
   std::shared_ptr<Device> device;
   const KernelRegistry* device_kernels = nullptr;

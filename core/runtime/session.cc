@@ -87,6 +87,9 @@ Result<std::shared_ptr<Session>> Session::make(std::shared_ptr<Graph> graph, Ses
   if (graph->parent() != nullptr) return invalid("a session needs an outermost graph, not a sub-graph");
   if (options.threads < 0) return invalid("option 'threads' is ", options.threads, " but must be 0 or more");
   if (options.max_plans < 1) return invalid("option 'max_plans' is ", options.max_plans, " but must be 1 or more");
+  if (options.weight_dtype != "f32" && options.weight_dtype != "bf16") {
+    return invalid("option 'weight_dtype' is '", options.weight_dtype, "' but must be 'f32' or 'bf16'");
+  }
   WEFT_CHECK(check_pass_names(builtin_rules(), options.disabled_passes));
   DeviceEntry device;
   if (!options.device.empty() && options.device != "cpu") {
@@ -163,6 +166,7 @@ Result<std::shared_ptr<Session::Compiled>> Session::compile(const Signature& sig
     (i < cut.read_variables.size() ? compiled->reads : compiled->writes).push_back(slot);
   }
   PlanOptions options = plan_options();
+  if (options_.weight_dtype == "bf16") options.weight_dtype = DType::kBF16;
   if (device_.device != nullptr) {
     options.device = device_.device;
     options.device_kernels = device_.kernels.get();

@@ -22,6 +22,7 @@ struct SessionOptions {
   bool reference_kernels = false;            // the plain implementation of each operator
   int max_plans = 64;                        // prepared shape signatures kept a (feeds, fetches) pair
   int64_t spin_after_run_ns = 0;
+  std::string weight_dtype = "f32";  // what constant matrices of f32 are packed as for products: or "bf16"
   std::string weight_cache;  // a folder where packed weights outlive the process; "" for none
   std::string device;        // that runs what it has kernels for; "" and "cpu" for none
 };
@@ -113,7 +114,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Session(std::shared_ptr<Graph> graph, SessionOptions options, std::shared_ptr<Store> store, DeviceEntry device,
           std::shared_ptr<FormCache> form_cache);
-  PlanOptions plan_options() const;  // without the device
+  PlanOptions plan_options() const;  // without the device and weight_dtype
   Result<std::shared_ptr<Compiled>> compile(const Signature& signature);
   Status find_missing(const std::vector<std::string>& names, std::vector<std::string>* missing,
                       std::vector<ValueId>* initial) const;

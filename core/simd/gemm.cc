@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kDepth = 1024;      // k of one block: a panel of b then stays in the second-level cache
 constexpr int64_t kTiles = 4;         // tiles of rows in a block
 constexpr int64_t kLeastPacked = 64;  // b is read in place for so few rows
+constexpr int64_t kRounded = 4096;    // elements of b that become bf16 at once
 constexpr int64_t kPage = 4096;       // rows so many bytes apart share one set of the first-level cache
 
 const GemmTiles<float>& tiles_of(const Gemm<float>& g) { return gemm_tiles_f32(g.isa); }
@@ -60,11 +61,40 @@ void pack_a(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   });
 }
 
+// Rows [k, k + rows) of b in the panel that begins at a column.
+template <typename T>
+void pack_panel(const Gemm<T>& g, int64_t column, int64_t k, int64_t rows, T* to) {
+  const int64_t panel = tiles_of(g).panel, width = std::min(panel, g.n - column);
+  const T* from = g.b + k * g.b_row + column * g.b_column;
+  if (g.b_column == 1 && width == panel) return tiles_of(g).copy_panel(from, g.b_row, rows, to);
+  if (g.b_row == 1 && g.b_column != 1) {
+    tiles_of(g).turn(from, g.b_column, width, rows, to, panel);
+  } else {
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < width; ++j) to[i * panel + j] = from[i * g.b_row + j * g.b_column];
+    }
+  }
+  if (width == panel) return;
+  for (int64_t i = 0; i < rows; ++i) std::fill(to + i * panel + width, to + (i + 1) * panel, T(0));
+}
+
 // Most panels that one call of the tiles goes over.
 template <typename T>
 int64_t most_at_once(const Gemm<T>& g) {
   return g.m == 1 ? 4 : g.m == 2 ? 2 : 1;
 }
+
+// One call of the tiles for panels of bf16, which become f32 in registers: a copy of them in f32 would cost more.
+void run_bf16(const Gemm<float>& g, const GemmPanel<float>& p, const uint32_t* b, int64_t count, int64_t distance) {
+  const GemmBf16Tiles& tiles = gemm_tiles_bf16(g.isa);
+  const GemmPanel<float, uint32_t> panel{p.rows, p.columns, p.k,    p.a,        p.a_row,       b,       p.b_row / 2,
+                                         p.c,    p.c_row,   p.init, p.init_row, p.init_column, p.limits};
+  if (count > 1)
+    tiles.run_low(panel, distance);
+  else
+    tiles.run(panel);
+}
+void run_bf16(const Gemm<double>&, const GemmPanel<double>&, const uint32_t*, int64_t, int64_t) {}
 
 // How c is divided among threads; no bit depends on it.
 struct Blocks {
@@ -121,30 +151,30 @@ int64_t packed_scratch(const Gemm<T>& g) {
 
 template <typename T>
 int64_t gemm_scratch(const Gemm<T>& g) {
-  return (g.packed_b == nullptr ? packed_b_size(g) : 0) + packed_scratch(g);
+  const bool packed = g.packed_b != nullptr || g.packed_bf16 != nullptr;
+  return (packed ? 0 : packed_b_size(g)) + packed_scratch(g);
 }
 
 template <typename T>
 void pack_b(const Gemm<T>& g, T* packed, const Parallel& parallel) {
   int64_t panel = tiles_of(g).panel, first = first_packed(g), count = divide_up(g.n, panel) - first;
   parallel_for(parallel, count, 1, 0.3 * static_cast<double>(panel * g.k), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) pack_panel(g, (first + i) * panel, 0, g.k, packed + i * panel * g.k);
+  });
+}
+
+int64_t packed_bf16_size(const Gemm<float>& g) { return packed_b_size(g) / 2; }
+
+void pack_bf16(const Gemm<float>& g, uint32_t* packed, const Parallel& parallel) {
+  const int64_t panel = tiles_of(g).panel, depth = kRounded / panel, panels = divide_up(g.n, panel);
+  parallel_for(parallel, panels, 1, 0.5 * static_cast<double>(panel * g.k), [&](int64_t begin, int64_t end) {
+    alignas(64) float wide[kRounded];
     for (int64_t i = begin; i < end; ++i) {
-      int64_t column = (first + i) * panel, width = std::min(panel, g.n - column);
-      const T* from = g.b + column * g.b_column;
-      T* to = packed + i * panel * g.k;
-      if (g.b_column == 1 && width == panel) {
-        tiles_of(g).copy_panel(from, g.b_row, g.k, to);
-        continue;
+      for (int64_t k = 0; k < g.k; k += depth) {
+        const int64_t rows = std::min(depth, g.k - k);
+        pack_panel(g, i * panel, k, rows, wide);
+        gemm_tiles_bf16(g.isa).round_panel(wide, rows, packed + (i * g.k + k) * panel / 2);
       }
-      if (g.b_row == 1 && g.b_column != 1) {
-        tiles_of(g).turn(from, g.b_column, width, g.k, to, panel);
-      } else {
-        for (int64_t k = 0; k < g.k; ++k) {
-          for (int64_t j = 0; j < width; ++j) to[k * panel + j] = from[k * g.b_row + j * g.b_column];
-        }
-      }
-      if (width == panel) continue;
-      for (int64_t k = 0; k < g.k; ++k) std::fill(to + k * panel + width, to + (k + 1) * panel, T(0));
     }
   });
 }
@@ -184,11 +214,13 @@ void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
       while (count > 1 && (panel + count > to || column + count * tiles.panel > g.n)) count /= 2;
       next = panel + count;
       p.columns = std::min(count * tiles.panel, g.n - column);
+      int64_t at = 0;
       if (panel < d.first) {
         p.b = g.b + column + done * g.b_row;
         p.b_row = g.b_row;
       } else {
-        p.b = d.packed + ((panel - d.first) * d.packed_k + done) * tiles.panel;
+        at = ((panel - d.first) * d.packed_k + done) * tiles.panel;
+        if (d.packed != nullptr) p.b = d.packed + at;
         p.b_row = tiles.panel;
       }
       p.c = g.c + row * g.c_row + column;
@@ -201,7 +233,9 @@ void run_block(const Division<T>& d, int64_t row, int64_t from, int64_t to) {
         p.init_row = g.init_row;
         p.init_column = g.init_column;
       }
-      if (count > 1)
+      if (g.packed_bf16 != nullptr)
+        run_bf16(g, p, g.packed_bf16 + at / 2, count, d.packed_k * tiles.panel / 2);
+      else if (count > 1)
         tiles.run_low(p, d.packed_k * tiles.panel);
       else
         tiles.run(p);
@@ -219,7 +253,7 @@ void run_gemm(const Gemm<T>& g, T* scratch, const Parallel& parallel) {
   const GemmTiles<T>& tiles = tiles_of(g);
   const T *a = g.a, *packed = g.packed_b;
   int64_t a_row = g.a_row;
-  if (packed == nullptr) {
+  if (packed == nullptr && g.packed_bf16 == nullptr) {
     pack_b(g, scratch, parallel);
     packed = scratch;
     scratch += packed_b_size(g);

@@ -23,8 +23,9 @@ struct Gemm {
   int64_t b_row = 0, b_column = 1;
   const T* packed_b =
       nullptr;  // by pack_b of the same n, k, strides and instruction set, and m where it packs no more than m asks for
-  bool packs_all_of_b = false;  // however few rows there are
-  int64_t packed_k = 0;         // k of what is packed, if this is a product of its first rows alone
+  const uint32_t* packed_bf16 = nullptr;  // in place of packed_b, of f32 alone: by pack_bf16
+  bool packs_all_of_b = false;            // however few rows there are
+  int64_t packed_k = 0;                   // k of what is packed, if this is a product of its first rows alone
   T* c = nullptr;
   int64_t c_row = 0;
   const T* init = nullptr;                // null: zero
@@ -48,6 +49,11 @@ template <typename T>
 int64_t packed_b_size(const Gemm<T>& gemm);
 template <typename T>
 void pack_b(const Gemm<T>& gemm, T* packed, const Parallel& parallel);
+
+// The same of all of b, its elements rounded to bf16 (to the nearest, ties to even), two in a word: packs_all_of_b must be set.
+// The product is that of the rounded elements.
+int64_t packed_bf16_size(const Gemm<float>& gemm);
+void pack_bf16(const Gemm<float>& gemm, uint32_t* packed, const Parallel& parallel);
 
 // Whether `finish` would be called for stretches that are worth it.
 template <typename T>

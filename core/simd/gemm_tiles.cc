@@ -17,9 +17,23 @@ namespace {
 
 constexpr int kRows = WEFT_TILE_ROWS;
 
+// One row of a panel, V vectors of it.
+template <int V, class D>
+HWY_INLINE void load_row(D d, const hn::TFromD<D>* b, hn::Vec<D> (&to)[V]) {
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) to[v] = hn::LoadU(d, b + v * static_cast<int64_t>(HWY_LANES(hn::TFromD<D>)));
+}
+template <int V, class D>
+HWY_INLINE void load_row(D d, const uint32_t* b, hn::Vec<D> (&to)[V]) {
+  const hn::RebindToUnsigned<D> words;
+  const auto both = hn::LoadU(words, b);
+  to[0] = hn::BitCast(d, hn::ShiftLeft<16>(both));
+  if constexpr (V == 2) to[1] = hn::BitCast(d, hn::And(both, hn::Set(words, 0xffff0000u)));
+}
+
 // One tile of R rows and V vectors. Every sum is one chain over k in ascending order, whatever tile it stands in.
-template <typename T, int R, int V>
-void tile(const GemmPanel<T>& p, const T* a, const T* init, T* c, int64_t c_row) {
+template <typename T, int R, int V, typename B>
+void tile(const GemmPanel<T, B>& p, const T* a, const T* init, T* c, int64_t c_row) {
   const hn::ScalableTag<T> d;
   constexpr int64_t kLanes = HWY_LANES(T);
   decltype(hn::Zero(d)) sum[R][V];
@@ -35,11 +49,10 @@ void tile(const GemmPanel<T>& p, const T* a, const T* init, T* c, int64_t c_row)
         sum[r][v] = hn::LoadU(d, init + r * p.init_row + v * kLanes);
     }
   }
-  const T* b = p.b;
+  const B* b = p.b;
   for (int64_t k = 0; k < p.k; ++k, b += p.b_row) {
     decltype(hn::Zero(d)) right[V];
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
+    load_row(d, b, right);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const auto left = hn::Set(d, a[r * p.a_row + k]);
@@ -58,8 +71,8 @@ void tile(const GemmPanel<T>& p, const T* a, const T* init, T* c, int64_t c_row)
 }
 
 // A tile at the right edge goes through memory of full width.
-template <typename T, int R, int V>
-void edge_tile(const GemmPanel<T>& p, const T* a, const T* init, T* c) {
+template <typename T, int R, int V, typename B>
+void edge_tile(const GemmPanel<T, B>& p, const T* a, const T* init, T* c) {
   constexpr int64_t kWidth = V * HWY_LANES(T);
   HWY_ALIGN T whole[R * kWidth];
   if (init == nullptr || p.init_column == 0) {
@@ -68,7 +81,7 @@ void edge_tile(const GemmPanel<T>& p, const T* a, const T* init, T* c) {
     for (int r = 0; r < R; ++r) {
       for (int64_t j = 0; j < kWidth; ++j) whole[r * kWidth + j] = j < p.columns ? init[r * p.init_row + j] : T(0);
     }
-    GemmPanel<T> inner = p;
+    GemmPanel<T, B> inner = p;
     inner.init_row = kWidth;
     tile<T, R, V>(inner, a, whole, whole, kWidth);
   }
@@ -77,20 +90,20 @@ void edge_tile(const GemmPanel<T>& p, const T* a, const T* init, T* c) {
   }
 }
 
-template <typename T, int R, int V>
-void rows_of(const GemmPanel<T>& p, const T* a, const T* init, T* c) {
+template <typename T, int R, int V, typename B>
+void rows_of(const GemmPanel<T, B>& p, const T* a, const T* init, T* c) {
   if (p.columns == V * static_cast<int64_t>(HWY_LANES(T)))
     tile<T, R, V>(p, a, init, c, p.c_row);
   else
     edge_tile<T, R, V>(p, a, init, c);
 }
 
-template <typename T>
-using RowsFn = void (*)(const GemmPanel<T>& p, const T* a, const T* init, T* c);
+template <typename T, typename B>
+using RowsFn = void (*)(const GemmPanel<T, B>& p, const T* a, const T* init, T* c);
 
 // Tile heights as equal as can be: 49 rows are 13, 12, 12 and 12, not 14, 14, 14 and 7.
-template <typename T>
-void run(const GemmPanel<T>& p, const RowsFn<T>* heights) {
+template <typename T, typename B>
+void run(const GemmPanel<T, B>& p, const RowsFn<T, B>* heights) {
   int64_t tiles = (p.rows + kRows - 1) / kRows, row = 0;
   for (int64_t i = 0; i < tiles; ++i) {
     int64_t next = (i + 1) * p.rows / tiles;
@@ -101,29 +114,29 @@ void run(const GemmPanel<T>& p, const RowsFn<T>* heights) {
 }
 
 // Functions for 1, 2, ... rows.
-template <typename T, int V, int R>
-constexpr RowsFn<T> height() {
-  if constexpr (R <= kRows) return rows_of<T, R, V>;
+template <typename T, typename B, int V, int R>
+constexpr RowsFn<T, B> height() {
+  if constexpr (R <= kRows) return rows_of<T, R, V, B>;
   return nullptr;
 }
-#define WEFT_HEIGHTS(T, V)                                                                                            \
-  {                                                                                                                   \
-    height<T, V, 1>(), height<T, V, 2>(), height<T, V, 3>(), height<T, V, 4>(), height<T, V, 5>(), height<T, V, 6>(), \
-        height<T, V, 7>(), height<T, V, 8>(), height<T, V, 9>(), height<T, V, 10>(), height<T, V, 11>(),              \
-        height<T, V, 12>(), height<T, V, 13>(), height<T, V, 14>()                                                    \
+#define WEFT_HEIGHTS(T, B, V)                                                                                          \
+  {                                                                                                                    \
+    height<T, B, V, 1>(), height<T, B, V, 2>(), height<T, B, V, 3>(), height<T, B, V, 4>(), height<T, B, V, 5>(),      \
+        height<T, B, V, 6>(), height<T, B, V, 7>(), height<T, B, V, 8>(), height<T, B, V, 9>(), height<T, B, V, 10>(), \
+        height<T, B, V, 11>(), height<T, B, V, 12>(), height<T, B, V, 13>(), height<T, B, V, 14>()                     \
   }
 
-template <typename T>
-void run_panel(const GemmPanel<T>& p) {
-  static constexpr RowsFn<T> kNarrow[] = WEFT_HEIGHTS(T, 1);
-  static constexpr RowsFn<T> kWide[] = WEFT_HEIGHTS(T, 2);
-  run<T>(p, p.columns <= static_cast<int64_t>(HWY_LANES(T)) ? kNarrow : kWide);
+template <typename T, typename B>
+void run_panel(const GemmPanel<T, B>& p) {
+  static constexpr RowsFn<T, B> kNarrow[] = WEFT_HEIGHTS(T, B, 1);
+  static constexpr RowsFn<T, B> kWide[] = WEFT_HEIGHTS(T, B, 2);
+  run<T, B>(p, p.columns <= static_cast<int64_t>(HWY_LANES(T)) ? kNarrow : kWide);
 }
 #undef WEFT_HEIGHTS
 
 // R rows and P panels of two vectors.
-template <typename T, int R, int P>
-void low_tile(const GemmPanel<T>& p, int64_t distance) {
+template <typename T, int R, int P, typename B>
+void low_tile(const GemmPanel<T, B>& p, int64_t distance) {
   const hn::ScalableTag<T> d;
   constexpr int64_t kLanes = HWY_LANES(T);
   decltype(hn::Zero(d)) sum[R][2 * P];
@@ -139,16 +152,20 @@ void low_tile(const GemmPanel<T>& p, int64_t distance) {
         sum[r][v] = hn::LoadU(d, p.init + r * p.init_row + v * kLanes);
     }
   }
-  const T* b = p.b;
+  const B* b = p.b;
   for (int64_t k = 0; k < p.k; ++k, b += p.b_row) {
     decltype(hn::Zero(d)) left[R];
 #pragma GCC unroll 2
     for (int r = 0; r < R; ++r) left[r] = hn::Set(d, p.a[r * p.a_row + k]);
-#pragma GCC unroll 8
-    for (int v = 0; v < 2 * P; ++v) {
-      const auto right = hn::LoadU(d, b + v / 2 * distance + v % 2 * kLanes);
+#pragma GCC unroll 4
+    for (int panel = 0; panel < P; ++panel) {
+      decltype(hn::Zero(d)) right[2];
+      load_row(d, b + panel * distance, right);
 #pragma GCC unroll 2
-      for (int r = 0; r < R; ++r) sum[r][v] = hn::MulAdd(left[r], right, sum[r][v]);
+      for (int v = 0; v < 2; ++v) {
+#pragma GCC unroll 2
+        for (int r = 0; r < R; ++r) sum[r][2 * panel + v] = hn::MulAdd(left[r], right[v], sum[r][2 * panel + v]);
+      }
     }
   }
   const auto low = hn::Set(d, p.limits.low), high = hn::Set(d, p.limits.high);
@@ -159,14 +176,36 @@ void low_tile(const GemmPanel<T>& p, int64_t distance) {
   }
 }
 
-template <typename T>
-void run_low(const GemmPanel<T>& p, int64_t distance) {
+template <typename T, typename B>
+void run_low(const GemmPanel<T, B>& p, int64_t distance) {
   if (p.rows == 2)
     low_tile<T, 2, 2>(p, distance);
   else if (p.columns == 4 * HWY_LANES(T))
     low_tile<T, 1, 2>(p, distance);
   else
     low_tile<T, 1, 4>(p, distance);
+}
+
+// The nearest bf16 in the upper half of each word, ties to even: what is too great becomes infinite, a NaN stays one.
+template <class V>
+HWY_INLINE auto rounded(V x) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> words;
+  const auto bits = hn::BitCast(words, x);
+  const auto last = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1));
+  const auto nearest = hn::Add(bits, hn::Add(last, hn::Set(words, 0x7fff)));
+  const auto quiet = hn::Or(bits, hn::Set(words, 0x400000));
+  return hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(x)), quiet, nearest);
+}
+
+void round_panel(const float* from, int64_t rows, uint32_t* to) {
+  const hn::ScalableTag<float> d;
+  const hn::ScalableTag<uint32_t> words;
+  constexpr int64_t kLanes = HWY_LANES(float);
+  for (int64_t i = 0; i < rows; ++i, from += 2 * kLanes, to += kLanes) {
+    const auto low = rounded(hn::LoadU(d, from)), high = rounded(hn::LoadU(d, from + kLanes));
+    hn::StoreU(hn::Or(hn::ShiftRight<16>(low), hn::And(high, hn::Set(words, 0xffff0000u))), words, to);
+  }
 }
 
 // Squares of 4 x 4 floats.
@@ -222,10 +261,11 @@ void copy_panel(const T* from, int64_t distance, int64_t rows, T* to) {
 
 }  // namespace
 
-extern constexpr GemmTiles<float> kGemmF32 = {kRows,          2 * HWY_LANES(float), run_panel<float>,
-                                              run_low<float>, turn<float>,          copy_panel<float>};
-extern constexpr GemmTiles<double> kGemmF64 = {kRows,           2 * HWY_LANES(double), run_panel<double>,
-                                               run_low<double>, turn<double>,          copy_panel<double>};
+extern constexpr GemmTiles<float> kGemmF32 = {
+    kRows, 2 * HWY_LANES(float), run_panel<float, float>, run_low<float, float>, turn<float>, copy_panel<float>};
+extern constexpr GemmTiles<double> kGemmF64 = {
+    kRows, 2 * HWY_LANES(double), run_panel<double, double>, run_low<double, double>, turn<double>, copy_panel<double>};
+extern constexpr GemmBf16Tiles kGemmBf16 = {run_panel<float, uint32_t>, run_low<float, uint32_t>, round_panel};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft
@@ -235,6 +275,7 @@ HWY_AFTER_NAMESPACE();
 namespace weft {
 
 const GemmTiles<float>& gemm_tiles_f32([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kGemmF32); }
+const GemmBf16Tiles& gemm_tiles_bf16([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kGemmBf16); }
 const GemmTiles<double>& gemm_tiles_f64([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kGemmF64); }
 
 }  // namespace weft

@@ -9,12 +9,14 @@
 namespace weft {
 
 // c[rows, columns] = init + a[rows, k] b[k, columns] for one panel of at most `panel` columns.
-template <typename T>
+// The elements of b are those of c or, for f32, bf16 two in a word: what a row of the panel has in its first vector in the low
+// halves, what it has in its second in the high ones.
+template <typename T, typename B = T>
 struct GemmPanel {
   int64_t rows, columns, k;
   const T* a;
   int64_t a_row;  // stride; columns of a lie side by side
-  const T* b;     // rows of at least `panel` readable elements
+  const B* b;     // rows of at least `panel` readable elements
   int64_t b_row;
   T* c;
   int64_t c_row;
@@ -37,6 +39,15 @@ struct GemmTiles {
   void (*copy_panel)(const T* from, int64_t distance, int64_t rows, T* to);
 };
 
+// The same with panels of bf16.
+struct GemmBf16Tiles {
+  void (*run)(const GemmPanel<float, uint32_t>& panel);
+  void (*run_low)(const GemmPanel<float, uint32_t>& panels, int64_t distance);
+  // A panel's rows rounded to the nearest, ties to even.
+  void (*round_panel)(const float* from, int64_t rows, uint32_t* to);
+};
+
+const GemmBf16Tiles& gemm_tiles_bf16(Isa isa);
 const GemmTiles<float>& gemm_tiles_f32(Isa isa);
 const GemmTiles<double>& gemm_tiles_f64(Isa isa);
 

@@ -162,6 +162,18 @@ def test_a_run_is_one_native_call(nodes: int) -> None:
     assert crossings(prepared.run) == ["run"]
 
 
+def test_constant_matrices_are_kept_as_bf16_where_that_is_asked_for() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1, 128])
+    # Half way between two bf16, of which 1 is even.
+    y = x @ graph.constant(np.full((128, 128), 1 + 2**-8, "f4"))
+    feeds = {x: np.ones((1, 128), "f4")}
+    assert weft.Session(graph).run(feeds, y)[0, 0] == 128.5
+    assert weft.Session(graph, weight_dtype="bf16").run(feeds, y)[0, 0] == 128
+    with pytest.raises(ValueError, match="'weight_dtype' is 'f16' but must be 'f32' or 'bf16'"):
+        weft.Session(graph, weight_dtype="f16")
+
+
 def test_a_closed_session_says_so() -> None:
     graph, w, step = counter()
     session = weft.Session(graph)

@@ -108,6 +108,8 @@ class Session(Handle):
         spin_after_run_us: How long threads wait busily for the next run, 0 to 50 microseconds.
         reference_kernels: Use the plain kernels only.
         disable_pass: Names of optimizations to leave out; "*" is all.
+        weight_dtype: "bf16" keeps large constant matrices of f32 that others are multiplied by as bf16, which halves what is
+            read for a few rows; products are still computed in f32. Variables stay as they are.
         device: One of `weft.devices()`, which runs what it has kernels for.
         weight_cache: A folder, made if there is none, that keeps large constant weights as kernels read them: the next
             session or process maps them from there, and needs neither to read nor to pack the originals. Processes may
@@ -138,6 +140,7 @@ class Session(Handle):
         spin_after_run_us: int = 0,
         reference_kernels: bool = False,
         disable_pass: Sequence[str] = (),
+        weight_dtype: str = "f32",
         device: str = "cpu",
         weight_cache: str | os.PathLike[str] = "",
     ) -> None:
@@ -149,6 +152,7 @@ class Session(Handle):
             spin_after_run_us=spin_after_run_us,
             reference_kernels=int(reference_kernels),
             disable_pass=list(disable_pass),
+            weight_dtype=weight_dtype,
             device=device,
             weight_cache=os.fspath(weight_cache),
         )

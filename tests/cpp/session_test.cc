@@ -205,6 +205,24 @@ TEST_F(Running, SessionsShareVariables) {
   EXPECT_EQ(error_of([&] { weft::Session(line.graph, options); }).code(), WEFT_INVALID_ARGUMENT);
 }
 
+TEST_F(Running, ConstantMatricesAreKeptAsBf16WhereThatIsAskedFor) {
+  weft::Graph graph;
+  const Value x = graph.input("x", DType::f32, "1, 128");
+  // Half way between two bf16, of which 1 is even.
+  const Tensor matrix = Tensor::from({128, 128}, Numbers(128 * 128, 1 + 1.0f / 256));
+  const Value y = weft::matmul(x, graph.constant(matrix));
+  const auto first = [&](const std::string& dtype) {
+    weft::SessionOptions options;
+    options.weight_dtype = dtype;
+    return weft::Session(graph, options)
+        .run({{x, Tensor::from({1, 128}, Numbers(128, 1))}}, {y})[0]
+        .to_vector<float>()[0];
+  };
+  EXPECT_EQ(first("f32"), 128.5f);
+  EXPECT_EQ(first("bf16"), 128);
+  EXPECT_NE(std::string(error_of([&] { first("f16"); }).what()).find("'f32' or 'bf16'"), std::string::npos);
+}
+
 TEST_F(Running, PreparedCalls) {
   Line line;
   weft::Prepared prepared = line.session.prepare({line.x}, {line.y});

@@ -11,14 +11,15 @@ from . import Contender
 from .weft_training import Trainer
 
 
-def _session(graph: weft.Graph, threads: int) -> weft.Session:
+def _session(graph: weft.Graph, threads: int, weight_dtype: str = "f32") -> weft.Session:
     # A second thread is of use to short runs only while it is awake; the peers keep theirs awake by themselves.
-    return weft.Session(graph, threads=threads, spin_after_run_us=50 if threads > 1 else 0)
+    spin = 50 if threads > 1 else 0
+    return weft.Session(graph, threads=threads, spin_after_run_us=spin, weight_dtype=weight_dtype)
 
 
 def _inference(problem: Inference, threads: int) -> Contender:
     graph = weft.Graph.load(problem.model.SerializeToString())
-    session = _session(graph, threads)
+    session = _session(graph, threads, problem.weight_dtype)
     feeds = {graph.find(name): values for name, values in problem.feeds.items()}
     fetches = graph.outputs
     if problem.arrays:

@@ -14,11 +14,19 @@ from ..row import Inference
 OPSET = 17
 
 
+def as_bf16(values: Array) -> Array:
+    """Finite numbers rounded to the nearest bf16, ties to even."""
+    bits = values.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
 class Builder:
     """A graph under construction. Weights and feeds are drawn in the order in which they are asked for."""
 
     def __init__(self) -> None:
         self.random = np.random.RandomState(0)
+        # What matrices of f32 are rounded to, so that all contenders compute the same, whatever they keep them as.
+        self.weight_dtype = "f32"
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
@@ -40,7 +48,10 @@ class Builder:
 
     def weight(self, values: Array | np.float32) -> str:
         name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
+        values = np.asarray(values)
+        if self.weight_dtype == "bf16" and values.dtype == np.float32 and values.ndim == 2:
+            values = as_bf16(values)
+        self.weights.append(numpy_helper.from_array(values, name))
         return name
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
@@ -64,4 +75,4 @@ class Builder:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         onnx.checker.check_model(model)
-        return Inference(model, self.feeds, arrays)
+        return Inference(model, self.feeds, self.weight_dtype, arrays)

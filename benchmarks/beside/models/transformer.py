@@ -103,9 +103,10 @@ class Decoder(Transformer):
         return self.dense(self.shaped(seen, 1, width), width, width), present
 
 
-def gpt2(cached: int, sizes: Sizes = GPT2) -> Inference:
+def gpt2(cached: int, sizes: Sizes = GPT2, weight_dtype: str = "f32") -> Inference:
     """Radford et al., 2019: the scores of the next token, and the grown caches."""
     graph = Decoder(sizes, 1)
+    graph.weight_dtype = weight_dtype
     width, heads = sizes.width, sizes.heads
     words = graph.weight(graph.normal(sizes.words, width))
     x = graph.shaped(graph.node("Gather", words, graph.ids("ids", 1, 1, count=sizes.words), axis=0), 1, width)

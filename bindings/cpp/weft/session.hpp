@@ -109,6 +109,7 @@ struct SessionOptions {
   int64_t spin_after_run_us = 0;            ///< 0 to 50: how long threads stay awake for the next run
   bool reference_kernels = false;           ///< plain kernels only
   std::vector<std::string> disable_pass{};  ///< optimizations that are left out; {"*"}: all
+  std::string weight_dtype = "f32";  ///< "bf16": large constant matrices of f32 are kept so, and read in half the time
   const Session* share = nullptr;           ///< whose variables this one uses too; null: it has its own
   std::string device{};                     ///< that runs what it has kernels for, one of devices(); empty: the CPU
   /// A folder, made if there is none, that keeps large constant weights as kernels read them: the next session or process
@@ -163,6 +164,7 @@ class Session {
     options.set("spin_after_run_us", wanted.spin_after_run_us);
     options.set("reference_kernels", wanted.reference_kernels);
     for (const std::string& pass : wanted.disable_pass) options.add("disable_pass", pass);
+    options.set("weight_dtype", wanted.weight_dtype);
     if (!wanted.device.empty()) options.set("device", wanted.device);
     if (!wanted.weight_cache.empty()) options.set("weight_cache", wanted.weight_cache);
     weft_session* share = wanted.share != nullptr ? wanted.share->handle() : nullptr;

@@ -1,5 +1,6 @@
 // Kernels of MatMul and Gemm.
 #include <algorithm>
+#include <type_traits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/limits_common.h"
@@ -21,6 +22,7 @@ struct Product {
 };
 
 constexpr int64_t kRows = 32;
+constexpr int64_t kLeastStored = 16384;  // elements of a matrix of f32 that the option "weight_dtype" is for
 
 // Every result is one chain of multiply-adds over k in ascending order.
 template <typename T>
@@ -121,7 +123,12 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   gemm.limits = limits_of<T>(c);
   VectorProduct<T> state{gemm, std::move(p.a_offsets), std::move(p.b_offsets), 0, {}, p.beta != 0};
   if (const Tensor* b = c.constant(1); b != nullptr && one_b) {
-    WEFT_TRY(state.b, use_packed_b(*b, &state.gemm, c.form_cache()));
+    if constexpr (std::is_same_v<T, float>) {
+      const bool as_bf16 = c.weight_dtype() == DType::kBF16 && gemm.k * gemm.n >= kLeastStored;
+      WEFT_TRY(state.b, as_bf16 ? use_packed_bf16(*b, &state.gemm, c.form_cache()) : use_packed_b(*b, &state.gemm, c.form_cache()));
+    } else {
+      WEFT_TRY(state.b, use_packed_b(*b, &state.gemm, c.form_cache()));
+    }
     if (state.b != nullptr) prepared->unused_inputs = {1};
   }
   state.scratch = gemm_scratch(state.gemm);

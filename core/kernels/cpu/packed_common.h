@@ -31,20 +31,40 @@ Result<std::shared_ptr<const Buffer>> packed_constant(const Tensor& constant, st
   return constant.buffer()->form(name, count * static_cast<int64_t>(sizeof(T)), make, cache);
 }
 
+inline std::string form_of_panels(int64_t k, int64_t n, int64_t b_row, int64_t b_column, Isa isa, const char* dtype) {
+  return cat(k, " x ", n, ", strides ", b_row, " and ", b_column, dtype, ", in panels for ", isa_name(isa));
+}
+
 // Gives a product its constant matrix in panels, and returns what holds them; null where the matrix is empty.
 template <typename T>
 Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, Gemm<T>* gemm, FormCache* cache) {
   gemm->packs_all_of_b = true;
   const int64_t count = packed_b_size(*gemm);
   if (count == 0) return std::shared_ptr<const Buffer>();
-  const std::string form = cat(gemm->k, " x ", gemm->n, ", strides ", gemm->b_row, " and ", gemm->b_column,
-                               ", in panels for ", isa_name(gemm->isa));
+  const std::string form = form_of_panels(gemm->k, gemm->n, gemm->b_row, gemm->b_column, gemm->isa, "");
   WEFT_TRY(auto packed, packed_constant<T>(b, form, count, cache, [&](const T* elements, T* to) {
              Gemm<T> packing = *gemm;
              packing.b = elements;
              pack_b(packing, to, Parallel{});
            }));
   gemm->packed_b = static_cast<const T*>(packed->data());
+  return packed;
+}
+
+// The same in panels of bf16.
+inline Result<std::shared_ptr<const Buffer>> use_packed_bf16(const Tensor& b, Gemm<float>* gemm,
+                                                             FormCache* cache) {
+  gemm->packs_all_of_b = true;
+  const int64_t count = packed_bf16_size(*gemm);
+  if (count == 0) return std::shared_ptr<const Buffer>();
+  const std::string form = form_of_panels(gemm->k, gemm->n, gemm->b_row, gemm->b_column, gemm->isa, ", as bf16");
+  static_assert(sizeof(uint32_t) == sizeof(float));
+  WEFT_TRY(auto packed, packed_constant<float>(b, form, count, cache, [&](const float* elements, float* to) {
+             Gemm<float> packing = *gemm;
+             packing.b = elements;
+             pack_bf16(packing, reinterpret_cast<uint32_t*>(to), Parallel{});
+           }));
+  gemm->packed_bf16 = static_cast<const uint32_t*>(packed->data());
   return packed;
 }
 

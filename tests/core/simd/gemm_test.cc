@@ -19,6 +19,20 @@ double noise(uint64_t& state) {
   return static_cast<double>(state >> 40) / (1 << 23) - 1;
 }
 
+float from_bits(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+uint32_t bits_of(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  return bits;
+}
+
+// The nearest bf16 of a number, ties to even.
+float as_bf16(float x) { return from_bits((bits_of(x) + 0x7fff + (bits_of(x) >> 16 & 1)) & 0xffff0000); }
+
 struct Shape {
   int64_t m, n, k;
 };
@@ -66,6 +80,15 @@ class Fixture {
     for (int64_t i = 0; i < offset_; ++i) EXPECT_TRUE(std::isnan(c[i]));
     for (size_t i = c.size() - 8; i < c.size(); ++i) EXPECT_TRUE(std::isnan(c[i]));
     return {c.begin() + offset_, c.end() - 8};
+  }
+
+  // The same with elements of b rounded to bf16.
+  Fixture rounded() const {
+    Fixture other = *this;
+    for (T& x : other.b_) x = as_bf16(x);
+    other.gemm_.a = other.a_.data() + offset_;
+    other.gemm_.b = other.b_.data() + offset_;
+    return other;
   }
 
   // What every step()-th element of what run gives must be near to, whatever the instruction set.
@@ -213,6 +236,85 @@ TYPED_TEST(GemmTest, ReluKeepsNaN) {
     std::vector<TypeParam> scratch(gemm_scratch(g));
     run_gemm(g, scratch.data(), Parallel{});
     EXPECT_TRUE(std::isnan(c));
+  }
+}
+
+// -- Matrices stored as bf16.
+
+// A product by the identity gives what is stored.
+float stored_as_bf16(Isa isa, float x) {
+  const float one = 1;
+  float c = 0;
+  Gemm<float> g;
+  g.isa = isa;
+  g.m = g.n = g.k = g.a_row = g.b_row = g.c_row = 1;
+  g.packs_all_of_b = true;
+  g.a = &one;
+  g.b = &x;
+  g.c = &c;
+  std::vector<uint32_t> packed(packed_bf16_size(g));
+  pack_bf16(g, packed.data(), Parallel{});
+  g.packed_bf16 = packed.data();
+  run_gemm<float>(g, nullptr, Parallel{});
+  return c;
+}
+
+TEST(GemmBf16, ElementsAreRoundedToTheNearestTiesToEven) {
+  struct Case {
+    uint32_t from, to;
+  };
+  const Case cases[] = {
+      {0x3f800000, 0x3f800000},  // 1
+      {0x3f807fff, 0x3f800000},  // below the middle
+      {0x3f808000, 0x3f800000},  // a tie, even as it is
+      {0x3f808001, 0x3f810000},  // above the middle
+      {0x3f818000, 0x3f820000},  // a tie, even above
+      {0xbf818000, 0xbf820000},  // and below 0
+      {0x3fffffff, 0x40000000},  // to the next exponent
+      {0x00008001, 0x00010000},  // a subnormal number
+      {0x7f7fffff, 0x7f800000},  // too great: infinite
+      {0xff800000, 0xff800000},  // infinite
+  };
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    for (const Case& c : cases) EXPECT_EQ(bits_of(stored_as_bf16(isa, from_bits(c.from))), c.to) << isa_name(isa);
+    // Whose upper half would be infinite.
+    for (uint32_t bits : {0x7f800001u, 0xffffffffu, 0x7fc00000u, 0x7fffffffu}) {
+      EXPECT_TRUE(std::isnan(stored_as_bf16(isa, from_bits(bits)))) << isa_name(isa);
+    }
+  }
+}
+
+// The bits of a product in f32 with elements that were rounded before, whatever the tiles.
+TEST(GemmBf16, IsTheProductOfRoundedElements) {
+  std::vector<Shape> shapes = {{0, 4, 4},      {4, 0, 4},      {5, 3, 0},      {1, 1, 1},    {1, 300, 1029},
+                               {2, 300, 1029}, {1, 128, 3},    {2, 130, 4},    {3, 131, 99}, {14, 70, 33},
+                               {15, 70, 1030}, {60, 97, 1029}, {129, 131, 300}};
+  for (int64_t m = 1; m <= 16; ++m) shapes.push_back({m, 37, 5});
+  for (int64_t n = 1; n <= 70; ++n) shapes.push_back({n % 3 + 1, n, 7});
+  for (Shape shape : shapes) {
+    for (int way = 0; way < 4; ++way) {
+      Fixture<float> f(shape, way & 1, way & 2, way);
+      Gemm<float>& g = f.gemm();
+      g.packs_all_of_b = true;
+      g.init = f.init();
+      g.init_row = shape.n;
+      g.init_column = 1;
+      if (way == 1) g.alpha = 0.75f;
+      if (way == 2) g.limits = {-0.5f, 0.75f};
+      for (Isa isa : kAllIsas) {
+        if (!isa_supported(isa)) continue;
+        g.isa = isa;
+        std::vector<uint32_t> packed(packed_bf16_size(g) + 1);
+        pack_bf16(g, packed.data() + 1, Parallel{});
+        g.packed_bf16 = packed.data() + 1;
+        const std::vector<float> c = f.run(1, false), shared = f.run(4, false);
+        g.packed_bf16 = nullptr;
+        EXPECT_TRUE(equal_bits(c, f.rounded().run(1, true)))
+            << isa_name(isa) << " " << shape.m << "x" << shape.n << "x" << shape.k << " way " << way;
+        EXPECT_TRUE(equal_bits(c, shared)) << isa_name(isa);
+      }
+    }
   }
 }
 

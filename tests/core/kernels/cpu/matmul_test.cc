@@ -47,5 +47,96 @@ TEST(ConstantMatrix, IsPackedOnceForTwoSessions) {
   EXPECT_LT(bytes_of_session(&second), kBytes);
 }
 
+// -- The option "weight_dtype".
+
+std::vector<float> run_with(const std::string& weight_dtype, RuleTest& t, Expr y) {
+  SessionOptions options;
+  options.weight_dtype = weight_dtype;
+  std::vector<Tensor> out;
+  const Status status = (*Session::make(t.graph, options))->run({t.feeds, {y.id()}, {}}, t.values, {}, &out);
+  EXPECT_TRUE(status.ok()) << status.text();
+  if (!status.ok()) return {};
+  return {out[0].as<float>(), out[0].as<float>() + out[0].count()};
+}
+
+// Half way between two bf16, of which 1 is even; whatever is a sum of 1s is exact.
+constexpr float kTie = 1 + 1.0f / 256;
+
+Expr ties(RuleTest& t, const Shape& shape) {
+  std::vector<float> elements(static_cast<size_t>(shape[0] * shape[1]), kTie);
+  return constant(t.scope, *Tensor::vector<float>(elements).reshaped(shape));
+}
+
+TEST(WeightDtype, ProductsReadConstantMatricesAsBf16) {
+  for (int64_t m : {1, 2, 3, 40}) {
+    RuleTest t;
+    Expr w = ties(t, {128, 130});
+    Expr x = t.input<float>({m, 128}, std::vector<float>(m * 128, 1)),
+         narrow = t.input<float>({m, 130}, std::vector<float>(m * 130, 1));
+    const Expr products[] = {
+        make(t.scope, "MatMul", {x, w}),
+        make(t.scope, "MatMul", {narrow, transpose(w, {1, 0})}),
+        gemm(t, narrow, w, true),
+        make(t.scope, "Relu",
+             {make(t.scope, "MatMul", {x, w}) + constant(t.scope, Tensor::vector<float>(std::vector<float>(130, 0)))}),
+    };
+    for (const Expr& y : products) {
+      const float sum = y.id() == products[1].id() || y.id() == products[2].id() ? 130 : 128;
+      for (float element : run_with("f32", t, y)) ASSERT_EQ(element, sum * kTie);
+      for (float element : run_with("bf16", t, y)) ASSERT_EQ(element, sum);
+    }
+  }
+}
+
+TEST(WeightDtype, OtherReadersOfTheMatrixHaveItAsItIs) {
+  RuleTest t;
+  Expr w = ties(t, {128, 128});
+  Expr rows = make(t.scope, "Gather", {w, t.input<int64_t>({1}, {5})});
+  for (float element : run_with("bf16", t, make(t.scope, "MatMul", {rows, w}))) ASSERT_EQ(element, 128 * kTie);
+}
+
+TEST(WeightDtype, LeavesSmallMatricesVariablesAndPlainKernels) {
+  RuleTest t;
+  Expr x = t.input<float>({1, 128}, std::vector<float>(128, 1));
+  EXPECT_EQ(run_with("bf16", t, make(t.scope, "MatMul", {x, ties(t, {128, 127})}))[0], 128 * kTie);
+  Expr variable(t.scope, *t.graph->add_variable("w", ties(t, {128, 128}).id(), true));
+  EXPECT_EQ(run_with("bf16", t, make(t.scope, "MatMul", {x, variable}))[0], 128 * kTie);
+  // Not those that are a variable's initial value either.
+  Expr initial(t.scope, *t.graph->add_variable(
+                            "v", make(t.scope, "MatMul", {ties(t, {1, 128}), ties(t, {128, 128})}).id(), true));
+  EXPECT_EQ(run_with("bf16", t, initial)[0], 128 * kTie * kTie);
+  SessionOptions plain;
+  plain.weight_dtype = "bf16";
+  plain.reference_kernels = true;
+  std::vector<Tensor> out;
+  Expr y = make(t.scope, "MatMul", {x, ties(t, {128, 128})});
+  ASSERT_TRUE((*Session::make(t.graph, plain))->run({t.feeds, {y.id()}, {}}, t.values, {}, &out).ok());
+  EXPECT_EQ(out[0].as<float>()[0], 128 * kTie);
+}
+
+TEST(WeightDtype, TakesHalfTheMemory) {
+  RuleTest t;
+  Expr w = ties(t, {512, 512});
+  Expr y = make(t.scope, "MatMul", {t.input<float>({1, 512}, std::vector<float>(512, 1)), w});
+  SessionOptions options;
+  options.weight_dtype = "bf16";
+  const int64_t before = buffer_bytes_in_use();
+  auto session = *Session::make(t.graph, options);
+  std::vector<Tensor> out;
+  ASSERT_TRUE(session->run({t.feeds, {y.id()}, {}}, t.values, {}, &out).ok());
+  const int64_t packed = buffer_bytes_in_use() - before;
+  EXPECT_GE(packed, 512 * 512 * 2);
+  EXPECT_LT(packed, 512 * 512 * 3);
+}
+
+TEST(WeightDtype, AnotherValueIsAnErrorThatListsTheRightOnes) {
+  RuleTest t;
+  SessionOptions options;
+  options.weight_dtype = "f16";
+  const Status status = Session::make(t.graph, options).status();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.message(), "option 'weight_dtype' is 'f16' but must be 'f32' or 'bf16'");
+}
+
 }  // namespace
 }  // namespace weft

@@ -66,6 +66,18 @@ public final class SessionOptions extends Settings {
   }
 
   /**
+   * Chooses what large constant matrices of f32 are kept as that others are multiplied by. "bf16" halves what is read for a few
+   * rows; products are still computed in f32. Variables stay as they are.
+   *
+   * @param dtype "f32", the default, or "bf16"
+   * @return this
+   */
+  public SessionOptions weightDtype(String dtype) {
+    put("weight_dtype", dtype);
+    return this;
+  }
+
+  /**
    * Uses the variables of another session.
    *
    * @param session the session, of the same graph; it must stay open until the new one is made

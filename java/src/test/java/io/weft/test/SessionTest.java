@@ -160,6 +160,29 @@ class SessionTest {
   }
 
   @Test
+  void constantMatricesAreKeptAsBf16WhereThatIsAskedFor() {
+    float[] ones = new float[128];
+    float[] ties = new float[128 * 128];
+    Arrays.fill(ones, 1);
+    Arrays.fill(ties, 1 + 1f / 256); // half way between two bf16, of which 1 is even
+    Value x = graph.input("x", DataType.F32, 1, 128);
+    try (Tensor matrix = Tensor.of(ties, 128, 128);
+        Tensor in = Tensor.of(ones, 1, 128);
+        Session halves = new Session(graph, new SessionOptions().weightDtype("bf16"))) {
+      Value y = x.matmul(graph.constant(matrix));
+      try (Tensor exact = session.run(Map.of(x, in), y);
+          Tensor rounded = halves.run(Map.of(x, in), y)) {
+        assertEquals(128.5f, exact.toFloatArray()[0]);
+        assertEquals(128f, rounded.toFloatArray()[0]);
+      }
+    }
+    var error =
+        assertThrows(
+            WeftException.InvalidArgument.class, () -> new Session(graph, new SessionOptions().weightDtype("f16")));
+    assertTrue(error.getMessage().contains("'f32' or 'bf16'"), error.getMessage());
+  }
+
+  @Test
   void preparedRunsReadAndWriteBoundMemory() {
     Value x = graph.input("x", DataType.F32, "n");
     Value y = x.times(2);
