@@ -78,6 +78,47 @@ void pack_panel(const Gemm<T>& g, int64_t column, int64_t k, int64_t rows, T* to
   for (int64_t i = 0; i < rows; ++i) std::fill(to + i * panel + width, to + (i + 1) * panel, T(0));
 }
 
+// The same where b has elements of 16 bits.
+void pack_half_panel(const Gemm<float>& g, const uint16_t* b, Half half, int64_t column, int64_t k, int64_t rows,
+                     float* to) {
+  const int64_t panel = tiles_of(g).panel, width = std::min(panel, g.n - column);
+  const auto widen = halves_of(half, g.isa).widen;
+  const uint16_t* from = b + k * g.b_row + column * g.b_column;
+  if (g.b_column == 1) {
+    for (int64_t i = 0; i < rows; ++i) widen(from + i * g.b_row, width, to + i * panel);
+  } else if (g.b_row == 1) {
+    constexpr int64_t kBlock = 64, kWidest = 32;
+    alignas(64) float lines[kWidest * kBlock];
+    for (int64_t i = 0; i < rows; i += kBlock) {
+      const int64_t count = std::min(kBlock, rows - i);
+      for (int64_t j = 0; j < width; ++j) widen(from + j * g.b_column + i, count, lines + j * kBlock);
+      tiles_of(g).turn(lines, kBlock, width, count, to + i * panel, panel);
+    }
+  } else {
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < width; ++j) widen(from + i * g.b_row + j * g.b_column, 1, to + i * panel + j);
+    }
+  }
+  if (width == panel) return;
+  for (int64_t i = 0; i < rows; ++i) std::fill(to + i * panel + width, to + (i + 1) * panel, 0.0f);
+}
+
+// Panels of bf16, of all of b, from those of f32 that `pack` makes a part of.
+template <typename Pack>
+void round_panels(const Gemm<float>& g, uint32_t* packed, const Parallel& parallel, Pack pack) {
+  const int64_t panel = tiles_of(g).panel, depth = kRounded / panel, panels = divide_up(g.n, panel);
+  parallel_for(parallel, panels, 1, 0.5 * static_cast<double>(panel * g.k), [&](int64_t begin, int64_t end) {
+    alignas(64) float wide[kRounded];
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t k = 0; k < g.k; k += depth) {
+        const int64_t rows = std::min(depth, g.k - k);
+        pack(i * panel, k, rows, wide);
+        gemm_tiles_bf16(g.isa).round_panel(wide, rows, packed + (i * g.k + k) * panel / 2);
+      }
+    }
+  });
+}
+
 // Most panels that one call of the tiles goes over.
 template <typename T>
 int64_t most_at_once(const Gemm<T>& g) {
@@ -166,16 +207,21 @@ void pack_b(const Gemm<T>& g, T* packed, const Parallel& parallel) {
 int64_t packed_bf16_size(const Gemm<float>& g) { return packed_b_size(g) / 2; }
 
 void pack_bf16(const Gemm<float>& g, uint32_t* packed, const Parallel& parallel) {
-  const int64_t panel = tiles_of(g).panel, depth = kRounded / panel, panels = divide_up(g.n, panel);
-  parallel_for(parallel, panels, 1, 0.5 * static_cast<double>(panel * g.k), [&](int64_t begin, int64_t end) {
-    alignas(64) float wide[kRounded];
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t k = 0; k < g.k; k += depth) {
-        const int64_t rows = std::min(depth, g.k - k);
-        pack_panel(g, i * panel, k, rows, wide);
-        gemm_tiles_bf16(g.isa).round_panel(wide, rows, packed + (i * g.k + k) * panel / 2);
-      }
-    }
+  round_panels(g, packed, parallel,
+               [&](int64_t column, int64_t k, int64_t rows, float* to) { pack_panel(g, column, k, rows, to); });
+}
+
+void pack_halves(const Gemm<float>& g, const uint16_t* b, Half half, float* packed, const Parallel& parallel) {
+  const int64_t panel = tiles_of(g).panel;
+  const double cost = 0.3 * static_cast<double>(panel * g.k);
+  parallel_for(parallel, divide_up(g.n, panel), 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) pack_half_panel(g, b, half, i * panel, 0, g.k, packed + i * panel * g.k);
+  });
+}
+
+void pack_halves(const Gemm<float>& g, const uint16_t* b, Half half, uint32_t* packed, const Parallel& parallel) {
+  round_panels(g, packed, parallel, [&](int64_t column, int64_t k, int64_t rows, float* to) {
+    pack_half_panel(g, b, half, column, k, rows, to);
   });
 }
 

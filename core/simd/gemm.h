@@ -6,6 +6,7 @@
 
 #include "core/base/finish.h"
 #include "core/base/thread_pool.h"
+#include "core/simd/halves.h"
 #include "core/simd/isa.h"
 #include "core/simd/limits.h"
 
@@ -54,6 +55,9 @@ void pack_b(const Gemm<T>& gemm, T* packed, const Parallel& parallel);
 // The product is that of the rounded elements.
 int64_t packed_bf16_size(const Gemm<float>& gemm);
 void pack_bf16(const Gemm<float>& gemm, uint32_t* packed, const Parallel& parallel);
+// The same where b has elements of 16 bits, at `b` instead of gemm.b: all of b for packed_b, or for packed_bf16.
+void pack_halves(const Gemm<float>& gemm, const uint16_t* b, Half half, float* packed, const Parallel& parallel);
+void pack_halves(const Gemm<float>& gemm, const uint16_t* b, Half half, uint32_t* packed, const Parallel& parallel);
 
 // Whether `finish` would be called for stretches that are worth it.
 template <typename T>

@@ -186,24 +186,12 @@ void run_low(const GemmPanel<T, B>& p, int64_t distance) {
     low_tile<T, 1, 4>(p, distance);
 }
 
-// The nearest bf16 in the upper half of each word, ties to even: what is too great becomes infinite, a NaN stays one.
-template <class V>
-HWY_INLINE auto rounded(V x) {
-  const hn::DFromV<V> d;
-  const hn::RebindToUnsigned<decltype(d)> words;
-  const auto bits = hn::BitCast(words, x);
-  const auto last = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1));
-  const auto nearest = hn::Add(bits, hn::Add(last, hn::Set(words, 0x7fff)));
-  const auto quiet = hn::Or(bits, hn::Set(words, 0x400000));
-  return hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(x)), quiet, nearest);
-}
-
 void round_panel(const float* from, int64_t rows, uint32_t* to) {
   const hn::ScalableTag<float> d;
   const hn::ScalableTag<uint32_t> words;
   constexpr int64_t kLanes = HWY_LANES(float);
   for (int64_t i = 0; i < rows; ++i, from += 2 * kLanes, to += kLanes) {
-    const auto low = rounded(hn::LoadU(d, from)), high = rounded(hn::LoadU(d, from + kLanes));
+    const auto low = nearest_bf16(hn::LoadU(d, from)), high = nearest_bf16(hn::LoadU(d, from + kLanes));
     hn::StoreU(hn::Or(hn::ShiftRight<16>(low), hn::And(high, hn::Set(words, 0xffff0000u))), words, to);
   }
 }

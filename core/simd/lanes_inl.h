@@ -1,4 +1,4 @@
-// What the sources of vector kernels share: the rest of an array that fills no vector, limits, and sums and extremes of rows.
+// What the sources of vector kernels share: the rest of an array that fills no vector, limits, rounding to bf16, and sums and extremes of rows.
 // Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_CORE_SIMD_LANES_INL_H
@@ -46,6 +46,18 @@ HWY_INLINE V between(V low, V high, V x) {
     return hn::IfThenElse(hn::Gt(raised, high), high, raised);
   }
   return hn::Min(high, hn::Max(low, x));  // elsewhere they are the second
+}
+
+// The nearest bf16 in the upper half of each word, ties to even: what is too great becomes infinite, a NaN stays one.
+template <class V>
+HWY_INLINE auto nearest_bf16(V x) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> words;
+  const auto bits = hn::BitCast(words, x);
+  const auto last = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1));
+  const auto nearest = hn::Add(bits, hn::Add(last, hn::Set(words, 0x7fff)));
+  const auto quiet = hn::Or(bits, hn::Set(words, 0x400000));
+  return hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(x)), quiet, nearest);
 }
 
 // The sum of fn(d, x, more...), in blocks whose sums are added, so that rounding errors stay small in long rows. The

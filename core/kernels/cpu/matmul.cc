@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/base/divide_up.h"
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/limits_common.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/kernels/cpu/packed_common.h"
+#include "core/kernels/cpu/types_common.h"
 #include "core/simd/gemm.h"
 
 namespace weft {
@@ -20,6 +22,8 @@ struct Product {
   double alpha = 1, beta = 0;
   int64_t d_row = 0, d_column = 0;
 };
+
+bool is_half(DType dtype) { return dtype == DType::kBF16 || dtype == DType::kF16; }
 
 constexpr int64_t kRows = 32;
 constexpr int64_t kLeastStored = 16384;  // elements of a matrix of f32 that the option "weight_dtype" is for
@@ -65,7 +69,31 @@ void run(const Product& p, const RunArgs& args) {
   });
 }
 
-// The same on vectors.
+// The same of numbers of 16 bits, summed in f32 and rounded once.
+template <typename T>
+void run_half_sums(const Product& p, const RunArgs& args) {
+  const T *a = args.input<T>(0), *b = args.input<T>(1), *d = p.beta != 0 ? args.input<T>(2) : nullptr;
+  T* c = args.output<T>(0);
+  const float alpha = static_cast<float>(p.alpha), beta = static_cast<float>(p.beta);
+  const double cost = static_cast<double>(p.n * std::max<int64_t>(p.k, 1)) + args.finish_cost_ns(p.n);
+  parallel_for(*args.parallel, p.batches * p.m, kRows, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t batch = row / p.m, i = row % p.m;
+      for (int64_t j = 0; j < p.n; ++j) {
+        const T *x = a + p.a_offsets[batch] + i * p.a_row, *y = b + p.b_offsets[batch] + j * p.b_column;
+        float sum = 0;
+        for (int64_t k = 0; k < p.k; ++k)
+          sum += static_cast<float>(x[k * p.a_column]) * static_cast<float>(y[k * p.b_row]);
+        sum *= alpha;
+        if (d != nullptr) sum += beta * static_cast<float>(d[i * p.d_row + j * p.d_column]);
+        c[row * p.n + j] = sum;
+      }
+    }
+    args.finished(begin * p.n, end * p.n);
+  });
+}
+
+// On vectors.
 template <typename T>
 struct VectorProduct {
   Gemm<T> gemm;  // without addresses
@@ -97,17 +125,23 @@ void run_vectors(const VectorProduct<T>& p, const RunArgs& args) {
   });
 }
 
+// Makes one product of those of one matrix by rows that lie in order. Says whether there is one matrix B: with no products at all
+// there may be none to pack.
+bool join_batches(Product* p) {
+  bool one_b = p->batches > 0 &&
+               std::all_of(p->b_offsets.begin(), p->b_offsets.end(), [](int64_t offset) { return offset == 0; });
+  bool a_in_order = p->a_column == 1 && p->a_row == p->k;
+  for (int64_t i = 0; i < p->batches; ++i) a_in_order = a_in_order && p->a_offsets[i] == i * p->m * p->k;
+  if (p->batches > 1 && one_b && a_in_order) {
+    p->m *= p->batches;
+    p->a_offsets = p->b_offsets = {0};
+  }
+  return one_b;
+}
+
 template <typename T>
 Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) {
-  // With no products at all there may be no matrix to pack.
-  bool one_b =
-      p.batches > 0 && std::all_of(p.b_offsets.begin(), p.b_offsets.end(), [](int64_t offset) { return offset == 0; });
-  bool a_in_order = p.a_column == 1 && p.a_row == p.k;
-  for (int64_t i = 0; i < p.batches; ++i) a_in_order = a_in_order && p.a_offsets[i] == i * p.m * p.k;
-  if (p.batches > 1 && one_b && a_in_order) {
-    p.m *= p.batches;
-    p.a_offsets = p.b_offsets = {0};
-  }
+  const bool one_b = join_batches(&p);
   Gemm<T> gemm;
   gemm.m = p.m;
   gemm.n = p.n;
@@ -139,7 +173,145 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   return {};
 }
 
+// -- Numbers of 16 bits: some rows at a time are widened, multiplied in f32 and rounded once.
+
+constexpr int64_t kHalfElements = 1 << 20;  // of rows of A and C in f32, where they have so many rows
+constexpr int64_t kLeastHalfRows = 64;
+constexpr int64_t kHalfLanes = 16;  // batches at once
+
+struct HalfProduct {
+  Gemm<float> gemm;  // of `rows` rows, without addresses
+  Half half;
+  int64_t m, rows;
+  int64_t a_row, a_column;  // of what A is stored as
+  std::vector<int64_t> a_offsets, b_offsets;
+  int64_t lanes, lane_size;           // elements of scratch
+  std::shared_ptr<const Buffer> b{};  // packed, where it is constant
+  bool init;
+  int64_t d_row, d_column;
+
+  int64_t a_size() const { return gemm.a_column == 1 ? rows * gemm.a_row : gemm.k * rows; }
+};
+
+// Rows [row, row + count) of A and of what is added.
+void widen_rows(const HalfProduct& p, const RunArgs& args, const uint16_t* a, int64_t row, int64_t count, float* to_a,
+                float* to_c) {
+  const auto widen = halves_of(p.half, p.gemm.isa).widen;
+  const int64_t k = p.gemm.k, n = p.gemm.n;
+  a += row * p.a_row;
+  if (p.gemm.a_column != 1) {
+    // As it lies: the product turns it as it packs it.
+    parallel_for(*args.parallel, k, kRows, 0.3 * static_cast<double>(count), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) widen(a + i * p.a_column, count, to_a + i * p.rows);
+    });
+  }
+  const double cost = 0.3 * static_cast<double>(k + (p.init ? n : 0));
+  parallel_for(*args.parallel, count, 8, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      float* x = to_a + i * p.gemm.a_row;
+      if (p.a_column == 1)
+        widen(a + i * p.a_row, k, x);
+      else if (p.gemm.a_column == 1)
+        for (int64_t j = 0; j < k; ++j) widen(a + i * p.a_row + j * p.a_column, 1, x + j);
+      if (!p.init) continue;
+      const uint16_t* d = args.input<uint16_t>(2) + (row + i) * p.d_row;
+      widen(d, p.d_column == 0 ? 1 : n, to_c + i * n);
+      if (p.d_column == 0) std::fill_n(to_c + i * n, n, to_c[i * n]);
+    }
+  });
+}
+
+void run_half_batch(const HalfProduct& p, const RunArgs& args, int64_t batch, float* scratch) {
+  const Parallel& parallel = *args.parallel;
+  const auto narrow = halves_of(p.half, p.gemm.isa).narrow;
+  const int64_t n = p.gemm.n;
+  float *a = scratch, *c = a + p.a_size(), *rest = c + p.rows * n;
+  Gemm<float> gemm = p.gemm;
+  if (p.b == nullptr) {
+    pack_halves(gemm, args.input<uint16_t>(1) + p.b_offsets[batch], p.half, rest, parallel);
+    gemm.packed_b = rest;
+    rest += packed_b_size(gemm);
+  }
+  gemm.a = a;
+  gemm.c = c;
+  if (p.init) gemm.init = c;
+  for (int64_t row = 0; row < p.m; row += p.rows) {
+    if (parallel.stop != nullptr && parallel.stop->stopped()) return;
+    gemm.m = std::min(p.rows, p.m - row);
+    widen_rows(p, args, args.input<uint16_t>(0) + p.a_offsets[batch], row, gemm.m, a, c);
+    run_gemm(gemm, rest, parallel);
+    const int64_t at = (batch * p.m + row) * n;
+    const double cost = (0.5 + args.finish_cost_ns(1)) * static_cast<double>(n);
+    parallel_for(parallel, gemm.m, kRows, cost, [&](int64_t begin, int64_t end) {
+      narrow(c + begin * n, (end - begin) * n, args.output<uint16_t>(0) + at + begin * n);
+      args.finished(at + begin * n, at + end * n);
+    });
+  }
+}
+
+void run_halves(const HalfProduct& p, const RunArgs& args) {
+  const int64_t batches = static_cast<int64_t>(p.a_offsets.size());
+  if (p.m == 0 || p.gemm.n == 0) return;
+  const double cost =
+      gemm_cost_ns(p.gemm) * static_cast<double>(batches) / static_cast<double>(std::max<int64_t>(p.lanes, 1));
+  parallel_for(*args.parallel, p.lanes, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; ++lane) {
+      float* scratch = static_cast<float*>(args.scratch) + lane * p.lane_size;
+      for (int64_t i = lane * batches / p.lanes; i < (lane + 1) * batches / p.lanes; ++i)
+        run_half_batch(p, args, i, scratch);
+    }
+  });
+}
+
+Status use_halves(const KernelContext& c, PreparedKernel* prepared, Product p) {
+  const bool one_b = join_batches(&p);
+  HalfProduct state{};
+  state.half = c.dtype(0) == DType::kBF16 ? Half::kBf16 : Half::kF16;
+  state.m = p.m;
+  state.rows = std::min(p.m, std::max(kLeastHalfRows, kHalfElements / (p.k + p.n + 1)));
+  state.a_row = p.a_row;
+  state.a_column = p.a_column;
+  state.init = p.beta != 0;
+  state.d_row = p.d_row;
+  state.d_column = p.d_column;
+  Gemm<float>& gemm = state.gemm;
+  gemm.m = state.rows;
+  gemm.n = gemm.c_row = gemm.init_row = p.n;
+  gemm.init_column = 1;
+  gemm.k = p.k;
+  const bool turned = p.a_row == 1 && p.a_column != 1;
+  // Rows a page apart share one set of the first-level cache.
+  gemm.a_row = turned ? 1 : p.k % 1024 == 0 ? p.k + 16 : p.k;
+  gemm.a_column = turned ? state.rows : 1;
+  gemm.b_row = p.b_row;
+  gemm.b_column = p.b_column;
+  gemm.packs_all_of_b = true;
+  gemm.alpha = static_cast<float>(p.alpha);
+  gemm.limits = limits_of<float>(c);
+  if (const Tensor* b = c.constant(1); b != nullptr && one_b) {
+    WEFT_TRY(state.b, state.half == Half::kBf16 ? use_packed_bf16(*b, &gemm, c.form_cache())
+                                                           : use_widened_b(*b, &gemm, c.form_cache()));
+    if (state.b != nullptr) prepared->unused_inputs = {1};
+  }
+  state.a_offsets = std::move(p.a_offsets);
+  state.b_offsets = std::move(p.b_offsets);
+  const int64_t batches = static_cast<int64_t>(state.a_offsets.size());
+  state.lanes = std::min(batches, kHalfLanes);
+  state.lane_size =
+      state.a_size() + state.rows * p.n + packed_scratch(gemm) + (state.b == nullptr ? packed_b_size(gemm) : 0);
+  state.lane_size = divide_up(state.lane_size, 16) * 16;
+  prepared->scratch_bytes = state.lanes * state.lane_size * static_cast<int64_t>(sizeof(float));
+  Gemm<float> whole = gemm;
+  whole.m = p.m;
+  prepared->cost_ns = gemm_cost_ns(whole) * static_cast<double>(batches);
+  const int64_t stretch = std::min(kRows, p.m) * p.n;
+  prepared->finishes = stretch >= kLeastStretch || stretch == batches * p.m * p.n;
+  prepared->use<&run_halves>(std::move(state));
+  return {};
+}
+
 Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product product) {
+  if (is_half(c.dtype(0))) return use_halves(c, prepared, std::move(product));
   if (c.dtype(0) == DType::kF32) return use_vectors<float>(c, prepared, std::move(product));
   return use_vectors<double>(c, prepared, std::move(product));
 }
@@ -151,6 +323,8 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
   switch (c.dtype(0)) {
     case DType::kF32: prepared->use<&run<float>>(std::move(product)); break;
     case DType::kF64: prepared->use<&run<double>>(std::move(product)); break;
+    case DType::kBF16: prepared->use<&run_half_sums<BF16>>(std::move(product)); break;
+    case DType::kF16: prepared->use<&run_half_sums<F16>>(std::move(product)); break;
     case DType::kI32: prepared->use<&run<int32_t>>(std::move(product)); break;
     default: prepared->use<&run<int64_t>>(std::move(product)); break;
   }
@@ -254,13 +428,11 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 bool accepts_vectors(const KernelContext& c) {
-  if (c.dtype(0) != DType::kF32 && c.dtype(0) != DType::kF64) return false;
+  if (!contains(kFloatTypes, c.dtype(0))) return false;
   return !c.has_input(2) || !c.attrs().has("beta") || c.attrs().f("beta") == 0 || c.attrs().f("beta") == 1;
 }
 
-bool accepts(const KernelContext& c) {
-  return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
-}
+bool accepts(const KernelContext& c) { return contains(kFloatTypes | set_of(DType::kI32, DType::kI64), c.dtype(0)); }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -19,19 +20,11 @@ double noise(uint64_t& state) {
   return static_cast<double>(state >> 40) / (1 << 23) - 1;
 }
 
-float from_bits(uint32_t bits) {
-  float x;
-  std::memcpy(&x, &bits, 4);
-  return x;
-}
-uint32_t bits_of(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  return bits;
-}
-
 // The nearest bf16 of a number, ties to even.
-float as_bf16(float x) { return from_bits((bits_of(x) + 0x7fff + (bits_of(x) >> 16 & 1)) & 0xffff0000); }
+float as_bf16(float x) {
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(x) + 0x7fff + (std::bit_cast<uint32_t>(x) >> 16 & 1)) &
+                              0xffff0000);
+}
 
 struct Shape {
   int64_t m, n, k;
@@ -277,10 +270,11 @@ TEST(GemmBf16, ElementsAreRoundedToTheNearestTiesToEven) {
   };
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    for (const Case& c : cases) EXPECT_EQ(bits_of(stored_as_bf16(isa, from_bits(c.from))), c.to) << isa_name(isa);
+    for (const Case& c : cases)
+      EXPECT_EQ(std::bit_cast<uint32_t>(stored_as_bf16(isa, std::bit_cast<float>(c.from))), c.to) << isa_name(isa);
     // Whose upper half would be infinite.
     for (uint32_t bits : {0x7f800001u, 0xffffffffu, 0x7fc00000u, 0x7fffffffu}) {
-      EXPECT_TRUE(std::isnan(stored_as_bf16(isa, from_bits(bits)))) << isa_name(isa);
+      EXPECT_TRUE(std::isnan(stored_as_bf16(isa, std::bit_cast<float>(bits)))) << isa_name(isa);
     }
   }
 }

@@ -138,5 +138,70 @@ TEST(WeightDtype, AnotherValueIsAnErrorThatListsTheRightOnes) {
   EXPECT_EQ(status.message(), "option 'weight_dtype' is 'f16' but must be 'f32' or 'bf16'");
 }
 
+// -- Numbers of 16 bits: products are those of f32, rounded once.
+
+Tensor halves(DType dtype, const Shape& shape, uint32_t seed) {
+  Tensor tensor = *Tensor::make(dtype, shape);
+  uint16_t* to = static_cast<uint16_t*>(tensor.mutable_data());
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    seed = seed * 1664525u + 1013904223u;
+    const float x = static_cast<float>(seed >> 8) / 8388608.0f - 1;
+    to[i] = dtype == DType::kBF16 ? float_to_bf16(x) : float_to_f16(x);
+  }
+  return tensor;
+}
+
+TEST(HalfProducts, AreThoseOfF32RoundedOnce) {
+  struct Sizes {
+    int64_t m, k, n;
+  };
+  // Of the last, A is widened in parts.
+  for (const Sizes& s : {Sizes{1, 70, 300}, Sizes{2, 1024, 40}, Sizes{33, 5, 7}, Sizes{150, 64, 8000}}) {
+    for (DType dtype : {DType::kBF16, DType::kF16}) {
+      for (int way = 0; way < 16; ++way) {
+        RuleTest t;
+        const bool turned_a = way & 1, turned_b = way & 2, constant_b = way & 4, with_c = way & 8;
+        Expr a = t.input(to_dims(turned_a ? Shape{s.k, s.m} : Shape{s.m, s.k}),
+                         halves(dtype, turned_a ? Shape{s.k, s.m} : Shape{s.m, s.k}, 1));
+        const Shape b_shape = turned_b ? Shape{s.n, s.k} : Shape{s.k, s.n};
+        Expr b = constant_b ? constant(t.scope, halves(dtype, b_shape, 2))
+                            : t.input(to_dims(b_shape), halves(dtype, b_shape, 2));
+        std::vector<Expr> inputs = {a, b};
+        if (with_c) inputs.push_back(t.input(to_dims({s.n}), halves(dtype, {s.n}, 3)));
+        Attrs attrs;
+        attrs.set("transA", int64_t{turned_a});
+        attrs.set("transB", int64_t{turned_b});
+        if (turned_a && turned_b) attrs.set("alpha", 0.75);
+        Tensor found = t.run(make(t.scope, "Gemm", inputs, Attrs(attrs)), {"*"});
+        for (Expr& input : inputs) input = cast(input, DType::kF32);
+        Tensor wanted = t.run(cast(make(t.scope, "Gemm", inputs, std::move(attrs)), dtype), {"*"});
+        ASSERT_EQ(found.dtype(), dtype);
+        ASSERT_EQ(found.bytes(), wanted.bytes());
+        ASSERT_EQ(std::memcmp(found.data(), wanted.data(), static_cast<size_t>(found.bytes())), 0)
+            << s.m << " x " << s.n << " x " << s.k << ", way " << way;
+      }
+    }
+  }
+}
+
+// Many matrices, more than are computed at once, and a matrix in an order of its own.
+TEST(HalfProducts, OfManyMatrices) {
+  for (DType dtype : {DType::kBF16, DType::kF16}) {
+    RuleTest t;
+    Expr a = t.input(to_dims({4, 9, 5, 6}), halves(dtype, {4, 9, 5, 6}, 1));
+    Expr b = t.input(to_dims({9, 6, 3}), halves(dtype, {9, 6, 3}, 2));
+    Expr y = make(t.scope, "MatMul", {a, b});
+    Expr same = cast(make(t.scope, "MatMul", {cast(a, DType::kF32), cast(b, DType::kF32)}), dtype);
+    t.expect_same_bits(y);
+    t.expect_same_bits(y + y);  // which goes over what the product hands on
+    Tensor found = t.run(y, {"*"}), wanted = t.run(same, {"*"});
+    EXPECT_EQ(std::memcmp(found.data(), wanted.data(), static_cast<size_t>(found.bytes())), 0);
+    // weft.FusedMatMul reads A where it lies.
+    Expr moved =
+        make(t.scope, "MatMul", {transpose(a, {0, 2, 1, 3}), t.input(to_dims({6, 2}), halves(dtype, {6, 2}, 3))});
+    t.expect_same_bits(moved);
+  }
+}
+
 }  // namespace
 }  // namespace weft
