@@ -114,4 +114,46 @@ func TestGemm(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "must be a matrix",
 	})
+	run(t, testCase{name: "bfloat16",
+		inputs: []literal{
+			{kind: "bf16[3,2]", words: "1.5 -1.0 2.5 0.75 1.25 -2.25"},
+			{kind: "bf16[4,3]", words: "0.625 1.75 -1.75 0.75 -2.5 -0.125 1.0 2.0 3.0 4.0 5.0 6.0"},
+			{kind: "bf16[4]", words: "0.5 -1.0 3.0 0.25"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), TransA: true, TransB: true})}
+		},
+		want: []literal{
+			{kind: "bf16[2,4]", words: "2.0625 -3.640625 8.125 13.25 2.8125 -2.171875 -0.125 -6.625"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "half_precision",
+		inputs: []literal{
+			{kind: "f16[3,2]", words: "1.5 -1.0 2.5 0.75 1.25 -2.25"},
+			{kind: "f16[4,3]", words: "0.625 1.75 -1.75 0.75 -2.5 -0.125 1.0 2.0 3.0 4.0 5.0 6.0"},
+			{kind: "f16[4]", words: "0.5 -1.0 3.0 0.25"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2], Alpha: weft.Float(0.5), Beta: weft.Float(0.25), TransA: true, TransB: true})}
+		},
+		want: []literal{
+			{kind: "f16[2,4]", words: "1.6875 -2.890625 5.875 13.0625 2.4375 -1.421875 -2.375 -6.8125"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "half_precision_column_c",
+		inputs: []literal{
+			{kind: "f16[2,1]", words: "1.0 2.0"},
+			{kind: "f16[1,3]", words: "1.0 2.0 3.0"},
+			{kind: "f16[2,1]", words: "2048.0 -1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{C: x[2]})}
+		},
+		want: []literal{
+			{kind: "f16[2,3]", words: "2048.0 2050.0 2052.0 1.0 3.0 5.0"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

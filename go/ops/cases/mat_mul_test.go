@@ -170,4 +170,82 @@ func TestMatMul(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "at least one dimension",
 	})
+	run(t, testCase{name: "half_precision_sums_in_f32",
+		inputs: []literal{
+			{kind: "f16[1,5]", words: "2048.0 1.0 1.0 1.0 1.0"},
+			{kind: "f16[5,1]", words: "1.0 1.0 1.0 1.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "f16[1,1]", words: "2052.0"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "bfloat16_sums_in_f32",
+		inputs: []literal{
+			{kind: "bf16[1,5]", words: "256.0 1.0 1.0 1.0 1.0"},
+			{kind: "bf16[5,1]", words: "1.0 1.0 1.0 1.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "bf16[1,1]", words: "260.0"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "half_precision_matrices",
+		inputs: []literal{
+			{kind: "f16[2,3]", words: "-0.5 0.375 0.75 0.5 0.25 -1.25"},
+			{kind: "f16[3,4]", words: "0.75 0.25 2.25 2.5 0.375 -0.75 -1.25 0.875 0.125 -0.75 0.125 -1.25"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "f16[2,4]", words: "-0.140625 -0.96875 -1.5 -1.859375 0.3125 0.875 0.65625 3.03125"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "bfloat16_batches_by_one",
+		inputs: []literal{
+			{kind: "bf16[2,3,2]", words: "1.5 -1.0 2.5 0.75 1.25 -2.25 0.375 1.5 -2.0 -0.5 0.125 -2.75"},
+			{kind: "bf16[2,3]", words: "0.625 1.75 -1.75 0.75 -2.5 -0.125"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "bf16[2,3,3]", words: "0.1875 5.125 -2.5 2.125 2.5 -4.46875 -0.90625 7.8125 -1.90625 1.359375 -3.09375 -0.84375 -1.625 -2.25 3.5625 -1.984375 7.09375 0.125"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "half_precision_vectors",
+		inputs: []literal{
+			{kind: "f16[3]", words: "1.25 0.5 1.375"},
+			{kind: "f16[3]", words: "-0.625 -4.875 2.125"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "f16[]", words: "-0.296875"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "bfloat16_nothing_to_add",
+		inputs: []literal{
+			{kind: "bf16[2,0]", words: ""},
+			{kind: "bf16[0,2]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "bf16[2,2]", words: "0.0 0.0 0.0 0.0"},
+		},
+		relative: 0.01, absolute: 0.001,
+	})
 }
