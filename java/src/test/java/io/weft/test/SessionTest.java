@@ -165,15 +165,15 @@ class SessionTest {
     float[] ties = new float[128 * 128];
     Arrays.fill(ones, 1);
     Arrays.fill(ties, 1 + 1f / 256); // half way between two bf16, of which 1 is even
-    Value x = graph.input("x", DataType.F32, 1, 128);
+    Value x = graph.input("x", DataType.F32, "1, 128");
     try (Tensor matrix = Tensor.of(ties, 128, 128);
         Tensor in = Tensor.of(ones, 1, 128);
         Session halves = new Session(graph, new SessionOptions().weightDtype("bf16"))) {
-      Value y = x.matmul(graph.constant(matrix));
-      try (Tensor exact = session.run(Map.of(x, in), y);
-          Tensor rounded = halves.run(Map.of(x, in), y)) {
-        assertEquals(128.5f, exact.toFloatArray()[0]);
-        assertEquals(128f, rounded.toFloatArray()[0]);
+      Value y = x.matMul(graph.constant(matrix));
+      try (Results exact = session.run(Map.of(x, in), y);
+          Results rounded = halves.run(Map.of(x, in), y)) {
+        assertEquals(128.5f, exact.get(0).toFloatArray()[0]);
+        assertEquals(128f, rounded.get(0).toFloatArray()[0]);
       }
     }
     var error =
