@@ -23,8 +23,8 @@ struct SessionOptions {
   int max_plans = 64;                        // prepared shape signatures kept a (feeds, fetches) pair
   int64_t spin_after_run_ns = 0;
   std::string weight_dtype = "f32";  // what constant matrices of f32 are packed as for products: or "bf16"
-  std::string weight_cache;  // a folder where packed weights outlive the process; "" for none
-  std::string device;        // that runs what it has kernels for; "" and "cpu" for none
+  std::string weight_cache;          // a folder where packed weights outlive the process; "" for none
+  std::string device;                // that runs what it has kernels for; "" and "cpu" for none
 };
 
 struct RunOptions {

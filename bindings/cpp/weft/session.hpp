@@ -110,8 +110,8 @@ struct SessionOptions {
   bool reference_kernels = false;           ///< plain kernels only
   std::vector<std::string> disable_pass{};  ///< optimizations that are left out; {"*"}: all
   std::string weight_dtype = "f32";  ///< "bf16": large constant matrices of f32 are kept so, and read in half the time
-  const Session* share = nullptr;           ///< whose variables this one uses too; null: it has its own
-  std::string device{};                     ///< that runs what it has kernels for, one of devices(); empty: the CPU
+  const Session* share = nullptr;    ///< whose variables this one uses too; null: it has its own
+  std::string device{};              ///< that runs what it has kernels for, one of devices(); empty: the CPU
   /// A folder, made if there is none, that keeps large constant weights as kernels read them: the next session or process
   /// maps them from there, and needs neither to read nor to pack the originals. Processes may share it, and it may be
   /// emptied at any time; whoever writes to it decides what runs compute. Empty: none.

@@ -159,7 +159,8 @@ Status use_vectors(const KernelContext& c, PreparedKernel* prepared, Product p) 
   if (const Tensor* b = c.constant(1); b != nullptr && one_b) {
     if constexpr (std::is_same_v<T, float>) {
       const bool as_bf16 = c.weight_dtype() == DType::kBF16 && gemm.k * gemm.n >= kLeastStored;
-      WEFT_TRY(state.b, as_bf16 ? use_packed_bf16(*b, &state.gemm, c.form_cache()) : use_packed_b(*b, &state.gemm, c.form_cache()));
+      WEFT_TRY(state.b, as_bf16 ? use_packed_bf16(*b, &state.gemm, c.form_cache())
+                                : use_packed_b(*b, &state.gemm, c.form_cache()));
     } else {
       WEFT_TRY(state.b, use_packed_b(*b, &state.gemm, c.form_cache()));
     }
@@ -290,7 +291,7 @@ Status use_halves(const KernelContext& c, PreparedKernel* prepared, Product p) {
   gemm.limits = limits_of<float>(c);
   if (const Tensor* b = c.constant(1); b != nullptr && one_b) {
     WEFT_TRY(state.b, state.half == Half::kBf16 ? use_packed_bf16(*b, &gemm, c.form_cache())
-                                                           : use_widened_b(*b, &gemm, c.form_cache()));
+                                                : use_widened_b(*b, &gemm, c.form_cache()));
     if (state.b != nullptr) prepared->unused_inputs = {1};
   }
   state.a_offsets = std::move(p.a_offsets);

@@ -52,8 +52,7 @@ Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, Gemm<T>* gem
 }
 
 // The same in panels of bf16, of a matrix of f32 or bf16.
-inline Result<std::shared_ptr<const Buffer>> use_packed_bf16(const Tensor& b, Gemm<float>* gemm,
-                                                             FormCache* cache) {
+inline Result<std::shared_ptr<const Buffer>> use_packed_bf16(const Tensor& b, Gemm<float>* gemm, FormCache* cache) {
   gemm->packs_all_of_b = true;
   const int64_t words = packed_bf16_size(*gemm);
   if (words == 0) return std::shared_ptr<const Buffer>();
@@ -80,7 +79,8 @@ inline Result<std::shared_ptr<const Buffer>> use_widened_b(const Tensor& b, Gemm
   const int64_t count = packed_b_size(*gemm);
   if (count == 0) return std::shared_ptr<const Buffer>();
   const std::string form = form_of_panels(gemm->k, gemm->n, gemm->b_row, gemm->b_column, gemm->isa, ", as f32");
-  WEFT_TRY(auto packed, packed_constant<uint16_t>(b, form, 2 * count, cache, [&](const uint16_t* elements, uint16_t* to) {
+  WEFT_TRY(auto packed,
+           packed_constant<uint16_t>(b, form, 2 * count, cache, [&](const uint16_t* elements, uint16_t* to) {
              pack_halves(*gemm, elements, Half::kF16, reinterpret_cast<float*>(to), Parallel{});
            }));
   gemm->packed_b = reinterpret_cast<const float*>(packed->data());
