@@ -10,41 +10,23 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "core/simd/erf_inl.h"
 #include "core/simd/lanes_inl.h"
+#include "core/simd/math_inl.h"
+#include "core/simd/sine_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace weft {
 namespace HWY_NAMESPACE {
 namespace {
 
-template <typename T>
-struct Infinity;
-template <>
-struct Infinity<float> {
-  static constexpr float kValue = __builtin_inff();
-};
-template <>
-struct Infinity<double> {
-  static constexpr double kValue = __builtin_inf();
-};
-
-// Beyond these exp is infinity or 0.
-template <typename T>
-constexpr T kExpMost = sizeof(T) == 4 ? T(88.72283935546875) : T(709.78271289338397);
-template <typename T>
-constexpr T kExpLeast = sizeof(T) == 4 ? T(-104) : T(-746);
-
 struct ExpOf {
   template <class D, class V>
   V operator()(D d, V x) const {
     using T = hn::TFromD<D>;
-    // The arguments of Min and Max are such that Highway's own function sees no NaN.
-    const V within =
-        hn::Max(hn::Min(hn::IfThenElseZero(hn::Eq(x, x), x), hn::Set(d, kExpMost<T>)), hn::Set(d, kExpLeast<T>));
-    const V y = hn::Exp(d, within);
-    const V high = hn::IfThenElse(hn::Gt(x, hn::Set(d, kExpMost<T>)), hn::Set(d, Infinity<T>::kValue), y);
-    const V low = hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kExpLeast<T>)), high);
-    return hn::IfThenElse(hn::Eq(x, x), low, x);
+    const V number = hn::IfThenElseZero(hn::Eq(x, x), x);
+    const V y = exp_of(d, hn::Max(hn::Min(number, hn::Set(d, kExpMost<T>)), hn::Set(d, kExpLeast<T>)));
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
   }
 };
 
@@ -52,7 +34,7 @@ struct LogOf {
   template <class D, class V>
   V operator()(D d, V x) const {
     using T = hn::TFromD<D>;
-    const V infinity = hn::Set(d, Infinity<T>::kValue), zero = hn::Zero(d);
+    const V infinity = hn::Inf(d), zero = hn::Zero(d);
     const auto inside = hn::And(hn::Gt(x, zero), hn::Lt(x, infinity));
     const V y = hn::Log(d, hn::IfThenElse(inside, x, hn::Set(d, T(1))));
     // Of infinity and NaN: themselves; of 0: -infinity; of less: NaN.
@@ -62,14 +44,79 @@ struct LogOf {
   }
 };
 
+// Chebyshev fits of (tanh(x) / x - 1) / x^2 in x^2 up to 0.625^2, of (expm1(x) / x - 1) / x in x from -0.7 to 0, and of
+// (atanh(s) / s - 1) / s^2 in s^2 up to 1/9.
+template <typename T>
+struct Fits;
+template <>
+struct Fits<float> {
+  static constexpr float kTanh[] = {0.00229274482f, -0.00834394526f, 0.0217689183f,
+                                    -0.0539592579f, 0.133333042f,    -0.333333343f};
+  static constexpr float kExpm1[] = {0.000153185087f, 0.00135493209f, 0.00832128245f,
+                                     0.0416647121f,   0.166666552f,   0.5f};
+  static constexpr float kAtanh[] = {0.116124608f, 0.108532302f, 0.14296183f, 0.199998528f, 0.333333343f};
+};
+template <>
+struct Fits<double> {
+  static constexpr double kTanh[] = {6.485163482793113e-06,  -3.12011014257974e-05, 9.257116129556769e-05,
+                                     -0.0002375906496055562, 0.0005896606577757043, -0.0014557754120478055,
+                                     0.0035921217511549622,  -0.008863235103240878, 0.021869488519008305,
+                                     -0.05396825396789699,   0.13333333333333042,   -0.3333333333333333};
+  static constexpr double kExpm1[] = {1.5562991015725103e-09,
+                                      2.4213936178477727e-08,
+                                      2.748060254827596e-07,
+                                      2.755291193085996e-06,
+                                      2.480142376828825e-05,
+                                      0.00019841265932179708,
+                                      0.0013888888830518855,
+                                      0.008333333332824176,
+                                      0.04166666666664386,
+                                      0.16666666666666627,
+                                      0.5};
+  static constexpr double kAtanh[] = {
+      0.08082469084735669, 0.04400158825434387, 0.06000577591428889, 0.06657067775440581, 0.07692785296456121,
+      0.09090894708663223, 0.11111111358900891, 0.1428571428355253,  0.20000000000007298, 0.3333333333333333};
+};
+
+// Far from 0 it is 1 - 2 / (e^2x + 1).
 struct TanhOf {
   template <class D, class V>
   V operator()(D d, V x) const {
     using T = hn::TFromD<D>;
+    const V one = hn::Set(d, T(1)), two = hn::Set(d, T(2));
     const V size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), hn::Set(d, T(22)));
-    const V e = hn::Expm1(d, hn::Add(size, size));
-    const V y = hn::CopySign(hn::Div(e, hn::Add(e, hn::Set(d, T(2)))), x);
+    const V u = hn::Mul(size, size);
+    const V near = hn::MulAdd(hn::Mul(size, u), polynomial(d, u, Fits<T>::kTanh), size);
+    const V far = hn::Sub(one, hn::Div(two, hn::Add(exp_of(d, hn::Add(size, size)), one)));
+    const V y = hn::CopySign(hn::IfThenElse(hn::Lt(size, hn::Set(d, T(0.625))), near, far), x);
     return hn::IfThenElse(hn::Eq(x, x), y, x);
+  }
+};
+
+// log(1 + e) is 2 atanh(s) with s = e / (2 + e), and 2 s is e - e s.
+struct SoftplusOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    const V one = hn::Set(d, T(1)), e = ExpOf()(d, hn::Neg(hn::Abs(x))), half = hn::Mul(e, hn::Set(d, T(0.5)));
+    const V s = hn::Div(half, hn::Add(half, one));
+    const V bend = hn::Mul(hn::Mul(s, s), hn::Sub(one, s));
+    const V log = hn::MulAdd(e, hn::MulSub(bend, polynomial(d, hn::Mul(s, s), Fits<T>::kAtanh), s), e);
+    return hn::Add(hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x), log);
+  }
+};
+
+template <typename T>
+struct EluOf {
+  T alpha;
+
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    const V least = hn::Set(d, T(-50)), within = hn::Max(hn::IfThenElseZero(hn::Lt(x, hn::Zero(d)), x), least);
+    const V near = hn::MulAdd(hn::Mul(within, within), polynomial(d, within, Fits<T>::kExpm1), within);
+    const V far = hn::Sub(exp_of(d, within), hn::Set(d, T(1)));
+    const V y = hn::Mul(hn::Set(d, alpha), hn::IfThenElse(hn::Lt(within, hn::Set(d, T(-0.6931))), far, near));
+    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), y, x);
   }
 };
 
@@ -86,61 +133,6 @@ struct ReluOf {
   template <class D, class V>
   V operator()(D d, V x) const {
     return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
-  }
-};
-
-// Chebyshev fits: erf(x) / x in x^2 up to 1, and log(1 - erf(x)) in x from there to 4, where erf rounds to 1.
-struct ErfOf {
-  template <class D, class V>
-  V operator()(D d, V x) const {
-    constexpr float kNear[] = {-9.67359017e-06f, 0.000112682537f, -0.000848439652f, 0.00522105341f,
-                               -0.0268654383f,   0.112837826f,    -0.376126385f,    1.12837917f};
-    constexpr float kFar[] = {-1.33093904e-05f, 0.000317572035f, -0.0034368676f, 0.0226219859f,
-                              -0.10331898f,     -0.63909332f,    -1.12592595f,   -0.000756968626f};
-    const V size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), hn::Set(d, 4.0f));
-    const V square = hn::Mul(size, size);
-    V near = hn::Set(d, kNear[0]), far = hn::Set(d, kFar[0]);
-    for (int i = 1; i < 8; ++i) {
-      near = hn::MulAdd(near, square, hn::Set(d, kNear[i]));
-      far = hn::MulAdd(far, size, hn::Set(d, kFar[i]));
-    }
-    const V one = hn::Set(d, 1.0f);
-    const V y = hn::IfThenElse(hn::Lt(size, one), hn::Mul(near, size), hn::Sub(one, hn::Exp(d, far)));
-    return hn::IfThenElse(hn::Eq(x, x), hn::CopySign(y, x), x);
-  }
-};
-
-struct GeluOf {
-  template <class D, class V>
-  V operator()(D d, V x) const {
-    const V erf = ErfOf()(d, hn::Mul(x, hn::Set(d, 0.7071067811865476f)));
-    return hn::Mul(hn::Mul(hn::Set(d, 0.5f), x), hn::Add(hn::Set(d, 1.0f), erf));
-  }
-};
-
-// The normal distribution's part below x, and x times its density there. Both come from one exp: beyond 1, 1 - erf(z) is
-// exp(-z^2) times a Chebyshev fit in z up to 4, where it no longer matters; up to there erf(z) / z is one in z^2.
-struct GeluSlopeOf {
-  template <class D, class V>
-  V operator()(D d, V x) const {
-    constexpr float kNear[] = {-9.67359017e-06f, 0.000112682537f, -0.000848439652f, 0.00522105341f,
-                               -0.0268654383f,   0.112837826f,    -0.376126385f,    1.12837917f};
-    constexpr float kFar[] = {8.638995e-05f, -0.00024350728f, 0.0003925621f, -0.00091999955f,
-                              0.0024046563f, -0.0056084883f,  0.012491442f,  -0.026998682f,
-                              0.05611006f,   -0.11152133f,    0.21080637f};
-    const V one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
-    const V size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), hn::Set(d, 16.0f));
-    const V z = hn::Mul(size, hn::Set(d, 0.7071067811865476f)), square = hn::Mul(z, z);
-    const V bell = hn::Exp(d, hn::Neg(square));
-    const V at = hn::Mul(hn::Sub(hn::Min(z, hn::Set(d, 4.0f)), hn::Set(d, 2.5f)), hn::Set(d, 1 / 1.5f));
-    V near = hn::Set(d, kNear[0]), far = hn::Set(d, kFar[0]);
-    for (int i = 1; i < 8; ++i) near = hn::MulAdd(near, square, hn::Set(d, kNear[i]));
-    for (int i = 1; i < 11; ++i) far = hn::MulAdd(far, at, hn::Set(d, kFar[i]));
-    const V beyond = hn::IfThenElse(hn::Lt(z, one), hn::Sub(one, hn::Mul(near, z)), hn::Mul(bell, far));
-    const V tail = hn::Mul(half, beyond);
-    const V below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
-    const V y = hn::MulAdd(hn::CopySign(size, x), hn::Mul(bell, hn::Set(d, 0.3989422804014327f)), below);
-    return hn::IfThenElse(hn::Eq(x, x), y, x);
   }
 };
 
@@ -172,9 +164,8 @@ struct GeluTanhSlopeOf {
 };
 
 template <typename T, typename Fn>
-void map(const T* x, T* y, int64_t n) {
+HWY_INLINE void each(const T* x, T* y, int64_t n, Fn fn) {
   const hn::ScalableTag<T> d;
-  const Fn fn;
   constexpr int64_t kLanes = HWY_LANES(T);
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) hn::StoreU(fn(d, hn::LoadU(d, x + i)), d, y + i);
@@ -184,22 +175,25 @@ void map(const T* x, T* y, int64_t n) {
   tail.store(y + i, n - i);
 }
 
+template <typename T, typename Fn>
+void map(const T* x, T* y, int64_t n) {
+  each(x, y, n, Fn());
+}
+template <typename T>
+void elu(const T* x, T* y, int64_t n, T alpha) {
+  each(x, y, n, EluOf<T>{alpha});
+}
+
+template <typename T>
+constexpr MathTable<T> kTable = {map<T, ExpOf>,       map<T, LogOf>, map<T, TanhOf>, map<T, SigmoidOf>,
+                                 map<T, ReluOf>,      map<T, SinOf>, map<T, CosOf>,  map<T, SoftplusOf>,
+                                 map<T, GeluTanhOf>,  map<T, ErfOf>, map<T, GeluOf>, map<T, GeluTanhSlopeOf>,
+                                 map<T, GeluSlopeOf>, elu<T>};
+
 }  // namespace
 
-extern constexpr MathTable<float> kMathF32 = {map<float, ExpOf>,      map<float, LogOf>,  map<float, TanhOf>,
-                                              map<float, SigmoidOf>,  map<float, ReluOf>, map<float, GeluTanhOf>,
-                                              map<float, ErfOf>,      map<float, GeluOf>, map<float, GeluTanhSlopeOf>,
-                                              map<float, GeluSlopeOf>};
-extern constexpr MathTable<double> kMathF64 = {map<double, ExpOf>,
-                                               map<double, LogOf>,
-                                               map<double, TanhOf>,
-                                               map<double, SigmoidOf>,
-                                               map<double, ReluOf>,
-                                               map<double, GeluTanhOf>,
-                                               nullptr,
-                                               nullptr,
-                                               map<double, GeluTanhSlopeOf>,
-                                               nullptr};
+extern constexpr MathTable<float> kMathF32 = kTable<float>;
+extern constexpr MathTable<double> kMathF64 = kTable<double>;
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft

@@ -4,17 +4,48 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
 #include "core/kernels/cpu/cast_common.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
 
+// Of base and exponent of one type, on vectors.
 template <typename T>
-void run_same(const Broadcast& plan, const RunArgs& args) {
-  if (plan.last_step(1) == 0 && plan.dims.size() == 1 && *args.input<T>(1) == T(2)) {
-    run_broadcast<T, T, T>(plan, args, 0.5, [](T x, T) { return x * x; });
-    return;
+struct SameState {
+  Broadcast plan;
+  typename PowerTable<T>::Fn both, x_alone, y_alone;
+  double cost_ns;                     // of an element
+  std::shared_ptr<const T> exponent;  // one for all elements, where it is a constant
+};
+
+// Of an element. Most constant exponents are whole or halves, which are multiplications and roots.
+template <typename T>
+double power_cost(const T* exponent) {
+  const bool simple = exponent != nullptr && (*exponent == T(2) || *exponent == T(3) || std::fabs(*exponent) == T(0.5));
+  return simple ? 0.5 : sizeof(T) == 4 ? 3 : 8;
+}
+
+template <typename T>
+struct PowerOver {
+  const SameState<T>& s;
+
+  template <bool x_moves, bool y_moves>
+  void over(T* z, const T* x, const T* y, int64_t n) const {
+    (x_moves && y_moves ? s.both : x_moves ? s.x_alone : s.y_alone)(x, y, z, n);
   }
-  run_broadcast<T, T, T>(plan, args, 20, [](T x, T y) { return std::pow(x, y); });
+};
+template <typename T>
+void run_same(const SameState<T>& s, const RunArgs& args) {
+  run_broadcast<T, T, T>(s.plan, args, s.cost_ns, PowerOver<T>{s});
+}
+template <typename T>
+void span_same(const SameState<T>& s, const void* const* in, void* out, int64_t n) {
+  const T* x = static_cast<const T*>(in[0]);
+  T* z = static_cast<T*>(out);
+  if (s.exponent != nullptr)
+    s.x_alone(x, s.exponent.get(), z, n);
+  else
+    s.both(x, static_cast<const T*>(in[1]), z, n);
 }
 
 // An exponent of any type: whole as sign and magnitude, or broken.
@@ -109,12 +140,17 @@ Status prepare_mixed(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 Status prepare_same(const KernelContext& c, PreparedKernel* prepared) {
-  Broadcast plan = plan_broadcast(c);
-  prepared->cost_ns = 20.0 * static_cast<double>(plan.count);
-  if (c.dtype(0) == DType::kF32)
-    prepared->use<&run_same<float>>(std::move(plan));
-  else
-    prepared->use<&run_same<double>>(std::move(plan));
+  with_type(Types<float, double>{}, c.dtype(0), [&]<typename T>() {
+    const PowerTable<T>& table = power_table(T());
+    SameState<T> state{plan_broadcast(c), table.both, table.x_alone, table.y_alone, 0, nullptr};
+    if (c.constant(1) != nullptr && c.count(1) == 1) {
+      state.exponent = std::make_shared<const T>(*c.constant(1)->template as<T>());
+    }
+    state.cost_ns = power_cost(state.exponent.get());
+    prepared->cost_ns = state.cost_ns * static_cast<double>(state.plan.count);
+    prepared->use<&run_same<T>>(std::move(state));
+    prepared->use_span<&span_same<T>, SameState<T>>();
+  });
   return {};
 }
 bool is_same_float(const KernelContext& c) {
@@ -124,7 +160,7 @@ bool is_same_float(const KernelContext& c) {
 }  // namespace
 
 void add_cpu_pow(KernelRegistry& kernels) {
-  kernels.add("Pow", {"same type", is_same_float, prepare_same});
+  kernels.add("Pow", {"vectors", is_same_float, prepare_same});
   kernels.add("Pow", {"plain", nullptr, prepare_mixed});
 }
 

@@ -4,7 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/types_common.h"
-#include "core/simd/math.h"
+#include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
 namespace {
@@ -231,9 +231,28 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
     use.template operator()<double>(math_f64(current_isa()).*f64);
   return {};
 }
-bool takes_f32(const KernelContext& c) { return c.dtype(0) == DType::kF32; }
-bool takes_exact_gelu(const KernelContext& c) { return takes_f32(c) && !through_tanh(c); }
+bool takes_exact_gelu(const KernelContext& c) { return takes_float(c) && !through_tanh(c); }
 bool takes_tanh_gelu(const KernelContext& c) { return takes_float(c) && through_tanh(c); }
+
+template <typename T>
+void span_elu(const Params& p, const void* const* in, void* out, int64_t n) {
+  math_table(T()).elu(static_cast<const T*>(in[0]), static_cast<T*>(out), n, static_cast<T>(p.a));
+}
+template <typename T>
+void run_elu(const Params& p, const RunArgs& args) {
+  parallel_for(*args.parallel, p.count, kBlock, 1, [&](int64_t begin, int64_t end) {
+    const void* x = args.input<T>(0) + begin;
+    span_elu<T>(p, &x, args.output<T>(0) + begin, end - begin);
+  });
+}
+Status prepare_elu(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = static_cast<double>(c.count(0));
+  with_type(Types<float, double>{}, c.dtype(0), [&]<typename T>() {
+    prepared->use<&run_elu<T>>(Params{c.count(0), c.attrs().f("alpha")});
+    prepared->use_span<&span_elu<T>, Params>();
+  });
+  return {};
+}
 
 #define VECTOR_ROW(op, fn, accepts)                                                            \
   {                                                                                            \
@@ -255,7 +274,11 @@ const Row kRows[] = {
     VECTOR_ROW("Sigmoid", sigmoid, takes_float),
     {"Relu",
      {"vectors", takes_float, prepare_vectors<&MathTable<float>::relu, &MathTable<double>::relu, ChainOp::kRelu>}},
-    VECTOR_ROW("Erf", erf, takes_f32),
+    VECTOR_ROW("Sin", sin, takes_float),
+    VECTOR_ROW("Cos", cos, takes_float),
+    VECTOR_ROW("Softplus", softplus, takes_float),
+    {"Elu", {"vectors", takes_float, prepare_elu}},
+    VECTOR_ROW("Erf", erf, takes_float),
     VECTOR_ROW("Gelu", gelu, takes_exact_gelu),
     VECTOR_ROW("Gelu", gelu_tanh, takes_tanh_gelu),
     VECTOR_ROW("weft.GeluSlope", gelu_slope, takes_exact_gelu),

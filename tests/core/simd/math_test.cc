@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <random>
 #include <vector>
 
 namespace weft {
@@ -18,60 +19,90 @@ template <typename T>
 using Fn = void (*)(const T*, T*, int64_t);
 using Exact = long double (*)(long double);
 
+constexpr long double kRootOfHalf = 0.707106781186547524400844L, kRootOfTwoOverPi = 0.797884560802865355879892L;
+
 long double exact_exp(long double x) { return std::exp(x); }
 long double exact_log(long double x) { return std::log(x); }
 long double exact_tanh(long double x) { return std::tanh(x); }
 long double exact_sigmoid(long double x) { return 1 / (1 + std::exp(-x)); }
+long double exact_sin(long double x) { return std::sin(x); }
+long double exact_cos(long double x) { return std::cos(x); }
+long double exact_softplus(long double x) { return std::fmax(x, 0.0L) + std::log1p(std::exp(-std::fabs(x))); }
 long double exact_erf(long double x) { return std::erf(x); }
+long double exact_gelu(long double x) { return x / 2 * std::erfc(-x * kRootOfHalf); }
 long double exact_gelu_tanh(long double x) {
-  return x / 2 * (1 + std::tanh(0.797884560802865355879892L * (x + 0.044715L * x * x * x)));
+  return x / 2 * (1 + std::tanh(kRootOfTwoOverPi * (x + 0.044715L * x * x * x)));
 }
+long double exact_elu(long double x) { return x > 0 ? x : std::expm1(x); }
 
 long double exact_slope(long double x) {
-  return std::erfc(-x / std::sqrt(2.0L)) / 2 + x * std::exp(-x * x / 2) * 0.398942280401432677939946L;
+  return std::erfc(-x * kRootOfHalf) / 2 + x * std::exp(-x * x / 2) * kRootOfTwoOverPi / 2;
 }
 long double exact_tanh_slope(long double x) {
-  const long double t = std::tanh(0.797884560802865355879892L * (x + 0.044715L * x * x * x));
-  return (1 + t) / 2 + x / 2 * (1 - t * t) * 0.797884560802865355879892L * (1 + 3 * 0.044715L * x * x);
+  const long double t = std::tanh(kRootOfTwoOverPi * (x + 0.044715L * x * x * x));
+  return (1 + t) / 2 + x / 2 * (1 - t * t) * kRootOfTwoOverPi * (1 + 3 * 0.044715L * x * x);
 }
 
 // Largest distance within [low, high].
 template <typename T>
 double farthest(Fn<T> fn, Exact exact, double low, double high) {
+  std::vector<T> x, y(100001);
+  for (int i = 0; i <= 100000; ++i) x.push_back(static_cast<T>(low + (high - low) * i / 100000));
+  fn(x.data(), y.data(), 100001);
   double most = 0;
-  for (int i = 0; i <= 100000; ++i) {
-    const T x = static_cast<T>(low + (high - low) * i / 100000);
-    T y = 0;
-    fn(&x, &y, 1);
-    most = std::max(most, static_cast<double>(std::fabs(y - exact(x))));
-  }
+  for (int i = 0; i <= 100000; ++i) most = std::max(most, static_cast<double>(std::fabs(y[i] - exact(x[i]))));
   return most;
 }
 
-// Largest error over values of all sizes within [low, high].
+// Numbers within [low, high]: evenly spread, and of all sizes down to the least.
 template <typename T>
-double worst(Fn<T> fn, Exact exact, double low, double high) {
-  std::vector<T> x, y;
-  for (int i = 0; i <= 40000; ++i) x.push_back(static_cast<T>(low + (high - low) * i / 40000));
-  for (int i = 0; i < 20000; ++i) {
-    const double size = std::pow(2.0, -20 + i * 30.0 / 20000);
-    for (double v : {size, -size}) {
-      if (v >= low && v <= high) x.push_back(static_cast<T>(v));
+std::vector<T> arguments(double low, double high) {
+  std::mt19937_64 random(20240607);
+  std::uniform_real_distribution<double> even(low, high);
+  std::uniform_real_distribution<double> size(std::numeric_limits<T>::min_exponent,
+                                              std::numeric_limits<T>::max_exponent),
+      common(-20, 10);
+  std::vector<T> x;
+  const auto add = [&](double value) {
+    const T rounded = static_cast<T>(value);
+    if (rounded >= low && rounded <= high) x.push_back(rounded);
+  };
+  for (int i = 0; i < 60000; ++i) add(even(random));
+  for (int i = 0; i < 40000; ++i) {
+    for (double exponent : {size(random), common(random)}) add(std::copysign(std::exp2(exponent), even(random)));
+  }
+  return x;
+}
+
+// Error of `y` in units in the last place of `right`.
+template <typename T>
+double ulps(T y, long double right) {
+  const T rounded = std::fabs(static_cast<T>(right));
+  if (std::isinf(rounded)) return y == static_cast<T>(right) ? 0 : std::numeric_limits<double>::infinity();
+  int exponent;
+  std::frexp(std::max(rounded, std::numeric_limits<T>::min()), &exponent);
+  const double ulp = std::ldexp(1.0, exponent - std::numeric_limits<T>::digits);
+  const double error = static_cast<double>(std::fabs(y - right)) / ulp;
+  return error == error ? error : std::numeric_limits<double>::infinity();
+}
+
+// By instruction set the largest error over arguments; of results that are normal numbers alone.
+template <typename T>
+void expect_within(double most, const char* name, const std::vector<T>& x, Exact exact, auto run) {
+  std::vector<long double> right;
+  for (T value : x) right.push_back(exact(value));
+  for (Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    std::vector<T> y(x.size());
+    run(math_table(isa, T()), x.data(), y.data(), static_cast<int64_t>(x.size()));
+    double worst = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double error = std::isnormal(static_cast<T>(right[i])) ? ulps(y[i], right[i]) : 0;
+      if (error > worst) worst = error, at = i;
     }
+    EXPECT_LE(worst, most) << name << " of " << x[at] << ", " << isa_name(isa);
   }
-  y.resize(x.size());
-  fn(x.data(), y.data(), static_cast<int64_t>(x.size()));
-  double most = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    const T right = static_cast<T>(exact(x[i]));
-    const T next = std::nextafter(std::fabs(right), std::numeric_limits<T>::infinity());
-    if (!std::isnormal(right) || !std::isfinite(next)) continue;
-    const double ulp = static_cast<double>(next) - std::fabs(static_cast<double>(right));
-    const double error = static_cast<double>(std::fabs(y[i] - exact(x[i]))) / ulp;
-    EXPECT_TRUE(error == error) << x[i];
-    most = std::max(most, error);
-  }
-  return most;
 }
 
 template <typename T>
@@ -81,25 +112,60 @@ TYPED_TEST_SUITE(MathTest, Types);
 
 TYPED_TEST(MathTest, Accuracy) {
   using T = TypeParam;
-  const double most = sizeof(T) == 4 ? 88.7 : 709.7;
+  using Table = MathTable<T>;
+  struct Case {
+    const char* name;
+    typename Table::Fn Table::*fn;
+    Exact exact;
+    double low, high, most;
+  };
+  const bool single = sizeof(T) == 4;
+  const double edge = single ? 88.7 : 709.7, largest = std::numeric_limits<T>::max();
+  const Case cases[] = {
+      {"exp", &Table::exp, exact_exp, -edge, edge, 1.05},
+      {"log", &Table::log, exact_log, 0, largest, 1},
+      {"tanh", &Table::tanh, exact_tanh, -30, 30, 2},
+      {"sigmoid", &Table::sigmoid, exact_sigmoid, -edge, edge, 2},
+      {"sin", &Table::sin, exact_sin, -2000, 2000, 1},
+      {"cos", &Table::cos, exact_cos, -2000, 2000, 1},
+      {"sin", &Table::sin, exact_sin, -largest / 2, largest / 2, 1},
+      {"cos", &Table::cos, exact_cos, -largest / 2, largest / 2, 1},
+      {"softplus", &Table::softplus, exact_softplus, -edge, edge, 2},
+      {"erf", &Table::erf, exact_erf, -7, 7, 2},
+      {"gelu", &Table::gelu, exact_gelu, single ? -12.8 : -37.0, 40, 5},
+      {"gelu_tanh", &Table::gelu_tanh, exact_gelu_tanh, -3, 30, 16},
+  };
+  for (const Case& c : cases) {
+    const auto run = [&](const Table& t, const T* x, T* y, int64_t n) { (t.*c.fn)(x, y, n); };
+    expect_within<T>(c.most, c.name, arguments<T>(c.low, c.high), c.exact, run);
+  }
+  const auto elu = [](const Table& t, const T* x, T* y, int64_t n) { t.elu(x, y, n, T(1)); };
+  expect_within<T>(2, "elu", arguments<T>(-60, 10), exact_elu, elu);
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const MathTable<T>& t = math_table(isa, T());
-    const double exp = worst<T>(t.exp, exact_exp, -most, most), log = worst<T>(t.log, exact_log, 1e-30, 1000);
-    const double tanh = worst<T>(t.tanh, exact_tanh, -30, 30);
-    const double sigmoid = worst<T>(t.sigmoid, exact_sigmoid, -most, most);
-    const double erf = t.erf == nullptr ? 0 : worst<T>(t.erf, exact_erf, -6, 6);
-    const double gelu_tanh = worst<T>(t.gelu_tanh, exact_gelu_tanh, -3, 30);
-    EXPECT_LE(exp, 1.05) << isa_name(isa);
-    EXPECT_LE(log, 1) << isa_name(isa);
-    EXPECT_LE(tanh, 3) << isa_name(isa);
-    EXPECT_LE(sigmoid, 2) << isa_name(isa);
-    EXPECT_LE(erf, 3) << isa_name(isa);
-    EXPECT_LE(gelu_tanh, 16) << isa_name(isa);
-    EXPECT_LE(farthest<T>(t.gelu_tanh_slope, exact_tanh_slope, -20, 20), sizeof(T) == 4 ? 1e-6 : 2e-15);
-    const double slope = t.gelu_slope == nullptr ? 0 : farthest<T>(t.gelu_slope, exact_slope, -20, 20);
-    EXPECT_LE(slope, 3e-7) << isa_name(isa);
+    const Table& t = math_table(isa, T());
+    EXPECT_LE(farthest<T>(t.gelu_tanh_slope, exact_tanh_slope, -20, 20), single ? 1e-6 : 2e-15) << isa_name(isa);
+    EXPECT_LE(farthest<T>(t.gelu_slope, exact_slope, -20, 20), single ? 3e-7 : 5e-16) << isa_name(isa);
   }
+}
+
+// The numbers nearest to quarter turns leave a rest of few digits.
+TYPED_TEST(MathTest, AnglesNextToQuarterTurns) {
+  using T = TypeParam;
+  using Table = MathTable<T>;
+  std::vector<T> x;
+  for (int64_t k = 1; k < 700000; k += 1 + k / 50) {
+    const T angle = static_cast<T>(1.57079632679489661923132169163975144L * k);
+    for (T near : {std::nextafter(angle, T(0)), angle, std::nextafter(angle, T(1e9))}) {
+      x.push_back(near);
+      x.push_back(-near);
+    }
+  }
+  for (T border : {T(1048575.9), T(1048576), T(1048577), T(1e9)}) x.push_back(border);
+  const auto sin = [](const Table& t, const T* from, T* to, int64_t n) { t.sin(from, to, n); };
+  const auto cos = [](const Table& t, const T* from, T* to, int64_t n) { t.cos(from, to, n); };
+  expect_within<T>(1, "sin", x, exact_sin, sin);
+  expect_within<T>(1, "cos", x, exact_cos, cos);
 }
 
 TYPED_TEST(MathTest, Edges) {
@@ -112,7 +178,10 @@ TYPED_TEST(MathTest, Edges) {
       fn(&x, &x, 1);
       return x;
     };
-    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.gelu_tanh}) EXPECT_TRUE(std::isnan(of(fn, nan)));
+    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.sin, t.cos, t.softplus, t.gelu_tanh, t.erf, t.gelu,
+                     t.gelu_tanh_slope, t.gelu_slope}) {
+      EXPECT_TRUE(std::isnan(of(fn, nan)));
+    }
     EXPECT_EQ(of(t.exp, inf), inf);
     EXPECT_EQ(of(t.exp, -inf), 0);
     EXPECT_EQ(of(t.exp, T(1e30)), inf);
@@ -133,12 +202,34 @@ TYPED_TEST(MathTest, Edges) {
     EXPECT_EQ(of(t.gelu_tanh, inf), inf);
     EXPECT_EQ(of(t.gelu_tanh, T(1e30)), T(1e30));
     EXPECT_EQ(of(t.gelu_tanh, T(-1e30)), 0);
-    if (t.erf != nullptr) {
-      EXPECT_EQ(of(t.erf, inf), 1);
-      EXPECT_EQ(of(t.erf, -inf), -1);
-      EXPECT_TRUE(std::isnan(of(t.erf, nan)));
-      EXPECT_EQ(of(t.gelu, inf), inf);
+    EXPECT_EQ(of(t.erf, inf), 1);
+    EXPECT_EQ(of(t.erf, -inf), -1);
+    EXPECT_TRUE(std::signbit(of(t.erf, T(-0.0))));
+    EXPECT_EQ(of(t.gelu, inf), inf);
+    EXPECT_EQ(of(t.gelu, -inf), 0);
+    EXPECT_EQ(of(t.gelu, 0), 0);
+    EXPECT_EQ(of(t.gelu_slope, inf), 1);
+    EXPECT_EQ(of(t.gelu_slope, -inf), 0);
+    EXPECT_EQ(of(t.gelu_slope, 0), 0.5);
+    for (T infinite : {inf, -inf}) {
+      EXPECT_TRUE(std::isnan(of(t.sin, infinite)));
+      EXPECT_TRUE(std::isnan(of(t.cos, infinite)));
     }
+    EXPECT_EQ(of(t.cos, 0), 1);
+    EXPECT_EQ(of(t.sin, 0), 0);
+    EXPECT_FALSE(std::signbit(of(t.sin, T(0))));
+    EXPECT_TRUE(std::signbit(of(t.sin, T(-0.0))));
+    EXPECT_EQ(of(t.softplus, inf), inf);
+    EXPECT_EQ(of(t.softplus, -inf), 0);
+    EXPECT_LE(ulps(of(t.softplus, 0), 0.693147180559945309417L), 2);
+    const auto elu = [&](T x) {
+      t.elu(&x, &x, 1, T(0.5));
+      return x;
+    };
+    EXPECT_TRUE(std::isnan(elu(nan)));
+    EXPECT_EQ(elu(inf), inf);
+    EXPECT_EQ(elu(-inf), T(-0.5));
+    EXPECT_EQ(elu(3), 3);
   }
 }
 
@@ -148,9 +239,11 @@ TYPED_TEST(MathTest, PlaceDoesNotMatter) {
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     const MathTable<T>& t = math_table(isa, T());
-    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.gelu_tanh, t.gelu_tanh_slope}) {
+    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.sin, t.cos, t.softplus, t.gelu_tanh, t.erf, t.gelu,
+                     t.gelu_tanh_slope, t.gelu_slope}) {
       std::vector<T> x(70), whole(70);
-      for (int i = 0; i < 70; ++i) x[i] = static_cast<T>(0.3 + 0.17 * i);
+      // Some are beyond what vectors of sines and cosines take.
+      for (int i = 0; i < 70; ++i) x[i] = static_cast<T>(i % 7 == 3 ? 2e6 + i : 0.3 + 0.17 * i);
       fn(x.data(), whole.data(), 70);
       for (int64_t n = 0; n < 40; ++n) {
         for (int64_t offset : {0, 1, 5}) {
