@@ -136,14 +136,16 @@ struct ReluOf {
   }
 };
 
-// (1 + tanh(u)) / 2 is sigmoid(2 u), which loses no digit where tanh is near -1.
+// 2 u = x (kLine + kCube x^2); (1 + tanh(u)) / 2 is sigmoid(2 u), which loses no digit where tanh is near -1.
+constexpr double kLine = 2 * 0.7978845608028654, kCube = kLine * 0.044715;
+
 struct GeluTanhOf {
   template <class D, class V>
   V operator()(D d, V x) const {
     using T = hn::TFromD<D>;
-    const V bend = hn::MulAdd(hn::Mul(x, x), hn::Set(d, T(0.044715)), hn::Set(d, T(1)));
-    const V twice = hn::Mul(hn::Mul(x, bend), hn::Set(d, T(2 * 0.7978845608028654)));
-    return hn::Mul(x, SigmoidOf()(d, twice));
+    const V bend = hn::MulAdd(hn::Mul(x, x), hn::Set(d, T(kCube)), hn::Set(d, T(kLine)));
+    // At -100 the other factor is long 0; -infinity times 0 would be NaN.
+    return hn::Mul(hn::Max(x, hn::Set(d, T(-100))), SigmoidOf()(d, hn::Mul(x, bend)));
   }
 };
 
@@ -152,11 +154,11 @@ struct GeluTanhSlopeOf {
   template <class D, class V>
   V operator()(D d, V x) const {
     using T = hn::TFromD<D>;
-    const V one = hn::Set(d, T(1)), most = hn::Set(d, T(100));
+    const V line = hn::Set(d, T(kLine)), most = hn::Set(d, T(100));
     const V near = hn::Max(hn::Min(hn::IfThenElseZero(hn::Eq(x, x), x), most), hn::Neg(most));
-    const V square = hn::Mul(near, near), factor = hn::Set(d, T(2 * 0.7978845608028654));
-    const V twice = hn::Mul(hn::Mul(near, hn::MulAdd(square, hn::Set(d, T(0.044715)), one)), factor);
-    const V rise = hn::Mul(hn::Mul(near, hn::MulAdd(square, hn::Set(d, T(3 * 0.044715)), one)), factor);
+    const V square = hn::Mul(near, near);
+    const V twice = hn::Mul(near, hn::MulAdd(square, hn::Set(d, T(kCube)), line));
+    const V rise = hn::Mul(near, hn::MulAdd(square, hn::Set(d, T(3 * kCube)), line));
     const V s = SigmoidOf()(d, twice), rest = SigmoidOf()(d, hn::Neg(twice));
     const V y = hn::MulAdd(hn::Mul(s, rest), rise, s);
     return hn::IfThenElse(hn::Eq(x, x), y, x);

@@ -7,12 +7,12 @@
 
 namespace weft {
 
-// Each element's result depends on the element alone, wherever it stands. Largest errors measured against a wider type
-// over arguments of all sizes, in units in the last place of results that are normal numbers, f32 and f64 alike: exp 0.7, log
-// 0.8, tanh 1.3, sigmoid 2, sin and cos 0.8, softplus 1.8, erf 1.2, elu of alpha 1 1.2, gelu 4.8 where the normal
-// distribution below x is a normal number; gelu_tanh, from -3 on, 16. The slopes of gelu, by which they rise, are off by
-// 1.3e-7 (3e-16 for f64) at most, those of gelu_tanh by 2e-7 (4e-16). Sines and cosines of 2^20 and more are the C
-// library's, one by one. NaN stays NaN and infinities give the limits, or NaN where there is none. `y` may be `x`.
+// Each element's result depends on the element alone, wherever it stands. Largest errors measured against a wider type, in
+// units in the last place of results that are normal numbers, f32 and f64 alike: exp 0.7, log 0.8, tanh 1.2, sigmoid 2,
+// sin and cos 0.75, softplus 1.8, erf 1.2, elu of alpha 1 1.4, gelu 4.8 where the normal distribution below x is a normal
+// number; gelu_tanh, from -3 on, 12. The slopes of gelu, by which they rise, are off by 2e-7 (4e-16 for f64) at most.
+// Sines and cosines of 2^20 and more are the C library's, one by one. NaN stays NaN; infinities give the limits, or NaN
+// where there is none. `y` may be `x`.
 template <typename T>
 struct MathTable {
   using Fn = void (*)(const T* x, T* y, int64_t n);

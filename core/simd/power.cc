@@ -20,20 +20,21 @@ namespace {
 // (Muller and others, "Handbook of floating-point arithmetic", 2018, chapter 10). The coefficients are Chebyshev fits,
 // but for the first two of the logarithm for doubles, which are 2 / ln(2) and a third of that with twice the digits.
 
-// k and m of a number from 2^-1074 on.
+// k and m of a number, which may be a denormal one where that is said.
 template <class V>
 struct Split {
   V k, m;
 };
-template <class D, class V>
+template <bool denormal, class D, class V>
 HWY_INLINE Split<V> split(D d, V x) {
   const hn::RebindToUnsigned<D> bits;
   constexpr uint64_t kOne = 0x3FF0000000000000, kRootOfHalf = 0x3FE6A09E667F3BCD, kHidden = 0x4330000000000000;  // 2^52
+  const V bias = hn::Set(d, 0x1p52 + 1023);
   const auto small = hn::Lt(x, hn::Set(d, 0x1p-1022));
-  const auto of_x = hn::BitCast(bits, hn::IfThenElse(small, hn::Mul(x, hn::Set(d, 0x1p54)), x));
+  const auto of_x = hn::BitCast(bits, denormal ? hn::IfThenElse(small, hn::Mul(x, hn::Set(d, 0x1p54)), x) : x);
   const auto exponent = hn::ShiftRight<52>(hn::Add(of_x, hn::Set(bits, kOne - kRootOfHalf)));
   const V biased = hn::BitCast(d, hn::Or(exponent, hn::Set(bits, kHidden)));
-  const V k = hn::Sub(biased, hn::IfThenElse(small, hn::Set(d, 0x1p52 + 1023 + 54), hn::Set(d, 0x1p52 + 1023)));
+  const V k = hn::Sub(biased, denormal ? hn::IfThenElse(small, hn::Set(d, 0x1p52 + 1023 + 54), bias) : bias);
   const auto of_m = hn::Add(hn::Sub(of_x, hn::ShiftLeft<52>(exponent)), hn::Set(bits, kOne));
   return {k, hn::BitCast(d, of_m)};
 }
@@ -43,7 +44,7 @@ template <class D, class V>
 HWY_INLINE Two<V> log2_of(D d, V x) {
   constexpr double kRest[] = {0.16912971664122153, 0.16888529114458137, 0.19238056603036385, 0.2219527885851067,
                               0.2623081914681522,  0.3205988979671547,  0.4121985831111439,  0.5770780163555853};
-  const Split<V> of_x = split(d, x);
+  const Split<V> of_x = split<true>(d, x);
   const V one = hn::Set(d, 1.0), f = hn::Sub(of_x.m, one);
   const Two<V> below = exact_sum(of_x.m, one);
   const V inverse = hn::Div(one, below.high), ratio = hn::Mul(f, inverse);
@@ -84,13 +85,13 @@ HWY_INLINE V power_of_double(D d, V x, V y) {
 // The same with more digits than a float has.
 template <class D, class V>
 HWY_INLINE V power_of_float(D d, V x, V y) {
-  constexpr double kLog[] = {0.2429183013526297, 0.26144407006393944, 0.3206163935263423, 0.4121984019742357,
-                             0.5770780172467822, 0.9617966939243335,  2.885390081777927};
-  constexpr double kExp2[] = {1.3255304503367413e-06, 1.5310194339173322e-05, 0.00015403455553573818,
-                              0.001333345013657559,   0.009618129159714186,   0.055504109416557555,
-                              0.2402265069581221,     0.6931471805458209,     1.0};
+  constexpr double kLog[] = {0.28288718263073565, 0.3199066608891474, 0.41220922733052445,
+                             0.5770779426302618,  0.9617966941123595, 2.8853900817778504};
+  constexpr double kExp2[] = {1.530380284962428e-05, 0.00015469861921601935, 0.0013333478154201467,
+                              0.009618025198219938,  0.055504109065657,      0.24022651216614133,
+                              0.6931471805568075,    0.9999999999592369};
   const V one = hn::Set(d, 1.0), limit = hn::Set(d, 300.0);
-  const Split<V> of_x = split(d, hn::Abs(x));
+  const Split<V> of_x = split<false>(d, hn::Abs(x));
   const V s = hn::Div(hn::Sub(of_x.m, one), hn::Add(of_x.m, one));
   const V log = hn::MulAdd(s, polynomial(d, hn::Mul(s, s), kLog), of_x.k);
   const V product = hn::Max(hn::Min(hn::Mul(y, log), limit), hn::Neg(limit));
