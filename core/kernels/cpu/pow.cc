@@ -18,10 +18,11 @@ struct SameState {
   std::shared_ptr<const T> exponent;  // one for all elements, where it is a constant
 };
 
-// Of an element. Most constant exponents are whole or halves, which are multiplications and roots.
+// Of an element. Most constant exponents are some of those that powers are products, quotients and roots for.
 template <typename T>
 double power_cost(const T* exponent) {
-  const bool simple = exponent != nullptr && (*exponent == T(2) || *exponent == T(3) || std::fabs(*exponent) == T(0.5));
+  const bool simple = exponent != nullptr &&
+                      (*exponent == T(2) || *exponent == T(3) || *exponent == T(-1) || std::fabs(*exponent) == T(0.5));
   return simple ? 0.5 : sizeof(T) == 4 ? 3 : 8;
 }
 
