@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "tests/core/simd/ulps.h"
+
 namespace weft {
 namespace {
 
@@ -72,18 +74,6 @@ std::vector<T> arguments(double low, double high) {
     for (double exponent : {size(random), common(random)}) add(std::copysign(std::exp2(exponent), even(random)));
   }
   return x;
-}
-
-// Error of `y` in units in the last place of `right`.
-template <typename T>
-double ulps(T y, long double right) {
-  const T rounded = std::fabs(static_cast<T>(right));
-  if (std::isinf(rounded)) return y == static_cast<T>(right) ? 0 : std::numeric_limits<double>::infinity();
-  int exponent;
-  std::frexp(std::max(rounded, std::numeric_limits<T>::min()), &exponent);
-  const double ulp = std::ldexp(1.0, exponent - std::numeric_limits<T>::digits);
-  const double error = static_cast<double>(std::fabs(y - right)) / ulp;
-  return error == error ? error : std::numeric_limits<double>::infinity();
 }
 
 // By instruction set the largest error over arguments; of results that are normal numbers alone.

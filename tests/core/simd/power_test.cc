@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "tests/core/simd/ulps.h"
+
 namespace weft {
 namespace {
 
@@ -47,20 +49,6 @@ Pairs<T> pairs() {
     add(-common, whole);
   }
   return pairs;
-}
-
-template <typename T>
-double ulps(T z, long double right) {
-  using Limits = std::numeric_limits<T>;
-  const T rounded = static_cast<T>(right);
-  if (std::isinf(rounded) || std::isnan(rounded)) {
-    return z == rounded || (std::isnan(z) && std::isnan(rounded)) ? 0 : std::numeric_limits<double>::infinity();
-  }
-  int exponent;
-  std::frexp(std::max(std::fabs(rounded), Limits::min()), &exponent);
-  const long double ulp = std::ldexp(1.0L, exponent - Limits::digits);
-  const double error = static_cast<double>(std::fabs(z - right) / ulp);
-  return error == error ? error : std::numeric_limits<double>::infinity();
 }
 
 template <typename T>
