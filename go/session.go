@@ -240,11 +240,12 @@ func (s *Session) Initialise() error {
 }
 
 // Describe says as JSON what the session keeps and has done: "runs" (begun so far), "threads" (of one run),
-// "instruction_set" (of its kernels), "device", and "calls", an entry for each set of fed and fetched values that it keeps
+// "instruction_set" (of its kernels), "device", "weight_cache" ("found" and "made": how many packed weights its folder had
+// and lacked), and "calls", an entry for each set of fed and fetched values that it keeps
 // plans for, with "feeds", "fetches" and "assigns" (names) and "plans", the last used first, one for each signature of
 // inputs that was seen: "inputs" (fed values, then variables that are read), "kernels" (how many steps run each),
-// "constant_bytes" (what kernels read as it is), "arena_bytes" (of each run at a time), "device_arena_bytes" and
-// "idle_arenas" (kept for the next runs).
+// "constant_bytes" (what kernels read as it is), "arena_bytes" (of each run at a time), "device_arena_bytes",
+// "idle_arenas" (kept for the next runs) and "branch_groups" (stretches whose branches run side by side).
 func (s *Session) Describe() ([]byte, error) {
 	var out *C.weft_bytes
 	err := s.call(func(session *C.weft_session) *C.weft_status { return C.wg_session_inspect(session, &out) })

@@ -54,6 +54,7 @@ struct Executable::Entry {
     for (const Tensor& constant : plan->constants) summary->constant_bytes += constant.bytes();
     summary->arena_bytes += plan->arena_bytes;
     summary->device_arena_bytes += plan->device_arena_bytes;
+    summary->branch_groups += static_cast<int64_t>(plan->groups.size());
     std::lock_guard lock(mutex);
     summary->idle_arenas += static_cast<int64_t>(idle.size());
   }

@@ -83,7 +83,8 @@ struct PlanSummary {
   int64_t constant_bytes = 0;              // that kernels read as they are; what they packed is not among them
   int64_t arena_bytes = 0;                 // of each run at a time
   int64_t device_arena_bytes = 0;
-  int64_t idle_arenas = 0;  // kept for the next runs
+  int64_t idle_arenas = 0;    // kept for the next runs
+  int64_t branch_groups = 0;  // stretches whose branches run side by side
 };
 
 // A program with the plans made for it, one for each signature of input shapes, the least used thrown away first.

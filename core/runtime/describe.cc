@@ -3,6 +3,7 @@
 #include "core/base/thread_pool.h"
 #include "core/runtime/compiled.h"
 #include "core/simd/isa.h"
+#include "core/tensor/form_cache.h"
 
 namespace weft {
 
@@ -27,7 +28,8 @@ std::string describe_plan(const PlanSummary& plan) {
   }
   return cat("{\"inputs\": ", list(plan.inputs), ", \"kernels\": ", kernels,
              "}, \"constant_bytes\": ", plan.constant_bytes, ", \"arena_bytes\": ", plan.arena_bytes,
-             ", \"device_arena_bytes\": ", plan.device_arena_bytes, ", \"idle_arenas\": ", plan.idle_arenas, "}");
+             ", \"device_arena_bytes\": ", plan.device_arena_bytes, ", \"idle_arenas\": ", plan.idle_arenas,
+             ", \"branch_groups\": ", plan.branch_groups, "}");
 }
 
 }  // namespace
@@ -55,10 +57,12 @@ Result<std::string> Session::describe() {
     calls += cat(calls.empty() ? "" : ", ", "{\"feeds\": ", list(feeds), ", \"fetches\": ", list(fetches),
                  ", \"assigns\": ", list(what->cut.assigned_variables), ", \"plans\": [", text, "]}");
   }
+  const FormCache::Counts cached = form_cache_ != nullptr ? form_cache_->counts() : FormCache::Counts{};
   const int threads = options_.threads > 0 ? std::min(options_.threads, pool_threads()) : pool_threads();
   return cat("{\"runs\": ", runs_.load(std::memory_order_relaxed), ", \"threads\": ", threads,
              ", \"instruction_set\": ", quoted(isa_name(current_isa())),
-             ", \"device\": ", quoted(options_.device.empty() ? "cpu" : options_.device), ", \"calls\": [", calls,
+             ", \"device\": ", quoted(options_.device.empty() ? "cpu" : options_.device),
+             ", \"weight_cache\": {\"found\": ", cached.found, ", \"made\": ", cached.made, "}, \"calls\": [", calls,
              "]}");
 }
 

@@ -65,12 +65,12 @@ WEFT_API weft_status* weft_session_get(weft_session* session, const char* variab
 WEFT_API weft_status* weft_session_set(weft_session* session, const char* variable,
                                        const weft_tensor* tensor) WEFT_MUST_USE;
 /** What the session keeps and has done, as JSON, which grows new keys in later versions: "runs" (begun so far), "threads"
- * (of one run), "instruction_set" (of its kernels), "device", and "calls", an entry for each set of fed and fetched values
- * that it keeps plans for: "feeds", "fetches" (names of values), "assigns" (names of variables) and "plans", the last used
+ * (of one run), "instruction_set" (of its kernels), "device", "weight_cache" ("found" and "made": how many packed weights
+ * its folder had and lacked), and "calls", an entry for each set of fed and fetched values that it keeps plans for: "feeds", "fetches" (names of values), "assigns" (names of variables) and "plans", the last used
  * first, one for each signature of inputs that were seen: "inputs" (fed values, then variables that are read; "f32[2, 3]"),
  * "kernels" (how many steps run each, by "MatMul: vectors"), "constant_bytes" (what kernels read as it is; not what they
- * packed), "arena_bytes" (of each run at a time), "device_arena_bytes", "idle_arenas" (kept for the next runs). Nothing is
- * counted of runs that go on. FAILED_PRECONDITION if the session is closed. The process's memory: weft_memory_bytes. */
+ * packed), "arena_bytes" (of each run at a time), "device_arena_bytes", "idle_arenas" (kept for the next runs),
+ * "branch_groups" (stretches whose branches run side by side). Nothing is counted of runs that go on. FAILED_PRECONDITION if the session is closed. The process's memory: weft_memory_bytes. */
 WEFT_API weft_status* weft_session_inspect(weft_session* session, weft_bytes** out_json) WEFT_MUST_USE;
 /** Lets go of memory that is kept for speed: plans, arenas and what kernels packed of constants, as far as no run and no
  * prepared call uses it. What is needed again is made again. */

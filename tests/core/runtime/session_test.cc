@@ -84,11 +84,11 @@ TEST(Session, SaysWhatItKeepsAndHasDone) {
   }
   const std::string plan =
       R"(, "kernels": {"Exp: plain": 1, "Mul: plain": 2, "ReduceMax: plain": 1}, "constant_bytes": 4, "arena_bytes": 64, )"
-      R"("device_arena_bytes": 0, "idle_arenas": 1})";
+      R"("device_arena_bytes": 0, "idle_arenas": 1, "branch_groups": 0})";
   EXPECT_EQ(
       *m.session->describe(),
       cat(R"({"runs": 3, "threads": 1, "instruction_set": ")", isa_name(current_isa()),
-          R"(", "device": "cpu", "calls": [{"feeds": ["x"], "fetches": ["ReduceMax"], "assigns": ["w"], "plans": [)"
+          R"(", "device": "cpu", "weight_cache": {"found": 0, "made": 0}, "calls": [{"feeds": ["x"], "fetches": ["ReduceMax"], "assigns": ["w"], "plans": [)"
           R"({"inputs": ["f32[1, 3]", "f32[]"])",
           plan, R"(, {"inputs": ["f32[2, 3]", "f32[]"])", plan, "]}]}"));
   m.session->trim();
