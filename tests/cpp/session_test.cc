@@ -2,8 +2,8 @@
 #include <atomic>
 #include <thread>
 
+#include "../test_folder.h"
 #include "support.h"
-#include "tests/test_folder.h"
 
 namespace {
 
