@@ -87,6 +87,34 @@ func ExampleSession_RunWith() {
 	// true
 }
 
+func ExampleSession_Describe() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32, "n")
+	s := need(weft.NewSession(g, weft.SessionOptions{Threads: 1}))
+	defer s.Close()
+	in := need(weft.TensorOf[float32](1, 2))
+	defer in.Close()
+	for _, out := range need(s.Run(context.Background(), weft.Feeds{x: in}, x.Neg())) {
+		out.Close()
+	}
+	var kept struct {
+		Runs, Threads int
+		Calls         []struct {
+			Plans []struct {
+				Inputs  []string
+				Kernels map[string]int
+			}
+		}
+	}
+	if err := json.Unmarshal(need(s.Describe()), &kept); err != nil {
+		log.Fatal(err)
+	}
+	plan := kept.Calls[0].Plans[0]
+	fmt.Println(kept.Runs, kept.Threads, plan.Inputs, plan.Kernels)
+	// Output: 1 1 [f32[2]] map[Neg: plain:1]
+}
+
 func ExampleSession_Get() {
 	g := weft.NewGraph()
 	defer g.Close()
