@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cfenv>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -53,12 +54,16 @@ TEST(ThreadPool, WorkersHaveNumbersFromOneOnAndNobodyElseHas) {
   EXPECT_EQ(pool_worker(), 0);
   const std::thread::id caller = std::this_thread::get_id();
   std::mutex mutex;
+  std::condition_variable another;
   std::set<std::pair<int, std::thread::id>> seen;
   parallel_for(Parallel{}, 64, 1, kDear, [&](int64_t, int64_t) {
-    std::this_thread::sleep_for(std::chrono::microseconds(500));
-    std::lock_guard lock(mutex);
+    std::unique_lock lock(mutex);
     seen.emplace(pool_worker(), std::this_thread::get_id());
+    another.notify_all();
+    // No machine is so busy that a second thread takes a minute.
+    another.wait_for(lock, std::chrono::minutes(1), [&] { return seen.size() > 1; });
   });
+  EXPECT_GT(seen.size(), 1u);
   std::set<int> numbers;
   for (const auto& [number, thread] : seen) {
     EXPECT_TRUE(numbers.insert(number).second) << "two threads have the number " << number;

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 #include "core/exec/executor.h"
@@ -64,14 +66,21 @@ struct Branched {
   std::unique_ptr<Frame> frame;
 };
 
-// Two threads at once: each says that it is there and waits for the other, for a while.
-struct Meeting {
-  std::atomic<int> here{0};
+// Two threads at once: each says that it is there and waits for the other. No machine is so busy that the second takes a
+// minute.
+class Meeting {
+ public:
   bool meet(int threads = 2) {
-    ++here;
-    for (int i = 0; i < 20'000 && here < threads; ++i) std::this_thread::sleep_for(std::chrono::microseconds(100));
-    return here >= threads;
+    std::unique_lock lock(mutex_);
+    ++here_;
+    all_.notify_all();
+    return all_.wait_for(lock, std::chrono::minutes(1), [&] { return here_ >= threads; });
   }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable all_;
+  int here_ = 0;
 };
 
 TEST(Branches, RunAtTheSameTime) {
@@ -160,7 +169,6 @@ TEST(Branches, CancelledInABranchAllEndSoon) {
       ++ran;
       if (step == 1) token.cancel();
       if (step == 4001) ADD_FAILURE() << "the step behind ran";
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
     });
     const Status status = b.walk(threads, &stop);
     EXPECT_EQ(status.code(), Code::kCancelled);
@@ -183,7 +191,7 @@ TEST(Branches, ADeadlinePassesWhileAnotherThreadIsInALongBranch) {
       helped = true;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    for (int i = 0; i < 20'000 && !helped; ++i) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    for (int i = 0; i < 600'000 && !helped; ++i) std::this_thread::sleep_for(std::chrono::microseconds(100));
   });
   EXPECT_EQ(b.walk(0, &stop).code(), Code::kDeadlineExceeded);
   EXPECT_TRUE(helped);
