@@ -26,6 +26,14 @@ TypeText read_type(std::string_view type) {
   return out;
 }
 
+// Whether inference cannot tell one value from the other.
+bool looks_the_same(const Value& a, const Value& b) {
+  if (!(a.type == b.type) || (a.constant == nullptr) != (b.constant == nullptr)) return false;
+  if (a.constant == nullptr) return true;
+  return a.constant->buffer() != nullptr && a.constant->buffer() == b.constant->buffer() &&
+         a.constant->offset() == b.constant->offset();
+}
+
 }  // namespace
 
 Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, std::vector<ValueType>* outputs) {
@@ -162,6 +170,22 @@ Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<Value
   }
   *outputs = std::move(context.outputs());
   return {};
+}
+
+bool Graph::known_outputs(const std::vector<ValueId>& inputs, const std::string& name, const NodeOptions& options,
+                          std::vector<ValueType>* outputs) const {
+  if (options.copied_from == nullptr) return false;
+  const Graph& from = *options.copied_from;
+  const Node& copied = *options.copied;
+  // Dimensions that only a run will tell are called after their node.
+  if (copied.name != name || copied.inputs.size() != inputs.size()) return false;
+  if (copied.output_count != static_cast<int>(outputs->size())) return false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if ((copied.inputs[i] == kNoValue) != (inputs[i] == kNoValue)) return false;
+    if (inputs[i] != kNoValue && !looks_the_same(from.values_[copied.inputs[i]], values_[inputs[i]])) return false;
+  }
+  for (int i = 0; i < copied.output_count; ++i) (*outputs)[i] = from.type(copied.output(i));
+  return true;
 }
 
 Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,

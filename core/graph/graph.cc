@@ -305,11 +305,22 @@ Result<NodeId> Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Att
   return node.status().at(name, op.full_name(), origin);
 }
 
+NodeOptions NodeOptions::copy_of(const Graph& from, const Node& node) {
+  NodeOptions options;
+  options.name = node.name;
+  options.origin = node.origin;
+  options.output_count = node.output_count;
+  options.schema_inputs = node.schema_inputs;
+  options.copied_from = &from;
+  options.copied = &node;
+  return options;
+}
+
 Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, NodeOptions options) {
   GraphWriting writing(*this);
   WEFT_CHECK(writing.check());
   WEFT_CHECK(check_name("node", options.name));
-  WEFT_CHECK(complete_attrs(op, &attrs));
+  if (options.copied_from == nullptr) WEFT_CHECK(complete_attrs(op, &attrs));
   int32_t schema_inputs = options.schema_inputs;
   if (schema_inputs < 0) {
     // Trailing omitted inputs are the same as none.
@@ -334,7 +345,9 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
   if (depth_ + height >= kMostNesting) return too_deep();
   std::string name = node_name(op, options.name);
   std::vector<ValueType> types(outputs);
-  WEFT_CHECK(infer(op, attrs, inputs, schema_inputs, name, &types));
+  if (!known_outputs(inputs, name, options, &types)) {
+    WEFT_CHECK(infer(op, attrs, inputs, schema_inputs, name, &types));
+  }
 
   Node node;
   node.op = &op;

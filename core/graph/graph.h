@@ -60,6 +60,8 @@ struct VariableInfo {
   bool trainable = true;
 };
 
+class Graph;
+
 // Says what `Graph::add` should call a node and whom an error should name.
 struct NodeOptions {
   std::string name;      // "" makes one from the operator
@@ -67,6 +69,11 @@ struct NodeOptions {
   int output_count = 0;  // 0: the schema's non-optional ones, one of a variadic output
   // For copies of a node: the inputs from here on are its sub-graphs' captures, already found.
   int schema_inputs = -1;
+  // And where it is copied from, with the same attributes: what was found out about it there need not be again.
+  const Graph* copied_from = nullptr;
+  const Node* copied = nullptr;
+
+  static NodeOptions copy_of(const Graph& from, const Node& node);
 };
 
 class Graph : public std::enable_shared_from_this<Graph> {
@@ -157,6 +164,9 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Result<int> output_count(const OpDef& op, const Attrs& attrs, const NodeOptions& options) const;
   Status infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, int32_t schema_inputs,
                std::string_view name, std::vector<ValueType>* outputs) const;
+  // What is known of the outputs of the node that this one is a copy of, if inference would find the same here.
+  bool known_outputs(const std::vector<ValueId>& inputs, const std::string& name, const NodeOptions& options,
+                     std::vector<ValueType>* outputs) const;
   Status infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
                             std::vector<ValueType>* outputs) const;
   Status verify_node(NodeId id) const;

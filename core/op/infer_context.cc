@@ -7,6 +7,11 @@
 
 namespace weft {
 
+bool ValueType::operator==(const ValueType& other) const {
+  const bool same_ints = ints == other.ints || (ints != nullptr && other.ints != nullptr && *ints == *other.ints);
+  return kind == other.kind && dtype == other.dtype && has_rank == other.has_rank && dims == other.dims && same_ints;
+}
+
 std::string ValueType::text() const {
   std::string shape = has_rank ? dims_text(dims) : "[...]";
   switch (kind) {

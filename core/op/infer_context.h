@@ -23,6 +23,7 @@ struct ValueType {
   static ValueType unranked(DType dtype) { return {Kind::kTensor, dtype, false, {}, nullptr}; }
   bool concrete() const { return kind == Kind::kTensor && has_rank && all_known(dims); }
   std::string text() const;  // "f32[batch, 3]"
+  bool operator==(const ValueType& other) const;
 };
 
 // More elements than this are not propagated with the shapes.
@@ -49,6 +50,9 @@ class InferContext {
   // The same if all are numbers; nothing otherwise.
   std::optional<std::vector<int64_t>> numbers(int i) const;
   const Tensor* constant(int i) const { return has_input(i) ? constants_[i] : nullptr; }
+
+  // For rules that ask the rule of another operator about other types; `type` must live as long as that takes.
+  void set_input(int i, const ValueType& type) { inputs_[i] = &type; }
 
   int output_count() const { return static_cast<int>(outputs_.size()); }
   ValueType& output(int i) { return outputs_[i]; }

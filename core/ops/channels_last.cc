@@ -2,9 +2,16 @@
 // `channels_last` makes of those over [N, C, D1, ...].
 #include "core/op/layout.h"
 #include "core/ops/limits_common.h"
+#include "core/ops/window_common.h"
 
 namespace weft {
 namespace {
+
+Dims permuted(const Dims& dims, const std::vector<int64_t>& perm) {
+  Dims out;
+  for (int64_t axis : perm) out.push_back(dims[axis]);
+  return out;
+}
 
 // Images as ONNX has them.
 Result<Expr> channels_first(BodyContext& c, int input) {
@@ -25,6 +32,28 @@ Status between_transposes(BodyContext& c) {
   }
   Expr y = make(c.scope(), op, inputs, c.attrs());
   c.set_output(0, weight ? y : transpose(y, to_channels_last(inputs[0].rank())));
+  return {};
+}
+
+// What the rule for images as ONNX has them says of input 0 and output 0. The body would tell the same, and take far longer.
+template <Status (*rule)(InferContext&)>
+Status infer_between_transposes(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  if (c.rank(0) < 3) return invalid("X must be [N, D1, ..., C] but is ", c.input(0).text());
+  ValueType x = c.input(0);
+  x.dims = permuted(x.dims, to_channels_first(c.rank(0)));
+  InferContext plain = c;
+  plain.set_input(0, x);
+  WEFT_CHECK(rule(plain));
+  const ValueType& y = plain.output(0);
+  if (y.has_rank) c.set_dims(0, permuted(y.dims, to_channels_last(c.rank(0))));
+  return {};
+}
+
+// A gradient has the shape of what it is by.
+template <int input>
+Status infer_like(InferContext& c) {
+  if (c.has_rank(input)) c.set_dims(0, c.dims(input));
   return {};
 }
 
@@ -59,6 +88,7 @@ OpDef& conv_schema(OpDef& op) {
       .input("W", "T", "[M, C / group, k1, ...], as in Conv.")
       .optional_input("B", "T", "Bias, [M].")
       .output("Y", "T", "[N, O1, ..., M].")
+      .infer(infer_between_transposes<infer_conv>)
       .body(between_transposes<kConv>);
 }
 OpDef& conv_grad_schema(OpDef& op) {
@@ -70,6 +100,7 @@ OpDef& conv_grad_input_schema(OpDef& op) {
       .input("X", "T", "A tensor whose shape is taken.")
       .shape_only()
       .output("dX", "T", "The shape of X.")
+      .infer(infer_like<2>)
       .body(between_transposes<kConvGradInput, 2>);
 }
 OpDef& pool_schema(OpDef& op) {
@@ -95,16 +126,19 @@ void define_op_channels_last(OpRegistry& ops) {
       .input("W", "T", "A tensor whose shape is taken.")
       .shape_only()
       .output("dW", "T", "The shape of W.")
+      .infer(infer_like<2>)
       .body(between_transposes<kConvGradWeight, 1, true>);
   pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPool"))
       .doc("MaxPool, with the channels of X and Y last.")
       .input("X", "T", "[N, D1, ..., C].")
       .output("Y", "T", "[N, O1, ..., C].")
+      .infer(infer_between_transposes<infer_pool>)
       .body(between_transposes<kMaxPool>);
   average_schema(ops.add(kWeftDomain, "ChannelsLastAveragePool"))
       .doc("AveragePool, with the channels of X and Y last.")
       .input("X", "T", "[N, D1, ..., C].")
       .output("Y", "T", "[N, O1, ..., C].")
+      .infer(infer_between_transposes<infer_pool>)
       .body(between_transposes<kAveragePool>);
   pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPoolGrad"))
       .doc("The gradient of ChannelsLastMaxPool, given that of Y. Of equal elements the first counts.")
@@ -112,6 +146,7 @@ void define_op_channels_last(OpRegistry& ops) {
       .input("X", "T", "[N, D1, ..., C].")
       .input("Y", "T", "ChannelsLastMaxPool of X.")
       .output("dX", "T", "The shape of X.")
+      .infer(infer_like<1>)
       .body(max_pool_grad);
   average_schema(ops.add(kWeftDomain, "ChannelsLastAveragePoolGrad"))
       .doc("The gradient of ChannelsLastAveragePool, given that of Y.")
@@ -119,6 +154,7 @@ void define_op_channels_last(OpRegistry& ops) {
       .input("X", "T", "A tensor whose shape is taken.")
       .shape_only()
       .output("dX", "T", "The shape of X.")
+      .infer(infer_like<1>)
       .body(between_transposes<kAveragePoolGrad, 1>);
 }
 

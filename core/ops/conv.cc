@@ -4,6 +4,7 @@
 #include "core/graph/expr.h"
 #include "core/op/window.h"
 #include "core/ops/limits_common.h"
+#include "core/ops/window_common.h"
 
 namespace weft {
 namespace {
@@ -33,16 +34,6 @@ Result<Dims> convolved(const InferContext& c, int at_x, int at_w) {
     out.push_back(size);
   }
   return out;
-}
-
-Status infer_conv(InferContext& c) {
-  if (!c.has_rank(0) || !c.has_rank(1)) return {};
-  WEFT_TRY(Dims out, convolved(c, 0, 1));
-  if (c.has_rank(2) && !may_equal(c.dims(2), {out[1]})) {
-    return invalid("B must be [", out[1].text(), "] but is ", c.input(2).text());
-  }
-  c.set_dims(0, std::move(out));
-  return {};
 }
 
 Attrs window_attrs(const Attrs& attrs) {
@@ -128,6 +119,16 @@ OpDef& conv_schema(OpDef& op) {
 
 }  // namespace
 
+Status infer_conv(InferContext& c) {
+  if (!c.has_rank(0) || !c.has_rank(1)) return {};
+  WEFT_TRY(Dims out, convolved(c, 0, 1));
+  if (c.has_rank(2) && !may_equal(c.dims(2), {out[1]})) {
+    return invalid("B must be [", out[1].text(), "] but is ", c.input(2).text());
+  }
+  c.set_dims(0, std::move(out));
+  return {};
+}
+
 void define_op_conv(OpRegistry& ops) {
   conv_schema(ops.add("Conv"))
       .since(22)
@@ -136,6 +137,7 @@ void define_op_conv(OpRegistry& ops) {
       .grad(grad_conv);
   with_limits(conv_schema(ops.add(kWeftDomain, "FusedConv")))
       .doc("Conv and limits of its results in one pass.")
+      .infer(infer_conv)
       .body(fused_conv_body)
       .internal();
   window_schema(ops.add(kWeftDomain, "ConvGradInput"))

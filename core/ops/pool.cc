@@ -1,6 +1,7 @@
 // Pools: MaxPool, AveragePool and GlobalAveragePool.
 #include "core/graph/expr.h"
 #include "core/op/window.h"
+#include "core/ops/window_common.h"
 
 namespace weft {
 namespace {
@@ -17,13 +18,6 @@ Result<Dims> pooled(InferContext& c, int x) {
     out.push_back(ceil && !size.known() ? c.fresh() : size);
   }
   return out;
-}
-
-Status infer_pool(InferContext& c) {
-  if (!c.has_rank(0)) return {};
-  WEFT_TRY(Dims out, pooled(c, 0));
-  for (int i = 0; i < c.output_count(); ++i) c.set_dims(i, out);
-  return {};
 }
 
 Status infer_max_pool(InferContext& c) {
@@ -95,6 +89,13 @@ OpDef& window_schema(OpDef& op) {
 }
 
 }  // namespace
+
+Status infer_pool(InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  WEFT_TRY(Dims out, pooled(c, 0));
+  for (int i = 0; i < c.output_count(); ++i) c.set_dims(i, out);
+  return {};
+}
 
 void define_op_pool(OpRegistry& ops) {
   window_schema(ops.add("MaxPool"))

@@ -25,12 +25,7 @@ class Copier {
   }
 
   Status copy_with(const Node& node, std::vector<ValueId> inputs) {
-    NodeOptions options;
-    options.name = node.name;
-    options.origin = node.origin;
-    options.output_count = node.output_count;
-    options.schema_inputs = node.schema_inputs;
-    WEFT_TRY(NodeId id, to_.add_node(*node.op, std::move(inputs), node.attrs, std::move(options)));
+    WEFT_TRY(NodeId id, to_.add_node(*node.op, std::move(inputs), node.attrs, NodeOptions::copy_of(from_, node)));
     for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = to_.node(id).output(i);
     return {};
   }

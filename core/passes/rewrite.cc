@@ -106,11 +106,14 @@ class Walk {
     }
   }
 
+  bool gets_sizes(const Node& node) const {
+    return !sizes_.empty() && node.is(kWeftDomain, "HostCall") && node.attrs.has("shapes");
+  }
+
   // The shapes that a host function declares for its outputs, in numbers where the inputs tell them: they are held to
   // these, and what follows need not wait for the call to know them.
   Result<Attrs> with_sizes(const Node& node) const {
     Attrs attrs = node.attrs;
-    if (sizes_.empty() || !node.is(kWeftDomain, "HostCall") || !attrs.has("shapes")) return attrs;
     std::vector<std::string> shapes = attrs.strings("shapes");
     for (std::string& shape : shapes) {
       if (shape == "...") continue;
@@ -128,8 +131,9 @@ class Walk {
   }
 
   Status step(const Node& node) {
+    const std::string op = node.op->full_name();
     for (const Rule* rule : options_.rules) {
-      if (rule->op[0] != '*' && node.op->full_name() != rule->op) continue;
+      if (rule->op[0] != '*' && op != rule->op) continue;
       RuleContext context(from_, uses_, map_, *scope_, node, kernels_);
       WEFT_CHECK(rule->apply(context));
       WEFT_CHECK(scope_->status());
@@ -177,12 +181,12 @@ class Walk {
         return {};
       }
     }
-    NodeOptions options;
-    options.name = node.name;
-    options.origin = node.origin;
-    options.output_count = node.output_count;
-    options.schema_inputs = node.schema_inputs;
-    WEFT_TRY(Attrs attrs, with_sizes(node));
+    NodeOptions options = NodeOptions::copy_of(from_, node);
+    Attrs attrs = node.attrs;
+    if (gets_sizes(node)) {
+      options.copied_from = nullptr;
+      WEFT_TRY(attrs, with_sizes(node));
+    }
     WEFT_TRY(NodeId id, out_.graph->add_node(*node.op, std::move(ids), std::move(attrs), std::move(options)));
     const Node& made = out_.graph->node(id);
     if (shareable) seen_.emplace(hash, id);

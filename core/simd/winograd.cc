@@ -1,6 +1,8 @@
 // The transforms of Winograd's convolution, for every instruction set.
 #include "core/simd/winograd.h"
 
+#include <algorithm>
+
 #include "core/simd/tables.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -48,6 +50,65 @@ HWY_INLINE void transform_out(const V x[6], V y[4]) {
   y[3] = hn::MulAdd(a3, difference_a, hn::MulAdd(b3, difference_b, x[5]));
 }
 
+// G of the filters' transform G w G^T: row p is (1, p, p^2) over the product of the distances of p from the other points.
+struct FilterTransform {
+  double g[kWinogradIn][3] = {{1, 0, 0}, {}, {}, {}, {}, {0, 0, 1}};
+
+  constexpr FilterTransform() {
+    constexpr double kPoints[4] = {0.70710678118654752, -0.70710678118654752, 1.4142135623730950, -1.4142135623730950};
+    for (int i = 0; i < 4; ++i) {
+      const double p = kPoints[i], square = p * p, scale = 1 / (2 * square * (i < 2 ? square - 2 : square - 0.5));
+      g[i + 1][0] = scale;
+      g[i + 1][1] = scale * p;
+      g[i + 1][2] = scale * square;
+    }
+  }
+};
+constexpr FilterTransform kFilter;
+
+// The sum of g[j] x[j], rounded after each step on every instruction set alike.
+HWY_INLINE hn::VFromD<hn::ScalableTag<double>> weighed(const double g[3],
+                                                       const hn::VFromD<hn::ScalableTag<double>> x[3]) {
+  constexpr hn::ScalableTag<double> tag;
+  const auto first = hn::Add(hn::Mul(hn::Set(tag, g[0]), x[0]), hn::Mul(hn::Set(tag, g[1]), x[1]));
+  return hn::Add(first, hn::Mul(hn::Set(tag, g[2]), x[2]));
+}
+
+void filters(const float* weights, int64_t apart, bool turned, int64_t count, float* out, int64_t stride) {
+  constexpr hn::ScalableTag<double> tag;
+  constexpr hn::Rebind<float, decltype(tag)> narrow;
+  using W = hn::VFromD<decltype(tag)>;
+  constexpr int64_t kFilters = HWY_LANES(double);
+  for (int64_t first = 0; first < count; first += kFilters) {
+    const int64_t some = std::min(count - first, kFilters);
+    HWY_ALIGN float side_by_side[9 * kFilters] = {};
+    for (int64_t i = 0; i < some; ++i) {
+      const float* own = weights + (first + i) * apart;
+      for (int t = 0; t < 9; ++t) side_by_side[t * kFilters + i] = own[turned ? 8 - t : t];
+    }
+    W w[9];
+    for (int t = 0; t < 9; ++t) w[t] = hn::PromoteTo(tag, hn::Load(narrow, side_by_side + t * kFilters));
+    for (int i = 0; i < kWinogradIn; ++i) {
+      W row[3];
+      for (int j = 0; j < 3; ++j) {
+        const W column[3] = {w[j], w[3 + j], w[6 + j]};
+        row[j] = weighed(kFilter.g[i], column);
+      }
+      for (int j = 0; j < kWinogradIn; ++j) {
+        float* to = out + (i * kWinogradIn + j) * stride + first;
+        const auto part = hn::DemoteTo(narrow, weighed(kFilter.g[j], row));
+        if (some == kFilters) {
+          hn::StoreU(part, narrow, to);
+        } else {
+          HWY_ALIGN float rest[kFilters];
+          hn::Store(part, narrow, rest);
+          std::copy_n(rest, some, to);
+        }
+      }
+    }
+  }
+}
+
 void input(const float* const* pixels, int64_t channels, float* out, int64_t stride) {
   for (int64_t c = 0; c < channels; c += kLanes) {
     V rows[6][6];
@@ -93,7 +154,7 @@ void output(const float* in, int64_t stride, int64_t channels, const float* bias
 
 }  // namespace
 
-extern constexpr WinogradTable kWinograd = {kLanes, input, output};
+extern constexpr WinogradTable kWinograd = {kLanes, filters, input, output};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace weft
@@ -103,31 +164,6 @@ HWY_AFTER_NAMESPACE();
 namespace weft {
 
 const WinogradTable& winograd_table([[maybe_unused]] Isa isa) { return WEFT_TABLE_OF(isa, kWinograd); }
-
-// G w G^T, in f64.
-void winograd_filter(const float* weight, float* parts) {
-  const double a = 0.70710678118654752, b = 1.4142135623730950;
-  // Row p of G is (1, p, p^2) over the product of the distances of p from the other points.
-  const double points[4] = {a, -a, b, -b};
-  double g[6][3] = {{1, 0, 0}, {}, {}, {}, {}, {0, 0, 1}};
-  for (int i = 0; i < 4; ++i) {
-    const double p = points[i], square = p * p, scale = 1 / (2 * square * (i < 2 ? square - 2 : square - 0.5));
-    g[i + 1][0] = scale;
-    g[i + 1][1] = scale * p;
-    g[i + 1][2] = scale * square;
-  }
-  double rows[6][3];
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 3; ++j) {
-      rows[i][j] = g[i][0] * weight[j] + g[i][1] * weight[3 + j] + g[i][2] * weight[6 + j];
-    }
-  }
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 6; ++j) {
-      parts[i * 6 + j] = static_cast<float>(rows[i][0] * g[j][0] + rows[i][1] * g[j][1] + rows[i][2] * g[j][2]);
-    }
-  }
-}
 
 }  // namespace weft
 #endif

@@ -13,11 +13,11 @@ namespace weft {
 constexpr int64_t kWinogradOut = 4, kWinogradIn = 6;
 constexpr int64_t kWinogradParts = kWinogradIn * kWinogradIn;
 
-// The 36 parts of one filter, of its 9 weights in rows.
-void winograd_filter(const float* weight, float* parts);
-
 struct WinogradTable {
   int64_t channels;  // numbers of channels are multiples of it
+  // Of `count` filters of 9 weights, by f64: the weights of filter i begin at weights + i * apart, and part p of it goes to
+  // out[p * stride + i]. `turned` takes the weights of each in the other order.
+  void (*filters)(const float* weights, int64_t apart, bool turned, int64_t count, float* out, int64_t stride);
   // Of the 36 pixels of a tile: part i goes to out + i * stride.
   void (*input)(const float* const* pixels, int64_t channels, float* out, int64_t stride);
   // The 16 output pixels of a tile, with a bias unless it is null. They may lie in one place, where none is wanted.

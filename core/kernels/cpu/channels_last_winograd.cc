@@ -105,24 +105,17 @@ void run_block(const State& s, const RunArgs& args, const float* packed, int64_t
 
 // [part][panel][input channel][column]
 void pack_filters(const State& s, const float* weight, float* packed, const Parallel& parallel) {
-  constexpr double kCost = 150;
+  constexpr double kCost = 30;
   const ConvGeometry& g = s.g;
   const int64_t panel = gemm_tiles_f32(current_isa()).panel, panels = divide_up(g.out_c, panel);
+  const int64_t of_output = s.turned ? 9 : g.in_c * 9, of_input = s.turned ? g.out_c * 9 : 9;
   parallel_for(parallel, panels * g.in_c, 8, kCost * static_cast<double>(panel), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i / g.in_c * panel, c = i % g.in_c;
+      const int64_t first = i / g.in_c * panel, c = i % g.in_c, filters = std::min(panel, g.out_c - first);
       float* to = packed + i * panel;
-      for (int64_t j = 0; j < panel; ++j) {
-        float parts[kWinogradParts] = {};
-        const int64_t m = first + j;
-        if (m < g.out_c && s.turned) {
-          float filter[9];
-          std::reverse_copy(weight + (c * g.out_c + m) * 9, weight + (c * g.out_c + m) * 9 + 9, filter);
-          winograd_filter(filter, parts);
-        } else if (m < g.out_c) {
-          winograd_filter(weight + (m * g.in_c + c) * 9, parts);
-        }
-        for (int64_t part = 0; part < kWinogradParts; ++part) to[part * s.part_floats + j] = parts[part];
+      s.table->filters(weight + c * of_input + first * of_output, of_output, s.turned, filters, to, s.part_floats);
+      for (int64_t part = 0; part < kWinogradParts; ++part) {
+        std::fill(to + part * s.part_floats + filters, to + part * s.part_floats + panel, 0.0f);
       }
     }
   });

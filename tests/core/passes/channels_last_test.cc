@@ -131,6 +131,16 @@ TEST(ChannelsLast, WhatGainsNothingStays) {
   t.expect("Conv", t.conv(t.in({1, 4, 5, 5, 5}), {8, 4, 3, 3, 3}));
 }
 
+TEST(ChannelsLast, APoolSharesTheTransposeOfAConvolution) {
+  ChannelsLastTest t;
+  Expr x = t.in({1, 16, 8, 8});
+  Expr pool = make(t.scope, "MaxPool", {x}, {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 1, 1, 1}}});
+  t.expect("Transpose weft.ChannelsLastConv weft.ChannelsLastMaxPool Concat Transpose",
+           concat({t.conv(x, {8, 16, 1, 1}), pool}, 1));
+  t.expect("Transpose weft.ChannelsLastMaxPool weft.ChannelsLastConv weft.ChannelsLastConv Concat Transpose",
+           concat({t.conv(pool, {8, 16, 1, 1}), t.conv(x, {8, 16, 1, 1})}, 1));
+}
+
 TEST(ChannelsLast, TransposesMeet) {
   ChannelsLastTest t;
   Attrs same{{"auto_pad", "SAME_UPPER"}};

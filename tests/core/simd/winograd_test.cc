@@ -33,10 +33,16 @@ TEST(Winograd, OneTile) {
       const float* pixels[36];
       for (int64_t i = 0; i < 36; ++i) pixels[i] = image.data() + i * channels;
       table.input(pixels, channels, parts.data(), channels + 5);
-      for (int64_t c = 0; c < channels; ++c) {
-        float filter[kWinogradParts];
-        winograd_filter(weight.data() + c * 9, filter);
-        for (int64_t i = 0; i < 36; ++i) parts[i * (channels + 5) + c] *= filter[i];
+      // The last three are given turned, so that vectors are filled in part, too.
+      const int64_t straight = channels - 3;
+      std::vector<float> turned(weight.rbegin(), weight.rbegin() + 3 * 9), filters(36 * (channels + 2), NAN);
+      table.filters(weight.data(), 9, false, straight, filters.data(), channels + 2);
+      for (int64_t c = 0; c < 3; ++c) {
+        table.filters(turned.data() + (2 - c) * 9, 9, true, 1, filters.data() + straight + c, channels + 2);
+      }
+      for (int64_t i = 0; i < 36; ++i) {
+        for (int64_t c = 0; c < channels; ++c) parts[i * (channels + 5) + c] *= filters[i * (channels + 2) + c];
+        for (int64_t c = channels; c < channels + 2; ++c) EXPECT_TRUE(std::isnan(filters[i * (channels + 2) + c]));
       }
       for (int64_t i = 0; i < 36; ++i) {
         for (int64_t c = channels; c < channels + 5; ++c) EXPECT_TRUE(std::isnan(parts[i * (channels + 5) + c]));
