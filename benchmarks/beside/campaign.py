@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import pathlib
 import shlex
 import subprocess
@@ -22,6 +23,8 @@ from .row import Row
 PAIRS = 5
 # Which are those that are slower than the best by this factor at most, after one pair.
 NEAR = 1.2
+# Those that are slower than the best so far by this factor are timed no longer than it takes to see that.
+FAR = 1.5
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -65,32 +68,36 @@ class Campaign:
         peers = [peer for peer in row.peers if peer in asked]
         for peer in peers:
             if not self.results.of(row.name, threads, peer):
-                yield self._pair(row, threads, peer)
+                best = min(self._medians(row, peers, threads).values(), default=math.inf)
+                yield self._pair(row, threads, peer, far=FAR * best)
         for peer in self._near(row, peers, threads):
             for _ in range(self.pairs - len(self.results.of(row.name, threads, peer))):
                 yield self._pair(row, threads, peer)
 
-    def _near(self, row: Row, peers: Sequence[str], threads: int) -> list[str]:
+    def _medians(self, row: Row, peers: Sequence[str], threads: int) -> dict[str, float]:
+        """Of the first pair with each peer alone, so that an interrupted run goes on with the same peers."""
         ratios = {peer: self.results.ratios(row.name, threads, peer) for peer in peers}
-        # Of the first pair alone, so that an interrupted run goes on with the same peers.
-        medians = {peer: interval.median(found[:1]) for peer, found in ratios.items() if found}
+        return {peer: interval.median(found[:1]) for peer, found in ratios.items() if found}
+
+    def _near(self, row: Row, peers: Sequence[str], threads: int) -> list[str]:
+        medians = self._medians(row, peers, threads)
         return [peer for peer, median in medians.items() if median <= NEAR * min(medians.values())]
 
-    def _pair(self, row: Row, threads: int, peer: str) -> Outcome:
+    def _pair(self, row: Row, threads: int, peer: str, far: float = math.inf) -> Outcome:
         try:
-            outcome = self._measured(row, threads, peer)
+            outcome = self._measured(row, threads, peer, far)
         except (Failed, Disturbed) as error:
             outcome = Outcome(row.name, threads, peer, failed=str(error))
         self.results.add(outcome)
         return outcome
 
-    def _measured(self, row: Row, threads: int, peer: str) -> Outcome:
+    def _measured(self, row: Row, threads: int, peer: str, far: float) -> Outcome:
         wanted = Reference(self.python, self.folder / "reference").of(row)
         with self._child(peer, row, threads, wanted) as theirs:
             if "unsupported" in theirs.ready:
                 return Outcome(row.name, threads, peer, unsupported=theirs.ready["unsupported"])
             with self._child(row.ours, row, threads, wanted) as ours:
-                pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds)
+                pair = measure(ours, theirs, machine.peak(self.peak, threads), self.rounds, far)
                 memory = (ours.peak_memory_mib, theirs.peak_memory_mib)
                 return Outcome(row.name, threads, peer, theirs.ready["version"], memory, pair)
 

@@ -3,12 +3,15 @@ whatever changes slowly on the machine meets both alike."""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 ROUNDS = 15
+# Rounds after which a peer that is far from the best of its row has been timed enough.
+ROUNDS_OF_FAR = 5
 # Rounds that are made at most, for each that is to be kept.
 TRIES = 3
 # How far the peak beside a round may be from that of the other rounds.
@@ -66,8 +69,10 @@ def undisturbed(rounds: list[Round]) -> list[Round]:
     return [made for made in rounds if all(abs(peak / usual - 1) <= DISTURBED for peak in made.peaks)]
 
 
-def measure(ours: Timed, theirs: Timed, peak: Callable[[], float], wanted: int = ROUNDS) -> Pair:
-    """Makes rounds until enough of them are undisturbed."""
+def measure(
+    ours: Timed, theirs: Timed, peak: Callable[[], float], wanted: int = ROUNDS, far: float = math.inf
+) -> Pair:
+    """Makes rounds until enough of them are undisturbed; fewer of a peer whose ratios are above `far`."""
     made: list[Round] = []
     kept: list[Round] = []
     while len(kept) < wanted:
@@ -81,6 +86,8 @@ def measure(ours: Timed, theirs: Timed, peak: Callable[[], float], wanted: int =
         other = [theirs.sample(), theirs.sample()]
         made.append(Round([first, ours.sample()], other, (before, peak())))
         kept = undisturbed(made)
+        if len(kept) >= ROUNDS_OF_FAR and statistics.median(one.ratio for one in kept) > far:
+            break
     return Pair(
         Side.of([sample for one in kept for sample in one.ours]),
         Side.of([sample for one in kept for sample in one.theirs]),

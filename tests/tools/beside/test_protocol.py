@@ -46,6 +46,15 @@ def test_a_round_beside_which_the_peak_was_off_is_dropped_and_made_again() -> No
     assert pair.theirs.median == 2 and pair.peak == 100
 
 
+def test_a_peer_that_is_far_from_the_best_is_timed_no_longer_than_it_takes_to_see_that() -> None:
+    turns: list[str] = []
+    ours, peer = Scripted("ours", turns, [1.0] * 16), Scripted("peer", turns, [2.9] * 4 + [3.1] * 12)
+    pair = measure(ours, peer, lambda: 100.0, 8, far=3)
+    assert pair.ratios == [2.9] * 2 + [3.1] * 3
+    ours, peer = Scripted("ours", turns, [1.0] * 16), Scripted("peer", turns, [3.0] * 16)
+    assert measure(ours, peer, lambda: 100.0, 8, far=3).ratios == [3.0] * 8
+
+
 def test_a_machine_that_does_something_else_all_the_time_is_an_error() -> None:
     turns: list[str] = []
     ours, peer = Scripted("ours", turns, [1.0] * 99), Scripted("peer", turns, [1.0] * 99)
