@@ -74,7 +74,12 @@ class OpDef : public WithAttrs<OpDef> {
   InferFn infer_fn() const { return infer_; }
   GradFn grad_fn() const { return grad_; }
   BodyFn body_fn() const { return body_; }
+  const std::string& gradient_of_name() const { return gradient_of_; }
   const std::string& no_gradient_reason() const { return no_gradient_; }
+  // Whether something flows back through it.
+  bool has_gradient() const {
+    return grad_ != nullptr || !gradient_of_.empty() || (body_ != nullptr && no_gradient_.empty());
+  }
   bool is_pure() const { return pure_; }
   bool sizes_own_outputs() const { return sizes_own_outputs_; }
   bool is_view() const { return view_; }
@@ -128,6 +133,13 @@ class OpDef : public WithAttrs<OpDef> {
     grad_ = fn;
     return *this;
   }
+  // This is the gradient of an operator of ONNX, with its attributes: the inputs are those of that operator and then the
+  // gradients to its outputs, the output "dX" is the gradient by its input "X". Its own gradient comes of that operator's
+  // body.
+  OpDef& gradient_of(std::string_view name) {
+    gradient_of_ = name;
+    return *this;
+  }
   OpDef& no_gradient(std::string_view reason) {
     no_gradient_ = reason;
     return *this;
@@ -173,7 +185,7 @@ class OpDef : public WithAttrs<OpDef> {
   }
 
  private:
-  std::string domain_, name_, group_ = "other", doc_, no_gradient_;
+  std::string domain_, name_, group_ = "other", doc_, gradient_of_, no_gradient_;
   int since_ = 1;
   std::vector<Formal> inputs_, outputs_;
   std::vector<TypeVar> type_vars_;

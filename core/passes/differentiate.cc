@@ -117,7 +117,7 @@ class Differentiator {
     std::vector<Expr> inputs, outputs;
     for (ValueId input : node.inputs) inputs.push_back(input == kNoValue ? Expr() : Expr(scope_, input));
     for (int i = 0; i < node.output_count; ++i) outputs.emplace_back(scope_, node.output(i));
-    if (node.op->grad_fn() == nullptr && node.op->body_fn() != nullptr && node.op->no_gradient_reason().empty()) {
+    if (node.op->grad_fn() == nullptr && node.op->has_gradient()) {
       return through_body(node, std::move(inputs), grads, needed);
     }
     GradContext context(scope_, node, inputs, std::move(outputs), grads, needed);
@@ -143,7 +143,10 @@ class Differentiator {
   // The body is built beside the node on the same inputs; common sub-expressions fall together later.
   Status through_body(const Node& node, std::vector<Expr> inputs, const std::vector<Expr>& grads,
                       const std::vector<bool>& needed) {
-    WEFT_TRY(std::vector<Expr> outputs, expand_body(scope_, *node.op, node.attrs, inputs, node.output_count));
+    const bool is_gradient = !node.op->gradient_of_name().empty();
+    WEFT_TRY(std::vector<Expr> outputs, is_gradient
+                                            ? expand_gradient(node, inputs)
+                                            : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count));
     std::vector<ValueId> ys, weights, xs;
     for (int i = 0; i < node.output_count; ++i) {
       if (!grads[i].valid() || !outputs[i].valid()) continue;
@@ -161,6 +164,41 @@ class Differentiator {
       if (gradients[i] != kNoValue) parts_[xs[i]].push_back(Expr(scope_, gradients[i]));
     }
     return {};
+  }
+
+  // The outputs of an operator that is the gradient of another one, as the gradient of that one's body.
+  Result<std::vector<Expr>> expand_gradient(const Node& node, const std::vector<Expr>& inputs) {
+    WEFT_TRY(const OpDef* of, graph_.ops().get(kOnnxDomain, node.op->gradient_of_name()));
+    const size_t count = of->inputs().size(), outputs = of->outputs().size();
+    // One value may be several inputs, each of which has a gradient of its own.
+    std::vector<Expr> own(count);
+    for (size_t i = 0; i < std::min(count, inputs.size()); ++i) {
+      if (inputs[i].valid()) own[i] = make(scope_, "Identity", {inputs[i]});
+    }
+    Result<std::vector<Expr>> made = expand_body(scope_, *of, node.attrs, own, static_cast<int>(outputs));
+    if (!made.ok()) return Status(made.status()).at(node.name, node.op->full_name(), node.origin);
+    std::vector<ValueId> ys, weights, xs;
+    for (size_t i = 0; i < outputs && count + i < inputs.size(); ++i) {
+      if (!inputs[count + i].valid()) continue;
+      ys.push_back((*made)[i].id());
+      weights.push_back(inputs[count + i].id());
+    }
+    std::vector<Expr> out;
+    std::vector<size_t> places;
+    for (int i = 0; i < node.output_count; ++i) {
+      const std::string_view name = std::string_view(node.op->outputs()[i].name).substr(1);
+      size_t k = 0;
+      while (k < count && of->inputs()[k].name != name) ++k;
+      out.emplace_back();
+      if (k == count || !own[k].valid()) continue;
+      places.push_back(static_cast<size_t>(i));
+      xs.push_back(own[k].id());
+    }
+    WEFT_TRY(std::vector<ValueId> gradients, differentiate_until(ys, xs, weights));
+    for (size_t i = 0; i < xs.size(); ++i) {
+      if (gradients[i] != kNoValue) out[places[i]] = Expr(scope_, gradients[i]);
+    }
+    return out;
   }
 
   // Gradients of `ys` by `xs`, not going past `xs`.

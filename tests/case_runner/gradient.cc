@@ -130,7 +130,7 @@ class GradientChecker {
       arguments_.push_back(id);
     }
     mixes_elements_ = op->group_name() == "linalg";
-    bool has_none = op->grad_fn() == nullptr && op->body_fn() == nullptr && !op->no_gradient_reason().empty();
+    bool has_none = !op->has_gradient() && op->body_fn() == nullptr && !op->no_gradient_reason().empty();
     if (too_large_ || has_none || inputs_.empty()) return {};
     return add_to(scope, arguments_, ys);
   }

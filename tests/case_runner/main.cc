@@ -25,7 +25,7 @@ void report(const std::vector<std::string>& problems, const std::string& where, 
 bool has_gradient(const std::string& op_name) {
   auto [domain, name] = split_op_name(op_name);
   Result<const OpDef*> op = builtin_ops().get(domain, name);
-  return op.ok() && (*op)->no_gradient_reason().empty() && ((*op)->grad_fn() != nullptr || (*op)->body_fn() != nullptr);
+  return op.ok() && (*op)->has_gradient();
 }
 
 void run_file(const char* path, Totals* totals) {
