@@ -12,6 +12,7 @@ namespace {
 
 // Sequences of a task: R is read once for so many.
 constexpr int64_t kSequences = 16, kMostChunks = 256;
+constexpr int64_t kPage = 4096;
 
 int64_t rounded(int64_t count) { return divide_up(count, 16) * 16; }
 
@@ -228,7 +229,9 @@ Result<RecurrentState<T>> RecurrentState<T>::make(CellKind cell, const KernelCon
   s.given.n = s.all_width();
   s.given.k = s.given.a_row = s.given.b_column = s.inputs;
   s.given.b_row = 1;
-  s.given.c_row = s.all_width();
+  // Rows a whole page apart would share one set of the first-level cache.
+  s.given_row = s.all_width() * static_cast<int64_t>(sizeof(T)) % kPage == 0 ? s.all_width() + 16 : s.all_width();
+  s.given.c_row = s.given_row;
   if (c.has_input(kBInput)) s.given.init_column = 1;
 
   const int64_t chunks = std::clamp<int64_t>(divide_up(s.batch, kSequences), 1, kMostChunks);
@@ -246,7 +249,7 @@ Result<RecurrentState<T>> RecurrentState<T>::make(CellKind cell, const KernelCon
   step.m = s.most_sequences;
   step.k = step.a_row = step.b_column = s.hidden;
   step.b_row = 1;
-  step.c_row = s.row_stride() * s.all_width();
+  step.c_row = s.row_stride() * s.given_row;
   step.init_row = step.c_row;
   step.init_column = 1;
   step.n = cell == CellKind::kGru ? 2 * s.hidden : s.width;
@@ -269,7 +272,7 @@ Result<RecurrentState<T>> RecurrentState<T>::make(CellKind cell, const KernelCon
     return at;
   };
   const int64_t states = s.form.directions * s.batch * s.hidden;
-  s.given_at = reserve(s.rows() * s.all_width());
+  s.given_at = reserve(s.rows() * s.given_row);
   s.bias_at = reserve(c.has_input(kBInput) ? s.all_width() : 0);
   s.packed_at = reserve(s.r.scratch());
   s.h_at = reserve(states);
@@ -338,7 +341,7 @@ template <typename T>
 void RecurrentState<T>::run_task(const RunArgs& args, int64_t index, const Records& records,
                                  const Results& results) const {
   const RecurrentTask& task = tasks[static_cast<size_t>(index)];
-  const int64_t d = task.direction, n = hidden, lead = row_stride() * all_width();
+  const int64_t d = task.direction, n = hidden, lead = row_stride() * given_row;
   T* scratch = static_cast<T*>(args.scratch);
   T *h = scratch + h_at + (d * batch + task.first) * n, *c = scratch + c_at + (d * batch + task.first) * n;
   T* gates = scratch + gates_at + (d * batch + task.first) * width;
@@ -364,7 +367,7 @@ void RecurrentState<T>::run_task(const RunArgs& args, int64_t index, const Recor
   for (int64_t s = 0; s < steps; ++s) {
     if (parallel.stop != nullptr && parallel.stop->stopped()) return;
     const int64_t t = time(d, s), first_row = row(t, task.first);
-    T* before = scratch + given_at + first_row * all_width() + d * width;
+    T* before = scratch + given_at + first_row * given_row + d * width;
     for (int64_t i = 0; i < task.count && records.h != nullptr; ++i) {
       const int64_t at = (d * rows() + first_row + i * row_stride()) * n;
       std::copy_n(h + i * n, n, records.h + at);

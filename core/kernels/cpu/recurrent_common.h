@@ -62,8 +62,9 @@ struct RecurrentState {
   Recurrent form;
   int64_t steps, batch, inputs, hidden, width;  // width: the gates of one direction, gates * hidden
   std::vector<CellFunction<T>> functions;
-  T clip;         // 0: none
-  Gemm<T> given;  // what comes of X for all steps, directions and gates: one product
+  T clip;             // 0: none
+  int64_t given_row;  // elements between rows of what `given` makes
+  Gemm<T> given;      // what comes of X for all steps, directions and gates: one product
   StepMatrices<T> r;
   std::vector<RecurrentTask> tasks;
   int64_t most_sequences;  // of a task

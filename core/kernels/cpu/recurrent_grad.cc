@@ -145,7 +145,7 @@ template <typename T>
 void back_task(const RecurrentGradState<T>& g, const RunArgs& args, int64_t index) {
   const RecurrentState<T>& s = g.s;
   const RecurrentTask& task = s.tasks[static_cast<size_t>(index)];
-  const int64_t d = task.direction, n = s.hidden, stride = s.row_stride(), lead = stride * s.all_width();
+  const int64_t d = task.direction, n = s.hidden, stride = s.row_stride(), lead = stride * s.given_row;
   T* scratch = static_cast<T*>(args.scratch);
   const int64_t first_state = (d * s.batch + task.first) * n;
   T *dh = scratch + g.dh_at + first_state, *dc = scratch + g.dc_at + first_state,
@@ -178,7 +178,7 @@ void back_task(const RecurrentGradState<T>& g, const RunArgs& args, int64_t inde
     if (parallel.stop != nullptr && parallel.stop->stopped()) return;
     const int64_t t = s.time(d, step), first_row = s.row(t, task.first);
     const int64_t first_record = (d * s.rows() + first_row) * n;
-    T* gates = scratch + s.given_at + first_row * s.all_width() + d * s.width;
+    T* gates = scratch + s.given_at + first_row * s.given_row + d * s.width;
     T* inner = scratch + g.inner_records + first_record;
     for (int64_t i = 0; i < task.count; ++i) {
       T *row_gates = gates + i * lead, *row_dh = dh + i * n;
@@ -263,16 +263,19 @@ struct WholeProducts {
   std::vector<Gemm<T>> dr;  // parts of a direction
 
   explicit WholeProducts(const RecurrentState<T>& s) {
-    const int64_t n = s.hidden, all = s.all_width();
-    dw.m = dw.a_column = all;
+    const int64_t n = s.hidden, all = s.all_width(), row = s.given_row;
+    dw.m = all;
+    dw.a_column = row;
     dw.n = dw.b_row = dw.c_row = s.inputs;
     dw.k = s.rows();
     dw.a_row = 1;
     dx.m = s.rows();
     dx.n = dx.b_row = dx.c_row = s.inputs;
-    dx.k = dx.a_row = all;
+    dx.k = all;
+    dx.a_row = row;
     sums.m = 1;
-    sums.n = sums.b_row = sums.c_row = all;
+    sums.n = sums.c_row = all;
+    sums.b_row = row;
     sums.k = sums.a_row = s.rows();
     inner_sums = sums;
     inner_sums.n = inner_sums.b_row = inner_sums.c_row = n;
@@ -281,7 +284,7 @@ struct WholeProducts {
     part.n = part.b_row = part.c_row = n;
     part.k = s.rows();
     part.a_row = 1;
-    part.a_column = all;
+    part.a_column = row;
     dr.push_back(part);
     if (s.form.cell != CellKind::kGru) return;
     part.m = n;
@@ -426,7 +429,7 @@ Status prepare_of(const KernelContext& c, PreparedKernel* prepared) {
   step.n = step.b_row = step.c_row = step.init_row = n;
   step.init_column = 1;
   step.k = cell == CellKind::kGru ? 2 * n : s.width;
-  step.a_row = s.row_stride() * s.all_width();
+  step.a_row = s.row_stride() * s.given_row;
   g.back.add(step, 0);
   if (cell == CellKind::kGru) {
     step.k = n;
