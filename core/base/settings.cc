@@ -17,8 +17,10 @@ constexpr SettingRow kRows[kSettingCount] = {
      "Threads that work at one time, the caller's own included; 0 for as many as the process's "
      "processors (affinity and cgroup quota counted)."},
     {"WEFT_ISA", "auto",
-     "Instruction set of the vector kernels: baseline, avx2 or avx512 on x86-64, neon on 64-bit ARM, or auto for the "
-     "widest that the processor has. Results may differ between instruction sets in their last bits."},
+     "Instruction set of the vector kernels: baseline, avx2, avx512 or avx512vnni on x86-64, neon on 64-bit ARM, or "
+     "auto "
+     "for the widest that the processor has. Results may differ between instruction sets in their last bits; those of "
+     "avx512 and avx512vnni, and whole numbers everywhere, are the same."},
 };
 
 const std::array<std::string, kSettingCount>& values() {

@@ -18,7 +18,8 @@ Isa choose() {
   }
   if (wanted != "auto") {
     log(LogLevel::kWarning, "WEFT_ISA='", wanted,
-        "' is not auto, baseline, avx2, avx512 or neon, or this processor lacks it; using ", isa_name(widest));
+        "' is not auto, baseline, avx2, avx512, avx512vnni or neon, or this processor lacks it; using ",
+        isa_name(widest));
   }
   return widest;
 }
@@ -26,7 +27,7 @@ Isa choose() {
 }  // namespace
 
 const char* isa_name(Isa isa) {
-  constexpr const char* kNames[] = {"baseline", "avx2", "avx512", "neon"};
+  constexpr const char* kNames[] = {"baseline", "avx2", "avx512", "avx512vnni", "neon"};
   return kNames[static_cast<int>(isa)];
 }
 

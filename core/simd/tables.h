@@ -8,8 +8,10 @@
 
 // The table of that name that was compiled for `isa`, in the part of a source that is compiled once (HWY_ONCE).
 #if defined(__x86_64__)
-#define WEFT_TABLE_OF(isa, table) \
-  ((isa) == Isa::kAvx512 ? N_AVX3::table : (isa) == Isa::kAvx2 ? N_AVX2::table : HWY_NAMESPACE::table)
+#define WEFT_TABLE_OF(isa, table)                                     \
+  ((isa) == Isa::kAvx512 || (isa) == Isa::kAvx512Vnni ? N_AVX3::table \
+   : (isa) == Isa::kAvx2                              ? N_AVX2::table \
+                                                      : HWY_NAMESPACE::table)
 #else
 #define WEFT_TABLE_OF(isa, table) HWY_NAMESPACE::table
 #endif

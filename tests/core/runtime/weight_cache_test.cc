@@ -93,6 +93,7 @@ TEST(WeightCache, PackingsAreThoseOfTheirVersion) {
   }
   std::sort(payloads.begin(), payloads.end());
   const std::map<std::string, std::string> wanted = {{"avx512", "18b48671e07e4f37e5a2ecda90dba57b"},
+                                                     {"avx512vnni", "18b48671e07e4f37e5a2ecda90dba57b"},
                                                      {"avx2", "141a4b8e3f05ac98e9c03f0d85bf6851"},
                                                      {"baseline", "979c27734a8c5ef3b702101989141744"}};
   const auto of_isa = wanted.find(isa_name(current_isa()));
