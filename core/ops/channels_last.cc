@@ -1,8 +1,9 @@
 // Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C], and their gradients: what the pass
 // `channels_last` makes of those over [N, C, D1, ...].
 #include "core/op/layout.h"
+#include "core/ops/conv_common.h"
 #include "core/ops/limits_common.h"
-#include "core/ops/window_common.h"
+#include "core/ops/pool_common.h"
 
 namespace weft {
 namespace {

@@ -1,40 +1,10 @@
 // Convolution and its two gradients, each a convolution of some kind and differentiable itself.
-#include <algorithm>
-
 #include "core/graph/expr.h"
-#include "core/op/window.h"
+#include "core/ops/conv_common.h"
 #include "core/ops/limits_common.h"
-#include "core/ops/window_common.h"
 
 namespace weft {
 namespace {
-
-// The shape that Conv gives, of inputs `at_x` and `at_w`, which have ranks.
-Result<Dims> convolved(const InferContext& c, int at_x, int at_w) {
-  int64_t spatial = c.rank(at_x) - 2;
-  if (spatial < 1) return invalid("X must be [N, C, D1, ...] but is ", c.input(at_x).text());
-  if (c.rank(at_w) != spatial + 2) {
-    return invalid("X and W must have equal ranks but are ", c.input(at_x).text(), " and ", c.input(at_w).text());
-  }
-  const Dims &x = c.dims(at_x), &w = c.dims(at_w);
-  int64_t group = c.attrs().i("group");
-  if (group < 1) return invalid("attribute 'group' is ", group, " but must be at least 1");
-  Dim taken = w[1] * Dim(group);
-  if (x[1].known() && taken.known() && !(x[1] == taken)) {
-    return invalid("X ", c.input(at_x).text(), " has ", x[1].text(), " channels but W ", c.input(at_w).text(),
-                   " takes ", taken.text(), group == 1 ? "" : cat(" in ", group, " groups"));
-  }
-  if (w[0].known() && w[0].value() % group != 0) {
-    return invalid("W makes ", w[0].text(), " channels, which ", group, " groups do not divide");
-  }
-  WEFT_TRY(Window window, read_window(c.attrs(), spatial, Dims(w.begin() + 2, w.end())));
-  Dims out{x[0], w[0]};
-  for (int64_t i = 0; i < spatial; ++i) {
-    WEFT_TRY(Dim size, window.output_size(i, x[i + 2], false));
-    out.push_back(size);
-  }
-  return out;
-}
 
 Attrs window_attrs(const Attrs& attrs) {
   Attrs out;
@@ -64,7 +34,7 @@ template <int at_x, int at_w>
 Status infer_conv_grad(InferContext& c) {
   if (c.has_rank(2)) c.set_dims(0, c.dims(2));
   if (!c.has_rank(at_x) || !c.has_rank(at_w)) return {};
-  WEFT_TRY(Dims y, convolved(c, at_x, at_w));
+  WEFT_TRY(Dims y, conv_dims(c, at_x, at_w));
   return c.check_shape(0, y, "Conv's output");
 }
 
@@ -88,17 +58,6 @@ Status grad_grad_weight(GradContext& c) {
   return {};
 }
 
-OpDef& window_schema(OpDef& op) {
-  return op
-      .attr("auto_pad", "NOTSET",
-            "NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.")
-      .optional_attr("dilations", AttrKind::kInts,
-                     "Distance of the kernel's elements along each spatial axis; 1 if not given.")
-      .attr("group", int64_t{1}, "Number of groups that channels are divided into.")
-      .optional_attr("pads", AttrKind::kInts, "Zeros before each spatial axis, then after each; 0 if not given.")
-      .optional_attr("strides", AttrKind::kInts, "Step along each spatial axis; 1 if not given.");
-}
-
 Status fused_conv_body(BodyContext& c) {
   std::vector<Expr> inputs = {c.input(0), c.input(1)};
   if (c.has_input(2)) inputs.push_back(c.input(2));
@@ -107,7 +66,7 @@ Status fused_conv_body(BodyContext& c) {
 }
 
 OpDef& conv_schema(OpDef& op) {
-  return window_schema(op)
+  return conv_window_schema(op)
       .group("nn")
       .types("T", kFloatTypes)
       .optional_attr("kernel_shape", AttrKind::kInts, "Taken from W if not given.")
@@ -118,16 +77,6 @@ OpDef& conv_schema(OpDef& op) {
 }
 
 }  // namespace
-
-Status infer_conv(InferContext& c) {
-  if (!c.has_rank(0) || !c.has_rank(1)) return {};
-  WEFT_TRY(Dims out, convolved(c, 0, 1));
-  if (c.has_rank(2) && !may_equal(c.dims(2), {out[1]})) {
-    return invalid("B must be [", out[1].text(), "] but is ", c.input(2).text());
-  }
-  c.set_dims(0, std::move(out));
-  return {};
-}
 
 void define_op_conv(OpRegistry& ops) {
   conv_schema(ops.add("Conv"))
@@ -140,7 +89,7 @@ void define_op_conv(OpRegistry& ops) {
       .infer(infer_conv)
       .body(fused_conv_body)
       .internal();
-  window_schema(ops.add(kWeftDomain, "ConvGradInput"))
+  conv_window_schema(ops.add(kWeftDomain, "ConvGradInput"))
       .group("gradient")
       .doc("The gradient of Conv by X, given that of Y.")
       .types("T", kFloatTypes)
@@ -151,7 +100,7 @@ void define_op_conv(OpRegistry& ops) {
       .output("dX", "T", "The shape of X.")
       .infer(infer_conv_grad<2, 1>)
       .grad(grad_grad_input);
-  window_schema(ops.add(kWeftDomain, "ConvGradWeight"))
+  conv_window_schema(ops.add(kWeftDomain, "ConvGradWeight"))
       .group("gradient")
       .doc("The gradient of Conv by W, given that of Y.")
       .types("T", kFloatTypes)

@@ -1,6 +1,7 @@
 // Matrix products: MatMul and Gemm.
 #include "core/graph/expr.h"
 #include "core/ops/limits_common.h"
+#include "core/ops/product_common.h"
 
 namespace weft {
 namespace {
@@ -9,22 +10,7 @@ constexpr DTypeSet kTypes = kFloatTypes | set_of(DType::kI32, DType::kI64, DType
 
 Status infer_matmul(InferContext& c) {
   if (!c.has_rank(0) || !c.has_rank(1)) return {};
-  if (c.rank(0) == 0 || c.rank(1) == 0) return invalid("both inputs need at least one dimension");
-  // A vector on the left is a row, on the right a column; the dimension of 1 goes again.
-  Dims a = c.dims(0), b = c.dims(1);
-  bool row = a.size() == 1, column = b.size() == 1;
-  if (row) a.insert(a.begin(), Dim(1));
-  if (column) b.push_back(Dim(1));
-  const Dim &left = a[a.size() - 1], &right = b[b.size() - 2];
-  if (left.known() && right.known() && left.value() != right.value()) {
-    return invalid("A ", c.input(0).text(), " has ", left.text(), " columns but B ", c.input(1).text(), " has ",
-                   right.text(), " rows");
-  }
-  Result<Dims> batch = broadcast(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
-  if (!batch.ok()) return batch.status();
-  Dims out = *batch;
-  if (!row) out.push_back(a[a.size() - 2]);
-  if (!column) out.push_back(b[b.size() - 1]);
+  WEFT_TRY(Dims out, matmul_dims(c, 0, 1));
   c.set_dims(0, std::move(out));
   return {};
 }

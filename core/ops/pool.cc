@@ -1,7 +1,7 @@
 // Pools: MaxPool, AveragePool and GlobalAveragePool.
 #include "core/graph/expr.h"
 #include "core/op/window.h"
-#include "core/ops/window_common.h"
+#include "core/ops/pool_common.h"
 
 namespace weft {
 namespace {

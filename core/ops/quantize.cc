@@ -1,4 +1,4 @@
-// QuantizeLinear and DequantizeLinear, made of other operators.
+// QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, made of other operators.
 #include <algorithm>
 
 #include "core/graph/expr.h"
@@ -150,6 +150,23 @@ Status dequantize(BodyContext& c) {
   return {};
 }
 
+// Of zeros alone, where the scale is free, it is 1, as in ONNX Runtime.
+Status quantize_by_range(BodyContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.input(0), none = scalar_like(x, 0), most = scalar_like(x, 255);
+  auto extreme = [&](const char* of_all, const char* of_two) {
+    return make(s, of_two, {make(s, of_all, {x}, {{"keepdims", int64_t{0}}}), none});
+  };
+  Expr least = extreme("ReduceMin", "Min"), range = extreme("ReduceMax", "Max") - least;
+  Expr scale = where(make(s, "Equal", {range, none}), scalar_like(x, 1), range / most);
+  Expr zero = make(s, "Round", {make(s, "Clip", {none - least / scale, none, most})});
+  zero = cast(zero, DType::kU8);
+  c.set_output(0, make(s, "QuantizeLinear", {x, scale, zero}));
+  c.set_output(1, scale);
+  c.set_output(2, zero);
+  return {};
+}
+
 }  // namespace
 
 void define_op_quantize(OpRegistry& ops) {
@@ -195,6 +212,23 @@ void define_op_quantize(OpRegistry& ops) {
       .optional_input("x_zero_point", "T1", kZeroDoc)
       .output("y", "T3", "The shape of x.")
       .body(dequantize);
+  ops.add("DynamicQuantizeLinear")
+      .group("math")
+      .since(11)
+      .doc(
+          "QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: "
+          "`y_scale = "
+          "(max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even number. "
+          "Where "
+          "there are zeros alone, or nothing, the scale is 1.")
+      .types("T1", set_of(DType::kF32))
+      .types("T2", set_of(DType::kU8))
+      .input("x", "T1", "Any shape.")
+      .output("y", "T2", "The shape of x.")
+      .output("y_scale", "f32", "A scalar.")
+      .output("y_zero_point", "T2", "A scalar.")
+      .no_gradient("its output is rounded, and changes in steps")
+      .body(quantize_by_range);
 }
 
 }  // namespace weft

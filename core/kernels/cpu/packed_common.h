@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/simd/gemm.h"
+#include "core/simd/gemm_integer.h"
 #include "core/simd/isa.h"
 #include "core/tensor/form_cache.h"
 
@@ -84,6 +85,21 @@ inline Result<std::shared_ptr<const Buffer>> use_widened_b(const Tensor& b, Gemm
              pack_halves(*gemm, elements, Half::kF16, reinterpret_cast<float*>(to), Parallel{});
            }));
   gemm->packed_b = reinterpret_cast<const float*>(packed->data());
+  return packed;
+}
+
+// The same of a matrix of 8-bit numbers.
+inline Result<std::shared_ptr<const Buffer>> use_packed_b(const Tensor& b, GemmInteger* gemm, FormCache* cache) {
+  const int64_t bytes = packed_integer_b_size(*gemm);
+  if (bytes == 0) return std::shared_ptr<const Buffer>();
+  const std::string form = form_of_panels(gemm->k, gemm->n, gemm->b_row, gemm->b_column, gemm->isa,
+                                          gemm->a_signed ? ", for signed numbers" : ", for unsigned numbers");
+  WEFT_TRY(auto packed, packed_constant<uint8_t>(b, form, bytes, cache, [&](const uint8_t* elements, uint8_t* to) {
+             GemmInteger packing = *gemm;
+             packing.b = elements;
+             pack_integer_b(packing, to, Parallel{});
+           }));
+  gemm->packed_b = static_cast<const uint8_t*>(packed->data());
   return packed;
 }
 
