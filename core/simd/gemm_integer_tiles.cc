@@ -212,10 +212,28 @@ void sum_panel(const uint8_t* b, int64_t groups, int32_t* sums) {
 
 template <class Step>
 void pack_rows(const uint8_t* from, int64_t distance, int64_t groups, uint8_t flip, uint8_t* to) {
-  constexpr int64_t kGroup = Step::kGroup;
-  for (int64_t k = 0; k < groups; ++k, from += kGroup * distance, to += kPanel * kGroup) {
-    for (int64_t j = 0; j < kPanel; ++j) {
-      for (int64_t i = 0; i < kGroup; ++i) to[j * kGroup + i] = from[i * distance + j] ^ flip;
+  constexpr int64_t kAtOnce = kPanel < 16 ? kPanel : 16, kGroup = Step::kGroup;
+  const hn::CappedTag<uint8_t, kAtOnce> d;
+  const hn::Repartition<uint16_t, decltype(d)> pairs;
+  const auto flips = hn::Set(d, flip);
+  for (int64_t k = 0; k < groups; ++k, from += kGroup * distance) {
+    for (int64_t j = 0; j < kPanel; j += kAtOnce, to += kAtOnce * kGroup) {
+      const auto row = [&](int64_t i) { return hn::Xor(hn::LoadU(d, from + i * distance + j), flips); };
+      const auto a = row(0), b = row(1);
+      const auto low = hn::InterleaveLower(d, a, b), high = hn::InterleaveUpper(d, a, b);
+      if constexpr (kGroup == 2) {
+        hn::StoreU(low, d, to);
+        hn::StoreU(high, d, to + kAtOnce);
+      } else {
+        const auto c = row(2), e = row(3);
+        const auto low2 = hn::BitCast(pairs, hn::InterleaveLower(d, c, e));
+        const auto high2 = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
+        const auto low1 = hn::BitCast(pairs, low), high1 = hn::BitCast(pairs, high);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low1, low2)), d, to);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low1, low2)), d, to + kAtOnce);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high1, high2)), d, to + 2 * kAtOnce);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high1, high2)), d, to + 3 * kAtOnce);
+      }
     }
   }
 }

@@ -22,7 +22,7 @@ struct Axis {
 
 struct IntegerConv {
   int64_t images, group, in_channels, out_channels;  // channels of one group
-  std::vector<Axis> axes;
+  std::vector<Axis> axes;                            // at least two
   int64_t in_size = 1, out_size = 1, kernel_size = 1;
   bool in_place;     // the image is its columns
   int64_t part;      // columns at once, whole rows of the last axis
@@ -49,37 +49,59 @@ struct Inside {
   }
 };
 
+// Short rows, for which a call of memcpy takes longer than the row.
+void copy_row(const uint8_t* from, int64_t n, uint8_t* to) {
+  constexpr int64_t kAtOnce = 16;
+  if (n < kAtOnce || n > 512) {
+    std::copy_n(from, std::max<int64_t>(n, 0), to);
+    return;
+  }
+  for (int64_t i = 0; i + kAtOnce <= n; i += kAtOnce) std::memcpy(to + i, from + i, kAtOnce);
+  std::memcpy(to + n - kAtOnce, from + n - kAtOnce, kAtOnce);
+}
+
+// A row of the image as the windows' elements at `at` see it.
+void fill_row(const Axis& row, const Inside& inside, const uint8_t* from, int64_t at, uint8_t zero, uint8_t* to) {
+  for (int64_t i = 0; i < inside.first; ++i) to[i] = zero;
+  if (row.stride == 1) {
+    copy_row(from + at + inside.first, inside.past - inside.first, to + inside.first);
+  } else {
+    for (int64_t i = inside.first; i < inside.past; ++i) to[i] = from[at + i * row.stride];
+  }
+  for (int64_t i = inside.past; i < row.out; ++i) to[i] = zero;
+}
+
 // Output elements [begin, end), whole rows of the last axis, of a row of the columns: one channel and kernel place.
 void fill_columns(const IntegerConv& c, const uint8_t* channel, int64_t place, int64_t begin, int64_t end, uint8_t zero,
                   uint8_t* to) {
-  const int64_t last = static_cast<int64_t>(c.axes.size()) - 1;
-  const Axis& row = c.axes[static_cast<size_t>(last)];
+  const size_t last = c.axes.size() - 1;
+  const Axis &row = c.axes[last], &line = c.axes[last - 1];
   const int64_t at = place % row.kernel * row.dilation - row.pad;
-  const Inside inside(row, at);
-  for (int64_t o = begin; o < end; o += row.out, to += row.out) {
-    // Where the row lies, from the innermost axis outwards.
-    int64_t line = o / row.out, window = place / row.kernel, from = 0, size = row.in;
+  place /= row.kernel;
+  const int64_t at_line = place % line.kernel * line.dilation - line.pad;
+  place /= line.kernel;
+  const Inside inside(row, at), lines(line, at_line);
+  for (int64_t i = begin / row.out, stop = end / row.out; i < stop;) {
+    // Where the plane lies, from the innermost axis outwards.
+    int64_t plane = i / line.out, window = place, from = 0, size = row.in * line.in;
     bool padded = false;
-    for (int64_t d = last; d-- > 0;) {
-      const Axis& axis = c.axes[static_cast<size_t>(d)];
-      const int64_t index = line % axis.out * axis.stride + window % axis.kernel * axis.dilation - axis.pad;
+    for (size_t d = last - 1; d-- > 0;) {
+      const Axis& axis = c.axes[d];
+      const int64_t index = plane % axis.out * axis.stride + window % axis.kernel * axis.dilation - axis.pad;
       padded = padded || index < 0 || index >= axis.in;
       from += index * size;
       size *= axis.in;
-      line /= axis.out;
+      plane /= axis.out;
       window /= axis.kernel;
     }
-    if (padded) {
-      std::memset(to, zero, static_cast<size_t>(row.out));
-      continue;
+    const int64_t first = i % line.out, past = std::min(line.out, first + stop - i);
+    i += past - first;
+    for (int64_t y = first; y < past; ++y, to += row.out) {
+      if (padded || y < lines.first || y >= lines.past)
+        std::memset(to, zero, static_cast<size_t>(row.out));
+      else
+        fill_row(row, inside, channel + from + (y * line.stride + at_line) * row.in, at, zero, to);
     }
-    std::memset(to, zero, static_cast<size_t>(inside.first));
-    if (row.stride == 1) {
-      std::copy(channel + from + at + inside.first, channel + from + at + inside.past, to + inside.first);
-    } else {
-      for (int64_t i = inside.first; i < inside.past; ++i) to[i] = channel[from + at + i * row.stride];
-    }
-    std::memset(to + inside.past, zero, static_cast<size_t>(row.out - inside.past));
   }
 }
 
@@ -177,6 +199,7 @@ void read_window_of(const KernelContext& context, const Shape& x, const Shape& w
   const int64_t spatial = static_cast<int64_t>(x.size()) - 2;
   const Window window = *read_window(context.attrs(), spatial, to_dims(Shape(w.begin() + 2, w.end())));
   c->in_place = true;
+  if (spatial == 1) c->axes.push_back({1, 1, 1, 1, 1, 0});
   for (int64_t i = 0; i < spatial; ++i) {
     const Axis axis{
         x[i + 2], y[i + 2], w[i + 2], window.strides[i], window.dilations[i], window.begin_pad(i, x[i + 2], y[i + 2])};
