@@ -85,23 +85,12 @@ struct Quads {
 template <class Step>
 constexpr int64_t kBytes = kLanes* Step::kGroup;
 
-// What R rows and V vectors of columns begin with.
-template <int R, int V>
-HWY_INLINE void begin_rows(const IntegerRow* rows, const int32_t* terms, const int32_t* zeros, WordsV (&sum)[R][V]) {
+// A vector of sums with what a row adds to them.
+HWY_INLINE WordsV with_terms(const IntegerRow& row, const int32_t* terms, const int32_t* zeros, WordsV sum) {
   const Words d;
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
-      if (rows == nullptr) {
-        sum[r][v] = hn::Zero(d);
-        continue;
-      }
-      const auto term = hn::LoadU(d, terms + v * kLanes), zero = hn::LoadU(d, zeros + v * kLanes);
-      const auto taken = hn::Add(hn::Mul(hn::Set(d, rows[r].zero), term), hn::Mul(hn::Set(d, rows[r].sum), zero));
-      sum[r][v] = hn::Sub(hn::Set(d, rows[r].add), taken);
-    }
-  }
+  const auto taken =
+      hn::Add(hn::Mul(hn::Set(d, row.zero), hn::LoadU(d, terms)), hn::Mul(hn::Set(d, row.sum), hn::LoadU(d, zeros)));
+  return hn::Add(sum, hn::Sub(hn::Set(d, row.add), taken));
 }
 
 // R rows and P panels, of which V vectors each.
@@ -110,11 +99,10 @@ HWY_INLINE void tile(const IntegerPanel& p, const uint8_t* a, const IntegerRow* 
                      int64_t c_row) {
   const Words d;
   WordsV sum[R][P * V], other[R][P * V];
-  begin_rows<R, P * V>(rows, p.column_terms, p.column_zeros, sum);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < P * V; ++v) other[r][v] = hn::Zero(d);
+    for (int v = 0; v < P * V; ++v) sum[r][v] = other[r][v] = hn::Zero(d);
   }
   const uint8_t* b = p.b;
   for (int64_t k = 0; k < p.groups; ++k, a += 4, b += 2 * kBytes<Step>) {
@@ -137,7 +125,11 @@ HWY_INLINE void tile(const IntegerPanel& p, const uint8_t* a, const IntegerRow* 
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < P * V; ++v) hn::StoreU(Step::total(sum[r][v], other[r][v]), d, c + r * c_row + v * kLanes);
+    for (int v = 0; v < P * V; ++v) {
+      auto total = Step::total(sum[r][v], other[r][v]);
+      if (rows != nullptr) total = with_terms(rows[r], p.column_terms + v * kLanes, p.column_zeros + v * kLanes, total);
+      hn::StoreU(total, d, c + r * c_row + v * kLanes);
+    }
   }
 }
 

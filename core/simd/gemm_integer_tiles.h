@@ -7,12 +7,12 @@
 
 namespace weft {
 
-// What a row of a product begins with: add - zero * column_terms[j] - sum * column_zeros[j], in 32 bits that wrap around.
+// What is added to the sums of a row: add - zero * column_terms[j] - sum * column_zeros[j], in 32 bits that wrap around.
 struct IntegerRow {
   int32_t add, zero, sum;
 };
 
-// c[rows, columns] = what rows begin with + a b for one panel of at most `panel` columns. Numbers that are summed together
+// c[rows, columns] = a b + what rows add, for one panel of at most `panel` columns. Numbers that are summed together
 // lie side by side in groups: `group` of a row of a, in 4 bytes, and as many of a column of b, for each column of the panel.
 struct IntegerPanel {
   int64_t rows, columns, groups;
@@ -21,7 +21,7 @@ struct IntegerPanel {
   const uint8_t* b;
   int32_t* c;
   int64_t c_row;
-  const IntegerRow* row_terms;  // null: all begin with 0
+  const IntegerRow* row_terms;  // null: nothing is added
   const int32_t *column_terms, *column_zeros;
 };
 
