@@ -90,20 +90,15 @@ PyObject* memory_of(weft_tensor* tensor, OwnTensor* owner) {
   return self;
 }
 
-// An array over the memory of a tensor, which takes over the handle from its owner if that is given; NULL without an error
-// for what numpy has no elements for.
-PyObject* to_array(weft_tensor* tensor, OwnTensor* owner = nullptr) {
-  int32_t dtype = weft_tensor_dtype(tensor);
-  auto* type = std::find_if(std::begin(kArrayTypes), std::end(kArrayTypes),
-                            [&](const ArrayType& row) { return row.dtype == dtype; });
-  if (type == std::end(kArrayTypes) || weft_tensor_kind(tensor) != WEFT_TENSOR) return nullptr;
+// An array of such elements and dimensions over the memory of a tensor, which takes over the handle from its owner if that is
+// given.
+PyObject* array_over(weft_tensor* tensor, int number, int rank, const int64_t* dims, OwnTensor* owner) {
   PyObject* memory = nullptr;  // of no elements there is none
   if (weft_tensor_bytes(tensor) != 0 && (memory = memory_of(tensor, owner)) == nullptr) return nullptr;
   auto* held = reinterpret_cast<Memory*>(memory);
   int flags = held == nullptr ? 0 : held->read_only != 0 ? NPY_ARRAY_CARRAY_RO : NPY_ARRAY_CARRAY;
-  PyObject* array =
-      PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(type->number), weft_tensor_rank(tensor),
-                           weft_tensor_dims(tensor), nullptr, held == nullptr ? nullptr : held->data, flags, nullptr);
+  PyObject* array = PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(number), rank, dims, nullptr,
+                                         held == nullptr ? nullptr : held->data, flags, nullptr);
   if (array == nullptr) {
     Py_XDECREF(memory);
     return nullptr;
@@ -112,6 +107,15 @@ PyObject* to_array(weft_tensor* tensor, OwnTensor* owner = nullptr) {
   PyArray_UpdateFlags(made, NPY_ARRAY_UPDATE_ALL);
   if (memory != nullptr && PyArray_SetBaseObject(made, memory) < 0) Py_CLEAR(array);
   return array;
+}
+
+// The elements as an array, by `array_over`; NULL without an error for what numpy has no elements for.
+PyObject* to_array(weft_tensor* tensor, OwnTensor* owner = nullptr) {
+  int32_t dtype = weft_tensor_dtype(tensor);
+  auto* type = std::find_if(std::begin(kArrayTypes), std::end(kArrayTypes),
+                            [&](const ArrayType& row) { return row.dtype == dtype; });
+  if (type == std::end(kArrayTypes) || weft_tensor_kind(tensor) != WEFT_TENSOR) return nullptr;
+  return array_over(tensor, type->number, weft_tensor_rank(tensor), weft_tensor_dims(tensor), owner);
 }
 
 // A tensor over the memory of an array, which it keeps, or of its size if that is 0. NULL without an error if it is no
@@ -142,6 +146,33 @@ PyObject* tensor_array(PyObject*, PyObject* args) {  // tensor -> array, or None
   if (tensor == nullptr) return nullptr;
   PyObject* array = to_array(tensor);
   return array != nullptr || PyErr_Occurred() ? array : Py_NewRef(Py_None);
+}
+
+PyObject* tensor_bytes(PyObject*, PyObject* args) {  // tensor -> array of its bytes, whatever its elements
+  PyObject* object = nullptr;
+  if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;
+  auto* tensor = handle_from<weft_tensor>(object, "'tensor'");
+  if (tensor == nullptr) return nullptr;
+  auto bytes = static_cast<int64_t>(weft_tensor_bytes(tensor));
+  return array_over(tensor, NPY_UINT8, 1, &bytes, nullptr);
+}
+
+PyObject* tensor_from_bytes(PyObject*, PyObject* args) {  // dtype, dims, bytes -> tensor of a copy of them
+  int dtype = 0;
+  PyObject* dims_object = nullptr;
+  const char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (!PyArg_ParseTuple(args, "iOy#", &dtype, &dims_object, &data, &size)) return nullptr;
+  std::vector<int64_t> dims;
+  if (!to_ints(dims_object, &dims)) return nullptr;
+  weft_tensor* tensor = nullptr;
+  weft_status* status = weft_tensor_new_copy(dtype, dims.data(), static_cast<int32_t>(dims.size()), data,
+                                             static_cast<size_t>(size), &tensor);
+  if (status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return own(tensor);
 }
 
 PyObject* tensor_borrow(PyObject*,

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from . import _native
+from . import _native, _small_types
 from ._errors import InvalidArgumentError, UnimplementedError, WeftError
 from ._handle import Handle, Options, described
 from ._types import Array, DTypeLike, SupportsDLPack, TensorLike
@@ -59,7 +59,8 @@ def dtype_number(dtype: DTypeLike) -> int:
     if dtype is None:  # numpy would take it for f64
         raise InvalidArgumentError("None is no element type")
     try:
-        return dtype_number(_NAMES[np.dtype(dtype)])
+        found = np.dtype(dtype)
+        return dtype_number(_NAMES.get(found) or _small_types.NAMES[found.name])
     except (TypeError, KeyError):
         raise InvalidArgumentError(
             f"{dtype!r} is no element type; there are f32, f64, f16, bf16, i8 to i64, u8 to u64, bool, string and more"
@@ -75,8 +76,8 @@ class Tensor(Handle, _native.Exporter):
     """A value: n-dimensional elements of one type, or a sequence of tensors.
 
     Made from numpy arrays and whatever has DLPack without a copy: the memory is shared, so do not change it while
-    something runs. Lists, numbers and strings are copied. Sessions take all of these directly; a Tensor is needed only
-    for types that numpy lacks, for sequences and for sharing.
+    something runs. Lists, numbers, strings and elements of ml_dtypes are copied. Sessions take all of these directly; a
+    Tensor is needed only for sequences and for sharing.
 
     Args:
         value: An array, nested lists of numbers, booleans or strings, an object with `__dlpack__`, or a Tensor.
@@ -120,7 +121,8 @@ class Tensor(Handle, _native.Exporter):
         return _KINDS[_native.weft_tensor_kind(self._handle)]
 
     def numpy(self) -> Array:
-        """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list."""
+        """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list. What numpy
+        has no elements for (bf16, the small floats and integers) takes the package ml_dtypes."""
         return cast(Array, numpy_of(self._handle))
 
     def _buffer(self) -> Array:
@@ -198,7 +200,7 @@ def numpy_of(handle: Any) -> Any:
         out = np.empty(int(np.prod(shape, dtype=np.int64)), object)
         out[:] = _native.tensor_strings(handle)
         return out.reshape(shape)
-    raise UnimplementedError(f"numpy has no element type {name}; cast to f32 in the graph, or use DLPack")
+    return _small_types.to_array(handle, name)
 
 
 def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
@@ -235,12 +237,15 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
         return _native.tensor_from_strings(array.shape, list(array.ravel().tolist()))
     if wanted is None and not isinstance(value, (np.ndarray, np.generic)) and array.dtype == np.float64:
         wanted = "f32"  # Python's floats say nothing about the type that is meant
-    if wanted is not None and wanted not in _NUMPY:
+    small = wanted is not None and _small_types.has(wanted)
+    if wanted is not None and wanted not in _NUMPY and not small:
         raise UnimplementedError(f"numpy has no element type {wanted}; cast in the graph")
     if array.dtype.kind == "c" and wanted is not None and not wanted.startswith("complex"):
         raise InvalidArgumentError(f"complex numbers cannot be elements of a tensor of {wanted}; take their .real")
     if wanted is not None:
-        array = array.astype(_NUMPY[wanted], copy=False)
+        array = array.astype(_small_types.dtype_of(wanted) if small else _NUMPY[wanted], copy=False)
+    if array.dtype.name in _small_types.NAMES:
+        return _small_types.to_pointer(array)
     if array.dtype not in _NAMES:
         raise InvalidArgumentError(f"an array of dtype {array.dtype} cannot be a tensor")
     return _borrowed(array)
