@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/format/onnx.h"
+#include "core/format/onnx_functions.h"
 #include "core/format/onnx_tensor.h"
 #include "core/format/onnx_wire.h"
 
@@ -14,9 +15,23 @@ namespace {
 
 using namespace onnx;
 
+// Functions that call functions that call...: so many at most. Loading goes one into the other on the caller's stack.
+constexpr size_t kMostCalls = 64;
+// What a file's functions come to, node by node: a few that call each other twice would soon fill any memory.
+constexpr int64_t kMostFunctionNodes = int64_t{1} << 19;
+
 struct Names {
   Graph* graph;
   std::map<std::string, ValueId, std::less<>> values;
+};
+
+// Where names mean something: the model, or one call of one of its functions.
+struct Frame {
+  const Function* function = nullptr;  // null: the model itself
+  size_t caller = 0;
+  int opset = 0;
+  GivenAttributes given;
+  std::vector<Names> scopes;  // innermost last
 };
 
 class Loader {
@@ -27,20 +42,11 @@ class Loader {
   Result<std::shared_ptr<Graph>> load() {
     WEFT_TRY(ModelWire model, read_model(file_.bytes()));
     if (!model.has_graph) return data_loss("it holds no graph; is it an ONNX model?");
-    if (model.function_count > 0) {
-      return unimplemented(
-          "it has functions of its own; inline them (onnx.inliner.inline_local_functions) before loading");
-    }
-    int64_t opset = 0;
-    for (const auto& [domain, version] : model.opsets) {
-      if (domain.empty() || domain == "ai.onnx") opset = version;
-    }
+    WEFT_TRY(functions_, Functions::read(model.functions));
+    WEFT_TRY(int opset, onnx_opset(model.opsets));
     if (opset == 0) opset = 1;  // files from before opsets
-    if (opset < 1 || opset > kNewestOpset + 1) {
-      return unimplemented("it is of opset ", opset, "; opsets 1 to ", kNewestOpset + 1,
-                           " can be read; onnx.version_converter brings a model down");
-    }
-    WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(ops_, static_cast<int>(opset)));
+    frames_.push_back({nullptr, 0, opset, {}, {}});
+    WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(ops_, opset));
     WEFT_TRY(GraphWire wire, read_graph(model.graph));
     WEFT_CHECK(add_contents(graph, wire));
     for (const std::string& name : options_.trainable) {
@@ -48,7 +54,7 @@ class Loader {
         return not_found("it has no weight '", name, "' of floating point to be trainable");
       }
     }
-    graph->speak_newest_opset();
+    graph->speak_opset(kNewestOpset);
     return graph;
   }
 
@@ -56,10 +62,11 @@ class Loader {
   // Initializers, inputs, nodes and outputs, into a new graph.
   Status add_contents(const std::shared_ptr<Graph>& graph, const GraphWire& wire) {
     if (wire.has_sparse) return unimplemented("it has sparse initializers");
-    if (scopes_.size() >= kMostNesting) return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
-    scopes_.push_back({graph.get(), {}});
+    if (scopes().size() >= kMostNesting)
+      return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
+    scopes().push_back({graph.get(), {}});
     Status status = add_in_scope(graph, wire);
-    scopes_.pop_back();
+    scopes().pop_back();
     return status;
   }
 
@@ -68,11 +75,7 @@ class Loader {
     for (const ValueWire& input : wire.inputs) {
       if (names().count(input.name) == 0) WEFT_CHECK(add_input(*graph, input));
     }
-    for (std::string_view bytes : wire.nodes) {
-      WEFT_TRY(NodeWire node, read_node(bytes));
-      std::string text = node.name.empty() ? std::string(node.op_type) : std::string(node.name);
-      WEFT_CHECK(add_node(graph, node).at(text, node.op_type, ""));
-    }
+    WEFT_CHECK(add_nodes(graph, wire.nodes));
     std::vector<ValueId> outputs;
     for (const ValueWire& output : wire.outputs) {
       WEFT_TRY(ValueId id, find(*graph, output.name));
@@ -81,7 +84,18 @@ class Loader {
     return graph->set_outputs(std::move(outputs));
   }
 
-  std::map<std::string, ValueId, std::less<>>& names() { return scopes_.back().values; }
+  Status add_nodes(const std::shared_ptr<Graph>& graph, const std::vector<std::string_view>& nodes) {
+    for (std::string_view bytes : nodes) {
+      WEFT_TRY(NodeWire node, read_node(bytes));
+      std::string text = node.name.empty() ? std::string(node.op_type) : std::string(node.name);
+      WEFT_CHECK(add_node(graph, node).at(text, node.op_type, ""));
+    }
+    return {};
+  }
+
+  Frame& frame() { return frames_[frame_]; }
+  std::vector<Names>& scopes() { return frame().scopes; }
+  std::map<std::string, ValueId, std::less<>>& names() { return scopes().back().values; }
 
   Status define(std::string_view name, ValueId id) {
     if (name.empty()) return {};
@@ -96,12 +110,12 @@ class Loader {
     return graph.free_name(name);
   }
 
-  // A name of this graph or one around it, as a value of this graph.
+  // A name of this graph or one around it, as a value of this graph; kNoValue for an input of a function that is not given.
   Result<ValueId> find(Graph& graph, std::string_view name) {
-    for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    for (auto scope = scopes().rbegin(); scope != scopes().rend(); ++scope) {
       auto at = scope->values.find(name);
       if (at == scope->values.end()) continue;
-      if (scope->graph == &graph) return at->second;
+      if (scope->graph == &graph || at->second == kNoValue) return at->second;
       return graph.capture(*scope->graph, at->second);
     }
     return invalid("it uses '", name, "', which nothing before it makes");
@@ -117,7 +131,7 @@ class Loader {
     auto wanted = [&](std::string_view key) {
       return std::find(options_.trainable.begin(), options_.trainable.end(), key) != options_.trainable.end();
     };
-    if (scopes_.size() == 1 && is_float && (wanted("*") || wanted(name))) {
+    if (frame_ == 0 && scopes().size() == 1 && is_float && (wanted("*") || wanted(name))) {
       // A name that the graph chose itself could be one that the file has for something later.
       WEFT_TRY(ValueId initial, graph.add_constant(std::move(*tensor), graph.unique_name(name + "/initial")));
       WEFT_TRY(ValueId variable, graph.add_variable_full(name, initial, true));
@@ -128,7 +142,7 @@ class Loader {
   }
 
   Status add_input(Graph& graph, const ValueWire& wire) {
-    if (scopes_.size() > 1) return unimplemented("a branch has inputs of its own");
+    if (graph.parent() != nullptr) return unimplemented("a branch has inputs of its own");
     if (!wire.is_known || wire.elem_type < 1 || wire.elem_type >= kDTypeCount) {
       return unimplemented("the input '", wire.name, "' is of a type that cannot be read");
     }
@@ -150,7 +164,8 @@ class Loader {
     return define(wire.name, id);
   }
 
-  Result<AttrValue> attribute(const std::shared_ptr<Graph>& graph, const AttributeWire& wire, const OpDef* op) {
+  Result<AttrValue> attribute(const std::shared_ptr<Graph>& graph, const GivenAttribute& given, const OpDef* op) {
+    const AttributeWire& wire = given.wire;
     switch (wire.type) {
       case kTypeFloat: return AttrValue(static_cast<double>(wire.f));
       case kTypeInt: return AttrValue(wire.i);
@@ -175,7 +190,12 @@ class Loader {
       case kTypeGraph: {
         WEFT_TRY(GraphWire inner, read_graph(wire.graph));
         WEFT_TRY(std::shared_ptr<Graph> sub, Graph::make_subgraph(graph));
-        WEFT_CHECK(add_contents(sub, inner));
+        const size_t here = frame_;
+        frame_ = given.frame;
+        sub->speak_opset(frame().opset);
+        Status status = add_contents(sub, inner);
+        frame_ = here;
+        WEFT_CHECK(status);
         return AttrValue(GraphRef(std::move(sub)));
       }
       default: return unimplemented("attribute '", wire.name, "' is of type ", wire.type, ", which cannot be read");
@@ -185,48 +205,124 @@ class Loader {
   Status add_node(const std::shared_ptr<Graph>& graph, const NodeWire& wire) {
     bool own = wire.domain == kWeftDomain;
     if (own && wire.op_type == "Attach") return attach(*graph, wire);
-    std::string_view domain = wire.domain == "ai.onnx" ? std::string_view() : wire.domain;
+    if (frame().function != nullptr && ++function_nodes_ > kMostFunctionNodes) {
+      return unimplemented("its functions come to more than ", kMostFunctionNodes, " nodes");
+    }
+    const std::string_view domain = onnx_domain(wire.domain);
+    WEFT_TRY(GivenAttributes given,
+             given_attributes(wire, frame().function != nullptr ? &frame().given : nullptr, frame_));
+    if (const Function* function = functions_.find(domain, wire.op_type, wire.overload); function != nullptr) {
+      return add_call(graph, wire, *function, std::move(given));
+    }
     const OpDef* op = ops_.find(domain, wire.op_type);
-    if (op != nullptr && op->is_internal() && !(own && wire.op_type == "Variable")) {
+    if (op == nullptr) {
+      return unimplemented("the operator ", domain.empty() ? "" : cat(domain, "."), wire.op_type, " is not known");
+    }
+    if (op->is_internal() && !(own && wire.op_type == "Variable")) {
       return data_loss("it has the operator ", op->full_name(), ", which no file can hold");
     }
     Attrs attrs;
-    for (std::string_view bytes : wire.attributes) {
-      WEFT_TRY(AttributeWire attr, read_attribute(bytes));
-      if (attrs.has(attr.name)) return data_loss("attribute '", attr.name, "' is given twice");
+    for (const auto& [name, attr] : given) {
       WEFT_TRY(AttrValue value, attribute(graph, attr, op));
-      attrs.set(attr.name, std::move(value));
+      attrs.set(name, std::move(value));
     }
     if (own && wire.op_type == "Variable") return add_variable(*graph, wire, attrs);
-    std::vector<ValueId> inputs;
-    for (std::string_view name : wire.inputs) {
-      ValueId id = kNoValue;
-      if (!name.empty()) {
-        WEFT_TRY(id, find(*graph, name));
-      }
-      inputs.push_back(id);
-    }
+    WEFT_TRY(std::vector<ValueId> inputs, find_inputs(*graph, wire));
     NodeOptions options;
     options.name = wire.name;
     options.output_count = static_cast<int>(wire.outputs.size());
     while (options.output_count > 0 && wire.outputs[options.output_count - 1].empty()) --options.output_count;
     Result<NodeId> node = graph->add(domain, wire.op_type, std::move(inputs), std::move(attrs), std::move(options));
-    if (!node.ok() && node.status().code() == Code::kNotFound) {
-      return unimplemented("the operator ", domain.empty() ? "" : cat(domain, "."), wire.op_type, " is not known");
-    }
     if (!node.ok()) return node.status();
     const Node& made = graph->node(*node);
     if (made.output_count < options.output_count) return data_loss("it has too many outputs");
     for (int i = 0; i < made.output_count && i < static_cast<int>(wire.outputs.size()); ++i) {
-      std::string_view name = wire.outputs[static_cast<size_t>(i)];
-      if (name.empty()) continue;
-      if (graph->value(made.output(i)).name != name) {
-        WEFT_CHECK(claim(*graph, name));
-        WEFT_CHECK(graph->set_value_name(made.output(i), name));
-      }
-      WEFT_CHECK(define(name, made.output(i)));
+      WEFT_CHECK(define_output(*graph, wire.outputs[static_cast<size_t>(i)], made.output(i)));
     }
     return {};
+  }
+
+  Result<std::vector<ValueId>> find_inputs(Graph& graph, const NodeWire& wire) {
+    std::vector<ValueId> inputs;
+    for (std::string_view name : wire.inputs) {
+      ValueId id = kNoValue;
+      if (!name.empty()) {
+        WEFT_TRY(id, find(graph, name));
+      }
+      inputs.push_back(id);
+    }
+    return inputs;
+  }
+
+  // A value that a node made has the file's name, unless the name is that of a function, which many calls have.
+  Status define_output(Graph& graph, std::string_view name, ValueId id) {
+    if (name.empty()) return {};
+    if (frame().function == nullptr && graph.value(id).name != name) {
+      WEFT_CHECK(claim(graph, name));
+      WEFT_CHECK(graph.set_value_name(id, name));
+    }
+    return define(name, id);
+  }
+
+  // What the function's nodes compute, in place of the node.
+  Status add_call(const std::shared_ptr<Graph>& graph, const NodeWire& wire, const Function& function,
+                  GivenAttributes given) {
+    const FunctionWire& body = function.wire;
+    if (frames_.size() > kMostCalls)
+      return unimplemented("its functions call each other more than ", kMostCalls, " deep");
+    for (size_t around = frame_; around != 0; around = frames_[around].caller) {
+      if (frames_[around].function == &function) return data_loss("the function '", body.name, "' calls itself");
+    }
+    if (wire.inputs.size() > body.inputs.size() || wire.outputs.size() > body.outputs.size()) {
+      return invalid("the function '", body.name, "' has ", body.inputs.size(), " inputs and ", body.outputs.size(),
+                     " outputs, but the node has ", wire.inputs.size(), " and ", wire.outputs.size());
+    }
+    WEFT_CHECK(complete_attributes(function, frames_.size(), &given));
+    WEFT_TRY(std::vector<ValueId> inputs, find_inputs(*graph, wire));
+    inputs.resize(body.inputs.size(), kNoValue);
+    Names values{graph.get(), {}};
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (!values.values.emplace(std::string(body.inputs[i]), inputs[i]).second) {
+        return data_loss("the function '", body.name, "' has two inputs '", body.inputs[i], "'");
+      }
+    }
+    const ValueId first = graph->value_count();
+    const size_t caller = frame_;
+    WEFT_CHECK(graph->push_scope(wire.name.empty() ? wire.op_type : wire.name));
+    frame_ = frames_.size();
+    const int opset = function.opset != 0 ? function.opset : frames_[caller].opset;
+    frames_.push_back({&function, caller, opset, std::move(given), {}});
+    scopes().push_back(std::move(values));
+    graph->speak_opset(frame().opset);
+    std::vector<ValueId> outputs;
+    Status status = add_nodes(graph, body.nodes);
+    for (size_t i = 0; status.ok() && i < wire.outputs.size(); ++i) {
+      Result<ValueId> id = find(*graph, body.outputs[i]);
+      status = id.status();
+      if (id.ok()) outputs.push_back(*id);
+    }
+    frames_.pop_back();
+    frame_ = caller;
+    WEFT_CHECK(status.within(cat("in the function '", body.name, "': ")));
+    graph->speak_opset(frame().opset);
+    WEFT_CHECK(graph->pop_scope());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      WEFT_CHECK(define_result(*graph, wire.outputs[i], outputs[i], first, outputs));
+    }
+    return {};
+  }
+
+  // An output of a call: one that the call did not make, or that has a name already, is passed on by an Identity.
+  Status define_result(Graph& graph, std::string_view name, ValueId id, ValueId first,
+                       const std::vector<ValueId>& outputs) {
+    if (name.empty()) return {};
+    if (id == kNoValue) return invalid("the output '", name, "' is an input of the function that is not given");
+    const bool named = id < first || std::count(outputs.begin(), outputs.end(), id) > 1;
+    if (named && frame().function == nullptr) {
+      WEFT_TRY(NodeId node, graph.add(kOnnxDomain, "Identity", {id}));
+      id = graph.node(node).output(0);
+    }
+    return define_output(graph, name, id);
   }
 
   Status add_variable(Graph& graph, const NodeWire& wire, const Attrs& attrs) {
@@ -249,6 +345,7 @@ class Loader {
     if (wire.inputs.size() != 2) return data_loss("it needs two inputs");
     WEFT_TRY(ValueId value, find(graph, wire.inputs[0]));
     WEFT_TRY(ValueId assignment, find(graph, wire.inputs[1]));
+    if (value == kNoValue) return data_loss("its first input is not given");
     return graph.attach(graph.value(value).node, assignment);
   }
 
@@ -256,7 +353,10 @@ class Loader {
   const OnnxLoadOptions& options_;
   const ModelFile& file_;
   ExternalFiles files_;
-  std::vector<Names> scopes_;  // innermost last
+  Functions functions_;
+  std::vector<Frame> frames_;  // the model, then the calls that are under way
+  size_t frame_ = 0;           // whose words are being read
+  int64_t function_nodes_ = 0;
 };
 
 }  // namespace

@@ -75,6 +75,19 @@ std::pair<std::string_view, std::string_view> read_entry(std::string_view bytes)
   return out;
 }
 
+std::pair<std::string_view, int64_t> read_opset(std::string_view bytes) {
+  std::pair<std::string_view, int64_t> out{"", 0};
+  pbf_reader reader = over(bytes);
+  while (reader.next()) {
+    switch (reader.tag()) {
+      case 1: out.first = text(reader); break;
+      case 2: out.second = int64(reader); break;
+      default: reader.skip();
+    }
+  }
+  return out;
+}
+
 DimWire read_dim(std::string_view bytes) {
   DimWire out;
   pbf_reader reader = over(bytes);
@@ -169,24 +182,9 @@ Result<ModelWire> read_model(std::string_view bytes) {
           out.graph = view(reader);
           out.has_graph = true;
           break;
-        case 8: {
-          std::pair<std::string_view, int64_t> opset{"", 0};
-          pbf_reader entry = over(view(reader));
-          while (entry.next()) {
-            switch (entry.tag()) {
-              case 1: opset.first = text(entry); break;
-              case 2: opset.second = int64(entry); break;
-              default: entry.skip();
-            }
-          }
-          out.opsets.push_back(opset);
-          break;
-        }
+        case 8: out.opsets.push_back(read_opset(view(reader))); break;
         case 14: out.metadata.push_back(read_entry(view(reader))); break;
-        case 25:
-          ++out.function_count;
-          reader.skip();
-          break;
+        case 25: out.functions.push_back(view(reader)); break;
         default: reader.skip();
       }
     }
@@ -216,6 +214,28 @@ Result<GraphWire> read_graph(std::string_view bytes) {
   });
 }
 
+Result<FunctionWire> read_function(std::string_view bytes) {
+  return reading<FunctionWire>("function", [&] {
+    FunctionWire out;
+    pbf_reader reader = over(bytes);
+    while (reader.next()) {
+      switch (reader.tag()) {
+        case 1: out.name = text(reader); break;
+        case 4: out.inputs.push_back(text(reader)); break;
+        case 5: out.outputs.push_back(text(reader)); break;
+        case 6: out.attributes.push_back(text(reader)); break;
+        case 7: out.nodes.push_back(view(reader)); break;
+        case 9: out.opsets.push_back(read_opset(view(reader))); break;
+        case 10: out.domain = text(reader); break;
+        case 11: out.defaults.push_back(view(reader)); break;
+        case 13: out.overload = text(reader); break;
+        default: reader.skip();
+      }
+    }
+    return out;
+  });
+}
+
 Result<NodeWire> read_node(std::string_view bytes) {
   return reading<NodeWire>("node", [&] {
     NodeWire out;
@@ -228,6 +248,7 @@ Result<NodeWire> read_node(std::string_view bytes) {
         case 4: out.op_type = text(reader); break;
         case 5: out.attributes.push_back(view(reader)); break;
         case 7: out.domain = text(reader); break;
+        case 8: out.overload = text(reader); break;
         default: reader.skip();
       }
     }
@@ -245,6 +266,7 @@ Result<AttributeWire> read_attribute(std::string_view bytes) {
       switch (reader.tag()) {
         case 1: out.name = text(reader); break;
         case 20: out.type = int32(reader); break;
+        case 21: out.reference = text(reader); break;
         case 2:
           out.f = float32(reader);
           note(kTypeFloat);

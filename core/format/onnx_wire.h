@@ -41,6 +41,7 @@ struct TensorWire {
 
 struct AttributeWire {
   std::string_view name;
+  std::string_view reference;  // in a function: the attribute of the function that it stands for
   int32_t type = 0;
   float f = 0;
   int64_t i = 0;
@@ -53,7 +54,7 @@ struct AttributeWire {
 };
 
 struct NodeWire {
-  std::string_view name, op_type, domain;
+  std::string_view name, op_type, domain, overload;
   std::vector<std::string_view> inputs, outputs;
   std::vector<std::string_view> attributes;  // AttributeProto each
 };
@@ -81,16 +82,29 @@ struct GraphWire {
   bool has_sparse = false;
 };
 
+using OpsetsWire = std::vector<std::pair<std::string_view, int64_t>>;  // domain and version
+
+// A function of a model's own: what its nodes compute of the inputs stands for a node of its name.
+struct FunctionWire {
+  std::string_view name, domain, overload;
+  std::vector<std::string_view> inputs, outputs;
+  std::vector<std::string_view> attributes;  // names of those without a default
+  std::vector<std::string_view> defaults;    // AttributeProto each
+  std::vector<std::string_view> nodes;       // NodeProto
+  OpsetsWire opsets;
+};
+
 struct ModelWire {
   std::string_view graph;
   bool has_graph = false;
-  std::vector<std::pair<std::string_view, int64_t>> opsets;  // domain and version
+  OpsetsWire opsets;
   std::vector<std::pair<std::string_view, std::string_view>> metadata;
-  int64_t function_count = 0;
+  std::vector<std::string_view> functions;  // FunctionProto each
 };
 
 // DATA_LOSS for bytes that are no such message.
 Result<ModelWire> read_model(std::string_view bytes);
+Result<FunctionWire> read_function(std::string_view bytes);
 Result<GraphWire> read_graph(std::string_view bytes);
 Result<NodeWire> read_node(std::string_view bytes);
 Result<AttributeWire> read_attribute(std::string_view bytes);

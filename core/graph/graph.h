@@ -113,8 +113,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status set_value_name(ValueId value, std::string_view name);
   // For importers: what has this name, which the graph chose itself, gets another. Variables keep theirs.
   Status free_name(std::string_view name);
-  // For importers, once the nodes of an old file are in.
-  void speak_newest_opset() { opset_ = kNewestOpset; }
+  // For importers: the version that `add` speaks from now on, which has been checked.
+  void speak_opset(int opset) { opset_ = opset; }
   // The value of `outer` (of this graph or an enclosing one) as a value of this graph.
   Result<ValueId> capture(const Graph& owner, ValueId outer);
 

@@ -38,6 +38,10 @@ class Message {
     return *this;
   }
   Message& part(int field, const Message& value) { return text(field, value.bytes_); }
+  Message& real(int field, float value) {
+    pbf_writer(bytes_).add_float(static_cast<protozero::pbf_tag_type>(field), value);
+    return *this;
+  }
   const std::string& str() const { return bytes_; }
 
  private:
@@ -54,6 +58,9 @@ inline Message node_proto(const std::string& op, const Strings& inputs, const St
 }
 inline Message int_attribute(const std::string& name, int64_t value) {
   return Message().text(1, name).number(3, value).number(20, 2);
+}
+inline Message float_attribute(const std::string& name, float value) {
+  return Message().text(1, name).real(2, value).number(20, 1);
 }
 inline Message string_attribute(const std::string& name, const std::string& value) {
   return Message().text(1, name).text(4, value).number(20, 3);

@@ -1,0 +1,46 @@
+// The functions of a model's own, and what a call of one gives its nodes.
+#pragma once
+
+#include <map>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "core/format/onnx_wire.h"
+
+namespace weft::onnx {
+
+// "" and "ai.onnx" are one.
+inline std::string_view onnx_domain(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
+// The version of ONNX's operators that these say, 0 if none does; an error for one that cannot be read.
+Result<int> onnx_opset(const OpsetsWire& opsets);
+
+struct Function {
+  FunctionWire wire;
+  int opset = 0;  // of its nodes; 0: that of the model
+};
+
+class Functions {
+ public:
+  static Result<Functions> read(const std::vector<std::string_view>& functions);
+  // Null if there is none.
+  const Function* find(std::string_view domain, std::string_view name, std::string_view overload) const;
+
+ private:
+  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, Function> functions_;
+};
+
+// An attribute as a call has it: `frame` is the number of the call in whose words it is written (names in its graphs).
+struct GivenAttribute {
+  AttributeWire wire;
+  size_t frame = 0;
+};
+using GivenAttributes = std::map<std::string_view, GivenAttribute>;
+
+// The attributes that a node of a call means: references are replaced by what the call was given, and left out where it was
+// given nothing. `given` is null outside of functions.
+Result<GivenAttributes> given_attributes(const NodeWire& node, const GivenAttributes* given, size_t frame);
+// With the defaults of the function, a call of which is that frame; an error for an attribute that the function has not.
+Status complete_attributes(const Function& function, size_t frame, GivenAttributes* given);
+
+}  // namespace weft::onnx
