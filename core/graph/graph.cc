@@ -23,6 +23,15 @@ Status check_name(std::string_view what, std::string_view name) {
   return invalid("the name of a ", what, " must be UTF-8 but is '", readable(name), "'");
 }
 
+// Upgrades take the attributes as the old schema had them, which nobody has checked.
+Status apply_upgrade(const Upgrade& upgrade, UpgradeContext& context) {
+  try {
+    return upgrade.apply(context);
+  } catch (const std::bad_variant_access&) {
+    return invalid("an attribute of ", context.op, " is of another kind than it was before opset ", upgrade.version);
+  }
+}
+
 }  // namespace
 
 GraphWriting::GraphWriting(Graph& graph) : graph_(graph), entered_(graph.access_.write()) {}
@@ -277,6 +286,8 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
   WEFT_CHECK(check_subgraphs(attrs));
+  // What operators of the first opsets had, a hint for whoever shares memory.
+  if (op->domain().empty() && opset_ < 6) attrs.erase("consumed_inputs");
   if (op->domain().empty() && !op->upgrades().empty()) {
     std::string name = op->name();
     for (ValueId input : inputs) {
@@ -285,7 +296,7 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
     UpgradeContext context(*this, inputs, attrs, name, std::max(options.output_count, 1));
     for (const Upgrade& upgrade : op->upgrades()) {
       if (opset_ >= upgrade.version) continue;
-      Status status = upgrade.apply(context);
+      Status status = apply_upgrade(upgrade, context);
       if (!status.ok()) return status.at(name_in_errors(*this, options.name, op->name()), op->name(), options.origin);
     }
     if (name != op->name()) {

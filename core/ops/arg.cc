@@ -70,6 +70,13 @@ Status grad_cum_sum(GradContext& c) {
   return {};
 }
 
+// Before opset 10 the number was an attribute.
+Status count_to_input(UpgradeContext& c) {
+  const AttrValue* k = c.attrs.find("k");
+  if (k != nullptr && k->kind() == AttrKind::kInt) c.attrs.set("k", std::vector<int64_t>{k->i()});
+  return c.attr_to_input("k", 1);
+}
+
 }  // namespace
 
 void define_op_arg(OpRegistry& ops) {
@@ -107,7 +114,8 @@ void define_op_arg(OpRegistry& ops) {
       .output("Values", "T", "The shape of X with K along the axis.")
       .output("Indices", "i64", "The shape of Values.")
       .infer(infer_top_k)
-      .grad(grad_top_k);
+      .grad(grad_top_k)
+      .upgrade(10, count_to_input);
   ops.add("CumSum")
       .group("reduction")
       .since(14)

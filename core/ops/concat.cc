@@ -113,6 +113,12 @@ Status count_outputs(UpgradeContext& c) {
   return {};
 }
 
+// Before opset 4 the axis was 1 if none was given.
+Status axis_of_old(UpgradeContext& c) {
+  if (!c.attrs.has("axis")) c.attrs.set("axis", int64_t{1});
+  return {};
+}
+
 }  // namespace
 
 void define_op_concat(OpRegistry& ops) {
@@ -125,7 +131,8 @@ void define_op_concat(OpRegistry& ops) {
       .variadic_input("inputs", "T", "Tensors that differ along the axis at most.")
       .output("concat_result", "T", "Their dimensions along the axis added up.")
       .infer(infer_concat)
-      .grad(grad_concat);
+      .grad(grad_concat)
+      .upgrade(4, axis_of_old);
   ops.add("Split")
       .group("shape")
       .since(18)

@@ -52,9 +52,20 @@ Status dropout_body(BodyContext& c) {
 }
 
 // Before opset 12 the ratio was an attribute, and nothing but inference was described.
-Status forget_old_attributes(UpgradeContext& c) {
-  for (const char* name : {"ratio", "is_test", "consumed_inputs"}) c.attrs.erase(name);
+Status forget_ratio(UpgradeContext& c) {
+  c.attrs.erase("ratio");
   return {};
+}
+
+// Before opset 7 it dropped elements unless a flag said no.
+Status is_test_to_training_mode(UpgradeContext& c) {
+  const bool is_test = c.attrs.has("is_test") && c.attrs.i("is_test") != 0;
+  c.attrs.erase("is_test");
+  if (is_test || c.inputs.size() != 1) return {};
+  ExprScope s(c.graph());
+  Expr ratio = scalar(s, DType::kF32, c.attrs.has("ratio") ? c.attrs.f("ratio") : 0.5);
+  c.inputs = {c.inputs[0], ratio.id(), constant(s, Tensor::scalar(true)).id()};
+  return s.status();
 }
 
 }  // namespace
@@ -82,7 +93,8 @@ void define_op_dropout(OpRegistry& ops) {
       .optional_output("mask", "bool", "Which elements were kept, in the shape of the data.")
       .infer(infer_dropout)
       .body(dropout_body)
-      .upgrade(12, forget_old_attributes);
+      .upgrade(7, is_test_to_training_mode)
+      .upgrade(12, forget_ratio);
   ops.add(kWeftDomain, "Dropout")
       .group("random")
       .doc(

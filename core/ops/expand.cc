@@ -157,6 +157,24 @@ Status infer_constant_of_shape(InferContext& c) {
   return {};
 }
 
+// Before opset 6 a number and an axis, scalars of the type of the input, said what is repeated.
+Status tiles_to_repeats(UpgradeContext& c) {
+  if (c.inputs.size() != 3 || c.inputs[1] == kNoValue || c.inputs[2] == kNoValue || !c.type(0).has_rank) {
+    return invalid("Tile of an opset before 6 needs an input of known rank, the number of copies and the axis");
+  }
+  ExprScope s(c.graph());
+  const auto whole = [&](int i) {
+    return reshape(make(s, "Cast", {Expr(s, c.inputs[i])}, {{"to", static_cast<int64_t>(DType::kI64)}}),
+                   constant_ints(s, {1}));
+  };
+  std::vector<int64_t> axes(c.type(0).dims.size());
+  for (size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int64_t>(i);
+  Expr here = make(s, "Equal", {constant_ints(s, axes), whole(2)});
+  Expr repeats = make(s, "Where", {here, whole(1), constant_ints(s, {1})});
+  c.inputs = {c.inputs[0], repeats.id()};
+  return s.status();
+}
+
 }  // namespace
 
 void define_op_expand(OpRegistry& ops) {
@@ -181,7 +199,8 @@ void define_op_expand(OpRegistry& ops) {
       .shapes_outputs()
       .output("output", "T", "Each dimension times its repeats.")
       .infer(infer_tile)
-      .grad(grad_tile);
+      .grad(grad_tile)
+      .upgrade(6, tiles_to_repeats);
   ops.add("Range")
       .group("shape")
       .since(11)

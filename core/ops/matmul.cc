@@ -94,6 +94,12 @@ Status fused_gemm_body(BodyContext& c) {
   return {};
 }
 
+// Before opset 7 an attribute said whether C broadcasts.
+Status forget_broadcast(UpgradeContext& c) {
+  c.attrs.erase("broadcast");
+  return {};
+}
+
 OpDef& gemm_schema(OpDef& op) {
   return op.group("math")
       .types("T", kTypes)
@@ -127,7 +133,8 @@ void define_op_matmul(OpRegistry& ops) {
       .since(13)
       .doc("`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.")
       .infer(infer_gemm)
-      .grad(grad_gemm);
+      .grad(grad_gemm)
+      .upgrade(7, forget_broadcast);
   with_limits(gemm_schema(ops.add(kWeftDomain, "FusedGemm")))
       .doc("Gemm and limits of its results in one pass.")
       .body(fused_gemm_body)

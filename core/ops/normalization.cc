@@ -215,6 +215,38 @@ Status for_each_channel(UpgradeContext& c) {
   return s.status();
 }
 
+// BatchNormalization before opset 7: it trains unless a flag says no.
+Status is_test_to_training(UpgradeContext& c) {
+  const AttrValue* is_test = c.attrs.find("is_test");
+  const bool training = is_test == nullptr || is_test->kind() != AttrKind::kInt || is_test->i() == 0;
+  c.attrs.erase("is_test");
+  if (training) c.attrs.set("training_mode", int64_t{1});
+  return {};
+}
+
+// Before opset 9.
+Status channels_alone(UpgradeContext& c) {
+  const AttrValue* spatial = c.attrs.find("spatial");
+  if (spatial != nullptr && spatial->kind() == AttrKind::kInt && spatial->i() == 0) {
+    return unimplemented(
+        "BatchNormalization of an opset before 9 with spatial = 0 normalizes each element on its own; newer ones, and "
+        "this, "
+        "normalize channels");
+  }
+  c.attrs.erase("spatial");
+  return {};
+}
+
+// Before opset 14 who wanted more than Y was training.
+Status outputs_to_training(UpgradeContext& c) {
+  if (c.output_count > 3) {
+    return unimplemented(
+        "BatchNormalization of an opset before 14 with saved_mean or saved_var; it gives three outputs");
+  }
+  if (c.output_count > 1) c.attrs.set("training_mode", int64_t{1});
+  return {};
+}
+
 }  // namespace
 
 void define_op_normalization(OpRegistry& ops) {
@@ -241,6 +273,9 @@ void define_op_normalization(OpRegistry& ops) {
       .optional_output("running_mean", "T2", "In training: `input_mean * momentum + mean * (1 - momentum)`.")
       .optional_output("running_var", "T2", "In training: the same of the variance.")
       .inplace(0, 0)
+      .upgrade(7, is_test_to_training)
+      .upgrade(9, channels_alone)
+      .upgrade(14, outputs_to_training)
       .body(batch_norm);
   ops.add("LayerNormalization")
       .group("nn")

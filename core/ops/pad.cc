@@ -82,6 +82,7 @@ Status grad_pad(GradContext& c) {
 
 // Before opset 11 the pads and the value were attributes.
 Status pads_to_inputs(UpgradeContext& c) {
+  WEFT_CHECK(c.attr_to_input("paddings", 1));  // their name in opset 1
   double value = c.attrs.has("value") ? c.attrs.f("value") : 0;
   c.attrs.erase("value");
   WEFT_CHECK(c.attr_to_input("pads", 1));

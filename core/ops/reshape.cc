@@ -171,7 +171,8 @@ void define_op_reshape(OpRegistry& ops) {
       .view()
       .inplace(0, 0)
       .infer(infer_reshape)
-      .grad(grad);
+      .grad(grad)
+      .upgrade(5, [](UpgradeContext& c) { return c.attr_to_input("shape", 1); });
   ops.add("Flatten")
       .group("shape")
       .since(25)

@@ -47,17 +47,23 @@ Status grad_log_softmax(GradContext& c) {
   return {};
 }
 
-// Before opset 13 the axes from `axis` (1 if not given) on were one; that is today's meaning where `axis` is the last.
-Status last_axis_only(UpgradeContext& c) {
-  int64_t axis = c.attrs.has("axis") ? c.attrs.i("axis") : 1;
+// Before opset 13 the axes from `axis` (1 if not given) on were one; that is today's meaning where `axis` is the last. Else
+// they are made one, and the node becomes the Reshape that takes it back.
+Status axes_as_one(UpgradeContext& c) {
+  const int64_t axis = c.attrs.has("axis") ? c.attrs.i("axis") : 1;
+  if (c.inputs.size() != 1 || c.inputs[0] == kNoValue) return {};  // refused where inputs are checked
   const ValueType& type = c.type(0);
-  bool last = axis == -1 || (type.has_rank && axis == static_cast<int64_t>(type.dims.size()) - 1);
-  if (!last) {
-    return unimplemented(c.op, " of an opset before 13 over several axes at once (axis ", axis, " of ", type.text(),
-                         "); convert the model to opset 13 or newer");
+  if (axis == -1 || (type.has_rank && axis == static_cast<int64_t>(type.dims.size()) - 1)) {
+    c.attrs.set("axis", int64_t{-1});
+    return {};
   }
-  c.attrs.set("axis", int64_t{-1});
-  return {};
+  ExprScope s(c.graph());
+  Expr x(s, c.inputs[0]);
+  Expr flat = make(s, "Flatten", {x}, {{"axis", axis}});
+  c.inputs = {make(s, c.op, {flat}).id(), make(s, "Shape", {x}).id()};
+  c.op = "Reshape";
+  c.attrs = {};
+  return s.status();
 }
 
 }  // namespace
@@ -84,7 +90,7 @@ void define_op_softmax(OpRegistry& ops) {
         .inplace(0, 0)
         .infer(infer)
         .grad(row.grad)
-        .upgrade(13, last_axis_only);
+        .upgrade(13, axes_as_one);
   }
   ops.add(kWeftDomain, "SoftmaxGrad")
       .group("gradient")

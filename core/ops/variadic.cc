@@ -58,11 +58,6 @@ Status mean_grad(GradContext& c) {
   return {};
 }
 
-Status forget_consumed_inputs(UpgradeContext& c) {
-  c.attrs.erase("consumed_inputs");
-  return {};
-}
-
 struct Row {
   const char* name;
   const char* output;
@@ -96,8 +91,7 @@ void define_op_variadic(OpRegistry& ops) {
         .elementwise()
         .inplace(0, 0)
         .infer(row.infer)
-        .grad(row.grad)
-        .upgrade(6, forget_consumed_inputs);
+        .grad(row.grad);
   }
 }
 
