@@ -13,7 +13,7 @@ MODEL = """
 net (float[2, 3] x, float[3] s) => (float[2, 3] y, float[2, 3] z)
 {
     h = own.Block <axis = 1, alpha = 0.5> (x, s)
-    y = own.Block (h)
+    y = own.Block <alpha = 0.25> (h)
     z = own.Old (y)
 }
 <domain: "own", opset_import: ["": 21]>
@@ -30,7 +30,7 @@ Old (a) => (b)
     b = Squeeze <axes: ints = [0]> (h)
 }
 <domain: "own", opset_import: ["": 21, "own": 1]>
-Block <axis, alpha: float = 0.25> (a, scale) => (b)
+Block <axis, alpha> (a, scale) => (b)
 {
     n = Softmax <axis: int = @axis> (a)
     e = own.Bend <alpha: float = @alpha> (n)
