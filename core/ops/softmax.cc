@@ -1,4 +1,4 @@
-// Scores to probabilities: Softmax and LogSoftmax.
+// Scores to probabilities: Softmax and LogSoftmax; and to a choice: Hardmax.
 #include "core/graph/expr.h"
 
 namespace weft {
@@ -47,6 +47,23 @@ Status grad_log_softmax(GradContext& c) {
   return {};
 }
 
+// One where the first of the largest elements is, else zero.
+Status hardmax(BodyContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.input(0);
+  const int64_t axis = c.attrs().i("axis");
+  if (x.has_rank()) WEFT_CHECK(InferContext::axis(axis, x.rank()).status());
+  Expr place = make(s, "ArgMax", {x}, {{"axis", axis}, {"keepdims", int64_t{0}}});
+  Expr size = make(s, "Gather", {shape_of(x), constant_int(s, axis)});
+  Expr values = concat({unsqueeze(scalar_like(x, 0), {0}), unsqueeze(scalar_like(x, 1), {0})}, 0);
+  c.set_output(0, make(s, "OneHot", {place, size, values}, {{"axis", axis}}));
+  return {};
+}
+Status flat(GradContext& c) {
+  c.set_grad(0, fill_like(c.input(0), 0));
+  return {};
+}
+
 // Before opset 13 the axes from `axis` (1 if not given) on were one; that is today's meaning where `axis` is the last. Else
 // they are made one, and the node becomes the Reshape that takes it back.
 Status axes_as_one(UpgradeContext& c) {
@@ -57,6 +74,7 @@ Status axes_as_one(UpgradeContext& c) {
     c.attrs.set("axis", int64_t{-1});
     return {};
   }
+  if (type.has_rank) WEFT_CHECK(InferContext::axis(axis, static_cast<int64_t>(type.dims.size())).status());
   ExprScope s(c.graph());
   Expr x(s, c.inputs[0]);
   Expr flat = make(s, "Flatten", {x}, {{"axis", axis}});
@@ -92,6 +110,19 @@ void define_op_softmax(OpRegistry& ops) {
         .grad(row.grad)
         .upgrade(13, axes_as_one);
   }
+  ops.add("Hardmax")
+      .group("activation")
+      .since(13)
+      .doc(
+          "One at the first of the largest elements along `axis`, zero at the others; NaN counts as largest. The "
+          "gradient is zero.")
+      .types("T", kFloatTypes)
+      .attr("axis", int64_t{-1}, "The axis along which one is chosen; negative counts from the end.")
+      .input("input", "T", "Scores, at least one along the axis.")
+      .output("output", "T", "The shape of input.")
+      .upgrade(13, axes_as_one)
+      .body(hardmax)
+      .grad(flat);
   ops.add(kWeftDomain, "SoftmaxGrad")
       .group("gradient")
       .doc(
