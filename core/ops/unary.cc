@@ -1,4 +1,6 @@
 // Elementwise operators of one input that keep its shape.
+#include <cmath>
+
 #include "core/graph/expr.h"
 
 namespace weft {
@@ -23,6 +25,16 @@ Expr exp(GradContext&, Expr, Expr y, Expr dy) { return grad_mul(dy, y); }
 Expr log(GradContext&, Expr x, Expr, Expr dy) { return grad_div(dy, x); }
 Expr sin(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Cos", {x})); }
 Expr cos(GradContext& c, Expr x, Expr, Expr dy) { return -grad_mul(dy, make(c.scope(), "Sin", {x})); }
+Expr tan(GradContext&, Expr, Expr y, Expr dy) { return grad_mul(dy, 1.0 + y * y); }
+Expr root(Expr x) { return make(x.scope(), "Sqrt", {x}); }
+Expr asin(GradContext&, Expr x, Expr, Expr dy) { return grad_div(dy, root((1.0 - x) * (1.0 + x))); }
+Expr acos(GradContext& c, Expr x, Expr y, Expr dy) { return -asin(c, x, y, dy); }
+Expr atan(GradContext&, Expr x, Expr, Expr dy) { return grad_div(dy, 1.0 + x * x); }
+Expr sinh(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Cosh", {x})); }
+Expr cosh(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Sinh", {x})); }
+Expr asinh(GradContext&, Expr x, Expr, Expr dy) { return grad_div(dy, root(1.0 + x * x)); }
+Expr acosh(GradContext&, Expr x, Expr, Expr dy) { return grad_div(dy, root(x - 1.0) * root(x + 1.0)); }
+Expr atanh(GradContext&, Expr x, Expr, Expr dy) { return grad_div(dy, (1.0 - x) * (1.0 + x)); }
 Expr tanh(GradContext&, Expr, Expr y, Expr dy) { return grad_mul(dy, 1.0 - y * y); }
 // 2 / sqrt(pi) * exp(-x^2)
 Expr erf(GradContext& c, Expr x, Expr, Expr dy) {
@@ -81,6 +93,21 @@ Status hard_swish(BodyContext& c) {
   return {};
 }
 
+// Of 16 and 8 bits by way of f32, which holds them all.
+Status is_inf(BodyContext& c) {
+  ExprScope& s = c.scope();
+  const DType dtype = c.input(0).dtype();
+  Expr x = dtype == DType::kF32 || dtype == DType::kF64 ? c.input(0) : cast(c.input(0), DType::kF32);
+  const bool negative = c.attrs().b("detect_negative"), positive = c.attrs().b("detect_positive");
+  if (!negative && !positive) {
+    c.set_output(0, make(s, "Expand", {scalar(s, DType::kBool, 0), shape_of(x)}));
+    return {};
+  }
+  Expr size = negative && positive ? make(s, "Abs", {x}) : x;
+  c.set_output(0, make(s, "Equal", {size, scalar_like(x, positive ? INFINITY : -INFINITY)}));
+  return {};
+}
+
 struct Row {
   const char* name;
   int since;
@@ -105,6 +132,20 @@ const Row kRows[] = {
     {"Log", 13, kFloatTypes, grad<log>, "math", "The natural logarithm of `x`.", true},
     {"Sin", 22, kFloatTypes, grad<sin>, "math", "The sine of `x` in radians.", true},
     {"Cos", 22, kFloatTypes, grad<cos>, "math", "The cosine of `x` in radians.", true},
+    {"Tan", 22, kFloatTypes, grad<tan>, "math", "The tangent of `x` in radians.", true},
+    {"Asin", 22, kFloatTypes, grad<asin>, "math",
+     "The angle in radians from -pi/2 to pi/2 whose sine is `x`; NaN outside [-1, 1].", true},
+    {"Acos", 22, kFloatTypes, grad<acos>, "math",
+     "The angle in radians from 0 to pi whose cosine is `x`; NaN outside [-1, 1].", true},
+    {"Atan", 22, kFloatTypes, grad<atan>, "math", "The angle in radians from -pi/2 to pi/2 whose tangent is `x`.",
+     true},
+    {"Sinh", 22, kFloatTypes, grad<sinh>, "math", "The hyperbolic sine of `x`: `(e^x - e^-x) / 2`.", true},
+    {"Cosh", 22, kFloatTypes, grad<cosh>, "math", "The hyperbolic cosine of `x`: `(e^x + e^-x) / 2`.", true},
+    {"Asinh", 22, kFloatTypes, grad<asinh>, "math", "The number whose hyperbolic sine is `x`.", true},
+    {"Acosh", 22, kFloatTypes, grad<acosh>, "math",
+     "The number of at least 0 whose hyperbolic cosine is `x`; NaN below 1.", true},
+    {"Atanh", 22, kFloatTypes, grad<atanh>, "math", "The number whose hyperbolic tangent is `x`; NaN outside [-1, 1].",
+     true},
     {"Tanh", 13, kFloatTypes, grad<tanh>, "activation", "The hyperbolic tangent of `x`.", true},
     {"Erf", 13, kFloatTypes, grad<erf>, "math", "The error function of `x`.", true},
     {"Sigmoid", 13, kFloatTypes, grad<sigmoid>, "activation", "`1 / (1 + e^-x)`, elementwise."},
@@ -220,6 +261,18 @@ void define_op_unary(OpRegistry& ops) {
       .output("Y", "bool", "The shape of X.")
       .elementwise()
       .infer(infer_same_as_first)
+      .no_gradient("its output is not a number");
+  ops.add("IsInf")
+      .group("compare")
+      .since(20)
+      .doc("Whether `x` is infinite, elementwise.")
+      .types("T1", kFloatTypes | set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ))
+      .flag("detect_negative", true, "Whether negative infinity counts.")
+      .flag("detect_positive", true, "Whether positive infinity counts.")
+      .input("X", "T1", "Any shape.")
+      .output("Y", "bool", "The shape of X.")
+      .elementwise()
+      .body(is_inf)
       .no_gradient("its output is not a number");
   ops.add("Not")
       .group("compare")

@@ -11,6 +11,7 @@
 #include <hwy/contrib/math/math-inl.h>
 
 #include "core/simd/erf_inl.h"
+#include "core/simd/hyperbolic_inl.h"
 #include "core/simd/lanes_inl.h"
 #include "core/simd/math_inl.h"
 #include "core/simd/sine_inl.h"
@@ -44,65 +45,11 @@ struct LogOf {
   }
 };
 
-// Chebyshev fits of (tanh(x) / x - 1) / x^2 in x^2 up to 0.625^2, of (expm1(x) / x - 1) / x in x from -0.7 to 0, and of
-// (atanh(s) / s - 1) / s^2 in s^2 up to 1/9.
-template <typename T>
-struct Fits;
-template <>
-struct Fits<float> {
-  static constexpr float kTanh[] = {0.00229274482f, -0.00834394526f, 0.0217689183f,
-                                    -0.0539592579f, 0.133333042f,    -0.333333343f};
-  static constexpr float kExpm1[] = {0.000153185087f, 0.00135493209f, 0.00832128245f,
-                                     0.0416647121f,   0.166666552f,   0.5f};
-  static constexpr float kAtanh[] = {0.116124608f, 0.108532302f, 0.14296183f, 0.199998528f, 0.333333343f};
-};
-template <>
-struct Fits<double> {
-  static constexpr double kTanh[] = {6.485163482793113e-06,  -3.12011014257974e-05, 9.257116129556769e-05,
-                                     -0.0002375906496055562, 0.0005896606577757043, -0.0014557754120478055,
-                                     0.0035921217511549622,  -0.008863235103240878, 0.021869488519008305,
-                                     -0.05396825396789699,   0.13333333333333042,   -0.3333333333333333};
-  static constexpr double kExpm1[] = {1.5562991015725103e-09,
-                                      2.4213936178477727e-08,
-                                      2.748060254827596e-07,
-                                      2.755291193085996e-06,
-                                      2.480142376828825e-05,
-                                      0.00019841265932179708,
-                                      0.0013888888830518855,
-                                      0.008333333332824176,
-                                      0.04166666666664386,
-                                      0.16666666666666627,
-                                      0.5};
-  static constexpr double kAtanh[] = {
-      0.08082469084735669, 0.04400158825434387, 0.06000577591428889, 0.06657067775440581, 0.07692785296456121,
-      0.09090894708663223, 0.11111111358900891, 0.1428571428355253,  0.20000000000007298, 0.3333333333333333};
-};
-
-// Far from 0 it is 1 - 2 / (e^2x + 1).
-struct TanhOf {
-  template <class D, class V>
-  V operator()(D d, V x) const {
-    using T = hn::TFromD<D>;
-    const V one = hn::Set(d, T(1)), two = hn::Set(d, T(2));
-    const V size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), hn::Set(d, T(22)));
-    const V u = hn::Mul(size, size);
-    const V near = hn::MulAdd(hn::Mul(size, u), polynomial(d, u, Fits<T>::kTanh), size);
-    const V far = hn::Sub(one, hn::Div(two, hn::Add(exp_of(d, hn::Add(size, size)), one)));
-    const V y = hn::CopySign(hn::IfThenElse(hn::Lt(size, hn::Set(d, T(0.625))), near, far), x);
-    return hn::IfThenElse(hn::Eq(x, x), y, x);
-  }
-};
-
-// log(1 + e) is 2 atanh(s) with s = e / (2 + e), and 2 s is e - e s.
 struct SoftplusOf {
   template <class D, class V>
   V operator()(D d, V x) const {
-    using T = hn::TFromD<D>;
-    const V one = hn::Set(d, T(1)), e = ExpOf()(d, hn::Neg(hn::Abs(x))), half = hn::Mul(e, hn::Set(d, T(0.5)));
-    const V s = hn::Div(half, hn::Add(half, one));
-    const V bend = hn::Mul(hn::Mul(s, s), hn::Sub(one, s));
-    const V log = hn::MulAdd(e, hn::MulSub(bend, polynomial(d, hn::Mul(s, s), Fits<T>::kAtanh), s), e);
-    return hn::Add(hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x), log);
+    const V e = ExpOf()(d, hn::Neg(hn::Abs(x)));
+    return hn::Add(hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x), near_log1p(d, e));
   }
 };
 
@@ -113,7 +60,7 @@ struct EluOf {
   template <class D, class V>
   V operator()(D d, V x) const {
     const V least = hn::Set(d, T(-50)), within = hn::Max(hn::IfThenElseZero(hn::Lt(x, hn::Zero(d)), x), least);
-    const V near = hn::MulAdd(hn::Mul(within, within), polynomial(d, within, Fits<T>::kExpm1), within);
+    const V near = near_expm1(d, within);
     const V far = hn::Sub(exp_of(d, within), hn::Set(d, T(1)));
     const V y = hn::Mul(hn::Set(d, alpha), hn::IfThenElse(hn::Lt(within, hn::Set(d, T(-0.6931))), far, near));
     return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), y, x);
@@ -165,6 +112,43 @@ struct GeluTanhSlopeOf {
   }
 };
 
+// Of the vector library: what is outside [-1, 1] has no arc sine and cosine.
+struct AsinOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    const auto inside = hn::Le(hn::Abs(x), hn::Set(d, hn::TFromD<D>(1)));
+    return hn::IfThenElse(inside, hn::CopySign(hn::Asin(d, hn::IfThenElseZero(inside, x)), x), hn::NaN(d));
+  }
+};
+struct AcosOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    const auto inside = hn::Le(hn::Abs(x), hn::Set(d, hn::TFromD<D>(1)));
+    return hn::IfThenElse(inside, hn::Acos(d, hn::IfThenElseZero(inside, x)), hn::NaN(d));
+  }
+};
+struct AtanOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    // From there on it rounds to a quarter turn.
+    const V most = hn::Set(d, T(1e18)), size = hn::Min(hn::IfThenElseZero(hn::Eq(x, x), hn::Abs(x)), most);
+    return hn::IfThenElse(hn::Eq(x, x), hn::CopySign(hn::Atan(d, size), x), x);
+  }
+};
+
+// tanh(softplus(x)) is n / (n + 2) with n = e^x (e^x + 2); it rounds to 1 from 22 on, and to 0 long before -1000.
+struct MishOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    const V two = hn::Set(d, T(2)), number = hn::IfThenElseZero(hn::Eq(x, x), x);
+    const V e = ExpOf()(d, hn::Min(number, hn::Set(d, T(22)))), n = hn::Mul(e, hn::Add(e, two));
+    const V y = hn::Mul(hn::Max(number, hn::Set(d, T(-1000))), hn::Div(n, hn::Add(n, two)));
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
+  }
+};
+
 template <typename T, typename Fn>
 HWY_INLINE void each(const T* x, T* y, int64_t n, Fn fn) {
   const hn::ScalableTag<T> d;
@@ -187,10 +171,12 @@ void elu(const T* x, T* y, int64_t n, T alpha) {
 }
 
 template <typename T>
-constexpr MathTable<T> kTable = {map<T, ExpOf>,       map<T, LogOf>, map<T, TanhOf>, map<T, SigmoidOf>,
-                                 map<T, ReluOf>,      map<T, SinOf>, map<T, CosOf>,  map<T, SoftplusOf>,
-                                 map<T, GeluTanhOf>,  map<T, ErfOf>, map<T, GeluOf>, map<T, GeluTanhSlopeOf>,
-                                 map<T, GeluSlopeOf>, elu<T>};
+constexpr MathTable<T> kTable = {map<T, ExpOf>,  map<T, LogOf>,           map<T, TanhOf>,      map<T, SigmoidOf>,
+                                 map<T, ReluOf>, map<T, SinOf>,           map<T, CosOf>,       map<T, TanOf>,
+                                 map<T, AsinOf>, map<T, AcosOf>,          map<T, AtanOf>,      map<T, SinhOf>,
+                                 map<T, CoshOf>, map<T, AsinhOf>,         map<T, AcoshOf>,     map<T, AtanhOf>,
+                                 map<T, MishOf>, map<T, SoftplusOf>,      map<T, GeluTanhOf>,  map<T, ErfOf>,
+                                 map<T, GeluOf>, map<T, GeluTanhSlopeOf>, map<T, GeluSlopeOf>, elu<T>};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// Sine and cosine on vectors. Included once for every instruction set, inside none of its namespaces.
+// Sine, cosine and tangent on vectors. Included once for every instruction set, inside none of its namespaces.
 #if defined(WEFT_CORE_SIMD_SINE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_CORE_SIMD_SINE_INL_H
 #undef WEFT_CORE_SIMD_SINE_INL_H
@@ -116,6 +116,13 @@ struct CircleOf {
 };
 using SinOf = CircleOf<false>;
 using CosOf = CircleOf<true>;
+
+struct TanOf {
+  template <class D, class V>
+  V operator()(D d, V x) const {
+    return hn::Div(SinOf()(d, x), CosOf()(d, x));
+  }
+};
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -43,6 +43,13 @@ struct GradMul {
     return a == T(0) ? a : Mul::apply(a, b);
   }
 };
+// NaN and -0 stay what they are.
+struct PRelu {
+  template <typename T>
+  static T apply(T x, T slope) {
+    return x < T(0) ? Mul::apply(x, slope) : x;
+  }
+};
 struct GradDiv {
   template <typename T>
   static T apply(T a, T b) {
@@ -227,6 +234,7 @@ void add_cpu_binary(KernelRegistry& kernels) {
   kernels.add("Div", {"plain", nullptr, prepare<Div, NumberElements>});
   kernels.add("Mod", {"plain", nullptr, prepare_mod});
   kernels.add("weft.GradMul", {"plain", nullptr, prepare<GradMul, NumberElements>});
+  kernels.add("PRelu", {"plain", nullptr, prepare<PRelu, NumberElements>});
   kernels.add("weft.GradDiv", {"plain", nullptr, prepare<GradDiv, FloatElements>});
   kernels.add("And", {"plain", nullptr, prepare_logic<Logic::kAnd>});
   kernels.add("Or", {"plain", nullptr, prepare_logic<Logic::kOr>});

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "core/kernel/registry.h"
-#include "core/kernels/cpu/types_common.h"
+#include "core/kernels/cpu/cast_common.h"
 #include "core/kernels/cpu/vectors_common.h"
 
 namespace weft {
@@ -59,6 +59,16 @@ struct Fns {
   static T log(T x, T) { return std::log(x); }
   static T sin(T x, T) { return std::sin(x); }
   static T cos(T x, T) { return std::cos(x); }
+  static T tan(T x, T) { return std::tan(x); }
+  static T asin(T x, T) { return std::asin(x); }
+  static T acos(T x, T) { return std::acos(x); }
+  static T atan(T x, T) { return std::atan(x); }
+  static T sinh(T x, T) { return std::sinh(x); }
+  static T cosh(T x, T) { return std::cosh(x); }
+  static T asinh(T x, T) { return std::asinh(x); }
+  static T acosh(T x, T) { return std::acosh(x); }
+  static T atanh(T x, T) { return std::atanh(x); }
+  static T mish(T x, T) { return x == -std::numeric_limits<T>::infinity() ? T(0) : x * std::tanh(softplus(x, 0)); }
   static T tanh(T x, T) { return std::tanh(x); }
   static T erf(T x, T) { return std::erf(x); }
   static T sigmoid(T x, T) {
@@ -162,6 +172,41 @@ Status prepare_hard_sigmoid(const KernelContext& c, PreparedKernel* prepared) {
   with_type(Types<float, double>{}, c.dtype(0), [&]<typename T>() {
     prepared->use<&run_hard_sigmoid<T>>(Params{c.count(0), c.attrs().f("alpha"), c.attrs().f("beta")});
     prepared->use_span<&span_hard_sigmoid<T>, Params>();
+  });
+  return {};
+}
+
+// Of integers in a type that holds all of them and a fraction.
+template <typename T>
+using Shrunk =
+    std::conditional_t<std::is_floating_point_v<T>, T, std::conditional_t<sizeof(T) == 8, long double, double>>;
+template <typename T>
+void span_shrink(const Params& p, const void* const* in, void* out, int64_t n) {
+  using W = Shrunk<T>;
+  const T* x = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
+  const W bias = static_cast<W>(p.a), lambd = static_cast<W>(p.b);
+  for (int64_t i = 0; i < n; ++i) {
+    const W value = static_cast<W>(x[i]);
+    y[i] = convert<T, W>(value < -lambd ? value + bias : value > lambd ? value - bias : W(0));
+  }
+}
+template <typename T>
+void run_shrink(const Params& p, const RunArgs& args) {
+  parallel_for(*args.parallel, p.count, kBlock, 0.5, [&](int64_t begin, int64_t end) {
+    const void* x = args.input<T>(0) + begin;
+    span_shrink<T>(p, &x, args.output<T>(0) + begin, end - begin);
+  });
+}
+using ShrinkElements = Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t>;
+bool takes_shrink(const KernelContext& c) {
+  return with_type(ShrinkElements{}, c.dtype(0), []<typename T>() {});
+}
+Status prepare_shrink(const KernelContext& c, PreparedKernel* prepared) {
+  prepared->cost_ns = 0.5 * static_cast<double>(c.count(0));
+  with_type(ShrinkElements{}, c.dtype(0), [&]<typename T>() {
+    prepared->use<&run_shrink<T>>(Params{c.count(0), c.attrs().f("bias"), c.attrs().f("lambd")});
+    prepared->use_span<&span_shrink<T>, Params>();
   });
   return {};
 }
@@ -276,6 +321,16 @@ const Row kRows[] = {
      {"vectors", takes_float, prepare_vectors<&MathTable<float>::relu, &MathTable<double>::relu, ChainOp::kRelu>}},
     VECTOR_ROW("Sin", sin, takes_float),
     VECTOR_ROW("Cos", cos, takes_float),
+    VECTOR_ROW("Tan", tan, takes_float),
+    VECTOR_ROW("Asin", asin, takes_float),
+    VECTOR_ROW("Acos", acos, takes_float),
+    VECTOR_ROW("Atan", atan, takes_float),
+    VECTOR_ROW("Sinh", sinh, takes_float),
+    VECTOR_ROW("Cosh", cosh, takes_float),
+    VECTOR_ROW("Asinh", asinh, takes_float),
+    VECTOR_ROW("Acosh", acosh, takes_float),
+    VECTOR_ROW("Atanh", atanh, takes_float),
+    VECTOR_ROW("Mish", mish, takes_float),
     VECTOR_ROW("Softplus", softplus, takes_float),
     {"Elu", {"vectors", takes_float, prepare_elu}},
     VECTOR_ROW("Erf", erf, takes_float),
@@ -297,6 +352,16 @@ const Row kRows[] = {
     FLOAT_ROW("Log", log),
     FLOAT_ROW("Sin", sin),
     FLOAT_ROW("Cos", cos),
+    FLOAT_ROW("Tan", tan),
+    FLOAT_ROW("Asin", asin),
+    FLOAT_ROW("Acos", acos),
+    FLOAT_ROW("Atan", atan),
+    FLOAT_ROW("Sinh", sinh),
+    FLOAT_ROW("Cosh", cosh),
+    FLOAT_ROW("Asinh", asinh),
+    FLOAT_ROW("Acosh", acosh),
+    FLOAT_ROW("Atanh", atanh),
+    FLOAT_ROW("Mish", mish),
     FLOAT_ROW("Tanh", tanh),
     FLOAT_ROW("Erf", erf),
     FLOAT_ROW("Sigmoid", sigmoid),
@@ -305,6 +370,7 @@ const Row kRows[] = {
     FLOAT_ROW("Elu", elu),
     {"Gelu", {"plain", takes_float, prepare_gelu}},
     {"HardSigmoid", {"plain", takes_float, prepare_hard_sigmoid}},
+    {"Shrink", {"plain", takes_shrink, prepare_shrink}},
     {"IsNaN", {"plain", takes_float, prepare_is_nan}},
     {"Not", {"plain", nullptr, prepare_not}},
 };

@@ -182,14 +182,17 @@ TEST(FuseElementwise, NoBitChangesOverTilesAndWaysToBroadcast) {
 
 TEST(FuseElementwise, EveryOperatorWithASpanGivesItsOwnBits) {
   for (const char* name :
-       {"Neg", "Abs", "Sign", "Floor", "Ceil",    "Round",    "Reciprocal", "Sqrt",      "Exp", "Log",
-        "Sin", "Cos", "Tanh", "Erf",   "Sigmoid", "Softplus", "Relu",       "LeakyRelu", "Elu", "Gelu"}) {
+       {"Neg",   "Abs",   "Sign", "Floor",  "Ceil", "Round",   "Reciprocal", "Sqrt",           "Exp",
+        "Log",   "Sin",   "Cos",  "Tanh",   "Erf",  "Sigmoid", "Softplus",   "Relu",           "LeakyRelu",
+        "Elu",   "Gelu",  "Tan",  "Asin",   "Acos", "Atan",    "Sinh",       "Cosh",           "Asinh",
+        "Acosh", "Atanh", "Mish", "Shrink", "Celu", "Selu",    "Softsign",   "ThresholdedRelu"}) {
     FuseTest t;
     Expr y = t.op(name, {t.numbers({1100}) + 0.25}) * 1.5;
     EXPECT_EQ(t.plan({y})->steps.size(), 1u) << name;
     t.expect_same(y);
   }
-  for (const char* name : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Mean", "weft.GradMul", "weft.GradDiv"}) {
+  for (const char* name :
+       {"Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Mean", "PRelu", "weft.GradMul", "weft.GradDiv"}) {
     FuseTest t;
     Expr y = t.op(name, {t.numbers({1100}) + 0.25, t.numbers({1100})}) * 1.5;
     EXPECT_EQ(t.plan({y})->steps.size(), 1u) << name;

@@ -35,6 +35,16 @@ long double exact_gelu(long double x) { return x / 2 * std::erfc(-x * kRootOfHal
 long double exact_gelu_tanh(long double x) {
   return x / 2 * (1 + std::tanh(kRootOfTwoOverPi * (x + 0.044715L * x * x * x)));
 }
+long double exact_tan(long double x) { return std::tan(x); }
+long double exact_asin(long double x) { return std::asin(x); }
+long double exact_acos(long double x) { return std::acos(x); }
+long double exact_atan(long double x) { return std::atan(x); }
+long double exact_sinh(long double x) { return std::sinh(x); }
+long double exact_cosh(long double x) { return std::cosh(x); }
+long double exact_asinh(long double x) { return std::asinh(x); }
+long double exact_acosh(long double x) { return std::acosh(x); }
+long double exact_atanh(long double x) { return std::atanh(x); }
+long double exact_mish(long double x) { return x * std::tanh(exact_softplus(x)); }
 long double exact_elu(long double x) { return x > 0 ? x : std::expm1(x); }
 
 long double exact_slope(long double x) {
@@ -96,6 +106,22 @@ void expect_within(double most, const char* name, const std::vector<T>& x, Exact
 }
 
 template <typename T>
+std::vector<Fn<T>> all_of(const MathTable<T>& t) {
+  return {t.exp,       t.log,
+          t.tanh,      t.sigmoid,
+          t.relu,      t.sin,
+          t.cos,       t.tan,
+          t.asin,      t.acos,
+          t.atan,      t.sinh,
+          t.cosh,      t.asinh,
+          t.acosh,     t.atanh,
+          t.mish,      t.softplus,
+          t.gelu_tanh, t.erf,
+          t.gelu,      t.gelu_tanh_slope,
+          t.gelu_slope};
+}
+
+template <typename T>
 class MathTest : public testing::Test {};
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(MathTest, Types);
@@ -120,6 +146,20 @@ TYPED_TEST(MathTest, Accuracy) {
       {"cos", &Table::cos, exact_cos, -2000, 2000, 1},
       {"sin", &Table::sin, exact_sin, -largest / 2, largest / 2, 1},
       {"cos", &Table::cos, exact_cos, -largest / 2, largest / 2, 1},
+      {"tan", &Table::tan, exact_tan, -2000, 2000, 2.5},
+      {"tan", &Table::tan, exact_tan, -largest / 2, largest / 2, 2.5},
+      {"asin", &Table::asin, exact_asin, -1, 1, 4},
+      {"acos", &Table::acos, exact_acos, -1, 1, 4},
+      {"atan", &Table::atan, exact_atan, -10, 10, 4},
+      {"atan", &Table::atan, exact_atan, -largest / 2, largest / 2, 4},
+      {"sinh", &Table::sinh, exact_sinh, -edge, edge, 3},
+      {"cosh", &Table::cosh, exact_cosh, -edge, edge, 3},
+      {"asinh", &Table::asinh, exact_asinh, -10, 10, 4},
+      {"asinh", &Table::asinh, exact_asinh, -largest / 2, largest / 2, 4},
+      {"acosh", &Table::acosh, exact_acosh, 1, 10, 4},
+      {"acosh", &Table::acosh, exact_acosh, 1, largest, 4},
+      {"atanh", &Table::atanh, exact_atanh, -1, 1, 4},
+      {"mish", &Table::mish, exact_mish, -edge, edge, 4},
       {"softplus", &Table::softplus, exact_softplus, -edge, edge, 2},
       {"erf", &Table::erf, exact_erf, -7, 7, 2},
       {"gelu", &Table::gelu, exact_gelu, single ? -12.8 : -37.0, 40, 5},
@@ -168,8 +208,7 @@ TYPED_TEST(MathTest, Edges) {
       fn(&x, &x, 1);
       return x;
     };
-    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.sin, t.cos, t.softplus, t.gelu_tanh, t.erf, t.gelu,
-                     t.gelu_tanh_slope, t.gelu_slope}) {
+    for (Fn<T> fn : all_of(t)) {
       EXPECT_TRUE(std::isnan(of(fn, nan)));
     }
     EXPECT_EQ(of(t.exp, inf), inf);
@@ -212,6 +251,36 @@ TYPED_TEST(MathTest, Edges) {
     EXPECT_EQ(of(t.sin, 0), 0);
     EXPECT_FALSE(std::signbit(of(t.sin, T(0))));
     EXPECT_TRUE(std::signbit(of(t.sin, T(-0.0))));
+    for (Fn<T> odd : {t.tan, t.asin, t.atan, t.sinh, t.asinh, t.atanh}) {
+      EXPECT_EQ(of(odd, T(0)), 0);
+      EXPECT_FALSE(std::signbit(of(odd, T(0))));
+      EXPECT_TRUE(std::signbit(of(odd, T(-0.0))));
+    }
+    const T quarter = static_cast<T>(1.57079632679489661923L);
+    EXPECT_LE(ulps(of(t.asin, T(-1)), -static_cast<long double>(quarter)), 1);
+    EXPECT_EQ(of(t.acos, T(1)), 0);
+    EXPECT_LE(ulps(of(t.acos, T(-1)), 2.0L * quarter), 1);
+    EXPECT_LE(ulps(of(t.atan, inf), static_cast<long double>(quarter)), 1);
+    EXPECT_LE(ulps(of(t.atan, -inf), -static_cast<long double>(quarter)), 1);
+    for (T outside : {T(1.0001), T(-1.0001), inf, -inf}) {
+      for (Fn<T> fn : {t.asin, t.acos, t.atanh}) EXPECT_TRUE(std::isnan(of(fn, outside)));
+    }
+    for (T infinite : {inf, -inf}) {
+      EXPECT_TRUE(std::isnan(of(t.tan, infinite)));
+      EXPECT_EQ(of(t.sinh, infinite), infinite);
+      EXPECT_EQ(of(t.asinh, infinite), infinite);
+      EXPECT_EQ(of(t.cosh, infinite), inf);
+    }
+    EXPECT_EQ(of(t.sinh, T(800)), inf);
+    EXPECT_EQ(of(t.cosh, T(0)), 1);
+    EXPECT_EQ(of(t.acosh, inf), inf);
+    EXPECT_EQ(of(t.acosh, T(1)), 0);
+    for (T below : {T(0.999), T(-3), -inf}) EXPECT_TRUE(std::isnan(of(t.acosh, below)));
+    EXPECT_EQ(of(t.atanh, T(1)), inf);
+    EXPECT_EQ(of(t.atanh, T(-1)), -inf);
+    EXPECT_EQ(of(t.mish, inf), inf);
+    EXPECT_EQ(of(t.mish, T(1e30)), T(1e30));
+    EXPECT_EQ(of(t.mish, -inf), 0);
     EXPECT_EQ(of(t.softplus, inf), inf);
     EXPECT_EQ(of(t.softplus, -inf), 0);
     EXPECT_LE(ulps(of(t.softplus, 0), 0.693147180559945309417L), 2);
@@ -232,8 +301,7 @@ TYPED_TEST(MathTest, PlaceDoesNotMatter) {
   for (Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     const MathTable<T>& t = math_table(isa, T());
-    for (Fn<T> fn : {t.exp, t.log, t.tanh, t.sigmoid, t.relu, t.sin, t.cos, t.softplus, t.gelu_tanh, t.erf, t.gelu,
-                     t.gelu_tanh_slope, t.gelu_slope}) {
+    for (Fn<T> fn : all_of(t)) {
       std::vector<T> x(70), whole(70);
       // Some are beyond what vectors of sines and cosines take.
       for (int i = 0; i < 70; ++i) x[i] = static_cast<T>(i % 7 == 3 ? 2e6 + i : 0.3 + 0.17 * i);
