@@ -1,4 +1,4 @@
-// Cast: elements of one type as another.
+// Elements of one type as another: Cast, CastLike, and BitCast of their bits.
 #include <algorithm>
 
 #include "core/graph/expr.h"
@@ -8,17 +8,22 @@ namespace {
 
 std::optional<Dim> same_int(const std::vector<Dim>& v) { return v[0]; }
 
-Status infer_cast(InferContext& c) {
+Result<DType> wanted_dtype(InferContext& c) {
   Result<DType> to = checked_dtype(static_cast<int32_t>(std::clamp<int64_t>(c.attrs().i("to"), -1, INT32_MAX)));
   if (!to.ok()) return to.status().within("attribute 'to': ");
   if (!contains(c.op().find_type_var("T2")->set, *to)) {
-    return invalid("attribute 'to' asks for ", dtype_name(*to), ", which Cast does not make");
+    return invalid("attribute 'to' asks for ", dtype_name(*to), ", which ", c.op().name(), " does not make");
   }
+  return to;
+}
+
+Status infer_cast(InferContext& c) {
+  WEFT_TRY(DType to, wanted_dtype(c));
   const std::string& mode = c.attrs().s("round_mode");
   if (mode != "up" && mode != "down" && mode != "nearest") {
     return invalid("attribute 'round_mode' must be \"up\", \"down\" or \"nearest\" but is \"", mode, "\"");
   }
-  c.set_dtype(0, *to);
+  c.set_dtype(0, to);
   WEFT_CHECK(infer_same_as_first(c));
   // Of a number turned into a truth value only 0 and 1 are followed.
   infer_ints(c, same_int);
@@ -28,6 +33,24 @@ Status infer_cast(InferContext& c) {
 Status cast_grad(GradContext& c) {
   DType from = c.input(0).dtype();
   if (is_float(c.output(0).dtype())) c.set_grad(0, cast(c.grad(0), from));
+  return {};
+}
+
+Status infer_bit_cast(InferContext& c) {
+  WEFT_TRY(DType to, wanted_dtype(c));
+  const DType from = c.dtype(0);
+  if (dtype_bits(from) != dtype_bits(to)) {
+    return invalid("attribute 'to' asks for ", dtype_name(to), " of ", dtype_bits(to), " bits, but the input is ",
+                   dtype_name(from), " of ", dtype_bits(from), " bits");
+  }
+  c.set_dtype(0, to);
+  return infer_same_as_first(c);
+}
+
+Status cast_like(BodyContext& c) {
+  Attrs attrs = c.attrs();
+  attrs.set("to", static_cast<int64_t>(c.input(1).dtype()));
+  c.set_output(0, make(c.scope(), "Cast", {c.input(0)}, std::move(attrs)));
   return {};
 }
 
@@ -79,6 +102,34 @@ void define_op_cast(OpRegistry& ops) {
       .infer(infer_cast)
       .grad(cast_grad)
       .upgrade(6, name_to_number);
+  ops.add("CastLike")
+      .group("math")
+      .since(25)
+      .doc("The elements as another type, that of a second tensor: Cast to it.")
+      .types("T1", kTypes)
+      .types("T2", kTypes)
+      .flag("saturate", true,
+            "For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.")
+      .attr("round_mode", "up", "For f8e8m0: \"up\", \"down\" or \"nearest\".")
+      .input("input", "T1", "Any shape.")
+      .input("target_type", "T2", "A tensor whose type is taken.")
+      .shape_only()
+      .output("output", "T2", "The shape of the input.")
+      .body(cast_like);
+  constexpr DTypeSet kPlainTypes = kAllTypes & ~set_of(DType::kString);
+  ops.add("BitCast")
+      .group("math")
+      .since(26)
+      .doc("The bits of each element as another type of as many bits.")
+      .types("T1", kPlainTypes)
+      .types("T2", kPlainTypes)
+      .required_dtype_attr("to", "The dtype.")
+      .input("input", "T1", "Any shape.")
+      .output("output", "T2", "The shape of the input.")
+      .view()
+      .inplace(0, 0)
+      .infer(infer_bit_cast)
+      .no_gradient("the bits of a number do not change gradually");
 }
 
 }  // namespace weft

@@ -1,4 +1,4 @@
-// Kernels of operators that keep all elements in order; the plan needs them only where a copy is due.
+// Kernels of operators that keep all bytes in order; the plan needs them only where a copy is due.
 #include <cstring>
 
 #include "core/kernel/registry.h"
@@ -37,7 +37,8 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_reshape(KernelRegistry& kernels) {
-  for (const char* op : {"Reshape", "Flatten", "Squeeze", "Unsqueeze"}) kernels.add(op, {"copy", nullptr, prepare});
+  for (const char* op : {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "BitCast"})
+    kernels.add(op, {"copy", nullptr, prepare});
 }
 
 }  // namespace weft
