@@ -1,4 +1,4 @@
-// Normalization over the batch or over the last axes, made of other operators.
+// Normalization over the batch, over the last axes or others, and over neighbouring channels, made of other operators.
 #include <numeric>
 
 #include "core/graph/expr.h"
@@ -200,6 +200,65 @@ Status group_norm(BodyContext& c) {
   return {};
 }
 
+// Ulyanov, Vedaldi and Lempitsky, 2016, arXiv:1607.08022: LayerNormalization of each plane.
+Status instance_norm(BodyContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.input(0);
+  WEFT_CHECK(check_channels(c, x));
+  if (x.rank() < 3) return invalid("the input must be [N, C, D1, ...] but is ", x.type().text());
+  Expr ones = make(s, "Expand", {scalar_like(x, 1), make(s, "Shape", {x}, {{"start", int64_t{2}}})});
+  Expr normal = make(s, "LayerNormalization", {x, ones}, {{"axis", int64_t{2}}, {"epsilon", c.attrs().f("epsilon")}});
+  c.set_output(0, normal * along_channels(c.input(1), x.rank()) + along_channels(c.input(2), x.rank()));
+  return {};
+}
+
+// What is added to the deviation is ONNX's choice.
+Status mean_variance_norm(BodyContext& c) {
+  Expr x = c.input(0);
+  const std::vector<int64_t>& axes = c.attrs().ints("axes");
+  Expr wide = cast(x, statistics_dtype(x.dtype(), DType::kF32));
+  Expr centred = wide - mean_over(wide, axes, true);
+  Expr deviation = make(c.scope(), "Sqrt", {mean_over(centred * centred, axes, true)});
+  c.set_output(0, cast(centred / (deviation + 1e-9), x.dtype()));
+  return {};
+}
+
+// A line of zeros stays one, and has no gradient.
+Status lp_norm(BodyContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.input(0);
+  const int64_t p = c.attrs().i("p");
+  if (p != 1 && p != 2) return invalid("attribute 'p' is ", p, " but must be 1 or 2");
+  Expr axis = constant_ints(s, {c.attrs().i("axis")});
+  Expr norm = make(s, p == 1 ? "ReduceL1" : "ReduceL2", {x, axis}, {{"keepdims", int64_t{1}}});
+  Expr nothing = make(s, "Equal", {norm, scalar_like(norm, 0)});
+  c.set_output(0, where(nothing, scalar_like(x, 0), x / where(nothing, scalar_like(norm, 1), norm)));
+  return {};
+}
+
+// Krizhevsky, Sutskever and Hinton, 2012. Windows of channels are sums along the first spatial axis of [N, 1, C, D1, ...].
+Status local_response_norm(BodyContext& c) {
+  Expr x = c.input(0);
+  const int64_t size = c.attrs().i("size");
+  if (size < 1) return invalid("attribute 'size' is ", size, " but must be at least 1");
+  if (!x.has_rank() || x.rank() < 2) return invalid("the input must be [N, C, D1, ...] but is ", x.type().text());
+  const size_t axes = static_cast<size_t>(x.rank() - 1);
+  std::vector<int64_t> kernel(axes, 1), pads(2 * axes, 0);
+  kernel[0] = size;
+  pads[0] = (size - 1) / 2;
+  pads[axes] = size / 2;
+  Expr wide = cast(x, statistics_dtype(x.dtype(), DType::kF32));
+  Expr sum = make(c.scope(), "weft.SumPool", {unsqueeze(wide * wide, {1})}, {{"kernel_shape", kernel}, {"pads", pads}});
+  Expr base = squeeze(sum, {1}) * (c.attrs().f("alpha") / static_cast<double>(size)) + c.attrs().f("bias");
+  c.set_output(0, cast(wide / make(c.scope(), "Pow", {base, scalar_like(base, c.attrs().f("beta"))}), x.dtype()));
+  return {};
+}
+
+Status forget_consumed(UpgradeContext& c) {
+  c.attrs.erase("consumed_inputs");
+  return {};
+}
+
 // Before opset 21 there was one scale and bias for each group.
 Status for_each_channel(UpgradeContext& c) {
   const AttrValue* groups = c.attrs.find("num_groups");
@@ -346,6 +405,61 @@ void define_op_normalization(OpRegistry& ops) {
       .inplace(0, 0)
       .upgrade(21, for_each_channel)
       .body(group_norm);
+  ops.add("InstanceNormalization")
+      .group("nn")
+      .since(22)
+      .doc(
+          "Normalizes every channel of every image: `scale * (input - mean) / sqrt(var + epsilon) + B`, where the "
+          "variance divides by the number of elements.")
+      .types("T", kFloatTypes)
+      .attr("epsilon", 1e-5, "Added to the variance.")
+      .input("input", "T", "[N, C, D1, ...].")
+      .input("scale", "T", "[C].")
+      .input("B", "T", "[C].")
+      .output("output", "T", "The shape of the input.")
+      .inplace(0, 0)
+      .upgrade(6, forget_consumed)
+      .body(instance_norm);
+  ops.add("MeanVarianceNormalization")
+      .group("nn")
+      .since(13)
+      .doc("`(X - mean) / (deviation + 1e-9)` with the mean and standard deviation over `axes`, at least in f32.")
+      .types("T", kFloatTypes)
+      .attr("axes", std::vector<int64_t>{0, 2, 3},
+            "What is normalized over; by default all but the channels of [N, C, H, W].")
+      .input("X", "T", "Any tensor that has the axes.")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .body(mean_variance_norm);
+  ops.add("LpNormalization")
+      .group("nn")
+      .since(22)
+      .doc(
+          "Divides by the norm along an axis: the sum of magnitudes or the root of the sum of squares. Where that is "
+          "0, the output and the gradient are 0.")
+      .types("T", kFloatTypes)
+      .attr("axis", int64_t{-1}, "The axis; negative counts from the end.")
+      .attr("p", int64_t{2}, "Which norm: 1 or 2.")
+      .input("input", "T", "At least one dimension.")
+      .output("output", "T", "The shape of the input.")
+      .inplace(0, 0)
+      .body(lp_norm);
+  ops.add("LRN")
+      .group("nn")
+      .since(13)
+      .doc(
+          "`X / (bias + alpha / size * squares)^beta`, where `squares` is the sum of the squares of `size` "
+          "neighbouring "
+          "channels: (size - 1) / 2 before each, rounded down, and size / 2 behind; at least in f32.")
+      .types("T", kFloatTypes)
+      .attr("alpha", 1e-4, "Weight of the mean square.")
+      .attr("beta", 0.75, "Power of the divisor.")
+      .attr("bias", 1.0, "Added to the weighted mean square.")
+      .required_attr("size", AttrKind::kInt, "Number of channels that are added.")
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "The shape of X.")
+      .inplace(0, 0)
+      .body(local_response_norm);
 }
 
 }  // namespace weft

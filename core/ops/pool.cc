@@ -1,4 +1,6 @@
-// Pools: MaxPool, AveragePool and GlobalAveragePool.
+// Pools: the greatest, the mean, the sum and the norm of each window or of each whole plane.
+#include <cmath>
+
 #include "core/graph/expr.h"
 #include "core/op/window.h"
 #include "core/ops/pool_common.h"
@@ -68,13 +70,97 @@ Status grad_average_pool_grad(GradContext& c) {
   return {};
 }
 
-Status global_average(BodyContext& c) {
-  Expr x = c.input(0);
-  if (!x.has_rank()) return unimplemented("GlobalAveragePool needs the rank of its input");
+Status grad_sum_pool(GradContext& c) {
+  c.set_grad(0, make(c.scope(), "weft.SumPoolGrad", {c.grad(0), c.input(0)}, c.attrs()));
+  return {};
+}
+Status grad_sum_pool_grad(GradContext& c) {
+  c.set_grad(0, make(c.scope(), "weft.SumPool", {c.grad(0)}, c.attrs()));
+  return {};
+}
+
+Result<int64_t> norm_of(BodyContext& c) {
+  const int64_t p = c.attrs().i("p");
+  if (p < 1) return invalid("attribute 'p' is ", p, " but must be at least 1");
+  return p;
+}
+Expr to_power(Expr x, int64_t p) {
+  if (p == 2) return x * x;
+  Expr size = make(x.scope(), "Abs", {x});
+  return p == 1 ? size : make(x.scope(), "Pow", {size, scalar_like(x, static_cast<double>(p))});
+}
+// Zeros have the norm 0, and no part in the gradient, which is infinite there.
+Expr root_of(Expr sum, int64_t p) {
+  if (p == 1) return sum;
+  ExprScope& s = sum.scope();
+  Expr nothing = make(s, "Equal", {sum, scalar_like(sum, 0)});
+  Expr some = where(nothing, scalar_like(sum, 1), sum);
+  Expr root = p == 2 ? make(s, "Sqrt", {some}) : make(s, "Pow", {some, scalar_like(sum, 1.0 / static_cast<double>(p))});
+  return where(nothing, scalar_like(sum, 0), root);
+}
+
+Status lp_pool(BodyContext& c) {
+  WEFT_TRY(int64_t p, norm_of(c));
+  Attrs window = c.attrs();
+  window.erase("p");
+  Expr sum = make(c.scope(), "weft.SumPool", {to_power(c.input(0), p)}, std::move(window));
+  c.set_output(0, root_of(sum, p));
+  return {};
+}
+
+// The first version had broken powers too.
+Status whole_power(UpgradeContext& c) {
+  const AttrValue* p = c.attrs.find("p");
+  if (p == nullptr || p->kind() != AttrKind::kFloat) return {};
+  if (p->f() != std::floor(p->f()) || std::fabs(p->f()) > 1e9) {
+    return unimplemented("attribute 'p' is ", p->f(), ", but only whole powers are computed");
+  }
+  c.attrs.set("p", static_cast<int64_t>(p->f()));
+  return {};
+}
+
+// The spatial axes, of which there is at least one.
+Result<std::vector<int64_t>> spatial_axes(Expr x, const char* op) {
+  if (!x.has_rank()) return unimplemented(op, " needs the rank of its input");
   if (x.rank() < 3) return invalid("X must be [N, C, D1, ...] but is ", x.type().text());
   std::vector<int64_t> axes;
   for (int64_t i = 2; i < x.rank(); ++i) axes.push_back(i);
-  c.set_output(0, make(c.scope(), "ReduceMean", {x, constant_ints(c.scope(), axes)}, {{"keepdims", int64_t{1}}}));
+  return axes;
+}
+Result<Expr> over_space(BodyContext& c, const char* op, Expr x, const char* reduction) {
+  WEFT_TRY(std::vector<int64_t> axes, spatial_axes(x, op));
+  return make(c.scope(), reduction, {x, constant_ints(c.scope(), axes)}, {{"keepdims", int64_t{1}}});
+}
+
+Status global_average(BodyContext& c) {
+  WEFT_TRY(Expr y, over_space(c, "GlobalAveragePool", c.input(0), "ReduceMean"));
+  c.set_output(0, y);
+  return {};
+}
+Status global_max(BodyContext& c) {
+  WEFT_TRY(Expr y, over_space(c, "GlobalMaxPool", c.input(0), "ReduceMax"));
+  c.set_output(0, y);
+  return {};
+}
+Status global_lp(BodyContext& c) {
+  WEFT_TRY(int64_t p, norm_of(c));
+  Expr x = p > 2 ? to_power(c.input(0), p) : c.input(0);
+  WEFT_TRY(Expr y, over_space(c, "GlobalLpPool", x, p == 1 ? "ReduceL1" : p == 2 ? "ReduceL2" : "ReduceSum"));
+  c.set_output(0, p > 2 ? root_of(y, p) : y);
+  return {};
+}
+
+// To the first of equal ones alone, as that of MaxPool.
+Status grad_global_max(GradContext& c) {
+  ExprScope& s = c.scope();
+  Expr x = c.input(0);
+  if (!x.has_rank()) return unimplemented("the gradient of GlobalMaxPool needs the rank of its input");
+  Expr size = make(s, "ReduceProd", {make(s, "Shape", {x}, {{"start", int64_t{2}}})}, {{"keepdims", int64_t{1}}});
+  Expr flat = reshape(x, concat({make(s, "Shape", {x}, {{"end", int64_t{2}}}), size}, 0));
+  Expr place = make(s, "ArgMax", {flat}, {{"axis", int64_t{2}}, {"keepdims", int64_t{1}}});
+  Expr planes = make(s, "Range", {constant_int(s, 0), make(s, "Size", {place}), constant_int(s, 1)});
+  Expr index = place + reshape(planes, shape_of(place)) * size;
+  c.set_grad(0, make(s, "weft.ScatterAt", {reshape(c.grad(0), shape_of(place)), index, x}));
   return {};
 }
 
@@ -132,6 +218,34 @@ void define_op_pool(OpRegistry& ops) {
       .output("dX", "T", "The shape of X.")
       .infer(infer_average_pool_grad)
       .grad(grad_average_pool_grad);
+  window_schema(ops.add(kWeftDomain, "SumPool"))
+      .group("nn")
+      .doc("The sum of each window.")
+      .types("T", kFloatTypes)
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "[N, C, O1, ...].")
+      .infer(infer_pool)
+      .grad(grad_sum_pool);
+  window_schema(ops.add(kWeftDomain, "SumPoolGrad"))
+      .group("gradient")
+      .doc("The gradient of weft.SumPool by X, given that of Y.")
+      .types("T", kFloatTypes)
+      .input("dY", "T", "[N, C, O1, ...].")
+      .input("X", "T", "A tensor whose shape is taken.")
+      .shape_only()
+      .output("dX", "T", "The shape of X.")
+      .infer(infer_average_pool_grad)
+      .grad(grad_sum_pool_grad);
+  window_schema(ops.add("LpPool"))
+      .group("nn")
+      .since(22)
+      .doc("The norm of each window: `sum(|x|^p)^(1/p)`. A window of zeros adds nothing to the gradient.")
+      .types("T", kFloatTypes)
+      .attr("p", int64_t{2}, "Which norm; at least 1.")
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "[N, C, O1, ...].")
+      .upgrade(2, whole_power)
+      .body(lp_pool);
   ops.add("GlobalAveragePool")
       .group("nn")
       .since(22)
@@ -140,6 +254,25 @@ void define_op_pool(OpRegistry& ops) {
       .input("X", "T", "[N, C, D1, ...].")
       .output("Y", "T", "[N, C, 1, ...].")
       .body(global_average);
+  ops.add("GlobalMaxPool")
+      .group("nn")
+      .since(22)
+      .doc("The maximum over all spatial axes; NaN if there is one. The gradient goes to the first of equal ones.")
+      .types("T", kFloatTypes)
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "[N, C, 1, ...].")
+      .body(global_max)
+      .grad(grad_global_max);
+  ops.add("GlobalLpPool")
+      .group("nn")
+      .since(22)
+      .doc("The norm over all spatial axes: `sum(|x|^p)^(1/p)`. Zeros alone have the gradient 0.")
+      .types("T", kFloatTypes)
+      .attr("p", int64_t{2}, "Which norm; at least 1.")
+      .input("X", "T", "[N, C, D1, ...].")
+      .output("Y", "T", "[N, C, 1, ...].")
+      .upgrade(2, whole_power)
+      .body(global_lp);
   ops.add(kWeftDomain, "ScatterAt")
       .group("gradient")
       .doc("Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order; nothing at -1.")
