@@ -1,4 +1,4 @@
-// Linear algebra on the last two axes: Cholesky, Eig, Eigh, Inverse, Solve. Gradients: Giles, "Collected matrix
+// Linear algebra on the last two axes: Cholesky, Det, Eig, Eigh, Inverse, Solve. Gradients: Giles, "Collected matrix
 // derivative results for forward and reverse mode algorithmic differentiation", 2008; Boeddeker et al., "On the
 // computation of complex-valued gradients", 2017.
 #include <limits>
@@ -25,6 +25,13 @@ Status infer_same(InferContext& c) {
   Dim size;
   WEFT_CHECK(infer_square(c, &size));
   c.output(0) = c.input(0);
+  return {};
+}
+
+Status infer_det(InferContext& c) {
+  Dim size;
+  WEFT_CHECK(infer_square(c, &size));
+  if (c.has_rank(0)) c.set_dims(0, Dims(c.dims(0).begin(), c.dims(0).end() - 2));
   return {};
 }
 
@@ -84,6 +91,20 @@ Status grad_solve(GradContext& c) {
   Expr db = make(c.scope(), "weft.Solve", {swap_last_two(c.input(0)), c.grad(0)});
   c.set_grad(1, db);
   if (c.needs(0)) c.set_grad(0, -matmul(db, swap_last_two(c.output(0))));
+  return {};
+}
+
+Status grad_det(GradContext& c) {
+  c.set_grad(0, grad_mul(unsqueeze(c.grad(0), {-2, -1}), make(c.scope(), "weft.Cofactors", {c.input(0)})));
+  return {};
+}
+
+// With the cofactors C = det(X) X^-T and their gradient G: X^-T (sum(G * C) I - G^T C).
+Status grad_cofactors(GradContext& c) {
+  Expr all = reduce_sum(c.grad(0) * c.output(0), {-2, -1}, true);
+  Expr rest = -matmul(swap_last_two(c.grad(0)), c.output(0));
+  Expr middle = where(compare_indices(rest, "Equal"), rest + all, rest);
+  c.set_grad(0, make(c.scope(), "weft.Solve", {swap_last_two(c.input(0)), middle}));
   return {};
 }
 
@@ -201,6 +222,27 @@ constexpr const char* kSquare = "[..., n, n].";
 }  // namespace
 
 void define_op_linalg(OpRegistry& ops) {
+  ops.add("Det")
+      .group("linalg")
+      .since(22)
+      .doc(
+          "The determinant of each matrix. The gradient is exact for singular ones too; the gradient of the gradient "
+          "needs matrices that are not singular.")
+      .types("T", kFloatTypes)
+      .input("X", "T", kSquare)
+      .output("Y", "T", "[...].")
+      .infer(infer_det)
+      .grad(grad_det);
+  ops.add(kWeftDomain, "Cofactors")
+      .group("gradient")
+      .doc(
+          "The cofactors of each matrix: at a row and column, the determinant of what is left without them, with the "
+          "sign of a chessboard. They are the gradient of Det.")
+      .types("T", kFloatTypes)
+      .input("X", "T", kSquare)
+      .output("Y", "T", "The shape of X.")
+      .infer(infer_same)
+      .grad(grad_cofactors);
   ops.add(kWeftDomain, "Inverse")
       .group("linalg")
       .doc("The inverse of each matrix. A singular one is an error.")

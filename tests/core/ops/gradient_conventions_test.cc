@@ -74,21 +74,39 @@ TEST(GradientConventions, KinksOfActivations) {
   // As PyTorch's hardsigmoid has it, stretched; and what follows for the product with x.
   expect_values(gradient({-2, 0, 2}, "HardSigmoid", {{"alpha", 0.25}}), {0, 0.25, 0});
   expect_values(gradient({-3, 0, 3}, "HardSwish"), {0, 0.5, 1});
+  expect_values(gradient({0, 2}, "Selu", {{"alpha", 1.5}, {"gamma", 2.0}}), {3, 2});
+  expect_values(gradient({0, 2}, "Celu", {{"alpha", 2.0}}), {1, 1});
+  expect_values(gradient({0.25, 0.5, 2}, "ThresholdedRelu", {{"alpha", 0.5}}), {0, 0, 1});
+  expect_values(gradient({-2, -0.5, 0, 0.5, 2}, "Shrink", {{"bias", 0.25}}), {1, 0, 0, 0, 1});
+  auto prelu = gradients({{-1, 0, 2}, {0.25, 0.25, 0.25}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "PRelu", {x[0], x[1]});
+  });
+  expect_values(prelu[0], {0.25, 0.25, 1});
+  expect_values(prelu[1], {-1, 0, 0});
 }
 
 TEST(GradientConventions, FarOut) {
   for (const char* form : {"none", "tanh"}) {
     expect_values(gradient({-kInf, -1e200, 1e200, kInf}, "Gelu", {{"approximate", form}}), {0, 0, 1, 1});
   }
+  expect_values(gradient({-kInf, -1e200, 1e200, kInf}, "Mish"), {0, 0, 1, 1});
+  expect_values(gradient({-kInf, 1e200, kInf}, "Atan"), {0, 0, 0});
+  expect_values(gradient({-0x1p300, 0x1p300}, "Softsign"), {0x1p-600, 0x1p-600});
 }
 
 TEST(GradientConventions, StepsAreFlat) {
-  for (const char* op : {"Floor", "Ceil", "Round", "Sign"}) expect_values(gradient({-1, 0, 0.5, 2}, op), {0, 0, 0, 0});
+  for (const char* op : {"Floor", "Ceil", "Round", "Sign", "Hardmax"}) {
+    expect_values(gradient({-1, 0, 0.5, 2}, op), {0, 0, 0, 0});
+  }
 }
 
 TEST(GradientConventions, PolesAreInfinite) {
   expect_values(gradient({0, 4}, "Sqrt"), {kInf, 0.25});
   expect_values(gradient({0, 4}, "Log"), {kInf, 0.25});
+  expect_values(gradient({-1, 0, 1}, "Asin"), {kInf, 1, kInf});
+  expect_values(gradient({-1, 0, 1}, "Acos"), {-kInf, -1, -kInf});
+  expect_values(gradient({1, 1.25}, "Acosh"), {kInf, 4.0 / 3});
+  expect_values(gradient({-1, 0, 1}, "Atanh"), {kInf, 1, kInf});
 }
 
 TEST(GradientConventions, KinksAndTiesOfReductions) {
@@ -106,6 +124,11 @@ TEST(GradientConventions, KinksAndTiesOfReductions) {
 TEST(GradientConventions, ProductsThroughZeros) {
   expect_values(gradient({2, 0, 3}, "ReduceProd"), {0, 6, 0});
   expect_values(gradient({0, 2, 0}, "ReduceProd"), {0, 0, 0});
+  // x0, x0 x1, x0 x1 x2
+  auto running = gradients({{2, 0, 3}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "CumProd", {x[0], constant_int(s, 0)});
+  });
+  expect_values(running[0], {1, 8, 0});
   auto second = gradients({{2, 0, 0}}, [](ExprScope& s, const std::vector<Expr>& x) {
     Expr product = make(s, "ReduceProd", {x[0]});
     return Expr(s, (*differentiate(s.graph(), {product.id()}, {x[0].id()}, {}))[0]);
@@ -129,6 +152,51 @@ TEST(GradientConventions, PoolsAndTopKPickTheFirst) {
     return make_all(s, "TopK", {x[0], constant_ints(s, {2})}, {}, 2)[0];
   });
   expect_values(largest[0], {1, 0, 1, 0});
+}
+
+TEST(GradientConventions, GlobalMaxPoolPicksTheFirst) {
+  auto g = gradients({{1, 5, 5, 2, 2, 0}}, [](ExprScope& s, const std::vector<Expr>& x) {
+    return make(s, "GlobalMaxPool", {reshape(x[0], constant_ints(s, {1, 2, 3}))});
+  });
+  expect_values(g[0], {0, 1, 0, 1, 0, 0});
+}
+
+TEST(GradientConventions, NormsOfZeros) {
+  for (int64_t p : {1, 2, 3}) {
+    static int64_t power;
+    power = p;
+    auto pool = gradients({{0, 0, 0}}, [](ExprScope& s, const std::vector<Expr>& x) {
+      Expr line = reshape(x[0], constant_ints(s, {1, 1, 3}));
+      return make(s, "LpPool", {line}, {{"p", power}, {"kernel_shape", std::vector<int64_t>{2}}});
+    });
+    expect_values(pool[0], {0, 0, 0});
+    auto whole = gradients({{0, 0, 0}}, [](ExprScope& s, const std::vector<Expr>& x) {
+      return make(s, "GlobalLpPool", {reshape(x[0], constant_ints(s, {1, 1, 3}))}, {{"p", power}});
+    });
+    expect_values(whole[0], {0, 0, 0});
+  }
+  for (int64_t p : {1, 2}) expect_values(gradient({0, 0}, "LpNormalization", {{"p", p}}), {0, 0});
+  // Equal elements: whatever way one moves, the deviation grows.
+  expect_values(gradient({3, 3}, "MeanVarianceNormalization", {{"axes", std::vector<int64_t>{0}}}), {0, 0});
+}
+
+TEST(GradientConventions, DeterminantsOfSingularMatrices) {
+  auto det = [](const Values& x) {
+    return gradients({x}, [](ExprScope& s, const std::vector<Expr>& in) {
+      return make(s, "Det", {reshape(in[0], constant_ints(s, {2, 2}))});
+    })[0];
+  };
+  expect_values(det({1, 2, 2, 4}), {4, -2, -2, 1});
+  expect_values(det({0, 0, 3, 4}), {4, -3, 0, 0});
+  expect_values(det({0, 0, 0, 0}), {0, 0, 0, 0});
+  auto det3 = [](const Values& x) {
+    return gradients({x}, [](ExprScope& s, const std::vector<Expr>& in) {
+      return make(s, "Det", {reshape(in[0], constant_ints(s, {3, 3}))});
+    })[0];
+  };
+  const Values found = det3({1, 2, 3, 2, 4, 6, 1, 0, 1}), wanted = {4, 4, -4, -2, -2, 2, 0, 0, 0};
+  for (size_t i = 0; i < 9; ++i) EXPECT_NEAR(found[i], wanted[i], 1e-14) << i;
+  expect_values(det3({1, 2, 3, 2, 4, 6, 3, 6, 9}), {0, 0, 0, 0, 0, 0, 0, 0, 0});
 }
 
 TEST(GradientConventions, SoftmaxWithoutSomeScores) {
@@ -230,6 +298,17 @@ TEST(GradientConventions, PowerOfZeroAndOfNegativeBases) {
     return make(s, "Pow", {x[0], x[1]}) * 0.0;
   });
   expect_values(masked[1], {0});
+}
+
+TEST(GradientConventions, NothingComesBackFromAMaskedPole) {
+  for (const char* op : {"Asin", "Acos", "Acosh", "Atanh"}) {
+    static const char* name;
+    name = op;
+    auto g = gradients({{1}}, [](ExprScope& s, const std::vector<Expr>& x) {
+      return where(make(s, "Greater", {x[0], scalar_like(x[0], 1)}), make(s, name, {x[0]}), x[0]);
+    });
+    expect_values(g[0], {1});
+  }
 }
 
 TEST(GradientConventions, FmodAtAMultiple) {
