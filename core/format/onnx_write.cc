@@ -285,7 +285,8 @@ class Writer {
       inputs.back() = Expr(scope, inner);
       known.emplace_back(inner, names[static_cast<size_t>(id)]);
     }
-    WEFT_TRY(std::vector<Expr> made, expand_body(scope, *node.op, node.attrs, std::move(inputs), node.output_count));
+    WEFT_TRY(std::vector<Expr> made,
+             expand_body(scope, *node.op, node.attrs, std::move(inputs), node.output_count, node.name));
     std::vector<std::string> inner(static_cast<size_t>(body->value_count()));
     for (const auto& [id, name] : known) inner[static_cast<size_t>(id)] = name;
     // Outputs that the body only passes on, or gives twice, are made by an Identity.

@@ -208,7 +208,7 @@ Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std:
     arguments.emplace_back(scope, id);
   }
   Result<std::vector<Expr>> results =
-      expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size()));
+      expand_body(scope, op, attrs, std::move(arguments), static_cast<int>(outputs->size()), "");
   // The error is this operator's, at the line that adds it, whatever it is made of.
   if (!results.ok()) return Status(results.status().code(), results.status().message());
   for (size_t i = 0; i < results->size(); ++i) {

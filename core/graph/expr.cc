@@ -209,8 +209,8 @@ Expr grad_mul(Expr dy, Expr slope) { return binary("weft.GradMul", dy, slope); }
 Expr grad_div(Expr dy, Expr x) { return binary("weft.GradDiv", dy, x); }
 
 Result<std::vector<Expr>> expand_body(ExprScope& scope, const OpDef& op, const Attrs& attrs, std::vector<Expr> inputs,
-                                      int output_count) {
-  BodyContext context(scope, attrs, std::move(inputs), output_count);
+                                      int output_count, std::string_view node_name) {
+  BodyContext context(scope, attrs, std::move(inputs), output_count, node_name);
   WEFT_CHECK(op.body_fn()(context));
   WEFT_CHECK(scope.status());
   return context.outputs();

@@ -50,8 +50,26 @@ Status infer_bernoulli(InferContext& c) {
   return infer_random(c);
 }
 
+Status infer_multinomial(InferContext& c) {
+  const int64_t dtype = c.attrs().i("dtype"), size = c.attrs().i("sample_size");
+  if (dtype != static_cast<int64_t>(DType::kI32) && dtype != static_cast<int64_t>(DType::kI64)) {
+    return invalid("attribute 'dtype' is ", dtype, " but must be ", static_cast<int64_t>(DType::kI32), " (i32) or ",
+                   static_cast<int64_t>(DType::kI64), " (i64)");
+  }
+  if (size < 0) return invalid("attribute 'sample_size' is ", size, " but must not be negative");
+  c.set_dtype(0, static_cast<DType>(dtype));
+  WEFT_CHECK(c.check_scalar(1));
+  if (!c.has_rank(0)) {
+    c.set_dims(0, {c.fresh(), Dim(size)});
+    return {};
+  }
+  if (c.rank(0) != 2) return invalid("the input must be [rows, classes] but is ", c.input(0).text());
+  c.set_dims(0, {c.dims(0)[0], Dim(size)});
+  return {};
+}
+
 // `what` is drawn, and `how` it is made of the words.
-OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view what, std::string_view how) {
+OpDef& add_draw(OpRegistry& ops, std::string_view name, std::string_view what, std::string_view how) {
   return ops.add(kWeftDomain, name)
       .group("random")
       .doc(cat(
@@ -61,9 +79,12 @@ OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view what,
           "four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words b, "
           "`counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one first. ",
           how))
-      .dtype_attr("dtype", DType::kF32, "Floating-point type of the output.")
       .attr("seed", 0, "Key of all random numbers of a program.")
-      .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.")
+      .attr("stream", "", "Name that keeps the numbers of one use apart from those of others.");
+}
+OpDef& add_random(OpRegistry& ops, std::string_view name, std::string_view what, std::string_view how) {
+  return add_draw(ops, name, what, how)
+      .dtype_attr("dtype", DType::kF32, "Floating-point type of the output.")
       .input("shape", "i64", "The output's dimensions, a vector.")
       .shapes_outputs()
       .input("counter", "i64", "Number of draws made from the stream before, a scalar; usually a variable.")
@@ -105,6 +126,19 @@ void define_op_random(OpRegistry& ops) {
              "An element is one where weft.RandomUniform from 0 to 1 in f32 is below `probability`.")
       .attr("probability", 0.5, "Probability of a one.")
       .infer(infer_bernoulli);
+  add_draw(ops, "RandomMultinomial", "Indices of classes, each as likely as its score says.",
+           "Element i of row r is the first class at which the sum of exp(score - greatest score of the row) up to it "
+           "is above u times the sum over all classes, in double precision: u is what weft.RandomUniform in f64 is at "
+           "element i of row r of the output's shape. A row must have a greatest score, which is finite.")
+      .types("T1", kFloatTypes)
+      .types("T2", kIndexTypes)
+      .dtype_attr("dtype", DType::kI32, "Type of the output: i32 or i64.")
+      .attr("sample_size", int64_t{1}, "How many are drawn for each row.")
+      .input("input", "T1", "[rows, classes]: logarithms of the probabilities, up to a number for each row.")
+      .input("counter", "i64", "Number of draws made from the stream before, a scalar; usually a variable.")
+      .output("output", "T2", "[rows, sample_size].")
+      .no_gradient("an index does not change gradually")
+      .infer(infer_multinomial);
 }
 
 }  // namespace weft

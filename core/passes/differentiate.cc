@@ -146,7 +146,7 @@ class Differentiator {
     const bool is_gradient = !node.op->gradient_of_name().empty();
     WEFT_TRY(std::vector<Expr> outputs, is_gradient
                                             ? expand_gradient(node, inputs)
-                                            : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count));
+                                            : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name));
     std::vector<ValueId> ys, weights, xs;
     for (int i = 0; i < node.output_count; ++i) {
       if (!grads[i].valid() || !outputs[i].valid()) continue;
@@ -175,7 +175,7 @@ class Differentiator {
     for (size_t i = 0; i < std::min(count, inputs.size()); ++i) {
       if (inputs[i].valid()) own[i] = make(scope_, "Identity", {inputs[i]});
     }
-    Result<std::vector<Expr>> made = expand_body(scope_, *of, node.attrs, own, static_cast<int>(outputs));
+    Result<std::vector<Expr>> made = expand_body(scope_, *of, node.attrs, own, static_cast<int>(outputs), node.name);
     if (!made.ok()) return Status(made.status()).at(node.name, node.op->full_name(), node.origin);
     std::vector<ValueId> ys, weights, xs;
     for (size_t i = 0; i < outputs && count + i < inputs.size(); ++i) {

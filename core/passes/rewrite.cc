@@ -147,7 +147,7 @@ class Walk {
     if (options_.expand_bodies && node.op->body_fn() != nullptr && !has_kernel(node)) {
       changed_ = true;
       WEFT_TRY(std::vector<Expr> outputs,
-               expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count));
+               expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count, node.name));
       for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = outputs[i];
       return {};
     }

@@ -126,14 +126,14 @@ def successive(make: Callable[..., weft.Value], *, first: int = 0, **attrs: obje
 @pytest.mark.parametrize("dtype", ["f32", "f64", "f16"])
 @pytest.mark.parametrize("seed, stream", [(0, ""), (42, "hidden/kernel"), (-1, "a"), (0x123456789ABCDEF0, "ä")])
 def test_uniform_numbers(dtype: str, seed: int, stream: str) -> None:
-    found = successive(weft.random_uniform, dtype=dtype, seed=seed, stream=stream, low=-2.0, high=5.0)
+    found = successive(weft.weft_random_uniform, dtype=dtype, seed=seed, stream=stream, low=-2.0, high=5.0)
     for counter, values in enumerate(found):
         wanted = rounded(-2.0 + 7.0 * Draw(COUNT, seed, stream, counter).uniform(dtype), dtype)
         assert (values == wanted).all(), counter
 
 
 def test_rounding_does_not_reach_the_upper_limit() -> None:
-    found = successive(weft.random_uniform, dtype="f16", seed=1, low=1.0, high=1.0078125)  # eight numbers, without `high`
+    found = successive(weft.weft_random_uniform, dtype="f16", seed=1, low=1.0, high=1.0078125)  # eight numbers, without `high`
     for counter, values in enumerate(found):
         wanted = rounded(1 + 0.0078125 * Draw(COUNT, 1, "", counter).uniform("f16"), "f16")
         reaches = wanted == np.float16(1.0078125)
@@ -143,7 +143,7 @@ def test_rounding_does_not_reach_the_upper_limit() -> None:
 
 @pytest.mark.parametrize("first", [2**32 - 1, -1])
 def test_the_counter_counts_modulo_two_to_the_32(first: int) -> None:
-    found = successive(weft.random_uniform, first=first, seed=3)
+    found = successive(weft.weft_random_uniform, first=first, seed=3)
     assert (found[0] == rounded(Draw(COUNT, 3, "", WORD - 1).uniform("f32"), "f32")).all()
     assert (found[1] == rounded(Draw(COUNT, 3, "", 0).uniform("f32"), "f32")).all()
 
@@ -151,13 +151,13 @@ def test_the_counter_counts_modulo_two_to_the_32(first: int) -> None:
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 @pytest.mark.parametrize("seed, stream", [(0, ""), (7, "noise"), (-5, "noise")])
 def test_normal_numbers(dtype: str, seed: int, stream: str) -> None:
-    found = successive(weft.random_normal, dtype=dtype, seed=seed, stream=stream, scale=0.5)
+    found = successive(weft.weft_random_normal, dtype=dtype, seed=seed, stream=stream, scale=0.5)
     for counter, values in enumerate(found):
         near(values, 0.5 * Draw(COUNT, seed, stream, counter).normal(), dtype)
 
 
 def test_the_mean_of_normal_numbers() -> None:
-    found = successive(weft.random_normal, dtype="f64", seed=7, mean=10.0, scale=0.5)
+    found = successive(weft.weft_random_normal, dtype="f64", seed=7, mean=10.0, scale=0.5)
     np.testing.assert_allclose(found[0], 10 + 0.5 * Draw(COUNT, 7).normal(), rtol=1e-15)
 
 
@@ -308,8 +308,8 @@ def truncated_below(x: float) -> float:
 
 # The variance that is left within two deviations: 1 - 4 phi(2) / (Phi(2) - Phi(-2)).
 LAWS: dict[str, tuple[Callable[..., weft.Value], Callable[[float], float], float, float]] = {
-    "uniform": (weft.random_uniform, lambda x: x, 0.5, 1 / 12),
-    "normal": (weft.random_normal, normal_below, 0.0, 1.0),
+    "uniform": (weft.weft_random_uniform, lambda x: x, 0.5, 1 / 12),
+    "normal": (weft.weft_random_normal, normal_below, 0.0, 1.0),
     "truncated": (weft.random_truncated_normal, truncated_below, 0.0, 0.7737413035),
 }
 

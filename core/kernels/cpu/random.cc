@@ -1,5 +1,8 @@
 // Kernels of the random tensors.
+#include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <limits>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/random_common.h"
@@ -104,6 +107,68 @@ void truncated_normal(const State& s, const RunArgs& args) {
   });
 }
 
+struct Choice {
+  uint64_t seed, stream;
+  int64_t rows, classes, samples;
+};
+
+// Sums up to each class; false if the row has no greatest score that is finite.
+template <typename T>
+bool sum_up(const T* scores, double* sums, int64_t classes) {
+  double most = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (int64_t k = 0; k < classes; ++k) most = std::max(most, static_cast<double>(scores[k]));
+  for (int64_t k = 0; k < classes; ++k) {
+    sum += std::exp(static_cast<double>(scores[k]) - most);
+    sums[k] = sum;
+  }
+  return std::isfinite(sum) && classes > 0;
+}
+
+template <typename T, typename Index>
+void multinomial(const Choice& c, const RunArgs& args) {
+  const T* scores = args.input<T>(0);
+  const int64_t counter = *args.input<int64_t>(1);
+  double* sums = static_cast<double*>(args.scratch);
+  Index* y = args.output<Index>(0);
+  const Philox philox(c.seed, c.stream);
+  std::atomic<bool> wrong{false};
+  const double cost = 10 * static_cast<double>(c.classes) + 30 * static_cast<double>(c.samples);
+  parallel_for(*args.parallel, c.rows, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      double* row = sums + r * c.classes;
+      if (!sum_up(scores + r * c.classes, row, c.classes)) {
+        wrong = true;
+        continue;
+      }
+      for (int64_t i = r * c.samples; i < (r + 1) * c.samples; ++i) {
+        const PhiloxWords words = philox.at(position_of(counter, i / 2));
+        const double u = uniform_f64(words.word[i % 2 * 2], words.word[i % 2 * 2 + 1]);
+        // Rounding may make the product the whole sum.
+        const double* found = std::upper_bound(row, row + c.classes - 1, u * row[c.classes - 1]);
+        y[i] = static_cast<Index>(found - row);
+      }
+    }
+  });
+  if (wrong) *args.status = invalid("a row of the scores has no greatest one that is finite, so no class can be drawn");
+}
+
+Status prepare_multinomial(const KernelContext& c, PreparedKernel* prepared) {
+  const Choice choice{static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream")), c.shape(0)[0],
+                      c.shape(0)[1], c.attrs().i("sample_size")};
+  if (c.output_count_of(0) > kPositionsOfACounter) {
+    return unimplemented("a random tensor of more than 2^32 elements: ", shape_text(c.output_shape(0)));
+  }
+  prepared->scratch_bytes = dtype_bytes(DType::kF64, c.count(0));
+  prepared->cost_ns = 10.0 * static_cast<double>(c.count(0)) + 30.0 * static_cast<double>(c.output_count_of(0));
+  with_type(FloatElements{}, c.dtype(0), [&]<typename T>() {
+    if (c.output_dtype(0) == DType::kI32)
+      prepared->use<&multinomial<T, int32_t>>(choice);
+    else
+      prepared->use<&multinomial<T, int64_t>>(choice);
+  });
+  return {};
+}
+
 enum class Law { kUniform, kNormal, kTruncated, kBernoulli };
 
 template <Law law>
@@ -136,6 +201,7 @@ void add_cpu_random(KernelRegistry& kernels) {
   kernels.add("weft.RandomNormal", {"plain", nullptr, prepare<Law::kNormal>});
   kernels.add("weft.RandomTruncatedNormal", {"plain", nullptr, prepare<Law::kTruncated>});
   kernels.add("weft.RandomBernoulli", {"plain", nullptr, prepare<Law::kBernoulli>});
+  kernels.add("weft.RandomMultinomial", {"plain", nullptr, prepare_multinomial});
 }
 
 }  // namespace weft

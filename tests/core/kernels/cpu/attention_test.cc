@@ -219,9 +219,10 @@ std::vector<Tensor> run_gradient(const Problem& p, int threads, bool pieces) {
                            call.input(tensor<T>(p.shape(l.queries, l.wide), dy))};
   call.add_masks<T>(p, &inputs);
   const Attrs attrs{{"heads_inside", int64_t{l.heads_inside}}, {"empty_is_zero", int64_t{l.empty_is_zero}}};
-  return call.run(pieces ? *expand_body(call.scope, *builtin_ops().find(kWeftDomain, "AttentionGrad"), attrs, inputs, 3)
-                         : make_all(call.scope, "weft.AttentionGrad", inputs, attrs, 3),
-                  threads);
+  return call.run(
+      pieces ? *expand_body(call.scope, *builtin_ops().find(kWeftDomain, "AttentionGrad"), attrs, inputs, 3, "")
+             : make_all(call.scope, "weft.AttentionGrad", inputs, attrs, 3),
+      threads);
 }
 
 template <typename T>
