@@ -144,9 +144,9 @@ class Differentiator {
   Status through_body(const Node& node, std::vector<Expr> inputs, const std::vector<Expr>& grads,
                       const std::vector<bool>& needed) {
     const bool is_gradient = !node.op->gradient_of_name().empty();
-    WEFT_TRY(std::vector<Expr> outputs, is_gradient
-                                            ? expand_gradient(node, inputs)
-                                            : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name));
+    WEFT_TRY(std::vector<Expr> outputs,
+             is_gradient ? expand_gradient(node, inputs)
+                         : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name));
     std::vector<ValueId> ys, weights, xs;
     for (int i = 0; i < node.output_count; ++i) {
       if (!grads[i].valid() || !outputs[i].valid()) continue;
