@@ -1,5 +1,5 @@
 // Slices at many places at once: ScatterND, GatherND, and ScatterScan, of which gradients are made.
-#include "core/graph/expr.h"
+#include "core/ops/scatter_common.h"
 
 namespace weft {
 namespace {
@@ -32,11 +32,7 @@ Status check_slices(const InferContext& c, int i, std::optional<int64_t> length)
 }
 
 Status infer_scatter(InferContext& c) {
-  const std::string& reduction = c.attrs().s("reduction");
-  if (reduction != "none" && reduction != "add" && reduction != "mul" && reduction != "max" && reduction != "min") {
-    return invalid("attribute 'reduction' is \"", reduction,
-                   "\" but must be \"none\", \"add\", \"mul\", \"max\" or \"min\"");
-  }
+  WEFT_CHECK(check_reduction(c.attrs()));
   WEFT_TRY(std::optional<int64_t> length, place_length(c, 0));
   WEFT_CHECK(check_slices(c, 2, length));
   c.output(0) = c.input(0);
@@ -44,44 +40,12 @@ Status infer_scatter(InferContext& c) {
   return {};
 }
 
-Expr gather_nd(Expr data, Expr indices) { return make(data.scope(), "GatherND", {data, indices}); }
-
-// Evenly among all that are equal to what came out, the element of data and the updates that meet it.
-void grad_extreme(GradContext& c) {
-  ExprScope& s = c.scope();
-  Expr indices = c.input(1), y = c.output(0), zero = scalar_like(y, 0);
-  Expr kept = make(s, "Equal", {c.input(0), y}), taken = make(s, "Equal", {c.input(2), gather_nd(y, indices)});
-  Expr ties = make(s, "ScatterND", {cast(kept, y.dtype()), indices, cast(taken, y.dtype())}, {{"reduction", "add"}});
-  Expr share = c.grad(0) / ties;
-  if (c.needs(0)) c.set_grad(0, where(kept, share, zero));
-  if (c.needs(2)) c.set_grad(2, where(taken, gather_nd(share, indices), zero));
-}
-
-// Back from the last place: an element is multiplied by what the updates after multiplied it with, 0 where one
-// replaced it. An update of a product has what was there before as its slope.
-void grad_scan(GradContext& c, bool product) {
-  ExprScope& s = c.scope();
-  Expr indices = c.input(1), updates = c.input(2);
-  Expr factors = product ? updates : fill_like(updates, 0);
-  std::vector<Expr> back = make_all(s, "weft.ScatterScan", {c.grad(0), indices, factors}, {{"reverse", int64_t{1}}}, 2);
-  c.set_grad(0, back[0]);
-  if (!c.needs(2)) return;
-  if (product) {
-    Expr before = make_all(s, "weft.ScatterScan", {c.input(0), indices, updates}, {}, 2)[1];
-    back[1] = grad_mul(back[1], before);
-  }
-  c.set_grad(2, back[1]);
-}
-
 Status grad_scatter(GradContext& c) {
-  const std::string& reduction = c.attrs().s("reduction");
-  if (reduction == "add") {
+  if (c.attrs().s("reduction") == "add") {
     c.set_grad(0, c.grad(0));
-    c.set_grad(2, gather_nd(c.grad(0), c.input(1)));
-  } else if (reduction == "max" || reduction == "min") {
-    grad_extreme(c);
+    c.set_grad(2, make(c.scope(), "GatherND", {c.grad(0), c.input(1)}));
   } else {
-    grad_scan(c, reduction == "mul");
+    grad_joined(c, c.input(1));
   }
   return {};
 }
@@ -130,12 +94,7 @@ Result<Expr> whole_places(Expr indices, int64_t batch_dims) {
   Expr shape = make(s, "Shape", {indices}, {{"end", int64_t{-1}}});
   std::vector<Expr> parts;
   for (int64_t axis = 0; axis < batch_dims; ++axis) {
-    Expr size = make(s, "Gather", {shape, constant_int(s, axis)});
-    Expr index = make(s, "Range", {constant_int(s, 0), size, constant_int(s, 1)});
-    std::vector<int64_t> inner;
-    for (int64_t d = axis + 2; d < indices.rank(); ++d) inner.push_back(d - axis - 1);
-    if (!inner.empty()) index = unsqueeze(index, inner);
-    parts.push_back(unsqueeze(make(s, "Expand", {index, shape}), {-1}));
+    parts.push_back(unsqueeze(coordinates_along(shape, axis, indices.rank() - 1), {-1}));
   }
   parts.push_back(indices);
   return concat(parts, -1);

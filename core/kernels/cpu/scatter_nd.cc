@@ -1,16 +1,13 @@
 // Kernels of ScatterND, GatherND and ScatterScan.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
-#include "core/kernels/cpu/types_common.h"
+#include "core/kernels/cpu/scatter_common.h"
 
 namespace weft {
 namespace {
-
-enum class Join { kReplace, kAdd, kMul, kMax, kMin };
 
 struct State {
   Shape data;
@@ -52,27 +49,6 @@ void gather(const State& s, const RunArgs& args) {
       std::memcpy(out + (b * s.places + i) * bytes, data + at * s.element, static_cast<size_t>(bytes));
     }
   }
-}
-
-template <typename T>
-T joined(Join join, T a, T b) {
-  switch (join) {
-    case Join::kReplace: return b;
-    case Join::kAdd:
-      if constexpr (std::is_integral_v<T>) return wrap_add(a, b);
-      return static_cast<T>(static_cast<Wide<T>>(a) + static_cast<Wide<T>>(b));
-    case Join::kMul:
-      if constexpr (std::is_integral_v<T>) return wrap_mul(a, b);
-      return static_cast<T>(static_cast<Wide<T>>(a) * static_cast<Wide<T>>(b));
-    case Join::kMax:
-    case Join::kMin: break;
-  }
-  if constexpr (!std::is_integral_v<T>) {
-    if (std::isnan(static_cast<Wide<T>>(a)) || std::isnan(static_cast<Wide<T>>(b)))
-      return std::isnan(static_cast<Wide<T>>(a)) ? a : b;
-  }
-  bool larger = static_cast<Wide<T>>(a) > static_cast<Wide<T>>(b);
-  return larger == (join == Join::kMax) ? a : b;
 }
 
 template <typename T>
@@ -142,14 +118,9 @@ Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
 Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
   State s = state_of(c, 0);
   guess_cost(c, s, 1, prepared);
-  const std::string& join = c.attrs().s("reduction");
-  if (join == "add") s.join = Join::kAdd;
-  if (join == "mul") s.join = Join::kMul;
-  if (join == "max") s.join = Join::kMax;
-  if (join == "min") s.join = Join::kMin;
+  s.join = read_join(c.attrs().s("reduction"));
   if (c.dtype(0) == DType::kBool) {
-    if (s.join != Join::kReplace) return unimplemented("ScatterND joins numbers, not truth values");
-    prepared->use<&scatter<uint8_t>>(s);
+    prepared->use<&scatter<bool>>(s);
     return {};
   }
   with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scatter<T>>(s); });

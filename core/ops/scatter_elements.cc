@@ -1,0 +1,127 @@
+// Elements picked and written one by one along an axis: GatherElements and ScatterElements.
+#include "core/ops/scatter_common.h"
+
+namespace weft {
+namespace {
+
+// Indices have the rank of data, and apart from the axis reach no further.
+Status check_elements(const InferContext& c) {
+  if (!c.has_rank(0)) return {};
+  WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
+  if (!c.has_rank(1)) return {};
+  if (c.rank(0) != c.rank(1)) {
+    return invalid("'data' and 'indices' must have equal ranks but are ", c.input(0).text(), " and ",
+                   c.input(1).text());
+  }
+  for (int64_t d = 0; d < c.rank(0); ++d) {
+    const Dim &size = c.dims(0)[static_cast<size_t>(d)], &picked = c.dims(1)[static_cast<size_t>(d)];
+    if (d == axis || !size.known() || !picked.known() || picked.value() <= size.value()) continue;
+    return invalid("'indices' ", c.input(1).text(), " reach beyond 'data' ", c.input(0).text(), " along axis ", d);
+  }
+  return {};
+}
+
+Status infer_gather_elements(InferContext& c) {
+  WEFT_CHECK(check_elements(c));
+  if (c.has_rank(1)) c.set_dims(0, c.dims(1));
+  return {};
+}
+
+Status infer_scatter_elements(InferContext& c) {
+  WEFT_CHECK(check_reduction(c.attrs()));
+  WEFT_CHECK(check_elements(c));
+  c.output(0) = c.input(0);
+  c.output(0).ints = nullptr;
+  return c.has_rank(1) ? c.check_shape(2, c.dims(1), "'indices'") : Status();
+}
+
+Attrs along(const Attrs& attrs) { return {{"axis", attrs.i("axis")}}; }
+
+Status grad_gather_elements(GradContext& c) {
+  Attrs attrs = along(c.attrs());
+  attrs.set("reduction", "add");
+  c.set_grad(0, make(c.scope(), "ScatterElements", {fill_like(c.input(0), 0), c.input(1), c.grad(0)}, attrs));
+  return {};
+}
+
+// All coordinates of what the indices name: along the axis what they say, along the others where they stand.
+Result<Expr> element_places(Expr indices, int64_t axis) {
+  if (!indices.has_rank()) return unimplemented("this gradient of ScatterElements needs the rank of indices");
+  if (axis < 0) axis += indices.rank();
+  Expr shape = shape_of(indices);
+  std::vector<Expr> parts;
+  for (int64_t d = 0; d < indices.rank(); ++d) {
+    Expr part = d == axis ? cast(indices, DType::kI64) : coordinates_along(shape, d, indices.rank());
+    parts.push_back(unsqueeze(part, {-1}));
+  }
+  return concat(parts, -1);
+}
+
+Status grad_scatter_elements(GradContext& c) {
+  if (c.attrs().s("reduction") == "add") {
+    c.set_grad(0, c.grad(0));
+    c.set_grad(2, make(c.scope(), "GatherElements", {c.grad(0), c.input(1)}, along(c.attrs())));
+    return {};
+  }
+  WEFT_TRY(Expr places, element_places(c.input(1), c.attrs().i("axis")));
+  grad_joined(c, places);
+  return {};
+}
+
+Status scatter_as_elements(BodyContext& c) {
+  c.set_output(0, make(c.scope(), "ScatterElements", {c.input(0), c.input(1), c.input(2)}, c.attrs()));
+  return {};
+}
+
+Status rename_scatter(UpgradeContext& c) {
+  c.op = "ScatterElements";
+  return {};
+}
+
+OpDef& along_axis(OpDef& op) {
+  return op.group("indexing")
+      .types("T", kTensorTypes)
+      .types("Tind", kIndexTypes)
+      .attr("axis", int64_t{0}, "The axis that the indices speak of; negative counts from the end.");
+}
+
+OpDef& scatter_inputs(OpDef& op) {
+  return op.input("data", "T", "At least one dimension.")
+      .input("indices", "Tind", "The rank of data; sizes up to those of data, any along the axis.")
+      .input("updates", "T", "The shape of indices.")
+      .output("output", "T", "The shape of data.");
+}
+
+}  // namespace
+
+void define_op_scatter_elements(OpRegistry& ops) {
+  along_axis(ops.add("GatherElements"))
+      .since(13)
+      .doc(
+          "For each index an element of `data`: `output[i][j][k] = data[i][indices[i][j][k]][k]` if axis is 1, and so "
+          "on. Negative indices count from the end; one outside is OUT_OF_RANGE.")
+      .input("data", "T", "At least one dimension.")
+      .input("indices", "Tind", "The rank of data; sizes up to those of data, any along the axis.")
+      .output("output", "T", "The shape of indices.")
+      .infer(infer_gather_elements)
+      .grad(grad_gather_elements);
+  scatter_inputs(along_axis(ops.add("ScatterElements"))
+                     .since(18)
+                     .doc("A copy of `data` with elements replaced by those of `updates`, or joined with them, in "
+                          "order: `output[i][indices[i][j][k]][k] = updates[i][j][k]` if axis is 1, and so on; of "
+                          "several for one place the last replaces the others. Negative indices count from the end; "
+                          "one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors "
+                          "are 0; equal extremes share it evenly.")
+                     .attr("reduction", "none",
+                           "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins, numbers and truth values "
+                           "alone."))
+      .inplace(0, 0)
+      .infer(infer_scatter_elements)
+      .grad(grad_scatter_elements);
+  scatter_inputs(
+      along_axis(ops.add("Scatter")).since(9).doc("The name of ScatterElements before opset 11, without a reduction."))
+      .body(scatter_as_elements)
+      .upgrade(11, rename_scatter);
+}
+
+}  // namespace weft
