@@ -1,0 +1,140 @@
+// Kernel of Unique.
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/lines_common.h"
+
+namespace weft {
+namespace {
+
+struct UniqueState {
+  Lines lines;  // slices are compared along outer, then inner
+  bool flat, sorted;
+  int64_t axis;
+};
+
+// -1, 0 or 1; NaN is equal to NaN and comes last.
+template <typename T>
+int compare_elements(const T& a, const T& b) {
+  if constexpr (std::is_same_v<T, std::string> || std::is_integral_v<T>) {
+    return a < b ? -1 : b < a ? 1 : 0;
+  } else {
+    const Wide<T> x = a, y = b;
+    if (x < y) return -1;
+    if (y < x) return 1;
+    return static_cast<int>(std::isnan(x)) - static_cast<int>(std::isnan(y));
+  }
+}
+
+template <typename T>
+int compare_slices(const Lines& l, const T* x, int64_t a, int64_t b) {
+  for (int64_t o = 0; o < l.outer; ++o) {
+    const T *row_a = x + (o * l.size + a) * l.inner, *row_b = x + (o * l.size + b) * l.inner;
+    for (int64_t i = 0; i < l.inner; ++i) {
+      if (int order = compare_elements(row_a[i], row_b[i])) return order;
+    }
+  }
+  return 0;
+}
+
+Result<Tensor> whole_numbers(int64_t count) { return Tensor::make(DType::kI64, {count}); }
+
+template <typename T>
+Status copy_slices(const UniqueState& s, const Tensor& x, const T* from, const int64_t* first, int64_t count,
+                   Tensor* y) {
+  Shape shape{count};
+  if (!s.flat) {
+    shape = x.shape();
+    shape[static_cast<size_t>(s.axis)] = count;
+  }
+  WEFT_TRY(*y, Tensor::make(x.dtype(), shape));
+  T* to;
+  if constexpr (std::is_same_v<T, std::string>)
+    to = y->mutable_strings().data();
+  else
+    to = y->as<T>();
+  const Lines& l = s.lines;
+  for (int64_t o = 0; o < l.outer; ++o) {
+    for (int64_t i = 0; i < count; ++i) {
+      std::copy_n(from + (o * l.size + first[i]) * l.inner, l.inner, to + (o * count + i) * l.inner);
+    }
+  }
+  return {};
+}
+
+template <typename T>
+Status unique_of(const UniqueState& s, const T* x, TensorArgs& args) {
+  const int64_t n = s.lines.size;
+  WEFT_TRY(Tensor order_tensor, whole_numbers(n));
+  int64_t* order = order_tensor.as<int64_t>();
+  for (int64_t i = 0; i < n; ++i) order[i] = i;
+  // Among equal ones the first comes first, so no two are the same and the order is one.
+  std::sort(order, order + n, [&](int64_t a, int64_t b) {
+    const int by_value = compare_slices(s.lines, x, a, b);
+    return by_value != 0 ? by_value < 0 : a < b;
+  });
+  WEFT_TRY(Tensor groups_tensor, whole_numbers(n));  // of each element
+  int64_t* groups = groups_tensor.as<int64_t>();
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (i > 0 && compare_slices(s.lines, x, order[i - 1], order[i]) != 0) ++count;
+    groups[order[i]] = count;
+  }
+  if (n > 0) ++count;
+  WEFT_TRY(Tensor first, whole_numbers(count));
+  WEFT_TRY(Tensor counts, whole_numbers(count));
+  std::fill_n(first.as<int64_t>(), count, int64_t{-1});
+  std::fill_n(counts.as<int64_t>(), count, int64_t{0});
+  if (!s.sorted) {
+    // Numbered anew as they appear; order is free by now.
+    std::fill_n(order, count, int64_t{-1});
+    int64_t next = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t& number = order[groups[i]];
+      if (number < 0) number = next++;
+      groups[i] = number;
+    }
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t& at = first.as<int64_t>()[groups[i]];
+    if (at < 0) at = i;
+    ++counts.as<int64_t>()[groups[i]];
+  }
+  WEFT_CHECK(copy_slices(s, args.in[0], x, first.as<int64_t>(), count, &args.out[0]));
+  Tensor* others[] = {&first, &groups_tensor, &counts};
+  for (size_t i = 1; i < args.out.size(); ++i) args.out[i] = std::move(*others[i - 1]);
+  return {};
+}
+
+Status unique(const UniqueState& s, TensorArgs& args) {
+  const Tensor& x = args.in[0];
+  Status status;
+  if (x.dtype() == DType::kString) return unique_of(s, x.strings().data(), args);
+  if (x.dtype() == DType::kBool) return unique_of(s, x.as<uint8_t>(), args);
+  with_type(NumberElements{}, x.dtype(), [&]<typename T>() { status = unique_of(s, x.as<T>(), args); });
+  return status;
+}
+
+Status prepare_unique(const KernelContext& c, PreparedKernel* prepared) {
+  UniqueState s;
+  s.flat = !c.attrs().has("axis");
+  s.sorted = c.attrs().b("sorted");
+  s.axis = c.attrs().i_or("axis", 0);
+  if (s.axis < 0) s.axis += c.rank(0);
+  s.lines = s.flat ? Lines{1, c.count(0), 1} : lines_of(c.shape(0), s.axis);
+  prepared->use_tensors<&unique>(s);
+  return {};
+}
+
+}  // namespace
+
+void add_cpu_unique(KernelRegistry& kernels) {
+  kernels.add("Unique", {"plain",
+                         [](const KernelContext& c) {
+                           return c.dtype(0) == DType::kString || c.dtype(0) == DType::kBool || has_elements(c);
+                         },
+                         prepare_unique});
+}
+
+}  // namespace weft
