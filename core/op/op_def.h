@@ -75,6 +75,7 @@ class OpDef : public WithAttrs<OpDef> {
   GradFn grad_fn() const { return grad_; }
   BodyFn body_fn() const { return body_; }
   const std::string& gradient_of_name() const { return gradient_of_; }
+  bool has_body_by_shapes() const { return body_by_shapes_; }
   const std::string& no_gradient_reason() const { return no_gradient_; }
   // Whether something flows back through it.
   bool has_gradient() const {
@@ -149,6 +150,11 @@ class OpDef : public WithAttrs<OpDef> {
     body_ = fn;
     return *this;
   }
+  // The body is built once the shapes of all inputs are numbers: it is made for them, and the shape rule sees them first.
+  OpDef& body_by_shapes(BodyFn fn) {
+    body_by_shapes_ = true;
+    return body(fn);
+  }
   // Two nodes with equal inputs and attributes are not the same, and it must not be folded.
   OpDef& impure() {
     pure_ = false;
@@ -198,6 +204,7 @@ class OpDef : public WithAttrs<OpDef> {
   bool internal_ = false;
   bool view_ = false;
   bool elementwise_ = false;
+  bool body_by_shapes_ = false;
   std::vector<std::pair<int, int>> inplace_;
 };
 

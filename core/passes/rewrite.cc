@@ -144,8 +144,9 @@ class Walk {
     }
     std::vector<Expr> inputs;
     for (ValueId id : node.inputs) inputs.push_back(id == kNoValue ? Expr() : map_[id]);
-    if (options_.expand_bodies && node.op->body_fn() != nullptr && !has_kernel(node)) {
+    if (options_.expand_bodies && node.op->body_fn() != nullptr && !has_kernel(node) && !waits(node)) {
       changed_ = true;
+      if (node.op->has_body_by_shapes()) WEFT_CHECK(check_shapes(node, inputs));
       WEFT_TRY(std::vector<Expr> outputs,
                expand_body(*scope_, *node.op, node.attrs, std::move(inputs), node.output_count, node.name));
       for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = outputs[i];
@@ -154,12 +155,32 @@ class Walk {
     return copy(node, inputs);
   }
 
-  // Once the shapes are numbers, one that takes them; before, any.
-  bool has_kernel(const Node& node) const {
-    if (!kernels_.has(node.op->full_name())) return false;
+  bool any_shape_open(const Node& node) const {
     for (ValueId id : node.inputs) {
       if (id != kNoValue && !from_.type(id).concrete()) return true;
     }
+    return false;
+  }
+
+  // For shapes by which its body is built.
+  bool waits(const Node& node) const { return node.op->has_body_by_shapes() && any_shape_open(node); }
+
+  // What the operator itself says of shapes that were symbols before, better than the parts of its body.
+  Status check_shapes(const Node& node, const std::vector<Expr>& inputs) {
+    std::vector<const ValueType*> types;
+    std::vector<const Tensor*> constants;
+    for (const Expr& input : inputs) {
+      types.push_back(input.valid() ? &input.type() : nullptr);
+      constants.push_back(input.valid() ? out_.graph->value(input.id()).constant.get() : nullptr);
+    }
+    InferContext context(*node.op, node.attrs, std::move(types), std::move(constants), node.output_count, node.name);
+    return node.op->infer_fn()(context);
+  }
+
+  // Once the shapes are numbers, one that takes them; before, any.
+  bool has_kernel(const Node& node) const {
+    if (!kernels_.has(node.op->full_name())) return false;
+    if (any_shape_open(node)) return true;
     return kernels_.accepts(node.op->full_name(), kernel_context(from_, node));
   }
 
