@@ -1,0 +1,226 @@
+// Kernels of SamplePoints and SamplePointsGrad.
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernel/registry.h"
+#include "core/kernels/cpu/types_common.h"
+
+namespace weft {
+namespace {
+
+constexpr int64_t kTapsAtOnce = 1024;   // indices and weights of a block of points, on the stack
+constexpr int64_t kChannelsAtOnce = 8;  // share the taps of the gradient
+
+struct Sampling {
+  enum class Mode { kNearest, kLinear, kCubic } mode = Mode::kLinear;
+  enum class Outside { kZeros, kBorder, kReflection } outside = Outside::kZeros;
+  bool align_corners, last_axis_first;
+  int64_t images, channels, points, pixels = 1;  // points and pixels of an image
+  int64_t axes;
+  int64_t size[5], step[5], order[5];
+  int64_t taps_of_axis, taps = 1;
+  int64_t block;  // points
+};
+
+// The order-th derivative by u of the cubic weight of a pixel at most one away, and of one further away.
+template <typename T>
+T near_weight(T u, int64_t order) {
+  constexpr T a = T(-0.75);
+  switch (order) {
+    case 0: return ((a + 2) * u - (a + 3)) * u * u + 1;
+    case 1: return (3 * (a + 2) * u - 2 * (a + 3)) * u;
+    case 2: return 6 * (a + 2) * u - 2 * (a + 3);
+    case 3: return 6 * (a + 2);
+    default: return 0;
+  }
+}
+template <typename T>
+T far_weight(T u, int64_t order) {
+  constexpr T a = T(-0.75);
+  switch (order) {
+    case 0: return ((a * u - 5 * a) * u + 8 * a) * u - 4 * a;
+    case 1: return (3 * a * u - 10 * a) * u + 8 * a;
+    case 2: return 6 * a * u - 10 * a;
+    case 3: return 6 * a;
+    default: return 0;
+  }
+}
+
+// Where the pixel lies that stands for `at`; -1 for a zero.
+int64_t pixel_at(const Sampling& s, int64_t at, int64_t size) {
+  if (at >= 0 && at < size) return at;
+  if (s.outside == Sampling::Outside::kZeros || size == 0) return -1;
+  if (s.outside == Sampling::Outside::kBorder) return at < 0 ? 0 : size - 1;
+  const int64_t period = s.align_corners ? 2 * (size - 1) : 2 * size;
+  if (period == 0) return 0;
+  const int64_t place = at % period + (at % period < 0 ? period : 0);
+  return place < size ? place : period - place - (s.align_corners ? 0 : 1);
+}
+
+// The pixels around a place along an axis, and what they count.
+template <typename T>
+void find_taps(const Sampling& s, T place, int64_t axis, int64_t* index, T* weight) {
+  constexpr T kFar = T(1 << 30);  // further outside nothing changes
+  const bool not_a_number = std::isnan(place);
+  const T p = not_a_number ? T(0) : std::clamp(place, -kFar, kFar);
+  const int64_t order = s.order[axis];
+  const T below = s.mode == Sampling::Mode::kNearest ? std::nearbyint(p) : std::floor(p);
+  const T t = not_a_number ? place : p - below;
+  int64_t first = static_cast<int64_t>(below);
+  switch (s.mode) {
+    case Sampling::Mode::kNearest: weight[0] = not_a_number ? t : T(order == 0); break;
+    case Sampling::Mode::kLinear:
+      weight[0] = order == 0 ? 1 - t : T(order == 1 ? -1 : 0);
+      weight[1] = order == 0 ? t : T(order == 1 ? 1 : 0);
+      break;
+    case Sampling::Mode::kCubic: {
+      const T sign = order % 2 == 0 ? T(1) : T(-1);  // mirrored
+      --first;
+      weight[0] = far_weight(t + 1, order);
+      weight[1] = near_weight(t, order);
+      weight[2] = sign * near_weight(1 - t, order);
+      weight[3] = sign * far_weight(2 - t, order);
+      break;
+    }
+  }
+  for (int64_t k = 0; k < s.taps_of_axis; ++k) index[k] = pixel_at(s, first + k, s.size[axis]);
+}
+
+// Of points [begin, begin + n) of an image the pixels, -1 for zeros, and weights: tap k of point i at [k * n + i].
+template <typename T>
+void find_all_taps(const Sampling& s, const T* places, int64_t n, int64_t* index, T* weight) {
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t along[5][4];
+    T part[5][4];
+    for (int64_t d = 0; d < s.axes; ++d) {
+      const int64_t from = s.last_axis_first ? s.axes - 1 - d : d;
+      find_taps(s, places[i * s.axes + from], d, along[d], part[d]);
+    }
+    for (int64_t k = 0; k < s.taps; ++k) {
+      int64_t at = 0, rest = k;
+      T product = 1;
+      for (int64_t d = s.axes - 1; d >= 0; --d) {
+        const int64_t tap = rest % s.taps_of_axis;
+        rest /= s.taps_of_axis;
+        at = at < 0 || along[d][tap] < 0 ? -1 : at + along[d][tap] * s.step[d];
+        product *= part[d][tap];
+      }
+      index[k * n + i] = at;
+      weight[k * n + i] = product;
+    }
+  }
+}
+
+template <typename T>
+void sample(const Sampling& s, const RunArgs& args) {
+  const int64_t blocks = (s.points + s.block - 1) / s.block;
+  const double cost = static_cast<double>(s.block * s.taps * (s.channels + 8));
+  parallel_for(*args.parallel, s.images * blocks, 1, cost, [&](int64_t begin, int64_t end) {
+    int64_t index[kTapsAtOnce];
+    T weight[kTapsAtOnce];
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t image = b / blocks, first = b % blocks * s.block, n = std::min(s.block, s.points - first);
+      find_all_taps(s, args.input<T>(1) + (image * s.points + first) * s.axes, n, index, weight);
+      for (int64_t c = 0; c < s.channels; ++c) {
+        const T* x = args.input<T>(0) + (image * s.channels + c) * s.pixels;
+        T* y = args.output<T>(0) + (image * s.channels + c) * s.points + first;
+        std::fill_n(y, n, T(0));
+        for (int64_t k = 0; k < s.taps; ++k) {
+          for (int64_t i = 0; i < n; ++i) {
+            if (index[k * n + i] >= 0) y[i] += weight[k * n + i] * x[index[k * n + i]];
+          }
+        }
+      }
+    }
+  });
+}
+
+template <typename T>
+void sample_grad(const Sampling& s, const RunArgs& args) {
+  const int64_t groups = (s.channels + kChannelsAtOnce - 1) / kChannelsAtOnce;
+  const double cost = static_cast<double>(s.points * s.taps * (std::min(s.channels, kChannelsAtOnce) + 8) + s.pixels);
+  parallel_for(*args.parallel, s.images * groups, 1, cost, [&](int64_t begin, int64_t end) {
+    int64_t index[kTapsAtOnce];
+    T weight[kTapsAtOnce];
+    for (int64_t g = begin; g < end; ++g) {
+      const int64_t image = g / groups, first = g % groups * kChannelsAtOnce;
+      const int64_t last = std::min(s.channels, first + kChannelsAtOnce);
+      T* dx = args.output<T>(0) + image * s.channels * s.pixels;
+      std::fill(dx + first * s.pixels, dx + last * s.pixels, T(0));
+      for (int64_t at = 0; at < s.points; at += s.block) {
+        const int64_t n = std::min(s.block, s.points - at);
+        find_all_taps(s, args.input<T>(2) + (image * s.points + at) * s.axes, n, index, weight);
+        for (int64_t c = first; c < last; ++c) {
+          const T* dy = args.input<T>(0) + (image * s.channels + c) * s.points + at;
+          for (int64_t k = 0; k < s.taps; ++k) {
+            for (int64_t i = 0; i < n; ++i) {
+              // A weight that is not a number makes nothing of a gradient of 0.
+              if (index[k * n + i] >= 0 && dy[i] != 0) dx[c * s.pixels + index[k * n + i]] += weight[k * n + i] * dy[i];
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+Sampling make_sampling(const KernelContext& c, int at_x, int at_places) {
+  const Shape &x = c.shape(at_x), &places = c.shape(at_places);
+  Sampling s;
+  const std::string &mode = c.attrs().s("mode"), &padding = c.attrs().s("padding_mode");
+  s.mode = mode == "nearest"  ? Sampling::Mode::kNearest
+           : mode == "linear" ? Sampling::Mode::kLinear
+                              : Sampling::Mode::kCubic;
+  s.outside = padding == "zeros"    ? Sampling::Outside::kZeros
+              : padding == "border" ? Sampling::Outside::kBorder
+                                    : Sampling::Outside::kReflection;
+  s.align_corners = c.attrs().b("align_corners");
+  s.last_axis_first = c.attrs().b("last_axis_first");
+  s.images = x[0];
+  s.channels = x[1];
+  s.axes = static_cast<int64_t>(x.size()) - 2;
+  s.points = 1;
+  for (size_t d = 1; d + 1 < places.size(); ++d) s.points *= places[d];
+  s.taps_of_axis = s.mode == Sampling::Mode::kNearest ? 1 : s.mode == Sampling::Mode::kLinear ? 2 : 4;
+  const std::vector<int64_t> orders = c.attrs().ints_or_empty("orders");
+  for (int64_t d = s.axes - 1; d >= 0; --d) {
+    s.size[d] = x[static_cast<size_t>(d + 2)];
+    s.step[d] = s.pixels;
+    s.order[d] = orders.empty() ? 0 : orders[static_cast<size_t>(d)];
+    s.pixels *= s.size[d];
+    s.taps *= s.taps_of_axis;
+  }
+  s.block = std::max<int64_t>(1, std::min<int64_t>(64, kTapsAtOnce / s.taps));
+  return s;
+}
+
+Status prepare_sample(const KernelContext& c, PreparedKernel* prepared) {
+  const Sampling s = make_sampling(c, 0, 1);
+  prepared->cost_ns = static_cast<double>(s.images * s.points * s.taps * (s.channels + 8));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&sample<float>>(s);
+  else
+    prepared->use<&sample<double>>(s);
+  return {};
+}
+
+Status prepare_sample_grad(const KernelContext& c, PreparedKernel* prepared) {
+  const Sampling s = make_sampling(c, 1, 2);
+  prepared->cost_ns = static_cast<double>(s.images * (s.points * s.taps * (s.channels + 8) + s.channels * s.pixels));
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&sample_grad<float>>(s);
+  else
+    prepared->use<&sample_grad<double>>(s);
+  return {};
+}
+
+bool takes_samples(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+
+}  // namespace
+
+void add_cpu_sample_points(KernelRegistry& kernels) {
+  kernels.add("weft.SamplePoints", {"plain", takes_samples, prepare_sample});
+  kernels.add("weft.SamplePointsGrad", {"plain", takes_samples, prepare_sample_grad});
+}
+
+}  // namespace weft
