@@ -241,8 +241,14 @@ Status read_statement(Scanner& line, const std::string& keyword, Case& c) {
     WEFT_TRY(double value, number(text));
     c.tolerance = value;
   } else if (keyword == "gradient") {
-    WEFT_CHECK(line.expect("off"));
-    c.gradient = false;
+    Result<std::string> which = line.word();
+    WEFT_CHECK(which.status());
+    c.gradient = *which == "by";
+    if (c.gradient) {
+      WEFT_TRY(c.gradient_by, line.word());
+    } else if (*which != "off") {
+      return invalid("expected 'off' or 'by' but found '", *which, "'");
+    }
   } else if (keyword == "fails") {
     WEFT_TRY(c.fails_code, line.word());
     WEFT_TRY(std::string text, line.word());

@@ -31,7 +31,8 @@ struct Case {
   std::vector<CaseOutput> outputs;
   std::optional<double> tolerance;
   bool gradient = true;
-  std::string fails_code;  // "" for a case that must succeed
+  std::string gradient_by;  // the one input whose gradient is checked; "" for all
+  std::string fails_code;   // "" for a case that must succeed
   std::string fails_text;
 };
 

@@ -69,6 +69,14 @@ class GradientChecker {
     return id;
   }
 
+  // One that does not move, in the type of those that do.
+  Result<ValueId> add_still(Tensor value) {
+    if (value.dtype() == DType::kF32) {
+      WEFT_TRY(value, to_f64(value));
+    }
+    return graph_->add_constant(std::move(value));
+  }
+
   // A sequence of its items, each an input of its own: a gradient belongs to an item.
   Result<ValueId> add_sequence(const CaseInput& input) {
     std::vector<ValueId> items;
@@ -123,7 +131,11 @@ class GradientChecker {
       if (!input.omitted && input.value.kind() == Kind::kSequence) {
         WEFT_TRY(id, add_sequence(input));
       } else if (!input.omitted && may_be_f64(*op, static_cast<int>(arguments_.size()))) {
-        WEFT_TRY(id, add_tensor(input.name, input.value));
+        if (c_.gradient_by.empty() || c_.gradient_by == input.name) {
+          WEFT_TRY(id, add_tensor(input.name, input.value));
+        } else {
+          WEFT_TRY(id, add_still(input.value));
+        }
       } else if (!input.omitted) {
         WEFT_TRY(id, graph_->add_constant(input.value));
       }
