@@ -1,0 +1,233 @@
+// Kernels of RoiAlignMean, its gradient, and RoiAlignMaxima, which RoiAlign is made of.
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernel/registry.h"
+
+namespace weft {
+namespace {
+
+constexpr int64_t kMostSamples = 65536;  // of a part along an axis
+
+struct Alignment {
+  int64_t images, channels, height, width, regions, rows, columns, ratio;
+  double scale;
+  bool half_pixel;
+};
+
+// A region along one axis.
+template <typename T>
+struct Side {
+  T start, part;    // both in pixels
+  int64_t samples;  // of a part
+};
+
+template <typename T>
+Side<T> side_of(const Alignment& s, T begin, T end, int64_t parts) {
+  const T shift = s.half_pixel ? T(0.5) : T(0), scale = static_cast<T>(s.scale);
+  const T start = begin * scale - shift;
+  T length = end * scale - shift - start;
+  if (!s.half_pixel) length = std::max(length, T(1));
+  const T part = length / static_cast<T>(parts);
+  const T wanted = s.ratio > 0 ? static_cast<T>(s.ratio) : std::clamp(std::ceil(part), T(0), T(kMostSamples) + 1);
+  return {start, part, static_cast<int64_t>(wanted)};
+}
+
+template <typename T>
+struct Region {
+  Side<T> across, down;
+  int64_t image;
+};
+
+template <typename T>
+Region<T> region_of(const Alignment& s, const T* rois, const int64_t* images, int64_t r) {
+  const T* roi = rois + r * 4;
+  return {side_of(s, roi[0], roi[2], s.columns), side_of(s, roi[1], roi[3], s.rows), images[r]};
+}
+
+template <typename T>
+Status check_regions(const Alignment& s, const T* rois, const int64_t* images) {
+  for (int64_t r = 0; r < s.regions; ++r) {
+    for (int64_t i = 0; i < 4; ++i) {
+      if (!std::isfinite(rois[r * 4 + i])) return invalid("region ", r, " has a number that is not finite");
+    }
+    if (images[r] < 0 || images[r] >= s.images) {
+      return out_of_range("region ", r, " is of image ", images[r], ", but X has ", s.images);
+    }
+    const Region<T> region = region_of(s, rois, images, r);
+    if (std::max(region.across.samples, region.down.samples) > kMostSamples) {
+      return invalid("a part of region ", r, " is more than ", kMostSamples, " pixels long");
+    }
+  }
+  return {};
+}
+
+// The two pixels around a place along an axis of `size`, and what the second counts; false if it lies outside.
+template <typename T>
+bool pixels_around(T place, int64_t size, int64_t* first, int64_t* second, T* of_second) {
+  if (!(place >= -1 && place <= static_cast<T>(size)) || size == 0) return false;
+  const T inside = std::max(place, T(0));
+  *first = std::min(static_cast<int64_t>(inside), size - 1);
+  *second = std::min(*first + 1, size - 1);
+  *of_second = *second == *first ? T(0) : inside - static_cast<T>(*first);
+  return true;
+}
+
+// body(pixels of the plane, weights) for the samples of a part; both are null for one outside.
+template <typename T, typename Body>
+void for_samples(const Alignment& s, const Region<T>& region, int64_t row, int64_t column, Body&& body) {
+  const Side<T>&x = region.across, &y = region.down;
+  for (int64_t i = 0; i < y.samples; ++i) {
+    const T at_y =
+        y.start + static_cast<T>(row) * y.part + (static_cast<T>(i) + T(0.5)) * y.part / static_cast<T>(y.samples);
+    int64_t low_y, high_y, low_x, high_x;
+    T part_y, part_x;
+    const bool in_rows = pixels_around(at_y, s.height, &low_y, &high_y, &part_y);
+    for (int64_t j = 0; j < x.samples; ++j) {
+      const T at_x =
+          x.start + static_cast<T>(column) * x.part + (static_cast<T>(j) + T(0.5)) * x.part / static_cast<T>(x.samples);
+      if (!in_rows || !pixels_around(at_x, s.width, &low_x, &high_x, &part_x)) {
+        body(static_cast<const int64_t*>(nullptr), static_cast<const T*>(nullptr));
+        continue;
+      }
+      const int64_t at[] = {low_y * s.width + low_x, low_y * s.width + high_x, high_y * s.width + low_x,
+                            high_y * s.width + high_x};
+      const T weights[] = {(1 - part_y) * (1 - part_x), (1 - part_y) * part_x, part_y * (1 - part_x), part_y * part_x};
+      body(at, weights);
+    }
+  }
+}
+
+template <typename T>
+void roi_means(const Alignment& s, const RunArgs& args) {
+  const T* rois = args.input<T>(1);
+  const int64_t* images = args.input<int64_t>(2);
+  *args.status = check_regions(s, rois, images);
+  if (!args.status->ok()) return;
+  const int64_t plane = s.height * s.width, parts = s.rows * s.columns;
+  const double cost = 16.0 * static_cast<double>(parts * s.channels);
+  parallel_for(*args.parallel, s.regions, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const Region<T> region = region_of(s, rois, images, r);
+      const T* x = args.input<T>(0) + region.image * s.channels * plane;
+      const T count = static_cast<T>(std::max<int64_t>(region.across.samples * region.down.samples, 1));
+      for (int64_t p = 0; p < parts; ++p) {
+        T* y = args.output<T>(0) + r * s.channels * parts + p;
+        for (int64_t c = 0; c < s.channels; ++c) y[c * parts] = 0;
+        for_samples(s, region, p / s.columns, p % s.columns, [&](const int64_t* at, const T* weights) {
+          if (at == nullptr) return;
+          for (int64_t c = 0; c < s.channels; ++c) {
+            const T* from = x + c * plane;
+            y[c * parts] += weights[0] * from[at[0]] + weights[1] * from[at[1]] + weights[2] * from[at[2]] +
+                            weights[3] * from[at[3]];
+          }
+        });
+        for (int64_t c = 0; c < s.channels; ++c) y[c * parts] /= count;
+      }
+    }
+  });
+}
+
+template <typename T>
+void roi_means_grad(const Alignment& s, const RunArgs& args) {
+  const T* rois = args.input<T>(2);
+  const int64_t* images = args.input<int64_t>(3);
+  *args.status = check_regions(s, rois, images);
+  if (!args.status->ok()) return;
+  const int64_t plane = s.height * s.width, parts = s.rows * s.columns;
+  T* dx = args.output<T>(0);
+  std::fill_n(dx, s.images * s.channels * plane, T(0));
+  const double cost = 16.0 * static_cast<double>(parts * s.regions);
+  parallel_for(*args.parallel, s.channels, 8, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t r = 0; r < s.regions; ++r) {
+      const Region<T> region = region_of(s, rois, images, r);
+      const T count = static_cast<T>(std::max<int64_t>(region.across.samples * region.down.samples, 1));
+      for (int64_t p = 0; p < parts; ++p) {
+        const T* dy = args.input<T>(0) + r * s.channels * parts + p;
+        for_samples(s, region, p / s.columns, p % s.columns, [&](const int64_t* at, const T* weights) {
+          if (at == nullptr) return;
+          for (int64_t c = begin; c < end; ++c) {
+            T* to = dx + (region.image * s.channels + c) * plane;
+            for (int k = 0; k < 4; ++k) to[at[k]] += weights[k] * (dy[c * parts] / count);
+          }
+        });
+      }
+    }
+  });
+}
+
+template <typename T>
+void roi_maxima(const Alignment& s, const RunArgs& args) {
+  const T* rois = args.input<T>(1);
+  const int64_t* images = args.input<int64_t>(2);
+  *args.status = check_regions(s, rois, images);
+  if (!args.status->ok()) return;
+  const int64_t plane = s.height * s.width, parts = s.rows * s.columns;
+  const T* x = args.input<T>(0);
+  const double cost = 32.0 * static_cast<double>(parts * s.channels);
+  parallel_for(*args.parallel, s.regions, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const Region<T> region = region_of(s, rois, images, r);
+      for (int64_t p = 0; p < parts; ++p) {
+        for (int64_t c = 0; c < s.channels; ++c) {
+          const int64_t out = (r * s.channels + c) * parts + p, first = (region.image * s.channels + c) * plane;
+          int64_t place = -1;
+          T weight = 0, best = 0;
+          bool any = false;
+          for_samples(s, region, p / s.columns, p % s.columns, [&](const int64_t* at, const T* weights) {
+            for (int k = 0; k < (at == nullptr ? 1 : 4); ++k) {
+              const T value = at == nullptr ? T(0) : weights[k] * x[first + at[k]];
+              if (any && !(value > best)) continue;
+              any = true;
+              best = value;
+              place = at == nullptr ? -1 : first + at[k];
+              weight = at == nullptr ? T(0) : weights[k];
+            }
+          });
+          args.output<int64_t>(0)[out] = place;
+          args.output<T>(1)[out] = weight;
+        }
+      }
+    }
+  });
+}
+
+Alignment make_alignment(const KernelContext& c, int at_x) {
+  const Shape& x = c.shape(at_x);
+  return {x[0],
+          x[1],
+          x[2],
+          x[3],
+          c.shape(at_x + 2)[0],
+          c.attrs().i("output_height"),
+          c.attrs().i("output_width"),
+          c.attrs().i("sampling_ratio"),
+          c.attrs().f("spatial_scale"),
+          c.attrs().s("coordinate_transformation_mode") == "half_pixel"};
+}
+
+template <int at_x, auto F32, auto F64>
+Status prepare_alignment(const KernelContext& c, PreparedKernel* prepared) {
+  const Alignment s = make_alignment(c, at_x);
+  prepared->cost_ns = 16.0 * static_cast<double>(s.regions * s.channels * s.rows * s.columns);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<F32>(s);
+  else
+    prepared->use<F64>(s);
+  return {};
+}
+
+bool takes_regions(const KernelContext& c) { return c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64; }
+
+}  // namespace
+
+void add_cpu_roi_align(KernelRegistry& kernels) {
+  kernels.add("weft.RoiAlignMean",
+              {"plain", takes_regions, prepare_alignment<0, &roi_means<float>, &roi_means<double>>});
+  kernels.add("weft.RoiAlignMeanGrad",
+              {"plain", takes_regions, prepare_alignment<1, &roi_means_grad<float>, &roi_means_grad<double>>});
+  kernels.add("weft.RoiAlignMaxima",
+              {"plain", takes_regions, prepare_alignment<0, &roi_maxima<float>, &roi_maxima<double>>});
+}
+
+}  // namespace weft
