@@ -74,6 +74,7 @@ Status scatter_as_elements(BodyContext& c) {
 }
 
 Status rename_scatter(UpgradeContext& c) {
+  if (c.attrs.has("reduction")) return invalid("Scatter has no attribute 'reduction'; ScatterElements has");
   c.op = "ScatterElements";
   return {};
 }
@@ -121,7 +122,7 @@ void define_op_scatter_elements(OpRegistry& ops) {
   scatter_inputs(
       along_axis(ops.add("Scatter")).since(9).doc("The name of ScatterElements before opset 11, without a reduction."))
       .body(scatter_as_elements)
-      .upgrade(11, rename_scatter);
+      .upgrade(kNewestOpset + 1, rename_scatter);  // at every opset: today's files cannot have it
 }
 
 }  // namespace weft
