@@ -16,8 +16,9 @@ Names follow the casing of the language: `Gemm(transA)` is `gemm(trans_a=…)` i
 Java, `ops.Gemm` with `GemmOptions{TransA: …}` in Go. Where an operator of the domain `weft` has the name of one of ONNX's, it
 keeps the domain in front: `weft_dropout`, `weftDropout`, `WeftDropout`.
 
-The types are those that an operator is defined for. The kernels that there are compute with f32, f64, i32, i64 and bool; what only
-moves or converts elements takes every type of whole bytes but strings. Any other type is refused, by name, when a run is prepared.
+The types are those that an operator is defined for, and it computes with all of them. f16, bf16 and the smaller floats are computed
+as f32 and rounded once, at the end of each operator; integers of 8 and 16 bits as i32, u32 as i64, and wrap around. What only moves elements
+takes packed types, complex numbers and strings too.
 """
 LAYERS = """# Layers
 

@@ -64,10 +64,13 @@ Status KernelRegistry::prepare(std::string_view op, const KernelContext& context
       if (!context.has_input(i)) continue;
       types += cat(types.empty() ? "" : ", ", dtype_name(context.dtype(i)), shape_text(context.shape(i)));
     }
-    return unimplemented("the CPU kernels of ", op, " do not take (", types, ")");
+    return unimplemented("the CPU kernels of ", op, " do not take (", types, "), nor wider types in their place");
   }
   prepared->name = chosen->impl.name;
   WEFT_CHECK(chosen->prepare(context, prepared));
+  if (prepared->run == nullptr && prepared->run_tensors == nullptr) {
+    return internal_error("the kernel '", chosen->impl.name, "' of ", op, " accepted types that it has no loop for");
+  }
   if (prepared->scratch_bytes >= 0 && prepared->scratch_bytes <= kMostBytes) return {};
   return make_error(Code::kResourceExhausted, "the memory that ", op, " needs to work in is too large");
 }

@@ -102,8 +102,10 @@ void define_op_one_hot(OpRegistry& ops) {
   ops.add("NonZero")
       .group("indexing")
       .since(13)
-      .doc("The indices of all elements that are not 0, in row-major order; NaN is not 0.")
-      .types("T", kNumberTypes | set_of(DType::kBool))
+      .doc(
+          "The indices of all elements that are not 0, in row-major order; NaN is not 0, nor is a string that is not "
+          "empty.")
+      .types("T", kTensorTypes)
       .input("X", "T", "Any shape; a scalar counts as one element of no axis.")
       .output("Y", "i64", "[rank, count]: one column for each.")
       .infer(infer_non_zero)

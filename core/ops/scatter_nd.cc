@@ -118,8 +118,9 @@ void define_op_scatter_nd(OpRegistry& ops) {
           "with them, in order: of several for one place the last replaces the others. Negative coordinates count from "
           "the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0; "
           "equal extremes share it evenly.")
-      .types("T", kNumberTypes | set_of(DType::kBool))
-      .attr("reduction", "none", "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins.")
+      .types("T", kTensorTypes)
+      .attr("reduction", "none",
+            "\"none\": replaces; \"add\", \"mul\", \"max\", \"min\": joins, what is no string nor complex number.")
       .input("data", "T", "At least one dimension.")
       .input("indices", "i64", "[..., k]: a place of k coordinates each.")
       .input("updates", "T", "The shape of indices without its last axis, then that of a slice of data.")
@@ -134,7 +135,7 @@ void define_op_scatter_nd(OpRegistry& ops) {
           "The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one "
           "outside "
           "is OUT_OF_RANGE.")
-      .types("T", kNumberTypes | set_of(DType::kBool))
+      .types("T", kTensorTypes)
       .attr("batch_dims", int64_t{0}, "How many leading axes data and indices have in common.")
       .input("data", "T", "At least one dimension.")
       .input("indices", "i64", "[..., k]: a place of k coordinates each.")

@@ -155,7 +155,7 @@ void define_op_slice(OpRegistry& ops) {
   ops.add(kWeftDomain, "SliceGrad")
       .group("gradient")
       .doc("Zeros in the shape of `like`, with `gradient` where Slice would read.")
-      .types("T", kAllTypes)
+      .types("T", kNumberTypes)
       .types("I", kIndexTypes)
       .input("gradient", "T", "What a Slice of `like` gives.")
       .input("like", "T", "A tensor whose shape is taken.")

@@ -256,7 +256,7 @@ void define_op_unary(OpRegistry& ops) {
       .group("compare")
       .since(20)
       .doc("Whether `x` is not a number, elementwise.")
-      .types("T", kFloatTypes)
+      .types("T", kFloatTypes | set_of(DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ))
       .input("X", "T", "Any shape.")
       .output("Y", "bool", "The shape of X.")
       .elementwise()

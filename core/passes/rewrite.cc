@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "core/graph/walk.h"
+#include "core/passes/widen.h"
 
 namespace weft {
 
@@ -42,7 +43,8 @@ bool foldable(const Graph& graph, const Node& node) {
     Result<int64_t> count = element_count(to_shape(type.dims));
     if (!count.ok()) return false;
     int64_t bytes = dtype_bytes(type.dtype, *count);
-    if (bytes > kMaxFoldedBytes && bytes > in_bytes) return false;
+    // A constant that is cast would be cast in every run.
+    if (bytes > kMaxFoldedBytes && bytes > in_bytes && !node.is("Cast")) return false;
   }
   return true;
 }
@@ -144,7 +146,9 @@ class Walk {
     }
     std::vector<Expr> inputs;
     for (ValueId id : node.inputs) inputs.push_back(id == kNoValue ? Expr() : map_[id]);
-    if (options_.expand_bodies && node.op->body_fn() != nullptr && !has_kernel(node) && !waits(node)) {
+    if (has_kernel(node)) return copy(node, inputs);
+    if (std::optional<Widening> widening = find_widening(node)) return widen(node, *widening, std::move(inputs));
+    if (options_.expand_bodies && node.op->body_fn() != nullptr && !waits(node)) {
       changed_ = true;
       if (node.op->has_body_by_shapes()) WEFT_CHECK(check_shapes(node, inputs));
       WEFT_TRY(std::vector<Expr> outputs,
@@ -177,11 +181,59 @@ class Walk {
     return node.op->infer_fn()(context);
   }
 
-  // Once the shapes are numbers, one that takes them; before, any.
+  // Once the shapes are numbers, one that takes them; before, any. What needs none counts as well.
   bool has_kernel(const Node& node) const {
-    if (!kernels_.has(node.op->full_name())) return false;
+    if (node.op->is_view() || accepted_by(kernels_, node)) return true;
+    if (node.op->body_fn() != nullptr) return false;
+    // Nodes that a device has no kernel for run on the processor.
+    return !cpu_kernels().has(node.op->full_name()) || accepted_by(cpu_kernels(), node);
+  }
+
+  bool accepted_by(const KernelRegistry& kernels, const Node& node) const {
+    const std::string op = node.op->full_name();
+    if (!kernels.has(op)) return false;
     if (any_shape_open(node)) return true;
-    return kernels_.accepts(node.op->full_name(), kernel_context(from_, node));
+    for (int i = 0; i < node.output_count && !node.op->sizes_own_outputs(); ++i) {
+      const ValueType& type = from_.type(node.output(i));
+      if (type.kind == Kind::kTensor && !type.concrete()) return true;
+    }
+    return kernels.accepts(op, kernel_context(from_, node));
+  }
+
+  const KernelRegistry& cpu_kernels() const {
+    return options_.folding_kernels != nullptr ? *options_.folding_kernels : kernels_;
+  }
+
+  // Of a node that has no kernel as it is.
+  std::optional<Widening> find_widening(const Node& node) const {
+    if (auto found = widening_for(kernels_, node)) return found;
+    if (node.op->body_fn() != nullptr) return widen_halves(from_, node);
+    return &kernels_ != &cpu_kernels() ? widening_for(cpu_kernels(), node) : std::nullopt;
+  }
+
+  std::optional<Widening> widening_for(const KernelRegistry& kernels, const Node& node) const {
+    const std::string op = node.op->full_name();
+    if (!kernels.has(op)) return std::nullopt;
+    return weft::find_widening(from_, node, [&](const KernelContext& c) { return kernels.accepts(op, c); });
+  }
+
+  // The node keeps its name and origin for errors.
+  Status widen(const Node& node, const Widening& widening, std::vector<Expr> inputs) {
+    changed_ = true;
+    std::vector<ValueId> ids;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (widening.inputs[i] != DType::kNone) inputs[i] = cast(inputs[i], widening.inputs[i]);
+      WEFT_CHECK(scope_->status());
+      ids.push_back(inputs[i].id());
+    }
+    NodeOptions options = NodeOptions::copy_of(from_, node);
+    options.copied_from = nullptr;  // its attributes may be others
+    WEFT_TRY(NodeId id, out_.graph->add_node(*node.op, std::move(ids), widening.attrs, std::move(options)));
+    for (int i = 0; i < node.output_count; ++i) {
+      const ValueId old = node.output(i);
+      map_[old] = cast(Expr(*scope_, out_.graph->node(id).output(i)), from_.type(old).dtype);
+    }
+    return scope_->status();
   }
 
   Status copy(const Node& node, const std::vector<Expr>& inputs) {
@@ -212,8 +264,7 @@ class Walk {
     const Node& made = out_.graph->node(id);
     if (shareable) seen_.emplace(hash, id);
     if (options_.fold_constants && foldable(*out_.graph, made)) {
-      const KernelRegistry& kernels = options_.folding_kernels != nullptr ? *options_.folding_kernels : kernels_;
-      if (auto values = evaluate_node(*out_.graph, made, kernels)) {
+      if (auto values = evaluate_node(*out_.graph, made, cpu_kernels())) {
         changed_ = true;
         for (int i = 0; i < node.output_count; ++i) {
           map_[node.output(i)] = constant(*scope_, std::move((*values)[i]));

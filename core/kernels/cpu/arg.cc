@@ -57,10 +57,10 @@ void cum_sum(const CumSumState& s, const RunArgs& args) {
   parallel_for(*args.parallel, l.outer * l.inner, 64, static_cast<double>(l.size), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t start = i / l.inner * l.size * l.inner + i % l.inner;
-      Wide<T> sum{};
+      T sum{};
       for (int64_t step = 0; step < l.size; ++step) {
         int64_t at = start + (s.reverse ? l.size - 1 - step : step) * l.inner;
-        Wide<T> before_it = sum, element = x[at];
+        T before_it = sum, element = x[at];
         if constexpr (std::is_integral_v<T>)
           sum = wrap_add(sum, element);
         else

@@ -9,7 +9,6 @@
 namespace weft {
 namespace {
 
-// Each works on what arithmetic is done in: T itself, float for the half-precision types.
 struct Add {
   template <typename T>
   static T apply(T a, T b) {
@@ -108,7 +107,7 @@ bool has_zero(const T* values, int64_t count) {
 
 template <typename T, typename Op>
 struct Apply {
-  T operator()(T a, T b) const { return static_cast<T>(Op::apply(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b))); }
+  T operator()(T a, T b) const { return Op::apply(a, b); }
 };
 
 template <typename T, typename Op>
@@ -142,6 +141,14 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     if constexpr (kHot<T> && !(kDivides && std::is_integral_v<T>)) prepared->use_span<&span<T, Op>, State>();
   });
   return {};
+}
+
+template <typename Elements>
+bool takes(const KernelContext& c) {
+  return in_list(Elements{}, c.dtype(0));
+}
+bool takes_mod(const KernelContext& c) {
+  return c.attrs().b("fmod") ? in_list(NumberElements{}, c.dtype(0)) : in_list(IntElements{}, c.dtype(0));
 }
 
 Status prepare_mod(const KernelContext& c, PreparedKernel* prepared) {
@@ -228,14 +235,14 @@ void add_cpu_binary(KernelRegistry& kernels) {
   kernels.add("Sub", WEFT_ON_VECTORS(kSub, sub));
   kernels.add("Mul", WEFT_ON_VECTORS(kMul, mul));
   kernels.add("Div", WEFT_ON_VECTORS(kDiv, div));
-  kernels.add("Add", {"plain", nullptr, prepare<Add, NumberElements>});
-  kernels.add("Sub", {"plain", nullptr, prepare<Sub, NumberElements>});
-  kernels.add("Mul", {"plain", nullptr, prepare<Mul, NumberElements>});
-  kernels.add("Div", {"plain", nullptr, prepare<Div, NumberElements>});
-  kernels.add("Mod", {"plain", nullptr, prepare_mod});
-  kernels.add("weft.GradMul", {"plain", nullptr, prepare<GradMul, NumberElements>});
-  kernels.add("PRelu", {"plain", nullptr, prepare<PRelu, NumberElements>});
-  kernels.add("weft.GradDiv", {"plain", nullptr, prepare<GradDiv, FloatElements>});
+  kernels.add("Add", {"plain", takes<NumberElements>, prepare<Add, NumberElements>});
+  kernels.add("Sub", {"plain", takes<NumberElements>, prepare<Sub, NumberElements>});
+  kernels.add("Mul", {"plain", takes<NumberElements>, prepare<Mul, NumberElements>});
+  kernels.add("Div", {"plain", takes<NumberElements>, prepare<Div, NumberElements>});
+  kernels.add("Mod", {"plain", takes_mod, prepare_mod});
+  kernels.add("weft.GradMul", {"plain", takes<NumberElements>, prepare<GradMul, NumberElements>});
+  kernels.add("PRelu", {"plain", takes<NumberElements>, prepare<PRelu, NumberElements>});
+  kernels.add("weft.GradDiv", {"plain", takes<FloatElements>, prepare<GradDiv, FloatElements>});
   kernels.add("And", {"plain", nullptr, prepare_logic<Logic::kAnd>});
   kernels.add("Or", {"plain", nullptr, prepare_logic<Logic::kOr>});
   kernels.add("Xor", {"plain", nullptr, prepare_logic<Logic::kXor>});

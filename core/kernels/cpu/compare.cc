@@ -21,7 +21,7 @@ bool holds(T a, T b) {
 
 template <typename T, Test test>
 struct Holds {
-  bool operator()(T a, T b) const { return holds<test, Wide<T>>(static_cast<Wide<T>>(a), static_cast<Wide<T>>(b)); }
+  bool operator()(T a, T b) const { return holds<test, T>(a, b); }
 };
 template <typename T, Test test>
 void run(const Broadcast& plan, const RunArgs& args) {
@@ -59,6 +59,10 @@ Status run_equal_strings(const StringState& s, TensorArgs& args) {
   return {};
 }
 
+bool takes(const KernelContext& c) {
+  return in_list(NumberElements{}, c.dtype(0)) || c.dtype(0) == DType::kBool || c.dtype(0) == DType::kString;
+}
+
 template <Test test>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   Broadcast plan = plan_broadcast(c);
@@ -80,11 +84,11 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_compare(KernelRegistry& kernels) {
-  kernels.add("Equal", {"plain", nullptr, prepare<Test::kEqual>});
-  kernels.add("Less", {"plain", nullptr, prepare<Test::kLess>});
-  kernels.add("Greater", {"plain", nullptr, prepare<Test::kGreater>});
-  kernels.add("LessOrEqual", {"plain", nullptr, prepare<Test::kAtMost>});
-  kernels.add("GreaterOrEqual", {"plain", nullptr, prepare<Test::kAtLeast>});
+  kernels.add("Equal", {"plain", takes, prepare<Test::kEqual>});
+  kernels.add("Less", {"plain", takes, prepare<Test::kLess>});
+  kernels.add("Greater", {"plain", takes, prepare<Test::kGreater>});
+  kernels.add("LessOrEqual", {"plain", takes, prepare<Test::kAtMost>});
+  kernels.add("GreaterOrEqual", {"plain", takes, prepare<Test::kAtLeast>});
 }
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -84,8 +85,8 @@ bool accepts(const KernelContext& c) { return movable(c.dtype(0)); }
 }  // namespace
 
 void add_cpu_concat(KernelRegistry& kernels) {
-  kernels.add("Concat", {"blocks", accepts, prepare_concat});
-  kernels.add("Split", {"blocks", accepts, prepare_split});
+  add_movement<accepts, prepare_concat>(kernels, "Concat", "blocks");
+  add_movement<accepts, prepare_split>(kernels, "Split", "blocks");
 }
 
 }  // namespace weft

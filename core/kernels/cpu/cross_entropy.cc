@@ -46,21 +46,21 @@ void for_tiles(const State& s, int64_t begin, int64_t end, Fn&& fn) {
 }
 
 // Maximum over the classes and sum of exp(score - maximum) for each of n labels side by side.
-template <typename T, typename W>
-void max_and_sum(const State& s, const T* x, int64_t n, W* highest, double* sum) {
+template <typename T>
+void max_and_sum(const State& s, const T* x, int64_t n, T* highest, double* sum) {
   for (int64_t j = 0; j < n; ++j) {
-    highest[j] = static_cast<W>(x[j]);
+    highest[j] = x[j];
     sum[j] = 0;
   }
   for (int64_t k = 1; k < s.classes; ++k) {
     for (int64_t j = 0; j < n; ++j) {
-      const W v = static_cast<W>(x[k * s.inner + j]);
+      const T v = x[k * s.inner + j];
       highest[j] = v > highest[j] || v != v ? v : highest[j];
     }
   }
   for (int64_t k = 0; k < s.classes; ++k) {
     for (int64_t j = 0; j < n; ++j) {
-      sum[j] += static_cast<double>(std::exp(static_cast<W>(x[k * s.inner + j]) - highest[j]));
+      sum[j] += static_cast<double>(std::exp(x[k * s.inner + j] - highest[j]));
     }
   }
 }
@@ -74,7 +74,6 @@ void max_and_sum_vectors(const State& s, const T* x, T* y, T* highest, double* s
 
 template <typename T, bool softmax, bool vectors = false>
 void run_loss(const State& s, const RunArgs& args) {
-  using W = Wide<T>;
   const T *scores = args.input<T>(0), *weights = s.has_weights ? args.input<T>(2) : nullptr;
   T *loss = args.output<T>(0), *log_prob = s.has_log_prob ? args.output<T>(1) : nullptr;
   const int64_t count = s.rows * s.inner;
@@ -82,7 +81,7 @@ void run_loss(const State& s, const RunArgs& args) {
   const double cost = static_cast<double>(softmax ? s.classes * 8 : 5);
   parallel_for(*args.parallel, count, s.block, cost, [&](int64_t begin, int64_t end) {
     Partial partial;
-    W highest[kTile] = {}, log_sum[kTile] = {};
+    T highest[kTile] = {}, log_sum[kTile] = {};
     double sum[kTile] = {};
     for_tiles(s, begin, end, [&](int64_t first, int64_t n, int64_t at) {
       const T* x = scores + at;
@@ -90,13 +89,13 @@ void run_loss(const State& s, const RunArgs& args) {
         if constexpr (vectors)
           max_and_sum_vectors<T>(s, x, nullptr, highest, sum);
         else
-          max_and_sum<T, W>(s, x, n, highest, sum);
-        for (int64_t j = 0; j < n; ++j) log_sum[j] = static_cast<W>(std::log(sum[j]));
+          max_and_sum<T>(s, x, n, highest, sum);
+        for (int64_t j = 0; j < n; ++j) log_sum[j] = static_cast<T>(std::log(sum[j]));
         if (log_prob != nullptr) {
           for (int64_t k = 0; k < s.classes; ++k) {
             T* to = log_prob + at + k * s.inner;
             for (int64_t j = 0; j < n; ++j) {
-              to[j] = static_cast<T>(static_cast<W>(x[k * s.inner + j]) - highest[j] - log_sum[j]);
+              to[j] = static_cast<T>(x[k * s.inner + j] - highest[j] - log_sum[j]);
             }
           }
         }
@@ -110,14 +109,14 @@ void run_loss(const State& s, const RunArgs& args) {
             partial.failed = true;
             continue;
           }
-          const double weight = weights != nullptr ? static_cast<double>(static_cast<W>(weights[label])) : 1.0;
-          W log_likelihood = static_cast<W>(x[label * s.inner + j]);
+          const double weight = weights != nullptr ? static_cast<double>(weights[label]) : 1.0;
+          T log_likelihood = x[label * s.inner + j];
           if (softmax) log_likelihood = log_likelihood - highest[j] - log_sum[j];
           value = -weight * static_cast<double>(log_likelihood);
           partial.weight += weight;
         }
         partial.loss += value;
-        if (s.reduction == Reduction::kNone) loss[first + j] = static_cast<T>(static_cast<W>(value));
+        if (s.reduction == Reduction::kNone) loss[first + j] = static_cast<T>(value);
       }
     });
     partials[begin / s.block] = partial;
@@ -131,20 +130,19 @@ void run_loss(const State& s, const RunArgs& args) {
     total.loss += partials[b].loss;
     total.weight += partials[b].weight;
   }
-  if (s.reduction == Reduction::kSum) loss[0] = static_cast<T>(static_cast<W>(total.loss));
-  if (s.reduction == Reduction::kMean) loss[0] = static_cast<T>(static_cast<W>(total.loss / total.weight));
+  if (s.reduction == Reduction::kSum) loss[0] = static_cast<T>(total.loss);
+  if (s.reduction == Reduction::kMean) loss[0] = static_cast<T>(total.loss / total.weight);
 }
 
 template <typename T, bool vectors = false>
 void run_gradient(const State& s, const RunArgs& args) {
-  using W = Wide<T>;
   const T *scores = args.input<T>(0), *slopes = args.input<T>(2);
   T* y = args.output<T>(0);
   const int64_t count = s.rows * s.inner;
   Partial* partials = static_cast<Partial*>(args.scratch);
   parallel_for(*args.parallel, count, s.block, static_cast<double>(s.classes * 12), [&](int64_t begin, int64_t end) {
     Partial partial;
-    W highest[kTile];
+    T highest[kTile];
     double sum[kTile];
     for_tiles(s, begin, end, [&](int64_t first, int64_t n, int64_t at) {
       if (s.classes == 0) return;
@@ -152,24 +150,24 @@ void run_gradient(const State& s, const RunArgs& args) {
       if constexpr (vectors)
         max_and_sum_vectors<T>(s, x, y + at, highest, sum);
       else
-        max_and_sum<T, W>(s, x, n, highest, sum);
+        max_and_sum<T>(s, x, n, highest, sum);
       for (int64_t j = 0; j < n; ++j) {
-        const W slope = static_cast<W>(slopes[first + j]);
+        const T slope = slopes[first + j];
         const int64_t label = label_at(s, args.in[1], first + j);
         if (label < 0 || label >= s.classes) {
           if (!partial.failed) partial.wrong_label = label;
           partial.failed = true;
           continue;
         }
-        const W share = static_cast<W>(1 / sum[j]);
+        const T share = static_cast<T>(1 / sum[j]);
         for (int64_t k = 0; k < s.classes; ++k) {
           const int64_t i = k * s.inner + j;
-          W p;
+          T p;
           if constexpr (vectors)
             p = y[at + i] * share;
           else
-            p = std::exp(static_cast<W>(x[i]) - highest[j]) * share;
-          y[at + i] = static_cast<T>(slope == 0 ? W(0) : (p - W(k == label ? 1 : 0)) * slope);
+            p = std::exp(x[i] - highest[j]) * share;
+          y[at + i] = static_cast<T>(slope == 0 ? T(0) : (p - T(k == label ? 1 : 0)) * slope);
         }
       }
     });
@@ -212,6 +210,8 @@ State loss_state(const KernelContext& c, PreparedKernel* prepared, bool softmax)
   return state;
 }
 
+bool takes_loss(const KernelContext& c) { return in_list(FloatElements{}, c.dtype(0)); }
+
 template <bool softmax>
 Status prepare_loss(const KernelContext& c, PreparedKernel* prepared) {
   State state = loss_state(c, prepared, softmax);
@@ -246,11 +246,11 @@ Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_cross_entropy(KernelRegistry& kernels) {
-  kernels.add("NegativeLogLikelihoodLoss", {"plain", nullptr, prepare_loss<false>});
+  kernels.add("NegativeLogLikelihoodLoss", {"plain", takes_loss, prepare_loss<false>});
   kernels.add("SoftmaxCrossEntropyLoss", {"vectors", accepts_vectors, prepare_loss_vectors});
-  kernels.add("SoftmaxCrossEntropyLoss", {"plain", nullptr, prepare_loss<true>});
+  kernels.add("SoftmaxCrossEntropyLoss", {"plain", takes_loss, prepare_loss<true>});
   kernels.add("weft.SoftmaxCrossEntropyGrad", {"vectors", accepts_vectors, prepare_gradient_vectors});
-  kernels.add("weft.SoftmaxCrossEntropyGrad", {"plain", nullptr, prepare_gradient});
+  kernels.add("weft.SoftmaxCrossEntropyGrad", {"plain", takes_loss, prepare_gradient});
 }
 
 }  // namespace weft

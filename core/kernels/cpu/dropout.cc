@@ -17,32 +17,30 @@ struct State {
 
 double load_ratio(const State& s, const RunArgs& args) {
   double ratio = 0;
-  with_type(FloatElements{}, s.ratio_dtype,
-            [&]<typename R>() { ratio = static_cast<double>(static_cast<Wide<R>>(*args.input<R>(1))); });
+  with_type(FloatElements{}, s.ratio_dtype, [&]<typename R>() { ratio = static_cast<double>(*args.input<R>(1)); });
   return ratio;
 }
 
 constexpr int64_t kBlock = 4096;
 
-template <typename T, typename W>
-void drop(const bool* keep, const W kept, const T* x, T* y, int64_t n) {
+template <typename T>
+void drop(const bool* keep, const T kept, const T* x, T* y, int64_t n) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    const W scaled = static_cast<W>(x[i]) / kept;
-    y[i] = static_cast<T>(keep[i] ? scaled : W(0));
+    const T scaled = x[i] / kept;
+    y[i] = keep[i] ? scaled : T(0);
   }
 }
 
 template <typename T>
 void run(const State& s, const RunArgs& args) {
-  using W = Wide<T>;
   const double ratio = load_ratio(s, args);
   if (!(ratio >= 0 && ratio <= 1)) {
     *args.status = invalid("input 'ratio' is ", ratio, "; it must be from 0 to 1");
     return;
   }
   const int64_t counter = *args.input<int64_t>(2);
-  const W kept = static_cast<W>(1 - ratio);
+  const T kept = static_cast<T>(1 - ratio);
   parallel_for(*args.parallel, s.count, kBlock, 6, [&](int64_t begin, int64_t end) {
     bool keep[kBlock];
     for_words(s.philox, counter, begin, end,
@@ -50,6 +48,10 @@ void run(const State& s, const RunArgs& args) {
     drop(keep, kept, args.input<T>(0) + begin, args.output<T>(0) + begin, end - begin);
     if (s.has_mask) std::memcpy(args.output<bool>(1) + begin, keep, static_cast<size_t>(end - begin));
   });
+}
+
+bool takes_dropout(const KernelContext& c) {
+  return in_list(FloatElements{}, c.dtype(0)) && in_list(FloatElements{}, c.dtype(1));
 }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
@@ -65,6 +67,6 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_dropout(KernelRegistry& kernels) { kernels.add("weft.Dropout", {"plain", nullptr, prepare}); }
+void add_cpu_dropout(KernelRegistry& kernels) { kernels.add("weft.Dropout", {"plain", takes_dropout, prepare}); }
 
 }  // namespace weft

@@ -1,7 +1,9 @@
 // Kernels of Expand, Tile, Range and ConstantOfShape.
-#include "core/kernels/cpu/move_common.h"
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
+#include "core/kernels/cpu/types_common.h"
 
 namespace weft {
 namespace {
@@ -44,17 +46,14 @@ void range(const Count& count, const RunArgs& args) {
   T* out = args.output<T>(0);
   for (int64_t i = 0; i < count.value; ++i) out[i] = static_cast<T>(start + static_cast<T>(i) * delta);
 }
+using RangeElements = Types<float, double, int16_t, int32_t, int64_t>;
+bool takes_range(const KernelContext& c) { return in_list(RangeElements{}, c.dtype(0)); }
+
 Status prepare_range(const KernelContext& c, PreparedKernel* prepared) {
   Count count{c.output_count_of(0)};
   prepared->cost_ns = static_cast<double>(count.value);
   prepared->most_threads = 1;
-  switch (c.dtype(0)) {
-    case DType::kF32: prepared->use<&range<float>>(count); break;
-    case DType::kF64: prepared->use<&range<double>>(count); break;
-    case DType::kI16: prepared->use<&range<int16_t>>(count); break;
-    case DType::kI32: prepared->use<&range<int32_t>>(count); break;
-    default: prepared->use<&range<int64_t>>(count); break;
-  }
+  with_type(RangeElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&range<T>>(count); });
   return {};
 }
 
@@ -71,9 +70,50 @@ void fill(const Fill& state, const RunArgs& args) {
     for (int64_t i = 0; i < state.count; ++i) out[i] = value;
   });
 }
+
+// Elements of less than a byte; the last byte has zeros behind the last one.
+struct FillPacked {
+  int64_t bytes;
+  uint8_t byte, last;
+};
+void fill_packed(const FillPacked& state, const RunArgs& args) {
+  uint8_t* out = args.output<uint8_t>(0);
+  std::fill_n(out, state.bytes, state.byte);
+  if (state.bytes > 0) out[state.bytes - 1] = state.last;
+}
+Status prepare_packed(const KernelContext& c, int bits, PreparedKernel* prepared) {
+  const AttrValue* value = c.attrs().find("value");
+  const int64_t count = c.output_count_of(0), in_last = count % (8 / bits);
+  const int one = value != nullptr ? *value->tensor().as<uint8_t>() & ((1 << bits) - 1) : 0;
+  int byte = 0;
+  for (int shift = 0; shift < 8; shift += bits) byte |= one << shift;
+  const int kept = in_last == 0 ? 255 : (1 << (in_last * bits)) - 1;
+  prepared->use<&fill_packed>(
+      FillPacked{dtype_bytes(c.output_dtype(0), count), static_cast<uint8_t>(byte), static_cast<uint8_t>(byte & kept)});
+  return {};
+}
+
+struct FillStrings {
+  Shape shape;
+  std::string value;
+};
+Status fill_strings(const FillStrings& state, TensorArgs& args) {
+  WEFT_TRY(args.out[0], Tensor::make(DType::kString, state.shape));
+  std::vector<std::string>& out = args.out[0].mutable_strings();
+  std::fill(out.begin(), out.end(), state.value);
+  return {};
+}
+
 Status prepare_fill(const KernelContext& c, PreparedKernel* prepared) {
-  Fill state{c.output_count_of(0), dtype_size(c.output_dtype(0)), {0, 0}};
-  if (const AttrValue* value = c.attrs().find("value")) std::memcpy(&state.value, value->tensor().data(), state.size);
+  const DType dtype = c.output_dtype(0);
+  const AttrValue* value = c.attrs().find("value");
+  if (dtype == DType::kString) {
+    prepared->use_tensors<&fill_strings>(FillStrings{c.output_shape(0), value->tensor().strings()[0]});
+    return {};
+  }
+  if (dtype_bits(dtype) < 8) return prepare_packed(c, dtype_bits(dtype), prepared);
+  Fill state{c.output_count_of(0), dtype_size(dtype), {0, 0}};
+  if (value != nullptr) std::memcpy(&state.value, value->tensor().data(), state.size);
   prepared->cost_ns = copy_cost_ns(state.count * state.size);
   prepared->most_threads = 1;
   prepared->use<&fill>(state);
@@ -83,10 +123,10 @@ Status prepare_fill(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_expand(KernelRegistry& kernels) {
-  kernels.add("Expand", {"strided", takes_movable, prepare_expand});
-  kernels.add("Tile", {"strided", takes_movable, prepare_tile});
-  kernels.add("Range", {"plain", nullptr, prepare_range});
-  kernels.add("ConstantOfShape", {"plain", takes_movable, prepare_fill});
+  add_movement<takes_movable, prepare_expand>(kernels, "Expand", "strided");
+  add_movement<takes_movable, prepare_tile>(kernels, "Tile", "strided");
+  kernels.add("Range", {"plain", takes_range, prepare_range});
+  kernels.add("ConstantOfShape", {"plain", nullptr, prepare_fill});
 }
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -100,7 +101,7 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
     case DType::kF32: use_scatter<float>(c, prepared); break;
     case DType::kF64: use_scatter<double>(c, prepared); break;
     case DType::kI32: use_scatter<int32_t>(c, prepared); break;
-    default: use_scatter<int64_t>(c, prepared); break;
+    default: use_scatter<int64_t>(c, prepared); break;  // and of u64, which has the same bits
   }
   return {};
 }
@@ -108,13 +109,13 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_gather(KernelRegistry& kernels) {
-  kernels.add("Gather", {"rows", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_gather});
-  kernels.add("weft.ScatterRows", {"rows",
-                                   [](const KernelContext& c) {
-                                     return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64),
-                                                     c.dtype(0));
-                                   },
-                                   prepare_scatter});
+  add_movement<takes_movable_data, prepare_gather>(kernels, "Gather", "rows");
+  kernels.add("weft.ScatterRows",
+              {"rows",
+               [](const KernelContext& c) {
+                 return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64, DType::kU64), c.dtype(0));
+               },
+               prepare_scatter});
 }
 
 }  // namespace weft

@@ -29,17 +29,12 @@ inline Lines lines_of(const Shape& shape, int64_t axis) {
 template <typename T>
 bool before(T a, T b, bool largest) {
   if constexpr (!std::is_integral_v<T>) {
-    Wide<T> x = a, y = b;
-    if (std::isnan(y)) return false;
-    if (std::isnan(x)) return true;
-    return largest ? x > y : x < y;
-  } else {
-    return largest ? a > b : a < b;
+    if (std::isnan(b)) return false;
+    if (std::isnan(a)) return true;
   }
+  return largest ? a > b : a < b;
 }
 
-inline bool has_elements(const KernelContext& c) {
-  return with_type(NumberElements{}, c.dtype(0), []<typename T>() {});
-}
+inline bool has_elements(const KernelContext& c) { return in_list(NumberElements{}, c.dtype(0)); }
 
 }  // namespace weft

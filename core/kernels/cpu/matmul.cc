@@ -327,6 +327,7 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
     case DType::kBF16: prepared->use<&run_half_sums<BF16>>(std::move(product)); break;
     case DType::kF16: prepared->use<&run_half_sums<F16>>(std::move(product)); break;
     case DType::kI32: prepared->use<&run<int32_t>>(std::move(product)); break;
+    // Products and sums that wrap around have the same bits with and without a sign.
     default: prepared->use<&run<int64_t>>(std::move(product)); break;
   }
   return {};
@@ -433,7 +434,9 @@ bool accepts_vectors(const KernelContext& c) {
   return !c.has_input(2) || !c.attrs().has("beta") || c.attrs().f("beta") == 0 || c.attrs().f("beta") == 1;
 }
 
-bool accepts(const KernelContext& c) { return contains(kFloatTypes | set_of(DType::kI32, DType::kI64), c.dtype(0)); }
+bool accepts(const KernelContext& c) {
+  return contains(kFloatTypes | set_of(DType::kI32, DType::kI64, DType::kU64), c.dtype(0));
+}
 
 }  // namespace
 

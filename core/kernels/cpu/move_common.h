@@ -26,6 +26,7 @@ void with_element(int64_t size, Body&& body) {
   }
 }
 inline bool movable(DType dtype) { return dtype != DType::kString && dtype_bits(dtype) >= 8; }
+inline bool takes_movable_data(const KernelContext& c) { return movable(c.dtype(0)); }
 
 // A loop nest: for every index of `shape`, out[offset of out strides] = in[offset of in strides]. Strides in elements.
 // Dimensions that can be joined are joined, so the innermost loop is as long as it can be.

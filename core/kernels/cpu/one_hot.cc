@@ -115,21 +115,17 @@ Status prepare_one_hot(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 bool takes_one_hot(const KernelContext& c) {
-  return with_type(NumberElements{}, c.dtype(0), []<typename T>() {}) &&
-         (c.dtype(2) == DType::kString || movable(c.dtype(2)));
+  return in_list(NumberElements{}, c.dtype(0)) && (c.dtype(2) == DType::kString || movable(c.dtype(2)));
 }
 
 struct State {};
 
+using NonZeroElements = Types<float, double, int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t,
+                              std::complex<float>, std::complex<double>>;
+
 template <typename T>
-Status non_zero_of(const Tensor& x, Tensor* y) {
-  const T* data = x.as<T>();
-  auto set = [&](int64_t i) {
-    if constexpr (kIsHalf<T>)
-      return static_cast<float>(data[i]) != 0;
-    else
-      return data[i] != T{};
-  };
+Status non_zero_of(const T* data, const Tensor& x, Tensor* y) {
+  auto set = [&](int64_t i) { return data[i] != T{}; };
   int64_t count = 0, rank = x.rank();
   for (int64_t i = 0; i < x.count(); ++i) count += set(i);
   WEFT_TRY(*y, Tensor::make(DType::kI64, {rank, count}));
@@ -151,8 +147,9 @@ Status non_zero_of(const Tensor& x, Tensor* y) {
 Status non_zero(const State&, TensorArgs& args) {
   const Tensor& x = args.in[0];
   Status status;
-  if (x.dtype() == DType::kBool) return non_zero_of<uint8_t>(x, &args.out[0]);
-  with_type(NumberElements{}, x.dtype(), [&]<typename T>() { status = non_zero_of<T>(x, &args.out[0]); });
+  if (x.dtype() == DType::kString) return non_zero_of(x.strings().data(), x, &args.out[0]);
+  if (x.dtype() == DType::kBool) return non_zero_of(x.as<uint8_t>(), x, &args.out[0]);
+  with_type(NonZeroElements{}, x.dtype(), [&]<typename T>() { status = non_zero_of(x.as<T>(), x, &args.out[0]); });
   return status;
 }
 
@@ -167,8 +164,8 @@ void add_cpu_one_hot(KernelRegistry& kernels) {
   kernels.add("OneHot", {"plain", takes_one_hot, prepare_one_hot});
   kernels.add("NonZero", {"plain",
                           [](const KernelContext& c) {
-                            return c.dtype(0) == DType::kBool ||
-                                   with_type(NumberElements{}, c.dtype(0), []<typename T>() {});
+                            return c.dtype(0) == DType::kBool || c.dtype(0) == DType::kString ||
+                                   in_list(NonZeroElements{}, c.dtype(0));
                           },
                           prepare});
 }

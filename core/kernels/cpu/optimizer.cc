@@ -9,59 +9,56 @@ namespace {
 
 template <typename T>
 void sgd(const DescentState& s, const RunArgs& args) {
-  using W = Wide<T>;
   const T *p = args.input<T>(0), *g = args.input<T>(1);
   T* out = args.output<T>(0);
-  const W rate = static_cast<W>(*args.input<T>(2)), decay = static_cast<W>(s.weight_decay);
+  const T rate = *args.input<T>(2), decay = static_cast<T>(s.weight_decay);
   parallel_for(*args.parallel, s.count, kElementwiseBlock, 0.6, [&](int64_t begin, int64_t end) {
 #pragma GCC ivdep
     for (int64_t i = begin; i < end; ++i) {
-      const W old = static_cast<W>(p[i]);
-      out[i] = static_cast<T>(old - rate * (static_cast<W>(g[i]) + decay * old));
+      const T old = p[i];
+      out[i] = old - rate * (g[i] + decay * old);
     }
   });
 }
 
 template <typename T, bool nesterov>
 void momentum(const DescentState& s, const RunArgs& args) {
-  using W = Wide<T>;
   const T *p = args.input<T>(0), *g = args.input<T>(1), *v = args.input<T>(2);
   T *out = args.output<T>(0), *out_v = args.output<T>(1);
-  const W rate = static_cast<W>(*args.input<T>(3)), decay = static_cast<W>(s.weight_decay);
-  const W mu = static_cast<W>(s.momentum);
+  const T rate = *args.input<T>(3), decay = static_cast<T>(s.weight_decay);
+  const T mu = static_cast<T>(s.momentum);
   parallel_for(*args.parallel, s.count, kElementwiseBlock, 1, [&](int64_t begin, int64_t end) {
 #pragma GCC ivdep
     for (int64_t i = begin; i < end; ++i) {
-      const W old = static_cast<W>(p[i]), slope = static_cast<W>(g[i]) + decay * old;
-      const W velocity = mu * static_cast<W>(v[i]) + slope;
-      out_v[i] = static_cast<T>(velocity);
-      out[i] = static_cast<T>(old - rate * (nesterov ? slope + mu * velocity : velocity));
+      const T old = p[i], slope = g[i] + decay * old;
+      const T velocity = mu * v[i] + slope;
+      out_v[i] = velocity;
+      out[i] = old - rate * (nesterov ? slope + mu * velocity : velocity);
     }
   });
 }
 
 // Interpolates the first moment from the nearer end, where rounding errors are smaller.
-template <bool near_old, typename T, typename W>
-void adam_run(const AdamFactors<W> f, const T* p, const T* g, const T* m, const T* v, T* out, T* out_m, T* out_v,
+template <bool near_old, typename T>
+void adam_run(const AdamFactors<T> f, const T* p, const T* g, const T* m, const T* v, T* out, T* out_m, T* out_v,
               int64_t n) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    const W old = static_cast<W>(p[i]) * f.shrink, slope = static_cast<W>(g[i]) + f.decay * old;
-    const W mean = static_cast<W>(m[i]), change = slope - mean;
-    const W first = near_old ? mean + f.new1 * change : slope - change * f.old1;
-    const W second = f.old2 * static_cast<W>(v[i]) + f.new2 * slope * slope;
-    out_m[i] = static_cast<T>(first);
-    out_v[i] = static_cast<T>(second);
-    out[i] = static_cast<T>(old - f.rate * first / (std::sqrt(second) / f.root + f.epsilon));
+    const T old = p[i] * f.shrink, slope = g[i] + f.decay * old;
+    const T mean = m[i], change = slope - mean;
+    const T first = near_old ? mean + f.new1 * change : slope - change * f.old1;
+    const T second = f.old2 * v[i] + f.new2 * slope * slope;
+    out_m[i] = first;
+    out_v[i] = second;
+    out[i] = old - f.rate * first / (std::sqrt(second) / f.root + f.epsilon);
   }
 }
 
 template <typename T>
 void adam(const AdamState& s, const RunArgs& args) {
-  using W = Wide<T>;
-  AdamFactors<W> f;
+  AdamFactors<T> f;
   if (!adam_factors<T>(s, args, &f)) return;
-  auto run = near_old(s) ? &adam_run<true, T, W> : &adam_run<false, T, W>;
+  auto run = near_old(s) ? &adam_run<true, T> : &adam_run<false, T>;
   parallel_for(*args.parallel, s.count, kElementwiseBlock, 3, [&](int64_t begin, int64_t end) {
     auto in = [&](int i) { return args.input<T>(i) + begin; };
     auto out = [&](int i) { return args.output<T>(i) + begin; };
@@ -100,10 +97,7 @@ void adam_vectors(const AdamState& s, const RunArgs& args) {
 }
 
 // Gradients of rows have kernels of their own.
-bool accepts_whole(const KernelContext& c) { return !updates_rows(c); }
-bool accepts_vectors(const KernelContext& c) {
-  return accepts_whole(c) && (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64);
-}
+bool accepts_whole(const KernelContext& c) { return !updates_rows(c) && in_list(FloatElements{}, c.dtype(0)); }
 
 template <void (*f32)(const DescentState&, const RunArgs&), void (*f64)(const DescentState&, const RunArgs&)>
 Status prepare_descent_vectors(const KernelContext& c, PreparedKernel* prepared) {
@@ -158,14 +152,14 @@ Status prepare_adam(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_optimizer(KernelRegistry& kernels) {
   kernels.add("weft.Sgd",
-              {"vectors", accepts_vectors, prepare_descent_vectors<&sgd_vectors<float>, &sgd_vectors<double>>});
+              {"vectors", accepts_whole, prepare_descent_vectors<&sgd_vectors<float>, &sgd_vectors<double>>});
   kernels.add("weft.Sgd", {"plain", accepts_whole, prepare_sgd});
-  kernels.add("weft.Momentum", {"vectors", accepts_vectors,
-                                prepare_descent_vectors<&momentum_vectors<float>, &momentum_vectors<double>>});
+  kernels.add("weft.Momentum",
+              {"vectors", accepts_whole, prepare_descent_vectors<&momentum_vectors<float>, &momentum_vectors<double>>});
   kernels.add("weft.Momentum", {"plain", accepts_whole, prepare_momentum});
-  kernels.add("weft.Adam", {"vectors", accepts_vectors, prepare_adam_vectors<false>});
+  kernels.add("weft.Adam", {"vectors", accepts_whole, prepare_adam_vectors<false>});
   kernels.add("weft.Adam", {"plain", accepts_whole, prepare_adam<false>});
-  kernels.add("weft.AdamW", {"vectors", accepts_vectors, prepare_adam_vectors<true>});
+  kernels.add("weft.AdamW", {"vectors", accepts_whole, prepare_adam_vectors<true>});
   kernels.add("weft.AdamW", {"plain", accepts_whole, prepare_adam<true>});
 }
 

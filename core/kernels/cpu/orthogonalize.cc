@@ -61,7 +61,7 @@ void run(const State& s, const RunArgs& args) {
   double* sign = factor + n;
   auto place = [&](int64_t row, int64_t column) { return s.transposed ? column * m + row : row * n + column; };
   for (int64_t j = 0; j < n; ++j) {
-    for (int64_t i = 0; i < m; ++i) a[j * m + i] = static_cast<double>(static_cast<Wide<T>>(x[place(i, j)]));
+    for (int64_t i = 0; i < m; ++i) a[j * m + i] = static_cast<double>(x[place(i, j)]);
   }
   for (int64_t first = 0; first < n; first += kPanel) {
     const int64_t end = std::min(n, first + kPanel);
@@ -88,10 +88,12 @@ void run(const State& s, const RunArgs& args) {
       for (int64_t j = std::max(begin, k); j < end; ++j) reflect(a + k * m + k, factor[k], q + j * m + k, m - k);
     }
     for (int64_t j = begin; j < end; ++j) {
-      for (int64_t i = 0; i < m; ++i) y[place(i, j)] = static_cast<T>(static_cast<Wide<T>>(q[j * m + i] * sign[j]));
+      for (int64_t i = 0; i < m; ++i) y[place(i, j)] = static_cast<T>(q[j * m + i] * sign[j]);
     }
   });
 }
+
+bool takes_matrix(const KernelContext& c) { return in_list(FloatElements{}, c.dtype(0)); }
 
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   const Shape& shape = c.shape(0);
@@ -104,6 +106,8 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_orthogonalize(KernelRegistry& kernels) { kernels.add("weft.Orthogonalize", {"plain", nullptr, prepare}); }
+void add_cpu_orthogonalize(KernelRegistry& kernels) {
+  kernels.add("weft.Orthogonalize", {"plain", takes_matrix, prepare});
+}
 
 }  // namespace weft

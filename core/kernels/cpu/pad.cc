@@ -3,6 +3,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -108,8 +109,6 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 }  // namespace
 
-void add_cpu_pad(KernelRegistry& kernels) {
-  kernels.add("Pad", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare});
-}
+void add_cpu_pad(KernelRegistry& kernels) { add_movement<takes_movable_data, prepare>(kernels, "Pad", "plain"); }
 
 }  // namespace weft

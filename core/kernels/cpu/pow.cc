@@ -64,7 +64,7 @@ Exponent load_exponent(const void* values, int64_t i) {
     uint64_t bits = static_cast<uint64_t>(y);
     return {true, negative, negative ? 0 - bits : bits, static_cast<double>(y)};
   } else {
-    return {false, false, 0, static_cast<double>(static_cast<Wide<T>>(y))};
+    return {false, false, 0, static_cast<double>(y)};
   }
 }
 
@@ -123,14 +123,18 @@ void run_mixed(const State& s, const RunArgs& args) {
           else
             z[out + i] = base == 1 || base == -1 ? whole_power(base, e.magnitude & 1) : T(0);
         } else {
-          z[out + i] = static_cast<T>(std::pow(static_cast<double>(static_cast<Wide<T>>(base)), e.value));
+          z[out + i] = static_cast<T>(std::pow(static_cast<double>(base), e.value));
         }
       }
     });
   });
 }
 
-using BaseElements = Types<float, double, int32_t, int64_t, F16, BF16>;
+using BaseElements = Types<float, double, int32_t, int64_t>;
+
+bool takes_mixed(const KernelContext& c) {
+  return in_list(BaseElements{}, c.dtype(0)) && in_list(NumberElements{}, c.dtype(1));
+}
 
 Status prepare_mixed(const KernelContext& c, PreparedKernel* prepared) {
   State state{plan_broadcast(c), nullptr, c.count(0), c.count(1)};
@@ -162,7 +166,7 @@ bool is_same_float(const KernelContext& c) {
 
 void add_cpu_pow(KernelRegistry& kernels) {
   kernels.add("Pow", {"vectors", is_same_float, prepare_same});
-  kernels.add("Pow", {"plain", nullptr, prepare_mixed});
+  kernels.add("Pow", {"plain", takes_mixed, prepare_mixed});
 }
 
 }  // namespace weft

@@ -152,6 +152,8 @@ void multinomial(const Choice& c, const RunArgs& args) {
   if (wrong) *args.status = invalid("a row of the scores has no greatest one that is finite, so no class can be drawn");
 }
 
+bool takes_scores(const KernelContext& c) { return in_list(FloatElements{}, c.dtype(0)); }
+
 Status prepare_multinomial(const KernelContext& c, PreparedKernel* prepared) {
   const Choice choice{static_cast<uint64_t>(c.attrs().i("seed")), hash_name(c.attrs().s("stream")), c.shape(0)[0],
                       c.shape(0)[1], c.attrs().i("sample_size")};
@@ -170,6 +172,8 @@ Status prepare_multinomial(const KernelContext& c, PreparedKernel* prepared) {
 }
 
 enum class Law { kUniform, kNormal, kTruncated, kBernoulli };
+
+bool takes_random(const KernelContext& c) { return in_list(FloatElements{}, c.output_dtype(0)); }
 
 template <Law law>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
@@ -197,11 +201,11 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_random(KernelRegistry& kernels) {
-  kernels.add("weft.RandomUniform", {"plain", nullptr, prepare<Law::kUniform>});
-  kernels.add("weft.RandomNormal", {"plain", nullptr, prepare<Law::kNormal>});
-  kernels.add("weft.RandomTruncatedNormal", {"plain", nullptr, prepare<Law::kTruncated>});
-  kernels.add("weft.RandomBernoulli", {"plain", nullptr, prepare<Law::kBernoulli>});
-  kernels.add("weft.RandomMultinomial", {"plain", nullptr, prepare_multinomial});
+  kernels.add("weft.RandomUniform", {"plain", takes_random, prepare<Law::kUniform>});
+  kernels.add("weft.RandomNormal", {"plain", takes_random, prepare<Law::kNormal>});
+  kernels.add("weft.RandomTruncatedNormal", {"plain", takes_random, prepare<Law::kTruncated>});
+  kernels.add("weft.RandomBernoulli", {"plain", takes_random, prepare<Law::kBernoulli>});
+  kernels.add("weft.RandomMultinomial", {"plain", takes_scores, prepare_multinomial});
 }
 
 }  // namespace weft

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/cast_common.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/kernels/cpu/reduce_common.h"
 
@@ -19,6 +21,10 @@ struct Plan {
   bool gathered = false;
   StridedCopy gather;
 };
+
+// What a root or logarithm is taken in; that of integers is cut off.
+template <typename T>
+using Root = std::conditional_t<std::is_integral_v<T>, double, T>;
 
 // Sums of at most this many elements go straight through; longer ones are halved, so rounding grows with the logarithm.
 constexpr int64_t kStraight = 128;
@@ -47,6 +53,10 @@ bool better(Op op, T a, T b) {
 
 template <typename T, typename Load>
 T reduce_one(Op op, int64_t n, const Load& load) {
+  auto square = [&](int64_t i) {
+    const T x = load(i);
+    return static_cast<T>(x * x);
+  };
   switch (op) {
     case Op::kSum: return pairwise_sum<T>(0, n, load);
     case Op::kMean: {
@@ -56,22 +66,14 @@ T reduce_one(Op op, int64_t n, const Load& load) {
       else
         return sum / static_cast<T>(n);
     }
-    case Op::kSumSquare:
-      return pairwise_sum<T>(0, n, [&](int64_t i) {
-        T x = load(i);
-        return static_cast<T>(x * x);
-      });
+    case Op::kSumSquare: return pairwise_sum<T>(0, n, square);
     case Op::kL1:
       return pairwise_sum<T>(0, n, [&](int64_t i) {
-        T x = load(i);
+        const T x = load(i);
         return x < T(0) ? static_cast<T>(T(0) - x) : x;
       });
-    case Op::kL2:
-      return static_cast<T>(std::sqrt(pairwise_sum<T>(0, n, [&](int64_t i) {
-        T x = load(i);
-        return static_cast<T>(x * x);
-      })));
-    case Op::kLogSum: return static_cast<T>(std::log(pairwise_sum<T>(0, n, load)));
+    case Op::kL2: return convert<T>(std::sqrt(static_cast<Root<T>>(pairwise_sum<T>(0, n, square))));
+    case Op::kLogSum: return convert<T>(std::log(static_cast<Root<T>>(pairwise_sum<T>(0, n, load))));
     case Op::kProd: {
       T product = 1;
       for (int64_t i = 0; i < n; ++i) product = static_cast<T>(product * load(i));
@@ -97,8 +99,10 @@ T reduce_one(Op op, int64_t n, const Load& load) {
     case Op::kLogSumExp: {
       T top = reduce_one<T>(Op::kMax, n, load);
       if (n == 0 || !std::isfinite(static_cast<double>(top))) return top;
-      T sum = pairwise_sum<T>(0, n, [&](int64_t i) { return static_cast<T>(std::exp(load(i) - top)); });
-      return static_cast<T>(top + std::log(sum));
+      const Root<T> highest = static_cast<Root<T>>(top);
+      Root<T> sum =
+          pairwise_sum<Root<T>>(0, n, [&](int64_t i) { return std::exp(static_cast<Root<T>>(load(i)) - highest); });
+      return convert<T>(highest + std::log(sum));
     }
   }
   return T(0);
@@ -176,20 +180,22 @@ void use(const KernelContext& c, PreparedKernel* prepared) {
   prepared->use<&run<T, op>>(std::move(plan));
 }
 
+// Narrower integers are computed as these. The extremes of nothing are those of the type itself.
+template <Op op>
+using Reduced = std::conditional_t<op == Op::kMax || op == Op::kMin,
+                                   Types<float, double, int32_t, int64_t, uint64_t, int8_t, uint8_t, uint32_t>,
+                                   Types<float, double, int32_t, int64_t, uint64_t>>;
+
 template <Op op>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
-  switch (c.dtype(0)) {
-    case DType::kF32: use<float, op>(c, prepared); break;
-    case DType::kF64: use<double, op>(c, prepared); break;
-    case DType::kI32: use<int32_t, op>(c, prepared); break;
-    default: use<int64_t, op>(c, prepared); break;
-  }
+  with_type(Reduced<op>{}, c.dtype(0), [&]<typename T>() { use<T, op>(c, prepared); });
   return {};
 }
 
+bool axes_known(const KernelContext& c) { return !c.has_input(1) || c.constant(1) != nullptr; }
+template <Op op>
 bool accepts(const KernelContext& c) {
-  bool axes_known = !c.has_input(1) || c.constant(1) != nullptr;
-  return axes_known && contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
+  return axes_known(c) && in_list(Reduced<op>{}, c.dtype(0));
 }
 
 // On vectors.
@@ -227,7 +233,7 @@ void run_vectors(const VectorPlan& plan, const RunArgs& args) {
 }
 
 bool accepts_vectors(const KernelContext& c) {
-  const bool fits = accepts(c) && (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64) && c.count(0) > 0;
+  const bool fits = axes_known(c) && in_list(FloatElements{}, c.dtype(0)) && c.count(0) > 0;
   return fits && ReduceStages::make(c.shape(0), reduced_axes(c)).worthwhile();
 }
 
@@ -248,23 +254,23 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_reduce(KernelRegistry& kernels) {
   kernels.add("ReduceSum", {"vectors", accepts_vectors, prepare_vectors<Op::kSum>});
-  kernels.add("ReduceSum", {"pairwise", accepts, prepare<Op::kSum>});
+  kernels.add("ReduceSum", {"pairwise", accepts<Op::kSum>, prepare<Op::kSum>});
   kernels.add("ReduceMean", {"vectors", accepts_vectors, prepare_vectors<Op::kMean>});
-  kernels.add("ReduceMean", {"pairwise", accepts, prepare<Op::kMean>});
+  kernels.add("ReduceMean", {"pairwise", accepts<Op::kMean>, prepare<Op::kMean>});
   kernels.add("ReduceMax", {"vectors", accepts_vectors, prepare_vectors<Op::kMax>});
-  kernels.add("ReduceMax", {"plain", accepts, prepare<Op::kMax>});
+  kernels.add("ReduceMax", {"plain", accepts<Op::kMax>, prepare<Op::kMax>});
   kernels.add("ReduceMin", {"vectors", accepts_vectors, prepare_vectors<Op::kMin>});
-  kernels.add("ReduceMin", {"plain", accepts, prepare<Op::kMin>});
-  kernels.add("ReduceProd", {"plain", accepts, prepare<Op::kProd>});
+  kernels.add("ReduceMin", {"plain", accepts<Op::kMin>, prepare<Op::kMin>});
+  kernels.add("ReduceProd", {"plain", accepts<Op::kProd>, prepare<Op::kProd>});
   kernels.add("ReduceSumSquare", {"vectors", accepts_vectors, prepare_vectors<Op::kSumSquare>});
-  kernels.add("ReduceSumSquare", {"pairwise", accepts, prepare<Op::kSumSquare>});
+  kernels.add("ReduceSumSquare", {"pairwise", accepts<Op::kSumSquare>, prepare<Op::kSumSquare>});
   kernels.add("ReduceL1", {"vectors", accepts_vectors, prepare_vectors<Op::kL1>});
-  kernels.add("ReduceL1", {"pairwise", accepts, prepare<Op::kL1>});
+  kernels.add("ReduceL1", {"pairwise", accepts<Op::kL1>, prepare<Op::kL1>});
   kernels.add("ReduceL2", {"vectors", accepts_vectors, prepare_vectors<Op::kL2>});
-  kernels.add("ReduceL2", {"pairwise", accepts, prepare<Op::kL2>});
+  kernels.add("ReduceL2", {"pairwise", accepts<Op::kL2>, prepare<Op::kL2>});
   kernels.add("ReduceLogSum", {"vectors", accepts_vectors, prepare_vectors<Op::kLogSum>});
-  kernels.add("ReduceLogSum", {"pairwise", accepts, prepare<Op::kLogSum>});
-  kernels.add("ReduceLogSumExp", {"pairwise", accepts, prepare<Op::kLogSumExp>});
+  kernels.add("ReduceLogSum", {"pairwise", accepts<Op::kLogSum>, prepare<Op::kLogSum>});
+  kernels.add("ReduceLogSumExp", {"pairwise", accepts<Op::kLogSumExp>, prepare<Op::kLogSumExp>});
 }
 
 }  // namespace weft

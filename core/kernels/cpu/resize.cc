@@ -247,7 +247,7 @@ void run_passes(const State& s, const RunArgs& args, const E* x, E* y, OnePass&&
 
 // What is computed with: f32 where it holds every number of the type.
 template <typename T>
-using Working = std::conditional_t<sizeof(Wide<T>) <= 2 || std::is_same_v<Wide<T>, float>, float, double>;
+using Working = std::conditional_t<sizeof(T) <= 2 || std::is_same_v<T, float>, float, double>;
 
 // To integers the nearest, halves to the even one, where what is out of range becomes the nearest in range.
 template <typename T, typename W>
@@ -413,6 +413,7 @@ Status use_sums(DType dtype, State s, PreparedKernel* prepared) {
 void set_outside(DType dtype, double value, std::array<unsigned char, 16>* outside) {
   auto set = [&](auto element) { std::memcpy(outside->data(), &element, sizeof(element)); };
   with_type(NumberElements{}, dtype, [&]<typename T>() { set(rounded<T>(value)); });
+  with_type(Types<F16, BF16>{}, dtype, [&]<typename T>() { set(rounded<T>(value)); });
   if (dtype == DType::kBool) set(value != 0);
   if (dtype == DType::kC64) set(std::complex<float>(static_cast<float>(value)));
   if (dtype == DType::kC128) set(std::complex<double>(value));
@@ -475,6 +476,13 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+bool takes_elements(const KernelContext& c) {
+  if (c.attrs().s("mode") == "nearest") return c.dtype(0) == DType::kString || movable(c.dtype(0));
+  return in_list(NumberElements{}, c.dtype(0));
+}
+
+bool takes_gradient(const KernelContext& c) { return in_list(NumberElements{}, c.dtype(0)); }
+
 Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
   WEFT_TRY(State s, make_state<true>(c));
   return use_sums(c.dtype(0), std::move(s), prepared);
@@ -483,8 +491,8 @@ Status prepare_gradient(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_resize(KernelRegistry& kernels) {
-  kernels.add("Resize", {"plain", nullptr, prepare});
-  kernels.add("weft.ResizeGrad", {"plain", nullptr, prepare_gradient});
+  kernels.add("Resize", {"plain", takes_elements, prepare});
+  kernels.add("weft.ResizeGrad", {"plain", takes_gradient, prepare_gradient});
 }
 
 }  // namespace weft

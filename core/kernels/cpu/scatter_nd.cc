@@ -5,6 +5,7 @@
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/kernels/cpu/scatter_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -51,16 +52,32 @@ void gather(const State& s, const RunArgs& args) {
   }
 }
 
+// Calls fn(at, from) for each slice of the updates, which begins at element `from`, with its place in the output.
+template <typename Fn>
+void for_slices(const State& s, const RunArgs& args, Fn fn) {
+  const size_t bytes = static_cast<size_t>(s.batch_elements * s.element);
+  if (args.in[0] != args.out[0] && bytes != 0) std::memcpy(args.out[0], args.in[0], bytes);
+  for (int64_t i = 0; i < s.places; ++i) {
+    int64_t at;
+    if (!place(s, args.input<int64_t>(1), 0, i, args, &at)) return;
+    fn(at, i * s.slice);
+  }
+}
+
 template <typename T>
 void scatter(const State& s, const RunArgs& args) {
   const T* updates = args.input<T>(2);
   T* out = args.output<T>(0);
-  if (args.in[0] != args.out[0]) std::memcpy(out, args.in[0], static_cast<size_t>(s.batch_elements) * sizeof(T));
-  for (int64_t i = 0; i < s.places; ++i) {
-    int64_t at;
-    if (!place(s, args.input<int64_t>(1), 0, i, args, &at)) return;
-    for (int64_t k = 0; k < s.slice; ++k) out[at + k] = joined(s.join, out[at + k], updates[i * s.slice + k]);
-  }
+  for_slices(s, args, [&](int64_t at, int64_t from) {
+    for (int64_t k = 0; k < s.slice; ++k) out[at + k] = joined(s.join, out[at + k], updates[from + k]);
+  });
+}
+
+void replace(const State& s, const RunArgs& args) {
+  const size_t bytes = static_cast<size_t>(s.slice * s.element);
+  for_slices(s, args, [&](int64_t at, int64_t from) {
+    std::memcpy(args.output<char>(0) + at * s.element, args.input<char>(2) + from * s.element, bytes);
+  });
 }
 
 template <typename T>
@@ -75,10 +92,10 @@ void scan(const State& s, const RunArgs& args) {
     if (!place(s, args.input<int64_t>(1), 0, i, args, &at)) return;
     for (int64_t k = 0; k < s.slice; ++k) {
       const int64_t from = i * s.slice + k;
-      const Wide<T> was = last[at + k], factor = factors[from];
+      const T was = last[at + k], factor = factors[from];
       before[from] = last[at + k];
-      const Wide<T> product = was == 0 || factor == 0 ? Wide<T>(0) : factor * was;
-      last[at + k] = static_cast<T>(terms == nullptr ? product : product + static_cast<Wide<T>>(terms[from]));
+      const T product = was == 0 || factor == 0 ? T(0) : factor * was;
+      last[at + k] = terms == nullptr ? product : product + terms[from];
     }
   }
 }
@@ -115,17 +132,24 @@ Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+bool replaces(const KernelContext& c) { return c.attrs().s("reduction") == "none" && movable(c.dtype(0)); }
+bool joins(const KernelContext& c) {
+  return c.attrs().s("reduction") != "none" && in_list(NumberElements{}, c.dtype(0));
+}
+
 Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
   State s = state_of(c, 0);
   guess_cost(c, s, 1, prepared);
   s.join = read_join(c.attrs().s("reduction"));
-  if (c.dtype(0) == DType::kBool) {
-    prepared->use<&scatter<bool>>(s);
+  if (s.join == Join::kReplace) {
+    prepared->use<&replace>(s);
     return {};
   }
   with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scatter<T>>(s); });
   return {};
 }
+
+bool takes_scan(const KernelContext& c) { return in_list(FloatElements{}, c.dtype(0)); }
 
 Status prepare_scan(const KernelContext& c, PreparedKernel* prepared) {
   State s = state_of(c, 0);
@@ -139,9 +163,10 @@ Status prepare_scan(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_scatter_nd(KernelRegistry& kernels) {
-  kernels.add("GatherND", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_gather});
-  kernels.add("ScatterND", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_scatter});
-  kernels.add("weft.ScatterScan", {"plain", nullptr, prepare_scan});
+  add_movement<takes_movable_data, prepare_gather>(kernels, "GatherND", "plain");
+  add_movement<replaces, prepare_scatter>(kernels, "ScatterND", "slices");
+  kernels.add("ScatterND", {"plain", joins, prepare_scatter});
+  kernels.add("weft.ScatterScan", {"plain", takes_scan, prepare_scan});
 }
 
 }  // namespace weft

@@ -80,6 +80,8 @@ Status run_where_strings(const StringState& s, TensorArgs& args) {
   return {};
 }
 
+bool takes_where(const KernelContext& c) { return c.dtype(1) == DType::kString || dtype_bits(c.dtype(1)) >= 8; }
+
 Status prepare_where(const KernelContext& c, PreparedKernel* prepared) {
   Broadcast plan = plan_broadcast(c);
   prepared->cost_ns = 0.7 * static_cast<double>(plan.count);
@@ -111,26 +113,25 @@ struct ClipState {
 // The limits are single numbers, in a span repeated.
 template <typename T>
 void span_clip(const ClipState& s, const void* const* in, void* out, int64_t n) {
-  using W = Wide<T>;
   const T* x = static_cast<const T*>(in[0]);
   T* y = static_cast<T*>(out);
-  const W low = s.has_min ? static_cast<W>(*static_cast<const T*>(in[1])) : W(0);
-  const W high = s.has_max ? static_cast<W>(*static_cast<const T*>(in[2])) : W(0);
+  const T low = s.has_min ? *static_cast<const T*>(in[1]) : T(0);
+  const T high = s.has_max ? *static_cast<const T*>(in[2]) : T(0);
   auto loop = [&](auto fn) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(fn(static_cast<W>(x[i])));
+    for (int64_t i = 0; i < n; ++i) y[i] = fn(x[i]);
   };
   if (s.has_min && s.has_max) {
-    loop([=](W v) {
-      W raised = v < low ? low : v;
+    loop([=](T v) {
+      T raised = v < low ? low : v;
       return high < raised ? high : raised;
     });
   } else if (s.has_min) {
-    loop([=](W v) { return v < low ? low : v; });
+    loop([=](T v) { return v < low ? low : v; });
   } else if (s.has_max) {
-    loop([=](W v) { return high < v ? high : v; });
+    loop([=](T v) { return high < v ? high : v; });
   } else {
-    loop([](W v) { return v; });
+    loop([](T v) { return v; });
   }
 }
 
@@ -141,6 +142,8 @@ void run_clip(const ClipState& s, const RunArgs& args) {
     span_clip<T>(s, in, args.output<T>(0) + begin, end - begin);
   });
 }
+
+bool takes_clip(const KernelContext& c) { return in_list(NumberElements{}, c.dtype(0)); }
 
 Status prepare_clip(const KernelContext& c, PreparedKernel* prepared) {
   ClipState state{c.count(0), c.has_input(1), c.has_input(2)};
@@ -155,8 +158,8 @@ Status prepare_clip(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_select(KernelRegistry& kernels) {
-  kernels.add("Where", {"plain", nullptr, prepare_where});
-  kernels.add("Clip", {"plain", nullptr, prepare_clip});
+  kernels.add("Where", {"plain", takes_where, prepare_where});
+  kernels.add("Clip", {"plain", takes_clip, prepare_clip});
 }
 
 }  // namespace weft

@@ -79,7 +79,7 @@ Status add(const State&, TensorArgs& args) {
       return invalid("items ", i, " are ", a[i].summary(), " and ", b[i].summary(), " but must be alike");
     }
     WEFT_TRY(Tensor sum, Tensor::make(a[i].dtype(), a[i].shape()));
-    with_type(FloatElements{}, sum.dtype(), [&]<typename T>() { add_elements<T>(a[i], b[i], &sum); });
+    with_type(Types<float, double, F16, BF16>{}, sum.dtype(), [&]<typename T>() { add_elements<T>(a[i], b[i], &sum); });
     sums.push_back(std::move(sum));
   }
   args.out[0] = Tensor::sequence(std::move(sums));

@@ -3,6 +3,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 #include "core/op/slice.h"
 
 namespace weft {
@@ -74,7 +75,7 @@ bool accepts(const KernelContext& c) {
 }  // namespace
 
 void add_cpu_slice(KernelRegistry& kernels) {
-  kernels.add("Slice", {"strided", accepts<1>, prepare<false>});
+  add_movement<accepts<1>, prepare<false>>(kernels, "Slice", "strided");
   kernels.add("weft.SliceGrad", {"strided", accepts<2>, prepare<true>});
 }
 

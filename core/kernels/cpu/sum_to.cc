@@ -33,28 +33,28 @@ constexpr int64_t kTile = 512;   // columns summed at once
 constexpr int64_t kNarrow = 32;  // rows of so few columns are put side by side
 constexpr int64_t kLanes = 16;
 
-template <typename W>
-W plus(W a, W b) {
-  if constexpr (std::is_integral_v<W>)
+template <typename T>
+T plus(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
     return wrap_add(a, b);
   else
     return a + b;
 }
 
 // The sum of n neighbours: sixteen lanes in groups, then the lanes in pairs.
-template <typename T, typename W>
-W sum_run(const T* x, int64_t n) {
-  W total[kLanes] = {};
+template <typename T>
+T sum_run(const T* x, int64_t n) {
+  T total[kLanes] = {};
   int64_t i = 0;
   while (i + kLanes <= n) {
-    W group[kLanes] = {};
+    T group[kLanes] = {};
     const int64_t end = std::min(n - kLanes + 1, i + kGroup * kLanes);
     for (; i < end; i += kLanes) {
-      for (int64_t l = 0; l < kLanes; ++l) group[l] = plus(group[l], static_cast<W>(x[i + l]));
+      for (int64_t l = 0; l < kLanes; ++l) group[l] = plus(group[l], x[i + l]);
     }
     for (int64_t l = 0; l < kLanes; ++l) total[l] = plus(total[l], group[l]);
   }
-  for (int64_t l = 0; i < n; ++i, ++l) total[l] = plus(total[l], static_cast<W>(x[i]));
+  for (int64_t l = 0; i < n; ++i, ++l) total[l] = plus(total[l], x[i]);
   for (int64_t width = kLanes / 2; width > 0; width /= 2) {
     for (int64_t l = 0; l < width; ++l) total[l] = plus(total[l], total[l + width]);
   }
@@ -62,27 +62,27 @@ W sum_run(const T* x, int64_t n) {
 }
 
 // Adds `rows` rows of `columns` each into y.
-template <typename T, typename W>
-void add_rows(const T* x, int64_t rows, int64_t columns, W* y) {
+template <typename T>
+void add_rows(const T* x, int64_t rows, int64_t columns, T* y) {
   if (columns <= kNarrow && rows >= 2 * kGroup) {
     // Several rows side by side make one that is worth a loop.
     const int64_t width = kTile / columns, wide = rows / width;
-    W sums[kTile] = {};
+    T sums[kTile] = {};
     add_rows(x, wide, width * columns, sums);
     for (int64_t i = 0; i < width * columns; ++i) y[i % columns] = plus(y[i % columns], sums[i]);
     x += wide * width * columns;
     rows -= wide * width;
   }
-  W group[kTile];
+  T group[kTile];
   for (int64_t column = 0; column < columns; column += kTile) {
     const int64_t width = std::min(kTile, columns - column);
     for (int64_t row = 0; row < rows; row += kGroup) {
       const int64_t stop = std::min(rows, row + kGroup);
       const T* from = x + row * columns + column;
-      for (int64_t i = 0; i < width; ++i) group[i] = static_cast<W>(from[i]);
+      for (int64_t i = 0; i < width; ++i) group[i] = from[i];
       for (int64_t r = row + 1; r < stop; ++r) {
         from += columns;
-        for (int64_t i = 0; i < width; ++i) group[i] = plus(group[i], static_cast<W>(from[i]));
+        for (int64_t i = 0; i < width; ++i) group[i] = plus(group[i], from[i]);
       }
       for (int64_t i = 0; i < width; ++i) y[column + i] = plus(y[column + i], group[i]);
     }
@@ -90,10 +90,10 @@ void add_rows(const T* x, int64_t rows, int64_t columns, W* y) {
 }
 
 // Adds `rows` indices of the summed axis, with the rest behind each, into y.
-template <typename T, typename W>
-void add_slice(const State& s, const T* x, int64_t rows, W* y) {
+template <typename T>
+void add_slice(const State& s, const T* x, int64_t rows, T* y) {
   if (s.dims.empty()) {
-    *y = plus(*y, sum_run<T, W>(x, rows));
+    *y = plus(*y, sum_run<T>(x, rows));
     return;
   }
   if (s.dims.size() == 1) {  // one kept axis
@@ -109,9 +109,9 @@ void add_slice(const State& s, const T* x, int64_t rows, W* y) {
     int64_t at = 0;
     for (int64_t done = 0; done < s.rest; done += run, x += run) {
       if (sums_runs) {
-        y[at] = plus(y[at], sum_run<T, W>(x, run));
+        y[at] = plus(y[at], sum_run<T>(x, run));
       } else {
-        for (int64_t i = 0; i < run; ++i) y[at + i] = plus(y[at + i], static_cast<W>(x[i]));
+        for (int64_t i = 0; i < run; ++i) y[at + i] = plus(y[at + i], x[i]);
       }
       for (int d = last - 1; d >= 0; --d) {
         at += s.steps[d];
@@ -125,27 +125,26 @@ void add_slice(const State& s, const T* x, int64_t rows, W* y) {
 
 template <typename T>
 void run(const State& s, const RunArgs& args) {
-  using W = Wide<T>;
   const T* x = args.input<T>(0);
   T* y = args.output<T>(0);
-  W* partial = s.convert ? static_cast<W*>(args.scratch) : reinterpret_cast<W*>(y);
+  T* partial = s.convert ? static_cast<T*>(args.scratch) : reinterpret_cast<T*>(y);
   const double cost = 0.3 * static_cast<double>(s.slice * s.rest);
   parallel_for(*args.parallel, s.outer * s.slices, s.block, cost, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t piece = task % s.slices, at = task / s.slices;
       const int64_t first = piece * s.slice, rows = std::max<int64_t>(0, std::min(s.slice, s.summed - first));
-      W* to = partial + piece * s.count_out + at * s.rest_out;
-      std::fill(to, to + s.rest_out, W(0));
-      if (rows != 0) add_slice<T, W>(s, x + (at * s.summed + first) * s.rest, rows, to);
+      T* to = partial + piece * s.count_out + at * s.rest_out;
+      std::fill(to, to + s.rest_out, T(0));
+      if (rows != 0) add_slice<T>(s, x + (at * s.summed + first) * s.rest, rows, to);
     }
   });
   if (!s.convert) return;
   parallel_for(*args.parallel, s.count_out, kElementwiseBlock, static_cast<double>(s.slices),
                [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
-                   W sum = partial[i];
+                   T sum = partial[i];
                    for (int64_t k = 1; k < s.slices; ++k) sum = plus(sum, partial[k * s.count_out + i]);
-                   y[i] = static_cast<T>(sum);
+                   y[i] = sum;
                  }
                });
 }
@@ -210,6 +209,8 @@ Status prepare_vectors(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+bool takes_sum(const KernelContext& c) { return in_list(NumberElements{}, c.dtype(0)); }
+
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   auto [dims, kept, fits] = axes_of(c);
   if (!fits) {
@@ -247,9 +248,8 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   state.slices = std::max<int64_t>(1, (state.summed + state.slice - 1) / state.slice);
   state.block = std::max<int64_t>(1, kElementwiseBlock / std::max<int64_t>(1, state.slice * state.rest));
   if (total == 0) state.rest_out = state.count_out;
-  bool half = c.dtype(0) == DType::kF16 || c.dtype(0) == DType::kBF16;
-  state.convert = half || state.slices > 1;
-  if (state.convert) prepared->scratch_bytes = state.count_out * state.slices * (half ? 4 : dtype_size(c.dtype(0)));
+  state.convert = state.slices > 1;
+  if (state.convert) prepared->scratch_bytes = state.count_out * state.slices * dtype_size(c.dtype(0));
   prepared->cost_ns = 0.3 * static_cast<double>(total);
   with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&run<T>>(std::move(state)); });
   return {};
@@ -259,7 +259,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_sum_to(KernelRegistry& kernels) {
   kernels.add("weft.SumTo", {"vectors", accepts_vectors, prepare_vectors});
-  kernels.add("weft.SumTo", {"plain", nullptr, prepare});
+  kernels.add("weft.SumTo", {"plain", takes_sum, prepare});
 }
 
 }  // namespace weft

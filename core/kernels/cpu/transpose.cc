@@ -1,6 +1,7 @@
 // Kernel of Transpose.
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -20,7 +21,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_transpose(KernelRegistry& kernels) {
-  kernels.add("Transpose", {"strided", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare});
+  add_movement<takes_movable_data, prepare>(kernels, "Transpose", "strided");
 }
 
 }  // namespace weft

@@ -44,12 +44,17 @@ struct Fns {
     }
   }
   static T abs(T x, T a) {
-    if constexpr (std::is_integral_v<T>)
+    if constexpr (std::is_unsigned_v<T>)
+      return x;
+    else if constexpr (std::is_integral_v<T>)
       return x < 0 ? neg(x, a) : x;
     else
       return std::fabs(x);
   }
-  static T sign(T x, T) { return x > 0 ? T(1) : x < 0 ? T(-1) : x == x ? T(0) : x; }
+  static T sign(T x, T) {
+    if constexpr (std::is_unsigned_v<T>) return x != 0;
+    return x > 0 ? T(1) : x < 0 ? T(-1) : x == x ? T(0) : x;
+  }
   static T floor(T x, T) { return std::floor(x); }
   static T ceil(T x, T) { return std::ceil(x); }
   static T round(T x, T) { return std::nearbyint(x); }
@@ -112,19 +117,15 @@ Status prepare_in_chains(const KernelContext& c, PreparedKernel* prepared) {
   return prepare(c, prepared);
 }
 
+// Narrower integers are computed as these.
+using UnaryNumbers = Types<float, double, int32_t, int64_t, uint64_t>;
+
 template <template <typename> typename Pick>
 Status prepare_number(const KernelContext& c, PreparedKernel* prepared) {
-  switch (c.dtype(0)) {
-    case DType::kF32: use<float, Pick<float>::fn>(c, prepared, 0); break;
-    case DType::kF64: use<double, Pick<double>::fn>(c, prepared, 0); break;
-    case DType::kI32: use<int32_t, Pick<int32_t>::fn>(c, prepared, 0); break;
-    default: use<int64_t, Pick<int64_t>::fn>(c, prepared, 0); break;
-  }
+  with_type(UnaryNumbers{}, c.dtype(0), [&]<typename T>() { use<T, Pick<T>::fn>(c, prepared, 0); });
   return {};
 }
-bool takes_number(const KernelContext& c) {
-  return contains(set_of(DType::kF32, DType::kF64, DType::kI32, DType::kI64), c.dtype(0));
-}
+bool takes_number(const KernelContext& c) { return in_list(UnaryNumbers{}, c.dtype(0)); }
 template <typename T>
 struct Neg {
   static constexpr auto fn = &Fns<T>::neg;

@@ -35,33 +35,32 @@ struct State {
 // A block of the output at a time, so that it stays in the cache while the inputs pass.
 template <typename T, typename Op, bool mean>
 void run(const State& s, const RunArgs& args) {
-  using W = Wide<T>;
   constexpr int64_t kStep = 1024;
   parallel_for(*args.parallel, s.count, kElementwiseBlock, s.cost_ns, [&](int64_t begin, int64_t end) {
-    W total[kStep];
+    T total[kStep];
     for (; begin < end; begin += kStep) {
       const int64_t stop = std::min(begin + kStep, end);
       for (size_t k = 0; k < s.plans.size(); ++k) {
         const T* x = args.input<T>(static_cast<int>(k));
         const bool moves = s.plans[k].last_step(0) != 0;
         for_runs<1>(s.plans[k], begin, stop, [&](int64_t out, const int64_t* at, int64_t n) {
-          W* to = total + (out - begin);
+          T* to = total + (out - begin);
           const T* from = x + at[0];
           if (k == 0) {
             if (moves)
-              for (int64_t i = 0; i < n; ++i) to[i] = static_cast<W>(from[i]);
+              for (int64_t i = 0; i < n; ++i) to[i] = from[i];
             else
-              std::fill(to, to + n, static_cast<W>(*from));
+              std::fill(to, to + n, *from);
           } else if (moves) {
-            for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], static_cast<W>(from[i]));
+            for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], from[i]);
           } else {
-            const W same = static_cast<W>(*from);
+            const T same = *from;
             for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], same);
           }
         });
       }
       T* y = args.output<T>(0) + begin;
-      const W divisor = static_cast<W>(s.divisor);
+      const T divisor = static_cast<T>(s.divisor);
       for (int64_t i = 0; i < stop - begin; ++i) y[i] = static_cast<T>(mean ? total[i] / divisor : total[i]);
     }
   });
@@ -84,6 +83,11 @@ void span(const State& s, const void* const* in, void* out, int64_t n) {
   }
 }
 
+template <typename Elements>
+bool takes(const KernelContext& c) {
+  return in_list(Elements{}, c.dtype(0));
+}
+
 template <typename Op, bool mean, typename Elements>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   State state;
@@ -102,10 +106,10 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_variadic(KernelRegistry& kernels) {
-  kernels.add("Min", {"plain", nullptr, prepare<Min, false, NumberElements>});
-  kernels.add("Max", {"plain", nullptr, prepare<Max, false, NumberElements>});
-  kernels.add("Sum", {"plain", nullptr, prepare<Sum, false, FloatElements>});
-  kernels.add("Mean", {"plain", nullptr, prepare<Sum, true, FloatElements>});
+  kernels.add("Min", {"plain", takes<NumberElements>, prepare<Min, false, NumberElements>});
+  kernels.add("Max", {"plain", takes<NumberElements>, prepare<Max, false, NumberElements>});
+  kernels.add("Sum", {"plain", takes<FloatElements>, prepare<Sum, false, FloatElements>});
+  kernels.add("Mean", {"plain", takes<FloatElements>, prepare<Sum, true, FloatElements>});
 }
 
 }  // namespace weft

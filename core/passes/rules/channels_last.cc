@@ -157,6 +157,8 @@ Status elementwise_channels_last(RuleContext& c) {
   if (!c.node.op->is_elementwise() || c.node.output_count != 1) return {};
   const ValueType& out = c.type(c.node.output(0));
   if (!out.concrete() || out.dims.size() < 3) return {};
+  // Elements of less than a byte are moved as bytes: to turn them behind a Cast would only cast them again.
+  if (dtype_bits(out.dtype) < 8) return {};
   const int64_t rank = static_cast<int64_t>(out.dims.size());
   std::vector<Expr> inputs;
   bool found = false;

@@ -1,0 +1,145 @@
+// Nodes of types that no kernel takes: what is put around them, what stays, and what they say when they fail.
+#include "core/passes/widen.h"
+
+#include "core/passes/differentiate.h"
+#include "tests/core/passes/rules_common.h"
+
+namespace weft {
+namespace {
+
+Expr typed(RuleTest& t, DType dtype, const Shape& shape, const std::vector<float>& numbers) {
+  return cast(t.input<float>(shape, numbers), dtype);
+}
+
+// An input of halves, by their bits.
+Expr halves(RuleTest& t, const std::vector<uint16_t>& bits) {
+  Tensor value = *Tensor::make(DType::kF16, {static_cast<int64_t>(bits.size())});
+  std::copy(bits.begin(), bits.end(), value.as<uint16_t>());
+  return t.input({static_cast<int64_t>(bits.size())}, value);
+}
+
+TEST(Widen, HalvesAreComputedAsF32AndRoundedOnce) {
+  RuleTest t;
+  Expr y = make(t.scope, "Exp", {halves(t, {0x3c00, 0x4900})});  // 1 and 10
+  EXPECT_EQ(t.left(y), "Cast Exp Cast");
+  Tensor out = t.run(y, {});
+  ASSERT_EQ(out.dtype(), DType::kF16);
+  EXPECT_EQ(out.as<uint16_t>()[0], 0x4170);  // numpy.exp(numpy.float16(1)): 2.719
+  EXPECT_EQ(out.as<uint16_t>()[1], 0x7561);  // 22032, the nearest to 22026.47
+}
+
+TEST(Widen, EachOperatorRoundsWhetherFusedOrNot) {
+  RuleTest t;
+  // 1 + 2^-11 is 1 as f16, so the second addition sees nothing of the first.
+  Expr x = halves(t, {0x3c00, 0x3c01}), small = halves(t, {0x1000, 0x1000});
+  Expr y = (x + small) + small;
+  EXPECT_EQ(t.left(y), "Cast Cast Add Cast Cast Add Cast");
+  t.expect_same_bits(y);
+  EXPECT_EQ(t.run(y, {}).as<uint16_t>()[0], 0x3c00);
+  EXPECT_EQ(t.run(y, {}).as<uint16_t>()[1], 0x3c02);
+}
+
+TEST(Widen, OnlyTheVariableConcernedChanges) {
+  RuleTest t;
+  Expr x = halves(t, {0x3c00, 0x4000, 0x3800});
+  std::vector<Expr> top = make_all(t.scope, "TopK", {x, constant_ints(t.scope, {2})}, {}, 2);
+  EXPECT_EQ(t.left(top[1]), "Cast TopK");
+  Tensor places = t.run(top[1], {});
+  EXPECT_EQ(places.as<int64_t>()[0], 1);
+  EXPECT_EQ(places.as<int64_t>()[1], 0);
+}
+
+TEST(Widen, WhatHasAKernelIsLeftAlone) {
+  RuleTest t;
+  Expr x = halves(t, {0x3c00, 0x4000});
+  EXPECT_EQ(t.left(reshape(concat({x, x}, 0), constant_ints(t.scope, {2, 2}))), "Concat Reshape");
+}
+
+TEST(Widen, SmallIntegersWrapAround) {
+  RuleTest t;
+  Expr x = typed(t, DType::kI8, {3}, {-128, 127, 5});
+  EXPECT_EQ(t.left(make(t.scope, "Abs", {x})), "Cast Cast Abs Cast");
+  Tensor y = t.run(make(t.scope, "Abs", {x}), {});
+  EXPECT_EQ(y.as<int8_t>()[0], -128);
+  EXPECT_EQ(y.as<int8_t>()[1], 127);
+  Tensor negative = t.run(-x, {});
+  EXPECT_EQ(negative.as<int8_t>()[0], -128);
+  EXPECT_EQ(negative.as<int8_t>()[1], -127);
+  Tensor product = t.run(make(t.scope, "ReduceProd", {typed(t, DType::kU32, {3}, {65536, 65536, 3})}), {});
+  EXPECT_EQ(product.as<uint32_t>()[0], 0u);
+}
+
+TEST(Widen, TheExtremesOfNothingAreThoseOfTheType) {
+  RuleTest t;
+  for (DType dtype : {DType::kI8, DType::kU8}) {
+    Expr x = typed(t, dtype, {0}, {});
+    const int low = t.run(make(t.scope, "ReduceMax", {x}), {}).as<uint8_t>()[0];
+    const int high = t.run(make(t.scope, "ReduceMin", {x}), {}).as<uint8_t>()[0];
+    EXPECT_EQ(low, dtype == DType::kI8 ? 0x80 : 0);
+    EXPECT_EQ(high, dtype == DType::kI8 ? 0x7f : 0xff);
+  }
+}
+
+TEST(Widen, TruthValuesHaveAGreatest) {
+  RuleTest t;
+  Expr x = typed(t, DType::kBool, {2, 2}, {0, 1, 0, 0});
+  Tensor any = t.run(make(t.scope, "ReduceMax", {x, constant_ints(t.scope, {1})}, {{"keepdims", int64_t{0}}}), {});
+  EXPECT_TRUE(any.as<bool>()[0]);
+  EXPECT_FALSE(any.as<bool>()[1]);
+}
+
+TEST(Widen, ConstantsAreConvertedOnce) {
+  RuleTest t;
+  Expr w = cast(constant(t.scope, Tensor::vector<float>({1, 2, 3})), DType::kF16);
+  Expr y = make(t.scope, "Sigmoid", {halves(t, {0x3c00, 0x4000, 0x4200})}) * w;
+  EXPECT_EQ(t.left(y), "Cast Sigmoid Cast Cast Mul Cast");
+}
+
+TEST(Widen, GradientsOfHalves) {
+  RuleTest t;
+  Expr x = halves(t, {0x3c00, 0x4000, 0xc000});
+  Expr y = reduce_sum(make(t.scope, "Tanh", {x}) * x, {0}, false);
+  std::vector<ValueId> gradients = *differentiate(*t.graph, {y.id()}, {x.id()}, {});
+  Tensor found = t.run(Expr(t.scope, gradients[0]), {});
+  ASSERT_EQ(found.dtype(), DType::kF16);
+  // tanh(x) + x (1 - tanh(x)^2), in f64.
+  const float wanted[] = {1.18157f, 1.10533f, -1.10533f};
+  for (int i = 0; i < 3; ++i) EXPECT_NEAR(f16_to_float(found.as<uint16_t>()[i]), wanted[i], 3e-3f);
+}
+
+TEST(Widen, BranchesToo) {
+  RuleTest t;
+  Expr x = halves(t, {0x3c00});
+  Tensor yes = *Tensor::make(DType::kBool, {});
+  *yes.as<bool>() = true;
+  Expr condition = t.input({}, yes);
+  std::shared_ptr<Graph> branches[2];
+  for (int i = 0; i < 2; ++i) {
+    branches[i] = *Graph::make_subgraph(t.graph);
+    ExprScope inside(*branches[i]);
+    ValueId captured = *branches[i]->capture(*t.graph, x.id());
+    Expr y = make(inside, i == 0 ? "Exp" : "Neg", {Expr(inside, captured)});
+    ASSERT_TRUE(inside.status().ok()) << inside.status().text();
+    ASSERT_TRUE(branches[i]->set_outputs({y.id()}).ok());
+  }
+  Expr y = make(t.scope, "If", {condition},
+                {{"then_branch", GraphRef(branches[0])}, {"else_branch", GraphRef(branches[1])}});
+  ASSERT_TRUE(t.scope.status().ok()) << t.scope.status().text();
+  EXPECT_EQ(t.run(y, {}).as<uint16_t>()[0], 0x4170);
+}
+
+TEST(Widen, ErrorsNameTheNode) {
+  RuleTest t;
+  Expr scores = typed(t, DType::kF16, {1, 2}, {1, 2});
+  t.scope.set_origin("model.py:7");
+  Expr z = make(t.scope, "NegativeLogLikelihoodLoss", {scores, t.input<int64_t>({1}, {5})}, {}, "loss");
+  ASSERT_TRUE(t.scope.status().ok()) << t.scope.status().text();
+  std::vector<Tensor> out;
+  Status status = (*Session::make(t.graph, {}))->run({t.feeds, {z.id()}, {}}, t.values, {}, &out);
+  EXPECT_EQ(status.op(), "NegativeLogLikelihoodLoss");
+  EXPECT_EQ(status.node(), "loss");
+  EXPECT_EQ(status.origin(), "model.py:7");
+}
+
+}  // namespace
+}  // namespace weft
