@@ -111,6 +111,8 @@ void im2col(const BlockPlan& p, const RunArgs& args) {
   });
 }
 
+bool takes_numbers(const KernelContext& c) { return in_list(NumberElements{}, c.dtype(0)); }
+
 Status prepare_col2im(const KernelContext& c, PreparedKernel* prepared) {
   BlockPlan plan;
   WEFT_CHECK(make_block_plan(c, c.output_shape(0), 2, &plan));
@@ -130,8 +132,8 @@ Status prepare_im2col(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_col2im(KernelRegistry& kernels) {
-  kernels.add("Col2Im", {"plain", nullptr, prepare_col2im});
-  kernels.add("weft.Im2Col", {"plain", nullptr, prepare_im2col});
+  kernels.add("Col2Im", {"plain", takes_numbers, prepare_col2im});
+  kernels.add("weft.Im2Col", {"plain", takes_numbers, prepare_im2col});
 }
 
 }  // namespace weft

@@ -270,6 +270,8 @@ void run_mel(const MelState& s, const RunArgs& args) {
   with_type(NumberElements{}, s.out, [&]<typename T>() { run_mel_of<T>(s, args); });
 }
 
+bool takes_mel(const KernelContext& c) { return in_list(NumberElements{}, c.output_dtype(0)); }
+
 Status prepare_mel(const KernelContext& c, PreparedKernel* prepared) {
   const Shape y = is_known(c) ? c.output_shape(0) : Shape{0, 0};
   MelState s{y[0], y[1], 0, c.dtype(2), c.dtype(3), c.output_dtype(0)};
@@ -284,7 +286,7 @@ Status prepare_mel(const KernelContext& c, PreparedKernel* prepared) {
 void add_cpu_fourier(KernelRegistry& kernels) {
   kernels.add("DFT", {"mixed radix", accepts_fourier, prepare_dft});
   kernels.add("STFT", {"mixed radix", accepts_fourier, prepare_stft});
-  kernels.add("MelWeightMatrix", {"plain", nullptr, prepare_mel});
+  kernels.add("MelWeightMatrix", {"plain", takes_mel, prepare_mel});
 }
 
 }  // namespace weft
