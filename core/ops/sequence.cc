@@ -35,6 +35,58 @@ Status infer_at(InferContext& c) {
   return {};
 }
 
+// As many dimensions as all items share; those that differ are open.
+Status infer_insert(InferContext& c) {
+  WEFT_CHECK(c.check_number(2));
+  if (!c.has_rank(0) || !c.has_rank(1) || c.rank(0) != c.rank(1)) return {};
+  Dims dims = c.dims(0);
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (!(c.dims(1)[d] == dims[d])) dims[d] = c.fresh();
+  }
+  c.set_dims(0, std::move(dims));
+  return {};
+}
+
+Status infer_erase(InferContext& c) {
+  WEFT_CHECK(c.check_number(1));
+  c.output(0) = c.input(0);
+  return {};
+}
+
+Status infer_empty(InferContext& c) {
+  const int64_t dtype = c.attrs().i("dtype");
+  if (dtype < 1 || dtype >= kDTypeCount) return invalid("'dtype' is ", dtype, ", which is no type of tensors");
+  c.set_dtype(0, static_cast<DType>(dtype));
+  return {};
+}
+
+Status infer_length(InferContext& c) {
+  c.set_dims(0, {});
+  return {};
+}
+
+// A position of a sequence as one from its begin: negative ones count from its end.
+Expr from_begin(Expr position, Expr sequence) {
+  const Expr given = cast(position, DType::kI64);
+  const Expr negative = cast(make(given.scope(), "Less", {given, scalar_like(given, 0)}), DType::kI64);
+  return given + negative * make(given.scope(), "SequenceLength", {sequence});
+}
+
+// Where the item is that was put in.
+Status grad_insert(GradContext& c) {
+  const Expr at = c.has_input(2) ? from_begin(c.input(2), c.input(0)) : constant_int(c.scope(), -1);
+  if (c.needs(0)) c.set_grad(0, make(c.scope(), "SequenceErase", {c.grad(0), at}));
+  if (c.needs(1)) c.set_grad(1, make(c.scope(), "SequenceAt", {c.grad(0), at}));
+  return {};
+}
+
+Status grad_erase(GradContext& c) {
+  const Expr at = c.has_input(1) ? from_begin(c.input(1), c.input(0)) : Expr();
+  const Expr item = make(c.scope(), "SequenceAt", {c.input(0), at.valid() ? at : constant_int(c.scope(), -1)});
+  c.set_grad(0, make(c.scope(), "SequenceInsert", {c.grad(0), fill_like(item, 0), at}));
+  return {};
+}
+
 Status infer_at_grad(InferContext& c) {
   WEFT_CHECK(c.check_number(2));
   c.output(0) = c.input(1);
@@ -93,6 +145,49 @@ void define_op_sequence(OpRegistry& ops) {
       .infer(infer_at)
       .sizes_outputs()
       .grad(grad_at);
+  ops.add("SequenceEmpty")
+      .group("sequence")
+      .since(11)
+      .doc("A sequence without items.")
+      .dtype_attr("dtype", DType::kF32, "The element type of the items that it may have later.")
+      .types("T", kTensorTypes)
+      .output("output", "seq(T)", "The sequence.")
+      .infer(infer_empty)
+      .no_gradient("it has no inputs");
+  ops.add("SequenceInsert")
+      .group("sequence")
+      .since(11)
+      .doc("A sequence with one item more. A position outside is OUT_OF_RANGE.")
+      .types("T", kTensorTypes)
+      .types("I", kIndexTypes)
+      .input("input_sequence", "seq(T)", "The sequence.")
+      .input("tensor", "T", "The item that is put in.")
+      .optional_input("position", "I",
+                      "The item is put before the one of this number; negative counts from the end. At the end if not "
+                      "given.")
+      .output("output_sequence", "seq(T)", "The sequence with the item.")
+      .infer(infer_insert)
+      .grad(grad_insert);
+  ops.add("SequenceErase")
+      .group("sequence")
+      .since(11)
+      .doc("A sequence without one of its items. A position outside is OUT_OF_RANGE.")
+      .types("T", kTensorTypes)
+      .types("I", kIndexTypes)
+      .input("input_sequence", "seq(T)", "The sequence.")
+      .optional_input("position", "I", "A number; negative counts from the end. The last item if not given.")
+      .output("output_sequence", "seq(T)", "The other items.")
+      .infer(infer_erase)
+      .grad(grad_erase);
+  ops.add("SequenceLength")
+      .group("sequence")
+      .since(11)
+      .doc("How many items a sequence has.")
+      .types("T", kTensorTypes)
+      .input("input_sequence", "seq(T)", "The sequence.")
+      .output("length", "i64", "A scalar.")
+      .infer(infer_length)
+      .no_gradient("it is a number of items");
   ops.add(kWeftDomain, "SequenceAtGrad")
       .group("gradient")
       .doc("Zeros in the shapes of the items of `like`, but `gradient` at `position`. The gradient of SequenceAt.")

@@ -14,15 +14,48 @@ Status construct(const State&, TensorArgs& args) {
   return {};
 }
 
-// The item that a position names, or an error.
-Result<size_t> place(const Tensor& sequence, const Tensor& position) {
+// The item that a position names, or an error; `ends` more may be named than there are.
+Result<size_t> place(const Tensor& sequence, const Tensor& position, int64_t ends = 0) {
   if (position.count() != 1) return invalid("the position must be one number but is ", position.summary());
   int64_t given = position.dtype() == DType::kI64 ? *position.as<int64_t>() : *position.as<int32_t>();
   int64_t count = sequence.count();
-  if (given < -count || given >= count) {
+  if (given < -count || given >= count + ends) {
     return out_of_range("position ", given, " is outside the sequence, which has ", count, " items");
   }
   return static_cast<size_t>(given < 0 ? given + count : given);
+}
+
+Status empty(const State&, TensorArgs& args) {
+  args.out[0] = Tensor::sequence({});
+  return {};
+}
+
+Status insert(const State&, TensorArgs& args) {
+  std::vector<Tensor> items = args.in[0].items();
+  size_t i = items.size();
+  if (args.in.size() > 2 && !args.in[2].empty()) {
+    WEFT_TRY(i, place(args.in[0], args.in[2], 1));
+  }
+  items.insert(items.begin() + static_cast<std::ptrdiff_t>(i), args.in[1]);
+  args.out[0] = Tensor::sequence(std::move(items));
+  return {};
+}
+
+Status erase(const State&, TensorArgs& args) {
+  std::vector<Tensor> items = args.in[0].items();
+  if (items.empty()) return out_of_range("the sequence has no item that could be taken out");
+  size_t i = items.size() - 1;
+  if (args.in.size() > 1 && !args.in[1].empty()) {
+    WEFT_TRY(i, place(args.in[0], args.in[1]));
+  }
+  items.erase(items.begin() + static_cast<std::ptrdiff_t>(i));
+  args.out[0] = Tensor::sequence(std::move(items));
+  return {};
+}
+
+Status length(const State&, TensorArgs& args) {
+  args.out[0] = Tensor::scalar<int64_t>(args.in[0].count());
+  return {};
 }
 
 Status at(const State&, TensorArgs& args) {
@@ -97,6 +130,10 @@ Status prepare(const KernelContext&, PreparedKernel* prepared) {
 void add_cpu_sequence(KernelRegistry& kernels) {
   kernels.add("SequenceConstruct", {"plain", nullptr, prepare<&construct>});
   kernels.add("SequenceAt", {"plain", nullptr, prepare<&at>});
+  kernels.add("SequenceEmpty", {"plain", nullptr, prepare<&empty>});
+  kernels.add("SequenceInsert", {"plain", nullptr, prepare<&insert>});
+  kernels.add("SequenceErase", {"plain", nullptr, prepare<&erase>});
+  kernels.add("SequenceLength", {"plain", nullptr, prepare<&length>});
   kernels.add("weft.SequenceAtGrad", {"plain", nullptr, prepare<&at_grad>});
   kernels.add("weft.SequenceZeros", {"plain", nullptr, prepare<&zeros>});
   kernels.add("weft.SequenceAdd", {"plain", nullptr, prepare<&add>});

@@ -98,5 +98,28 @@ TEST(Sequence, FedItemsMustHaveTheElementType) {
   expect_error(m.run({s}, {nested}, {z}).status(), Code::kInvalidArgument, "sequence of 1");
 }
 
+// An element type without items: no case can say that of a sequence that is fed.
+TEST(Sequence, WithoutItems) {
+  Pair m;
+  Expr none =
+      make(m.scope, "SequenceEmpty", std::initializer_list<Expr>{}, {{"dtype", static_cast<int64_t>(DType::kF64)}});
+  Expr one = make(m.scope, "SequenceInsert", {none, m.x, constant_int(m.scope, 0)});
+  Expr counts = cast(make(m.scope, "SequenceLength", {none}) + make(m.scope, "SequenceLength", {one}), DType::kF64);
+  EXPECT_EQ(m.all(counts), Values{1});
+  EXPECT_EQ(m.all(at(one, -1)), (Values{1, 2}));
+  Expr joined = make(m.scope, "ConcatFromSequence", {none}, {{"axis", int64_t{0}}});
+  expect_error(m.run({m.x, m.y}, {numbers({1}), numbers({2})}, {joined}).status(), Code::kInvalidArgument, "no items");
+  // Nothing is cut into nothing, whose gradient is nothing.
+  Expr parts = make(m.scope, "SplitToSequence", {m.x * 2.0});
+  Expr whole =
+      make(m.scope, "ConcatFromSequence", {make(m.scope, "SequenceInsert", {parts, m.y})}, {{"axis", int64_t{0}}});
+  Expr g = m.gradients(whole * whole, {m.x})[0];
+  for (const Values& x : {Values{}, Values{1, 2}}) {
+    Values want = x;
+    for (double& value : want) value *= 8;
+    EXPECT_EQ(m.values({m.x, m.y}, {numbers(x), numbers({3, 4, 5})}, g), want);
+  }
+}
+
 }  // namespace
 }  // namespace weft
