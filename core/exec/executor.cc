@@ -3,62 +3,12 @@
 
 #include <algorithm>
 
+#include "core/exec/entry.h"
 #include "core/exec/host_functions.h"
+#include "core/exec/loop.h"
 #include "core/tensor/form_cache.h"
 
 namespace weft {
-
-struct Executable::Entry {
-  std::vector<InputKey> key;
-  std::shared_ptr<const Plan> plan;
-  std::shared_ptr<Executable> rest;                                // of the plan's rest
-  std::vector<std::vector<std::shared_ptr<Executable>>> branches;  // of each tensor step
-  std::mutex mutex;
-  std::vector<std::unique_ptr<Frame>> idle;
-
-  Entry() = default;
-  Entry(const Entry&) = delete;
-  // A rest holds plans with rests of their own, as many in a row as the program has steps that depend on data: let go one
-  // after another, not one inside the other.
-  ~Entry() {
-    std::list<std::shared_ptr<Entry>> left;
-    for (Entry* entry = this; entry != nullptr;) {
-      if (entry->rest != nullptr && entry->rest.use_count() == 1) {
-        std::lock_guard lock(entry->rest->mutex_);  // puts what runs that have ended did to them before this
-        left.splice(left.end(), entry->rest->entries_);
-      }
-      if (entry != this) left.pop_front();
-      while (!left.empty() && left.front().use_count() > 1) left.pop_front();
-      entry = left.empty() ? nullptr : left.front().get();
-    }
-  }
-
-  Result<std::unique_ptr<Frame>> acquire() {
-    {
-      std::lock_guard lock(mutex);
-      if (!idle.empty()) {
-        std::unique_ptr<Frame> frame = std::move(idle.back());
-        idle.pop_back();
-        return frame;
-      }
-    }
-    return Frame::make(plan);
-  }
-  void release(std::unique_ptr<Frame> frame) {
-    std::lock_guard lock(mutex);
-    idle.push_back(std::move(frame));
-  }
-  void count_into(PlanSummary* summary) {
-    for (const StepInfo& step : plan->infos) ++summary->kernels[cat(step.op, ": ", step.kernel)];
-    for (const TensorStep& step : plan->tensor_steps) ++summary->kernels[cat(step.info.op, ": ", step.info.kernel)];
-    for (const Tensor& constant : plan->constants) summary->constant_bytes += constant.bytes();
-    summary->arena_bytes += plan->arena_bytes;
-    summary->device_arena_bytes += plan->device_arena_bytes;
-    summary->branch_groups += static_cast<int64_t>(plan->groups.size());
-    std::lock_guard lock(mutex);
-    summary->idle_arenas += static_cast<int64_t>(idle.size());
-  }
-};
 
 Status check_type(const Tensor& value, const ValueType& type, std::string_view what, std::string_view name) {
   bool same = value.kind() == type.kind && (value.kind() != Kind::kTensor || value.dtype() == type.dtype);
@@ -246,11 +196,12 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
   const TensorStep& step = entry.plan->tensor_steps[index];
   std::vector<Tensor> in, out(step.outputs.size());
   for (int32_t id : step.inputs) in.push_back(id < 0 ? Tensor() : values[id]);
-  const size_t taken_here = step.branches.empty() ? in.size() : 1;  // what branches take may stay where it is
+  const bool branch = step.op->name() == "If" && step.op->domain().empty(), control = !step.branches.empty();
+  const size_t taken_here = !control ? in.size() : branch ? 1 : 0;  // what sub-graphs take may stay where it is
   for (size_t i = 0; i < taken_here; ++i) {
     WEFT_TRY(in[i], in[i].moved_to(nullptr));
   }
-  if (!step.branches.empty()) {
+  if (branch) {
     if (in[0].count() != 1) return invalid("the condition must have one element but is ", in[0].summary());
     bool taken = *in[0].as<bool>();
     std::string_view wanted = taken ? "then_branch" : "else_branch";
@@ -258,6 +209,12 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
     std::vector<Tensor> arguments;
     for (int32_t id : step.branch_inputs[b]) arguments.push_back(values[id]);
     WEFT_CHECK(entry.branches[index][b]->run(arguments, options, &out));
+  } else if (control) {
+    std::vector<Tensor> captured;
+    for (int32_t id : step.branch_inputs[0]) captured.push_back(values[id]);
+    in.resize(step.schema_inputs);
+    LoopRun loop(step, *entry.branches[index][0], std::move(captured), options);
+    WEFT_CHECK(loop.run(std::move(in), &out));
   } else if (step.kernel.run_tensors != nullptr) {
     TensorArgs args{in, out, &options.parallel};
     WEFT_CHECK(step.kernel.run_tensors(step.kernel.state.get(), args));

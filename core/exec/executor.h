@@ -108,6 +108,7 @@ class Executable {
   std::vector<PlanSummary> summaries();
 
  private:
+  friend class LoopRun;
   struct Entry;
   Result<std::shared_ptr<Entry>> entry_for(const std::vector<Tensor>& inputs);
   Result<std::shared_ptr<Entry>> add_entry(std::vector<InputKey> keys);

@@ -60,20 +60,24 @@ class Loader {
 
  private:
   // Initializers, inputs, nodes and outputs, into a new graph.
-  Status add_contents(const std::shared_ptr<Graph>& graph, const GraphWire& wire) {
+  // `types` are those that the inputs of a sub-graph have if the file says nothing of them.
+  Status add_contents(const std::shared_ptr<Graph>& graph, const GraphWire& wire,
+                      const std::vector<ValueType>& types = {}) {
     if (wire.has_sparse) return unimplemented("it has sparse initializers");
     if (scopes().size() >= kMostNesting)
       return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
     scopes().push_back({graph.get(), {}});
-    Status status = add_in_scope(graph, wire);
+    Status status = add_in_scope(graph, wire, types);
     scopes().pop_back();
     return status;
   }
 
-  Status add_in_scope(const std::shared_ptr<Graph>& graph, const GraphWire& wire) {
+  Status add_in_scope(const std::shared_ptr<Graph>& graph, const GraphWire& wire, const std::vector<ValueType>& types) {
     for (std::string_view bytes : wire.initializers) WEFT_CHECK(add_initializer(*graph, bytes));
-    for (const ValueWire& input : wire.inputs) {
-      if (names().count(input.name) == 0) WEFT_CHECK(add_input(*graph, input));
+    for (size_t i = 0; i < wire.inputs.size(); ++i) {
+      const ValueWire& input = wire.inputs[i];
+      if (names().count(input.name) != 0) continue;
+      WEFT_CHECK(add_input(*graph, input, i < types.size() ? &types[i] : nullptr));
     }
     WEFT_CHECK(add_nodes(graph, wire.nodes));
     std::vector<ValueId> outputs;
@@ -141,8 +145,13 @@ class Loader {
     return define(name, id);
   }
 
-  Status add_input(Graph& graph, const ValueWire& wire) {
-    if (graph.parent() != nullptr) return unimplemented("a branch has inputs of its own");
+  // What a sub-graph's inputs are like is known around it, and need not stand in the file.
+  Status add_input(Graph& graph, const ValueWire& wire, const ValueType* known) {
+    if (known != nullptr && !(wire.is_known && wire.has_shape)) {
+      WEFT_CHECK(claim(graph, wire.name));
+      WEFT_TRY(ValueId id, graph.add_input(wire.name, *known));
+      return define(wire.name, id);
+    }
     if (!wire.is_known || wire.elem_type < 1 || wire.elem_type >= kDTypeCount) {
       return unimplemented("the input '", wire.name, "' is of a type that cannot be read");
     }
@@ -164,8 +173,7 @@ class Loader {
     return define(wire.name, id);
   }
 
-  Result<AttrValue> attribute(const std::shared_ptr<Graph>& graph, const GivenAttribute& given, const OpDef* op) {
-    const AttributeWire& wire = given.wire;
+  Result<AttrValue> attribute(const AttributeWire& wire, const OpDef* op) {
     switch (wire.type) {
       case kTypeFloat: return AttrValue(static_cast<double>(wire.f));
       case kTypeInt: return AttrValue(wire.i);
@@ -187,19 +195,22 @@ class Loader {
         }
         return AttrValue(std::move(*tensor));
       }
-      case kTypeGraph: {
-        WEFT_TRY(GraphWire inner, read_graph(wire.graph));
-        WEFT_TRY(std::shared_ptr<Graph> sub, Graph::make_subgraph(graph));
-        const size_t here = frame_;
-        frame_ = given.frame;
-        sub->speak_opset(frame().opset);
-        Status status = add_contents(sub, inner);
-        frame_ = here;
-        WEFT_CHECK(status);
-        return AttrValue(GraphRef(std::move(sub)));
-      }
       default: return unimplemented("attribute '", wire.name, "' is of type ", wire.type, ", which cannot be read");
     }
+  }
+
+  // The graph of an attribute, which is read with the names of the place that it was written in.
+  Result<std::shared_ptr<Graph>> subgraph(const std::shared_ptr<Graph>& graph, const GivenAttribute& given,
+                                          const std::vector<ValueType>& types) {
+    WEFT_TRY(GraphWire inner, read_graph(given.wire.graph));
+    WEFT_TRY(std::shared_ptr<Graph> sub, Graph::make_subgraph(graph));
+    const size_t here = frame_;
+    frame_ = given.frame;
+    sub->speak_opset(frame().opset);
+    Status status = add_contents(sub, inner, types);
+    frame_ = here;
+    WEFT_CHECK(status);
+    return sub;
   }
 
   Status add_node(const std::shared_ptr<Graph>& graph, const NodeWire& wire) {
@@ -222,12 +233,26 @@ class Loader {
       return data_loss("it has the operator ", op->full_name(), ", which no file can hold");
     }
     Attrs attrs;
+    std::vector<std::pair<std::string_view, const GivenAttribute*>> graphs;
     for (const auto& [name, attr] : given) {
-      WEFT_TRY(AttrValue value, attribute(graph, attr, op));
+      if (attr.wire.type == kTypeGraph) {
+        graphs.emplace_back(name, &attr);
+        continue;
+      }
+      WEFT_TRY(AttrValue value, attribute(attr.wire, op));
       attrs.set(name, std::move(value));
     }
     if (own && wire.op_type == "Variable") return add_variable(*graph, wire, attrs);
     WEFT_TRY(std::vector<ValueId> inputs, find_inputs(*graph, wire));
+    for (const auto& [name, attr] : graphs) {
+      std::vector<ValueType> types;
+      // Older versions may have other inputs: of those the file must say what its sub-graph takes.
+      const bool newest = std::all_of(op->upgrades().begin(), op->upgrades().end(),
+                                      [&](const Upgrade& upgrade) { return graph->opset() >= upgrade.version; });
+      if (newest) types = graph->subgraph_inputs(*op, inputs, attrs);
+      WEFT_TRY(std::shared_ptr<Graph> sub, subgraph(graph, *attr, types));
+      attrs.set(name, GraphRef(std::move(sub)));
+    }
     NodeOptions options;
     options.name = wire.name;
     options.output_count = static_cast<int>(wire.outputs.size());

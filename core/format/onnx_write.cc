@@ -137,22 +137,22 @@ class Writer {
   }
   std::string claim(const std::string& name, const std::string& prefix) { return claim(&used_, name, prefix); }
 
+  // `captured` are the names of what it captures, in that order.
   Status add_graph(pbf_writer& out, const Graph& graph, const std::vector<ValueId>& outputs,
-                   const std::vector<bool>& needed, const std::string& prefix) {
-    if (outer_names_.size() >= kMostNesting) {
-      return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
-    }
+                   const std::vector<bool>& needed, const std::string& prefix,
+                   const std::vector<std::string>& captured = {}) {
+    if (depth_ >= kMostNesting) return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
     std::vector<std::string> names(static_cast<size_t>(graph.value_count()));
-    for (const Graph::Capture& capture : graph.captures()) {
-      names[static_cast<size_t>(capture.inner)] = (*outer_names_.back())[static_cast<size_t>(capture.outer)];
+    for (size_t i = 0; i < graph.captures().size(); ++i) {
+      names[static_cast<size_t>(graph.captures()[i].inner)] = captured[i];
     }
     for (ValueId id = 0; id < graph.value_count(); ++id) {
       std::string& name = names[static_cast<size_t>(id)];
       if (name.empty()) name = claim(graph.value(id).name, prefix);
     }
-    outer_names_.push_back(&names);
+    ++depth_;
     Status status = add_named_graph(out, graph, outputs, needed, prefix, names);
-    outer_names_.pop_back();
+    --depth_;
     return status;
   }
 
@@ -229,9 +229,9 @@ class Writer {
     node.add_string(3, variable.name);
     node.add_string(4, "Variable");
     node.add_string(7, kWeftDomain.data(), kWeftDomain.size());
-    WEFT_CHECK(add_attribute(node, "name", variable.name, false, ""));
-    WEFT_CHECK(add_attribute(node, "initial", initial, false, ""));
-    return add_attribute(node, "trainable", variable.trainable, false, "");
+    WEFT_CHECK(add_attribute(node, "name", variable.name, false));
+    WEFT_CHECK(add_attribute(node, "initial", initial, false));
+    return add_attribute(node, "trainable", variable.trainable, false);
   }
 
   Status add_node(pbf_writer& out, const Graph& graph, const Node& node, const std::vector<std::string>& names,
@@ -264,8 +264,27 @@ class Writer {
     // Some readers want the names of nodes to differ too.
     proto.add_string(3, claim(&used_by_nodes_, within + node.name, ""));
     proto.add_string(4, type);
+    size_t next_capture = static_cast<size_t>(node.schema_inputs);
     for (const auto& [name, value] : node.attrs) {
-      WEFT_CHECK(add_attribute(proto, name, value, own, node.name));
+      if (value.kind() != AttrKind::kGraph) {
+        WEFT_CHECK(add_attribute(proto, name, value, own));
+        continue;
+      }
+      const Graph& inner = *value.graph();
+      // What the node captures; its sub-graph may know it from a graph that the node was copied from.
+      std::vector<std::string> captured;
+      for (size_t i = inner.captures().size(); i-- > 0;) {
+        captured.push_back(names[static_cast<size_t>(node.inputs[next_capture++])]);
+      }
+      std::vector<bool> needed = needed_nodes(inner, inner.outputs());
+      for (ValueId id : inner.inputs()) needed[static_cast<size_t>(inner.value(id).node)] = true;  // by position
+      pbf_writer attribute(proto, 5);
+      attribute.add_string(1, name);
+      {
+        pbf_writer sub(attribute, 6);
+        WEFT_CHECK(add_graph(sub, inner, inner.outputs(), needed, cat(node.name, "/", name, "/"), captured));
+      }
+      attribute.add_int32(20, kTypeGraph);
     }
     if (own) proto.add_string(7, kWeftDomain.data(), kWeftDomain.size());
     return {};
@@ -320,8 +339,7 @@ class Writer {
     return {};
   }
 
-  Status add_attribute(pbf_writer& node, std::string_view name, const AttrValue& value, bool own,
-                       const std::string& node_name) {
+  Status add_attribute(pbf_writer& node, std::string_view name, const AttrValue& value, bool own) {
     pbf_writer out(node, 5);
     out.add_string(1, name.data(), name.size());
     auto finish = [&](int32_t type) {
@@ -345,13 +363,7 @@ class Writer {
         WEFT_CHECK(add_tensor(tensor, value.tensor(), ""));
         break;
       }
-      case AttrKind::kGraph: {
-        pbf_writer sub(out, 6);
-        const Graph& inner = *value.graph();
-        WEFT_CHECK(add_graph(sub, inner, inner.outputs(), needed_nodes(inner, inner.outputs()),
-                             cat(node_name, "/", name, "/")));
-        break;
-      }
+      case AttrKind::kGraph: return internal_error("a graph is written where its captures are known");
       case AttrKind::kFloats: {
         if (!own) {
           for (double number : value.floats()) out.add_float(7, static_cast<float>(number));
@@ -368,7 +380,7 @@ class Writer {
         for (const std::string& string : value.strings()) out.add_bytes(9, string);
         return finish(kTypeStrings);
     }
-    return finish(value.kind() == AttrKind::kGraph ? kTypeGraph : kTypeTensor);
+    return finish(kTypeTensor);
   }
 
   void add_attached(pbf_writer& out, const Graph& graph, const std::vector<bool>& needed,
@@ -392,7 +404,7 @@ class Writer {
   std::string file_;
   bool speaks_weft_ = false;
   std::set<std::string> used_, used_by_nodes_;  // names
-  std::vector<const std::vector<std::string>*> outer_names_;
+  int depth_ = 0;
 };
 
 }  // namespace

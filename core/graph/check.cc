@@ -139,8 +139,8 @@ Result<int> Graph::output_count(const OpDef& op, const Attrs& attrs, const NodeO
   return count;
 }
 
-Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, int32_t schema_inputs,
-                    std::string_view name, std::vector<ValueType>* outputs) const {
+InferContext Graph::infer_context(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
+                                  int32_t schema_inputs, std::string_view name, int output_count) const {
   std::vector<const ValueType*> types;
   std::vector<const Tensor*> constants;
   for (int32_t i = 0; i < schema_inputs; ++i) {
@@ -148,7 +148,14 @@ Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<Value
     types.push_back(given ? &values_[inputs[i]].type : nullptr);
     constants.push_back(given ? values_[inputs[i]].constant.get() : nullptr);
   }
-  InferContext context(op, attrs, types, std::move(constants), static_cast<int>(outputs->size()), std::string(name));
+  return InferContext(op, attrs, std::move(types), std::move(constants), output_count, fresh_prefix(name));
+}
+
+Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs, int32_t schema_inputs,
+                    std::string_view name, std::vector<ValueType>* outputs) const {
+  InferContext context = infer_context(op, attrs, inputs, schema_inputs, name, static_cast<int>(outputs->size()));
+  std::vector<const ValueType*> types;
+  for (int32_t i = 0; i < schema_inputs; ++i) types.push_back(context.has_input(i) ? &context.input(i) : nullptr);
   WEFT_CHECK(bind_types(op, types, &context.outputs()));
   if (op.infer_fn() != nullptr) {
     WEFT_CHECK(op.infer_fn()(context));

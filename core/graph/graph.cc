@@ -345,16 +345,21 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
     }
   }
   WEFT_TRY(int outputs, output_count(op, attrs, options));
-  if (options.schema_inputs < 0) WEFT_CHECK(add_captures(attrs, &inputs));
+  const bool copied = options.schema_inputs >= 0;
+  if (!copied) WEFT_CHECK(add_captures(attrs, &inputs));
   if (value_count() > kMaxValues - outputs) {
     return make_error(Code::kResourceExhausted, "a graph has at most ", kMaxValues, " values");
   }
   int height = 0;
+  std::vector<GraphRef> subgraphs;
   for (const auto& [attr_name, attr] : attrs) {
-    if (attr.kind() == AttrKind::kGraph) height = std::max(height, attr.graph()->height_ + 1);
+    if (attr.kind() != AttrKind::kGraph) continue;
+    height = std::max(height, attr.graph()->height_ + 1);
+    subgraphs.push_back(attr.graph());
   }
   if (depth_ + height >= kMostNesting) return too_deep();
   std::string name = node_name(op, options.name);
+  if (height > 0) WEFT_CHECK(fit_subgraphs(op, schema_inputs, copied, name, &attrs, &inputs));
   std::vector<ValueType> types(outputs);
   if (!known_outputs(inputs, name, options, &types)) {
     WEFT_CHECK(infer(op, attrs, inputs, schema_inputs, name, &types));
@@ -385,12 +390,15 @@ Result<NodeId> Graph::append(const OpDef& op, std::vector<ValueId> inputs, Attrs
     if (names_.count(value_name) != 0) value_name = unique_name(value_name);
     name_value(value_count() - 1, std::move(value_name));
   }
+  // Those that were given cannot change either where copies of them took their place.
   for (const auto& [attr_name, attr] : node.attrs) {
-    if (attr.kind() != AttrKind::kGraph) continue;
-    Graph& sub = const_cast<Graph&>(*attr.graph());
+    if (attr.kind() == AttrKind::kGraph) subgraphs.push_back(attr.graph());
+  }
+  for (const GraphRef& subgraph : subgraphs) {
+    Graph& sub = const_cast<Graph&>(*subgraph);
     if (sub.frozen_) continue;  // of another node too, and perhaps read on other threads
-    sub.frozen_ = true;
     sub.captures_ = sub.needed_captures();
+    sub.frozen_ = true;
     sub.parent_.reset();
   }
   height_ = std::max(height_, height);
@@ -478,6 +486,7 @@ Status Graph::add_captures(const Attrs& attrs, std::vector<ValueId>* inputs) {
 
 // The order in which they were captured is that in which the user's language evaluated operands; no bit may depend on it.
 std::vector<Graph::Capture> Graph::needed_captures() const {
+  if (frozen_) return captures_;
   std::unordered_map<ValueId, Capture> known;
   for (const Capture& capture : captures_) known.emplace(capture.inner, capture);
   std::vector<Capture> needed;

@@ -115,6 +115,9 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status free_name(std::string_view name);
   // For importers: the version that `add` speaks from now on, which has been checked.
   void speak_opset(int opset) { opset_ = opset; }
+  // The types that the inputs of the one sub-graph of such a node have at first; none if it has none, or if no such node
+  // could be.
+  std::vector<ValueType> subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs, const Attrs& attrs) const;
   // The value of `outer` (of this graph or an enclosing one) as a value of this graph.
   Result<ValueId> capture(const Graph& owner, ValueId outer);
 
@@ -147,6 +150,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
     ValueId inner;
   };
   const std::vector<Capture>& captures() const { return captures_; }
+  // The same of a sub-graph that is none yet: those that its outputs need so far, in that order.
+  std::vector<Capture> needed_captures() const;
   std::string unique_name(std::string_view wanted) const;
   // Checks again what building checked: that nodes come after what they need and fit their schemas, and that inference
   // still says of their outputs what the graph does. INTERNAL and the node where not; passes are tested with it.
@@ -172,8 +177,15 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status verify_node(NodeId id) const;
   Status check_subgraphs(const Attrs& attrs) const;
   Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);
-  std::vector<Capture> needed_captures() const;
+  Status fit_subgraphs(const OpDef& op, int32_t schema_inputs, bool copied, std::string_view name, Attrs* attrs,
+                       std::vector<ValueId>* inputs);
+  InferContext infer_context(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
+                             int32_t schema_inputs, std::string_view name, int output_count) const;
   std::string node_name(const OpDef& op, std::string_view wanted) const;
+  // Dimensions of a node's own are named after this: other than those that come in from the graphs around.
+  std::string fresh_prefix(std::string_view node) const {
+    return depth_ == 0 ? std::string(node) : cat(node, "@", depth_);
+  }
   void name_value(ValueId id, std::string name);
 
   const OpRegistry& ops_;

@@ -19,6 +19,14 @@ using GradFn = Status (*)(GradContext&);
 using BodyFn = Status (*)(BodyContext&);
 using UpgradeFn = Status (*)(UpgradeContext&);
 
+// What a sub-graph that runs again and again is given.
+struct RepeatedTypes {
+  std::vector<ValueType> inputs;  // before the first time
+  // So many of them, from `first_input` on, are then its outputs from `first_output` on.
+  size_t carried = 0, first_input = 0, first_output = 0;
+};
+using RepeatedTypesFn = Status (*)(const InferContext&, RepeatedTypes*);
+
 inline constexpr std::string_view kOnnxDomain = "";
 inline constexpr std::string_view kWeftDomain = "weft";
 inline constexpr int kNewestOpset = 26;
@@ -76,6 +84,7 @@ class OpDef : public WithAttrs<OpDef> {
   BodyFn body_fn() const { return body_; }
   const std::string& gradient_of_name() const { return gradient_of_; }
   bool has_body_by_shapes() const { return body_by_shapes_; }
+  RepeatedTypesFn repeated_types_fn() const { return repeated_types_; }
   const std::string& no_gradient_reason() const { return no_gradient_; }
   // Whether something flows back through it.
   bool has_gradient() const {
@@ -155,6 +164,11 @@ class OpDef : public WithAttrs<OpDef> {
     body_by_shapes_ = true;
     return body(fn);
   }
+  // Its one sub-graph has inputs, of these types. A node's sub-graph is made again where they are others.
+  OpDef& repeats(RepeatedTypesFn fn) {
+    repeated_types_ = fn;
+    return *this;
+  }
   // Two nodes with equal inputs and attributes are not the same, and it must not be folded.
   OpDef& impure() {
     pure_ = false;
@@ -199,6 +213,7 @@ class OpDef : public WithAttrs<OpDef> {
   InferFn infer_ = nullptr;
   GradFn grad_ = nullptr;
   BodyFn body_ = nullptr;
+  RepeatedTypesFn repeated_types_ = nullptr;
   bool pure_ = true;
   bool sizes_own_outputs_ = false;
   bool internal_ = false;

@@ -1,20 +1,10 @@
 // If: one of two sub-graphs.
 #include <algorithm>
 
-#include "core/graph/graph.h"
+#include "core/graph/subgraph.h"
 
 namespace weft {
 namespace {
-
-// A symbol of a branch means something outside only if it came in with a captured value.
-bool known_outside(const Dim& dim, const Graph& branch) {
-  if (dim.known()) return true;
-  for (const Graph::Capture& capture : branch.captures()) {
-    const ValueType& type = branch.type(capture.inner);
-    if (type.has_rank && std::find(type.dims.begin(), type.dims.end(), dim) != type.dims.end()) return true;
-  }
-  return false;
-}
 
 Status check_branch(const Graph& branch, const char* name) {
   if (branch.outputs().empty()) return invalid("'", name, "' has no outputs; set what it returns first");

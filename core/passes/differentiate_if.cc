@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/graph/walk.h"
+#include "core/graph/subgraph.h"
 #include "core/passes/differentiate.h"
 
 namespace weft {
@@ -17,19 +17,7 @@ Result<std::vector<ValueId>> copy_branch(const Graph& branch, const std::vector<
   for (size_t i = 0; i < branch.captures().size(); ++i) {
     WEFT_TRY(map[branch.captures()[i].inner], into.capture(parent, outer[i]));
   }
-  for (NodeId id : ordered_nodes(branch, branch.outputs(), {}, false)) {
-    const Node& node = branch.node(id);
-    if (node.is(kWeftDomain, "Input")) continue;
-    NodeOptions options;
-    options.name = node.name;
-    options.origin = node.origin;
-    options.output_count = node.output_count;
-    options.schema_inputs = node.schema_inputs;
-    std::vector<ValueId> inputs;
-    for (ValueId input : node.inputs) inputs.push_back(input == kNoValue ? kNoValue : map[input]);
-    WEFT_TRY(NodeId copy, into.add_node(*node.op, std::move(inputs), node.attrs, std::move(options)));
-    for (int i = 0; i < node.output_count; ++i) map[node.output(i)] = into.node(copy).output(i);
-  }
+  WEFT_CHECK(copy_nodes(branch, branch.outputs(), into, &map));
   return map;
 }
 

@@ -117,19 +117,28 @@ Result<Cut> cut_program(const Graph& graph, const std::vector<ValueId>& feeds, c
   return cut;
 }
 
-Result<Program> subgraph_program(const Graph& graph) {
+Result<Program> subgraph_program(const Graph& graph, const std::vector<const Tensor*>& known) {
   Program program;
   WEFT_TRY(program.graph, Graph::make(graph.ops()));
   Graph& out = *program.graph;
   Copier copier(graph, out);
-  std::vector<ValueId> inputs = graph.inputs();
-  for (const Graph::Capture& capture : graph.captures()) inputs.push_back(capture.inner);
-  for (ValueId id : inputs) {
+  auto add_input = [&](ValueId id) -> Status {
     ValueType type = graph.type(id);
     type.ints = nullptr;
     WEFT_TRY(ValueId mapped, out.add_input(graph.value(id).name, std::move(type)));
     copier.set(id, mapped);
     program.inputs.push_back(mapped);
+    return {};
+  };
+  for (ValueId id : graph.inputs()) WEFT_CHECK(add_input(id));
+  for (size_t i = 0; i < graph.captures().size(); ++i) {
+    const ValueId id = graph.captures()[i].inner;
+    if (known[i] == nullptr) {
+      WEFT_CHECK(add_input(id));
+      continue;
+    }
+    WEFT_TRY(ValueId mapped, out.add_constant(*known[i], graph.value(id).name));
+    copier.set(id, mapped);
   }
   for (NodeId node_id : ordered_nodes(graph, graph.outputs(), {}, false)) {
     const Node& node = graph.node(node_id);

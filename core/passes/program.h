@@ -33,7 +33,8 @@ struct Cut {
 Result<Cut> cut_program(const Graph& graph, const std::vector<ValueId>& feeds, const std::vector<ValueId>& fetches,
                         const std::vector<ValueId>& targets);
 
-// The body of a sub-graph as a program: its inputs, then its captures.
-Result<Program> subgraph_program(const Graph& graph);
+// The body of a sub-graph as a program: its inputs, then its captures, but those that are known: `known` has an entry for
+// each capture, null where it is not.
+Result<Program> subgraph_program(const Graph& graph, const std::vector<const Tensor*>& known);
 
 }  // namespace weft

@@ -101,7 +101,9 @@ class Builder {
         .at(node.name, node.op->full_name(), node.origin);
   }
 
-  static bool executed_by_executor(const Node& node) { return node.is("If") || node.is(kWeftDomain, "HostCall"); }
+  static bool executed_by_executor(const Node& node) {
+    return node.is("If") || node.is("Loop") || node.is("Scan") || node.is(kWeftDomain, "HostCall");
+  }
 
   bool needs_tensors(const Node& node) const {
     if (node.op->sizes_own_outputs() || executed_by_executor(node)) return true;
@@ -261,6 +263,7 @@ class Builder {
       step.info = {node->name, node->op->full_name(), node->origin, kernel.name};
       step.kernel = std::move(kernel);
       for (ValueId id : node->inputs) step.inputs.push_back(value_index(id));
+      step.schema_inputs = node->schema_inputs;
       for (int i = 0; i < node->output_count; ++i) {
         step.outputs.push_back(value_index(node->output(i)));
         step.output_types.push_back(graph_.type(node->output(i)));
@@ -284,9 +287,14 @@ class Builder {
       size_t next = node.schema_inputs;
       for (const auto& [name, attr] : node.attrs) {
         if (attr.kind() != AttrKind::kGraph) continue;
-        WEFT_TRY(Program branch, subgraph_program(*attr.graph()));
+        // What is known is part of the branch: its kernels prepare for it, and its values may decide shapes.
+        std::vector<const Tensor*> known;
         std::vector<int32_t> inputs;
-        for (size_t i = 0; i < attr.graph()->captures().size(); ++i) inputs.push_back(step.inputs[next++]);
+        for (size_t i = attr.graph()->captures().size(); i-- > 0; ++next) {
+          known.push_back(graph_.value(node.inputs[next]).constant.get());
+          if (known.back() == nullptr) inputs.push_back(step.inputs[next]);
+        }
+        WEFT_TRY(Program branch, subgraph_program(*attr.graph(), known));
         step.branch_names.push_back(name);
         step.branches.push_back(std::move(branch));
         step.branch_inputs.push_back(std::move(inputs));

@@ -57,6 +57,7 @@ struct TensorStep {
   StepInfo info;
   PreparedKernel kernel;        // run_tensors; empty for control flow and host calls, which the executor knows
   std::vector<int32_t> inputs;  // values of the plan, -1 for an omitted one
+  int32_t schema_inputs = 0;    // so many of them are the operator's own
   std::vector<int32_t> outputs;
   std::vector<ValueType> output_types;
   // Control flow: the sub-graphs in the order of their attributes, and which of `inputs` each of them takes.

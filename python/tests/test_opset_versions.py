@@ -17,7 +17,7 @@ from test_onnx_cases import DIFFERS, NUMBERS, RANDOM, UNSUPPORTED, agree, cases,
 ALL = json.loads((cases.ROOT / "bindings" / "ops.json").read_text())["ops"]
 OPS = [op["name"] for op in ALL if op["domain"] == ""]
 CASES = {file.op: file.cases for file in cases.load()}
-WITH_GRAPHS = {"If"}  # which no case can say
+WITH_GRAPHS = {"If", "Loop", "Scan"}  # which no case can say
 NOT_THERE = {"Swish", *RANDOM}  # onnxruntime has no kernel for it, or one of its own
 LEFT_OUT = {
     **DIFFERS,

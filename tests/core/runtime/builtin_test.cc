@@ -35,7 +35,7 @@ TEST(BuiltinOps, AreDocumented) {
 
 TEST(BuiltinOps, HaveCases) {
   // Case files have neither sub-graphs nor functions of the host; those have tests of their own.
-  const std::set<std::string> without = {"If", "weft.HostCall"};
+  const std::set<std::string> without = {"If", "Loop", "Scan", "weft.HostCall"};
   const std::set<std::string> names = with_cases();
   for (const OpDef* op : builtin_ops().all()) {
     std::string name = op->full_name();
@@ -46,7 +46,7 @@ TEST(BuiltinOps, HaveCases) {
 
 TEST(BuiltinOps, AreComputed) {
   // By the executor itself.
-  const std::set<std::string> without = {"Constant",      "If",         "weft.Assign",
+  const std::set<std::string> without = {"Constant",      "If",         "Loop",         "Scan", "weft.Assign",
                                          "weft.HostCall", "weft.Input", "weft.Variable"};
   for (const OpDef* op : builtin_ops().all()) {
     std::string name = op->full_name();
@@ -57,7 +57,8 @@ TEST(BuiltinOps, AreComputed) {
 
 TEST(BuiltinOps, HaveAGradientOrAReason) {
   for (const OpDef* op : builtin_ops().all()) {
-    if (op->full_name() == "If") continue;  // that of its branches, by core/passes/differentiate_if.cc
+    // Those of their sub-graphs, by core/passes/differentiate_if.cc and differentiate_loop.cc.
+    if (op->full_name() == "If" || op->full_name() == "Loop" || op->full_name() == "Scan") continue;
     // A body may be held back by a reason.
     bool has_reason = !op->no_gradient_reason().empty();
     EXPECT_TRUE(op->has_gradient() || has_reason) << op->full_name();

@@ -1,0 +1,404 @@
+// Runs the body of a Loop or Scan again and again.
+#include "core/exec/loop.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "core/exec/entry.h"
+#include "core/graph/subgraph.h"
+
+namespace weft {
+
+namespace {
+
+constexpr int64_t kAnyNumber = -1;
+// Room for so many bytes is made at once where nobody knows how many iterations there will be.
+constexpr int64_t kFirstRoomBytes = 1 << 12;
+
+int64_t axis_of(const std::vector<int64_t>& axes, size_t i) { return i < axes.size() ? axes[i] : 0; }
+bool backward_of(const std::vector<int64_t>& directions, size_t i) {
+  return i < directions.size() && directions[i] != 0;
+}
+
+Status check_whole_bytes(DType dtype) {
+  if (dtype == DType::kString || dtype_bits(dtype) % 8 == 0) return {};
+  return unimplemented("elements of ", dtype_name(dtype), " share bytes; they can be neither scanned nor stacked");
+}
+
+int64_t product(Shape::const_iterator begin, Shape::const_iterator end) {
+  int64_t count = 1;
+  for (; begin != end; ++begin) count *= *begin;
+  return count;
+}
+
+}  // namespace
+
+// -- What is scanned.
+
+Result<Scanned> Scanned::make(Tensor whole, int64_t axis, bool backward) {
+  WEFT_CHECK(check_whole_bytes(whole.dtype()));
+  WEFT_TRY(axis, InferContext::axis(axis, whole.rank()));
+  Scanned scanned;
+  const Shape& shape = whole.shape();
+  scanned.item = shape;
+  scanned.item.erase(scanned.item.begin() + axis);
+  scanned.length = shape[axis];
+  scanned.outer = product(shape.begin(), shape.begin() + axis);
+  const int64_t inner = product(shape.begin() + axis + 1, shape.end());
+  scanned.inner_bytes = whole.dtype() == DType::kString ? inner : dtype_bytes(whole.dtype(), inner);
+  scanned.backward = backward;
+  scanned.whole = std::move(whole);
+  return scanned;
+}
+
+const char* Scanned::address(int64_t iteration) const {
+  const int64_t at = backward ? length - 1 - iteration : iteration;
+  return whole.as<char>() + at * inner_bytes;
+}
+
+Result<Tensor> Scanned::at(int64_t iteration) const {
+  const int64_t place = backward ? length - 1 - iteration : iteration;
+  if (whole.dtype() == DType::kString) {
+    std::vector<std::string> strings;
+    for (int64_t o = 0; o < outer; ++o) {
+      auto begin = whole.strings().begin() + (o * length + place) * inner_bytes;
+      strings.insert(strings.end(), begin, begin + inner_bytes);
+    }
+    return Tensor::from_strings(item, std::move(strings));
+  }
+  if (outer == 1 && whole.buffer() != nullptr) {
+    (void)whole.data();
+    return Tensor::over(whole.dtype(), item, whole.buffer(), whole.offset() + place * inner_bytes);
+  }
+  WEFT_TRY(Tensor out, Tensor::make(whole.dtype(), item));
+  for (int64_t o = 0; o < outer; ++o) {
+    if (inner_bytes == 0) break;
+    std::memcpy(out.as<char>() + o * inner_bytes, whole.as<char>() + (o * length + place) * inner_bytes,
+                static_cast<size_t>(inner_bytes));
+  }
+  return out;
+}
+
+// -- What is stacked.
+
+Shape Stacked::shape_of(int64_t length) const {
+  Shape shape = item_;
+  shape.insert(shape.begin() + axis_, length);
+  return shape;
+}
+
+Status Stacked::begin(DType dtype, const Shape& item) {
+  WEFT_CHECK(check_whole_bytes(dtype));
+  WEFT_TRY(axis_, InferContext::axis(given_axis_, static_cast<int64_t>(item.size()) + 1));
+  item_ = item;
+  outer_ = product(item.begin(), item.begin() + axis_);
+  const int64_t inner = product(item.begin() + axis_, item.end());
+  inner_bytes_ = dtype == DType::kString ? inner : dtype_bytes(dtype, inner);
+  dtype_ = dtype;
+  if (known_ != kAnyNumber) return reserve(known_);
+  return reserve(std::min(expected_, std::max<int64_t>(kFirstRoomBytes / std::max<int64_t>(inner_bytes_, 1), 1)));
+}
+
+// Along the first axis, but where the number is known: then it is never called again.
+Status Stacked::reserve(int64_t iterations) {
+  if (begun() && stack_.dtype() == dtype_ && iterations <= room_) return {};
+  WEFT_TRY(Tensor stack, Tensor::make(dtype_, shape_of(iterations)));
+  if (dtype_ == DType::kString) {
+    std::copy_n(stack_.empty() ? stack.strings().begin() : stack_.strings().begin(), stack_.count(),
+                stack.mutable_strings().begin());
+  } else if (stack_.bytes() > 0) {
+    std::memcpy(stack.mutable_data(), stack_.data(), static_cast<size_t>(stack_.bytes()));
+  }
+  stack_ = std::move(stack);
+  room_ = iterations;
+  return {};
+}
+
+Result<char*> Stacked::place(int64_t iteration) {
+  if (iteration >= room_) WEFT_CHECK(reserve(std::min(expected_, std::max(2 * room_, iteration + 1))));
+  const int64_t at = backward_ ? known_ - 1 - iteration : iteration;
+  return stack_.as<char>() + at * inner_bytes_;
+}
+
+Status Stacked::add(int64_t iteration, const void* item) {
+  WEFT_TRY(char* to, place(iteration));
+  const auto* from = static_cast<const char*>(item);
+  for (int64_t o = 0; o < outer_; ++o) {
+    if (inner_bytes_ == 0) break;
+    std::memcpy(to, from, static_cast<size_t>(inner_bytes_));
+    to += room_ * inner_bytes_;
+    from += inner_bytes_;
+  }
+  return {};
+}
+
+Status Stacked::add(int64_t iteration, const Tensor& item) {
+  if (!begun()) WEFT_CHECK(begin(item.dtype(), item.shape()));
+  if (item.kind() != Kind::kTensor || !takes(item.dtype(), item.shape())) {
+    return invalid("what is stacked is ", item.summary(), " but was ", dtype_name(dtype_), shape_text(item_),
+                   " before; it must be alike in all iterations");
+  }
+  if (dtype_ != DType::kString) return add(iteration, item.data());
+  if (iteration >= room_) WEFT_CHECK(reserve(std::min(expected_, std::max(2 * room_, iteration + 1))));
+  const int64_t at = backward_ ? known_ - 1 - iteration : iteration;
+  for (int64_t o = 0; o < outer_; ++o) {
+    std::copy_n(item.strings().begin() + o * inner_bytes_, inner_bytes_,
+                stack_.mutable_strings().begin() + (o * room_ + at) * inner_bytes_);
+  }
+  return {};
+}
+
+Result<Tensor> Stacked::finish(int64_t iterations) {
+  if (iterations == room_) return std::move(stack_);
+  WEFT_TRY(Tensor out, Tensor::make(dtype_, shape_of(iterations)));
+  if (dtype_ == DType::kString) {
+    std::copy_n(stack_.strings().begin(), out.count(), out.mutable_strings().begin());
+  } else if (out.bytes() > 0) {
+    std::memcpy(out.mutable_data(), stack_.data(), static_cast<size_t>(out.bytes()));
+  }
+  return out;
+}
+
+// -- The run.
+
+LoopRun::LoopRun(const TensorStep& step, Executable& body, std::vector<Tensor> captured, const ExecOptions& options)
+    : step_(step), body_(body), captured_(std::move(captured)), options_(options), loop_(step.op->name() == "Loop") {}
+
+Status LoopRun::begin_loop(std::vector<Tensor> in) {
+  in.resize(std::max<size_t>(in.size(), 2));
+  most_ = std::numeric_limits<int64_t>::max();
+  if (!in[0].empty()) {
+    if (in[0].count() != 1) return invalid("the trip count must have one element but is ", in[0].summary());
+    WEFT_TRY(in[0], in[0].moved_to(nullptr));
+    most_ = *in[0].as<int64_t>();
+  }
+  if (!in[1].empty()) {
+    if (in[1].count() != 1) return invalid("the condition must have one element but is ", in[1].summary());
+    WEFT_TRY(in[1], in[1].moved_to(nullptr));
+    holds_ = *in[1].as<bool>();
+  }
+  carried_.assign(std::make_move_iterator(in.begin() + 2), std::make_move_iterator(in.end()));
+  first_output_ = 1;
+  const Program& body = body_.program();
+  const bool counted = always_holds(*body.graph, body.outputs[0], body.inputs[1]);
+  const int64_t known = counted ? std::max<int64_t>(goes_on() ? most_ : 0, 0) : kAnyNumber;
+  for (size_t k = 1 + carried_.size(); k < body.outputs.size(); ++k) stacked_.emplace_back(0, false, known, most_);
+  return {};
+}
+
+Status LoopRun::begin_scan(std::vector<Tensor> in) {
+  const size_t carried = in.size() - static_cast<size_t>(step_.attrs.i("num_scan_inputs"));
+  const std::vector<int64_t> axes = step_.attrs.ints_or_empty("scan_input_axes"),
+                             directions = step_.attrs.ints_or_empty("scan_input_directions");
+  for (size_t i = carried; i < in.size(); ++i) {
+    WEFT_TRY(Tensor whole, in[i].moved_to(nullptr));
+    WEFT_TRY(Scanned scanned,
+             Scanned::make(std::move(whole), axis_of(axes, i - carried), backward_of(directions, i - carried)));
+    if (i == carried) most_ = scanned.length;
+    if (scanned.length != most_) {
+      return invalid("the scan inputs must be of one length, but input ", carried, " is ", most_, " long and input ", i,
+                     " is ", scanned.length, " long");
+    }
+    scanned_.push_back(std::move(scanned));
+  }
+  in.resize(carried);
+  carried_ = std::move(in);
+  const std::vector<int64_t> out_axes = step_.attrs.ints_or_empty("scan_output_axes"),
+                             out_directions = step_.attrs.ints_or_empty("scan_output_directions");
+  for (size_t k = 0; k < body_.program().outputs.size() - carried; ++k) {
+    stacked_.emplace_back(axis_of(out_axes, k), backward_of(out_directions, k), most_, most_);
+  }
+  return {};
+}
+
+Status LoopRun::failed(const Status& status) const {
+  return status.within(cat("in iteration ", done_, " of '", step_.info.node, "': "));
+}
+
+std::vector<Tensor> LoopRun::arguments() const {
+  std::vector<Tensor> arguments;
+  const Program& body = body_.program();
+  if (loop_) {
+    // Tensors of their own: the body may keep them.
+    auto shaped = [&](Tensor scalar, size_t i) {
+      const ValueType& type = body.graph->type(body.inputs[i]);
+      Result<Tensor> list = scalar.reshaped({1});
+      return type.has_rank && type.dims.size() == 1 && list.ok() ? *list : scalar;
+    };
+    arguments.push_back(shaped(Tensor::scalar<int64_t>(done_), 0));
+    arguments.push_back(shaped(Tensor::scalar<bool>(holds_), 1));
+  }
+  arguments.insert(arguments.end(), carried_.begin(), carried_.end());
+  return arguments;
+}
+
+Status LoopRun::iterate() {
+  std::vector<Tensor> in = arguments(), out;
+  for (const Scanned& scanned : scanned_) {
+    WEFT_TRY(Tensor item, scanned.at(done_));
+    in.push_back(std::move(item));
+  }
+  in.insert(in.end(), captured_.begin(), captured_.end());
+  // What only this iteration needs of the last one's is let go of while it runs.
+  for (Tensor& value : carried_) value = Tensor();
+  WEFT_CHECK(body_.run(std::move(in), options_, &out));
+  if (loop_) {
+    WEFT_TRY(Tensor condition, out[0].moved_to(nullptr));
+    if (condition.count() != 1) return invalid("the condition must have one element but is ", condition.summary());
+    holds_ = *condition.as<bool>();
+  }
+  for (size_t k = 0; k < carried_.size(); ++k) carried_[k] = std::move(out[first_output_ + k]);
+  for (size_t k = 0; k < stacked_.size(); ++k) {
+    WEFT_TRY(Tensor item, out[first_output_ + carried_.size() + k].moved_to(nullptr));
+    WEFT_CHECK(stacked_[k].add(done_, item));
+  }
+  ++done_;
+  return {};
+}
+
+Result<bool> LoopRun::run_flat() {
+  if (body_.options_.device != nullptr) return false;
+  std::vector<Tensor> in = arguments();
+  const size_t first_scanned = in.size();
+  for (const Scanned& scanned : scanned_) {
+    WEFT_TRY(Tensor item, scanned.at(done_));
+    in.push_back(std::move(item));
+  }
+  const size_t first_captured = in.size();
+  in.insert(in.end(), captured_.begin(), captured_.end());
+  for (size_t i = 0; i < first_captured; ++i) {
+    if (body_.value_inputs_[i]) return false;  // each iteration may need a plan of its own
+  }
+  WEFT_TRY(std::shared_ptr<Executable::Entry> entry, body_.entry_for(in));
+  const Plan& plan = *entry->plan;
+  if (!plan.simple()) return false;
+  const size_t first_carried = loop_ ? 2 : 0, carried = carried_.size();
+  for (size_t k = 0; k < carried; ++k) {
+    const Binding& out = plan.outputs[first_output_ + k];
+    if (out.dtype != carried_[k].dtype() || out.shape != carried_[k].shape()) return false;
+  }
+  for (size_t k = 0; k < stacked_.size(); ++k) {
+    const Binding& item = plan.outputs[first_output_ + carried + k];
+    if (!stacked_[k].begun()) WEFT_CHECK(stacked_[k].begin(item.dtype, item.shape));
+    if (!stacked_[k].takes(item.dtype, item.shape)) return false;
+  }
+
+  WEFT_TRY(std::unique_ptr<Frame> frame, entry->acquire());
+  for (size_t i = 0; i < in.size(); ++i) frame->bind_input(static_cast<int>(i), in[i].data());
+  bool again = holds_;
+  if (loop_) frame->bind_output(0, &again);
+  // Two places for each value that is carried: the one that is read, and the one that is written.
+  std::vector<Tensor> places[2];
+  std::vector<Tensor> items(scanned_.size()), stacked_items(stacked_.size());
+  auto iterate = [&]() -> Status {
+    if (options_.stop != nullptr) WEFT_CHECK(options_.stop->check());
+    std::vector<Tensor>& next = places[done_ % 2];
+    if (next.empty()) {
+      for (size_t k = 0; k < carried; ++k) {
+        const Binding& out = plan.outputs[first_output_ + k];
+        next.emplace_back();
+        WEFT_TRY(next.back(), Tensor::make(out.dtype, out.shape));
+      }
+    }
+    if (loop_) {
+      *in[0].as<int64_t>() = done_;
+      *in[1].as<bool>() = holds_;
+    }
+    for (size_t k = 0; k < carried; ++k) {
+      frame->bind_input(static_cast<int>(first_carried + k), carried_[k].data());
+      frame->bind_output(static_cast<int>(first_output_ + k), next[k].mutable_data());
+    }
+    for (size_t k = 0; k < scanned_.size(); ++k) {
+      if (!scanned_[k].in_place()) {
+        WEFT_TRY(items[k], scanned_[k].at(done_));
+      }
+      frame->bind_input(static_cast<int>(first_scanned + k),
+                        scanned_[k].in_place() ? scanned_[k].address(done_) : items[k].data());
+    }
+    for (size_t k = 0; k < stacked_.size(); ++k) {
+      const int slot = static_cast<int>(first_output_ + carried + k);
+      if (stacked_[k].in_place()) {
+        WEFT_TRY(char* place, stacked_[k].place(done_));
+        frame->bind_output(slot, place);
+        continue;
+      }
+      if (stacked_items[k].empty()) {
+        WEFT_TRY(stacked_items[k], Tensor::make(plan.outputs[slot].dtype, plan.outputs[slot].shape));
+      }
+      frame->bind_output(slot, stacked_items[k].mutable_data());
+    }
+    WEFT_CHECK(frame->run(options_));
+    for (size_t k = 0; k < stacked_.size(); ++k) {
+      if (!stacked_[k].in_place()) WEFT_CHECK(stacked_[k].add(done_, stacked_items[k].data()));
+    }
+    for (size_t k = 0; k < carried; ++k) carried_[k] = next[k];
+    if (loop_) holds_ = again;
+    ++done_;
+    return {};
+  };
+  Status status;
+  while (status.ok() && goes_on()) status = iterate();
+  entry->release(std::move(frame));
+  WEFT_CHECK(status);
+  return true;
+}
+
+// The sizes that the body would give what goes in at first; 0 where they cannot be told. It is not run, so what it would
+// fail of is no error.
+Status LoopRun::begin_empty() {
+  const Program& body = body_.program();
+  std::shared_ptr<const Plan> plan;
+  for (size_t k = 0; k < stacked_.size(); ++k) {
+    if (stacked_[k].begun()) continue;
+    const size_t output = first_output_ + carried_.size() + k;
+    const ValueType& type = body.graph->type(body.outputs[output]);
+    if (!type.concrete() && plan == nullptr) {
+      std::vector<Tensor> in = arguments();
+      for (const Scanned& scanned : scanned_) {
+        WEFT_TRY(Tensor item, Tensor::make(scanned.whole.dtype(), scanned.item));
+        if (item.bytes() > 0) std::memset(item.mutable_data(), 0, static_cast<size_t>(item.bytes()));
+        in.push_back(std::move(item));
+      }
+      in.insert(in.end(), captured_.begin(), captured_.end());
+      Result<std::shared_ptr<const Plan>> made = body_.plan_for(in);
+      plan = made.ok() ? *made : std::make_shared<const Plan>();
+    }
+    Shape item;
+    for (const Dim& dim : type.dims) item.push_back(dim.known() ? dim.value() : 0);
+    if (plan != nullptr && output < plan->results.size()) {
+      const int64_t slot = plan->results[output] - static_cast<int64_t>(plan->inputs.size());
+      if (slot >= 0 && slot < static_cast<int64_t>(plan->outputs.size())) item = plan->outputs[slot].shape;
+    }
+    WEFT_CHECK(stacked_[k].begin(type.dtype, item));
+  }
+  return {};
+}
+
+Status LoopRun::run(std::vector<Tensor> in, std::vector<Tensor>* out) {
+  WEFT_CHECK(loop_ ? begin_loop(std::move(in)) : begin_scan(std::move(in)));
+  // A first iteration may bring carried values to the shape that they keep.
+  bool flat = false;
+  for (int tries = 0; goes_on(); ++tries) {
+    if (options_.stop != nullptr) WEFT_CHECK(options_.stop->check());
+    if (tries < 2) {
+      Result<bool> all = run_flat();
+      if (!all.ok()) return failed(all.status());
+      flat = *all;
+    }
+    if (flat) break;
+    const Status status = iterate();
+    if (!status.ok()) return failed(status);
+  }
+  WEFT_CHECK(begin_empty());
+  for (size_t k = 0; k < out->size(); ++k) {
+    if (k < carried_.size()) {
+      (*out)[k] = std::move(carried_[k]);
+    } else {
+      WEFT_TRY((*out)[k], stacked_[k - carried_.size()].finish(done_));
+    }
+  }
+  return {};
+}
+
+}  // namespace weft
