@@ -5,6 +5,7 @@
 
 #include "core/graph/walk.h"
 #include "core/passes/differentiate_if.h"
+#include "core/passes/differentiate_loop.h"
 
 namespace weft {
 
@@ -126,6 +127,8 @@ class Differentiator {
       if (context.uses_body()) return through_body(node, std::move(inputs), grads, needed);
     } else if (node.is("If")) {
       WEFT_CHECK(differentiate_if(context).at(node.name, node.op->full_name(), node.origin));
+    } else if (node.is("Loop") || node.is("Scan")) {
+      WEFT_CHECK(differentiate_loop(context).at(node.name, node.op->full_name(), node.origin));
     } else if (!node.op->no_gradient_reason().empty()) {
       return {};  // by design nothing flows: the reason is in the operator's page
     } else {

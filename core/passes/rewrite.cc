@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "core/graph/walk.h"
+#include "core/passes/merge_loops.h"
 #include "core/passes/widen.h"
 
 namespace weft {
@@ -67,17 +68,32 @@ class Walk {
       }
     }
     for (ValueId id : program_.outputs) ++uses_[id];
-    for (NodeId id : order) {
-      const Node& node = from_.node(id);
-      if (node.is(kWeftDomain, "Input")) continue;
-      scope_->set_origin(node.origin);
-      WEFT_CHECK(step(node).at(node.name, node.op->full_name(), node.origin));
-    }
+    if (options_.share_equal_nodes) merges_ = merge_loops(from_, order);
+    done_.assign(from_.node_count(), false);
+    for (NodeId id : order) WEFT_CHECK(visit(id));
     for (ValueId id : program_.outputs) out_.outputs.push_back(map_[id].id());
     return std::move(out_);
   }
 
  private:
+  Status visit(NodeId id) {
+    const Node& node = from_.node(id);
+    if (done_[id] || node.is(kWeftDomain, "Input")) return {};
+    done_[id] = true;
+    if (!merges_.empty() && merges_[id].by >= 0) return merge(node, merges_[id]);
+    scope_->set_origin(node.origin);
+    return step(node).at(node.name, node.op->full_name(), node.origin);
+  }
+
+  // The outputs of the other loop, which comes now if it has not yet.
+  Status merge(const Node& node, const LoopMerge& merge) {
+    const Node& other = from_.node(merge.by);
+    for (NodeId id : ordered_nodes(from_, {other.output(0)}, {}, false)) WEFT_CHECK(visit(id));
+    changed_ = true;
+    for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = map_[other.output(merge.outputs[i])];
+    return {};
+  }
+
   Status copy_inputs(const std::vector<KnownInput>& known) {
     for (size_t i = 0; i < program_.inputs.size(); ++i) {
       const Value& value = from_.value(program_.inputs[i]);
@@ -311,6 +327,8 @@ class Walk {
   std::vector<Expr> map_;
   std::map<std::string, int64_t> sizes_;  // of the symbols in the shapes of the inputs
   std::vector<int32_t> uses_;
+  std::vector<LoopMerge> merges_;
+  std::vector<bool> done_;  // by node
   std::unordered_multimap<uint64_t, NodeId> seen_;
 };
 

@@ -1,0 +1,137 @@
+// Loops of which one does all that another does and more, as those made for gradients do.
+#include "core/passes/merge_loops.h"
+
+#include <algorithm>
+
+#include "core/graph/walk.h"
+
+namespace weft {
+
+namespace {
+
+bool is_loop(const Node& node) { return node.is("Loop") || node.is("Scan"); }
+
+size_t carried_count(const Node& node) {
+  return static_cast<size_t>(node.is("Loop")
+                                 ? std::max(node.schema_inputs - 2, 0)
+                                 : node.schema_inputs - static_cast<int32_t>(node.attrs.i("num_scan_inputs")));
+}
+size_t first_output(const Node& node) { return node.is("Loop") ? 1 : 0; }
+
+bool all_pure(const Graph& graph) {
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    const Node& node = graph.node(id);
+    if (!node.op->is_pure() && !node.is(kWeftDomain, "Input")) return false;
+    for (const auto& [name, attr] : node.attrs) {
+      if (attr.kind() == AttrKind::kGraph && !all_pure(*attr.graph())) return false;
+    }
+  }
+  return true;
+}
+
+// Whether the pairs of values are computed alike, given that those in `map` are (by value of `a`).
+bool same_values(const Graph& a, const Graph& b, std::vector<std::pair<ValueId, ValueId>> pairs,
+                 std::vector<ValueId> map) {
+  while (!pairs.empty()) {
+    const auto [x, y] = pairs.back();
+    pairs.pop_back();
+    if (x == kNoValue || y == kNoValue) {
+      if (x != y) return false;
+      continue;
+    }
+    if (map[x] != kNoValue) {
+      if (map[x] != y) return false;
+      continue;
+    }
+    const Node &nx = a.producer(x), &ny = b.producer(y);
+    const bool alike = nx.op == ny.op && nx.inputs.size() == ny.inputs.size() && nx.schema_inputs == ny.schema_inputs &&
+                       nx.output_count == ny.output_count && a.value(x).output_index == b.value(y).output_index &&
+                       !nx.is(kWeftDomain, "Input") && nx.attrs == ny.attrs;
+    if (!alike) return false;
+    for (int i = 0; i < nx.output_count; ++i) map[nx.output(i)] = ny.output(i);
+    for (size_t i = 0; i < nx.inputs.size(); ++i) pairs.emplace_back(nx.inputs[i], ny.inputs[i]);
+  }
+  return true;
+}
+
+// What two Scans say of their first `count` outputs or of all inputs.
+bool same_list(const Node& a, const Node& b, const char* name, size_t count) {
+  std::vector<int64_t> x = a.attrs.ints_or_empty(name), y = b.attrs.ints_or_empty(name);
+  x.resize(count, 0);
+  y.resize(count, 0);
+  return x == y;
+}
+
+bool does_all(const Node& more, const Node& less) {
+  if (more.op != less.op) return false;
+  if (less.schema_inputs > more.schema_inputs ||
+      !std::equal(less.inputs.begin(), less.inputs.begin() + less.schema_inputs, more.inputs.begin())) {
+    return false;
+  }
+  const Graph &a = *less.attrs.graph("body"), &b = *more.attrs.graph("body");
+  const size_t carried = carried_count(less), first = first_output(less);
+  const size_t stacked = a.outputs().size() - first - carried;
+  if (carried > carried_count(more) || stacked > b.outputs().size() - first - carried_count(more)) return false;
+  if (less.is("Scan")) {
+    if (less.schema_inputs != more.schema_inputs || carried != carried_count(more)) return false;
+    const size_t scanned = static_cast<size_t>(less.schema_inputs) - carried;
+    for (const char* name : {"scan_input_axes", "scan_input_directions"}) {
+      if (!same_list(less, more, name, scanned)) return false;
+    }
+    for (const char* name : {"scan_output_axes", "scan_output_directions"}) {
+      if (!same_list(less, more, name, stacked)) return false;
+    }
+  }
+  std::vector<ValueId> map(a.value_count(), kNoValue);
+  for (size_t i = 0; i < a.inputs().size(); ++i) map[a.inputs()[i]] = b.inputs()[i];
+  for (size_t i = 0; i < a.captures().size(); ++i) {
+    const ValueId outer = less.inputs[static_cast<size_t>(less.schema_inputs) + i];
+    for (size_t j = 0; j < b.captures().size(); ++j) {
+      if (more.inputs[static_cast<size_t>(more.schema_inputs) + j] != outer) continue;
+      map[a.captures()[i].inner] = b.captures()[j].inner;
+    }
+  }
+  std::vector<std::pair<ValueId, ValueId>> pairs;
+  for (size_t k = 0; k < first + carried; ++k) pairs.emplace_back(a.outputs()[k], b.outputs()[k]);
+  for (size_t k = 0; k < stacked; ++k) {
+    pairs.emplace_back(a.outputs()[first + carried + k], b.outputs()[first + carried_count(more) + k]);
+  }
+  return same_values(a, b, std::move(pairs), std::move(map)) && all_pure(a);
+}
+
+}  // namespace
+
+std::vector<LoopMerge> merge_loops(const Graph& graph, const std::vector<NodeId>& order) {
+  std::vector<NodeId> loops;
+  for (NodeId id : order) {
+    if (is_loop(graph.node(id))) loops.push_back(id);
+  }
+  std::vector<LoopMerge> merges;
+  if (loops.size() < 2) return merges;
+  merges.resize(graph.node_count());
+  auto body_outputs = [&](NodeId id) { return graph.node(id).attrs.graph("body")->outputs().size(); };
+  for (size_t i = 0; i < loops.size(); ++i) {
+    const Node& less = graph.node(loops[i]);
+    const int carried = static_cast<int>(carried_count(less));
+    LoopMerge& merge = merges[loops[i]];
+    size_t best = body_outputs(loops[i]);
+    for (size_t j = 0; j < loops.size(); ++j) {
+      const Node& more = graph.node(loops[j]);
+      const size_t outputs = body_outputs(loops[j]);
+      // Of equal ones, the first stays.
+      const bool candidate = outputs > best || (outputs == best && j < i && merge.by < 0);
+      if (i == j || !candidate || !does_all(more, less)) continue;
+      if (needed_nodes(graph, {more.output(0)})[loops[i]]) continue;
+      std::vector<int> places;
+      for (int k = 0; k < less.output_count; ++k) {
+        places.push_back(k < carried ? k : k - carried + static_cast<int>(carried_count(more)));
+      }
+      if (!places.empty() && places.back() >= more.output_count) continue;
+      best = outputs;
+      merge = {loops[j], std::move(places)};
+    }
+  }
+  return merges;
+}
+
+}  // namespace weft
