@@ -8,6 +8,8 @@ package weft
 */
 import "C"
 
+import "unsafe"
+
 // If computes what then builds if condition is true, else what otherwise builds. Each of the two gets the graph of its
 // branch, and they give equally many values of equal types. The values of g may be used in a branch; what is computed
 // of them alone is part of g, and so computed in any case, unless it is said otherwise by Value.In:
@@ -27,12 +29,83 @@ func (g *Graph) If(condition Value, then, otherwise func(b *Graph) []Value) []Va
 	return g.Add("If", []Value{condition}, Attrs{"then_branch": yes, "else_branch": no}, "", outputs)
 }
 
+// Loop runs what body builds again and again: at most count times (an i64 scalar), and as long as its condition holds,
+// from condition (a bool scalar) on; the Value{} of either is none. body gets the graph of an iteration and its values:
+// the number of the iteration, the condition, and what is carried, which is initial at first. It gives the condition for
+// the next iteration, what is carried on, and then anything of which every iteration's is wanted. The result is what is
+// carried, as the last iteration left it, and then the others, stacked along a new first axis:
+//
+//	powers := g.Loop(count, weft.Value{}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
+//		return []weft.Value{in[1], in[2].Mul(x), in[2]}
+//	})
+func (g *Graph) Loop(count, condition Value, initial []Value, body func(b *Graph, in []Value) []Value) []Value {
+	return g.orBroken().repeat("Loop", append([]Value{count, condition}, initial...), Attrs{}, body, 1)
+}
+
+// Scan runs what body builds once for each item along an axis, the first unless attrs says otherwise (with the attributes
+// of the operator Scan; nil for none), of the scanned values, which are of one length. body gets the graph of an iteration
+// and its values: what is carried, which is initial at first, and an item of each scanned value. It gives what is carried
+// on, and then anything of which every iteration's is wanted. The result is what is carried, as the last iteration left
+// it, and then the others, stacked.
+func (g *Graph) Scan(initial, scanned []Value, body func(b *Graph, in []Value) []Value, attrs Attrs) []Value {
+	all := Attrs{"num_scan_inputs": len(scanned)}
+	for name, value := range attrs {
+		all[name] = value
+	}
+	return g.orBroken().repeat("Scan", append(append([]Value{}, initial...), scanned...), all, body, 0)
+}
+
+// repeat adds a node with a body, the first outputs of which, so many, are none of the node.
+func (g *Graph) repeat(op string, inputs []Value, attrs Attrs, f func(*Graph, []Value) []Value, own int) []Value {
+	var build func(b *Graph) []Value
+	if f != nil {
+		build = func(b *Graph) []Value {
+			in := b.Inputs()
+			if len(in) != len(inputs) {
+				in = b.valuesOf(make([]C.int64_t, len(inputs)), false) // after an error
+			}
+			return f(b, in)
+		}
+	}
+	body, outputs := g.subgraph(func(graph *C.weft_graph, out **C.weft_graph) error {
+		in, err := g.idsOf(inputs, true)
+		if err != nil {
+			return err
+		}
+		list, err := attrs.make()
+		if err != nil {
+			return err
+		}
+		if list != nil {
+			defer C.wg_attrs_free(list)
+		}
+		cop := cString(op)
+		defer freeString(cop)
+		return check(C.wg_graph_new_body(graph, cop, unsafe.SliceData(in), C.int32_t(len(in)), list, out))
+	}, build)
+	defer body.Close()
+	if outputs < own {
+		g.fail(newError(InvalidArgument, "the body gives no condition"))
+		outputs = own
+	}
+	attrs["body"] = body
+	return g.Add(op, inputs, attrs, "", outputs-own)
+}
+
 // branch builds a graph inside g, and tells how many values it gives.
 func (g *Graph) branch(f func(b *Graph) []Value) (branch *Graph, outputs int) {
+	return g.subgraph(func(graph *C.weft_graph, out **C.weft_graph) error {
+		return check(C.wg_graph_new_sub(graph, out))
+	}, f)
+}
+
+func (g *Graph) subgraph(
+	open func(graph *C.weft_graph, out **C.weft_graph) error, f func(b *Graph) []Value,
+) (branch *Graph, outputs int) {
 	branch = &Graph{level: &level{builder: g.level.builder}}
 	g.build(func(graph *C.weft_graph, _ *C.char) error {
 		var out *C.weft_graph
-		if err := check(C.wg_graph_new_sub(graph, &out)); err != nil {
+		if err := open(graph, &out); err != nil {
 			return err
 		}
 		branch = newGraph(out, g.level.builder, g.level.depth+1)

@@ -79,6 +79,8 @@ VALUES_IN = {
     ("weft_tensors_find", "name"): '"tensor"',
     ("weft_tensors_save", "path"): "tensors_path",
     ("weft_graph_add", "inputs"): "fetches",
+    ("weft_graph_new_body", "inputs"): "fetches",
+    ("weft_graph_new_body", "op"): '"Loop"',
     ("weft_layer_call", "inputs"): "fetches",
     ("weft_dtype_find", "name"): '"f32"',
 }

@@ -5,6 +5,7 @@
 
 #include "c_api/src/handles.h"
 #include "core/graph/print.h"
+#include "core/graph/subgraph.h"
 #include "core/graph/svg.h"
 #include "core/passes/differentiate.h"
 #include "core/runtime/builtin.h"
@@ -105,6 +106,32 @@ weft_status* weft_graph_new_sub(weft_graph* parent, weft_graph** out_graph) {
     *out_graph = nullptr;
     WEFT_NOT_NULL(parent);
     WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make_subgraph(parent->graph));
+    *out_graph = new weft_graph{std::move(graph), {}};
+    return {};
+  });
+}
+weft_status* weft_graph_new_body(weft_graph* parent, const char* op, const int64_t* inputs, int32_t input_count,
+                                 const weft_attrs* attrs, weft_graph** out_graph) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_graph);
+    *out_graph = nullptr;
+    WEFT_NOT_NULL(parent);
+    WEFT_NOT_NULL(op);
+    if (input_count < 0) return invalid("a count is negative");
+    if (input_count > 0) WEFT_NOT_NULL(inputs);
+    Graph& g = *parent->graph;
+    GraphWriting writing(g);
+    WEFT_CHECK(writing.check());
+    auto [domain, name] = split_op_name(op);
+    WEFT_TRY(const OpDef* def, g.ops().get(domain, name));
+    std::vector<ValueId> ids;
+    for (int32_t i = 0; i < input_count; ++i) {
+      ids.push_back(kNoValue);
+      if (inputs[i] == 0) continue;
+      WEFT_TRY(ids.back(), from_value(g, inputs[i], cat("input ", i).c_str(), true));
+    }
+    WEFT_TRY(std::shared_ptr<Graph> graph,
+             make_body(parent->graph, *def, ids, attrs != nullptr ? attrs->attrs : Attrs()));
     *out_graph = new weft_graph{std::move(graph), {}};
     return {};
   });

@@ -25,6 +25,8 @@ from . import _native
 from . import layers as layers
 from . import ops as ops
 from ._branch import if_ as if_
+from ._branch import loop as loop
+from ._branch import scan as scan
 from ._data import Dataset as Dataset
 from ._errors import *  # noqa: F403
 from ._graph import Graph as Graph

@@ -1,14 +1,16 @@
-"""Branches of a graph."""
+"""Control flow: branches and loops."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import overload
+from typing import Any, overload
+
+import numpy as np
 
 from . import _native
 from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, make_attrs
-from ._handle import caller, need
+from ._handle import caller, need, whole
 
 
 @overload
@@ -62,10 +64,123 @@ def if_(
     return values[0] if len(values) == 1 else values
 
 
+def loop(
+    body: Callable[..., Value | Sequence[Value]],
+    initial: Sequence[Value] = (),
+    *,
+    count: Value | int | None = None,
+    condition: Value | None = None,
+    name: str | None = None,
+) -> tuple[Value, ...]:
+    """Runs what `body` builds again and again: at most `count` times, and as long as its condition holds.
+
+    `body(number, condition, *carried)` is called once. It gets the number of the iteration (an i64 scalar, from 0), the
+    condition (a bool scalar) and what is carried, which is `initial` at first. It gives the condition for the next
+    iteration (the one that it got, where the count alone ends the loop), what is carried on, and then anything of which
+    every iteration's is wanted. The values of the graph may be used in it.
+
+    The result is what is carried, as the last iteration left it, and then the others, stacked along a new first axis.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", [])
+        >>> last, all_of_them = weft.loop(lambda i, go_on, y: (go_on, y * x, y), [x], count=3)
+        >>> session = weft.Session(graph)
+        >>> [out.tolist() for out in session.run({x: 2.0}, [last, all_of_them])]
+        [16.0, [2.0, 4.0, 8.0]]
+        >>> (big,) = weft.loop(lambda i, go_on, y: (y * y < 1000.0, y * y), [x])
+        >>> float(session.run({x: 2.0}, big))
+        65536.0
+    """
+    carried = [need(value, Value, "what is carried") for value in initial]
+    known = [*carried, *(value for value in (count, condition) if isinstance(value, Value))]
+    if not known:
+        raise InvalidArgumentError("a loop needs a count, a condition or something to carry that is a Value", name or "", "Loop", caller())
+    graph = known[0].graph
+    if condition is not None:
+        need(condition, Value, "the condition")
+    if count is None or isinstance(count, Value):
+        most = count
+    else:
+        most = graph._current.constant(np.int64(whole(count, "the count")))
+    ids = [0 if most is None else most.id, 0 if condition is None else condition.id, *(value.id for value in carried)]
+    return _repeat(graph, "Loop", ids, body, {}, 1, name)
+
+
+def scan(
+    body: Callable[..., Value | Sequence[Value]],
+    initial: Sequence[Value],
+    scanned: Sequence[Value],
+    *,
+    axes: Sequence[int] | None = None,
+    backward: Sequence[bool] | None = None,
+    output_axes: Sequence[int] | None = None,
+    output_backward: Sequence[bool] | None = None,
+    name: str | None = None,
+) -> tuple[Value, ...]:
+    """Runs what `body` builds once for each item along an axis of the `scanned` values, which are of one length.
+
+    `body(*carried, *items)` is called once. It gets what is carried, which is `initial` at first, and an item of each
+    scanned value, without the axis. It gives what is carried on, and then anything of which every iteration's is wanted.
+    The values of the graph may be used in it.
+
+    `axes` are the axes of the scanned values (0 if not given), `backward` says which of them are gone through from the
+    end; `output_axes` and `output_backward` are the same for what is stacked.
+
+    The result is what is carried, as the last iteration left it, and then the others, stacked.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", ["n"])
+        >>> total, sums = weft.scan(lambda sum, item: (sum + item, sum + item), [graph.constant(0.0, dtype="f32")], [x])
+        >>> weft.Session(graph).run({x: [1.0, 2.0, 4.0]}, sums).tolist()
+        [1.0, 3.0, 7.0]
+    """
+    carried = [need(value, Value, "what is carried") for value in initial]
+    items = [need(value, Value, "what is scanned") for value in scanned]
+    if not items:
+        raise InvalidArgumentError("a scan needs something to go through", name or "", "Scan", caller())
+    attrs: dict[str, Any] = {
+        "num_scan_inputs": len(items),
+        "scan_input_axes": axes,
+        "scan_input_directions": None if backward is None else [int(flag) for flag in backward],
+        "scan_output_axes": output_axes,
+        "scan_output_directions": None if output_backward is None else [int(flag) for flag in output_backward],
+    }
+    return _repeat(items[0].graph, "Scan", [value.id for value in [*carried, *items]], body, attrs, 0, name)
+
+
+def _repeat(
+    graph: Graph,
+    op: str,
+    inputs: list[int],
+    build: Callable[..., Value | Sequence[Value]],
+    attrs: dict[str, Any],
+    own: int,
+    name: str | None,
+) -> tuple[Value, ...]:
+    """Adds a node whose body `build` builds; so many of the body's outputs, the first ones, are no outputs of the node."""
+    root, origin = graph._root, caller()
+    parent = root._branch or graph
+    body = Graph._over(_native.weft_graph_new_body(parent._handle, op, inputs, make_attrs(attrs)), root)
+    count = _fill(body, root, lambda: build(*body.inputs))
+    if count < own:
+        raise InvalidArgumentError("the body gives no condition", name or "", op, origin)
+    owner = graph._current
+    handle = make_attrs({**attrs, "body": body})
+    made = _native.weft_graph_add(owner._handle, op, inputs, handle, name, origin, count - own)
+    return tuple(Value(owner, id) for id in made)
+
+
 def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple[Graph, int]:
     root = graph._root
+    branch = Graph._over(_native.weft_graph_new_sub((root._branch or graph)._handle), root)
+    return branch, _fill(branch, root, build)
+
+
+def _fill(branch: Graph, root: Graph, build: Callable[[], Value | Sequence[Value]]) -> int:
+    """Builds in a sub-graph; says how many values it gives."""
     outer = root._branch
-    branch = Graph._over(_native.weft_graph_new_sub((outer or graph)._handle), root)
     root._branch = branch
     try:
         result = build()
@@ -79,4 +194,4 @@ def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple
         for value in values
     ]
     _native.weft_graph_set_outputs(branch._handle, ids)
-    return branch, len(ids)
+    return len(ids)

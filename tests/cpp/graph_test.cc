@@ -253,6 +253,31 @@ TEST_F(Building, BranchesNest) {
   EXPECT_EQ(weft::relu(x).graph_state(), graph.state());  // the branch that failed is over
 }
 
+TEST_F(Building, LoopsCarryAndStack) {
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, ""), n = graph.input("n", DType::i64, "");
+  using Values = std::vector<Value>;
+  Values powers = graph.loop(n, Value(), {x}, [&](const Values& in) { return Values{in[1], in[2] * x, in[2]}; });
+  Values until = graph.loop(Value(), Value(), {x}, [&](const Values& in) {
+    Value next = in[2] * in[2];
+    return Values{next < 100, next};
+  });
+  Values sums = graph.scan({graph.constant(0.0f)}, {powers[1]}, [&](const Values& in) {
+    return Values{in[0] + in[1], in[0] + in[1]};
+  });
+  Value gradient = graph.gradients({powers[0]}, {x})[0];
+  weft::Session session(graph);
+  const auto out = session.run({{x, Tensor::scalar(2.0f)}, {n, Tensor::scalar(int64_t{3})}},
+                               {powers[0], powers[1], until[0], sums[1], gradient});
+  EXPECT_EQ(out[0].item<float>(), 16);
+  EXPECT_EQ(out[1].to_vector<float>(), (std::vector<float>{2, 4, 8}));
+  EXPECT_EQ(out[2].item<float>(), 256);
+  EXPECT_EQ(out[3].to_vector<float>(), (std::vector<float>{2, 6, 14}));
+  EXPECT_EQ(out[4].item<float>(), 32);
+  EXPECT_THROW(graph.loop(n, Value(), {x}, [&](const Values&) { return Values{}; }), weft::Error);
+  EXPECT_THROW(graph.scan({x}, {n}, [&](const Values& in) { return in; }), weft::Error);
+}
+
 TEST_F(Building, SubGraphsAreAttributes) {
   weft::Graph graph;
   Value flag = graph.input("flag", DType::boolean, ""), x = graph.input("x", DType::f32, "");

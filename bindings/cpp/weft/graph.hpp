@@ -152,6 +152,30 @@ class Graph {
     attrs.set("then_branch", branches[0]).set("else_branch", branches[1]);
     return add("If", {condition}, attrs, "", counts[0], origin);
   }
+  /// Runs what `body` builds again and again: at most `count` times (an i64), and as long as its condition holds, from
+  /// `condition` (a bool) on; an empty value is none. `body` is called at once, with the number of the iteration, the
+  /// condition and what is carried, which is `initial` at first. It gives the condition for the next iteration, what is
+  /// carried on, and then anything of which every iteration's is wanted. The result is what is carried, as the last
+  /// iteration left it, and then the others, stacked along a new first axis.
+  std::vector<Value> loop(const Value& count, const Value& condition, const std::vector<Value>& initial,
+                          const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
+                          const Origin& origin = Origin()) {
+    std::vector<Value> inputs{count, condition};
+    inputs.insert(inputs.end(), initial.begin(), initial.end());
+    return repeat("Loop", inputs, Attrs(), body, 1, origin);
+  }
+  /// Runs what `body` builds once for each item along an axis, the first unless `attrs` says otherwise (with the
+  /// attributes of Scan), of the `scanned` values, which are of one length. `body` is called at once, with what is carried,
+  /// which is `initial` at first, and an item of each. It gives what is carried on, and then anything of which every
+  /// iteration's is wanted. The result is what is carried, as the last iteration left it, and then the others, stacked.
+  std::vector<Value> scan(const std::vector<Value>& initial, const std::vector<Value>& scanned,
+                          const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
+                          Attrs attrs = Attrs(), const Origin& origin = Origin()) {
+    std::vector<Value> inputs = initial;
+    inputs.insert(inputs.end(), scanned.begin(), scanned.end());
+    attrs.set("num_scan_inputs", static_cast<int64_t>(scanned.size()));
+    return repeat("Scan", inputs, std::move(attrs), body, 0, origin);
+  }
   /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient`
   /// names the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the
   /// gradient of each input; "": there is none.
@@ -259,8 +283,29 @@ class Graph {
     for (int32_t i = 0; i < count(handle()); ++i) out.emplace_back(state_, at(handle(), i));
     return out;
   }
+  // The first `own` outputs of the body are none of the node.
+  std::vector<Value> repeat(const char* op, const std::vector<Value>& inputs, Attrs attrs,
+                            const std::function<std::vector<Value>(const std::vector<Value>&)>& build, int32_t own,
+                            const Origin& origin) {
+    const std::vector<int64_t> ids = detail::ids(inputs);
+    Graph body(std::make_shared<detail::GraphState>(
+        detail::made<weft_graph>([&](weft_graph** out) {
+          return weft_graph_new_body(adding(), op, ids.data(), detail::count32(ids), attrs.make().get(), out);
+        }),
+        detail::target(state_)));
+    fill(body, [&] { return build(body.inputs()); });
+    const int32_t outputs = weft_graph_output_count(body.handle());
+    if (outputs < own) throw Error(WEFT_INVALID_ARGUMENT, "the body gives no condition");
+    attrs.set("body", body);
+    return add(op, inputs, attrs, "", outputs - own, origin);
+  }
   Graph branch(const std::function<std::vector<Value>()>& build) {
     Graph made = new_sub();
+    fill(made, build);
+    return made;
+  }
+  // Builds in a sub-graph.
+  void fill(Graph& made, const std::function<std::vector<Value>()>& build) {
     struct Inside {  // what is built meanwhile goes to the branch
       detail::GraphState& root;
       detail::GraphPointer outer;
@@ -273,7 +318,6 @@ class Graph {
       results.push_back(own ? value : made.add("Identity", {value})[0]);
     }
     made.set_outputs(results);
-    return made;
   }
   std::string convert(const char* format) const {
     return detail::take(

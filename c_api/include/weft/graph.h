@@ -28,6 +28,11 @@ WEFT_API weft_status* weft_graph_new(int32_t opset, weft_graph** out_graph) WEFT
 /** Makes a graph to be an attribute of one node of `parent` (a branch of If). Values of `parent` may be used in it.
  * Graphs nest 32 deep at most. */
 WEFT_API weft_status* weft_graph_new_sub(weft_graph* parent, weft_graph** out_graph) WEFT_MUST_USE;
+/** The same, with inputs: those of the body of a node of `op` (Loop or Scan) that is to have these inputs, 0 for one that
+ * is omitted, and these attributes, of which the body is not among yet. */
+WEFT_API weft_status* weft_graph_new_body(weft_graph* parent, const char* op, const int64_t* inputs,
+                                          int32_t input_count, const weft_attrs* attrs,
+                                          weft_graph** out_graph) WEFT_MUST_USE;
 /** Frees the handle. Sessions, layers and nodes that need the graph keep it. */
 WEFT_API void weft_graph_free(weft_graph* graph);
 

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.IntToLongFunction;
 
@@ -468,6 +469,63 @@ public final class Graph extends Handle {
   }
 
   /**
+   * Adds a node that runs a sub-graph again and again.
+   *
+   * @param count the most iterations, an i64 scalar; null for any number
+   * @param condition whether there is a first iteration, a bool scalar; null for yes
+   * @param initial what is carried, as it is at first
+   * @param body builds, in the sub-graph that it gets, an iteration of the number of the iteration, the condition and
+   *     what is carried, which are the values that it gets: the condition for the next iteration, what is carried on,
+   *     and then anything of which every iteration's is wanted
+   * @return what is carried, as the last iteration left it, and then the others, stacked along a new first axis
+   */
+  public List<Value> loop(
+      Value count, Value condition, List<Value> initial, BiFunction<Graph, List<Value>, List<Value>> body) {
+    List<Value> inputs = new ArrayList<>();
+    inputs.add(count);
+    inputs.add(condition);
+    inputs.addAll(Check.items(initial, "initial"));
+    return repeat("Loop", inputs, new Attrs(), body, 1);
+  }
+
+  /**
+   * Adds a node that runs a sub-graph once for each item along an axis of some values.
+   *
+   * @param initial what is carried, as it is at first
+   * @param scanned values of one length along their first axis, or along those that the attributes say
+   * @param body builds, in the sub-graph that it gets, an iteration of what is carried and an item of each scanned value,
+   *     which are the values that it gets: what is carried on, and then anything of which every iteration's is wanted
+   * @param attrs further attributes of the operator Scan; null for none
+   * @return what is carried, as the last iteration left it, and then the others, stacked
+   */
+  public List<Value> scan(
+      List<Value> initial, List<Value> scanned, BiFunction<Graph, List<Value>, List<Value>> body, Attrs attrs) {
+    List<Value> inputs = new ArrayList<>(Check.items(initial, "initial"));
+    inputs.addAll(Check.items(scanned, "scanned"));
+    Attrs all = attrs != null ? attrs : new Attrs();
+    return repeat("Scan", inputs, all.set("num_scan_inputs", (long) scanned.size()), body, 0);
+  }
+
+  /** The first outputs of the body, so many, are none of the node. */
+  private List<Value> repeat(
+      String op, List<Value> inputs, Attrs attrs, BiFunction<Graph, List<Value>, List<Value>> build, int own) {
+    Check.notNull(build, "body");
+    long[] ids = ids(inputs, "inputs", true);
+    long settings = Attrs.open(attrs);
+    Graph body;
+    try {
+      body = with(graph -> new Graph(Native.graphNewBody(graph, op, ids, settings), this));
+    } finally {
+      Attrs.free(settings);
+    }
+    try (body) {
+      fill(body, sub -> build.apply(sub, sub.inputs()), "body");
+      int outputs = Math.max(body.outputs().size() - own, 0);
+      return add(op, inputs, attrs.set("body", body), null, outputs);
+    }
+  }
+
+  /**
    * Adds a node that calls a function of the program, which {@link Weft#setHostFunction} registers. Nothing can be
    * differentiated through it.
    *
@@ -507,16 +565,20 @@ public final class Graph extends Handle {
     Check.notNull(build, name);
     Graph sub = with(graph -> new Graph(Native.graphNewSub(graph), this));
     try {
-      List<Value> results = new ArrayList<>();
-      for (Value value : Check.items(build.apply(sub), "the result of '" + name + "'")) {
-        results.add(value.graph() == sub ? value : sub.ops().identity(value));
-      }
-      sub.setOutputs(results);
+      fill(sub, build, name);
       return sub;
     } catch (RuntimeException | Error e) {
       sub.close();
       throw e;
     }
+  }
+
+  private static void fill(Graph sub, Function<Graph, List<Value>> build, String name) {
+    List<Value> results = new ArrayList<>();
+    for (Value value : Check.items(build.apply(sub), "the result of '" + name + "'")) {
+      results.add(value.graph() == sub ? value : sub.ops().identity(value));
+    }
+    sub.setOutputs(results);
   }
 
   /**

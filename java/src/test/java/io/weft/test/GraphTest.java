@@ -273,6 +273,38 @@ class GraphTest {
   }
 
   @Test
+  void loopsCarryAndStack() {
+    Value x = graph.input("x", DataType.F32, "");
+    Value n = graph.input("n", DataType.I64, "");
+    List<Value> powers =
+        graph.loop(n, null, List.of(x), (g, in) -> List.of(in.get(1), g.ops().mul(in.get(2), x), in.get(2)));
+    List<Value> sums =
+        graph.scan(
+            List.of(x),
+            List.of(powers.get(1)),
+            (g, in) -> {
+              Value sum = g.ops().add(in.get(0), in.get(1));
+              return List.of(sum, sum);
+            },
+            new Attrs().set("scan_input_directions", new long[] {1}));
+    Value gradient = graph.gradients(powers.get(0), List.of(x)).get(0);
+    try (Session session = new Session(graph);
+        Tensor at = Tensor.scalar(2f);
+        Tensor count = Tensor.scalar(3L);
+        var results =
+            session.run(Map.of(x, at, n, count), powers.get(0), powers.get(1), sums.get(1), gradient)) {
+      assertArrayEquals(new float[] {16}, results.get(0).toFloatArray());
+      assertArrayEquals(new float[] {2, 4, 8}, results.get(1).toFloatArray());
+      assertArrayEquals(new float[] {10, 14, 16}, results.get(2).toFloatArray());
+      assertArrayEquals(new float[] {32}, results.get(3).toFloatArray());
+    }
+    assertThrows(
+        WeftException.InvalidArgument.class, () -> graph.loop(n, null, List.of(x), (g, in) -> List.of()));
+    assertThrows(
+        WeftException.InvalidArgument.class, () -> graph.scan(List.of(x), List.of(n), (g, in) -> in, null));
+  }
+
+  @Test
   void ifTakesOneBranch() {
     Value x = graph.input("x", DataType.F32, "batch");
     Value yes = graph.input("yes", DataType.BOOL, "");

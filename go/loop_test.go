@@ -1,0 +1,53 @@
+package weft_test
+
+import (
+	"errors"
+	"testing"
+
+	weft "github.com/weft-ml/weft/go"
+)
+
+func TestLoopsCarryAndStack(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x, n := g.Input("x", weft.F32), g.Input("n", weft.I64)
+	powers := g.Loop(n, weft.Value{}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
+		return []weft.Value{in[1], in[2].Mul(x.In(b)), in[2]}
+	})
+	sums := g.Scan([]weft.Value{x}, powers[1:], func(b *weft.Graph, in []weft.Value) []weft.Value {
+		sum := in[0].Add(in[1])
+		return []weft.Value{sum, sum}
+	}, weft.Attrs{"scan_input_directions": []int64{1}})
+	gradient := g.Gradients(powers[:1], []weft.Value{x}, nil)[0]
+	if err := g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(t, g)
+	feeds := weft.Feeds{x: tensor(t, nil, float32(2)), n: tensor(t, nil, int64(3))}
+	wantData(t, fetch[float32](t, s, feeds, powers[0]), 16)
+	wantData(t, fetch[float32](t, s, feeds, powers[1]), 2, 4, 8)
+	wantData(t, fetch[float32](t, s, feeds, sums[1]), 10, 14, 16)
+	wantData(t, fetch[float32](t, s, feeds, gradient), 32)
+}
+
+func TestLoopsThatDoNotFit(t *testing.T) {
+	noLeaks(t)
+	none := func(*weft.Graph, []weft.Value) []weft.Value { return nil }
+	first := func(_ *weft.Graph, in []weft.Value) []weft.Value { return in[:1] }
+	cases := map[string]func(g *weft.Graph, x weft.Value){
+		"no condition":    func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, none) },
+		"nothing carried": func(g *weft.Graph, x weft.Value) { g.Loop(weft.Value{}, weft.Value{}, []weft.Value{x}, first) },
+		"nothing to scan": func(g *weft.Graph, x weft.Value) { g.Scan([]weft.Value{x}, nil, first, nil) },
+		"no body":         func(g *weft.Graph, x weft.Value) { g.Scan(nil, []weft.Value{x}, nil, nil) },
+		"after an error":  func(g *weft.Graph, x weft.Value) { x.Softmax(0, 1); g.Loop(x, x, []weft.Value{x}, first) },
+	}
+	for name, misuse := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := newGraph(t)
+			misuse(g, g.Input("x", weft.F32, 2))
+			if err := g.Err(); !errors.Is(err, weft.InvalidArgument) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

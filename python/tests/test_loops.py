@@ -1,0 +1,83 @@
+"""Loops and scans built by functions of Python."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+
+import weft
+
+
+def test_a_loop_carries_and_stacks() -> None:
+    graph = weft.Graph()
+    x, n = graph.input("x", "f32", []), graph.input("n", "i64", [])
+    last, powers = weft.loop(lambda i, go_on, y: (go_on, y * x, y), [x], count=n)
+    session = weft.Session(graph)
+    found = session.run({x: 2.0, n: 3}, [last, powers, *graph.gradients([last], [x])])
+    assert [value.tolist() for value in found] == [16.0, [2.0, 4.0, 8.0], 32.0]
+    none = session.run({x: 2.0, n: 0}, [last, powers])
+    assert [value.tolist() for value in none] == [2.0, []]
+
+
+def test_a_condition_ends_a_loop() -> None:
+    graph = weft.Graph()
+    x, begin = graph.input("x", "f32", []), graph.input("begin", "bool", [])
+    (big,) = weft.loop(lambda i, go_on, y: (y * y < 100.0, y * y), [x], condition=begin)
+    session = weft.Session(graph)
+    assert float(session.run({x: 2.0, begin: True}, big)) == 256.0
+    assert float(session.run({x: 2.0, begin: False}, big)) == 2.0
+
+
+def test_a_scan_goes_along_axes_from_either_end() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2, "n"])
+    total, sums = weft.scan(
+        lambda total, column: (total + column, total + column),
+        [graph.constant(np.zeros(2, np.float32))],
+        [x],
+        axes=[1],
+        backward=[True],
+        output_axes=[1],
+        output_backward=[True],
+    )
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    found = weft.Session(graph).run({x: values}, [total, sums])
+    assert found[0].tolist() == [3.0, 12.0]
+    assert found[1].tolist() == np.cumsum(values[:, ::-1], 1)[:, ::-1].tolist()
+
+
+def test_loops_nest_and_are_saved(tmp_path: pathlib.Path) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+
+    def outer(i: weft.Value, go_on: weft.Value, y: weft.Value) -> tuple[weft.Value, ...]:
+        (inner,) = weft.loop(lambda j, go, z: (go, z + y * x), [y], count=2)
+        return go_on, weft.if_(i > 0, lambda: inner, lambda: -inner)
+
+    (y,) = weft.loop(outer, [x], count=2)
+    want = weft.Session(graph).run({x: [1.0, 2.0]}, y)
+    assert want.tolist() == [-9.0, -50.0]
+    graph.save(tmp_path / "loops.onnx", outputs=[y])
+    again = weft.Graph.load(tmp_path / "loops.onnx")
+    found = weft.Session(again).run({again.find("x"): [1.0, 2.0]}, again.outputs[0])
+    assert found.tolist() == want.tolist()
+
+
+def test_what_does_not_fit() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [2])
+    with pytest.raises(weft.InvalidArgumentError, match="place 0 is f32"):
+        weft.loop(lambda i, go_on, y: (go_on, weft.cast(y, to="i64")), [x], count=3)
+    with pytest.raises(weft.InvalidArgumentError, match="needs a count, a condition"):
+        weft.loop(lambda i, go_on: go_on)
+    with pytest.raises(weft.InvalidArgumentError, match="no condition"):
+        weft.loop(lambda i, go_on, y: (), [x], count=3)
+    with pytest.raises(ZeroDivisionError):
+        weft.loop(lambda i, go_on, y: 1 // 0, [x], count=3)  # type: ignore[arg-type, return-value]
+    with pytest.raises(weft.InvalidArgumentError, match="something to go through"):
+        weft.scan(lambda y: y, [x], [])
+    with pytest.raises(weft.InvalidArgumentError, match="'scan_input_axes'"):
+        weft.scan(lambda item: item, [], [x], axes=[3])
+    assert weft.relu(x).graph is graph  # the bodies that failed are over
