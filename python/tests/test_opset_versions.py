@@ -18,12 +18,14 @@ ALL = json.loads((cases.ROOT / "bindings" / "ops.json").read_text())["ops"]
 OPS = [op["name"] for op in ALL if op["domain"] == ""]
 CASES = {file.op: file.cases for file in cases.load()}
 WITH_GRAPHS = {"If", "Loop", "Scan"}  # which no case can say
+NO_TYPES = {"SequenceEmpty"}  # no case says of what type a sequence without items is
 NOT_THERE = {"Swish", *RANDOM}  # onnxruntime has no kernel for it, or one of its own
 LEFT_OUT = {
     **DIFFERS,
     **{(op, "without_seed"): "the case says no numbers" for op in RANDOM},
     ("MeanVarianceNormalization", "single"): "the function of onnx wants the axes, though they have a default",
     ("QuantizeLinear", "precision_of_the_scale"): "before opset 23, x and its scale are of one type",
+    ("SplitToSequence", "by_size"): "onnxruntime drops the axis although sizes are given",
     ("SequenceAt", "second"): "items of two ranks; the checker wants one of the output, and a file that is saved has none",
 }
 NAMES = {"f16": "FLOAT16", "f32": "FLOAT", "f64": "DOUBLE", "bool": "BOOL"}
@@ -140,7 +142,7 @@ def usable(op: str, opsets: list[int]) -> list[cases.Case]:
     return list(found.values())
 
 
-@pytest.mark.parametrize("op", [op for op in OPS if op not in WITH_GRAPHS])
+@pytest.mark.parametrize("op", [op for op in OPS if op not in WITH_GRAPHS | NO_TYPES])
 def test_every_form_is_read(op: str, tmp_path: pathlib.Path) -> None:
     problems = []
     for opsets in forms(op):
