@@ -70,6 +70,7 @@ typedef struct {
   weft_status* (*weft_device_load)(const char* path);
   weft_status* (*weft_graph_new)(int32_t opset, weft_graph** out_graph);
   weft_status* (*weft_graph_new_sub)(weft_graph* parent, weft_graph** out_graph);
+  weft_status* (*weft_graph_new_body)(weft_graph* parent, const char* op, const int64_t* inputs, int32_t input_count, const weft_attrs* attrs, weft_graph** out_graph);
   void (*weft_graph_free)(weft_graph* graph);
   weft_status* (*weft_attrs_new)(weft_attrs** out_attrs);
   void (*weft_attrs_free)(weft_attrs* attrs);
@@ -247,6 +248,7 @@ extern wg_functions wg_table;
   "weft_device_load", \
   "weft_graph_new", \
   "weft_graph_new_sub", \
+  "weft_graph_new_body", \
   "weft_graph_free", \
   "weft_attrs_new", \
   "weft_attrs_free", \
@@ -426,6 +428,7 @@ static inline const char* wg_device_name(int32_t index) { return wg_table.weft_d
 static inline weft_status* wg_device_load(const char* path) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_device_load(path); }
 static inline weft_status* wg_graph_new(int32_t opset, weft_graph** out_graph) { return wg_table.weft_graph_new(opset, out_graph); }
 static inline weft_status* wg_graph_new_sub(weft_graph* parent, weft_graph** out_graph) { return wg_table.weft_graph_new_sub(parent, out_graph); }
+static inline weft_status* wg_graph_new_body(weft_graph* parent, const char* op, const int64_t* inputs, int32_t input_count, const weft_attrs* attrs, weft_graph** out_graph) { if (op == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_new_body(parent, op, inputs, input_count, attrs, out_graph); }
 static inline void wg_graph_free(weft_graph* graph) { wg_table.weft_graph_free(graph); }
 static inline weft_status* wg_attrs_new(weft_attrs** out_attrs) { return wg_table.weft_attrs_new(out_attrs); }
 static inline void wg_attrs_free(weft_attrs* attrs) { wg_table.weft_attrs_free(attrs); }

@@ -171,9 +171,12 @@ def parameters(function):
             params.append(f"const Value& {cpp_name(formal.name)}")
     if op.variadic_output:
         params.append("int32_t outputs")
+    # What must be given stands before what may be left out.
+    if op.attrs and function.needs_attrs:
+        params.append(f"const {function.attrs}& attrs")
     params += [f"const Value& {cpp_name(formal.name)} = Value()" for formal in op.inputs if formal.optional]
-    if op.attrs:
-        params.append(f"const {function.attrs}& attrs" + ("" if function.needs_attrs else " = {}"))
+    if op.attrs and not function.needs_attrs:
+        params.append(f"const {function.attrs}& attrs = {{}}")
     return params + ['const std::string& name = ""', "const Origin& origin = Origin()"]
 
 

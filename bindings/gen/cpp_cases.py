@@ -126,7 +126,9 @@ def by_function(function, case):
         return None
     name, kind, made = result
     counts = [str(count)] if made == "outputs" else []
-    call = f"weft::{name}({', '.join(needed + counts + optional + (['attrs'] if op.attrs else []))})"
+    attrs = ["attrs"] if op.attrs else []
+    rest = attrs + optional if function.needs_attrs else optional + attrs
+    call = f"weft::{name}({', '.join(needed + counts + rest)})"
     before.append("c.line = __LINE__ + 1;")
     if kind == function.outputs:
         return before + [f"auto made = {call};", f"return Values{{{', '.join(f'made.{field}' for field in function.fields)}}};"]

@@ -26,7 +26,7 @@ void define_op_trilu(OpRegistry& ops) {
       .doc(
           "Matrices with zeros outside of a triangle: what is kept is `column - row >= k` if upper, else "
           "`column - row <= k`.")
-      .types("T", kAllTypes & ~set_of(DType::kString))
+      .types("T", kAllTypes)
       .flag("upper", true, "Whether the upper triangle is kept, else the lower one.")
       .input("input", "T", "[..., rows, columns].")
       .optional_input("k", "i64", "A number: how far above the main diagonal the kept part ends; 0 if not given.")

@@ -4,6 +4,31 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// CeluOptions are the optional inputs and attributes of Celu.
+type CeluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Less this is the plateau below 0; not 0. nil: 1.
+	Alpha *float64
+}
+
+// Celu adds the operator Celu. `max(0, x) + min(0, alpha * (e^(x / alpha) - 1))`, elementwise: Elu whose slope is
+// continuous. The gradient at 0 is 1.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Celu(x weft.Value, options ...CeluOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Celu", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, o.Name, 1, problem)[0]
+}
+
 // EluOptions are the optional inputs and attributes of Elu.
 type EluOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -106,6 +131,31 @@ func HardSwish(x weft.Value, options ...HardSwishOptions) weft.Value {
 	return add(nil, "HardSwish", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
+// HardmaxOptions are the optional inputs and attributes of Hardmax.
+type HardmaxOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis along which one is chosen; negative counts from the end. nil: -1.
+	Axis *int64
+}
+
+// Hardmax adds the operator Hardmax. One at the first of the largest elements along `axis`, zero at the others; NaN
+// counts as largest. The gradient is zero.
+//
+//   - input (T): Scores, at least one along the axis.
+//
+// Gives:
+//
+//   - output (T): The shape of input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Hardmax(input weft.Value, options ...HardmaxOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Hardmax", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
 // LeakyReluOptions are the optional inputs and attributes of LeakyRelu.
 type LeakyReluOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -154,6 +204,52 @@ func LogSoftmax(input weft.Value, options ...LogSoftmaxOptions) weft.Value {
 	return add(nil, "LogSoftmax", []weft.Value{input}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
+// MishOptions are the name of Mish.
+type MishOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Mish adds the operator Mish. `x * tanh(log(1 + e^x))`, elementwise (Misra, 2019, arXiv:1908.08681).
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Mish(x weft.Value, options ...MishOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Mish", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// PReluOptions are the name of PRelu.
+type PReluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// PRelu adds the operator PRelu. `x` where not negative, `slope * x` elsewhere. Integers wrap around. The gradient to
+// X at 0 is the slope.
+//
+//   - x (T): Any shape.
+//   - slope (T): Broadcasts to X as in NumPy.
+//
+// Gives:
+//
+//   - Y (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, i32, i64, f16, f64, u32, u64, bf16
+func PRelu(x weft.Value, slope weft.Value, options ...PReluOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "PRelu", []weft.Value{x, slope}, nil, o.Name, 1, problem)[0]
+}
+
 // ReluOptions are the name of Relu.
 type ReluOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -174,6 +270,66 @@ type ReluOptions struct {
 func Relu(x weft.Value, options ...ReluOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Relu", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// SeluOptions are the optional inputs and attributes of Selu.
+type SeluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Height of the plateau below 0, in units of gamma. nil: 1.6732631921768188.
+	Alpha *float64
+	// Slope above 0. nil: 1.0507010221481323.
+	Gamma *float64
+}
+
+// Selu adds the operator Selu. `gamma * x` where positive, `gamma * alpha * (e^x - 1)` elsewhere. The gradient at 0 is
+// `gamma * alpha`.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Selu(x weft.Value, options ...SeluOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Selu", []weft.Value{x}, weft.Attrs{
+		"alpha": o.Alpha,
+		"gamma": o.Gamma,
+	}, o.Name, 1, problem)[0]
+}
+
+// ShrinkOptions are the optional inputs and attributes of Shrink.
+type ShrinkOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// How much nearer to 0 the rest comes.
+	Bias float64
+	// The threshold. nil: 0.5.
+	Lambd *float64
+}
+
+// Shrink adds the operator Shrink. `x + bias` where x is less than `-lambd`, `x - bias` where it is greater than
+// `lambd`, else 0. Integers are computed exactly, then converted as Cast does. The gradient at both thresholds is 0.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64
+func Shrink(input weft.Value, options ...ShrinkOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Shrink", []weft.Value{input}, weft.Attrs{
+		"bias":  o.Bias,
+		"lambd": o.Lambd,
+	}, o.Name, 1, problem)[0]
 }
 
 // SigmoidOptions are the name of Sigmoid.
@@ -244,6 +400,28 @@ func Softplus(x weft.Value, options ...SoftplusOptions) weft.Value {
 	return add(nil, "Softplus", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
+// SoftsignOptions are the name of Softsign.
+type SoftsignOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Softsign adds the operator Softsign. `x / (1 + |x|)`, elementwise; NaN of an infinity.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Softsign(input weft.Value, options ...SoftsignOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Softsign", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
 // SwishOptions are the optional inputs and attributes of Swish.
 type SwishOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -288,4 +466,29 @@ type TanhOptions struct {
 func Tanh(input weft.Value, options ...TanhOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Tanh", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// ThresholdedReluOptions are the optional inputs and attributes of ThresholdedRelu.
+type ThresholdedReluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The threshold. nil: 1.
+	Alpha *float64
+}
+
+// ThresholdedRelu adds the operator ThresholdedRelu. `x` where it is greater than `alpha`, else 0. The gradient at
+// `alpha` is 0.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func ThresholdedRelu(x weft.Value, options ...ThresholdedReluOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ThresholdedRelu", []weft.Value{x}, weft.Attrs{"alpha": o.Alpha}, o.Name, 1, problem)[0]
 }

@@ -104,6 +104,37 @@ func GreaterOrEqual(a weft.Value, b weft.Value, options ...GreaterOrEqualOptions
 	return add(nil, "GreaterOrEqual", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }
 
+// IsInfOptions are the optional inputs and attributes of IsInf.
+type IsInfOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether negative infinity counts. nil: true.
+	DetectNegative *bool
+	// Whether positive infinity counts. nil: true.
+	DetectPositive *bool
+}
+
+// IsInf adds the operator IsInf. Whether `x` is infinite, elementwise.
+//
+//   - x (T1): Any shape.
+//
+// Gives:
+//
+//   - Y (bool): The shape of X.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz
+//
+// No gradient: its output is not a number
+func IsInf(x weft.Value, options ...IsInfOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "IsInf", []weft.Value{x}, weft.Attrs{
+		"detect_negative": o.DetectNegative,
+		"detect_positive": o.DetectPositive,
+	}, o.Name, 1, problem)[0]
+}
+
 // IsNaNOptions are the name of IsNaN.
 type IsNaNOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -120,7 +151,7 @@ type IsNaNOptions struct {
 //
 // Types:
 //
-//   - T: f32, f16, f64, bf16
+//   - T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz
 //
 // No gradient: its output is not a number
 func IsNaN(x weft.Value, options ...IsNaNOptions) weft.Value {

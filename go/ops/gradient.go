@@ -91,6 +91,29 @@ func AveragePoolGrad(dY weft.Value, x weft.Value, kernelShape []int64, options .
 	}, o.Name, 1, problem)[0]
 }
 
+// CofactorsOptions are the name of Cofactors.
+type CofactorsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Cofactors adds the operator weft.Cofactors. The cofactors of each matrix: at a row and column, the determinant of
+// what is left without them, with the sign of a chessboard. They are the gradient of Det.
+//
+//   - x (T): [..., n, n].
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Cofactors(x weft.Value, options ...CofactorsOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Cofactors", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
 // ConvGradInputOptions are the optional inputs and attributes of ConvGradInput.
 type ConvGradInputOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -271,6 +294,114 @@ func ConvTransposeGradWeight(dY weft.Value, x weft.Value, w weft.Value, options 
 	}, o.Name, 1, problem)[0]
 }
 
+// GRUGradOptions are the optional inputs and attributes of GRUGrad.
+type GRUGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+	B weft.Value
+	// [N]: the steps of each sequence, from 0 to T; T if not given.
+	SequenceLens weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialH weft.Value
+	// The gradient to Y.
+	DY weft.Value
+	// The gradient to Y_h.
+	DYH weft.Value
+	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
+	// nil: not given.
+	ActivationAlpha []float64
+	// The same of beta. nil: not given.
+	ActivationBeta []float64
+	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
+	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f and g; Sigmoid and Tanh
+	// if not given. nil: not given.
+	Activations []string
+	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
+	Clip *float64
+	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
+	Direction string
+	// The number of hidden features; as R has it if not given. nil: not given.
+	HiddenSize *int64
+	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+	Layout int64
+	// Whether the reset gate is for the product with R, and not for what goes into it.
+	LinearBeforeReset bool
+	// Gets an optional output: The shape of W.
+	DWOutput *weft.Value
+	// Gets an optional output: [directions, 2 * gates * hidden].
+	DBOutput *weft.Value
+	// Gets an optional output: [directions, N, hidden].
+	DinitialHOutput *weft.Value
+	// Gets an optional output: The shape of X.
+	DXOutput *weft.Value
+}
+
+// GRUGrad adds the operator weft.GRUGrad. The gradients of GRU: its steps are made again, and gone through from the
+// last to the first. A gradient of these is made step by step, so it needs a number of steps that is known before the
+// run.
+//
+//   - x (T): [T, N, inputs]: T steps of N sequences.
+//   - w (T): [directions, gates * hidden, inputs], of gates z, r, h.
+//   - r (T): [directions, gates * hidden, hidden], of gates z, r, h.
+//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
+//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
+//   - options.DY (T): The gradient to Y.
+//   - options.DYH (T): The gradient to Y_h.
+//
+// Gives:
+//
+//   - dR (T): The shape of R.
+//   - dW (T), optional: The shape of W.
+//   - dB (T), optional: [directions, 2 * gates * hidden].
+//   - dinitial_h (T), optional: [directions, N, hidden].
+//   - dX (T), optional: The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T1: i32
+func GRUGrad(x weft.Value, w weft.Value, r weft.Value, options ...GRUGradOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.DWOutput != nil {
+		count = 2
+	}
+	if o.DBOutput != nil {
+		count = 3
+	}
+	if o.DinitialHOutput != nil {
+		count = 4
+	}
+	if o.DXOutput != nil {
+		count = 5
+	}
+	out := add(nil, "weft.GRUGrad", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH, o.DY, o.DYH}), weft.Attrs{
+		"activation_alpha":    o.ActivationAlpha,
+		"activation_beta":     o.ActivationBeta,
+		"activations":         o.Activations,
+		"clip":                o.Clip,
+		"direction":           given(o.Direction),
+		"hidden_size":         o.HiddenSize,
+		"layout":              o.Layout,
+		"linear_before_reset": o.LinearBeforeReset,
+	}, o.Name, count, problem)
+	if o.DWOutput != nil {
+		*o.DWOutput = out[1]
+	}
+	if o.DBOutput != nil {
+		*o.DBOutput = out[2]
+	}
+	if o.DinitialHOutput != nil {
+		*o.DinitialHOutput = out[3]
+	}
+	if o.DXOutput != nil {
+		*o.DXOutput = out[4]
+	}
+	return out[0]
+}
+
 // GatherAtOptions are the name of GatherAt.
 type GatherAtOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -367,6 +498,206 @@ func GradMul(a weft.Value, b weft.Value, options ...GradMulOptions) weft.Value {
 	return add(nil, "weft.GradMul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }
 
+// Im2ColOptions are the optional inputs and attributes of Im2Col.
+type Im2ColOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Distance of the pixels of a block; 1 if not given. nil: not given.
+	Dilations []int64
+	// Padding before each axis of the image, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step of the blocks along each axis of the image; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// Im2Col adds the operator weft.Im2Col. The blocks that cover an image, with zeros for its padding. The gradient of
+// Col2Im.
+//
+//   - image (T): [N, C, D1, ...].
+//   - blockShape (i64): [axes]: the sizes of a block.
+//
+// Gives:
+//
+//   - output (T): [N, C * elements of a block, L].
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+func Im2Col(image weft.Value, blockShape weft.Value, options ...Im2ColOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Im2Col", []weft.Value{image, blockShape}, weft.Attrs{
+		"dilations": o.Dilations,
+		"pads":      o.Pads,
+		"strides":   o.Strides,
+	}, o.Name, 1, problem)[0]
+}
+
+// JoinLikeOptions are the optional inputs and attributes of JoinLike.
+type JoinLikeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// As in ConcatFromSequence.
+	Axis int64
+	// As in ConcatFromSequence.
+	NewAxis bool
+}
+
+// JoinLike adds the operator weft.JoinLike. Puts the items of a sequence, of which there may be none, together in the
+// shape of `like`. The gradient of SplitToSequence.
+//
+//   - input (seq(T)): The items.
+//   - like (T): A tensor whose shape is taken.
+//
+// Gives:
+//
+//   - output (T): All elements.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func JoinLike(input weft.Value, like weft.Value, options ...JoinLikeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.JoinLike", []weft.Value{input, like}, weft.Attrs{
+		"axis":     o.Axis,
+		"new_axis": o.NewAxis,
+	}, o.Name, 1, problem)[0]
+}
+
+// LSTMGradOptions are the optional inputs and attributes of LSTMGrad.
+type LSTMGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+	B weft.Value
+	// [N]: the steps of each sequence, from 0 to T; T if not given.
+	SequenceLens weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialH weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialC weft.Value
+	// [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
+	P weft.Value
+	// The gradient to Y.
+	DY weft.Value
+	// The gradient to Y_h.
+	DYH weft.Value
+	// The gradient to Y_c.
+	DYC weft.Value
+	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
+	// nil: not given.
+	ActivationAlpha []float64
+	// The same of beta. nil: not given.
+	ActivationBeta []float64
+	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
+	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f, g and h; Sigmoid, Tanh
+	// and Tanh if not given. nil: not given.
+	Activations []string
+	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
+	Clip *float64
+	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
+	Direction string
+	// The number of hidden features; as R has it if not given. nil: not given.
+	HiddenSize *int64
+	// Whether the forget gate is 1 - i.
+	InputForget bool
+	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+	Layout int64
+	// Gets an optional output: The shape of W.
+	DWOutput *weft.Value
+	// Gets an optional output: [directions, 2 * gates * hidden].
+	DBOutput *weft.Value
+	// Gets an optional output: [directions, N, hidden].
+	DinitialHOutput *weft.Value
+	// Gets an optional output: [directions, N, hidden].
+	DinitialCOutput *weft.Value
+	// Gets an optional output: [directions, 3 * hidden].
+	DPOutput *weft.Value
+	// Gets an optional output: The shape of X.
+	DXOutput *weft.Value
+}
+
+// LSTMGrad adds the operator weft.LSTMGrad. The gradients of LSTM: its steps are made again, and gone through from the
+// last to the first. A gradient of these is made step by step, so it needs a number of steps that is known before the
+// run.
+//
+//   - x (T): [T, N, inputs]: T steps of N sequences.
+//   - w (T): [directions, gates * hidden, inputs], of gates i, o, f, c.
+//   - r (T): [directions, gates * hidden, hidden], of gates i, o, f, c.
+//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
+//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
+//   - options.InitialC (T): [directions, N, hidden]; 0 if not given.
+//   - options.P (T): [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
+//   - options.DY (T): The gradient to Y.
+//   - options.DYH (T): The gradient to Y_h.
+//   - options.DYC (T): The gradient to Y_c.
+//
+// Gives:
+//
+//   - dR (T): The shape of R.
+//   - dW (T), optional: The shape of W.
+//   - dB (T), optional: [directions, 2 * gates * hidden].
+//   - dinitial_h (T), optional: [directions, N, hidden].
+//   - dinitial_c (T), optional: [directions, N, hidden].
+//   - dP (T), optional: [directions, 3 * hidden].
+//   - dX (T), optional: The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T1: i32
+func LSTMGrad(x weft.Value, w weft.Value, r weft.Value, options ...LSTMGradOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.DWOutput != nil {
+		count = 2
+	}
+	if o.DBOutput != nil {
+		count = 3
+	}
+	if o.DinitialHOutput != nil {
+		count = 4
+	}
+	if o.DinitialCOutput != nil {
+		count = 5
+	}
+	if o.DPOutput != nil {
+		count = 6
+	}
+	if o.DXOutput != nil {
+		count = 7
+	}
+	out := add(nil, "weft.LSTMGrad", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH, o.InitialC, o.P, o.DY, o.DYH, o.DYC}), weft.Attrs{
+		"activation_alpha": o.ActivationAlpha,
+		"activation_beta":  o.ActivationBeta,
+		"activations":      o.Activations,
+		"clip":             o.Clip,
+		"direction":        given(o.Direction),
+		"hidden_size":      o.HiddenSize,
+		"input_forget":     o.InputForget,
+		"layout":           o.Layout,
+	}, o.Name, count, problem)
+	if o.DWOutput != nil {
+		*o.DWOutput = out[1]
+	}
+	if o.DBOutput != nil {
+		*o.DBOutput = out[2]
+	}
+	if o.DinitialHOutput != nil {
+		*o.DinitialHOutput = out[3]
+	}
+	if o.DinitialCOutput != nil {
+		*o.DinitialCOutput = out[4]
+	}
+	if o.DPOutput != nil {
+		*o.DPOutput = out[5]
+	}
+	if o.DXOutput != nil {
+		*o.DXOutput = out[6]
+	}
+	return out[0]
+}
+
 // LayerNormalizationGradOptions are the optional inputs and attributes of LayerNormalizationGrad.
 type LayerNormalizationGradOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -409,6 +740,187 @@ func LayerNormalizationGrad(x weft.Value, scale weft.Value, dY weft.Value, optio
 	}, o.Name, count, problem)
 	if o.DScaleOutput != nil {
 		*o.DScaleOutput = out[1]
+	}
+	return out[0]
+}
+
+// LinearScanOptions are the optional inputs and attributes of LinearScan.
+type LinearScanOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether the walk begins at the end.
+	Reverse bool
+	// Whether the factor is the one of the element before instead of the element's own.
+	Late bool
+	// Gets an optional output: The shape of a.
+	BeforeOutput *weft.Value
+}
+
+// LinearScan adds the operator weft.LinearScan. Walks along an axis: `y = b + a * before`, where `before` is the y of
+// the element before, 0 at the first; a product with a y of exactly 0 is 0. The gradient of CumProd is made of it.
+//
+//   - a (T): At least one dimension.
+//   - b (T): The shape of a.
+//   - axis (T2): A number; negative counts from the end.
+//
+// Gives:
+//
+//   - y (T): The shape of a.
+//   - before (T), optional: The shape of a.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T2: i32, i64
+func LinearScan(a weft.Value, b weft.Value, axis weft.Value, options ...LinearScanOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.BeforeOutput != nil {
+		count = 2
+	}
+	out := add(nil, "weft.LinearScan", []weft.Value{a, b, axis}, weft.Attrs{
+		"reverse": o.Reverse,
+		"late":    o.Late,
+	}, o.Name, count, problem)
+	if o.BeforeOutput != nil {
+		*o.BeforeOutput = out[1]
+	}
+	return out[0]
+}
+
+// MaxRoiPlacesOptions are the optional inputs and attributes of MaxRoiPlaces.
+type MaxRoiPlacesOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+}
+
+// MaxRoiPlaces adds the operator weft.MaxRoiPlaces. Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for
+// parts outside of the image.
+//
+//   - x (T): [N, C, H, W].
+//   - rois (T): [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region.
+//   - pooledShape: Height and width of the output.
+//
+// Gives:
+//
+//   - places (i64): [regions, C, height, width].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//
+// No gradient: an index does not change gradually
+func MaxRoiPlaces(x weft.Value, rois weft.Value, pooledShape []int64, options ...MaxRoiPlacesOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.MaxRoiPlaces", []weft.Value{x, rois}, weft.Attrs{
+		"pooled_shape":  pooledShape,
+		"spatial_scale": o.SpatialScale,
+	}, o.Name, 1, problem)[0]
+}
+
+// RNNGradOptions are the optional inputs and attributes of RNNGrad.
+type RNNGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+	B weft.Value
+	// [N]: the steps of each sequence, from 0 to T; T if not given.
+	SequenceLens weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialH weft.Value
+	// The gradient to Y.
+	DY weft.Value
+	// The gradient to Y_h.
+	DYH weft.Value
+	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
+	// nil: not given.
+	ActivationAlpha []float64
+	// The same of beta. nil: not given.
+	ActivationBeta []float64
+	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
+	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f; Tanh if not given.
+	// nil: not given.
+	Activations []string
+	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
+	Clip *float64
+	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
+	Direction string
+	// The number of hidden features; as R has it if not given. nil: not given.
+	HiddenSize *int64
+	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+	Layout int64
+	// Gets an optional output: The shape of W.
+	DWOutput *weft.Value
+	// Gets an optional output: [directions, 2 * gates * hidden].
+	DBOutput *weft.Value
+	// Gets an optional output: [directions, N, hidden].
+	DinitialHOutput *weft.Value
+	// Gets an optional output: The shape of X.
+	DXOutput *weft.Value
+}
+
+// RNNGrad adds the operator weft.RNNGrad. The gradients of RNN: its steps are made again, and gone through from the
+// last to the first. A gradient of these is made step by step, so it needs a number of steps that is known before the
+// run.
+//
+//   - x (T): [T, N, inputs]: T steps of N sequences.
+//   - w (T): [directions, gates * hidden, inputs], of one gate.
+//   - r (T): [directions, gates * hidden, hidden], of one gate.
+//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
+//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
+//   - options.DY (T): The gradient to Y.
+//   - options.DYH (T): The gradient to Y_h.
+//
+// Gives:
+//
+//   - dR (T): The shape of R.
+//   - dW (T), optional: The shape of W.
+//   - dB (T), optional: [directions, 2 * gates * hidden].
+//   - dinitial_h (T), optional: [directions, N, hidden].
+//   - dX (T), optional: The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T1: i32
+func RNNGrad(x weft.Value, w weft.Value, r weft.Value, options ...RNNGradOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.DWOutput != nil {
+		count = 2
+	}
+	if o.DBOutput != nil {
+		count = 3
+	}
+	if o.DinitialHOutput != nil {
+		count = 4
+	}
+	if o.DXOutput != nil {
+		count = 5
+	}
+	out := add(nil, "weft.RNNGrad", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH, o.DY, o.DYH}), weft.Attrs{
+		"activation_alpha": o.ActivationAlpha,
+		"activation_beta":  o.ActivationBeta,
+		"activations":      o.Activations,
+		"clip":             o.Clip,
+		"direction":        given(o.Direction),
+		"hidden_size":      o.HiddenSize,
+		"layout":           o.Layout,
+	}, o.Name, count, problem)
+	if o.DWOutput != nil {
+		*o.DWOutput = out[1]
+	}
+	if o.DBOutput != nil {
+		*o.DBOutput = out[2]
+	}
+	if o.DinitialHOutput != nil {
+		*o.DinitialHOutput = out[3]
+	}
+	if o.DXOutput != nil {
+		*o.DXOutput = out[4]
 	}
 	return out[0]
 }
@@ -479,6 +991,175 @@ func ResizeGrad(dY weft.Value, x weft.Value, options ...ResizeGradOptions) weft.
 		"keep_aspect_ratio_policy":       given(o.KeepAspectRatioPolicy),
 		"mode":                           given(o.Mode),
 		"nearest_mode":                   given(o.NearestMode),
+	}, o.Name, 1, problem)[0]
+}
+
+// RoiAlignMaximaOptions are the optional inputs and attributes of RoiAlignMaxima.
+type RoiAlignMaximaOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
+	// wide and high. "": half_pixel.
+	CoordinateTransformationMode string
+	// Rows of parts. nil: 1.
+	OutputHeight *int64
+	// Columns of parts. nil: 1.
+	OutputWidth *int64
+	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+	SamplingRatio int64
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+}
+
+// RoiAlignMaxima adds the operator weft.RoiAlignMaxima. Of RoiAlign's maxima, which pixel each is of, and its weight.
+//
+//   - x (T1): [N, C, H, W].
+//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
+//   - batchIndices (i64): [regions]: their images.
+//
+// Gives:
+//
+//   - places (i64): [regions, C, height, width]: in X as a flat tensor; -1 for samples outside.
+//   - weights (T1): [regions, C, height, width].
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//
+// No gradient: an index does not change gradually, and none flows to regions
+func RoiAlignMaxima(x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignMaximaOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.RoiAlignMaxima", []weft.Value{x, rois, batchIndices}, weft.Attrs{
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"output_height":                  o.OutputHeight,
+		"output_width":                   o.OutputWidth,
+		"sampling_ratio":                 o.SamplingRatio,
+		"spatial_scale":                  o.SpatialScale,
+	}, o.Name, 2, problem)
+	return out[0], out[1]
+}
+
+// RoiAlignMeanOptions are the optional inputs and attributes of RoiAlignMean.
+type RoiAlignMeanOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
+	// wide and high. "": half_pixel.
+	CoordinateTransformationMode string
+	// Rows of parts. nil: 1.
+	OutputHeight *int64
+	// Columns of parts. nil: 1.
+	OutputWidth *int64
+	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+	SamplingRatio int64
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+}
+
+// RoiAlignMean adds the operator weft.RoiAlignMean. RoiAlign of means.
+//
+//   - x (T1): [N, C, H, W].
+//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
+//   - batchIndices (i64): [regions]: their images.
+//
+// Gives:
+//
+//   - Y (T1): [regions, C, height, width].
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func RoiAlignMean(x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignMeanOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.RoiAlignMean", []weft.Value{x, rois, batchIndices}, weft.Attrs{
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"output_height":                  o.OutputHeight,
+		"output_width":                   o.OutputWidth,
+		"sampling_ratio":                 o.SamplingRatio,
+		"spatial_scale":                  o.SpatialScale,
+	}, o.Name, 1, problem)[0]
+}
+
+// RoiAlignMeanGradOptions are the optional inputs and attributes of RoiAlignMeanGrad.
+type RoiAlignMeanGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
+	// wide and high. "": half_pixel.
+	CoordinateTransformationMode string
+	// Rows of parts. nil: 1.
+	OutputHeight *int64
+	// Columns of parts. nil: 1.
+	OutputWidth *int64
+	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+	SamplingRatio int64
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+}
+
+// RoiAlignMeanGrad adds the operator weft.RoiAlignMeanGrad. The gradient of RoiAlignMean by X, given that of Y.
+//
+//   - dY (T1): [regions, C, height, width].
+//   - x (T1): A tensor whose shape is taken.
+//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
+//   - batchIndices (i64): [regions]: their images.
+//
+// Gives:
+//
+//   - dX (T1): The shape of X.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func RoiAlignMeanGrad(dY weft.Value, x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignMeanGradOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.RoiAlignMeanGrad", []weft.Value{dY, x, rois, batchIndices}, weft.Attrs{
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"output_height":                  o.OutputHeight,
+		"output_width":                   o.OutputWidth,
+		"sampling_ratio":                 o.SamplingRatio,
+		"spatial_scale":                  o.SpatialScale,
+	}, o.Name, 1, problem)[0]
+}
+
+// SamplePointsGradOptions are the optional inputs and attributes of SamplePointsGrad.
+type SamplePointsGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of four pixels along each axis,
+	// with the parameter -0.75. "": linear.
+	Mode string
+	// What pixels beyond the ends are: "zeros", those of the "border", or a "reflection". "": zeros.
+	PaddingMode string
+	// Whether the reflection is about the middles of the pixels at the ends.
+	AlignCorners bool
+	// Whether the first coordinate is that of the last axis, and so on.
+	LastAxisFirst bool
+	// For each axis of the image, which derivative along it is taken; 0 if not given. nil: not given.
+	Orders []int64
+}
+
+// SamplePointsGrad adds the operator weft.SamplePointsGrad. The gradient of SamplePoints by X, given that of Y.
+//
+//   - dY (T): [N, C, ...].
+//   - x (T): A tensor whose shape is taken.
+//   - places (T): As in SamplePoints.
+//
+// Gives:
+//
+//   - dX (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SamplePointsGrad(dY weft.Value, x weft.Value, places weft.Value, options ...SamplePointsGradOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SamplePointsGrad", []weft.Value{dY, x, places}, weft.Attrs{
+		"mode":            given(o.Mode),
+		"padding_mode":    given(o.PaddingMode),
+		"align_corners":   o.AlignCorners,
+		"last_axis_first": o.LastAxisFirst,
+		"orders":          o.Orders,
 	}, o.Name, 1, problem)[0]
 }
 
@@ -668,8 +1349,7 @@ type SliceGradOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
-//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
 //   - I: i32, i64
 func SliceGrad(gradient weft.Value, like weft.Value, starts weft.Value, ends weft.Value, options ...SliceGradOptions) weft.Value {
 	o, problem := only(options)
@@ -727,6 +1407,79 @@ type SoftmaxGradOptions struct {
 func SoftmaxGrad(y weft.Value, dY weft.Value, options ...SoftmaxGradOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.SoftmaxGrad", []weft.Value{y, dY}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
+// SplitLikeOptions are the optional inputs and attributes of SplitLike.
+type SplitLikeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// As in ConcatFromSequence.
+	Axis int64
+	// As in ConcatFromSequence.
+	NewAxis bool
+}
+
+// SplitLike adds the operator weft.SplitLike. Cuts a tensor along an axis into items of the shapes that those of
+// `like` have. The gradient of ConcatFromSequence.
+//
+//   - input (T): The tensor.
+//   - like (seq(T)): A sequence whose shapes are taken.
+//
+// Gives:
+//
+//   - output (seq(T)): As many items as like has, in their shapes.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SplitLike(input weft.Value, like weft.Value, options ...SplitLikeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SplitLike", []weft.Value{input, like}, weft.Attrs{
+		"axis":     o.Axis,
+		"new_axis": o.NewAxis,
+	}, o.Name, 1, problem)[0]
+}
+
+// SumPoolGradOptions are the optional inputs and attributes of SumPoolGrad.
+type SumPoolGradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
+	// NOTSET.
+	AutoPad string
+	// Whether output sizes are rounded up.
+	CeilMode bool
+	// Distance of the window's elements; 1 if not given. nil: not given.
+	Dilations []int64
+	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// SumPoolGrad adds the operator weft.SumPoolGrad. The gradient of weft.SumPool by X, given that of Y.
+//
+//   - dY (T): [N, C, O1, ...].
+//   - x (T): A tensor whose shape is taken.
+//   - kernelShape: Size of the window along each spatial axis.
+//
+// Gives:
+//
+//   - dX (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SumPoolGrad(dY weft.Value, x weft.Value, kernelShape []int64, options ...SumPoolGradOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SumPoolGrad", []weft.Value{dY, x}, weft.Attrs{
+		"kernel_shape": kernelShape,
+		"auto_pad":     given(o.AutoPad),
+		"ceil_mode":    o.CeilMode,
+		"dilations":    o.Dilations,
+		"pads":         o.Pads,
+		"strides":      o.Strides,
+	}, o.Name, 1, problem)[0]
 }
 
 // SumToOptions are the name of SumTo.

@@ -4,6 +4,33 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// CompressOptions are the optional inputs and attributes of Compress.
+type CompressOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis of the slices; negative counts from the end. Without it the input counts as a list of its elements, row by
+	// row. nil: not given.
+	Axis *int64
+}
+
+// Compress adds the operator Compress. The slices along `axis` where `condition` is true. What lies beyond the end of
+// the condition is left out; a true one beyond the end of the axis is OUT_OF_RANGE.
+//
+//   - input (T): At least one dimension, if there is an axis.
+//   - condition (bool): [n]: which slices to keep.
+//
+// Gives:
+//
+//   - output (T): The shape of the input with another size along the axis; [count] without an axis.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+func Compress(input weft.Value, condition weft.Value, options ...CompressOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Compress", []weft.Value{input, condition}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
 // GatherOptions are the optional inputs and attributes of Gather.
 type GatherOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -32,6 +59,34 @@ func Gather(data weft.Value, indices weft.Value, options ...GatherOptions) weft.
 	return add(nil, "Gather", []weft.Value{data, indices}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
+// GatherElementsOptions are the optional inputs and attributes of GatherElements.
+type GatherElementsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis that the indices speak of; negative counts from the end.
+	Axis int64
+}
+
+// GatherElements adds the operator GatherElements. For each index an element of `data`: `output[i][j][k] =
+// data[i][indices[i][j][k]][k]` if axis is 1, and so on. Negative indices count from the end; one outside is
+// OUT_OF_RANGE.
+//
+//   - data (T): At least one dimension.
+//   - indices (Tind): The rank of data; sizes up to those of data, any along the axis.
+//
+// Gives:
+//
+//   - output (T): The shape of indices.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - Tind: i32, i64
+func GatherElements(data weft.Value, indices weft.Value, options ...GatherElementsOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GatherElements", []weft.Value{data, indices}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
 // GatherNDOptions are the optional inputs and attributes of GatherND.
 type GatherNDOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -52,7 +107,7 @@ type GatherNDOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 func GatherND(data weft.Value, indices weft.Value, options ...GatherNDOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "GatherND", []weft.Value{data, indices}, weft.Attrs{"batch_dims": o.BatchDims}, o.Name, 1, problem)[0]
@@ -64,7 +119,8 @@ type NonZeroOptions struct {
 	Name string
 }
 
-// NonZero adds the operator NonZero. The indices of all elements that are not 0, in row-major order; NaN is not 0.
+// NonZero adds the operator NonZero. The indices of all elements that are not 0, in row-major order; NaN is not 0, nor
+// is a string that is not empty.
 //
 //   - x (T): Any shape; a scalar counts as one element of no axis.
 //
@@ -74,7 +130,7 @@ type NonZeroOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 //
 // No gradient: an index does not change gradually
 func NonZero(x weft.Value, options ...NonZeroOptions) weft.Value {
@@ -113,11 +169,105 @@ func OneHot(indices weft.Value, depth weft.Value, values weft.Value, options ...
 	return add(nil, "OneHot", []weft.Value{indices, depth, values}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
 }
 
+// ReverseSequenceOptions are the optional inputs and attributes of ReverseSequence.
+type ReverseSequenceOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// 0 or 1: the axis of the sequences. nil: 1.
+	BatchAxis *int64
+	// The other one of 0 and 1: the axis along which they run.
+	TimeAxis int64
+}
+
+// ReverseSequence adds the operator ReverseSequence. Of each sequence b the first `sequence_lens[b]` elements in the
+// opposite order, the others where they were. A length that is negative or beyond the end is OUT_OF_RANGE.
+//
+//   - input (T): At least two dimensions.
+//   - sequenceLens (i64): [batch]: the length of each sequence.
+//
+// Gives:
+//
+//   - Y (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
+//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+func ReverseSequence(input weft.Value, sequenceLens weft.Value, options ...ReverseSequenceOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ReverseSequence", []weft.Value{input, sequenceLens}, weft.Attrs{
+		"batch_axis": o.BatchAxis,
+		"time_axis":  o.TimeAxis,
+	}, o.Name, 1, problem)[0]
+}
+
+// ScatterOptions are the optional inputs and attributes of Scatter.
+type ScatterOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis that the indices speak of; negative counts from the end.
+	Axis int64
+}
+
+// Scatter adds the operator Scatter. The name of ScatterElements before opset 11, without a reduction.
+//
+//   - data (T): At least one dimension.
+//   - indices (Tind): The rank of data; sizes up to those of data, any along the axis.
+//   - updates (T): The shape of indices.
+//
+// Gives:
+//
+//   - output (T): The shape of data.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - Tind: i32, i64
+func Scatter(data weft.Value, indices weft.Value, updates weft.Value, options ...ScatterOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Scatter", []weft.Value{data, indices, updates}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
+// ScatterElementsOptions are the optional inputs and attributes of ScatterElements.
+type ScatterElementsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis that the indices speak of; negative counts from the end.
+	Axis int64
+	// "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values alone. "": none.
+	Reduction string
+}
+
+// ScatterElements adds the operator ScatterElements. A copy of `data` with elements replaced by those of `updates`, or
+// joined with them, in order: `output[i][indices[i][j][k]][k] = updates[i][j][k]` if axis is 1, and so on; of several
+// for one place the last replaces the others. Negative indices count from the end; one outside is OUT_OF_RANGE. The
+// gradient is exact where updates meet and where factors are 0; equal extremes share it evenly.
+//
+//   - data (T): At least one dimension.
+//   - indices (Tind): The rank of data; sizes up to those of data, any along the axis.
+//   - updates (T): The shape of indices.
+//
+// Gives:
+//
+//   - output (T): The shape of data.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - Tind: i32, i64
+func ScatterElements(data weft.Value, indices weft.Value, updates weft.Value, options ...ScatterElementsOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ScatterElements", []weft.Value{data, indices, updates}, weft.Attrs{
+		"axis":      o.Axis,
+		"reduction": given(o.Reduction),
+	}, o.Name, 1, problem)[0]
+}
+
 // ScatterNDOptions are the optional inputs and attributes of ScatterND.
 type ScatterNDOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// "none": replaces; "add", "mul", "max", "min": joins. "": none.
+	// "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex number. "": none.
 	Reduction string
 }
 
@@ -136,8 +286,106 @@ type ScatterNDOptions struct {
 //
 // Types:
 //
-//   - T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
 func ScatterND(data weft.Value, indices weft.Value, updates weft.Value, options ...ScatterNDOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "ScatterND", []weft.Value{data, indices, updates}, weft.Attrs{"reduction": given(o.Reduction)}, o.Name, 1, problem)[0]
+}
+
+// TensorScatterOptions are the optional inputs and attributes of TensorScatter.
+type TensorScatterOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [batch]: where the first entry of each sample goes; 0 if not given. Negative ones are for "circular" alone.
+	WriteIndices weft.Value
+	// "linear": entries that do not fit are OUT_OF_RANGE; "circular": places count modulo the size of the axis. "":
+	// linear.
+	Mode string
+	// The axis of the sequence, not the first; negative counts from the end. nil: -2.
+	Axis *int64
+}
+
+// TensorScatter adds the operator TensorScatter. A cache with new entries: `present_cache[b, ..., write_indices[b] +
+// s, ...] = update[b, ..., s, ...]` and past_cache elsewhere. Written in place where nobody else needs past_cache.
+//
+//   - pastCache (T): [batch, ..., most entries, ...].
+//   - update (T): The shape of past_cache, with as many entries along the axis or fewer.
+//   - options.WriteIndices (i64): [batch]: where the first entry of each sample goes; 0 if not given. Negative ones
+//     are for "circular" alone.
+//
+// Gives:
+//
+//   - present_cache (T): The shape of past_cache.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
+//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+func TensorScatter(pastCache weft.Value, update weft.Value, options ...TensorScatterOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "TensorScatter", trim([]weft.Value{pastCache, update, o.WriteIndices}), weft.Attrs{
+		"mode": given(o.Mode),
+		"axis": o.Axis,
+	}, o.Name, 1, problem)[0]
+}
+
+// UniqueOptions are the optional inputs and attributes of Unique.
+type UniqueOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis of the slices; negative counts from the end. Without it the input counts as a list of its elements, row by
+	// row. nil: not given.
+	Axis *int64
+	// Whether they come in ascending order, else in that of their first places. nil: true.
+	Sorted *bool
+	// Gets an optional output: [count]: of each the first place in X, along the axis if there is one.
+	IndicesOutput *weft.Value
+	// Gets an optional output: [all]: of each element or slice of X its place in Y.
+	InverseIndicesOutput *weft.Value
+	// Gets an optional output: [count]: how often each is there.
+	CountsOutput *weft.Value
+}
+
+// Unique adds the operator Unique. The different elements of a tensor, or with an axis its different slices, which are
+// compared element by element, row by row. All NaN count as equal, and as greater than any number. The gradient goes
+// to the first of equal ones.
+//
+//   - x (T): Any shape; at least one dimension if there is an axis.
+//
+// Gives:
+//
+//   - Y (T): [count]; with an axis the shape of X with another size along it.
+//   - indices (i64), optional: [count]: of each the first place in X, along the axis if there is one.
+//   - inverse_indices (i64), optional: [all]: of each element or slice of X its place in Y.
+//   - counts (i64), optional: [count]: how often each is there.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16
+func Unique(x weft.Value, options ...UniqueOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.IndicesOutput != nil {
+		count = 2
+	}
+	if o.InverseIndicesOutput != nil {
+		count = 3
+	}
+	if o.CountsOutput != nil {
+		count = 4
+	}
+	out := add(nil, "Unique", []weft.Value{x}, weft.Attrs{
+		"axis":   o.Axis,
+		"sorted": o.Sorted,
+	}, o.Name, count, problem)
+	if o.IndicesOutput != nil {
+		*o.IndicesOutput = out[1]
+	}
+	if o.InverseIndicesOutput != nil {
+		*o.InverseIndicesOutput = out[2]
+	}
+	if o.CountsOutput != nil {
+		*o.CountsOutput = out[3]
+	}
+	return out[0]
 }

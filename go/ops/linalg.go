@@ -4,6 +4,29 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// DetOptions are the name of Det.
+type DetOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Det adds the operator Det. The determinant of each matrix. The gradient is exact for singular ones too; the gradient
+// of the gradient needs matrices that are not singular.
+//
+//   - x (T): [..., n, n].
+//
+// Gives:
+//
+//   - Y (T): [...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Det(x weft.Value, options ...DetOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Det", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
 // CholeskyOptions are the name of Cholesky.
 type CholeskyOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

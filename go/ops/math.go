@@ -26,6 +26,50 @@ func Abs(x weft.Value, options ...AbsOptions) weft.Value {
 	return add(nil, "Abs", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
+// AcosOptions are the name of Acos.
+type AcosOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Acos adds the operator Acos. The angle in radians from 0 to pi whose cosine is `x`; NaN outside [-1, 1].
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Acos(input weft.Value, options ...AcosOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Acos", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// AcoshOptions are the name of Acosh.
+type AcoshOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Acosh adds the operator Acosh. The number of at least 0 whose hyperbolic cosine is `x`; NaN below 1.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Acosh(input weft.Value, options ...AcoshOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Acosh", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
 // AddOptions are the name of Add.
 type AddOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -47,6 +91,248 @@ type AddOptions struct {
 func Add(a weft.Value, b weft.Value, options ...AddOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Add", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// AsinOptions are the name of Asin.
+type AsinOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Asin adds the operator Asin. The angle in radians from -pi/2 to pi/2 whose sine is `x`; NaN outside [-1, 1].
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Asin(input weft.Value, options ...AsinOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Asin", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// AsinhOptions are the name of Asinh.
+type AsinhOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Asinh adds the operator Asinh. The number whose hyperbolic sine is `x`.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Asinh(input weft.Value, options ...AsinhOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Asinh", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// AtanOptions are the name of Atan.
+type AtanOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Atan adds the operator Atan. The angle in radians from -pi/2 to pi/2 whose tangent is `x`.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Atan(input weft.Value, options ...AtanOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Atan", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// AtanhOptions are the name of Atanh.
+type AtanhOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Atanh adds the operator Atanh. The number whose hyperbolic tangent is `x`; NaN outside [-1, 1].
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Atanh(input weft.Value, options ...AtanhOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Atanh", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// BitCastOptions are the name of BitCast.
+type BitCastOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// BitCast adds the operator BitCast. The bits of each element as another type of as many bits.
+//
+//   - input (T1): Any shape.
+//   - to: The dtype.
+//
+// Gives:
+//
+//   - output (T2): The shape of the input.
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+//     f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+//   - T2: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+//     f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+//
+// No gradient: the bits of a number do not change gradually
+func BitCast(input weft.Value, to weft.DType, options ...BitCastOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "BitCast", []weft.Value{input}, weft.Attrs{"to": to}, o.Name, 1, problem)[0]
+}
+
+// BitShiftOptions are the name of BitShift.
+type BitShiftOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// BitShift adds the operator BitShift. The bits of `X` moved by `Y` places, elementwise; zeros come in. Moved by all
+// of its places or more, a number is 0.
+//
+//   - x (T): What is moved.
+//   - y (T): Number of places; broadcasts with X as in NumPy.
+//   - direction: "LEFT", towards higher bits, or "RIGHT".
+//
+// Gives:
+//
+//   - Z (T): The broadcast shape of X and Y.
+//
+// Types:
+//
+//   - T: u8, u16, u32, u64
+//
+// No gradient: integers do not change gradually
+func BitShift(x weft.Value, y weft.Value, direction string, options ...BitShiftOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "BitShift", []weft.Value{x, y}, weft.Attrs{"direction": direction}, o.Name, 1, problem)[0]
+}
+
+// BitwiseAndOptions are the name of BitwiseAnd.
+type BitwiseAndOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// BitwiseAnd adds the operator BitwiseAnd. The bits that are 1 in both A and B, elementwise.
+//
+//   - a (T): First operand.
+//   - b (T): Second operand; broadcasts with A as in NumPy.
+//
+// Gives:
+//
+//   - C (T): The broadcast shape of A and B.
+//
+// Types:
+//
+//   - T: u8, i8, u16, i16, i32, i64, u32, u64
+//
+// No gradient: integers do not change gradually
+func BitwiseAnd(a weft.Value, b weft.Value, options ...BitwiseAndOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "BitwiseAnd", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// BitwiseNotOptions are the name of BitwiseNot.
+type BitwiseNotOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// BitwiseNot adds the operator BitwiseNot. The opposite of each bit, elementwise.
+//
+//   - x (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: u8, i8, u16, i16, i32, i64, u32, u64
+//
+// No gradient: integers do not change gradually
+func BitwiseNot(x weft.Value, options ...BitwiseNotOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "BitwiseNot", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// BitwiseOrOptions are the name of BitwiseOr.
+type BitwiseOrOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// BitwiseOr adds the operator BitwiseOr. The bits that are 1 in A or B or both, elementwise.
+//
+//   - a (T): First operand.
+//   - b (T): Second operand; broadcasts with A as in NumPy.
+//
+// Gives:
+//
+//   - C (T): The broadcast shape of A and B.
+//
+// Types:
+//
+//   - T: u8, i8, u16, i16, i32, i64, u32, u64
+//
+// No gradient: integers do not change gradually
+func BitwiseOr(a weft.Value, b weft.Value, options ...BitwiseOrOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "BitwiseOr", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// BitwiseXorOptions are the name of BitwiseXor.
+type BitwiseXorOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// BitwiseXor adds the operator BitwiseXor. The bits that are 1 in just one of A and B, elementwise.
+//
+//   - a (T): First operand.
+//   - b (T): Second operand; broadcasts with A as in NumPy.
+//
+// Gives:
+//
+//   - C (T): The broadcast shape of A and B.
+//
+// Types:
+//
+//   - T: u8, i8, u16, i16, i32, i64, u32, u64
+//
+// No gradient: integers do not change gradually
+func BitwiseXor(a weft.Value, b weft.Value, options ...BitwiseXorOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "BitwiseXor", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }
 
 // CastOptions are the optional inputs and attributes of Cast.
@@ -82,6 +368,39 @@ func Cast(input weft.Value, to weft.DType, options ...CastOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Cast", []weft.Value{input}, weft.Attrs{
 		"to":         to,
+		"saturate":   o.Saturate,
+		"round_mode": given(o.RoundMode),
+	}, o.Name, 1, problem)[0]
+}
+
+// CastLikeOptions are the optional inputs and attributes of CastLike.
+type CastLikeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN. nil: true.
+	Saturate *bool
+	// For f8e8m0: "up", "down" or "nearest". "": up.
+	RoundMode string
+}
+
+// CastLike adds the operator CastLike. The elements as another type, that of a second tensor: Cast to it.
+//
+//   - input (T1): Any shape.
+//   - targetType (T2): A tensor whose type is taken.
+//
+// Gives:
+//
+//   - output (T2): The shape of the input.
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+//     f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+//   - T2: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2,
+//     f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+func CastLike(input weft.Value, targetType weft.Value, options ...CastLikeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "CastLike", []weft.Value{input, targetType}, weft.Attrs{
 		"saturate":   o.Saturate,
 		"round_mode": given(o.RoundMode),
 	}, o.Name, 1, problem)[0]
@@ -160,6 +479,69 @@ func Cos(input weft.Value, options ...CosOptions) weft.Value {
 	return add(nil, "Cos", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
+// CoshOptions are the name of Cosh.
+type CoshOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Cosh adds the operator Cosh. The hyperbolic cosine of `x`: `(e^x + e^-x) / 2`.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Cosh(input weft.Value, options ...CoshOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Cosh", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// DFTOptions are the optional inputs and attributes of DFT.
+type DFTOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// n: the axis is cut, or filled up with zeros, to that size. The size of the axis if not given, or of a half 2 * (size
+	// - 1).
+	DftLength weft.Value
+	// The axis, from -rank to -2 or from 0 on; -2 if not given.
+	Axis weft.Value
+	// Whether this is the inverse transform.
+	Inverse bool
+	// Whether only the first n / 2 + 1 elements of the transform of a real signal are given, as the others are their
+	// conjugates; with `inverse`, whether X is such a half, and Y real.
+	Onesided bool
+}
+
+// DFT adds the operator DFT. The discrete Fourier transform along an axis, `Y[k] = sum over j of X[j] exp(-2 pi i j k
+// / n)`; with `inverse` the sign of the exponent is plus, and the sum is divided by n. The last axis holds real and
+// imaginary parts.
+//
+//   - input (T1): [..., 1] for a real signal, [..., 2] for a complex one.
+//   - options.DftLength (T2): n: the axis is cut, or filled up with zeros, to that size. The size of the axis if not
+//     given, or of a half 2 * (size - 1).
+//   - options.Axis (i64): The axis, from -rank to -2 or from 0 on; -2 if not given.
+//
+// Gives:
+//
+//   - output (T1): [..., 2], or [..., 1] of the inverse transform of a half: n or n / 2 + 1 along the axis.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//   - T2: i32, i64
+func DFT(input weft.Value, options ...DFTOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "DFT", trim([]weft.Value{input, o.DftLength, o.Axis}), weft.Attrs{
+		"inverse":  o.Inverse,
+		"onesided": o.Onesided,
+	}, o.Name, 1, problem)[0]
+}
+
 // DequantizeLinearOptions are the optional inputs and attributes of DequantizeLinear.
 type DequantizeLinearOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -222,6 +604,64 @@ type DivOptions struct {
 func Div(a weft.Value, b weft.Value, options ...DivOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Div", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// DynamicQuantizeLinearOptions are the name of DynamicQuantizeLinear.
+type DynamicQuantizeLinearOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// DynamicQuantizeLinear adds the operator DynamicQuantizeLinear. QuantizeLinear to u8 with the scale and zero point
+// that the range of x asks for, widened to hold 0: `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point =
+// round(-min(x, 0) / y_scale)`, halves to the even number. Where there are zeros alone, or nothing, the scale is 1.
+//
+//   - x (T1): Any shape.
+//
+// Gives:
+//
+//   - y (T2): The shape of x.
+//   - y_scale (f32): A scalar.
+//   - y_zero_point (T2): A scalar.
+//
+// Types:
+//
+//   - T1: f32
+//   - T2: u8
+//
+// No gradient: its output is rounded, and changes in steps
+func DynamicQuantizeLinear(x weft.Value, options ...DynamicQuantizeLinearOptions) (weft.Value, weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "DynamicQuantizeLinear", []weft.Value{x}, nil, o.Name, 3, problem)
+	return out[0], out[1], out[2]
+}
+
+// EinsumOptions are the name of Einsum.
+type EinsumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Einsum adds the operator Einsum. Sums of products along named axes: the equation has a term for each input, with a
+// letter for each axis, and behind `->` one for the output; `Y[output] = sum of input0[term0] * input1[term1] * ...`
+// over all letters that the output lacks. A letter that stands twice in a term takes the diagonal. `...` stands for
+// any number of axes, which broadcast; the output may leave them out. Without `->` the output has the ellipsis and
+// then, sorted, all letters that stand in the equation once. Axes of one letter have one size, or 1. Factors are
+// multiplied from left to right, as matrices where they share what is summed.
+//
+//   - inputs (T): A tensor for each term.
+//   - equation: "bij,bjk->bik"; spaces do not count.
+//
+// Gives:
+//
+//   - Output (T): As the equation says.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+func Einsum(inputs []weft.Value, equation string, options ...EinsumOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Einsum", inputs, weft.Attrs{"equation": equation}, o.Name, 1, problem)[0]
 }
 
 // ErfOptions are the name of Erf.
@@ -375,6 +815,40 @@ func MatMul(a weft.Value, b weft.Value, options ...MatMulOptions) weft.Value {
 	return add(nil, "MatMul", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
 }
 
+// MatMulIntegerOptions are the optional inputs and attributes of MatMulInteger.
+type MatMulIntegerOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Zero point: one number, or one for each row of A, [m] or [..., m, 1]; 0 if not given.
+	AZeroPoint weft.Value
+	// Zero point: one number, or one for each column of B, [n] or [..., 1, n]; 0 if not given.
+	BZeroPoint weft.Value
+}
+
+// MatMulInteger adds the operator MatMulInteger. The product of `A - a_zero_point` and `B - b_zero_point` as MatMul,
+// exact in 32 bits; sums that do not fit wrap around.
+//
+//   - a (T1): [..., m, k] or [k].
+//   - b (T2): [..., k, n] or [k].
+//   - options.AZeroPoint (T1): Zero point: one number, or one for each row of A, [m] or [..., m, 1]; 0 if not given.
+//   - options.BZeroPoint (T2): Zero point: one number, or one for each column of B, [n] or [..., 1, n]; 0 if not
+//     given.
+//
+// Gives:
+//
+//   - Y (i32): [..., m, n].
+//
+// Types:
+//
+//   - T1: u8, i8
+//   - T2: u8, i8
+//
+// No gradient: its inputs are whole numbers
+func MatMulInteger(a weft.Value, b weft.Value, options ...MatMulIntegerOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "MatMulInteger", trim([]weft.Value{a, b, o.AZeroPoint, o.BZeroPoint}), nil, o.Name, 1, problem)[0]
+}
+
 // MaxOptions are the name of Max.
 type MaxOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -418,6 +892,40 @@ type MeanOptions struct {
 func Mean(datas []weft.Value, options ...MeanOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Mean", datas, nil, o.Name, 1, problem)[0]
+}
+
+// MelWeightMatrixOptions are the optional inputs and attributes of MelWeightMatrix.
+type MelWeightMatrixOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The dtype of the result. 0: f32.
+	OutputDatatype weft.DType
+}
+
+// MelWeightMatrix adds the operator MelWeightMatrix. What a product with a spectrum [frames, dft_length / 2 + 1] makes
+// bands on the mel scale of, `2595 log10(1 + hertz / 700)`: each column is a triangle of height 1, from the peak of
+// its left neighbour to that of its right one.
+//
+//   - numMelBins (T1): How many bands there are.
+//   - dftLength (T1): The length of the transform that gives the spectrum.
+//   - sampleRate (T1): Elements of the signal in a second.
+//   - lowerEdgeHertz (T2): Where the first triangle begins.
+//   - upperEdgeHertz (T2): What lies one band above the end of the last triangle.
+//
+// Gives:
+//
+//   - output (T3): [dft_length / 2 + 1, num_mel_bins].
+//
+// Types:
+//
+//   - T1: i32, i64
+//   - T2: f32, f16, f64, bf16
+//   - T3: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+//
+// No gradient: the edges of the bands are moved to whole bins, so small changes change nothing
+func MelWeightMatrix(numMelBins weft.Value, dftLength weft.Value, sampleRate weft.Value, lowerEdgeHertz weft.Value, upperEdgeHertz weft.Value, options ...MelWeightMatrixOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "MelWeightMatrix", []weft.Value{numMelBins, dftLength, sampleRate, lowerEdgeHertz, upperEdgeHertz}, weft.Attrs{"output_datatype": o.OutputDatatype}, o.Name, 1, problem)[0]
 }
 
 // MinOptions are the name of Min.
@@ -541,6 +1049,43 @@ func Pow(x weft.Value, y weft.Value, options ...PowOptions) weft.Value {
 	return add(nil, "Pow", []weft.Value{x, y}, nil, o.Name, 1, problem)[0]
 }
 
+// QLinearMatMulOptions are the name of QLinearMatMul.
+type QLinearMatMulOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// QLinearMatMul adds the operator QLinearMatMul. The product of quantized matrices, quantized: `round(p * (a_scale *
+// b_scale / y_scale)) + y_zero_point`, where p is the exact product of `a - a_zero_point` and `b - b_zero_point` as
+// MatMul, scales are in f32, halves are rounded to the even number, and what is out of range becomes the nearest in
+// range. Of 8-bit floats p is in f32 and nothing is rounded before the last step.
+//
+//   - a (T1): [..., m, k] or [k].
+//   - aScale (TS): One number, or one for each row of a, [m] or [..., m, 1].
+//   - aZeroPoint (T1): The shape of a_scale.
+//   - b (T2): [..., k, n] or [k].
+//   - bScale (TS): One number, or one for each column of b, [n] or [..., 1, n].
+//   - bZeroPoint (T2): The shape of b_scale.
+//   - yScale (TS): One number.
+//   - yZeroPoint (T3): One number.
+//
+// Gives:
+//
+//   - y (T3): [..., m, n].
+//
+// Types:
+//
+//   - TS: f32, f16, bf16
+//   - T1: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz
+//   - T2: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz
+//   - T3: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz
+//
+// No gradient: its output is rounded, and changes in steps
+func QLinearMatMul(a weft.Value, aScale weft.Value, aZeroPoint weft.Value, b weft.Value, bScale weft.Value, bZeroPoint weft.Value, yScale weft.Value, yZeroPoint weft.Value, options ...QLinearMatMulOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "QLinearMatMul", []weft.Value{a, aScale, aZeroPoint, b, bScale, bZeroPoint, yScale, yZeroPoint}, nil, o.Name, 1, problem)[0]
+}
+
 // QuantizeLinearOptions are the optional inputs and attributes of QuantizeLinear.
 type QuantizeLinearOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -634,6 +1179,39 @@ func Round(x weft.Value, options ...RoundOptions) weft.Value {
 	return add(nil, "Round", []weft.Value{x}, nil, o.Name, 1, problem)[0]
 }
 
+// STFTOptions are the optional inputs and attributes of STFT.
+type STFTOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [frame_length]: factors of each frame; 1 if not given.
+	Window weft.Value
+	// The size of a frame; that of the window if not given, or else of the signal.
+	FrameLength weft.Value
+	// Whether only the first n / 2 + 1 elements of each transform are given, which a real signal alone allows. nil: true.
+	Onesided *bool
+}
+
+// STFT adds the operator STFT. The discrete Fourier transforms of frames of a signal, `frame_step` apart, each times
+// the window. There are `(length - frame_length) / frame_step + 1` frames; what is left at the end is not looked at.
+//
+//   - signal (T1): [N, length, 1] for a real signal, [N, length, 2] for a complex one.
+//   - frameStep (T2): Elements from the beginning of a frame to that of the next.
+//   - options.Window (T1): [frame_length]: factors of each frame; 1 if not given.
+//   - options.FrameLength (T2): The size of a frame; that of the window if not given, or else of the signal.
+//
+// Gives:
+//
+//   - output (T1): [N, frames, frame_length or frame_length / 2 + 1, 2]: real and imaginary parts.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//   - T2: i32, i64
+func STFT(signal weft.Value, frameStep weft.Value, options ...STFTOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "STFT", trim([]weft.Value{signal, frameStep, o.Window, o.FrameLength}), weft.Attrs{"onesided": o.Onesided}, o.Name, 1, problem)[0]
+}
+
 // SignOptions are the name of Sign.
 type SignOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -676,6 +1254,28 @@ type SinOptions struct {
 func Sin(input weft.Value, options ...SinOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Sin", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// SinhOptions are the name of Sinh.
+type SinhOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Sinh adds the operator Sinh. The hyperbolic sine of `x`: `(e^x - e^-x) / 2`.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Sinh(input weft.Value, options ...SinhOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Sinh", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // SqrtOptions are the name of Sqrt.
@@ -743,6 +1343,28 @@ type SumOptions struct {
 func Sum(datas []weft.Value, options ...SumOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Sum", datas, nil, o.Name, 1, problem)[0]
+}
+
+// TanOptions are the name of Tan.
+type TanOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Tan adds the operator Tan. The tangent of `x` in radians.
+//
+//   - input (T): Any shape.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Tan(input weft.Value, options ...TanOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Tan", []weft.Value{input}, nil, o.Name, 1, problem)[0]
 }
 
 // WhereOptions are the name of Where.

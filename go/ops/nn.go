@@ -4,6 +4,32 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// AffineGridOptions are the optional inputs and attributes of AffineGrid.
+type AffineGridOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether -1 and 1 are the middles of the outermost pixels, else their outer edges.
+	AlignCorners bool
+}
+
+// AffineGrid adds the operator AffineGrid. The places that affine maps take the pixels of an image to, for GridSample:
+// `theta @ [x, y, 1]`, with coordinates from -1 to 1, that of the last axis first.
+//
+//   - theta (T1): [N, 2, 3], or [N, 3, 4] for volumes.
+//   - size (i64): [N, C, H, W] or [N, C, D, H, W]: the shape of the output of GridSample.
+//
+// Gives:
+//
+//   - grid (T1): [N, H, W, 2] or [N, D, H, W, 3].
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func AffineGrid(theta weft.Value, size weft.Value, options ...AffineGridOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "AffineGrid", []weft.Value{theta, size}, weft.Attrs{"align_corners": o.AlignCorners}, o.Name, 1, problem)[0]
+}
+
 // AttentionOptions are the optional inputs and attributes of Attention.
 type AttentionOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -202,6 +228,41 @@ func BatchNormalization(x weft.Value, scale weft.Value, b weft.Value, inputMean 
 	return out[0]
 }
 
+// Col2ImOptions are the optional inputs and attributes of Col2Im.
+type Col2ImOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Distance of the pixels of a block; 1 if not given. nil: not given.
+	Dilations []int64
+	// Padding before each axis of the image, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step of the blocks along each axis of the image; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// Col2Im adds the operator Col2Im. An image from the blocks that cover it: each element of each block is added to the
+// pixel that it lies on; what lies on padding is dropped. The gradient takes the blocks out of an image again.
+//
+//   - input (T): [N, C * elements of a block, L], with L blocks in the order of their places, row by row.
+//   - imageShape (i64): [axes]: the sizes of the image in pixels.
+//   - blockShape (i64): [axes]: the sizes of a block.
+//
+// Gives:
+//
+//   - output (T): [N, C, the sizes of the image].
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+func Col2Im(input weft.Value, imageShape weft.Value, blockShape weft.Value, options ...Col2ImOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Col2Im", []weft.Value{input, imageShape, blockShape}, weft.Attrs{
+		"dilations": o.Dilations,
+		"pads":      o.Pads,
+		"strides":   o.Strides,
+	}, o.Name, 1, problem)[0]
+}
+
 // ConvOptions are the optional inputs and attributes of Conv.
 type ConvOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -240,6 +301,59 @@ type ConvOptions struct {
 func Conv(x weft.Value, w weft.Value, options ...ConvOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Conv", trim([]weft.Value{x, w, o.B}), weft.Attrs{
+		"auto_pad":     given(o.AutoPad),
+		"dilations":    o.Dilations,
+		"group":        o.Group,
+		"pads":         o.Pads,
+		"strides":      o.Strides,
+		"kernel_shape": o.KernelShape,
+	}, o.Name, 1, problem)[0]
+}
+
+// ConvIntegerOptions are the optional inputs and attributes of ConvInteger.
+type ConvIntegerOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// One number; 0 if not given.
+	XZeroPoint weft.Value
+	// One number, or one for each channel that w makes, [M]; 0 if not given.
+	WZeroPoint weft.Value
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
+	// NOTSET.
+	AutoPad string
+	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
+	Dilations []int64
+	// Number of groups that channels are divided into. nil: 1.
+	Group *int64
+	// Zeros before each spatial axis, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis; 1 if not given. nil: not given.
+	Strides []int64
+	// Taken from w if not given. nil: not given.
+	KernelShape []int64
+}
+
+// ConvInteger adds the operator ConvInteger. Conv of `x - x_zero_point` and `w - w_zero_point`, exact in 32 bits; sums
+// that do not fit wrap around. Padding counts as the zero point.
+//
+//   - x (T1): [N, C, D1, ...].
+//   - w (T2): [M, C / group, k1, ...].
+//   - options.XZeroPoint (T1): One number; 0 if not given.
+//   - options.WZeroPoint (T2): One number, or one for each channel that w makes, [M]; 0 if not given.
+//
+// Gives:
+//
+//   - y (i32): [N, M, O1, ...].
+//
+// Types:
+//
+//   - T1: u8, i8
+//   - T2: u8, i8
+//
+// No gradient: its inputs are whole numbers
+func ConvInteger(x weft.Value, w weft.Value, options ...ConvIntegerOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ConvInteger", trim([]weft.Value{x, w, o.XZeroPoint, o.WZeroPoint}), weft.Attrs{
 		"auto_pad":     given(o.AutoPad),
 		"dilations":    o.Dilations,
 		"group":        o.Group,
@@ -304,6 +418,134 @@ func ConvTranspose(x weft.Value, w weft.Value, options ...ConvTransposeOptions) 
 	}, o.Name, 1, problem)[0]
 }
 
+// DeformConvOptions are the optional inputs and attributes of DeformConv.
+type DeformConvOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [output channels]; zeros if not given.
+	B weft.Value
+	// [N, offset groups * elements of the window, O1, ...]; ones if not given.
+	Mask weft.Value
+	// Distance of the window's elements; 1 if not given. nil: not given.
+	Dilations []int64
+	// In how many groups channels are convolved on their own. nil: 1.
+	Group *int64
+	// Size of the window; that of W if not given. nil: not given.
+	KernelShape []int64
+	// In how many groups channels share offsets. nil: 1.
+	OffsetGroup *int64
+	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// DeformConv adds the operator DeformConv. A convolution whose window takes each of its pixels from where an offset
+// moves it to, between pixels by linear weights, times a factor of the mask. Places outside of X are zeros.
+//
+//   - x (T): [N, C, D1, ...], with up to five axes behind C.
+//   - w (T): [output channels, C / group, k1, ...].
+//   - offset (T): [N, offset groups * elements of the window * axes, O1, ...]: how far each element is moved along
+//     each axis, in pixels.
+//   - options.B (T): [output channels]; zeros if not given.
+//   - options.Mask (T): [N, offset groups * elements of the window, O1, ...]; ones if not given.
+//
+// Gives:
+//
+//   - Y (T): [N, output channels, O1, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func DeformConv(x weft.Value, w weft.Value, offset weft.Value, options ...DeformConvOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "DeformConv", trim([]weft.Value{x, w, offset, o.B, o.Mask}), weft.Attrs{
+		"dilations":    o.Dilations,
+		"group":        o.Group,
+		"kernel_shape": o.KernelShape,
+		"offset_group": o.OffsetGroup,
+		"pads":         o.Pads,
+		"strides":      o.Strides,
+	}, o.Name, 1, problem)[0]
+}
+
+// GRUOptions are the optional inputs and attributes of GRU.
+type GRUOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+	B weft.Value
+	// [N]: the steps of each sequence, from 0 to T; T if not given.
+	SequenceLens weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialH weft.Value
+	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
+	// nil: not given.
+	ActivationAlpha []float64
+	// The same of beta. nil: not given.
+	ActivationBeta []float64
+	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
+	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f and g; Sigmoid and Tanh
+	// if not given. nil: not given.
+	Activations []string
+	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
+	Clip *float64
+	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
+	Direction string
+	// The number of hidden features; as R has it if not given. nil: not given.
+	HiddenSize *int64
+	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+	Layout int64
+	// Whether the reset gate is for the product with R, and not for what goes into it.
+	LinearBeforeReset bool
+	// Gets an optional output: [directions, N, hidden]: the last h.
+	YHOutput *weft.Value
+}
+
+// GRU adds the operator GRU. A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with
+// W, R and the biases in parts for z, r and h: `z = f(x Wz^T + Wbz + h Rz^T + Rbz)`, `r = f(x Wr^T + Wbr + h Rr^T +
+// Rbr)`, `n = g(x Wh^T + Wbh + (r * h) Rh^T + Rbh)`, or with `linear_before_reset` `n = g(x Wh^T + Wbh + r * (h Rh^T +
+// Rbh))`; then `h = (1 - z) * n + z * h`. A sequence that is shorter than T keeps its state from its end on, and has 0
+// in Y there; in reverse it begins at its own end.
+//
+//   - x (T): [T, N, inputs]: T steps of N sequences.
+//   - w (T): [directions, gates * hidden, inputs], of gates z, r, h.
+//   - r (T): [directions, gates * hidden, hidden], of gates z, r, h.
+//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
+//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
+//
+// Gives:
+//
+//   - Y (T): [T, directions, N, hidden]: h of each step.
+//   - Y_h (T), optional: [directions, N, hidden]: the last h.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T1: i32
+func GRU(x weft.Value, w weft.Value, r weft.Value, options ...GRUOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.YHOutput != nil {
+		count = 2
+	}
+	out := add(nil, "GRU", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH}), weft.Attrs{
+		"activation_alpha":    o.ActivationAlpha,
+		"activation_beta":     o.ActivationBeta,
+		"activations":         o.Activations,
+		"clip":                o.Clip,
+		"direction":           given(o.Direction),
+		"hidden_size":         o.HiddenSize,
+		"layout":              o.Layout,
+		"linear_before_reset": o.LinearBeforeReset,
+	}, o.Name, count, problem)
+	if o.YHOutput != nil {
+		*o.YHOutput = out[1]
+	}
+	return out[0]
+}
+
 // GlobalAveragePoolOptions are the name of GlobalAveragePool.
 type GlobalAveragePoolOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -324,6 +566,91 @@ type GlobalAveragePoolOptions struct {
 func GlobalAveragePool(x weft.Value, options ...GlobalAveragePoolOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "GlobalAveragePool", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// GlobalLpPoolOptions are the optional inputs and attributes of GlobalLpPool.
+type GlobalLpPoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Which norm; at least 1. nil: 2.
+	P *int64
+}
+
+// GlobalLpPool adds the operator GlobalLpPool. The norm over all spatial axes: `sum(|x|^p)^(1/p)`. Zeros alone have
+// the gradient 0.
+//
+//   - x (T): [N, C, D1, ...].
+//
+// Gives:
+//
+//   - Y (T): [N, C, 1, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func GlobalLpPool(x weft.Value, options ...GlobalLpPoolOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GlobalLpPool", []weft.Value{x}, weft.Attrs{"p": o.P}, o.Name, 1, problem)[0]
+}
+
+// GlobalMaxPoolOptions are the name of GlobalMaxPool.
+type GlobalMaxPoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// GlobalMaxPool adds the operator GlobalMaxPool. The maximum over all spatial axes; NaN if there is one. The gradient
+// goes to the first of equal ones.
+//
+//   - x (T): [N, C, D1, ...].
+//
+// Gives:
+//
+//   - Y (T): [N, C, 1, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func GlobalMaxPool(x weft.Value, options ...GlobalMaxPoolOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GlobalMaxPool", []weft.Value{x}, nil, o.Name, 1, problem)[0]
+}
+
+// GridSampleOptions are the optional inputs and attributes of GridSample.
+type GridSampleOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether -1 and 1 are the middles of the outermost pixels, else their outer edges.
+	AlignCorners bool
+	// "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four pixels along each axis, with the
+	// parameter -0.75. "": linear.
+	Mode string
+	// What lies beyond the ends: "zeros", the pixels of the "border", or a "reflection". "": zeros.
+	PaddingMode string
+}
+
+// GridSample adds the operator GridSample. The values of images at the places of a grid, between pixels too. Places
+// run from -1 to 1 along each axis, the coordinate of the last axis first. On a pixel the slope is that to the pixel
+// behind it. Of integers the fraction is cut off.
+//
+//   - x (T1): [N, C, D1, ...], with up to five axes behind C.
+//   - grid (T2): [N, O1, ..., axes], with as many axes as X.
+//
+// Gives:
+//
+//   - Y (T1): [N, C, O1, ...].
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16
+//   - T2: f32, f16, f64, bf16
+func GridSample(x weft.Value, grid weft.Value, options ...GridSampleOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "GridSample", []weft.Value{x, grid}, weft.Attrs{
+		"align_corners": o.AlignCorners,
+		"mode":          given(o.Mode),
+		"padding_mode":  given(o.PaddingMode),
+	}, o.Name, 1, problem)[0]
 }
 
 // GroupNormalizationOptions are the optional inputs and attributes of GroupNormalization.
@@ -358,6 +685,159 @@ func GroupNormalization(x weft.Value, scale weft.Value, bias weft.Value, numGrou
 		"epsilon":    o.Epsilon,
 		"stash_type": o.StashType,
 	}, o.Name, 1, problem)[0]
+}
+
+// InstanceNormalizationOptions are the optional inputs and attributes of InstanceNormalization.
+type InstanceNormalizationOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Added to the variance. nil: 1e-05.
+	Epsilon *float64
+}
+
+// InstanceNormalization adds the operator InstanceNormalization. Normalizes every channel of every image: `scale *
+// (input - mean) / sqrt(var + epsilon) + B`, where the variance divides by the number of elements.
+//
+//   - input (T): [N, C, D1, ...].
+//   - scale (T): [C].
+//   - b (T): [C].
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func InstanceNormalization(input weft.Value, scale weft.Value, b weft.Value, options ...InstanceNormalizationOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "InstanceNormalization", []weft.Value{input, scale, b}, weft.Attrs{"epsilon": o.Epsilon}, o.Name, 1, problem)[0]
+}
+
+// LRNOptions are the optional inputs and attributes of LRN.
+type LRNOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Weight of the mean square. nil: 0.0001.
+	Alpha *float64
+	// Power of the divisor. nil: 0.75.
+	Beta *float64
+	// Added to the weighted mean square. nil: 1.
+	Bias *float64
+}
+
+// LRN adds the operator LRN. `X / (bias + alpha / size * squares)^beta`, where `squares` is the sum of the squares of
+// `size` neighbouring channels: (size - 1) / 2 before each, rounded down, and size / 2 behind; at least in f32.
+//
+//   - x (T): [N, C, D1, ...].
+//   - size: Number of channels that are added.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func LRN(x weft.Value, size int64, options ...LRNOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "LRN", []weft.Value{x}, weft.Attrs{
+		"size":  size,
+		"alpha": o.Alpha,
+		"beta":  o.Beta,
+		"bias":  o.Bias,
+	}, o.Name, 1, problem)[0]
+}
+
+// LSTMOptions are the optional inputs and attributes of LSTM.
+type LSTMOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+	B weft.Value
+	// [N]: the steps of each sequence, from 0 to T; T if not given.
+	SequenceLens weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialH weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialC weft.Value
+	// [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
+	P weft.Value
+	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
+	// nil: not given.
+	ActivationAlpha []float64
+	// The same of beta. nil: not given.
+	ActivationBeta []float64
+	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
+	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f, g and h; Sigmoid, Tanh
+	// and Tanh if not given. nil: not given.
+	Activations []string
+	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
+	Clip *float64
+	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
+	Direction string
+	// The number of hidden features; as R has it if not given. nil: not given.
+	HiddenSize *int64
+	// Whether the forget gate is 1 - i.
+	InputForget bool
+	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+	Layout int64
+	// Gets an optional output: [directions, N, hidden]: the last h.
+	YHOutput *weft.Value
+	// Gets an optional output: [directions, N, hidden]: the last c.
+	YCOutput *weft.Value
+}
+
+// LSTM adds the operator LSTM. A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step,
+// with `a = x W^T + Wb + h R^T + Rb` in parts for the gates: `i = f(ai + Pi * c)`, `f = f(af + Pf * c)`, `c = f * c +
+// i * g(ac)`, `o = f(ao + Po * c)`, `h = o * h(c)`. A sequence that is shorter than T keeps its state from its end on,
+// and has 0 in Y there; in reverse it begins at its own end.
+//
+//   - x (T): [T, N, inputs]: T steps of N sequences.
+//   - w (T): [directions, gates * hidden, inputs], of gates i, o, f, c.
+//   - r (T): [directions, gates * hidden, hidden], of gates i, o, f, c.
+//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
+//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
+//   - options.InitialC (T): [directions, N, hidden]; 0 if not given.
+//   - options.P (T): [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
+//
+// Gives:
+//
+//   - Y (T): [T, directions, N, hidden]: h of each step.
+//   - Y_h (T), optional: [directions, N, hidden]: the last h.
+//   - Y_c (T), optional: [directions, N, hidden]: the last c.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T1: i32
+func LSTM(x weft.Value, w weft.Value, r weft.Value, options ...LSTMOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.YHOutput != nil {
+		count = 2
+	}
+	if o.YCOutput != nil {
+		count = 3
+	}
+	out := add(nil, "LSTM", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH, o.InitialC, o.P}), weft.Attrs{
+		"activation_alpha": o.ActivationAlpha,
+		"activation_beta":  o.ActivationBeta,
+		"activations":      o.Activations,
+		"clip":             o.Clip,
+		"direction":        given(o.Direction),
+		"hidden_size":      o.HiddenSize,
+		"input_forget":     o.InputForget,
+		"layout":           o.Layout,
+	}, o.Name, count, problem)
+	if o.YHOutput != nil {
+		*o.YHOutput = out[1]
+	}
+	if o.YCOutput != nil {
+		*o.YCOutput = out[2]
+	}
+	return out[0]
 }
 
 // LayerNormalizationOptions are the optional inputs and attributes of LayerNormalization.
@@ -418,6 +898,81 @@ func LayerNormalization(x weft.Value, scale weft.Value, options ...LayerNormaliz
 	return out[0]
 }
 
+// LpNormalizationOptions are the optional inputs and attributes of LpNormalization.
+type LpNormalizationOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis; negative counts from the end. nil: -1.
+	Axis *int64
+	// Which norm: 1 or 2. nil: 2.
+	P *int64
+}
+
+// LpNormalization adds the operator LpNormalization. Divides by the norm along an axis: the sum of magnitudes or the
+// root of the sum of squares. Where that is 0, the output and the gradient are 0.
+//
+//   - input (T): At least one dimension.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func LpNormalization(input weft.Value, options ...LpNormalizationOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "LpNormalization", []weft.Value{input}, weft.Attrs{
+		"axis": o.Axis,
+		"p":    o.P,
+	}, o.Name, 1, problem)[0]
+}
+
+// LpPoolOptions are the optional inputs and attributes of LpPool.
+type LpPoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
+	// NOTSET.
+	AutoPad string
+	// Whether output sizes are rounded up.
+	CeilMode bool
+	// Distance of the window's elements; 1 if not given. nil: not given.
+	Dilations []int64
+	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis; 1 if not given. nil: not given.
+	Strides []int64
+	// Which norm; at least 1. nil: 2.
+	P *int64
+}
+
+// LpPool adds the operator LpPool. The norm of each window: `sum(|x|^p)^(1/p)`. A window of zeros adds nothing to the
+// gradient.
+//
+//   - x (T): [N, C, D1, ...].
+//   - kernelShape: Size of the window along each spatial axis.
+//
+// Gives:
+//
+//   - Y (T): [N, C, O1, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func LpPool(x weft.Value, kernelShape []int64, options ...LpPoolOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "LpPool", []weft.Value{x}, weft.Attrs{
+		"kernel_shape": kernelShape,
+		"auto_pad":     given(o.AutoPad),
+		"ceil_mode":    o.CeilMode,
+		"dilations":    o.Dilations,
+		"pads":         o.Pads,
+		"strides":      o.Strides,
+		"p":            o.P,
+	}, o.Name, 1, problem)[0]
+}
+
 // MaxPoolOptions are the optional inputs and attributes of MaxPool.
 type MaxPoolOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -474,6 +1029,192 @@ func MaxPool(x weft.Value, kernelShape []int64, options ...MaxPoolOptions) weft.
 	return out[0]
 }
 
+// MaxRoiPoolOptions are the optional inputs and attributes of MaxRoiPool.
+type MaxRoiPoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+}
+
+// MaxRoiPool adds the operator MaxRoiPool. Of each region the maxima of as many parts as the output has elements; 0
+// where a part lies outside of the image. Ends are rounded to pixels, halves away from 0. Of equal maxima the first
+// gets the gradient; none flows to the regions. An image that is not there is OUT_OF_RANGE.
+//
+//   - x (T): [N, C, H, W].
+//   - rois (T): [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region.
+//   - pooledShape: Height and width of the output.
+//
+// Gives:
+//
+//   - Y (T): [regions, C, height, width].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func MaxRoiPool(x weft.Value, rois weft.Value, pooledShape []int64, options ...MaxRoiPoolOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "MaxRoiPool", []weft.Value{x, rois}, weft.Attrs{
+		"pooled_shape":  pooledShape,
+		"spatial_scale": o.SpatialScale,
+	}, o.Name, 1, problem)[0]
+}
+
+// MaxUnpoolOptions are the optional inputs and attributes of MaxUnpool.
+type MaxUnpoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The shape of the output, which has zeros behind what the attributes give; sizes are no smaller.
+	OutputShape weft.Value
+	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// MaxUnpool adds the operator MaxUnpool. Zeros in the shape of what MaxPool was given, with the maxima where they came
+// from. Of several for one place the last counts.
+//
+//   - x (T1): [N, C, D1, ...]: the maxima.
+//   - i (i64): The shape of X: where they were, as MaxPool says, in the shape that the attributes give.
+//   - options.OutputShape (i64): The shape of the output, which has zeros behind what the attributes give; sizes are
+//     no smaller.
+//   - kernelShape: Size of the window along each spatial axis.
+//
+// Gives:
+//
+//   - output (T1): [N, C, (D - 1) * stride + kernel - pads, ...], or output_shape.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func MaxUnpool(x weft.Value, i weft.Value, kernelShape []int64, options ...MaxUnpoolOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "MaxUnpool", trim([]weft.Value{x, i, o.OutputShape}), weft.Attrs{
+		"kernel_shape": kernelShape,
+		"pads":         o.Pads,
+		"strides":      o.Strides,
+	}, o.Name, 1, problem)[0]
+}
+
+// MeanVarianceNormalizationOptions are the optional inputs and attributes of MeanVarianceNormalization.
+type MeanVarianceNormalizationOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// What is normalized over; by default all but the channels of [N, C, H, W]. nil: not given.
+	Axes []int64
+}
+
+// MeanVarianceNormalization adds the operator MeanVarianceNormalization. `(X - mean) / (deviation + 1e-9)` with the
+// mean and standard deviation over `axes`, at least in f32.
+//
+//   - x (T): Any tensor that has the axes.
+//
+// Gives:
+//
+//   - Y (T): The shape of X.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func MeanVarianceNormalization(x weft.Value, options ...MeanVarianceNormalizationOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "MeanVarianceNormalization", []weft.Value{x}, weft.Attrs{"axes": o.Axes}, o.Name, 1, problem)[0]
+}
+
+// NonMaxSuppressionOptions are the optional inputs and attributes of NonMaxSuppression.
+type NonMaxSuppressionOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// How many of a class at most; 0, none, if not given.
+	MaxOutputBoxesPerClass weft.Value
+	// From 0 to 1; 0 if not given.
+	IouThreshold weft.Value
+	// Only greater scores count; all if not given.
+	ScoreThreshold weft.Value
+	// 0: boxes are two opposite corners [y1, x1, y2, x2]; 1: [x, y, width, height] about their middle.
+	CenterPointBox int64
+}
+
+// NonMaxSuppression adds the operator NonMaxSuppression. Of each image and class the boxes with the best scores, each
+// of which leaves out those behind it that overlap with it by more than a threshold: their intersection divided by
+// their union. Of equal scores the first box counts.
+//
+//   - boxes (f32): [N, boxes, 4].
+//   - scores (f32): [N, classes, boxes].
+//   - options.MaxOutputBoxesPerClass (i64): How many of a class at most; 0, none, if not given.
+//   - options.IouThreshold (f32): From 0 to 1; 0 if not given.
+//   - options.ScoreThreshold (f32): Only greater scores count; all if not given.
+//
+// Gives:
+//
+//   - selected_indices (i64): [selected, 3]: image, class and box, by image, class and falling score.
+//
+// No gradient: an index does not change gradually
+func NonMaxSuppression(boxes weft.Value, scores weft.Value, options ...NonMaxSuppressionOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "NonMaxSuppression", trim([]weft.Value{boxes, scores, o.MaxOutputBoxesPerClass, o.IouThreshold, o.ScoreThreshold}), weft.Attrs{"center_point_box": o.CenterPointBox}, o.Name, 1, problem)[0]
+}
+
+// QLinearConvOptions are the optional inputs and attributes of QLinearConv.
+type QLinearConvOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Bias, [M], in units of `x_scale * w_scale`.
+	B weft.Value
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
+	// NOTSET.
+	AutoPad string
+	// Distance of the kernel's elements along each spatial axis; 1 if not given. nil: not given.
+	Dilations []int64
+	// Number of groups that channels are divided into. nil: 1.
+	Group *int64
+	// Zeros before each spatial axis, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis; 1 if not given. nil: not given.
+	Strides []int64
+	// Taken from w if not given. nil: not given.
+	KernelShape []int64
+}
+
+// QLinearConv adds the operator QLinearConv. Conv of quantized tensors, quantized: `round((p + B) * (x_scale * w_scale
+// / y_scale)) + y_zero_point`, where p is what ConvInteger gives of x, w and their zero points, halves are rounded to
+// the even number, and what is out of range becomes the nearest in range.
+//
+//   - x (T1): [N, C, D1, ...].
+//   - xScale (f32): One number.
+//   - xZeroPoint (T1): One number.
+//   - w (T2): [M, C / group, k1, ...].
+//   - wScale (f32): One number, or one for each channel that w makes, [M].
+//   - wZeroPoint (T2): One number, or [M].
+//   - yScale (f32): One number.
+//   - yZeroPoint (T3): One number.
+//   - options.B (T4): Bias, [M], in units of `x_scale * w_scale`.
+//
+// Gives:
+//
+//   - y (T3): [N, M, O1, ...].
+//
+// Types:
+//
+//   - T1: u8, i8
+//   - T2: u8, i8
+//   - T3: u8, i8
+//   - T4: i32
+//
+// No gradient: its output is rounded, and changes in steps
+func QLinearConv(x weft.Value, xScale weft.Value, xZeroPoint weft.Value, w weft.Value, wScale weft.Value, wZeroPoint weft.Value, yScale weft.Value, yZeroPoint weft.Value, options ...QLinearConvOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "QLinearConv", trim([]weft.Value{x, xScale, xZeroPoint, w, wScale, wZeroPoint, yScale, yZeroPoint, o.B}), weft.Attrs{
+		"auto_pad":     given(o.AutoPad),
+		"dilations":    o.Dilations,
+		"group":        o.Group,
+		"pads":         o.Pads,
+		"strides":      o.Strides,
+		"kernel_shape": o.KernelShape,
+	}, o.Name, 1, problem)[0]
+}
+
 // RMSNormalizationOptions are the optional inputs and attributes of RMSNormalization.
 type RMSNormalizationOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -506,6 +1247,125 @@ func RMSNormalization(x weft.Value, scale weft.Value, options ...RMSNormalizatio
 		"axis":       o.Axis,
 		"epsilon":    o.Epsilon,
 		"stash_type": o.StashType,
+	}, o.Name, 1, problem)[0]
+}
+
+// RNNOptions are the optional inputs and attributes of RNN.
+type RNNOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+	B weft.Value
+	// [N]: the steps of each sequence, from 0 to T; T if not given.
+	SequenceLens weft.Value
+	// [directions, N, hidden]; 0 if not given.
+	InitialH weft.Value
+	// For each activation in turn that has an alpha; those behind the last have the default of the operator of that name.
+	// nil: not given.
+	ActivationAlpha []float64
+	// The same of beta. nil: not given.
+	ActivationBeta []float64
+	// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh `alpha
+	// tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f; Tanh if not given.
+	// nil: not given.
+	Activations []string
+	// What the functions of gates are given is kept within -clip and clip; not if not given. nil: not given.
+	Clip *float64
+	// forward, reverse or bidirectional: the first direction forward, the second in reverse. "": forward.
+	Direction string
+	// The number of hidden features; as R has it if not given. nil: not given.
+	HiddenSize *int64
+	// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+	Layout int64
+	// Gets an optional output: [directions, N, hidden]: the last h.
+	YHOutput *weft.Value
+}
+
+// RNN adds the operator RNN. A recurrent layer, Elman, 1990: in every step `h = f(x W^T + Wb + h R^T + Rb)`. A
+// sequence that is shorter than T keeps its state from its end on, and has 0 in Y there; in reverse it begins at its
+// own end.
+//
+//   - x (T): [T, N, inputs]: T steps of N sequences.
+//   - w (T): [directions, gates * hidden, inputs], of one gate.
+//   - r (T): [directions, gates * hidden, hidden], of one gate.
+//   - options.B (T): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+//   - options.SequenceLens (T1): [N]: the steps of each sequence, from 0 to T; T if not given.
+//   - options.InitialH (T): [directions, N, hidden]; 0 if not given.
+//
+// Gives:
+//
+//   - Y (T): [T, directions, N, hidden]: h of each step.
+//   - Y_h (T), optional: [directions, N, hidden]: the last h.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - T1: i32
+func RNN(x weft.Value, w weft.Value, r weft.Value, options ...RNNOptions) weft.Value {
+	o, problem := only(options)
+	count := 1
+	if o.YHOutput != nil {
+		count = 2
+	}
+	out := add(nil, "RNN", trim([]weft.Value{x, w, r, o.B, o.SequenceLens, o.InitialH}), weft.Attrs{
+		"activation_alpha": o.ActivationAlpha,
+		"activation_beta":  o.ActivationBeta,
+		"activations":      o.Activations,
+		"clip":             o.Clip,
+		"direction":        given(o.Direction),
+		"hidden_size":      o.HiddenSize,
+		"layout":           o.Layout,
+	}, o.Name, count, problem)
+	if o.YHOutput != nil {
+		*o.YHOutput = out[1]
+	}
+	return out[0]
+}
+
+// RoiAlignOptions are the optional inputs and attributes of RoiAlign.
+type RoiAlignOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel
+	// wide and high. "": half_pixel.
+	CoordinateTransformationMode string
+	// Rows of parts. nil: 1.
+	OutputHeight *int64
+	// Columns of parts. nil: 1.
+	OutputWidth *int64
+	// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+	SamplingRatio int64
+	// Pixels of X for one unit of the regions. nil: 1.
+	SpatialScale *float64
+	// "avg" or "max". "": avg.
+	Mode string
+}
+
+// RoiAlign adds the operator RoiAlign. Each region in parts, each of which is the mean of samples between pixels, by
+// linear weights; or, as the standard has it, the greatest product of a pixel around a sample and its weight. Samples
+// more than a pixel outside of the image are 0. Of equal maxima the first gets the gradient; none flows to the
+// regions. An image that is not there is OUT_OF_RANGE.
+//
+//   - x (T1): [N, C, H, W].
+//   - rois (T1): [regions, 4]: x1, y1, x2, y2.
+//   - batchIndices (i64): [regions]: their images.
+//
+// Gives:
+//
+//   - Y (T1): [regions, C, height, width].
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+func RoiAlign(x weft.Value, rois weft.Value, batchIndices weft.Value, options ...RoiAlignOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "RoiAlign", []weft.Value{x, rois, batchIndices}, weft.Attrs{
+		"coordinate_transformation_mode": given(o.CoordinateTransformationMode),
+		"output_height":                  o.OutputHeight,
+		"output_width":                   o.OutputWidth,
+		"sampling_ratio":                 o.SamplingRatio,
+		"spatial_scale":                  o.SpatialScale,
+		"mode":                           given(o.Mode),
 	}, o.Name, 1, problem)[0]
 }
 
@@ -573,4 +1433,86 @@ type AccuracyOptions struct {
 func Accuracy(scores weft.Value, labels weft.Value, options ...AccuracyOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.Accuracy", []weft.Value{scores, labels}, weft.Attrs{"ignore_index": o.IgnoreIndex}, o.Name, 1, problem)[0]
+}
+
+// SamplePointsOptions are the optional inputs and attributes of SamplePoints.
+type SamplePointsOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of four pixels along each axis,
+	// with the parameter -0.75. "": linear.
+	Mode string
+	// What pixels beyond the ends are: "zeros", those of the "border", or a "reflection". "": zeros.
+	PaddingMode string
+	// Whether the reflection is about the middles of the pixels at the ends.
+	AlignCorners bool
+	// Whether the first coordinate is that of the last axis, and so on.
+	LastAxisFirst bool
+	// For each axis of the image, which derivative along it is taken; 0 if not given. nil: not given.
+	Orders []int64
+}
+
+// SamplePoints adds the operator weft.SamplePoints. The values of images at places between pixels: of each image sums
+// of pixels around the place, weighted along each axis. On a pixel the slope is that to the pixel behind it.
+//
+//   - x (T): [N, C, D1, ...], with up to five axes behind C.
+//   - places (T): [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first.
+//
+// Gives:
+//
+//   - Y (T): [N, C, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SamplePoints(x weft.Value, places weft.Value, options ...SamplePointsOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SamplePoints", []weft.Value{x, places}, weft.Attrs{
+		"mode":            given(o.Mode),
+		"padding_mode":    given(o.PaddingMode),
+		"align_corners":   o.AlignCorners,
+		"last_axis_first": o.LastAxisFirst,
+		"orders":          o.Orders,
+	}, o.Name, 1, problem)[0]
+}
+
+// SumPoolOptions are the optional inputs and attributes of SumPool.
+type SumPoolOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none. "":
+	// NOTSET.
+	AutoPad string
+	// Whether output sizes are rounded up.
+	CeilMode bool
+	// Distance of the window's elements; 1 if not given. nil: not given.
+	Dilations []int64
+	// Padding before each spatial axis, then after each; 0 if not given. nil: not given.
+	Pads []int64
+	// Step along each spatial axis; 1 if not given. nil: not given.
+	Strides []int64
+}
+
+// SumPool adds the operator weft.SumPool. The sum of each window.
+//
+//   - x (T): [N, C, D1, ...].
+//   - kernelShape: Size of the window along each spatial axis.
+//
+// Gives:
+//
+//   - Y (T): [N, C, O1, ...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SumPool(x weft.Value, kernelShape []int64, options ...SumPoolOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SumPool", []weft.Value{x}, weft.Attrs{
+		"kernel_shape": kernelShape,
+		"auto_pad":     given(o.AutoPad),
+		"ceil_mode":    o.CeilMode,
+		"dilations":    o.Dilations,
+		"pads":         o.Pads,
+		"strides":      o.Strides,
+	}, o.Name, 1, problem)[0]
 }

@@ -4,6 +4,41 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// BernoulliOptions are the optional inputs and attributes of Bernoulli.
+type BernoulliOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Key of the numbers. nil: not given.
+	Seed *float64
+	// Type of the output; that of the input if not given. 0: not given.
+	Dtype weft.DType
+}
+
+// Bernoulli adds the operator Bernoulli. One where a number drawn from 0 to 1 is below the input, else zero; so NaN
+// and what is not positive give zeros. As ONNX has no state here, a node gives the same numbers in every run: those of
+// weft.RandomUniform with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "Bernoulli";
+// without, the key is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+//
+//   - input (T1): Probabilities of ones; any shape.
+//
+// Gives:
+//
+//   - output (T2): The shape of the input.
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//   - T2: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16
+//
+// No gradient: random numbers do not change gradually
+func Bernoulli(input weft.Value, options ...BernoulliOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Bernoulli", []weft.Value{input}, weft.Attrs{
+		"seed":  o.Seed,
+		"dtype": o.Dtype,
+	}, o.Name, 1, problem)[0]
+}
+
 // DropoutOptions are the optional inputs and attributes of Dropout.
 type DropoutOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -47,6 +82,209 @@ func Dropout(data weft.Value, options ...DropoutOptions) weft.Value {
 		*o.MaskOutput = out[1]
 	}
 	return out[0]
+}
+
+// MultinomialOptions are the optional inputs and attributes of Multinomial.
+type MultinomialOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Key of the numbers. nil: not given.
+	Seed *float64
+	// Type of the output: i32 or i64. 0: i32.
+	Dtype weft.DType
+	// How many are drawn for each row. nil: 1.
+	SampleSize *int64
+}
+
+// Multinomial adds the operator Multinomial. Indices of classes, each as likely as its score says. As ONNX has no
+// state here, a node gives the same numbers in every run: those of weft.RandomMultinomial with the counter 0. With a
+// `seed`, the key is its 32 bits as f32 and the stream "Multinomial"; without, the key is 0 and the stream the node's
+// name. Use weft.RandomMultinomial for new numbers in every step.
+//
+//   - input (T1): [rows, classes]: logarithms of the probabilities, up to a number for each row.
+//
+// Gives:
+//
+//   - output (T2): [rows, sample_size].
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//   - T2: i32, i64
+//
+// No gradient: random numbers do not change gradually
+func Multinomial(input weft.Value, options ...MultinomialOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Multinomial", []weft.Value{input}, weft.Attrs{
+		"seed":        o.Seed,
+		"dtype":       o.Dtype,
+		"sample_size": o.SampleSize,
+	}, o.Name, 1, problem)[0]
+}
+
+// RandomNormalOptions are the optional inputs and attributes of RandomNormal.
+type RandomNormalOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Key of the numbers. nil: not given.
+	Seed *float64
+	// Mean of the distribution.
+	Mean float64
+	// Its standard deviation. nil: 1.
+	Scale *float64
+	// Floating-point type of the output. 0: f32.
+	Dtype weft.DType
+}
+
+// RandomNormal adds the operator RandomNormal. Numbers of the normal distribution. As ONNX has no state here, a node
+// gives the same numbers in every run: those of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32
+// bits as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use
+// weft.RandomNormal for new numbers in every step.
+//
+//   - shape: The output's dimensions.
+//
+// Gives:
+//
+//   - output (T): A tensor of the shape asked for.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//
+// No gradient: random numbers do not change gradually
+func RandomNormal(g *weft.Graph, shape []int64, options ...RandomNormalOptions) weft.Value {
+	o, problem := only(options)
+	return add(g, "RandomNormal", []weft.Value{}, weft.Attrs{
+		"shape": shape,
+		"seed":  o.Seed,
+		"mean":  o.Mean,
+		"scale": o.Scale,
+		"dtype": o.Dtype,
+	}, o.Name, 1, problem)[0]
+}
+
+// RandomNormalLikeOptions are the optional inputs and attributes of RandomNormalLike.
+type RandomNormalLikeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Key of the numbers. nil: not given.
+	Seed *float64
+	// Mean of the distribution.
+	Mean float64
+	// Its standard deviation. nil: 1.
+	Scale *float64
+	// Floating-point type of the output; that of the input if not given. 0: not given.
+	Dtype weft.DType
+}
+
+// RandomNormalLike adds the operator RandomNormalLike. Numbers of the normal distribution, as many as another tensor
+// has. As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomNormal with the
+// counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "RandomNormal"; without, the key is 0 and the
+// stream the node's name. Use weft.RandomNormal for new numbers in every step.
+//
+//   - input (T1): Any shape, which alone is taken.
+//
+// Gives:
+//
+//   - output (T2): The shape of the input.
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - T2: f32, f16, f64, bf16
+//
+// No gradient: random numbers do not change gradually
+func RandomNormalLike(input weft.Value, options ...RandomNormalLikeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "RandomNormalLike", []weft.Value{input}, weft.Attrs{
+		"seed":  o.Seed,
+		"mean":  o.Mean,
+		"scale": o.Scale,
+		"dtype": o.Dtype,
+	}, o.Name, 1, problem)[0]
+}
+
+// RandomUniformOptions are the optional inputs and attributes of RandomUniform.
+type RandomUniformOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Key of the numbers. nil: not given.
+	Seed *float64
+	// Lower limit.
+	Low float64
+	// Upper limit, which is not reached. nil: 1.
+	High *float64
+	// Floating-point type of the output. 0: f32.
+	Dtype weft.DType
+}
+
+// RandomUniform adds the operator RandomUniform. Numbers from `low` up to but not including `high`, each equally
+// likely. As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the
+// counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and
+// the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+//
+//   - shape: The output's dimensions.
+//
+// Gives:
+//
+//   - output (T): A tensor of the shape asked for.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//
+// No gradient: random numbers do not change gradually
+func RandomUniform(g *weft.Graph, shape []int64, options ...RandomUniformOptions) weft.Value {
+	o, problem := only(options)
+	return add(g, "RandomUniform", []weft.Value{}, weft.Attrs{
+		"shape": shape,
+		"seed":  o.Seed,
+		"low":   o.Low,
+		"high":  o.High,
+		"dtype": o.Dtype,
+	}, o.Name, 1, problem)[0]
+}
+
+// RandomUniformLikeOptions are the optional inputs and attributes of RandomUniformLike.
+type RandomUniformLikeOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Key of the numbers. nil: not given.
+	Seed *float64
+	// Lower limit.
+	Low float64
+	// Upper limit, which is not reached. nil: 1.
+	High *float64
+	// Floating-point type of the output; that of the input if not given. 0: not given.
+	Dtype weft.DType
+}
+
+// RandomUniformLike adds the operator RandomUniformLike. Numbers from `low` up to but not including `high`, each
+// equally likely, as many as another tensor has. As ONNX has no state here, a node gives the same numbers in every
+// run: those of weft.RandomUniform with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream
+// "RandomUniform"; without, the key is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in
+// every step.
+//
+//   - input (T1): Any shape, which alone is taken.
+//
+// Gives:
+//
+//   - output (T2): The shape of the input.
+//
+// Types:
+//
+//   - T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - T2: f32, f16, f64, bf16
+//
+// No gradient: random numbers do not change gradually
+func RandomUniformLike(input weft.Value, options ...RandomUniformLikeOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "RandomUniformLike", []weft.Value{input}, weft.Attrs{
+		"seed":  o.Seed,
+		"low":   o.Low,
+		"high":  o.High,
+		"dtype": o.Dtype,
+	}, o.Name, 1, problem)[0]
 }
 
 // WeftDropoutOptions are the optional inputs and attributes of WeftDropout.
@@ -164,12 +402,12 @@ func Orthogonalize(x weft.Value, options ...OrthogonalizeOptions) weft.Value {
 type RandomBernoulliOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output. 0: f32.
-	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
 	// Name that keeps the numbers of one use apart from those of others.
 	Stream string
+	// Floating-point type of the output. 0: f32.
+	Dtype weft.DType
 	// Probability of a one. nil: 0.5.
 	Probability *float64
 }
@@ -196,30 +434,76 @@ type RandomBernoulliOptions struct {
 func RandomBernoulli(shape weft.Value, counter weft.Value, options ...RandomBernoulliOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.RandomBernoulli", []weft.Value{shape, counter}, weft.Attrs{
-		"dtype":       o.Dtype,
 		"seed":        o.Seed,
 		"stream":      given(o.Stream),
+		"dtype":       o.Dtype,
 		"probability": o.Probability,
 	}, o.Name, 1, problem)[0]
 }
 
-// RandomNormalOptions are the optional inputs and attributes of RandomNormal.
-type RandomNormalOptions struct {
+// RandomMultinomialOptions are the optional inputs and attributes of RandomMultinomial.
+type RandomMultinomialOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output. 0: f32.
-	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
 	// Name that keeps the numbers of one use apart from those of others.
 	Stream string
+	// Type of the output: i32 or i64. 0: i32.
+	Dtype weft.DType
+	// How many are drawn for each row. nil: 1.
+	SampleSize *int64
+}
+
+// RandomMultinomial adds the operator weft.RandomMultinomial. Indices of classes, each as likely as its score says. An
+// element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers
+// everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox
+// 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a
+// hash of `stream`; numbers of 64 bits are two words, the low one first. Element i of row r is the first class at
+// which the sum of exp(score - greatest score of the row) up to it is above u times the sum over all classes, in
+// double precision: u is what weft.RandomUniform in f64 is at element i of row r of the output's shape. A row must
+// have a greatest score, which is finite.
+//
+//   - input (T1): [rows, classes]: logarithms of the probabilities, up to a number for each row.
+//   - counter (i64): Number of draws made from the stream before, a scalar; usually a variable.
+//
+// Gives:
+//
+//   - output (T2): [rows, sample_size].
+//
+// Types:
+//
+//   - T1: f32, f16, f64, bf16
+//   - T2: i32, i64
+//
+// No gradient: an index does not change gradually
+func RandomMultinomial(input weft.Value, counter weft.Value, options ...RandomMultinomialOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.RandomMultinomial", []weft.Value{input, counter}, weft.Attrs{
+		"seed":        o.Seed,
+		"stream":      given(o.Stream),
+		"dtype":       o.Dtype,
+		"sample_size": o.SampleSize,
+	}, o.Name, 1, problem)[0]
+}
+
+// WeftRandomNormalOptions are the optional inputs and attributes of WeftRandomNormal.
+type WeftRandomNormalOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Key of all random numbers of a program.
+	Seed int64
+	// Name that keeps the numbers of one use apart from those of others.
+	Stream string
+	// Floating-point type of the output. 0: f32.
+	Dtype weft.DType
 	// Mean of the distribution.
 	Mean float64
 	// Its standard deviation. nil: 1.
 	Scale *float64
 }
 
-// RandomNormal adds the operator weft.RandomNormal. Numbers of the normal distribution. An element depends on its
+// WeftRandomNormal adds the operator weft.RandomNormal. Numbers of the normal distribution. An element depends on its
 // position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the
 // counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al.,
 // 2011) for the key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers
@@ -239,12 +523,12 @@ type RandomNormalOptions struct {
 //   - T: f32, f16, f64, bf16
 //
 // No gradient: its output does not depend on any number that could move
-func RandomNormal(shape weft.Value, counter weft.Value, options ...RandomNormalOptions) weft.Value {
+func WeftRandomNormal(shape weft.Value, counter weft.Value, options ...WeftRandomNormalOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.RandomNormal", []weft.Value{shape, counter}, weft.Attrs{
-		"dtype":  o.Dtype,
 		"seed":   o.Seed,
 		"stream": given(o.Stream),
+		"dtype":  o.Dtype,
 		"mean":   o.Mean,
 		"scale":  o.Scale,
 	}, o.Name, 1, problem)[0]
@@ -254,12 +538,12 @@ func RandomNormal(shape weft.Value, counter weft.Value, options ...RandomNormalO
 type RandomTruncatedNormalOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output. 0: f32.
-	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
 	// Name that keeps the numbers of one use apart from those of others.
 	Stream string
+	// Floating-point type of the output. 0: f32.
+	Dtype weft.DType
 	// Mean of the distribution.
 	Mean float64
 	// Standard deviation of the distribution that is cut off. nil: 1.
@@ -289,37 +573,37 @@ type RandomTruncatedNormalOptions struct {
 func RandomTruncatedNormal(shape weft.Value, counter weft.Value, options ...RandomTruncatedNormalOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.RandomTruncatedNormal", []weft.Value{shape, counter}, weft.Attrs{
-		"dtype":  o.Dtype,
 		"seed":   o.Seed,
 		"stream": given(o.Stream),
+		"dtype":  o.Dtype,
 		"mean":   o.Mean,
 		"scale":  o.Scale,
 	}, o.Name, 1, problem)[0]
 }
 
-// RandomUniformOptions are the optional inputs and attributes of RandomUniform.
-type RandomUniformOptions struct {
+// WeftRandomUniformOptions are the optional inputs and attributes of WeftRandomUniform.
+type WeftRandomUniformOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// Floating-point type of the output. 0: f32.
-	Dtype weft.DType
 	// Key of all random numbers of a program.
 	Seed int64
 	// Name that keeps the numbers of one use apart from those of others.
 	Stream string
+	// Floating-point type of the output. 0: f32.
+	Dtype weft.DType
 	// Lower limit.
 	Low float64
 	// Upper limit; if equal to `low`, all numbers are that. nil: 1.
 	High *float64
 }
 
-// RandomUniform adds the operator weft.RandomUniform. Numbers from `low` up to but not including `high`, each equally
-// likely. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give the same
-// numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four words of
-// Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words b, `counter` and the 64-bit
-// FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one first. Element i is low + (high - low) u in
-// double precision, then rounded (f16 and bf16 by way of f32; to the number below `high` if it would reach that): u is
-// the upper 24 bits of word i % 4 of block i / 4, as a fraction of 2^24; in f64 the upper 53 bits of the first or
+// WeftRandomUniform adds the operator weft.RandomUniform. Numbers from `low` up to but not including `high`, each
+// equally likely. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs give
+// the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b is the four
+// words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed` and the counter of the words b, `counter` and the
+// 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two words, the low one first. Element i is low + (high - low)
+// u in double precision, then rounded (f16 and bf16 by way of f32; to the number below `high` if it would reach that):
+// u is the upper 24 bits of word i % 4 of block i / 4, as a fraction of 2^24; in f64 the upper 53 bits of the first or
 // second two words of block i / 2, the first of two being the high one, as a fraction of 2^53.
 //
 //   - shape (i64): The output's dimensions, a vector.
@@ -334,12 +618,12 @@ type RandomUniformOptions struct {
 //   - T: f32, f16, f64, bf16
 //
 // No gradient: its output does not depend on any number that could move
-func RandomUniform(shape weft.Value, counter weft.Value, options ...RandomUniformOptions) weft.Value {
+func WeftRandomUniform(shape weft.Value, counter weft.Value, options ...WeftRandomUniformOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.RandomUniform", []weft.Value{shape, counter}, weft.Attrs{
-		"dtype":  o.Dtype,
 		"seed":   o.Seed,
 		"stream": given(o.Stream),
+		"dtype":  o.Dtype,
 		"low":    o.Low,
 		"high":   o.High,
 	}, o.Name, 1, problem)[0]

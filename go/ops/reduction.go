@@ -72,6 +72,38 @@ func ArgMin(data weft.Value, options ...ArgMinOptions) weft.Value {
 	}, o.Name, 1, problem)[0]
 }
 
+// CumProdOptions are the optional inputs and attributes of CumProd.
+type CumProdOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether the element itself is left out.
+	Exclusive bool
+	// Whether the product begins at the end.
+	Reverse bool
+}
+
+// CumProd adds the operator CumProd. Products of all elements up to each along an axis. Integers wrap around. The
+// gradient is exact where factors are 0.
+//
+//   - x (T): At least one dimension.
+//   - axis (T2): A number; negative counts from the end.
+//
+// Gives:
+//
+//   - y (T): The shape of x.
+//
+// Types:
+//
+//   - T: f32, i32, i64, f16, f64, u32, u64, bf16
+//   - T2: i32, i64
+func CumProd(x weft.Value, axis weft.Value, options ...CumProdOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "CumProd", []weft.Value{x, axis}, weft.Attrs{
+		"exclusive": o.Exclusive,
+		"reverse":   o.Reverse,
+	}, o.Name, 1, problem)[0]
+}
+
 // CumSumOptions are the optional inputs and attributes of CumSum.
 type CumSumOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

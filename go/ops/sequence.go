@@ -4,6 +4,35 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// ConcatFromSequenceOptions are the optional inputs and attributes of ConcatFromSequence.
+type ConcatFromSequenceOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether the axis is one that the items do not have.
+	NewAxis bool
+}
+
+// ConcatFromSequence adds the operator ConcatFromSequence. Puts the items of a sequence, at least one, together along
+// an axis.
+//
+//   - inputSequence (seq(T)): Items of equal shapes, but for the axis if it is theirs.
+//   - axis: The axis; negative counts from the end, of the output.
+//
+// Gives:
+//
+//   - concat_result (T): All elements.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+func ConcatFromSequence(inputSequence weft.Value, axis int64, options ...ConcatFromSequenceOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ConcatFromSequence", []weft.Value{inputSequence}, weft.Attrs{
+		"axis":     axis,
+		"new_axis": o.NewAxis,
+	}, o.Name, 1, problem)[0]
+}
+
 // SequenceAtOptions are the name of SequenceAt.
 type SequenceAtOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -48,4 +77,142 @@ type SequenceConstructOptions struct {
 func SequenceConstruct(inputs []weft.Value, options ...SequenceConstructOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "SequenceConstruct", inputs, nil, o.Name, 1, problem)[0]
+}
+
+// SequenceEmptyOptions are the optional inputs and attributes of SequenceEmpty.
+type SequenceEmptyOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The element type of the items that it may have later. 0: f32.
+	Dtype weft.DType
+}
+
+// SequenceEmpty adds the operator SequenceEmpty. A sequence without items.
+//
+// Gives:
+//
+//   - output (seq(T)): The sequence.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//
+// No gradient: it has no inputs
+func SequenceEmpty(g *weft.Graph, options ...SequenceEmptyOptions) weft.Value {
+	o, problem := only(options)
+	return add(g, "SequenceEmpty", []weft.Value{}, weft.Attrs{"dtype": o.Dtype}, o.Name, 1, problem)[0]
+}
+
+// SequenceEraseOptions are the optional inputs and attributes of SequenceErase.
+type SequenceEraseOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// A number; negative counts from the end. The last item if not given.
+	Position weft.Value
+}
+
+// SequenceErase adds the operator SequenceErase. A sequence without one of its items. A position outside is
+// OUT_OF_RANGE.
+//
+//   - inputSequence (seq(T)): The sequence.
+//   - options.Position (I): A number; negative counts from the end. The last item if not given.
+//
+// Gives:
+//
+//   - output_sequence (seq(T)): The other items.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - I: i32, i64
+func SequenceErase(inputSequence weft.Value, options ...SequenceEraseOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "SequenceErase", trim([]weft.Value{inputSequence, o.Position}), nil, o.Name, 1, problem)[0]
+}
+
+// SequenceInsertOptions are the optional inputs and attributes of SequenceInsert.
+type SequenceInsertOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The item is put before the one of this number; negative counts from the end. At the end if not given.
+	Position weft.Value
+}
+
+// SequenceInsert adds the operator SequenceInsert. A sequence with one item more. A position outside is OUT_OF_RANGE.
+//
+//   - inputSequence (seq(T)): The sequence.
+//   - tensor (T): The item that is put in.
+//   - options.Position (I): The item is put before the one of this number; negative counts from the end. At the end
+//     if not given.
+//
+// Gives:
+//
+//   - output_sequence (seq(T)): The sequence with the item.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - I: i32, i64
+func SequenceInsert(inputSequence weft.Value, tensor weft.Value, options ...SequenceInsertOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "SequenceInsert", trim([]weft.Value{inputSequence, tensor, o.Position}), nil, o.Name, 1, problem)[0]
+}
+
+// SequenceLengthOptions are the name of SequenceLength.
+type SequenceLengthOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// SequenceLength adds the operator SequenceLength. How many items a sequence has.
+//
+//   - inputSequence (seq(T)): The sequence.
+//
+// Gives:
+//
+//   - length (i64): A scalar.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//
+// No gradient: it is a number of items
+func SequenceLength(inputSequence weft.Value, options ...SequenceLengthOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "SequenceLength", []weft.Value{inputSequence}, nil, o.Name, 1, problem)[0]
+}
+
+// SplitToSequenceOptions are the optional inputs and attributes of SplitToSequence.
+type SplitToSequenceOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// A scalar: the size of each item along the axis, of which the last may be smaller. A list: the size of each item. Not
+	// given: 1.
+	Split weft.Value
+	// The axis; negative counts from the end.
+	Axis int64
+	// Without `split`: whether the items have the axis, of size 1, too. nil: true.
+	Keepdims *bool
+}
+
+// SplitToSequence adds the operator SplitToSequence. Cuts a tensor along an axis into the items of a sequence.
+//
+//   - input (T): The tensor.
+//   - options.Split (I): A scalar: the size of each item along the axis, of which the last may be smaller. A list:
+//     the size of each item. Not given: 1.
+//
+// Gives:
+//
+//   - output_sequence (seq(T)): The items, in order.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+//   - I: i32, i64
+func SplitToSequence(input weft.Value, options ...SplitToSequenceOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "SplitToSequence", trim([]weft.Value{input, o.Split}), weft.Attrs{
+		"axis":     o.Axis,
+		"keepdims": o.Keepdims,
+	}, o.Name, 1, problem)[0]
 }

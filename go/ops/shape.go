@@ -4,6 +4,35 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// CenterCropPadOptions are the optional inputs and attributes of CenterCropPad.
+type CenterCropPadOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axes that `shape` speaks of, none twice; negative ones count from the end. All if not given. nil: not given.
+	Axes []int64
+}
+
+// CenterCropPad adds the operator CenterCropPad. The middle of a tensor along axes where it is longer than `shape`
+// says, zeros around it where it is shorter. Of an odd number of elements to take off or to add one more is at the
+// end.
+//
+//   - inputData (T): Any shape.
+//   - shape (Tind): [axes]: the sizes of the output along them.
+//
+// Gives:
+//
+//   - output_data (T): The shape of the input with other sizes along the axes.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
+//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+//   - Tind: i32, i64
+func CenterCropPad(inputData weft.Value, shape weft.Value, options ...CenterCropPadOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "CenterCropPad", []weft.Value{inputData, shape}, weft.Attrs{"axes": o.Axes}, o.Name, 1, problem)[0]
+}
+
 // ConcatOptions are the name of Concat.
 type ConcatOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -53,6 +82,36 @@ type ConstantOfShapeOptions struct {
 func ConstantOfShape(input weft.Value, options ...ConstantOfShapeOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "ConstantOfShape", []weft.Value{input}, weft.Attrs{"value": o.Value}, o.Name, 1, problem)[0]
+}
+
+// DepthToSpaceOptions are the optional inputs and attributes of DepthToSpace.
+type DepthToSpaceOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "DCR": channels lie by place in the block first; "CRD": by channel first. "": DCR.
+	Mode string
+}
+
+// DepthToSpace adds the operator DepthToSpace. Channels moved into blocks of pixels: with blocks of b x b, pixel (h *
+// b + i, w * b + j) of channel c is pixel (h, w) of channel `(i * b + j) * C' + c` (DCR), or `c * b * b + i * b + j`
+// (CRD), of C' channels that there are then.
+//
+//   - input (T): [N, C, H, W].
+//   - blocksize: b, the height and width of a block in pixels.
+//
+// Gives:
+//
+//   - output (T): [N, C / b / b, H * b, W * b].
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+func DepthToSpace(input weft.Value, blocksize int64, options ...DepthToSpaceOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "DepthToSpace", []weft.Value{input}, weft.Attrs{
+		"blocksize": blocksize,
+		"mode":      given(o.Mode),
+	}, o.Name, 1, problem)[0]
 }
 
 // ExpandOptions are the name of Expand.
@@ -353,6 +412,30 @@ func Slice(data weft.Value, starts weft.Value, ends weft.Value, options ...Slice
 	return add(nil, "Slice", trim([]weft.Value{data, starts, ends, o.Axes, o.Steps}), nil, o.Name, 1, problem)[0]
 }
 
+// SpaceToDepthOptions are the name of SpaceToDepth.
+type SpaceToDepthOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// SpaceToDepth adds the operator SpaceToDepth. Blocks of pixels moved into channels: channel `(i * b + j) * C + c` at
+// (h, w) is pixel (h * b + i, w * b + j) of channel c.
+//
+//   - input (T): [N, C, H, W].
+//   - blocksize: b, the height and width of a block in pixels.
+//
+// Gives:
+//
+//   - output (T): [N, C * b * b, H / b, W / b].
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+func SpaceToDepth(input weft.Value, blocksize int64, options ...SpaceToDepthOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "SpaceToDepth", []weft.Value{input}, weft.Attrs{"blocksize": blocksize}, o.Name, 1, problem)[0]
+}
+
 // SplitOptions are the optional inputs and attributes of Split.
 type SplitOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -459,6 +542,35 @@ type TransposeOptions struct {
 func Transpose(data weft.Value, options ...TransposeOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Transpose", []weft.Value{data}, weft.Attrs{"perm": o.Perm}, o.Name, 1, problem)[0]
+}
+
+// TriluOptions are the optional inputs and attributes of Trilu.
+type TriluOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// A number: how far above the main diagonal the kept part ends; 0 if not given.
+	K weft.Value
+	// Whether the upper triangle is kept, else the lower one. nil: true.
+	Upper *bool
+}
+
+// Trilu adds the operator Trilu. Matrices with zeros outside of a triangle: what is kept is `column - row >= k` if
+// upper, else `column - row <= k`.
+//
+//   - input (T): [..., rows, columns].
+//   - options.K (i64): A number: how far above the main diagonal the kept part ends; 0 if not given.
+//
+// Gives:
+//
+//   - output (T): The shape of the input.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz,
+//     f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2
+func Trilu(input weft.Value, options ...TriluOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Trilu", trim([]weft.Value{input, o.K}), weft.Attrs{"upper": o.Upper}, o.Name, 1, problem)[0]
 }
 
 // UnsqueezeOptions are the name of Unsqueeze.

@@ -112,6 +112,7 @@ const char* weft_device_name(int32_t index);
 weft_status* weft_device_load(const char* path);
 weft_status* weft_graph_new(int32_t opset, weft_graph** out_graph);
 weft_status* weft_graph_new_sub(weft_graph* parent, weft_graph** out_graph);
+weft_status* weft_graph_new_body(weft_graph* parent, const char* op, const int64_t* inputs, int32_t input_count, const weft_attrs* attrs, weft_graph** out_graph);
 void weft_graph_free(weft_graph* graph);
 weft_status* weft_attrs_new(weft_attrs** out_attrs);
 void weft_attrs_free(weft_attrs* attrs);

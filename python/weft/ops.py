@@ -11,67 +11,128 @@ from ._types import DTypeLike, TensorLike, ValueLike
 
 __all__ = [
     "abs",
+    "acos",
+    "acosh",
     "add",
+    "affine_grid",
     "and_",
     "arg_max",
     "arg_min",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
     "attention",
     "average_pool",
     "batch_normalization",
+    "bernoulli",
+    "bit_cast",
+    "bit_shift",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "blackman_window",
     "cast",
+    "cast_like",
     "ceil",
+    "celu",
+    "center_crop_pad",
     "clip",
+    "col2_im",
+    "compress",
     "concat",
+    "concat_from_sequence",
     "constant_of_shape",
     "conv",
+    "conv_integer",
     "conv_transpose",
     "cos",
+    "cosh",
+    "cum_prod",
     "cum_sum",
+    "dft",
+    "deform_conv",
+    "depth_to_space",
     "dequantize_linear",
+    "det",
     "div",
     "dropout",
+    "dynamic_quantize_linear",
+    "einsum",
     "elu",
     "equal",
     "erf",
     "exp",
     "expand",
+    "eye_like",
     "flatten",
     "floor",
+    "gru",
     "gather",
+    "gather_elements",
     "gather_nd",
     "gelu",
     "gemm",
     "global_average_pool",
+    "global_lp_pool",
+    "global_max_pool",
     "greater",
     "greater_or_equal",
+    "grid_sample",
     "group_normalization",
+    "hamming_window",
+    "hann_window",
     "hard_sigmoid",
     "hard_swish",
+    "hardmax",
     "identity",
+    "instance_normalization",
+    "is_inf",
     "is_nan",
+    "lrn",
+    "lstm",
     "layer_normalization",
     "leaky_relu",
     "less",
     "less_or_equal",
     "log",
     "log_softmax",
+    "lp_normalization",
+    "lp_pool",
     "matmul",
+    "mat_mul_integer",
     "max",
     "max_pool",
+    "max_roi_pool",
+    "max_unpool",
     "mean",
+    "mean_variance_normalization",
+    "mel_weight_matrix",
     "min",
+    "mish",
     "mod",
     "mul",
+    "multinomial",
     "neg",
     "negative_log_likelihood_loss",
+    "non_max_suppression",
     "non_zero",
     "not_",
     "one_hot",
     "or_",
+    "p_relu",
     "pad",
     "pow",
+    "q_linear_conv",
+    "q_linear_mat_mul",
     "quantize_linear",
     "rms_normalization",
+    "rnn",
+    "random_normal",
+    "random_normal_like",
+    "random_uniform",
+    "random_uniform_like",
     "range",
     "reciprocal",
     "reduce_l1",
@@ -87,30 +148,50 @@ __all__ = [
     "relu",
     "reshape",
     "resize",
+    "reverse_sequence",
+    "roi_align",
     "rotary_embedding",
     "round",
+    "stft",
+    "scatter",
+    "scatter_elements",
     "scatter_nd",
+    "selu",
     "sequence_at",
     "sequence_construct",
+    "sequence_empty",
+    "sequence_erase",
+    "sequence_insert",
+    "sequence_length",
     "shape",
+    "shrink",
     "sigmoid",
     "sign",
     "sin",
+    "sinh",
     "size",
     "slice",
     "softmax",
     "softmax_cross_entropy_loss",
     "softplus",
+    "softsign",
+    "space_to_depth",
     "split",
+    "split_to_sequence",
     "sqrt",
     "squeeze",
     "sub",
     "sum",
     "swish",
+    "tan",
     "tanh",
+    "tensor_scatter",
+    "thresholded_relu",
     "tile",
     "top_k",
     "transpose",
+    "trilu",
+    "unique",
     "unsqueeze",
     "where",
     "xor",
@@ -121,6 +202,7 @@ __all__ = [
     "attention_grad",
     "average_pool_grad",
     "cholesky",
+    "cofactors",
     "conv_grad_input",
     "conv_grad_weight",
     "conv_transpose_grad_input",
@@ -128,21 +210,34 @@ __all__ = [
     "weft_dropout",
     "eig",
     "eigh",
+    "gru_grad",
     "gather_at",
     "gelu_slope",
     "grad_div",
     "grad_mul",
+    "im2_col",
     "initial_value",
     "inverse",
+    "join_like",
+    "lstm_grad",
     "layer_normalization_grad",
+    "linear_scan",
+    "max_roi_places",
     "momentum",
     "orthogonalize",
+    "rnn_grad",
     "random_bernoulli",
-    "random_normal",
+    "random_multinomial",
+    "weft_random_normal",
     "random_truncated_normal",
-    "random_uniform",
+    "weft_random_uniform",
     "resize_grad",
+    "roi_align_maxima",
+    "roi_align_mean",
+    "roi_align_mean_grad",
     "running_update",
+    "sample_points",
+    "sample_points_grad",
     "scatter_at",
     "scatter_rows",
     "scatter_scan",
@@ -154,7 +249,10 @@ __all__ = [
     "softmax_cross_entropy_grad",
     "softmax_grad",
     "solve",
+    "split_like",
     "stop_gradient",
+    "sum_pool",
+    "sum_pool_grad",
     "sum_to",
 ]
 
@@ -178,6 +276,44 @@ def abs(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Abs", [x], {}, 1, name)
 
 
+def acos(input: ValueLike, *, name: str | None = None) -> Value:
+    """The angle in radians from 0 to pi whose cosine is `x`; NaN outside [-1, 1].
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[0.65, -0.74, 0.2], [-0.04, 0.18, 0.3]], dtype="f64")
+        >>> y = weft.ops.acos(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.863, 2.404, 1.369], [1.611, 1.39, 1.266]]
+    """
+    return add_node(None, "Acos", [input], {}, 1, name)
+
+
+def acosh(input: ValueLike, *, name: str | None = None) -> Value:
+    """The number of at least 0 whose hyperbolic cosine is `x`; NaN below 1.
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[4.12, 3.09, 3.15], [5.1, 1.89, 5.63]], dtype="f64")
+        >>> y = weft.ops.acosh(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[2.094, 1.794, 1.814], [2.313, 1.251, 2.413]]
+    """
+    return add_node(None, "Acosh", [input], {}, 1, name)
+
+
 def add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     """`A + B`, elementwise. Integers wrap around.
 
@@ -198,6 +334,32 @@ def add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         [[1.25, 2.34, 1.85], [-0.35, -0.05, 2.24]]
     """
     return add_node(None, "Add", [a, b], {}, 1, name)
+
+
+def affine_grid(theta: ValueLike, size: ValueLike, *, align_corners: bool = False, name: str | None = None) -> Value:
+    """The places that affine maps take the pixels of an image to, for GridSample: `theta @ [x, y, 1]`, with
+    coordinates from -1 to 1, that of the last axis first.
+
+    Inputs:
+        theta: [N, 2, 3], or [N, 3, 4] for volumes. [f32, f16, f64, bf16]
+        size: [N, C, H, W] or [N, C, D, H, W]: the shape of the output of GridSample. [i64]
+
+    Attributes:
+        align_corners (False): Whether -1 and 1 are the middles of the outermost pixels, else their outer
+        edges.
+
+    Returns:
+        grid: [N, H, W, 2] or [N, D, H, W, 3]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> theta = graph.constant([[[-1.83, 1.56, 0.65], [0.34, -1.03, -0.12]]], dtype="f64")
+        >>> size = graph.constant([1, 1, 1, 1], dtype="i64")
+        >>> y = weft.ops.affine_grid(theta, size, align_corners=True)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[0.65, -0.12]]]]
+    """
+    return add_node(None, "AffineGrid", [theta, size], {"align_corners": align_corners}, 1, name)
 
 
 def and_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
@@ -273,6 +435,82 @@ def arg_min(data: ValueLike, *, axis: int = 0, keepdims: bool = True, select_las
         [[0], [2]]
     """
     return add_node(None, "ArgMin", [data], {"axis": axis, "keepdims": keepdims, "select_last_index": select_last_index}, 1, name)
+
+
+def asin(input: ValueLike, *, name: str | None = None) -> Value:
+    """The angle in radians from -pi/2 to pi/2 whose sine is `x`; NaN outside [-1, 1].
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[0.81, 0.1, -0.61], [0.73, 0.27, 0.13]], dtype="f64")
+        >>> y = weft.ops.asin(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.944, 0.1, -0.656], [0.818, 0.273, 0.13]]
+    """
+    return add_node(None, "Asin", [input], {}, 1, name)
+
+
+def asinh(input: ValueLike, *, name: str | None = None) -> Value:
+    """The number whose hyperbolic sine is `x`.
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[-1.03, 0.65, 3.58], [3.11, -0.98, -1.86]], dtype="f64")
+        >>> y = weft.ops.asinh(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.902, 0.611, 1.987], [1.853, -0.867, -1.379]]
+    """
+    return add_node(None, "Asinh", [input], {}, 1, name)
+
+
+def atan(input: ValueLike, *, name: str | None = None) -> Value:
+    """The angle in radians from -pi/2 to pi/2 whose tangent is `x`.
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[1.26, -3.19, -0.96], [-2.93, 1.3, 2.64]], dtype="f64")
+        >>> y = weft.ops.atan(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.9, -1.267, -0.765], [-1.242, 0.915, 1.209]]
+    """
+    return add_node(None, "Atan", [input], {}, 1, name)
+
+
+def atanh(input: ValueLike, *, name: str | None = None) -> Value:
+    """The number whose hyperbolic tangent is `x`; NaN outside [-1, 1].
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[-0.85, 0.83, 0.38], [-0.53, 0.42, -0.4]], dtype="f64")
+        >>> y = weft.ops.atanh(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-1.256, 1.188, 0.4], [-0.59, 0.448, -0.424]]
+    """
+    return add_node(None, "Atanh", [input], {}, 1, name)
 
 
 @overload
@@ -403,6 +641,196 @@ def batch_normalization(x: ValueLike, scale: ValueLike, b: ValueLike, input_mean
     return add_node(None, "BatchNormalization", [x, scale, b, input_mean, input_var], {"epsilon": epsilon, "momentum": momentum, "training_mode": training_mode}, outputs, name)
 
 
+def bernoulli(input: ValueLike, *, seed: float | None = None, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
+    """One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give
+    zeros. As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform
+    with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the
+    key is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+
+    Inputs:
+        input: Probabilities of ones; any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        seed: Key of the numbers.
+        dtype: Type of the output; that of the input if not given.
+
+    Returns:
+        output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+
+    Has no gradient: random numbers do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant(1.0, dtype="f64")
+        >>> y = weft.ops.bernoulli(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        1.0
+    """
+    return add_node(None, "Bernoulli", [input], {"seed": seed, "dtype": dtype}, 1, name)
+
+
+def bit_cast(input: ValueLike, to: DTypeLike, *, name: str | None = None) -> Value:
+    """The bits of each element as another type of as many bits.
+
+    Inputs:
+        input: Any shape. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128, bf16,
+        f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Attributes:
+        to (required): The dtype.
+
+    Returns:
+        output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128,
+        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Has no gradient: the bits of a number do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([1.0, -2.0], dtype="f32")
+        >>> y = weft.ops.bit_cast(input, to='f32')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0, -2.0]
+    """
+    return add_node(None, "BitCast", [input], {"to": to}, 1, name)
+
+
+def bit_shift(x: ValueLike, y: ValueLike, direction: str, *, name: str | None = None) -> Value:
+    """The bits of `X` moved by `Y` places, elementwise; zeros come in. Moved by all of its places or more, a
+    number is 0.
+
+    Inputs:
+        x: What is moved. [u8, u16, u32, u64]
+        y: Number of places; broadcasts with X as in NumPy. [u8, u16, u32, u64]
+
+    Attributes:
+        direction (required): "LEFT", towards higher bits, or "RIGHT".
+
+    Returns:
+        Z: The broadcast shape of X and Y. [u8, u16, u32, u64]
+
+    Has no gradient: integers do not change gradually.
+    """
+    return add_node(None, "BitShift", [x, y], {"direction": direction}, 1, name)
+
+
+def bitwise_and(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """The bits that are 1 in both A and B, elementwise.
+
+    Inputs:
+        a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
+        b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Returns:
+        C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Has no gradient: integers do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant(6, dtype="i64")
+        >>> b = graph.constant(3, dtype="i64")
+        >>> y = weft.ops.bitwise_and(a, b)
+        >>> weft.Session(graph).run({}, y).tolist()
+        2
+    """
+    return add_node(None, "BitwiseAnd", [a, b], {}, 1, name)
+
+
+def bitwise_not(x: ValueLike, *, name: str | None = None) -> Value:
+    """The opposite of each bit, elementwise.
+
+    Inputs:
+        x: Any shape. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Returns:
+        Y: The shape of X. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Has no gradient: integers do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(5, dtype="i32")
+        >>> y = weft.ops.bitwise_not(x)
+        >>> weft.Session(graph).run({}, y).tolist()
+        -6
+    """
+    return add_node(None, "BitwiseNot", [x], {}, 1, name)
+
+
+def bitwise_or(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """The bits that are 1 in A or B or both, elementwise.
+
+    Inputs:
+        a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
+        b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Returns:
+        C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Has no gradient: integers do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant(6, dtype="i64")
+        >>> b = graph.constant(3, dtype="i64")
+        >>> y = weft.ops.bitwise_or(a, b)
+        >>> weft.Session(graph).run({}, y).tolist()
+        7
+    """
+    return add_node(None, "BitwiseOr", [a, b], {}, 1, name)
+
+
+def bitwise_xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """The bits that are 1 in just one of A and B, elementwise.
+
+    Inputs:
+        a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
+        b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Returns:
+        C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
+
+    Has no gradient: integers do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant(6, dtype="i64")
+        >>> b = graph.constant(3, dtype="i64")
+        >>> y = weft.ops.bitwise_xor(a, b)
+        >>> weft.Session(graph).run({}, y).tolist()
+        5
+    """
+    return add_node(None, "BitwiseXor", [a, b], {}, 1, name)
+
+
+def blackman_window(size: ValueLike, *, output_datatype: DTypeLike = 'f32', periodic: bool = True, name: str | None = None) -> Value:
+    """`0.42 - 0.5 cos(t) + 0.08 cos(2 t)` at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and
+    converted as Cast does. N is the size, or one less for a symmetric window, whose only element, if it has
+    one, is 1.
+
+    Inputs:
+        size: Number of elements, a scalar. [i32, i64]
+
+    Attributes:
+        output_datatype ('f32'): Type of the output.
+        periodic (True): Whether the window is one period; else it is symmetric.
+
+    Returns:
+        output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Has no gradient: its output does not depend on any number that could move.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> size = graph.constant(1, dtype="i64")
+        >>> y = weft.ops.blackman_window(size, periodic=False)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0]
+    """
+    return add_node(None, "BlackmanWindow", [size], {"output_datatype": output_datatype, "periodic": periodic}, 1, name)
+
+
 def cast(input: ValueLike, to: DTypeLike, *, saturate: bool = True, round_mode: str = 'up', name: str | None = None) -> Value:
     """The elements as another type. Between floating-point types the nearest value is taken, halves to even. To
     an integer the fraction is cut off, a number out of range becomes the nearest one in range and NaN the
@@ -434,6 +862,35 @@ def cast(input: ValueLike, to: DTypeLike, *, saturate: bool = True, round_mode: 
     return add_node(None, "Cast", [input], {"to": to, "saturate": saturate, "round_mode": round_mode}, 1, name)
 
 
+def cast_like(input: ValueLike, target_type: ValueLike, *, saturate: bool = True, round_mode: str = 'up', name: str | None = None) -> Value:
+    """The elements as another type, that of a second tensor: Cast to it.
+
+    Inputs:
+        input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
+        f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        target_type: A tensor whose type is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+        u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Attributes:
+        saturate (True): For 8-bit floats: whether overflow clips to the largest number; else it is infinite
+        or NaN.
+        round_mode ('up'): For f8e8m0: "up", "down" or "nearest".
+
+    Returns:
+        output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([3, -1], dtype="i64")
+        >>> target_type = graph.constant([0.5], dtype="f32")
+        >>> y = weft.ops.cast_like(input, target_type)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [3.0, -1.0]
+    """
+    return add_node(None, "CastLike", [input, target_type], {"saturate": saturate, "round_mode": round_mode}, 1, name)
+
+
 def ceil(x: ValueLike, *, name: str | None = None) -> Value:
     """The smallest whole number not below `x`.
 
@@ -451,6 +908,57 @@ def ceil(x: ValueLike, *, name: str | None = None) -> Value:
         1.0
     """
     return add_node(None, "Ceil", [x], {}, 1, name)
+
+
+def celu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
+    """`max(0, x) + min(0, alpha * (e^(x / alpha) - 1))`, elementwise: Elu whose slope is continuous. The
+    gradient at 0 is 1.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (1): Less this is the plateau below 0; not 0.
+
+    Returns:
+        Y: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-1.01, -1.85, -0.18], [2.53, -2.58, -1.97]], dtype="f64")
+        >>> y = weft.ops.celu(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.636, -0.843, -0.165], [2.53, -0.924, -0.861]]
+    """
+    return add_node(None, "Celu", [x], {"alpha": alpha}, 1, name)
+
+
+def center_crop_pad(input_data: ValueLike, shape: ValueLike, *, axes: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The middle of a tensor along axes where it is longer than `shape` says, zeros around it where it is
+    shorter. Of an odd number of elements to take off or to add one more is at the end.
+
+    Inputs:
+        input_data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+        bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        shape: [axes]: the sizes of the output along them. [i32, i64]
+
+    Attributes:
+        axes: The axes that `shape` speaks of, none twice; negative ones count from the end. All if not given.
+
+    Returns:
+        output_data: The shape of the input with other sizes along the axes. [f32, u8, i8, u16, i16, i32, i64,
+        string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
+        f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input_data = graph.constant([[1.51, -0.13, 1.97], [-0.76, 1.31, 1.49], [0.97, -1.2, -0.12], [1.21, 0.93, 0.47]], dtype="f64")
+        >>> shape = graph.constant([2, 2], dtype="i64")
+        >>> y = weft.ops.center_crop_pad(input_data, shape)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.76, 1.31], [0.97, -1.2]]
+    """
+    return add_node(None, "CenterCropPad", [input_data, shape], {"axes": axes}, 1, name)
 
 
 def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None = None, *, name: str | None = None) -> Value:
@@ -479,6 +987,64 @@ def clip(input: ValueLike, min: ValueLike | None = None, max: ValueLike | None =
     return add_node(None, "Clip", [input, min, max], {}, 1, name)
 
 
+def col2_im(input: ValueLike, image_shape: ValueLike, block_shape: ValueLike, *, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """An image from the blocks that cover it: each element of each block is added to the pixel that it lies on;
+    what lies on padding is dropped. The gradient takes the blocks out of an image again.
+
+    Inputs:
+        input: [N, C * elements of a block, L], with L blocks in the order of their places, row by row. [f32,
+        u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        image_shape: [axes]: the sizes of the image in pixels. [i64]
+        block_shape: [axes]: the sizes of a block. [i64]
+
+    Attributes:
+        dilations: Distance of the pixels of a block; 1 if not given.
+        pads: Padding before each axis of the image, then after each; 0 if not given.
+        strides: Step of the blocks along each axis of the image; 1 if not given.
+
+    Returns:
+        output: [N, C, the sizes of the image]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]]], dtype="i64")
+        >>> image_shape = graph.constant([3, 3], dtype="i64")
+        >>> block_shape = graph.constant([2, 2], dtype="i64")
+        >>> y = weft.ops.col2_im(input, image_shape, block_shape)
+        >>> weft.Session(graph).run({}, y).tolist()
+        [[[[0, 5, 5], [10, 30, 20], [10, 25, 15]]]]
+    """
+    return add_node(None, "Col2Im", [input, image_shape, block_shape], {"dilations": dilations, "pads": pads, "strides": strides}, 1, name)
+
+
+def compress(input: ValueLike, condition: ValueLike, *, axis: int | None = None, name: str | None = None) -> Value:
+    """The slices along `axis` where `condition` is true. What lies beyond the end of the condition is left out;
+    a true one beyond the end of the axis is OUT_OF_RANGE.
+
+    Inputs:
+        input: At least one dimension, if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string, bool,
+        f16, f64, u32, u64, c64, c128, bf16]
+        condition: [n]: which slices to keep. [bool]
+
+    Attributes:
+        axis: The axis of the slices; negative counts from the end. Without it the input counts as a list of
+        its elements, row by row.
+
+    Returns:
+        output: The shape of the input with another size along the axis; [count] without an axis. [f32, u8,
+        i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype="f32")
+        >>> condition = graph.constant([False, True], dtype="bool")
+        >>> y = weft.ops.compress(input, condition, axis=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[2.0], [4.0], [6.0]]
+    """
+    return add_node(None, "Compress", [input, condition], {"axis": axis}, 1, name)
+
+
 def concat(*inputs: ValueLike | Sequence[Value], axis: int, name: str | None = None) -> Value:
     """The inputs one after another along `axis`.
 
@@ -504,6 +1070,23 @@ def concat(*inputs: ValueLike | Sequence[Value], axis: int, name: str | None = N
         [[3.25, -1.22], [-1.06, -2.15], [1.73, -4.6]]
     """
     return add_node(None, "Concat", listed(inputs), {"axis": axis}, 1, name)
+
+
+def concat_from_sequence(input_sequence: ValueLike, axis: int, *, new_axis: bool = False, name: str | None = None) -> Value:
+    """Puts the items of a sequence, at least one, together along an axis.
+
+    Inputs:
+        input_sequence: Items of equal shapes, but for the axis if it is theirs. [seq(T)]
+
+    Attributes:
+        axis (required): The axis; negative counts from the end, of the output.
+        new_axis (False): Whether the axis is one that the items do not have.
+
+    Returns:
+        concat_result: All elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
+    """
+    return add_node(None, "ConcatFromSequence", [input_sequence], {"axis": axis, "new_axis": new_axis}, 1, name)
 
 
 def constant_of_shape(input: ValueLike, *, value: TensorLike | None = None, name: str | None = None) -> Value:
@@ -562,6 +1145,34 @@ def conv(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: st
     return add_node(None, "Conv", [x, w, b], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
 
 
+def conv_integer(x: ValueLike, w: ValueLike, x_zero_point: ValueLike | None = None, w_zero_point: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, kernel_shape: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """Conv of `x - x_zero_point` and `w - w_zero_point`, exact in 32 bits; sums that do not fit wrap around.
+    Padding counts as the zero point.
+
+    Inputs:
+        x: [N, C, D1, ...]. [u8, i8]
+        w: [M, C / group, k1, ...]. [u8, i8]
+        x_zero_point (optional): One number; 0 if not given. [u8, i8]
+        w_zero_point (optional): One number, or one for each channel that w makes, [M]; 0 if not given. [u8,
+        i8]
+
+    Attributes:
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
+        rounded up; VALID: none.
+        dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
+        group (1): Number of groups that channels are divided into.
+        pads: Zeros before each spatial axis, then after each; 0 if not given.
+        strides: Step along each spatial axis; 1 if not given.
+        kernel_shape: Taken from w if not given.
+
+    Returns:
+        y: [N, M, O1, ...]. [i32]
+
+    Has no gradient: its inputs are whole numbers.
+    """
+    return add_node(None, "ConvInteger", [x, w, x_zero_point, w_zero_point], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
+
+
 def conv_transpose(x: ValueLike, w: ValueLike, b: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, output_padding: int | Sequence[int] | None = None, output_shape: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, kernel_shape: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """Transposed convolution over 1 to 3 spatial axes: each element of X adds the kernel, times itself, to a
     window of Y. Output sizes are `stride * (size - 1) + output_padding + dilation * (kernel - 1) + 1`, less
@@ -617,6 +1228,51 @@ def cos(input: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Cos", [input], {}, 1, name)
 
 
+def cosh(input: ValueLike, *, name: str | None = None) -> Value:
+    """The hyperbolic cosine of `x`: `(e^x + e^-x) / 2`.
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[2.79, 0.45, 1.82], [-1.31, 1.81, 1.22]], dtype="f64")
+        >>> y = weft.ops.cosh(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[8.171, 1.103, 3.167], [1.988, 3.137, 1.841]]
+    """
+    return add_node(None, "Cosh", [input], {}, 1, name)
+
+
+def cum_prod(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Value:
+    """Products of all elements up to each along an axis. Integers wrap around. The gradient is exact where
+    factors are 0.
+
+    Inputs:
+        x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
+        axis: A number; negative counts from the end. [i32, i64]
+
+    Attributes:
+        exclusive (False): Whether the element itself is left out.
+        reverse (False): Whether the product begins at the end.
+
+    Returns:
+        y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([1.0, 2.0, 3.0, 4.0], dtype="f32")
+        >>> axis = graph.constant(0, dtype="i32")
+        >>> y = weft.ops.cum_prod(x, axis)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0, 2.0, 6.0, 24.0]
+    """
+    return add_node(None, "CumProd", [x, axis], {"exclusive": exclusive, "reverse": reverse}, 1, name)
+
+
 def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Value:
     """Sums of all elements up to each along an axis. Integers wrap around.
 
@@ -642,6 +1298,100 @@ def cum_sum(x: ValueLike, axis: ValueLike, *, exclusive: bool = False, reverse: 
     return add_node(None, "CumSum", [x, axis], {"exclusive": exclusive, "reverse": reverse}, 1, name)
 
 
+def dft(input: ValueLike, dft_length: ValueLike | None = None, axis: ValueLike | None = None, *, inverse: bool = False, onesided: bool = False, name: str | None = None) -> Value:
+    """The discrete Fourier transform along an axis, `Y[k] = sum over j of X[j] exp(-2 pi i j k / n)`; with
+    `inverse` the sign of the exponent is plus, and the sum is divided by n. The last axis holds real and
+    imaginary parts.
+
+    Inputs:
+        input: [..., 1] for a real signal, [..., 2] for a complex one. [f32, f16, f64, bf16]
+        dft_length (optional): n: the axis is cut, or filled up with zeros, to that size. The size of the axis
+        if not given, or of a half 2 * (size - 1). [i32, i64]
+        axis (optional): The axis, from -rank to -2 or from 0 on; -2 if not given. [i64]
+
+    Attributes:
+        inverse (False): Whether this is the inverse transform.
+        onesided (False): Whether only the first n / 2 + 1 elements of the transform of a real signal are
+        given, as the others are their conjugates; with `inverse`, whether X is such a half, and Y real.
+
+    Returns:
+        output: [..., 2], or [..., 1] of the inverse transform of a half: n or n / 2 + 1 along the axis. [f32,
+        f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[[0.11, -0.9], [0.38, -0.89], [0.71, 0.69]]], dtype="f64")
+        >>> dft_length = graph.constant(7, dtype="i64")
+        >>> y = weft.ops.dft(input, dft_length)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[1.2, -1.1], [0.166, -2.598], [-1.781, -1.386], [-0.715, 0.722], [1.136, -0.058], [0.553, -1.261], [0.212, -0.619]]]
+    """
+    return add_node(None, "DFT", [input, dft_length, axis], {"inverse": inverse, "onesided": onesided}, 1, name)
+
+
+def deform_conv(x: ValueLike, w: ValueLike, offset: ValueLike, b: ValueLike | None = None, mask: ValueLike | None = None, *, dilations: int | Sequence[int] | None = None, group: int = 1, kernel_shape: int | Sequence[int] | None = None, offset_group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """A convolution whose window takes each of its pixels from where an offset moves it to, between pixels by
+    linear weights, times a factor of the mask. Places outside of X are zeros.
+
+    Inputs:
+        x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
+        w: [output channels, C / group, k1, ...]. [f32, f16, f64, bf16]
+        offset: [N, offset groups * elements of the window * axes, O1, ...]: how far each element is moved
+        along each axis, in pixels. [f32, f16, f64, bf16]
+        b (optional): [output channels]; zeros if not given. [f32, f16, f64, bf16]
+        mask (optional): [N, offset groups * elements of the window, O1, ...]; ones if not given. [f32, f16,
+        f64, bf16]
+
+    Attributes:
+        dilations: Distance of the window's elements; 1 if not given.
+        group (1): In how many groups channels are convolved on their own.
+        kernel_shape: Size of the window; that of W if not given.
+        offset_group (1): In how many groups channels share offsets.
+        pads: Padding before each spatial axis, then after each; 0 if not given.
+        strides: Step along each spatial axis; 1 if not given.
+
+    Returns:
+        Y: [N, output channels, O1, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[-1.6, 1.52, -1.9, -0.11, -0.07], [0.74, -1.21, -1.52, -1.95, 0.98]]], dtype="f64")
+        >>> w = graph.constant([[[-0.62, -1.42, -1.4], [1.83, -1.45, 0.84]]], dtype="f64")
+        >>> offset = graph.constant([[[0.113, 0.013, -0.987], [0.41300000000000003, -1.387, -0.887], [-0.987, -0.08700000000000001, -1.0870000000000002]]], dtype="f64")
+        >>> y = weft.ops.deform_conv(x, w, offset)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[0.426, -4.155, 0.314]]]
+    """
+    return add_node(None, "DeformConv", [x, w, offset, b, mask], {"dilations": dilations, "group": group, "kernel_shape": kernel_shape, "offset_group": offset_group, "pads": pads, "strides": strides}, 1, name)
+
+
+def depth_to_space(input: ValueLike, blocksize: int, *, mode: str = 'DCR', name: str | None = None) -> Value:
+    """Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is
+    pixel (h, w) of channel `(i * b + j) * C' + c` (DCR), or `c * b * b + i * b + j` (CRD), of C' channels
+    that there are then.
+
+    Inputs:
+        input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+        bf16]
+
+    Attributes:
+        blocksize (required): b, the height and width of a block in pixels.
+        mode ('DCR'): "DCR": channels lie by place in the block first; "CRD": by channel first.
+
+    Returns:
+        output: [N, C / b / b, H * b, W * b]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+        u64, c64, c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[[[0.69], [1.21]], [[-1.61], [-0.16]]]], dtype="f32")
+        >>> y = weft.ops.depth_to_space(input, blocksize=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[0.69], [1.21]], [[-1.61], [-0.16]]]]
+    """
+    return add_node(None, "DepthToSpace", [input], {"blocksize": blocksize, "mode": mode}, 1, name)
+
+
 def dequantize_linear(x: ValueLike, x_scale: ValueLike, x_zero_point: ValueLike | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DTypeLike | None = None, name: str | None = None) -> Value:
     """`(x - x_zero_point) * x_scale`, computed in f32, or in f64 for an output of that.
 
@@ -662,6 +1412,26 @@ def dequantize_linear(x: ValueLike, x_scale: ValueLike, x_zero_point: ValueLike 
         y: The shape of x. [f32, f16, f64, bf16]
     """
     return add_node(None, "DequantizeLinear", [x, x_scale, x_zero_point], {"axis": axis, "block_size": block_size, "output_dtype": output_dtype}, 1, name)
+
+
+def det(x: ValueLike, *, name: str | None = None) -> Value:
+    """The determinant of each matrix. The gradient is exact for singular ones too; the gradient of the gradient
+    needs matrices that are not singular.
+
+    Inputs:
+        x: [..., n, n]. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: [...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-0.34, 0.57, -1.74], [-2.22, -0.37, -0.12], [2.9, -1.06, 1.82]], dtype="f64")
+        >>> y = weft.ops.det(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        -3.585
+    """
+    return add_node(None, "Det", [x], {}, 1, name)
 
 
 def div(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
@@ -723,6 +1493,52 @@ def dropout(data: ValueLike, ratio: ValueLike | None = None, training_mode: Valu
         [[0.5, 1.59, 1.1, -1.1], [-0.8, 1.49, -1.98, 1.28], [1.19, -0.13, -0.79, -0.89]]
     """
     return add_node(None, "Dropout", [data, ratio, training_mode], {"seed": seed}, outputs, name)
+
+
+def dynamic_quantize_linear(x: ValueLike, *, name: str | None = None) -> tuple[Value, Value, Value]:
+    """QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0:
+    `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the
+    even number. Where there are zeros alone, or nothing, the scale is 1.
+
+    Inputs:
+        x: Any shape. [f32]
+
+    Returns:
+        y: The shape of x. [u8]
+        y_scale: A scalar. [f32]
+        y_zero_point: A scalar. [u8]
+
+    Has no gradient: its output is rounded, and changes in steps.
+    """
+    return add_node(None, "DynamicQuantizeLinear", [x], {}, 3, name)
+
+
+def einsum(*inputs: ValueLike | Sequence[Value], equation: str, name: str | None = None) -> Value:
+    """Sums of products along named axes: the equation has a term for each input, with a letter for each axis,
+    and behind `->` one for the output; `Y[output] = sum of input0[term0] * input1[term1] * ...` over all
+    letters that the output lacks. A letter that stands twice in a term takes the diagonal. `...` stands for
+    any number of axes, which broadcast; the output may leave them out. Without `->` the output has the
+    ellipsis and then, sorted, all letters that stand in the equation once. Axes of one letter have one size,
+    or 1. Factors are multiplied from left to right, as matrices where they share what is summed.
+
+    Inputs:
+        inputs (any number, or one list): A tensor for each term. [f32, u8, i8, u16, i16, i32, i64, f16, f64,
+        u32, u64, bf16]
+
+    Attributes:
+        equation (required): "bij,bjk->bik"; spaces do not count.
+
+    Returns:
+        Output: As the equation says. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[-0.72, 1.34, -0.23], [-0.46, 0.77, 1.89]], dtype="f64")
+        >>> y = weft.ops.einsum(a, equation='ba')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.72, -0.46], [1.34, 0.77], [-0.23, 1.89]]
+    """
+    return add_node(None, "Einsum", listed(inputs), {"equation": equation}, 1, name)
 
 
 def elu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
@@ -832,6 +1648,32 @@ def expand(input: ValueLike, shape: ValueLike, *, name: str | None = None) -> Va
     return add_node(None, "Expand", [input, shape], {}, 1, name)
 
 
+def eye_like(input: ValueLike, *, dtype: DTypeLike | None = None, k: int = 0, name: str | None = None) -> Value:
+    """A matrix in the shape of another: ones on a diagonal, zeros elsewhere.
+
+    Inputs:
+        input: [rows, columns]; only the shape is taken. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
+        u32, u64, bf16]
+
+    Attributes:
+        dtype: Type of the output; that of the input if not given.
+        k (0): Which diagonal: 0 for the main one, positive for those above it, negative below.
+
+    Returns:
+        output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+
+    Has no gradient: its output does not depend on any number that could move.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[False, False, False], [False, False, False]], dtype="bool")
+        >>> y = weft.ops.eye_like(input)
+        >>> weft.Session(graph).run({}, y).tolist()
+        [[True, False, False], [False, True, False]]
+    """
+    return add_node(None, "EyeLike", [input], {"dtype": dtype, "k": k}, 1, name)
+
+
 def flatten(input: ValueLike, *, axis: int = 1, name: str | None = None) -> Value:
     """`input` as a matrix: the dimensions before `axis` become rows, the others columns.
 
@@ -875,6 +1717,52 @@ def floor(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Floor", [x], {}, 1, name)
 
 
+@overload
+def gru(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, linear_before_reset: bool = False, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def gru(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, linear_before_reset: bool = False, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def gru(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, linear_before_reset: bool = False, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with W, R and the
+    biases in parts for z, r and h: `z = f(x Wz^T + Wbz + h Rz^T + Rbz)`, `r = f(x Wr^T + Wbr + h Rr^T +
+    Rbr)`, `n = g(x Wh^T + Wbh + (r * h) Rh^T + Rbh)`, or with `linear_before_reset` `n = g(x Wh^T + Wbh + r *
+    (h Rh^T + Rbh))`; then `h = (1 - z) * n + z * h`. A sequence that is shorter than T keeps its state from
+    its end on, and has 0 in Y there; in reverse it begins at its own end.
+
+    Inputs:
+        x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+        w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
+        r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
+        b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+        [f32, f16, f64, bf16]
+        sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
+        initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+
+    Attributes:
+        activation_alpha: For each activation in turn that has an alpha; those behind the last have the
+        default of the operator of that name.
+        activation_beta: The same of beta.
+        activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
+        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
+        each direction: f and g; Sigmoid and Tanh if not given.
+        clip: What the functions of gates are given is kept within -clip and clip; not if not given.
+        direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
+        reverse.
+        hidden_size: The number of hidden features; as R has it if not given.
+        layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+        linear_before_reset (False): Whether the reset gate is for the product with R, and not for what goes
+        into it.
+
+    Returns:
+        Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+        Y_h (optional): [directions, N, hidden]: the last h. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "GRU", [x, w, r, b, sequence_lens, initial_h], {"activation_alpha": activation_alpha, "activation_beta": activation_beta, "activations": activations, "clip": clip, "direction": direction, "hidden_size": hidden_size, "layout": layout, "linear_before_reset": linear_before_reset}, outputs, name)
+
+
 def gather(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | None = None) -> Value:
     """The slices of `data` along `axis` that `indices` names; negative indices count from the end. An index
     outside is OUT_OF_RANGE.
@@ -903,12 +1791,40 @@ def gather(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | No
     return add_node(None, "Gather", [data, indices], {"axis": axis}, 1, name)
 
 
+def gather_elements(data: ValueLike, indices: ValueLike, *, axis: int = 0, name: str | None = None) -> Value:
+    """For each index an element of `data`: `output[i][j][k] = data[i][indices[i][j][k]][k]` if axis is 1, and so
+    on. Negative indices count from the end; one outside is OUT_OF_RANGE.
+
+    Inputs:
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
+        indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
+
+    Attributes:
+        axis (0): The axis that the indices speak of; negative counts from the end.
+
+    Returns:
+        output: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([-0.11, 0.04, 1.02, 1.8, -1.87], dtype="f64")
+        >>> indices = graph.constant([4, 0, -5, 4], dtype="i32")
+        >>> y = weft.ops.gather_elements(data, indices)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [-1.87, -0.11, -0.11, -1.87]
+    """
+    return add_node(None, "GatherElements", [data, indices], {"axis": axis}, 1, name)
+
+
 def gather_nd(data: ValueLike, indices: ValueLike, *, batch_dims: int = 0, name: str | None = None) -> Value:
     """The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one
     outside is OUT_OF_RANGE.
 
     Inputs:
-        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
         indices: [..., k]: a place of k coordinates each. [i64]
 
     Attributes:
@@ -916,7 +1832,7 @@ def gather_nd(data: ValueLike, indices: ValueLike, *, batch_dims: int = 0, name:
 
     Returns:
         output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
-        i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -991,6 +1907,47 @@ def global_average_pool(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "GlobalAveragePool", [x], {}, 1, name)
 
 
+def global_lp_pool(x: ValueLike, *, p: int = 2, name: str | None = None) -> Value:
+    """The norm over all spatial axes: `sum(|x|^p)^(1/p)`. Zeros alone have the gradient 0.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+
+    Attributes:
+        p (2): Which norm; at least 1.
+
+    Returns:
+        Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[0.06, 1.29, 1.01, -2.84, 1.07], [-1.69, -2.49, 2.5, -1.6, 2.2]]], dtype="f32")
+        >>> y = weft.ops.global_lp_pool(x, p=2)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[3.449], [4.765]]]
+    """
+    return add_node(None, "GlobalLpPool", [x], {"p": p}, 1, name)
+
+
+def global_max_pool(x: ValueLike, *, name: str | None = None) -> Value:
+    """The maximum over all spatial axes; NaN if there is one. The gradient goes to the first of equal ones.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]], dtype="f32")
+        >>> y = weft.ops.global_max_pool(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[9.0]]]]
+    """
+    return add_node(None, "GlobalMaxPool", [x], {}, 1, name)
+
+
 def greater(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     """Whether `A > B`, elementwise; false with NaN.
 
@@ -1039,6 +1996,38 @@ def greater_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> 
     return add_node(None, "GreaterOrEqual", [a, b], {}, 1, name)
 
 
+def grid_sample(x: ValueLike, grid: ValueLike, *, align_corners: bool = False, mode: str = 'linear', padding_mode: str = 'zeros', name: str | None = None) -> Value:
+    """The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis,
+    the coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers
+    the fraction is cut off.
+
+    Inputs:
+        x: [N, C, D1, ...], with up to five axes behind C. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32,
+        bf16]
+        grid: [N, O1, ..., axes], with as many axes as X. [f32, f16, f64, bf16]
+
+    Attributes:
+        align_corners (False): Whether -1 and 1 are the middles of the outermost pixels, else their outer
+        edges.
+        mode ('linear'): "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four
+        pixels along each axis, with the parameter -0.75.
+        padding_mode ('zeros'): What lies beyond the ends: "zeros", the pixels of the "border", or a
+        "reflection".
+
+    Returns:
+        Y: [N, C, O1, ...]. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[1.0, 2.0, 4.0]]], dtype="f32")
+        >>> grid = graph.constant([[[-0.3333333323333333]]], dtype="f64")
+        >>> y = weft.ops.grid_sample(x, grid)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[1.5]]]
+    """
+    return add_node(None, "GridSample", [x, grid], {"align_corners": align_corners, "mode": mode, "padding_mode": padding_mode}, 1, name)
+
+
 def group_normalization(x: ValueLike, scale: ValueLike, bias: ValueLike, num_groups: int, *, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', name: str | None = None) -> Value:
     """Normalizes every group of neighbouring channels of every image: `(X - mean) / sqrt(var + epsilon) * scale
     + bias`, where the variance divides by the number of elements.
@@ -1066,6 +2055,58 @@ def group_normalization(x: ValueLike, scale: ValueLike, bias: ValueLike, num_gro
         [[[2.612, 2.539, 0.308, 0.271, -2.179], [-0.583, 0.175, -0.811, -2.99, -2.441], [1.738, 1.715, 1.74, 1.757, 1.7]]]
     """
     return add_node(None, "GroupNormalization", [x, scale, bias], {"epsilon": epsilon, "num_groups": num_groups, "stash_type": stash_type}, 1, name)
+
+
+def hamming_window(size: ValueLike, *, output_datatype: DTypeLike = 'f32', periodic: bool = True, name: str | None = None) -> Value:
+    """`25/46 - 21/46 cos(t)` at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast
+    does. N is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+
+    Inputs:
+        size: Number of elements, a scalar. [i32, i64]
+
+    Attributes:
+        output_datatype ('f32'): Type of the output.
+        periodic (True): Whether the window is one period; else it is symmetric.
+
+    Returns:
+        output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Has no gradient: its output does not depend on any number that could move.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> size = graph.constant(10, dtype="i32")
+        >>> y = weft.ops.hamming_window(size, periodic=True)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [0.087, 0.174, 0.402, 0.685, 0.913, 1.0, 0.913, 0.685, 0.402, 0.174]
+    """
+    return add_node(None, "HammingWindow", [size], {"output_datatype": output_datatype, "periodic": periodic}, 1, name)
+
+
+def hann_window(size: ValueLike, *, output_datatype: DTypeLike = 'f32', periodic: bool = True, name: str | None = None) -> Value:
+    """`0.5 - 0.5 cos(t)` at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast does.
+    N is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+
+    Inputs:
+        size: Number of elements, a scalar. [i32, i64]
+
+    Attributes:
+        output_datatype ('f32'): Type of the output.
+        periodic (True): Whether the window is one period; else it is symmetric.
+
+    Returns:
+        output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Has no gradient: its output does not depend on any number that could move.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> size = graph.constant(1, dtype="i64")
+        >>> y = weft.ops.hann_window(size, periodic=False)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0]
+    """
+    return add_node(None, "HannWindow", [size], {"output_datatype": output_datatype, "periodic": periodic}, 1, name)
 
 
 def hard_sigmoid(x: ValueLike, *, alpha: float = 0.2, beta: float = 0.5, name: str | None = None) -> Value:
@@ -1111,6 +2152,29 @@ def hard_swish(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "HardSwish", [x], {}, 1, name)
 
 
+def hardmax(input: ValueLike, *, axis: int = -1, name: str | None = None) -> Value:
+    """One at the first of the largest elements along `axis`, zero at the others; NaN counts as largest. The
+    gradient is zero.
+
+    Inputs:
+        input: Scores, at least one along the axis. [f32, f16, f64, bf16]
+
+    Attributes:
+        axis (-1): The axis along which one is chosen; negative counts from the end.
+
+    Returns:
+        output: The shape of input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[3.0, 3.0, 3.0, 1.0]], dtype="f32")
+        >>> y = weft.ops.hardmax(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[1.0, 0.0, 0.0, 0.0]]
+    """
+    return add_node(None, "Hardmax", [input], {"axis": axis}, 1, name)
+
+
 def identity(input: ValueLike, *, name: str | None = None) -> Value:
     """Its input.
 
@@ -1130,11 +2194,56 @@ def identity(input: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Identity", [input], {}, 1, name)
 
 
+def instance_normalization(input: ValueLike, scale: ValueLike, b: ValueLike, *, epsilon: float = 1e-05, name: str | None = None) -> Value:
+    """Normalizes every channel of every image: `scale * (input - mean) / sqrt(var + epsilon) + B`, where the
+    variance divides by the number of elements.
+
+    Inputs:
+        input: [N, C, D1, ...]. [f32, f16, f64, bf16]
+        scale: [C]. [f32, f16, f64, bf16]
+        b: [C]. [f32, f16, f64, bf16]
+
+    Attributes:
+        epsilon (1e-05): Added to the variance.
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[[7.0, 7.0, 7.0, 7.0], [7.0, 7.0, 7.0, 7.0], [7.0, 7.0, 7.0, 7.0]]], dtype="f64")
+        >>> scale = graph.constant([-2.86, 0.13, -1.92], dtype="f64")
+        >>> b = graph.constant([1.79, -2.58, 0.3], dtype="f64")
+        >>> y = weft.ops.instance_normalization(input, scale, b)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[1.79, 1.79, 1.79, 1.79], [-2.58, -2.58, -2.58, -2.58], [0.3, 0.3, 0.3, 0.3]]]
+    """
+    return add_node(None, "InstanceNormalization", [input, scale, b], {"epsilon": epsilon}, 1, name)
+
+
+def is_inf(x: ValueLike, *, detect_negative: bool = True, detect_positive: bool = True, name: str | None = None) -> Value:
+    """Whether `x` is infinite, elementwise.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+
+    Attributes:
+        detect_negative (True): Whether negative infinity counts.
+        detect_positive (True): Whether positive infinity counts.
+
+    Returns:
+        Y: The shape of X. [bool]
+
+    Has no gradient: its output is not a number.
+    """
+    return add_node(None, "IsInf", [x], {"detect_negative": detect_negative, "detect_positive": detect_positive}, 1, name)
+
+
 def is_nan(x: ValueLike, *, name: str | None = None) -> Value:
     """Whether `x` is not a number, elementwise.
 
     Inputs:
-        x: Any shape. [f32, f16, f64, bf16]
+        x: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
 
     Returns:
         Y: The shape of X. [bool]
@@ -1142,6 +2251,80 @@ def is_nan(x: ValueLike, *, name: str | None = None) -> Value:
     Has no gradient: its output is not a number.
     """
     return add_node(None, "IsNaN", [x], {}, 1, name)
+
+
+def lrn(x: ValueLike, size: int, *, alpha: float = 0.0001, beta: float = 0.75, bias: float = 1, name: str | None = None) -> Value:
+    """`X / (bias + alpha / size * squares)^beta`, where `squares` is the sum of the squares of `size`
+    neighbouring channels: (size - 1) / 2 before each, rounded down, and size / 2 behind; at least in f32.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (0.0001): Weight of the mean square.
+        beta (0.75): Power of the divisor.
+        bias (1): Added to the weighted mean square.
+        size (required): Number of channels that are added.
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[0.67, -0.02, 1.27, 1.23, -0.87], [2.58, 0.41, 1.81, -0.73, 0.97]], dtype="f64")
+        >>> y = weft.ops.lrn(x, size=3, alpha=0.5)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.635, -0.016, 0.927, 0.846, -0.684], [1.459, 0.196, 1.236, -0.471, 0.823]]
+    """
+    return add_node(None, "LRN", [x], {"alpha": alpha, "beta": beta, "bias": bias, "size": size}, 1, name)
+
+
+@overload
+def lstm(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, initial_c: ValueLike | None = None, p: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, input_forget: bool = False, layout: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def lstm(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, initial_c: ValueLike | None = None, p: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, input_forget: bool = False, layout: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def lstm(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, initial_c: ValueLike | None = None, p: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, input_forget: bool = False, layout: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with `a = x W^T + Wb +
+    h R^T + Rb` in parts for the gates: `i = f(ai + Pi * c)`, `f = f(af + Pf * c)`, `c = f * c + i * g(ac)`,
+    `o = f(ao + Po * c)`, `h = o * h(c)`. A sequence that is shorter than T keeps its state from its end on,
+    and has 0 in Y there; in reverse it begins at its own end.
+
+    Inputs:
+        x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+        w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
+        r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
+        b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+        [f32, f16, f64, bf16]
+        sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
+        initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+        initial_c (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+        p (optional): [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given. [f32, f16,
+        f64, bf16]
+
+    Attributes:
+        activation_alpha: For each activation in turn that has an alpha; those behind the last have the
+        default of the operator of that name.
+        activation_beta: The same of beta.
+        activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
+        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
+        each direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
+        clip: What the functions of gates are given is kept within -clip and clip; not if not given.
+        direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
+        reverse.
+        hidden_size: The number of hidden features; as R has it if not given.
+        input_forget (False): Whether the forget gate is 1 - i.
+        layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+
+    Returns:
+        Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+        Y_h (optional): [directions, N, hidden]: the last h. [f32, f16, f64, bf16]
+        Y_c (optional): [directions, N, hidden]: the last c. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "LSTM", [x, w, r, b, sequence_lens, initial_h, initial_c, p], {"activation_alpha": activation_alpha, "activation_beta": activation_beta, "activations": activations, "clip": clip, "direction": direction, "hidden_size": hidden_size, "input_forget": input_forget, "layout": layout}, outputs, name)
 
 
 @overload
@@ -1293,6 +2476,59 @@ def log_softmax(input: ValueLike, *, axis: int = -1, name: str | None = None) ->
     return add_node(None, "LogSoftmax", [input], {"axis": axis}, 1, name)
 
 
+def lp_normalization(input: ValueLike, *, axis: int = -1, p: int = 2, name: str | None = None) -> Value:
+    """Divides by the norm along an axis: the sum of magnitudes or the root of the sum of squares. Where that is
+    0, the output and the gradient are 0.
+
+    Inputs:
+        input: At least one dimension. [f32, f16, f64, bf16]
+
+    Attributes:
+        axis (-1): The axis; negative counts from the end.
+        p (2): Which norm: 1 or 2.
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([3.0, 4.0], dtype="f64")
+        >>> y = weft.ops.lp_normalization(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [0.6, 0.8]
+    """
+    return add_node(None, "LpNormalization", [input], {"axis": axis, "p": p}, 1, name)
+
+
+def lp_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, p: int = 2, name: str | None = None) -> Value:
+    """The norm of each window: `sum(|x|^p)^(1/p)`. A window of zeros adds nothing to the gradient.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+
+    Attributes:
+        kernel_shape (required): Size of the window along each spatial axis.
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
+        rounded up; VALID: none.
+        ceil_mode (False): Whether output sizes are rounded up.
+        dilations: Distance of the window's elements; 1 if not given.
+        pads: Padding before each spatial axis, then after each; 0 if not given.
+        strides: Step along each spatial axis; 1 if not given.
+        p (2): Which norm; at least 1.
+
+    Returns:
+        Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[2.67, 2.25, -0.77, -1.39, 0.18]], [[0.93, -2.04, 0.36, -0.37, -2.99]]], dtype="f64")
+        >>> y = weft.ops.lp_pool(x, kernel_shape=[3], pads=[2, 1])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[2.67, 3.492, 3.576, 2.755, 1.599, 1.402]], [[0.93, 2.242, 2.271, 2.104, 3.034, 3.013]]]
+    """
+    return add_node(None, "LpPool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "p": p}, 1, name)
+
+
 def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     """The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector
     on the left is a row, on the right a column.
@@ -1313,6 +2549,26 @@ def matmul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         -0.159
     """
     return add_node(None, "MatMul", [a, b], {}, 1, name)
+
+
+def mat_mul_integer(a: ValueLike, b: ValueLike, a_zero_point: ValueLike | None = None, b_zero_point: ValueLike | None = None, *, name: str | None = None) -> Value:
+    """The product of `A - a_zero_point` and `B - b_zero_point` as MatMul, exact in 32 bits; sums that do not fit
+    wrap around.
+
+    Inputs:
+        a: [..., m, k] or [k]. [u8, i8]
+        b: [..., k, n] or [k]. [u8, i8]
+        a_zero_point (optional): Zero point: one number, or one for each row of A, [m] or [..., m, 1]; 0 if
+        not given. [u8, i8]
+        b_zero_point (optional): Zero point: one number, or one for each column of B, [n] or [..., 1, n]; 0 if
+        not given. [u8, i8]
+
+    Returns:
+        Y: [..., m, n]. [i32]
+
+    Has no gradient: its inputs are whole numbers.
+    """
+    return add_node(None, "MatMulInteger", [a, b, a_zero_point, b_zero_point], {}, 1, name)
 
 
 def max(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
@@ -1376,6 +2632,62 @@ def max_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str =
     return add_node(None, "MaxPool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides, "storage_order": storage_order}, outputs, name)
 
 
+def max_roi_pool(x: ValueLike, rois: ValueLike, pooled_shape: int | Sequence[int], *, spatial_scale: float = 1, name: str | None = None) -> Value:
+    """Of each region the maxima of as many parts as the output has elements; 0 where a part lies outside of the
+    image. Ends are rounded to pixels, halves away from 0. Of equal maxima the first gets the gradient; none
+    flows to the regions. An image that is not there is OUT_OF_RANGE.
+
+    Inputs:
+        x: [N, C, H, W]. [f32, f16, f64, bf16]
+        rois: [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region. [f32, f16, f64, bf16]
+
+    Attributes:
+        pooled_shape (required): Height and width of the output.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+
+    Returns:
+        Y: [regions, C, height, width]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[1.0, 1.0], [1.0, 1.0]]]], dtype="f64")
+        >>> rois = graph.constant([[0.0, 0.0, 0.0, 1.0, 1.0]], dtype="f64")
+        >>> y = weft.ops.max_roi_pool(x, rois, pooled_shape=[1, 1])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[1.0]]]]
+    """
+    return add_node(None, "MaxRoiPool", [x, rois], {"pooled_shape": pooled_shape, "spatial_scale": spatial_scale}, 1, name)
+
+
+def max_unpool(x: ValueLike, i: ValueLike, output_shape: ValueLike | None = None, *, kernel_shape: int | Sequence[int], pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """Zeros in the shape of what MaxPool was given, with the maxima where they came from. Of several for one
+    place the last counts.
+
+    Inputs:
+        x: [N, C, D1, ...]: the maxima. [f32, f16, f64, bf16]
+        i: The shape of X: where they were, as MaxPool says, in the shape that the attributes give. [i64]
+        output_shape (optional): The shape of the output, which has zeros behind what the attributes give;
+        sizes are no smaller. [i64]
+
+    Attributes:
+        kernel_shape (required): Size of the window along each spatial axis.
+        pads: Padding before each spatial axis, then after each; 0 if not given.
+        strides: Step along each spatial axis; 1 if not given.
+
+    Returns:
+        output: [N, C, (D - 1) * stride + kernel - pads, ...], or output_shape. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[-0.68, 1.44], [-0.78, 0.7]]], dtype="f64")
+        >>> i = graph.constant([[[0, 3], [5, 6]]], dtype="i64")
+        >>> y = weft.ops.max_unpool(x, i, kernel_shape=[2], strides=[2])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[-0.68, 0.0, 0.0, 1.44], [0.0, -0.78, 0.7, 0.0]]]
+    """
+    return add_node(None, "MaxUnpool", [x, i, output_shape], {"kernel_shape": kernel_shape, "pads": pads, "strides": strides}, 1, name)
+
+
 def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
     """The mean of all inputs, elementwise. Over axes of one value there are `reduce_mean` and `Value.mean`.
 
@@ -1395,6 +2707,63 @@ def mean(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value
         [[2.0, 3.0], [4.0, -1.75]]
     """
     return add_node(None, "Mean", listed(data_0), {}, 1, name)
+
+
+def mean_variance_normalization(x: ValueLike, *, axes: int | Sequence[int] = [0, 2, 3], name: str | None = None) -> Value:
+    """`(X - mean) / (deviation + 1e-9)` with the mean and standard deviation over `axes`, at least in f32.
+
+    Inputs:
+        x: Any tensor that has the axes. [f32, f16, f64, bf16]
+
+    Attributes:
+        axes ([0, 2, 3]): What is normalized over; by default all but the channels of [N, C, H, W].
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-2.48, -1.62, 0.13, -0.44], [-1.73, 0.97, 1.64, 1.06], [2.95, 0.3, -2.77, 1.57]], dtype="f64")
+        >>> y = weft.ops.mean_variance_normalization(x, axes=[-1])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-1.357, -0.51, 1.214, 0.653], [-1.698, 0.372, 0.885, 0.441], [1.153, -0.101, -1.553, 0.5]]
+    """
+    return add_node(None, "MeanVarianceNormalization", [x], {"axes": axes}, 1, name)
+
+
+def mel_weight_matrix(num_mel_bins: ValueLike, dft_length: ValueLike, sample_rate: ValueLike, lower_edge_hertz: ValueLike, upper_edge_hertz: ValueLike, *, output_datatype: DTypeLike = 'f32', name: str | None = None) -> Value:
+    """What a product with a spectrum [frames, dft_length / 2 + 1] makes bands on the mel scale of, `2595 log10(1
+    + hertz / 700)`: each column is a triangle of height 1, from the peak of its left neighbour to that of its
+    right one.
+
+    Inputs:
+        num_mel_bins: How many bands there are. [i32, i64]
+        dft_length: The length of the transform that gives the spectrum. [i32, i64]
+        sample_rate: Elements of the signal in a second. [i32, i64]
+        lower_edge_hertz: Where the first triangle begins. [f32, f16, f64, bf16]
+        upper_edge_hertz: What lies one band above the end of the last triangle. [f32, f16, f64, bf16]
+
+    Attributes:
+        output_datatype ('f32'): The dtype of the result.
+
+    Returns:
+        output: [dft_length / 2 + 1, num_mel_bins]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
+        bf16]
+
+    Has no gradient: the edges of the bands are moved to whole bins, so small changes change nothing.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> num_mel_bins = graph.constant(2, dtype="i64")
+        >>> dft_length = graph.constant(15, dtype="i64")
+        >>> sample_rate = graph.constant(8000, dtype="i64")
+        >>> lower_edge_hertz = graph.constant(0.0, dtype="f32")
+        >>> upper_edge_hertz = graph.constant(4000.0, dtype="f32")
+        >>> y = weft.ops.mel_weight_matrix(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    """
+    return add_node(None, "MelWeightMatrix", [num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz], {"output_datatype": output_datatype}, 1, name)
 
 
 def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
@@ -1417,6 +2786,25 @@ def min(*data_0: ValueLike | Sequence[Value], name: str | None = None) -> Value:
         [[1.0, 2.0], [1.0, -4.0]]
     """
     return add_node(None, "Min", listed(data_0), {}, 1, name)
+
+
+def mish(x: ValueLike, *, name: str | None = None) -> Value:
+    """`x * tanh(log(1 + e^x))`, elementwise (Misra, 2019, arXiv:1908.08681).
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-1.54, 2.2, -0.58], [-1.13, 0.03, -2.95]], dtype="f64")
+        >>> y = weft.ops.mish(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.295, 2.157, -0.242], [-0.308, 0.018, -0.15]]
+    """
+    return add_node(None, "Mish", [x], {}, 1, name)
 
 
 def mod(a: ValueLike, b: ValueLike, *, fmod: bool = False, name: str | None = None) -> Value:
@@ -1467,6 +2855,36 @@ def mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Mul", [a, b], {}, 1, name)
 
 
+def multinomial(input: ValueLike, *, seed: float | None = None, dtype: DTypeLike = 'i32', sample_size: int = 1, name: str | None = None) -> Value:
+    """Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same
+    numbers in every run: those of weft.RandomMultinomial with the counter 0. With a `seed`, the key is its 32
+    bits as f32 and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use
+    weft.RandomMultinomial for new numbers in every step.
+
+    Inputs:
+        input: [rows, classes]: logarithms of the probabilities, up to a number for each row. [f32, f16, f64,
+        bf16]
+
+    Attributes:
+        seed: Key of the numbers.
+        dtype ('i32'): Type of the output: i32 or i64.
+        sample_size (1): How many are drawn for each row.
+
+    Returns:
+        output: [rows, sample_size]. [i32, i64]
+
+    Has no gradient: random numbers do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[-2.303, -1.609, -1.204, -0.916], [4.643, 2.697, 2.697, 2.697]], dtype="f64")
+        >>> y = weft.ops.multinomial(input, seed=5.0, sample_size=9)
+        >>> weft.Session(graph).run({}, y).tolist()
+        [[3, 2, 2, 2, 3, 1, 3, 3, 3], [1, 3, 0, 2, 0, 3, 0, 0, 0]]
+    """
+    return add_node(None, "Multinomial", [input], {"seed": seed, "dtype": dtype, "sample_size": sample_size}, 1, name)
+
+
 def neg(x: ValueLike, *, name: str | None = None) -> Value:
     """`-x`, elementwise. Integers wrap around.
 
@@ -1514,12 +2932,48 @@ def negative_log_likelihood_loss(input: ValueLike, target: ValueLike, weight: Va
     return add_node(None, "NegativeLogLikelihoodLoss", [input, target, weight], {"reduction": reduction, "ignore_index": ignore_index}, 1, name)
 
 
-def non_zero(x: ValueLike, *, name: str | None = None) -> Value:
-    """The indices of all elements that are not 0, in row-major order; NaN is not 0.
+def non_max_suppression(boxes: ValueLike, scores: ValueLike, max_output_boxes_per_class: ValueLike | None = None, iou_threshold: ValueLike | None = None, score_threshold: ValueLike | None = None, *, center_point_box: int = 0, name: str | None = None) -> Value:
+    """Of each image and class the boxes with the best scores, each of which leaves out those behind it that
+    overlap with it by more than a threshold: their intersection divided by their union. Of equal scores the
+    first box counts.
 
     Inputs:
-        x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16,
-        f64, u32, u64, bf16]
+        boxes: [N, boxes, 4]. [f32]
+        scores: [N, classes, boxes]. [f32]
+        max_output_boxes_per_class (optional): How many of a class at most; 0, none, if not given. [i64]
+        iou_threshold (optional): From 0 to 1; 0 if not given. [f32]
+        score_threshold (optional): Only greater scores count; all if not given. [f32]
+
+    Attributes:
+        center_point_box (0): 0: boxes are two opposite corners [y1, x1, y2, x2]; 1: [x, y, width, height]
+        about their middle.
+
+    Returns:
+        selected_indices: [selected, 3]: image, class and box, by image, class and falling score. [i64]
+
+    Has no gradient: an index does not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> boxes = graph.constant([[[0.0, 0.0, 1.0, 1.0]]], dtype="f32")
+        >>> scores = graph.constant([[[0.9]]], dtype="f32")
+        >>> max_output_boxes_per_class = graph.constant([3], dtype="i64")
+        >>> iou_threshold = graph.constant([0.5], dtype="f32")
+        >>> score_threshold = graph.constant([0.0], dtype="f32")
+        >>> y = weft.ops.non_max_suppression(boxes, scores, max_output_boxes_per_class, iou_threshold, score_threshold)
+        >>> weft.Session(graph).run({}, y).tolist()
+        [[0, 0, 0]]
+    """
+    return add_node(None, "NonMaxSuppression", [boxes, scores, max_output_boxes_per_class, iou_threshold, score_threshold], {"center_point_box": center_point_box}, 1, name)
+
+
+def non_zero(x: ValueLike, *, name: str | None = None) -> Value:
+    """The indices of all elements that are not 0, in row-major order; NaN is not 0, nor is a string that is not
+    empty.
+
+    Inputs:
+        x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, string,
+        bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Returns:
         Y: [rank, count]: one column for each. [i64]
@@ -1611,6 +3065,27 @@ def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Or", [a, b], {}, 1, name)
 
 
+def p_relu(x: ValueLike, slope: ValueLike, *, name: str | None = None) -> Value:
+    """`x` where not negative, `slope * x` elsewhere. Integers wrap around. The gradient to X at 0 is the slope.
+
+    Inputs:
+        x: Any shape. [f32, i32, i64, f16, f64, u32, u64, bf16]
+        slope: Broadcasts to X as in NumPy. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Returns:
+        Y: The shape of the input. [f32, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-1.03, 0.42, -2.96, -0.77, 2.76, -2.29, 2.22], dtype="f64")
+        >>> slope = graph.constant(0.25, dtype="f64")
+        >>> y = weft.ops.p_relu(x, slope)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [-0.258, 0.42, -0.74, -0.192, 2.76, -0.572, 2.22]
+    """
+    return add_node(None, "PRelu", [x, slope], {}, 1, name)
+
+
 def pad(data: ValueLike, pads: ValueLike, constant_value: ValueLike | None = None, axes: ValueLike | None = None, *, mode: str = 'constant', name: str | None = None) -> Value:
     """The tensor with elements around it. "constant": a value; "reflect": mirrored at the edge, which is not
     repeated; "edge": the edge again and again; "wrap": from the other end. Negative pads take elements off.
@@ -1669,6 +3144,63 @@ def pow(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Pow", [x, y], {}, 1, name)
 
 
+def q_linear_conv(x: ValueLike, x_scale: ValueLike, x_zero_point: ValueLike, w: ValueLike, w_scale: ValueLike, w_zero_point: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike, b: ValueLike | None = None, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, kernel_shape: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """Conv of quantized tensors, quantized: `round((p + B) * (x_scale * w_scale / y_scale)) + y_zero_point`,
+    where p is what ConvInteger gives of x, w and their zero points, halves are rounded to the even number,
+    and what is out of range becomes the nearest in range.
+
+    Inputs:
+        x: [N, C, D1, ...]. [u8, i8]
+        x_scale: One number. [f32]
+        x_zero_point: One number. [u8, i8]
+        w: [M, C / group, k1, ...]. [u8, i8]
+        w_scale: One number, or one for each channel that w makes, [M]. [f32]
+        w_zero_point: One number, or [M]. [u8, i8]
+        y_scale: One number. [f32]
+        y_zero_point: One number. [u8, i8]
+        b (optional): Bias, [M], in units of `x_scale * w_scale`. [i32]
+
+    Attributes:
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
+        rounded up; VALID: none.
+        dilations: Distance of the kernel's elements along each spatial axis; 1 if not given.
+        group (1): Number of groups that channels are divided into.
+        pads: Zeros before each spatial axis, then after each; 0 if not given.
+        strides: Step along each spatial axis; 1 if not given.
+        kernel_shape: Taken from w if not given.
+
+    Returns:
+        y: [N, M, O1, ...]. [u8, i8]
+
+    Has no gradient: its output is rounded, and changes in steps.
+    """
+    return add_node(None, "QLinearConv", [x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, b], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides, "kernel_shape": kernel_shape}, 1, name)
+
+
+def q_linear_mat_mul(a: ValueLike, a_scale: ValueLike, a_zero_point: ValueLike, b: ValueLike, b_scale: ValueLike, b_zero_point: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike, *, name: str | None = None) -> Value:
+    """The product of quantized matrices, quantized: `round(p * (a_scale * b_scale / y_scale)) + y_zero_point`,
+    where p is the exact product of `a - a_zero_point` and `b - b_zero_point` as MatMul, scales are in f32,
+    halves are rounded to the even number, and what is out of range becomes the nearest in range. Of 8-bit
+    floats p is in f32 and nothing is rounded before the last step.
+
+    Inputs:
+        a: [..., m, k] or [k]. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+        a_scale: One number, or one for each row of a, [m] or [..., m, 1]. [f32, f16, bf16]
+        a_zero_point: The shape of a_scale. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+        b: [..., k, n] or [k]. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+        b_scale: One number, or one for each column of b, [n] or [..., 1, n]. [f32, f16, bf16]
+        b_zero_point: The shape of b_scale. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+        y_scale: One number. [f32, f16, bf16]
+        y_zero_point: One number. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+
+    Returns:
+        y: [..., m, n]. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+
+    Has no gradient: its output is rounded, and changes in steps.
+    """
+    return add_node(None, "QLinearMatMul", [a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point], {}, 1, name)
+
+
 def quantize_linear(x: ValueLike, y_scale: ValueLike, y_zero_point: ValueLike | None = None, *, axis: int = 1, block_size: int = 0, output_dtype: DTypeLike | None = None, precision: DTypeLike | None = None, saturate: bool = True, name: str | None = None) -> Value:
     """`round(x / y_scale) + y_zero_point`, halves to the even number, where what is out of range becomes the
     nearest in range and NaN the lowest. To floating-point numbers nothing is rounded before the last step.
@@ -1722,6 +3254,149 @@ def rms_normalization(x: ValueLike, scale: ValueLike, *, axis: int = -1, epsilon
         [[0.849, -0.566]]
     """
     return add_node(None, "RMSNormalization", [x, scale], {"axis": axis, "epsilon": epsilon, "stash_type": stash_type}, 1, name)
+
+
+@overload
+def rnn(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def rnn(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def rnn(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """A recurrent layer, Elman, 1990: in every step `h = f(x W^T + Wb + h R^T + Rb)`. A sequence that is shorter
+    than T keeps its state from its end on, and has 0 in Y there; in reverse it begins at its own end.
+
+    Inputs:
+        x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+        w: [directions, gates * hidden, inputs], of one gate. [f32, f16, f64, bf16]
+        r: [directions, gates * hidden, hidden], of one gate. [f32, f16, f64, bf16]
+        b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+        [f32, f16, f64, bf16]
+        sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
+        initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+
+    Attributes:
+        activation_alpha: For each activation in turn that has an alpha; those behind the last have the
+        default of the operator of that name.
+        activation_beta: The same of beta.
+        activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
+        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
+        each direction: f; Tanh if not given.
+        clip: What the functions of gates are given is kept within -clip and clip; not if not given.
+        direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
+        reverse.
+        hidden_size: The number of hidden features; as R has it if not given.
+        layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+
+    Returns:
+        Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+        Y_h (optional): [directions, N, hidden]: the last h. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[-0.48, -0.94]], [[0.03, -0.13]], [[-0.5, -0.45]]], dtype="f32")
+        >>> w = graph.constant([[[-0.37, 0.21], [0.98, -0.99]]], dtype="f32")
+        >>> r = graph.constant([[[0.9, 0.91], [-0.29, 0.34]]], dtype="f32")
+        >>> b = graph.constant([[0.87, 0.73, -0.27, 0.7]], dtype="f32")
+        >>> y = weft.ops.rnn(x, w, r, b, hidden_size=2)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[0.523, 0.955]]], [[[0.956, 0.943]]], [[[0.984, 0.891]]]]
+    """
+    return add_node(None, "RNN", [x, w, r, b, sequence_lens, initial_h], {"activation_alpha": activation_alpha, "activation_beta": activation_beta, "activations": activations, "clip": clip, "direction": direction, "hidden_size": hidden_size, "layout": layout}, outputs, name)
+
+
+def random_normal(shape: int | Sequence[int], *, graph: Graph, seed: float | None = None, mean: float = 0, scale: float = 1, dtype: DTypeLike = 'f32', name: str | None = None) -> Value:
+    """Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run:
+    those of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream
+    "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new
+    numbers in every step.
+
+
+    Attributes:
+        seed: Key of the numbers.
+        mean (0): Mean of the distribution.
+        scale (1): Its standard deviation.
+        dtype ('f32'): Floating-point type of the output.
+        shape (required): The output's dimensions.
+
+    Returns:
+        output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+
+    Has no gradient: random numbers do not change gradually.
+    """
+    return add_node(graph, "RandomNormal", [], {"seed": seed, "mean": mean, "scale": scale, "dtype": dtype, "shape": shape}, 1, name)
+
+
+def random_normal_like(input: ValueLike, *, seed: float | None = None, mean: float = 0, scale: float = 1, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
+    """Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives
+    the same numbers in every run: those of weft.RandomNormal with the counter 0. With a `seed`, the key is
+    its 32 bits as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name.
+    Use weft.RandomNormal for new numbers in every step.
+
+    Inputs:
+        input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+        u64, c64, c128, bf16]
+
+    Attributes:
+        seed: Key of the numbers.
+        mean (0): Mean of the distribution.
+        scale (1): Its standard deviation.
+        dtype: Floating-point type of the output; that of the input if not given.
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Has no gradient: random numbers do not change gradually.
+    """
+    return add_node(None, "RandomNormalLike", [input], {"seed": seed, "mean": mean, "scale": scale, "dtype": dtype}, 1, name)
+
+
+def random_uniform(shape: int | Sequence[int], *, graph: Graph, seed: float | None = None, low: float = 0, high: float = 1, dtype: DTypeLike = 'f32', name: str | None = None) -> Value:
+    """Numbers from `low` up to but not including `high`, each equally likely. As ONNX has no state here, a node
+    gives the same numbers in every run: those of weft.RandomUniform with the counter 0. With a `seed`, the
+    key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's
+    name. Use weft.RandomUniform for new numbers in every step.
+
+
+    Attributes:
+        seed: Key of the numbers.
+        low (0): Lower limit.
+        high (1): Upper limit, which is not reached.
+        dtype ('f32'): Floating-point type of the output.
+        shape (required): The output's dimensions.
+
+    Returns:
+        output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+
+    Has no gradient: random numbers do not change gradually.
+    """
+    return add_node(graph, "RandomUniform", [], {"seed": seed, "low": low, "high": high, "dtype": dtype, "shape": shape}, 1, name)
+
+
+def random_uniform_like(input: ValueLike, *, seed: float | None = None, low: float = 0, high: float = 1, dtype: DTypeLike | None = None, name: str | None = None) -> Value:
+    """Numbers from `low` up to but not including `high`, each equally likely, as many as another tensor has. As
+    ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the
+    counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key
+    is 0 and the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+
+    Inputs:
+        input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+        u64, c64, c128, bf16]
+
+    Attributes:
+        seed: Key of the numbers.
+        low (0): Lower limit.
+        high (1): Upper limit, which is not reached.
+        dtype: Floating-point type of the output; that of the input if not given.
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Has no gradient: random numbers do not change gradually.
+    """
+    return add_node(None, "RandomUniformLike", [input], {"seed": seed, "low": low, "high": high, "dtype": dtype}, 1, name)
 
 
 def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, name: str | None = None) -> Value:
@@ -2097,6 +3772,69 @@ def resize(x: ValueLike, roi: ValueLike | None = None, scales: ValueLike | None 
     return add_node(None, "Resize", [x, roi, scales, sizes], {"antialias": antialias, "axes": axes, "coordinate_transformation_mode": coordinate_transformation_mode, "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside, "extrapolation_value": extrapolation_value, "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode}, 1, name)
 
 
+def reverse_sequence(input: ValueLike, sequence_lens: ValueLike, *, batch_axis: int = 1, time_axis: int = 0, name: str | None = None) -> Value:
+    """Of each sequence b the first `sequence_lens[b]` elements in the opposite order, the others where they
+    were. A length that is negative or beyond the end is OUT_OF_RANGE.
+
+    Inputs:
+        input: At least two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+        c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        sequence_lens: [batch]: the length of each sequence. [i64]
+
+    Attributes:
+        batch_axis (1): 0 or 1: the axis of the sequences.
+        time_axis (0): The other one of 0 and 1: the axis along which they run.
+
+    Returns:
+        Y: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[0, 1], [2, 3], [4, 5]], dtype="i64")
+        >>> sequence_lens = graph.constant([2, 3], dtype="i64")
+        >>> y = weft.ops.reverse_sequence(input, sequence_lens)
+        >>> weft.Session(graph).run({}, y).tolist()
+        [[2, 5], [0, 3], [4, 1]]
+    """
+    return add_node(None, "ReverseSequence", [input, sequence_lens], {"batch_axis": batch_axis, "time_axis": time_axis}, 1, name)
+
+
+def roi_align(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, mode: str = 'avg', name: str | None = None) -> Value:
+    """Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the
+    standard has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel
+    outside of the image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An
+    image that is not there is OUT_OF_RANGE.
+
+    Inputs:
+        x: [N, C, H, W]. [f32, f16, f64, bf16]
+        rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+        batch_indices: [regions]: their images. [i64]
+
+    Attributes:
+        coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
+        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+        output_height (1): Rows of parts.
+        output_width (1): Columns of parts.
+        sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+        mode ('avg'): "avg" or "max".
+
+    Returns:
+        Y: [regions, C, height, width]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]]], dtype="f64")
+        >>> rois = graph.constant([[0.0, 0.0, 2.0, 2.0]], dtype="f64")
+        >>> batch_indices = graph.constant([0], dtype="i64")
+        >>> y = weft.ops.roi_align(x, rois, batch_indices, mode='max', sampling_ratio=2, coordinate_transformation_mode='output_half_pixel')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[0.25]]]]
+    """
+    return add_node(None, "RoiAlign", [x, rois, batch_indices], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale, "mode": mode}, 1, name)
+
+
 def rotary_embedding(x: ValueLike, cos_cache: ValueLike, sin_cache: ValueLike, position_ids: ValueLike | None = None, *, interleaved: bool = False, num_heads: int | None = None, rotary_embedding_dim: int = 0, name: str | None = None) -> Value:
     """Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a
     sin + b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that
@@ -2148,6 +3886,99 @@ def round(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Round", [x], {}, 1, name)
 
 
+def stft(signal: ValueLike, frame_step: ValueLike, window: ValueLike | None = None, frame_length: ValueLike | None = None, *, onesided: bool = True, name: str | None = None) -> Value:
+    """The discrete Fourier transforms of frames of a signal, `frame_step` apart, each times the window. There
+    are `(length - frame_length) / frame_step + 1` frames; what is left at the end is not looked at.
+
+    Inputs:
+        signal: [N, length, 1] for a real signal, [N, length, 2] for a complex one. [f32, f16, f64, bf16]
+        frame_step: Elements from the beginning of a frame to that of the next. [i32, i64]
+        window (optional): [frame_length]: factors of each frame; 1 if not given. [f32, f16, f64, bf16]
+        frame_length (optional): The size of a frame; that of the window if not given, or else of the signal.
+        [i32, i64]
+
+    Attributes:
+        onesided (True): Whether only the first n / 2 + 1 elements of each transform are given, which a real
+        signal alone allows.
+
+    Returns:
+        output: [N, frames, frame_length or frame_length / 2 + 1, 2]: real and imaginary parts. [f32, f16,
+        f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> signal = graph.constant([[[-0.73], [-0.21], [-0.5], [0.47], [-0.65]]], dtype="f64")
+        >>> frame_step = graph.constant(2, dtype="i64")
+        >>> y = weft.ops.stft(signal, frame_step)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[-1.62, 0.0], [-0.971, 0.152], [-0.044, -1.181]]]]
+    """
+    return add_node(None, "STFT", [signal, frame_step, window, frame_length], {"onesided": onesided}, 1, name)
+
+
+def scatter(data: ValueLike, indices: ValueLike, updates: ValueLike, *, axis: int = 0, name: str | None = None) -> Value:
+    """The name of ScatterElements before opset 11, without a reduction.
+
+    Inputs:
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
+        indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
+        updates: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+        c64, c128, bf16]
+
+    Attributes:
+        axis (0): The axis that the indices speak of; negative counts from the end.
+
+    Returns:
+        output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1.0, 2.0, 3.0, 4.0, 5.0]], dtype="f32")
+        >>> indices = graph.constant([[1, -2]], dtype="i32")
+        >>> updates = graph.constant([[1.1, 2.1]], dtype="f32")
+        >>> y = weft.ops.scatter(data, indices, updates, axis=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[1.0, 1.1, 3.0, 2.1, 5.0]]
+    """
+    return add_node(None, "Scatter", [data, indices, updates], {"axis": axis}, 1, name)
+
+
+def scatter_elements(data: ValueLike, indices: ValueLike, updates: ValueLike, *, axis: int = 0, reduction: str = 'none', name: str | None = None) -> Value:
+    """A copy of `data` with elements replaced by those of `updates`, or joined with them, in order:
+    `output[i][indices[i][j][k]][k] = updates[i][j][k]` if axis is 1, and so on; of several for one place the
+    last replaces the others. Negative indices count from the end; one outside is OUT_OF_RANGE. The gradient
+    is exact where updates meet and where factors are 0; equal extremes share it evenly.
+
+    Inputs:
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
+        indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
+        updates: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+        c64, c128, bf16]
+
+    Attributes:
+        axis (0): The axis that the indices speak of; negative counts from the end.
+        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values
+        alone.
+
+    Returns:
+        output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> data = graph.constant([[1.0, 2.0, 3.0, 4.0, 5.0]], dtype="f32")
+        >>> indices = graph.constant([[1, 3]], dtype="i64")
+        >>> updates = graph.constant([[1.1, 2.1]], dtype="f32")
+        >>> y = weft.ops.scatter_elements(data, indices, updates, axis=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[1.0, 1.1, 3.0, 2.1, 5.0]]
+    """
+    return add_node(None, "ScatterElements", [data, indices, updates], {"axis": axis, "reduction": reduction}, 1, name)
+
+
 def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduction: str = 'none', name: str | None = None) -> Value:
     """A copy of `data` with the slices at the places that `indices` names replaced by those of `updates`, or
     joined with them, in order: of several for one place the last replaces the others. Negative coordinates
@@ -2155,16 +3986,19 @@ def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduc
     factors are 0; equal extremes share it evenly.
 
     Inputs:
-        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
         indices: [..., k]: a place of k coordinates each. [i64]
         updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
-        i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 
     Attributes:
-        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins.
+        reduction ('none'): "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex
+        number.
 
     Returns:
-        output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+        output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16]
 
     Examples:
         >>> graph = weft.Graph()
@@ -2176,6 +4010,29 @@ def scatter_nd(data: ValueLike, indices: ValueLike, updates: ValueLike, *, reduc
         [10.0, 2.0, 3.0, -4.0]
     """
     return add_node(None, "ScatterND", [data, indices, updates], {"reduction": reduction}, 1, name)
+
+
+def selu(x: ValueLike, *, alpha: float = 1.6732631921768188, gamma: float = 1.0507010221481323, name: str | None = None) -> Value:
+    """`gamma * x` where positive, `gamma * alpha * (e^x - 1)` elsewhere. The gradient at 0 is `gamma * alpha`.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (1.6732631921768188): Height of the plateau below 0, in units of gamma.
+        gamma (1.0507010221481323): Slope above 0.
+
+    Returns:
+        Y: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[2.43, -2.38, -2.44], [-1.01, 2.63, -2.8]], dtype="f64")
+        >>> y = weft.ops.selu(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[2.553, -1.595, -1.605], [-1.118, 2.763, -1.651]]
+    """
+    return add_node(None, "Selu", [x], {"alpha": alpha, "gamma": gamma}, 1, name)
 
 
 def sequence_at(input_sequence: ValueLike, position: ValueLike, *, name: str | None = None) -> Value:
@@ -2204,6 +4061,64 @@ def sequence_construct(*inputs: ValueLike | Sequence[Value], name: str | None = 
     return add_node(None, "SequenceConstruct", listed(inputs), {}, 1, name)
 
 
+def sequence_empty(*, graph: Graph, dtype: DTypeLike = 'f32', name: str | None = None) -> Value:
+    """A sequence without items.
+
+
+    Attributes:
+        dtype ('f32'): The element type of the items that it may have later.
+
+    Returns:
+        output: The sequence. [seq(T)]
+
+    Has no gradient: it has no inputs.
+    """
+    return add_node(graph, "SequenceEmpty", [], {"dtype": dtype}, 1, name)
+
+
+def sequence_erase(input_sequence: ValueLike, position: ValueLike | None = None, *, name: str | None = None) -> Value:
+    """A sequence without one of its items. A position outside is OUT_OF_RANGE.
+
+    Inputs:
+        input_sequence: The sequence. [seq(T)]
+        position (optional): A number; negative counts from the end. The last item if not given. [i32, i64]
+
+    Returns:
+        output_sequence: The other items. [seq(T)]
+    """
+    return add_node(None, "SequenceErase", [input_sequence, position], {}, 1, name)
+
+
+def sequence_insert(input_sequence: ValueLike, tensor: ValueLike, position: ValueLike | None = None, *, name: str | None = None) -> Value:
+    """A sequence with one item more. A position outside is OUT_OF_RANGE.
+
+    Inputs:
+        input_sequence: The sequence. [seq(T)]
+        tensor: The item that is put in. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+        c64, c128, bf16]
+        position (optional): The item is put before the one of this number; negative counts from the end. At
+        the end if not given. [i32, i64]
+
+    Returns:
+        output_sequence: The sequence with the item. [seq(T)]
+    """
+    return add_node(None, "SequenceInsert", [input_sequence, tensor, position], {}, 1, name)
+
+
+def sequence_length(input_sequence: ValueLike, *, name: str | None = None) -> Value:
+    """How many items a sequence has.
+
+    Inputs:
+        input_sequence: The sequence. [seq(T)]
+
+    Returns:
+        length: A scalar. [i64]
+
+    Has no gradient: it is a number of items.
+    """
+    return add_node(None, "SequenceLength", [input_sequence], {}, 1, name)
+
+
 def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str | None = None) -> Value:
     """The dimensions of `data` as numbers, from `start` up to `end`.
 
@@ -2228,6 +4143,30 @@ def shape(data: ValueLike, *, start: int = 0, end: int | None = None, name: str 
         [2, 3]
     """
     return add_node(None, "Shape", [data], {"start": start, "end": end}, 1, name)
+
+
+def shrink(input: ValueLike, *, bias: float = 0, lambd: float = 0.5, name: str | None = None) -> Value:
+    """`x + bias` where x is less than `-lambd`, `x - bias` where it is greater than `lambd`, else 0. Integers
+    are computed exactly, then converted as Cast does. The gradient at both thresholds is 0.
+
+    Inputs:
+        input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64]
+
+    Attributes:
+        bias (0): How much nearer to 0 the rest comes.
+        lambd (0.5): The threshold.
+
+    Returns:
+        output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([0.02, -1.22, 0.94, -1.96, 2.44], dtype="f64")
+        >>> y = weft.ops.shrink(input, lambd=-1.005, bias=0.75)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [0.77, -0.47, 1.69, -1.21, 1.69]
+    """
+    return add_node(None, "Shrink", [input], {"bias": bias, "lambd": lambd}, 1, name)
 
 
 def sigmoid(x: ValueLike, *, name: str | None = None) -> Value:
@@ -2285,6 +4224,25 @@ def sin(input: ValueLike, *, name: str | None = None) -> Value:
         [-0.382, -0.389, 0.296, 1.0]
     """
     return add_node(None, "Sin", [input], {}, 1, name)
+
+
+def sinh(input: ValueLike, *, name: str | None = None) -> Value:
+    """The hyperbolic sine of `x`: `(e^x - e^-x) / 2`.
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[2.52, -2.26, -2.45], [2.93, -2.3, -1.94]], dtype="f64")
+        >>> y = weft.ops.sinh(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[6.174, -4.739, -5.751], [9.337, -4.937, -3.408]]
+    """
+    return add_node(None, "Sinh", [input], {}, 1, name)
 
 
 def size(data: ValueLike, *, name: str | None = None) -> Value:
@@ -2417,6 +4375,50 @@ def softplus(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Softplus", [x], {}, 1, name)
 
 
+def softsign(input: ValueLike, *, name: str | None = None) -> Value:
+    """`x / (1 + |x|)`, elementwise; NaN of an infinity.
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[0.41, -0.25, 0.38], [1.42, 1.07, 2.98]], dtype="f64")
+        >>> y = weft.ops.softsign(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.291, -0.2, 0.275], [0.587, 0.517, 0.749]]
+    """
+    return add_node(None, "Softsign", [input], {}, 1, name)
+
+
+def space_to_depth(input: ValueLike, blocksize: int, *, name: str | None = None) -> Value:
+    """Blocks of pixels moved into channels: channel `(i * b + j) * C + c` at (h, w) is pixel (h * b + i, w * b +
+    j) of channel c.
+
+    Inputs:
+        input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+        bf16]
+
+    Attributes:
+        blocksize (required): b, the height and width of a block in pixels.
+
+    Returns:
+        output: [N, C * b * b, H / b, W / b]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+        u64, c64, c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[[[1.68], [-1.28]], [[1.68], [-0.85]]]], dtype="f32")
+        >>> y = weft.ops.space_to_depth(input, blocksize=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[1.68], [-1.28]], [[1.68], [-0.85]]]]
+    """
+    return add_node(None, "SpaceToDepth", [input], {"blocksize": blocksize}, 1, name)
+
+
 @overload
 def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, num_outputs: int | None = None, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
@@ -2442,6 +4444,25 @@ def split(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, nu
         bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
     """
     return add_node(None, "Split", [input, split], {"axis": axis, "num_outputs": num_outputs}, outputs, name)
+
+
+def split_to_sequence(input: ValueLike, split: ValueLike | None = None, *, axis: int = 0, keepdims: bool = True, name: str | None = None) -> Value:
+    """Cuts a tensor along an axis into the items of a sequence.
+
+    Inputs:
+        input: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+        bf16]
+        split (optional): A scalar: the size of each item along the axis, of which the last may be smaller. A
+        list: the size of each item. Not given: 1. [i32, i64]
+
+    Attributes:
+        axis (0): The axis; negative counts from the end.
+        keepdims (True): Without `split`: whether the items have the axis, of size 1, too.
+
+    Returns:
+        output_sequence: The items, in order. [seq(T)]
+    """
+    return add_node(None, "SplitToSequence", [input, split], {"axis": axis, "keepdims": keepdims}, 1, name)
 
 
 def sqrt(x: ValueLike, *, name: str | None = None) -> Value:
@@ -2551,6 +4572,25 @@ def swish(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
     return add_node(None, "Swish", [x], {"alpha": alpha}, 1, name)
 
 
+def tan(input: ValueLike, *, name: str | None = None) -> Value:
+    """The tangent of `x` in radians.
+
+    Inputs:
+        input: Any shape. [f32, f16, f64, bf16]
+
+    Returns:
+        output: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[0.3, 0.95, 0.66], [-0.66, -0.48, 0.9]], dtype="f64")
+        >>> y = weft.ops.tan(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.309, 1.398, 0.776], [-0.776, -0.521, 1.26]]
+    """
+    return add_node(None, "Tan", [input], {}, 1, name)
+
+
 def tanh(input: ValueLike, *, name: str | None = None) -> Value:
     """The hyperbolic tangent of `x`.
 
@@ -2568,6 +4608,62 @@ def tanh(input: ValueLike, *, name: str | None = None) -> Value:
         [-0.992, -0.38, 0.291, 0.922]
     """
     return add_node(None, "Tanh", [input], {}, 1, name)
+
+
+def tensor_scatter(past_cache: ValueLike, update: ValueLike, write_indices: ValueLike | None = None, *, mode: str = 'linear', axis: int = -2, name: str | None = None) -> Value:
+    """A cache with new entries: `present_cache[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...]` and
+    past_cache elsewhere. Written in place where nobody else needs past_cache.
+
+    Inputs:
+        past_cache: [batch, ..., most entries, ...]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+        u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        update: The shape of past_cache, with as many entries along the axis or fewer. [f32, u8, i8, u16, i16,
+        i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+        u4, i4, f4e2m1, f8e8m0, u2, i2]
+        write_indices (optional): [batch]: where the first entry of each sample goes; 0 if not given. Negative
+        ones are for "circular" alone. [i64]
+
+    Attributes:
+        mode ('linear'): "linear": entries that do not fit are OUT_OF_RANGE; "circular": places count modulo
+        the size of the axis.
+        axis (-2): The axis of the sequence, not the first; negative counts from the end.
+
+    Returns:
+        present_cache: The shape of past_cache. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+        u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> past_cache = graph.constant([[[-0.9], [0.24]], [[0.07], [1.62]]], dtype="f32")
+        >>> update = graph.constant([[[0.03], [1.44]], [[-1.66], [1.68]]], dtype="f32")
+        >>> write_indices = graph.constant([0, 0], dtype="i64")
+        >>> y = weft.ops.tensor_scatter(past_cache, update, write_indices)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[0.03], [1.44]], [[-1.66], [1.68]]]
+    """
+    return add_node(None, "TensorScatter", [past_cache, update, write_indices], {"mode": mode, "axis": axis}, 1, name)
+
+
+def thresholded_relu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
+    """`x` where it is greater than `alpha`, else 0. The gradient at `alpha` is 0.
+
+    Inputs:
+        x: Any shape. [f32, f16, f64, bf16]
+
+    Attributes:
+        alpha (1): The threshold.
+
+    Returns:
+        Y: The shape of the input. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(1.5, dtype="f64")
+        >>> y = weft.ops.thresholded_relu(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        1.5
+    """
+    return add_node(None, "ThresholdedRelu", [x], {"alpha": alpha}, 1, name)
 
 
 def tile(input: ValueLike, repeats: ValueLike, *, name: str | None = None) -> Value:
@@ -2646,6 +4742,72 @@ def transpose(data: ValueLike, *, perm: int | Sequence[int] | None = None, name:
         3.0
     """
     return add_node(None, "Transpose", [data], {"perm": perm}, 1, name)
+
+
+def trilu(input: ValueLike, k: ValueLike | None = None, *, upper: bool = True, name: str | None = None) -> Value:
+    """Matrices with zeros outside of a triangle: what is kept is `column - row >= k` if upper, else `column -
+    row <= k`.
+
+    Inputs:
+        input: [..., rows, columns]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        k (optional): A number: how far above the main diagonal the kept part ends; 0 if not given. [i64]
+
+    Attributes:
+        upper (True): Whether the upper triangle is kept, else the lower one.
+
+    Returns:
+        output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+        c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([[-1.56, 1.3], [-0.22, -0.38]], dtype="f32")
+        >>> k = graph.constant([1], dtype="i64")
+        >>> y = weft.ops.trilu(input, k, upper=False)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-1.56, 1.3], [-0.22, -0.38]]
+    """
+    return add_node(None, "Trilu", [input, k], {"upper": upper}, 1, name)
+
+
+@overload
+def unique(x: ValueLike, *, axis: int | None = None, sorted: bool = True, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def unique(x: ValueLike, *, axis: int | None = None, sorted: bool = True, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def unique(x: ValueLike, *, axis: int | None = None, sorted: bool = True, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """The different elements of a tensor, or with an axis its different slices, which are compared element by
+    element, row by row. All NaN count as equal, and as greater than any number. The gradient goes to the
+    first of equal ones.
+
+    Inputs:
+        x: Any shape; at least one dimension if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string,
+        bool, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        axis: The axis of the slices; negative counts from the end. Without it the input counts as a list of
+        its elements, row by row.
+        sorted (True): Whether they come in ascending order, else in that of their first places.
+
+    Returns:
+        Y: [count]; with an axis the shape of X with another size along it. [f32, u8, i8, u16, i16, i32, i64,
+        string, bool, f16, f64, u32, u64, bf16]
+        indices (optional): [count]: of each the first place in X, along the axis if there is one. [i64]
+        inverse_indices (optional): [all]: of each element or slice of X its place in Y. [i64]
+        counts (optional): [count]: how often each is there. [i64]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([2.0, 1.0, 1.0, 3.0, 4.0, 3.0], dtype="f32")
+        >>> y = weft.ops.unique(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0, 2.0, 3.0, 4.0]
+    """
+    return add_node(None, "Unique", [x], {"axis": axis, "sorted": sorted}, outputs, name)
 
 
 def unsqueeze(data: ValueLike, axes: ValueLike, *, name: str | None = None) -> Value:
@@ -2924,6 +5086,26 @@ def cholesky(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Cholesky", [a], {}, 1, name)
 
 
+def cofactors(x: ValueLike, *, name: str | None = None) -> Value:
+    """The cofactors of each matrix: at a row and column, the determinant of what is left without them, with the
+    sign of a chessboard. They are the gradient of Det.
+
+    Inputs:
+        x: [..., n, n]. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[0.36, -1.88, 0.76], [-0.64, 2.9, 2.65], [2.95, 1.94, 1.54]], dtype="f64")
+        >>> y = weft.ops.cofactors(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.675, 8.803, -9.797], [4.37, -1.688, -6.244], [-7.186, -1.44, -0.159]]
+    """
+    return add_node(None, "weft.Cofactors", [x], {}, 1, name)
+
+
 def conv_grad_input(d_y: ValueLike, w: ValueLike, x: ValueLike, *, auto_pad: str = 'NOTSET', dilations: int | Sequence[int] | None = None, group: int = 1, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """The gradient of Conv by X, given that of Y.
 
@@ -3129,6 +5311,54 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
     return add_node(None, "weft.Eigh", [a], {}, 2, name)
 
 
+@overload
+def gru_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, linear_before_reset: bool = False, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def gru_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, linear_before_reset: bool = False, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def gru_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, linear_before_reset: bool = False, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of
+    these is made step by step, so it needs a number of steps that is known before the run.
+
+    Inputs:
+        x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+        w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
+        r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
+        b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+        [f32, f16, f64, bf16]
+        sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
+        initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+        d_y (optional): The gradient to Y. [f32, f16, f64, bf16]
+        d_y_h (optional): The gradient to Y_h. [f32, f16, f64, bf16]
+
+    Attributes:
+        activation_alpha: For each activation in turn that has an alpha; those behind the last have the
+        default of the operator of that name.
+        activation_beta: The same of beta.
+        activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
+        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
+        each direction: f and g; Sigmoid and Tanh if not given.
+        clip: What the functions of gates are given is kept within -clip and clip; not if not given.
+        direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
+        reverse.
+        hidden_size: The number of hidden features; as R has it if not given.
+        layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+        linear_before_reset (False): Whether the reset gate is for the product with R, and not for what goes
+        into it.
+
+    Returns:
+        dR: The shape of R. [f32, f16, f64, bf16]
+        dW (optional): The shape of W. [f32, f16, f64, bf16]
+        dB (optional): [directions, 2 * gates * hidden]. [f32, f16, f64, bf16]
+        dinitial_h (optional): [directions, N, hidden]. [f32, f16, f64, bf16]
+        dX (optional): The shape of X. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.GRUGrad", [x, w, r, b, sequence_lens, initial_h, d_y, d_y_h], {"activation_alpha": activation_alpha, "activation_beta": activation_beta, "activations": activations, "clip": clip, "direction": direction, "hidden_size": hidden_size, "layout": layout, "linear_before_reset": linear_before_reset}, outputs, name)
+
+
 def gather_at(data: ValueLike, indices: ValueLike, *, name: str | None = None) -> Value:
     """The elements of `data`, as a flat tensor, at `indices`; 0 for -1.
 
@@ -3215,6 +5445,32 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
 
+def im2_col(image: ValueLike, block_shape: ValueLike, *, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
+
+    Inputs:
+        image: [N, C, D1, ...]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        block_shape: [axes]: the sizes of a block. [i64]
+
+    Attributes:
+        dilations: Distance of the pixels of a block; 1 if not given.
+        pads: Padding before each axis of the image, then after each; 0 if not given.
+        strides: Step of the blocks along each axis of the image; 1 if not given.
+
+    Returns:
+        output: [N, C * elements of a block, L]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> image = graph.constant([[[0.86, 1.07, -1.91, -1.6, 1.36, -1.83, -0.93], [1.14, 0.42, 0.69, -1.88, 1.78, 1.21, -0.79]]], dtype="f64")
+        >>> block_shape = graph.constant([3], dtype="i64")
+        >>> y = weft.ops.im2_col(image, block_shape, strides=[2], pads=[1, 1], dilations=[2])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[0.0, 1.07, -1.6], [1.07, -1.6, -1.83], [-1.6, -1.83, 0.0], [0.0, 0.42, -1.88], [0.42, -1.88, 1.21], [-1.88, 1.21, 0.0]]]
+    """
+    return add_node(None, "weft.Im2Col", [image, block_shape], {"dilations": dilations, "pads": pads, "strides": strides}, 1, name)
+
+
 def initial_value(kind: str, shape: int | Sequence[int], *, graph: Graph, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', fan_in: int | None = None, fan_out: int | None = None, name: str | None = None) -> Value:
     """What a variable may begin with: the same numbers in every language, decided by the attributes alone.
     Glorot and Bengio, 2010: half width sqrt(6 / (fan_in + fan_out)), deviation sqrt(2 / (fan_in + fan_out));
@@ -3260,6 +5516,77 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
 
+def join_like(input: ValueLike, like: ValueLike, *, axis: int = 0, new_axis: bool = False, name: str | None = None) -> Value:
+    """Puts the items of a sequence, of which there may be none, together in the shape of `like`. The gradient of
+    SplitToSequence.
+
+    Inputs:
+        input: The items. [seq(T)]
+        like: A tensor whose shape is taken. [f32, f16, f64, bf16]
+
+    Attributes:
+        axis (0): As in ConcatFromSequence.
+        new_axis (False): As in ConcatFromSequence.
+
+    Returns:
+        output: All elements. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.JoinLike", [input, like], {"axis": axis, "new_axis": new_axis}, 1, name)
+
+
+@overload
+def lstm_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, initial_c: ValueLike | None = None, p: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, d_y_c: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, input_forget: bool = False, layout: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def lstm_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, initial_c: ValueLike | None = None, p: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, d_y_c: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, input_forget: bool = False, layout: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def lstm_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, initial_c: ValueLike | None = None, p: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, d_y_c: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, input_forget: bool = False, layout: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient
+    of these is made step by step, so it needs a number of steps that is known before the run.
+
+    Inputs:
+        x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+        w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
+        r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
+        b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+        [f32, f16, f64, bf16]
+        sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
+        initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+        initial_c (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+        p (optional): [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given. [f32, f16,
+        f64, bf16]
+        d_y (optional): The gradient to Y. [f32, f16, f64, bf16]
+        d_y_h (optional): The gradient to Y_h. [f32, f16, f64, bf16]
+        d_y_c (optional): The gradient to Y_c. [f32, f16, f64, bf16]
+
+    Attributes:
+        activation_alpha: For each activation in turn that has an alpha; those behind the last have the
+        default of the operator of that name.
+        activation_beta: The same of beta.
+        activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
+        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
+        each direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
+        clip: What the functions of gates are given is kept within -clip and clip; not if not given.
+        direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
+        reverse.
+        hidden_size: The number of hidden features; as R has it if not given.
+        input_forget (False): Whether the forget gate is 1 - i.
+        layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+
+    Returns:
+        dR: The shape of R. [f32, f16, f64, bf16]
+        dW (optional): The shape of W. [f32, f16, f64, bf16]
+        dB (optional): [directions, 2 * gates * hidden]. [f32, f16, f64, bf16]
+        dinitial_h (optional): [directions, N, hidden]. [f32, f16, f64, bf16]
+        dinitial_c (optional): [directions, N, hidden]. [f32, f16, f64, bf16]
+        dP (optional): [directions, 3 * hidden]. [f32, f16, f64, bf16]
+        dX (optional): The shape of X. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.LSTMGrad", [x, w, r, b, sequence_lens, initial_h, initial_c, p, d_y, d_y_h, d_y_c], {"activation_alpha": activation_alpha, "activation_beta": activation_beta, "activations": activations, "clip": clip, "direction": direction, "hidden_size": hidden_size, "input_forget": input_forget, "layout": layout}, outputs, name)
+
+
 @overload
 def layer_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, axis: int = -1, epsilon: float = 1e-05, stash_type: DTypeLike = 'f32', outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
 
@@ -3295,6 +5622,61 @@ def layer_normalization_grad(x: ValueLike, scale: ValueLike, d_y: ValueLike, *, 
         [[-0.476, -0.236, 0.529, 0.183], [-1.041, -0.851, 0.614, 1.278]]
     """
     return add_node(None, "weft.LayerNormalizationGrad", [x, scale, d_y], {"axis": axis, "epsilon": epsilon, "stash_type": stash_type}, outputs, name)
+
+
+@overload
+def linear_scan(a: ValueLike, b: ValueLike, axis: ValueLike, *, reverse: bool = False, late: bool = False, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def linear_scan(a: ValueLike, b: ValueLike, axis: ValueLike, *, reverse: bool = False, late: bool = False, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def linear_scan(a: ValueLike, b: ValueLike, axis: ValueLike, *, reverse: bool = False, late: bool = False, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """Walks along an axis: `y = b + a * before`, where `before` is the y of the element before, 0 at the first;
+    a product with a y of exactly 0 is 0. The gradient of CumProd is made of it.
+
+    Inputs:
+        a: At least one dimension. [f32, f16, f64, bf16]
+        b: The shape of a. [f32, f16, f64, bf16]
+        axis: A number; negative counts from the end. [i32, i64]
+
+    Attributes:
+        reverse (False): Whether the walk begins at the end.
+        late (False): Whether the factor is the one of the element before instead of the element's own.
+
+    Returns:
+        y: The shape of a. [f32, f16, f64, bf16]
+        before (optional): The shape of a. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.LinearScan", [a, b, axis], {"reverse": reverse, "late": late}, outputs, name)
+
+
+def max_roi_places(x: ValueLike, rois: ValueLike, pooled_shape: int | Sequence[int], *, spatial_scale: float = 1, name: str | None = None) -> Value:
+    """Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for parts outside of the image.
+
+    Inputs:
+        x: [N, C, H, W]. [f32, f16, f64, bf16]
+        rois: [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region. [f32, f16, f64, bf16]
+
+    Attributes:
+        pooled_shape (required): Height and width of the output.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+
+    Returns:
+        places: [regions, C, height, width]. [i64]
+
+    Has no gradient: an index does not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[1.0, 5.0, 2.0], [3.0, 4.0, 9.0]]]], dtype="f32")
+        >>> rois = graph.constant([[0.0, 0.0, 0.0, 2.0, 0.0]], dtype="f32")
+        >>> y = weft.ops.max_roi_places(x, rois, pooled_shape=[1, 2])
+        >>> weft.Session(graph).run({}, y).tolist()
+        [[[[1, 1]]]]
+    """
+    return add_node(None, "weft.MaxRoiPlaces", [x, rois], {"pooled_shape": pooled_shape, "spatial_scale": spatial_scale}, 1, name)
 
 
 def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: bool = False, momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0, name: str | None = None) -> tuple[Value, Value]:
@@ -3363,7 +5745,53 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Orthogonalize", [x], {}, 1, name)
 
 
-def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', probability: float = 0.5, name: str | None = None) -> Value:
+@overload
+def rnn_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def rnn_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def rnn_grad(x: ValueLike, w: ValueLike, r: ValueLike, b: ValueLike | None = None, sequence_lens: ValueLike | None = None, initial_h: ValueLike | None = None, d_y: ValueLike | None = None, d_y_h: ValueLike | None = None, *, activation_alpha: Sequence[float] | None = None, activation_beta: Sequence[float] | None = None, activations: Sequence[str] | None = None, clip: float | None = None, direction: str = 'forward', hidden_size: int | None = None, layout: int = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of
+    these is made step by step, so it needs a number of steps that is known before the run.
+
+    Inputs:
+        x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+        w: [directions, gates * hidden, inputs], of one gate. [f32, f16, f64, bf16]
+        r: [directions, gates * hidden, hidden], of one gate. [f32, f16, f64, bf16]
+        b (optional): [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+        [f32, f16, f64, bf16]
+        sequence_lens (optional): [N]: the steps of each sequence, from 0 to T; T if not given. [i32]
+        initial_h (optional): [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16]
+        d_y (optional): The gradient to Y. [f32, f16, f64, bf16]
+        d_y_h (optional): The gradient to Y_h. [f32, f16, f64, bf16]
+
+    Attributes:
+        activation_alpha: For each activation in turn that has an alpha; those behind the last have the
+        default of the operator of that name.
+        activation_beta: The same of beta.
+        activations: Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha
+        else 0`, ScaledTanh `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for
+        each direction: f; Tanh if not given.
+        clip: What the functions of gates are given is kept within -clip and clip; not if not given.
+        direction ('forward'): forward, reverse or bidirectional: the first direction forward, the second in
+        reverse.
+        hidden_size: The number of hidden features; as R has it if not given.
+        layout (0): 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+
+    Returns:
+        dR: The shape of R. [f32, f16, f64, bf16]
+        dW (optional): The shape of W. [f32, f16, f64, bf16]
+        dB (optional): [directions, 2 * gates * hidden]. [f32, f16, f64, bf16]
+        dinitial_h (optional): [directions, N, hidden]. [f32, f16, f64, bf16]
+        dX (optional): The shape of X. [f32, f16, f64, bf16]
+    """
+    return add_node(None, "weft.RNNGrad", [x, w, r, b, sequence_lens, initial_h, d_y, d_y_h], {"activation_alpha": activation_alpha, "activation_beta": activation_beta, "activations": activations, "clip": clip, "direction": direction, "hidden_size": hidden_size, "layout": layout}, outputs, name)
+
+
+def random_bernoulli(shape: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', dtype: DTypeLike = 'f32', probability: float = 0.5, name: str | None = None) -> Value:
     """Ones with the given probability, else zeros. An element depends on its position, `seed`, `stream` and
     `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new
     draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the
@@ -3376,9 +5804,9 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
+        dtype ('f32'): Floating-point type of the output.
         probability (0.5): Probability of a one.
 
     Returns:
@@ -3386,10 +5814,39 @@ def random_bernoulli(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike =
 
     Has no gradient: its output does not depend on any number that could move.
     """
-    return add_node(None, "weft.RandomBernoulli", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "probability": probability}, 1, name)
+    return add_node(None, "weft.RandomBernoulli", [shape, counter], {"seed": seed, "stream": stream, "dtype": dtype, "probability": probability}, 1, name)
 
 
-def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
+def random_multinomial(input: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', dtype: DTypeLike = 'i32', sample_size: int = 1, name: str | None = None) -> Value:
+    """Indices of classes, each as likely as its score says. An element depends on its position, `seed`, `stream`
+    and `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every
+    new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for
+    the key `seed` and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers
+    of 64 bits are two words, the low one first. Element i of row r is the first class at which the sum of
+    exp(score - greatest score of the row) up to it is above u times the sum over all classes, in double
+    precision: u is what weft.RandomUniform in f64 is at element i of row r of the output's shape. A row must
+    have a greatest score, which is finite.
+
+    Inputs:
+        input: [rows, classes]: logarithms of the probabilities, up to a number for each row. [f32, f16, f64,
+        bf16]
+        counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+
+    Attributes:
+        seed (0): Key of all random numbers of a program.
+        stream (''): Name that keeps the numbers of one use apart from those of others.
+        dtype ('i32'): Type of the output: i32 or i64.
+        sample_size (1): How many are drawn for each row.
+
+    Returns:
+        output: [rows, sample_size]. [i32, i64]
+
+    Has no gradient: an index does not change gradually.
+    """
+    return add_node(None, "weft.RandomMultinomial", [input, counter], {"seed": seed, "stream": stream, "dtype": dtype, "sample_size": sample_size}, 1, name)
+
+
+def weft_random_normal(shape: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', dtype: DTypeLike = 'f32', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution. An element depends on its position, `seed`, `stream` and `counter`
     alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw (it
     counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed`
@@ -3403,9 +5860,9 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
+        dtype ('f32'): Floating-point type of the output.
         mean (0): Mean of the distribution.
         scale (1): Its standard deviation.
 
@@ -3414,10 +5871,10 @@ def random_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f
 
     Has no gradient: its output does not depend on any number that could move.
     """
-    return add_node(None, "weft.RandomNormal", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "mean": mean, "scale": scale}, 1, name)
+    return add_node(None, "weft.RandomNormal", [shape, counter], {"seed": seed, "stream": stream, "dtype": dtype, "mean": mean, "scale": scale}, 1, name)
 
 
-def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
+def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', dtype: DTypeLike = 'f32', mean: float = 0, scale: float = 1, name: str | None = None) -> Value:
     """Numbers of the normal distribution, of which those further than two standard deviations from the mean are
     drawn again. An element depends on its position, `seed`, `stream` and `counter` alone, so the same inputs
     give the same numbers everywhere; add 1 to the counter for every new draw (it counts modulo 2^32). Block b
@@ -3431,9 +5888,9 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
+        dtype ('f32'): Floating-point type of the output.
         mean (0): Mean of the distribution.
         scale (1): Standard deviation of the distribution that is cut off.
 
@@ -3442,10 +5899,10 @@ def random_truncated_normal(shape: ValueLike, counter: ValueLike, *, dtype: DTyp
 
     Has no gradient: its output does not depend on any number that could move.
     """
-    return add_node(None, "weft.RandomTruncatedNormal", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "mean": mean, "scale": scale}, 1, name)
+    return add_node(None, "weft.RandomTruncatedNormal", [shape, counter], {"seed": seed, "stream": stream, "dtype": dtype, "mean": mean, "scale": scale}, 1, name)
 
 
-def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = 'f32', seed: int = 0, stream: str = '', low: float = 0, high: float = 1, name: str | None = None) -> Value:
+def weft_random_uniform(shape: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', dtype: DTypeLike = 'f32', low: float = 0, high: float = 1, name: str | None = None) -> Value:
     """Numbers from `low` up to but not including `high`, each equally likely. An element depends on its
     position, `seed`, `stream` and `counter` alone, so the same inputs give the same numbers everywhere; add 1
     to the counter for every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10
@@ -3461,9 +5918,9 @@ def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = '
         counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 
     Attributes:
-        dtype ('f32'): Floating-point type of the output.
         seed (0): Key of all random numbers of a program.
         stream (''): Name that keeps the numbers of one use apart from those of others.
+        dtype ('f32'): Floating-point type of the output.
         low (0): Lower limit.
         high (1): Upper limit; if equal to `low`, all numbers are that.
 
@@ -3472,7 +5929,7 @@ def random_uniform(shape: ValueLike, counter: ValueLike, *, dtype: DTypeLike = '
 
     Has no gradient: its output does not depend on any number that could move.
     """
-    return add_node(None, "weft.RandomUniform", [shape, counter], {"dtype": dtype, "seed": seed, "stream": stream, "low": low, "high": high}, 1, name)
+    return add_node(None, "weft.RandomUniform", [shape, counter], {"seed": seed, "stream": stream, "dtype": dtype, "low": low, "high": high}, 1, name)
 
 
 def resize_grad(d_y: ValueLike, x: ValueLike, roi: ValueLike | None = None, scales: ValueLike | None = None, sizes: ValueLike | None = None, *, antialias: bool = False, axes: int | Sequence[int] | None = None, coordinate_transformation_mode: str = 'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: bool = False, extrapolation_value: float = 0, keep_aspect_ratio_policy: str = 'stretch', mode: str = 'nearest', nearest_mode: str = 'round_prefer_floor', name: str | None = None) -> Value:
@@ -3512,6 +5969,106 @@ def resize_grad(d_y: ValueLike, x: ValueLike, roi: ValueLike | None = None, scal
     return add_node(None, "weft.ResizeGrad", [d_y, x, roi, scales, sizes], {"antialias": antialias, "axes": axes, "coordinate_transformation_mode": coordinate_transformation_mode, "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside, "extrapolation_value": extrapolation_value, "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode}, 1, name)
 
 
+def roi_align_maxima(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, name: str | None = None) -> tuple[Value, Value]:
+    """Of RoiAlign's maxima, which pixel each is of, and its weight.
+
+    Inputs:
+        x: [N, C, H, W]. [f32, f16, f64, bf16]
+        rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+        batch_indices: [regions]: their images. [i64]
+
+    Attributes:
+        coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
+        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+        output_height (1): Rows of parts.
+        output_width (1): Columns of parts.
+        sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+
+    Returns:
+        places: [regions, C, height, width]: in X as a flat tensor; -1 for samples outside. [i64]
+        weights: [regions, C, height, width]. [f32, f16, f64, bf16]
+
+    Has no gradient: an index does not change gradually, and none flows to regions.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[0.0, 1.0], [2.0, 3.0]]]], dtype="f64")
+        >>> rois = graph.constant([[0.0, 0.0, 1.0, 1.0]], dtype="f64")
+        >>> batch_indices = graph.constant([0], dtype="i64")
+        >>> y0, y1 = weft.ops.roi_align_maxima(x, rois, batch_indices, coordinate_transformation_mode='output_half_pixel', sampling_ratio=1)
+        >>> weft.Session(graph).run({}, y0).tolist()
+        [[[[3]]]]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [[[[0.25]]]]
+    """
+    return add_node(None, "weft.RoiAlignMaxima", [x, rois, batch_indices], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale}, 2, name)
+
+
+def roi_align_mean(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, name: str | None = None) -> Value:
+    """RoiAlign of means.
+
+    Inputs:
+        x: [N, C, H, W]. [f32, f16, f64, bf16]
+        rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+        batch_indices: [regions]: their images. [i64]
+
+    Attributes:
+        coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
+        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+        output_height (1): Rows of parts.
+        output_width (1): Columns of parts.
+        sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+
+    Returns:
+        Y: [regions, C, height, width]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[[0.0, 1.0], [2.0, 3.0]]]], dtype="f64")
+        >>> rois = graph.constant([[0.0, 0.0, 1.0, 1.0]], dtype="f64")
+        >>> batch_indices = graph.constant([0], dtype="i64")
+        >>> y = weft.ops.roi_align_mean(x, rois, batch_indices, coordinate_transformation_mode='output_half_pixel', sampling_ratio=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[1.5]]]]
+    """
+    return add_node(None, "weft.RoiAlignMean", [x, rois, batch_indices], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale}, 1, name)
+
+
+def roi_align_mean_grad(d_y: ValueLike, x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, name: str | None = None) -> Value:
+    """The gradient of RoiAlignMean by X, given that of Y.
+
+    Inputs:
+        d_y: [regions, C, height, width]. [f32, f16, f64, bf16]
+        x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+        rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+        batch_indices: [regions]: their images. [i64]
+
+    Attributes:
+        coordinate_transformation_mode ('half_pixel'): "half_pixel": pixel 0 reaches from 0 to 1;
+        "output_half_pixel": from -0.5 to 0.5, and regions are at least one pixel wide and high.
+        output_height (1): Rows of parts.
+        output_width (1): Columns of parts.
+        sampling_ratio (0): Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+        spatial_scale (1): Pixels of X for one unit of the regions.
+
+    Returns:
+        dX: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> d_y = graph.constant([[[[2.0]]]], dtype="f64")
+        >>> x = graph.constant([[[[0.0, 1.0], [2.0, 3.0]]]], dtype="f64")
+        >>> rois = graph.constant([[0.0, 0.0, 1.0, 1.0]], dtype="f64")
+        >>> batch_indices = graph.constant([0], dtype="i64")
+        >>> y = weft.ops.roi_align_mean_grad(d_y, x, rois, batch_indices, coordinate_transformation_mode='output_half_pixel', sampling_ratio=1)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[0.5, 0.5], [0.5, 0.5]]]]
+    """
+    return add_node(None, "weft.RoiAlignMeanGrad", [d_y, x, rois, batch_indices], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale}, 1, name)
+
+
 def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', momentum: float = 0.9, name: str | None = None) -> Value:
     """`momentum * old + (1 - momentum) * value`, or `old + value`: the new value of a running average or
     counter. Assigned to the variable `old`, several in one run are chained: each starts from what the one
@@ -3538,6 +6095,70 @@ def running_update(old: ValueLike, value: ValueLike, *, mode: str = 'average', m
         [1.5, 1.0]
     """
     return add_node(None, "weft.RunningUpdate", [old, value], {"mode": mode, "momentum": momentum}, 1, name)
+
+
+def sample_points(x: ValueLike, places: ValueLike, *, mode: str = 'linear', padding_mode: str = 'zeros', align_corners: bool = False, last_axis_first: bool = False, orders: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The values of images at places between pixels: of each image sums of pixels around the place, weighted
+    along each axis. On a pixel the slope is that to the pixel behind it.
+
+    Inputs:
+        x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
+        places: [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. [f32,
+        f16, f64, bf16]
+
+    Attributes:
+        mode ('linear'): "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of
+        four pixels along each axis, with the parameter -0.75.
+        padding_mode ('zeros'): What pixels beyond the ends are: "zeros", those of the "border", or a
+        "reflection".
+        align_corners (False): Whether the reflection is about the middles of the pixels at the ends.
+        last_axis_first (False): Whether the first coordinate is that of the last axis, and so on.
+        orders: For each axis of the image, which derivative along it is taken; 0 if not given.
+
+    Returns:
+        Y: [N, C, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[1.0, 2.0, 4.0, 8.0, 16.0]]], dtype="f64")
+        >>> places = graph.constant([[[-1.0], [-2.0], [6.0], [-7.0]]], dtype="f64")
+        >>> y = weft.ops.sample_points(x, places, padding_mode='reflection')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[1.0, 2.0, 8.0, 8.0]]]
+    """
+    return add_node(None, "weft.SamplePoints", [x, places], {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners, "last_axis_first": last_axis_first, "orders": orders}, 1, name)
+
+
+def sample_points_grad(d_y: ValueLike, x: ValueLike, places: ValueLike, *, mode: str = 'linear', padding_mode: str = 'zeros', align_corners: bool = False, last_axis_first: bool = False, orders: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The gradient of SamplePoints by X, given that of Y.
+
+    Inputs:
+        d_y: [N, C, ...]. [f32, f16, f64, bf16]
+        x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+        places: As in SamplePoints. [f32, f16, f64, bf16]
+
+    Attributes:
+        mode ('linear'): "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of
+        four pixels along each axis, with the parameter -0.75.
+        padding_mode ('zeros'): What pixels beyond the ends are: "zeros", those of the "border", or a
+        "reflection".
+        align_corners (False): Whether the reflection is about the middles of the pixels at the ends.
+        last_axis_first (False): Whether the first coordinate is that of the last axis, and so on.
+        orders: For each axis of the image, which derivative along it is taken; 0 if not given.
+
+    Returns:
+        dX: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> d_y = graph.constant([[[2.0, -1.0, 3.0]]], dtype="f64")
+        >>> x = graph.constant([[[0.0, 0.0, 0.0, 0.0]]], dtype="f64")
+        >>> places = graph.constant([[[0.25], [2.5], [-0.5]]], dtype="f64")
+        >>> y = weft.ops.sample_points_grad(d_y, x, places)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[3.0, 0.5, -0.5, -0.5]]]
+    """
+    return add_node(None, "weft.SamplePointsGrad", [d_y, x, places], {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners, "last_axis_first": last_axis_first, "orders": orders}, 1, name)
 
 
 def scatter_at(values: ValueLike, indices: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
@@ -3703,18 +6324,15 @@ def slice_grad(gradient: ValueLike, like: ValueLike, starts: ValueLike, ends: Va
     """Zeros in the shape of `like`, with `gradient` where Slice would read.
 
     Inputs:
-        gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-        like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
-        u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
         starts: As in Slice. [i32, i64]
         ends: As in Slice. [i32, i64]
         axes (optional): As in Slice. [i32, i64]
         steps (optional): As in Slice. [i32, i64]
 
     Returns:
-        output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-        c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+        output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
     """
     return add_node(None, "weft.SliceGrad", [gradient, like, starts, ends, axes, steps], {}, 1, name)
 
@@ -3789,6 +6407,24 @@ def solve(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Solve", [a, b], {}, 1, name)
 
 
+def split_like(input: ValueLike, like: ValueLike, *, axis: int = 0, new_axis: bool = False, name: str | None = None) -> Value:
+    """Cuts a tensor along an axis into items of the shapes that those of `like` have. The gradient of
+    ConcatFromSequence.
+
+    Inputs:
+        input: The tensor. [f32, f16, f64, bf16]
+        like: A sequence whose shapes are taken. [seq(T)]
+
+    Attributes:
+        axis (0): As in ConcatFromSequence.
+        new_axis (False): As in ConcatFromSequence.
+
+    Returns:
+        output: As many items as like has, in their shapes. [seq(T)]
+    """
+    return add_node(None, "weft.SplitLike", [input, like], {"axis": axis, "new_axis": new_axis}, 1, name)
+
+
 def stop_gradient(input: ValueLike, *, name: str | None = None) -> Value:
     """Its input, through which no gradient flows.
 
@@ -3810,6 +6446,64 @@ def stop_gradient(input: ValueLike, *, name: str | None = None) -> Value:
         [1.0, 2.0]
     """
     return add_node(None, "weft.StopGradient", [input], {}, 1, name)
+
+
+def sum_pool(x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The sum of each window.
+
+    Inputs:
+        x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+
+    Attributes:
+        kernel_shape (required): Size of the window along each spatial axis.
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
+        rounded up; VALID: none.
+        ceil_mode (False): Whether output sizes are rounded up.
+        dilations: Distance of the window's elements; 1 if not given.
+        pads: Padding before each spatial axis, then after each; 0 if not given.
+        strides: Step along each spatial axis; 1 if not given.
+
+    Returns:
+        Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]], dtype="f64")
+        >>> y = weft.ops.sum_pool(x, kernel_shape=[2000000000], pads=[1000000000, 999999997])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[3.0], [12.0]]]
+    """
+    return add_node(None, "weft.SumPool", [x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides}, 1, name)
+
+
+def sum_pool_grad(d_y: ValueLike, x: ValueLike, kernel_shape: int | Sequence[int], *, auto_pad: str = 'NOTSET', ceil_mode: bool = False, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The gradient of weft.SumPool by X, given that of Y.
+
+    Inputs:
+        d_y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+        x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+
+    Attributes:
+        kernel_shape (required): Size of the window along each spatial axis.
+        auto_pad ('NOTSET'): NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride
+        rounded up; VALID: none.
+        ceil_mode (False): Whether output sizes are rounded up.
+        dilations: Distance of the window's elements; 1 if not given.
+        pads: Padding before each spatial axis, then after each; 0 if not given.
+        strides: Step along each spatial axis; 1 if not given.
+
+    Returns:
+        dX: The shape of X. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> d_y = graph.constant([[[1.0, 2.0]]], dtype="f32")
+        >>> x = graph.constant([[[0.0, 0.0, 0.0]]], dtype="f32")
+        >>> y = weft.ops.sum_pool_grad(d_y, x, kernel_shape=[2])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[1.0, 3.0, 2.0]]]
+    """
+    return add_node(None, "weft.SumPoolGrad", [d_y, x], {"kernel_shape": kernel_shape, "auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads, "strides": strides}, 1, name)
 
 
 def sum_to(x: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:

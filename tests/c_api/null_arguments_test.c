@@ -265,6 +265,37 @@ static void test_weft_graph_new_sub(void) {
   }
 }
 
+static void test_weft_graph_new_body(void) {
+  {
+    weft_graph* out_graph = (weft_graph*)(void*)poison;
+    weft_status* status = weft_graph_new_body(graph, "Loop", fetches, 1, NULL, &out_graph);
+    succeeded(status, "weft_graph_new_body");
+    weft_graph_free(out_graph);
+  }
+  {
+    weft_graph* out_graph = (weft_graph*)(void*)poison;
+    weft_status* status = weft_graph_new_body(NULL, "Loop", fetches, 1, NULL, &out_graph);
+    refused(status, "weft_graph_new_body", "parent");
+    emptied(out_graph == 0, "weft_graph_new_body", "parent", "out_graph");
+  }
+  {
+    weft_graph* out_graph = (weft_graph*)(void*)poison;
+    weft_status* status = weft_graph_new_body(graph, NULL, fetches, 1, NULL, &out_graph);
+    refused(status, "weft_graph_new_body", "op");
+    emptied(out_graph == 0, "weft_graph_new_body", "op", "out_graph");
+  }
+  {
+    weft_graph* out_graph = (weft_graph*)(void*)poison;
+    weft_status* status = weft_graph_new_body(graph, "Loop", NULL, 1, NULL, &out_graph);
+    refused(status, "weft_graph_new_body", "inputs");
+    emptied(out_graph == 0, "weft_graph_new_body", "inputs", "out_graph");
+  }
+  {
+    weft_status* status = weft_graph_new_body(graph, "Loop", fetches, 1, NULL, NULL);
+    refused(status, "weft_graph_new_body", "out_graph");
+  }
+}
+
 static void test_weft_graph_free(void) {
   weft_graph_free(NULL);
 }
@@ -2201,6 +2232,7 @@ int main(void) {
   test_weft_device_load();
   test_weft_graph_new();
   test_weft_graph_new_sub();
+  test_weft_graph_new_body();
   test_weft_graph_free();
   test_weft_attrs_new();
   test_weft_attrs_free();

@@ -21,6 +21,8 @@ struct Without {
   const char* why;
 };
 const Without kWithout[] = {
+    {"ScatterElements", "T", set_of(DType::kString, DType::kC64, DType::kC128),
+     "they have no order, strings no sum either"},
     {"ScatterND", "T", set_of(DType::kString, DType::kC64, DType::kC128), "they have no order, strings no sum either"},
 };
 
@@ -32,13 +34,19 @@ struct Own {
 };
 constexpr DTypeSet kNarrowIntegers = set_of(DType::kI8, DType::kI16, DType::kU8, DType::kU16, DType::kU32, DType::kU64);
 const Own kOwn[] = {
+    {"BitCast", kAllTypes, "the type is what is asked for"},
     {"Cast", kAllTypes, "the type is what is asked for"},
+    {"CastLike", kAllTypes, "the type is what is asked for"},
+    {"CenterCropPad", set_of(DType::kString), "padding is the empty string"},
+    {"GridSample", kNarrowIntegers, "what is not a number is another integer in each type"},
     {"QuantizeLinear", kAllTypes, "the type of the scale says what is divided in, and its results have a range"},
     {"ReduceLogSum", kNarrowIntegers, "the logarithm of 0 becomes the least number of the type"},
     {"ReduceMax", set_of(DType::kU64), "the least number of the type, where there are none"},
     {"ReduceMin", set_of(DType::kU64), "the greatest number of the type, where there are none"},
     {"Resize", kNarrowIntegers, "the nearest number of the type"},
     {"NonZero", set_of(DType::kString), "only the empty string counts as 0"},
+    {"Trilu", set_of(DType::kString), "what is left out is the empty string"},
+    {"Unique", set_of(DType::kString), "strings stand in the order of their letters"},
     {"Pad", set_of(DType::kString), "padding is the empty string"},
     {"Resize", set_of(DType::kString), "what lies outside is the empty string"},
 };

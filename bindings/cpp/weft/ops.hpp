@@ -13,6 +13,22 @@ inline Value abs(const Value& x, const std::string& name = "", const Origin& ori
   return add_node("Abs", {x}, set, name, 1, origin)[0];
 }
 
+/// The angle in radians from 0 to pi whose cosine is `x`; NaN outside [-1, 1].
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value acos(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Acos", {input}, set, name, 1, origin)[0];
+}
+
+/// The number of at least 0 whose hyperbolic cosine is `x`; NaN below 1.
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value acosh(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Acosh", {input}, set, name, 1, origin)[0];
+}
+
 /// `A + B`, elementwise. Integers wrap around.
 /// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 /// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -20,6 +36,23 @@ inline Value abs(const Value& x, const std::string& name = "", const Origin& ori
 inline Value add(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Add", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of AffineGrid.
+struct AffineGridAttrs {
+  /// Whether -1 and 1 are the middles of the outermost pixels, else their outer edges.
+  bool align_corners = false;
+};
+
+/// The places that affine maps take the pixels of an image to, for GridSample: `theta @ [x, y, 1]`, with
+/// coordinates from -1 to 1, that of the last axis first.
+/// - theta: [N, 2, 3], or [N, 3, 4] for volumes. [f32, f16, f64, bf16]
+/// - size: [N, C, H, W] or [N, C, D, H, W]: the shape of the output of GridSample. [i64]
+/// - gives grid: [N, H, W, 2] or [N, D, H, W, 3]. [f32, f16, f64, bf16]
+inline Value affine_grid(const Value& theta, const Value& size, const AffineGridAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("align_corners", attrs.align_corners);
+  return add_node("AffineGrid", {theta, size}, set, name, 1, origin)[0];
 }
 
 /// Whether both A and B are true, elementwise.
@@ -71,6 +104,38 @@ inline Value arg_min(const Value& data, const ArgMinAttrs& attrs = {}, const std
   set.set("keepdims", attrs.keepdims);
   set.set("select_last_index", attrs.select_last_index);
   return add_node("ArgMin", {data}, set, name, 1, origin)[0];
+}
+
+/// The angle in radians from -pi/2 to pi/2 whose sine is `x`; NaN outside [-1, 1].
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value asin(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Asin", {input}, set, name, 1, origin)[0];
+}
+
+/// The number whose hyperbolic sine is `x`.
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value asinh(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Asinh", {input}, set, name, 1, origin)[0];
+}
+
+/// The angle in radians from -pi/2 to pi/2 whose tangent is `x`.
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value atan(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Atan", {input}, set, name, 1, origin)[0];
+}
+
+/// The number whose hyperbolic tangent is `x`; NaN outside [-1, 1].
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value atanh(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Atanh", {input}, set, name, 1, origin)[0];
 }
 
 /// The attributes of Attention.
@@ -222,6 +287,125 @@ inline BatchNormalizationOutputs batch_normalization_outputs(const Value& x, con
   return {made[0], made[1], made[2]};
 }
 
+/// The attributes of Bernoulli.
+struct BernoulliAttrs {
+  /// Key of the numbers.
+  Optional<double> seed = {};
+  /// Type of the output; that of the input if not given.
+  Optional<DType> dtype = {};
+};
+
+/// One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give zeros.
+/// As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the
+/// counter 0. With a `seed`, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the key is 0 and
+/// the stream the node's name. Use weft.RandomUniform for new numbers in every step.
+/// - input: Probabilities of ones; any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value bernoulli(const Value& input, const BernoulliAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  set.set("dtype", attrs.dtype);
+  return add_node("Bernoulli", {input}, set, name, 1, origin)[0];
+}
+
+/// The attributes of BitCast.
+struct BitCastAttrs {
+  /// The dtype. Required.
+  Required<DType> to;
+};
+
+/// The bits of each element as another type of as many bits.
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn,
+/// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value bit_cast(const Value& input, const BitCastAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("to", attrs.to);
+  return add_node("BitCast", {input}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `to`.
+inline Value bit_cast(const Value& input, DType to, const std::string& name = "", const Origin& origin = Origin()) {
+  return bit_cast(input, BitCastAttrs{to}, name, origin);
+}
+
+/// The attributes of BitShift.
+struct BitShiftAttrs {
+  /// "LEFT", towards higher bits, or "RIGHT". Required.
+  Required<std::string> direction;
+};
+
+/// The bits of `X` moved by `Y` places, elementwise; zeros come in. Moved by all of its places or more, a number is
+/// 0.
+/// - x: What is moved. [u8, u16, u32, u64]
+/// - y: Number of places; broadcasts with X as in NumPy. [u8, u16, u32, u64]
+/// - gives Z: The broadcast shape of X and Y. [u8, u16, u32, u64]
+inline Value bit_shift(const Value& x, const Value& y, const BitShiftAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("direction", attrs.direction);
+  return add_node("BitShift", {x, y}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `direction`.
+inline Value bit_shift(const Value& x, const Value& y, std::string direction, const std::string& name = "", const Origin& origin = Origin()) {
+  return bit_shift(x, y, BitShiftAttrs{direction}, name, origin);
+}
+
+/// The bits that are 1 in both A and B, elementwise.
+/// - a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
+/// - b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+/// - gives C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
+inline Value bitwise_and(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("BitwiseAnd", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The opposite of each bit, elementwise.
+/// - x: Any shape. [u8, i8, u16, i16, i32, i64, u32, u64]
+/// - gives Y: The shape of X. [u8, i8, u16, i16, i32, i64, u32, u64]
+inline Value bitwise_not(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("BitwiseNot", {x}, set, name, 1, origin)[0];
+}
+
+/// The bits that are 1 in A or B or both, elementwise.
+/// - a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
+/// - b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+/// - gives C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
+inline Value bitwise_or(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("BitwiseOr", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The bits that are 1 in just one of A and B, elementwise.
+/// - a: First operand. [u8, i8, u16, i16, i32, i64, u32, u64]
+/// - b: Second operand; broadcasts with A as in NumPy. [u8, i8, u16, i16, i32, i64, u32, u64]
+/// - gives C: The broadcast shape of A and B. [u8, i8, u16, i16, i32, i64, u32, u64]
+inline Value bitwise_xor(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("BitwiseXor", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of BlackmanWindow.
+struct BlackmanWindowAttrs {
+  /// Type of the output.
+  DType output_datatype = DType::f32;
+  /// Whether the window is one period; else it is symmetric.
+  bool periodic = true;
+};
+
+/// `0.42 - 0.5 cos(t) + 0.08 cos(2 t)` at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as
+/// Cast does. N is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+/// - size: Number of elements, a scalar. [i32, i64]
+/// - gives output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value blackman_window(const Value& size, const BlackmanWindowAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("output_datatype", attrs.output_datatype);
+  set.set("periodic", attrs.periodic);
+  return add_node("BlackmanWindow", {size}, set, name, 1, origin)[0];
+}
+
 /// The attributes of Cast.
 struct CastAttrs {
   /// The dtype. Required.
@@ -254,12 +438,70 @@ inline Value cast(const Value& input, DType to, const std::string& name = "", co
   return cast(input, CastAttrs{to}, name, origin);
 }
 
+/// The attributes of CastLike.
+struct CastLikeAttrs {
+  /// For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN.
+  bool saturate = true;
+  /// For f8e8m0: "up", "down" or "nearest".
+  std::string round_mode = "up";
+};
+
+/// The elements as another type, that of a second tensor: Cast to it.
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16, f8e4m3fn,
+/// f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - target_type: A tensor whose type is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value cast_like(const Value& input, const Value& target_type, const CastLikeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("saturate", attrs.saturate);
+  set.set("round_mode", attrs.round_mode);
+  return add_node("CastLike", {input, target_type}, set, name, 1, origin)[0];
+}
+
 /// The smallest whole number not below `x`.
 /// - x: Any shape. [f32, f16, f64, bf16]
 /// - gives Y: The shape of the input. [f32, f16, f64, bf16]
 inline Value ceil(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Ceil", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Celu.
+struct CeluAttrs {
+  /// Less this is the plateau below 0; not 0.
+  double alpha = 1;
+};
+
+/// `max(0, x) + min(0, alpha * (e^(x / alpha) - 1))`, elementwise: Elu whose slope is continuous. The gradient at 0
+/// is 1.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
+inline Value celu(const Value& x, const CeluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  return add_node("Celu", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of CenterCropPad.
+struct CenterCropPadAttrs {
+  /// The axes that `shape` speaks of, none twice; negative ones count from the end. All if not given.
+  Optional<std::vector<int64_t>> axes = {};
+};
+
+/// The middle of a tensor along axes where it is longer than `shape` says, zeros around it where it is shorter. Of
+/// an odd number of elements to take off or to add one more is at the end.
+/// - input_data: Any shape. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - shape: [axes]: the sizes of the output along them. [i32, i64]
+/// - gives output_data: The shape of the input with other sizes along the axes. [f32, u8, i8, u16, i16, i32, i64,
+/// string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1,
+/// f8e8m0, u2, i2]
+inline Value center_crop_pad(const Value& input_data, const Value& shape, const CenterCropPadAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axes", attrs.axes);
+  return add_node("CenterCropPad", {input_data, shape}, set, name, 1, origin)[0];
 }
 
 /// `input` limited to at least `min` and then to at most `max`; NaN stays NaN. The gradient is 1 between the bounds
@@ -273,6 +515,51 @@ inline Value ceil(const Value& x, const std::string& name = "", const Origin& or
 inline Value clip(const Value& input, const Value& min = Value(), const Value& max = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Clip", {input, min, max}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Col2Im.
+struct Col2ImAttrs {
+  /// Distance of the pixels of a block; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each axis of the image, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step of the blocks along each axis of the image; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; what
+/// lies on padding is dropped. The gradient takes the blocks out of an image again.
+/// - input: [N, C * elements of a block, L], with L blocks in the order of their places, row by row. [f32, u8, i8,
+/// u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - image_shape: [axes]: the sizes of the image in pixels. [i64]
+/// - block_shape: [axes]: the sizes of a block. [i64]
+/// - gives output: [N, C, the sizes of the image]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value col2_im(const Value& input, const Value& image_shape, const Value& block_shape, const Col2ImAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("dilations", attrs.dilations);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("Col2Im", {input, image_shape, block_shape}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Compress.
+struct CompressAttrs {
+  /// The axis of the slices; negative counts from the end. Without it the input counts as a list of its elements,
+  /// row by row.
+  Optional<int64_t> axis = {};
+};
+
+/// The slices along `axis` where `condition` is true. What lies beyond the end of the condition is left out; a true
+/// one beyond the end of the axis is OUT_OF_RANGE.
+/// - input: At least one dimension, if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16]
+/// - condition: [n]: which slices to keep. [bool]
+/// - gives output: The shape of the input with another size along the axis; [count] without an axis. [f32, u8, i8,
+/// u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+inline Value compress(const Value& input, const Value& condition, const CompressAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  return add_node("Compress", {input, condition}, set, name, 1, origin)[0];
 }
 
 /// The attributes of Concat.
@@ -295,6 +582,30 @@ inline Value concat(const std::vector<Value>& inputs, const ConcatAttrs& attrs, 
 /// The same with the defaults of all attributes but `axis`.
 inline Value concat(const std::vector<Value>& inputs, int64_t axis, const std::string& name = "", const Origin& origin = Origin()) {
   return concat(inputs, ConcatAttrs{axis}, name, origin);
+}
+
+/// The attributes of ConcatFromSequence.
+struct ConcatFromSequenceAttrs {
+  /// The axis; negative counts from the end, of the output. Required.
+  Required<int64_t> axis;
+  /// Whether the axis is one that the items do not have.
+  bool new_axis = false;
+};
+
+/// Puts the items of a sequence, at least one, together along an axis.
+/// - input_sequence: Items of equal shapes, but for the axis if it is theirs. [seq(T)]
+/// - gives concat_result: All elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16]
+inline Value concat_from_sequence(const Value& input_sequence, const ConcatFromSequenceAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("new_axis", attrs.new_axis);
+  return add_node("ConcatFromSequence", {input_sequence}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `axis`.
+inline Value concat_from_sequence(const Value& input_sequence, int64_t axis, const std::string& name = "", const Origin& origin = Origin()) {
+  return concat_from_sequence(input_sequence, ConcatFromSequenceAttrs{axis}, name, origin);
 }
 
 /// The attributes of ConstantOfShape.
@@ -343,6 +654,40 @@ inline Value conv(const Value& x, const Value& w, const Value& b = Value(), cons
   set.set("strides", attrs.strides);
   set.set("kernel_shape", attrs.kernel_shape);
   return add_node("Conv", {x, w, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ConvInteger.
+struct ConvIntegerAttrs {
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  std::string auto_pad = "NOTSET";
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
+  int64_t group = 1;
+  /// Zeros before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// Taken from w if not given.
+  Optional<std::vector<int64_t>> kernel_shape = {};
+};
+
+/// Conv of `x - x_zero_point` and `w - w_zero_point`, exact in 32 bits; sums that do not fit wrap around. Padding
+/// counts as the zero point.
+/// - x: [N, C, D1, ...]. [u8, i8]
+/// - w: [M, C / group, k1, ...]. [u8, i8]
+/// - x_zero_point: One number; 0 if not given. [u8, i8, optional]
+/// - w_zero_point: One number, or one for each channel that w makes, [M]; 0 if not given. [u8, i8, optional]
+/// - gives y: [N, M, O1, ...]. [i32]
+inline Value conv_integer(const Value& x, const Value& w, const Value& x_zero_point = Value(), const Value& w_zero_point = Value(), const ConvIntegerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("dilations", attrs.dilations);
+  set.set("group", attrs.group);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  set.set("kernel_shape", attrs.kernel_shape);
+  return add_node("ConvInteger", {x, w, x_zero_point, w_zero_point}, set, name, 1, origin)[0];
 }
 
 /// The attributes of ConvTranspose.
@@ -394,6 +739,34 @@ inline Value cos(const Value& input, const std::string& name = "", const Origin&
   return add_node("Cos", {input}, set, name, 1, origin)[0];
 }
 
+/// The hyperbolic cosine of `x`: `(e^x + e^-x) / 2`.
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value cosh(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Cosh", {input}, set, name, 1, origin)[0];
+}
+
+/// The attributes of CumProd.
+struct CumProdAttrs {
+  /// Whether the element itself is left out.
+  bool exclusive = false;
+  /// Whether the product begins at the end.
+  bool reverse = false;
+};
+
+/// Products of all elements up to each along an axis. Integers wrap around. The gradient is exact where factors are
+/// 0.
+/// - x: At least one dimension. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - axis: A number; negative counts from the end. [i32, i64]
+/// - gives y: The shape of x. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value cum_prod(const Value& x, const Value& axis, const CumProdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("exclusive", attrs.exclusive);
+  set.set("reverse", attrs.reverse);
+  return add_node("CumProd", {x, axis}, set, name, 1, origin)[0];
+}
+
 /// The attributes of CumSum.
 struct CumSumAttrs {
   /// Whether the element itself is left out.
@@ -411,6 +784,92 @@ inline Value cum_sum(const Value& x, const Value& axis, const CumSumAttrs& attrs
   set.set("exclusive", attrs.exclusive);
   set.set("reverse", attrs.reverse);
   return add_node("CumSum", {x, axis}, set, name, 1, origin)[0];
+}
+
+/// The attributes of DFT.
+struct DFTAttrs {
+  /// Whether this is the inverse transform.
+  bool inverse = false;
+  /// Whether only the first n / 2 + 1 elements of the transform of a real signal are given, as the others are their
+  /// conjugates; with `inverse`, whether X is such a half, and Y real.
+  bool onesided = false;
+};
+
+/// The discrete Fourier transform along an axis, `Y[k] = sum over j of X[j] exp(-2 pi i j k / n)`; with `inverse`
+/// the sign of the exponent is plus, and the sum is divided by n. The last axis holds real and imaginary parts.
+/// - input: [..., 1] for a real signal, [..., 2] for a complex one. [f32, f16, f64, bf16]
+/// - dft_length: n: the axis is cut, or filled up with zeros, to that size. The size of the axis if not given, or
+/// of a half 2 * (size - 1). [i32, i64, optional]
+/// - axis: The axis, from -rank to -2 or from 0 on; -2 if not given. [i64, optional]
+/// - gives output: [..., 2], or [..., 1] of the inverse transform of a half: n or n / 2 + 1 along the axis. [f32,
+/// f16, f64, bf16]
+inline Value dft(const Value& input, const Value& dft_length = Value(), const Value& axis = Value(), const DFTAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("inverse", attrs.inverse);
+  set.set("onesided", attrs.onesided);
+  return add_node("DFT", {input, dft_length, axis}, set, name, 1, origin)[0];
+}
+
+/// The attributes of DeformConv.
+struct DeformConvAttrs {
+  /// Distance of the window's elements; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// In how many groups channels are convolved on their own.
+  int64_t group = 1;
+  /// Size of the window; that of W if not given.
+  Optional<std::vector<int64_t>> kernel_shape = {};
+  /// In how many groups channels share offsets.
+  int64_t offset_group = 1;
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// A convolution whose window takes each of its pixels from where an offset moves it to, between pixels by linear
+/// weights, times a factor of the mask. Places outside of X are zeros.
+/// - x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
+/// - w: [output channels, C / group, k1, ...]. [f32, f16, f64, bf16]
+/// - offset: [N, offset groups * elements of the window * axes, O1, ...]: how far each element is moved along each
+/// axis, in pixels. [f32, f16, f64, bf16]
+/// - b: [output channels]; zeros if not given. [f32, f16, f64, bf16, optional]
+/// - mask: [N, offset groups * elements of the window, O1, ...]; ones if not given. [f32, f16, f64, bf16, optional]
+/// - gives Y: [N, output channels, O1, ...]. [f32, f16, f64, bf16]
+inline Value deform_conv(const Value& x, const Value& w, const Value& offset, const Value& b = Value(), const Value& mask = Value(), const DeformConvAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("dilations", attrs.dilations);
+  set.set("group", attrs.group);
+  set.set("kernel_shape", attrs.kernel_shape);
+  set.set("offset_group", attrs.offset_group);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("DeformConv", {x, w, offset, b, mask}, set, name, 1, origin)[0];
+}
+
+/// The attributes of DepthToSpace.
+struct DepthToSpaceAttrs {
+  /// b, the height and width of a block in pixels. Required.
+  Required<int64_t> blocksize;
+  /// "DCR": channels lie by place in the block first; "CRD": by channel first.
+  std::string mode = "DCR";
+};
+
+/// Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is pixel
+/// (h, w) of channel `(i * b + j) * C' + c` (DCR), or `c * b * b + i * b + j` (CRD), of C' channels that there are
+/// then.
+/// - input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+/// - gives output: [N, C / b / b, H * b, W * b]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16]
+inline Value depth_to_space(const Value& input, const DepthToSpaceAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("blocksize", attrs.blocksize);
+  set.set("mode", attrs.mode);
+  return add_node("DepthToSpace", {input}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `blocksize`.
+inline Value depth_to_space(const Value& input, int64_t blocksize, const std::string& name = "", const Origin& origin = Origin()) {
+  return depth_to_space(input, DepthToSpaceAttrs{blocksize}, name, origin);
 }
 
 /// The attributes of DequantizeLinear.
@@ -436,6 +895,15 @@ inline Value dequantize_linear(const Value& x, const Value& x_scale, const Value
   set.set("block_size", attrs.block_size);
   set.set("output_dtype", attrs.output_dtype);
   return add_node("DequantizeLinear", {x, x_scale, x_zero_point}, set, name, 1, origin)[0];
+}
+
+/// The determinant of each matrix. The gradient is exact for singular ones too; the gradient of the gradient needs
+/// matrices that are not singular.
+/// - x: [..., n, n]. [f32, f16, f64, bf16]
+/// - gives Y: [...]. [f32, f16, f64, bf16]
+inline Value det(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Det", {x}, set, name, 1, origin)[0];
 }
 
 /// `A / B`, elementwise. Integers are divided towards zero; an integer divided by zero is an error, and the
@@ -482,6 +950,51 @@ inline DropoutOutputs dropout_outputs(const Value& data, const Value& ratio = Va
   set.set("seed", attrs.seed);
   std::vector<Value> made = add_node("Dropout", {data, ratio, training_mode}, set, name, 2, origin);
   return {made[0], made[1]};
+}
+
+/// The outputs of DynamicQuantizeLinear.
+struct DynamicQuantizeLinearOutputs {
+  /// The shape of x. [u8]
+  Value y;
+  /// A scalar. [f32]
+  Value y_scale;
+  /// A scalar. [u8]
+  Value y_zero_point;
+};
+
+/// QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: `y_scale =
+/// (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even number.
+/// Where there are zeros alone, or nothing, the scale is 1.
+/// - x: Any shape. [f32]
+inline DynamicQuantizeLinearOutputs dynamic_quantize_linear(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  std::vector<Value> made = add_node("DynamicQuantizeLinear", {x}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
+}
+
+/// The attributes of Einsum.
+struct EinsumAttrs {
+  /// "bij,bjk->bik"; spaces do not count. Required.
+  Required<std::string> equation;
+};
+
+/// Sums of products along named axes: the equation has a term for each input, with a letter for each axis, and
+/// behind `->` one for the output; `Y[output] = sum of input0[term0] * input1[term1] * ...` over all letters that
+/// the output lacks. A letter that stands twice in a term takes the diagonal. `...` stands for any number of axes,
+/// which broadcast; the output may leave them out. Without `->` the output has the ellipsis and then, sorted, all
+/// letters that stand in the equation once. Axes of one letter have one size, or 1. Factors are multiplied from
+/// left to right, as matrices where they share what is summed.
+/// - inputs: A tensor for each term. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, any number]
+/// - gives Output: As the equation says. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value einsum(const std::vector<Value>& inputs, const EinsumAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("equation", attrs.equation);
+  return add_node("Einsum", inputs, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `equation`.
+inline Value einsum(const std::vector<Value>& inputs, std::string equation, const std::string& name = "", const Origin& origin = Origin()) {
+  return einsum(inputs, EinsumAttrs{equation}, name, origin);
 }
 
 /// The attributes of Elu.
@@ -536,6 +1049,25 @@ inline Value expand(const Value& input, const Value& shape, const std::string& n
   return add_node("Expand", {input, shape}, set, name, 1, origin)[0];
 }
 
+/// The attributes of EyeLike.
+struct EyeLikeAttrs {
+  /// Type of the output; that of the input if not given.
+  Optional<DType> dtype = {};
+  /// Which diagonal: 0 for the main one, positive for those above it, negative below.
+  int64_t k = 0;
+};
+
+/// A matrix in the shape of another: ones on a diagonal, zeros elsewhere.
+/// - input: [rows, columns]; only the shape is taken. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64,
+/// bf16]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+inline Value eye_like(const Value& input, const EyeLikeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("dtype", attrs.dtype);
+  set.set("k", attrs.k);
+  return add_node("EyeLike", {input}, set, name, 1, origin)[0];
+}
+
 /// The attributes of Flatten.
 struct FlattenAttrs {
   /// First dimension of the columns; negative counts from the end.
@@ -561,6 +1093,78 @@ inline Value floor(const Value& x, const std::string& name = "", const Origin& o
   return add_node("Floor", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of GRU.
+struct GRUAttrs {
+  /// For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+  /// name.
+  Optional<std::vector<double>> activation_alpha = {};
+  /// The same of beta.
+  Optional<std::vector<double>> activation_beta = {};
+  /// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh
+  /// `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f and g;
+  /// Sigmoid and Tanh if not given.
+  Optional<std::vector<std::string>> activations = {};
+  /// What the functions of gates are given is kept within -clip and clip; not if not given.
+  Optional<double> clip = {};
+  /// forward, reverse or bidirectional: the first direction forward, the second in reverse.
+  std::string direction = "forward";
+  /// The number of hidden features; as R has it if not given.
+  Optional<int64_t> hidden_size = {};
+  /// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+  int64_t layout = 0;
+  /// Whether the reset gate is for the product with R, and not for what goes into it.
+  bool linear_before_reset = false;
+};
+
+/// The outputs of GRU.
+struct GRUOutputs {
+  /// [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+  Value y;
+  /// [directions, N, hidden]: the last h. [f32, f16, f64, bf16]
+  Value y_h;
+};
+
+/// A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with W, R and the biases in
+/// parts for z, r and h: `z = f(x Wz^T + Wbz + h Rz^T + Rbz)`, `r = f(x Wr^T + Wbr + h Rr^T + Rbr)`, `n = g(x Wh^T
+/// + Wbh + (r * h) Rh^T + Rbh)`, or with `linear_before_reset` `n = g(x Wh^T + Wbh + r * (h Rh^T + Rbh))`; then `h
+/// = (1 - z) * n + z * h`. A sequence that is shorter than T keeps its state from its end on, and has 0 in Y there;
+/// in reverse it begins at its own end.
+/// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+/// - w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
+/// - r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
+/// - b: [directions, 2 * gates * hidden]: what is added to the product with W, then with R. [f32, f16, f64, bf16,
+/// optional]
+/// - sequence_lens: [N]: the steps of each sequence, from 0 to T; T if not given. [i32, optional]
+/// - initial_h: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - gives Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+inline Value gru(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const GRUAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  set.set("linear_before_reset", attrs.linear_before_reset);
+  return add_node("GRU", {x, w, r, b, sequence_lens, initial_h}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see gru.
+inline GRUOutputs gru_outputs(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const GRUAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  set.set("linear_before_reset", attrs.linear_before_reset);
+  std::vector<Value> made = add_node("GRU", {x, w, r, b, sequence_lens, initial_h}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
 /// The attributes of Gather.
 struct GatherAttrs {
   /// The axis that is indexed; negative counts from the end.
@@ -581,6 +1185,25 @@ inline Value gather(const Value& data, const Value& indices, const GatherAttrs& 
   return add_node("Gather", {data, indices}, set, name, 1, origin)[0];
 }
 
+/// The attributes of GatherElements.
+struct GatherElementsAttrs {
+  /// The axis that the indices speak of; negative counts from the end.
+  int64_t axis = 0;
+};
+
+/// For each index an element of `data`: `output[i][j][k] = data[i][indices[i][j][k]][k]` if axis is 1, and so on.
+/// Negative indices count from the end; one outside is OUT_OF_RANGE.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
+/// - indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
+/// - gives output: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16]
+inline Value gather_elements(const Value& data, const Value& indices, const GatherElementsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  return add_node("GatherElements", {data, indices}, set, name, 1, origin)[0];
+}
+
 /// The attributes of GatherND.
 struct GatherNDAttrs {
   /// How many leading axes data and indices have in common.
@@ -589,10 +1212,11 @@ struct GatherNDAttrs {
 
 /// The slices of `data` at the places that `indices` names. Negative coordinates count from the end; one outside is
 /// OUT_OF_RANGE.
-/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
 /// - indices: [..., k]: a place of k coordinates each. [i64]
 /// - gives output: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16,
-/// i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 inline Value gather_nd(const Value& data, const Value& indices, const GatherNDAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("batch_dims", attrs.batch_dims);
@@ -648,6 +1272,29 @@ inline Value global_average_pool(const Value& x, const std::string& name = "", c
   return add_node("GlobalAveragePool", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of GlobalLpPool.
+struct GlobalLpPoolAttrs {
+  /// Which norm; at least 1.
+  int64_t p = 2;
+};
+
+/// The norm over all spatial axes: `sum(|x|^p)^(1/p)`. Zeros alone have the gradient 0.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
+inline Value global_lp_pool(const Value& x, const GlobalLpPoolAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("p", attrs.p);
+  return add_node("GlobalLpPool", {x}, set, name, 1, origin)[0];
+}
+
+/// The maximum over all spatial axes; NaN if there is one. The gradient goes to the first of equal ones.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, 1, ...]. [f32, f16, f64, bf16]
+inline Value global_max_pool(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("GlobalMaxPool", {x}, set, name, 1, origin)[0];
+}
+
 /// Whether `A > B`, elementwise; false with NaN.
 /// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 /// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -664,6 +1311,31 @@ inline Value greater(const Value& a, const Value& b, const std::string& name = "
 inline Value greater_or_equal(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("GreaterOrEqual", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of GridSample.
+struct GridSampleAttrs {
+  /// Whether -1 and 1 are the middles of the outermost pixels, else their outer edges.
+  bool align_corners = false;
+  /// "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four pixels along each axis, with
+  /// the parameter -0.75.
+  std::string mode = "linear";
+  /// What lies beyond the ends: "zeros", the pixels of the "border", or a "reflection".
+  std::string padding_mode = "zeros";
+};
+
+/// The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, the
+/// coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers the fraction
+/// is cut off.
+/// - x: [N, C, D1, ...], with up to five axes behind C. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16]
+/// - grid: [N, O1, ..., axes], with as many axes as X. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16]
+inline Value grid_sample(const Value& x, const Value& grid, const GridSampleAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("align_corners", attrs.align_corners);
+  set.set("mode", attrs.mode);
+  set.set("padding_mode", attrs.padding_mode);
+  return add_node("GridSample", {x, grid}, set, name, 1, origin)[0];
 }
 
 /// The attributes of GroupNormalization.
@@ -695,6 +1367,44 @@ inline Value group_normalization(const Value& x, const Value& scale, const Value
   return group_normalization(x, scale, bias, GroupNormalizationAttrs{num_groups}, name, origin);
 }
 
+/// The attributes of HammingWindow.
+struct HammingWindowAttrs {
+  /// Type of the output.
+  DType output_datatype = DType::f32;
+  /// Whether the window is one period; else it is symmetric.
+  bool periodic = true;
+};
+
+/// `25/46 - 21/46 cos(t)` at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast does. N
+/// is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+/// - size: Number of elements, a scalar. [i32, i64]
+/// - gives output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value hamming_window(const Value& size, const HammingWindowAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("output_datatype", attrs.output_datatype);
+  set.set("periodic", attrs.periodic);
+  return add_node("HammingWindow", {size}, set, name, 1, origin)[0];
+}
+
+/// The attributes of HannWindow.
+struct HannWindowAttrs {
+  /// Type of the output.
+  DType output_datatype = DType::f32;
+  /// Whether the window is one period; else it is symmetric.
+  bool periodic = true;
+};
+
+/// `0.5 - 0.5 cos(t)` at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast does. N is
+/// the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+/// - size: Number of elements, a scalar. [i32, i64]
+/// - gives output: [size]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value hann_window(const Value& size, const HannWindowAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("output_datatype", attrs.output_datatype);
+  set.set("periodic", attrs.periodic);
+  return add_node("HannWindow", {size}, set, name, 1, origin)[0];
+}
+
 /// The attributes of HardSigmoid.
 struct HardSigmoidAttrs {
   /// Slope between the bends.
@@ -721,6 +1431,22 @@ inline Value hard_swish(const Value& x, const std::string& name = "", const Orig
   return add_node("HardSwish", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of Hardmax.
+struct HardmaxAttrs {
+  /// The axis along which one is chosen; negative counts from the end.
+  int64_t axis = -1;
+};
+
+/// One at the first of the largest elements along `axis`, zero at the others; NaN counts as largest. The gradient
+/// is zero.
+/// - input: Scores, at least one along the axis. [f32, f16, f64, bf16]
+/// - gives output: The shape of input. [f32, f16, f64, bf16]
+inline Value hardmax(const Value& input, const HardmaxAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  return add_node("Hardmax", {input}, set, name, 1, origin)[0];
+}
+
 /// Its input.
 /// - input: Any value. [any]
 /// - gives output: The same value. [any]
@@ -729,12 +1455,154 @@ inline Value identity(const Value& input, const std::string& name = "", const Or
   return add_node("Identity", {input}, set, name, 1, origin)[0];
 }
 
+/// The attributes of InstanceNormalization.
+struct InstanceNormalizationAttrs {
+  /// Added to the variance.
+  double epsilon = 1e-05;
+};
+
+/// Normalizes every channel of every image: `scale * (input - mean) / sqrt(var + epsilon) + B`, where the variance
+/// divides by the number of elements.
+/// - input: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - scale: [C]. [f32, f16, f64, bf16]
+/// - b: [C]. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value instance_normalization(const Value& input, const Value& scale, const Value& b, const InstanceNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("epsilon", attrs.epsilon);
+  return add_node("InstanceNormalization", {input, scale, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of IsInf.
+struct IsInfAttrs {
+  /// Whether negative infinity counts.
+  bool detect_negative = true;
+  /// Whether positive infinity counts.
+  bool detect_positive = true;
+};
+
+/// Whether `x` is infinite, elementwise.
+/// - x: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+/// - gives Y: The shape of X. [bool]
+inline Value is_inf(const Value& x, const IsInfAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("detect_negative", attrs.detect_negative);
+  set.set("detect_positive", attrs.detect_positive);
+  return add_node("IsInf", {x}, set, name, 1, origin)[0];
+}
+
 /// Whether `x` is not a number, elementwise.
-/// - x: Any shape. [f32, f16, f64, bf16]
+/// - x: Any shape. [f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
 /// - gives Y: The shape of X. [bool]
 inline Value is_nan(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("IsNaN", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of LRN.
+struct LRNAttrs {
+  /// Number of channels that are added. Required.
+  Required<int64_t> size;
+  /// Weight of the mean square.
+  double alpha = 0.0001;
+  /// Power of the divisor.
+  double beta = 0.75;
+  /// Added to the weighted mean square.
+  double bias = 1;
+};
+
+/// `X / (bias + alpha / size * squares)^beta`, where `squares` is the sum of the squares of `size` neighbouring
+/// channels: (size - 1) / 2 before each, rounded down, and size / 2 behind; at least in f32.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value lrn(const Value& x, const LRNAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  set.set("beta", attrs.beta);
+  set.set("bias", attrs.bias);
+  set.set("size", attrs.size);
+  return add_node("LRN", {x}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `size`.
+inline Value lrn(const Value& x, int64_t size, const std::string& name = "", const Origin& origin = Origin()) {
+  return lrn(x, LRNAttrs{size}, name, origin);
+}
+
+/// The attributes of LSTM.
+struct LSTMAttrs {
+  /// For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+  /// name.
+  Optional<std::vector<double>> activation_alpha = {};
+  /// The same of beta.
+  Optional<std::vector<double>> activation_beta = {};
+  /// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh
+  /// `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f, g and h;
+  /// Sigmoid, Tanh and Tanh if not given.
+  Optional<std::vector<std::string>> activations = {};
+  /// What the functions of gates are given is kept within -clip and clip; not if not given.
+  Optional<double> clip = {};
+  /// forward, reverse or bidirectional: the first direction forward, the second in reverse.
+  std::string direction = "forward";
+  /// The number of hidden features; as R has it if not given.
+  Optional<int64_t> hidden_size = {};
+  /// Whether the forget gate is 1 - i.
+  bool input_forget = false;
+  /// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+  int64_t layout = 0;
+};
+
+/// The outputs of LSTM.
+struct LSTMOutputs {
+  /// [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+  Value y;
+  /// [directions, N, hidden]: the last h. [f32, f16, f64, bf16]
+  Value y_h;
+  /// [directions, N, hidden]: the last c. [f32, f16, f64, bf16]
+  Value y_c;
+};
+
+/// A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with `a = x W^T + Wb + h R^T
+/// + Rb` in parts for the gates: `i = f(ai + Pi * c)`, `f = f(af + Pf * c)`, `c = f * c + i * g(ac)`, `o = f(ao +
+/// Po * c)`, `h = o * h(c)`. A sequence that is shorter than T keeps its state from its end on, and has 0 in Y
+/// there; in reverse it begins at its own end.
+/// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+/// - w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
+/// - r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
+/// - b: [directions, 2 * gates * hidden]: what is added to the product with W, then with R. [f32, f16, f64, bf16,
+/// optional]
+/// - sequence_lens: [N]: the steps of each sequence, from 0 to T; T if not given. [i32, optional]
+/// - initial_h: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - initial_c: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - p: [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given. [f32, f16, f64, bf16,
+/// optional]
+/// - gives Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+inline Value lstm(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& initial_c = Value(), const Value& p = Value(), const LSTMAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("input_forget", attrs.input_forget);
+  set.set("layout", attrs.layout);
+  return add_node("LSTM", {x, w, r, b, sequence_lens, initial_h, initial_c, p}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see lstm.
+inline LSTMOutputs lstm_outputs(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& initial_c = Value(), const Value& p = Value(), const LSTMAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("input_forget", attrs.input_forget);
+  set.set("layout", attrs.layout);
+  std::vector<Value> made = add_node("LSTM", {x, w, r, b, sequence_lens, initial_h, initial_c, p}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
 }
 
 /// The attributes of LayerNormalization.
@@ -837,6 +1705,58 @@ inline Value log_softmax(const Value& input, const LogSoftmaxAttrs& attrs = {}, 
   return add_node("LogSoftmax", {input}, set, name, 1, origin)[0];
 }
 
+/// The attributes of LpNormalization.
+struct LpNormalizationAttrs {
+  /// The axis; negative counts from the end.
+  int64_t axis = -1;
+  /// Which norm: 1 or 2.
+  int64_t p = 2;
+};
+
+/// Divides by the norm along an axis: the sum of magnitudes or the root of the sum of squares. Where that is 0, the
+/// output and the gradient are 0.
+/// - input: At least one dimension. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value lp_normalization(const Value& input, const LpNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("p", attrs.p);
+  return add_node("LpNormalization", {input}, set, name, 1, origin)[0];
+}
+
+/// The attributes of LpPool.
+struct LpPoolAttrs {
+  /// Size of the window along each spatial axis. Required.
+  Required<std::vector<int64_t>> kernel_shape;
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  std::string auto_pad = "NOTSET";
+  /// Whether output sizes are rounded up.
+  bool ceil_mode = false;
+  /// Distance of the window's elements; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// Which norm; at least 1.
+  int64_t p = 2;
+};
+
+/// The norm of each window: `sum(|x|^p)^(1/p)`. A window of zeros adds nothing to the gradient.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+inline Value lp_pool(const Value& x, const LpPoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("kernel_shape", attrs.kernel_shape);
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("ceil_mode", attrs.ceil_mode);
+  set.set("dilations", attrs.dilations);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  set.set("p", attrs.p);
+  return add_node("LpPool", {x}, set, name, 1, origin)[0];
+}
+
 /// The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector on the
 /// left is a row, on the right a column.
 /// - a: [..., m, k] or [k]. [f32, i32, i64, f16, f64, u32, u64, bf16]
@@ -845,6 +1765,20 @@ inline Value log_softmax(const Value& input, const LogSoftmaxAttrs& attrs = {}, 
 inline Value matmul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("MatMul", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The product of `A - a_zero_point` and `B - b_zero_point` as MatMul, exact in 32 bits; sums that do not fit wrap
+/// around.
+/// - a: [..., m, k] or [k]. [u8, i8]
+/// - b: [..., k, n] or [k]. [u8, i8]
+/// - a_zero_point: Zero point: one number, or one for each row of A, [m] or [..., m, 1]; 0 if not given. [u8, i8,
+/// optional]
+/// - b_zero_point: Zero point: one number, or one for each column of B, [n] or [..., 1, n]; 0 if not given. [u8,
+/// i8, optional]
+/// - gives Y: [..., m, n]. [i32]
+inline Value mat_mul_integer(const Value& a, const Value& b, const Value& a_zero_point = Value(), const Value& b_zero_point = Value(), const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("MatMulInteger", {a, b, a_zero_point, b_zero_point}, set, name, 1, origin)[0];
 }
 
 /// The greatest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
@@ -912,12 +1846,94 @@ inline MaxPoolOutputs max_pool_outputs(const Value& x, const MaxPoolAttrs& attrs
   return {made[0], made[1]};
 }
 
+/// The attributes of MaxRoiPool.
+struct MaxRoiPoolAttrs {
+  /// Height and width of the output. Required.
+  Required<std::vector<int64_t>> pooled_shape;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+};
+
+/// Of each region the maxima of as many parts as the output has elements; 0 where a part lies outside of the image.
+/// Ends are rounded to pixels, halves away from 0. Of equal maxima the first gets the gradient; none flows to the
+/// regions. An image that is not there is OUT_OF_RANGE.
+/// - x: [N, C, H, W]. [f32, f16, f64, bf16]
+/// - rois: [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region. [f32, f16, f64, bf16]
+/// - gives Y: [regions, C, height, width]. [f32, f16, f64, bf16]
+inline Value max_roi_pool(const Value& x, const Value& rois, const MaxRoiPoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("pooled_shape", attrs.pooled_shape);
+  set.set("spatial_scale", attrs.spatial_scale);
+  return add_node("MaxRoiPool", {x, rois}, set, name, 1, origin)[0];
+}
+
+/// The attributes of MaxUnpool.
+struct MaxUnpoolAttrs {
+  /// Size of the window along each spatial axis. Required.
+  Required<std::vector<int64_t>> kernel_shape;
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// Zeros in the shape of what MaxPool was given, with the maxima where they came from. Of several for one place the
+/// last counts.
+/// - x: [N, C, D1, ...]: the maxima. [f32, f16, f64, bf16]
+/// - i: The shape of X: where they were, as MaxPool says, in the shape that the attributes give. [i64]
+/// - output_shape: The shape of the output, which has zeros behind what the attributes give; sizes are no smaller.
+/// [i64, optional]
+/// - gives output: [N, C, (D - 1) * stride + kernel - pads, ...], or output_shape. [f32, f16, f64, bf16]
+inline Value max_unpool(const Value& x, const Value& i, const MaxUnpoolAttrs& attrs, const Value& output_shape = Value(), const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("kernel_shape", attrs.kernel_shape);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("MaxUnpool", {x, i, output_shape}, set, name, 1, origin)[0];
+}
+
 /// The mean of all inputs, elementwise.
 /// - data_0: One or more operands, which broadcast as in NumPy. [f32, f16, f64, bf16, any number]
 /// - gives mean: The broadcast shape of all inputs. [f32, f16, f64, bf16]
 inline Value mean(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Mean", data_0, set, name, 1, origin)[0];
+}
+
+/// The attributes of MeanVarianceNormalization.
+struct MeanVarianceNormalizationAttrs {
+  /// What is normalized over; by default all but the channels of [N, C, H, W].
+  std::vector<int64_t> axes = {0, 2, 3};
+};
+
+/// `(X - mean) / (deviation + 1e-9)` with the mean and standard deviation over `axes`, at least in f32.
+/// - x: Any tensor that has the axes. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value mean_variance_normalization(const Value& x, const MeanVarianceNormalizationAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axes", attrs.axes);
+  return add_node("MeanVarianceNormalization", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of MelWeightMatrix.
+struct MelWeightMatrixAttrs {
+  /// The dtype of the result.
+  DType output_datatype = DType::f32;
+};
+
+/// What a product with a spectrum [frames, dft_length / 2 + 1] makes bands on the mel scale of, `2595 log10(1 +
+/// hertz / 700)`: each column is a triangle of height 1, from the peak of its left neighbour to that of its right
+/// one.
+/// - num_mel_bins: How many bands there are. [i32, i64]
+/// - dft_length: The length of the transform that gives the spectrum. [i32, i64]
+/// - sample_rate: Elements of the signal in a second. [i32, i64]
+/// - lower_edge_hertz: Where the first triangle begins. [f32, f16, f64, bf16]
+/// - upper_edge_hertz: What lies one band above the end of the last triangle. [f32, f16, f64, bf16]
+/// - gives output: [dft_length / 2 + 1, num_mel_bins]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value mel_weight_matrix(const Value& num_mel_bins, const Value& dft_length, const Value& sample_rate, const Value& lower_edge_hertz, const Value& upper_edge_hertz, const MelWeightMatrixAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("output_datatype", attrs.output_datatype);
+  return add_node("MelWeightMatrix", {num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz}, set, name, 1, origin)[0];
 }
 
 /// The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
@@ -927,6 +1943,14 @@ inline Value mean(const std::vector<Value>& data_0, const std::string& name = ""
 inline Value min(const std::vector<Value>& data_0, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Min", data_0, set, name, 1, origin)[0];
+}
+
+/// `x * tanh(log(1 + e^x))`, elementwise (Misra, 2019, arXiv:1908.08681).
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
+inline Value mish(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Mish", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of Mod.
@@ -953,6 +1977,30 @@ inline Value mod(const Value& a, const Value& b, const ModAttrs& attrs = {}, con
 inline Value mul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Mul", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Multinomial.
+struct MultinomialAttrs {
+  /// Key of the numbers.
+  Optional<double> seed = {};
+  /// Type of the output: i32 or i64.
+  DType dtype = DType::i32;
+  /// How many are drawn for each row.
+  int64_t sample_size = 1;
+};
+
+/// Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same numbers
+/// in every run: those of weft.RandomMultinomial with the counter 0. With a `seed`, the key is its 32 bits as f32
+/// and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use weft.RandomMultinomial
+/// for new numbers in every step.
+/// - input: [rows, classes]: logarithms of the probabilities, up to a number for each row. [f32, f16, f64, bf16]
+/// - gives output: [rows, sample_size]. [i32, i64]
+inline Value multinomial(const Value& input, const MultinomialAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  set.set("dtype", attrs.dtype);
+  set.set("sample_size", attrs.sample_size);
+  return add_node("Multinomial", {input}, set, name, 1, origin)[0];
 }
 
 /// `-x`, elementwise. Integers wrap around.
@@ -985,9 +2033,30 @@ inline Value negative_log_likelihood_loss(const Value& input, const Value& targe
   return add_node("NegativeLogLikelihoodLoss", {input, target, weight}, set, name, 1, origin)[0];
 }
 
-/// The indices of all elements that are not 0, in row-major order; NaN is not 0.
-/// - x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
-/// u32, u64, bf16]
+/// The attributes of NonMaxSuppression.
+struct NonMaxSuppressionAttrs {
+  /// 0: boxes are two opposite corners [y1, x1, y2, x2]; 1: [x, y, width, height] about their middle.
+  int64_t center_point_box = 0;
+};
+
+/// Of each image and class the boxes with the best scores, each of which leaves out those behind it that overlap
+/// with it by more than a threshold: their intersection divided by their union. Of equal scores the first box
+/// counts.
+/// - boxes: [N, boxes, 4]. [f32]
+/// - scores: [N, classes, boxes]. [f32]
+/// - max_output_boxes_per_class: How many of a class at most; 0, none, if not given. [i64, optional]
+/// - iou_threshold: From 0 to 1; 0 if not given. [f32, optional]
+/// - score_threshold: Only greater scores count; all if not given. [f32, optional]
+/// - gives selected_indices: [selected, 3]: image, class and box, by image, class and falling score. [i64]
+inline Value non_max_suppression(const Value& boxes, const Value& scores, const Value& max_output_boxes_per_class = Value(), const Value& iou_threshold = Value(), const Value& score_threshold = Value(), const NonMaxSuppressionAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("center_point_box", attrs.center_point_box);
+  return add_node("NonMaxSuppression", {boxes, scores, max_output_boxes_per_class, iou_threshold, score_threshold}, set, name, 1, origin)[0];
+}
+
+/// The indices of all elements that are not 0, in row-major order; NaN is not 0, nor is a string that is not empty.
+/// - x: Any shape; a scalar counts as one element of no axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+/// f64, u32, u64, c64, c128, bf16]
 /// - gives Y: [rank, count]: one column for each. [i64]
 inline Value non_zero(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1031,6 +2100,15 @@ inline Value or_(const Value& a, const Value& b, const std::string& name = "", c
   return add_node("Or", {a, b}, set, name, 1, origin)[0];
 }
 
+/// `x` where not negative, `slope * x` elsewhere. Integers wrap around. The gradient to X at 0 is the slope.
+/// - x: Any shape. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - slope: Broadcasts to X as in NumPy. [f32, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The shape of the input. [f32, i32, i64, f16, f64, u32, u64, bf16]
+inline Value p_relu(const Value& x, const Value& slope, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("PRelu", {x, slope}, set, name, 1, origin)[0];
+}
+
 /// The attributes of Pad.
 struct PadAttrs {
   /// "constant", "reflect", "edge" or "wrap".
@@ -1064,6 +2142,64 @@ inline Value pad(const Value& data, const Value& pads, const Value& constant_val
 inline Value pow(const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Pow", {x, y}, set, name, 1, origin)[0];
+}
+
+/// The attributes of QLinearConv.
+struct QLinearConvAttrs {
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  std::string auto_pad = "NOTSET";
+  /// Distance of the kernel's elements along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Number of groups that channels are divided into.
+  int64_t group = 1;
+  /// Zeros before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+  /// Taken from w if not given.
+  Optional<std::vector<int64_t>> kernel_shape = {};
+};
+
+/// Conv of quantized tensors, quantized: `round((p + B) * (x_scale * w_scale / y_scale)) + y_zero_point`, where p
+/// is what ConvInteger gives of x, w and their zero points, halves are rounded to the even number, and what is out
+/// of range becomes the nearest in range.
+/// - x: [N, C, D1, ...]. [u8, i8]
+/// - x_scale: One number. [f32]
+/// - x_zero_point: One number. [u8, i8]
+/// - w: [M, C / group, k1, ...]. [u8, i8]
+/// - w_scale: One number, or one for each channel that w makes, [M]. [f32]
+/// - w_zero_point: One number, or [M]. [u8, i8]
+/// - y_scale: One number. [f32]
+/// - y_zero_point: One number. [u8, i8]
+/// - b: Bias, [M], in units of `x_scale * w_scale`. [i32, optional]
+/// - gives y: [N, M, O1, ...]. [u8, i8]
+inline Value q_linear_conv(const Value& x, const Value& x_scale, const Value& x_zero_point, const Value& w, const Value& w_scale, const Value& w_zero_point, const Value& y_scale, const Value& y_zero_point, const Value& b = Value(), const QLinearConvAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("dilations", attrs.dilations);
+  set.set("group", attrs.group);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  set.set("kernel_shape", attrs.kernel_shape);
+  return add_node("QLinearConv", {x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, b}, set, name, 1, origin)[0];
+}
+
+/// The product of quantized matrices, quantized: `round(p * (a_scale * b_scale / y_scale)) + y_zero_point`, where p
+/// is the exact product of `a - a_zero_point` and `b - b_zero_point` as MatMul, scales are in f32, halves are
+/// rounded to the even number, and what is out of range becomes the nearest in range. Of 8-bit floats p is in f32
+/// and nothing is rounded before the last step.
+/// - a: [..., m, k] or [k]. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+/// - a_scale: One number, or one for each row of a, [m] or [..., m, 1]. [f32, f16, bf16]
+/// - a_zero_point: The shape of a_scale. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+/// - b: [..., k, n] or [k]. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+/// - b_scale: One number, or one for each column of b, [n] or [..., 1, n]. [f32, f16, bf16]
+/// - b_zero_point: The shape of b_scale. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+/// - y_scale: One number. [f32, f16, bf16]
+/// - y_zero_point: One number. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+/// - gives y: [..., m, n]. [u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz]
+inline Value q_linear_mat_mul(const Value& a, const Value& a_scale, const Value& a_zero_point, const Value& b, const Value& b_scale, const Value& b_zero_point, const Value& y_scale, const Value& y_zero_point, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("QLinearMatMul", {a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point}, set, name, 1, origin)[0];
 }
 
 /// The attributes of QuantizeLinear.
@@ -1118,6 +2254,185 @@ inline Value rms_normalization(const Value& x, const Value& scale, const RMSNorm
   set.set("epsilon", attrs.epsilon);
   set.set("stash_type", attrs.stash_type);
   return add_node("RMSNormalization", {x, scale}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RNN.
+struct RNNAttrs {
+  /// For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+  /// name.
+  Optional<std::vector<double>> activation_alpha = {};
+  /// The same of beta.
+  Optional<std::vector<double>> activation_beta = {};
+  /// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh
+  /// `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f; Tanh if
+  /// not given.
+  Optional<std::vector<std::string>> activations = {};
+  /// What the functions of gates are given is kept within -clip and clip; not if not given.
+  Optional<double> clip = {};
+  /// forward, reverse or bidirectional: the first direction forward, the second in reverse.
+  std::string direction = "forward";
+  /// The number of hidden features; as R has it if not given.
+  Optional<int64_t> hidden_size = {};
+  /// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+  int64_t layout = 0;
+};
+
+/// The outputs of RNN.
+struct RNNOutputs {
+  /// [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+  Value y;
+  /// [directions, N, hidden]: the last h. [f32, f16, f64, bf16]
+  Value y_h;
+};
+
+/// A recurrent layer, Elman, 1990: in every step `h = f(x W^T + Wb + h R^T + Rb)`. A sequence that is shorter than
+/// T keeps its state from its end on, and has 0 in Y there; in reverse it begins at its own end.
+/// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+/// - w: [directions, gates * hidden, inputs], of one gate. [f32, f16, f64, bf16]
+/// - r: [directions, gates * hidden, hidden], of one gate. [f32, f16, f64, bf16]
+/// - b: [directions, 2 * gates * hidden]: what is added to the product with W, then with R. [f32, f16, f64, bf16,
+/// optional]
+/// - sequence_lens: [N]: the steps of each sequence, from 0 to T; T if not given. [i32, optional]
+/// - initial_h: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - gives Y: [T, directions, N, hidden]: h of each step. [f32, f16, f64, bf16]
+inline Value rnn(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const RNNAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  return add_node("RNN", {x, w, r, b, sequence_lens, initial_h}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see rnn.
+inline RNNOutputs rnn_outputs(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const RNNAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  std::vector<Value> made = add_node("RNN", {x, w, r, b, sequence_lens, initial_h}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
+/// The attributes of RandomNormal.
+struct RandomNormalAttrs {
+  /// The output's dimensions. Required.
+  Required<std::vector<int64_t>> shape;
+  /// Key of the numbers.
+  Optional<double> seed = {};
+  /// Mean of the distribution.
+  double mean = 0;
+  /// Its standard deviation.
+  double scale = 1;
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
+};
+
+/// Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run: those
+/// of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream
+/// "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new numbers in
+/// every step.
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value random_normal(Graph& graph, const RandomNormalAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  set.set("mean", attrs.mean);
+  set.set("scale", attrs.scale);
+  set.set("dtype", attrs.dtype);
+  set.set("shape", attrs.shape);
+  return graph.add("RandomNormal", {}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RandomNormalLike.
+struct RandomNormalLikeAttrs {
+  /// Key of the numbers.
+  Optional<double> seed = {};
+  /// Mean of the distribution.
+  double mean = 0;
+  /// Its standard deviation.
+  double scale = 1;
+  /// Floating-point type of the output; that of the input if not given.
+  Optional<DType> dtype = {};
+};
+
+/// Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives the
+/// same numbers in every run: those of weft.RandomNormal with the counter 0. With a `seed`, the key is its 32 bits
+/// as f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use
+/// weft.RandomNormal for new numbers in every step.
+/// - input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// c64, c128, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value random_normal_like(const Value& input, const RandomNormalLikeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  set.set("mean", attrs.mean);
+  set.set("scale", attrs.scale);
+  set.set("dtype", attrs.dtype);
+  return add_node("RandomNormalLike", {input}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RandomUniform.
+struct RandomUniformAttrs {
+  /// The output's dimensions. Required.
+  Required<std::vector<int64_t>> shape;
+  /// Key of the numbers.
+  Optional<double> seed = {};
+  /// Lower limit.
+  double low = 0;
+  /// Upper limit, which is not reached.
+  double high = 1;
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
+};
+
+/// Numbers from `low` up to but not including `high`, each equally likely. As ONNX has no state here, a node gives
+/// the same numbers in every run: those of weft.RandomUniform with the counter 0. With a `seed`, the key is its 32
+/// bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. Use
+/// weft.RandomUniform for new numbers in every step.
+/// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
+inline Value random_uniform(Graph& graph, const RandomUniformAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  set.set("low", attrs.low);
+  set.set("high", attrs.high);
+  set.set("dtype", attrs.dtype);
+  set.set("shape", attrs.shape);
+  return graph.add("RandomUniform", {}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RandomUniformLike.
+struct RandomUniformLikeAttrs {
+  /// Key of the numbers.
+  Optional<double> seed = {};
+  /// Lower limit.
+  double low = 0;
+  /// Upper limit, which is not reached.
+  double high = 1;
+  /// Floating-point type of the output; that of the input if not given.
+  Optional<DType> dtype = {};
+};
+
+/// Numbers from `low` up to but not including `high`, each equally likely, as many as another tensor has. As ONNX
+/// has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter 0.
+/// With a `seed`, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the
+/// stream the node's name. Use weft.RandomUniform for new numbers in every step.
+/// - input: Any shape, which alone is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// c64, c128, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value random_uniform_like(const Value& input, const RandomUniformLikeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  set.set("low", attrs.low);
+  set.set("high", attrs.high);
+  set.set("dtype", attrs.dtype);
+  return add_node("RandomUniformLike", {input}, set, name, 1, origin)[0];
 }
 
 /// The numbers from `start` on, `delta` apart, before `limit`.
@@ -1408,6 +2723,64 @@ inline Value resize(const Value& x, const Value& roi = Value(), const Value& sca
   return add_node("Resize", {x, roi, scales, sizes}, set, name, 1, origin)[0];
 }
 
+/// The attributes of ReverseSequence.
+struct ReverseSequenceAttrs {
+  /// 0 or 1: the axis of the sequences.
+  int64_t batch_axis = 1;
+  /// The other one of 0 and 1: the axis along which they run.
+  int64_t time_axis = 0;
+};
+
+/// Of each sequence b the first `sequence_lens[b]` elements in the opposite order, the others where they were. A
+/// length that is negative or beyond the end is OUT_OF_RANGE.
+/// - input: At least two dimensions. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - sequence_lens: [batch]: the length of each sequence. [i64]
+/// - gives Y: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value reverse_sequence(const Value& input, const Value& sequence_lens, const ReverseSequenceAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("batch_axis", attrs.batch_axis);
+  set.set("time_axis", attrs.time_axis);
+  return add_node("ReverseSequence", {input, sequence_lens}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RoiAlign.
+struct RoiAlignAttrs {
+  /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+  /// pixel wide and high.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// Rows of parts.
+  int64_t output_height = 1;
+  /// Columns of parts.
+  int64_t output_width = 1;
+  /// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+  int64_t sampling_ratio = 0;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+  /// "avg" or "max".
+  std::string mode = "avg";
+};
+
+/// Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the
+/// standard has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel
+/// outside of the image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An image
+/// that is not there is OUT_OF_RANGE.
+/// - x: [N, C, H, W]. [f32, f16, f64, bf16]
+/// - rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+/// - batch_indices: [regions]: their images. [i64]
+/// - gives Y: [regions, C, height, width]. [f32, f16, f64, bf16]
+inline Value roi_align(const Value& x, const Value& rois, const Value& batch_indices, const RoiAlignAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("output_height", attrs.output_height);
+  set.set("output_width", attrs.output_width);
+  set.set("sampling_ratio", attrs.sampling_ratio);
+  set.set("spatial_scale", attrs.spatial_scale);
+  set.set("mode", attrs.mode);
+  return add_node("RoiAlign", {x, rois, batch_indices}, set, name, 1, origin)[0];
+}
+
 /// The attributes of RotaryEmbedding.
 struct RotaryEmbeddingAttrs {
   /// Whether pairs are neighbours.
@@ -1443,9 +2816,76 @@ inline Value round(const Value& x, const std::string& name = "", const Origin& o
   return add_node("Round", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of STFT.
+struct STFTAttrs {
+  /// Whether only the first n / 2 + 1 elements of each transform are given, which a real signal alone allows.
+  bool onesided = true;
+};
+
+/// The discrete Fourier transforms of frames of a signal, `frame_step` apart, each times the window. There are
+/// `(length - frame_length) / frame_step + 1` frames; what is left at the end is not looked at.
+/// - signal: [N, length, 1] for a real signal, [N, length, 2] for a complex one. [f32, f16, f64, bf16]
+/// - frame_step: Elements from the beginning of a frame to that of the next. [i32, i64]
+/// - window: [frame_length]: factors of each frame; 1 if not given. [f32, f16, f64, bf16, optional]
+/// - frame_length: The size of a frame; that of the window if not given, or else of the signal. [i32, i64,
+/// optional]
+/// - gives output: [N, frames, frame_length or frame_length / 2 + 1, 2]: real and imaginary parts. [f32, f16, f64,
+/// bf16]
+inline Value stft(const Value& signal, const Value& frame_step, const Value& window = Value(), const Value& frame_length = Value(), const STFTAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("onesided", attrs.onesided);
+  return add_node("STFT", {signal, frame_step, window, frame_length}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Scatter.
+struct ScatterAttrs {
+  /// The axis that the indices speak of; negative counts from the end.
+  int64_t axis = 0;
+};
+
+/// The name of ScatterElements before opset 11, without a reduction.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
+/// - indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
+/// - updates: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
+/// - gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16]
+inline Value scatter(const Value& data, const Value& indices, const Value& updates, const ScatterAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  return add_node("Scatter", {data, indices, updates}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ScatterElements.
+struct ScatterElementsAttrs {
+  /// The axis that the indices speak of; negative counts from the end.
+  int64_t axis = 0;
+  /// "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values alone.
+  std::string reduction = "none";
+};
+
+/// A copy of `data` with elements replaced by those of `updates`, or joined with them, in order:
+/// `output[i][indices[i][j][k]][k] = updates[i][j][k]` if axis is 1, and so on; of several for one place the last
+/// replaces the others. Negative indices count from the end; one outside is OUT_OF_RANGE. The gradient is exact
+/// where updates meet and where factors are 0; equal extremes share it evenly.
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
+/// - indices: The rank of data; sizes up to those of data, any along the axis. [i32, i64]
+/// - updates: The shape of indices. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
+/// - gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16]
+inline Value scatter_elements(const Value& data, const Value& indices, const Value& updates, const ScatterElementsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("reduction", attrs.reduction);
+  return add_node("ScatterElements", {data, indices, updates}, set, name, 1, origin)[0];
+}
+
 /// The attributes of ScatterND.
 struct ScatterNDAttrs {
-  /// "none": replaces; "add", "mul", "max", "min": joins.
+  /// "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex number.
   std::string reduction = "none";
 };
 
@@ -1453,15 +2893,35 @@ struct ScatterNDAttrs {
 /// with them, in order: of several for one place the last replaces the others. Negative coordinates count from the
 /// end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0; equal
 /// extremes share it evenly.
-/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// - data: At least one dimension. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16]
 /// - indices: [..., k]: a place of k coordinates each. [i64]
 /// - updates: The shape of indices without its last axis, then that of a slice of data. [f32, u8, i8, u16, i16,
-/// i32, i64, bool, f16, f64, u32, u64, bf16]
-/// - gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16]
+/// i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+/// - gives output: The shape of data. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16]
 inline Value scatter_nd(const Value& data, const Value& indices, const Value& updates, const ScatterNDAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("reduction", attrs.reduction);
   return add_node("ScatterND", {data, indices, updates}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Selu.
+struct SeluAttrs {
+  /// Height of the plateau below 0, in units of gamma.
+  double alpha = 1.6732631921768188;
+  /// Slope above 0.
+  double gamma = 1.0507010221481323;
+};
+
+/// `gamma * x` where positive, `gamma * alpha * (e^x - 1)` elsewhere. The gradient at 0 is `gamma * alpha`.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
+inline Value selu(const Value& x, const SeluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  set.set("gamma", attrs.gamma);
+  return add_node("Selu", {x}, set, name, 1, origin)[0];
 }
 
 /// One item of a sequence. A position outside is OUT_OF_RANGE.
@@ -1482,6 +2942,49 @@ inline Value sequence_construct(const std::vector<Value>& inputs, const std::str
   return add_node("SequenceConstruct", inputs, set, name, 1, origin)[0];
 }
 
+/// The attributes of SequenceEmpty.
+struct SequenceEmptyAttrs {
+  /// The element type of the items that it may have later.
+  DType dtype = DType::f32;
+};
+
+/// A sequence without items.
+/// - gives output: The sequence. [seq(T)]
+inline Value sequence_empty(Graph& graph, const SequenceEmptyAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("dtype", attrs.dtype);
+  return graph.add("SequenceEmpty", {}, set, name, 1, origin)[0];
+}
+
+/// A sequence without one of its items. A position outside is OUT_OF_RANGE.
+/// - input_sequence: The sequence. [seq(T)]
+/// - position: A number; negative counts from the end. The last item if not given. [i32, i64, optional]
+/// - gives output_sequence: The other items. [seq(T)]
+inline Value sequence_erase(const Value& input_sequence, const Value& position = Value(), const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("SequenceErase", {input_sequence, position}, set, name, 1, origin)[0];
+}
+
+/// A sequence with one item more. A position outside is OUT_OF_RANGE.
+/// - input_sequence: The sequence. [seq(T)]
+/// - tensor: The item that is put in. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16]
+/// - position: The item is put before the one of this number; negative counts from the end. At the end if not
+/// given. [i32, i64, optional]
+/// - gives output_sequence: The sequence with the item. [seq(T)]
+inline Value sequence_insert(const Value& input_sequence, const Value& tensor, const Value& position = Value(), const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("SequenceInsert", {input_sequence, tensor, position}, set, name, 1, origin)[0];
+}
+
+/// How many items a sequence has.
+/// - input_sequence: The sequence. [seq(T)]
+/// - gives length: A scalar. [i64]
+inline Value sequence_length(const Value& input_sequence, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("SequenceLength", {input_sequence}, set, name, 1, origin)[0];
+}
+
 /// The attributes of Shape.
 struct ShapeAttrs {
   /// First dimension; negative counts from the end.
@@ -1499,6 +3002,25 @@ inline Value shape(const Value& data, const ShapeAttrs& attrs = {}, const std::s
   set.set("start", attrs.start);
   set.set("end", attrs.end);
   return add_node("Shape", {data}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Shrink.
+struct ShrinkAttrs {
+  /// How much nearer to 0 the rest comes.
+  double bias = 0;
+  /// The threshold.
+  double lambd = 0.5;
+};
+
+/// `x + bias` where x is less than `-lambd`, `x - bias` where it is greater than `lambd`, else 0. Integers are
+/// computed exactly, then converted as Cast does. The gradient at both thresholds is 0.
+/// - input: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64]
+inline Value shrink(const Value& input, const ShrinkAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("bias", attrs.bias);
+  set.set("lambd", attrs.lambd);
+  return add_node("Shrink", {input}, set, name, 1, origin)[0];
 }
 
 /// `1 / (1 + e^-x)`, elementwise.
@@ -1523,6 +3045,14 @@ inline Value sign(const Value& input, const std::string& name = "", const Origin
 inline Value sin(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Sin", {input}, set, name, 1, origin)[0];
+}
+
+/// The hyperbolic sine of `x`: `(e^x - e^-x) / 2`.
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value sinh(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Sinh", {input}, set, name, 1, origin)[0];
 }
 
 /// The number of elements of `data`.
@@ -1611,6 +3141,36 @@ inline Value softplus(const Value& x, const std::string& name = "", const Origin
   return add_node("Softplus", {x}, set, name, 1, origin)[0];
 }
 
+/// `x / (1 + |x|)`, elementwise; NaN of an infinity.
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value softsign(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Softsign", {input}, set, name, 1, origin)[0];
+}
+
+/// The attributes of SpaceToDepth.
+struct SpaceToDepthAttrs {
+  /// b, the height and width of a block in pixels. Required.
+  Required<int64_t> blocksize;
+};
+
+/// Blocks of pixels moved into channels: channel `(i * b + j) * C + c` at (h, w) is pixel (h * b + i, w * b + j) of
+/// channel c.
+/// - input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+/// - gives output: [N, C * b * b, H / b, W / b]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16]
+inline Value space_to_depth(const Value& input, const SpaceToDepthAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("blocksize", attrs.blocksize);
+  return add_node("SpaceToDepth", {input}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `blocksize`.
+inline Value space_to_depth(const Value& input, int64_t blocksize, const std::string& name = "", const Origin& origin = Origin()) {
+  return space_to_depth(input, SpaceToDepthAttrs{blocksize}, name, origin);
+}
+
 /// The attributes of Split.
 struct SplitAttrs {
   /// The axis; negative counts from the end.
@@ -1631,6 +3191,26 @@ inline std::vector<Value> split(const Value& input, int32_t outputs, const Value
   set.set("axis", attrs.axis);
   set.set("num_outputs", attrs.num_outputs);
   return add_node("Split", {input, split}, set, name, outputs, origin);
+}
+
+/// The attributes of SplitToSequence.
+struct SplitToSequenceAttrs {
+  /// The axis; negative counts from the end.
+  int64_t axis = 0;
+  /// Without `split`: whether the items have the axis, of size 1, too.
+  bool keepdims = true;
+};
+
+/// Cuts a tensor along an axis into the items of a sequence.
+/// - input: The tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
+/// - split: A scalar: the size of each item along the axis, of which the last may be smaller. A list: the size of
+/// each item. Not given: 1. [i32, i64, optional]
+/// - gives output_sequence: The items, in order. [seq(T)]
+inline Value split_to_sequence(const Value& input, const Value& split = Value(), const SplitToSequenceAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("keepdims", attrs.keepdims);
+  return add_node("SplitToSequence", {input, split}, set, name, 1, origin)[0];
 }
 
 /// The square root of `x`; NaN for negative numbers.
@@ -1684,12 +3264,61 @@ inline Value swish(const Value& x, const SwishAttrs& attrs = {}, const std::stri
   return add_node("Swish", {x}, set, name, 1, origin)[0];
 }
 
+/// The tangent of `x` in radians.
+/// - input: Any shape. [f32, f16, f64, bf16]
+/// - gives output: The shape of the input. [f32, f16, f64, bf16]
+inline Value tan(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("Tan", {input}, set, name, 1, origin)[0];
+}
+
 /// The hyperbolic tangent of `x`.
 /// - input: Any shape. [f32, f16, f64, bf16]
 /// - gives output: The shape of the input. [f32, f16, f64, bf16]
 inline Value tanh(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Tanh", {input}, set, name, 1, origin)[0];
+}
+
+/// The attributes of TensorScatter.
+struct TensorScatterAttrs {
+  /// "linear": entries that do not fit are OUT_OF_RANGE; "circular": places count modulo the size of the axis.
+  std::string mode = "linear";
+  /// The axis of the sequence, not the first; negative counts from the end.
+  int64_t axis = -2;
+};
+
+/// A cache with new entries: `present_cache[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...]` and
+/// past_cache elsewhere. Written in place where nobody else needs past_cache.
+/// - past_cache: [batch, ..., most entries, ...]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - update: The shape of past_cache, with as many entries along the axis or fewer. [f32, u8, i8, u16, i16, i32,
+/// i64, string, bool, f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4,
+/// f4e2m1, f8e8m0, u2, i2]
+/// - write_indices: [batch]: where the first entry of each sample goes; 0 if not given. Negative ones are for
+/// "circular" alone. [i64, optional]
+/// - gives present_cache: The shape of past_cache. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+/// u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value tensor_scatter(const Value& past_cache, const Value& update, const Value& write_indices = Value(), const TensorScatterAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("mode", attrs.mode);
+  set.set("axis", attrs.axis);
+  return add_node("TensorScatter", {past_cache, update, write_indices}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ThresholdedRelu.
+struct ThresholdedReluAttrs {
+  /// The threshold.
+  double alpha = 1;
+};
+
+/// `x` where it is greater than `alpha`, else 0. The gradient at `alpha` is 0.
+/// - x: Any shape. [f32, f16, f64, bf16]
+/// - gives Y: The shape of the input. [f32, f16, f64, bf16]
+inline Value thresholded_relu(const Value& x, const ThresholdedReluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  return add_node("ThresholdedRelu", {x}, set, name, 1, origin)[0];
 }
 
 /// `input` laid side by side, `repeats` times in each dimension.
@@ -1749,6 +3378,70 @@ inline Value transpose(const Value& data, const TransposeAttrs& attrs = {}, cons
   Attrs set;
   set.set("perm", attrs.perm);
   return add_node("Transpose", {data}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Trilu.
+struct TriluAttrs {
+  /// Whether the upper triangle is kept, else the lower one.
+  bool upper = true;
+};
+
+/// Matrices with zeros outside of a triangle: what is kept is `column - row >= k` if upper, else `column - row <=
+/// k`.
+/// - input: [..., rows, columns]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+/// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - k: A number: how far above the main diagonal the kept part ends; 0 if not given. [i64, optional]
+/// - gives output: The shape of the input. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+inline Value trilu(const Value& input, const Value& k = Value(), const TriluAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("upper", attrs.upper);
+  return add_node("Trilu", {input, k}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Unique.
+struct UniqueAttrs {
+  /// The axis of the slices; negative counts from the end. Without it the input counts as a list of its elements,
+  /// row by row.
+  Optional<int64_t> axis = {};
+  /// Whether they come in ascending order, else in that of their first places.
+  bool sorted = true;
+};
+
+/// The outputs of Unique.
+struct UniqueOutputs {
+  /// [count]; with an axis the shape of X with another size along it. [f32, u8, i8, u16, i16, i32, i64, string,
+  /// bool, f16, f64, u32, u64, bf16]
+  Value y;
+  /// [count]: of each the first place in X, along the axis if there is one. [i64]
+  Value indices;
+  /// [all]: of each element or slice of X its place in Y. [i64]
+  Value inverse_indices;
+  /// [count]: how often each is there. [i64]
+  Value counts;
+};
+
+/// The different elements of a tensor, or with an axis its different slices, which are compared element by element,
+/// row by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal
+/// ones.
+/// - x: Any shape; at least one dimension if there is an axis. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16,
+/// f64, u32, u64, bf16]
+/// - gives Y: [count]; with an axis the shape of X with another size along it. [f32, u8, i8, u16, i16, i32, i64,
+/// string, bool, f16, f64, u32, u64, bf16]
+inline Value unique(const Value& x, const UniqueAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("sorted", attrs.sorted);
+  return add_node("Unique", {x}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see unique.
+inline UniqueOutputs unique_outputs(const Value& x, const UniqueAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("sorted", attrs.sorted);
+  std::vector<Value> made = add_node("Unique", {x}, set, name, 4, origin);
+  return {made[0], made[1], made[2], made[3]};
 }
 
 /// `data` with dimensions of 1 put in.
@@ -1985,6 +3678,15 @@ inline Value cholesky(const Value& a, const std::string& name = "", const Origin
   return add_node("weft.Cholesky", {a}, set, name, 1, origin)[0];
 }
 
+/// The cofactors of each matrix: at a row and column, the determinant of what is left without them, with the sign
+/// of a chessboard. They are the gradient of Det.
+/// - x: [..., n, n]. [f32, f16, f64, bf16]
+/// - gives Y: The shape of X. [f32, f16, f64, bf16]
+inline Value cofactors(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Cofactors", {x}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.ConvGradInput.
 struct ConvGradInputAttrs {
   /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
@@ -2193,6 +3895,83 @@ inline EighOutputs eigh(const Value& a, const std::string& name = "", const Orig
   return {made[0], made[1]};
 }
 
+/// The attributes of weft.GRUGrad.
+struct GRUGradAttrs {
+  /// For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+  /// name.
+  Optional<std::vector<double>> activation_alpha = {};
+  /// The same of beta.
+  Optional<std::vector<double>> activation_beta = {};
+  /// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh
+  /// `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f and g;
+  /// Sigmoid and Tanh if not given.
+  Optional<std::vector<std::string>> activations = {};
+  /// What the functions of gates are given is kept within -clip and clip; not if not given.
+  Optional<double> clip = {};
+  /// forward, reverse or bidirectional: the first direction forward, the second in reverse.
+  std::string direction = "forward";
+  /// The number of hidden features; as R has it if not given.
+  Optional<int64_t> hidden_size = {};
+  /// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+  int64_t layout = 0;
+  /// Whether the reset gate is for the product with R, and not for what goes into it.
+  bool linear_before_reset = false;
+};
+
+/// The outputs of weft.GRUGrad.
+struct GRUGradOutputs {
+  /// The shape of R. [f32, f16, f64, bf16]
+  Value d_r;
+  /// The shape of W. [f32, f16, f64, bf16]
+  Value d_w;
+  /// [directions, 2 * gates * hidden]. [f32, f16, f64, bf16]
+  Value d_b;
+  /// [directions, N, hidden]. [f32, f16, f64, bf16]
+  Value dinitial_h;
+  /// The shape of X. [f32, f16, f64, bf16]
+  Value d_x;
+};
+
+/// The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these
+/// is made step by step, so it needs a number of steps that is known before the run.
+/// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+/// - w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
+/// - r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
+/// - b: [directions, 2 * gates * hidden]: what is added to the product with W, then with R. [f32, f16, f64, bf16,
+/// optional]
+/// - sequence_lens: [N]: the steps of each sequence, from 0 to T; T if not given. [i32, optional]
+/// - initial_h: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - d_y: The gradient to Y. [f32, f16, f64, bf16, optional]
+/// - d_y_h: The gradient to Y_h. [f32, f16, f64, bf16, optional]
+/// - gives dR: The shape of R. [f32, f16, f64, bf16]
+inline Value gru_grad(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& d_y = Value(), const Value& d_y_h = Value(), const GRUGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  set.set("linear_before_reset", attrs.linear_before_reset);
+  return add_node("weft.GRUGrad", {x, w, r, b, sequence_lens, initial_h, d_y, d_y_h}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see gru_grad.
+inline GRUGradOutputs gru_grad_outputs(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& d_y = Value(), const Value& d_y_h = Value(), const GRUGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  set.set("linear_before_reset", attrs.linear_before_reset);
+  std::vector<Value> made = add_node("weft.GRUGrad", {x, w, r, b, sequence_lens, initial_h, d_y, d_y_h}, set, name, 5, origin);
+  return {made[0], made[1], made[2], made[3], made[4]};
+}
+
 /// The elements of `data`, as a flat tensor, at `indices`; 0 for -1.
 /// - data: Any shape. [f32, f16, f64, bf16]
 /// - indices: Any shape. [i64]
@@ -2233,6 +4012,28 @@ inline Value grad_div(const Value& a, const Value& b, const std::string& name = 
 inline Value grad_mul(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.GradMul", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.Im2Col.
+struct Im2ColAttrs {
+  /// Distance of the pixels of a block; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each axis of the image, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step of the blocks along each axis of the image; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
+/// - image: [N, C, D1, ...]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - block_shape: [axes]: the sizes of a block. [i64]
+/// - gives output: [N, C * elements of a block, L]. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value im2_col(const Value& image, const Value& block_shape, const Im2ColAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("dilations", attrs.dilations);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("weft.Im2Col", {image, block_shape}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.InitialValue.
@@ -2280,6 +4081,111 @@ inline Value inverse(const Value& a, const std::string& name = "", const Origin&
   return add_node("weft.Inverse", {a}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.JoinLike.
+struct JoinLikeAttrs {
+  /// As in ConcatFromSequence.
+  int64_t axis = 0;
+  /// As in ConcatFromSequence.
+  bool new_axis = false;
+};
+
+/// Puts the items of a sequence, of which there may be none, together in the shape of `like`. The gradient of
+/// SplitToSequence.
+/// - input: The items. [seq(T)]
+/// - like: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives output: All elements. [f32, f16, f64, bf16]
+inline Value join_like(const Value& input, const Value& like, const JoinLikeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("new_axis", attrs.new_axis);
+  return add_node("weft.JoinLike", {input, like}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.LSTMGrad.
+struct LSTMGradAttrs {
+  /// For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+  /// name.
+  Optional<std::vector<double>> activation_alpha = {};
+  /// The same of beta.
+  Optional<std::vector<double>> activation_beta = {};
+  /// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh
+  /// `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f, g and h;
+  /// Sigmoid, Tanh and Tanh if not given.
+  Optional<std::vector<std::string>> activations = {};
+  /// What the functions of gates are given is kept within -clip and clip; not if not given.
+  Optional<double> clip = {};
+  /// forward, reverse or bidirectional: the first direction forward, the second in reverse.
+  std::string direction = "forward";
+  /// The number of hidden features; as R has it if not given.
+  Optional<int64_t> hidden_size = {};
+  /// Whether the forget gate is 1 - i.
+  bool input_forget = false;
+  /// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+  int64_t layout = 0;
+};
+
+/// The outputs of weft.LSTMGrad.
+struct LSTMGradOutputs {
+  /// The shape of R. [f32, f16, f64, bf16]
+  Value d_r;
+  /// The shape of W. [f32, f16, f64, bf16]
+  Value d_w;
+  /// [directions, 2 * gates * hidden]. [f32, f16, f64, bf16]
+  Value d_b;
+  /// [directions, N, hidden]. [f32, f16, f64, bf16]
+  Value dinitial_h;
+  /// [directions, N, hidden]. [f32, f16, f64, bf16]
+  Value dinitial_c;
+  /// [directions, 3 * hidden]. [f32, f16, f64, bf16]
+  Value d_p;
+  /// The shape of X. [f32, f16, f64, bf16]
+  Value d_x;
+};
+
+/// The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of
+/// these is made step by step, so it needs a number of steps that is known before the run.
+/// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+/// - w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
+/// - r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
+/// - b: [directions, 2 * gates * hidden]: what is added to the product with W, then with R. [f32, f16, f64, bf16,
+/// optional]
+/// - sequence_lens: [N]: the steps of each sequence, from 0 to T; T if not given. [i32, optional]
+/// - initial_h: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - initial_c: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - p: [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given. [f32, f16, f64, bf16,
+/// optional]
+/// - d_y: The gradient to Y. [f32, f16, f64, bf16, optional]
+/// - d_y_h: The gradient to Y_h. [f32, f16, f64, bf16, optional]
+/// - d_y_c: The gradient to Y_c. [f32, f16, f64, bf16, optional]
+/// - gives dR: The shape of R. [f32, f16, f64, bf16]
+inline Value lstm_grad(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& initial_c = Value(), const Value& p = Value(), const Value& d_y = Value(), const Value& d_y_h = Value(), const Value& d_y_c = Value(), const LSTMGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("input_forget", attrs.input_forget);
+  set.set("layout", attrs.layout);
+  return add_node("weft.LSTMGrad", {x, w, r, b, sequence_lens, initial_h, initial_c, p, d_y, d_y_h, d_y_c}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see lstm_grad.
+inline LSTMGradOutputs lstm_grad_outputs(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& initial_c = Value(), const Value& p = Value(), const Value& d_y = Value(), const Value& d_y_h = Value(), const Value& d_y_c = Value(), const LSTMGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("input_forget", attrs.input_forget);
+  set.set("layout", attrs.layout);
+  std::vector<Value> made = add_node("weft.LSTMGrad", {x, w, r, b, sequence_lens, initial_h, initial_c, p, d_y, d_y_h, d_y_c}, set, name, 7, origin);
+  return {made[0], made[1], made[2], made[3], made[4], made[5], made[6]};
+}
+
 /// The attributes of weft.LayerNormalizationGrad.
 struct LayerNormalizationGradAttrs {
   /// First of the axes that are normalized over.
@@ -2319,6 +4225,63 @@ inline LayerNormalizationGradOutputs layer_normalization_grad_outputs(const Valu
   set.set("stash_type", attrs.stash_type);
   std::vector<Value> made = add_node("weft.LayerNormalizationGrad", {x, scale, d_y}, set, name, 2, origin);
   return {made[0], made[1]};
+}
+
+/// The attributes of weft.LinearScan.
+struct LinearScanAttrs {
+  /// Whether the walk begins at the end.
+  bool reverse = false;
+  /// Whether the factor is the one of the element before instead of the element's own.
+  bool late = false;
+};
+
+/// The outputs of weft.LinearScan.
+struct LinearScanOutputs {
+  /// The shape of a. [f32, f16, f64, bf16]
+  Value y;
+  /// The shape of a. [f32, f16, f64, bf16]
+  Value before;
+};
+
+/// Walks along an axis: `y = b + a * before`, where `before` is the y of the element before, 0 at the first; a
+/// product with a y of exactly 0 is 0. The gradient of CumProd is made of it.
+/// - a: At least one dimension. [f32, f16, f64, bf16]
+/// - b: The shape of a. [f32, f16, f64, bf16]
+/// - axis: A number; negative counts from the end. [i32, i64]
+/// - gives y: The shape of a. [f32, f16, f64, bf16]
+inline Value linear_scan(const Value& a, const Value& b, const Value& axis, const LinearScanAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("reverse", attrs.reverse);
+  set.set("late", attrs.late);
+  return add_node("weft.LinearScan", {a, b, axis}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see linear_scan.
+inline LinearScanOutputs linear_scan_outputs(const Value& a, const Value& b, const Value& axis, const LinearScanAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("reverse", attrs.reverse);
+  set.set("late", attrs.late);
+  std::vector<Value> made = add_node("weft.LinearScan", {a, b, axis}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
+/// The attributes of weft.MaxRoiPlaces.
+struct MaxRoiPlacesAttrs {
+  /// Height and width of the output. Required.
+  Required<std::vector<int64_t>> pooled_shape;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+};
+
+/// Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for parts outside of the image.
+/// - x: [N, C, H, W]. [f32, f16, f64, bf16]
+/// - rois: [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region. [f32, f16, f64, bf16]
+/// - gives places: [regions, C, height, width]. [i64]
+inline Value max_roi_places(const Value& x, const Value& rois, const MaxRoiPlacesAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("pooled_shape", attrs.pooled_shape);
+  set.set("spatial_scale", attrs.spatial_scale);
+  return add_node("weft.MaxRoiPlaces", {x, rois}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.Momentum.
@@ -2370,14 +4333,87 @@ inline Value orthogonalize(const Value& x, const std::string& name = "", const O
   return add_node("weft.Orthogonalize", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.RNNGrad.
+struct RNNGradAttrs {
+  /// For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+  /// name.
+  Optional<std::vector<double>> activation_alpha = {};
+  /// The same of beta.
+  Optional<std::vector<double>> activation_beta = {};
+  /// Relu, Tanh, Sigmoid, Affine `alpha x + beta`, LeakyRelu, ThresholdedRelu `x if x >= alpha else 0`, ScaledTanh
+  /// `alpha tanh(beta x)`, HardSigmoid, Elu, Softsign `x / (1 + |x|)` or Softplus, for each direction: f; Tanh if
+  /// not given.
+  Optional<std::vector<std::string>> activations = {};
+  /// What the functions of gates are given is kept within -clip and clip; not if not given.
+  Optional<double> clip = {};
+  /// forward, reverse or bidirectional: the first direction forward, the second in reverse.
+  std::string direction = "forward";
+  /// The number of hidden features; as R has it if not given.
+  Optional<int64_t> hidden_size = {};
+  /// 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too.
+  int64_t layout = 0;
+};
+
+/// The outputs of weft.RNNGrad.
+struct RNNGradOutputs {
+  /// The shape of R. [f32, f16, f64, bf16]
+  Value d_r;
+  /// The shape of W. [f32, f16, f64, bf16]
+  Value d_w;
+  /// [directions, 2 * gates * hidden]. [f32, f16, f64, bf16]
+  Value d_b;
+  /// [directions, N, hidden]. [f32, f16, f64, bf16]
+  Value dinitial_h;
+  /// The shape of X. [f32, f16, f64, bf16]
+  Value d_x;
+};
+
+/// The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these
+/// is made step by step, so it needs a number of steps that is known before the run.
+/// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
+/// - w: [directions, gates * hidden, inputs], of one gate. [f32, f16, f64, bf16]
+/// - r: [directions, gates * hidden, hidden], of one gate. [f32, f16, f64, bf16]
+/// - b: [directions, 2 * gates * hidden]: what is added to the product with W, then with R. [f32, f16, f64, bf16,
+/// optional]
+/// - sequence_lens: [N]: the steps of each sequence, from 0 to T; T if not given. [i32, optional]
+/// - initial_h: [directions, N, hidden]; 0 if not given. [f32, f16, f64, bf16, optional]
+/// - d_y: The gradient to Y. [f32, f16, f64, bf16, optional]
+/// - d_y_h: The gradient to Y_h. [f32, f16, f64, bf16, optional]
+/// - gives dR: The shape of R. [f32, f16, f64, bf16]
+inline Value rnn_grad(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& d_y = Value(), const Value& d_y_h = Value(), const RNNGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  return add_node("weft.RNNGrad", {x, w, r, b, sequence_lens, initial_h, d_y, d_y_h}, set, name, 1, origin)[0];
+}
+
+/// The same with all outputs: see rnn_grad.
+inline RNNGradOutputs rnn_grad_outputs(const Value& x, const Value& w, const Value& r, const Value& b = Value(), const Value& sequence_lens = Value(), const Value& initial_h = Value(), const Value& d_y = Value(), const Value& d_y_h = Value(), const RNNGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation_alpha", attrs.activation_alpha);
+  set.set("activation_beta", attrs.activation_beta);
+  set.set("activations", attrs.activations);
+  set.set("clip", attrs.clip);
+  set.set("direction", attrs.direction);
+  set.set("hidden_size", attrs.hidden_size);
+  set.set("layout", attrs.layout);
+  std::vector<Value> made = add_node("weft.RNNGrad", {x, w, r, b, sequence_lens, initial_h, d_y, d_y_h}, set, name, 5, origin);
+  return {made[0], made[1], made[2], made[3], made[4]};
+}
+
 /// The attributes of weft.RandomBernoulli.
 struct RandomBernoulliAttrs {
-  /// Floating-point type of the output.
-  DType dtype = DType::f32;
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Probability of a one.
   double probability = 0.5;
 };
@@ -2392,21 +4428,53 @@ struct RandomBernoulliAttrs {
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_bernoulli(const Value& shape, const Value& counter, const RandomBernoulliAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
+  set.set("dtype", attrs.dtype);
   set.set("probability", attrs.probability);
   return add_node("weft.RandomBernoulli", {shape, counter}, set, name, 1, origin)[0];
 }
 
-/// The attributes of weft.RandomNormal.
-struct RandomNormalAttrs {
-  /// Floating-point type of the output.
-  DType dtype = DType::f32;
+/// The attributes of weft.RandomMultinomial.
+struct RandomMultinomialAttrs {
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
+  /// Type of the output: i32 or i64.
+  DType dtype = DType::i32;
+  /// How many are drawn for each row.
+  int64_t sample_size = 1;
+};
+
+/// Indices of classes, each as likely as its score says. An element depends on its position, `seed`, `stream` and
+/// `counter` alone, so the same inputs give the same numbers everywhere; add 1 to the counter for every new draw
+/// (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the key `seed`
+/// and the counter of the words b, `counter` and the 64-bit FNV-1a hash of `stream`; numbers of 64 bits are two
+/// words, the low one first. Element i of row r is the first class at which the sum of exp(score - greatest score
+/// of the row) up to it is above u times the sum over all classes, in double precision: u is what
+/// weft.RandomUniform in f64 is at element i of row r of the output's shape. A row must have a greatest score,
+/// which is finite.
+/// - input: [rows, classes]: logarithms of the probabilities, up to a number for each row. [f32, f16, f64, bf16]
+/// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
+/// - gives output: [rows, sample_size]. [i32, i64]
+inline Value random_multinomial(const Value& input, const Value& counter, const RandomMultinomialAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("seed", attrs.seed);
+  set.set("stream", attrs.stream);
+  set.set("dtype", attrs.dtype);
+  set.set("sample_size", attrs.sample_size);
+  return add_node("weft.RandomMultinomial", {input, counter}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.RandomNormal.
+struct WeftRandomNormalAttrs {
+  /// Key of all random numbers of a program.
+  int64_t seed = 0;
+  /// Name that keeps the numbers of one use apart from those of others.
+  std::string stream = "";
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Mean of the distribution.
   double mean = 0;
   /// Its standard deviation.
@@ -2423,11 +4491,11 @@ struct RandomNormalAttrs {
 /// - shape: The output's dimensions, a vector. [i64]
 /// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
-inline Value random_normal(const Value& shape, const Value& counter, const RandomNormalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value weft_random_normal(const Value& shape, const Value& counter, const WeftRandomNormalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
+  set.set("dtype", attrs.dtype);
   set.set("mean", attrs.mean);
   set.set("scale", attrs.scale);
   return add_node("weft.RandomNormal", {shape, counter}, set, name, 1, origin)[0];
@@ -2435,12 +4503,12 @@ inline Value random_normal(const Value& shape, const Value& counter, const Rando
 
 /// The attributes of weft.RandomTruncatedNormal.
 struct RandomTruncatedNormalAttrs {
-  /// Floating-point type of the output.
-  DType dtype = DType::f32;
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Mean of the distribution.
   double mean = 0;
   /// Standard deviation of the distribution that is cut off.
@@ -2459,22 +4527,22 @@ struct RandomTruncatedNormalAttrs {
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
 inline Value random_truncated_normal(const Value& shape, const Value& counter, const RandomTruncatedNormalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
+  set.set("dtype", attrs.dtype);
   set.set("mean", attrs.mean);
   set.set("scale", attrs.scale);
   return add_node("weft.RandomTruncatedNormal", {shape, counter}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.RandomUniform.
-struct RandomUniformAttrs {
-  /// Floating-point type of the output.
-  DType dtype = DType::f32;
+struct WeftRandomUniformAttrs {
   /// Key of all random numbers of a program.
   int64_t seed = 0;
   /// Name that keeps the numbers of one use apart from those of others.
   std::string stream = "";
+  /// Floating-point type of the output.
+  DType dtype = DType::f32;
   /// Lower limit.
   double low = 0;
   /// Upper limit; if equal to `low`, all numbers are that.
@@ -2492,11 +4560,11 @@ struct RandomUniformAttrs {
 /// - shape: The output's dimensions, a vector. [i64]
 /// - counter: Number of draws made from the stream before, a scalar; usually a variable. [i64]
 /// - gives output: A tensor of the shape asked for. [f32, f16, f64, bf16]
-inline Value random_uniform(const Value& shape, const Value& counter, const RandomUniformAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value weft_random_uniform(const Value& shape, const Value& counter, const WeftRandomUniformAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
-  set.set("dtype", attrs.dtype);
   set.set("seed", attrs.seed);
   set.set("stream", attrs.stream);
+  set.set("dtype", attrs.dtype);
   set.set("low", attrs.low);
   set.set("high", attrs.high);
   return add_node("weft.RandomUniform", {shape, counter}, set, name, 1, origin)[0];
@@ -2553,6 +4621,105 @@ inline Value resize_grad(const Value& d_y, const Value& x, const Value& roi = Va
   return add_node("weft.ResizeGrad", {d_y, x, roi, scales, sizes}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.RoiAlignMaxima.
+struct RoiAlignMaximaAttrs {
+  /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+  /// pixel wide and high.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// Rows of parts.
+  int64_t output_height = 1;
+  /// Columns of parts.
+  int64_t output_width = 1;
+  /// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+  int64_t sampling_ratio = 0;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+};
+
+/// The outputs of weft.RoiAlignMaxima.
+struct RoiAlignMaximaOutputs {
+  /// [regions, C, height, width]: in X as a flat tensor; -1 for samples outside. [i64]
+  Value places;
+  /// [regions, C, height, width]. [f32, f16, f64, bf16]
+  Value weights;
+};
+
+/// Of RoiAlign's maxima, which pixel each is of, and its weight.
+/// - x: [N, C, H, W]. [f32, f16, f64, bf16]
+/// - rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+/// - batch_indices: [regions]: their images. [i64]
+inline RoiAlignMaximaOutputs roi_align_maxima(const Value& x, const Value& rois, const Value& batch_indices, const RoiAlignMaximaAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("output_height", attrs.output_height);
+  set.set("output_width", attrs.output_width);
+  set.set("sampling_ratio", attrs.sampling_ratio);
+  set.set("spatial_scale", attrs.spatial_scale);
+  std::vector<Value> made = add_node("weft.RoiAlignMaxima", {x, rois, batch_indices}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
+/// The attributes of weft.RoiAlignMean.
+struct RoiAlignMeanAttrs {
+  /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+  /// pixel wide and high.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// Rows of parts.
+  int64_t output_height = 1;
+  /// Columns of parts.
+  int64_t output_width = 1;
+  /// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+  int64_t sampling_ratio = 0;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+};
+
+/// RoiAlign of means.
+/// - x: [N, C, H, W]. [f32, f16, f64, bf16]
+/// - rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+/// - batch_indices: [regions]: their images. [i64]
+/// - gives Y: [regions, C, height, width]. [f32, f16, f64, bf16]
+inline Value roi_align_mean(const Value& x, const Value& rois, const Value& batch_indices, const RoiAlignMeanAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("output_height", attrs.output_height);
+  set.set("output_width", attrs.output_width);
+  set.set("sampling_ratio", attrs.sampling_ratio);
+  set.set("spatial_scale", attrs.spatial_scale);
+  return add_node("weft.RoiAlignMean", {x, rois, batch_indices}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.RoiAlignMeanGrad.
+struct RoiAlignMeanGradAttrs {
+  /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+  /// pixel wide and high.
+  std::string coordinate_transformation_mode = "half_pixel";
+  /// Rows of parts.
+  int64_t output_height = 1;
+  /// Columns of parts.
+  int64_t output_width = 1;
+  /// Samples of a part along each axis; 0: as many as it has pixels, rounded up.
+  int64_t sampling_ratio = 0;
+  /// Pixels of X for one unit of the regions.
+  double spatial_scale = 1;
+};
+
+/// The gradient of RoiAlignMean by X, given that of Y.
+/// - d_y: [regions, C, height, width]. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - rois: [regions, 4]: x1, y1, x2, y2. [f32, f16, f64, bf16]
+/// - batch_indices: [regions]: their images. [i64]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value roi_align_mean_grad(const Value& d_y, const Value& x, const Value& rois, const Value& batch_indices, const RoiAlignMeanGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("coordinate_transformation_mode", attrs.coordinate_transformation_mode);
+  set.set("output_height", attrs.output_height);
+  set.set("output_width", attrs.output_width);
+  set.set("sampling_ratio", attrs.sampling_ratio);
+  set.set("spatial_scale", attrs.spatial_scale);
+  return add_node("weft.RoiAlignMeanGrad", {d_y, x, rois, batch_indices}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.RunningUpdate.
 struct RunningUpdateAttrs {
   /// "average" or "add".
@@ -2571,6 +4738,67 @@ inline Value running_update(const Value& old, const Value& value, const RunningU
   set.set("mode", attrs.mode);
   set.set("momentum", attrs.momentum);
   return add_node("weft.RunningUpdate", {old, value}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.SamplePoints.
+struct SamplePointsAttrs {
+  /// "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of four pixels along each
+  /// axis, with the parameter -0.75.
+  std::string mode = "linear";
+  /// What pixels beyond the ends are: "zeros", those of the "border", or a "reflection".
+  std::string padding_mode = "zeros";
+  /// Whether the reflection is about the middles of the pixels at the ends.
+  bool align_corners = false;
+  /// Whether the first coordinate is that of the last axis, and so on.
+  bool last_axis_first = false;
+  /// For each axis of the image, which derivative along it is taken; 0 if not given.
+  Optional<std::vector<int64_t>> orders = {};
+};
+
+/// The values of images at places between pixels: of each image sums of pixels around the place, weighted along
+/// each axis. On a pixel the slope is that to the pixel behind it.
+/// - x: [N, C, D1, ...], with up to five axes behind C. [f32, f16, f64, bf16]
+/// - places: [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first. [f32, f16, f64,
+/// bf16]
+/// - gives Y: [N, C, ...]. [f32, f16, f64, bf16]
+inline Value sample_points(const Value& x, const Value& places, const SamplePointsAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("mode", attrs.mode);
+  set.set("padding_mode", attrs.padding_mode);
+  set.set("align_corners", attrs.align_corners);
+  set.set("last_axis_first", attrs.last_axis_first);
+  set.set("orders", attrs.orders);
+  return add_node("weft.SamplePoints", {x, places}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.SamplePointsGrad.
+struct SamplePointsGradAttrs {
+  /// "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of four pixels along each
+  /// axis, with the parameter -0.75.
+  std::string mode = "linear";
+  /// What pixels beyond the ends are: "zeros", those of the "border", or a "reflection".
+  std::string padding_mode = "zeros";
+  /// Whether the reflection is about the middles of the pixels at the ends.
+  bool align_corners = false;
+  /// Whether the first coordinate is that of the last axis, and so on.
+  bool last_axis_first = false;
+  /// For each axis of the image, which derivative along it is taken; 0 if not given.
+  Optional<std::vector<int64_t>> orders = {};
+};
+
+/// The gradient of SamplePoints by X, given that of Y.
+/// - d_y: [N, C, ...]. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - places: As in SamplePoints. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value sample_points_grad(const Value& d_y, const Value& x, const Value& places, const SamplePointsGradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("mode", attrs.mode);
+  set.set("padding_mode", attrs.padding_mode);
+  set.set("align_corners", attrs.align_corners);
+  set.set("last_axis_first", attrs.last_axis_first);
+  set.set("orders", attrs.orders);
+  return add_node("weft.SamplePointsGrad", {d_y, x, places}, set, name, 1, origin)[0];
 }
 
 /// Zeros in the shape of `like`, to which `values` are added at flat `indices`, in order; nothing at -1.
@@ -2680,16 +4908,13 @@ inline Value sgd(const Value& parameter, const Value& gradient, const Value& lea
 }
 
 /// Zeros in the shape of `like`, with `gradient` where Slice would read.
-/// - gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-/// c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gradient: What a Slice of `like` gives. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - like: A tensor whose shape is taken. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 /// - starts: As in Slice. [i32, i64]
 /// - ends: As in Slice. [i32, i64]
 /// - axes: As in Slice. [i32, i64, optional]
 /// - steps: As in Slice. [i32, i64, optional]
-/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
-/// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
+/// - gives output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 inline Value slice_grad(const Value& gradient, const Value& like, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SliceGrad", {gradient, like, starts, ends, axes, steps}, set, name, 1, origin)[0];
@@ -2731,6 +4956,26 @@ inline Value solve(const Value& a, const Value& b, const std::string& name = "",
   return add_node("weft.Solve", {a, b}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.SplitLike.
+struct SplitLikeAttrs {
+  /// As in ConcatFromSequence.
+  int64_t axis = 0;
+  /// As in ConcatFromSequence.
+  bool new_axis = false;
+};
+
+/// Cuts a tensor along an axis into items of the shapes that those of `like` have. The gradient of
+/// ConcatFromSequence.
+/// - input: The tensor. [f32, f16, f64, bf16]
+/// - like: A sequence whose shapes are taken. [seq(T)]
+/// - gives output: As many items as like has, in their shapes. [seq(T)]
+inline Value split_like(const Value& input, const Value& like, const SplitLikeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  set.set("new_axis", attrs.new_axis);
+  return add_node("weft.SplitLike", {input, like}, set, name, 1, origin)[0];
+}
+
 /// Its input, through which no gradient flows.
 /// - input: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
@@ -2739,6 +4984,67 @@ inline Value solve(const Value& a, const Value& b, const std::string& name = "",
 inline Value stop_gradient(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.StopGradient", {input}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.SumPool.
+struct SumPoolAttrs {
+  /// Size of the window along each spatial axis. Required.
+  Required<std::vector<int64_t>> kernel_shape;
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  std::string auto_pad = "NOTSET";
+  /// Whether output sizes are rounded up.
+  bool ceil_mode = false;
+  /// Distance of the window's elements; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// The sum of each window.
+/// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
+/// - gives Y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+inline Value sum_pool(const Value& x, const SumPoolAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("kernel_shape", attrs.kernel_shape);
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("ceil_mode", attrs.ceil_mode);
+  set.set("dilations", attrs.dilations);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("weft.SumPool", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.SumPoolGrad.
+struct SumPoolGradAttrs {
+  /// Size of the window along each spatial axis. Required.
+  Required<std::vector<int64_t>> kernel_shape;
+  /// NOTSET: `pads` holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+  std::string auto_pad = "NOTSET";
+  /// Whether output sizes are rounded up.
+  bool ceil_mode = false;
+  /// Distance of the window's elements; 1 if not given.
+  Optional<std::vector<int64_t>> dilations = {};
+  /// Padding before each spatial axis, then after each; 0 if not given.
+  Optional<std::vector<int64_t>> pads = {};
+  /// Step along each spatial axis; 1 if not given.
+  Optional<std::vector<int64_t>> strides = {};
+};
+
+/// The gradient of weft.SumPool by X, given that of Y.
+/// - d_y: [N, C, O1, ...]. [f32, f16, f64, bf16]
+/// - x: A tensor whose shape is taken. [f32, f16, f64, bf16]
+/// - gives dX: The shape of X. [f32, f16, f64, bf16]
+inline Value sum_pool_grad(const Value& d_y, const Value& x, const SumPoolGradAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("kernel_shape", attrs.kernel_shape);
+  set.set("auto_pad", attrs.auto_pad);
+  set.set("ceil_mode", attrs.ceil_mode);
+  set.set("dilations", attrs.dilations);
+  set.set("pads", attrs.pads);
+  set.set("strides", attrs.strides);
+  return add_node("weft.SumPoolGrad", {d_y, x}, set, name, 1, origin)[0];
 }
 
 /// Sums `x` over the axes along which `like` would be broadcast to it, so that the result has the shape of `like`.

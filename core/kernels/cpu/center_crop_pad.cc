@@ -4,6 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -44,7 +45,7 @@ Status prepare_center(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_center_crop_pad(KernelRegistry& kernels) {
-  kernels.add("CenterCropPad", {"strided", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_center});
+  add_movement<takes_movable_data, prepare_center>(kernels, "CenterCropPad", "strided");
 }
 
 }  // namespace weft

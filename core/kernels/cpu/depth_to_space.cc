@@ -1,6 +1,7 @@
 // Kernels of DepthToSpace and SpaceToDepth.
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -34,13 +35,11 @@ Status prepare_space_to_depth(const KernelContext& c, PreparedKernel* prepared) 
   return {};
 }
 
-bool takes_blocks(const KernelContext& c) { return movable(c.dtype(0)); }
-
 }  // namespace
 
 void add_cpu_depth_to_space(KernelRegistry& kernels) {
-  kernels.add("DepthToSpace", {"strided", takes_blocks, prepare_depth_to_space});
-  kernels.add("SpaceToDepth", {"strided", takes_blocks, prepare_space_to_depth});
+  add_movement<takes_movable_data, prepare_depth_to_space>(kernels, "DepthToSpace", "strided");
+  add_movement<takes_movable_data, prepare_space_to_depth>(kernels, "SpaceToDepth", "strided");
 }
 
 }  // namespace weft

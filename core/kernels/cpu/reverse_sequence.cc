@@ -4,6 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -59,8 +60,7 @@ Status prepare_reverse_sequence(const KernelContext& c, PreparedKernel* prepared
 }  // namespace
 
 void add_cpu_reverse_sequence(KernelRegistry& kernels) {
-  kernels.add("ReverseSequence",
-              {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_reverse_sequence});
+  add_movement<takes_movable_data, prepare_reverse_sequence>(kernels, "ReverseSequence", "plain");
 }
 
 }  // namespace weft

@@ -237,8 +237,8 @@ Status prepare_scatter_elements(const KernelContext& c, PreparedKernel* prepared
     };
     if (dtype == DType::kBool)
       use.operator()<bool>();
-    else if (!with_type(NumberElements{}, dtype, use))
-      return unimplemented("ScatterElements joins numbers and truth values, not ", dtype_name(dtype));
+    else
+      with_type(NumberElements{}, dtype, use);
   } else if (dtype == DType::kString) {
     if (c.dtype(1) == DType::kI64)
       prepared->use_tensors<&scatter_strings<int64_t>>(StringElements{e, c.output_shape(0)});
@@ -251,13 +251,17 @@ Status prepare_scatter_elements(const KernelContext& c, PreparedKernel* prepared
   return {};
 }
 
+bool joins(DType dtype) { return dtype == DType::kBool || in_list(NumberElements{}, dtype); }
 bool takes_elements(const KernelContext& c) { return c.dtype(0) == DType::kString || movable(c.dtype(0)); }
+bool takes_updates(const KernelContext& c) {
+  return read_join(c.attrs().s("reduction")) == Join::kReplace ? takes_elements(c) : joins(c.dtype(0));
+}
 
 }  // namespace
 
 void add_cpu_scatter_elements(KernelRegistry& kernels) {
   kernels.add("GatherElements", {"plain", takes_elements, prepare_gather_elements});
-  kernels.add("ScatterElements", {"plain", takes_elements, prepare_scatter_elements});
+  kernels.add("ScatterElements", {"plain", takes_updates, prepare_scatter_elements});
 }
 
 }  // namespace weft

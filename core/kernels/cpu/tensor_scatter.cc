@@ -3,6 +3,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -77,7 +78,7 @@ Status prepare_cache(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_tensor_scatter(KernelRegistry& kernels) {
-  kernels.add("TensorScatter", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_cache});
+  add_movement<takes_movable_data, prepare_cache>(kernels, "TensorScatter", "plain");
 }
 
 }  // namespace weft

@@ -4,6 +4,7 @@
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/move_common.h"
+#include "core/kernels/cpu/strings_common.h"
 
 namespace weft {
 namespace {
@@ -53,7 +54,7 @@ Status prepare_trilu(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_trilu(KernelRegistry& kernels) {
-  kernels.add("Trilu", {"plain", [](const KernelContext& c) { return movable(c.dtype(0)); }, prepare_trilu});
+  add_movement<takes_movable_data, prepare_trilu>(kernels, "Trilu", "plain");
 }
 
 }  // namespace weft

@@ -78,4 +78,31 @@ func TestConcat(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "'axis' must be given",
 	})
+	run(t, testCase{name: "of_opset_1_without_an_axis",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+			{kind: "f32[2,2]", words: "3.0 4.0 5.0 6.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Concat", x, nil, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,3]", words: "1.0 3.0 4.0 2.0 5.0 6.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "strings",
+		inputs: []literal{
+			{kind: "string[2,1]", texts: []string{"x", ""}},
+			{kind: "string[2,2]", texts: []string{"one", "two", "three", "four"}},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Concat(x[0:], 1)}
+		},
+		want: []literal{
+			{kind: "string[2,3]", texts: []string{"x", "one", "two", "", "three", "four"}},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

@@ -116,6 +116,32 @@ func TestDropout(t *testing.T) {
 		},
 		relative: 1e-05, absolute: 1e-06,
 	})
+	run(t, testCase{name: "of_opset_6",
+		opset: 6,
+		inputs: []literal{
+			{kind: "f32[3,4]", words: "0.5 1.59 1.1 -1.1 -0.8 1.49 -1.98 1.28 1.19 -0.13 -0.79 -0.89"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Dropout", x, nil, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[3,4]", words: "0.0 0.0 0.0 -2.2 -1.6 0.0 0.0 2.56 2.38 0.0 -1.58 -1.78"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "of_opset_6_in_a_test",
+		opset: 6,
+		inputs: []literal{
+			{kind: "f32[3,4]", words: "0.5 1.59 1.1 -1.1 -0.8 1.49 -1.98 1.28 1.19 -0.13 -0.79 -0.89"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Dropout", x, weft.Attrs{"is_test": int64(1), "ratio": float64(0.3)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[3,4]", words: "0.5 1.59 1.1 -1.1 -0.8 1.49 -1.98 1.28 1.19 -0.13 -0.79 -0.89"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 	run(t, testCase{name: "no_elements",
 		inputs: []literal{
 			{kind: "f32[0,2]", words: ""},

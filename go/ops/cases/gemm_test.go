@@ -156,4 +156,19 @@ func TestGemm(t *testing.T) {
 		},
 		relative: 0.0, absolute: 0.0,
 	})
+	run(t, testCase{name: "of_opset_6",
+		opset: 6,
+		inputs: []literal{
+			{kind: "f64[2,3]", words: "2.32 0.74 3.81 2.22 1.32 -3.25"},
+			{kind: "f64[3,4]", words: "1.2 0.84 1.62 2.09 -0.8 1.65 -1.12 3.91 -2.66 -3.52 -3.3 -1.78"},
+			{kind: "f64[4]", words: "-2.24 3.91 -0.65 -2.69"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Gemm", x, weft.Attrs{"broadcast": int64(1), "transA": int64(0), "transB": int64(0), "alpha": float64(0.5), "beta": float64(2.0)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f64[2,4]", words: "-8.4513 2.6993 -6.1217 -4.8998 0.6464999999999996 15.561399999999999 5.1215 2.4130000000000003"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
 }

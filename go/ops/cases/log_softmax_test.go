@@ -100,7 +100,62 @@ func TestLogSoftmax(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return c.graph.Add("LogSoftmax", x, nil, "", 1)
 		},
-		code: weft.Unimplemented, message: "before 13",
+		want: []literal{
+			{kind: "f32[1,2,1]", words: "-1.3132617 -0.31326169"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_each_image",
+		opset: 9,
+		inputs: []literal{
+			{kind: "f32[2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("LogSoftmax", x, nil, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,2,2]", words: "-3.4401897 -2.4401897 -1.4401897 -0.4401897 -2.6265234 -1.6265234 -1.6265234 -0.62652338"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_over_all_axes",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("LogSoftmax", x, weft.Attrs{"axis": int64(0)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,2,2]", words: "-3.5912401 -2.5912401 -1.5912401 -0.59124006 -4.5912401 -3.5912401 -3.5912401 -2.5912401"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_counted_from_the_end",
+		opset: 12,
+		inputs: []literal{
+			{kind: "f32[2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("LogSoftmax", x, weft.Attrs{"axis": int64(-2)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,2,2]", words: "-3.4401897 -2.4401897 -1.4401897 -0.4401897 -2.6265234 -1.6265234 -1.6265234 -0.62652338"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_middle_axis_of_four",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f32[1,2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("LogSoftmax", x, weft.Attrs{"axis": int64(2)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[1,2,2,2]", words: "-3.4401897 -2.4401897 -1.4401897 -0.4401897 -2.6265234 -1.6265234 -1.6265234 -0.62652338"},
+		},
+		relative: 1e-05, absolute: 1e-06,
 	})
 	run(t, testCase{name: "columns_of_a_middle_axis_f32",
 		inputs: []literal{

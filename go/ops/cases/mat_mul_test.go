@@ -248,4 +248,17 @@ func TestMatMul(t *testing.T) {
 		},
 		relative: 0.01, absolute: 0.001,
 	})
+	run(t, testCase{name: "no_sign                      # numpy: products that wrap around",
+		inputs: []literal{
+			{kind: "u64[1,2]", words: "18446744073709551615 2"},
+			{kind: "u64[2,1]", words: "3 5"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MatMul(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "u64[1,1]", words: "7"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

@@ -106,4 +106,16 @@ func TestNonZero(t *testing.T) {
 		},
 		relative: 0.0, absolute: 0.0,
 	})
+	run(t, testCase{name: "strings                      # numpy.nonzero",
+		inputs: []literal{
+			{kind: "string[2,2]", texts: []string{"a", "", "", "bc"}},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.NonZero(x[0])}
+		},
+		want: []literal{
+			{kind: "i64[2,2]", words: "0 1 0 1"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

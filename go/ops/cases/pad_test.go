@@ -223,4 +223,57 @@ func TestPad(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'axes' must have one dimension but is i64[",
 	})
+	run(t, testCase{name: "of_opset_1",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[1,2]", words: "0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Pad", x, weft.Attrs{"paddings": []int64{0, 1, 0, 1}, "value": float64(2.0)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[1,4]", words: "2.0 0.0 1.0 2.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "of_opset_2",
+		opset: 2,
+		inputs: []literal{
+			{kind: "f32[1,2]", words: "5.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Pad", x, weft.Attrs{"pads": []int64{0, 1, 0, 0}}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[1,3]", words: "0.0 5.0 1.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "strings                      # padding is the empty string",
+		inputs: []literal{
+			{kind: "string[2]", texts: []string{"a", "b"}},
+			{kind: "i64[2]", words: "1 2"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Pad(x[0], x[1])}
+		},
+		want: []literal{
+			{kind: "string[5]", texts: []string{"", "a", "b", "", ""}},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "strings_by_another",
+		inputs: []literal{
+			{kind: "string[2]", texts: []string{"a", "b"}},
+			{kind: "i64[2]", words: "1 0"},
+			{kind: "string[]", texts: []string{"-"}},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Pad(x[0], x[1], ops.PadOptions{ConstantValue: x[2]})}
+		},
+		want: []literal{
+			{kind: "string[3]", texts: []string{"-", "a", "b"}},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

@@ -120,4 +120,41 @@ func TestReduceMax(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'axes' must have one dimension but is i64[",
 	})
+	run(t, testCase{name: "truth                        # numpy.maximum.reduce",
+		inputs: []literal{
+			{kind: "bool[2,2]", words: "false true false false"},
+			{kind: "i64[1]", words: "1"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Axes: x[1], Keepdims: weft.Flag(false)})}
+		},
+		want: []literal{
+			{kind: "bool[2]", words: "true false"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "no_signed_bytes              # the least number",
+		inputs: []literal{
+			{kind: "i8[0]", words: ""},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Keepdims: weft.Flag(false)})}
+		},
+		want: []literal{
+			{kind: "i8[]", words: "-128"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
+	run(t, testCase{name: "no_sign",
+		inputs: []literal{
+			{kind: "u64[2]", words: "1 18446744073709551615"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ReduceMax(x[0], ops.ReduceMaxOptions{Keepdims: weft.Flag(false)})}
+		},
+		want: []literal{
+			{kind: "u64[]", words: "18446744073709551615"},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

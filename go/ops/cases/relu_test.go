@@ -79,4 +79,17 @@ func TestRelu(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'X' is bool",
 	})
+	run(t, testCase{name: "of_opset_1",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[2]", words: "-1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Relu", x, weft.Attrs{"consumed_inputs": []int64{0}}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2]", words: "0.0 2.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

@@ -118,4 +118,17 @@ func TestReshape(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'shape' must have one dimension but is i64[",
 	})
+	run(t, testCase{name: "of_opset_1",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[2,3]", words: "0.0 1.0 2.0 3.0 4.0 5.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Reshape", x, weft.Attrs{"shape": []int64{3, -1}, "consumed_inputs": []int64{0}}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[3,2]", words: "0.0 1.0 2.0 3.0 4.0 5.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

@@ -309,4 +309,15 @@ func TestScatterND(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "updates",
 	})
+	run(t, testCase{name: "strings_are_not_joined",
+		inputs: []literal{
+			{kind: "string[2]", texts: []string{"a", "b"}},
+			{kind: "i64[1,1]", words: "1"},
+			{kind: "string[1]", texts: []string{"c"}},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.ScatterND(x[0], x[1], x[2], ops.ScatterNDOptions{Reduction: "add"})}
+		},
+		code: weft.Unimplemented, message: "do not take (string[2]",
+	})
 }

@@ -100,7 +100,111 @@ func TestSoftmax(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return c.graph.Add("Softmax", x, nil, "", 1)
 		},
-		code: weft.Unimplemented, message: "before 13",
+		want: []literal{
+			{kind: "f32[1,2,1]", words: "0.26894142 0.73105858"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_each_image",
+		opset: 9,
+		inputs: []literal{
+			{kind: "f32[2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, nil, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,2,2]", words: "0.032058603 0.087144319 0.23688282 0.64391426 0.072329488 0.19661193 0.19661193 0.53444665"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_over_all_axes",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, weft.Attrs{"axis": int64(0)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,2,2]", words: "0.027564128 0.074927069 0.20367289 0.55364031 0.010140276 0.027564128 0.027564128 0.074927069"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_counted_from_the_end",
+		opset: 12,
+		inputs: []literal{
+			{kind: "f32[2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, weft.Attrs{"axis": int64(-2)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,2,2]", words: "0.032058603 0.087144319 0.23688282 0.64391426 0.072329488 0.19661193 0.19661193 0.53444665"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_middle_axis_of_four",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f32[1,2,2,2]", words: "0.0 1.0 2.0 3.0 -1.0 0.0 0.0 1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, weft.Attrs{"axis": int64(2)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[1,2,2,2]", words: "0.032058603 0.087144319 0.23688282 0.64391426 0.072329488 0.19661193 0.19661193 0.53444665"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_over_several_axes_f64",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f64[2,2,2]", words: "1.0 2.0 0.5 -1.0 0.0 1.0 1.0 3.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, nil, "", 1)
+		},
+		want: []literal{
+			{kind: "f64[2,2,2]", words: "0.22420781804820114 0.6094600375988771 0.13598891579350553 0.03034322855941623 0.03770440418094563 0.10249119673793974 0.10249119673793974 0.7573132023431749"},
+		},
+		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "old_opset_over_axes_of_one",
+		opset: 7,
+		inputs: []literal{
+			{kind: "f32[1,2,1,1]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, weft.Attrs{"axis": int64(1)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[1,2,1,1]", words: "0.26894143 0.7310586"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_over_all_axes_from_the_end",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, weft.Attrs{"axis": int64(-2)}, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,1]", words: "0.26894143 0.7310586"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "old_opset_axis_outside",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, weft.Attrs{"axis": int64(2)}, "", 1)
+		},
+		code: weft.InvalidArgument, message: "axis 2",
 	})
 	run(t, testCase{name: "columns_of_a_middle_axis_f32",
 		inputs: []literal{
@@ -125,5 +229,15 @@ func TestSoftmax(t *testing.T) {
 			{kind: "f64[2,3,9]", words: "0.00812195644470312 0.7372791834355394 0.41818593987448055 0.8941955139659326 0.3590737127797908 0.6559097389974781 0.07514689083368417 0.9162687938604401 0.007052222020620278 0.004975724890441352 0.23112683545945306 0.5316185207417914 0.10520643282644099 0.083389941409362 0.0016753518224682457 0.8708282258523622 0.0030658037340158995 0.24797867322213296 0.9869023186648556 0.03159398110500753 0.050195539383728026 0.0005980532076265073 0.5575363458108472 0.34241490918005374 0.054024883313953616 0.080665402405544 0.7449691047572468 0.13760507098873012 0.45932995007942923 0.6761036894904079 0.9649953737293723 0.6850824802250285 0.03092968805419303 0.07432882650738343 0.278215401570757 0.001535638284687005 0.6747807193932941 0.03808303080806121 0.1222840296910432 0.03125324801510248 0.025016590883540562 0.6212393914351706 0.04692257256383284 0.487064052688761 0.017097736994579848 0.1876142096179758 0.5025870191125096 0.20161228081854896 0.003751378255525204 0.289900928891431 0.3478309205106364 0.8787486009287837 0.23472054574048196 0.9813666247207331"},
 		},
 		relative: 1e-12, absolute: 1e-12,
+	})
+	run(t, testCase{name: "old_opset_with_an_axis_that_is_no_number",
+		opset: 11,
+		inputs: []literal{
+			{kind: "f32[1,2,1]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Softmax", x, weft.Attrs{"axis": "last"}, "", 1)
+		},
+		code: weft.InvalidArgument, message: "of another kind",
 	})
 }

@@ -69,4 +69,19 @@ func TestTile(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'repeats' must have one dimension but is i64[",
 	})
+	run(t, testCase{name: "of_opset_1",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[2,2]", words: "0.0 1.0 2.0 3.0"},
+			{kind: "f32[]", words: "2.0"},
+			{kind: "f32[]", words: "1.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Tile", x, nil, "", 1)
+		},
+		want: []literal{
+			{kind: "f32[2,4]", words: "0.0 1.0 0.0 1.0 2.0 3.0 2.0 3.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

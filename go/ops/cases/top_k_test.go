@@ -168,4 +168,28 @@ func TestTopK(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "input 'K' must be one number but is i64[2]",
 	})
+	run(t, testCase{name: "of_opset_1",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[2,4]", words: "-1.76999998 0.349999994 -0.25 0.779999971 -0.439999998 -0.0199999996 0.340000004 -0.879999995"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("TopK", x, weft.Attrs{"k": int64(2)}, "", 2)
+		},
+		want: []literal{
+			{kind: "f32[2,2]", words: "0.779999971 0.349999994 0.340000004 -0.0199999996"},
+			{kind: "i64[2,2]", words: "3 1 2 1"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
+	run(t, testCase{name: "of_opset_1_with_a_wrong_k",
+		opset: 1,
+		inputs: []literal{
+			{kind: "f32[4]", words: "1.0 2.0 3.0 4.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("TopK", x, weft.Attrs{"k": "two"}, "", 1)
+		},
+		code: weft.InvalidArgument, message: "of another kind",
+	})
 }

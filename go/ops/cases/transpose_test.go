@@ -79,4 +79,16 @@ func TestTranspose(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "not a permutation",
 	})
+	run(t, testCase{name: "strings",
+		inputs: []literal{
+			{kind: "string[2,2]", texts: []string{"a", "b", "c", "d"}},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Transpose(x[0], ops.TransposeOptions{Perm: []int64{1, 0}})}
+		},
+		want: []literal{
+			{kind: "string[2,2]", texts: []string{"a", "c", "b", "d"}},
+		},
+		relative: 0.0, absolute: 0.0,
+	})
 }

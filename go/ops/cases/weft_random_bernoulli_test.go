@@ -81,7 +81,7 @@ func TestWeftRandomBernoulli(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomBernoulli(x[0], x[1], ops.RandomBernoulliOptions{Dtype: 10, Seed: 5, Probability: weft.Float(0.25)})}
+			return []weft.Value{ops.RandomBernoulli(x[0], x[1], ops.RandomBernoulliOptions{Seed: 5, Dtype: 10, Probability: weft.Float(0.25)})}
 		},
 		want: []literal{
 			{kind: "f16[3]", words: "0.0 0.0 0.0"},
@@ -94,7 +94,7 @@ func TestWeftRandomBernoulli(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomBernoulli(x[0], x[1], ops.RandomBernoulliOptions{Dtype: 16, Seed: 5, Probability: weft.Float(0.25)})}
+			return []weft.Value{ops.RandomBernoulli(x[0], x[1], ops.RandomBernoulliOptions{Seed: 5, Dtype: 16, Probability: weft.Float(0.25)})}
 		},
 		want: []literal{
 			{kind: "bf16[3]", words: "0.0 0.0 0.0"},

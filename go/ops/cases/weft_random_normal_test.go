@@ -16,7 +16,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[2,5]", words: "0.23656815 -0.79646456 0.46750444 0.05697518 -0.8980987 -1.186247 1.060469 1.0140573 -1.5079345 0.7947852"},
@@ -29,7 +29,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Dtype: 11})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Dtype: 11})}
 		},
 		want: []literal{
 			{kind: "f64[7]", words: "0.23656815624046437 -0.7964645350040965 0.46750445531756285 0.056975179231577716 -0.8980987217834117 -1.1862469789679662 1.0604690063046238"},
@@ -42,7 +42,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[5]", words: "-0.79844475 0.2771764 -0.7376668 0.9153296 -0.0717955"},
@@ -55,7 +55,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Seed: 42, Stream: "dense/kernel"})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Seed: 42, Stream: "dense/kernel"})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "0.35323766 -0.45723397 -0.26553157 0.3501456 0.9693291 -1.5828801"},
@@ -68,7 +68,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "7"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Seed: -1})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Seed: -1})}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "0.92400897 0.91803515 0.45747283"},
@@ -81,7 +81,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Dtype: 10, Seed: 5})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Seed: 5, Dtype: 10})}
 		},
 		want: []literal{
 			{kind: "f16[3]", words: "1.291015625 -0.0517578125 0.826171875"},
@@ -94,7 +94,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Dtype: 16, Seed: 5})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Seed: 5, Dtype: 16})}
 		},
 		want: []literal{
 			{kind: "bf16[3]", words: "1.2890625 -0.0517578125 0.82421875"},
@@ -107,7 +107,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[]", words: "0.23656815"},
@@ -120,7 +120,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[0,4]", words: ""},
@@ -133,7 +133,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "123456789012"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "0.11928563 0.6868851 -0.83188784"},
@@ -146,7 +146,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1])}
 		},
 		code: weft.InvalidArgument, message: "-1",
 	})
@@ -156,7 +156,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Dtype: 7})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Dtype: 7})}
 		},
 		code: weft.InvalidArgument, message: "dtype",
 	})
@@ -166,7 +166,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1])}
 		},
 		code: weft.InvalidArgument, message: "must be a scalar",
 	})
@@ -176,7 +176,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "2"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Dtype: 11, Seed: 9, Stream: "x", Mean: 10.0, Scale: weft.Float(0.5)})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Seed: 9, Stream: "x", Dtype: 11, Mean: 10.0, Scale: weft.Float(0.5)})}
 		},
 		want: []literal{
 			{kind: "f64[5]", words: "8.605660515486946 9.942585253794569 10.1789745920498 10.674443177937745 9.855329445955448"},
@@ -189,7 +189,7 @@ func TestWeftRandomNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomNormal(x[0], x[1], ops.RandomNormalOptions{Scale: weft.Float(-1.0)})}
+			return []weft.Value{ops.WeftRandomNormal(x[0], x[1], ops.WeftRandomNormalOptions{Scale: weft.Float(-1.0)})}
 		},
 		code: weft.InvalidArgument, message: "scale",
 	})

@@ -81,7 +81,7 @@ func TestWeftRandomTruncatedNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomTruncatedNormal(x[0], x[1], ops.RandomTruncatedNormalOptions{Dtype: 10, Seed: 5})}
+			return []weft.Value{ops.RandomTruncatedNormal(x[0], x[1], ops.RandomTruncatedNormalOptions{Seed: 5, Dtype: 10})}
 		},
 		want: []literal{
 			{kind: "f16[3]", words: "1.291015625 0.826171875 1.1357421875"},
@@ -94,7 +94,7 @@ func TestWeftRandomTruncatedNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomTruncatedNormal(x[0], x[1], ops.RandomTruncatedNormalOptions{Dtype: 16, Seed: 5})}
+			return []weft.Value{ops.RandomTruncatedNormal(x[0], x[1], ops.RandomTruncatedNormalOptions{Seed: 5, Dtype: 16})}
 		},
 		want: []literal{
 			{kind: "bf16[3]", words: "1.2890625 0.82421875 1.1328125"},
@@ -176,7 +176,7 @@ func TestWeftRandomTruncatedNormal(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomTruncatedNormal(x[0], x[1], ops.RandomTruncatedNormalOptions{Dtype: 11, Seed: 4, Stream: "t", Mean: 1.0, Scale: weft.Float(2.0)})}
+			return []weft.Value{ops.RandomTruncatedNormal(x[0], x[1], ops.RandomTruncatedNormalOptions{Seed: 4, Stream: "t", Dtype: 11, Mean: 1.0, Scale: weft.Float(2.0)})}
 		},
 		want: []literal{
 			{kind: "f64[60]", words: "2.821612666929778 -0.9457094290989183 0.025783300022477418 -0.5760396836560142 2.0630920451493138 1.811788313835275 1.7577787430053957 -0.28882087154999647 -1.2771195545803824 0.600107418535428 0.5452893077633812 -0.645662028874203 2.403194272747094 -0.16292278082535616 1.3786470063625533 -2.7531414537561547 -0.5489344389147726 2.3967099853481573 0.7254724772298672 3.4673160602025725 -0.278705039765585 1.8572054864876082 4.508969276386755 2.0589575092464614 2.3201557093388017 -0.4181722945283062 -0.00401524381520435 1.863879336987727 1.5063900432848518 2.125528901933623 -1.72402607213803 1.7766813373316093 2.2750562642097476 -1.0833595336849964 1.33038603741851 0.9810807512142239 0.7744841127429564 0.3607063985552271 1.3773198377844003 2.7303633105066027 0.5840631314355265 -1.8949663628395284 -0.06285316414946851 0.2956396986730232 3.357633983697491 -1.0373041759509616 -0.719331141831592 3.7137476249540535 3.0716613884912887 -2.4976668359319136 -0.6900786872729205 0.43941655715667205 1.0116754187760524 -0.790151096460346 3.167182199851848 2.759391048728551 0.5198233251862086 2.2431991172883627 1.118235193861171 2.711052379773988"},

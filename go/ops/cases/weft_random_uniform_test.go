@@ -16,7 +16,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[2,5]", words: "0.291893 0.104112744 0.7959517 0.2658304 0.10497469 0.116987824 0.019301116 0.45139688 0.6694117 0.6832165"},
@@ -29,7 +29,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Dtype: 11})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Dtype: 11})}
 		},
 		want: []literal{
 			{kind: "f64[7]", words: "0.29189304055276155 0.7959517276067822 0.1049747003980418 0.01930117151965305 0.6694117397263684 0.6468636349292995 0.659197895697603"},
@@ -42,7 +42,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "1"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[5]", words: "0.30034673 0.186288 0.44682163 0.9429807 0.49892038"},
@@ -55,7 +55,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Seed: 42, Stream: "dense/kernel"})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Seed: 42, Stream: "dense/kernel"})}
 		},
 		want: []literal{
 			{kind: "f32[2,3]", words: "0.15373254 0.83290154 0.8546889 0.125238 0.092039526 0.12886238"},
@@ -68,7 +68,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "7"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Seed: -1})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Seed: -1})}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "0.57185376 0.76255697 0.124483824"},
@@ -81,7 +81,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Dtype: 10, Seed: 5})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Seed: 5, Dtype: 10})}
 		},
 		want: []literal{
 			{kind: "f16[3]", words: "0.56640625 0.42236328125 0.99365234375"},
@@ -94,7 +94,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Dtype: 16, Seed: 5})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Seed: 5, Dtype: 16})}
 		},
 		want: []literal{
 			{kind: "bf16[3]", words: "0.56640625 0.421875 0.9921875"},
@@ -107,7 +107,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[]", words: "0.291893"},
@@ -120,7 +120,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[0,4]", words: ""},
@@ -133,7 +133,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "123456789012"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1])}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "0.21574426 0.92960405 0.22263378"},
@@ -146,7 +146,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1])}
 		},
 		code: weft.InvalidArgument, message: "-1",
 	})
@@ -156,7 +156,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Dtype: 7})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Dtype: 7})}
 		},
 		code: weft.InvalidArgument, message: "dtype",
 	})
@@ -166,7 +166,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[1]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1])}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1])}
 		},
 		code: weft.InvalidArgument, message: "must be a scalar",
 	})
@@ -176,7 +176,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Seed: 3, Low: -2.0, High: weft.Float(5.0)})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Seed: 3, Low: -2.0, High: weft.Float(5.0)})}
 		},
 		want: []literal{
 			{kind: "f32[4]", words: "-0.82188225 -0.62382823 2.944716 -0.59476256"},
@@ -189,7 +189,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Low: 2.0, High: weft.Float(2.0)})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Low: 2.0, High: weft.Float(2.0)})}
 		},
 		want: []literal{
 			{kind: "f32[3]", words: "2.0 2.0 2.0"},
@@ -202,7 +202,7 @@ func TestWeftRandomUniform(t *testing.T) {
 			{kind: "i64[]", words: "0"},
 		},
 		build: func(c *testCase, x []weft.Value) []weft.Value {
-			return []weft.Value{ops.RandomUniform(x[0], x[1], ops.RandomUniformOptions{Low: 2.0, High: weft.Float(1.0)})}
+			return []weft.Value{ops.WeftRandomUniform(x[0], x[1], ops.WeftRandomUniformOptions{Low: 2.0, High: weft.Float(1.0)})}
 		},
 		code: weft.InvalidArgument, message: "low",
 	})

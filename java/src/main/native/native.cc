@@ -149,6 +149,16 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_graphNewSub(JNIEnv* env, jclass, jlo
   return to_long(out_graph_);
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_graphNewBody(JNIEnv* env, jclass, jlong parent, jstring op, jlongArray inputs, jlong attrs) {
+  Longs inputs_(env, inputs);
+  if (!inputs_.ok()) return 0;
+  Text op_(env, op);
+  if (!op_.ok()) return 0;
+  weft_graph* out_graph_ = {};
+  if (!check(env, weft_graph_new_body(to_pointer<weft_graph>(parent), op_.get(), inputs_.get(), inputs_.count(), to_pointer<const weft_attrs>(attrs), &out_graph_))) return 0;
+  return to_long(out_graph_);
+}
+
 JNIEXPORT void JNICALL Java_io_weft_Native_graphFree(JNIEnv*, jclass, jlong graph) {
   weft_graph_free(to_pointer<weft_graph>(graph));
 }

@@ -69,6 +69,8 @@ final class Native {
 
   static native long graphNewSub(long parent);
 
+  static native long graphNewBody(long parent, String op, long[] inputs, long attrs);
+
   static native void graphFree(long graph);
 
   static native long attrsNew();

@@ -52,6 +52,62 @@ public final class Ops {
   }
 
   /**
+   * The angle in radians from 0 to pi whose cosine is {@code x}; NaN outside [-1, 1].
+   *
+   * <p>Operator Acos. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value acos(Value input) {
+    return acos(input, options -> {});
+  }
+
+  /**
+   * The angle in radians from 0 to pi whose cosine is {@code x}; NaN outside [-1, 1].
+   *
+   * <p>Operator Acos. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value acos(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Acos", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * The number of at least 0 whose hyperbolic cosine is {@code x}; NaN below 1.
+   *
+   * <p>Operator Acosh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value acosh(Value input) {
+    return acosh(input, options -> {});
+  }
+
+  /**
+   * The number of at least 0 whose hyperbolic cosine is {@code x}; NaN below 1.
+   *
+   * <p>Operator Acosh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value acosh(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Acosh", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
    * {@code A + B}, elementwise. Integers wrap around.
    *
    * <p>Operator Add. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
@@ -80,6 +136,63 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("Add", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at AffineGrid.
+   */
+  public static final class AffineGridOptions extends NodeOptions {
+    private AffineGridOptions() {}
+
+    /**
+     * Whether -1 and 1 are the middles of the outermost pixels, else their outer edges. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public AffineGridOptions alignCorners(boolean value) {
+      attrs.set("align_corners", value);
+      return this;
+    }
+
+    @Override
+    public AffineGridOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The places that affine maps take the pixels of an image to, for GridSample: {@code theta @ [x, y, 1]}, with
+   * coordinates from -1 to 1, that of the last axis first.
+   *
+   * <p>Operator AffineGrid. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param theta [N, 2, 3], or [N, 3, 4] for volumes.
+   * @param size [N, C, H, W] or [N, C, D, H, W]: the shape of the output of GridSample.
+   * @return [N, H, W, 2] or [N, D, H, W, 3].
+   */
+  public Value affineGrid(Value theta, Value size) {
+    return affineGrid(theta, size, options -> {});
+  }
+
+  /**
+   * The places that affine maps take the pixels of an image to, for GridSample: {@code theta @ [x, y, 1]}, with
+   * coordinates from -1 to 1, that of the last axis first.
+   *
+   * <p>Operator AffineGrid. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param theta [N, 2, 3], or [N, 3, 4] for volumes.
+   * @param size [N, C, H, W] or [N, C, D, H, W]: the shape of the output of GridSample.
+   * @param options sets the rest
+   * @return [N, H, W, 2] or [N, D, H, W, 3].
+   */
+  public Value affineGrid(Value theta, Value size, Consumer<AffineGridOptions> options) {
+    AffineGridOptions settings = new AffineGridOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(theta, "theta");
+    Check.notNull(size, "size");
+    return add("AffineGrid", Arrays.<Value>asList(theta, size), settings, 1).get(0);
   }
 
   /**
@@ -263,6 +376,118 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data, "data");
     return add("ArgMin", Arrays.<Value>asList(data), settings, 1).get(0);
+  }
+
+  /**
+   * The angle in radians from -pi/2 to pi/2 whose sine is {@code x}; NaN outside [-1, 1].
+   *
+   * <p>Operator Asin. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value asin(Value input) {
+    return asin(input, options -> {});
+  }
+
+  /**
+   * The angle in radians from -pi/2 to pi/2 whose sine is {@code x}; NaN outside [-1, 1].
+   *
+   * <p>Operator Asin. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value asin(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Asin", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * The number whose hyperbolic sine is {@code x}.
+   *
+   * <p>Operator Asinh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value asinh(Value input) {
+    return asinh(input, options -> {});
+  }
+
+  /**
+   * The number whose hyperbolic sine is {@code x}.
+   *
+   * <p>Operator Asinh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value asinh(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Asinh", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * The angle in radians from -pi/2 to pi/2 whose tangent is {@code x}.
+   *
+   * <p>Operator Atan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value atan(Value input) {
+    return atan(input, options -> {});
+  }
+
+  /**
+   * The angle in radians from -pi/2 to pi/2 whose tangent is {@code x}.
+   *
+   * <p>Operator Atan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value atan(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Atan", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * The number whose hyperbolic tangent is {@code x}; NaN outside [-1, 1].
+   *
+   * <p>Operator Atanh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value atanh(Value input) {
+    return atanh(input, options -> {});
+  }
+
+  /**
+   * The number whose hyperbolic tangent is {@code x}; NaN outside [-1, 1].
+   *
+   * <p>Operator Atanh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value atanh(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Atanh", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -779,6 +1004,350 @@ public final class Ops {
   }
 
   /**
+   * What can be set at Bernoulli.
+   */
+  public static final class BernoulliOptions extends NodeOptions {
+    private BernoulliOptions() {}
+
+    /**
+     * Key of the numbers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public BernoulliOptions seed(double value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Type of the output; that of the input if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public BernoulliOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public BernoulliOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give zeros. As
+   * ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter 0.
+   * With a {@code seed}, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the key is 0 and the stream
+   * the node's name. Use weft.RandomUniform for new numbers in every step.
+   *
+   * <p>Operator Bernoulli. Element types: T1: f32, f16, f64, bf16, T2: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
+   * u32, u64, bf16. Not differentiable: random numbers do not change gradually.
+   *
+   * @param input probabilities of ones; any shape.
+   * @return the shape of the input.
+   */
+  public Value bernoulli(Value input) {
+    return bernoulli(input, options -> {});
+  }
+
+  /**
+   * One where a number drawn from 0 to 1 is below the input, else zero; so NaN and what is not positive give zeros. As
+   * ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter 0.
+   * With a {@code seed}, the key is its 32 bits as f32 and the stream "Bernoulli"; without, the key is 0 and the stream
+   * the node's name. Use weft.RandomUniform for new numbers in every step.
+   *
+   * <p>Operator Bernoulli. Element types: T1: f32, f16, f64, bf16, T2: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64,
+   * u32, u64, bf16. Not differentiable: random numbers do not change gradually.
+   *
+   * @param input probabilities of ones; any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value bernoulli(Value input, Consumer<BernoulliOptions> options) {
+    BernoulliOptions settings = new BernoulliOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Bernoulli", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * The bits of each element as another type of as many bits.
+   *
+   * <p>Operator BitCast. Element types: T1: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128, bf16,
+   * f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, T2: f32, u8, i8, u16, i16, i32, i64, bool,
+   * f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2. Not
+   * differentiable: the bits of a number do not change gradually.
+   *
+   * @param input any shape.
+   * @param to the dtype.
+   * @return the shape of the input.
+   */
+  public Value bitCast(Value input, DataType to) {
+    return bitCast(input, to, options -> {});
+  }
+
+  /**
+   * The bits of each element as another type of as many bits.
+   *
+   * <p>Operator BitCast. Element types: T1: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, c64, c128, bf16,
+   * f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, T2: f32, u8, i8, u16, i16, i32, i64, bool,
+   * f16, f64, u32, u64, c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2. Not
+   * differentiable: the bits of a number do not change gradually.
+   *
+   * @param input any shape.
+   * @param to the dtype.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value bitCast(Value input, DataType to, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(to, "to");
+    settings.attrs.set("to", to.number());
+    Check.notNull(input, "input");
+    return add("BitCast", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * The bits of {@code X} moved by {@code Y} places, elementwise; zeros come in. Moved by all of its places or more, a
+   * number is 0.
+   *
+   * <p>Operator BitShift. Element types: T: u8, u16, u32, u64. Not differentiable: integers do not change gradually.
+   *
+   * @param x what is moved.
+   * @param y number of places; broadcasts with X as in NumPy.
+   * @param direction "LEFT", towards higher bits, or "RIGHT".
+   * @return the broadcast shape of X and Y.
+   */
+  public Value bitShift(Value x, Value y, String direction) {
+    return bitShift(x, y, direction, options -> {});
+  }
+
+  /**
+   * The bits of {@code X} moved by {@code Y} places, elementwise; zeros come in. Moved by all of its places or more, a
+   * number is 0.
+   *
+   * <p>Operator BitShift. Element types: T: u8, u16, u32, u64. Not differentiable: integers do not change gradually.
+   *
+   * @param x what is moved.
+   * @param y number of places; broadcasts with X as in NumPy.
+   * @param direction "LEFT", towards higher bits, or "RIGHT".
+   * @param options sets the rest
+   * @return the broadcast shape of X and Y.
+   */
+  public Value bitShift(Value x, Value y, String direction, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(direction, "direction");
+    settings.attrs.set("direction", direction);
+    Check.notNull(x, "x");
+    Check.notNull(y, "y");
+    return add("BitShift", Arrays.<Value>asList(x, y), settings, 1).get(0);
+  }
+
+  /**
+   * The bits that are 1 in both A and B, elementwise.
+   *
+   * <p>Operator BitwiseAnd. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param a first operand.
+   * @param b second operand; broadcasts with A as in NumPy.
+   * @return the broadcast shape of A and B.
+   */
+  public Value bitwiseAnd(Value a, Value b) {
+    return bitwiseAnd(a, b, options -> {});
+  }
+
+  /**
+   * The bits that are 1 in both A and B, elementwise.
+   *
+   * <p>Operator BitwiseAnd. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param a first operand.
+   * @param b second operand; broadcasts with A as in NumPy.
+   * @param options sets the rest
+   * @return the broadcast shape of A and B.
+   */
+  public Value bitwiseAnd(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("BitwiseAnd", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * The opposite of each bit, elementwise.
+   *
+   * <p>Operator BitwiseNot. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value bitwiseNot(Value x) {
+    return bitwiseNot(x, options -> {});
+  }
+
+  /**
+   * The opposite of each bit, elementwise.
+   *
+   * <p>Operator BitwiseNot. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value bitwiseNot(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("BitwiseNot", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * The bits that are 1 in A or B or both, elementwise.
+   *
+   * <p>Operator BitwiseOr. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param a first operand.
+   * @param b second operand; broadcasts with A as in NumPy.
+   * @return the broadcast shape of A and B.
+   */
+  public Value bitwiseOr(Value a, Value b) {
+    return bitwiseOr(a, b, options -> {});
+  }
+
+  /**
+   * The bits that are 1 in A or B or both, elementwise.
+   *
+   * <p>Operator BitwiseOr. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param a first operand.
+   * @param b second operand; broadcasts with A as in NumPy.
+   * @param options sets the rest
+   * @return the broadcast shape of A and B.
+   */
+  public Value bitwiseOr(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("BitwiseOr", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * The bits that are 1 in just one of A and B, elementwise.
+   *
+   * <p>Operator BitwiseXor. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param a first operand.
+   * @param b second operand; broadcasts with A as in NumPy.
+   * @return the broadcast shape of A and B.
+   */
+  public Value bitwiseXor(Value a, Value b) {
+    return bitwiseXor(a, b, options -> {});
+  }
+
+  /**
+   * The bits that are 1 in just one of A and B, elementwise.
+   *
+   * <p>Operator BitwiseXor. Element types: T: u8, i8, u16, i16, i32, i64, u32, u64. Not differentiable: integers do not
+   * change gradually.
+   *
+   * @param a first operand.
+   * @param b second operand; broadcasts with A as in NumPy.
+   * @param options sets the rest
+   * @return the broadcast shape of A and B.
+   */
+  public Value bitwiseXor(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("BitwiseXor", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at BlackmanWindow.
+   */
+  public static final class BlackmanWindowOptions extends NodeOptions {
+    private BlackmanWindowOptions() {}
+
+    /**
+     * Type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public BlackmanWindowOptions outputDatatype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_datatype", value.number());
+      return this;
+    }
+
+    /**
+     * Whether the window is one period; else it is symmetric. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public BlackmanWindowOptions periodic(boolean value) {
+      attrs.set("periodic", value);
+      return this;
+    }
+
+    @Override
+    public BlackmanWindowOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code 0.42 - 0.5 cos(t) + 0.08 cos(2 t)} at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted
+   * as Cast does. N is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+   *
+   * <p>Operator BlackmanWindow. Element types: T1: i32, i64, T2: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
+   * bf16. Not differentiable: its output does not depend on any number that could move.
+   *
+   * @param size number of elements, a scalar.
+   * @return [size].
+   */
+  public Value blackmanWindow(Value size) {
+    return blackmanWindow(size, options -> {});
+  }
+
+  /**
+   * {@code 0.42 - 0.5 cos(t) + 0.08 cos(2 t)} at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted
+   * as Cast does. N is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+   *
+   * <p>Operator BlackmanWindow. Element types: T1: i32, i64, T2: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
+   * bf16. Not differentiable: its output does not depend on any number that could move.
+   *
+   * @param size number of elements, a scalar.
+   * @param options sets the rest
+   * @return [size].
+   */
+  public Value blackmanWindow(Value size, Consumer<BlackmanWindowOptions> options) {
+    BlackmanWindowOptions settings = new BlackmanWindowOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(size, "size");
+    return add("BlackmanWindow", Arrays.<Value>asList(size), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at Cast.
    */
   public static final class CastOptions extends NodeOptions {
@@ -858,6 +1427,76 @@ public final class Ops {
   }
 
   /**
+   * What can be set at CastLike.
+   */
+  public static final class CastLikeOptions extends NodeOptions {
+    private CastLikeOptions() {}
+
+    /**
+     * For 8-bit floats: whether overflow clips to the largest number; else it is infinite or NaN. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CastLikeOptions saturate(boolean value) {
+      attrs.set("saturate", value);
+      return this;
+    }
+
+    /**
+     * For f8e8m0: "up", "down" or "nearest". Default: up.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CastLikeOptions roundMode(String value) {
+      attrs.set("round_mode", value);
+      return this;
+    }
+
+    @Override
+    public CastLikeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The elements as another type, that of a second tensor: Cast to it.
+   *
+   * <p>Operator CastLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16,
+   * f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, T2: f32, u8, i8, u16, i16, i32, i64,
+   * string, bool, f16, f64, u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param input any shape.
+   * @param targetType A tensor whose type is taken.
+   * @return the shape of the input.
+   */
+  public Value castLike(Value input, Value targetType) {
+    return castLike(input, targetType, options -> {});
+  }
+
+  /**
+   * The elements as another type, that of a second tensor: Cast to it.
+   *
+   * <p>Operator CastLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16,
+   * f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, T2: f32, u8, i8, u16, i16, i32, i64,
+   * string, bool, f16, f64, u32, u64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param input any shape.
+   * @param targetType A tensor whose type is taken.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value castLike(Value input, Value targetType, Consumer<CastLikeOptions> options) {
+    CastLikeOptions settings = new CastLikeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(targetType, "targetType");
+    return add("CastLike", Arrays.<Value>asList(input, targetType), settings, 1).get(0);
+  }
+
+  /**
    * The smallest whole number not below {@code x}.
    *
    * <p>Operator Ceil. Element types: T: f32, f16, f64, bf16.
@@ -883,6 +1522,119 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("Ceil", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Celu.
+   */
+  public static final class CeluOptions extends NodeOptions {
+    private CeluOptions() {}
+
+    /**
+     * Less this is the plateau below 0; not 0. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CeluOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    @Override
+    public CeluOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code max(0, x) + min(0, alpha * (e^(x / alpha) - 1))}, elementwise: Elu whose slope is continuous. The gradient at
+   * 0 is 1.
+   *
+   * <p>Operator Celu. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of the input.
+   */
+  public Value celu(Value x) {
+    return celu(x, options -> {});
+  }
+
+  /**
+   * {@code max(0, x) + min(0, alpha * (e^(x / alpha) - 1))}, elementwise: Elu whose slope is continuous. The gradient at
+   * 0 is 1.
+   *
+   * <p>Operator Celu. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value celu(Value x, Consumer<CeluOptions> options) {
+    CeluOptions settings = new CeluOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("Celu", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at CenterCropPad.
+   */
+  public static final class CenterCropPadOptions extends NodeOptions {
+    private CenterCropPadOptions() {}
+
+    /**
+     * The axes that {@code shape} speaks of, none twice; negative ones count from the end. All if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CenterCropPadOptions axes(long... value) {
+      attrs.set("axes", value);
+      return this;
+    }
+
+    @Override
+    public CenterCropPadOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The middle of a tensor along axes where it is longer than {@code shape} says, zeros around it where it is shorter.
+   * Of an odd number of elements to take off or to add one more is at the end.
+   *
+   * <p>Operator CenterCropPad. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, Tind: i32, i64.
+   *
+   * @param inputData any shape.
+   * @param shape [axes]: the sizes of the output along them.
+   * @return the shape of the input with other sizes along the axes.
+   */
+  public Value centerCropPad(Value inputData, Value shape) {
+    return centerCropPad(inputData, shape, options -> {});
+  }
+
+  /**
+   * The middle of a tensor along axes where it is longer than {@code shape} says, zeros around it where it is shorter.
+   * Of an odd number of elements to take off or to add one more is at the end.
+   *
+   * <p>Operator CenterCropPad. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, Tind: i32, i64.
+   *
+   * @param inputData any shape.
+   * @param shape [axes]: the sizes of the output along them.
+   * @param options sets the rest
+   * @return the shape of the input with other sizes along the axes.
+   */
+  public Value centerCropPad(Value inputData, Value shape, Consumer<CenterCropPadOptions> options) {
+    CenterCropPadOptions settings = new CenterCropPadOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(inputData, "inputData");
+    Check.notNull(shape, "shape");
+    return add("CenterCropPad", Arrays.<Value>asList(inputData, shape), settings, 1).get(0);
   }
 
   /**
@@ -955,6 +1707,148 @@ public final class Ops {
   }
 
   /**
+   * What can be set at Col2Im.
+   */
+  public static final class Col2ImOptions extends NodeOptions {
+    private Col2ImOptions() {}
+
+    /**
+     * Distance of the pixels of a block; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public Col2ImOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Padding before each axis of the image, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public Col2ImOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step of the blocks along each axis of the image; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public Col2ImOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public Col2ImOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; what lies
+   * on padding is dropped. The gradient takes the blocks out of an image again.
+   *
+   * <p>Operator Col2Im. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param input [N, C * elements of a block, L], with L blocks in the order of their places, row by row.
+   * @param imageShape [axes]: the sizes of the image in pixels.
+   * @param blockShape [axes]: the sizes of a block.
+   * @return [N, C, the sizes of the image].
+   */
+  public Value col2Im(Value input, Value imageShape, Value blockShape) {
+    return col2Im(input, imageShape, blockShape, options -> {});
+  }
+
+  /**
+   * An image from the blocks that cover it: each element of each block is added to the pixel that it lies on; what lies
+   * on padding is dropped. The gradient takes the blocks out of an image again.
+   *
+   * <p>Operator Col2Im. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param input [N, C * elements of a block, L], with L blocks in the order of their places, row by row.
+   * @param imageShape [axes]: the sizes of the image in pixels.
+   * @param blockShape [axes]: the sizes of a block.
+   * @param options sets the rest
+   * @return [N, C, the sizes of the image].
+   */
+  public Value col2Im(Value input, Value imageShape, Value blockShape, Consumer<Col2ImOptions> options) {
+    Col2ImOptions settings = new Col2ImOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(imageShape, "imageShape");
+    Check.notNull(blockShape, "blockShape");
+    return add("Col2Im", Arrays.<Value>asList(input, imageShape, blockShape), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Compress.
+   */
+  public static final class CompressOptions extends NodeOptions {
+    private CompressOptions() {}
+
+    /**
+     * The axis of the slices; negative counts from the end. Without it the input counts as a list of its elements, row
+     * by row.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CompressOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public CompressOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The slices along {@code axis} where {@code condition} is true. What lies beyond the end of the condition is left
+   * out; a true one beyond the end of the axis is OUT_OF_RANGE.
+   *
+   * <p>Operator Compress. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param input at least one dimension, if there is an axis.
+   * @param condition [n]: which slices to keep.
+   * @return the shape of the input with another size along the axis; [count] without an axis.
+   */
+  public Value compress(Value input, Value condition) {
+    return compress(input, condition, options -> {});
+  }
+
+  /**
+   * The slices along {@code axis} where {@code condition} is true. What lies beyond the end of the condition is left
+   * out; a true one beyond the end of the axis is OUT_OF_RANGE.
+   *
+   * <p>Operator Compress. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param input at least one dimension, if there is an axis.
+   * @param condition [n]: which slices to keep.
+   * @param options sets the rest
+   * @return the shape of the input with another size along the axis; [count] without an axis.
+   */
+  public Value compress(Value input, Value condition, Consumer<CompressOptions> options) {
+    CompressOptions settings = new CompressOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(condition, "condition");
+    return add("Compress", Arrays.<Value>asList(input, condition), settings, 1).get(0);
+  }
+
+  /**
    * The inputs one after another along {@code axis}.
    *
    * <p>Operator Concat. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
@@ -987,6 +1881,63 @@ public final class Ops {
     List<Value> given = new ArrayList<>(List.of());
     given.addAll(Check.items(inputs, "inputs"));
     return add("Concat", given, settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ConcatFromSequence.
+   */
+  public static final class ConcatFromSequenceOptions extends NodeOptions {
+    private ConcatFromSequenceOptions() {}
+
+    /**
+     * Whether the axis is one that the items do not have. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConcatFromSequenceOptions newAxis(boolean value) {
+      attrs.set("new_axis", value);
+      return this;
+    }
+
+    @Override
+    public ConcatFromSequenceOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Puts the items of a sequence, at least one, together along an axis.
+   *
+   * <p>Operator ConcatFromSequence. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16.
+   *
+   * @param inputSequence items of equal shapes, but for the axis if it is theirs.
+   * @param axis the axis; negative counts from the end, of the output.
+   * @return all elements.
+   */
+  public Value concatFromSequence(Value inputSequence, long axis) {
+    return concatFromSequence(inputSequence, axis, options -> {});
+  }
+
+  /**
+   * Puts the items of a sequence, at least one, together along an axis.
+   *
+   * <p>Operator ConcatFromSequence. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16.
+   *
+   * @param inputSequence items of equal shapes, but for the axis if it is theirs.
+   * @param axis the axis; negative counts from the end, of the output.
+   * @param options sets the rest
+   * @return all elements.
+   */
+  public Value concatFromSequence(Value inputSequence, long axis, Consumer<ConcatFromSequenceOptions> options) {
+    ConcatFromSequenceOptions settings = new ConcatFromSequenceOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("axis", axis);
+    Check.notNull(inputSequence, "inputSequence");
+    return add("ConcatFromSequence", Arrays.<Value>asList(inputSequence), settings, 1).get(0);
   }
 
   /**
@@ -1170,6 +2121,145 @@ public final class Ops {
   }
 
   /**
+   * What can be set at ConvInteger.
+   */
+  public static final class ConvIntegerOptions extends NodeOptions {
+    private Value xZeroPoint;
+
+    private Value wZeroPoint;
+
+    private ConvIntegerOptions() {}
+
+    /**
+     * One number; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ConvIntegerOptions xZeroPoint(Value value) {
+      xZeroPoint = value;
+      return this;
+    }
+
+    /**
+     * One number, or one for each channel that w makes, [M]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public ConvIntegerOptions wZeroPoint(Value value) {
+      wZeroPoint = value;
+      return this;
+    }
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvIntegerOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvIntegerOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Number of groups that channels are divided into. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvIntegerOptions group(long value) {
+      attrs.set("group", value);
+      return this;
+    }
+
+    /**
+     * Zeros before each spatial axis, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvIntegerOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvIntegerOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    /**
+     * Taken from w if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ConvIntegerOptions kernelShape(long... value) {
+      attrs.set("kernel_shape", value);
+      return this;
+    }
+
+    @Override
+    public ConvIntegerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Conv of {@code x - x_zero_point} and {@code w - w_zero_point}, exact in 32 bits; sums that do not fit wrap around.
+   * Padding counts as the zero point.
+   *
+   * <p>Operator ConvInteger. Element types: T1: u8, i8, T2: u8, i8. Not differentiable: its inputs are whole numbers.
+   *
+   * @param x [N, C, D1, ...].
+   * @param w [M, C / group, k1, ...].
+   * @return [N, M, O1, ...].
+   */
+  public Value convInteger(Value x, Value w) {
+    return convInteger(x, w, options -> {});
+  }
+
+  /**
+   * Conv of {@code x - x_zero_point} and {@code w - w_zero_point}, exact in 32 bits; sums that do not fit wrap around.
+   * Padding counts as the zero point.
+   *
+   * <p>Operator ConvInteger. Element types: T1: u8, i8, T2: u8, i8. Not differentiable: its inputs are whole numbers.
+   *
+   * @param x [N, C, D1, ...].
+   * @param w [M, C / group, k1, ...].
+   * @param options sets the rest
+   * @return [N, M, O1, ...].
+   */
+  public Value convInteger(Value x, Value w, Consumer<ConvIntegerOptions> options) {
+    ConvIntegerOptions settings = new ConvIntegerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    return add("ConvInteger", Arrays.<Value>asList(x, w, settings.xZeroPoint, settings.wZeroPoint), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at ConvTranspose.
    */
   public static final class ConvTransposeOptions extends NodeOptions {
@@ -1347,6 +2437,100 @@ public final class Ops {
   }
 
   /**
+   * The hyperbolic cosine of {@code x}: {@code (e^x + e^-x) / 2}.
+   *
+   * <p>Operator Cosh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value cosh(Value input) {
+    return cosh(input, options -> {});
+  }
+
+  /**
+   * The hyperbolic cosine of {@code x}: {@code (e^x + e^-x) / 2}.
+   *
+   * <p>Operator Cosh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value cosh(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Cosh", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at CumProd.
+   */
+  public static final class CumProdOptions extends NodeOptions {
+    private CumProdOptions() {}
+
+    /**
+     * Whether the element itself is left out. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CumProdOptions exclusive(boolean value) {
+      attrs.set("exclusive", value);
+      return this;
+    }
+
+    /**
+     * Whether the product begins at the end. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CumProdOptions reverse(boolean value) {
+      attrs.set("reverse", value);
+      return this;
+    }
+
+    @Override
+    public CumProdOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Products of all elements up to each along an axis. Integers wrap around. The gradient is exact where factors are 0.
+   *
+   * <p>Operator CumProd. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16, T2: i32, i64.
+   *
+   * @param x at least one dimension.
+   * @param axis A number; negative counts from the end.
+   * @return the shape of x.
+   */
+  public Value cumProd(Value x, Value axis) {
+    return cumProd(x, axis, options -> {});
+  }
+
+  /**
+   * Products of all elements up to each along an axis. Integers wrap around. The gradient is exact where factors are 0.
+   *
+   * <p>Operator CumProd. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16, T2: i32, i64.
+   *
+   * @param x at least one dimension.
+   * @param axis A number; negative counts from the end.
+   * @param options sets the rest
+   * @return the shape of x.
+   */
+  public Value cumProd(Value x, Value axis, Consumer<CumProdOptions> options) {
+    CumProdOptions settings = new CumProdOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(axis, "axis");
+    return add("CumProd", Arrays.<Value>asList(x, axis), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at CumSum.
    */
   public static final class CumSumOptions extends NodeOptions {
@@ -1410,6 +2594,305 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(axis, "axis");
     return add("CumSum", Arrays.<Value>asList(x, axis), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at DFT.
+   */
+  public static final class DftOptions extends NodeOptions {
+    private Value dftLength;
+
+    private Value axis;
+
+    private DftOptions() {}
+
+    /**
+     * n: the axis is cut, or filled up with zeros, to that size. The size of the axis if not given, or of a half 2 *
+     * (size - 1).
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public DftOptions dftLength(Value value) {
+      dftLength = value;
+      return this;
+    }
+
+    /**
+     * The axis, from -rank to -2 or from 0 on; -2 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public DftOptions axis(Value value) {
+      axis = value;
+      return this;
+    }
+
+    /**
+     * Whether this is the inverse transform. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DftOptions inverse(boolean value) {
+      attrs.set("inverse", value);
+      return this;
+    }
+
+    /**
+     * Whether only the first n / 2 + 1 elements of the transform of a real signal are given, as the others are their
+     * conjugates; with {@code inverse}, whether X is such a half, and Y real. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DftOptions onesided(boolean value) {
+      attrs.set("onesided", value);
+      return this;
+    }
+
+    @Override
+    public DftOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The discrete Fourier transform along an axis, {@code Y[k] = sum over j of X[j] exp(-2 pi i j k / n)}; with {@code
+   * inverse} the sign of the exponent is plus, and the sum is divided by n. The last axis holds real and imaginary
+   * parts.
+   *
+   * <p>Operator DFT. Element types: T1: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param input [..., 1] for a real signal, [..., 2] for a complex one.
+   * @return [..., 2], or [..., 1] of the inverse transform of a half: n or n / 2 + 1 along the axis.
+   */
+  public Value dft(Value input) {
+    return dft(input, options -> {});
+  }
+
+  /**
+   * The discrete Fourier transform along an axis, {@code Y[k] = sum over j of X[j] exp(-2 pi i j k / n)}; with {@code
+   * inverse} the sign of the exponent is plus, and the sum is divided by n. The last axis holds real and imaginary
+   * parts.
+   *
+   * <p>Operator DFT. Element types: T1: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param input [..., 1] for a real signal, [..., 2] for a complex one.
+   * @param options sets the rest
+   * @return [..., 2], or [..., 1] of the inverse transform of a half: n or n / 2 + 1 along the axis.
+   */
+  public Value dft(Value input, Consumer<DftOptions> options) {
+    DftOptions settings = new DftOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("DFT", Arrays.<Value>asList(input, settings.dftLength, settings.axis), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at DeformConv.
+   */
+  public static final class DeformConvOptions extends NodeOptions {
+    private Value b;
+
+    private Value mask;
+
+    private DeformConvOptions() {}
+
+    /**
+     * [output channels]; zeros if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public DeformConvOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * [N, offset groups * elements of the window, O1, ...]; ones if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public DeformConvOptions mask(Value value) {
+      mask = value;
+      return this;
+    }
+
+    /**
+     * Distance of the window's elements; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DeformConvOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * In how many groups channels are convolved on their own. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DeformConvOptions group(long value) {
+      attrs.set("group", value);
+      return this;
+    }
+
+    /**
+     * Size of the window; that of W if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DeformConvOptions kernelShape(long... value) {
+      attrs.set("kernel_shape", value);
+      return this;
+    }
+
+    /**
+     * In how many groups channels share offsets. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DeformConvOptions offsetGroup(long value) {
+      attrs.set("offset_group", value);
+      return this;
+    }
+
+    /**
+     * Padding before each spatial axis, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DeformConvOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DeformConvOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public DeformConvOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A convolution whose window takes each of its pixels from where an offset moves it to, between pixels by linear
+   * weights, times a factor of the mask. Places outside of X are zeros.
+   *
+   * <p>Operator DeformConv. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param w [output channels, C / group, k1, ...].
+   * @param offset [N, offset groups * elements of the window * axes, O1, ...]: how far each element is moved along each
+   *     axis, in pixels.
+   * @return [N, output channels, O1, ...].
+   */
+  public Value deformConv(Value x, Value w, Value offset) {
+    return deformConv(x, w, offset, options -> {});
+  }
+
+  /**
+   * A convolution whose window takes each of its pixels from where an offset moves it to, between pixels by linear
+   * weights, times a factor of the mask. Places outside of X are zeros.
+   *
+   * <p>Operator DeformConv. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param w [output channels, C / group, k1, ...].
+   * @param offset [N, offset groups * elements of the window * axes, O1, ...]: how far each element is moved along each
+   *     axis, in pixels.
+   * @param options sets the rest
+   * @return [N, output channels, O1, ...].
+   */
+  public Value deformConv(Value x, Value w, Value offset, Consumer<DeformConvOptions> options) {
+    DeformConvOptions settings = new DeformConvOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(offset, "offset");
+    return add("DeformConv", Arrays.<Value>asList(x, w, offset, settings.b, settings.mask), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at DepthToSpace.
+   */
+  public static final class DepthToSpaceOptions extends NodeOptions {
+    private DepthToSpaceOptions() {}
+
+    /**
+     * "DCR": channels lie by place in the block first; "CRD": by channel first. Default: DCR.
+     *
+     * @param value the value
+     * @return this
+     */
+    public DepthToSpaceOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    @Override
+    public DepthToSpaceOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is pixel (h,
+   * w) of channel {@code (i * b + j) * C' + c} (DCR), or {@code c * b * b + i * b + j} (CRD), of C' channels that there
+   * are then.
+   *
+   * <p>Operator DepthToSpace. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param input [N, C, H, W].
+   * @param blocksize b, the height and width of a block in pixels.
+   * @return [N, C / b / b, H * b, W * b].
+   */
+  public Value depthToSpace(Value input, long blocksize) {
+    return depthToSpace(input, blocksize, options -> {});
+  }
+
+  /**
+   * Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is pixel (h,
+   * w) of channel {@code (i * b + j) * C' + c} (DCR), or {@code c * b * b + i * b + j} (CRD), of C' channels that there
+   * are then.
+   *
+   * <p>Operator DepthToSpace. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param input [N, C, H, W].
+   * @param blocksize b, the height and width of a block in pixels.
+   * @param options sets the rest
+   * @return [N, C / b / b, H * b, W * b].
+   */
+  public Value depthToSpace(Value input, long blocksize, Consumer<DepthToSpaceOptions> options) {
+    DepthToSpaceOptions settings = new DepthToSpaceOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("blocksize", blocksize);
+    Check.notNull(input, "input");
+    return add("DepthToSpace", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -1505,6 +2988,36 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(xScale, "xScale");
     return add("DequantizeLinear", Arrays.<Value>asList(x, xScale, settings.xZeroPoint), settings, 1).get(0);
+  }
+
+  /**
+   * The determinant of each matrix. The gradient is exact for singular ones too; the gradient of the gradient needs
+   * matrices that are not singular.
+   *
+   * <p>Operator Det. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., n, n].
+   * @return [...].
+   */
+  public Value det(Value x) {
+    return det(x, options -> {});
+  }
+
+  /**
+   * The determinant of each matrix. The gradient is exact for singular ones too; the gradient of the gradient needs
+   * matrices that are not singular.
+   *
+   * <p>Operator Det. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., n, n].
+   * @param options sets the rest
+   * @return [...].
+   */
+  public Value det(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("Det", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -1665,6 +3178,94 @@ public final class Ops {
     Check.notNull(data, "data");
     List<Value> made = add("Dropout", Arrays.<Value>asList(data, settings.ratio, settings.trainingMode), settings, 2);
     return new DropoutOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * The outputs of DynamicQuantizeLinear.
+   *
+   * @param y the shape of x.
+   * @param yScale A scalar.
+   * @param yZeroPoint A scalar.
+   */
+  public record DynamicQuantizeLinearOutputs(Value y, Value yScale, Value yZeroPoint) {}
+
+  /**
+   * QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: {@code y_scale =
+   * (max(x, 0) - min(x, 0)) / 255} and {@code y_zero_point = round(-min(x, 0) / y_scale)}, halves to the even number.
+   * Where there are zeros alone, or nothing, the scale is 1.
+   *
+   * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8. Not differentiable: its output is rounded, and
+   * changes in steps.
+   *
+   * @param x any shape.
+   * @return the outputs
+   */
+  public DynamicQuantizeLinearOutputs dynamicQuantizeLinear(Value x) {
+    return dynamicQuantizeLinear(x, options -> {});
+  }
+
+  /**
+   * QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: {@code y_scale =
+   * (max(x, 0) - min(x, 0)) / 255} and {@code y_zero_point = round(-min(x, 0) / y_scale)}, halves to the even number.
+   * Where there are zeros alone, or nothing, the scale is 1.
+   *
+   * <p>Operator DynamicQuantizeLinear. Element types: T1: f32, T2: u8. Not differentiable: its output is rounded, and
+   * changes in steps.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public DynamicQuantizeLinearOutputs dynamicQuantizeLinear(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    List<Value> made = add("DynamicQuantizeLinear", Arrays.<Value>asList(x), settings, 3);
+    return new DynamicQuantizeLinearOutputs(made.get(0), made.get(1), made.get(2));
+  }
+
+  /**
+   * Sums of products along named axes: the equation has a term for each input, with a letter for each axis, and behind
+   * {@code ->} one for the output; {@code Y[output] = sum of input0[term0] * input1[term1] * ...} over all letters that
+   * the output lacks. A letter that stands twice in a term takes the diagonal. {@code ...} stands for any number of
+   * axes, which broadcast; the output may leave them out. Without {@code ->} the output has the ellipsis and then,
+   * sorted, all letters that stand in the equation once. Axes of one letter have one size, or 1. Factors are multiplied
+   * from left to right, as matrices where they share what is summed.
+   *
+   * <p>Operator Einsum. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param inputs A tensor for each term.
+   * @param equation "bij,bjk-&gt;bik"; spaces do not count.
+   * @return as the equation says.
+   */
+  public Value einsum(List<Value> inputs, String equation) {
+    return einsum(inputs, equation, options -> {});
+  }
+
+  /**
+   * Sums of products along named axes: the equation has a term for each input, with a letter for each axis, and behind
+   * {@code ->} one for the output; {@code Y[output] = sum of input0[term0] * input1[term1] * ...} over all letters that
+   * the output lacks. A letter that stands twice in a term takes the diagonal. {@code ...} stands for any number of
+   * axes, which broadcast; the output may leave them out. Without {@code ->} the output has the ellipsis and then,
+   * sorted, all letters that stand in the equation once. Axes of one letter have one size, or 1. Factors are multiplied
+   * from left to right, as matrices where they share what is summed.
+   *
+   * <p>Operator Einsum. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param inputs A tensor for each term.
+   * @param equation "bij,bjk-&gt;bik"; spaces do not count.
+   * @param options sets the rest
+   * @return as the equation says.
+   */
+  public Value einsum(List<Value> inputs, String equation, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(equation, "equation");
+    settings.attrs.set("equation", equation);
+    Check.notNull(inputs, "inputs");
+    List<Value> given = new ArrayList<>(List.of());
+    given.addAll(Check.items(inputs, "inputs"));
+    return add("Einsum", given, settings, 1).get(0);
   }
 
   /**
@@ -1842,6 +3443,74 @@ public final class Ops {
   }
 
   /**
+   * What can be set at EyeLike.
+   */
+  public static final class EyeLikeOptions extends NodeOptions {
+    private EyeLikeOptions() {}
+
+    /**
+     * Type of the output; that of the input if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public EyeLikeOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * Which diagonal: 0 for the main one, positive for those above it, negative below. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public EyeLikeOptions k(long value) {
+      attrs.set("k", value);
+      return this;
+    }
+
+    @Override
+    public EyeLikeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A matrix in the shape of another: ones on a diagonal, zeros elsewhere.
+   *
+   * <p>Operator EyeLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16, T2: f32,
+   * u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16. Not differentiable: its output does not depend on any
+   * number that could move.
+   *
+   * @param input [rows, columns]; only the shape is taken.
+   * @return the shape of the input.
+   */
+  public Value eyeLike(Value input) {
+    return eyeLike(input, options -> {});
+  }
+
+  /**
+   * A matrix in the shape of another: ones on a diagonal, zeros elsewhere.
+   *
+   * <p>Operator EyeLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16, T2: f32,
+   * u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16. Not differentiable: its output does not depend on any
+   * number that could move.
+   *
+   * @param input [rows, columns]; only the shape is taken.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value eyeLike(Value input, Consumer<EyeLikeOptions> options) {
+    EyeLikeOptions settings = new EyeLikeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("EyeLike", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at Flatten.
    */
   public static final class FlattenOptions extends NodeOptions {
@@ -1924,6 +3593,242 @@ public final class Ops {
   }
 
   /**
+   * What can be set at GRU.
+   */
+  public static final class GruOptions extends NodeOptions {
+    private Value b;
+
+    private Value sequenceLens;
+
+    private Value initialH;
+
+    private GruOptions() {}
+
+    /**
+     * [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * [N]: the steps of each sequence, from 0 to T; T if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruOptions sequenceLens(Value value) {
+      sequenceLens = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruOptions initialH(Value value) {
+      initialH = value;
+      return this;
+    }
+
+    /**
+     * For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+     * name.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions activationAlpha(double... value) {
+      attrs.set("activation_alpha", value);
+      return this;
+    }
+
+    /**
+     * The same of beta.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions activationBeta(double... value) {
+      attrs.set("activation_beta", value);
+      return this;
+    }
+
+    /**
+     * Relu, Tanh, Sigmoid, Affine {@code alpha x + beta}, LeakyRelu, ThresholdedRelu {@code x if x >= alpha else 0},
+     * ScaledTanh {@code alpha tanh(beta x)}, HardSigmoid, Elu, Softsign {@code x / (1 + |x|)} or Softplus, for each
+     * direction: f and g; Sigmoid and Tanh if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions activations(List<String> value) {
+      attrs.set("activations", value);
+      return this;
+    }
+
+    /**
+     * What the functions of gates are given is kept within -clip and clip; not if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions clip(double value) {
+      attrs.set("clip", value);
+      return this;
+    }
+
+    /**
+     * forward, reverse or bidirectional: the first direction forward, the second in reverse. Default: forward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions direction(String value) {
+      attrs.set("direction", value);
+      return this;
+    }
+
+    /**
+     * The number of hidden features; as R has it if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions hiddenSize(long value) {
+      attrs.set("hidden_size", value);
+      return this;
+    }
+
+    /**
+     * 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions layout(long value) {
+      attrs.set("layout", value);
+      return this;
+    }
+
+    /**
+     * Whether the reset gate is for the product with R, and not for what goes into it. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruOptions linearBeforeReset(boolean value) {
+      attrs.set("linear_before_reset", value);
+      return this;
+    }
+
+    @Override
+    public GruOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of GRU.
+   *
+   * @param y [T, directions, N, hidden]: h of each step.
+   * @param yH [directions, N, hidden]: the last h.
+   */
+  public record GruOutputs(Value y, Value yH) {}
+
+  /**
+   * A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with W, R and the biases in
+   * parts for z, r and h: {@code z = f(x Wz^T + Wbz + h Rz^T + Rbz)}, {@code r = f(x Wr^T + Wbr + h Rr^T + Rbr)}, {@code
+   * n = g(x Wh^T + Wbh + (r * h) Rh^T + Rbh)}, or with {@code linear_before_reset} {@code n = g(x Wh^T + Wbh + r * (h
+   * Rh^T + Rbh))}; then {@code h = (1 - z) * n + z * h}. A sequence that is shorter than T keeps its state from its end
+   * on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator GRU. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @return [T, directions, N, hidden]: h of each step.
+   */
+  public Value gru(Value x, Value w, Value r) {
+    return gru(x, w, r, options -> {});
+  }
+
+  /**
+   * A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with W, R and the biases in
+   * parts for z, r and h: {@code z = f(x Wz^T + Wbz + h Rz^T + Rbz)}, {@code r = f(x Wr^T + Wbr + h Rr^T + Rbr)}, {@code
+   * n = g(x Wh^T + Wbh + (r * h) Rh^T + Rbh)}, or with {@code linear_before_reset} {@code n = g(x Wh^T + Wbh + r * (h
+   * Rh^T + Rbh))}; then {@code h = (1 - z) * n + z * h}. A sequence that is shorter than T keeps its state from its end
+   * on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator GRU. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @param options sets the rest
+   * @return [T, directions, N, hidden]: h of each step.
+   */
+  public Value gru(Value x, Value w, Value r, Consumer<GruOptions> options) {
+    GruOptions settings = new GruOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    return add("GRU", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH), settings, 1).get(0);
+  }
+
+  /**
+   * A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with W, R and the biases in
+   * parts for z, r and h: {@code z = f(x Wz^T + Wbz + h Rz^T + Rbz)}, {@code r = f(x Wr^T + Wbr + h Rr^T + Rbr)}, {@code
+   * n = g(x Wh^T + Wbh + (r * h) Rh^T + Rbh)}, or with {@code linear_before_reset} {@code n = g(x Wh^T + Wbh + r * (h
+   * Rh^T + Rbh))}; then {@code h = (1 - z) * n + z * h}. A sequence that is shorter than T keeps its state from its end
+   * on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator GRU. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @return all outputs
+   */
+  public GruOutputs gruOutputs(Value x, Value w, Value r) {
+    return gruOutputs(x, w, r, options -> {});
+  }
+
+  /**
+   * A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with W, R and the biases in
+   * parts for z, r and h: {@code z = f(x Wz^T + Wbz + h Rz^T + Rbz)}, {@code r = f(x Wr^T + Wbr + h Rr^T + Rbr)}, {@code
+   * n = g(x Wh^T + Wbh + (r * h) Rh^T + Rbh)}, or with {@code linear_before_reset} {@code n = g(x Wh^T + Wbh + r * (h
+   * Rh^T + Rbh))}; then {@code h = (1 - z) * n + z * h}. A sequence that is shorter than T keeps its state from its end
+   * on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator GRU. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public GruOutputs gruOutputs(Value x, Value w, Value r, Consumer<GruOptions> options) {
+    GruOptions settings = new GruOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    List<Value> made = add("GRU", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH), settings, 2);
+    return new GruOutputs(made.get(0), made.get(1));
+  }
+
+  /**
    * What can be set at Gather.
    */
   public static final class GatherOptions extends NodeOptions {
@@ -1983,6 +3888,65 @@ public final class Ops {
   }
 
   /**
+   * What can be set at GatherElements.
+   */
+  public static final class GatherElementsOptions extends NodeOptions {
+    private GatherElementsOptions() {}
+
+    /**
+     * The axis that the indices speak of; negative counts from the end. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GatherElementsOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public GatherElementsOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * For each index an element of {@code data}: {@code output[i][j][k] = data[i][indices[i][j][k]][k]} if axis is 1, and
+   * so on. Negative indices count from the end; one outside is OUT_OF_RANGE.
+   *
+   * <p>Operator GatherElements. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, Tind: i32, i64.
+   *
+   * @param data at least one dimension.
+   * @param indices the rank of data; sizes up to those of data, any along the axis.
+   * @return the shape of indices.
+   */
+  public Value gatherElements(Value data, Value indices) {
+    return gatherElements(data, indices, options -> {});
+  }
+
+  /**
+   * For each index an element of {@code data}: {@code output[i][j][k] = data[i][indices[i][j][k]][k]} if axis is 1, and
+   * so on. Negative indices count from the end; one outside is OUT_OF_RANGE.
+   *
+   * <p>Operator GatherElements. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, Tind: i32, i64.
+   *
+   * @param data at least one dimension.
+   * @param indices the rank of data; sizes up to those of data, any along the axis.
+   * @param options sets the rest
+   * @return the shape of indices.
+   */
+  public Value gatherElements(Value data, Value indices, Consumer<GatherElementsOptions> options) {
+    GatherElementsOptions settings = new GatherElementsOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    Check.notNull(indices, "indices");
+    return add("GatherElements", Arrays.<Value>asList(data, indices), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at GatherND.
    */
   public static final class GatherNdOptions extends NodeOptions {
@@ -2010,7 +3974,8 @@ public final class Ops {
    * The slices of {@code data} at the places that {@code indices} names. Negative coordinates count from the end; one
    * outside is OUT_OF_RANGE.
    *
-   * <p>Operator GatherND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator GatherND. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
    *
    * @param data at least one dimension.
    * @param indices [..., k]: a place of k coordinates each.
@@ -2024,7 +3989,8 @@ public final class Ops {
    * The slices of {@code data} at the places that {@code indices} names. Negative coordinates count from the end; one
    * outside is OUT_OF_RANGE.
    *
-   * <p>Operator GatherND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator GatherND. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
    *
    * @param data at least one dimension.
    * @param indices [..., k]: a place of k coordinates each.
@@ -2221,6 +4187,86 @@ public final class Ops {
   }
 
   /**
+   * What can be set at GlobalLpPool.
+   */
+  public static final class GlobalLpPoolOptions extends NodeOptions {
+    private GlobalLpPoolOptions() {}
+
+    /**
+     * Which norm; at least 1. Default: 2.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GlobalLpPoolOptions p(long value) {
+      attrs.set("p", value);
+      return this;
+    }
+
+    @Override
+    public GlobalLpPoolOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The norm over all spatial axes: {@code sum(|x|^p)^(1/p)}. Zeros alone have the gradient 0.
+   *
+   * <p>Operator GlobalLpPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @return [N, C, 1, ...].
+   */
+  public Value globalLpPool(Value x) {
+    return globalLpPool(x, options -> {});
+  }
+
+  /**
+   * The norm over all spatial axes: {@code sum(|x|^p)^(1/p)}. Zeros alone have the gradient 0.
+   *
+   * <p>Operator GlobalLpPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param options sets the rest
+   * @return [N, C, 1, ...].
+   */
+  public Value globalLpPool(Value x, Consumer<GlobalLpPoolOptions> options) {
+    GlobalLpPoolOptions settings = new GlobalLpPoolOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("GlobalLpPool", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * The maximum over all spatial axes; NaN if there is one. The gradient goes to the first of equal ones.
+   *
+   * <p>Operator GlobalMaxPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @return [N, C, 1, ...].
+   */
+  public Value globalMaxPool(Value x) {
+    return globalMaxPool(x, options -> {});
+  }
+
+  /**
+   * The maximum over all spatial axes; NaN if there is one. The gradient goes to the first of equal ones.
+   *
+   * <p>Operator GlobalMaxPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param options sets the rest
+   * @return [N, C, 1, ...].
+   */
+  public Value globalMaxPool(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("GlobalMaxPool", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * Whether {@code A > B}, elementwise; false with NaN.
    *
    * <p>Operator Greater. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16. Not
@@ -2284,6 +4330,90 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("GreaterOrEqual", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at GridSample.
+   */
+  public static final class GridSampleOptions extends NodeOptions {
+    private GridSampleOptions() {}
+
+    /**
+     * Whether -1 and 1 are the middles of the outermost pixels, else their outer edges. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GridSampleOptions alignCorners(boolean value) {
+      attrs.set("align_corners", value);
+      return this;
+    }
+
+    /**
+     * "nearest": the nearest pixel, halves to the even one; "linear"; "cubic": of four pixels along each axis, with the
+     * parameter -0.75. Default: linear.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GridSampleOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    /**
+     * What lies beyond the ends: "zeros", the pixels of the "border", or a "reflection". Default: zeros.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GridSampleOptions paddingMode(String value) {
+      attrs.set("padding_mode", value);
+      return this;
+    }
+
+    @Override
+    public GridSampleOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, the
+   * coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers the fraction is
+   * cut off.
+   *
+   * <p>Operator GridSample. Element types: T1: f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16, T2: f32, f16, f64,
+   * bf16.
+   *
+   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param grid [N, O1, ..., axes], with as many axes as X.
+   * @return [N, C, O1, ...].
+   */
+  public Value gridSample(Value x, Value grid) {
+    return gridSample(x, grid, options -> {});
+  }
+
+  /**
+   * The values of images at the places of a grid, between pixels too. Places run from -1 to 1 along each axis, the
+   * coordinate of the last axis first. On a pixel the slope is that to the pixel behind it. Of integers the fraction is
+   * cut off.
+   *
+   * <p>Operator GridSample. Element types: T1: f32, u8, i8, u16, i16, i32, bool, f16, f64, u32, bf16, T2: f32, f16, f64,
+   * bf16.
+   *
+   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param grid [N, O1, ..., axes], with as many axes as X.
+   * @param options sets the rest
+   * @return [N, C, O1, ...].
+   */
+  public Value gridSample(Value x, Value grid, Consumer<GridSampleOptions> options) {
+    GridSampleOptions settings = new GridSampleOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(grid, "grid");
+    return add("GridSample", Arrays.<Value>asList(x, grid), settings, 1).get(0);
   }
 
   /**
@@ -2364,6 +4494,142 @@ public final class Ops {
     Check.notNull(scale, "scale");
     Check.notNull(bias, "bias");
     return add("GroupNormalization", Arrays.<Value>asList(x, scale, bias), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at HammingWindow.
+   */
+  public static final class HammingWindowOptions extends NodeOptions {
+    private HammingWindowOptions() {}
+
+    /**
+     * Type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HammingWindowOptions outputDatatype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_datatype", value.number());
+      return this;
+    }
+
+    /**
+     * Whether the window is one period; else it is symmetric. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HammingWindowOptions periodic(boolean value) {
+      attrs.set("periodic", value);
+      return this;
+    }
+
+    @Override
+    public HammingWindowOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code 25/46 - 21/46 cos(t)} at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast does.
+   * N is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+   *
+   * <p>Operator HammingWindow. Element types: T1: i32, i64, T2: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
+   * bf16. Not differentiable: its output does not depend on any number that could move.
+   *
+   * @param size number of elements, a scalar.
+   * @return [size].
+   */
+  public Value hammingWindow(Value size) {
+    return hammingWindow(size, options -> {});
+  }
+
+  /**
+   * {@code 25/46 - 21/46 cos(t)} at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast does.
+   * N is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+   *
+   * <p>Operator HammingWindow. Element types: T1: i32, i64, T2: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64,
+   * bf16. Not differentiable: its output does not depend on any number that could move.
+   *
+   * @param size number of elements, a scalar.
+   * @param options sets the rest
+   * @return [size].
+   */
+  public Value hammingWindow(Value size, Consumer<HammingWindowOptions> options) {
+    HammingWindowOptions settings = new HammingWindowOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(size, "size");
+    return add("HammingWindow", Arrays.<Value>asList(size), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at HannWindow.
+   */
+  public static final class HannWindowOptions extends NodeOptions {
+    private HannWindowOptions() {}
+
+    /**
+     * Type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HannWindowOptions outputDatatype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_datatype", value.number());
+      return this;
+    }
+
+    /**
+     * Whether the window is one period; else it is symmetric. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HannWindowOptions periodic(boolean value) {
+      attrs.set("periodic", value);
+      return this;
+    }
+
+    @Override
+    public HannWindowOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code 0.5 - 0.5 cos(t)} at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast does. N
+   * is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+   *
+   * <p>Operator HannWindow. Element types: T1: i32, i64, T2: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   * Not differentiable: its output does not depend on any number that could move.
+   *
+   * @param size number of elements, a scalar.
+   * @return [size].
+   */
+  public Value hannWindow(Value size) {
+    return hannWindow(size, options -> {});
+  }
+
+  /**
+   * {@code 0.5 - 0.5 cos(t)} at t = 2 pi n / N for n from 0 to size - 1, computed in f64 and converted as Cast does. N
+   * is the size, or one less for a symmetric window, whose only element, if it has one, is 1.
+   *
+   * <p>Operator HannWindow. Element types: T1: i32, i64, T2: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   * Not differentiable: its output does not depend on any number that could move.
+   *
+   * @param size number of elements, a scalar.
+   * @param options sets the rest
+   * @return [size].
+   */
+  public Value hannWindow(Value size, Consumer<HannWindowOptions> options) {
+    HannWindowOptions settings = new HannWindowOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(size, "size");
+    return add("HannWindow", Arrays.<Value>asList(size), settings, 1).get(0);
   }
 
   /**
@@ -2460,6 +4726,60 @@ public final class Ops {
   }
 
   /**
+   * What can be set at Hardmax.
+   */
+  public static final class HardmaxOptions extends NodeOptions {
+    private HardmaxOptions() {}
+
+    /**
+     * The axis along which one is chosen; negative counts from the end. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public HardmaxOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public HardmaxOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * One at the first of the largest elements along {@code axis}, zero at the others; NaN counts as largest. The gradient
+   * is zero.
+   *
+   * <p>Operator Hardmax. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input scores, at least one along the axis.
+   * @return the shape of input.
+   */
+  public Value hardmax(Value input) {
+    return hardmax(input, options -> {});
+  }
+
+  /**
+   * One at the first of the largest elements along {@code axis}, zero at the others; NaN counts as largest. The gradient
+   * is zero.
+   *
+   * <p>Operator Hardmax. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input scores, at least one along the axis.
+   * @param options sets the rest
+   * @return the shape of input.
+   */
+  public Value hardmax(Value input, Consumer<HardmaxOptions> options) {
+    HardmaxOptions settings = new HardmaxOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Hardmax", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
    * Its input.
    *
    * <p>Operator Identity.
@@ -2488,9 +4808,139 @@ public final class Ops {
   }
 
   /**
+   * What can be set at InstanceNormalization.
+   */
+  public static final class InstanceNormalizationOptions extends NodeOptions {
+    private InstanceNormalizationOptions() {}
+
+    /**
+     * Added to the variance. Default: 1e-05.
+     *
+     * @param value the value
+     * @return this
+     */
+    public InstanceNormalizationOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    @Override
+    public InstanceNormalizationOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Normalizes every channel of every image: {@code scale * (input - mean) / sqrt(var + epsilon) + B}, where the
+   * variance divides by the number of elements.
+   *
+   * <p>Operator InstanceNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input [N, C, D1, ...].
+   * @param scale [C].
+   * @param b [C].
+   * @return the shape of the input.
+   */
+  public Value instanceNormalization(Value input, Value scale, Value b) {
+    return instanceNormalization(input, scale, b, options -> {});
+  }
+
+  /**
+   * Normalizes every channel of every image: {@code scale * (input - mean) / sqrt(var + epsilon) + B}, where the
+   * variance divides by the number of elements.
+   *
+   * <p>Operator InstanceNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input [N, C, D1, ...].
+   * @param scale [C].
+   * @param b [C].
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value instanceNormalization(
+      Value input,
+      Value scale,
+      Value b,
+      Consumer<InstanceNormalizationOptions> options) {
+    InstanceNormalizationOptions settings = new InstanceNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(scale, "scale");
+    Check.notNull(b, "b");
+    return add("InstanceNormalization", Arrays.<Value>asList(input, scale, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at IsInf.
+   */
+  public static final class IsInfOptions extends NodeOptions {
+    private IsInfOptions() {}
+
+    /**
+     * Whether negative infinity counts. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IsInfOptions detectNegative(boolean value) {
+      attrs.set("detect_negative", value);
+      return this;
+    }
+
+    /**
+     * Whether positive infinity counts. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IsInfOptions detectPositive(boolean value) {
+      attrs.set("detect_positive", value);
+      return this;
+    }
+
+    @Override
+    public IsInfOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Whether {@code x} is infinite, elementwise.
+   *
+   * <p>Operator IsInf. Element types: T1: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz. Not
+   * differentiable: its output is not a number.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value isInf(Value x) {
+    return isInf(x, options -> {});
+  }
+
+  /**
+   * Whether {@code x} is infinite, elementwise.
+   *
+   * <p>Operator IsInf. Element types: T1: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz. Not
+   * differentiable: its output is not a number.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value isInf(Value x, Consumer<IsInfOptions> options) {
+    IsInfOptions settings = new IsInfOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("IsInf", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * Whether {@code x} is not a number, elementwise.
    *
-   * <p>Operator IsNaN. Element types: T: f32, f16, f64, bf16. Not differentiable: its output is not a number.
+   * <p>Operator IsNaN. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz. Not
+   * differentiable: its output is not a number.
    *
    * @param x any shape.
    * @return the shape of X.
@@ -2502,7 +4952,8 @@ public final class Ops {
   /**
    * Whether {@code x} is not a number, elementwise.
    *
-   * <p>Operator IsNaN. Element types: T: f32, f16, f64, bf16. Not differentiable: its output is not a number.
+   * <p>Operator IsNaN. Element types: T: f32, f16, f64, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz. Not
+   * differentiable: its output is not a number.
    *
    * @param x any shape.
    * @param options sets the rest
@@ -2513,6 +4964,344 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("IsNaN", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at LRN.
+   */
+  public static final class LrnOptions extends NodeOptions {
+    private LrnOptions() {}
+
+    /**
+     * Weight of the mean square. Default: 0.0001.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LrnOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    /**
+     * Power of the divisor. Default: 0.75.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LrnOptions beta(double value) {
+      attrs.set("beta", value);
+      return this;
+    }
+
+    /**
+     * Added to the weighted mean square. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LrnOptions bias(double value) {
+      attrs.set("bias", value);
+      return this;
+    }
+
+    @Override
+    public LrnOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code X / (bias + alpha / size * squares)^beta}, where {@code squares} is the sum of the squares of {@code size}
+   * neighbouring channels: (size - 1) / 2 before each, rounded down, and size / 2 behind; at least in f32.
+   *
+   * <p>Operator LRN. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param size number of channels that are added.
+   * @return the shape of X.
+   */
+  public Value lrn(Value x, long size) {
+    return lrn(x, size, options -> {});
+  }
+
+  /**
+   * {@code X / (bias + alpha / size * squares)^beta}, where {@code squares} is the sum of the squares of {@code size}
+   * neighbouring channels: (size - 1) / 2 before each, rounded down, and size / 2 behind; at least in f32.
+   *
+   * <p>Operator LRN. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param size number of channels that are added.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value lrn(Value x, long size, Consumer<LrnOptions> options) {
+    LrnOptions settings = new LrnOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("size", size);
+    Check.notNull(x, "x");
+    return add("LRN", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at LSTM.
+   */
+  public static final class LstmOptions extends NodeOptions {
+    private Value b;
+
+    private Value sequenceLens;
+
+    private Value initialH;
+
+    private Value initialC;
+
+    private Value p;
+
+    private LstmOptions() {}
+
+    /**
+     * [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * [N]: the steps of each sequence, from 0 to T; T if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmOptions sequenceLens(Value value) {
+      sequenceLens = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmOptions initialH(Value value) {
+      initialH = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmOptions initialC(Value value) {
+      initialC = value;
+      return this;
+    }
+
+    /**
+     * [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmOptions p(Value value) {
+      p = value;
+      return this;
+    }
+
+    /**
+     * For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+     * name.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions activationAlpha(double... value) {
+      attrs.set("activation_alpha", value);
+      return this;
+    }
+
+    /**
+     * The same of beta.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions activationBeta(double... value) {
+      attrs.set("activation_beta", value);
+      return this;
+    }
+
+    /**
+     * Relu, Tanh, Sigmoid, Affine {@code alpha x + beta}, LeakyRelu, ThresholdedRelu {@code x if x >= alpha else 0},
+     * ScaledTanh {@code alpha tanh(beta x)}, HardSigmoid, Elu, Softsign {@code x / (1 + |x|)} or Softplus, for each
+     * direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions activations(List<String> value) {
+      attrs.set("activations", value);
+      return this;
+    }
+
+    /**
+     * What the functions of gates are given is kept within -clip and clip; not if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions clip(double value) {
+      attrs.set("clip", value);
+      return this;
+    }
+
+    /**
+     * forward, reverse or bidirectional: the first direction forward, the second in reverse. Default: forward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions direction(String value) {
+      attrs.set("direction", value);
+      return this;
+    }
+
+    /**
+     * The number of hidden features; as R has it if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions hiddenSize(long value) {
+      attrs.set("hidden_size", value);
+      return this;
+    }
+
+    /**
+     * Whether the forget gate is 1 - i. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions inputForget(boolean value) {
+      attrs.set("input_forget", value);
+      return this;
+    }
+
+    /**
+     * 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmOptions layout(long value) {
+      attrs.set("layout", value);
+      return this;
+    }
+
+    @Override
+    public LstmOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of LSTM.
+   *
+   * @param y [T, directions, N, hidden]: h of each step.
+   * @param yH [directions, N, hidden]: the last h.
+   * @param yC [directions, N, hidden]: the last c.
+   */
+  public record LstmOutputs(Value y, Value yH, Value yC) {}
+
+  /**
+   * A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with {@code a = x W^T + Wb + h
+   * R^T + Rb} in parts for the gates: {@code i = f(ai + Pi * c)}, {@code f = f(af + Pf * c)}, {@code c = f * c + i *
+   * g(ac)}, {@code o = f(ao + Po * c)}, {@code h = o * h(c)}. A sequence that is shorter than T keeps its state from its
+   * end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator LSTM. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @return [T, directions, N, hidden]: h of each step.
+   */
+  public Value lstm(Value x, Value w, Value r) {
+    return lstm(x, w, r, options -> {});
+  }
+
+  /**
+   * A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with {@code a = x W^T + Wb + h
+   * R^T + Rb} in parts for the gates: {@code i = f(ai + Pi * c)}, {@code f = f(af + Pf * c)}, {@code c = f * c + i *
+   * g(ac)}, {@code o = f(ao + Po * c)}, {@code h = o * h(c)}. A sequence that is shorter than T keeps its state from its
+   * end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator LSTM. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @param options sets the rest
+   * @return [T, directions, N, hidden]: h of each step.
+   */
+  public Value lstm(Value x, Value w, Value r, Consumer<LstmOptions> options) {
+    LstmOptions settings = new LstmOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    return add("LSTM", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.initialC, settings.p), settings, 1).get(0);
+  }
+
+  /**
+   * A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with {@code a = x W^T + Wb + h
+   * R^T + Rb} in parts for the gates: {@code i = f(ai + Pi * c)}, {@code f = f(af + Pf * c)}, {@code c = f * c + i *
+   * g(ac)}, {@code o = f(ao + Po * c)}, {@code h = o * h(c)}. A sequence that is shorter than T keeps its state from its
+   * end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator LSTM. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @return all outputs
+   */
+  public LstmOutputs lstmOutputs(Value x, Value w, Value r) {
+    return lstmOutputs(x, w, r, options -> {});
+  }
+
+  /**
+   * A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with {@code a = x W^T + Wb + h
+   * R^T + Rb} in parts for the gates: {@code i = f(ai + Pi * c)}, {@code f = f(af + Pf * c)}, {@code c = f * c + i *
+   * g(ac)}, {@code o = f(ao + Po * c)}, {@code h = o * h(c)}. A sequence that is shorter than T keeps its state from its
+   * end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator LSTM. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public LstmOutputs lstmOutputs(Value x, Value w, Value r, Consumer<LstmOptions> options) {
+    LstmOptions settings = new LstmOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    List<Value> made = add("LSTM", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.initialC, settings.p), settings, 3);
+    return new LstmOutputs(made.get(0), made.get(1), made.get(2));
   }
 
   /**
@@ -2853,6 +5642,183 @@ public final class Ops {
   }
 
   /**
+   * What can be set at LpNormalization.
+   */
+  public static final class LpNormalizationOptions extends NodeOptions {
+    private LpNormalizationOptions() {}
+
+    /**
+     * The axis; negative counts from the end. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpNormalizationOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Which norm: 1 or 2. Default: 2.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpNormalizationOptions p(long value) {
+      attrs.set("p", value);
+      return this;
+    }
+
+    @Override
+    public LpNormalizationOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Divides by the norm along an axis: the sum of magnitudes or the root of the sum of squares. Where that is 0, the
+   * output and the gradient are 0.
+   *
+   * <p>Operator LpNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input at least one dimension.
+   * @return the shape of the input.
+   */
+  public Value lpNormalization(Value input) {
+    return lpNormalization(input, options -> {});
+  }
+
+  /**
+   * Divides by the norm along an axis: the sum of magnitudes or the root of the sum of squares. Where that is 0, the
+   * output and the gradient are 0.
+   *
+   * <p>Operator LpNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input at least one dimension.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value lpNormalization(Value input, Consumer<LpNormalizationOptions> options) {
+    LpNormalizationOptions settings = new LpNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("LpNormalization", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at LpPool.
+   */
+  public static final class LpPoolOptions extends NodeOptions {
+    private LpPoolOptions() {}
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpPoolOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Whether output sizes are rounded up. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpPoolOptions ceilMode(boolean value) {
+      attrs.set("ceil_mode", value);
+      return this;
+    }
+
+    /**
+     * Distance of the window's elements; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpPoolOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Padding before each spatial axis, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpPoolOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpPoolOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    /**
+     * Which norm; at least 1. Default: 2.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LpPoolOptions p(long value) {
+      attrs.set("p", value);
+      return this;
+    }
+
+    @Override
+    public LpPoolOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The norm of each window: {@code sum(|x|^p)^(1/p)}. A window of zeros adds nothing to the gradient.
+   *
+   * <p>Operator LpPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param kernelShape size of the window along each spatial axis.
+   * @return [N, C, O1, ...].
+   */
+  public Value lpPool(Value x, long[] kernelShape) {
+    return lpPool(x, kernelShape, options -> {});
+  }
+
+  /**
+   * The norm of each window: {@code sum(|x|^p)^(1/p)}. A window of zeros adds nothing to the gradient.
+   *
+   * <p>Operator LpPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param kernelShape size of the window along each spatial axis.
+   * @param options sets the rest
+   * @return [N, C, O1, ...].
+   */
+  public Value lpPool(Value x, long[] kernelShape, Consumer<LpPoolOptions> options) {
+    LpPoolOptions settings = new LpPoolOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(kernelShape, "kernelShape");
+    settings.attrs.set("kernel_shape", kernelShape);
+    Check.notNull(x, "x");
+    return add("LpPool", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * The matrix product, as numpy.matmul: the last two dimensions are matrices, the others broadcast; a vector on the
    * left is a row, on the right a column.
    *
@@ -2883,6 +5849,78 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("MatMul", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at MatMulInteger.
+   */
+  public static final class MatMulIntegerOptions extends NodeOptions {
+    private Value aZeroPoint;
+
+    private Value bZeroPoint;
+
+    private MatMulIntegerOptions() {}
+
+    /**
+     * Zero point: one number, or one for each row of A, [m] or [..., m, 1]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public MatMulIntegerOptions aZeroPoint(Value value) {
+      aZeroPoint = value;
+      return this;
+    }
+
+    /**
+     * Zero point: one number, or one for each column of B, [n] or [..., 1, n]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public MatMulIntegerOptions bZeroPoint(Value value) {
+      bZeroPoint = value;
+      return this;
+    }
+
+    @Override
+    public MatMulIntegerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The product of {@code A - a_zero_point} and {@code B - b_zero_point} as MatMul, exact in 32 bits; sums that do not
+   * fit wrap around.
+   *
+   * <p>Operator MatMulInteger. Element types: T1: u8, i8, T2: u8, i8. Not differentiable: its inputs are whole numbers.
+   *
+   * @param a [..., m, k] or [k].
+   * @param b [..., k, n] or [k].
+   * @return [..., m, n].
+   */
+  public Value matMulInteger(Value a, Value b) {
+    return matMulInteger(a, b, options -> {});
+  }
+
+  /**
+   * The product of {@code A - a_zero_point} and {@code B - b_zero_point} as MatMul, exact in 32 bits; sums that do not
+   * fit wrap around.
+   *
+   * <p>Operator MatMulInteger. Element types: T1: u8, i8, T2: u8, i8. Not differentiable: its inputs are whole numbers.
+   *
+   * @param a [..., m, k] or [k].
+   * @param b [..., k, n] or [k].
+   * @param options sets the rest
+   * @return [..., m, n].
+   */
+  public Value matMulInteger(Value a, Value b, Consumer<MatMulIntegerOptions> options) {
+    MatMulIntegerOptions settings = new MatMulIntegerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("MatMulInteger", Arrays.<Value>asList(a, b, settings.aZeroPoint, settings.bZeroPoint), settings, 1).get(0);
   }
 
   /**
@@ -3073,6 +6111,154 @@ public final class Ops {
   }
 
   /**
+   * What can be set at MaxRoiPool.
+   */
+  public static final class MaxRoiPoolOptions extends NodeOptions {
+    private MaxRoiPoolOptions() {}
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MaxRoiPoolOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    @Override
+    public MaxRoiPoolOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Of each region the maxima of as many parts as the output has elements; 0 where a part lies outside of the image.
+   * Ends are rounded to pixels, halves away from 0. Of equal maxima the first gets the gradient; none flows to the
+   * regions. An image that is not there is OUT_OF_RANGE.
+   *
+   * <p>Operator MaxRoiPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region.
+   * @param pooledShape height and width of the output.
+   * @return [regions, C, height, width].
+   */
+  public Value maxRoiPool(Value x, Value rois, long[] pooledShape) {
+    return maxRoiPool(x, rois, pooledShape, options -> {});
+  }
+
+  /**
+   * Of each region the maxima of as many parts as the output has elements; 0 where a part lies outside of the image.
+   * Ends are rounded to pixels, halves away from 0. Of equal maxima the first gets the gradient; none flows to the
+   * regions. An image that is not there is OUT_OF_RANGE.
+   *
+   * <p>Operator MaxRoiPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region.
+   * @param pooledShape height and width of the output.
+   * @param options sets the rest
+   * @return [regions, C, height, width].
+   */
+  public Value maxRoiPool(Value x, Value rois, long[] pooledShape, Consumer<MaxRoiPoolOptions> options) {
+    MaxRoiPoolOptions settings = new MaxRoiPoolOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(pooledShape, "pooledShape");
+    settings.attrs.set("pooled_shape", pooledShape);
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    return add("MaxRoiPool", Arrays.<Value>asList(x, rois), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at MaxUnpool.
+   */
+  public static final class MaxUnpoolOptions extends NodeOptions {
+    private Value outputShape;
+
+    private MaxUnpoolOptions() {}
+
+    /**
+     * The shape of the output, which has zeros behind what the attributes give; sizes are no smaller.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public MaxUnpoolOptions outputShape(Value value) {
+      outputShape = value;
+      return this;
+    }
+
+    /**
+     * Padding before each spatial axis, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MaxUnpoolOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MaxUnpoolOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public MaxUnpoolOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Zeros in the shape of what MaxPool was given, with the maxima where they came from. Of several for one place the
+   * last counts.
+   *
+   * <p>Operator MaxUnpool. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...]: the maxima.
+   * @param i the shape of X: where they were, as MaxPool says, in the shape that the attributes give.
+   * @param kernelShape size of the window along each spatial axis.
+   * @return [N, C, (D - 1) * stride + kernel - pads, ...], or output_shape.
+   */
+  public Value maxUnpool(Value x, Value i, long[] kernelShape) {
+    return maxUnpool(x, i, kernelShape, options -> {});
+  }
+
+  /**
+   * Zeros in the shape of what MaxPool was given, with the maxima where they came from. Of several for one place the
+   * last counts.
+   *
+   * <p>Operator MaxUnpool. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...]: the maxima.
+   * @param i the shape of X: where they were, as MaxPool says, in the shape that the attributes give.
+   * @param kernelShape size of the window along each spatial axis.
+   * @param options sets the rest
+   * @return [N, C, (D - 1) * stride + kernel - pads, ...], or output_shape.
+   */
+  public Value maxUnpool(Value x, Value i, long[] kernelShape, Consumer<MaxUnpoolOptions> options) {
+    MaxUnpoolOptions settings = new MaxUnpoolOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(kernelShape, "kernelShape");
+    settings.attrs.set("kernel_shape", kernelShape);
+    Check.notNull(x, "x");
+    Check.notNull(i, "i");
+    return add("MaxUnpool", Arrays.<Value>asList(x, i, settings.outputShape), settings, 1).get(0);
+  }
+
+  /**
    * The mean of all inputs, elementwise.
    *
    * <p>Operator Mean. Element types: T: f32, f16, f64, bf16.
@@ -3103,6 +6289,140 @@ public final class Ops {
   }
 
   /**
+   * What can be set at MeanVarianceNormalization.
+   */
+  public static final class MeanVarianceNormalizationOptions extends NodeOptions {
+    private MeanVarianceNormalizationOptions() {}
+
+    /**
+     * What is normalized over; by default all but the channels of [N, C, H, W]. Default: [0, 2, 3].
+     *
+     * @param value the value
+     * @return this
+     */
+    public MeanVarianceNormalizationOptions axes(long... value) {
+      attrs.set("axes", value);
+      return this;
+    }
+
+    @Override
+    public MeanVarianceNormalizationOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code (X - mean) / (deviation + 1e-9)} with the mean and standard deviation over {@code axes}, at least in f32.
+   *
+   * <p>Operator MeanVarianceNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any tensor that has the axes.
+   * @return the shape of X.
+   */
+  public Value meanVarianceNormalization(Value x) {
+    return meanVarianceNormalization(x, options -> {});
+  }
+
+  /**
+   * {@code (X - mean) / (deviation + 1e-9)} with the mean and standard deviation over {@code axes}, at least in f32.
+   *
+   * <p>Operator MeanVarianceNormalization. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any tensor that has the axes.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value meanVarianceNormalization(Value x, Consumer<MeanVarianceNormalizationOptions> options) {
+    MeanVarianceNormalizationOptions settings = new MeanVarianceNormalizationOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("MeanVarianceNormalization", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at MelWeightMatrix.
+   */
+  public static final class MelWeightMatrixOptions extends NodeOptions {
+    private MelWeightMatrixOptions() {}
+
+    /**
+     * The dtype of the result. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MelWeightMatrixOptions outputDatatype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("output_datatype", value.number());
+      return this;
+    }
+
+    @Override
+    public MelWeightMatrixOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * What a product with a spectrum [frames, dft_length / 2 + 1] makes bands on the mel scale of, {@code 2595 log10(1 +
+   * hertz / 700)}: each column is a triangle of height 1, from the peak of its left neighbour to that of its right one.
+   *
+   * <p>Operator MelWeightMatrix. Element types: T1: i32, i64, T2: f32, f16, f64, bf16, T3: f32, u8, i8, u16, i16, i32,
+   * i64, f16, f64, u32, u64, bf16. Not differentiable: the edges of the bands are moved to whole bins, so small changes
+   * change nothing.
+   *
+   * @param numMelBins how many bands there are.
+   * @param dftLength the length of the transform that gives the spectrum.
+   * @param sampleRate elements of the signal in a second.
+   * @param lowerEdgeHertz where the first triangle begins.
+   * @param upperEdgeHertz what lies one band above the end of the last triangle.
+   * @return [dft_length / 2 + 1, num_mel_bins].
+   */
+  public Value melWeightMatrix(
+      Value numMelBins,
+      Value dftLength,
+      Value sampleRate,
+      Value lowerEdgeHertz,
+      Value upperEdgeHertz) {
+    return melWeightMatrix(numMelBins, dftLength, sampleRate, lowerEdgeHertz, upperEdgeHertz, options -> {});
+  }
+
+  /**
+   * What a product with a spectrum [frames, dft_length / 2 + 1] makes bands on the mel scale of, {@code 2595 log10(1 +
+   * hertz / 700)}: each column is a triangle of height 1, from the peak of its left neighbour to that of its right one.
+   *
+   * <p>Operator MelWeightMatrix. Element types: T1: i32, i64, T2: f32, f16, f64, bf16, T3: f32, u8, i8, u16, i16, i32,
+   * i64, f16, f64, u32, u64, bf16. Not differentiable: the edges of the bands are moved to whole bins, so small changes
+   * change nothing.
+   *
+   * @param numMelBins how many bands there are.
+   * @param dftLength the length of the transform that gives the spectrum.
+   * @param sampleRate elements of the signal in a second.
+   * @param lowerEdgeHertz where the first triangle begins.
+   * @param upperEdgeHertz what lies one band above the end of the last triangle.
+   * @param options sets the rest
+   * @return [dft_length / 2 + 1, num_mel_bins].
+   */
+  public Value melWeightMatrix(
+      Value numMelBins,
+      Value dftLength,
+      Value sampleRate,
+      Value lowerEdgeHertz,
+      Value upperEdgeHertz,
+      Consumer<MelWeightMatrixOptions> options) {
+    MelWeightMatrixOptions settings = new MelWeightMatrixOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(numMelBins, "numMelBins");
+    Check.notNull(dftLength, "dftLength");
+    Check.notNull(sampleRate, "sampleRate");
+    Check.notNull(lowerEdgeHertz, "lowerEdgeHertz");
+    Check.notNull(upperEdgeHertz, "upperEdgeHertz");
+    return add("MelWeightMatrix", Arrays.<Value>asList(numMelBins, dftLength, sampleRate, lowerEdgeHertz, upperEdgeHertz), settings, 1).get(0);
+  }
+
+  /**
    * The smallest of all inputs, elementwise; NaN if one is NaN. The gradient is split evenly among equal ones.
    *
    * <p>Operator Min. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
@@ -3130,6 +6450,34 @@ public final class Ops {
     List<Value> given = new ArrayList<>(List.of());
     given.addAll(Check.items(data0, "data0"));
     return add("Min", given, settings, 1).get(0);
+  }
+
+  /**
+   * {@code x * tanh(log(1 + e^x))}, elementwise (Misra, 2019, arXiv:1908.08681).
+   *
+   * <p>Operator Mish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of the input.
+   */
+  public Value mish(Value x) {
+    return mish(x, options -> {});
+  }
+
+  /**
+   * {@code x * tanh(log(1 + e^x))}, elementwise (Misra, 2019, arXiv:1908.08681).
+   *
+   * <p>Operator Mish. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value mish(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("Mish", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -3218,6 +6566,89 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("Mul", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Multinomial.
+   */
+  public static final class MultinomialOptions extends NodeOptions {
+    private MultinomialOptions() {}
+
+    /**
+     * Key of the numbers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MultinomialOptions seed(double value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Type of the output: i32 or i64. Default: i32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MultinomialOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * How many are drawn for each row. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MultinomialOptions sampleSize(long value) {
+      attrs.set("sample_size", value);
+      return this;
+    }
+
+    @Override
+    public MultinomialOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same numbers in
+   * every run: those of weft.RandomMultinomial with the counter 0. With a {@code seed}, the key is its 32 bits as f32
+   * and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use weft.RandomMultinomial for
+   * new numbers in every step.
+   *
+   * <p>Operator Multinomial. Element types: T1: f32, f16, f64, bf16, T2: i32, i64. Not differentiable: random numbers do
+   * not change gradually.
+   *
+   * @param input [rows, classes]: logarithms of the probabilities, up to a number for each row.
+   * @return [rows, sample_size].
+   */
+  public Value multinomial(Value input) {
+    return multinomial(input, options -> {});
+  }
+
+  /**
+   * Indices of classes, each as likely as its score says. As ONNX has no state here, a node gives the same numbers in
+   * every run: those of weft.RandomMultinomial with the counter 0. With a {@code seed}, the key is its 32 bits as f32
+   * and the stream "Multinomial"; without, the key is 0 and the stream the node's name. Use weft.RandomMultinomial for
+   * new numbers in every step.
+   *
+   * <p>Operator Multinomial. Element types: T1: f32, f16, f64, bf16, T2: i32, i64. Not differentiable: random numbers do
+   * not change gradually.
+   *
+   * @param input [rows, classes]: logarithms of the probabilities, up to a number for each row.
+   * @param options sets the rest
+   * @return [rows, sample_size].
+   */
+  public Value multinomial(Value input, Consumer<MultinomialOptions> options) {
+    MultinomialOptions settings = new MultinomialOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Multinomial", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -3335,10 +6766,106 @@ public final class Ops {
   }
 
   /**
-   * The indices of all elements that are not 0, in row-major order; NaN is not 0.
+   * What can be set at NonMaxSuppression.
+   */
+  public static final class NonMaxSuppressionOptions extends NodeOptions {
+    private Value maxOutputBoxesPerClass;
+
+    private Value iouThreshold;
+
+    private Value scoreThreshold;
+
+    private NonMaxSuppressionOptions() {}
+
+    /**
+     * How many of a class at most; 0, none, if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public NonMaxSuppressionOptions maxOutputBoxesPerClass(Value value) {
+      maxOutputBoxesPerClass = value;
+      return this;
+    }
+
+    /**
+     * From 0 to 1; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public NonMaxSuppressionOptions iouThreshold(Value value) {
+      iouThreshold = value;
+      return this;
+    }
+
+    /**
+     * Only greater scores count; all if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public NonMaxSuppressionOptions scoreThreshold(Value value) {
+      scoreThreshold = value;
+      return this;
+    }
+
+    /**
+     * 0: boxes are two opposite corners [y1, x1, y2, x2]; 1: [x, y, width, height] about their middle. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public NonMaxSuppressionOptions centerPointBox(long value) {
+      attrs.set("center_point_box", value);
+      return this;
+    }
+
+    @Override
+    public NonMaxSuppressionOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Of each image and class the boxes with the best scores, each of which leaves out those behind it that overlap with
+   * it by more than a threshold: their intersection divided by their union. Of equal scores the first box counts.
    *
-   * <p>Operator NonZero. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16. Not
-   * differentiable: an index does not change gradually.
+   * <p>Operator NonMaxSuppression. Not differentiable: an index does not change gradually.
+   *
+   * @param boxes [N, boxes, 4].
+   * @param scores [N, classes, boxes].
+   * @return [selected, 3]: image, class and box, by image, class and falling score.
+   */
+  public Value nonMaxSuppression(Value boxes, Value scores) {
+    return nonMaxSuppression(boxes, scores, options -> {});
+  }
+
+  /**
+   * Of each image and class the boxes with the best scores, each of which leaves out those behind it that overlap with
+   * it by more than a threshold: their intersection divided by their union. Of equal scores the first box counts.
+   *
+   * <p>Operator NonMaxSuppression. Not differentiable: an index does not change gradually.
+   *
+   * @param boxes [N, boxes, 4].
+   * @param scores [N, classes, boxes].
+   * @param options sets the rest
+   * @return [selected, 3]: image, class and box, by image, class and falling score.
+   */
+  public Value nonMaxSuppression(Value boxes, Value scores, Consumer<NonMaxSuppressionOptions> options) {
+    NonMaxSuppressionOptions settings = new NonMaxSuppressionOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(boxes, "boxes");
+    Check.notNull(scores, "scores");
+    return add("NonMaxSuppression", Arrays.<Value>asList(boxes, scores, settings.maxOutputBoxesPerClass, settings.iouThreshold, settings.scoreThreshold), settings, 1).get(0);
+  }
+
+  /**
+   * The indices of all elements that are not 0, in row-major order; NaN is not 0, nor is a string that is not empty.
+   *
+   * <p>Operator NonZero. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16. Not differentiable: an index does not change gradually.
    *
    * @param x any shape; a scalar counts as one element of no axis.
    * @return [rank, count]: one column for each.
@@ -3348,10 +6875,10 @@ public final class Ops {
   }
 
   /**
-   * The indices of all elements that are not 0, in row-major order; NaN is not 0.
+   * The indices of all elements that are not 0, in row-major order; NaN is not 0, nor is a string that is not empty.
    *
-   * <p>Operator NonZero. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16. Not
-   * differentiable: an index does not change gradually.
+   * <p>Operator NonZero. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16. Not differentiable: an index does not change gradually.
    *
    * @param x any shape; a scalar counts as one element of no axis.
    * @param options sets the rest
@@ -3488,6 +7015,39 @@ public final class Ops {
   }
 
   /**
+   * {@code x} where not negative, {@code slope * x} elsewhere. Integers wrap around. The gradient to X at 0 is the
+   * slope.
+   *
+   * <p>Operator PRelu. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param x any shape.
+   * @param slope broadcasts to X as in NumPy.
+   * @return the shape of the input.
+   */
+  public Value pRelu(Value x, Value slope) {
+    return pRelu(x, slope, options -> {});
+  }
+
+  /**
+   * {@code x} where not negative, {@code slope * x} elsewhere. Integers wrap around. The gradient to X at 0 is the
+   * slope.
+   *
+   * <p>Operator PRelu. Element types: T: f32, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param x any shape.
+   * @param slope broadcasts to X as in NumPy.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value pRelu(Value x, Value slope, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(slope, "slope");
+    return add("PRelu", Arrays.<Value>asList(x, slope), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at Pad.
    */
   public static final class PadOptions extends NodeOptions {
@@ -3607,6 +7167,247 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(y, "y");
     return add("Pow", Arrays.<Value>asList(x, y), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at QLinearConv.
+   */
+  public static final class QLinearConvOptions extends NodeOptions {
+    private Value b;
+
+    private QLinearConvOptions() {}
+
+    /**
+     * Bias, [M], in units of {@code x_scale * w_scale}.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public QLinearConvOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QLinearConvOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Distance of the kernel's elements along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QLinearConvOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Number of groups that channels are divided into. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QLinearConvOptions group(long value) {
+      attrs.set("group", value);
+      return this;
+    }
+
+    /**
+     * Zeros before each spatial axis, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QLinearConvOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QLinearConvOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    /**
+     * Taken from w if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QLinearConvOptions kernelShape(long... value) {
+      attrs.set("kernel_shape", value);
+      return this;
+    }
+
+    @Override
+    public QLinearConvOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Conv of quantized tensors, quantized: {@code round((p + B) * (x_scale * w_scale / y_scale)) + y_zero_point}, where p
+   * is what ConvInteger gives of x, w and their zero points, halves are rounded to the even number, and what is out of
+   * range becomes the nearest in range.
+   *
+   * <p>Operator QLinearConv. Element types: T1: u8, i8, T2: u8, i8, T3: u8, i8, T4: i32. Not differentiable: its output
+   * is rounded, and changes in steps.
+   *
+   * @param x [N, C, D1, ...].
+   * @param xScale one number.
+   * @param xZeroPoint one number.
+   * @param w [M, C / group, k1, ...].
+   * @param wScale one number, or one for each channel that w makes, [M].
+   * @param wZeroPoint one number, or [M].
+   * @param yScale one number.
+   * @param yZeroPoint one number.
+   * @return [N, M, O1, ...].
+   */
+  public Value qLinearConv(
+      Value x,
+      Value xScale,
+      Value xZeroPoint,
+      Value w,
+      Value wScale,
+      Value wZeroPoint,
+      Value yScale,
+      Value yZeroPoint) {
+    return qLinearConv(x, xScale, xZeroPoint, w, wScale, wZeroPoint, yScale, yZeroPoint, options -> {});
+  }
+
+  /**
+   * Conv of quantized tensors, quantized: {@code round((p + B) * (x_scale * w_scale / y_scale)) + y_zero_point}, where p
+   * is what ConvInteger gives of x, w and their zero points, halves are rounded to the even number, and what is out of
+   * range becomes the nearest in range.
+   *
+   * <p>Operator QLinearConv. Element types: T1: u8, i8, T2: u8, i8, T3: u8, i8, T4: i32. Not differentiable: its output
+   * is rounded, and changes in steps.
+   *
+   * @param x [N, C, D1, ...].
+   * @param xScale one number.
+   * @param xZeroPoint one number.
+   * @param w [M, C / group, k1, ...].
+   * @param wScale one number, or one for each channel that w makes, [M].
+   * @param wZeroPoint one number, or [M].
+   * @param yScale one number.
+   * @param yZeroPoint one number.
+   * @param options sets the rest
+   * @return [N, M, O1, ...].
+   */
+  public Value qLinearConv(
+      Value x,
+      Value xScale,
+      Value xZeroPoint,
+      Value w,
+      Value wScale,
+      Value wZeroPoint,
+      Value yScale,
+      Value yZeroPoint,
+      Consumer<QLinearConvOptions> options) {
+    QLinearConvOptions settings = new QLinearConvOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(xScale, "xScale");
+    Check.notNull(xZeroPoint, "xZeroPoint");
+    Check.notNull(w, "w");
+    Check.notNull(wScale, "wScale");
+    Check.notNull(wZeroPoint, "wZeroPoint");
+    Check.notNull(yScale, "yScale");
+    Check.notNull(yZeroPoint, "yZeroPoint");
+    return add("QLinearConv", Arrays.<Value>asList(x, xScale, xZeroPoint, w, wScale, wZeroPoint, yScale, yZeroPoint, settings.b), settings, 1).get(0);
+  }
+
+  /**
+   * The product of quantized matrices, quantized: {@code round(p * (a_scale * b_scale / y_scale)) + y_zero_point}, where
+   * p is the exact product of {@code a - a_zero_point} and {@code b - b_zero_point} as MatMul, scales are in f32, halves
+   * are rounded to the even number, and what is out of range becomes the nearest in range. Of 8-bit floats p is in f32
+   * and nothing is rounded before the last step.
+   *
+   * <p>Operator QLinearMatMul. Element types: TS: f32, f16, bf16, T1: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+   * T2: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T3: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz. Not
+   * differentiable: its output is rounded, and changes in steps.
+   *
+   * @param a [..., m, k] or [k].
+   * @param aScale one number, or one for each row of a, [m] or [..., m, 1].
+   * @param aZeroPoint the shape of a_scale.
+   * @param b [..., k, n] or [k].
+   * @param bScale one number, or one for each column of b, [n] or [..., 1, n].
+   * @param bZeroPoint the shape of b_scale.
+   * @param yScale one number.
+   * @param yZeroPoint one number.
+   * @return [..., m, n].
+   */
+  public Value qLinearMatMul(
+      Value a,
+      Value aScale,
+      Value aZeroPoint,
+      Value b,
+      Value bScale,
+      Value bZeroPoint,
+      Value yScale,
+      Value yZeroPoint) {
+    return qLinearMatMul(a, aScale, aZeroPoint, b, bScale, bZeroPoint, yScale, yZeroPoint, options -> {});
+  }
+
+  /**
+   * The product of quantized matrices, quantized: {@code round(p * (a_scale * b_scale / y_scale)) + y_zero_point}, where
+   * p is the exact product of {@code a - a_zero_point} and {@code b - b_zero_point} as MatMul, scales are in f32, halves
+   * are rounded to the even number, and what is out of range becomes the nearest in range. Of 8-bit floats p is in f32
+   * and nothing is rounded before the last step.
+   *
+   * <p>Operator QLinearMatMul. Element types: TS: f32, f16, bf16, T1: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz,
+   * T2: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, T3: u8, i8, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz. Not
+   * differentiable: its output is rounded, and changes in steps.
+   *
+   * @param a [..., m, k] or [k].
+   * @param aScale one number, or one for each row of a, [m] or [..., m, 1].
+   * @param aZeroPoint the shape of a_scale.
+   * @param b [..., k, n] or [k].
+   * @param bScale one number, or one for each column of b, [n] or [..., 1, n].
+   * @param bZeroPoint the shape of b_scale.
+   * @param yScale one number.
+   * @param yZeroPoint one number.
+   * @param options sets the rest
+   * @return [..., m, n].
+   */
+  public Value qLinearMatMul(
+      Value a,
+      Value aScale,
+      Value aZeroPoint,
+      Value b,
+      Value bScale,
+      Value bZeroPoint,
+      Value yScale,
+      Value yZeroPoint,
+      Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(aScale, "aScale");
+    Check.notNull(aZeroPoint, "aZeroPoint");
+    Check.notNull(b, "b");
+    Check.notNull(bScale, "bScale");
+    Check.notNull(bZeroPoint, "bZeroPoint");
+    Check.notNull(yScale, "yScale");
+    Check.notNull(yZeroPoint, "yZeroPoint");
+    return add("QLinearMatMul", Arrays.<Value>asList(a, aScale, aZeroPoint, b, bScale, bZeroPoint, yScale, yZeroPoint), settings, 1).get(0);
   }
 
   /**
@@ -3809,6 +7610,597 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(scale, "scale");
     return add("RMSNormalization", Arrays.<Value>asList(x, scale), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at RNN.
+   */
+  public static final class RnnOptions extends NodeOptions {
+    private Value b;
+
+    private Value sequenceLens;
+
+    private Value initialH;
+
+    private RnnOptions() {}
+
+    /**
+     * [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * [N]: the steps of each sequence, from 0 to T; T if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnOptions sequenceLens(Value value) {
+      sequenceLens = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnOptions initialH(Value value) {
+      initialH = value;
+      return this;
+    }
+
+    /**
+     * For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+     * name.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnOptions activationAlpha(double... value) {
+      attrs.set("activation_alpha", value);
+      return this;
+    }
+
+    /**
+     * The same of beta.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnOptions activationBeta(double... value) {
+      attrs.set("activation_beta", value);
+      return this;
+    }
+
+    /**
+     * Relu, Tanh, Sigmoid, Affine {@code alpha x + beta}, LeakyRelu, ThresholdedRelu {@code x if x >= alpha else 0},
+     * ScaledTanh {@code alpha tanh(beta x)}, HardSigmoid, Elu, Softsign {@code x / (1 + |x|)} or Softplus, for each
+     * direction: f; Tanh if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnOptions activations(List<String> value) {
+      attrs.set("activations", value);
+      return this;
+    }
+
+    /**
+     * What the functions of gates are given is kept within -clip and clip; not if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnOptions clip(double value) {
+      attrs.set("clip", value);
+      return this;
+    }
+
+    /**
+     * forward, reverse or bidirectional: the first direction forward, the second in reverse. Default: forward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnOptions direction(String value) {
+      attrs.set("direction", value);
+      return this;
+    }
+
+    /**
+     * The number of hidden features; as R has it if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnOptions hiddenSize(long value) {
+      attrs.set("hidden_size", value);
+      return this;
+    }
+
+    /**
+     * 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnOptions layout(long value) {
+      attrs.set("layout", value);
+      return this;
+    }
+
+    @Override
+    public RnnOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of RNN.
+   *
+   * @param y [T, directions, N, hidden]: h of each step.
+   * @param yH [directions, N, hidden]: the last h.
+   */
+  public record RnnOutputs(Value y, Value yH) {}
+
+  /**
+   * A recurrent layer, Elman, 1990: in every step {@code h = f(x W^T + Wb + h R^T + Rb)}. A sequence that is shorter
+   * than T keeps its state from its end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator RNN. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @return [T, directions, N, hidden]: h of each step.
+   */
+  public Value rnn(Value x, Value w, Value r) {
+    return rnn(x, w, r, options -> {});
+  }
+
+  /**
+   * A recurrent layer, Elman, 1990: in every step {@code h = f(x W^T + Wb + h R^T + Rb)}. A sequence that is shorter
+   * than T keeps its state from its end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator RNN. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @param options sets the rest
+   * @return [T, directions, N, hidden]: h of each step.
+   */
+  public Value rnn(Value x, Value w, Value r, Consumer<RnnOptions> options) {
+    RnnOptions settings = new RnnOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    return add("RNN", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH), settings, 1).get(0);
+  }
+
+  /**
+   * A recurrent layer, Elman, 1990: in every step {@code h = f(x W^T + Wb + h R^T + Rb)}. A sequence that is shorter
+   * than T keeps its state from its end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator RNN. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @return all outputs
+   */
+  public RnnOutputs rnnOutputs(Value x, Value w, Value r) {
+    return rnnOutputs(x, w, r, options -> {});
+  }
+
+  /**
+   * A recurrent layer, Elman, 1990: in every step {@code h = f(x W^T + Wb + h R^T + Rb)}. A sequence that is shorter
+   * than T keeps its state from its end on, and has 0 in Y there; in reverse it begins at its own end.
+   *
+   * <p>Operator RNN. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public RnnOutputs rnnOutputs(Value x, Value w, Value r, Consumer<RnnOptions> options) {
+    RnnOptions settings = new RnnOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    List<Value> made = add("RNN", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH), settings, 2);
+    return new RnnOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at RandomNormal.
+   */
+  public static final class RandomNormalOptions extends NodeOptions {
+    private RandomNormalOptions() {}
+
+    /**
+     * Key of the numbers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalOptions seed(double value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Mean of the distribution. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalOptions mean(double value) {
+      attrs.set("mean", value);
+      return this;
+    }
+
+    /**
+     * Its standard deviation. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalOptions scale(double value) {
+      attrs.set("scale", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public RandomNormalOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run: those of
+   * weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as f32 and the stream
+   * "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new numbers in every
+   * step.
+   *
+   * <p>Operator RandomNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
+   * gradually.
+   *
+   * @param shape the output's dimensions.
+   * @return A tensor of the shape asked for.
+   */
+  public Value randomNormal(long[] shape) {
+    return randomNormal(shape, options -> {});
+  }
+
+  /**
+   * Numbers of the normal distribution. As ONNX has no state here, a node gives the same numbers in every run: those of
+   * weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as f32 and the stream
+   * "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for new numbers in every
+   * step.
+   *
+   * <p>Operator RandomNormal. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
+   * gradually.
+   *
+   * @param shape the output's dimensions.
+   * @param options sets the rest
+   * @return A tensor of the shape asked for.
+   */
+  public Value randomNormal(long[] shape, Consumer<RandomNormalOptions> options) {
+    RandomNormalOptions settings = new RandomNormalOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(shape, "shape");
+    settings.attrs.set("shape", shape);
+    return add("RandomNormal", Arrays.<Value>asList(), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at RandomNormalLike.
+   */
+  public static final class RandomNormalLikeOptions extends NodeOptions {
+    private RandomNormalLikeOptions() {}
+
+    /**
+     * Key of the numbers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalLikeOptions seed(double value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Mean of the distribution. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalLikeOptions mean(double value) {
+      attrs.set("mean", value);
+      return this;
+    }
+
+    /**
+     * Its standard deviation. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalLikeOptions scale(double value) {
+      attrs.set("scale", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output; that of the input if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomNormalLikeOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public RandomNormalLikeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives the same
+   * numbers in every run: those of weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as
+   * f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for
+   * new numbers in every step.
+   *
+   * <p>Operator RandomNormalLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
+   *
+   * @param input any shape, which alone is taken.
+   * @return the shape of the input.
+   */
+  public Value randomNormalLike(Value input) {
+    return randomNormalLike(input, options -> {});
+  }
+
+  /**
+   * Numbers of the normal distribution, as many as another tensor has. As ONNX has no state here, a node gives the same
+   * numbers in every run: those of weft.RandomNormal with the counter 0. With a {@code seed}, the key is its 32 bits as
+   * f32 and the stream "RandomNormal"; without, the key is 0 and the stream the node's name. Use weft.RandomNormal for
+   * new numbers in every step.
+   *
+   * <p>Operator RandomNormalLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
+   *
+   * @param input any shape, which alone is taken.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value randomNormalLike(Value input, Consumer<RandomNormalLikeOptions> options) {
+    RandomNormalLikeOptions settings = new RandomNormalLikeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("RandomNormalLike", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at RandomUniform.
+   */
+  public static final class RandomUniformOptions extends NodeOptions {
+    private RandomUniformOptions() {}
+
+    /**
+     * Key of the numbers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformOptions seed(double value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Lower limit. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformOptions low(double value) {
+      attrs.set("low", value);
+      return this;
+    }
+
+    /**
+     * Upper limit, which is not reached. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformOptions high(double value) {
+      attrs.set("high", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public RandomUniformOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Numbers from {@code low} up to but not including {@code high}, each equally likely. As ONNX has no state here, a
+   * node gives the same numbers in every run: those of weft.RandomUniform with the counter 0. With a {@code seed}, the
+   * key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. Use
+   * weft.RandomUniform for new numbers in every step.
+   *
+   * <p>Operator RandomUniform. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
+   * gradually.
+   *
+   * @param shape the output's dimensions.
+   * @return A tensor of the shape asked for.
+   */
+  public Value randomUniform(long[] shape) {
+    return randomUniform(shape, options -> {});
+  }
+
+  /**
+   * Numbers from {@code low} up to but not including {@code high}, each equally likely. As ONNX has no state here, a
+   * node gives the same numbers in every run: those of weft.RandomUniform with the counter 0. With a {@code seed}, the
+   * key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the stream the node's name. Use
+   * weft.RandomUniform for new numbers in every step.
+   *
+   * <p>Operator RandomUniform. Element types: T: f32, f16, f64, bf16. Not differentiable: random numbers do not change
+   * gradually.
+   *
+   * @param shape the output's dimensions.
+   * @param options sets the rest
+   * @return A tensor of the shape asked for.
+   */
+  public Value randomUniform(long[] shape, Consumer<RandomUniformOptions> options) {
+    RandomUniformOptions settings = new RandomUniformOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(shape, "shape");
+    settings.attrs.set("shape", shape);
+    return add("RandomUniform", Arrays.<Value>asList(), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at RandomUniformLike.
+   */
+  public static final class RandomUniformLikeOptions extends NodeOptions {
+    private RandomUniformLikeOptions() {}
+
+    /**
+     * Key of the numbers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformLikeOptions seed(double value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Lower limit. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformLikeOptions low(double value) {
+      attrs.set("low", value);
+      return this;
+    }
+
+    /**
+     * Upper limit, which is not reached. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformLikeOptions high(double value) {
+      attrs.set("high", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output; that of the input if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomUniformLikeOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public RandomUniformLikeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Numbers from {@code low} up to but not including {@code high}, each equally likely, as many as another tensor has.
+   * As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter
+   * 0. With a {@code seed}, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the
+   * stream the node's name. Use weft.RandomUniform for new numbers in every step.
+   *
+   * <p>Operator RandomUniformLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
+   *
+   * @param input any shape, which alone is taken.
+   * @return the shape of the input.
+   */
+  public Value randomUniformLike(Value input) {
+    return randomUniformLike(input, options -> {});
+  }
+
+  /**
+   * Numbers from {@code low} up to but not including {@code high}, each equally likely, as many as another tensor has.
+   * As ONNX has no state here, a node gives the same numbers in every run: those of weft.RandomUniform with the counter
+   * 0. With a {@code seed}, the key is its 32 bits as f32 and the stream "RandomUniform"; without, the key is 0 and the
+   * stream the node's name. Use weft.RandomUniform for new numbers in every step.
+   *
+   * <p>Operator RandomUniformLike. Element types: T1: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, T2: f32, f16, f64, bf16. Not differentiable: random numbers do not change gradually.
+   *
+   * @param input any shape, which alone is taken.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value randomUniformLike(Value input, Consumer<RandomUniformLikeOptions> options) {
+    RandomUniformLikeOptions settings = new RandomUniformLikeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("RandomUniformLike", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -4911,6 +9303,196 @@ public final class Ops {
   }
 
   /**
+   * What can be set at ReverseSequence.
+   */
+  public static final class ReverseSequenceOptions extends NodeOptions {
+    private ReverseSequenceOptions() {}
+
+    /**
+     * 0 or 1: the axis of the sequences. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ReverseSequenceOptions batchAxis(long value) {
+      attrs.set("batch_axis", value);
+      return this;
+    }
+
+    /**
+     * The other one of 0 and 1: the axis along which they run. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ReverseSequenceOptions timeAxis(long value) {
+      attrs.set("time_axis", value);
+      return this;
+    }
+
+    @Override
+    public ReverseSequenceOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Of each sequence b the first {@code sequence_lens[b]} elements in the opposite order, the others where they were. A
+   * length that is negative or beyond the end is OUT_OF_RANGE.
+   *
+   * <p>Operator ReverseSequence. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param input at least two dimensions.
+   * @param sequenceLens [batch]: the length of each sequence.
+   * @return the shape of the input.
+   */
+  public Value reverseSequence(Value input, Value sequenceLens) {
+    return reverseSequence(input, sequenceLens, options -> {});
+  }
+
+  /**
+   * Of each sequence b the first {@code sequence_lens[b]} elements in the opposite order, the others where they were. A
+   * length that is negative or beyond the end is OUT_OF_RANGE.
+   *
+   * <p>Operator ReverseSequence. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param input at least two dimensions.
+   * @param sequenceLens [batch]: the length of each sequence.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value reverseSequence(Value input, Value sequenceLens, Consumer<ReverseSequenceOptions> options) {
+    ReverseSequenceOptions settings = new ReverseSequenceOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(sequenceLens, "sequenceLens");
+    return add("ReverseSequence", Arrays.<Value>asList(input, sequenceLens), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at RoiAlign.
+   */
+  public static final class RoiAlignOptions extends NodeOptions {
+    private RoiAlignOptions() {}
+
+    /**
+     * "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+     * pixel wide and high. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * Rows of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignOptions outputHeight(long value) {
+      attrs.set("output_height", value);
+      return this;
+    }
+
+    /**
+     * Columns of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignOptions outputWidth(long value) {
+      attrs.set("output_width", value);
+      return this;
+    }
+
+    /**
+     * Samples of a part along each axis; 0: as many as it has pixels, rounded up. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignOptions samplingRatio(long value) {
+      attrs.set("sampling_ratio", value);
+      return this;
+    }
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    /**
+     * "avg" or "max". Default: avg.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    @Override
+    public RoiAlignOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the standard
+   * has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel outside of the
+   * image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An image that is not there is
+   * OUT_OF_RANGE.
+   *
+   * <p>Operator RoiAlign. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @return [regions, C, height, width].
+   */
+  public Value roiAlign(Value x, Value rois, Value batchIndices) {
+    return roiAlign(x, rois, batchIndices, options -> {});
+  }
+
+  /**
+   * Each region in parts, each of which is the mean of samples between pixels, by linear weights; or, as the standard
+   * has it, the greatest product of a pixel around a sample and its weight. Samples more than a pixel outside of the
+   * image are 0. Of equal maxima the first gets the gradient; none flows to the regions. An image that is not there is
+   * OUT_OF_RANGE.
+   *
+   * <p>Operator RoiAlign. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @param options sets the rest
+   * @return [regions, C, height, width].
+   */
+  public Value roiAlign(Value x, Value rois, Value batchIndices, Consumer<RoiAlignOptions> options) {
+    RoiAlignOptions settings = new RoiAlignOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    Check.notNull(batchIndices, "batchIndices");
+    return add("RoiAlign", Arrays.<Value>asList(x, rois, batchIndices), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at RotaryEmbedding.
    */
   public static final class RotaryEmbeddingOptions extends NodeOptions {
@@ -5036,13 +9618,234 @@ public final class Ops {
   }
 
   /**
+   * What can be set at STFT.
+   */
+  public static final class StftOptions extends NodeOptions {
+    private Value window;
+
+    private Value frameLength;
+
+    private StftOptions() {}
+
+    /**
+     * [frame_length]: factors of each frame; 1 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public StftOptions window(Value value) {
+      window = value;
+      return this;
+    }
+
+    /**
+     * The size of a frame; that of the window if not given, or else of the signal.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public StftOptions frameLength(Value value) {
+      frameLength = value;
+      return this;
+    }
+
+    /**
+     * Whether only the first n / 2 + 1 elements of each transform are given, which a real signal alone allows. Default:
+     * true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public StftOptions onesided(boolean value) {
+      attrs.set("onesided", value);
+      return this;
+    }
+
+    @Override
+    public StftOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The discrete Fourier transforms of frames of a signal, {@code frame_step} apart, each times the window. There are
+   * {@code (length - frame_length) / frame_step + 1} frames; what is left at the end is not looked at.
+   *
+   * <p>Operator STFT. Element types: T1: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param signal [N, length, 1] for a real signal, [N, length, 2] for a complex one.
+   * @param frameStep elements from the beginning of a frame to that of the next.
+   * @return [N, frames, frame_length or frame_length / 2 + 1, 2]: real and imaginary parts.
+   */
+  public Value stft(Value signal, Value frameStep) {
+    return stft(signal, frameStep, options -> {});
+  }
+
+  /**
+   * The discrete Fourier transforms of frames of a signal, {@code frame_step} apart, each times the window. There are
+   * {@code (length - frame_length) / frame_step + 1} frames; what is left at the end is not looked at.
+   *
+   * <p>Operator STFT. Element types: T1: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param signal [N, length, 1] for a real signal, [N, length, 2] for a complex one.
+   * @param frameStep elements from the beginning of a frame to that of the next.
+   * @param options sets the rest
+   * @return [N, frames, frame_length or frame_length / 2 + 1, 2]: real and imaginary parts.
+   */
+  public Value stft(Value signal, Value frameStep, Consumer<StftOptions> options) {
+    StftOptions settings = new StftOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(signal, "signal");
+    Check.notNull(frameStep, "frameStep");
+    return add("STFT", Arrays.<Value>asList(signal, frameStep, settings.window, settings.frameLength), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Scatter.
+   */
+  public static final class ScatterOptions extends NodeOptions {
+    private ScatterOptions() {}
+
+    /**
+     * The axis that the indices speak of; negative counts from the end. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ScatterOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public ScatterOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The name of ScatterElements before opset 11, without a reduction.
+   *
+   * <p>Operator Scatter. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, Tind: i32, i64.
+   *
+   * @param data at least one dimension.
+   * @param indices the rank of data; sizes up to those of data, any along the axis.
+   * @param updates the shape of indices.
+   * @return the shape of data.
+   */
+  public Value scatter(Value data, Value indices, Value updates) {
+    return scatter(data, indices, updates, options -> {});
+  }
+
+  /**
+   * The name of ScatterElements before opset 11, without a reduction.
+   *
+   * <p>Operator Scatter. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, Tind: i32, i64.
+   *
+   * @param data at least one dimension.
+   * @param indices the rank of data; sizes up to those of data, any along the axis.
+   * @param updates the shape of indices.
+   * @param options sets the rest
+   * @return the shape of data.
+   */
+  public Value scatter(Value data, Value indices, Value updates, Consumer<ScatterOptions> options) {
+    ScatterOptions settings = new ScatterOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    Check.notNull(indices, "indices");
+    Check.notNull(updates, "updates");
+    return add("Scatter", Arrays.<Value>asList(data, indices, updates), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ScatterElements.
+   */
+  public static final class ScatterElementsOptions extends NodeOptions {
+    private ScatterElementsOptions() {}
+
+    /**
+     * The axis that the indices speak of; negative counts from the end. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ScatterElementsOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * "none": replaces; "add", "mul", "max", "min": joins, numbers and truth values alone. Default: none.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ScatterElementsOptions reduction(String value) {
+      attrs.set("reduction", value);
+      return this;
+    }
+
+    @Override
+    public ScatterElementsOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A copy of {@code data} with elements replaced by those of {@code updates}, or joined with them, in order: {@code
+   * output[i][indices[i][j][k]][k] = updates[i][j][k]} if axis is 1, and so on; of several for one place the last
+   * replaces the others. Negative indices count from the end; one outside is OUT_OF_RANGE. The gradient is exact where
+   * updates meet and where factors are 0; equal extremes share it evenly.
+   *
+   * <p>Operator ScatterElements. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, Tind: i32, i64.
+   *
+   * @param data at least one dimension.
+   * @param indices the rank of data; sizes up to those of data, any along the axis.
+   * @param updates the shape of indices.
+   * @return the shape of data.
+   */
+  public Value scatterElements(Value data, Value indices, Value updates) {
+    return scatterElements(data, indices, updates, options -> {});
+  }
+
+  /**
+   * A copy of {@code data} with elements replaced by those of {@code updates}, or joined with them, in order: {@code
+   * output[i][indices[i][j][k]][k] = updates[i][j][k]} if axis is 1, and so on; of several for one place the last
+   * replaces the others. Negative indices count from the end; one outside is OUT_OF_RANGE. The gradient is exact where
+   * updates meet and where factors are 0; equal extremes share it evenly.
+   *
+   * <p>Operator ScatterElements. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, Tind: i32, i64.
+   *
+   * @param data at least one dimension.
+   * @param indices the rank of data; sizes up to those of data, any along the axis.
+   * @param updates the shape of indices.
+   * @param options sets the rest
+   * @return the shape of data.
+   */
+  public Value scatterElements(Value data, Value indices, Value updates, Consumer<ScatterElementsOptions> options) {
+    ScatterElementsOptions settings = new ScatterElementsOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(data, "data");
+    Check.notNull(indices, "indices");
+    Check.notNull(updates, "updates");
+    return add("ScatterElements", Arrays.<Value>asList(data, indices, updates), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at ScatterND.
    */
   public static final class ScatterNdOptions extends NodeOptions {
     private ScatterNdOptions() {}
 
     /**
-     * "none": replaces; "add", "mul", "max", "min": joins. Default: none.
+     * "none": replaces; "add", "mul", "max", "min": joins, what is no string nor complex number. Default: none.
      *
      * @param value the value
      * @return this
@@ -5065,7 +9868,8 @@ public final class Ops {
    * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
    * equal extremes share it evenly.
    *
-   * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
    *
    * @param data at least one dimension.
    * @param indices [..., k]: a place of k coordinates each.
@@ -5082,7 +9886,8 @@ public final class Ops {
    * count from the end; one outside is OUT_OF_RANGE. The gradient is exact where updates meet and where factors are 0;
    * equal extremes share it evenly.
    *
-   * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, bool, f16, f64, u32, u64, bf16.
+   * <p>Operator ScatterND. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
    *
    * @param data at least one dimension.
    * @param indices [..., k]: a place of k coordinates each.
@@ -5097,6 +9902,71 @@ public final class Ops {
     Check.notNull(indices, "indices");
     Check.notNull(updates, "updates");
     return add("ScatterND", Arrays.<Value>asList(data, indices, updates), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Selu.
+   */
+  public static final class SeluOptions extends NodeOptions {
+    private SeluOptions() {}
+
+    /**
+     * Height of the plateau below 0, in units of gamma. Default: 1.6732631921768188.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SeluOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    /**
+     * Slope above 0. Default: 1.0507010221481323.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SeluOptions gamma(double value) {
+      attrs.set("gamma", value);
+      return this;
+    }
+
+    @Override
+    public SeluOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code gamma * x} where positive, {@code gamma * alpha * (e^x - 1)} elsewhere. The gradient at 0 is {@code gamma *
+   * alpha}.
+   *
+   * <p>Operator Selu. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of the input.
+   */
+  public Value selu(Value x) {
+    return selu(x, options -> {});
+  }
+
+  /**
+   * {@code gamma * x} where positive, {@code gamma * alpha * (e^x - 1)} elsewhere. The gradient at 0 is {@code gamma *
+   * alpha}.
+   *
+   * <p>Operator Selu. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value selu(Value x, Consumer<SeluOptions> options) {
+    SeluOptions settings = new SeluOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("Selu", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -5165,6 +10035,203 @@ public final class Ops {
   }
 
   /**
+   * What can be set at SequenceEmpty.
+   */
+  public static final class SequenceEmptyOptions extends NodeOptions {
+    private SequenceEmptyOptions() {}
+
+    /**
+     * The element type of the items that it may have later. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SequenceEmptyOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    @Override
+    public SequenceEmptyOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A sequence without items.
+   *
+   * <p>Operator SequenceEmpty. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16. Not differentiable: it has no inputs.
+   *
+   * @return the sequence.
+   */
+  public Value sequenceEmpty() {
+    return sequenceEmpty(options -> {});
+  }
+
+  /**
+   * A sequence without items.
+   *
+   * <p>Operator SequenceEmpty. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16. Not differentiable: it has no inputs.
+   *
+   * @param options sets the rest
+   * @return the sequence.
+   */
+  public Value sequenceEmpty(Consumer<SequenceEmptyOptions> options) {
+    SequenceEmptyOptions settings = new SequenceEmptyOptions();
+    Check.notNull(options, "options").accept(settings);
+    return add("SequenceEmpty", Arrays.<Value>asList(), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at SequenceErase.
+   */
+  public static final class SequenceEraseOptions extends NodeOptions {
+    private Value position;
+
+    private SequenceEraseOptions() {}
+
+    /**
+     * A number; negative counts from the end. The last item if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public SequenceEraseOptions position(Value value) {
+      position = value;
+      return this;
+    }
+
+    @Override
+    public SequenceEraseOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A sequence without one of its items. A position outside is OUT_OF_RANGE.
+   *
+   * <p>Operator SequenceErase. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, I: i32, i64.
+   *
+   * @param inputSequence the sequence.
+   * @return the other items.
+   */
+  public Value sequenceErase(Value inputSequence) {
+    return sequenceErase(inputSequence, options -> {});
+  }
+
+  /**
+   * A sequence without one of its items. A position outside is OUT_OF_RANGE.
+   *
+   * <p>Operator SequenceErase. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, I: i32, i64.
+   *
+   * @param inputSequence the sequence.
+   * @param options sets the rest
+   * @return the other items.
+   */
+  public Value sequenceErase(Value inputSequence, Consumer<SequenceEraseOptions> options) {
+    SequenceEraseOptions settings = new SequenceEraseOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(inputSequence, "inputSequence");
+    return add("SequenceErase", Arrays.<Value>asList(inputSequence, settings.position), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at SequenceInsert.
+   */
+  public static final class SequenceInsertOptions extends NodeOptions {
+    private Value position;
+
+    private SequenceInsertOptions() {}
+
+    /**
+     * The item is put before the one of this number; negative counts from the end. At the end if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public SequenceInsertOptions position(Value value) {
+      position = value;
+      return this;
+    }
+
+    @Override
+    public SequenceInsertOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A sequence with one item more. A position outside is OUT_OF_RANGE.
+   *
+   * <p>Operator SequenceInsert. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, I: i32, i64.
+   *
+   * @param inputSequence the sequence.
+   * @param tensor the item that is put in.
+   * @return the sequence with the item.
+   */
+  public Value sequenceInsert(Value inputSequence, Value tensor) {
+    return sequenceInsert(inputSequence, tensor, options -> {});
+  }
+
+  /**
+   * A sequence with one item more. A position outside is OUT_OF_RANGE.
+   *
+   * <p>Operator SequenceInsert. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, I: i32, i64.
+   *
+   * @param inputSequence the sequence.
+   * @param tensor the item that is put in.
+   * @param options sets the rest
+   * @return the sequence with the item.
+   */
+  public Value sequenceInsert(Value inputSequence, Value tensor, Consumer<SequenceInsertOptions> options) {
+    SequenceInsertOptions settings = new SequenceInsertOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(inputSequence, "inputSequence");
+    Check.notNull(tensor, "tensor");
+    return add("SequenceInsert", Arrays.<Value>asList(inputSequence, tensor, settings.position), settings, 1).get(0);
+  }
+
+  /**
+   * How many items a sequence has.
+   *
+   * <p>Operator SequenceLength. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16. Not differentiable: it is a number of items.
+   *
+   * @param inputSequence the sequence.
+   * @return A scalar.
+   */
+  public Value sequenceLength(Value inputSequence) {
+    return sequenceLength(inputSequence, options -> {});
+  }
+
+  /**
+   * How many items a sequence has.
+   *
+   * <p>Operator SequenceLength. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16. Not differentiable: it is a number of items.
+   *
+   * @param inputSequence the sequence.
+   * @param options sets the rest
+   * @return A scalar.
+   */
+  public Value sequenceLength(Value inputSequence, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(inputSequence, "inputSequence");
+    return add("SequenceLength", Arrays.<Value>asList(inputSequence), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at Shape.
    */
   public static final class ShapeOptions extends NodeOptions {
@@ -5229,6 +10296,71 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data, "data");
     return add("Shape", Arrays.<Value>asList(data), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Shrink.
+   */
+  public static final class ShrinkOptions extends NodeOptions {
+    private ShrinkOptions() {}
+
+    /**
+     * How much nearer to 0 the rest comes. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ShrinkOptions bias(double value) {
+      attrs.set("bias", value);
+      return this;
+    }
+
+    /**
+     * The threshold. Default: 0.5.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ShrinkOptions lambd(double value) {
+      attrs.set("lambd", value);
+      return this;
+    }
+
+    @Override
+    public ShrinkOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code x + bias} where x is less than {@code -lambd}, {@code x - bias} where it is greater than {@code lambd}, else
+   * 0. Integers are computed exactly, then converted as Cast does. The gradient at both thresholds is 0.
+   *
+   * <p>Operator Shrink. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value shrink(Value input) {
+    return shrink(input, options -> {});
+  }
+
+  /**
+   * {@code x + bias} where x is less than {@code -lambd}, {@code x - bias} where it is greater than {@code lambd}, else
+   * 0. Integers are computed exactly, then converted as Cast does. The gradient at both thresholds is 0.
+   *
+   * <p>Operator Shrink. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value shrink(Value input, Consumer<ShrinkOptions> options) {
+    ShrinkOptions settings = new ShrinkOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Shrink", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -5313,6 +10445,34 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(input, "input");
     return add("Sin", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * The hyperbolic sine of {@code x}: {@code (e^x - e^-x) / 2}.
+   *
+   * <p>Operator Sinh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value sinh(Value input) {
+    return sinh(input, options -> {});
+  }
+
+  /**
+   * The hyperbolic sine of {@code x}: {@code (e^x - e^-x) / 2}.
+   *
+   * <p>Operator Sinh. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value sinh(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Sinh", Arrays.<Value>asList(input), settings, 1).get(0);
   }
 
   /**
@@ -5635,6 +10795,69 @@ public final class Ops {
   }
 
   /**
+   * {@code x / (1 + |x|)}, elementwise; NaN of an infinity.
+   *
+   * <p>Operator Softsign. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value softsign(Value input) {
+    return softsign(input, options -> {});
+  }
+
+  /**
+   * {@code x / (1 + |x|)}, elementwise; NaN of an infinity.
+   *
+   * <p>Operator Softsign. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value softsign(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Softsign", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * Blocks of pixels moved into channels: channel {@code (i * b + j) * C + c} at (h, w) is pixel (h * b + i, w * b + j)
+   * of channel c.
+   *
+   * <p>Operator SpaceToDepth. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param input [N, C, H, W].
+   * @param blocksize b, the height and width of a block in pixels.
+   * @return [N, C * b * b, H / b, W / b].
+   */
+  public Value spaceToDepth(Value input, long blocksize) {
+    return spaceToDepth(input, blocksize, options -> {});
+  }
+
+  /**
+   * Blocks of pixels moved into channels: channel {@code (i * b + j) * C + c} at (h, w) is pixel (h * b + i, w * b + j)
+   * of channel c.
+   *
+   * <p>Operator SpaceToDepth. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param input [N, C, H, W].
+   * @param blocksize b, the height and width of a block in pixels.
+   * @param options sets the rest
+   * @return [N, C * b * b, H / b, W / b].
+   */
+  public Value spaceToDepth(Value input, long blocksize, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("blocksize", blocksize);
+    Check.notNull(input, "input");
+    return add("SpaceToDepth", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at Split.
    */
   public static final class SplitOptions extends NodeOptions {
@@ -5712,6 +10935,85 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(input, "input");
     return add("Split", Arrays.<Value>asList(input, settings.split), settings, outputCount);
+  }
+
+  /**
+   * What can be set at SplitToSequence.
+   */
+  public static final class SplitToSequenceOptions extends NodeOptions {
+    private Value split;
+
+    private SplitToSequenceOptions() {}
+
+    /**
+     * A scalar: the size of each item along the axis, of which the last may be smaller. A list: the size of each item.
+     * Not given: 1.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public SplitToSequenceOptions split(Value value) {
+      split = value;
+      return this;
+    }
+
+    /**
+     * The axis; negative counts from the end. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SplitToSequenceOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Without {@code split}: whether the items have the axis, of size 1, too. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SplitToSequenceOptions keepdims(boolean value) {
+      attrs.set("keepdims", value);
+      return this;
+    }
+
+    @Override
+    public SplitToSequenceOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Cuts a tensor along an axis into the items of a sequence.
+   *
+   * <p>Operator SplitToSequence. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, I: i32, i64.
+   *
+   * @param input the tensor.
+   * @return the items, in order.
+   */
+  public Value splitToSequence(Value input) {
+    return splitToSequence(input, options -> {});
+  }
+
+  /**
+   * Cuts a tensor along an axis into the items of a sequence.
+   *
+   * <p>Operator SplitToSequence. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+   * c64, c128, bf16, I: i32, i64.
+   *
+   * @param input the tensor.
+   * @param options sets the rest
+   * @return the items, in order.
+   */
+  public Value splitToSequence(Value input, Consumer<SplitToSequenceOptions> options) {
+    SplitToSequenceOptions settings = new SplitToSequenceOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("SplitToSequence", Arrays.<Value>asList(input, settings.split), settings, 1).get(0);
   }
 
   /**
@@ -5912,6 +11214,34 @@ public final class Ops {
   }
 
   /**
+   * The tangent of {@code x} in radians.
+   *
+   * <p>Operator Tan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @return the shape of the input.
+   */
+  public Value tan(Value input) {
+    return tan(input, options -> {});
+  }
+
+  /**
+   * The tangent of {@code x} in radians.
+   *
+   * <p>Operator Tan. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value tan(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Tan", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
    * The hyperbolic tangent of {@code x}.
    *
    * <p>Operator Tanh. Element types: T: f32, f16, f64, bf16.
@@ -5937,6 +11267,142 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(input, "input");
     return add("Tanh", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at TensorScatter.
+   */
+  public static final class TensorScatterOptions extends NodeOptions {
+    private Value writeIndices;
+
+    private TensorScatterOptions() {}
+
+    /**
+     * [batch]: where the first entry of each sample goes; 0 if not given. Negative ones are for "circular" alone.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public TensorScatterOptions writeIndices(Value value) {
+      writeIndices = value;
+      return this;
+    }
+
+    /**
+     * "linear": entries that do not fit are OUT_OF_RANGE; "circular": places count modulo the size of the axis. Default:
+     * linear.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TensorScatterOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    /**
+     * The axis of the sequence, not the first; negative counts from the end. Default: -2.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TensorScatterOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public TensorScatterOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A cache with new entries: {@code present_cache[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...]} and
+   * past_cache elsewhere. Written in place where nobody else needs past_cache.
+   *
+   * <p>Operator TensorScatter. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param pastCache [batch, ..., most entries, ...].
+   * @param update the shape of past_cache, with as many entries along the axis or fewer.
+   * @return the shape of past_cache.
+   */
+  public Value tensorScatter(Value pastCache, Value update) {
+    return tensorScatter(pastCache, update, options -> {});
+  }
+
+  /**
+   * A cache with new entries: {@code present_cache[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...]} and
+   * past_cache elsewhere. Written in place where nobody else needs past_cache.
+   *
+   * <p>Operator TensorScatter. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param pastCache [batch, ..., most entries, ...].
+   * @param update the shape of past_cache, with as many entries along the axis or fewer.
+   * @param options sets the rest
+   * @return the shape of past_cache.
+   */
+  public Value tensorScatter(Value pastCache, Value update, Consumer<TensorScatterOptions> options) {
+    TensorScatterOptions settings = new TensorScatterOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(pastCache, "pastCache");
+    Check.notNull(update, "update");
+    return add("TensorScatter", Arrays.<Value>asList(pastCache, update, settings.writeIndices), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ThresholdedRelu.
+   */
+  public static final class ThresholdedReluOptions extends NodeOptions {
+    private ThresholdedReluOptions() {}
+
+    /**
+     * The threshold. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ThresholdedReluOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    @Override
+    public ThresholdedReluOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code x} where it is greater than {@code alpha}, else 0. The gradient at {@code alpha} is 0.
+   *
+   * <p>Operator ThresholdedRelu. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @return the shape of the input.
+   */
+  public Value thresholdedRelu(Value x) {
+    return thresholdedRelu(x, options -> {});
+  }
+
+  /**
+   * {@code x} where it is greater than {@code alpha}, else 0. The gradient at {@code alpha} is 0.
+   *
+   * <p>Operator ThresholdedRelu. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value thresholdedRelu(Value x, Consumer<ThresholdedReluOptions> options) {
+    ThresholdedReluOptions settings = new ThresholdedReluOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ThresholdedRelu", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -6112,6 +11578,182 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data, "data");
     return add("Transpose", Arrays.<Value>asList(data), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Trilu.
+   */
+  public static final class TriluOptions extends NodeOptions {
+    private Value k;
+
+    private TriluOptions() {}
+
+    /**
+     * A number: how far above the main diagonal the kept part ends; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public TriluOptions k(Value value) {
+      k = value;
+      return this;
+    }
+
+    /**
+     * Whether the upper triangle is kept, else the lower one. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TriluOptions upper(boolean value) {
+      attrs.set("upper", value);
+      return this;
+    }
+
+    @Override
+    public TriluOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Matrices with zeros outside of a triangle: what is kept is {@code column - row >= k} if upper, else {@code column -
+   * row <= k}.
+   *
+   * <p>Operator Trilu. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param input [..., rows, columns].
+   * @return the shape of the input.
+   */
+  public Value trilu(Value input) {
+    return trilu(input, options -> {});
+  }
+
+  /**
+   * Matrices with zeros outside of a triangle: what is kept is {@code column - row >= k} if upper, else {@code column -
+   * row <= k}.
+   *
+   * <p>Operator Trilu. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
+   * bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
+   *
+   * @param input [..., rows, columns].
+   * @param options sets the rest
+   * @return the shape of the input.
+   */
+  public Value trilu(Value input, Consumer<TriluOptions> options) {
+    TriluOptions settings = new TriluOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("Trilu", Arrays.<Value>asList(input, settings.k), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Unique.
+   */
+  public static final class UniqueOptions extends NodeOptions {
+    private UniqueOptions() {}
+
+    /**
+     * The axis of the slices; negative counts from the end. Without it the input counts as a list of its elements, row
+     * by row.
+     *
+     * @param value the value
+     * @return this
+     */
+    public UniqueOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * Whether they come in ascending order, else in that of their first places. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public UniqueOptions sorted(boolean value) {
+      attrs.set("sorted", value);
+      return this;
+    }
+
+    @Override
+    public UniqueOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of Unique.
+   *
+   * @param y [count]; with an axis the shape of X with another size along it.
+   * @param indices [count]: of each the first place in X, along the axis if there is one.
+   * @param inverseIndices [all]: of each element or slice of X its place in Y.
+   * @param counts [count]: how often each is there.
+   */
+  public record UniqueOutputs(Value y, Value indices, Value inverseIndices, Value counts) {}
+
+  /**
+   * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
+   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   *
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param x any shape; at least one dimension if there is an axis.
+   * @return [count]; with an axis the shape of X with another size along it.
+   */
+  public Value unique(Value x) {
+    return unique(x, options -> {});
+  }
+
+  /**
+   * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
+   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   *
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param x any shape; at least one dimension if there is an axis.
+   * @param options sets the rest
+   * @return [count]; with an axis the shape of X with another size along it.
+   */
+  public Value unique(Value x, Consumer<UniqueOptions> options) {
+    UniqueOptions settings = new UniqueOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("Unique", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
+   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   *
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param x any shape; at least one dimension if there is an axis.
+   * @return all outputs
+   */
+  public UniqueOutputs uniqueOutputs(Value x) {
+    return uniqueOutputs(x, options -> {});
+  }
+
+  /**
+   * The different elements of a tensor, or with an axis its different slices, which are compared element by element, row
+   * by row. All NaN count as equal, and as greater than any number. The gradient goes to the first of equal ones.
+   *
+   * <p>Operator Unique. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, bf16.
+   *
+   * @param x any shape; at least one dimension if there is an axis.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public UniqueOutputs uniqueOutputs(Value x, Consumer<UniqueOptions> options) {
+    UniqueOptions settings = new UniqueOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    List<Value> made = add("Unique", Arrays.<Value>asList(x), settings, 4);
+    return new UniqueOutputs(made.get(0), made.get(1), made.get(2), made.get(3));
   }
 
   /**
@@ -6873,6 +12515,36 @@ public final class Ops {
   }
 
   /**
+   * The cofactors of each matrix: at a row and column, the determinant of what is left without them, with the sign of a
+   * chessboard. They are the gradient of Det.
+   *
+   * <p>Operator weft.Cofactors. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., n, n].
+   * @return the shape of X.
+   */
+  public Value cofactors(Value x) {
+    return cofactors(x, options -> {});
+  }
+
+  /**
+   * The cofactors of each matrix: at a row and column, the determinant of what is left without them, with the sign of a
+   * chessboard. They are the gradient of Det.
+   *
+   * <p>Operator weft.Cofactors. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., n, n].
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value cofactors(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("weft.Cofactors", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.ConvGradInput.
    */
   public static final class ConvGradInputOptions extends NodeOptions {
@@ -7506,6 +13178,259 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.GRUGrad.
+   */
+  public static final class GruGradOptions extends NodeOptions {
+    private Value b;
+
+    private Value sequenceLens;
+
+    private Value initialH;
+
+    private Value dY;
+
+    private Value dYH;
+
+    private GruGradOptions() {}
+
+    /**
+     * [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruGradOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * [N]: the steps of each sequence, from 0 to T; T if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruGradOptions sequenceLens(Value value) {
+      sequenceLens = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruGradOptions initialH(Value value) {
+      initialH = value;
+      return this;
+    }
+
+    /**
+     * The gradient to Y.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruGradOptions dY(Value value) {
+      dY = value;
+      return this;
+    }
+
+    /**
+     * The gradient to Y_h.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public GruGradOptions dYH(Value value) {
+      dYH = value;
+      return this;
+    }
+
+    /**
+     * For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+     * name.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions activationAlpha(double... value) {
+      attrs.set("activation_alpha", value);
+      return this;
+    }
+
+    /**
+     * The same of beta.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions activationBeta(double... value) {
+      attrs.set("activation_beta", value);
+      return this;
+    }
+
+    /**
+     * Relu, Tanh, Sigmoid, Affine {@code alpha x + beta}, LeakyRelu, ThresholdedRelu {@code x if x >= alpha else 0},
+     * ScaledTanh {@code alpha tanh(beta x)}, HardSigmoid, Elu, Softsign {@code x / (1 + |x|)} or Softplus, for each
+     * direction: f and g; Sigmoid and Tanh if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions activations(List<String> value) {
+      attrs.set("activations", value);
+      return this;
+    }
+
+    /**
+     * What the functions of gates are given is kept within -clip and clip; not if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions clip(double value) {
+      attrs.set("clip", value);
+      return this;
+    }
+
+    /**
+     * forward, reverse or bidirectional: the first direction forward, the second in reverse. Default: forward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions direction(String value) {
+      attrs.set("direction", value);
+      return this;
+    }
+
+    /**
+     * The number of hidden features; as R has it if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions hiddenSize(long value) {
+      attrs.set("hidden_size", value);
+      return this;
+    }
+
+    /**
+     * 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions layout(long value) {
+      attrs.set("layout", value);
+      return this;
+    }
+
+    /**
+     * Whether the reset gate is for the product with R, and not for what goes into it. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public GruGradOptions linearBeforeReset(boolean value) {
+      attrs.set("linear_before_reset", value);
+      return this;
+    }
+
+    @Override
+    public GruGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.GRUGrad.
+   *
+   * @param dR the shape of R.
+   * @param dW the shape of W.
+   * @param dB [directions, 2 * gates * hidden].
+   * @param dinitialH [directions, N, hidden].
+   * @param dX the shape of X.
+   */
+  public record GruGradOutputs(Value dR, Value dW, Value dB, Value dinitialH, Value dX) {}
+
+  /**
+   * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @return the shape of R.
+   */
+  public Value gruGrad(Value x, Value w, Value r) {
+    return gruGrad(x, w, r, options -> {});
+  }
+
+  /**
+   * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @param options sets the rest
+   * @return the shape of R.
+   */
+  public Value gruGrad(Value x, Value w, Value r, Consumer<GruGradOptions> options) {
+    GruGradOptions settings = new GruGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    return add("weft.GRUGrad", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.dY, settings.dYH), settings, 1).get(0);
+  }
+
+  /**
+   * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @return all outputs
+   */
+  public GruGradOutputs gruGradOutputs(Value x, Value w, Value r) {
+    return gruGradOutputs(x, w, r, options -> {});
+  }
+
+  /**
+   * The gradients of GRU: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.GRUGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates z, r, h.
+   * @param r [directions, gates * hidden, hidden], of gates z, r, h.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public GruGradOutputs gruGradOutputs(Value x, Value w, Value r, Consumer<GruGradOptions> options) {
+    GruGradOptions settings = new GruGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    List<Value> made = add("weft.GRUGrad", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.dY, settings.dYH), settings, 5);
+    return new GruGradOutputs(made.get(0), made.get(1), made.get(2), made.get(3), made.get(4));
+  }
+
+  /**
    * The elements of {@code data}, as a flat tensor, at {@code indices}; 0 for -1.
    *
    * <p>Operator weft.GatherAt. Element types: T: f32, f16, f64, bf16.
@@ -7651,6 +13576,83 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Im2Col.
+   */
+  public static final class Im2ColOptions extends NodeOptions {
+    private Im2ColOptions() {}
+
+    /**
+     * Distance of the pixels of a block; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public Im2ColOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Padding before each axis of the image, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public Im2ColOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step of the blocks along each axis of the image; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public Im2ColOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public Im2ColOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
+   *
+   * <p>Operator weft.Im2Col. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param image [N, C, D1, ...].
+   * @param blockShape [axes]: the sizes of a block.
+   * @return [N, C * elements of a block, L].
+   */
+  public Value im2Col(Value image, Value blockShape) {
+    return im2Col(image, blockShape, options -> {});
+  }
+
+  /**
+   * The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
+   *
+   * <p>Operator weft.Im2Col. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param image [N, C, D1, ...].
+   * @param blockShape [axes]: the sizes of a block.
+   * @param options sets the rest
+   * @return [N, C * elements of a block, L].
+   */
+  public Value im2Col(Value image, Value blockShape, Consumer<Im2ColOptions> options) {
+    Im2ColOptions settings = new Im2ColOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(image, "image");
+    Check.notNull(blockShape, "blockShape");
+    return add("weft.Im2Col", Arrays.<Value>asList(image, blockShape), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.InitialValue.
    */
   public static final class InitialValueOptions extends NodeOptions {
@@ -7793,6 +13795,368 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.JoinLike.
+   */
+  public static final class JoinLikeOptions extends NodeOptions {
+    private JoinLikeOptions() {}
+
+    /**
+     * As in ConcatFromSequence. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public JoinLikeOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * As in ConcatFromSequence. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public JoinLikeOptions newAxis(boolean value) {
+      attrs.set("new_axis", value);
+      return this;
+    }
+
+    @Override
+    public JoinLikeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Puts the items of a sequence, of which there may be none, together in the shape of {@code like}. The gradient of
+   * SplitToSequence.
+   *
+   * <p>Operator weft.JoinLike. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input the items.
+   * @param like A tensor whose shape is taken.
+   * @return all elements.
+   */
+  public Value joinLike(Value input, Value like) {
+    return joinLike(input, like, options -> {});
+  }
+
+  /**
+   * Puts the items of a sequence, of which there may be none, together in the shape of {@code like}. The gradient of
+   * SplitToSequence.
+   *
+   * <p>Operator weft.JoinLike. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input the items.
+   * @param like A tensor whose shape is taken.
+   * @param options sets the rest
+   * @return all elements.
+   */
+  public Value joinLike(Value input, Value like, Consumer<JoinLikeOptions> options) {
+    JoinLikeOptions settings = new JoinLikeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(like, "like");
+    return add("weft.JoinLike", Arrays.<Value>asList(input, like), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.LSTMGrad.
+   */
+  public static final class LstmGradOptions extends NodeOptions {
+    private Value b;
+
+    private Value sequenceLens;
+
+    private Value initialH;
+
+    private Value initialC;
+
+    private Value p;
+
+    private Value dY;
+
+    private Value dYH;
+
+    private Value dYC;
+
+    private LstmGradOptions() {}
+
+    /**
+     * [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * [N]: the steps of each sequence, from 0 to T; T if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions sequenceLens(Value value) {
+      sequenceLens = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions initialH(Value value) {
+      initialH = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions initialC(Value value) {
+      initialC = value;
+      return this;
+    }
+
+    /**
+     * [directions, 3 * hidden]: how the gates i, o, f see the cell; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions p(Value value) {
+      p = value;
+      return this;
+    }
+
+    /**
+     * The gradient to Y.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions dY(Value value) {
+      dY = value;
+      return this;
+    }
+
+    /**
+     * The gradient to Y_h.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions dYH(Value value) {
+      dYH = value;
+      return this;
+    }
+
+    /**
+     * The gradient to Y_c.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LstmGradOptions dYC(Value value) {
+      dYC = value;
+      return this;
+    }
+
+    /**
+     * For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+     * name.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions activationAlpha(double... value) {
+      attrs.set("activation_alpha", value);
+      return this;
+    }
+
+    /**
+     * The same of beta.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions activationBeta(double... value) {
+      attrs.set("activation_beta", value);
+      return this;
+    }
+
+    /**
+     * Relu, Tanh, Sigmoid, Affine {@code alpha x + beta}, LeakyRelu, ThresholdedRelu {@code x if x >= alpha else 0},
+     * ScaledTanh {@code alpha tanh(beta x)}, HardSigmoid, Elu, Softsign {@code x / (1 + |x|)} or Softplus, for each
+     * direction: f, g and h; Sigmoid, Tanh and Tanh if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions activations(List<String> value) {
+      attrs.set("activations", value);
+      return this;
+    }
+
+    /**
+     * What the functions of gates are given is kept within -clip and clip; not if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions clip(double value) {
+      attrs.set("clip", value);
+      return this;
+    }
+
+    /**
+     * forward, reverse or bidirectional: the first direction forward, the second in reverse. Default: forward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions direction(String value) {
+      attrs.set("direction", value);
+      return this;
+    }
+
+    /**
+     * The number of hidden features; as R has it if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions hiddenSize(long value) {
+      attrs.set("hidden_size", value);
+      return this;
+    }
+
+    /**
+     * Whether the forget gate is 1 - i. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions inputForget(boolean value) {
+      attrs.set("input_forget", value);
+      return this;
+    }
+
+    /**
+     * 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstmGradOptions layout(long value) {
+      attrs.set("layout", value);
+      return this;
+    }
+
+    @Override
+    public LstmGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.LSTMGrad.
+   *
+   * @param dR the shape of R.
+   * @param dW the shape of W.
+   * @param dB [directions, 2 * gates * hidden].
+   * @param dinitialH [directions, N, hidden].
+   * @param dinitialC [directions, N, hidden].
+   * @param dP [directions, 3 * hidden].
+   * @param dX the shape of X.
+   */
+  public record LstmGradOutputs(Value dR, Value dW, Value dB, Value dinitialH, Value dinitialC, Value dP, Value dX) {}
+
+  /**
+   * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @return the shape of R.
+   */
+  public Value lstmGrad(Value x, Value w, Value r) {
+    return lstmGrad(x, w, r, options -> {});
+  }
+
+  /**
+   * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @param options sets the rest
+   * @return the shape of R.
+   */
+  public Value lstmGrad(Value x, Value w, Value r, Consumer<LstmGradOptions> options) {
+    LstmGradOptions settings = new LstmGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    return add("weft.LSTMGrad", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.initialC, settings.p, settings.dY, settings.dYH, settings.dYC), settings, 1).get(0);
+  }
+
+  /**
+   * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @return all outputs
+   */
+  public LstmGradOutputs lstmGradOutputs(Value x, Value w, Value r) {
+    return lstmGradOutputs(x, w, r, options -> {});
+  }
+
+  /**
+   * The gradients of LSTM: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.LSTMGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of gates i, o, f, c.
+   * @param r [directions, gates * hidden, hidden], of gates i, o, f, c.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public LstmGradOutputs lstmGradOutputs(Value x, Value w, Value r, Consumer<LstmGradOptions> options) {
+    LstmGradOptions settings = new LstmGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    List<Value> made = add("weft.LSTMGrad", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.initialC, settings.p, settings.dY, settings.dYH, settings.dYC), settings, 7);
+    return new LstmGradOutputs(made.get(0), made.get(1), made.get(2), made.get(3), made.get(4), made.get(5), made.get(6));
+  }
+
+  /**
    * What can be set at weft.LayerNormalizationGrad.
    */
   public static final class LayerNormalizationGradOptions extends NodeOptions {
@@ -7918,6 +14282,183 @@ public final class Ops {
     Check.notNull(dY, "dY");
     List<Value> made = add("weft.LayerNormalizationGrad", Arrays.<Value>asList(x, scale, dY), settings, 2);
     return new LayerNormalizationGradOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at weft.LinearScan.
+   */
+  public static final class LinearScanOptions extends NodeOptions {
+    private LinearScanOptions() {}
+
+    /**
+     * Whether the walk begins at the end. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LinearScanOptions reverse(boolean value) {
+      attrs.set("reverse", value);
+      return this;
+    }
+
+    /**
+     * Whether the factor is the one of the element before instead of the element's own. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LinearScanOptions late(boolean value) {
+      attrs.set("late", value);
+      return this;
+    }
+
+    @Override
+    public LinearScanOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.LinearScan.
+   *
+   * @param y the shape of a.
+   * @param before the shape of a.
+   */
+  public record LinearScanOutputs(Value y, Value before) {}
+
+  /**
+   * Walks along an axis: {@code y = b + a * before}, where {@code before} is the y of the element before, 0 at the
+   * first; a product with a y of exactly 0 is 0. The gradient of CumProd is made of it.
+   *
+   * <p>Operator weft.LinearScan. Element types: T: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param a at least one dimension.
+   * @param b the shape of a.
+   * @param axis A number; negative counts from the end.
+   * @return the shape of a.
+   */
+  public Value linearScan(Value a, Value b, Value axis) {
+    return linearScan(a, b, axis, options -> {});
+  }
+
+  /**
+   * Walks along an axis: {@code y = b + a * before}, where {@code before} is the y of the element before, 0 at the
+   * first; a product with a y of exactly 0 is 0. The gradient of CumProd is made of it.
+   *
+   * <p>Operator weft.LinearScan. Element types: T: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param a at least one dimension.
+   * @param b the shape of a.
+   * @param axis A number; negative counts from the end.
+   * @param options sets the rest
+   * @return the shape of a.
+   */
+  public Value linearScan(Value a, Value b, Value axis, Consumer<LinearScanOptions> options) {
+    LinearScanOptions settings = new LinearScanOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    Check.notNull(axis, "axis");
+    return add("weft.LinearScan", Arrays.<Value>asList(a, b, axis), settings, 1).get(0);
+  }
+
+  /**
+   * Walks along an axis: {@code y = b + a * before}, where {@code before} is the y of the element before, 0 at the
+   * first; a product with a y of exactly 0 is 0. The gradient of CumProd is made of it.
+   *
+   * <p>Operator weft.LinearScan. Element types: T: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param a at least one dimension.
+   * @param b the shape of a.
+   * @param axis A number; negative counts from the end.
+   * @return all outputs
+   */
+  public LinearScanOutputs linearScanOutputs(Value a, Value b, Value axis) {
+    return linearScanOutputs(a, b, axis, options -> {});
+  }
+
+  /**
+   * Walks along an axis: {@code y = b + a * before}, where {@code before} is the y of the element before, 0 at the
+   * first; a product with a y of exactly 0 is 0. The gradient of CumProd is made of it.
+   *
+   * <p>Operator weft.LinearScan. Element types: T: f32, f16, f64, bf16, T2: i32, i64.
+   *
+   * @param a at least one dimension.
+   * @param b the shape of a.
+   * @param axis A number; negative counts from the end.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public LinearScanOutputs linearScanOutputs(Value a, Value b, Value axis, Consumer<LinearScanOptions> options) {
+    LinearScanOptions settings = new LinearScanOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    Check.notNull(axis, "axis");
+    List<Value> made = add("weft.LinearScan", Arrays.<Value>asList(a, b, axis), settings, 2);
+    return new LinearScanOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at weft.MaxRoiPlaces.
+   */
+  public static final class MaxRoiPlacesOptions extends NodeOptions {
+    private MaxRoiPlacesOptions() {}
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MaxRoiPlacesOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    @Override
+    public MaxRoiPlacesOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for parts outside of the image.
+   *
+   * <p>Operator weft.MaxRoiPlaces. Element types: T: f32, f16, f64, bf16. Not differentiable: an index does not change
+   * gradually.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region.
+   * @param pooledShape height and width of the output.
+   * @return [regions, C, height, width].
+   */
+  public Value maxRoiPlaces(Value x, Value rois, long[] pooledShape) {
+    return maxRoiPlaces(x, rois, pooledShape, options -> {});
+  }
+
+  /**
+   * Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for parts outside of the image.
+   *
+   * <p>Operator weft.MaxRoiPlaces. Element types: T: f32, f16, f64, bf16. Not differentiable: an index does not change
+   * gradually.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 5]: the image, then x1, y1, x2, y2, both ends within the region.
+   * @param pooledShape height and width of the output.
+   * @param options sets the rest
+   * @return [regions, C, height, width].
+   */
+  public Value maxRoiPlaces(Value x, Value rois, long[] pooledShape, Consumer<MaxRoiPlacesOptions> options) {
+    MaxRoiPlacesOptions settings = new MaxRoiPlacesOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(pooledShape, "pooledShape");
+    settings.attrs.set("pooled_shape", pooledShape);
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    return add("weft.MaxRoiPlaces", Arrays.<Value>asList(x, rois), settings, 1).get(0);
   }
 
   /**
@@ -8083,22 +14624,252 @@ public final class Ops {
   }
 
   /**
-   * What can be set at weft.RandomBernoulli.
+   * What can be set at weft.RNNGrad.
    */
-  public static final class RandomBernoulliOptions extends NodeOptions {
-    private RandomBernoulliOptions() {}
+  public static final class RnnGradOptions extends NodeOptions {
+    private Value b;
+
+    private Value sequenceLens;
+
+    private Value initialH;
+
+    private Value dY;
+
+    private Value dYH;
+
+    private RnnGradOptions() {}
 
     /**
-     * Floating-point type of the output. Default: f32.
+     * [directions, 2 * gates * hidden]: what is added to the product with W, then with R.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnGradOptions b(Value value) {
+      b = value;
+      return this;
+    }
+
+    /**
+     * [N]: the steps of each sequence, from 0 to T; T if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnGradOptions sequenceLens(Value value) {
+      sequenceLens = value;
+      return this;
+    }
+
+    /**
+     * [directions, N, hidden]; 0 if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnGradOptions initialH(Value value) {
+      initialH = value;
+      return this;
+    }
+
+    /**
+     * The gradient to Y.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnGradOptions dY(Value value) {
+      dY = value;
+      return this;
+    }
+
+    /**
+     * The gradient to Y_h.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public RnnGradOptions dYH(Value value) {
+      dYH = value;
+      return this;
+    }
+
+    /**
+     * For each activation in turn that has an alpha; those behind the last have the default of the operator of that
+     * name.
      *
      * @param value the value
      * @return this
      */
-    public RandomBernoulliOptions dtype(DataType value) {
-      Check.notNull(value, "value");
-      attrs.set("dtype", value.number());
+    public RnnGradOptions activationAlpha(double... value) {
+      attrs.set("activation_alpha", value);
       return this;
     }
+
+    /**
+     * The same of beta.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnGradOptions activationBeta(double... value) {
+      attrs.set("activation_beta", value);
+      return this;
+    }
+
+    /**
+     * Relu, Tanh, Sigmoid, Affine {@code alpha x + beta}, LeakyRelu, ThresholdedRelu {@code x if x >= alpha else 0},
+     * ScaledTanh {@code alpha tanh(beta x)}, HardSigmoid, Elu, Softsign {@code x / (1 + |x|)} or Softplus, for each
+     * direction: f; Tanh if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnGradOptions activations(List<String> value) {
+      attrs.set("activations", value);
+      return this;
+    }
+
+    /**
+     * What the functions of gates are given is kept within -clip and clip; not if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnGradOptions clip(double value) {
+      attrs.set("clip", value);
+      return this;
+    }
+
+    /**
+     * forward, reverse or bidirectional: the first direction forward, the second in reverse. Default: forward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnGradOptions direction(String value) {
+      attrs.set("direction", value);
+      return this;
+    }
+
+    /**
+     * The number of hidden features; as R has it if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnGradOptions hiddenSize(long value) {
+      attrs.set("hidden_size", value);
+      return this;
+    }
+
+    /**
+     * 0: X is [T, N, inputs]; 1: [N, T, inputs], and states and Y begin with N too. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RnnGradOptions layout(long value) {
+      attrs.set("layout", value);
+      return this;
+    }
+
+    @Override
+    public RnnGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.RNNGrad.
+   *
+   * @param dR the shape of R.
+   * @param dW the shape of W.
+   * @param dB [directions, 2 * gates * hidden].
+   * @param dinitialH [directions, N, hidden].
+   * @param dX the shape of X.
+   */
+  public record RnnGradOutputs(Value dR, Value dW, Value dB, Value dinitialH, Value dX) {}
+
+  /**
+   * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @return the shape of R.
+   */
+  public Value rnnGrad(Value x, Value w, Value r) {
+    return rnnGrad(x, w, r, options -> {});
+  }
+
+  /**
+   * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @param options sets the rest
+   * @return the shape of R.
+   */
+  public Value rnnGrad(Value x, Value w, Value r, Consumer<RnnGradOptions> options) {
+    RnnGradOptions settings = new RnnGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    return add("weft.RNNGrad", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.dY, settings.dYH), settings, 1).get(0);
+  }
+
+  /**
+   * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @return all outputs
+   */
+  public RnnGradOutputs rnnGradOutputs(Value x, Value w, Value r) {
+    return rnnGradOutputs(x, w, r, options -> {});
+  }
+
+  /**
+   * The gradients of RNN: its steps are made again, and gone through from the last to the first. A gradient of these is
+   * made step by step, so it needs a number of steps that is known before the run.
+   *
+   * <p>Operator weft.RNNGrad. Element types: T: f32, f16, f64, bf16, T1: i32.
+   *
+   * @param x [T, N, inputs]: T steps of N sequences.
+   * @param w [directions, gates * hidden, inputs], of one gate.
+   * @param r [directions, gates * hidden, hidden], of one gate.
+   * @param options sets the rest
+   * @return all outputs
+   */
+  public RnnGradOutputs rnnGradOutputs(Value x, Value w, Value r, Consumer<RnnGradOptions> options) {
+    RnnGradOptions settings = new RnnGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(w, "w");
+    Check.notNull(r, "r");
+    List<Value> made = add("weft.RNNGrad", Arrays.<Value>asList(x, w, r, settings.b, settings.sequenceLens, settings.initialH, settings.dY, settings.dYH), settings, 5);
+    return new RnnGradOutputs(made.get(0), made.get(1), made.get(2), made.get(3), made.get(4));
+  }
+
+  /**
+   * What can be set at weft.RandomBernoulli.
+   */
+  public static final class RandomBernoulliOptions extends NodeOptions {
+    private RandomBernoulliOptions() {}
 
     /**
      * Key of all random numbers of a program. Default: 0.
@@ -8119,6 +14890,18 @@ public final class Ops {
      */
     public RandomBernoulliOptions stream(String value) {
       attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomBernoulliOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
 
@@ -8184,22 +14967,10 @@ public final class Ops {
   }
 
   /**
-   * What can be set at weft.RandomNormal.
+   * What can be set at weft.RandomMultinomial.
    */
-  public static final class RandomNormalOptions extends NodeOptions {
-    private RandomNormalOptions() {}
-
-    /**
-     * Floating-point type of the output. Default: f32.
-     *
-     * @param value the value
-     * @return this
-     */
-    public RandomNormalOptions dtype(DataType value) {
-      Check.notNull(value, "value");
-      attrs.set("dtype", value.number());
-      return this;
-    }
+  public static final class RandomMultinomialOptions extends NodeOptions {
+    private RandomMultinomialOptions() {}
 
     /**
      * Key of all random numbers of a program. Default: 0.
@@ -8207,7 +14978,7 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomNormalOptions seed(long value) {
+    public RandomMultinomialOptions seed(long value) {
       attrs.set("seed", value);
       return this;
     }
@@ -8218,8 +14989,125 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomNormalOptions stream(String value) {
+    public RandomMultinomialOptions stream(String value) {
       attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Type of the output: i32 or i64. Default: i32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomMultinomialOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
+      return this;
+    }
+
+    /**
+     * How many are drawn for each row. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomMultinomialOptions sampleSize(long value) {
+      attrs.set("sample_size", value);
+      return this;
+    }
+
+    @Override
+    public RandomMultinomialOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Indices of classes, each as likely as its score says. An element depends on its position, {@code seed}, {@code
+   * stream} and {@code counter} alone, so the same inputs give the same numbers everywhere; add 1 to the counter for
+   * every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the
+   * key {@code seed} and the counter of the words b, {@code counter} and the 64-bit FNV-1a hash of {@code stream};
+   * numbers of 64 bits are two words, the low one first. Element i of row r is the first class at which the sum of
+   * exp(score - greatest score of the row) up to it is above u times the sum over all classes, in double precision: u is
+   * what weft.RandomUniform in f64 is at element i of row r of the output's shape. A row must have a greatest score,
+   * which is finite.
+   *
+   * <p>Operator weft.RandomMultinomial. Element types: T1: f32, f16, f64, bf16, T2: i32, i64. Not differentiable: an
+   * index does not change gradually.
+   *
+   * @param input [rows, classes]: logarithms of the probabilities, up to a number for each row.
+   * @param counter number of draws made from the stream before, a scalar; usually a variable.
+   * @return [rows, sample_size].
+   */
+  public Value randomMultinomial(Value input, Value counter) {
+    return randomMultinomial(input, counter, options -> {});
+  }
+
+  /**
+   * Indices of classes, each as likely as its score says. An element depends on its position, {@code seed}, {@code
+   * stream} and {@code counter} alone, so the same inputs give the same numbers everywhere; add 1 to the counter for
+   * every new draw (it counts modulo 2^32). Block b is the four words of Philox 4x32-10 (Salmon et al., 2011) for the
+   * key {@code seed} and the counter of the words b, {@code counter} and the 64-bit FNV-1a hash of {@code stream};
+   * numbers of 64 bits are two words, the low one first. Element i of row r is the first class at which the sum of
+   * exp(score - greatest score of the row) up to it is above u times the sum over all classes, in double precision: u is
+   * what weft.RandomUniform in f64 is at element i of row r of the output's shape. A row must have a greatest score,
+   * which is finite.
+   *
+   * <p>Operator weft.RandomMultinomial. Element types: T1: f32, f16, f64, bf16, T2: i32, i64. Not differentiable: an
+   * index does not change gradually.
+   *
+   * @param input [rows, classes]: logarithms of the probabilities, up to a number for each row.
+   * @param counter number of draws made from the stream before, a scalar; usually a variable.
+   * @param options sets the rest
+   * @return [rows, sample_size].
+   */
+  public Value randomMultinomial(Value input, Value counter, Consumer<RandomMultinomialOptions> options) {
+    RandomMultinomialOptions settings = new RandomMultinomialOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(counter, "counter");
+    return add("weft.RandomMultinomial", Arrays.<Value>asList(input, counter), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.RandomNormal.
+   */
+  public static final class WeftRandomNormalOptions extends NodeOptions {
+    private WeftRandomNormalOptions() {}
+
+    /**
+     * Key of all random numbers of a program. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public WeftRandomNormalOptions seed(long value) {
+      attrs.set("seed", value);
+      return this;
+    }
+
+    /**
+     * Name that keeps the numbers of one use apart from those of others.
+     *
+     * @param value the value
+     * @return this
+     */
+    public WeftRandomNormalOptions stream(String value) {
+      attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public WeftRandomNormalOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
 
@@ -8229,7 +15117,7 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomNormalOptions mean(double value) {
+    public WeftRandomNormalOptions mean(double value) {
       attrs.set("mean", value);
       return this;
     }
@@ -8240,13 +15128,13 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomNormalOptions scale(double value) {
+    public WeftRandomNormalOptions scale(double value) {
       attrs.set("scale", value);
       return this;
     }
 
     @Override
-    public RandomNormalOptions name(String name) {
+    public WeftRandomNormalOptions name(String name) {
       super.name(name);
       return this;
     }
@@ -8268,8 +15156,8 @@ public final class Ops {
    * @param counter number of draws made from the stream before, a scalar; usually a variable.
    * @return A tensor of the shape asked for.
    */
-  public Value randomNormal(Value shape, Value counter) {
-    return randomNormal(shape, counter, options -> {});
+  public Value weftRandomNormal(Value shape, Value counter) {
+    return weftRandomNormal(shape, counter, options -> {});
   }
 
   /**
@@ -8289,8 +15177,8 @@ public final class Ops {
    * @param options sets the rest
    * @return A tensor of the shape asked for.
    */
-  public Value randomNormal(Value shape, Value counter, Consumer<RandomNormalOptions> options) {
-    RandomNormalOptions settings = new RandomNormalOptions();
+  public Value weftRandomNormal(Value shape, Value counter, Consumer<WeftRandomNormalOptions> options) {
+    WeftRandomNormalOptions settings = new WeftRandomNormalOptions();
     Check.notNull(options, "options").accept(settings);
     Check.notNull(shape, "shape");
     Check.notNull(counter, "counter");
@@ -8302,18 +15190,6 @@ public final class Ops {
    */
   public static final class RandomTruncatedNormalOptions extends NodeOptions {
     private RandomTruncatedNormalOptions() {}
-
-    /**
-     * Floating-point type of the output. Default: f32.
-     *
-     * @param value the value
-     * @return this
-     */
-    public RandomTruncatedNormalOptions dtype(DataType value) {
-      Check.notNull(value, "value");
-      attrs.set("dtype", value.number());
-      return this;
-    }
 
     /**
      * Key of all random numbers of a program. Default: 0.
@@ -8334,6 +15210,18 @@ public final class Ops {
      */
     public RandomTruncatedNormalOptions stream(String value) {
       attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RandomTruncatedNormalOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
 
@@ -8414,20 +15302,8 @@ public final class Ops {
   /**
    * What can be set at weft.RandomUniform.
    */
-  public static final class RandomUniformOptions extends NodeOptions {
-    private RandomUniformOptions() {}
-
-    /**
-     * Floating-point type of the output. Default: f32.
-     *
-     * @param value the value
-     * @return this
-     */
-    public RandomUniformOptions dtype(DataType value) {
-      Check.notNull(value, "value");
-      attrs.set("dtype", value.number());
-      return this;
-    }
+  public static final class WeftRandomUniformOptions extends NodeOptions {
+    private WeftRandomUniformOptions() {}
 
     /**
      * Key of all random numbers of a program. Default: 0.
@@ -8435,7 +15311,7 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomUniformOptions seed(long value) {
+    public WeftRandomUniformOptions seed(long value) {
       attrs.set("seed", value);
       return this;
     }
@@ -8446,8 +15322,20 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomUniformOptions stream(String value) {
+    public WeftRandomUniformOptions stream(String value) {
       attrs.set("stream", value);
+      return this;
+    }
+
+    /**
+     * Floating-point type of the output. Default: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public WeftRandomUniformOptions dtype(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("dtype", value.number());
       return this;
     }
 
@@ -8457,7 +15345,7 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomUniformOptions low(double value) {
+    public WeftRandomUniformOptions low(double value) {
       attrs.set("low", value);
       return this;
     }
@@ -8468,13 +15356,13 @@ public final class Ops {
      * @param value the value
      * @return this
      */
-    public RandomUniformOptions high(double value) {
+    public WeftRandomUniformOptions high(double value) {
       attrs.set("high", value);
       return this;
     }
 
     @Override
-    public RandomUniformOptions name(String name) {
+    public WeftRandomUniformOptions name(String name) {
       super.name(name);
       return this;
     }
@@ -8497,8 +15385,8 @@ public final class Ops {
    * @param counter number of draws made from the stream before, a scalar; usually a variable.
    * @return A tensor of the shape asked for.
    */
-  public Value randomUniform(Value shape, Value counter) {
-    return randomUniform(shape, counter, options -> {});
+  public Value weftRandomUniform(Value shape, Value counter) {
+    return weftRandomUniform(shape, counter, options -> {});
   }
 
   /**
@@ -8519,8 +15407,8 @@ public final class Ops {
    * @param options sets the rest
    * @return A tensor of the shape asked for.
    */
-  public Value randomUniform(Value shape, Value counter, Consumer<RandomUniformOptions> options) {
-    RandomUniformOptions settings = new RandomUniformOptions();
+  public Value weftRandomUniform(Value shape, Value counter, Consumer<WeftRandomUniformOptions> options) {
+    WeftRandomUniformOptions settings = new WeftRandomUniformOptions();
     Check.notNull(options, "options").accept(settings);
     Check.notNull(shape, "shape");
     Check.notNull(counter, "counter");
@@ -8717,6 +15605,338 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.RoiAlignMaxima.
+   */
+  public static final class RoiAlignMaximaOptions extends NodeOptions {
+    private RoiAlignMaximaOptions() {}
+
+    /**
+     * "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+     * pixel wide and high. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMaximaOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * Rows of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMaximaOptions outputHeight(long value) {
+      attrs.set("output_height", value);
+      return this;
+    }
+
+    /**
+     * Columns of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMaximaOptions outputWidth(long value) {
+      attrs.set("output_width", value);
+      return this;
+    }
+
+    /**
+     * Samples of a part along each axis; 0: as many as it has pixels, rounded up. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMaximaOptions samplingRatio(long value) {
+      attrs.set("sampling_ratio", value);
+      return this;
+    }
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMaximaOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    @Override
+    public RoiAlignMaximaOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.RoiAlignMaxima.
+   *
+   * @param places [regions, C, height, width]: in X as a flat tensor; -1 for samples outside.
+   * @param weights [regions, C, height, width].
+   */
+  public record RoiAlignMaximaOutputs(Value places, Value weights) {}
+
+  /**
+   * Of RoiAlign's maxima, which pixel each is of, and its weight.
+   *
+   * <p>Operator weft.RoiAlignMaxima. Element types: T1: f32, f16, f64, bf16. Not differentiable: an index does not
+   * change gradually, and none flows to regions.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @return the outputs
+   */
+  public RoiAlignMaximaOutputs roiAlignMaxima(Value x, Value rois, Value batchIndices) {
+    return roiAlignMaxima(x, rois, batchIndices, options -> {});
+  }
+
+  /**
+   * Of RoiAlign's maxima, which pixel each is of, and its weight.
+   *
+   * <p>Operator weft.RoiAlignMaxima. Element types: T1: f32, f16, f64, bf16. Not differentiable: an index does not
+   * change gradually, and none flows to regions.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public RoiAlignMaximaOutputs roiAlignMaxima(
+      Value x,
+      Value rois,
+      Value batchIndices,
+      Consumer<RoiAlignMaximaOptions> options) {
+    RoiAlignMaximaOptions settings = new RoiAlignMaximaOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    Check.notNull(batchIndices, "batchIndices");
+    List<Value> made = add("weft.RoiAlignMaxima", Arrays.<Value>asList(x, rois, batchIndices), settings, 2);
+    return new RoiAlignMaximaOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at weft.RoiAlignMean.
+   */
+  public static final class RoiAlignMeanOptions extends NodeOptions {
+    private RoiAlignMeanOptions() {}
+
+    /**
+     * "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+     * pixel wide and high. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * Rows of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanOptions outputHeight(long value) {
+      attrs.set("output_height", value);
+      return this;
+    }
+
+    /**
+     * Columns of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanOptions outputWidth(long value) {
+      attrs.set("output_width", value);
+      return this;
+    }
+
+    /**
+     * Samples of a part along each axis; 0: as many as it has pixels, rounded up. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanOptions samplingRatio(long value) {
+      attrs.set("sampling_ratio", value);
+      return this;
+    }
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    @Override
+    public RoiAlignMeanOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * RoiAlign of means.
+   *
+   * <p>Operator weft.RoiAlignMean. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @return [regions, C, height, width].
+   */
+  public Value roiAlignMean(Value x, Value rois, Value batchIndices) {
+    return roiAlignMean(x, rois, batchIndices, options -> {});
+  }
+
+  /**
+   * RoiAlign of means.
+   *
+   * <p>Operator weft.RoiAlignMean. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, H, W].
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @param options sets the rest
+   * @return [regions, C, height, width].
+   */
+  public Value roiAlignMean(Value x, Value rois, Value batchIndices, Consumer<RoiAlignMeanOptions> options) {
+    RoiAlignMeanOptions settings = new RoiAlignMeanOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    Check.notNull(batchIndices, "batchIndices");
+    return add("weft.RoiAlignMean", Arrays.<Value>asList(x, rois, batchIndices), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.RoiAlignMeanGrad.
+   */
+  public static final class RoiAlignMeanGradOptions extends NodeOptions {
+    private RoiAlignMeanGradOptions() {}
+
+    /**
+     * "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
+     * pixel wide and high. Default: half_pixel.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanGradOptions coordinateTransformationMode(String value) {
+      attrs.set("coordinate_transformation_mode", value);
+      return this;
+    }
+
+    /**
+     * Rows of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanGradOptions outputHeight(long value) {
+      attrs.set("output_height", value);
+      return this;
+    }
+
+    /**
+     * Columns of parts. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanGradOptions outputWidth(long value) {
+      attrs.set("output_width", value);
+      return this;
+    }
+
+    /**
+     * Samples of a part along each axis; 0: as many as it has pixels, rounded up. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanGradOptions samplingRatio(long value) {
+      attrs.set("sampling_ratio", value);
+      return this;
+    }
+
+    /**
+     * Pixels of X for one unit of the regions. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RoiAlignMeanGradOptions spatialScale(double value) {
+      attrs.set("spatial_scale", value);
+      return this;
+    }
+
+    @Override
+    public RoiAlignMeanGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The gradient of RoiAlignMean by X, given that of Y.
+   *
+   * <p>Operator weft.RoiAlignMeanGrad. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param dY [regions, C, height, width].
+   * @param x A tensor whose shape is taken.
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @return the shape of X.
+   */
+  public Value roiAlignMeanGrad(Value dY, Value x, Value rois, Value batchIndices) {
+    return roiAlignMeanGrad(dY, x, rois, batchIndices, options -> {});
+  }
+
+  /**
+   * The gradient of RoiAlignMean by X, given that of Y.
+   *
+   * <p>Operator weft.RoiAlignMeanGrad. Element types: T1: f32, f16, f64, bf16.
+   *
+   * @param dY [regions, C, height, width].
+   * @param x A tensor whose shape is taken.
+   * @param rois [regions, 4]: x1, y1, x2, y2.
+   * @param batchIndices [regions]: their images.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value roiAlignMeanGrad(
+      Value dY,
+      Value x,
+      Value rois,
+      Value batchIndices,
+      Consumer<RoiAlignMeanGradOptions> options) {
+    RoiAlignMeanGradOptions settings = new RoiAlignMeanGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(dY, "dY");
+    Check.notNull(x, "x");
+    Check.notNull(rois, "rois");
+    Check.notNull(batchIndices, "batchIndices");
+    return add("weft.RoiAlignMeanGrad", Arrays.<Value>asList(dY, x, rois, batchIndices), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.RunningUpdate.
    */
   public static final class RunningUpdateOptions extends NodeOptions {
@@ -8784,6 +16004,211 @@ public final class Ops {
     Check.notNull(old, "old");
     Check.notNull(value, "value");
     return add("weft.RunningUpdate", Arrays.<Value>asList(old, value), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.SamplePoints.
+   */
+  public static final class SamplePointsOptions extends NodeOptions {
+    private SamplePointsOptions() {}
+
+    /**
+     * "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of four pixels along each axis,
+     * with the parameter -0.75. Default: linear.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    /**
+     * What pixels beyond the ends are: "zeros", those of the "border", or a "reflection". Default: zeros.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsOptions paddingMode(String value) {
+      attrs.set("padding_mode", value);
+      return this;
+    }
+
+    /**
+     * Whether the reflection is about the middles of the pixels at the ends. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsOptions alignCorners(boolean value) {
+      attrs.set("align_corners", value);
+      return this;
+    }
+
+    /**
+     * Whether the first coordinate is that of the last axis, and so on. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsOptions lastAxisFirst(boolean value) {
+      attrs.set("last_axis_first", value);
+      return this;
+    }
+
+    /**
+     * For each axis of the image, which derivative along it is taken; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsOptions orders(long... value) {
+      attrs.set("orders", value);
+      return this;
+    }
+
+    @Override
+    public SamplePointsOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The values of images at places between pixels: of each image sums of pixels around the place, weighted along each
+   * axis. On a pixel the slope is that to the pixel behind it.
+   *
+   * <p>Operator weft.SamplePoints. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param places [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first.
+   * @return [N, C, ...].
+   */
+  public Value samplePoints(Value x, Value places) {
+    return samplePoints(x, places, options -> {});
+  }
+
+  /**
+   * The values of images at places between pixels: of each image sums of pixels around the place, weighted along each
+   * axis. On a pixel the slope is that to the pixel behind it.
+   *
+   * <p>Operator weft.SamplePoints. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...], with up to five axes behind C.
+   * @param places [N, ..., axes]: a coordinate in pixels for each axis, 0 being the middle of the first.
+   * @param options sets the rest
+   * @return [N, C, ...].
+   */
+  public Value samplePoints(Value x, Value places, Consumer<SamplePointsOptions> options) {
+    SamplePointsOptions settings = new SamplePointsOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(places, "places");
+    return add("weft.SamplePoints", Arrays.<Value>asList(x, places), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.SamplePointsGrad.
+   */
+  public static final class SamplePointsGradOptions extends NodeOptions {
+    private SamplePointsGradOptions() {}
+
+    /**
+     * "nearest": the pixel that is nearest, halves to the even one; "linear"; "cubic": of four pixels along each axis,
+     * with the parameter -0.75. Default: linear.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsGradOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    /**
+     * What pixels beyond the ends are: "zeros", those of the "border", or a "reflection". Default: zeros.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsGradOptions paddingMode(String value) {
+      attrs.set("padding_mode", value);
+      return this;
+    }
+
+    /**
+     * Whether the reflection is about the middles of the pixels at the ends. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsGradOptions alignCorners(boolean value) {
+      attrs.set("align_corners", value);
+      return this;
+    }
+
+    /**
+     * Whether the first coordinate is that of the last axis, and so on. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsGradOptions lastAxisFirst(boolean value) {
+      attrs.set("last_axis_first", value);
+      return this;
+    }
+
+    /**
+     * For each axis of the image, which derivative along it is taken; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SamplePointsGradOptions orders(long... value) {
+      attrs.set("orders", value);
+      return this;
+    }
+
+    @Override
+    public SamplePointsGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The gradient of SamplePoints by X, given that of Y.
+   *
+   * <p>Operator weft.SamplePointsGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, C, ...].
+   * @param x A tensor whose shape is taken.
+   * @param places as in SamplePoints.
+   * @return the shape of X.
+   */
+  public Value samplePointsGrad(Value dY, Value x, Value places) {
+    return samplePointsGrad(dY, x, places, options -> {});
+  }
+
+  /**
+   * The gradient of SamplePoints by X, given that of Y.
+   *
+   * <p>Operator weft.SamplePointsGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, C, ...].
+   * @param x A tensor whose shape is taken.
+   * @param places as in SamplePoints.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value samplePointsGrad(Value dY, Value x, Value places, Consumer<SamplePointsGradOptions> options) {
+    SamplePointsGradOptions settings = new SamplePointsGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(dY, "dY");
+    Check.notNull(x, "x");
+    Check.notNull(places, "places");
+    return add("weft.SamplePointsGrad", Arrays.<Value>asList(dY, x, places), settings, 1).get(0);
   }
 
   /**
@@ -9198,8 +16623,8 @@ public final class Ops {
   /**
    * Zeros in the shape of {@code like}, with {@code gradient} where Slice would read.
    *
-   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-   * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, I: i32, i64.
+   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, I: i32,
+   * i64.
    *
    * @param gradient what a Slice of {@code like} gives.
    * @param like A tensor whose shape is taken.
@@ -9214,8 +16639,8 @@ public final class Ops {
   /**
    * Zeros in the shape of {@code like}, with {@code gradient} where Slice would read.
    *
-   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
-   * c64, c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2, I: i32, i64.
+   * <p>Operator weft.SliceGrad. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16, I: i32,
+   * i64.
    *
    * @param gradient what a Slice of {@code like} gives.
    * @param like A tensor whose shape is taken.
@@ -9359,6 +16784,74 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.SplitLike.
+   */
+  public static final class SplitLikeOptions extends NodeOptions {
+    private SplitLikeOptions() {}
+
+    /**
+     * As in ConcatFromSequence. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SplitLikeOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * As in ConcatFromSequence. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SplitLikeOptions newAxis(boolean value) {
+      attrs.set("new_axis", value);
+      return this;
+    }
+
+    @Override
+    public SplitLikeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Cuts a tensor along an axis into items of the shapes that those of {@code like} have. The gradient of
+   * ConcatFromSequence.
+   *
+   * <p>Operator weft.SplitLike. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input the tensor.
+   * @param like A sequence whose shapes are taken.
+   * @return as many items as like has, in their shapes.
+   */
+  public Value splitLike(Value input, Value like) {
+    return splitLike(input, like, options -> {});
+  }
+
+  /**
+   * Cuts a tensor along an axis into items of the shapes that those of {@code like} have. The gradient of
+   * ConcatFromSequence.
+   *
+   * <p>Operator weft.SplitLike. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input the tensor.
+   * @param like A sequence whose shapes are taken.
+   * @param options sets the rest
+   * @return as many items as like has, in their shapes.
+   */
+  public Value splitLike(Value input, Value like, Consumer<SplitLikeOptions> options) {
+    SplitLikeOptions settings = new SplitLikeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(like, "like");
+    return add("weft.SplitLike", Arrays.<Value>asList(input, like), settings, 1).get(0);
+  }
+
+  /**
    * Its input, through which no gradient flows.
    *
    * <p>Operator weft.StopGradient. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
@@ -9388,6 +16881,211 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(input, "input");
     return add("weft.StopGradient", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.SumPool.
+   */
+  public static final class SumPoolOptions extends NodeOptions {
+    private SumPoolOptions() {}
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Whether output sizes are rounded up. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolOptions ceilMode(boolean value) {
+      attrs.set("ceil_mode", value);
+      return this;
+    }
+
+    /**
+     * Distance of the window's elements; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Padding before each spatial axis, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public SumPoolOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The sum of each window.
+   *
+   * <p>Operator weft.SumPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param kernelShape size of the window along each spatial axis.
+   * @return [N, C, O1, ...].
+   */
+  public Value sumPool(Value x, long[] kernelShape) {
+    return sumPool(x, kernelShape, options -> {});
+  }
+
+  /**
+   * The sum of each window.
+   *
+   * <p>Operator weft.SumPool. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [N, C, D1, ...].
+   * @param kernelShape size of the window along each spatial axis.
+   * @param options sets the rest
+   * @return [N, C, O1, ...].
+   */
+  public Value sumPool(Value x, long[] kernelShape, Consumer<SumPoolOptions> options) {
+    SumPoolOptions settings = new SumPoolOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(kernelShape, "kernelShape");
+    settings.attrs.set("kernel_shape", kernelShape);
+    Check.notNull(x, "x");
+    return add("weft.SumPool", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.SumPoolGrad.
+   */
+  public static final class SumPoolGradOptions extends NodeOptions {
+    private SumPoolGradOptions() {}
+
+    /**
+     * NOTSET: {@code pads} holds; SAME_UPPER, SAME_LOWER: output size is input size / stride rounded up; VALID: none.
+     * Default: NOTSET.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolGradOptions autoPad(String value) {
+      attrs.set("auto_pad", value);
+      return this;
+    }
+
+    /**
+     * Whether output sizes are rounded up. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolGradOptions ceilMode(boolean value) {
+      attrs.set("ceil_mode", value);
+      return this;
+    }
+
+    /**
+     * Distance of the window's elements; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolGradOptions dilations(long... value) {
+      attrs.set("dilations", value);
+      return this;
+    }
+
+    /**
+     * Padding before each spatial axis, then after each; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolGradOptions pads(long... value) {
+      attrs.set("pads", value);
+      return this;
+    }
+
+    /**
+     * Step along each spatial axis; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SumPoolGradOptions strides(long... value) {
+      attrs.set("strides", value);
+      return this;
+    }
+
+    @Override
+    public SumPoolGradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The gradient of weft.SumPool by X, given that of Y.
+   *
+   * <p>Operator weft.SumPoolGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, C, O1, ...].
+   * @param x A tensor whose shape is taken.
+   * @param kernelShape size of the window along each spatial axis.
+   * @return the shape of X.
+   */
+  public Value sumPoolGrad(Value dY, Value x, long[] kernelShape) {
+    return sumPoolGrad(dY, x, kernelShape, options -> {});
+  }
+
+  /**
+   * The gradient of weft.SumPool by X, given that of Y.
+   *
+   * <p>Operator weft.SumPoolGrad. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param dY [N, C, O1, ...].
+   * @param x A tensor whose shape is taken.
+   * @param kernelShape size of the window along each spatial axis.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value sumPoolGrad(Value dY, Value x, long[] kernelShape, Consumer<SumPoolGradOptions> options) {
+    SumPoolGradOptions settings = new SumPoolGradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(kernelShape, "kernelShape");
+    settings.attrs.set("kernel_shape", kernelShape);
+    Check.notNull(dY, "dY");
+    Check.notNull(x, "x");
+    return add("weft.SumPoolGrad", Arrays.<Value>asList(dY, x), settings, 1).get(0);
   }
 
   /**
