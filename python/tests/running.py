@@ -38,7 +38,7 @@ def check_case(
                 args.append(None)
             elif isinstance(item, list):
                 values = [graph.constant(part) for part in item]
-                args.append(weft.ops.sequence_construct(*values))
+                args.append(weft.ops.sequence_construct(*values) if values else weft.ops.sequence_empty(graph=graph))
             else:
                 value = graph.input(f"in{i}", item.dtype if item.dtype != object else "string", item.shape)
                 feeds[value] = item

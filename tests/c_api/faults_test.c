@@ -46,7 +46,7 @@ static const Refused kRefused[] = {
     {"MatMul", {kX, kX}, 1, kNoAttrs, WEFT_INVALID_ARGUMENT, "A f32[2, 3] has 3 columns but B f32[2, 3] has 2 rows"},
     {"Add", {kX, kRow}, 1, kNoAttrs, WEFT_INVALID_ARGUMENT, "[2, 3] and [2] do not broadcast: 3 meets 2"},
     {"Concat", {kX, kRow}, 1, kAxis, WEFT_INVALID_ARGUMENT, "have the ranks 2 and 1"},
-    {"MatMul", {kX, kNumber}, 1, kNoAttrs, WEFT_INVALID_ARGUMENT, "both inputs need at least one dimension"},
+    {"MatMul", {kX, kNumber}, 1, kNoAttrs, WEFT_INVALID_ARGUMENT, "both A and B need at least one dimension"},
     {"Add", {kRow, kWhole}, 1, kNoAttrs, WEFT_INVALID_ARGUMENT, "must have one dtype but are f32 and i32"},
     {"Gather", {kX, kRow}, 1, kNoAttrs, WEFT_INVALID_ARGUMENT, "is f32 but must be one of i32, i64"},
     {"MatMul", {kX}, 1, kNoAttrs, WEFT_INVALID_ARGUMENT, "needs at least 2 inputs but has 1"},

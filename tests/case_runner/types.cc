@@ -44,6 +44,7 @@ const Own kOwn[] = {
     {"ReduceMax", set_of(DType::kU64), "the least number of the type, where there are none"},
     {"ReduceMin", set_of(DType::kU64), "the greatest number of the type, where there are none"},
     {"Resize", kNarrowIntegers, "the nearest number of the type"},
+    {"Shrink", kNarrowIntegers, "the nearest number of the type"},
     {"NonZero", set_of(DType::kString), "only the empty string counts as 0"},
     {"Trilu", set_of(DType::kString), "what is left out is the empty string"},
     {"Unique", set_of(DType::kString), "strings stand in the order of their letters"},

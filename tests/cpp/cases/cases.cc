@@ -136,7 +136,7 @@ std::vector<weft::Tensor> run(Case& c, Literals inputs, Build build) {
       for (const weft::Tensor& item : items(literal.words)) {
         parts.push_back(input(c, name + "_" + std::to_string(parts.size()), item));
       }
-      c.x.push_back(weft::sequence_construct(parts));
+      c.x.push_back(parts.empty() ? weft::sequence_empty(c.graph) : weft::sequence_construct(parts));
     } else {
       c.x.push_back(input(c, name, tensor(literal.type, literal.words)));
     }
