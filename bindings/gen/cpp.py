@@ -1,6 +1,7 @@
 """The generated part of the C++ header: functions for operators, classes for layers."""
 
 import dataclasses
+import re
 import textwrap
 
 import model
@@ -65,7 +66,10 @@ def in_order(attrs):
 
 
 def comment(text, indent=""):
-    return textwrap.fill(text, 116, initial_indent=indent + "/// ", subsequent_indent=indent + "/// ")
+    # Doxygen takes a line that begins with a plus or a star for an item of a list, so that code stays on one line.
+    joined = re.sub("`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
+    filled = textwrap.fill(joined, 116, initial_indent=indent + "/// ", subsequent_indent=indent + "/// ", break_long_words=False)
+    return filled.replace("\0", " ")
 
 
 @dataclasses.dataclass

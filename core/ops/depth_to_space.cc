@@ -84,7 +84,7 @@ void define_op_depth_to_space(OpRegistry& ops) {
       .since(13)
       .doc(
           "Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is "
-          "pixel (h, w) of channel `(i * b + j) * C' + c` (DCR), or `c * b * b + i * b + j` (CRD), of C' channels "
+          "pixel (h, w) of channel `(i * b + j) * K + c` (DCR), or `c * b * b + i * b + j` (CRD), of K channels "
           "that there are then.")
       .types("T", kTensorTypes)
       .required_attr("blocksize", AttrKind::kInt, "b, the height and width of a block in pixels.")

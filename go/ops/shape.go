@@ -93,8 +93,8 @@ type DepthToSpaceOptions struct {
 }
 
 // DepthToSpace adds the operator DepthToSpace. Channels moved into blocks of pixels: with blocks of b x b, pixel (h *
-// b + i, w * b + j) of channel c is pixel (h, w) of channel `(i * b + j) * C' + c` (DCR), or `c * b * b + i * b + j`
-// (CRD), of C' channels that there are then.
+// b + i, w * b + j) of channel c is pixel (h, w) of channel `(i * b + j) * K + c` (DCR), or `c * b * b + i * b + j`
+// (CRD), of K channels that there are then.
 //
 //   - input (T): [N, C, H, W].
 //   - blocksize: b, the height and width of a block in pixels.

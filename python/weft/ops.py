@@ -1367,8 +1367,8 @@ def deform_conv(x: ValueLike, w: ValueLike, offset: ValueLike, b: ValueLike | No
 
 def depth_to_space(input: ValueLike, blocksize: int, *, mode: str = 'DCR', name: str | None = None) -> Value:
     """Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is
-    pixel (h, w) of channel `(i * b + j) * C' + c` (DCR), or `c * b * b + i * b + j` (CRD), of C' channels
-    that there are then.
+    pixel (h, w) of channel `(i * b + j) * K + c` (DCR), or `c * b * b + i * b + j` (CRD), of K channels that
+    there are then.
 
     Inputs:
         input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,

@@ -855,7 +855,7 @@ struct DepthToSpaceAttrs {
 };
 
 /// Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is pixel
-/// (h, w) of channel `(i * b + j) * C' + c` (DCR), or `c * b * b + i * b + j` (CRD), of C' channels that there are
+/// (h, w) of channel `(i * b + j) * K + c` (DCR), or `c * b * b + i * b + j` (CRD), of K channels that there are
 /// then.
 /// - input: [N, C, H, W]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16]
 /// - gives output: [N, C / b / b, H * b, W * b]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
@@ -962,9 +962,9 @@ struct DynamicQuantizeLinearOutputs {
   Value y_zero_point;
 };
 
-/// QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0: `y_scale =
-/// (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even number.
-/// Where there are zeros alone, or nothing, the scale is 1.
+/// QuantizeLinear to u8 with the scale and zero point that the range of x asks for, widened to hold 0:
+/// `y_scale = (max(x, 0) - min(x, 0)) / 255` and `y_zero_point = round(-min(x, 0) / y_scale)`, halves to the even
+/// number. Where there are zeros alone, or nothing, the scale is 1.
 /// - x: Any shape. [f32]
 inline DynamicQuantizeLinearOutputs dynamic_quantize_linear(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
@@ -1125,10 +1125,10 @@ struct GRUOutputs {
 };
 
 /// A layer of gated recurrent units, Cho et al., 2014, arXiv:1406.1078. In every step, with W, R and the biases in
-/// parts for z, r and h: `z = f(x Wz^T + Wbz + h Rz^T + Rbz)`, `r = f(x Wr^T + Wbr + h Rr^T + Rbr)`, `n = g(x Wh^T
-/// + Wbh + (r * h) Rh^T + Rbh)`, or with `linear_before_reset` `n = g(x Wh^T + Wbh + r * (h Rh^T + Rbh))`; then `h
-/// = (1 - z) * n + z * h`. A sequence that is shorter than T keeps its state from its end on, and has 0 in Y there;
-/// in reverse it begins at its own end.
+/// parts for z, r and h: `z = f(x Wz^T + Wbz + h Rz^T + Rbz)`, `r = f(x Wr^T + Wbr + h Rr^T + Rbr)`,
+/// `n = g(x Wh^T + Wbh + (r * h) Rh^T + Rbh)`, or with `linear_before_reset`
+/// `n = g(x Wh^T + Wbh + r * (h Rh^T + Rbh))`; then `h = (1 - z) * n + z * h`. A sequence that is shorter than T
+/// keeps its state from its end on, and has 0 in Y there; in reverse it begins at its own end.
 /// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
 /// - w: [directions, gates * hidden, inputs], of gates z, r, h. [f32, f16, f64, bf16]
 /// - r: [directions, gates * hidden, hidden], of gates z, r, h. [f32, f16, f64, bf16]
@@ -1348,8 +1348,8 @@ struct GroupNormalizationAttrs {
   DType stash_type = DType::f32;
 };
 
-/// Normalizes every group of neighbouring channels of every image: `(X - mean) / sqrt(var + epsilon) * scale +
-/// bias`, where the variance divides by the number of elements.
+/// Normalizes every group of neighbouring channels of every image:
+/// `(X - mean) / sqrt(var + epsilon) * scale + bias`, where the variance divides by the number of elements.
 /// - x: [N, C, D1, ...]. [f32, f16, f64, bf16]
 /// - scale: [C]. [f32, f16, f64, bf16]
 /// - bias: [C]. [f32, f16, f64, bf16]
@@ -1562,10 +1562,10 @@ struct LSTMOutputs {
   Value y_c;
 };
 
-/// A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with `a = x W^T + Wb + h R^T
-/// + Rb` in parts for the gates: `i = f(ai + Pi * c)`, `f = f(af + Pf * c)`, `c = f * c + i * g(ac)`, `o = f(ao +
-/// Po * c)`, `h = o * h(c)`. A sequence that is shorter than T keeps its state from its end on, and has 0 in Y
-/// there; in reverse it begins at its own end.
+/// A layer of long short-term memory, Hochreiter and Schmidhuber, 1997. In every step, with
+/// `a = x W^T + Wb + h R^T + Rb` in parts for the gates: `i = f(ai + Pi * c)`, `f = f(af + Pf * c)`,
+/// `c = f * c + i * g(ac)`, `o = f(ao + Po * c)`, `h = o * h(c)`. A sequence that is shorter than T keeps its state
+/// from its end on, and has 0 in Y there; in reverse it begins at its own end.
 /// - x: [T, N, inputs]: T steps of N sequences. [f32, f16, f64, bf16]
 /// - w: [directions, gates * hidden, inputs], of gates i, o, f, c. [f32, f16, f64, bf16]
 /// - r: [directions, gates * hidden, hidden], of gates i, o, f, c. [f32, f16, f64, bf16]
@@ -1921,9 +1921,9 @@ struct MelWeightMatrixAttrs {
   DType output_datatype = DType::f32;
 };
 
-/// What a product with a spectrum [frames, dft_length / 2 + 1] makes bands on the mel scale of, `2595 log10(1 +
-/// hertz / 700)`: each column is a triangle of height 1, from the peak of its left neighbour to that of its right
-/// one.
+/// What a product with a spectrum [frames, dft_length / 2 + 1] makes bands on the mel scale of,
+/// `2595 log10(1 + hertz / 700)`: each column is a triangle of height 1, from the peak of its left neighbour to
+/// that of its right one.
 /// - num_mel_bins: How many bands there are. [i32, i64]
 /// - dft_length: The length of the transform that gives the spectrum. [i32, i64]
 /// - sample_rate: Elements of the signal in a second. [i32, i64]
@@ -2677,8 +2677,8 @@ struct ResizeAttrs {
   Optional<std::vector<int64_t>> axes = {};
   /// Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`;
   /// half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n'
-  /// is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from `start * (n -
-  /// 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.
+  /// is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from
+  /// `start * (n - 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.
   std::string coordinate_transformation_mode = "half_pixel";
   /// The parameter of the cubic weights; -0.5 is usual too.
   double cubic_coeff_a = -0.75;
@@ -2791,9 +2791,9 @@ struct RotaryEmbeddingAttrs {
   int64_t rotary_embedding_dim = 0;
 };
 
-/// Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and `a sin +
-/// b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that turn, or two
-/// neighbours. Halves are computed with in f32.
+/// Rotary position embedding: in every head the features `a` and `b` of a pair become `a cos - b sin` and
+/// `a sin + b cos`, with the angle of the place and the pair. A pair is one feature of each half of those that
+/// turn, or two neighbours. Halves are computed with in f32.
 /// - x: [N, heads, L, features], or [N, L, heads * features]. [f32, f16, f64, bf16]
 /// - cos_cache: [places, D / 2] where `position_ids` are given, else [N, L, D / 2], for D features that turn. [f32,
 /// f16, f64, bf16]
@@ -3386,8 +3386,8 @@ struct TriluAttrs {
   bool upper = true;
 };
 
-/// Matrices with zeros outside of a triangle: what is kept is `column - row >= k` if upper, else `column - row <=
-/// k`.
+/// Matrices with zeros outside of a triangle: what is kept is `column - row >= k` if upper, else
+/// `column - row <= k`.
 /// - input: [..., rows, columns]. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128,
 /// bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 /// - k: A number: how far above the main diagonal the kept part ends; 0 if not given. [i64, optional]
@@ -3518,9 +3518,9 @@ struct AdamOutputs {
   Value new_second_moment;
 };
 
-/// Adam (Kingma and Ba, arXiv:1412.6980): `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2;
-/// parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)` with `g =
-/// gradient + weight_decay * parameter`.
+/// Adam (Kingma and Ba, arXiv:1412.6980):
+/// `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2; parameter - learning_rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)`
+/// with `g = gradient + weight_decay * parameter`.
 /// - parameter: Any shape. [f32, f16, f64, bf16]
 /// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
 /// - first_moment: Running mean of the gradient, in the shape of the parameter; starts as zeros. [f32, f16, f64,
@@ -4304,9 +4304,9 @@ struct MomentumOutputs {
   Value new_velocity;
 };
 
-/// Gradient descent with momentum (Sutskever et al., 2013), in the form `g = gradient + weight_decay * parameter; v
-/// = momentum * velocity + g; parameter - learning_rate * v`, or with `nesterov` `parameter - learning_rate * (g +
-/// momentum * v)`. The velocity does not contain the learning rate.
+/// Gradient descent with momentum (Sutskever et al., 2013), in the form
+/// `g = gradient + weight_decay * parameter; v = momentum * velocity + g; parameter - learning_rate * v`, or with
+/// `nesterov` `parameter - learning_rate * (g + momentum * v)`. The velocity does not contain the learning rate.
 /// - parameter: Any shape. [f32, f16, f64, bf16]
 /// - gradient: The shape of the parameter; with `indices`, of these rows: [...indices, ...]. [f32, f16, f64, bf16]
 /// - velocity: Running sum of gradients, in the shape of the parameter; starts as zeros. [f32, f16, f64, bf16]
@@ -4578,8 +4578,8 @@ struct ResizeGradAttrs {
   Optional<std::vector<int64_t>> axes = {};
   /// Where place y of n' places lies among n, with scale s. half_pixel: `(y + 0.5) / s - 0.5`;
   /// half_pixel_symmetric: the same, moved so that the middles meet; pytorch_half_pixel: as half_pixel, but 0 if n'
-  /// is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from `start * (n -
-  /// 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.
+  /// is 1; align_corners: `y * (n - 1) / (n * s - 1)`; asymmetric: `y / s`; tf_crop_and_resize: from
+  /// `start * (n - 1)` to `end * (n - 1)` in equal steps, their middle if n' is 1.
   std::string coordinate_transformation_mode = "half_pixel";
   /// The parameter of the cubic weights; -0.5 is usual too.
   double cubic_coeff_a = -0.75;

@@ -2860,7 +2860,7 @@ public final class Ops {
 
   /**
    * Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is pixel (h,
-   * w) of channel {@code (i * b + j) * C' + c} (DCR), or {@code c * b * b + i * b + j} (CRD), of C' channels that there
+   * w) of channel {@code (i * b + j) * K + c} (DCR), or {@code c * b * b + i * b + j} (CRD), of K channels that there
    * are then.
    *
    * <p>Operator DepthToSpace. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
@@ -2876,7 +2876,7 @@ public final class Ops {
 
   /**
    * Channels moved into blocks of pixels: with blocks of b x b, pixel (h * b + i, w * b + j) of channel c is pixel (h,
-   * w) of channel {@code (i * b + j) * C' + c} (DCR), or {@code c * b * b + i * b + j} (CRD), of C' channels that there
+   * w) of channel {@code (i * b + j) * K + c} (DCR), or {@code c * b * b + i * b + j} (CRD), of K channels that there
    * are then.
    *
    * <p>Operator DepthToSpace. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
