@@ -6,8 +6,12 @@ import re
 import textwrap
 
 import cases
+import java
 import model
 from java_native import HEADER
+
+# Methods that every object has.
+OF_OBJECTS = {"clone", "equals", "finalize", "getClass", "hashCode", "notify", "notifyAll", "toString", "wait"}
 
 
 def literal_text(value):
@@ -150,7 +154,7 @@ def test_name(name, taken):
     name = re.sub(r"\W", "_", name)
     name = model.camel(name) if "_" in name else name
     name = name if name[0].isalpha() else "case" + name
-    while name in taken or name in {"double", "float", "int", "long", "default", "boolean", "byte", "short", "char"}:
+    while name in taken or name in java.KEYWORDS or name in OF_OBJECTS:
         name += "Case"
     taken.add(name)
     return name
