@@ -90,6 +90,43 @@ func ExampleGraph_If() {
 	// 0
 }
 
+func ExampleGraph_Loop() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32)
+	powers := g.Loop(g.Constant(int64(3)), weft.Value{}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
+		return []weft.Value{in[1], in[2].Mul(x.In(b)), in[2]}
+	})
+	s := need(weft.NewSession(g))
+	defer s.Close()
+	in := need(weft.ScalarOf[float32](2))
+	defer in.Close()
+	out := need(s.Run(context.Background(), weft.Feeds{x: in}, powers...))
+	defer out[0].Close()
+	defer out[1].Close()
+	fmt.Println(need(weft.Scalar[float32](out[0])), need(weft.Data[float32](out[1])))
+	// Output: 16 [2 4 8]
+}
+
+func ExampleGraph_Scan() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32, "n")
+	zero := g.Constant(float32(0))
+	sums := g.Scan([]weft.Value{zero}, []weft.Value{x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
+		sum := in[0].Add(in[1])
+		return []weft.Value{sum, sum}
+	}, nil)[1]
+	s := need(weft.NewSession(g))
+	defer s.Close()
+	in := need(weft.TensorOf[float32](1, 2, 3))
+	defer in.Close()
+	out := need(s.Run(context.Background(), weft.Feeds{x: in}, sums))
+	defer out[0].Close()
+	fmt.Println(need(weft.Data[float32](out[0])))
+	// Output: [1 3 6]
+}
+
 func ExampleSession_Prepare() {
 	g := weft.NewGraph()
 	defer g.Close()

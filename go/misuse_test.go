@@ -169,9 +169,9 @@ func (w *world) choices(kind reflect.Type) []any {
 		return []any{reflect.MakeSlice(kind, 0, 0).Interface(), reflect.MakeSlice(kind, 1, 1).Interface(),
 			reflect.MakeSlice(kind, 2, 2).Interface()}
 	case reflect.Func:
-		// What View and Edit call.
+		// What View and Edit call, and bodies of loops.
 		return []any{reflect.MakeFunc(kind, func([]reflect.Value) []reflect.Value {
-			return []reflect.Value{reflect.Zero(reflect.TypeFor[error]())}
+			return []reflect.Value{reflect.Zero(kind.Out(0))}
 		}).Interface()}
 	}
 	return []any{reflect.Zero(kind).Interface()}

@@ -15,6 +15,15 @@ public final class Attrs {
   /** Makes empty attributes. */
   public Attrs() {}
 
+  /** A copy; of null, empty ones. */
+  static Attrs copyOf(Attrs attrs) {
+    Attrs copy = new Attrs();
+    if (attrs == null) return copy;
+    copy.setters.putAll(attrs.setters);
+    copy.shown.putAll(attrs.shown);
+    return copy;
+  }
+
   private Attrs put(String name, Object value, LongConsumer setter) {
     setters.put(Check.notNull(name, "name"), setter);
     shown.put(name, value);

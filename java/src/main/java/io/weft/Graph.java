@@ -502,8 +502,8 @@ public final class Graph extends Handle {
       List<Value> initial, List<Value> scanned, BiFunction<Graph, List<Value>, List<Value>> body, Attrs attrs) {
     List<Value> inputs = new ArrayList<>(Check.items(initial, "initial"));
     inputs.addAll(Check.items(scanned, "scanned"));
-    Attrs all = attrs != null ? attrs : new Attrs();
-    return repeat("Scan", inputs, all.set("num_scan_inputs", (long) scanned.size()), body, 0);
+    Attrs all = Attrs.copyOf(attrs).set("num_scan_inputs", (long) scanned.size());
+    return repeat("Scan", inputs, all, body, 0);
   }
 
   /** The first outputs of the body, so many, are none of the node. */

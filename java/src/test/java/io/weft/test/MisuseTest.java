@@ -48,6 +48,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -122,6 +123,7 @@ class MisuseTest {
     if (type == long[].class) return new long[] {2};
     if (type == float[].class) return new float[2];
     if (type == Consumer.class) return (Consumer<Object>) options -> {};
+    if (type == BiFunction.class) return (BiFunction<Graph, List<Value>, List<Value>>) (sub, inputs) -> inputs;
     if (type == Function.class) return (Function<Graph, List<Value>>) sub -> List.of(x);
     if (type == RunOptions.class) return new RunOptions();
     if (type == FitOptions.class) return new FitOptions();
