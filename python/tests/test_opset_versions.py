@@ -68,6 +68,13 @@ def older(op: str, version: int, case: cases.Case) -> tuple[list[Any], dict[str,
             attrs["axes"] = inputs.pop().values
     if op == "Split" and version < 18 and inputs[0].shape[attrs.get("axis", 0)] % attrs.get("num_outputs", 1) == 0:
         attrs.pop("num_outputs", None)
+    if op == "GridSample" and version < 20:
+        attrs = {key: {"linear": "bilinear", "cubic": "bicubic"}.get(value, value) for key, value in attrs.items()}
+    # Before opset 16 there was one way of counting pixels, which is not today's default.
+    if op == "RoiAlign" and version < 16 and attrs.get("coordinate_transformation_mode") == "output_half_pixel":
+        del attrs["coordinate_transformation_mode"]
+    elif op == "RoiAlign" and version < 16:
+        attrs["coordinate_transformation_mode"] = "half_pixel"
     return inputs, attrs
 
 

@@ -173,7 +173,14 @@ Status prepare_multinomial(const KernelContext& c, PreparedKernel* prepared) {
 
 enum class Law { kUniform, kNormal, kTruncated, kBernoulli };
 
-bool takes_random(const KernelContext& c) { return in_list(FloatElements{}, c.output_dtype(0)); }
+// What is rounded later might reach the upper limit, so that halves have a loop of their own.
+template <Law law>
+using RandomElements = std::conditional_t<law == Law::kUniform, Types<float, double, F16, BF16>, FloatElements>;
+
+template <Law law>
+bool takes_random(const KernelContext& c) {
+  return in_list(RandomElements<law>{}, c.output_dtype(0));
+}
 
 template <Law law>
 Status prepare(const KernelContext& c, PreparedKernel* prepared) {
@@ -185,7 +192,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     return unimplemented("a random tensor of more than 2^32 elements: ", shape_text(c.output_shape(0)));
   }
   prepared->cost_ns = 20.0 * static_cast<double>(state.count);
-  with_type(FloatElements{}, c.output_dtype(0), [&]<typename T>() {
+  with_type(RandomElements<law>{}, c.output_dtype(0), [&]<typename T>() {
     if constexpr (law == Law::kUniform)
       prepared->use<&uniform<T>>(state);
     else if constexpr (law == Law::kNormal)
@@ -201,10 +208,10 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
 }  // namespace
 
 void add_cpu_random(KernelRegistry& kernels) {
-  kernels.add("weft.RandomUniform", {"plain", takes_random, prepare<Law::kUniform>});
-  kernels.add("weft.RandomNormal", {"plain", takes_random, prepare<Law::kNormal>});
-  kernels.add("weft.RandomTruncatedNormal", {"plain", takes_random, prepare<Law::kTruncated>});
-  kernels.add("weft.RandomBernoulli", {"plain", takes_random, prepare<Law::kBernoulli>});
+  kernels.add("weft.RandomUniform", {"plain", takes_random<Law::kUniform>, prepare<Law::kUniform>});
+  kernels.add("weft.RandomNormal", {"plain", takes_random<Law::kNormal>, prepare<Law::kNormal>});
+  kernels.add("weft.RandomTruncatedNormal", {"plain", takes_random<Law::kTruncated>, prepare<Law::kTruncated>});
+  kernels.add("weft.RandomBernoulli", {"plain", takes_random<Law::kBernoulli>, prepare<Law::kBernoulli>});
   kernels.add("weft.RandomMultinomial", {"plain", takes_scores, prepare_multinomial});
 }
 
