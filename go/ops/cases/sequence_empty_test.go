@@ -15,6 +15,6 @@ func TestSequenceEmpty(t *testing.T) {
 		build: func(c *testCase, x []weft.Value) []weft.Value {
 			return []weft.Value{ops.SequenceEmpty(c.graph, ops.SequenceEmptyOptions{Dtype: 99})}
 		},
-		code: weft.InvalidArgument, message: "'dtype' is 99",
+		code: weft.InvalidArgument, message: "99",
 	})
 }
