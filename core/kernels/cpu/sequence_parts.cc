@@ -126,7 +126,7 @@ Result<Tensor> join(const std::vector<Tensor>& items, DType dtype, const Shape& 
   return whole;
 }
 
-Status concat(const PartsState& state, TensorArgs& args) {
+Status concat_items(const PartsState& state, TensorArgs& args) {
   const std::vector<Tensor>& items = args.in[0].items();
   if (items.empty()) return invalid("the sequence has no items that could be put together");
   WEFT_TRY(const int64_t axis, InferContext::axis(state.axis, items[0].rank() + state.new_axis));
@@ -191,7 +191,7 @@ Status prepare_parts(const KernelContext& context, PreparedKernel* prepared) {
 
 void add_cpu_sequence_parts(KernelRegistry& kernels) {
   kernels.add("SplitToSequence", {"plain", nullptr, prepare_parts<&split>});
-  kernels.add("ConcatFromSequence", {"plain", nullptr, prepare_parts<&concat>});
+  kernels.add("ConcatFromSequence", {"plain", nullptr, prepare_parts<&concat_items>});
   kernels.add("weft.SplitLike", {"plain", nullptr, prepare_parts<&split_like>});
   kernels.add("weft.JoinLike", {"plain", nullptr, prepare_parts<&join_like>});
 }
