@@ -293,6 +293,13 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
     for (ValueId input : inputs) {
       if (input != kNoValue && !has_value(input)) return invalid("an input of ", name, " is not a value of this graph");
     }
+    // Upgrades rely on what every version of the operator must be given first, and on omitted inputs being between others.
+    while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
+    const Formal* first = op->input_formal(0);
+    if (first != nullptr && !first->optional && !first->variadic && (inputs.empty() || inputs[0] == kNoValue)) {
+      const Status status = invalid("input '", first->name, "' must be given");
+      return status.at(name_in_errors(*this, options.name, op->name()), op->name(), options.origin);
+    }
     UpgradeContext context(*this, inputs, attrs, name, std::max(options.output_count, 1));
     for (const Upgrade& upgrade : op->upgrades()) {
       if (opset_ >= upgrade.version) continue;
