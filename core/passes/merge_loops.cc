@@ -2,6 +2,7 @@
 #include "core/passes/merge_loops.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/graph/walk.h"
 
@@ -109,15 +110,28 @@ std::vector<LoopMerge> merge_loops(const Graph& graph, const std::vector<NodeId>
   std::vector<LoopMerge> merges;
   if (loops.size() < 2) return merges;
   merges.resize(graph.node_count());
-  auto body_outputs = [&](NodeId id) { return graph.node(id).attrs.graph("body")->outputs().size(); };
+  // What does all that another does takes what that one takes, at the same places: few loops do.
+  std::map<std::pair<size_t, ValueId>, std::vector<size_t>> taking;
+  std::vector<size_t> all, body_outputs;
+  for (size_t i = 0; i < loops.size(); ++i) {
+    const Node& node = graph.node(loops[i]);
+    all.push_back(i);
+    body_outputs.push_back(node.attrs.graph("body")->outputs().size());
+    for (size_t p = 0; p < static_cast<size_t>(node.schema_inputs); ++p) taking[{p, node.inputs[p]}].push_back(i);
+  }
   for (size_t i = 0; i < loops.size(); ++i) {
     const Node& less = graph.node(loops[i]);
+    const std::vector<size_t>* others = &all;
+    for (size_t p = 0; p < static_cast<size_t>(less.schema_inputs); ++p) {
+      const std::vector<size_t>& alike = taking[{p, less.inputs[p]}];
+      if (alike.size() < others->size()) others = &alike;
+    }
     const int carried = static_cast<int>(carried_count(less));
     LoopMerge& merge = merges[loops[i]];
-    size_t best = body_outputs(loops[i]);
-    for (size_t j = 0; j < loops.size(); ++j) {
+    size_t best = body_outputs[i];
+    for (size_t j : *others) {
       const Node& more = graph.node(loops[j]);
-      const size_t outputs = body_outputs(loops[j]);
+      const size_t outputs = body_outputs[j];
       // Of equal ones, the first stays.
       const bool candidate = outputs > best || (outputs == best && j < i && merge.by < 0);
       if (i == j || !candidate || !does_all(more, less)) continue;
