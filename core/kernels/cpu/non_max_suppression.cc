@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/stop_common.h"
 
 namespace weft {
 namespace {
@@ -62,7 +63,8 @@ Status suppress(const Suppression& s, TensorArgs& args) {
     }
     std::sort(order, order + candidates,
               [&](int64_t a, int64_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-    for (int64_t k = 0; k < candidates && count < most; ++k) {
+    // Each is compared with all that are kept.
+    for (int64_t k = 0; k < candidates && count < most && !should_stop(*args.parallel); ++k) {
       const Box box = read_box(boxes + order[k] * 4, s.centered);
       bool hidden = false;
       for (int64_t j = 0; j < count && !hidden; ++j) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/stop_common.h"
 
 namespace weft {
 namespace {
@@ -55,6 +56,10 @@ Status check_regions(const Alignment& s, const T* rois, const int64_t* images) {
       return out_of_range("region ", r, " is of image ", images[r], ", but X has ", s.images);
     }
     const Region<T> region = region_of(s, rois, images, r);
+    for (const Side<T>* side : {&region.across, &region.down}) {
+      if (std::isfinite(side->start) && std::isfinite(side->part)) continue;
+      return invalid("region ", r, ", scaled by ", s.scale, ", is not finite");
+    }
     if (std::max(region.across.samples, region.down.samples) > kMostSamples) {
       return invalid("a part of region ", r, " is more than ", kMostSamples, " pixels long");
     }
@@ -73,20 +78,24 @@ bool pixels_around(T place, int64_t size, int64_t* first, int64_t* second, T* of
   return true;
 }
 
-// body(pixels of the plane, weights) for the samples of a part; both are null for one outside.
+// body(pixels of the plane, weights) for the samples of a part; both are null for one outside, or a row of them.
 template <typename T, typename Body>
-void for_samples(const Alignment& s, const Region<T>& region, int64_t row, int64_t column, Body&& body) {
+void for_samples(const Alignment& s, const Region<T>& region, int64_t row, int64_t column, const Parallel& parallel,
+                 Body&& body) {
   const Side<T>&x = region.across, &y = region.down;
-  for (int64_t i = 0; i < y.samples; ++i) {
+  for (int64_t i = 0; i < y.samples && !should_stop(parallel); ++i) {
     const T at_y =
         y.start + static_cast<T>(row) * y.part + (static_cast<T>(i) + T(0.5)) * y.part / static_cast<T>(y.samples);
     int64_t low_y, high_y, low_x, high_x;
     T part_y, part_x;
-    const bool in_rows = pixels_around(at_y, s.height, &low_y, &high_y, &part_y);
+    if (!pixels_around(at_y, s.height, &low_y, &high_y, &part_y)) {
+      if (x.samples > 0) body(static_cast<const int64_t*>(nullptr), static_cast<const T*>(nullptr));
+      continue;
+    }
     for (int64_t j = 0; j < x.samples; ++j) {
       const T at_x =
           x.start + static_cast<T>(column) * x.part + (static_cast<T>(j) + T(0.5)) * x.part / static_cast<T>(x.samples);
-      if (!in_rows || !pixels_around(at_x, s.width, &low_x, &high_x, &part_x)) {
+      if (!pixels_around(at_x, s.width, &low_x, &high_x, &part_x)) {
         body(static_cast<const int64_t*>(nullptr), static_cast<const T*>(nullptr));
         continue;
       }
@@ -114,7 +123,7 @@ void roi_means(const Alignment& s, const RunArgs& args) {
       for (int64_t p = 0; p < parts; ++p) {
         T* y = args.output<T>(0) + r * s.channels * parts + p;
         for (int64_t c = 0; c < s.channels; ++c) y[c * parts] = 0;
-        for_samples(s, region, p / s.columns, p % s.columns, [&](const int64_t* at, const T* weights) {
+        for_samples(s, region, p / s.columns, p % s.columns, *args.parallel, [&](const int64_t* at, const T* weights) {
           if (at == nullptr) return;
           for (int64_t c = 0; c < s.channels; ++c) {
             const T* from = x + c * plane;
@@ -144,7 +153,7 @@ void roi_means_grad(const Alignment& s, const RunArgs& args) {
       const T count = static_cast<T>(std::max<int64_t>(region.across.samples * region.down.samples, 1));
       for (int64_t p = 0; p < parts; ++p) {
         const T* dy = args.input<T>(0) + r * s.channels * parts + p;
-        for_samples(s, region, p / s.columns, p % s.columns, [&](const int64_t* at, const T* weights) {
+        for_samples(s, region, p / s.columns, p % s.columns, *args.parallel, [&](const int64_t* at, const T* weights) {
           if (at == nullptr) return;
           for (int64_t c = begin; c < end; ++c) {
             T* to = dx + (region.image * s.channels + c) * plane;
@@ -174,16 +183,17 @@ void roi_maxima(const Alignment& s, const RunArgs& args) {
           int64_t place = -1;
           T weight = 0, best = 0;
           bool any = false;
-          for_samples(s, region, p / s.columns, p % s.columns, [&](const int64_t* at, const T* weights) {
-            for (int k = 0; k < (at == nullptr ? 1 : 4); ++k) {
-              const T value = at == nullptr ? T(0) : weights[k] * x[first + at[k]];
-              if (any && !(value > best)) continue;
-              any = true;
-              best = value;
-              place = at == nullptr ? -1 : first + at[k];
-              weight = at == nullptr ? T(0) : weights[k];
-            }
-          });
+          for_samples(s, region, p / s.columns, p % s.columns, *args.parallel,
+                      [&](const int64_t* at, const T* weights) {
+                        for (int k = 0; k < (at == nullptr ? 1 : 4); ++k) {
+                          const T value = at == nullptr ? T(0) : weights[k] * x[first + at[k]];
+                          if (any && !(value > best)) continue;
+                          any = true;
+                          best = value;
+                          place = at == nullptr ? -1 : first + at[k];
+                          weight = at == nullptr ? T(0) : weights[k];
+                        }
+                      });
           args.output<int64_t>(0)[out] = place;
           args.output<T>(1)[out] = weight;
         }
