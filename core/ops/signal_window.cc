@@ -16,6 +16,7 @@ Status cosine_window(BodyContext& c, double constant, double once, double twice)
     }
     size = squeeze(size, {0});
   }
+  if (!size.has_rank()) size = reshape(size, constant_ints(s, {}));
   size = cast(size, DType::kI64);
   // Not of Range, which has none where the size is negative.
   Expr ones = make(s, "ConstantOfShape", {unsqueeze(size, {0})}, {{"value", Tensor::vector<double>({1.0})}});

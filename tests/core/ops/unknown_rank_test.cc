@@ -35,6 +35,22 @@ TEST(UnknownRank, GatherNDHasFewBatchDimensions) {
       << t.scope.status().text();
 }
 
+// Whether the size of a window is a scalar or a list of one, only the run may tell.
+TEST(UnknownRank, AWindowTakesAScalarAndAListOfOne) {
+  Unranked t;
+  Expr size = t.input("size", DType::kI64);
+  Expr y = make(t.scope, "HannWindow", {size}, {{"output_datatype", static_cast<int64_t>(DType::kF64)}});
+  ASSERT_TRUE(t.scope.status().ok()) << t.scope.status().text();
+  auto session = *Session::make(t.graph, {});
+  for (const Tensor& given : {Tensor::scalar<int64_t>(4), Tensor::vector<int64_t>({4})}) {
+    std::vector<Tensor> out;
+    Status status = session->run({{size.id()}, {y.id()}, {}}, {given}, {}, &out);
+    ASSERT_TRUE(status.ok()) << status.text();
+    ASSERT_EQ(out[0].count(), 4);
+    EXPECT_NEAR(out[0].as<double>()[2], 1, 1e-15);
+  }
+}
+
 // A matrix product over a batch of none, whose gradient is zero; dy is a constant of no elements.
 TEST(EmptyBatch, TheGradientOfAProductIsZero) {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
