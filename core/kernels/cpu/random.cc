@@ -132,24 +132,25 @@ void multinomial(const Choice& c, const RunArgs& args) {
   Index* y = args.output<Index>(0);
   const Philox philox(c.seed, c.stream);
   std::atomic<bool> wrong{false};
-  const double cost = 10 * static_cast<double>(c.classes) + 30 * static_cast<double>(c.samples);
-  parallel_for(*args.parallel, c.rows, 1, cost, [&](int64_t begin, int64_t end) {
+  parallel_for(*args.parallel, c.rows, 1, 10 * static_cast<double>(c.classes), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      double* row = sums + r * c.classes;
-      if (!sum_up(scores + r * c.classes, row, c.classes)) {
-        wrong = true;
-        continue;
-      }
-      for (int64_t i = r * c.samples; i < (r + 1) * c.samples; ++i) {
-        const PhiloxWords words = philox.at(position_of(counter, i / 2));
-        const double u = uniform_f64(words.word[i % 2 * 2], words.word[i % 2 * 2 + 1]);
-        // Rounding may make the product the whole sum.
-        const double* found = std::upper_bound(row, row + c.classes - 1, u * row[c.classes - 1]);
-        y[i] = static_cast<Index>(found - row);
-      }
+      if (!sum_up(scores + r * c.classes, sums + r * c.classes, c.classes)) wrong = true;
     }
   });
-  if (wrong) *args.status = invalid("a row of the scores has no greatest one that is finite, so no class can be drawn");
+  if (wrong) {
+    *args.status = invalid("a row of the scores has no greatest one that is finite, so no class can be drawn");
+    return;
+  }
+  parallel_for(*args.parallel, c.rows * c.samples, kBlock, 30, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double* row = sums + i / c.samples * c.classes;
+      const PhiloxWords words = philox.at(position_of(counter, i / 2));
+      const double u = uniform_f64(words.word[i % 2 * 2], words.word[i % 2 * 2 + 1]);
+      // Rounding may make the product the whole sum.
+      const double* found = std::upper_bound(row, row + c.classes - 1, u * row[c.classes - 1]);
+      y[i] = static_cast<Index>(found - row);
+    }
+  });
 }
 
 bool takes_scores(const KernelContext& c) { return in_list(FloatElements{}, c.dtype(0)); }
