@@ -66,7 +66,7 @@ Status infer_gemm(InferContext& c) {
 
 Status grad_gemm(GradContext& c) {
   Expr a = c.input(0), b = c.input(1), dy = c.grad(0);
-  int64_t ta = c.attrs().i("transA"), tb = c.attrs().i("transB");
+  const int64_t ta = c.attrs().i("transA") != 0, tb = c.attrs().i("transB") != 0;
   double alpha = c.attrs().f("alpha"), beta = c.attrs().f("beta");
   auto product = [&](Expr x, int64_t tx, Expr y, int64_t ty) {
     return make(c.scope(), "Gemm", {x, y}, {{"alpha", alpha}, {"transA", tx}, {"transB", ty}});
