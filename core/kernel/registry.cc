@@ -43,6 +43,13 @@ std::vector<std::string> KernelRegistry::ops() const {
 bool KernelRegistry::accepts(std::string_view op, const KernelContext& context) const {
   const std::vector<Entry>* entries = find(op);
   if (entries == nullptr) return false;
+  // Kernels may multiply dimensions; `prepare` says of those that are too large what is wrong.
+  for (int i = 0; i < context.input_count(); ++i) {
+    if (!check_size(context.input(i)).ok()) return true;
+  }
+  for (int i = 0; i < context.output_count(); ++i) {
+    if (!check_size(context.output(i)).ok()) return true;
+  }
   return std::any_of(entries->begin(), entries->end(), [&](const Entry& entry) { return entry.accepts(context); });
 }
 
