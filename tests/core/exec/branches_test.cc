@@ -187,11 +187,10 @@ TEST(Branches, ADeadlinePassesWhileAnotherThreadIsInALongBranch) {
   Branched b({3000, 3000}, [&](int step, const RunArgs&) {
     if (step == 0) return stop.set_deadline_ns(monotonic_ns() + 30'000'000);
     ++ran;
-    if (std::this_thread::get_id() != caller) {
-      helped = true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    for (int i = 0; i < 600'000 && !helped; ++i) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    if (std::this_thread::get_id() == caller) return helped.wait(false);
+    helped = true;
+    helped.notify_all();
+    while (!stop.stopped()) std::this_thread::yield();
   });
   EXPECT_EQ(b.walk(0, &stop).code(), Code::kDeadlineExceeded);
   EXPECT_TRUE(helped);
