@@ -56,9 +56,13 @@ def plain(value, kind):
         return f"tensor({quote(type_text(value))}, {quote(words(value))})"
     if kind == "string":
         return f"std::string({quote(value)})" if isinstance(value, str) else None
-    if kind in ("int", "bool", "dtype"):
-        made = {"int": "int64_t{{{}}}", "bool": "{} != 0", "dtype": "static_cast<weft::DType>({})"}[kind]
-        return made.format(value) if isinstance(value, int) else None
+    if kind in ("int", "bool", "dtype") and not isinstance(value, int):
+        return None
+    if kind == "bool":
+        return "true" if value != 0 else "false"
+    if kind in ("int", "dtype"):
+        number = "INT64_MIN" if value == -(2**63) else str(value)  # whose digits alone are too many
+        return f"int64_t{{{number}}}" if kind == "int" else f"static_cast<weft::DType>({number})"
     if kind == "float":
         if not isinstance(value, (int, float)):
             return None

@@ -1886,11 +1886,11 @@ def gemm(a: ValueLike, b: ValueLike, c: ValueLike | None = None, *, alpha: float
 
     Examples:
         >>> graph = weft.Graph()
-        >>> a = graph.constant([[-0.51, 2.8, -1.56], [-0.88, 0.19, 1.84]], dtype="f32")
-        >>> b = graph.constant([[0.12, 0.42], [0.03, 0.35], [-2.23, 0.16]], dtype="f32")
-        >>> y = weft.ops.gemm(a, b)
+        >>> a = graph.constant([[1.0], [2.0]], dtype="f32")
+        >>> b = graph.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype="f32")
+        >>> y = weft.ops.gemm(a, b, trans_a=True, trans_b=True)
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
-        [[3.502, 0.516], [-4.203, -0.009]]
+        [[5.0, 11.0, 17.0]]
     """
     return add_node(None, "Gemm", [a, b, c], {"alpha": alpha, "beta": beta, "transA": trans_a, "transB": trans_b}, 1, name)
 
@@ -3825,12 +3825,12 @@ def roi_align(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordi
 
     Examples:
         >>> graph = weft.Graph()
-        >>> x = graph.constant([[[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]]], dtype="f64")
-        >>> rois = graph.constant([[0.0, 0.0, 2.0, 2.0]], dtype="f64")
+        >>> x = graph.constant([[[[1.0, 1.0], [1.0, 1.0]]]], dtype="f32")
+        >>> rois = graph.constant([[0.0, 0.0, 1.0, 6.0]], dtype="f32")
         >>> batch_indices = graph.constant([0], dtype="i64")
-        >>> y = weft.ops.roi_align(x, rois, batch_indices, mode='max', sampling_ratio=2, coordinate_transformation_mode='output_half_pixel')
+        >>> y = weft.ops.roi_align(x, rois, batch_indices, output_height=1, output_width=1, sampling_ratio=2, coordinate_transformation_mode='output_half_pixel')
         >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
-        [[[[0.25]]]]
+        [[[[0.5]]]]
     """
     return add_node(None, "RoiAlign", [x, rois, batch_indices], {"coordinate_transformation_mode": coordinate_transformation_mode, "output_height": output_height, "output_width": output_width, "sampling_ratio": sampling_ratio, "spatial_scale": spatial_scale, "mode": mode}, 1, name)
 

@@ -309,4 +309,14 @@ func TestClip(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "must be a scalar",
 	})
+	run(t, testCase{name: "no_input_before_opset_11",
+		opset: 6,
+		inputs: []literal{
+			{},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Clip", x, weft.Attrs{"min": float64(0.5)}, "", 1)
+		},
+		code: weft.InvalidArgument, message: "input 'input' must be given",
+	})
 }

@@ -171,4 +171,17 @@ func TestGemm(t *testing.T) {
 		},
 		relative: 1e-12, absolute: 1e-12,
 	})
+	run(t, testCase{name: "any_number_but_zero_transposes",
+		inputs: []literal{
+			{kind: "f32[2,1]", words: "1.0 2.0"},
+			{kind: "f32[3,2]", words: "1.0 2.0 3.0 4.0 5.0 6.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.Gemm(x[0], x[1], ops.GemmOptions{TransA: true, TransB: true})}
+		},
+		want: []literal{
+			{kind: "f32[1,3]", words: "5.0 11.0 17.0"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }

@@ -154,4 +154,14 @@ func TestMaxRoiPool(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "'rois' must be",
 	})
+	run(t, testCase{name: "scaled_beyond_numbers",
+		inputs: []literal{
+			{kind: "f32[1,1,2,2]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "f32[1,5]", words: "0.0 0.0 0.0 3e+38 3e+38"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.MaxRoiPool(x[0], x[1], []int64{2, 2}, ops.MaxRoiPoolOptions{SpatialScale: weft.Float(10.0)})}
+		},
+		code: weft.InvalidArgument, message: "is not finite",
+	})
 }

@@ -262,4 +262,26 @@ func TestPRelu(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "f64",
 	})
+	run(t, testCase{name: "no_input_before_opset_7",
+		opset: 6,
+		inputs: []literal{
+			{},
+			{kind: "f32[2]", words: "1.0 2.0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("PRelu", x, nil, "", 1)
+		},
+		code: weft.InvalidArgument, message: "input 'X' must be given",
+	})
+	run(t, testCase{name: "no_slope_before_opset_7",
+		opset: 6,
+		inputs: []literal{
+			{kind: "f32[2]", words: "1.0 2.0"},
+			{},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("PRelu", x, nil, "", 1)
+		},
+		code: weft.InvalidArgument, message: "needs at least 2 inputs",
+	})
 }

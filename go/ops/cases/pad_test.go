@@ -276,4 +276,14 @@ func TestPad(t *testing.T) {
 		},
 		relative: 0.0, absolute: 0.0,
 	})
+	run(t, testCase{name: "no_input_before_opset_11",
+		opset: 4,
+		inputs: []literal{
+			{},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return c.graph.Add("Pad", x, weft.Attrs{"pads": []int64{1, 1}}, "", 1)
+		},
+		code: weft.InvalidArgument, message: "input 'data' must be given",
+	})
 }

@@ -278,4 +278,29 @@ func TestRoiAlign(t *testing.T) {
 		},
 		code: weft.InvalidArgument, message: "'rois' must have the shape of four numbers",
 	})
+	run(t, testCase{name: "scaled_beyond_numbers",
+		inputs: []literal{
+			{kind: "f32[1,1,2,2]", words: "1.0 2.0 3.0 4.0"},
+			{kind: "f32[1,4]", words: "1e+38 1e+38 3e+38 3e+38"},
+			{kind: "i64[1]", words: "0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.RoiAlign(x[0], x[1], x[2], ops.RoiAlignOptions{SpatialScale: weft.Float(4.0)})}
+		},
+		code: weft.InvalidArgument, message: "is not finite",
+	})
+	run(t, testCase{name: "rows_outside_count_as_zeros",
+		inputs: []literal{
+			{kind: "f32[1,1,2,2]", words: "1.0 1.0 1.0 1.0"},
+			{kind: "f32[1,4]", words: "0.0 0.0 1.0 6.0"},
+			{kind: "i64[1]", words: "0"},
+		},
+		build: func(c *testCase, x []weft.Value) []weft.Value {
+			return []weft.Value{ops.RoiAlign(x[0], x[1], x[2], ops.RoiAlignOptions{CoordinateTransformationMode: "output_half_pixel", OutputHeight: weft.Int(1), OutputWidth: weft.Int(1), SamplingRatio: 2})}
+		},
+		want: []literal{
+			{kind: "f32[1,1,1,1]", words: "0.5"},
+		},
+		relative: 1e-05, absolute: 1e-06,
+	})
 }
