@@ -48,10 +48,11 @@ func (g *Graph) Loop(count, condition Value, initial []Value, body func(b *Graph
 // on, and then anything of which every iteration's is wanted. The result is what is carried, as the last iteration left
 // it, and then the others, stacked.
 func (g *Graph) Scan(initial, scanned []Value, body func(b *Graph, in []Value) []Value, attrs Attrs) []Value {
-	all := Attrs{"num_scan_inputs": len(scanned)}
+	all := Attrs{}
 	for name, value := range attrs {
 		all[name] = value
 	}
+	all["num_scan_inputs"] = len(scanned)
 	return g.orBroken().repeat("Scan", append(append([]Value{}, initial...), scanned...), all, body, 0)
 }
 

@@ -45,6 +45,11 @@ class CaseFile:
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,\[\]{}]+|[\[\]{},]')
 
 
+def fits_dtype(value):
+    """Whether the type of the languages' element types, an integer of 32 bits, holds the number."""
+    return isinstance(value, int) and -(2**31) <= value < 2**31
+
+
 def text(token):
     return token[1:-1].replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\")
 

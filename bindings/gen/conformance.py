@@ -88,14 +88,18 @@ def schemas():
         yield key, newest, sorted(schema.since_version for schema in known)
 
 
+def element(text):
+    """That of a tensor, or of what a sequence or optional holds."""
+    return text.replace(")", "").rsplit("(", 1)[-1]
+
+
 def element_types(schema):
     """Those that an input or output may have."""
     found = set()
     constraints = {each.type_param_str: each.allowed_type_strs for each in schema.type_constraints}
     for formal in [*schema.inputs, *schema.outputs]:
         for text in constraints.get(formal.type_str, [formal.type_str]):
-            inner = text.replace(")", "").rsplit("(", 1)[-1]
-            found.add(TYPES.get(inner, inner))
+            found.add(TYPES.get(element(text), element(text)))
     return found
 
 
@@ -103,8 +107,9 @@ def missing_types(op, schema):
     formals = [formal.type for formal in [*op.inputs, *op.outputs]]
     ours = set()
     for text in formals:
-        inner = text.replace(")", "").rsplit("(", 1)[-1]
-        ours |= set(op.types[inner].split(", ")) if inner in op.types else {inner}
+        if element(text) == "any":
+            return "all"
+        ours |= set(op.types[element(text)].split(", ")) if element(text) in op.types else {element(text)}
     missing = sorted(element_types(schema) - ours)
     return f"all but {', '.join(missing)}" if missing else "all"
 

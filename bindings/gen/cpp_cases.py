@@ -58,6 +58,8 @@ def plain(value, kind):
         return f"std::string({quote(value)})" if isinstance(value, str) else None
     if kind in ("int", "bool", "dtype") and not isinstance(value, int):
         return None
+    if kind == "dtype" and not cases.fits_dtype(value):
+        return None
     if kind == "bool":
         return "true" if value != 0 else "false"
     if kind in ("int", "dtype"):

@@ -1,4 +1,4 @@
-"""The generated files of the Go package: the table of C functions, its numbers, the operators, layers and their cases."""
+"""The generated files of the Go package: the table of C functions, its numbers, the operators and layers; tests of the cases."""
 
 import go_cases
 import go_ops
@@ -8,4 +8,7 @@ import go_table
 def files():
     yield from go_table.files()
     yield from go_ops.files()
-    yield from go_cases.files()
+
+
+def tests():
+    return go_cases.tests()

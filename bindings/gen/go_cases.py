@@ -47,6 +47,8 @@ def plain(value, kind):
         return json.dumps(value) if isinstance(value, str) else None
     if kind == "bool":
         return json.dumps(bool(value)) if isinstance(value, int) else None
+    if kind == "dtype" and not cases.fits_dtype(value):
+        return None
     if kind in ("int", "dtype"):
         return str(value) if isinstance(value, int) else None
     if kind == "float":
@@ -144,7 +146,7 @@ def test(file, function, case):
     return lines + ["\t})"]
 
 
-def files():
+def tests():
     functions = go_ops.functions()
     for file in cases.load():
         found = [c for c in file.cases if not any(isinstance(value, list) for _, value in c.inputs + c.outputs)]

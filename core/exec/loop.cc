@@ -171,7 +171,7 @@ Status LoopRun::begin_loop(std::vector<Tensor> in) {
   if (!in[0].empty()) {
     if (in[0].count() != 1) return invalid("the trip count must have one element but is ", in[0].summary());
     WEFT_TRY(in[0], in[0].moved_to(nullptr));
-    most_ = *in[0].as<int64_t>();
+    most_ = std::max<int64_t>(*in[0].as<int64_t>(), 0);
   }
   if (!in[1].empty()) {
     if (in[1].count() != 1) return invalid("the condition must have one element but is ", in[1].summary());
@@ -182,7 +182,7 @@ Status LoopRun::begin_loop(std::vector<Tensor> in) {
   first_output_ = 1;
   const Program& body = body_.program();
   const bool counted = always_holds(*body.graph, body.outputs[0], body.inputs[1]);
-  const int64_t known = counted ? std::max<int64_t>(goes_on() ? most_ : 0, 0) : kAnyNumber;
+  const int64_t known = counted ? (goes_on() ? most_ : 0) : kAnyNumber;
   for (size_t k = 1 + carried_.size(); k < body.outputs.size(); ++k) stacked_.emplace_back(0, false, known, most_);
   return {};
 }
@@ -273,6 +273,11 @@ Result<bool> LoopRun::run_flat() {
   WEFT_TRY(std::shared_ptr<Executable::Entry> entry, body_.entry_for(in));
   const Plan& plan = *entry->plan;
   if (!plan.simple()) return false;
+  if (loop_) {
+    // No condition, if it has not one element: `iterate` says so.
+    const auto& shape = plan.outputs[0].shape;
+    if (std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size != 1; })) return false;
+  }
   const size_t first_carried = loop_ ? 2 : 0, carried = carried_.size();
   for (size_t k = 0; k < carried; ++k) {
     const Binding& out = plan.outputs[first_output_ + k];

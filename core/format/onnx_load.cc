@@ -249,7 +249,11 @@ class Loader {
       // Older versions may have other inputs: of those the file must say what its sub-graph takes.
       const bool newest = std::all_of(op->upgrades().begin(), op->upgrades().end(),
                                       [&](const Upgrade& upgrade) { return graph->opset() >= upgrade.version; });
-      if (newest) types = graph->subgraph_inputs(*op, inputs, attrs);
+      if (newest) {
+        // What is wrong with the node is said when it is added.
+        Result<std::vector<ValueType>> known = graph->subgraph_inputs(*op, inputs, attrs);
+        if (known.ok()) types = std::move(*known);
+      }
       WEFT_TRY(std::shared_ptr<Graph> sub, subgraph(graph, *attr, types));
       attrs.set(name, GraphRef(std::move(sub)));
     }

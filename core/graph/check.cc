@@ -184,8 +184,8 @@ bool Graph::known_outputs(const std::vector<ValueId>& inputs, const std::string&
   if (options.copied_from == nullptr) return false;
   const Graph& from = *options.copied_from;
   const Node& copied = *options.copied;
-  // Dimensions that only a run will tell are called after their node.
-  if (copied.name != name || copied.inputs.size() != inputs.size()) return false;
+  // Dimensions that only a run will tell are called after their node and the depth of its graph.
+  if (from.depth_ != depth_ || copied.name != name || copied.inputs.size() != inputs.size()) return false;
   if (copied.output_count != static_cast<int>(outputs->size())) return false;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if ((copied.inputs[i] == kNoValue) != (inputs[i] == kNoValue)) return false;

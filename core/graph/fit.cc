@@ -72,12 +72,15 @@ bool comparable(const Graph& body, const RepeatedTypes& repeated) {
 
 }  // namespace
 
-std::vector<ValueType> Graph::subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs,
-                                              const Attrs& attrs) const {
+Result<std::vector<ValueType>> Graph::subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs,
+                                                      const Attrs& attrs) const {
   RepeatedTypes types;
-  if (op.repeated_types_fn() == nullptr) return {};
-  const InferContext context = infer_context(op, attrs, inputs, static_cast<int32_t>(inputs.size()), "", 0);
-  return op.repeated_types_fn()(context, &types).ok() ? std::move(types.inputs) : std::vector<ValueType>();
+  if (op.repeated_types_fn() == nullptr) return types.inputs;
+  Attrs given = attrs;
+  WEFT_CHECK(turn_attrs(op.attrs(), &given));
+  const InferContext context = infer_context(op, given, inputs, static_cast<int32_t>(inputs.size()), "", 0);
+  WEFT_CHECK(op.repeated_types_fn()(context, &types));
+  return std::move(types.inputs);
 }
 
 // A sub-graph that is part of a copied node was built for the types of other values than those that it captures here;

@@ -115,9 +115,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status free_name(std::string_view name);
   // For importers: the version that `add` speaks from now on, which has been checked.
   void speak_opset(int opset) { opset_ = opset; }
-  // The types that the inputs of the one sub-graph of such a node have at first; none if it has none, or if no such node
-  // could be.
-  std::vector<ValueType> subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs, const Attrs& attrs) const;
+  // The types that the inputs of the one sub-graph of such a node have at first; none if it has none. An error if no such
+  // node could be.
+  Result<std::vector<ValueType>> subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs,
+                                                 const Attrs& attrs) const;
   // The value of `outer` (of this graph or an enclosing one) as a value of this graph.
   Result<ValueId> capture(const Graph& owner, ValueId outer);
 

@@ -15,14 +15,9 @@ Status copy_nodes(const Graph& from, const std::vector<ValueId>& roots, Graph& t
     if (node.is(kWeftDomain, "Input")) {
       return internal_error("the copy of a graph lacks its input '", from.value(node.first_output).name, "'");
     }
-    NodeOptions options;
-    options.name = node.name;
-    options.origin = node.origin;
-    options.output_count = node.output_count;
-    options.schema_inputs = node.schema_inputs;
     std::vector<ValueId> inputs;
     for (ValueId input : node.inputs) inputs.push_back(input == kNoValue ? kNoValue : (*map)[input]);
-    WEFT_TRY(NodeId copy, to.add_node(*node.op, std::move(inputs), node.attrs, std::move(options)));
+    WEFT_TRY(NodeId copy, to.add_node(*node.op, std::move(inputs), node.attrs, NodeOptions::copy_of(from, node)));
     for (int i = 0; i < node.output_count; ++i) {
       ValueId& place = (*map)[node.output(i)];
       if (place == kNoValue) place = to.node(copy).output(i);
@@ -53,17 +48,9 @@ Result<std::shared_ptr<Graph>> copy_subgraph(const Graph& from, const std::share
 Result<std::shared_ptr<Graph>> make_body(const std::shared_ptr<Graph>& parent, const OpDef& op,
                                          const std::vector<ValueId>& inputs, const Attrs& attrs) {
   if (op.repeated_types_fn() == nullptr) return invalid("no sub-graph of ", op.full_name(), " has inputs");
-  std::vector<const ValueType*> types;
-  std::vector<const Tensor*> constants;
-  for (ValueId id : inputs) {
-    types.push_back(id != kNoValue ? &parent->type(id) : nullptr);
-    constants.push_back(id != kNoValue ? parent->value(id).constant.get() : nullptr);
-  }
-  const InferContext context(op, attrs, std::move(types), std::move(constants), 0, "");
-  RepeatedTypes repeated;
-  WEFT_CHECK(op.repeated_types_fn()(context, &repeated));
+  WEFT_TRY(std::vector<ValueType> types, parent->subgraph_inputs(op, inputs, attrs));
   WEFT_TRY(std::shared_ptr<Graph> body, Graph::make_subgraph(parent));
-  for (ValueType& type : repeated.inputs) WEFT_CHECK(body->add_input("", std::move(type)).status());
+  for (ValueType& type : types) WEFT_CHECK(body->add_input("", std::move(type)).status());
   return body;
 }
 

@@ -38,6 +38,28 @@ const AttrDef* find_attr(const std::vector<AttrDef>& defs, std::string_view name
   return at != defs.end() ? &*at : nullptr;
 }
 
+static Result<AttrValue> as_declared(const AttrDef& def, const AttrValue& given) {
+  AttrValue value = turned(given, def.kind);
+  if (value.kind() != def.kind) {
+    return invalid("attribute '", def.name, "' must be of kind ", def.kind_text(), " but is ",
+                   attr_kind_name(value.kind()));
+  }
+  if (value.kind() == AttrKind::kGraph && value.graph() == nullptr) {
+    return invalid("attribute '", def.name, "' is a null graph");
+  }
+  return value;
+}
+
+Status turn_attrs(const std::vector<AttrDef>& defs, Attrs* attrs) {
+  for (const AttrDef& def : defs) {
+    const AttrValue* given = attrs->find(def.name);
+    if (given == nullptr) continue;
+    WEFT_TRY(AttrValue value, as_declared(def, *given));
+    attrs->set(def.name, std::move(value));
+  }
+  return {};
+}
+
 Status complete_attrs(std::string_view owner, const std::vector<AttrDef>& defs, Attrs* attrs) {
   for (const auto& [name, value] : *attrs) {
     if (find_attr(defs, name) != nullptr) continue;
@@ -54,14 +76,7 @@ Status complete_attrs(std::string_view owner, const std::vector<AttrDef>& defs, 
       if (def.default_value) complete.set(def.name, *def.default_value);
       continue;
     }
-    AttrValue value = turned(*given, def.kind);
-    if (value.kind() != def.kind) {
-      return invalid("attribute '", def.name, "' must be of kind ", def.kind_text(), " but is ",
-                     attr_kind_name(value.kind()));
-    }
-    if (value.kind() == AttrKind::kGraph && value.graph() == nullptr) {
-      return invalid("attribute '", def.name, "' is a null graph");
-    }
+    WEFT_TRY(AttrValue value, as_declared(def, *given));
     complete.set(def.name, std::move(value));
   }
   *attrs = std::move(complete);

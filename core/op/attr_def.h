@@ -27,6 +27,9 @@ struct AttrDef {
 // Null if there is none.
 const AttrDef* find_attr(const std::vector<AttrDef>& defs, std::string_view name);
 
+// Turns those attributes that are defined into the kind that is asked for; others stay, and none is added.
+Status turn_attrs(const std::vector<AttrDef>& defs, Attrs* attrs);
+
 // Checks the attributes given to `owner`, turns numbers and empty lists into the kind that is asked for, and adds
 // defaults.
 Status complete_attrs(std::string_view owner, const std::vector<AttrDef>& defs, Attrs* attrs);

@@ -85,7 +85,7 @@ std::string describe_op(const OpDef& op) {
     out += cat(first ? "" : ", ", json_string(variable.name), ": ", json_string(dtype_set_text(variable.set)));
     first = false;
   }
-  bool differentiable = op.has_gradient() || op.name() == "If";
+  const bool differentiable = op.no_gradient_reason().empty();
   out += cat("}, \"differentiable\": ", differentiable);
   if (!op.no_gradient_reason().empty()) out += cat(", \"no_gradient\": ", json_string(op.no_gradient_reason()));
   return out + "}";

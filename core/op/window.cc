@@ -53,7 +53,8 @@ Result<Window> read_window(const Attrs& attrs, int64_t spatial, Dims kernel) {
     }
   }
   window.kernel = std::move(kernel);
-  const std::string& mode = attrs.s("auto_pad");
+  const AttrValue* given = attrs.find("auto_pad");  // which some operators do not have
+  const std::string mode = given != nullptr ? given->s() : "NOTSET";
   if (mode == "SAME_UPPER")
     window.auto_pad = Window::AutoPad::kSameUpper;
   else if (mode == "SAME_LOWER")

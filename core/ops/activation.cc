@@ -80,8 +80,7 @@ Status mish_grad(GradContext& c) {
 
 // The slope is stretched to X, never X to the slope.
 Status infer_prelu(InferContext& c) {
-  c.output(0) = c.input(0);
-  c.output(0).ints = nullptr;
+  WEFT_CHECK(infer_same_as_first(c));
   if (!c.has_rank(0) || !c.has_rank(1)) return {};
   const Dims &x = c.dims(0), &slope = c.dims(1);
   bool fits = slope.size() <= x.size();

@@ -9,7 +9,7 @@ namespace {
 std::optional<Dim> same_int(const std::vector<Dim>& v) { return v[0]; }
 
 Result<DType> wanted_dtype(InferContext& c) {
-  Result<DType> to = checked_dtype(static_cast<int32_t>(std::clamp<int64_t>(c.attrs().i("to"), -1, INT32_MAX)));
+  Result<DType> to = checked_dtype(c.attrs().i("to"));
   if (!to.ok()) return to.status().within("attribute 'to': ");
   if (!contains(c.op().find_type_var("T2")->set, *to)) {
     return invalid("attribute 'to' asks for ", dtype_name(*to), ", which ", c.op().name(), " does not make");

@@ -5,13 +5,6 @@
 namespace weft {
 namespace {
 
-// Strides, dilations and pads for blocks with `spatial` axes.
-Result<Window> read_blocks(const Attrs& attrs, int64_t spatial, Dims block) {
-  Attrs window = attrs;
-  window.set("auto_pad", "NOTSET");
-  return read_window(window, spatial, std::move(block));
-}
-
 // How many there are, if that is known; the inputs that are lists of sizes must agree.
 Result<std::optional<int64_t>> spatial_axes(const InferContext& c, std::optional<int64_t> image_axes) {
   std::optional<int64_t> spatial = image_axes;
@@ -57,7 +50,7 @@ Status infer_col2im(InferContext& c) {
   const Dims image = c.ints(1) != nullptr ? *c.ints(1) : c.fresh_dims(*spatial);
   Dims out{c.has_rank(0) ? c.dims(0)[0] : c.fresh(), c.fresh()};
   const Dims* block = c.ints(2);
-  WEFT_TRY(Window window, read_blocks(c.attrs(), *spatial, block != nullptr ? *block : c.fresh_dims(*spatial)));
+  WEFT_TRY(Window window, read_window(c.attrs(), *spatial, block != nullptr ? *block : c.fresh_dims(*spatial)));
   WEFT_TRY(Blocks blocks, blocks_of(window, image));
   if (c.has_rank(0)) {
     const Dim &columns = c.dims(0)[1], &given = c.dims(0)[2];
@@ -89,7 +82,7 @@ Status infer_im2col(InferContext& c) {
   }
   const Dims& x = c.dims(0);
   const Dims* block = c.ints(1);
-  WEFT_TRY(Window window, read_blocks(c.attrs(), *spatial, block != nullptr ? *block : c.fresh_dims(*spatial)));
+  WEFT_TRY(Window window, read_window(c.attrs(), *spatial, block != nullptr ? *block : c.fresh_dims(*spatial)));
   WEFT_TRY(Blocks blocks, blocks_of(window, Dims(x.begin() + 2, x.end())));
   c.set_dims(0, {x[0], x[1] * blocks.elements, blocks.count});
   return {};

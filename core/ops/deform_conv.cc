@@ -5,12 +5,6 @@
 namespace weft {
 namespace {
 
-Result<Window> read_deform_window(const Attrs& attrs, int64_t spatial, Dims kernel) {
-  Attrs window = attrs;
-  window.set("auto_pad", "NOTSET");
-  return read_window(window, spatial, std::move(kernel));
-}
-
 Status check_groups(const InferContext& c, int64_t group, int64_t offset_group) {
   const Dims &x = c.dims(0), &w = c.dims(1);
   if (!may_equal({x[1]}, {w[1] * Dim(group)})) {
@@ -38,7 +32,7 @@ Status infer_deform_conv(InferContext& c) {
   }
   const Dims &x = c.dims(0), &w = c.dims(1);
   WEFT_CHECK(check_groups(c, group, offset_group));
-  WEFT_TRY(Window window, read_deform_window(c.attrs(), spatial, Dims(w.begin() + 2, w.end())));
+  WEFT_TRY(Window window, read_window(c.attrs(), spatial, Dims(w.begin() + 2, w.end())));
   Dims out{x[0], w[0]};
   Dim elements(offset_group);
   for (int64_t i = 0; i < spatial; ++i) {
@@ -62,7 +56,7 @@ Status deform_conv(BodyContext& c) {
   Expr x = c.input(0), w = c.input(1), offset = c.input(2);
   if (!x.has_rank() || !w.has_rank()) return unimplemented("DeformConv needs the ranks of X and W");
   const int64_t spatial = x.rank() - 2, group = c.attrs().i("group"), offset_group = c.attrs().i("offset_group");
-  WEFT_TRY(Window window, read_deform_window(c.attrs(), spatial, Dims(w.dims().begin() + 2, w.dims().end())));
+  WEFT_TRY(Window window, read_window(c.attrs(), spatial, Dims(w.dims().begin() + 2, w.dims().end())));
   if (!all_known(window.kernel)) return unimplemented("DeformConv needs the size of its window");
   const Shape kernel = to_shape(window.kernel);
   int64_t elements = 1;

@@ -15,7 +15,7 @@ Expr places_along(Expr x, int64_t axis) {
 Status eye_like(BodyContext& c) {
   Expr x = c.input(0);
   if (x.has_rank() && x.rank() != 2) return invalid("the input must have two dimensions but is ", x.type().text());
-  WEFT_TRY(DType dtype, checked_dtype(static_cast<int32_t>(c.attrs().i_or("dtype", static_cast<int64_t>(x.dtype())))));
+  WEFT_TRY(DType dtype, checked_dtype(c.attrs().i_or("dtype", static_cast<int64_t>(x.dtype()))));
   if (!contains(kEyeTypes, dtype)) {
     return invalid("attribute 'dtype' is ", dtype_name(dtype), ", which is none of ", dtype_set_text(kEyeTypes));
   }

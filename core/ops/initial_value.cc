@@ -9,7 +9,7 @@ Status infer(InferContext& c) {
   for (int64_t dim : shape) {
     if (dim < 0) return invalid("attribute 'shape' asks for the dimension ", dim);
   }
-  WEFT_TRY(DType dtype, checked_dtype(static_cast<int32_t>(c.attrs().i("dtype"))));
+  WEFT_TRY(DType dtype, checked_dtype(c.attrs().i("dtype")));
   if (!contains(kFloatTypes, dtype)) {
     return invalid("attribute 'dtype' is ", dtype_name(dtype), ", which is none of ", dtype_set_text(kFloatTypes));
   }

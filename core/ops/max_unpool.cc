@@ -8,9 +8,7 @@ namespace {
 // The shape of what was pooled, as the attributes have it.
 Result<Dims> unpooled(const Attrs& attrs, const Dims& x) {
   const int64_t spatial = static_cast<int64_t>(x.size()) - 2;
-  Attrs with_auto = attrs;
-  with_auto.set("auto_pad", "NOTSET");
-  WEFT_TRY(Window window, read_window(with_auto, spatial, {}));
+  WEFT_TRY(Window window, read_window(attrs, spatial, {}));
   Dims out{x[0], x[1]};
   for (int64_t i = 0; i < spatial; ++i) {
     const size_t d = static_cast<size_t>(i);
@@ -56,9 +54,7 @@ Status max_unpool(BodyContext& c) {
   ExprScope& s = c.scope();
   Expr x = c.input(0);
   if (!x.has_rank()) return unimplemented("MaxUnpool needs the rank of X");
-  Attrs with_auto = c.attrs();
-  with_auto.set("auto_pad", "NOTSET");
-  WEFT_TRY(Window window, read_window(with_auto, x.rank() - 2, {}));
+  WEFT_TRY(Window window, read_window(c.attrs(), x.rank() - 2, {}));
   std::vector<int64_t> ones, more;
   for (size_t d = 0; d < window.strides.size(); ++d) {
     ones.push_back(1);

@@ -7,7 +7,7 @@ namespace weft {
 namespace {
 
 Status infer_random(InferContext& c) {
-  Result<DType> dtype = checked_dtype(static_cast<int32_t>(c.attrs().i("dtype")));
+  Result<DType> dtype = checked_dtype(c.attrs().i("dtype"));
   if (!dtype.ok() || !contains(kFloatTypes, *dtype)) {
     return invalid("attribute 'dtype' is ", c.attrs().i("dtype"), ", which is none of ", dtype_set_text(kFloatTypes));
   }

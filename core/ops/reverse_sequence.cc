@@ -11,8 +11,7 @@ Status infer_reverse_sequence(InferContext& c) {
                    " but one must be 0 and the other 1");
   }
   WEFT_CHECK(c.check_vector(1));
-  c.output(0) = c.input(0);
-  c.output(0).ints = nullptr;
+  WEFT_CHECK(infer_same_as_first(c));
   if (!c.has_rank(0)) return {};
   if (c.rank(0) < 2) return invalid("'input' must have at least two dimensions but is ", c.input(0).text());
   return c.check_shape(1, {c.dims(0)[static_cast<size_t>(batch)]}, "the batch");

@@ -30,8 +30,7 @@ Status infer_gather_elements(InferContext& c) {
 Status infer_scatter_elements(InferContext& c) {
   WEFT_CHECK(check_reduction(c.attrs()));
   WEFT_CHECK(check_elements(c));
-  c.output(0) = c.input(0);
-  c.output(0).ints = nullptr;
+  WEFT_CHECK(infer_same_as_first(c));
   return c.has_rank(1) ? c.check_shape(2, c.dims(1), "'indices'") : Status();
 }
 

@@ -20,16 +20,16 @@ Status infer_split(InferContext& c) {
     Dim size = c.fresh();
     if (const auto sizes = c.numbers(1)) {
       const Dim whole = dims[axis];
-      int64_t sum = 0;
+      Dim sum(0);
       bool alike = !sizes->empty();
       for (int64_t number : *sizes) {
         if (number < 0 || (number == 0 && c.rank(1) == 0)) return invalid("'split' has ", number, ", which is no size");
-        sum += number;
+        sum = sum + Dim(number);
         alike = alike && number == sizes->front();
       }
       if (c.rank(1) == 1) {
-        if (whole.known() && sum != whole.value()) {
-          return invalid("the sizes of 'split' make ", sum, " but axis ", axis, " has ", whole);
+        if (whole.known() && !(sum == whole)) {
+          return invalid("the sizes of 'split' make ", sum.text(), " but axis ", axis, " has ", whole);
         }
         if (alike) size = sizes->front();
       } else if (whole.known() && whole.value() % sizes->front() == 0) {

@@ -9,8 +9,7 @@ Status infer_tensor_scatter(InferContext& c) {
   if (mode != "linear" && mode != "circular") {
     return invalid("attribute 'mode' is \"", mode, "\" but must be \"linear\" or \"circular\"");
   }
-  c.output(0) = c.input(0);
-  c.output(0).ints = nullptr;
+  WEFT_CHECK(infer_same_as_first(c));
   WEFT_CHECK(c.check_vector(2));
   const int known = c.has_rank(0) ? 0 : 1;
   if (!c.has_rank(known)) return {};

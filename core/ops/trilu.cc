@@ -6,8 +6,7 @@ namespace {
 
 Status infer_trilu(InferContext& c) {
   WEFT_CHECK(c.check_number(1));
-  c.output(0) = c.input(0);
-  c.output(0).ints = nullptr;
+  WEFT_CHECK(infer_same_as_first(c));
   if (!c.has_rank(0) || c.rank(0) >= 2) return {};
   return invalid("'input' must have at least two dimensions but is ", c.input(0).text());
 }

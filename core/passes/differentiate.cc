@@ -9,9 +9,9 @@
 
 namespace weft {
 
-namespace {
-
 bool carries_gradient(const ValueType& type) { return is_float(type.dtype) || is_complex(type.dtype); }
+
+namespace {
 
 class Differentiator {
  public:

@@ -7,6 +7,9 @@
 
 namespace weft {
 
+// Whether a gradient can flow by a value of this type.
+bool carries_gradient(const ValueType& type);
+
 // The gradient of `ys` with respect to each of `xs`, weighted by `grad_ys` (of the shapes of `ys`; one, or none for
 // ones). A value of `xs` that no y depends on through differentiable operators gets kNoValue. Contributions are summed
 // in the order of a walk from `ys` over input positions, whatever the order the nodes were added in. `graph` may be a

@@ -14,8 +14,6 @@ namespace weft {
 
 namespace {
 
-bool carries_gradient(const ValueType& type) { return is_float(type.dtype) || is_complex(type.dtype); }
-
 class LoopGradient {
  public:
   explicit LoopGradient(GradContext& context)
@@ -39,11 +37,10 @@ class LoopGradient {
     if (ys_.empty()) return {};
     find_needed();
     WEFT_CHECK(check_kept());
-    in_sequences_ = loop_ && !shapes_stay();
-    if (kept_.empty() && (in_sequences_ || loop_) && !has_stacks()) kept_.push_back(body_.inputs()[0]);
-    WEFT_CHECK(in_sequences_ ? keep_sequences() : keep_stacks());
-    WEFT_CHECK(in_sequences_ ? go_back_by_loop() : go_back_by_scan());
-    return {};
+    const bool in_sequences = loop_ && !shapes_stay();
+    if (kept_.empty() && loop_ && !has_stacks()) kept_.push_back(body_.inputs()[0]);
+    WEFT_CHECK(in_sequences ? keep_sequences() : keep_stacks());
+    return in_sequences ? go_back_by_loop() : go_back_by_scan();
   }
 
  private:
@@ -182,7 +179,7 @@ class LoopGradient {
     for (const Graph::Capture& capture : both_->captures()) {
       if (capture.inner < forward_values_) same[capture.inner] = true;
     }
-    stops_.assign(both_->value_count(), false);
+    std::vector<bool> stops(both_->value_count(), false);
     for (NodeId id = 0; id < both_->node_count() && both_->node(id).first_output < forward_values_; ++id) {
       const Node& node = both_->node(id);
       const bool input = node.is(kWeftDomain, "Input");
@@ -194,10 +191,10 @@ class LoopGradient {
         same[v] = same[v] || constant;
         const ValueType& type = both_->type(v);
         const bool kept = type.kind == Kind::kTensor && (loop_ || stays(type));
-        stops_[v] = input || (!constant && (!repeatable || kept));
+        stops[v] = input || (!constant && (!repeatable || kept));
       }
     }
-    for (ValueId id : weights_) stops_[id] = true;
+    for (ValueId id : weights_) stops[id] = true;
     std::vector<ValueId> wanted;
     for (const auto* grads : {&carried_grads_, &scanned_grads_, &captured_grads_}) {
       for (ValueId id : *grads) {
@@ -205,11 +202,11 @@ class LoopGradient {
       }
     }
     auto note = [&](ValueId id) {
-      if (id == kNoValue || !stops_[id] || id >= forward_values_ || same[id]) return;
+      if (id == kNoValue || !stops[id] || id >= forward_values_ || same[id]) return;
       const ValueId own = origin_[id];
       if (std::find(kept_.begin(), kept_.end(), own) == kept_.end()) kept_.push_back(own);
     };
-    for (NodeId id : ordered_nodes(*both_, wanted, stops_, false)) {
+    for (NodeId id : ordered_nodes(*both_, wanted, stops, false)) {
       for (ValueId input : both_->node(id).inputs) note(input);
     }
     for (ValueId id : wanted) note(id);
@@ -300,7 +297,8 @@ class LoopGradient {
       more.push_back(kept_[j]);
       more_of.push_back(j);
     }
-    if (more.empty()) return {};
+    // A node may leave out what is carried, of which the gradient needs the shape.
+    if (more.empty() && context_.output_count() >= static_cast<int>(carried_)) return {};
     std::vector<ValueId> map, outputs;
     WEFT_TRY(std::shared_ptr<Graph> body, body_again(&map));
     for (ValueId id : body_.outputs()) outputs.push_back(map[id]);
@@ -318,6 +316,7 @@ class LoopGradient {
                                             static_cast<int>(carried_ + stacked_ + more.size()));
     WEFT_CHECK(scope_.status());
     for (size_t m = 0; m < more.size(); ++m) stacks_[more_of[m]] = {made[carried_ + stacked_ + m], 0, 0};
+    made_ = made;
     return {};
   }
 
@@ -343,6 +342,7 @@ class LoopGradient {
                                             static_cast<int>(carried_ + kept_.size() + stacked_));
     WEFT_CHECK(scope_.status());
     for (size_t j = 0; j < kept_.size(); ++j) sequences_.push_back(made[carried_ + j]);
+    made_ = made;
     return {};
   }
 
@@ -364,7 +364,9 @@ class LoopGradient {
 
   Status add_carried(Back* back) {
     for (size_t g = 0; g < with_grad_.size(); ++g) {
-      back->initial.push_back(context_.grad(static_cast<int>(with_grad_[g])));
+      const int output = static_cast<int>(with_grad_[g]);
+      const bool there = output < context_.output_count();
+      back->initial.push_back(there ? context_.grad(output) : fill_like(made_[with_grad_[g]], 0));
       ValueType type = body_.type(carried_in(with_grad_[g]));
       type.ints = nullptr;
       WEFT_TRY(ValueId id, back->graph->add_input("", std::move(type)));
@@ -526,9 +528,8 @@ class LoopGradient {
   std::vector<size_t> with_stacked_grad_, with_scanned_grad_, added_to_;
   std::vector<ValueId> ys_, weights_;
   std::vector<ValueId> carried_grads_, scanned_grads_, captured_grads_, wanted_;  // of `both_`
-  std::vector<bool> stops_;
-  std::vector<ValueId> kept_;  // values of the body
-  bool in_sequences_ = false;
+  std::vector<ValueId> kept_;                                                     // values of the body
+  std::vector<Expr> made_;     // outputs of the node once more, if it was made: what is carried comes first
   std::vector<Stack> stacks_;  // of `kept_`
   std::vector<Expr> sequences_;
 };

@@ -100,6 +100,22 @@ bool does_all(const Node& more, const Node& less) {
   return same_values(a, b, std::move(pairs), std::move(map)) && all_pure(a);
 }
 
+// Whether a node comes before another one, also by what loops are merged into so far.
+bool comes_before(const Graph& graph, const std::vector<NodeId>& loops, const std::vector<LoopMerge>& merges,
+                  NodeId first, NodeId second) {
+  std::vector<ValueId> roots{graph.node(second).output(0)};
+  for (;;) {
+    const std::vector<bool> needed = needed_nodes(graph, roots);
+    if (needed[first]) return true;
+    const size_t known = roots.size();
+    for (NodeId id : loops) {
+      const NodeId by = merges[id].by;
+      if (needed[id] && by >= 0 && !needed[by]) roots.push_back(graph.node(by).output(0));
+    }
+    if (roots.size() == known) return false;
+  }
+}
+
 }  // namespace
 
 std::vector<LoopMerge> merge_loops(const Graph& graph, const std::vector<NodeId>& order) {
@@ -135,7 +151,7 @@ std::vector<LoopMerge> merge_loops(const Graph& graph, const std::vector<NodeId>
       // Of equal ones, the first stays.
       const bool candidate = outputs > best || (outputs == best && j < i && merge.by < 0);
       if (i == j || !candidate || !does_all(more, less)) continue;
-      if (needed_nodes(graph, {more.output(0)})[loops[i]]) continue;
+      if (comes_before(graph, loops, merges, loops[i], loops[j])) continue;
       std::vector<int> places;
       for (int k = 0; k < less.output_count; ++k) {
         places.push_back(k < carried ? k : k - carried + static_cast<int>(carried_count(more)));

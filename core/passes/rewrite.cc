@@ -199,10 +199,14 @@ class Walk {
 
   // Once the shapes are numbers, one that takes them; before, any. What needs none counts as well.
   bool has_kernel(const Node& node) const {
-    if (node.op->is_view() || accepted_by(kernels_, node)) return true;
+    if (node.op->is_view()) return true;
+    // Nothing else could be done with the node.
+    if (node.op->body_fn() == nullptr && !may_widen(from_, node)) return true;
+    if (accepted_by(kernels_, node)) return true;
     if (node.op->body_fn() != nullptr) return false;
+    if (!cpu_kernels().has(node.op->full_name())) return true;
     // Nodes that a device has no kernel for run on the processor.
-    return !cpu_kernels().has(node.op->full_name()) || accepted_by(cpu_kernels(), node);
+    return &kernels_ != &cpu_kernels() && accepted_by(cpu_kernels(), node);
   }
 
   bool accepted_by(const KernelRegistry& kernels, const Node& node) const {

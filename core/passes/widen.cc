@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <span>
 
 #include "core/passes/rewrite.h"
 
@@ -12,7 +13,13 @@ namespace {
 
 // Types that hold every value of a narrow one, nearest first. Integers that are computed in one of these and cast back
 // have the bits of narrow arithmetic that wraps around; floats are rounded once.
-std::vector<DType> wider_types(DType dtype) {
+std::span<const DType> wider_types(DType dtype) {
+  static constexpr DType kFloats[] = {DType::kF32, DType::kF64};
+  static constexpr DType kOfBool[] = {DType::kU8, DType::kI32, DType::kI64};
+  static constexpr DType kOfPackedInts[] = {DType::kI8, DType::kI32, DType::kI64};
+  static constexpr DType kOfUnsigned[] = {DType::kI32, DType::kU32, DType::kI64, DType::kU64};
+  static constexpr DType kInts[] = {DType::kI32, DType::kI64}, kLong[] = {DType::kI64};
+  static constexpr DType kOfU32[] = {DType::kI64, DType::kU64};
   switch (dtype) {
     case DType::kF16:
     case DType::kBF16:
@@ -21,19 +28,19 @@ std::vector<DType> wider_types(DType dtype) {
     case DType::kF8E5M2:
     case DType::kF8E5M2FNUZ:
     case DType::kF8E8M0:
-    case DType::kF4E2M1: return {DType::kF32, DType::kF64};
+    case DType::kF4E2M1: return kFloats;
     // Or as the sum and the greater of truth values, and as the product and the less.
-    case DType::kBool: return {DType::kU8, DType::kI32, DType::kI64};
+    case DType::kBool: return kOfBool;
     case DType::kI2:
-    case DType::kI4: return {DType::kI8, DType::kI32, DType::kI64};
+    case DType::kI4: return kOfPackedInts;
     case DType::kU2:
-    case DType::kU4: return {DType::kU8, DType::kI32, DType::kI64};
+    case DType::kU4: return kOfBool;
     case DType::kI8:
-    case DType::kI16: return {DType::kI32, DType::kI64};
+    case DType::kI16: return kInts;
     case DType::kU8:
-    case DType::kU16: return {DType::kI32, DType::kU32, DType::kI64, DType::kU64};
-    case DType::kU32: return {DType::kI64, DType::kU64};
-    case DType::kI32: return {DType::kI64};
+    case DType::kU16: return kOfUnsigned;
+    case DType::kU32: return kOfU32;
+    case DType::kI32: return kLong;
     default: return {};
   }
 }
@@ -128,8 +135,7 @@ class Search {
   std::vector<Variable> variables_;
 };
 
-KernelContext widened_context(const Graph& graph, const Node& node, const Widening& widening) {
-  const KernelContext as_it_is = kernel_context(graph, node);
+KernelContext widened_context(const KernelContext& as_it_is, const Widening& widening) {
   std::vector<KernelContext::Slot> inputs, outputs;
   for (int i = 0; i < as_it_is.input_count(); ++i) {
     inputs.push_back(as_it_is.input(i));
@@ -146,10 +152,20 @@ KernelContext widened_context(const Graph& graph, const Node& node, const Wideni
 
 }  // namespace
 
+bool may_widen(const Graph& graph, const Node& node) {
+  auto has_wider = [&](ValueId id) { return id != kNoValue && !wider_types(graph.type(id).dtype).empty(); };
+  if (std::any_of(node.inputs.begin(), node.inputs.end(), has_wider)) return true;
+  for (int i = 0; i < node.output_count; ++i) {
+    if (has_wider(node.output(i))) return true;
+  }
+  return false;
+}
+
 std::optional<Widening> find_widening(const Graph& graph, const Node& node,
                                       const std::function<bool(const KernelContext&)>& accepts) {
   const Search search(graph, node);
   const std::vector<Variable>& variables = search.variables();
+  const KernelContext as_it_is = kernel_context(graph, node);
   const uint32_t all = (1u << variables.size()) - 1;
   for (int changed = 1; changed <= static_cast<int>(variables.size()); ++changed) {
     for (uint32_t subset = 1; subset <= all; ++subset) {
@@ -162,7 +178,7 @@ std::optional<Widening> find_widening(const Graph& graph, const Node& node,
           if ((subset >> v & 1) != 0) chosen[v] = variables[v].wider[at[v]];
         }
         Widening widening = search.widening(chosen);
-        if (accepts(widened_context(graph, node, widening))) return widening;
+        if (accepts(widened_context(as_it_is, widening))) return widening;
         more = false;
         for (size_t v = variables.size(); v-- > 0 && !more;) {
           if ((subset >> v & 1) == 0) continue;

@@ -17,6 +17,9 @@ struct Widening {
   Attrs attrs;
 };
 
+// Whether some input or output is of a type that has a wider one.
+bool may_widen(const Graph& graph, const Node& node);
+
 // The first change of type variables that `accepts` takes, or nothing. Of as few variables as can be, each to the nearest
 // type that its operator allows; a variable that a sequence is of stays. All shapes must be numbers.
 std::optional<Widening> find_widening(const Graph& graph, const Node& node,

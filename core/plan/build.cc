@@ -326,12 +326,8 @@ class Builder {
         }
         inputs.push_back(id == kNoValue ? kNoValue : map[id]);
       }
-      NodeOptions options;
-      options.name = node->name;
-      options.origin = node->origin;
-      options.output_count = node->output_count;
-      options.schema_inputs = node->schema_inputs;
-      WEFT_TRY(NodeId copy, rest.graph->add_node(*node->op, std::move(inputs), node->attrs, std::move(options)));
+      WEFT_TRY(NodeId copy,
+               rest.graph->add_node(*node->op, std::move(inputs), node->attrs, NodeOptions::copy_of(graph_, *node)));
       for (int i = 0; i < node->output_count; ++i) map[node->output(i)] = rest.graph->node(copy).output(i);
     }
     for (size_t k = 0; k < program_.outputs.size(); ++k) {

@@ -38,7 +38,7 @@ Result<DType> parse_dtype(std::string_view name) {
   return invalid("unknown dtype '", name, "'; known are ", dtype_set_text(kAllTypes));
 }
 
-Result<DType> checked_dtype(int32_t number) {
+Result<DType> checked_dtype(int64_t number) {
   if (number < 1 || number >= kDTypeCount) {
     return invalid("dtype ", number, " is not one of 1 (f32) to ", kDTypeCount - 1, " (i2)");
   }

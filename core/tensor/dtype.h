@@ -55,7 +55,7 @@ inline int64_t dtype_bytes(DType dtype, int64_t count) {
 const char* dtype_name(DType dtype);  // "f32"
 Result<DType> parse_dtype(std::string_view name);
 // A number from outside: an error unless it names an element type.
-Result<DType> checked_dtype(int32_t number);
+Result<DType> checked_dtype(int64_t number);
 
 bool is_float(DType dtype);    // f16 bf16 f32 f64 and the 8- and 4-bit floats
 bool is_integer(DType dtype);  // signed and unsigned, packed ones too; not bool

@@ -240,7 +240,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     small = wanted is not None and _small_types.has(wanted)
     if wanted is not None and wanted not in _NUMPY and not small:
         raise UnimplementedError(f"numpy has no element type {wanted}; cast in the graph")
-    if array.dtype.kind == "c" and wanted is not None and not wanted.startswith("complex"):
+    if array.dtype.kind == "c" and wanted is not None and wanted not in ("c64", "c128"):
         raise InvalidArgumentError(f"complex numbers cannot be elements of a tensor of {wanted}; take their .real")
     if wanted is not None:
         array = array.astype(_small_types.dtype_of(wanted) if small else _NUMPY[wanted], copy=False)

@@ -93,7 +93,7 @@ class WeftBackend(base.Backend):
             outputs_info: Not needed: types and shapes of the outputs are found.
             kwargs: `opset_version`, and what `Session` takes.
         """
-        opset = kwargs.pop("opset_version", defs.onnx_opset_version() - 1)
+        opset = kwargs.pop("opset_version", min(defs.onnx_opset_version(), 26))  # the newest of Graph
         names = list(dict.fromkeys(name for name in node.input if name))
         arrays = [np.asarray(value) for value in inputs]
         if len(arrays) != len(names):

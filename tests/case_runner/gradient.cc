@@ -126,6 +126,9 @@ class GradientChecker {
   Status add_node(ExprScope& scope, std::vector<Expr>* ys) {
     auto [domain, name] = split_op_name(c_.op);
     WEFT_TRY(const OpDef* op, builtin_ops().get(domain, name));
+    const bool named = std::any_of(c_.inputs.begin(), c_.inputs.end(),
+                                   [&](const CaseInput& input) { return input.name == c_.gradient_by; });
+    if (!c_.gradient_by.empty() && !named) return invalid("'gradient by' names no input: ", c_.gradient_by);
     for (const CaseInput& input : c_.inputs) {
       ValueId id = kNoValue;
       if (!input.omitted && input.value.kind() == Kind::kSequence) {

@@ -1,7 +1,6 @@
 // What is derived from the cases of an operator for every type that its schema allows.
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -16,12 +15,12 @@ namespace weft {
 class TypesChecker {
  public:
   std::vector<std::string> check(const Case& c);
-  // After all cases of a file: what the list says and is not so, and variables that no case bound.
+  // After all cases of a file: what the list says and is not so.
   std::vector<std::string> finish(const std::string& op);
 
  private:
   using Pair = std::pair<std::string, DType>;  // a type variable and what it was
-  std::set<Pair> ran_, refused_;
+  std::set<Pair> refused_;
 };
 
 }  // namespace weft

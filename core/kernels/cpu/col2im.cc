@@ -18,13 +18,11 @@ struct BlockPlan {
 Status make_block_plan(const KernelContext& c, const Shape& image, int at_block, BlockPlan* plan) {
   const Tensor* block = c.constant(at_block);
   if (block == nullptr) return internal_error("the sizes of the blocks are not known when the kernel is prepared");
-  Attrs attrs = c.attrs();
-  attrs.set("auto_pad", "NOTSET");
   BlockPlan p;
   const int64_t axes = static_cast<int64_t>(image.size()) - 2;
   p.image.assign(image.begin() + 2, image.end());
   p.block.assign(block->as<int64_t>(), block->as<int64_t>() + block->count());
-  WEFT_TRY(Window window, read_window(attrs, axes, to_dims(p.block)));
+  WEFT_TRY(Window window, read_window(c.attrs(), axes, to_dims(p.block)));
   p.strides = window.strides;
   p.dilations = window.dilations;
   p.pads = window.begin_pads;

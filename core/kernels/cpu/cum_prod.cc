@@ -78,6 +78,8 @@ Status prepare_cum_prod(const KernelContext& c, PreparedKernel* prepared) {
   with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&cum_prod<T>>(std::move(walk)); });
   return {};
 }
+bool has_floats(const KernelContext& c) { return in_list(FloatElements{}, c.dtype(0)); }
+
 Status prepare_linear_scan(const KernelContext& c, PreparedKernel* prepared) {
   Walk walk = read_walk(c, prepared, 2);
   walk.late = c.attrs().b("late");
@@ -90,7 +92,7 @@ Status prepare_linear_scan(const KernelContext& c, PreparedKernel* prepared) {
 
 void add_cpu_cum_prod(KernelRegistry& kernels) {
   kernels.add("CumProd", {"plain", has_elements, prepare_cum_prod});
-  kernels.add("weft.LinearScan", {"plain", has_elements, prepare_linear_scan});
+  kernels.add("weft.LinearScan", {"plain", has_floats, prepare_linear_scan});
 }
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include "core/base/divide_up.h"
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/fourier_common.h"
+#include "core/kernels/cpu/stop_common.h"
 #include "core/kernels/cpu/types_common.h"
 
 namespace weft {
@@ -69,7 +70,7 @@ void run_dft(const DftState<T>& s, const RunArgs& args) {
     for (int64_t lane = begin; lane < end; ++lane) {
       T* scratch = static_cast<T*>(args.scratch) + lane * s.lane_size;
       for (int64_t line = lane * s.lines / s.lanes; line < (lane + 1) * s.lines / s.lanes; ++line) {
-        if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+        if (should_stop(*args.parallel)) return;
         const int64_t outer = line / s.inner, at = line % s.inner;
         run_line(s, x + (outer * s.in_size * s.inner + at) * s.in_parts,
                  y + (outer * s.out_size * s.inner + at) * s.out_parts, scratch);
@@ -157,7 +158,7 @@ void run_stft(const StftState<T>& s, const RunArgs& args, const T* window) {
     for (int64_t lane = begin; lane < end; ++lane) {
       T* scratch = static_cast<T*>(args.scratch) + lane * s.lane_size;
       for (int64_t i = lane * s.count / s.lanes; i < (lane + 1) * s.count / s.lanes; ++i) {
-        if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
+        if (should_stop(*args.parallel)) return;
         const int64_t at = i / s.frames * s.length + i % s.frames * s.step;
         run_frame(s, args.input<T>(0) + at * s.parts, window, args.output<T>(0) + i * s.out_size * 2, scratch);
       }

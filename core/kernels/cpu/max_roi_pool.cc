@@ -20,7 +20,9 @@ template <typename T>
 Part part_of(T start, T length, int64_t at, int64_t parts, int64_t size) {
   const T each = length / static_cast<T>(parts), most = static_cast<T>(size);
   const T begin = std::floor(static_cast<T>(at) * each) + start, end = std::ceil(static_cast<T>(at + 1) * each) + start;
-  return {static_cast<int64_t>(std::clamp(begin, T(0), most)), static_cast<int64_t>(std::clamp(end, T(0), most))};
+  // `most` may be rounded up.
+  return {std::min(size, static_cast<int64_t>(std::clamp(begin, T(0), most))),
+          std::min(size, static_cast<int64_t>(std::clamp(end, T(0), most)))};
 }
 
 // A region along one axis, in pixels.

@@ -30,8 +30,9 @@ Side<T> side_of(const Alignment& s, T begin, T end, int64_t parts) {
   T length = end * scale - shift - start;
   if (!s.half_pixel) length = std::max(length, T(1));
   const T part = length / static_cast<T>(parts);
-  const T wanted = s.ratio > 0 ? static_cast<T>(s.ratio) : std::clamp(std::ceil(part), T(0), T(kMostSamples) + 1);
-  return {start, part, static_cast<int64_t>(wanted)};
+  const bool counted = part > 0;  // and a number
+  const int64_t own = counted ? static_cast<int64_t>(std::min(std::ceil(part), T(kMostSamples) + 1)) : 0;
+  return {start, part, s.ratio > 0 ? s.ratio : own};
 }
 
 template <typename T>

@@ -80,11 +80,13 @@ bool has_pool_kernels(Expr x) { return concrete(x) && (x.dtype() == DType::kF32 
 bool pool_input_is_last(Expr x) { return has_pool_kernels(x) && before_first(x).valid(); }
 
 // Whether somebody, a convolution say, has the channels of a value of the old graph last.
-bool goes_last(const Graph& graph, ValueId x) {
+bool goes_last(const RuleContext& c, ValueId x) {
+  const Graph& graph = c.from;
   const std::vector<int64_t> last = to_channels_last(static_cast<int64_t>(graph.type(x).dims.size()));
   for (NodeId id = graph.value(x).node + 1; id < graph.node_count(); ++id) {
     const Node& node = graph.node(id);
-    if (node.is("Transpose") && node.inputs[0] == x && node.attrs.ints_or_empty("perm") == last) return true;
+    const bool turns = node.is("Transpose") && node.inputs[0] == x && node.attrs.ints_or_empty("perm") == last;
+    if (turns && c.uses(node.first_output) > 0) return true;
   }
   return false;
 }
@@ -97,7 +99,7 @@ Attrs without_order(Attrs attrs) {
 Status pool_channels_last(RuleContext& c) {
   const Expr x = c.mapped_input(0);
   if (!has_pool_kernels(x) || x.rank() < 3 || c.node.output_count > 1) return {};
-  if (!before_first(x).valid() && !goes_last(c.from, c.input(0))) return {};
+  if (!before_first(x).valid() && !goes_last(c, c.input(0))) return {};
   replace_by(c, c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool" : "weft.ChannelsLastMaxPool",
              without_order(c.attrs()));
   return {};

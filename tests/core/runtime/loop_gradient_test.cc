@@ -45,6 +45,21 @@ TEST(LoopGradient, OfSecondAndThirdOrder) {
   EXPECT_EQ(m.all(0, 2, third), Values{0});
 }
 
+// x' = x z and z' = z^2, of which x alone is asked for.
+TEST(LoopGradient, ByWhatIsCarriedAndNoOutput) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {}), z = m.input("z", DType::kF64, {});
+  LoopBody body(m.graph, {x, z});
+  body.returns({body.condition, body.carried[0] * body.carried[1], body.carried[1] * body.carried[1]});
+  Expr y = make_all(m.scope, "Loop", {n, Expr(), x, z}, {{"body", GraphRef(body.graph)}}, 1)[0];
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  std::vector<Expr> g = m.gradients(y, {x, z});
+  const std::vector<Tensor> fed{count_of(2), number(2), number(3)};  // x z^3
+  EXPECT_EQ(m.values({n, x, z}, fed, y), Values{54});
+  EXPECT_EQ(m.values({n, x, z}, fed, g[0]), Values{27});
+  EXPECT_EQ(m.values({n, x, z}, fed, g[1]), Values{54});
+}
+
 TEST(LoopGradient, ByStacks) {
   Power m;
   // The sum of x^2 w^(2 i) for i in 1..n.

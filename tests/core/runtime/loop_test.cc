@@ -43,6 +43,54 @@ TEST(Loop, GoesOnAsLongAsItsConditionHolds) {
   EXPECT_EQ(m.values({c, x}, {flag(true), Tensor::scalar<double>(1e-300)}, y[1]).size(), 1004u);
 }
 
+TEST(Loop, AConditionThatHasNotOneElementIsRefused) {
+  TestModel m;
+  Expr x = m.input("x", DType::kF64, {Dim::symbol("k")});
+  LoopBody body(m.graph, {x});
+  Expr next = body.carried[0] * 2.0;
+  body.returns({make(*body.scope, "Less", {next, scalar_like(next, 100)}), next});
+  Expr y = loop(m.scope, {}, {}, {x}, body)[0];
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  EXPECT_EQ(m.values({x}, {numbers({9})}, y), (Values{144}));
+  for (size_t many : {0, 1000}) {
+    auto out = m.run({x}, {Tensor::vector<double>(std::vector<double>(many, 1))}, {y});
+    ASSERT_FALSE(out.ok());
+    EXPECT_NE(out.status().text().find("the condition must have one element"), std::string::npos)
+        << out.status().text();
+  }
+}
+
+TEST(Loop, ACountBelowOneIsNoneWhateverTheCondition) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {});
+  LoopBody body(m.graph, {x});
+  Expr next = body.carried[0] + 1.0;
+  body.returns({make(*body.scope, "Less", {next, scalar_like(next, 5)}), next, next});
+  std::vector<Expr> y = loop(m.scope, n, {}, {x}, body);
+  EXPECT_EQ(m.values({n, x}, {count_of(-4), Tensor::scalar<double>(3)}, y[0]), (Values{3}));
+  EXPECT_EQ(m.values({n, x}, {count_of(-4), Tensor::scalar<double>(3)}, y[1]), (Values{}));
+}
+
+// Each of two loops has one that does more, which needs the other one.
+TEST(Loop, LoopsThatNeedEachOtherAreNotTakenAsOne) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {}), y = m.input("y", DType::kF64, {});
+  auto times = [&](double factor, const std::vector<Expr>& initial) {
+    LoopBody body(m.graph, initial);
+    std::vector<Expr> out{body.condition, body.carried[0] * factor};
+    if (initial.size() > 1) out.push_back(body.carried[1] + 1.0);
+    body.returns(out);
+    return loop(m.scope, n, {}, initial, body);
+  };
+  Expr a = times(2, {x})[0], c = times(3, {y})[0];
+  std::vector<Expr> b = times(2, {x, c}), d = times(3, {y, a});
+  auto out =
+      m.run({n, x, y}, {count_of(2), Tensor::scalar<double>(1), Tensor::scalar<double>(1)}, {b[0], b[1], d[0], d[1]});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  const double wanted[] = {4, 11, 9, 6};
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(*(*out)[i].as<double>(), wanted[i]) << i;
+}
+
 TEST(Loop, ACountAndAConditionAreBothHeeded) {
   TestModel m;
   Expr n = m.input("n", DType::kI64, {1}), x = m.input("x", DType::kF64, {});

@@ -1,5 +1,7 @@
 // Scan: what is carried, scanned and stacked, axes and directions, batches of opset 8, errors. Expected numbers are worked
 // out by hand.
+#include "core/graph/subgraph.h"
+#include "core/runtime/builtin.h"
 #include "tests/core/runtime/subgraph_common.h"
 
 namespace weft {
@@ -144,6 +146,17 @@ TEST(Scan, LengthsThatOnlyTheRunTellsMustBeEqual) {
   EXPECT_EQ(m.values({x, z}, {numbers({1, 2}), numbers({3, 4})}, y), (Values{3, 8}));
   expect_error(m.run({x, z}, {numbers({1, 2}), numbers({3})}, {y}).status(), Code::kInvalidArgument,
                "input 0 is 2 long and input 1 is 1 long");
+}
+
+TEST(Scan, NoBodyIsMadeForAttributesOfTheWrongKind) {
+  TestModel m;
+  Expr x = m.input("x", DType::kF64, {2});
+  const OpDef& op = **builtin_ops().get("", "Scan");
+  auto body = make_body(m.graph, op, {x.id()}, {{"num_scan_inputs", std::string("one")}});
+  ASSERT_FALSE(body.ok());
+  EXPECT_EQ(body.status().code(), Code::kInvalidArgument);
+  EXPECT_NE(body.status().message().find("'num_scan_inputs' must be of kind int"), std::string::npos)
+      << body.status().message();
 }
 
 }  // namespace
