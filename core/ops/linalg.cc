@@ -1,44 +1,28 @@
-// Linear algebra on the last two axes: Cholesky, Det, Eig, Eigh, Inverse, Solve. Gradients: Giles, "Collected matrix
+// Linear algebra on the last two axes: Cholesky, Det, Eig, Eigh, Inverse, SlogDet, Solve. Gradients: Giles, "Collected matrix
 // derivative results for forward and reverse mode algorithmic differentiation", 2008; Boeddeker et al., "On the
 // computation of complex-valued gradients", 2017.
-#include <limits>
-
-#include "core/graph/expr.h"
+#include "core/ops/linalg_common.h"
 
 namespace weft {
 namespace {
 
-Status infer_square(InferContext& c, Dim* size) {
-  if (!c.has_rank(0)) return {};
-  const Dims& dims = c.dims(0);
-  bool square = dims.size() >= 2;
-  if (square) {
-    const Dim &rows = dims[dims.size() - 2], &columns = dims[dims.size() - 1];
-    square = rows == columns || !rows.known() || !columns.known();
-    *size = rows.known() ? rows : columns;
-  }
-  return square ? Status()
-                : invalid("the last two axes must make a square matrix but the input is ", c.input(0).text());
-}
+using namespace linalg;
 
 Status infer_same(InferContext& c) {
-  Dim size;
-  WEFT_CHECK(infer_square(c, &size));
+  WEFT_CHECK(check_square(c));
   c.output(0) = c.input(0);
   return {};
 }
 
 Status infer_det(InferContext& c) {
-  Dim size;
-  WEFT_CHECK(infer_square(c, &size));
+  WEFT_CHECK(check_square(c));
   if (c.has_rank(0)) c.set_dims(0, Dims(c.dims(0).begin(), c.dims(0).end() - 2));
   return {};
 }
 
 // Values [..., n] first, then vectors [..., n, n].
 Status infer_eigen(InferContext& c) {
-  Dim size;
-  WEFT_CHECK(infer_square(c, &size));
+  WEFT_CHECK(check_square(c));
   int half = static_cast<int>(c.op().outputs().size()) / 2;
   for (int i = 0; i < c.output_count(); ++i) {
     c.set_dtype(i, c.input(0).dtype);
@@ -51,35 +35,13 @@ Status infer_eigen(InferContext& c) {
 }
 
 Status infer_solve(InferContext& c) {
-  Dim size;
-  WEFT_CHECK(infer_square(c, &size));
-  if (c.has_rank(0) && c.has_rank(1)) {
-    const Dims &a = c.dims(0), &b = c.dims(1);
-    bool fits = a.size() == b.size();
-    for (size_t i = 0; fits && i + 1 < a.size(); ++i) fits = a[i] == b[i] || !a[i].known() || !b[i].known();
-    if (!fits) {
-      return invalid("B must have the leading axes and the rows of A, ", c.input(0).text(), ", but is ",
-                     c.input(1).text());
-    }
-  }
+  WEFT_CHECK(check_square(c));
+  WEFT_CHECK(check_beside(c));
   c.output(0) = c.input(1);
   return {};
 }
 
-// Whether row >= column, row == column and so on, for matrices like x: bool [n, n].
-Expr compare_indices(Expr x, const char* op) {
-  ExprScope& s = x.scope();
-  Expr size = make(s, "Gather", {shape_of(x), constant_int(s, -1)});
-  Expr index = make(s, "Range", {constant_int(s, 0), size, constant_int(s, 1)});
-  return make(s, op, {unsqueeze(index, {1}), unsqueeze(index, {0})});
-}
-
 Expr symmetric(Expr x) { return (x + swap_last_two(x)) * 0.5; }
-
-// A diagonal matrix of the last axis, with `rest` elsewhere.
-Expr with_diagonal(Expr diagonal, Expr rest) {
-  return where(compare_indices(rest, "Equal"), unsqueeze(diagonal, {-1}), rest);
-}
 
 Status grad_inverse(GradContext& c) {
   Expr transposed = swap_last_two(c.output(0));
@@ -96,6 +58,20 @@ Status grad_solve(GradContext& c) {
 
 Status grad_det(GradContext& c) {
   c.set_grad(0, grad_mul(unsqueeze(c.grad(0), {-2, -1}), make(c.scope(), "weft.Cofactors", {c.input(0)})));
+  return {};
+}
+
+Status infer_slogdet(InferContext& c) {
+  WEFT_CHECK(infer_det(c));
+  for (int i = 1; i < c.output_count(); ++i) c.output(i) = c.output(0);
+  return {};
+}
+
+// The sign does not move. X^-T times the gradient of the logarithm.
+Status grad_slogdet(GradContext& c) {
+  if (!c.has_grad(1)) return {};
+  Expr inverse = make(c.scope(), "weft.Inverse", {c.input(0)});
+  c.set_grad(0, unsqueeze(c.grad(1), {-2, -1}) * swap_last_two(inverse));
   return {};
 }
 
@@ -120,22 +96,6 @@ Status grad_cholesky(GradContext& c) {
   c.set_grad(0, symmetric(both));
   return {};
 }
-
-// How far apart two numbers of the size 1 may be by rounding alone, in matrices like x.
-Expr rounding(Expr x) {
-  double epsilon =
-      x.dtype() == DType::kF64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
-  return cast(make(x.scope(), "Gather", {shape_of(x), constant_int(x.scope(), -1)}), x.dtype()) * epsilon;
-}
-
-// The largest magnitude in the last axis or the one before it, which stays, as 1.
-Expr largest(Expr x, int64_t axis) {
-  Expr size = make(x.scope(), "Abs", {x});
-  return make(x.scope(), "ReduceMax", {size, constant_ints(x.scope(), {axis})}, {{"keepdims", int64_t{1}}});
-}
-
-// w_j - w_i at row i and column j.
-Expr gaps(Expr values) { return unsqueeze(values, {-2}) - unsqueeze(values, {-1}); }
 
 // V (diag(dw) + F * (V^T dV)) V^T, symmetrised, with F = 1 / (w_j - w_i), or 0 where only rounding tells them apart.
 Status grad_eigh(GradContext& c) {
@@ -243,6 +203,19 @@ void define_op_linalg(OpRegistry& ops) {
       .output("Y", "T", "The shape of X.")
       .infer(infer_same)
       .grad(grad_cofactors);
+  ops.add(kWeftDomain, "SlogDet")
+      .group("linalg")
+      .doc(
+          "The sign and the logarithm of the magnitude of the determinant of each matrix, `det = sign * "
+          "exp(logabsdet)`, "
+          "which neither overflow nor vanish where Det does. Of a singular matrix they are 0 and -infinity; the "
+          "gradient by the logarithm needs matrices that are not singular.")
+      .types("T", kFloatTypes)
+      .input("X", "T", kSquare)
+      .output("sign", "T", "[...]: -1, 0 or 1.")
+      .output("logabsdet", "T", "[...].")
+      .infer(infer_slogdet)
+      .grad(grad_slogdet);
   ops.add(kWeftDomain, "Inverse")
       .group("linalg")
       .doc("The inverse of each matrix. A singular one is an error.")

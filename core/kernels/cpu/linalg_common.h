@@ -110,4 +110,39 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
+// Batches of matrices of any shape: m rows, n columns. `option` is the kernel's own.
+struct RectangleState {
+  State each;
+  int64_t m, n, k;  // k: the lesser of the two
+  bool option;
+};
+
+template <auto F32, auto F64>
+Status prepare_rectangles(const KernelContext& c, PreparedKernel* prepared, bool option) {
+  const Shape& shape = c.shape(0);
+  if (shape.size() < 2) return invalid("the input must have two axes at least but is ", shape_text(shape));
+  RectangleState s{{}, shape[shape.size() - 2], shape.back(), 0, option};
+  s.k = std::min(s.m, s.n);
+  s.each.n = std::max(s.m, s.n);
+  s.each.batch = 1;
+  for (size_t i = 0; i + 2 < shape.size(); ++i) s.each.batch *= shape[i];
+  s.each.lanes = std::max<int64_t>(s.each.batch, 1);
+  prepared->cost_ns = 20.0 * static_cast<double>(s.each.batch * s.m * s.n) * static_cast<double>(s.k);
+  prepared->most_threads = s.each.lanes;
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<F32>(s);
+  else
+    prepared->use<F64>(s);
+  return {};
+}
+
+// The power of two next to the largest magnitude, by which a matrix is divided without a rounding error, so that no square of
+// its elements overflows or vanishes; 1 for zeros.
+template <typename T>
+T power_of_largest(const T* a, int64_t count) {
+  T most = 0;
+  for (int64_t i = 0; i < count; ++i) most = std::max(most, std::abs(a[i]));
+  return most > 0 ? std::ldexp(T(1), std::ilogb(most)) : T(1);
+}
+
 }  // namespace weft::linalg

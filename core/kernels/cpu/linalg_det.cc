@@ -1,4 +1,4 @@
-// Kernels of determinants: Det and weft.Cofactors.
+// Kernels of determinants: Det, weft.SlogDet and weft.Cofactors.
 #include <Eigen/LU>
 
 #include "core/kernels/cpu/linalg_common.h"
@@ -34,6 +34,46 @@ Status prepare_det(const KernelContext& c, PreparedKernel* prepared) {
     prepared->use<&det_of_nothing<float>>(count);
   else
     prepared->use<&det_of_nothing<double>>(count);
+  return {};
+}
+
+template <typename T>
+void slogdet(const State& s, const RunArgs& args) {
+  each_matrix(s, args, "weft.SlogDet", [&](int64_t i, void*) -> const char* {
+    const T* a = args.input<T>(0) + i * s.n * s.n;
+    T* sign = args.output<T>(0) + i;
+    T* logarithm = args.output<T>(1) + i;
+    if (not_finite(a, s.n * s.n)) {
+      *sign = *logarithm = std::numeric_limits<T>::quiet_NaN();
+      return nullptr;
+    }
+    const Eigen::PartialPivLU<Matrix<T>> lu{In<T>(a, s.n, s.n)};
+    T turns = static_cast<T>(lu.permutationP().determinant());
+    double sum = 0;
+    for (int64_t d = 0; d < s.n; ++d) {
+      const T pivot = lu.matrixLU()(d, d);
+      turns = pivot == 0 ? T(0) : pivot < 0 ? -turns : turns;
+      sum += std::log(std::abs(static_cast<double>(pivot)));
+    }
+    *sign = turns;
+    *logarithm = static_cast<T>(turns == 0 ? -std::numeric_limits<double>::infinity() : sum);
+    return nullptr;
+  });
+}
+
+template <typename T>
+void slogdet_of_nothing(const int64_t& count, const RunArgs& args) {
+  std::fill_n(args.output<T>(0), count, T(1));
+  std::fill_n(args.output<T>(1), count, T(0));
+}
+
+Status prepare_slogdet(const KernelContext& c, PreparedKernel* prepared) {
+  if (c.shape(0).back() != 0) return prepare<&slogdet<float>, &slogdet<double>>(c, prepared);
+  const int64_t count = c.output_count_of(0);
+  if (c.dtype(0) == DType::kF32)
+    prepared->use<&slogdet_of_nothing<float>>(count);
+  else
+    prepared->use<&slogdet_of_nothing<double>>(count);
   return {};
 }
 
@@ -78,6 +118,7 @@ void cofactors(const State& s, const RunArgs& args) {
 
 void add_cpu_linalg_det(KernelRegistry& kernels) {
   kernels.add("Det", {"eigen", accepts, prepare_det});
+  kernels.add("weft.SlogDet", {"eigen", accepts, prepare_slogdet});
   kernels.add("weft.Cofactors", {"eigen", accepts, prepare<&cofactors<float>, &cofactors<double>>});
 }
 
