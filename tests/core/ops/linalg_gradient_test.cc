@@ -51,6 +51,7 @@ struct Gradients {
   explicit Gradients(const Point& at) {
     Dims dims(at.shape.size(), Dim::symbol("n"));
     if (dims.size() == 3) dims[0] = Dim::symbol("batch");
+    if (at.shape[dims.size() - 2] != at.shape.back()) dims[dims.size() - 2] = Dim::symbol("m");
     x = *graph->add_input("x", ValueType::tensor(DType::kF64, std::move(dims)));
   }
   ValueId of(Expr y) {
@@ -178,6 +179,122 @@ TEST(LinalgGradient, EigAsPyTorchHasIt) {
                                       -0.021948720176554106, -0.01229886973130081, -0.0012755868947943677,
                                       0.02843448768305362,   0.27332175626729743,  0.004448697461781814};
   for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(second[i], wanted[i], 1e-12) << "element " << i;
+}
+
+// Matrices of more rows than columns, or more columns than rows, of which the graph does not know which; values from
+// PyTorch.
+const std::vector<double> kSix = {1.1, -0.4, 0.3, 0.2, 2.1, -0.7};
+const Point kTall{{3, 2}, kSix}, kWide{{2, 3}, kSix};
+
+void expect_two_orders(OfMatrix build, const Point& at, const std::vector<double>& first,
+                       const std::vector<double>& second) {
+  expect_gradient(build, at, first);
+  Gradients g(at);
+  Expr gradient(g.scope, g.of(build(Expr(g.scope, g.x))));
+  std::vector<double> found = run(g.graph, g.x, g.of(weighted_sum(gradient)), at);
+  for (size_t i = 0; i < second.size(); ++i) EXPECT_NEAR(found[i], second[i], 1e-11) << "second order, element " << i;
+}
+
+Expr weighted_values(Expr values) { return sum(values * constant(values.scope(), Tensor::vector<double>({2, -1}))); }
+// A function of a matrix by its singular values, which no vector's sign changes.
+Expr of_singular_values(Expr m) {
+  std::vector<Expr> made = make_all(m.scope(), "weft.Svd", {m}, {}, 3);
+  Expr scaled = made[0] * unsqueeze(make(m.scope(), "Exp", {-made[1]}), {-2});
+  return weighted_sum(matmul(scaled, made[2])) + weighted_values(made[1]);
+}
+TEST(LinalgGradient, SvdAsPyTorchHasIt) {
+  expect_two_orders(of_singular_values, kTall,
+                    {1.3675240213409294, 1.013261422239811, 0.08598855308966974, 0.006713287562575516,
+                     1.4665585090278679, -1.2014570169727379},
+                    {4.06139289057709, 11.083597380537983, -0.9130480456516605, -1.6314178909439099, -2.411073752391263,
+                     -6.574221499502456});
+  expect_two_orders(of_singular_values, kWide,
+                    {-1.1695536949087246, -0.3811448320087183, -0.13165044672828238, -0.34544314877530563,
+                     1.931682044289832, -0.7292665323362395},
+                    {0.17822899037049755, -0.5476436834772863, 0.693924317905742, -1.1380210620662754,
+                     -0.12283907913700205, 0.2558602952711575});
+}
+
+Expr full_svd(Expr m, int output) { return make_all(m.scope(), "weft.Svd", {m}, {{"full", int64_t{1}}}, 3)[output]; }
+TEST(LinalgGradient, FullSvdByItsValues) {
+  auto build = [](Expr m) { return weighted_values(full_svd(m, 1)); };
+  expect_gradient(build, kTall,
+                  {0.9241432491248949, -0.16950824925346883, -0.14133711005619323, -0.9970303648714679,
+                   1.6832842624845596, -0.5193597722667298});
+  expect_gradient(build, kWide,
+                  {-0.9566181728810758, -0.4799130084866928, 0.026573822818233603, -0.2596832563978603,
+                   1.8260837002614287, -0.6721918874293876});
+}
+
+Expr both_of_qr(Expr m) {
+  std::vector<Expr> made = make_all(m.scope(), "weft.Qr", {m}, {}, 2);
+  return weighted_sum(made[0]) + weighted_sum(made[1]);
+}
+TEST(LinalgGradient, QrAsPyTorchHasIt) {
+  expect_two_orders(both_of_qr, kTall,
+                    {1.1990136268539133, 1.0985803304169337, -0.4183246764127505, -0.8310963072099615,
+                     0.5695919249782024, 0.15808364123926008},
+                    {2.4454921239179326, 7.199287106771523, -0.8717431457728081, -1.0106423415900405,
+                     -1.7122157791349486, -4.308099388450947});
+  expect_two_orders(both_of_qr, kWide,
+                    {0.9100746379624586, 0.6485145066460704, -0.460177385009352, 0.5847594349559525,
+                     -0.5464480757507764, 0.20464407969917536},
+                    {0.9892452093464292, -0.563493647522142, 0.21102762372264872, -3.0628112339498985,
+                     -0.6687438771175824, 0.4745318808742323});
+}
+
+Expr complete_qr(Expr m, int output) {
+  return make_all(m.scope(), "weft.Qr", {m}, {{"complete", int64_t{1}}}, 2)[output];
+}
+TEST(LinalgGradient, CompleteQrByR) {
+  auto build = [](Expr m) { return weighted_sum(complete_qr(m, 1)); };
+  expect_gradient(build, kTall,
+                  {0.4969415910633407, 0.3921372108941807, -0.12393279578630431, -0.9095899871569328,
+                   0.8952879607790097, 0.5393386581245545});
+  expect_gradient(build, kWide,
+                  {0.7592247614193907, 0.6485145066460704, -0.460177385009352, 1.4144337559428264, -0.5464480757507764,
+                   0.20464407969917536});
+}
+
+TEST(LinalgGradient, NoneFlowsFromVectorsThatTheMatrixDoesNotGive) {
+  for (OfMatrix build :
+       {OfMatrix{[](Expr m) { return full_svd(m, 0); }}, OfMatrix{[](Expr m) { return full_svd(m, 2); }},
+        OfMatrix{[](Expr m) { return complete_qr(m, 0); }}}) {
+    Gradients g(kTall);
+    Expr y = build(Expr(g.scope, g.x));
+    auto made = differentiate(*g.graph, {y.id()}, {g.x}, {});
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.status().code(), Code::kUnimplemented);
+    EXPECT_NE(made.status().text().find("any orthonormal ones"), std::string::npos) << made.status().text();
+  }
+}
+
+TEST(LinalgGradient, VectorsOfEqualOrVanishingSingularValuesAreStill) {
+  auto vectors = [](Expr m) {
+    std::vector<Expr> made = make_all(m.scope(), "weft.Svd", {m}, {}, 3);
+    return weighted_sum(made[0]) + weighted_sum(made[2]);
+  };
+  expect_gradient(vectors, {{2, 2}, {2, 0, 0, 2}}, {0, 0, 0, 0});
+  expect_gradient(vectors, {{3, 2}, {0, 0, 0, 0, 0, 0}}, {0, 0, 0, 0, 0, 0});
+}
+
+TEST(LinalgGradient, PinvOfDependentColumnsAsPyTorchHasIt) {
+  expect_gradient([](Expr m) { return weighted_sum(make(m.scope(), "weft.Pinv", {m})); },
+                  {{3, 2}, {1, 2, 2, 4, -1, -2}},
+                  {0.016221382755674314, -0.009637483490638839, 0.04039599918163325, -0.0033684996407083497,
+                   -0.02174676581448484, -0.001413282626982251});
+}
+
+// However large it is, the gradient keeps its digits.
+TEST(LinalgGradient, MatrixExpOfLargeGradients) {
+  const std::vector<double> wanted = {2.3295640541242433, 2.5403511616098227, -1.6955783080316646, -8.869857215698687};
+  const Point at{{2, 2}, {1.1, -0.4, 0.2, 2.1}};
+  for (double factor : {1.0, 1e12}) {
+    Gradients g(at);
+    Expr y = weighted_sum(make(g.scope, "weft.MatrixExp", {Expr(g.scope, g.x)})) * factor;
+    std::vector<double> found = run(g.graph, g.x, g.of(y), at);
+    for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(found[i] / factor, wanted[i], 1e-12) << "element " << i;
+  }
 }
 
 }  // namespace
