@@ -32,7 +32,8 @@ def cpp_name(name):
 
 def function_name(op, taken):
     name = cpp_name("matmul" if op.name == "MatMul" else op.name)
-    return f"weft_{name}" if name in taken else name
+    prefix = op.prefix(name in taken)
+    return f"{prefix}_{name}" if prefix else name
 
 
 def literal(attr):

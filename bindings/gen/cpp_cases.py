@@ -161,8 +161,8 @@ def main():
     for path in cases.paths():
         file = cases.parse(path)
         lines = [f"// The cases of {file.op}: {cpp.NOTE}.", '#include "cases.h"', "", "namespace weft_cases {", "",
-                 f"TEST_F(Cases, {file.op.replace('weft.', 'Weft')}) {{"]
-        lines += [line for case in file.cases for line in test(file, functions.get(file.op), case)]
+                 f"TEST_F(Cases, {model.test_name(file.op)}) {{"]
+        lines += [line for case in file.buildable for line in test(file, functions.get(file.op), case)]
         target, text = folder / f"{path.stem}.cc", "\n".join(lines + ["}", "", "}  // namespace weft_cases", ""])
         if not target.exists() or target.read_text() != text:
             target.write_text(text)

@@ -149,10 +149,10 @@ def test(file, function, case):
 def tests():
     functions = go_ops.functions()
     for file in cases.load():
-        found = [c for c in file.cases if not any(isinstance(value, list) for _, value in c.inputs + c.outputs)]
+        found = [c for c in file.buildable if not any(isinstance(value, list) for _, value in c.inputs + c.outputs)]
         if not found:
             continue
-        name = file.op.replace("weft.", "Weft")
+        name = model.test_name(file.op)
         lines = [f"// The cases of {file.op}: {MARK}", "", "package cases_test", "", "import (", '\t"testing"', "",
                  '\tweft "github.com/weft-ml/weft/go"']
         tests = [line for case in found for line in test(file, functions.get(file.op), case)]

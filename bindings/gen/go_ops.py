@@ -235,7 +235,7 @@ def functions():
     found = {}
     for op in ops:
         if op.is_plain and op.full_name != "weft.HostCall":
-            found[op.full_name] = Function(op, "Weft" + op.name if op.domain and op.name in taken else op.name)
+            found[op.full_name] = Function(op, op.prefix(op.name in taken).capitalize() + op.name)
     return found
 
 

@@ -76,9 +76,8 @@ class Method:
 
     def __init__(self, op, taken):
         self.op = op
-        self.name = model.camel(op.name)
-        if self.name in taken:
-            self.name = "weft" + op.name
+        prefix = op.prefix(model.camel(op.name) in taken)
+        self.name = prefix + op.name if prefix else model.camel(op.name)
         taken.add(self.name)
         self.pascal = self.name[0].upper() + self.name[1:]
         self.required_inputs = [formal for formal in op.inputs if not formal.optional]

@@ -189,7 +189,7 @@ def tests(ops):
         found = [case for case in file.cases if can_feed(case)]
         if not found:
             continue
-        name = file.op.replace("weft.", "Weft") + "CasesTest"
+        name = model.test_name(file.op) + "CasesTest"
         used = set()
         tests = "\n\n".join(test_java(file, methods.get(file.op), case, used) for case in found)
         imports = [f"io.weft.{type}" for type in ("Attrs", "DataType", "ErrorCode", "Tensor")

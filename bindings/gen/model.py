@@ -47,6 +47,11 @@ class Op:
     def full_name(self):
         return f"{self.domain}.{self.name}" if self.domain else self.name
 
+    def prefix(self, taken):
+        """What a generated function's name begins with: "ml" for the domain ai.onnx.ml, "weft" for an operator of that domain
+        if ONNX has one of its name (`taken`)."""
+        return "ml" if self.domain == "ai.onnx.ml" else "weft" if self.domain and taken else ""
+
     @property
     def variadic_output(self):
         return bool(self.outputs) and self.outputs[-1].variadic
@@ -85,6 +90,11 @@ def load():
         layer["attrs"] = [Attr(**attr) for attr in layer["attrs"]]
         layers.append(Layer(**layer))
     return ops, layers
+
+
+def test_name(full_name):
+    """weft.Adam -> WeftAdam, ai.onnx.ml.Scaler -> MlScaler."""
+    return full_name.replace("weft.", "Weft").replace("ai.onnx.ml.", "Ml")
 
 
 def snake(name):

@@ -219,14 +219,19 @@ def op_function(op, name, all_names):
     )
 
 
+def function_names(ops):
+    """Operators with the names of their functions."""
+    plain = [op for op in ops if op.is_plain]
+    onnx = {function_name(op) for op in plain if not op.domain}
+    for op in plain:
+        name = function_name(op)
+        prefix = op.prefix(name in onnx)
+        yield op, f"{prefix}_{name}" if prefix else name
+
+
 def ops_module(ops):
     plain = [op for op in ops if op.is_plain]
-    names, taken = [], {}
-    for op in plain:
-        # An operator of the domain weft that ONNX has too gets a prefix.
-        name = function_name(op)
-        names.append((f"weft_{name}" if name in taken else name, op))
-        taken[name] = op
+    names = [(name, op) for op, name in function_names(ops)]
     out = [
         f'"""The operators: one function each; {NOTE}."""',
         "",
@@ -318,13 +323,7 @@ def in_numpy(case):
 
 def case_tests(ops):
     by_name = {op.full_name: op for op in ops}
-    names = {}
-    taken = set()
-    for op in ops:
-        if op.is_plain:
-            name = function_name(op)
-            names[op.full_name] = f"weft_{name}" if name in taken else name
-            taken.add(name)
+    names = {op.full_name: name for op, name in function_names(ops)}
     out = [
         f'"""The cases of tests/ops through the functions of weft.ops; {NOTE}."""',
         "",
@@ -340,7 +339,8 @@ def case_tests(ops):
         op = by_name.get(file.op)
         if op is None or not op.is_plain:
             continue
-        out += ["", f"def test_{python_name(op.name)}{'_weft' if op.domain else ''}() -> None:"]
+        domain = f"_{op.domain.rpartition('.')[2]}" if op.domain else ""
+        out += ["", f"def test_{python_name(op.name)}{domain}() -> None:"]
         any_case = False
         for case in file.cases:
             if case.opset or not in_numpy(case):  # graphs of older opsets are loaded, not built

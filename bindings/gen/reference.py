@@ -6,15 +6,16 @@ import model
 
 OPERATORS = """# Operators
 
-Generated from the library's own definitions. An operator without a domain is ONNX's, with its names and meaning; those of
-the domain `weft` are the library's own. Every language has a function for each; by name they are added with `weft_graph_add`
+Generated from the library's own definitions. An operator without a domain is ONNX's, with its names and meaning, and so are
+those of the domain `ai.onnx.ml`, classical machine learning; those of the domain `weft` are the library's own. Every language has a function for each; by name they are added with `weft_graph_add`
 in C and `graph.add` elsewhere. A type variable, such as `T`, stands for one type throughout a node. Attributes without a
 default must be given unless they are called optional. Every language takes its own bool for an attribute of the kind bool, and
 its own element type for one of the kind dtype; in C they are integers: 1 or 0, and a number such as `WEFT_F32`.
 
 Names follow the casing of the language: `Gemm(transA)` is `gemm(trans_a=…)` in Python and C++, `gemm(a, b, o -> o.transA(…))` in
 Java, `ops.Gemm` with `GemmOptions{TransA: …}` in Go. Where an operator of the domain `weft` has the name of one of ONNX's, it
-keeps the domain in front: `weft_dropout`, `weftDropout`, `WeftDropout`.
+keeps the domain in front: `weft_dropout`, `weftDropout`, `WeftDropout`. Those of the domain `ai.onnx.ml` always have `ml` in front:
+`ml_scaler`, `mlScaler`, `MlScaler`.
 
 The types are those that an operator is defined for, and it computes with all of them. f16, bf16 and the smaller floats are computed
 as f32 and rounded once, at the end of each operator; integers of 8 and 16 bits as i32, u32 as i64, and wrap around. What only moves elements

@@ -2,36 +2,42 @@
 #include "core/format/onnx_functions.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/op/op_def.h"
 
 namespace weft::onnx {
 
-Result<int> onnx_opset(const OpsetsWire& opsets) {
-  int64_t opset = 0;
-  bool said = false;
-  for (const auto& [domain, version] : opsets) {
-    if (!onnx_domain(domain).empty()) continue;
-    opset = version;
-    said = true;
+Result<Opsets> read_opsets(const OpsetsWire& wire, const Opsets& otherwise) {
+  Opsets out = otherwise;
+  std::map<std::string_view, int64_t> said;
+  for (const auto& [name, written] : wire) {
+    const std::string_view domain = onnx_domain(name);
+    const int64_t version = written == 0 ? 1 : written;
+    auto [at, first] = said.emplace(domain, version);
+    if (!first && at->second != version) {
+      return data_loss("it names the domain '", domain, "' twice, as version ", at->second, " and ", version);
+    }
+    const int last = Opsets::last_of(domain);
+    if (domain.empty() && (version < 1 || version > last)) {
+      return unimplemented("it is of opset ", version, "; opsets 1 to ", last,
+                           " can be read; onnx.version_converter brings a model down");
+    }
+    // Of the other domains what cannot be read may stand unused; a node of it is refused.
+    out.set(domain, version < 1 || version > last ? last + 1 : static_cast<int>(version));
   }
-  if (said && opset == 0) opset = 1;
-  if (said && (opset < 1 || opset > kNewestOpset + 1)) {
-    return unimplemented("it is of opset ", opset, "; opsets 1 to ", kNewestOpset + 1,
-                         " can be read; onnx.version_converter brings a model down");
-  }
-  return static_cast<int>(opset);
+  return out;
 }
 
-Result<Functions> Functions::read(const std::vector<std::string_view>& functions) {
+Result<Functions> Functions::read(const std::vector<std::string_view>& functions, const Opsets& model) {
   Functions out;
   for (std::string_view bytes : functions) {
     Function function;
     WEFT_TRY(function.wire, read_function(bytes));
     const FunctionWire& wire = function.wire;
-    Result<int> opset = onnx_opset(wire.opsets);
-    if (!opset.ok()) return opset.status().within(cat("the function '", wire.name, "': "));
-    function.opset = *opset;
+    Result<Opsets> opsets = read_opsets(wire.opsets, model);
+    if (!opsets.ok()) return opsets.status().within(cat("the function '", wire.name, "': "));
+    function.opsets = *opsets;
     std::tuple key(onnx_domain(wire.domain), wire.name, wire.overload);
     if (out.functions_.count(key) != 0) {
       return data_loss("it has two functions '", wire.name, "' of the domain '", wire.domain, "'",

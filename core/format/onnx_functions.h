@@ -7,22 +7,25 @@
 #include <vector>
 
 #include "core/format/onnx_wire.h"
+#include "core/op/opsets.h"
 
 namespace weft::onnx {
 
 // "" and "ai.onnx" are one.
 inline std::string_view onnx_domain(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
-// The version of ONNX's operators that these say, 0 if none does; an error for one that cannot be read.
-Result<int> onnx_opset(const OpsetsWire& opsets);
+// The versions of ONNX's domains that these say; of a domain that they do not name, that of `otherwise`. An error for two
+// versions of one domain, or if no operator of ONNX's own domain of such a version can be read.
+Result<Opsets> read_opsets(const OpsetsWire& wire, const Opsets& otherwise);
 
 struct Function {
   FunctionWire wire;
-  int opset = 0;  // of its nodes; 0: that of the model
+  Opsets opsets;  // of its nodes
 };
 
 class Functions {
  public:
-  static Result<Functions> read(const std::vector<std::string_view>& functions);
+  // `model` are the versions of the domains that a function does not name.
+  static Result<Functions> read(const std::vector<std::string_view>& functions, const Opsets& model);
   // Null if there is none.
   const Function* find(std::string_view domain, std::string_view name, std::string_view overload) const;
 

@@ -29,7 +29,7 @@ struct Names {
 struct Frame {
   const Function* function = nullptr;  // null: the model itself
   size_t caller = 0;
-  int opset = 0;
+  Opsets opsets;
   GivenAttributes given;
   std::vector<Names> scopes;  // innermost last
 };
@@ -42,11 +42,12 @@ class Loader {
   Result<std::shared_ptr<Graph>> load() {
     WEFT_TRY(ModelWire model, read_model(file_.bytes()));
     if (!model.has_graph) return data_loss("it holds no graph; is it an ONNX model?");
-    WEFT_TRY(functions_, Functions::read(model.functions));
-    WEFT_TRY(int opset, onnx_opset(model.opsets));
-    if (opset == 0) opset = 1;  // files from before opsets
-    frames_.push_back({nullptr, 0, opset, {}, {}});
-    WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(ops_, opset));
+    const int unnamed = model.opsets.empty() ? 1 : 0;  // files from before opsets name none
+    WEFT_TRY(const Opsets opsets, read_opsets(model.opsets, {unnamed, unnamed}));
+    WEFT_TRY(functions_, Functions::read(model.functions, opsets));
+    frames_.push_back({nullptr, 0, opsets, {}, {}});
+    WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(ops_));
+    graph->speak_opsets(opsets);
     WEFT_TRY(GraphWire wire, read_graph(model.graph));
     WEFT_CHECK(add_contents(graph, wire));
     for (const std::string& name : options_.trainable) {
@@ -54,7 +55,7 @@ class Loader {
         return not_found("it has no weight '", name, "' of floating point to be trainable");
       }
     }
-    graph->speak_opset(kNewestOpset);
+    graph->speak_opsets({});
     return graph;
   }
 
@@ -206,7 +207,7 @@ class Loader {
     WEFT_TRY(std::shared_ptr<Graph> sub, Graph::make_subgraph(graph));
     const size_t here = frame_;
     frame_ = given.frame;
-    sub->speak_opset(frame().opset);
+    sub->speak_opsets(frame().opsets);
     Status status = add_contents(sub, inner, types);
     frame_ = here;
     WEFT_CHECK(status);
@@ -229,6 +230,14 @@ class Loader {
     if (op == nullptr) {
       return unimplemented("the operator ", domain.empty() ? "" : cat(domain, "."), wire.op_type, " is not known");
     }
+    const int version = frame().opsets.of(domain);
+    if (version == 0) {
+      return data_loss("the model has a node of the domain '", domain, "' but does not say of which version");
+    }
+    if (version > Opsets::last_of(domain)) {
+      return unimplemented("the model names a version of the domain ", domain, " that cannot be read; versions 1 to ",
+                           Opsets::last_of(domain), " can be");
+    }
     if (op->is_internal() && !(own && wire.op_type == "Variable")) {
       return data_loss("it has the operator ", op->full_name(), ", which no file can hold");
     }
@@ -247,8 +256,9 @@ class Loader {
     for (const auto& [name, attr] : graphs) {
       std::vector<ValueType> types;
       // Older versions may have other inputs: of those the file must say what its sub-graph takes.
-      const bool newest = std::all_of(op->upgrades().begin(), op->upgrades().end(),
-                                      [&](const Upgrade& upgrade) { return graph->opset() >= upgrade.version; });
+      const bool newest = std::all_of(op->upgrades().begin(), op->upgrades().end(), [&](const Upgrade& upgrade) {
+        return graph->opsets().of(domain) >= upgrade.version;
+      });
       if (newest) {
         // What is wrong with the node is said when it is added.
         Result<std::vector<ValueType>> known = graph->subgraph_inputs(*op, inputs, attrs);
@@ -319,10 +329,9 @@ class Loader {
     const size_t caller = frame_;
     WEFT_CHECK(graph->push_scope(wire.name.empty() ? wire.op_type : wire.name));
     frame_ = frames_.size();
-    const int opset = function.opset != 0 ? function.opset : frames_[caller].opset;
-    frames_.push_back({&function, caller, opset, std::move(given), {}});
+    frames_.push_back({&function, caller, function.opsets, std::move(given), {}});
     scopes().push_back(std::move(values));
-    graph->speak_opset(frame().opset);
+    graph->speak_opsets(frame().opsets);
     std::vector<ValueId> outputs;
     Status status = add_nodes(graph, body.nodes);
     for (size_t i = 0; status.ok() && i < wire.outputs.size(); ++i) {
@@ -333,7 +342,7 @@ class Loader {
     frames_.pop_back();
     frame_ = caller;
     WEFT_CHECK(status.within(cat("in the function '", body.name, "': ")));
-    graph->speak_opset(frame().opset);
+    graph->speak_opsets(frame().opsets);
     WEFT_CHECK(graph->pop_scope());
     for (size_t i = 0; i < outputs.size(); ++i) {
       WEFT_CHECK(define_result(*graph, wire.outputs[i], outputs[i], first, outputs));

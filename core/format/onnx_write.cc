@@ -32,8 +32,7 @@ class Writer {
         pbf_writer body(model, 7);
         WEFT_CHECK(add_graph(body, contents_.graph, contents_.outputs, contents_.needed, ""));
       }
-      add_opset(model, "", kNewestOpset);
-      if (speaks_weft_) add_opset(model, kWeftDomain, kWeftOpset);
+      for (std::string_view domain : domains_) add_opset(model, domain, Opsets().of(domain));
     }
     WEFT_CHECK(check_room(0));
     return std::move(file_);
@@ -223,7 +222,7 @@ class Writer {
       WEFT_CHECK(add_tensor(tensor, value->second, initial));
     }
     if (!training) return {};
-    speaks_weft_ = true;
+    domains_.insert(kWeftDomain);
     pbf_writer node(out, 1);
     node.add_string(2, name);
     node.add_string(3, variable.name);
@@ -236,7 +235,8 @@ class Writer {
 
   Status add_node(pbf_writer& out, const Graph& graph, const Node& node, const std::vector<std::string>& names,
                   const std::string& within = "") {
-    bool own = node.op->domain() == kWeftDomain;
+    std::string_view domain = node.op->domain();
+    const bool own = domain == kWeftDomain;
     std::string type = node.op->name();
     if (own && !contents_.options.training) {
       if (type == "Assign" || type == "HostCall") {
@@ -251,10 +251,10 @@ class Writer {
       if (node.op->body_fn() != nullptr) return add_body(out, graph, node, names, within);
       if (type == "StopGradient") {
         type = "Identity";
-        own = false;
+        domain = kOnnxDomain;
       }
     }
-    speaks_weft_ = speaks_weft_ || own;
+    domains_.insert(domain);
     pbf_writer proto(out, 1);
     for (int32_t i = 0; i < node.schema_inputs; ++i) {
       ValueId id = node.inputs[static_cast<size_t>(i)];
@@ -286,7 +286,7 @@ class Writer {
       }
       attribute.add_int32(20, kTypeGraph);
     }
-    if (own) proto.add_string(7, kWeftDomain.data(), kWeftDomain.size());
+    if (!domain.empty()) proto.add_string(7, domain.data(), domain.size());
     return {};
   }
 
@@ -388,7 +388,7 @@ class Writer {
     for (NodeId id = 0; id < graph.node_count(); ++id) {
       if (!needed[static_cast<size_t>(id)]) continue;
       for (ValueId assignment : graph.node(id).attached) {
-        speaks_weft_ = true;
+        domains_.insert(kWeftDomain);
         pbf_writer node(out, 1);
         node.add_string(1, names[static_cast<size_t>(graph.node(id).output(0))]);
         node.add_string(1, names[static_cast<size_t>(assignment)]);
@@ -402,8 +402,8 @@ class Writer {
   const WeightsFile* weights_;
   NamedTensors* outside_;
   std::string file_;
-  bool speaks_weft_ = false;
-  std::set<std::string> used_, used_by_nodes_;  // names
+  std::set<std::string_view> domains_ = {kOnnxDomain};  // of its nodes
+  std::set<std::string> used_, used_by_nodes_;          // names
   int depth_ = 0;
 };
 

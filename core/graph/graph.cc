@@ -57,27 +57,30 @@ GraphReading::GraphReading(const Graph& graph) : access_(graph.access_) { access
 
 GraphReading::~GraphReading() { access_.leave(); }
 
-Graph::Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent)
+Graph::Graph(const OpRegistry& ops, const Opsets& opsets, std::shared_ptr<Graph> parent)
     : ops_(ops),
       number_(next_graph_number.fetch_add(1) & 0x7fffffff),
-      opset_(opset),
+      opsets_(opsets),
       parent_(std::move(parent)),
       parent_number_(parent_ != nullptr ? parent_->number_ : 0),
       depth_(parent_ != nullptr ? parent_->depth_ + 1 : 0) {}
 
-Result<std::shared_ptr<Graph>> Graph::make(const OpRegistry& ops, int opset) {
-  if (opset == 0) opset = kNewestOpset;
-  if (opset < 1 || opset > kNewestOpset + 1) {
-    return invalid("opset ", opset, " is not supported; it must be 1 to ", kNewestOpset + 1, ", or 0 for the newest");
+Result<std::shared_ptr<Graph>> Graph::make(const OpRegistry& ops, int opset, std::string_view domain) {
+  const int last = Opsets::last_of(domain);
+  if (opset < 0 || opset > last) {
+    return invalid("opset ", opset, domain.empty() ? "" : cat(" of ", domain), " is not supported; it must be 1 to ",
+                   last, ", or 0 for the newest");
   }
-  return std::shared_ptr<Graph>(new Graph(ops, opset, nullptr));
+  Opsets opsets;
+  if (opset != 0) opsets.set(domain, opset);
+  return std::shared_ptr<Graph>(new Graph(ops, opsets, nullptr));
 }
 
 Result<std::shared_ptr<Graph>> Graph::make_subgraph(std::shared_ptr<Graph> parent) {
   if (parent->depth_ + 1 >= kMostNesting) return too_deep();
   const OpRegistry& ops = parent->ops_;
-  int opset = parent->opset_;
-  return std::shared_ptr<Graph>(new Graph(ops, opset, std::move(parent)));
+  const Opsets opsets = parent->opsets_;
+  return std::shared_ptr<Graph>(new Graph(ops, opsets, std::move(parent)));
 }
 
 std::string Graph::scoped(std::string_view name) const {
@@ -287,8 +290,8 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
   WEFT_CHECK(check_subgraphs(attrs));
   // What operators of the first opsets had, a hint for whoever shares memory.
-  if (op->domain().empty() && opset_ < 6) attrs.erase("consumed_inputs");
-  if (op->domain().empty() && !op->upgrades().empty()) {
+  if (op->domain().empty() && opsets_.onnx < 6) attrs.erase("consumed_inputs");
+  if (!op->upgrades().empty()) {
     std::string name = op->name();
     for (ValueId input : inputs) {
       if (input != kNoValue && !has_value(input)) return invalid("an input of ", name, " is not a value of this graph");
@@ -300,9 +303,10 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
       const Status status = invalid("input '", first->name, "' must be given");
       return status.at(name_in_errors(*this, options.name, op->name()), op->name(), options.origin);
     }
+    const int opset = opsets_.of(op->domain());
     UpgradeContext context(*this, inputs, attrs, name, std::max(options.output_count, 1));
     for (const Upgrade& upgrade : op->upgrades()) {
-      if (opset_ >= upgrade.version) continue;
+      if (opset >= upgrade.version) continue;
       Status status = apply_upgrade(upgrade, context);
       if (!status.ok()) return status.at(name_in_errors(*this, options.name, op->name()), op->name(), options.origin);
     }

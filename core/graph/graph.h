@@ -78,15 +78,16 @@ struct NodeOptions {
 
 class Graph : public std::enable_shared_from_this<Graph> {
  public:
-  // `opset` is the version of ONNX's operator set that `add` speaks; 0 is the newest released.
-  static Result<std::shared_ptr<Graph>> make(const OpRegistry& ops, int opset = 0);
+  // `opset` is the version of that domain's operators that `add` speaks, 0 the newest released; of others it is that.
+  static Result<std::shared_ptr<Graph>> make(const OpRegistry& ops, int opset = 0,
+                                             std::string_view domain = kOnnxDomain);
   // A graph for an attribute of one node of `parent`; values of the parent may be used in it.
   static Result<std::shared_ptr<Graph>> make_subgraph(std::shared_ptr<Graph> parent);
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
   uint32_t number() const { return number_; }  // unique in the process, never 0
-  int opset() const { return opset_; }
+  const Opsets& opsets() const { return opsets_; }
   const OpRegistry& ops() const { return ops_; }
   // The enclosing graph; null of an outermost graph and of one that became an attribute.
   Graph* parent() const { return parent_.get(); }
@@ -99,7 +100,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   // The same under exactly that name, whatever scope is under way.
   Result<ValueId> add_variable_full(std::string_view full_name, ValueId initial, bool trainable,
                                     std::string_view origin = {});
-  // A node of the operator as the graph's opset knows it.
+  // A node of the operator as the graph's opset of its domain knows it.
   Result<NodeId> add(std::string_view domain, std::string_view op, std::vector<ValueId> inputs, Attrs attrs = {},
                      NodeOptions options = {});
   // A node of the newest version of the operator.
@@ -113,8 +114,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status set_value_name(ValueId value, std::string_view name);
   // For importers: what has this name, which the graph chose itself, gets another. Variables keep theirs.
   Status free_name(std::string_view name);
-  // For importers: the version that `add` speaks from now on, which has been checked.
-  void speak_opset(int opset) { opset_ = opset; }
+  // For importers: the versions that `add` speaks from now on, which have been checked.
+  void speak_opsets(const Opsets& opsets) { opsets_ = opsets; }
   // The types that the inputs of the one sub-graph of such a node have at first; none if it has none. An error if no such
   // node could be.
   Result<std::vector<ValueType>> subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs,
@@ -159,7 +160,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status verify() const;
 
  private:
-  Graph(const OpRegistry& ops, int opset, std::shared_ptr<Graph> parent);
+  Graph(const OpRegistry& ops, const Opsets& opsets, std::shared_ptr<Graph> parent);
 
   friend class GraphReading;
   friend class GraphWriting;
@@ -191,7 +192,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
 
   const OpRegistry& ops_;
   const uint32_t number_;
-  int opset_;
+  Opsets opsets_;
   std::shared_ptr<Graph> parent_;  // let go when frozen: the parent then holds this graph
   const uint32_t parent_number_;
   const int depth_;      // how many graphs are around it

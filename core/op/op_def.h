@@ -7,6 +7,7 @@
 
 #include "core/op/attr_def.h"
 #include "core/op/infer_context.h"
+#include "core/op/opsets.h"
 
 namespace weft {
 
@@ -26,11 +27,6 @@ struct RepeatedTypes {
   size_t carried = 0, first_input = 0, first_output = 0;
 };
 using RepeatedTypesFn = Status (*)(const InferContext&, RepeatedTypes*);
-
-inline constexpr std::string_view kOnnxDomain = "";
-inline constexpr std::string_view kWeftDomain = "weft";
-inline constexpr int kNewestOpset = 26;
-inline constexpr int kWeftOpset = 1;
 
 // An input or output of a schema.
 struct Formal {
@@ -54,7 +50,7 @@ struct TypeVar {
 };
 
 struct Upgrade {
-  int version;  // nodes of opsets below this one are rewritten
+  int version;  // nodes of opsets of the operator's domain below this one are rewritten
   UpgradeFn apply;
 };
 
@@ -64,6 +60,8 @@ class OpDef : public WithAttrs<OpDef> {
 
   const std::string& domain() const { return domain_; }
   const std::string& name() const { return name_; }
+  // Whether it is one of ONNX's, in whichever of its domains.
+  bool is_onnx() const { return domain_ == kOnnxDomain || domain_ == kMlDomain; }
   std::string full_name() const { return domain_.empty() ? name_ : cat(domain_, ".", name_); }
   const std::string& group_name() const { return group_; }
   const std::string& doc_text() const { return doc_; }
@@ -106,7 +104,7 @@ class OpDef : public WithAttrs<OpDef> {
     doc_ = doc;
     return *this;
   }
-  // First opset with today's meaning and schema.
+  // First opset of its domain with today's meaning and schema.
   OpDef& since(int version) {
     since_ = version;
     return *this;

@@ -39,7 +39,7 @@ class OpRegistry {
   std::map<Key, std::unique_ptr<OpDef>, Less> ops_;
 };
 
-// "weft.Adam" -> {"weft", "Adam"}; a name without a dot is ONNX's.
+// "weft.Adam" -> {"weft", "Adam"}, "ai.onnx.ml.Scaler" -> {"ai.onnx.ml", "Scaler"}; a name without a dot is ONNX's.
 std::pair<std::string_view, std::string_view> split_op_name(std::string_view full_name);
 
 }  // namespace weft

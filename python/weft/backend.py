@@ -91,9 +91,10 @@ class WeftBackend(base.Backend):
             inputs: Its inputs that have a name, as arrays, in their order.
             device: As for `prepare`.
             outputs_info: Not needed: types and shapes of the outputs are found.
-            kwargs: `opset_version`, and what `Session` takes.
+            kwargs: `opset_version`, of the node's domain, and what `Session` takes.
         """
-        opset = kwargs.pop("opset_version", min(defs.onnx_opset_version(), 26))  # the newest of Graph
+        newest = 5 if node.domain == "ai.onnx.ml" else min(defs.onnx_opset_version(), 26)  # the newest of Graph
+        opset = kwargs.pop("opset_version", newest)
         names = list(dict.fromkeys(name for name in node.input if name))
         arrays = [np.asarray(value) for value in inputs]
         if len(arrays) != len(names):

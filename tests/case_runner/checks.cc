@@ -43,7 +43,7 @@ struct Built {
 };
 
 Status build(const Case& c, Feed feed, Built* built) {
-  WEFT_TRY(built->graph, Graph::make(builtin_ops(), c.opset));
+  WEFT_TRY(built->graph, Graph::make(builtin_ops(), c.opset, split_op_name(c.op).first));
   Graph& graph = *built->graph;
   std::vector<ValueId> inputs;
   for (const CaseInput& input : c.inputs) {

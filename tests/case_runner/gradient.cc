@@ -207,7 +207,7 @@ class GradientChecker {
 
   // Leaves `loss_` unset where there is nothing to check.
   Status build() {
-    WEFT_TRY(graph_, Graph::make(builtin_ops(), c_.opset));
+    WEFT_TRY(graph_, Graph::make(builtin_ops(), c_.opset, split_op_name(c_.op).first));
     ExprScope scope(*graph_);
     std::vector<Expr> ys;
     WEFT_CHECK(add_node(scope, &ys));
