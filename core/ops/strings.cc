@@ -55,7 +55,7 @@ Status infer_string_normalizer(InferContext& c) {
   return {};
 }
 
-constexpr const char* kNoGradient = "strings do not change gradually";
+constexpr const char* kStringsNoGradient = "strings do not change gradually";
 
 }  // namespace
 
@@ -69,7 +69,7 @@ void define_op_strings(OpRegistry& ops) {
       .input("Y", "T", "A shape that broadcasts with that of X.")
       .output("Z", "T", "The broadcast shape.")
       .infer(infer_broadcast)
-      .no_gradient(kNoGradient);
+      .no_gradient(kStringsNoGradient);
   ops.add("StringSplit")
       .group("text")
       .since(20)
@@ -89,7 +89,7 @@ void define_op_strings(OpRegistry& ops) {
       .output("Z", "i64", "The shape of X: the number of parts of each.")
       .infer(infer_string_split)
       .sizes_outputs()
-      .no_gradient(kNoGradient);
+      .no_gradient(kStringsNoGradient);
   ops.add("StringNormalizer")
       .group("text")
       .since(10)
@@ -112,7 +112,7 @@ void define_op_strings(OpRegistry& ops) {
       .output("Y", "string", "[count] or [1, count]; at least one.")
       .infer(infer_string_normalizer)
       .sizes_outputs()
-      .no_gradient(kNoGradient);
+      .no_gradient(kStringsNoGradient);
 }
 
 }  // namespace weft
