@@ -56,6 +56,13 @@ func (g *Graph) Scan(initial, scanned []Value, body func(b *Graph, in []Value) [
 	return g.orBroken().repeat("Scan", append(append([]Value{}, initial...), scanned...), all, body, 0)
 }
 
+// SequenceMap computes what body builds for each item of sequences of one length: the first of the inputs, and others that
+// are sequences. body gets the graph and its values: an item of each sequence, and each other input as it is. The result
+// is, for each value that it gives, the sequence of what that was.
+func (g *Graph) SequenceMap(inputs []Value, body func(b *Graph, in []Value) []Value) []Value {
+	return g.orBroken().repeat("SequenceMap", append([]Value{}, inputs...), Attrs{}, body, 0)
+}
+
 // repeat adds a node with a body, the first outputs of which, so many, are none of the node.
 func (g *Graph) repeat(op string, inputs []Value, attrs Attrs, f func(*Graph, []Value) []Value, own int) []Value {
 	var build func(b *Graph) []Value

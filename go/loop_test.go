@@ -51,3 +51,39 @@ func TestLoopsThatDoNotFit(t *testing.T) {
 		})
 	}
 }
+
+func TestSequencesAreMapped(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 2)
+	pair := g.Add("SequenceConstruct", []weft.Value{x, x}, nil, "", 1)[0]
+	mapped := g.SequenceMap([]weft.Value{pair, x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
+		return []weft.Value{in[0].Mul(in[1])}
+	})
+	second := g.Add("SequenceAt", []weft.Value{mapped[0], g.Constant(int64(1))}, nil, "", 1)[0]
+	if err := g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(t, g)
+	feeds := weft.Feeds{x: tensor(t, []int64{2}, float32(2), float32(3))}
+	wantData(t, fetch[float32](t, s, feeds, second), 4, 9)
+	g.SequenceMap([]weft.Value{x}, func(_ *weft.Graph, in []weft.Value) []weft.Value { return in })
+	if err := g.Err(); !errors.Is(err, weft.InvalidArgument) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOptionalsHoldATensorOrNothing(t *testing.T) {
+	noLeaks(t)
+	two := tensor(t, nil, float32(2))
+	held := must[*weft.Tensor](t)(weft.OptionalOf(two))
+	none := must[*weft.Tensor](t)(weft.OptionalOf(nil))
+	element := must[*weft.Tensor](t)(held.At(0))
+	closeAfter(t, held, none, element)
+	if none.Len() != 0 || held.Len() != 1 || held.Kind().String() != "optional" || element.String() != "f32[]" {
+		t.Errorf("got %v, %v, %v", none, held, element)
+	}
+	if _, err := weft.OptionalOf(held); !errors.Is(err, weft.InvalidArgument) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -151,6 +151,28 @@ func SequenceOf(items ...*Tensor) (*Tensor, error) {
 	return newTensor(out), nil
 }
 
+// OptionalOf is an optional, whose Count is 1 or 0, of a tensor or sequence, which shares its elements; nil for an empty
+// one.
+func OptionalOf(element *Tensor) (*Tensor, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	var pointer *C.weft_tensor
+	if element != nil {
+		held, err := element.use()
+		if err != nil {
+			return nil, err
+		}
+		defer element.handle.release()
+		pointer = held
+	}
+	var out *C.weft_tensor
+	if err := check(C.wg_tensor_new_optional(pointer, &out)); err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
 // useTensors keeps all of them alive until release.
 func useTensors(tensors []*Tensor) (pointers []*C.weft_tensor, release func(), err error) {
 	pointers = make([]*C.weft_tensor, 0, len(tensors))

@@ -20,6 +20,7 @@ OPTIONAL_IN = {
     ("weft_graph_value", "out_rank"),
     ("weft_host_function_set", "function"),
     ("weft_prepared_bind_output", "tensor"),
+    ("weft_tensor_new_optional", "element"),
     ("weft_tensor_new_strings", "sizes"),
 }
 # The first argument of these is what the function is about, though its name is that of something optional.

@@ -121,6 +121,22 @@ weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t c
     return give(Tensor::sequence(std::move(tensors)), out_tensor);
   });
 }
+weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** out_tensor) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_tensor);
+    *out_tensor = nullptr;
+    std::vector<Tensor> held;
+    if (element != nullptr) {
+      const Tensor& tensor = element->tensor;
+      // As in ONNX; and a chain of optionals would be freed one inside the other.
+      if (tensor.kind() != Kind::kTensor && tensor.kind() != Kind::kSequence) {
+        return invalid("the element is a ", tensor.summary(), " but an optional holds a tensor or a sequence");
+      }
+      held.push_back(tensor);
+    }
+    return give(Tensor::optional(std::move(held)), out_tensor);
+  });
+}
 weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes,
                                 int32_t writable, weft_tensor** out_tensor, void* user, weft_drop drop) {
   std::shared_ptr<Buffer> buffer;  // drops on every way out

@@ -18,7 +18,12 @@ Status check_type(const Tensor& value, const ValueType& type, std::string_view w
       if (type.dims[i].known()) same = type.dims[i].value() == value.shape()[i];
     }
   }
-  if (value.kind() == Kind::kSequence || value.kind() == Kind::kOptional) {
+  if (same && type.kind == Kind::kOptional && !value.items().empty()) {
+    ValueType held = type;
+    held.kind = type.holds;
+    return check_type(value.items()[0], held, cat("what is held by ", what), name);
+  }
+  if (same && value.kind() == Kind::kSequence) {
     for (const Tensor& item : value.items()) {
       if (item.kind() == Kind::kTensor && item.dtype() == type.dtype) continue;
       return invalid(what, " '", name, "' has an item that is ", item.summary(), " but must be ", type.text());

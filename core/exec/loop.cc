@@ -229,7 +229,11 @@ std::vector<Tensor> LoopRun::arguments() const {
     arguments.push_back(shaped(Tensor::scalar<int64_t>(done_), 0));
     arguments.push_back(shaped(Tensor::scalar<bool>(holds_), 1));
   }
-  arguments.insert(arguments.end(), carried_.begin(), carried_.end());
+  for (const Tensor& value : carried_) {
+    // What an optional holds may have come out of the last iteration.
+    const bool optional = body.graph->type(body.inputs[arguments.size()]).kind == Kind::kOptional;
+    arguments.push_back(optional && value.kind() != Kind::kOptional ? Tensor::optional({value}) : value);
+  }
   return arguments;
 }
 
@@ -398,6 +402,15 @@ Status LoopRun::run(std::vector<Tensor> in, std::vector<Tensor>* out) {
   WEFT_CHECK(begin_empty());
   for (size_t k = 0; k < out->size(); ++k) {
     if (k < carried_.size()) {
+      const Program& body = body_.program();
+      const bool held = body.graph->type(body.outputs[first_output_ + k]).kind != Kind::kOptional;
+      if (held && carried_[k].kind() == Kind::kOptional) {
+        if (carried_[k].items().empty()) {
+          return failed_precondition("there was no iteration, so what is carried in place ", k,
+                                     " is still an empty optional");
+        }
+        carried_[k] = Tensor(carried_[k].items()[0]);
+      }
       (*out)[k] = std::move(carried_[k]);
     } else {
       WEFT_TRY((*out)[k], stacked_[k - carried_.size()].finish(done_));

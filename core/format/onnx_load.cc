@@ -146,6 +146,30 @@ class Loader {
     return define(name, id);
   }
 
+  // `name` is that of dimensions that have none.
+  static Result<ValueType> to_type(const ValueWire& wire, std::string_view name) {
+    if (!wire.is_known || wire.elem_type < 1 || wire.elem_type >= kDTypeCount) {
+      return unimplemented("it is of a type that cannot be read");
+    }
+    ValueType type;
+    type.dtype = static_cast<DType>(wire.elem_type);
+    if (wire.is_sequence) type.kind = Kind::kSequence;
+    if (wire.is_optional) {
+      type.holds = type.kind;
+      type.kind = Kind::kOptional;
+    }
+    type.has_rank = wire.has_shape && !wire.is_sequence;
+    for (size_t i = 0; type.has_rank && i < wire.dims.size(); ++i) {
+      const DimWire& dim = wire.dims[i];
+      if (dim.has_value && dim.value < 0) return data_loss("it has a dimension of ", dim.value);
+      if (dim.has_value)
+        type.dims.push_back(Dim(dim.value));
+      else
+        type.dims.push_back(Dim::symbol(dim.param.empty() ? cat(name, "_d", i) : std::string(dim.param)));
+    }
+    return type;
+  }
+
   // What a sub-graph's inputs are like is known around it, and need not stand in the file.
   Status add_input(Graph& graph, const ValueWire& wire, const ValueType* known) {
     if (known != nullptr && !(wire.is_known && wire.has_shape)) {
@@ -153,22 +177,9 @@ class Loader {
       WEFT_TRY(ValueId id, graph.add_input(wire.name, *known));
       return define(wire.name, id);
     }
-    if (!wire.is_known || wire.elem_type < 1 || wire.elem_type >= kDTypeCount) {
-      return unimplemented("the input '", wire.name, "' is of a type that cannot be read");
-    }
-    ValueType type;
-    type.dtype = static_cast<DType>(wire.elem_type);
-    if (wire.is_sequence) type.kind = Kind::kSequence;
-    type.has_rank = wire.has_shape && !wire.is_sequence;
-    for (size_t i = 0; type.has_rank && i < wire.dims.size(); ++i) {
-      const DimWire& dim = wire.dims[i];
-      if (dim.has_value && dim.value < 0)
-        return data_loss("the input '", wire.name, "' has a dimension of ", dim.value);
-      if (dim.has_value)
-        type.dims.push_back(Dim(dim.value));
-      else
-        type.dims.push_back(Dim::symbol(dim.param.empty() ? cat(wire.name, "_d", i) : std::string(dim.param)));
-    }
+    Result<ValueType> read = to_type(wire, wire.name);
+    if (!read.ok()) return read.status().within(cat("the input '", wire.name, "': "));
+    ValueType type = std::move(*read);
     WEFT_CHECK(claim(graph, wire.name));
     WEFT_TRY(ValueId id, graph.add_input(wire.name, std::move(type)));
     return define(wire.name, id);
@@ -195,6 +206,12 @@ class Loader {
           return AttrValue(std::vector<double>(tensor->as<double>(), tensor->as<double>() + tensor->count()));
         }
         return AttrValue(std::move(*tensor));
+      }
+      case kTypeType: {
+        WEFT_TRY(ValueWire type_wire, read_type_proto(wire.type_proto));
+        Result<ValueType> type = to_type(type_wire, wire.name);
+        if (!type.ok()) return type.status().within(cat("attribute '", wire.name, "': "));
+        return AttrValue(type->text());
       }
       default: return unimplemented("attribute '", wire.name, "' is of type ", wire.type, ", which cannot be read");
     }
@@ -261,7 +278,7 @@ class Loader {
       });
       if (newest) {
         // What is wrong with the node is said when it is added.
-        Result<std::vector<ValueType>> known = graph->subgraph_inputs(*op, inputs, attrs);
+        Result<std::vector<ValueType>> known = graph->subgraph_inputs(*op, inputs, attrs, wire.name);
         if (known.ok()) types = std::move(*known);
       }
       WEFT_TRY(std::shared_ptr<Graph> sub, subgraph(graph, *attr, types));

@@ -126,22 +126,40 @@ void read_tensor_type(std::string_view bytes, ValueWire* out) {
   }
 }
 
-// A TypeProto: a tensor, or a sequence of tensors.
-void read_type(std::string_view bytes, ValueWire* out) {
+// Field 1 of a message, of which the last one counts.
+std::string_view first_field(std::string_view bytes) {
+  std::string_view out;
   pbf_reader reader = over(bytes);
-  while (reader.next()) {
-    if (reader.tag() == 1) {
-      read_tensor_type(view(reader), out);
-    } else if (reader.tag() == 4) {
-      pbf_reader sequence = over(view(reader));
-      while (sequence.next(1)) {
-        pbf_reader element = over(view(sequence));
+  while (reader.next(1)) out = view(reader);
+  return out;
+}
+
+// A TypeProto: a tensor 1, a sequence 4 of tensors, or an optional 9 of one of these.
+void read_type(std::string_view bytes, ValueWire* out) {
+  for (int optionals = 0;;) {
+    std::string_view held;
+    bool holds = false;
+    pbf_reader reader = over(bytes);
+    while (reader.next()) {
+      if (reader.tag() == 1) {
+        read_tensor_type(view(reader), out);
+      } else if (reader.tag() == 4) {
+        pbf_reader element = over(first_field(view(reader)));
         while (element.next(1)) read_tensor_type(view(element), out);
+        out->is_sequence = true;
+      } else if (reader.tag() == 9) {
+        held = first_field(view(reader));
+        holds = true;
+      } else {
+        reader.skip();
       }
-      out->is_sequence = true;
-    } else {
-      reader.skip();
     }
+    if (!holds || ++optionals > 1) {
+      if (optionals > 1) out->is_known = false;  // of optionals of optionals nothing is known
+      return;
+    }
+    out->is_optional = true;
+    bytes = held;
   }
 }
 
@@ -299,6 +317,10 @@ Result<AttributeWire> read_attribute(std::string_view bytes) {
           out.strings.push_back(view(reader));
           note(kTypeStrings);
           break;
+        case 14:
+          out.type_proto = view(reader);
+          note(kTypeType);
+          break;
         default: reader.skip();
       }
     }
@@ -331,6 +353,14 @@ Result<TensorWire> read_tensor(std::string_view bytes) {
         default: reader.skip();
       }
     }
+    return out;
+  });
+}
+
+Result<ValueWire> read_type_proto(std::string_view bytes) {
+  return reading<ValueWire>("type", [&] {
+    ValueWire out;
+    read_type(bytes, &out);
     return out;
   });
 }

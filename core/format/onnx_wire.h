@@ -22,6 +22,7 @@ enum : int32_t {
   kTypeFloats = 6,
   kTypeInts = 7,
   kTypeStrings = 8,
+  kTypeType = 13,
 };
 
 struct TensorWire {
@@ -48,6 +49,7 @@ struct AttributeWire {
   std::string_view s;
   std::string_view tensor;  // a TensorProto
   std::string_view graph;   // a GraphProto
+  std::string_view type_proto;
   std::vector<float> floats;
   std::vector<int64_t> ints;
   std::vector<std::string_view> strings;
@@ -65,10 +67,11 @@ struct DimWire {
   std::string_view param;
 };
 
-// A type of a tensor or a sequence of tensors.
+// A type of a tensor, a sequence of tensors, or an optional of one of these.
 struct ValueWire {
   std::string_view name;
   bool is_sequence = false;
+  bool is_optional = false;
   bool is_known = false;  // a type that we read
   int32_t elem_type = 0;
   bool has_shape = false;
@@ -109,5 +112,6 @@ Result<GraphWire> read_graph(std::string_view bytes);
 Result<NodeWire> read_node(std::string_view bytes);
 Result<AttributeWire> read_attribute(std::string_view bytes);
 Result<TensorWire> read_tensor(std::string_view bytes);
+Result<ValueWire> read_type_proto(std::string_view bytes);
 
 }  // namespace weft::onnx

@@ -1,6 +1,7 @@
 // Puts a graph into the bytes of an ONNX model. The field numbers are those of onnx.proto.
 #include "core/format/onnx_write.h"
 
+#include <algorithm>
 #include <protozero/pbf_writer.hpp>
 #include <set>
 
@@ -32,7 +33,10 @@ class Writer {
         pbf_writer body(model, 7);
         WEFT_CHECK(add_graph(body, contents_.graph, contents_.outputs, contents_.needed, ""));
       }
-      for (std::string_view domain : domains_) add_opset(model, domain, Opsets().of(domain));
+      for (std::string_view domain : domains_) {
+        const int version = Opsets().of(domain);
+        add_opset(model, domain, domain == kOnnxDomain ? std::max(version, needs_opset_) : version);
+      }
     }
     WEFT_CHECK(check_room(0));
     return std::move(file_);
@@ -103,11 +107,22 @@ class Writer {
     value.add_string(1, name.data(), name.size());
     if (type.dtype == DType::kNone) return {};  // an output may leave its type open
     pbf_writer proto(value, 2);
+    return add_type(proto, type).within(cat("'", name, "': "));
+  }
+
+  // A TypeProto: a tensor 1, a sequence 4, an optional 9.
+  static Status add_type(pbf_writer& proto, const ValueType& type) {
     if (type.kind == Kind::kSequence) {
       pbf_writer sequence(proto, 4);
       pbf_writer element(sequence, 1);
       pbf_writer tensor(element, 1);
       tensor.add_int32(1, static_cast<int32_t>(type.dtype));
+    } else if (type.kind == Kind::kOptional) {
+      ValueType held = type;
+      held.kind = type.holds;
+      pbf_writer optional(proto, 9);
+      pbf_writer element(optional, 1);
+      return add_type(element, held);
     } else if (type.kind == Kind::kTensor) {
       pbf_writer tensor(proto, 1);
       tensor.add_int32(1, static_cast<int32_t>(type.dtype));
@@ -122,7 +137,7 @@ class Writer {
           item.add_string(2, dim.text());
       }
     } else {
-      return unimplemented("'", name, "' is of a type that cannot be saved yet: ", type.text());
+      return unimplemented("it is of a type that cannot be saved: ", type.text());
     }
     return {};
   }
@@ -255,6 +270,7 @@ class Writer {
       }
     }
     domains_.insert(domain);
+    if (domain == kOnnxDomain) needs_opset_ = std::max(needs_opset_, node.op->since_version());
     pbf_writer proto(out, 1);
     for (int32_t i = 0; i < node.schema_inputs; ++i) {
       ValueId id = node.inputs[static_cast<size_t>(i)];
@@ -266,6 +282,11 @@ class Writer {
     proto.add_string(4, type);
     size_t next_capture = static_cast<size_t>(node.schema_inputs);
     for (const auto& [name, value] : node.attrs) {
+      const AttrDef* def = node.op->find_attr(name);
+      if (def != nullptr && def->use == AttrUse::kType) {
+        WEFT_CHECK(add_type_attribute(proto, name, value.s()));
+        continue;
+      }
       if (value.kind() != AttrKind::kGraph) {
         WEFT_CHECK(add_attribute(proto, name, value, own));
         continue;
@@ -383,6 +404,18 @@ class Writer {
     return finish(kTypeTensor);
   }
 
+  static Status add_type_attribute(pbf_writer& node, std::string_view name, std::string_view text) {
+    WEFT_TRY(const ValueType type, ValueType::parse(text));
+    pbf_writer out(node, 5);
+    out.add_string(1, name.data(), name.size());
+    {
+      pbf_writer proto(out, 14);
+      WEFT_CHECK(add_type(proto, type));
+    }
+    out.add_int32(20, kTypeType);
+    return {};
+  }
+
   void add_attached(pbf_writer& out, const Graph& graph, const std::vector<bool>& needed,
                     const std::vector<std::string>& names) {
     for (NodeId id = 0; id < graph.node_count(); ++id) {
@@ -403,7 +436,8 @@ class Writer {
   NamedTensors* outside_;
   std::string file_;
   std::set<std::string_view> domains_ = {kOnnxDomain};  // of its nodes
-  std::set<std::string> used_, used_by_nodes_;          // names
+  int needs_opset_ = 0;
+  std::set<std::string> used_, used_by_nodes_;  // names
   int depth_ = 0;
 };
 

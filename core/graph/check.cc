@@ -48,7 +48,7 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
     const Formal& formal = *op.input_formal(static_cast<int>(i));
     TypeText want = read_type(formal.type);
     const ValueType& have = *inputs[i];
-    if (want.element == "any") continue;
+    if (want.element == "any" && want.kind == Kind::kTensor) continue;
     if (want.kind != have.kind) {
       return invalid("input '", formal.name, "' must be a ",
                      want.kind == Kind::kSequence   ? "sequence"
@@ -56,6 +56,7 @@ Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, 
                                                     : "tensor",
                      " but is ", have.text());
     }
+    if (want.element == "any") continue;
     const TypeVar* variable = op.find_type_var(want.element);
     DTypeSet allowed;
     if (variable != nullptr) {

@@ -12,7 +12,7 @@ Expr nothing(ExprScope& scope) { return Expr(scope, kNoValue); }
 }  // namespace
 
 std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs,
-                           int output_count) {
+                           int output_count, std::string_view name) {
   std::vector<Expr> none(output_count, nothing(scope));
   if (!scope.status().ok()) return none;
   std::vector<ValueId> ids;
@@ -20,8 +20,9 @@ std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vec
   NodeOptions options;
   options.origin = scope.origin();
   options.output_count = output_count;
-  auto [domain, name] = split_op_name(op);
-  Result<const OpDef*> def = scope.graph().ops().get(domain, name);
+  options.name = name;
+  auto [domain, op_name] = split_op_name(op);
+  Result<const OpDef*> def = scope.graph().ops().get(domain, op_name);
   if (!def.ok()) {
     scope.fail(def.status());
     return none;
@@ -113,6 +114,11 @@ Expr fill_like(Expr like, double value) {
   if (!like.valid()) return like;
   ExprScope& scope = like.scope();
   if (like.type().kind == Kind::kSequence && value == 0) return make(scope, "weft.SequenceZeros", {like});
+  if (like.type().kind == Kind::kOptional && value == 0) {
+    const char* dtype = dtype_name(like.dtype());
+    const bool sequence = like.type().holds == Kind::kSequence;
+    return make(scope, "Optional", std::vector<Expr>(), {{"type", sequence ? cat("seq(", dtype, ")") : dtype}});
+  }
   return make(scope, "Expand", {scalar_like(like, value), shape_of(like)});
 }
 

@@ -60,7 +60,7 @@ Expr make(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs
           std::string_view name = {});
 // All outputs.
 std::vector<Expr> make_all(ExprScope& scope, std::string_view op, const std::vector<Expr>& inputs, Attrs attrs,
-                           int output_count);
+                           int output_count, std::string_view name = {});
 
 Expr constant(ExprScope& scope, Tensor value);
 Expr constant_ints(ExprScope& scope, const std::vector<int64_t>& values);  // i64[n]
@@ -68,7 +68,8 @@ Expr constant_int(ExprScope& scope, int64_t value);                        // i6
 // A scalar of the dtype of `like`.
 Expr scalar_like(Expr like, double value);
 Expr scalar(ExprScope& scope, DType dtype, double value);
-// Zeros or another number in the shape and dtype of `like`; zeros like a sequence too.
+// Zeros or another number in the shape and dtype of `like`; zeros like a sequence too. An optional without an element
+// stands for zeros like any.
 Expr fill_like(Expr like, double value);
 
 Expr operator+(Expr a, Expr b);

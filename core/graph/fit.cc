@@ -11,7 +11,7 @@ namespace {
 constexpr int kMostTries = 1000;
 
 bool same_type(const ValueType& a, const ValueType& b) {
-  return a.kind == b.kind && a.dtype == b.dtype && a.has_rank == b.has_rank && a.dims == b.dims;
+  return a.alike(b) && a.has_rank == b.has_rank && a.dims == b.dims;
 }
 
 // What comes in and what the sub-graph expects; the outer values of its captures.
@@ -48,7 +48,7 @@ bool find_fit(const Graph& body, const Coming& coming, std::string_view prefix, 
   for (size_t k = 0; k < repeated.carried; ++k) {
     const size_t i = repeated.first_input + k;
     const ValueType& inner = body.type(body.inputs()[i]);
-    const ValueType& out = body.type(body.outputs()[repeated.first_output + k]);
+    const ValueType out = as_carried(body.type(body.outputs()[repeated.first_output + k]), inner);
     if (again.fits(inner, out)) continue;
     fits = false;
     (*inputs)[i] = TypeFit::widened((*inputs)[i], out, again, cat(prefix, ".", i));
@@ -59,13 +59,12 @@ bool find_fit(const Graph& body, const Coming& coming, std::string_view prefix, 
 bool comparable(const Graph& body, const RepeatedTypes& repeated) {
   if (body.inputs().size() != repeated.inputs.size()) return false;
   if (body.outputs().size() < repeated.first_output + repeated.carried) return false;
-  auto alike = [](const ValueType& a, const ValueType& b) { return a.kind == b.kind && a.dtype == b.dtype; };
   for (size_t i = 0; i < repeated.inputs.size(); ++i) {
-    if (!alike(body.type(body.inputs()[i]), repeated.inputs[i])) return false;
+    if (!body.type(body.inputs()[i]).alike(repeated.inputs[i])) return false;
   }
   for (size_t k = 0; k < repeated.carried; ++k) {
-    const ValueType& out = body.type(body.outputs()[repeated.first_output + k]);
-    if (!alike(out, repeated.inputs[repeated.first_input + k])) return false;
+    const ValueType& in = repeated.inputs[repeated.first_input + k];
+    if (!as_carried(body.type(body.outputs()[repeated.first_output + k]), in).alike(in)) return false;
   }
   return true;
 }
@@ -73,12 +72,13 @@ bool comparable(const Graph& body, const RepeatedTypes& repeated) {
 }  // namespace
 
 Result<std::vector<ValueType>> Graph::subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs,
-                                                      const Attrs& attrs) const {
+                                                      const Attrs& attrs, std::string_view name) const {
   RepeatedTypes types;
   if (op.repeated_types_fn() == nullptr) return types.inputs;
   Attrs given = attrs;
   WEFT_CHECK(turn_attrs(op.attrs(), &given));
-  const InferContext context = infer_context(op, given, inputs, static_cast<int32_t>(inputs.size()), "", 0);
+  InferContext context = infer_context(op, given, inputs, static_cast<int32_t>(inputs.size()),
+                                       name.empty() ? unique_name(op.name()) : name, 0);
   WEFT_CHECK(op.repeated_types_fn()(context, &types));
   return std::move(types.inputs);
 }
@@ -96,7 +96,7 @@ Status Graph::fit_subgraphs(const OpDef& op, int32_t schema_inputs, bool copied,
     Coming coming;
     for (size_t i = body->needed_captures().size(); i-- > 0;) coming.outer.push_back((*inputs)[next++]);
     if (op.repeated_types_fn() != nullptr) {
-      const InferContext context = infer_context(op, given, *inputs, schema_inputs, name, 0);
+      InferContext context = infer_context(op, given, *inputs, schema_inputs, name, 0);
       WEFT_CHECK(op.repeated_types_fn()(context, &coming.repeated));
     }
     // What does not fit at all is the shape rule's to say.

@@ -116,10 +116,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Status free_name(std::string_view name);
   // For importers: the versions that `add` speaks from now on, which have been checked.
   void speak_opsets(const Opsets& opsets) { opsets_ = opsets; }
-  // The types that the inputs of the one sub-graph of such a node have at first; none if it has none. An error if no such
-  // node could be.
+  // The types that the inputs of the one sub-graph of such a node, of that name, have at first; none if it has none. An
+  // error if no such node could be.
   Result<std::vector<ValueType>> subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs,
-                                                 const Attrs& attrs) const;
+                                                 const Attrs& attrs, std::string_view name) const;
   // The value of `outer` (of this graph or an enclosing one) as a value of this graph.
   Result<ValueId> capture(const Graph& owner, ValueId outer);
 
@@ -155,6 +155,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   // The same of a sub-graph that is none yet: those that its outputs need so far, in that order.
   std::vector<Capture> needed_captures() const;
   std::string unique_name(std::string_view wanted) const;
+  // Dimensions of a node's own are named after this: other than those that come in from the graphs around.
+  std::string fresh_prefix(std::string_view node) const {
+    return depth_ == 0 ? std::string(node) : cat(node, "@", depth_);
+  }
   // Checks again what building checked: that nodes come after what they need and fit their schemas, and that inference
   // still says of their outputs what the graph does. INTERNAL and the node where not; passes are tested with it.
   Status verify() const;
@@ -184,10 +188,6 @@ class Graph : public std::enable_shared_from_this<Graph> {
   InferContext infer_context(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
                              int32_t schema_inputs, std::string_view name, int output_count) const;
   std::string node_name(const OpDef& op, std::string_view wanted) const;
-  // Dimensions of a node's own are named after this: other than those that come in from the graphs around.
-  std::string fresh_prefix(std::string_view node) const {
-    return depth_ == 0 ? std::string(node) : cat(node, "@", depth_);
-  }
   void name_value(ValueId id, std::string name);
 
   const OpRegistry& ops_;

@@ -48,7 +48,7 @@ Result<std::shared_ptr<Graph>> copy_subgraph(const Graph& from, const std::share
 Result<std::shared_ptr<Graph>> make_body(const std::shared_ptr<Graph>& parent, const OpDef& op,
                                          const std::vector<ValueId>& inputs, const Attrs& attrs) {
   if (op.repeated_types_fn() == nullptr) return invalid("no sub-graph of ", op.full_name(), " has inputs");
-  WEFT_TRY(std::vector<ValueType> types, parent->subgraph_inputs(op, inputs, attrs));
+  WEFT_TRY(std::vector<ValueType> types, parent->subgraph_inputs(op, inputs, attrs, ""));
   WEFT_TRY(std::shared_ptr<Graph> body, Graph::make_subgraph(parent));
   for (ValueType& type : types) WEFT_CHECK(body->add_input("", std::move(type)).status());
   return body;
@@ -74,7 +74,7 @@ bool TypeFit::fits(const Dim& inner, const Dim& outer) const {
 }
 
 bool TypeFit::fits(const ValueType& inner, const ValueType& outer) {
-  if (inner.kind != outer.kind || inner.dtype != outer.dtype) return false;
+  if (!inner.alike(outer)) return false;
   if (!inner.has_rank) return true;
   if (!outer.has_rank || inner.dims.size() != outer.dims.size()) return false;
   bool all = true;
@@ -112,6 +112,14 @@ bool known_outside(const Dim& dim, const Graph& sub, const std::vector<const Val
   return std::any_of(sub.captures().begin(), sub.captures().end(),
                      [&](const Graph::Capture& capture) { return among(sub.type(capture.inner)); }) ||
          std::any_of(given.begin(), given.end(), [&](const ValueType* type) { return among(*type); });
+}
+
+ValueType as_carried(const ValueType& out, const ValueType& in) {
+  ValueType carried = out;
+  if (in.kind != Kind::kOptional || out.kind != in.holds) return carried;
+  carried.holds = out.kind;
+  carried.kind = Kind::kOptional;
+  return carried;
 }
 
 bool always_holds(const Graph& graph, ValueId out, ValueId in) {

@@ -41,6 +41,9 @@ class TypeFit {
 // captured value or with one of `given`.
 bool known_outside(const Dim& dim, const Graph& sub, const std::vector<const ValueType*>& given = {});
 
+// What leaves an iteration as it enters the next one: where an optional enters, what it holds may leave.
+ValueType as_carried(const ValueType& out, const ValueType& in);
+
 // Whether `out`, a bool, is `in` itself or true: then a loop that goes on as long as it holds ends by its count alone.
 bool always_holds(const Graph& graph, ValueId out, ValueId in);
 

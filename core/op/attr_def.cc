@@ -28,6 +28,7 @@ const char* AttrDef::kind_text() const {
   switch (use) {
     case AttrUse::kFlag: return "bool";
     case AttrUse::kDType: return "dtype";
+    case AttrUse::kType:
     case AttrUse::kPlain: return attr_kind_name(kind);
   }
   return "";

@@ -10,8 +10,8 @@
 
 namespace weft {
 
-// What an integer stands for where languages have a type of their own for it.
-enum class AttrUse { kPlain, kFlag, kDType };
+// What an integer stands for where languages have a type of their own for it; and a text that says the type of a value.
+enum class AttrUse { kPlain, kFlag, kDType, kType };
 
 struct AttrDef {
   std::string name;
@@ -64,6 +64,11 @@ class WithAttrs {
   }
   Def& optional_dtype_attr(std::string_view name, std::string_view doc) {
     return add({std::string(name), AttrKind::kInt, std::string(doc), false, std::nullopt, AttrUse::kDType});
+  }
+
+  // A type as text, such as "seq(f32)"; in ONNX files a message of its own.
+  Def& optional_type_attr(std::string_view name, std::string_view doc) {
+    return add({std::string(name), AttrKind::kString, std::string(doc), false, std::nullopt, AttrUse::kType});
   }
 
  private:

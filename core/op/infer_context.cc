@@ -9,7 +9,7 @@ namespace weft {
 
 bool ValueType::operator==(const ValueType& other) const {
   const bool same_ints = ints == other.ints || (ints != nullptr && other.ints != nullptr && *ints == *other.ints);
-  return kind == other.kind && dtype == other.dtype && has_rank == other.has_rank && dims == other.dims && same_ints;
+  return alike(other) && has_rank == other.has_rank && dims == other.dims && same_ints;
 }
 
 std::string ValueType::text() const {
@@ -17,10 +17,47 @@ std::string ValueType::text() const {
   switch (kind) {
     case Kind::kTensor: return cat(dtype_name(dtype), shape);
     case Kind::kSequence: return cat("sequence(", dtype_name(dtype), shape, ")");
-    case Kind::kOptional: return cat("optional(", dtype_name(dtype), shape, ")");
+    case Kind::kOptional:
+      return holds == Kind::kSequence ? cat("optional(sequence(", dtype_name(dtype), shape, "))")
+                                      : cat("optional(", dtype_name(dtype), shape, ")");
     case Kind::kMap: return "map";
   }
   return {};
+}
+
+Result<ValueType> ValueType::parse(std::string_view text) {
+  const auto fail = [&] {
+    return invalid("'", text,
+                   "' is no type; types are like \"f32\", \"f32[batch, 3]\", \"seq(f32)\" and \"optional(f32)\"");
+  };
+  std::string_view rest = text;
+  const auto within = [&rest](std::string_view word) {
+    if (!rest.starts_with(word) || !rest.ends_with(')')) return false;
+    rest = rest.substr(word.size(), rest.size() - word.size() - 1);
+    return true;
+  };
+  ValueType type;
+  const bool optional = within("optional(");
+  const bool sequence = within("seq(") || within("sequence(");
+  if (sequence) type.kind = Kind::kSequence;
+  if (optional) {
+    type.holds = type.kind;
+    type.kind = Kind::kOptional;
+  }
+  const size_t bracket = rest.find('[');
+  if (bracket != std::string_view::npos) {
+    if (!rest.ends_with(']')) return fail();
+    const std::string_view dims = rest.substr(bracket + 1, rest.size() - bracket - 2);
+    rest = rest.substr(0, bracket);
+    if (dims != "...") {
+      WEFT_TRY(type.dims, parse_dims(dims, ""));
+      type.has_rank = true;
+    }
+  }
+  const Result<DType> dtype = parse_dtype(rest);
+  if (!dtype.ok()) return fail();
+  type.dtype = *dtype;
+  return type;
 }
 
 InferContext::InferContext(const OpDef& op, const Attrs& attrs, std::vector<const ValueType*> inputs,

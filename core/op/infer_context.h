@@ -18,10 +18,19 @@ struct ValueType {
   bool has_rank = false;
   Dims dims;                         // valid if has_rank
   std::shared_ptr<const Dims> ints;  // the elements, flattened, of a small integer tensor of rank 0 or 1, when known
+  Kind holds = Kind::kTensor;        // of an optional: a tensor or a sequence
 
-  static ValueType tensor(DType dtype, Dims dims) { return {Kind::kTensor, dtype, true, std::move(dims), nullptr}; }
-  static ValueType unranked(DType dtype) { return {Kind::kTensor, dtype, false, {}, nullptr}; }
+  static ValueType tensor(DType dtype, Dims dims) {
+    return {Kind::kTensor, dtype, true, std::move(dims), nullptr, Kind::kTensor};
+  }
+  static ValueType unranked(DType dtype) { return {Kind::kTensor, dtype, false, {}, nullptr, Kind::kTensor}; }
+  // "f32", "f32[batch, 3]", "seq(f32)", "optional(seq(f32))".
+  static Result<ValueType> parse(std::string_view text);
   bool concrete() const { return kind == Kind::kTensor && has_rank && all_known(dims); }
+  // Whether both are values of one kind, of elements of one type.
+  bool alike(const ValueType& other) const {
+    return kind == other.kind && dtype == other.dtype && (kind != Kind::kOptional || holds == other.holds);
+  }
   std::string text() const;  // "f32[batch, 3]"
   bool operator==(const ValueType& other) const;
 };

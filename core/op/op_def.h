@@ -26,7 +26,7 @@ struct RepeatedTypes {
   // So many of them, from `first_input` on, are then its outputs from `first_output` on.
   size_t carried = 0, first_input = 0, first_output = 0;
 };
-using RepeatedTypesFn = Status (*)(const InferContext&, RepeatedTypes*);
+using RepeatedTypesFn = Status (*)(InferContext&, RepeatedTypes*);
 
 // An input or output of a schema.
 struct Formal {

@@ -8,7 +8,8 @@ namespace weft {
 inline constexpr std::string_view kOnnxDomain = "";
 inline constexpr std::string_view kMlDomain = "ai.onnx.ml";  // ONNX's too: classical machine learning
 inline constexpr std::string_view kWeftDomain = "weft";
-inline constexpr int kNewestOpset = 26;
+inline constexpr int kNewestOpset = 26;      // released
+inline constexpr int kUnreleasedOpset = 27;  // of ONNX 1.22.0: a file says it where an operator needs it
 inline constexpr int kNewestMlOpset = 5;
 inline constexpr int kWeftOpset = 1;
 
@@ -22,9 +23,9 @@ struct Opsets {
     if (domain == kOnnxDomain) onnx = version;
     if (domain == kMlDomain) ml = version;
   }
-  // The last version that can be read. That of ONNX itself is not released yet.
+  // The last version that can be read.
   static int last_of(std::string_view domain) {
-    return domain == kOnnxDomain ? kNewestOpset + 1 : domain == kMlDomain ? kNewestMlOpset : kWeftOpset;
+    return domain == kOnnxDomain ? kUnreleasedOpset : domain == kMlDomain ? kNewestMlOpset : kWeftOpset;
   }
 };
 

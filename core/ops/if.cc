@@ -32,12 +32,13 @@ Status infer(InferContext& c) {
   for (int i = 0; i < c.output_count(); ++i) {
     const ValueType& a = yes.type(yes.outputs()[i]);
     const ValueType& b = no.type(no.outputs()[i]);
-    if (a.kind != b.kind || a.dtype != b.dtype) {
+    if (!a.alike(b)) {
       return invalid("output ", i, " is ", a.text(), " in 'then_branch' but ", b.text(), " in 'else_branch'");
     }
     ValueType& out = c.output(i);
     out.kind = a.kind;
     out.dtype = a.dtype;
+    out.holds = a.holds;
     if (!a.has_rank || !b.has_rank || a.dims.size() != b.dims.size()) continue;
     Dims dims;
     for (size_t d = 0; d < a.dims.size(); ++d) {

@@ -38,14 +38,20 @@ Status infer_carried(InferContext& c, const Graph& body, const RepeatedTypes& re
     const ValueType& in = body.type(body.inputs()[repeated.first_input + k]);
     const ValueType& out = body.type(body.outputs()[repeated.first_output + k]);
     for (const ValueType* type : {&in, &out}) {
-      if (type->kind == before.kind && type->dtype == before.dtype) continue;
+      if (type == &in ? in.alike(before) : as_carried(out, before).alike(before)) continue;
       return invalid("what is carried in place ", k, " is ", before.text(), " at first but ", type->text(),
                      type == &in ? " where it enters 'body'" : " where it leaves 'body'");
     }
     if (static_cast<int>(k) >= c.output_count()) continue;
     ValueType& type = c.output(static_cast<int>(k));
+    if (!out.alike(before)) {  // what an optional holds; of its shape nothing is known
+      type.kind = out.kind;
+      type.dtype = out.dtype;
+      continue;
+    }
     type.kind = in.kind;
     type.dtype = in.dtype;
+    type.holds = in.holds;
     if (!in.has_rank) continue;
     Dims dims;
     for (const Dim& dim : in.dims) dims.push_back(known_outside(dim, body, given) ? dim : c.fresh());
@@ -90,7 +96,7 @@ Status check_outputs(const InferContext& c, const Graph& body, const RepeatedTyp
 
 // -- Loop.
 
-Status loop_types(const InferContext& c, RepeatedTypes* types) {
+Status loop_types(InferContext& c, RepeatedTypes* types) {
   const AttrValue* body = c.attrs().find("body");
   // Files have them with and without a dimension.
   auto scalar_of = [&](DType dtype, size_t i) {
@@ -156,7 +162,7 @@ Status infer_loop(InferContext& c) {
 
 // -- Scan.
 
-Status scan_types(const InferContext& c, RepeatedTypes* types) {
+Status scan_types(InferContext& c, RepeatedTypes* types) {
   const int64_t scanned = c.attrs().i_or("num_scan_inputs", 0);
   if (scanned < 1 || scanned > c.input_count()) {
     return invalid("'num_scan_inputs' is ", scanned, " but must be from 1 to the number of inputs, ", c.input_count());
@@ -247,7 +253,10 @@ void define_op_loop(OpRegistry& ops) {
           "Runs `body` again and again: at most `M` times, and as long as its condition holds. `body` takes the number "
           "of the iteration (an i64 scalar, from 0), the condition (a bool scalar) and what is carried; it gives the "
           "condition for the next iteration, what is carried on, and what is to be stacked. What is carried may change "
-          "its shape from iteration to iteration, and may be sequences; what is stacked may not. `body` uses values of "
+          "its shape from iteration to iteration, and may be sequences or optionals; what is stacked may not. Where an "
+          "optional "
+          "is carried in, what it holds may come out; then it is an error if there is no iteration and the optional is "
+          "empty. `body` uses values of "
           "the graphs around it. With neither `M` nor a condition that ends it, the loop ends when the run is "
           "cancelled. Differentiable by what is carried, at first, and by captured values.")
       .since(25)

@@ -90,10 +90,7 @@ class Differentiator {
     std::vector<Expr>& parts = parts_[id];
     if (parts.empty()) return {};
     Expr sum = parts[0];
-    for (size_t i = 1; i < parts.size(); ++i) {
-      bool sequence = graph_.type(id).kind == Kind::kSequence;
-      sum = sequence ? make(scope_, "weft.SequenceAdd", {sum, parts[i]}) : sum + parts[i];
-    }
+    for (size_t i = 1; i < parts.size(); ++i) sum = sum_of_gradients(sum, parts[i]);
     parts = {sum};
     return sum;
   }
@@ -229,6 +226,15 @@ class Differentiator {
 };
 
 }  // namespace
+
+Expr sum_of_gradients(Expr a, Expr b) {
+  if (!a.valid()) return a;
+  switch (a.type().kind) {
+    case Kind::kSequence: return make(a.scope(), "weft.SequenceAdd", {a, b});
+    case Kind::kOptional: return make(a.scope(), "weft.OptionalAdd", {a, b});
+    default: return a + b;
+  }
+}
 
 Result<std::vector<ValueId>> differentiate(Graph& graph, const std::vector<ValueId>& ys, const std::vector<ValueId>& xs,
                                            const std::vector<ValueId>& grad_ys, std::string_view origin) {

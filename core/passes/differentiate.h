@@ -17,4 +17,7 @@ bool carries_gradient(const ValueType& type);
 Result<std::vector<ValueId>> differentiate(Graph& graph, const std::vector<ValueId>& ys, const std::vector<ValueId>& xs,
                                            const std::vector<ValueId>& grad_ys, std::string_view origin = {});
 
+// Of two parts of one gradient: tensors, sequences or optionals.
+Expr sum_of_gradients(Expr a, Expr b);
+
 }  // namespace weft

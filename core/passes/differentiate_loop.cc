@@ -32,6 +32,12 @@ class LoopGradient {
 
   Status run() {
     WEFT_CHECK(copy_body());
+    for (size_t k = 0; k < carried_; ++k) {
+      if (!context_.has_grad(static_cast<int>(k)) || body_.type(carried_in(k)).alike(body_.type(carried_out(k))))
+        continue;
+      return unimplemented("what is carried in place ", k, " is ", body_.type(carried_in(k)).text(),
+                           " but leaves 'body' as ", body_.type(carried_out(k)).text());
+    }
     find_carried();
     WEFT_CHECK(differentiate_body());
     if (ys_.empty()) return {};
@@ -397,8 +403,7 @@ class LoopGradient {
     }
     for (size_t a = 0; a < added_to_.size(); ++a) {
       const Expr sum(inner, back->before[with_grad_.size() + a]), part(inner, back->map[captured_grads_[a]]);
-      const bool sequence = sum.type().kind == Kind::kSequence;
-      outputs.push_back((sequence ? make(inner, "weft.SequenceAdd", {sum, part}) : sum + part).id());
+      outputs.push_back(sum_of_gradients(sum, part).id());
     }
     WEFT_CHECK(inner.status());
     return outputs;

@@ -54,6 +54,22 @@ def test_a_list_is_a_sequence() -> None:
     assert weft.backend.run_model(model, [[A, B], np.int64(-1)])[0].tolist() == [1, 2]
 
 
+def test_none_is_an_optional_that_is_empty() -> None:
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("OptionalHasElement", ["o"], ["has"]), helper.make_node("Identity", ["o"], ["same"])],
+            "has",
+            [helper.make_value_info("o", helper.make_optional_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, [2])))],
+            [helper.make_tensor_value_info("has", TensorProto.BOOL, []), helper.make_empty_tensor_value_info("same")],
+        ),
+        opset_imports=[helper.make_opsetid("", 20)],
+    )
+    has, same = weft.backend.run_model(model, [None])
+    assert (bool(has), same) == (False, None)
+    has, same = weft.backend.run_model(model, [A])
+    assert (bool(has), same.tolist()) == (True, [5, 7])
+
+
 def test_devices() -> None:
     assert weft.backend.supports_device("CPU")
     assert not weft.backend.supports_device("CUDA:7")

@@ -168,6 +168,8 @@ KINDS: dict[str, Callable[[Shared], Any]] = {
     "tensor of a list": lambda shared: weft.Tensor([1.0, 2.0]),
     "tensor of strings": lambda shared: weft.Tensor(["one", "two"]),
     "sequence": lambda shared: weft.Tensor.sequence([shared.row]),
+    "optional": lambda shared: weft.Tensor.optional(shared.row),
+    "empty optional": lambda shared: weft.Tensor.optional(),
     "tensors of a file": lambda shared: weft.load_tensors(shared.tensors)["row"],
     "DLPack in": lambda shared: weft.from_dlpack(shared.row),
     "DLPack out": lambda shared: np.from_dlpack(shared.tensor),

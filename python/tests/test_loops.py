@@ -81,3 +81,19 @@ def test_what_does_not_fit() -> None:
     with pytest.raises(weft.InvalidArgumentError, match="'scan_input_axes'"):
         weft.scan(lambda item: item, [], [x], axes=[3])
     assert weft.relu(x).graph is graph  # the bodies that failed are over
+
+
+def test_a_sequence_is_mapped() -> None:
+    graph = weft.Graph()
+    x, w = graph.input("x", "f32", ["n"]), graph.input("w", "f32", [])
+    parts = weft.split_to_sequence(x, graph.constant(np.int64([1, 2])))
+    scaled, sizes = weft.sequence_map(lambda item, factor: (item * factor * w, weft.shape(item)), parts, w)
+    gradient = graph.gradients(weft.sequence_at(scaled, 1), [w])[0]
+    assert (parts.kind, scaled.kind, x.kind) == ("sequence", "sequence", "tensor")
+    session = weft.Session(graph)
+    out = session.run({x: [1.0, 2.0, 3.0], w: 2.0}, [scaled, sizes, gradient])
+    assert [item.tolist() for item in out[0]] == [[4.0], [8.0, 12.0]]
+    assert [item.tolist() for item in out[1]] == [[1], [2]]
+    assert float(out[2]) == 20.0
+    with pytest.raises(TypeError, match="the sequence"):
+        weft.sequence_map(lambda item: item, 1.0)  # type: ignore[arg-type]

@@ -307,6 +307,10 @@ def test_tensors_are_pickled(value: Any) -> None:
     items = pickle.loads(pickle.dumps(weft.Tensor.sequence([value, value])))
     assert len(items) == 2
     assert (tensor.kind, items.kind) == ("tensor", "sequence")
+    held = pickle.loads(pickle.dumps(weft.Tensor.optional(items)))
+    none = pickle.loads(pickle.dumps(weft.Tensor.optional()))
+    assert (held.kind, len(held), len(held.numpy()), held[0].kind) == ("optional", 1, 2, "sequence")
+    assert (none.kind, len(none), none.numpy()) == ("optional", 0, None)
 
 
 def test_one_number_may_stand_for_a_list() -> None:

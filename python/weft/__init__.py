@@ -27,6 +27,7 @@ from . import ops as ops
 from ._branch import if_ as if_
 from ._branch import loop as loop
 from ._branch import scan as scan
+from ._branch import sequence_map as sequence_map
 from ._data import Dataset as Dataset
 from ._errors import *  # noqa: F403
 from ._graph import Graph as Graph

@@ -150,6 +150,26 @@ def scan(
     return _repeat(items[0].graph, "Scan", [value.id for value in [*carried, *items]], body, attrs, 0, name)
 
 
+def sequence_map(
+    body: Callable[..., Value | Sequence[Value]], sequence: Value, *others: Value, name: str | None = None
+) -> tuple[Value, ...]:
+    """Computes what `body` builds for each item of one or more sequences of one length.
+
+    `body(*items)` is called once. It gets an item of each input that is a sequence, and each other one as it is. The
+    values of the graph may be used in it. The result is, for each value that it gives, the sequence of what that was.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", ["n"])
+        >>> parts = weft.split_to_sequence(x, graph.constant(np.int64([1, 2])))
+        >>> (squares,) = weft.sequence_map(lambda item: item * item, parts)
+        >>> [item.tolist() for item in weft.Session(graph).run({x: [1.0, 2.0, 3.0]}, squares)]
+        [[1.0], [4.0, 9.0]]
+    """
+    inputs = [need(sequence, Value, "the sequence"), *(need(value, Value, "what is given beside") for value in others)]
+    return _repeat(inputs[0].graph, "SequenceMap", [value.id for value in inputs], body, {}, 0, name)
+
+
 def _repeat(
     graph: Graph,
     op: str,

@@ -15,7 +15,7 @@ from . import _native
 from ._errors import InvalidArgumentError, NotFoundError
 from ._handle import Handle, Options, caller, described, need, whole
 from ._operand import operands
-from ._tensor import Tensor, as_tensor, copied, dtype_name, dtype_number
+from ._tensor import KINDS, Tensor, as_tensor, copied, dtype_name, dtype_number
 from ._types import Array, AttrLike, DTypeLike, Index, ShapeLike, TensorLike, ValueLike
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Value(_native.Numbered):
     def dtype(self) -> str:
         """The element type, such as "f32"; "" if it is not known."""
         return dtype_name(_native.graph_value(self.graph._handle, self.id)[2])
+
+    @property
+    def kind(self) -> str:
+        """What it is: "tensor", "sequence", "optional" or "map"."""
+        return KINDS[_native.graph_value(self.graph._handle, self.id)[1]]
 
     @property
     def rank(self) -> int | None:

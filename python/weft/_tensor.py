@@ -36,7 +36,7 @@ _NUMPY = {
 _NAMES: dict[Any, str] = {np.dtype(value): name for name, value in _NUMPY.items()}
 _NUMBERS: dict[str, int] = {}
 _BY_NUMBER = {int(_native.weft_dtype_find(name)): np.dtype(value) for name, value in _NUMPY.items()}
-_KINDS = ("tensor", "sequence", "optional", "map")  # by the number that the library has for each
+KINDS = ("tensor", "sequence", "optional", "map")  # by the number that the library has for each
 _CPU = (1, 0)  # DLPack's type and number of the device
 
 
@@ -105,6 +105,11 @@ class Tensor(Handle, _native.Exporter):
         tensors = [as_tensor(item) for item in items]
         return cls._over(_native.weft_tensor_new_sequence([tensor._handle for tensor in tensors]))
 
+    @classmethod
+    def optional(cls, element: TensorLike | None = None) -> Tensor:
+        """An optional that holds a tensor or a sequence, or nothing."""
+        return cls._over(_native.weft_tensor_new_optional(None if element is None else as_tensor(element)._handle))
+
     @property
     def dtype(self) -> str:
         """The element type, such as "f32"."""
@@ -118,16 +123,16 @@ class Tensor(Handle, _native.Exporter):
     @property
     def kind(self) -> str:
         """What it is: "tensor", "sequence", "optional" or "map"."""
-        return _KINDS[_native.weft_tensor_kind(self._handle)]
+        return KINDS[_native.weft_tensor_kind(self._handle)]
 
     def numpy(self) -> Array:
-        """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list. What numpy
-        has no elements for (bf16, the small floats and integers) takes the package ml_dtypes."""
+        """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list, an optional
+        as what it holds or None. What numpy has no elements for (bf16, the small floats and integers) takes the package ml_dtypes."""
         return cast(Array, numpy_of(self._handle))
 
     def _buffer(self) -> Array:
         """What memoryview and others of the buffer protocol see."""
-        if _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is None or self.kind == "sequence":
+        if _BY_NUMBER.get(_native.weft_tensor_dtype(self._handle)) is None or self.kind != "tensor":
             raise BufferError(f"a {self!r} has no buffer that Python could describe")
         return self.numpy()
 
@@ -163,20 +168,22 @@ class Tensor(Handle, _native.Exporter):
         return _CPU
 
     def __len__(self) -> int:
-        if self.kind == "sequence":
+        if self.kind != "tensor":
             return int(_native.weft_tensor_count(self._handle))
         if not self.shape:
             raise TypeError("a scalar has no length")
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Any:
-        if self.kind == "sequence":
+        if self.kind != "tensor":
             return Tensor._over(_native.weft_tensor_at(self._handle, index))
         return self.numpy()[index]
 
     def __reduce__(self) -> Any:
         if self.kind == "sequence":
             return Tensor.sequence, (list(self.numpy()),)
+        if self.kind == "optional":
+            return Tensor.optional, (self[0],) if len(self) else ()
         return Tensor, (self.numpy(), self.dtype)
 
     def __repr__(self) -> str:
@@ -190,10 +197,10 @@ def numpy_of(handle: Any) -> Any:
     array = _native.tensor_array(handle)
     if array is not None:
         return array
-    if _native.weft_tensor_kind(handle) != 0:
-        return [
-            Tensor._over(_native.weft_tensor_at(handle, i)).numpy() for i in range(_native.weft_tensor_count(handle))
-        ]
+    kind = KINDS[_native.weft_tensor_kind(handle)]
+    if kind != "tensor":
+        items = [Tensor._over(_native.weft_tensor_at(handle, i)).numpy() for i in range(_native.weft_tensor_count(handle))]
+        return items if kind != "optional" else items[0] if items else None
     name = dtype_name(_native.weft_tensor_dtype(handle))
     if name == "string":
         shape = _native.tensor_dims(handle)
@@ -209,7 +216,7 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     if isinstance(value, Tensor):
         if dtype is not None and dtype_number(dtype) != dtype_number(value.dtype):
             return _pointer_of(value.numpy(), dtype)
-        return _native.weft_tensor_reshape(value._handle, value.shape) if value.kind != "sequence" else (
+        return _native.weft_tensor_reshape(value._handle, value.shape) if value.kind == "tensor" else (
             _native.weft_tensor_copy(value._handle)
         )
     if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):

@@ -31,9 +31,11 @@ def _device(name: str) -> str:
     return kind if kind == "cpu" else f"{kind}:{number or 0}"
 
 
-def _value(value: Any) -> TensorLike:
-    """A list is a sequence here: what is a tensor comes as an array."""
-    return Tensor.sequence([_value(item) for item in value]) if isinstance(value, list) else value
+def _value(value: Any, kind: str) -> TensorLike:
+    """A list is a sequence here: what is a tensor comes as an array. What is optional comes as what it holds, or None."""
+    if kind == "optional":
+        return Tensor.optional(None if value is None else _value(value, "tensor"))
+    return Tensor.sequence([_value(item, "tensor") for item in value]) if isinstance(value, list) else value
 
 
 class WeftModel(base.BackendRep):
@@ -49,15 +51,17 @@ class WeftModel(base.BackendRep):
         """Computes the outputs, a tuple whose items have their names too.
 
         Args:
-            inputs: What the model's inputs are, in their order or by name: arrays, and lists of them for sequences.
+            inputs: What the model's inputs are, in their order or by name: arrays, lists of them for sequences, and None for
+                optionals that are empty.
             kwargs: What `Session.run` takes: `timeout`, `cancel`, `trace`.
         """
         if isinstance(inputs, Mapping):
-            feeds = {self.session.graph.find(name): _value(value) for name, value in inputs.items()}
+            named = {self.session.graph.find(name): value for name, value in inputs.items()}
         else:
             if len(inputs) > len(self._inputs):
                 raise InvalidArgumentError(f"{len(inputs)} values are given but the model has {len(self._inputs)} inputs")
-            feeds = {value: _value(given) for value, given in zip(self._inputs, inputs)}
+            named = dict(zip(self._inputs, inputs))
+        feeds = {value: _value(given, value.kind) for value, given in named.items()}
         return self._result(*self.session.run(feeds, self._outputs, **kwargs))
 
 

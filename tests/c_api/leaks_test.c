@@ -77,6 +77,11 @@ static void one_sequence(void) {
   CHECK(weft_tensor_new_sequence((const weft_tensor* const*)&row, 1, &sequence));
   weft_tensor_free(sequence);
 }
+static void one_optional(void) {
+  weft_tensor* optional;
+  CHECK(weft_tensor_new_optional(row, &optional));
+  weft_tensor_free(optional);
+}
 static void one_borrowed(void) {
   static float number = 1;
   weft_tensor* tensor;

@@ -2,11 +2,24 @@
 #include "support.h"
 
 static void nested_sequences(void) {
-  weft_tensor *item = scalar(1), *sequence, *nested = NULL;
+  weft_tensor *item = scalar(1), *sequence, *optional, *nested = NULL;
   CHECK(weft_tensor_new_sequence((const weft_tensor* const*)&item, 1, &sequence));
   FAILS(weft_tensor_new_sequence((const weft_tensor* const*)&sequence, 1, &nested), WEFT_INVALID_ARGUMENT,
         "item 0 is a sequence of 1 but the items of a sequence must be tensors");
   EXPECT(nested == NULL);
+  CHECK(weft_tensor_new_optional(sequence, &optional));
+  EXPECT(weft_tensor_kind(optional) == WEFT_OPTIONAL && weft_tensor_count(optional) == 1);
+  FAILS(weft_tensor_new_optional(optional, &nested), WEFT_INVALID_ARGUMENT,
+        "the element is a optional sequence of 1 but an optional holds a tensor or a sequence");
+  EXPECT(nested == NULL);
+  CHECK(weft_tensor_at(optional, 0, &nested));
+  EXPECT(weft_tensor_kind(nested) == WEFT_SEQUENCE);
+  weft_tensor_free(nested);
+  weft_tensor_free(optional);
+  CHECK(weft_tensor_new_optional(NULL, &optional));
+  EXPECT(weft_tensor_count(optional) == 0);
+  FAILS(weft_tensor_at(optional, 0, &nested), WEFT_OUT_OF_RANGE, "0");
+  weft_tensor_free(optional);
   weft_tensor_free(sequence);
   weft_tensor_free(item);
 }

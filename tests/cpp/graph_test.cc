@@ -278,6 +278,28 @@ TEST_F(Building, LoopsCarryAndStack) {
   EXPECT_THROW(graph.scan({x}, {n}, [&](const Values& in) { return in; }), weft::Error);
 }
 
+TEST_F(Building, SequencesAreMapped) {
+  weft::Graph graph;
+  Value x = graph.input("x", DType::f32, "2"), y = graph.input("y", DType::f32, "1");
+  using Values = std::vector<Value>;
+  Value pair = weft::sequence_construct({x, y});
+  Values mapped = graph.sequence_map({pair, y}, [&](const Values& in) { return Values{in[0] * in[1] + y}; });
+  weft::Session session(graph);
+  const auto out = session.run({{x, Tensor::from<float>({2}, {1, 2})}, {y, Tensor::from<float>({1}, {3})}}, mapped);
+  EXPECT_EQ(out[0].kind(), weft::Kind::sequence);
+  EXPECT_EQ(out[0].at(0).to_vector<float>(), (std::vector<float>{6, 9}));
+  EXPECT_EQ(out[0].at(1).to_vector<float>(), std::vector<float>{12});
+  EXPECT_THROW(graph.sequence_map({y}, [&](const Values& in) { return in; }), weft::Error);
+}
+
+TEST_F(Building, OptionalsHoldATensorOrNothing) {
+  const Tensor none = Tensor::optional(), held = Tensor::optional(Tensor::scalar(2.0f));
+  EXPECT_EQ(none.kind(), weft::Kind::optional);
+  EXPECT_EQ(none.count(), 0);
+  EXPECT_EQ(held.at(0).item<float>(), 2);
+  EXPECT_THROW(Tensor::optional(held), weft::Error);
+}
+
 TEST_F(Building, SubGraphsAreAttributes) {
   weft::Graph graph;
   Value flag = graph.input("flag", DType::boolean, ""), x = graph.input("x", DType::f32, "");

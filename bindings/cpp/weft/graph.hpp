@@ -176,6 +176,14 @@ class Graph {
     attrs.set("num_scan_inputs", static_cast<int64_t>(scanned.size()));
     return repeat("Scan", inputs, std::move(attrs), body, 0, origin);
   }
+  /// Computes what `body` builds for each item of sequences of one length: the first of `inputs`, and others that are
+  /// sequences. `body` is called at once, with an item of each sequence and each other input as it is. The result is, for
+  /// each value that it gives, the sequence of what that was.
+  std::vector<Value> sequence_map(const std::vector<Value>& inputs,
+                                  const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
+                                  const Origin& origin = Origin()) {
+    return repeat("SequenceMap", inputs, Attrs(), body, 0, origin);
+  }
   /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient`
   /// names the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the
   /// gradient of each input; "": there is none.

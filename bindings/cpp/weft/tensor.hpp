@@ -147,6 +147,11 @@ class Tensor {
       return weft_tensor_new_sequence(handles.data(), static_cast<int64_t>(handles.size()), out);
     });
   }
+  /// An optional of a tensor or sequence, whose elements it shares; an empty one without. Its count() is 1 or 0.
+  static Tensor optional(const Tensor& element = Tensor()) {
+    return make(
+        [&](weft_tensor** out) { return weft_tensor_new_optional(element.empty() ? nullptr : element.handle(), out); });
+  }
   /// Over `count` elements of the caller's memory, without a copy. The memory must stay until `keep` is let go, which
   /// happens, on any thread, when the last tensor or run over it is done. Over `const` elements it can only be read.
   template <typename T>

@@ -64,6 +64,9 @@ WEFT_API weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank,
 /** Makes a sequence of copies of the handles, which must be of tensors; the elements are shared. */
 WEFT_API weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t count,
                                                weft_tensor** out_tensor) WEFT_MUST_USE;
+/** Makes an optional of a copy of the handle, which must be of a tensor or a sequence; the elements are shared. With
+ * `element` NULL, an optional that is empty. */
+WEFT_API weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** out_tensor) WEFT_MUST_USE;
 /** Makes a tensor over the caller's memory, aligned to the element (at most 8 bytes), without a copy. The memory must
  * stay until `drop(user)`, which comes when the last tensor or run over it has let go. `writable` 0: nothing may be
  * written to it. */
@@ -86,7 +89,7 @@ WEFT_API int32_t weft_tensor_dtype(const weft_tensor* tensor);
 WEFT_API int32_t weft_tensor_rank(const weft_tensor* tensor);
 /** The dimensions, weft_tensor_rank of them; NULL for NULL. */
 WEFT_API const int64_t* weft_tensor_dims(const weft_tensor* tensor);
-/** The number of elements, or of items of a sequence. */
+/** The number of elements, or of items of a sequence; of an optional, 1 or 0. */
 WEFT_API int64_t weft_tensor_count(const weft_tensor* tensor);
 /** The bytes of all elements; 0 for NULL, for strings and for kinds other than tensors. */
 WEFT_API size_t weft_tensor_bytes(const weft_tensor* tensor);

@@ -1,8 +1,6 @@
 // Kernels of operators on sequences.
-#include <cstring>
-
 #include "core/kernel/registry.h"
-#include "core/kernels/cpu/types_common.h"
+#include "core/kernels/cpu/sequence_common.h"
 
 namespace weft {
 namespace {
@@ -65,20 +63,17 @@ Status at(const State&, TensorArgs& args) {
 }
 
 // Zeros like each item but the one at `but`.
-Result<std::vector<Tensor>> zeros_like(const std::vector<Tensor>& items, size_t but) {
+Result<std::vector<Tensor>> zeros_like_all(const std::vector<Tensor>& items, size_t but) {
   std::vector<Tensor> out(items.size());
   for (size_t i = 0; i < items.size(); ++i) {
     if (i == but) continue;
-    WEFT_TRY(out[i], Tensor::make(items[i].dtype(), items[i].shape()));
-    if (out[i].bytes() > 0) std::memset(out[i].mutable_data(), 0, static_cast<size_t>(out[i].bytes()));
+    WEFT_TRY(out[i], zeros_like(items[i]));
   }
   return out;
 }
 
 Status zeros(const State&, TensorArgs& args) {
-  const std::vector<Tensor>& items = args.in[0].items();
-  WEFT_TRY(std::vector<Tensor> out, zeros_like(items, items.size()));
-  args.out[0] = Tensor::sequence(std::move(out));
+  WEFT_TRY(args.out[0], zeros_like(args.in[0]));
   return {};
 }
 
@@ -89,33 +84,25 @@ Status at_grad(const State&, TensorArgs& args) {
   if (gradient.shape() != items[i].shape()) {
     return invalid("the gradient is ", gradient.summary(), " but the item is ", items[i].summary());
   }
-  WEFT_TRY(std::vector<Tensor> out, zeros_like(items, i));
+  WEFT_TRY(std::vector<Tensor> out, zeros_like_all(items, i));
   out[i] = gradient;
   args.out[0] = Tensor::sequence(std::move(out));
   return {};
 }
 
-template <typename T>
-void add_elements(const Tensor& a, const Tensor& b, Tensor* sum) {
-  const T *x = a.as<T>(), *y = b.as<T>();
-  T* out = sum->as<T>();
-  for (int64_t i = 0; i < a.count(); ++i)
-    out[i] = static_cast<T>(static_cast<Wide<T>>(x[i]) + static_cast<Wide<T>>(y[i]));
+Status add(const State&, TensorArgs& args) {
+  WEFT_TRY(args.out[0], sum_of(args.in[0], args.in[1]));
+  return {};
 }
 
-Status add(const State&, TensorArgs& args) {
-  const std::vector<Tensor>&a = args.in[0].items(), &b = args.in[1].items();
-  if (a.size() != b.size()) return invalid("the sequences have ", a.size(), " and ", b.size(), " items");
-  std::vector<Tensor> sums;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i].shape() != b[i].shape() || a[i].dtype() != b[i].dtype()) {
-      return invalid("items ", i, " are ", a[i].summary(), " and ", b[i].summary(), " but must be alike");
-    }
-    WEFT_TRY(Tensor sum, Tensor::make(a[i].dtype(), a[i].shape()));
-    with_type(Types<float, double, F16, BF16>{}, sum.dtype(), [&]<typename T>() { add_elements<T>(a[i], b[i], &sum); });
-    sums.push_back(std::move(sum));
+Status common_length(const State&, TensorArgs& args) {
+  const int64_t length = args.in[0].count();
+  for (size_t i = 1; i < args.in.size(); ++i) {
+    if (args.in[i].count() == length) continue;
+    return invalid("the sequences must be of one length, but the first has ", length, " items and number ", i, " has ",
+                   args.in[i].count());
   }
-  args.out[0] = Tensor::sequence(std::move(sums));
+  args.out[0] = Tensor::scalar<int64_t>(length);
   return {};
 }
 
@@ -137,6 +124,7 @@ void add_cpu_sequence(KernelRegistry& kernels) {
   kernels.add("weft.SequenceAtGrad", {"plain", nullptr, prepare<&at_grad>});
   kernels.add("weft.SequenceZeros", {"plain", nullptr, prepare<&zeros>});
   kernels.add("weft.SequenceAdd", {"plain", nullptr, prepare<&add>});
+  kernels.add("weft.SequencesLength", {"plain", nullptr, prepare<&common_length>});
 }
 
 }  // namespace weft

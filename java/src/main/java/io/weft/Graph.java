@@ -506,6 +506,18 @@ public final class Graph extends Handle {
     return repeat("Scan", inputs, all, body, 0);
   }
 
+  /**
+   * Adds a node that computes a sub-graph for each item of sequences of one length.
+   *
+   * @param inputs sequences, the first of them at least, and tensors
+   * @param body builds, in the sub-graph that it gets, what is computed of an item of each sequence and each tensor as it
+   *     is, which are the values that it gets
+   * @return for each value that the body gives, the sequence of what it was
+   */
+  public List<Value> sequenceMap(List<Value> inputs, BiFunction<Graph, List<Value>, List<Value>> body) {
+    return repeat("SequenceMap", Check.items(inputs, "inputs"), new Attrs(), body, 0);
+  }
+
   /** The first outputs of the body, so many, are none of the node. */
   private List<Value> repeat(
       String op, List<Value> inputs, Attrs attrs, BiFunction<Graph, List<Value>, List<Value>> build, int own) {

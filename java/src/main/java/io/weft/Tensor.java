@@ -334,6 +334,22 @@ public final class Tensor extends Handle {
   }
 
   /**
+   * Makes an optional, whose {@link #count} is 1 or 0; the elements are shared.
+   *
+   * @param element the tensor or sequence that it holds; null for an empty one
+   * @return the optional
+   */
+  public static Tensor optional(Tensor element) {
+    if (element == null) return new Tensor(Native.tensorNewOptional(0));
+    long pointer = element.acquire();
+    try {
+      return new Tensor(Native.tensorNewOptional(pointer));
+    } finally {
+      element.release();
+    }
+  }
+
+  /**
    * What this value is.
    *
    * @return the kind

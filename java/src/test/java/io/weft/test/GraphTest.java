@@ -305,6 +305,37 @@ class GraphTest {
   }
 
   @Test
+  void sequencesAreMapped() {
+    Value x = graph.input("x", DataType.F32, "2");
+    Value pair = graph.ops().sequenceConstruct(List.of(x, x));
+    Value mapped =
+        graph.sequenceMap(List.of(pair, x), (g, in) -> List.of(g.ops().mul(in.get(0), in.get(1)))).get(0);
+    try (Session session = new Session(graph);
+        Tensor at = Tensor.of(new float[] {2, 3});
+        var results = session.run(Map.of(x, at), mapped);
+        Tensor second = results.get(0).at(1)) {
+      assertEquals(2, results.get(0).count());
+      assertArrayEquals(new float[] {4, 9}, second.toFloatArray());
+    }
+    assertThrows(WeftException.InvalidArgument.class, () -> graph.sequenceMap(List.of(x), (g, in) -> in));
+    assertThrows(NullPointerException.class, () -> graph.sequenceMap(null, (g, in) -> in));
+  }
+
+  @Test
+  void optionalsHoldATensorOrNothing() {
+    try (Tensor two = Tensor.scalar(2f);
+        Tensor held = Tensor.optional(two);
+        Tensor element = held.at(0);
+        Tensor none = Tensor.optional(null)) {
+      assertEquals(Tensor.Kind.OPTIONAL, none.kind());
+      assertEquals(0, none.count());
+      assertEquals(1, held.count());
+      assertArrayEquals(new float[] {2}, element.toFloatArray());
+      assertThrows(WeftException.InvalidArgument.class, () -> Tensor.optional(held));
+    }
+  }
+
+  @Test
   void ifTakesOneBranch() {
     Value x = graph.input("x", DataType.F32, "batch");
     Value yes = graph.input("yes", DataType.BOOL, "");

@@ -1,0 +1,158 @@
+// SequenceMap. Expected numbers are worked out by hand.
+#include "core/format/onnx.h"
+#include "core/graph/subgraph.h"
+#include "tests/core/runtime/subgraph_common.h"
+
+namespace weft {
+namespace {
+
+Expr at(Expr sequence, int64_t position) {
+  return make(sequence.scope(), "SequenceAt", {sequence, constant_int(sequence.scope(), position)});
+}
+
+// The body of a SequenceMap, with the inputs that such a node gives it.
+struct MapBody : Body {
+  std::vector<Expr> items;
+
+  MapBody(const std::shared_ptr<Graph>& parent, const std::vector<Expr>& inputs) : Body(parent) {
+    std::vector<ValueId> ids;
+    for (Expr value : inputs) ids.push_back(value.id());
+    graph = *make_body(parent, **parent->ops().get("", "SequenceMap"), ids, {});
+    scope = std::make_unique<ExprScope>(*graph);
+    for (ValueId id : graph->inputs()) items.emplace_back(*scope, id);
+  }
+};
+
+std::vector<Expr> sequence_map(ExprScope& scope, const std::vector<Expr>& inputs, const Body& body) {
+  return make_all(scope, "SequenceMap", inputs, {{"body", GraphRef(body.graph)}},
+                  static_cast<int>(body.graph->outputs().size()));
+}
+
+// Sequences of x and y, and the sum s * item * w + other item, with a tensor s and a captured w.
+struct Mapped : TestModel {
+  Expr x = input("x", DType::kF64, {Dim::symbol("n")}), y = input("y", DType::kF64, {Dim::symbol("m")});
+  Expr s = input("s", DType::kF64, {}), w = variable("w", 3);
+  Expr pair = make(scope, "SequenceConstruct", {x, y}), swapped = make(scope, "SequenceConstruct", {x * x, y*y});
+  std::vector<Expr> out;
+  Mapped() {
+    MapBody body(graph, {pair, swapped, s});
+    const Expr product = body.items[2] * body.items[0] * body.use(w);
+    body.returns({product + body.items[1], shape_of(body.items[0])});
+    out = sequence_map(scope, {pair, swapped, s}, body);
+  }
+  Values all(Expr fetch) {
+    return values({x, y, s}, {numbers({1, 2}), numbers({3, 4, 5}), Tensor::scalar<double>(2)}, fetch);
+  }
+};
+
+TEST(SequenceMap, ComputesItsBodyOfEachItem) {
+  Mapped m;
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  EXPECT_EQ(m.all(at(m.out[0], 0)), (Values{7, 16}));  // 2 * 3 * x + x^2
+  EXPECT_EQ(m.all(at(m.out[0], 1)), (Values{27, 40, 55}));
+  EXPECT_EQ(m.all(cast(at(m.out[1], 1), DType::kF64)), Values{3});
+  EXPECT_EQ(m.all(cast(make(m.scope, "SequenceLength", {m.out[1]}), DType::kF64)), Values{2});
+}
+
+TEST(SequenceMap, SaysWhatIsKnownOfItsItems) {
+  Mapped m;
+  EXPECT_EQ(m.out[0].type().kind, Kind::kSequence);
+  ASSERT_TRUE(m.out[0].has_rank());
+  EXPECT_EQ(m.out[0].rank(), 1);
+  EXPECT_FALSE(m.out[0].dims()[0].known());
+  EXPECT_EQ(m.out[1].dtype(), DType::kI64);
+  EXPECT_TRUE(m.out[1].dims()[0].is(1));
+  EXPECT_FALSE(at(m.out[0], 0).dims()[0] == at(m.out[0], 1).dims()[0]);
+}
+
+TEST(SequenceMap, HasGradientsByAllThatGoesIn) {
+  Mapped m;
+  const std::vector<Expr> g = m.gradients(at(m.out[0], 1), {m.x, m.y, m.s, m.w});
+  ASSERT_TRUE(g[1].valid() && g[2].valid() && g[3].valid());
+  EXPECT_EQ(m.all(g[0]), (Values{0, 0}));
+  EXPECT_EQ(m.all(g[1]), (Values{12, 14, 16}));  // s w + 2 y
+  EXPECT_EQ(m.all(g[2]), Values{36});            // w * (3 + 4 + 5)
+  EXPECT_EQ(m.all(g[3]), Values{24});            // s * (3 + 4 + 5)
+  const std::vector<Expr> second = m.gradients(g[1], {m.y, m.w});
+  EXPECT_EQ(m.all(second[0]), (Values{2, 2, 2}));
+  EXPECT_EQ(m.all(second[1]), Values{6});
+}
+
+TEST(SequenceMap, InsideOneAnother) {
+  TestModel m;
+  Expr x = m.input("x", DType::kF64, {2}), y = m.input("y", DType::kF64, {1});
+  Expr pair = make(m.scope, "SequenceConstruct", {x, y});
+  MapBody outer(m.graph, {pair});
+  Expr inner_pair = outer.use(pair);
+  MapBody inner(outer.graph, {inner_pair});
+  Expr total = make(*inner.scope, "ReduceSum", {inner.items[0]}, {{"keepdims", int64_t{0}}});
+  inner.returns({total * inner.use(outer.items[0])});
+  Expr products = sequence_map(*outer.scope, {inner_pair}, inner)[0];
+  outer.returns({at(products, 0) + at(products, 1)});
+  Expr z = sequence_map(m.scope, {pair}, outer)[0];
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  const std::vector<Tensor> given = {numbers({1, 2}), numbers({4})};
+  EXPECT_EQ(m.values({x, y}, given, at(z, 0)), (Values{7, 14}));
+  EXPECT_EQ(m.values({x, y}, given, at(z, 1)), (Values{28}));
+}
+
+TEST(SequenceMap, OfNoItemsGivesNone) {
+  TestModel m;
+  Expr none = make(m.scope, "SequenceEmpty", std::vector<Expr>(), {{"dtype", static_cast<int64_t>(DType::kF64)}});
+  MapBody body(m.graph, {none});
+  body.returns({body.items[0] * body.items[0]});
+  Expr length = make(m.scope, "SequenceLength", {sequence_map(m.scope, {none}, body)[0]});
+  EXPECT_EQ(m.values({}, {}, cast(length, DType::kF64)), Values{0});
+}
+
+TEST(SequenceMap, IsSavedAndLoaded) {
+  Mapped m;
+  m.graph->set_outputs({at(m.out[0], 1).id()});
+  Result<std::string> bytes = save_onnx_bytes(*m.graph, m.graph->outputs(), {{"w", Tensor::scalar<double>(3)}}, {});
+  ASSERT_TRUE(bytes.ok()) << bytes.status().text();
+  Result<std::shared_ptr<Graph>> loaded = load_onnx_bytes(builtin_ops(), *bytes, "", {});
+  ASSERT_TRUE(loaded.ok()) << loaded.status().text();
+  TestModel again;
+  again.graph = *loaded;
+  ExprScope scope(*again.graph);
+  std::vector<Expr> feeds;
+  for (ValueId id : again.graph->inputs()) feeds.emplace_back(scope, id);
+  std::vector<Tensor> given;
+  for (const Expr& feed : feeds) {
+    const std::string& name = again.graph->value(feed.id()).name;
+    given.push_back(name == "x" ? numbers({1, 2}) : name == "y" ? numbers({3, 4, 5}) : Tensor::scalar<double>(2));
+  }
+  EXPECT_EQ(again.values(feeds, given, Expr(scope, again.graph->outputs()[0])), (Values{27, 40, 55}));
+}
+
+TEST(SequenceMap, TellsWhatDoesNotFit) {
+  Mapped m;
+  Expr three = make(m.scope, "SequenceConstruct", {m.x, m.y, m.y});
+  MapBody lengths(m.graph, {m.pair, three});
+  lengths.returns({lengths.items[0]});
+  Expr bad = at(sequence_map(m.scope, {m.pair, three}, lengths)[0], 0);
+  expect_error(m.run({m.x, m.y}, {numbers({1}), numbers({2})}, {bad}).status(), Code::kInvalidArgument,
+               "the sequences must be of one length, but the first has 2 items and number 1 has 3");
+  const auto fails = [&](const std::vector<Expr>& inputs, const Body& body, const char* text) {
+    ExprScope scope(*m.graph);
+    std::vector<Expr> moved;
+    for (Expr value : inputs) moved.emplace_back(scope, value.id());
+    sequence_map(scope, moved, body);
+    expect_error(scope.status(), Code::kInvalidArgument, text);
+  };
+  MapBody one(m.graph, {m.pair});
+  one.returns({one.items[0]});
+  fails({m.pair, m.s}, one, "'body' has 1 inputs but must have 2");
+  MapBody tensor(m.graph, {m.pair});
+  tensor.returns({tensor.items[0]});
+  fails({m.s}, tensor, "input 'input_sequence' must be a sequence but is f64[]");
+  MapBody sequence(m.graph, {m.pair});
+  sequence.returns({make(*sequence.scope, "SequenceConstruct", {sequence.items[0]})});
+  fails({m.pair}, sequence, "only tensors can be items of a sequence");
+  Body other(m.graph);
+  other.returns({other.input("item", DType::kI64, {})});
+  fails({m.pair}, other, "but it takes i64[]");
+}
+
+}  // namespace
+}  // namespace weft
