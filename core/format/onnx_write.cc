@@ -2,6 +2,7 @@
 #include "core/format/onnx_write.h"
 
 #include <algorithm>
+#include <map>
 #include <protozero/pbf_writer.hpp>
 #include <set>
 
@@ -18,6 +19,9 @@ using protozero::pbf_writer;
 
 constexpr int kIrVersion = 10;  // what readers of the time of opset 21 and later know
 constexpr int64_t kExternalFrom = 1024;
+// Deprecated: other readers refuse them in files of later versions of ai.onnx.ml.
+constexpr std::string_view kGone[] = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"};
+constexpr int kLastMlWithGone = 4;
 
 class Writer {
  public:
@@ -33,16 +37,19 @@ class Writer {
         pbf_writer body(model, 7);
         WEFT_CHECK(add_graph(body, contents_.graph, contents_.outputs, contents_.needed, ""));
       }
-      for (std::string_view domain : domains_) {
-        const int version = Opsets().of(domain);
-        add_opset(model, domain, domain == kOnnxDomain ? std::max(version, needs_opset_) : version);
-      }
+      domains_.emplace(kOnnxDomain, 1);
+      for (const auto& [domain, since] : domains_) add_opset(model, domain, version_of(domain, since));
     }
     WEFT_CHECK(check_room(0));
     return std::move(file_);
   }
 
  private:
+  // The newest released, or that which has the newest operator; of ai.onnx.ml the last one that has all of them, if any.
+  int version_of(std::string_view domain, int since) const {
+    if (domain == kMlDomain && has_gone_ && since <= kLastMlWithGone) return kLastMlWithGone;
+    return std::max(since, Opsets().of(domain));
+  }
   static void add_opset(pbf_writer& model, std::string_view domain, int64_t version) {
     pbf_writer opset(model, 8);
     opset.add_string(1, domain.data(), domain.size());
@@ -237,7 +244,7 @@ class Writer {
       WEFT_CHECK(add_tensor(tensor, value->second, initial));
     }
     if (!training) return {};
-    domains_.insert(kWeftDomain);
+    domains_.emplace(kWeftDomain, kWeftOpset);
     pbf_writer node(out, 1);
     node.add_string(2, name);
     node.add_string(3, variable.name);
@@ -269,8 +276,10 @@ class Writer {
         domain = kOnnxDomain;
       }
     }
-    domains_.insert(domain);
-    if (domain == kOnnxDomain) needs_opset_ = std::max(needs_opset_, node.op->since_version());
+    int& since = domains_[domain];
+    since = std::max(since, own ? kWeftOpset : node.op->since_version());
+    has_gone_ =
+        has_gone_ || (domain == kMlDomain && std::find(std::begin(kGone), std::end(kGone), type) != std::end(kGone));
     pbf_writer proto(out, 1);
     for (int32_t i = 0; i < node.schema_inputs; ++i) {
       ValueId id = node.inputs[static_cast<size_t>(i)];
@@ -421,7 +430,7 @@ class Writer {
     for (NodeId id = 0; id < graph.node_count(); ++id) {
       if (!needed[static_cast<size_t>(id)]) continue;
       for (ValueId assignment : graph.node(id).attached) {
-        domains_.insert(kWeftDomain);
+        domains_.emplace(kWeftDomain, kWeftOpset);
         pbf_writer node(out, 1);
         node.add_string(1, names[static_cast<size_t>(graph.node(id).output(0))]);
         node.add_string(1, names[static_cast<size_t>(assignment)]);
@@ -435,8 +444,8 @@ class Writer {
   const WeightsFile* weights_;
   NamedTensors* outside_;
   std::string file_;
-  std::set<std::string_view> domains_ = {kOnnxDomain};  // of its nodes
-  int needs_opset_ = 0;
+  std::map<std::string_view, int> domains_;     // of its nodes, with the version that the newest of them came with
+  bool has_gone_ = false;                       // some node is of kGone
   std::set<std::string> used_, used_by_nodes_;  // names
   int depth_ = 0;
 };
