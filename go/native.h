@@ -174,6 +174,7 @@ typedef struct {
   weft_status* (*weft_tensor_new_copy)(int32_t dtype, const int64_t* dims, int32_t rank, const void* data, size_t bytes, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_new_strings)(const int64_t* dims, int32_t rank, const char* const* strings, const int64_t* sizes, int64_t count, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_new_sequence)(const weft_tensor* const* items, int64_t count, weft_tensor** out_tensor);
+  weft_status* (*weft_tensor_new_optional)(const weft_tensor* element, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_borrow)(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, void* user, weft_drop drop);
   weft_status* (*weft_tensor_copy)(const weft_tensor* tensor, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_reshape)(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor);
@@ -352,6 +353,7 @@ extern wg_functions wg_table;
   "weft_tensor_new_copy", \
   "weft_tensor_new_strings", \
   "weft_tensor_new_sequence", \
+  "weft_tensor_new_optional", \
   "weft_tensor_borrow", \
   "weft_tensor_copy", \
   "weft_tensor_reshape", \
@@ -532,6 +534,7 @@ static inline weft_status* wg_tensor_new(int32_t dtype, const int64_t* dims, int
 static inline weft_status* wg_tensor_new_copy(int32_t dtype, const int64_t* dims, int32_t rank, const void* data, size_t bytes, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_copy(dtype, dims, rank, data, bytes, out_tensor); }
 static inline weft_status* wg_tensor_new_strings(const int64_t* dims, int32_t rank, const char* const* strings, const int64_t* sizes, int64_t count, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_strings(dims, rank, strings, sizes, count, out_tensor); }
 static inline weft_status* wg_tensor_new_sequence(const weft_tensor* const* items, int64_t count, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_sequence(items, count, out_tensor); }
+static inline weft_status* wg_tensor_new_optional(const weft_tensor* element, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_optional(element, out_tensor); }
 static inline weft_status* wg_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, uintptr_t user, weft_drop drop) { return wg_table.weft_tensor_borrow(dtype, dims, rank, data, bytes, writable, out_tensor, (void*)user, drop); }
 static inline weft_status* wg_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor) { return wg_table.weft_tensor_copy(tensor, out_tensor); }
 static inline weft_status* wg_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor) { return wg_table.weft_tensor_reshape(tensor, dims, rank, out_tensor); }

@@ -1,6 +1,5 @@
 """go/ops/cases: Go tests of every operator's cases, through the generated functions."""
 
-import json
 import math
 
 import cases
@@ -25,9 +24,9 @@ def literal(tensor):
         return "{}"
     kind = f"{tensor.dtype}[{','.join(map(str, tensor.shape))}]"
     if tensor.dtype == "string":
-        texts = ", ".join(json.dumps(v) for v in tensor.values)
-        return f"{{kind: {json.dumps(kind)}, texts: []string{{{texts}}}}}"
-    return f'{{kind: {json.dumps(kind)}, words: "{" ".join(word(v) for v in tensor.values)}"}}'
+        texts = ", ".join(go_ops.literal(v) for v in tensor.values)
+        return f"{{kind: {go_ops.literal(kind)}, texts: []string{{{texts}}}}}"
+    return f'{{kind: {go_ops.literal(kind)}, words: "{" ".join(word(v) for v in tensor.values)}"}}'
 
 
 def literals(values):
@@ -44,9 +43,9 @@ def plain(value, kind):
     if kind == "tensor":
         return f"c.tensor(literal{literal(value)})" if isinstance(value, cases.Literal) else None
     if kind == "string":
-        return json.dumps(value) if isinstance(value, str) else None
+        return go_ops.literal(value) if isinstance(value, str) else None
     if kind == "bool":
-        return json.dumps(bool(value)) if isinstance(value, int) else None
+        return go_ops.literal(bool(value)) if isinstance(value, int) else None
     if kind == "dtype" and not cases.fits_dtype(value):
         return None
     if kind in ("int", "dtype"):
@@ -67,7 +66,7 @@ def any_attr(value):
 
 
 def by_name(op, case):
-    attrs = ", ".join(f"{json.dumps(name)}: {any_attr(value)}" for name, value in case.attrs.items())
+    attrs = ", ".join(f"{go_ops.literal(name)}: {any_attr(value)}" for name, value in case.attrs.items())
     table = f"weft.Attrs{{{attrs}}}" if attrs else "nil"
     return [f'return c.graph.Add("{op}", x, {table}, "", {max(1, len(case.outputs))})']
 
@@ -129,7 +128,7 @@ def by_function(function, case):
 
 def test(file, function, case):
     calls = (by_function(function, case) if function and not case.opset else None) or by_name(file.op, case)
-    lines = [f"\trun(t, testCase{{name: {json.dumps(case.name)},"]
+    lines = [f"\trun(t, testCase{{name: {go_ops.literal(case.name)},"]
     if case.opset:
         lines.append(f"\t\topset: {case.opset},")
     lines.append(f"\t\tinputs: {literals(case.inputs)},")
@@ -137,7 +136,7 @@ def test(file, function, case):
     lines += [f"\t\t\t{line}" for line in calls] + ["\t\t},"]
     if case.fails:
         code, message = case.fails
-        lines.append(f"\t\tcode: weft.{go_table.go_name(code)}, message: {json.dumps(message)},")
+        lines.append(f"\t\tcode: weft.{go_table.go_name(code)}, message: {go_ops.literal(message)},")
     else:
         bounds = [case.tolerance_of(o.dtype) for _, o in case.outputs if o is not None] or [(0, 0)]
         relative, absolute = (max(b[i] for b in bounds) for i in (0, 1))

@@ -62,7 +62,9 @@ def comment(text, indent=""):
 
 
 def literal(value):
-    return json.dumps(value)
+    """A Go literal. JSON writes characters beyond 16 bits as pairs, which Go refuses."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isascii() else f"\\u{ord(c):04x}" if ord(c) < 1 << 16 else f"\\U{ord(c):08x}" for c in text)
 
 
 def attr_type(attr, owner="weft."):

@@ -820,6 +820,46 @@ func MaxRoiPlaces(x weft.Value, rois weft.Value, pooledShape []int64, options ..
 	}, o.Name, 1, problem)[0]
 }
 
+// OptionalAddOptions are the name of OptionalAdd.
+type OptionalAddOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// OptionalAdd adds the operator weft.OptionalAdd. The sum of what two optionals hold, tensors of one shape or
+// sequences of them; one that is empty counts as zeros.
+//
+//   - a (optional(any)): An optional.
+//   - b (optional(any)): Another one, of the same type.
+//
+// Gives:
+//
+//   - C (optional(any)): The sum, empty if both are.
+func OptionalAdd(a weft.Value, b weft.Value, options ...OptionalAddOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.OptionalAdd", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// OptionalElementOrZerosOptions are the name of OptionalElementOrZeros.
+type OptionalElementOrZerosOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// OptionalElementOrZeros adds the operator weft.OptionalElementOrZeros. What an optional holds, or zeros in the shape
+// of `like` if it is empty. The gradient of Optional.
+//
+//   - gradient (optional(any)): An optional.
+//   - like (any): A tensor or sequence whose shapes are taken.
+//
+// Gives:
+//
+//   - output (any): A tensor or sequence like `like`.
+func OptionalElementOrZeros(gradient weft.Value, like weft.Value, options ...OptionalElementOrZerosOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.OptionalElementOrZeros", []weft.Value{gradient, like}, nil, o.Name, 1, problem)[0]
+}
+
 // RNNGradOptions are the optional inputs and attributes of RNNGrad.
 type RNNGradOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

@@ -50,6 +50,32 @@ func Cholesky(a weft.Value, options ...CholeskyOptions) weft.Value {
 	return add(nil, "weft.Cholesky", []weft.Value{a}, nil, o.Name, 1, problem)[0]
 }
 
+// CrossOptions are the optional inputs and attributes of Cross.
+type CrossOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The axis of the vectors, of the output; negative counts from the end. nil: -1.
+	Axis *int64
+}
+
+// Cross adds the operator weft.Cross. The cross product of vectors of 3 numbers, `[a1 b2 - a2 b1, a2 b0 - a0 b2, a0 b1
+// - a1 b0]`. The other axes broadcast.
+//
+//   - a (T): 3 numbers along the axis.
+//   - b (T): 3 numbers along the axis.
+//
+// Gives:
+//
+//   - Y (T): The shape that A and B broadcast to.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+func Cross(a weft.Value, b weft.Value, options ...CrossOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Cross", []weft.Value{a, b}, weft.Attrs{"axis": o.Axis}, o.Name, 1, problem)[0]
+}
+
 // EigOptions are the name of Eig.
 type EigOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -132,6 +158,160 @@ func Inverse(a weft.Value, options ...InverseOptions) weft.Value {
 	return add(nil, "weft.Inverse", []weft.Value{a}, nil, o.Name, 1, problem)[0]
 }
 
+// KronOptions are the name of Kron.
+type KronOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// Kron adds the operator weft.Kron. The Kronecker product: a block of the shape of B for each element of A, `Y[i * p +
+// k, j * q + l] = A[i, j] * B[k, l]` for a B of [p, q], and so on for any number of axes. The one of fewer axes has
+// ones before them.
+//
+//   - a (T): Any shape.
+//   - b (T): Any shape.
+//
+// Gives:
+//
+//   - Y (T): The products of the sizes of each axis.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16
+func Kron(a weft.Value, b weft.Value, options ...KronOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Kron", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// LstsqOptions are the optional inputs and attributes of Lstsq.
+type LstsqOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not given. nil: not given.
+	Rtol *float64
+}
+
+// Lstsq adds the operator weft.Lstsq. The X for which the sum of squares of `A @ X - B` is least, and of those with
+// the least the one whose own is: `Pinv(A) @ B`, for each matrix.
+//
+//   - a (T): [..., m, n].
+//   - b (T): [..., m, k], with the leading axes of A.
+//
+// Gives:
+//
+//   - X (T): [..., n, k].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Lstsq(a weft.Value, b weft.Value, options ...LstsqOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Lstsq", []weft.Value{a, b}, weft.Attrs{"rtol": o.Rtol}, o.Name, 1, problem)[0]
+}
+
+// MatrixExpOptions are the name of MatrixExp.
+type MatrixExpOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// MatrixExp adds the operator weft.MatrixExp. The exponential of each matrix, `1 + A + A @ A / 2! + A @ A @ A / 3! +
+// ...`.
+//
+//   - a (T): [..., n, n].
+//
+// Gives:
+//
+//   - Y (T): The shape of A.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func MatrixExp(a weft.Value, options ...MatrixExpOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.MatrixExp", []weft.Value{a}, nil, o.Name, 1, problem)[0]
+}
+
+// PinvOptions are the optional inputs and attributes of Pinv.
+type PinvOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not given. nil: not given.
+	Rtol *float64
+}
+
+// Pinv adds the operator weft.Pinv. The pseudo-inverse of each matrix, by its singular values: `V @ diag(1 / S) @
+// transpose(U)`, without those that count as 0. The gradient is that of matrices which keep their rank.
+//
+//   - a (T): [..., m, n].
+//
+// Gives:
+//
+//   - Y (T): [..., n, m].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Pinv(a weft.Value, options ...PinvOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Pinv", []weft.Value{a}, weft.Attrs{"rtol": o.Rtol}, o.Name, 1, problem)[0]
+}
+
+// QrOptions are the optional inputs and attributes of Qr.
+type QrOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether Q is square, [..., m, m], and R as A, [..., m, n].
+	Complete bool
+}
+
+// Qr adds the operator weft.Qr. `A = Q @ R` for each matrix, with orthonormal columns of Q and an upper triangular R
+// without negative numbers on its diagonal, which makes both unique where the first k = min(m, n) columns of A are
+// independent (other libraries leave the signs to the method). Only there the gradient exists, and is an error
+// elsewhere. With `complete`, if m > n, none flows from Q.
+//
+//   - a (T): [..., m, n].
+//
+// Gives:
+//
+//   - Q (T): [..., m, k].
+//   - R (T): [..., k, n].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Qr(a weft.Value, options ...QrOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.Qr", []weft.Value{a}, weft.Attrs{"complete": o.Complete}, o.Name, 2, problem)
+	return out[0], out[1]
+}
+
+// SlogDetOptions are the name of SlogDet.
+type SlogDetOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// SlogDet adds the operator weft.SlogDet. The sign and the logarithm of the magnitude of the determinant of each
+// matrix, `det = sign * exp(logabsdet)`, which neither overflow nor vanish where Det does. Of a singular matrix they
+// are 0 and -infinity; the gradient by the logarithm needs matrices that are not singular.
+//
+//   - x (T): [..., n, n].
+//
+// Gives:
+//
+//   - sign (T): [...]: -1, 0 or 1.
+//   - logabsdet (T): [...].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func SlogDet(x weft.Value, options ...SlogDetOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.SlogDet", []weft.Value{x}, nil, o.Name, 2, problem)
+	return out[0], out[1]
+}
+
 // SolveOptions are the name of Solve.
 type SolveOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -153,4 +333,69 @@ type SolveOptions struct {
 func Solve(a weft.Value, b weft.Value, options ...SolveOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "weft.Solve", []weft.Value{a, b}, nil, o.Name, 1, problem)[0]
+}
+
+// SvdOptions are the optional inputs and attributes of Svd.
+type SvdOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether U and Vt are square, filled up with vectors that belong to no value.
+	Full bool
+}
+
+// Svd adds the operator weft.Svd. The singular value decomposition of each matrix, `A = U @ diag(S) @ Vt` with k =
+// min(m, n) values; the columns of U and the rows of Vt are orthonormal. The first largest element of each column of U
+// is positive, and with `full` of each row of Vt that belongs to no value. Pairs of values that only rounding tells
+// apart (k machine epsilons of the largest), and values that it alone tells from 0, add nothing to the gradient by the
+// vectors of their own, which does not exist there. No gradient flows from vectors that belong to no value.
+//
+//   - a (T): [..., m, n].
+//
+// Gives:
+//
+//   - U (T): [..., m, k], or with `full` [..., m, m].
+//   - S (T): [..., k], descending, none negative.
+//   - Vt (T): [..., k, n], or with `full` [..., n, n].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Svd(a weft.Value, options ...SvdOptions) (weft.Value, weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "weft.Svd", []weft.Value{a}, weft.Attrs{"full": o.Full}, o.Name, 3, problem)
+	return out[0], out[1], out[2]
+}
+
+// TriangularSolveOptions are the optional inputs and attributes of TriangularSolve.
+type TriangularSolveOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Whether A is lower triangular, else upper.
+	Lower bool
+	// Whether it is `transpose(A) @ X = B`.
+	Transposed bool
+	// Whether the diagonal of A counts as 1 and is not read.
+	UnitDiagonal bool
+}
+
+// TriangularSolve adds the operator weft.TriangularSolve. The X for which `A @ X = B`, for each matrix, with a
+// triangular A, of which the other triangle is not read. A 0 on the diagonal is an error.
+//
+//   - a (T): [..., n, n].
+//   - b (T): [..., n, k], with the leading axes of A.
+//
+// Gives:
+//
+//   - X (T): The shape of B.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func TriangularSolve(a weft.Value, b weft.Value, options ...TriangularSolveOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.TriangularSolve", []weft.Value{a, b}, weft.Attrs{
+		"lower":         o.Lower,
+		"transposed":    o.Transposed,
+		"unit_diagonal": o.UnitDiagonal,
+	}, o.Name, 1, problem)[0]
 }

@@ -1391,3 +1391,143 @@ func Where(condition weft.Value, x weft.Value, y weft.Value, options ...WhereOpt
 	o, problem := only(options)
 	return add(nil, "Where", []weft.Value{condition, x, y}, nil, o.Name, 1, problem)[0]
 }
+
+// FftOptions are the optional inputs and attributes of Fft.
+type FftOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// X is cut, or filled up with zeros, to that size along the axis; its own if not given. nil: not given.
+	N *int64
+	// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+	// nil: -1.
+	Axis *int64
+	// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+	// ("ortho"), n and 1 ("forward"). "": backward.
+	Norm string
+}
+
+// Fft adds the operator weft.Fft. The discrete Fourier transform along an axis, as numpy.fft.fft: `Y[k] = sum over j
+// of X[j] exp(-2 pi i j k / n)`.
+//
+//   - x (T): [..., 2]: real and imaginary parts; or [..., 1]: real numbers.
+//
+// Gives:
+//
+//   - Y (T): [..., 2].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Fft(x weft.Value, options ...FftOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Fft", []weft.Value{x}, weft.Attrs{
+		"n":    o.N,
+		"axis": o.Axis,
+		"norm": given(o.Norm),
+	}, o.Name, 1, problem)[0]
+}
+
+// IfftOptions are the optional inputs and attributes of Ifft.
+type IfftOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// X is cut, or filled up with zeros, to that size along the axis; its own if not given. nil: not given.
+	N *int64
+	// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+	// nil: -1.
+	Axis *int64
+	// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+	// ("ortho"), n and 1 ("forward"). "": backward.
+	Norm string
+}
+
+// Ifft adds the operator weft.Ifft. The inverse of Fft, as numpy.fft.ifft: `Y[k] = sum over j of X[j] exp(2 pi i j k /
+// n) / n`.
+//
+//   - x (T): [..., 2]: real and imaginary parts; or [..., 1]: real numbers.
+//
+// Gives:
+//
+//   - Y (T): [..., 2].
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Ifft(x weft.Value, options ...IfftOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Ifft", []weft.Value{x}, weft.Attrs{
+		"n":    o.N,
+		"axis": o.Axis,
+		"norm": given(o.Norm),
+	}, o.Name, 1, problem)[0]
+}
+
+// IrfftOptions are the optional inputs and attributes of Irfft.
+type IrfftOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// The size of the axis of Y: X is cut, or filled up with zeros, to n / 2 + 1. 2 * (size - 1) if not given. nil: not
+	// given.
+	N *int64
+	// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+	// nil: -1.
+	Axis *int64
+	// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+	// ("ortho"), n and 1 ("forward"). "": backward.
+	Norm string
+}
+
+// Irfft adds the operator weft.Irfft. The inverse of Rfft, as numpy.fft.irfft: real numbers of a half.
+//
+//   - x (T): [..., 2]: real and imaginary parts of the first n / 2 + 1 elements.
+//
+// Gives:
+//
+//   - Y (T): [...]: real numbers.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Irfft(x weft.Value, options ...IrfftOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Irfft", []weft.Value{x}, weft.Attrs{
+		"n":    o.N,
+		"axis": o.Axis,
+		"norm": given(o.Norm),
+	}, o.Name, 1, problem)[0]
+}
+
+// RfftOptions are the optional inputs and attributes of Rfft.
+type RfftOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// X is cut, or filled up with zeros, to that size along the axis; its own if not given. nil: not given.
+	N *int64
+	// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+	// nil: -1.
+	Axis *int64
+	// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+	// ("ortho"), n and 1 ("forward"). "": backward.
+	Norm string
+}
+
+// Rfft adds the operator weft.Rfft. The first n / 2 + 1 elements of the Fourier transform of real numbers, as
+// numpy.fft.rfft; the others are their conjugates.
+//
+//   - x (T): [...]: real numbers.
+//
+// Gives:
+//
+//   - Y (T): [..., 2]: real and imaginary parts.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func Rfft(x weft.Value, options ...RfftOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.Rfft", []weft.Value{x}, weft.Attrs{
+		"n":    o.N,
+		"axis": o.Axis,
+		"norm": given(o.Norm),
+	}, o.Name, 1, problem)[0]
+}

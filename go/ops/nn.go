@@ -228,6 +228,41 @@ func BatchNormalization(x weft.Value, scale weft.Value, b weft.Value, inputMean 
 	return out[0]
 }
 
+// CausalConvWithStateOptions are the optional inputs and attributes of CausalConvWithState.
+type CausalConvWithStateOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [C]: added to each channel.
+	Bias weft.Value
+	// [N, C, k - 1]: what was before the input; zeros if not given.
+	PastState weft.Value
+	// "none", or "silu", which is also called "swish". "": none.
+	Activation string
+}
+
+// CausalConvWithState adds the operator CausalConvWithState. The convolution of each channel by itself along L, where
+// each place sees itself and the k - 1 before it: `Conv(Concat(past_state, input), weight, bias)`, then `y *
+// sigmoid(y)` if `activation` says so. Halves are computed with in f32.
+//
+//   - input (T): [N, C, L].
+//   - weight (T): [C, 1, k].
+//   - options.Bias (T): [C]: added to each channel.
+//   - options.PastState (T): [N, C, k - 1]: what was before the input; zeros if not given.
+//
+// Gives:
+//
+//   - output (T): [N, C, L].
+//   - present_state (T): [N, C, k - 1]: the last places of past_state and input, the next call's past_state.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+func CausalConvWithState(input weft.Value, weight weft.Value, options ...CausalConvWithStateOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "CausalConvWithState", trim([]weft.Value{input, weight, o.Bias, o.PastState}), weft.Attrs{"activation": given(o.Activation)}, o.Name, 2, problem)
+	return out[0], out[1]
+}
+
 // Col2ImOptions are the optional inputs and attributes of Col2Im.
 type Col2ImOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -896,6 +931,62 @@ func LayerNormalization(x weft.Value, scale weft.Value, options ...LayerNormaliz
 		*o.InvStdDevOutput = out[2]
 	}
 	return out[0]
+}
+
+// LinearAttentionOptions are the optional inputs and attributes of LinearAttention.
+type LinearAttentionOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// [N, heads, features of keys, features of values]; zeros if not given.
+	PastState weft.Value
+	// g, the logarithm of what is kept: [N, T, heads], or [N, T, heads * features] for each feature of the keys. Of gated
+	// rules alone.
+	Decay weft.Value
+	// How much is corrected: [N, T, heads] or [N, T, 1]. Of delta rules alone.
+	Beta weft.Value
+	// Changes no result; it is looked at by nothing. nil: 64.
+	ChunkSize *int64
+	// What is read is multiplied by it; 0: by `1 / sqrt(features of keys)`.
+	Scale float64
+	// "linear", "gated", "delta" or "gated_delta". "": gated_delta.
+	UpdateRule string
+}
+
+// LinearAttention adds the operator LinearAttention. Attention without a softmax: in every head a state S, [features
+// of keys, features of values], takes in one key and value after the other, and each query reads it, `scale * q S`. By
+// `update_rule`, S becomes "linear" `S + k v`, "gated" `exp(g) S + k v`, "delta" `S + beta k (v - k S)`, and
+// "gated_delta" `S' + beta k (v - k S')` with `S' = exp(g) S`. Where there are fewer keys' heads than queries', each
+// is shared by as many neighbours. Halves are computed with in f32.
+//
+//   - query (T): [N, T, heads * features].
+//   - key (T): [N, T, heads * features].
+//   - value (T): [N, T, heads * features], with features of their own.
+//   - options.PastState (S): [N, heads, features of keys, features of values]; zeros if not given.
+//   - options.Decay (T): g, the logarithm of what is kept: [N, T, heads], or [N, T, heads * features] for each
+//     feature of the keys. Of gated rules alone.
+//   - options.Beta (T): How much is corrected: [N, T, heads] or [N, T, 1]. Of delta rules alone.
+//   - kvNumHeads: Heads of keys and values.
+//   - qNumHeads: Heads of queries, a multiple of `kv_num_heads`.
+//
+// Gives:
+//
+//   - output (T): [N, T, query heads * features of values].
+//   - present_state (S): The state behind the last step, in the type of past_state, or of query.
+//
+// Types:
+//
+//   - T: f32, f16, f64, bf16
+//   - S: f32, f16, f64, bf16
+func LinearAttention(query weft.Value, key weft.Value, value weft.Value, kvNumHeads int64, qNumHeads int64, options ...LinearAttentionOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "LinearAttention", trim([]weft.Value{query, key, value, o.PastState, o.Decay, o.Beta}), weft.Attrs{
+		"kv_num_heads": kvNumHeads,
+		"q_num_heads":  qNumHeads,
+		"chunk_size":   o.ChunkSize,
+		"scale":        o.Scale,
+		"update_rule":  given(o.UpdateRule),
+	}, o.Name, 2, problem)
+	return out[0], out[1]
 }
 
 // LpNormalizationOptions are the optional inputs and attributes of LpNormalization.

@@ -33,6 +33,72 @@ func ConcatFromSequence(inputSequence weft.Value, axis int64, options ...ConcatF
 	}, o.Name, 1, problem)[0]
 }
 
+// OptionalOptions are the optional inputs and attributes of Optional.
+type OptionalOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// A tensor or a sequence.
+	Input weft.Value
+	// What the optional holds or could hold, as text: "f32", "f32[2, 3]", "seq(i64)". Needed without an input. nil: not
+	// given.
+	Type string
+}
+
+// Optional adds the operator Optional. An optional that holds the input; without one, an empty optional of the type
+// that `type` says.
+//
+//   - options.Input (any): A tensor or a sequence.
+//
+// Gives:
+//
+//   - output (optional(any)): The optional.
+func Optional(g *weft.Graph, options ...OptionalOptions) weft.Value {
+	o, problem := only(options)
+	return add(g, "Optional", trim([]weft.Value{o.Input}), weft.Attrs{"type": given(o.Type)}, o.Name, 1, problem)[0]
+}
+
+// OptionalGetElementOptions are the name of OptionalGetElement.
+type OptionalGetElementOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// OptionalGetElement adds the operator OptionalGetElement. What an optional holds; FAILED_PRECONDITION if it is empty.
+// Of a tensor or sequence, that itself.
+//
+//   - input (any): An optional, tensor or sequence.
+//
+// Gives:
+//
+//   - output (any): The element.
+func OptionalGetElement(input weft.Value, options ...OptionalGetElementOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "OptionalGetElement", []weft.Value{input}, nil, o.Name, 1, problem)[0]
+}
+
+// OptionalHasElementOptions are the optional inputs and attributes of OptionalHasElement.
+type OptionalHasElementOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// An optional, tensor or sequence.
+	Input weft.Value
+}
+
+// OptionalHasElement adds the operator OptionalHasElement. Whether an optional holds something. A tensor or sequence
+// does count as something, an input that is left out does not.
+//
+//   - options.Input (any): An optional, tensor or sequence.
+//
+// Gives:
+//
+//   - output (bool): A scalar.
+//
+// No gradient: it is a truth value
+func OptionalHasElement(g *weft.Graph, options ...OptionalHasElementOptions) weft.Value {
+	o, problem := only(options)
+	return add(g, "OptionalHasElement", trim([]weft.Value{o.Input}), nil, o.Name, 1, problem)[0]
+}
+
 // SequenceAtOptions are the name of SequenceAt.
 type SequenceAtOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
@@ -215,4 +281,25 @@ func SplitToSequence(input weft.Value, options ...SplitToSequenceOptions) weft.V
 		"axis":     o.Axis,
 		"keepdims": o.Keepdims,
 	}, o.Name, 1, problem)[0]
+}
+
+// SequencesLengthOptions are the name of SequencesLength.
+type SequencesLengthOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// SequencesLength adds the operator weft.SequencesLength. How many items each of the sequences has, which must be as
+// many.
+//
+//   - sequences (seq(any)): Sequences, of any types.
+//
+// Gives:
+//
+//   - length (i64): A scalar.
+//
+// No gradient: it is a number of items
+func SequencesLength(sequences []weft.Value, options ...SequencesLengthOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "weft.SequencesLength", sequences, nil, o.Name, 1, problem)[0]
 }

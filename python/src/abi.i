@@ -216,6 +216,7 @@ weft_status* weft_tensor_new(int32_t dtype, const int64_t* dims, int32_t rank, w
 weft_status* weft_tensor_new_copy(int32_t dtype, const int64_t* dims, int32_t rank, const void* data, size_t bytes, weft_tensor** out_tensor);
 weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank, const char* const* strings, const int64_t* sizes, int64_t count, weft_tensor** out_tensor);
 weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t count, weft_tensor** out_tensor);
+weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** out_tensor);
 weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, void* user, weft_drop drop);
 weft_status* weft_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor);
 weft_status* weft_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor);

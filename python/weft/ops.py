@@ -35,6 +35,7 @@ __all__ = [
     "blackman_window",
     "cast",
     "cast_like",
+    "causal_conv_with_state",
     "ceil",
     "celu",
     "center_crop_pad",
@@ -96,6 +97,7 @@ __all__ = [
     "leaky_relu",
     "less",
     "less_or_equal",
+    "linear_attention",
     "log",
     "log_softmax",
     "lp_normalization",
@@ -120,6 +122,9 @@ __all__ = [
     "non_zero",
     "not_",
     "one_hot",
+    "optional",
+    "optional_get_element",
+    "optional_has_element",
     "or_",
     "p_relu",
     "pad",
@@ -180,12 +185,16 @@ __all__ = [
     "split_to_sequence",
     "sqrt",
     "squeeze",
+    "string_concat",
+    "string_normalizer",
+    "string_split",
     "sub",
     "sum",
     "swish",
     "tan",
     "tanh",
     "tensor_scatter",
+    "tf_idf_vectorizer",
     "thresholded_relu",
     "tile",
     "top_k",
@@ -195,6 +204,20 @@ __all__ = [
     "unsqueeze",
     "where",
     "xor",
+    "ml_array_feature_extractor",
+    "ml_binarizer",
+    "ml_category_mapper",
+    "ml_feature_vectorizer",
+    "ml_imputer",
+    "ml_label_encoder",
+    "ml_linear_classifier",
+    "ml_linear_regressor",
+    "ml_normalizer",
+    "ml_one_hot_encoder",
+    "ml_scaler",
+    "ml_tree_ensemble",
+    "ml_tree_ensemble_classifier",
+    "ml_tree_ensemble_regressor",
     "accuracy",
     "adam",
     "adam_w",
@@ -207,24 +230,35 @@ __all__ = [
     "conv_grad_weight",
     "conv_transpose_grad_input",
     "conv_transpose_grad_weight",
+    "cross",
     "weft_dropout",
     "eig",
     "eigh",
+    "fft",
     "gru_grad",
     "gather_at",
     "gelu_slope",
     "grad_div",
     "grad_mul",
+    "ifft",
     "im2_col",
     "initial_value",
     "inverse",
+    "irfft",
     "join_like",
+    "kron",
     "lstm_grad",
     "layer_normalization_grad",
     "linear_scan",
+    "lstsq",
+    "matrix_exp",
     "max_roi_places",
     "momentum",
+    "optional_add",
+    "optional_element_or_zeros",
     "orthogonalize",
+    "pinv",
+    "qr",
     "rnn_grad",
     "random_bernoulli",
     "random_multinomial",
@@ -232,6 +266,7 @@ __all__ = [
     "random_truncated_normal",
     "weft_random_uniform",
     "resize_grad",
+    "rfft",
     "roi_align_maxima",
     "roi_align_mean",
     "roi_align_mean_grad",
@@ -244,8 +279,10 @@ __all__ = [
     "sequence_add",
     "sequence_at_grad",
     "sequence_zeros",
+    "sequences_length",
     "sgd",
     "slice_grad",
+    "slog_det",
     "softmax_cross_entropy_grad",
     "softmax_grad",
     "solve",
@@ -254,6 +291,8 @@ __all__ = [
     "sum_pool",
     "sum_pool_grad",
     "sum_to",
+    "svd",
+    "triangular_solve",
 ]
 
 
@@ -889,6 +928,29 @@ def cast_like(input: ValueLike, target_type: ValueLike, *, saturate: bool = True
         [3.0, -1.0]
     """
     return add_node(None, "CastLike", [input, target_type], {"saturate": saturate, "round_mode": round_mode}, 1, name)
+
+
+def causal_conv_with_state(input: ValueLike, weight: ValueLike, bias: ValueLike | None = None, past_state: ValueLike | None = None, *, activation: str = 'none', name: str | None = None) -> tuple[Value, Value]:
+    """The convolution of each channel by itself along L, where each place sees itself and the k - 1 before it:
+    `Conv(Concat(past_state, input), weight, bias)`, then `y * sigmoid(y)` if `activation` says so. Halves are
+    computed with in f32.
+
+    Inputs:
+        input: [N, C, L]. [f32, f16, f64, bf16]
+        weight: [C, 1, k]. [f32, f16, f64, bf16]
+        bias (optional): [C]: added to each channel. [f32, f16, f64, bf16]
+        past_state (optional): [N, C, k - 1]: what was before the input; zeros if not given. [f32, f16, f64,
+        bf16]
+
+    Attributes:
+        activation ('none'): "none", or "silu", which is also called "swish".
+
+    Returns:
+        output: [N, C, L]. [f32, f16, f64, bf16]
+        present_state: [N, C, k - 1]: the last places of past_state and input, the next call's past_state.
+        [f32, f16, f64, bf16]
+    """
+    return add_node(None, "CausalConvWithState", [input, weight, bias, past_state], {"activation": activation}, 2, name)
 
 
 def ceil(x: ValueLike, *, name: str | None = None) -> Value:
@@ -2435,6 +2497,50 @@ def less_or_equal(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Val
     return add_node(None, "LessOrEqual", [a, b], {}, 1, name)
 
 
+def linear_attention(query: ValueLike, key: ValueLike, value: ValueLike, past_state: ValueLike | None = None, decay: ValueLike | None = None, beta: ValueLike | None = None, *, kv_num_heads: int, q_num_heads: int, chunk_size: int = 64, scale: float = 0, update_rule: str = 'gated_delta', name: str | None = None) -> tuple[Value, Value]:
+    """Attention without a softmax: in every head a state S, [features of keys, features of values], takes in one
+    key and value after the other, and each query reads it, `scale * q S`. By `update_rule`, S becomes
+    "linear" `S + k v`, "gated" `exp(g) S + k v`, "delta" `S + beta k (v - k S)`, and "gated_delta" `S' + beta
+    k (v - k S')` with `S' = exp(g) S`. Where there are fewer keys' heads than queries', each is shared by as
+    many neighbours. Halves are computed with in f32.
+
+    Inputs:
+        query: [N, T, heads * features]. [f32, f16, f64, bf16]
+        key: [N, T, heads * features]. [f32, f16, f64, bf16]
+        value: [N, T, heads * features], with features of their own. [f32, f16, f64, bf16]
+        past_state (optional): [N, heads, features of keys, features of values]; zeros if not given. [f32,
+        f16, f64, bf16]
+        decay (optional): g, the logarithm of what is kept: [N, T, heads], or [N, T, heads * features] for
+        each feature of the keys. Of gated rules alone. [f32, f16, f64, bf16]
+        beta (optional): How much is corrected: [N, T, heads] or [N, T, 1]. Of delta rules alone. [f32, f16,
+        f64, bf16]
+
+    Attributes:
+        chunk_size (64): Changes no result; it is looked at by nothing.
+        kv_num_heads (required): Heads of keys and values.
+        q_num_heads (required): Heads of queries, a multiple of `kv_num_heads`.
+        scale (0): What is read is multiplied by it; 0: by `1 / sqrt(features of keys)`.
+        update_rule ('gated_delta'): "linear", "gated", "delta" or "gated_delta".
+
+    Returns:
+        output: [N, T, query heads * features of values]. [f32, f16, f64, bf16]
+        present_state: The state behind the last step, in the type of past_state, or of query. [f32, f16, f64,
+        bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> query = graph.constant([[[0.649999976, 0.610000014]]], dtype="f32")
+        >>> key = graph.constant([[[-0.349999994, 0.439999998]]], dtype="f32")
+        >>> value = graph.constant([[[0.730000019, 0.790000021]]], dtype="f32")
+        >>> y0, y1 = weft.ops.linear_attention(query, key, value, kv_num_heads=1, q_num_heads=1, update_rule='linear')
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
+        [[[0.021, 0.023]]]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [[[[-0.255, -0.277], [0.321, 0.348]]]]
+    """
+    return add_node(None, "LinearAttention", [query, key, value, past_state, decay, beta], {"chunk_size": chunk_size, "kv_num_heads": kv_num_heads, "q_num_heads": q_num_heads, "scale": scale, "update_rule": update_rule}, 2, name)
+
+
 def log(input: ValueLike, *, name: str | None = None) -> Value:
     """The natural logarithm of `x`.
 
@@ -3040,6 +3146,56 @@ def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: in
         [[-1.0, 2.5, 2.5, 2.5], [2.5, 2.5, 2.5, 2.5], [2.5, -1.0, -1.0, 2.5]]
     """
     return add_node(None, "OneHot", [indices, depth, values], {"axis": axis}, 1, name)
+
+
+def optional(input: ValueLike | None = None, *, graph: Graph, type: str | None = None, name: str | None = None) -> Value:
+    """An optional that holds the input; without one, an empty optional of the type that `type` says.
+
+    Inputs:
+        input (optional): A tensor or a sequence. [any]
+
+    Attributes:
+        type: What the optional holds or could hold, as text: "f32", "f32[2, 3]", "seq(i64)". Needed without
+        an input.
+
+    Returns:
+        output: The optional. [optional(any)]
+    """
+    return add_node(graph, "Optional", [input], {"type": type}, 1, name)
+
+
+def optional_get_element(input: ValueLike, *, name: str | None = None) -> Value:
+    """What an optional holds; FAILED_PRECONDITION if it is empty. Of a tensor or sequence, that itself.
+
+    Inputs:
+        input: An optional, tensor or sequence. [any]
+
+    Returns:
+        output: The element. [any]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> input = graph.constant([1.0, 2.0], dtype="f32")
+        >>> y = weft.ops.optional_get_element(input)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0, 2.0]
+    """
+    return add_node(None, "OptionalGetElement", [input], {}, 1, name)
+
+
+def optional_has_element(input: ValueLike | None = None, *, graph: Graph, name: str | None = None) -> Value:
+    """Whether an optional holds something. A tensor or sequence does count as something, an input that is left
+    out does not.
+
+    Inputs:
+        input (optional): An optional, tensor or sequence. [any]
+
+    Returns:
+        output: A scalar. [bool]
+
+    Has no gradient: it is a truth value.
+    """
+    return add_node(graph, "OptionalHasElement", [input], {}, 1, name)
 
 
 def or_(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
@@ -4506,6 +4662,71 @@ def squeeze(data: ValueLike, axes: ValueLike | None = None, *, name: str | None 
     return add_node(None, "Squeeze", [data, axes], {}, 1, name)
 
 
+def string_concat(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
+    """Each string of X with that of Y behind it; shapes broadcast.
+
+    Inputs:
+        x: Any shape. [string]
+        y: A shape that broadcasts with that of X. [string]
+
+    Returns:
+        Z: The broadcast shape. [string]
+
+    Has no gradient: strings do not change gradually.
+    """
+    return add_node(None, "StringConcat", [x, y], {}, 1, name)
+
+
+def string_normalizer(x: ValueLike, *, case_change_action: str = 'NONE', is_case_sensitive: bool = False, locale: str | None = None, stopwords: Sequence[str] | None = None, name: str | None = None) -> Value:
+    """The strings that are no stop words, then in lower or upper case. Each letter becomes the one letter that
+    Unicode 14 has for it (its simple mapping), in every script; what has no single one stays, such as the
+    German sharp s in upper case. The case of letters needs UTF-8; anything else is an error. If nothing is
+    left, one empty string is.
+
+    Inputs:
+        x: [C] or [1, C]. [string]
+
+    Attributes:
+        case_change_action ('NONE'): LOWER, UPPER or NONE.
+        is_case_sensitive (False): Whether stop words must be the same letter by letter; else both are
+        compared in upper case if `case_change_action` is UPPER, in lower case otherwise.
+        locale: A language, and a country and encoding that do not matter, such as "en_US". In Turkish and
+        Azerbaijani (tr, az) i and I are letters with and without a dot; all others are alike. The process's
+        own locale has no say.
+        stopwords: What is left out; a whole string each.
+
+    Returns:
+        Y: [count] or [1, count]; at least one. [string]
+
+    Has no gradient: strings do not change gradually.
+    """
+    return add_node(None, "StringNormalizer", [x], {"case_change_action": case_change_action, "is_case_sensitive": is_case_sensitive, "locale": locale, "stopwords": stopwords}, 1, name)
+
+
+def string_split(x: ValueLike, *, delimiter: str = '', maxsplit: int | None = None, name: str | None = None) -> tuple[Value, Value]:
+    """The parts of each string, between delimiters. Every place where the delimiter stands parts two strings,
+    which may be empty; the empty string is one part. Without a delimiter, or with an empty one, parts are
+    what stands between white space (Unicode's, and the separators U+001C to U+001F): no part is empty, and
+    the last one has no white space at its end even if `maxsplit` left some within.
+
+    Inputs:
+        x: Any shape. [string]
+
+    Attributes:
+        delimiter (''): What parts the strings; empty for white space.
+        maxsplit: At most so many splits, from the left: the last part is what is left then. Without it, or if
+        it is negative, as many as there are.
+
+    Returns:
+        Y: The shape of X and [most]: the parts, then empty strings up to the most that one string has.
+        [string]
+        Z: The shape of X: the number of parts of each. [i64]
+
+    Has no gradient: strings do not change gradually.
+    """
+    return add_node(None, "StringSplit", [x], {"delimiter": delimiter, "maxsplit": maxsplit}, 2, name)
+
+
 def sub(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     """`A - B`, elementwise. Integers wrap around.
 
@@ -4642,6 +4863,43 @@ def tensor_scatter(past_cache: ValueLike, update: ValueLike, write_indices: Valu
         [[[0.03], [1.44]], [[-1.66], [1.68]]]
     """
     return add_node(None, "TensorScatter", [past_cache, update, write_indices], {"mode": mode, "axis": axis}, 1, name)
+
+
+def tf_idf_vectorizer(x: ValueLike, mode: str, min_gram_length: int, max_gram_length: int, max_skip_count: int, ngram_counts: int | Sequence[int], ngram_indexes: int | Sequence[int], *, weights: Sequence[float] | None = None, pool_int64s: int | Sequence[int] | None = None, pool_strings: Sequence[str] | None = None, name: str | None = None) -> Value:
+    """How often the n-grams of a pool are in each row of tokens. An n-gram of 2 or more tokens is also found
+    where 1, 2, ... `max_skip_count` tokens lie between each two of it. With mode TF, Y at `ngram_indexes[i]`
+    is the number of times that the i-th n-gram of the pool is found; with TFIDF, that number times
+    `weights[i]`; with IDF, `weights[i]` if it is found at all. What n-grams of one place give is added, with
+    IDF the last one that is found counts.
+
+    Inputs:
+        x: [C] or [N, C]: tokens. [i32, i64, string]
+
+    Attributes:
+        mode (required): TF, IDF or TFIDF.
+        min_gram_length (required): Shorter n-grams of the pool are not looked for; at least 1.
+        max_gram_length (required): Nor are longer ones; at most what ngram_counts has.
+        max_skip_count (required): The most tokens between each two of an n-gram.
+        ngram_counts (required): Where in the pool the n-grams of 1, 2, ... tokens begin; each ends where the
+        next one begins.
+        ngram_indexes (required): The place in a row of Y of each n-gram of the pool.
+        weights: Of each n-gram, for IDF and TFIDF; without them all are 1.
+        pool_int64s: The n-grams' tokens, one n-gram after another, all different.
+        pool_strings: The same, where tokens are strings.
+
+    Returns:
+        Y: [size] or [N, size], size being the largest of ngram_indexes and 1. [f32]
+
+    Has no gradient: tokens do not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([1, 1, 3, 3, 3, 7, 8, 6, 7, 5, 6, 8], dtype="i32")
+        >>> y = weft.ops.tf_idf_vectorizer(x, mode='TF', min_gram_length=2, max_gram_length=2, max_skip_count=0, ngram_counts=[0, 0], ngram_indexes=[0, 1, 2], pool_int64s=[5, 6, 7, 8, 6, 7])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0, 1.0, 1.0]
+    """
+    return add_node(None, "TfIdfVectorizer", [x], {"mode": mode, "min_gram_length": min_gram_length, "max_gram_length": max_gram_length, "max_skip_count": max_skip_count, "ngram_counts": ngram_counts, "ngram_indexes": ngram_indexes, "weights": weights, "pool_int64s": pool_int64s, "pool_strings": pool_strings}, 1, name)
 
 
 def thresholded_relu(x: ValueLike, *, alpha: float = 1, name: str | None = None) -> Value:
@@ -4880,6 +5138,443 @@ def xor(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
         True
     """
     return add_node(None, "Xor", [a, b], {}, 1, name)
+
+
+def ml_array_feature_extractor(x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
+    """The elements of X at some places of its last axis: `Z[..., k] = X[..., Y[k]]` with the places Y one after
+    the other. Negative places count from the end.
+
+    Inputs:
+        x: [..., C]. [f32, i32, i64, string, f64]
+        y: The places, of any shape. [i64]
+
+    Returns:
+        Z: [..., places]; [1, places] if X has one dimension. [f32, i32, i64, string, f64]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]], dtype="f64")
+        >>> y = graph.constant([1], dtype="i64")
+        >>> y = weft.ops.ml_array_feature_extractor(x, y)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[1.0], [3.0]], [[5.0], [7.0]]]
+    """
+    return add_node(None, "ai.onnx.ml.ArrayFeatureExtractor", [x, y], {}, 1, name)
+
+
+def ml_binarizer(x: ValueLike, *, threshold: float = 0, name: str | None = None) -> Value:
+    """1 where X is greater than the threshold, else 0. Integers are compared as f32.
+
+    Inputs:
+        x: Any shape. [f32, i32, i64, f64]
+
+    Attributes:
+        threshold (0): What is compared with.
+
+    Returns:
+        Y: The shape of X. [f32, i32, i64, f64]
+
+    Has no gradient: it is constant but for a step.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant(1.5, dtype="f64")
+        >>> y = weft.ops.ml_binarizer(x, threshold=1.25)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        1.0
+    """
+    return add_node(None, "ai.onnx.ml.Binarizer", [x], {"threshold": threshold}, 1, name)
+
+
+def ml_category_mapper(x: ValueLike, *, cats_int64s: int | Sequence[int] | None = None, cats_strings: Sequence[str] | None = None, default_int64: int = -1, default_string: str = '_Unused', name: str | None = None) -> Value:
+    """Strings as the integers beside them in two lists of one length, integers as the strings; what is not there
+    becomes a default. Of equal ones the last counts.
+
+    Inputs:
+        x: Any shape. [i64, string]
+
+    Attributes:
+        cats_int64s: The integers.
+        cats_strings: The strings.
+        default_int64 (-1): What strings become that are not in the list.
+        default_string ('_Unused'): What integers become that are not in the list.
+
+    Returns:
+        Y: The shape of X: i64 if X has strings, strings otherwise. [i64, string]
+
+    Has no gradient: a label does not change gradually.
+    """
+    return add_node(None, "ai.onnx.ml.CategoryMapper", [x], {"cats_int64s": cats_int64s, "cats_strings": cats_strings, "default_int64": default_int64, "default_string": default_string}, 1, name)
+
+
+def ml_feature_vectorizer(*x: ValueLike | Sequence[Value], inputdimensions: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The features of several inputs side by side, as f32. An input that is longer than its size is cut, a
+    shorter one followed by zeros.
+
+    Inputs:
+        x (any number, or one list): [N, C], or [C] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        inputdimensions: Of each input: how many features it has in Y; those it has if not given.
+
+    Returns:
+        Y: [N, sum of the sizes]. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x0 = graph.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype="f32")
+        >>> x1 = graph.constant([[7.0], [8.0]], dtype="f32")
+        >>> y = weft.ops.ml_feature_vectorizer(x0, x1, inputdimensions=[3, 1])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[1.0, 2.0, 3.0, 7.0], [4.0, 5.0, 6.0, 8.0]]
+    """
+    return add_node(None, "ai.onnx.ml.FeatureVectorizer", listed(x), {"inputdimensions": inputdimensions}, 1, name)
+
+
+def ml_imputer(x: ValueLike, *, replaced_value_int64: int = 0, imputed_value_int64s: int | Sequence[int] | None = None, replaced_value_float: float = 0, imputed_value_floats: Sequence[float] | None = None, name: str | None = None) -> Value:
+    """X with another value where it equals the one that is to be replaced. Replacing NaN finds all NaN.
+
+    Inputs:
+        x: [..., F]. [f32, i32, i64, f64]
+
+    Attributes:
+        replaced_value_int64 (0): What is to be replaced in integers.
+        imputed_value_int64s: What integers get: one number, or one for each feature.
+        replaced_value_float (0): What is to be replaced in floats.
+        imputed_value_floats: What floats get: one number, or one for each feature.
+
+    Returns:
+        Y: The shape of X. [f32, i32, i64, f64]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.0, 2.0], [-1.0, 0.5], [0.3, -0.2], [0.0, 0.0]], dtype="f32")
+        >>> y = weft.ops.ml_imputer(x, imputed_value_floats=[9], replaced_value_float=0)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[1.0, 2.0], [-1.0, 0.5], [0.3, -0.2], [9.0, 9.0]]
+    """
+    return add_node(None, "ai.onnx.ml.Imputer", [x], {"replaced_value_int64": replaced_value_int64, "imputed_value_int64s": imputed_value_int64s, "replaced_value_float": replaced_value_float, "imputed_value_floats": imputed_value_floats}, 1, name)
+
+
+def ml_label_encoder(x: ValueLike, *, keys_tensor: TensorLike | None = None, keys_strings: Sequence[str] | None = None, keys_int64s: int | Sequence[int] | None = None, keys_floats: Sequence[float] | None = None, values_tensor: TensorLike | None = None, values_strings: Sequence[str] | None = None, values_int64s: int | Sequence[int] | None = None, values_floats: Sequence[float] | None = None, default_tensor: TensorLike | None = None, default_string: str = '_Unused', default_int64: int = -1, default_float: float = 0, name: str | None = None) -> Value:
+    """Each element that is a key as the value of that key, each other one as a default. Keys and values are two
+    lists of one length, each given in one of four forms; `default_tensor`, or of the other three defaults the
+    one of the values' type, counts. Of equal keys the last one does. NaN is a key like others, and 0 is -0.
+
+    Inputs:
+        x: Any shape, of the keys' type. [f32, i16, i32, i64, string, f64]
+
+    Attributes:
+        keys_tensor: [n]: keys.
+        keys_strings: Keys that are strings.
+        keys_int64s: Keys of type i64.
+        keys_floats: Keys of type f32.
+        values_tensor: [n]: values.
+        values_strings: Values that are strings.
+        values_int64s: Values of type i64.
+        values_floats: Values of type f32.
+        default_tensor: The default, one element of the values' type; without it i32 and i16 have -1, f64 -0.
+        default_string ('_Unused'): The default where values are strings.
+        default_int64 (-1): The default where values are i64.
+        default_float (0): The default where values are f32.
+
+    Returns:
+        Y: The shape of X, of the values' type. [f32, i16, i32, i64, string, f64]
+
+    Has no gradient: a label does not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([0.0, -0.0, 1.0], dtype="f32")
+        >>> y = weft.ops.ml_label_encoder(x, keys_floats=[0], values_int64s=[1])
+        >>> weft.Session(graph).run({}, y).tolist()
+        [1, 1, -1]
+    """
+    return add_node(None, "ai.onnx.ml.LabelEncoder", [x], {"keys_tensor": keys_tensor, "keys_strings": keys_strings, "keys_int64s": keys_int64s, "keys_floats": keys_floats, "values_tensor": values_tensor, "values_strings": values_strings, "values_int64s": values_int64s, "values_floats": values_floats, "default_tensor": default_tensor, "default_string": default_string, "default_int64": default_int64, "default_float": default_float}, 1, name)
+
+
+def ml_linear_classifier(x: ValueLike, coefficients: Sequence[float], *, intercepts: Sequence[float] | None = None, multi_class: bool = False, classlabels_strings: Sequence[str] | None = None, classlabels_ints: int | Sequence[int] | None = None, post_transform: str = 'NONE', name: str | None = None) -> tuple[Value, Value]:
+    """The label of the first class with the highest score `X * coefficients^T + intercepts`, and the scores,
+    transformed. With one score `s` the label is the second of two where it is above 0, and the scores are `[1
+    - s, s]`, or `[-s, s]` transformed; of one label it is that, or else 0 or "".
+
+    Inputs:
+        x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        coefficients (required): [scores, F], row by row.
+        intercepts: [scores]: 0, one for each class, if not given.
+        multi_class (False): How the coefficients were found; not used.
+        classlabels_strings: The labels; the output has these or
+        classlabels_ints: these.
+        post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
+        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
+        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+
+    Returns:
+        Y: [N]: labels. [i64, string]
+        Z: [N, classes]: scores. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.0, 2.0], [-1.0, 0.5], [0.3, -0.2], [0.0, 0.0]], dtype="f32")
+        >>> y0, y1 = weft.ops.ml_linear_classifier(x, coefficients=[0.3, 0.1, 1, -2, 0.5, 0.5], intercepts=[0.05, 1, 0.25], classlabels_ints=[5, 7, 9], post_transform='LOGISTIC')
+        >>> weft.Session(graph).run({}, y0).tolist()
+        [9, 9, 7, 7]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [[0.634, 0.119, 0.852], [0.45, 0.269, 0.5], [0.53, 0.846, 0.574], [0.512, 0.731, 0.562]]
+    """
+    return add_node(None, "ai.onnx.ml.LinearClassifier", [x], {"coefficients": coefficients, "intercepts": intercepts, "multi_class": multi_class, "classlabels_strings": classlabels_strings, "classlabels_ints": classlabels_ints, "post_transform": post_transform}, 2, name)
+
+
+def ml_linear_regressor(x: ValueLike, *, post_transform: str = 'NONE', coefficients: Sequence[float] | None = None, intercepts: Sequence[float] | None = None, targets: int = 1, name: str | None = None) -> Value:
+    """`X * coefficients^T + intercepts`, transformed.
+
+    Inputs:
+        x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
+        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
+        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+        coefficients: [targets, F], row by row.
+        intercepts: [targets]; 0 if not given.
+        targets (1): How many results a row has.
+
+    Returns:
+        Y: [N, targets]. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.0, 2.0], [-1.0, 0.5], [0.3, -0.2], [0.0, 0.0]], dtype="f32")
+        >>> y = weft.ops.ml_linear_regressor(x, coefficients=[0.3, 0.1], intercepts=[0.05])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.55], [-0.2], [0.12], [0.05]]
+    """
+    return add_node(None, "ai.onnx.ml.LinearRegressor", [x], {"post_transform": post_transform, "coefficients": coefficients, "intercepts": intercepts, "targets": targets}, 1, name)
+
+
+def ml_normalizer(x: ValueLike, *, norm: str = 'MAX', name: str | None = None) -> Value:
+    """Each row over its size, which is `max(X)`, `sum(|X|)` or `sqrt(sum(X^2))`; a row of size 0 stays as it is.
+
+    Inputs:
+        x: [N, C], or [C] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        norm ('MAX'): "MAX", "L1" or "L2".
+
+    Returns:
+        Y: The shape of X. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.0, -2.0, 3.0], [-1.0, -2.0, -4.0], [0.5, 2.0, 0.25]], dtype="f32")
+        >>> y = weft.ops.ml_normalizer(x, norm='MAX')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.333, -0.667, 1.0], [1.0, 2.0, 4.0], [0.25, 1.0, 0.125]]
+    """
+    return add_node(None, "ai.onnx.ml.Normalizer", [x], {"norm": norm}, 1, name)
+
+
+def ml_one_hot_encoder(x: ValueLike, *, cats_int64s: int | Sequence[int] | None = None, cats_strings: Sequence[str] | None = None, zeros: bool = True, name: str | None = None) -> Value:
+    """For each element as many numbers as there are categories: 1 at its category's place, 0 elsewhere. Numbers
+    are cut off to integers first. Of equal categories the last one counts.
+
+    Inputs:
+        x: Any shape. [f32, i32, i64, string, f64]
+
+    Attributes:
+        cats_int64s: The categories, for numbers.
+        cats_strings: The categories, for strings.
+        zeros (True): Whether what has no category becomes zeros; else it is an error.
+
+    Returns:
+        Y: The shape of X and the number of categories. [f32]
+
+    Has no gradient: a label does not change gradually.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([1, 2, 3, 4], dtype="i64")
+        >>> y = weft.ops.ml_one_hot_encoder(x, cats_int64s=[3, 1, 2])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    return add_node(None, "ai.onnx.ml.OneHotEncoder", [x], {"cats_int64s": cats_int64s, "cats_strings": cats_strings, "zeros": zeros}, 1, name)
+
+
+def ml_scaler(x: ValueLike, *, offset: Sequence[float] | None = None, scale: Sequence[float] | None = None, name: str | None = None) -> Value:
+    """`(X - offset) * scale`, as f32.
+
+    Inputs:
+        x: [..., F]. [f32, i32, i64, f64]
+
+    Attributes:
+        offset: One number, or one for each feature; 0 if not given.
+        scale: One number, or one for each feature; 1 if not given.
+
+    Returns:
+        Y: The shape of X. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]], dtype="f32")
+        >>> y = weft.ops.ml_scaler(x, offset=[1, 2])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[-1.0, -1.0], [1.0, 1.0]], [[3.0, 3.0], [5.0, 5.0]]]
+    """
+    return add_node(None, "ai.onnx.ml.Scaler", [x], {"offset": offset, "scale": scale}, 1, name)
+
+
+def ml_tree_ensemble(x: ValueLike, tree_roots: int | Sequence[int], nodes_modes: TensorLike, leaf_weights: TensorLike, leaf_targetids: int | Sequence[int], nodes_falsenodeids: int | Sequence[int], nodes_trueleafs: int | Sequence[int], nodes_featureids: int | Sequence[int], nodes_splits: TensorLike, nodes_falseleafs: int | Sequence[int], nodes_truenodeids: int | Sequence[int], *, aggregate_function: int = 1, post_transform: int = 0, nodes_hitrates: TensorLike | None = None, nodes_missing_value_tracks_true: int | Sequence[int] | None = None, n_targets: int | None = None, membership_values: TensorLike | None = None, name: str | None = None) -> Value:
+    """What decision trees make of rows. A row goes down each tree, at a node to the true branch if the test of
+    its number `X[n, feature]` with the node's split holds and else to the false branch; the leaf where it
+    ends votes with its weight for its target. Votes are summed in double precision. NaN fails all tests but
+    mode 5, where it is unequal to every number, unless nodes_missing_value_tracks_true says that it holds.
+
+    Inputs:
+        x: [N, F]. [f32, f16, f64]
+
+    Attributes:
+        aggregate_function (1): What is taken of a target's votes: 0 for the sum over the number of trees, 1
+        the sum, 2 the least, 3 the largest.
+        post_transform (0): What becomes of each row: 0 for nothing, 1 softmax, 2 `1 / (1 + exp(-x))` of each,
+        3 softmax where 0 stays 0, 4 about the inverse of the normal distribution's function.
+        tree_roots (required): Of each tree: its first node.
+        nodes_hitrates: How often each node is met; not used.
+        nodes_missing_value_tracks_true: Of each node: 1 if NaN goes to the true branch; 0 for all if not
+        given.
+        nodes_modes (required): u8 [nodes]: the test, 0 for `<=`, 1 `<`, 2 `>=`, 3 `>`, 4 `==`, 5 `!=`, 6 for
+        being one of a set.
+        leaf_weights (required): [leaves], T or another of its types.
+        leaf_targetids (required): Of each leaf: the target that it votes for.
+        nodes_falsenodeids (required): Of each node: the false branch, a node or a leaf.
+        n_targets: How many targets there are; 1 if not given.
+        nodes_trueleafs (required): Of each node: 1 if the true branch is a leaf.
+        nodes_featureids (required): Of each node: which number of a row it looks at.
+        nodes_splits (required): [nodes], T or another of its types: what is compared with; not used by mode
+        6.
+        nodes_falseleafs (required): Of each node: 1 if the false branch is a leaf.
+        nodes_truenodeids (required): Of each node: the true branch, a node or a leaf.
+        membership_values: T or another of its types: the sets of the nodes of mode 6 in their order, each
+        ended by NaN.
+
+    Returns:
+        Y: [N, n_targets]; 0 where no leaf votes for the target. [f32, f16, f64]
+
+    Has no gradient: it is constant but for steps.
+    """
+    return add_node(None, "ai.onnx.ml.TreeEnsemble", [x], {"aggregate_function": aggregate_function, "post_transform": post_transform, "tree_roots": tree_roots, "nodes_hitrates": nodes_hitrates, "nodes_missing_value_tracks_true": nodes_missing_value_tracks_true, "nodes_modes": nodes_modes, "leaf_weights": leaf_weights, "leaf_targetids": leaf_targetids, "nodes_falsenodeids": nodes_falsenodeids, "n_targets": n_targets, "nodes_trueleafs": nodes_trueleafs, "nodes_featureids": nodes_featureids, "nodes_splits": nodes_splits, "nodes_falseleafs": nodes_falseleafs, "nodes_truenodeids": nodes_truenodeids, "membership_values": membership_values}, 1, name)
+
+
+def ml_tree_ensemble_classifier(x: ValueLike, *, nodes_treeids: int | Sequence[int] | None = None, nodes_nodeids: int | Sequence[int] | None = None, nodes_featureids: int | Sequence[int] | None = None, nodes_values: Sequence[float] | None = None, nodes_values_as_tensor: TensorLike | None = None, nodes_hitrates: Sequence[float] | None = None, nodes_hitrates_as_tensor: TensorLike | None = None, nodes_modes: Sequence[str] | None = None, nodes_truenodeids: int | Sequence[int] | None = None, nodes_falsenodeids: int | Sequence[int] | None = None, nodes_missing_value_tracks_true: int | Sequence[int] | None = None, post_transform: str = 'NONE', base_values: Sequence[float] | None = None, base_values_as_tensor: TensorLike | None = None, classlabels_int64s: int | Sequence[int] | None = None, classlabels_strings: Sequence[str] | None = None, class_treeids: int | Sequence[int] | None = None, class_nodeids: int | Sequence[int] | None = None, class_ids: int | Sequence[int] | None = None, class_weights: Sequence[float] | None = None, class_weights_as_tensor: TensorLike | None = None, name: str | None = None) -> tuple[Value, Value]:
+    """The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each
+    tree: at a node to one child if the test of its number `X[n, feature]` with the node's value holds, else
+    to the other; the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with
+    the base values, and the label is that of the first class with the highest. Of two classes of which one
+    alone has votes the label is the second where the sum is above 0.5, or above 0 if a weight is negative. If
+    they are votes for the first class, they stand for the second all the same: with such a sum `s` the scores
+    are `[1 - s, s]` without a transform and for PROBIT, `[-s, s]` for the other transforms and without one if
+    a weight is negative. Of one class the label is that or else 0 or "".
+
+    Inputs:
+        x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        nodes_treeids: Of each node: the tree that it is in. Its first node is the root.
+        nodes_nodeids: Of each node: its number, which no other node of its tree has.
+        nodes_featureids: Of each node: which number of a row it looks at.
+        nodes_values: Of each node: what is compared with.
+        nodes_values_as_tensor: The same, in f64.
+        nodes_hitrates: How often each node is met; not used.
+        nodes_hitrates_as_tensor: The same, in f64.
+        nodes_modes: Of each node: the test, "BRANCH_LEQ" for `<=`, and "BRANCH_LT", "BRANCH_GTE",
+        "BRANCH_GT", "BRANCH_EQ" and "BRANCH_NEQ" alike; "LEAF" for a leaf.
+        nodes_truenodeids: Of each node: the number of the node where the test holds.
+        nodes_falsenodeids: Of each node: the number of the node where it does not.
+        nodes_missing_value_tracks_true: Of each node: 1 if NaN goes where the test holds; 0 for all if not
+        given.
+        post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
+        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
+        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+        base_values: What each target has beside its votes; 0 if not given.
+        base_values_as_tensor: The same, in f64.
+        classlabels_int64s: The labels; the output has these or
+        classlabels_strings: these.
+        class_treeids: Of each vote: the tree of the leaf.
+        class_nodeids: Of each vote: the number of the leaf.
+        class_ids: Of each vote: the class, a place in the labels.
+        class_weights: Of each vote: how much.
+        class_weights_as_tensor: The same, in f64.
+
+    Returns:
+        Y: [N]: labels. [i64, string]
+        Z: [N, classes]: scores. [f32]
+
+    Has no gradient: it is constant but for steps.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[0, 2, 1], [0, -2, 2], [-2, 0, -1], [0, -2, 1]], dtype="i32")
+        >>> y0, y1 = weft.ops.ml_tree_ensemble_classifier(x, nodes_treeids=[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2], nodes_nodeids=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], nodes_featureids=[0, 0, 0, 0, 0, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 2, 0, 2, 0, 0, 1, 2, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0], nodes_values=[-2, -2, -0.5, 0, 0, -2, 0, 0, 0.5, 0, 0, 0, -1, 0, 0, 0, 1, 0, -1, 0, 0, 2, 0, 0.5, 0, 0, 1, 0.5, 0, 1, 0, 0, 2, -0.5, 0, 0, -1, 0, 0], nodes_modes=['BRANCH_NEQ', 'BRANCH_NEQ', 'BRANCH_GTE', 'LEAF', 'LEAF', 'BRANCH_NEQ', 'LEAF', 'LEAF', 'BRANCH_GTE', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LT', 'LEAF', 'LEAF', 'BRANCH_EQ', 'BRANCH_LT', 'LEAF', 'BRANCH_GT', 'LEAF', 'LEAF', 'BRANCH_NEQ', 'LEAF', 'BRANCH_LT', 'LEAF', 'LEAF', 'BRANCH_EQ', 'BRANCH_GT', 'LEAF', 'BRANCH_NEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'BRANCH_NEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF'], nodes_truenodeids=[1, 2, 3, 0, 0, 6, 0, 0, 9, 10, 0, 0, 13, 0, 0, 1, 2, 0, 4, 0, 0, 7, 0, 9, 0, 0, 1, 2, 0, 4, 0, 0, 7, 8, 0, 0, 11, 0, 0], nodes_falsenodeids=[8, 5, 4, 0, 0, 7, 0, 0, 12, 11, 0, 0, 14, 0, 0, 6, 3, 0, 5, 0, 0, 8, 0, 10, 0, 0, 6, 3, 0, 5, 0, 0, 10, 9, 0, 0, 12, 0, 0], nodes_missing_value_tracks_true=[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], class_treeids=[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2], class_nodeids=[3, 3, 4, 4, 6, 6, 7, 7, 10, 10, 11, 11, 13, 13, 14, 14, 2, 2, 4, 4, 5, 5, 7, 7, 9, 9, 10, 10, 2, 2, 4, 4, 5, 5, 8, 8, 9, 9, 11, 11, 12, 12], class_ids=[1, 0, 2, 0, 2, 1, 2, 0, 2, 0, 1, 0, 0, 2, 0, 1, 2, 1, 0, 1, 1, 0, 0, 2, 0, 1, 2, 0, 0, 1, 0, 1, 1, 0, 2, 1, 0, 1, 2, 0, 2, 0], class_weights=[-1.36, 0.45, 1.04, -0.34, -1.44, 2.28, -1.16, 0.38, -0.78, 0.75, 0.95, -1.04, -0.5, -0.85, 1.9, -0.58, -1.09, 0.61, 0.16, 0.68, 1.18, -0.8, 0.59, -1.8, 0.56, -0.43, -1.36, 0.54, -1.13, -0.53, -0.58, 1.35, 0.04, -0.61, -0.48, -0.22, 0.55, 0.22, -2.15, -0.52, -0.65, -0.27], post_transform='NONE', classlabels_int64s=[9, 3, 5])
+        >>> weft.Session(graph).run({}, y0).tolist()
+        [9, 9, 3, 9]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [[1.04, -1.58, -2.28], [0.99, -1.58, -1.84], [-0.5, 0.39, -2.42], [1.04, -1.58, -2.28]]
+    """
+    return add_node(None, "ai.onnx.ml.TreeEnsembleClassifier", [x], {"nodes_treeids": nodes_treeids, "nodes_nodeids": nodes_nodeids, "nodes_featureids": nodes_featureids, "nodes_values": nodes_values, "nodes_values_as_tensor": nodes_values_as_tensor, "nodes_hitrates": nodes_hitrates, "nodes_hitrates_as_tensor": nodes_hitrates_as_tensor, "nodes_modes": nodes_modes, "nodes_truenodeids": nodes_truenodeids, "nodes_falsenodeids": nodes_falsenodeids, "nodes_missing_value_tracks_true": nodes_missing_value_tracks_true, "post_transform": post_transform, "base_values": base_values, "base_values_as_tensor": base_values_as_tensor, "classlabels_int64s": classlabels_int64s, "classlabels_strings": classlabels_strings, "class_treeids": class_treeids, "class_nodeids": class_nodeids, "class_ids": class_ids, "class_weights": class_weights, "class_weights_as_tensor": class_weights_as_tensor}, 2, name)
+
+
+def ml_tree_ensemble_regressor(x: ValueLike, *, nodes_treeids: int | Sequence[int] | None = None, nodes_nodeids: int | Sequence[int] | None = None, nodes_featureids: int | Sequence[int] | None = None, nodes_values: Sequence[float] | None = None, nodes_values_as_tensor: TensorLike | None = None, nodes_hitrates: Sequence[float] | None = None, nodes_hitrates_as_tensor: TensorLike | None = None, nodes_modes: Sequence[str] | None = None, nodes_truenodeids: int | Sequence[int] | None = None, nodes_falsenodeids: int | Sequence[int] | None = None, nodes_missing_value_tracks_true: int | Sequence[int] | None = None, post_transform: str = 'NONE', base_values: Sequence[float] | None = None, base_values_as_tensor: TensorLike | None = None, aggregate_function: str = 'SUM', n_targets: int | None = None, target_treeids: int | Sequence[int] | None = None, target_nodeids: int | Sequence[int] | None = None, target_ids: int | Sequence[int] | None = None, target_weights: Sequence[float] | None = None, target_weights_as_tensor: TensorLike | None = None, name: str | None = None) -> Value:
+    """What decision trees make of rows, as it was written before TreeEnsemble. A row goes down each tree: at a
+    node to one child if the test of its number `X[n, feature]` with the node's value holds, else to the
+    other; the leaf where it ends votes. Votes are summed in double precision. Base values are added to what
+    is taken of the votes.
+
+    Inputs:
+        x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        nodes_treeids: Of each node: the tree that it is in. Its first node is the root.
+        nodes_nodeids: Of each node: its number, which no other node of its tree has.
+        nodes_featureids: Of each node: which number of a row it looks at.
+        nodes_values: Of each node: what is compared with.
+        nodes_values_as_tensor: The same, in f64.
+        nodes_hitrates: How often each node is met; not used.
+        nodes_hitrates_as_tensor: The same, in f64.
+        nodes_modes: Of each node: the test, "BRANCH_LEQ" for `<=`, and "BRANCH_LT", "BRANCH_GTE",
+        "BRANCH_GT", "BRANCH_EQ" and "BRANCH_NEQ" alike; "LEAF" for a leaf.
+        nodes_truenodeids: Of each node: the number of the node where the test holds.
+        nodes_falsenodeids: Of each node: the number of the node where it does not.
+        nodes_missing_value_tracks_true: Of each node: 1 if NaN goes where the test holds; 0 for all if not
+        given.
+        post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
+        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
+        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+        base_values: What each target has beside its votes; 0 if not given.
+        base_values_as_tensor: The same, in f64.
+        aggregate_function ('SUM'): What is taken of a target's votes: "SUM", "AVERAGE" (the sum over the
+        number of trees), "MIN" or "MAX".
+        n_targets: How many targets there are; 1 if not given.
+        target_treeids: Of each vote: the tree of the leaf.
+        target_nodeids: Of each vote: the number of the leaf.
+        target_ids: Of each vote: the target.
+        target_weights: Of each vote: how much.
+        target_weights_as_tensor: The same, in f64.
+
+    Returns:
+        Y: [N, n_targets]; the base value where no leaf votes for the target. [f32]
+
+    Has no gradient: it is constant but for steps.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-0.5, 0.5, 1.0], [2.0, -0.5, -2.0]], dtype="f32")
+        >>> y = weft.ops.ml_tree_ensemble_regressor(x, nodes_treeids=[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 9, 10, 11, 11, 11, 12, 12, 12, 13, 13, 13, 14, 14, 14, 15, 15, 15, 16, 16, 16, 17, 18, 18, 18, 19, 19, 19, 20, 20, 20, 21, 22, 22, 22, 23, 23, 23, 24, 24, 24, 25, 25, 25, 26, 27, 27, 27, 28, 28, 28, 29, 29, 29, 30, 30, 30, 31, 31, 31, 32, 32, 32, 33, 34, 35, 35, 35, 36, 36, 36, 37, 37, 37, 38, 38, 38, 39], nodes_nodeids=[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0], nodes_featureids=[0, 0, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 2, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0], nodes_values=[-2, 0, 0, 0, 0, 0, 0.5, 0, 0, -0.5, 0, 0, -2, 0, 0, -1, 0, 0, 0, 0, 0, -2, 0, 0, -2, 0, 0, -2, 0, 0, 0, -2, 0, 0, -2, 0, 0, -2, 0, 0, 2, 0, 0, 0.5, 0, 0, 0, 0, 0, 0, -0.5, 0, 0, -2, 0, 0, -0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, -2, 0, 0, -0.5, 0, 0, 0, 1, 0, 0, 1, 0, 0, -2, 0, 0, 1, 0, 0, 0.5, 0, 0, -2, 0, 0, 0, 0, -1, 0, 0, 2, 0, 0, 1, 0, 0, -0.5, 0, 0, 0], nodes_modes=['BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'BRANCH_LEQ', 'LEAF', 'LEAF', 'LEAF'], nodes_truenodeids=[1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0], nodes_falsenodeids=[2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 2, 0, 0, 0], nodes_missing_value_tracks_true=[1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0], target_treeids=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 17, 18, 18, 19, 19, 20, 20, 21, 22, 22, 23, 23, 24, 24, 25, 25, 26, 27, 27, 28, 28, 29, 29, 30, 30, 31, 31, 32, 32, 33, 34, 35, 35, 36, 36, 37, 37, 38, 38, 39], target_nodeids=[1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 0, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 0, 1, 2, 1, 2, 1, 2, 0, 1, 2, 1, 2, 1, 2, 1, 2, 0, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 0, 0, 1, 2, 1, 2, 1, 2, 1, 2, 0], target_ids=[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], target_weights=[-0.49, -0.82, -1.64, -0.93, 0.54, 0.05, -1.02, -0.37, 0.03, 0.5, -0.59, -0.25, -1.82, -1.15, 1.62, -2.19, -0.34, 0.22, -0.37, -0.81, -0.06, 0, -0.08, -1.88, -0.15, -0.86, -0.55, 0.23, 0.64, 0.9, -0.5, 0.92, 1.17, 1.14, 1.39, -0.15, -0.17, 0.83, -1.37, 0.21, -0.53, -0.37, -1.74, -0.89, -0.02, 0.89, 0.99, -0.08, -0.19, -0.83, 0.4, -0.25, 0.61, 1.75, -0.03, -1.5, -0.86, -1.46, -1.2, 1.31, 0.23, -1.52, 0.65, 1.26, -0.36, -0.68, -0.34, 0.28, 0.64, 1.18, 1.21, 1.19, 1.36], n_targets=1, aggregate_function='SUM', post_transform='NONE')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-4.43], [-3.52]]
+    """
+    return add_node(None, "ai.onnx.ml.TreeEnsembleRegressor", [x], {"nodes_treeids": nodes_treeids, "nodes_nodeids": nodes_nodeids, "nodes_featureids": nodes_featureids, "nodes_values": nodes_values, "nodes_values_as_tensor": nodes_values_as_tensor, "nodes_hitrates": nodes_hitrates, "nodes_hitrates_as_tensor": nodes_hitrates_as_tensor, "nodes_modes": nodes_modes, "nodes_truenodeids": nodes_truenodeids, "nodes_falsenodeids": nodes_falsenodeids, "nodes_missing_value_tracks_true": nodes_missing_value_tracks_true, "post_transform": post_transform, "base_values": base_values, "base_values_as_tensor": base_values_as_tensor, "aggregate_function": aggregate_function, "n_targets": n_targets, "target_treeids": target_treeids, "target_nodeids": target_nodeids, "target_ids": target_ids, "target_weights": target_weights, "target_weights_as_tensor": target_weights_as_tensor}, 1, name)
 
 
 def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None = None, name: str | None = None) -> Value:
@@ -5218,6 +5913,31 @@ def conv_transpose_grad_weight(d_y: ValueLike, x: ValueLike, w: ValueLike, *, au
     return add_node(None, "weft.ConvTransposeGradWeight", [d_y, x, w], {"auto_pad": auto_pad, "dilations": dilations, "group": group, "output_padding": output_padding, "output_shape": output_shape, "pads": pads, "strides": strides}, 1, name)
 
 
+def cross(a: ValueLike, b: ValueLike, *, axis: int = -1, name: str | None = None) -> Value:
+    """The cross product of vectors of 3 numbers, `[a1 b2 - a2 b1, a2 b0 - a0 b2, a0 b1 - a1 b0]`. The other axes
+    broadcast.
+
+    Inputs:
+        a: 3 numbers along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        b: 3 numbers along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Attributes:
+        axis (-1): The axis of the vectors, of the output; negative counts from the end.
+
+    Returns:
+        Y: The shape that A and B broadcast to. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([0.05, 1.79, -0.35], dtype="f64")
+        >>> b = graph.constant([-0.88, 0.03, -1.83], dtype="f64")
+        >>> y = weft.ops.cross(a, b)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [-3.265, 0.4, 1.577]
+    """
+    return add_node(None, "weft.Cross", [a, b], {"axis": axis}, 1, name)
+
+
 def weft_dropout(data: ValueLike, ratio: ValueLike, counter: ValueLike, *, seed: int = 0, stream: str = '', name: str | None = None) -> tuple[Value, Value]:
     """Each element of `data` becomes 0 with the probability `ratio`, else it is divided by `1 - ratio`. The
     choice depends on the element's position, `seed`, `stream` and `counter` alone; add 1 to the counter for
@@ -5309,6 +6029,33 @@ def eigh(a: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
         [[0.707, 0.707], [-0.707, 0.707]]
     """
     return add_node(None, "weft.Eigh", [a], {}, 2, name)
+
+
+def fft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'backward', name: str | None = None) -> Value:
+    """The discrete Fourier transform along an axis, as numpy.fft.fft: `Y[k] = sum over j of X[j] exp(-2 pi i j k
+    / n)`.
+
+    Inputs:
+        x: [..., 2]: real and imaginary parts; or [..., 1]: real numbers. [f32, f16, f64, bf16]
+
+    Attributes:
+        n: X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+        axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
+        imaginary parts is not counted.
+        norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
+        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+
+    Returns:
+        Y: [..., 2]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[-0.76, -2.0], [0.97, 1.69], [1.56, 1.05], [-2.9, -1.62]], dtype="f64")
+        >>> y = weft.ops.fft(x, norm='ortho')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.565, -0.44], [0.495, -3.46], [1.365, -0.51], [-2.815, 0.41]]
+    """
+    return add_node(None, "weft.Fft", [x], {"n": n, "axis": axis, "norm": norm}, 1, name)
 
 
 @overload
@@ -5445,6 +6192,32 @@ def grad_mul(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.GradMul", [a, b], {}, 1, name)
 
 
+def ifft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'backward', name: str | None = None) -> Value:
+    """The inverse of Fft, as numpy.fft.ifft: `Y[k] = sum over j of X[j] exp(2 pi i j k / n) / n`.
+
+    Inputs:
+        x: [..., 2]: real and imaginary parts; or [..., 1]: real numbers. [f32, f16, f64, bf16]
+
+    Attributes:
+        n: X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+        axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
+        imaginary parts is not counted.
+        norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
+        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+
+    Returns:
+        Y: [..., 2]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.28, 1.96], [0.23, -2.7], [1.93, 1.16], [2.46, -1.38]], dtype="f64")
+        >>> y = weft.ops.ifft(x, norm='ortho')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[2.95, -0.48], [0.335, -0.715], [0.26, 3.6], [-0.985, 1.515]]
+    """
+    return add_node(None, "weft.Ifft", [x], {"n": n, "axis": axis, "norm": norm}, 1, name)
+
+
 def im2_col(image: ValueLike, block_shape: ValueLike, *, dilations: int | Sequence[int] | None = None, pads: int | Sequence[int] | None = None, strides: int | Sequence[int] | None = None, name: str | None = None) -> Value:
     """The blocks that cover an image, with zeros for its padding. The gradient of Col2Im.
 
@@ -5516,6 +6289,33 @@ def inverse(a: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.Inverse", [a], {}, 1, name)
 
 
+def irfft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'backward', name: str | None = None) -> Value:
+    """The inverse of Rfft, as numpy.fft.irfft: real numbers of a half.
+
+    Inputs:
+        x: [..., 2]: real and imaginary parts of the first n / 2 + 1 elements. [f32, f16, f64, bf16]
+
+    Attributes:
+        n: The size of the axis of Y: X is cut, or filled up with zeros, to n / 2 + 1. 2 * (size - 1) if not
+        given.
+        axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
+        imaginary parts is not counted.
+        norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
+        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+
+    Returns:
+        Y: [...]: real numbers. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.3, 1.5], [-0.33, -2.38], [-0.21, 2.18]], dtype="f64")
+        >>> y = weft.ops.irfft(x, norm='ortho')
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [0.215, 3.135, 0.875, -1.625]
+    """
+    return add_node(None, "weft.Irfft", [x], {"n": n, "axis": axis, "norm": norm}, 1, name)
+
+
 def join_like(input: ValueLike, like: ValueLike, *, axis: int = 0, new_axis: bool = False, name: str | None = None) -> Value:
     """Puts the items of a sequence, of which there may be none, together in the shape of `like`. The gradient of
     SplitToSequence.
@@ -5532,6 +6332,29 @@ def join_like(input: ValueLike, like: ValueLike, *, axis: int = 0, new_axis: boo
         output: All elements. [f32, f16, f64, bf16]
     """
     return add_node(None, "weft.JoinLike", [input, like], {"axis": axis, "new_axis": new_axis}, 1, name)
+
+
+def kron(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """The Kronecker product: a block of the shape of B for each element of A, `Y[i * p + k, j * q + l] = A[i, j]
+    * B[k, l]` for a B of [p, q], and so on for any number of axes. The one of fewer axes has ones before
+    them.
+
+    Inputs:
+        a: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+        b: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Returns:
+        Y: The products of the sizes of each axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([-1.87, -0.58, 1.47], dtype="f64")
+        >>> b = graph.constant([-1.86, -2.46], dtype="f64")
+        >>> y = weft.ops.kron(a, b)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [3.478, 4.6, 1.079, 1.427, -2.734, -3.616]
+    """
+    return add_node(None, "weft.Kron", [a, b], {}, 1, name)
 
 
 @overload
@@ -5652,6 +6475,51 @@ def linear_scan(a: ValueLike, b: ValueLike, axis: ValueLike, *, reverse: bool = 
     return add_node(None, "weft.LinearScan", [a, b, axis], {"reverse": reverse, "late": late}, outputs, name)
 
 
+def lstsq(a: ValueLike, b: ValueLike, *, rtol: float | None = None, name: str | None = None) -> Value:
+    """The X for which the sum of squares of `A @ X - B` is least, and of those with the least the one whose own
+    is: `Pinv(A) @ B`, for each matrix.
+
+    Inputs:
+        a: [..., m, n]. [f32, f16, f64, bf16]
+        b: [..., m, k], with the leading axes of A. [f32, f16, f64, bf16]
+
+    Attributes:
+        rtol: Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not
+        given.
+
+    Returns:
+        X: [..., n, k]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]], dtype="f64")
+        >>> b = graph.constant([[1.0], [1.0], [1.0]], dtype="f64")
+        >>> y = weft.ops.lstsq(a, b)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.12], [0.24]]
+    """
+    return add_node(None, "weft.Lstsq", [a, b], {"rtol": rtol}, 1, name)
+
+
+def matrix_exp(a: ValueLike, *, name: str | None = None) -> Value:
+    """The exponential of each matrix, `1 + A + A @ A / 2! + A @ A @ A / 3! + ...`.
+
+    Inputs:
+        a: [..., n, n]. [f32, f16, f64, bf16]
+
+    Returns:
+        Y: The shape of A. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[[[-0.36, -0.45], [0.43, 0.97]]], [[[-0.27, 0.58], [-0.72, 0.16]]]], dtype="f64")
+        >>> y = weft.ops.matrix_exp(a)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[[[0.589, -0.636], [0.608, 2.469]]], [[[0.585, 0.516], [-0.64, 0.967]]]]
+    """
+    return add_node(None, "weft.MatrixExp", [a], {}, 1, name)
+
+
 def max_roi_places(x: ValueLike, rois: ValueLike, pooled_shape: int | Sequence[int], *, spatial_scale: float = 1, name: str | None = None) -> Value:
     """Where the maxima of MaxRoiPool lie in X as a flat tensor; -1 for parts outside of the image.
 
@@ -5722,6 +6590,33 @@ def momentum(parameter: ValueLike, gradient: ValueLike, velocity: ValueLike, lea
     return add_node(None, "weft.Momentum", [parameter, gradient, velocity, learning_rate, indices], {"lazy": lazy, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}, 2, name)
 
 
+def optional_add(a: ValueLike, b: ValueLike, *, name: str | None = None) -> Value:
+    """The sum of what two optionals hold, tensors of one shape or sequences of them; one that is empty counts as
+    zeros.
+
+    Inputs:
+        a: An optional. [optional(any)]
+        b: Another one, of the same type. [optional(any)]
+
+    Returns:
+        C: The sum, empty if both are. [optional(any)]
+    """
+    return add_node(None, "weft.OptionalAdd", [a, b], {}, 1, name)
+
+
+def optional_element_or_zeros(gradient: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
+    """What an optional holds, or zeros in the shape of `like` if it is empty. The gradient of Optional.
+
+    Inputs:
+        gradient: An optional. [optional(any)]
+        like: A tensor or sequence whose shapes are taken. [any]
+
+    Returns:
+        output: A tensor or sequence like `like`. [any]
+    """
+    return add_node(None, "weft.OptionalElementOrZeros", [gradient, like], {}, 1, name)
+
+
 def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
     """Q of the QR decomposition of `x` in which the diagonal of R is not negative; of the transposed `x`, and
     transposed back, if `x` has more columns than rows. The columns (else the rows) are orthonormal. Of normal
@@ -5743,6 +6638,58 @@ def orthogonalize(x: ValueLike, *, name: str | None = None) -> Value:
         [[-0.574], [0.667], [-0.407], [0.246]]
     """
     return add_node(None, "weft.Orthogonalize", [x], {}, 1, name)
+
+
+def pinv(a: ValueLike, *, rtol: float | None = None, name: str | None = None) -> Value:
+    """The pseudo-inverse of each matrix, by its singular values: `V @ diag(1 / S) @ transpose(U)`, without those
+    that count as 0. The gradient is that of matrices which keep their rank.
+
+    Inputs:
+        a: [..., m, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        rtol: Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not
+        given.
+
+    Returns:
+        Y: [..., n, m]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[-0.48, -1.9], [-1.24, -1.24], [-0.42, 2.99]], dtype="f32")
+        >>> y = weft.ops.pinv(a)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-0.173, -0.616, -0.365], [-0.12, -0.036, 0.243]]
+    """
+    return add_node(None, "weft.Pinv", [a], {"rtol": rtol}, 1, name)
+
+
+def qr(a: ValueLike, *, complete: bool = False, name: str | None = None) -> tuple[Value, Value]:
+    """`A = Q @ R` for each matrix, with orthonormal columns of Q and an upper triangular R without negative
+    numbers on its diagonal, which makes both unique where the first k = min(m, n) columns of A are
+    independent (other libraries leave the signs to the method). Only there the gradient exists, and is an
+    error elsewhere. With `complete`, if m > n, none flows from Q.
+
+    Inputs:
+        a: [..., m, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        complete (False): Whether Q is square, [..., m, m], and R as A, [..., m, n].
+
+    Returns:
+        Q: [..., m, k]. [f32, f16, f64, bf16]
+        R: [..., k, n]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[-2.29, 0.1, -2.79]], dtype="f64")
+        >>> y0, y1 = weft.ops.qr(a)
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
+        [[-1.0]]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [[2.29, -0.1, 2.79]]
+    """
+    return add_node(None, "weft.Qr", [a], {"complete": complete}, 2, name)
 
 
 @overload
@@ -5967,6 +6914,33 @@ def resize_grad(d_y: ValueLike, x: ValueLike, roi: ValueLike | None = None, scal
         dX: The shape of X. [f32, f16, f64, bf16]
     """
     return add_node(None, "weft.ResizeGrad", [d_y, x, roi, scales, sizes], {"antialias": antialias, "axes": axes, "coordinate_transformation_mode": coordinate_transformation_mode, "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside, "extrapolation_value": extrapolation_value, "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode}, 1, name)
+
+
+def rfft(x: ValueLike, *, n: int | None = None, axis: int = -1, norm: str = 'backward', name: str | None = None) -> Value:
+    """The first n / 2 + 1 elements of the Fourier transform of real numbers, as numpy.fft.rfft; the others are
+    their conjugates.
+
+    Inputs:
+        x: [...]: real numbers. [f32, f16, f64, bf16]
+
+    Attributes:
+        n: X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+        axis (-1): The axis of the transform; negative counts from the end. The dimension of real and
+        imaginary parts is not counted.
+        norm ('backward'): What a transform of length n is divided by, forward and inverse: 1 and n
+        ("backward"), sqrt(n) and sqrt(n) ("ortho"), n and 1 ("forward").
+
+    Returns:
+        Y: [..., 2]: real and imaginary parts. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([-2.03, -0.72, -2.62, -0.18, 1.18, 0.91], dtype="f64")
+        >>> y = weft.ops.rfft(x)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-3.46, 0.0], [-1.035, 4.703], [-1.585, -1.879], [-3.48, 0.0]]
+    """
+    return add_node(None, "weft.Rfft", [x], {"n": n, "axis": axis, "norm": norm}, 1, name)
 
 
 def roi_align_maxima(x: ValueLike, rois: ValueLike, batch_indices: ValueLike, *, coordinate_transformation_mode: str = 'half_pixel', output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1, name: str | None = None) -> tuple[Value, Value]:
@@ -6287,6 +7261,20 @@ def sequence_zeros(like: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "weft.SequenceZeros", [like], {}, 1, name)
 
 
+def sequences_length(*sequences: ValueLike | Sequence[Value], name: str | None = None) -> Value:
+    """How many items each of the sequences has, which must be as many.
+
+    Inputs:
+        sequences (any number, or one list): Sequences, of any types. [seq(any)]
+
+    Returns:
+        length: A scalar. [i64]
+
+    Has no gradient: it is a number of items.
+    """
+    return add_node(None, "weft.SequencesLength", listed(sequences), {}, 1, name)
+
+
 def sgd(parameter: ValueLike, gradient: ValueLike, learning_rate: ValueLike, indices: ValueLike | None = None, *, lazy: bool = False, weight_decay: float = 0, name: str | None = None) -> Value:
     """Stochastic gradient descent: `parameter - learning_rate * (gradient + weight_decay * parameter)`.
 
@@ -6335,6 +7323,30 @@ def slice_grad(gradient: ValueLike, like: ValueLike, starts: ValueLike, ends: Va
         output: The shape of like. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
     """
     return add_node(None, "weft.SliceGrad", [gradient, like, starts, ends, axes, steps], {}, 1, name)
+
+
+def slog_det(x: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
+    """The sign and the logarithm of the magnitude of the determinant of each matrix, `det = sign *
+    exp(logabsdet)`, which neither overflow nor vanish where Det does. Of a singular matrix they are 0 and
+    -infinity; the gradient by the logarithm needs matrices that are not singular.
+
+    Inputs:
+        x: [..., n, n]. [f32, f16, f64, bf16]
+
+    Returns:
+        sign: [...]: -1, 0 or 1. [f32, f16, f64, bf16]
+        logabsdet: [...]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1e-200, 0.0, 0.0], [0.0, -1e-200, 0.0], [0.0, 0.0, 2.0]], dtype="f64")
+        >>> y0, y1 = weft.ops.slog_det(x)
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
+        -1.0
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        -920.341
+    """
+    return add_node(None, "weft.SlogDet", [x], {}, 2, name)
 
 
 def softmax_cross_entropy_grad(scores: ValueLike, labels: ValueLike, slope: ValueLike, *, name: str | None = None) -> Value:
@@ -6528,3 +7540,63 @@ def sum_to(x: ValueLike, like: ValueLike, *, name: str | None = None) -> Value:
         [3, 5, 7]
     """
     return add_node(None, "weft.SumTo", [x, like], {}, 1, name)
+
+
+def svd(a: ValueLike, *, full: bool = False, name: str | None = None) -> tuple[Value, Value, Value]:
+    """The singular value decomposition of each matrix, `A = U @ diag(S) @ Vt` with k = min(m, n) values; the
+    columns of U and the rows of Vt are orthonormal. The first largest element of each column of U is
+    positive, and with `full` of each row of Vt that belongs to no value. Pairs of values that only rounding
+    tells apart (k machine epsilons of the largest), and values that it alone tells from 0, add nothing to the
+    gradient by the vectors of their own, which does not exist there. No gradient flows from vectors that
+    belong to no value.
+
+    Inputs:
+        a: [..., m, n]. [f32, f16, f64, bf16]
+
+    Attributes:
+        full (False): Whether U and Vt are square, filled up with vectors that belong to no value.
+
+    Returns:
+        U: [..., m, k], or with `full` [..., m, m]. [f32, f16, f64, bf16]
+        S: [..., k], descending, none negative. [f32, f16, f64, bf16]
+        Vt: [..., k, n], or with `full` [..., n, n]. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[-0.67, -1.06], [-2.1, 1.9], [-0.72, 2.87]], dtype="f64")
+        >>> y0, y1, y2 = weft.ops.svd(a, full=True)
+        >>> weft.Session(graph).run({}, y0).astype(float).round(3).tolist()
+        [[-0.16, 0.669, 0.726], [0.669, 0.615, -0.419], [0.726, -0.419, 0.545]]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [3.966, 1.618]
+        >>> weft.Session(graph).run({}, y2).astype(float).round(3).tolist()
+        [[-0.459, 0.889], [-0.889, -0.459]]
+    """
+    return add_node(None, "weft.Svd", [a], {"full": full}, 3, name)
+
+
+def triangular_solve(a: ValueLike, b: ValueLike, *, lower: bool = False, transposed: bool = False, unit_diagonal: bool = False, name: str | None = None) -> Value:
+    """The X for which `A @ X = B`, for each matrix, with a triangular A, of which the other triangle is not
+    read. A 0 on the diagonal is an error.
+
+    Inputs:
+        a: [..., n, n]. [f32, f16, f64, bf16]
+        b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
+
+    Attributes:
+        lower (False): Whether A is lower triangular, else upper.
+        transposed (False): Whether it is `transpose(A) @ X = B`.
+        unit_diagonal (False): Whether the diagonal of A counts as 1 and is not read.
+
+    Returns:
+        X: The shape of B. [f32, f16, f64, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> a = graph.constant([[1.93, 1.51, 0.54], [1.82, 1.8, -1.81], [0.5, -0.05, -3.5]], dtype="f64")
+        >>> b = graph.constant([[0.71, 1.9], [-2.19, 0.27], [1.4, -0.58]], dtype="f64")
+        >>> y = weft.ops.triangular_solve(a, b, transposed=True, unit_diagonal=True)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[0.71, 1.9], [-3.262, -2.599], [-4.888, -6.31]]
+    """
+    return add_node(None, "weft.TriangularSolve", [a, b], {"lower": lower, "transposed": transposed, "unit_diagonal": unit_diagonal}, 1, name)

@@ -1843,6 +1843,19 @@ static void test_weft_tensor_new_sequence(void) {
   }
 }
 
+static void test_weft_tensor_new_optional(void) {
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_tensor_new_optional(NULL, &out_tensor);
+    succeeded(status, "weft_tensor_new_optional");
+    weft_tensor_free(out_tensor);
+  }
+  {
+    weft_status* status = weft_tensor_new_optional(NULL, NULL);
+    refused(status, "weft_tensor_new_optional", "out_tensor");
+  }
+}
+
 static void test_weft_tensor_borrow(void) {
   {
     weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
@@ -2330,6 +2343,7 @@ int main(void) {
   test_weft_tensor_new_copy();
   test_weft_tensor_new_strings();
   test_weft_tensor_new_sequence();
+  test_weft_tensor_new_optional();
   test_weft_tensor_borrow();
   test_weft_tensor_copy();
   test_weft_tensor_reshape();

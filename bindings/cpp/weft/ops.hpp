@@ -460,6 +460,34 @@ inline Value cast_like(const Value& input, const Value& target_type, const CastL
   return add_node("CastLike", {input, target_type}, set, name, 1, origin)[0];
 }
 
+/// The attributes of CausalConvWithState.
+struct CausalConvWithStateAttrs {
+  /// "none", or "silu", which is also called "swish".
+  std::string activation = "none";
+};
+
+/// The outputs of CausalConvWithState.
+struct CausalConvWithStateOutputs {
+  /// [N, C, L]. [f32, f16, f64, bf16]
+  Value output;
+  /// [N, C, k - 1]: the last places of past_state and input, the next call's past_state. [f32, f16, f64, bf16]
+  Value present_state;
+};
+
+/// The convolution of each channel by itself along L, where each place sees itself and the k - 1 before it:
+/// `Conv(Concat(past_state, input), weight, bias)`, then `y * sigmoid(y)` if `activation` says so. Halves are
+/// computed with in f32.
+/// - input: [N, C, L]. [f32, f16, f64, bf16]
+/// - weight: [C, 1, k]. [f32, f16, f64, bf16]
+/// - bias: [C]: added to each channel. [f32, f16, f64, bf16, optional]
+/// - past_state: [N, C, k - 1]: what was before the input; zeros if not given. [f32, f16, f64, bf16, optional]
+inline CausalConvWithStateOutputs causal_conv_with_state(const Value& input, const Value& weight, const Value& bias = Value(), const Value& past_state = Value(), const CausalConvWithStateAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("activation", attrs.activation);
+  std::vector<Value> made = add_node("CausalConvWithState", {input, weight, bias, past_state}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
 /// The smallest whole number not below `x`.
 /// - x: Any shape. [f32, f16, f64, bf16]
 /// - gives Y: The shape of the input. [f32, f16, f64, bf16]
@@ -1682,6 +1710,52 @@ inline Value less_or_equal(const Value& a, const Value& b, const std::string& na
   return add_node("LessOrEqual", {a, b}, set, name, 1, origin)[0];
 }
 
+/// The attributes of LinearAttention.
+struct LinearAttentionAttrs {
+  /// Heads of keys and values. Required.
+  Required<int64_t> kv_num_heads;
+  /// Heads of queries, a multiple of `kv_num_heads`. Required.
+  Required<int64_t> q_num_heads;
+  /// Changes no result; it is looked at by nothing.
+  int64_t chunk_size = 64;
+  /// What is read is multiplied by it; 0: by `1 / sqrt(features of keys)`.
+  double scale = 0;
+  /// "linear", "gated", "delta" or "gated_delta".
+  std::string update_rule = "gated_delta";
+};
+
+/// The outputs of LinearAttention.
+struct LinearAttentionOutputs {
+  /// [N, T, query heads * features of values]. [f32, f16, f64, bf16]
+  Value output;
+  /// The state behind the last step, in the type of past_state, or of query. [f32, f16, f64, bf16]
+  Value present_state;
+};
+
+/// Attention without a softmax: in every head a state S, [features of keys, features of values], takes in one key
+/// and value after the other, and each query reads it, `scale * q S`. By `update_rule`, S becomes "linear"
+/// `S + k v`, "gated" `exp(g) S + k v`, "delta" `S + beta k (v - k S)`, and "gated_delta" `S' + beta k (v - k S')`
+/// with `S' = exp(g) S`. Where there are fewer keys' heads than queries', each is shared by as many neighbours.
+/// Halves are computed with in f32.
+/// - query: [N, T, heads * features]. [f32, f16, f64, bf16]
+/// - key: [N, T, heads * features]. [f32, f16, f64, bf16]
+/// - value: [N, T, heads * features], with features of their own. [f32, f16, f64, bf16]
+/// - past_state: [N, heads, features of keys, features of values]; zeros if not given. [f32, f16, f64, bf16,
+/// optional]
+/// - decay: g, the logarithm of what is kept: [N, T, heads], or [N, T, heads * features] for each feature of the
+/// keys. Of gated rules alone. [f32, f16, f64, bf16, optional]
+/// - beta: How much is corrected: [N, T, heads] or [N, T, 1]. Of delta rules alone. [f32, f16, f64, bf16, optional]
+inline LinearAttentionOutputs linear_attention(const Value& query, const Value& key, const Value& value, const LinearAttentionAttrs& attrs, const Value& past_state = Value(), const Value& decay = Value(), const Value& beta = Value(), const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("chunk_size", attrs.chunk_size);
+  set.set("kv_num_heads", attrs.kv_num_heads);
+  set.set("q_num_heads", attrs.q_num_heads);
+  set.set("scale", attrs.scale);
+  set.set("update_rule", attrs.update_rule);
+  std::vector<Value> made = add_node("LinearAttention", {query, key, value, past_state, decay, beta}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
 /// The natural logarithm of `x`.
 /// - input: Any shape. [f32, f16, f64, bf16]
 /// - gives output: The shape of the input. [f32, f16, f64, bf16]
@@ -2089,6 +2163,38 @@ inline Value one_hot(const Value& indices, const Value& depth, const Value& valu
   Attrs set;
   set.set("axis", attrs.axis);
   return add_node("OneHot", {indices, depth, values}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Optional.
+struct OptionalAttrs {
+  /// What the optional holds or could hold, as text: "f32", "f32[2, 3]", "seq(i64)". Needed without an input.
+  Optional<std::string> type = {};
+};
+
+/// An optional that holds the input; without one, an empty optional of the type that `type` says.
+/// - input: A tensor or a sequence. [any, optional]
+/// - gives output: The optional. [optional(any)]
+inline Value optional(Graph& graph, const Value& input = Value(), const OptionalAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("type", attrs.type);
+  return graph.add("Optional", {input}, set, name, 1, origin)[0];
+}
+
+/// What an optional holds; FAILED_PRECONDITION if it is empty. Of a tensor or sequence, that itself.
+/// - input: An optional, tensor or sequence. [any]
+/// - gives output: The element. [any]
+inline Value optional_get_element(const Value& input, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("OptionalGetElement", {input}, set, name, 1, origin)[0];
+}
+
+/// Whether an optional holds something. A tensor or sequence does count as something, an input that is left out
+/// does not.
+/// - input: An optional, tensor or sequence. [any, optional]
+/// - gives output: A scalar. [bool]
+inline Value optional_has_element(Graph& graph, const Value& input = Value(), const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return graph.add("OptionalHasElement", {input}, set, name, 1, origin)[0];
 }
 
 /// Whether A or B or both are true, elementwise.
@@ -3232,6 +3338,73 @@ inline Value squeeze(const Value& data, const Value& axes = Value(), const std::
   return add_node("Squeeze", {data, axes}, set, name, 1, origin)[0];
 }
 
+/// Each string of X with that of Y behind it; shapes broadcast.
+/// - x: Any shape. [string]
+/// - y: A shape that broadcasts with that of X. [string]
+/// - gives Z: The broadcast shape. [string]
+inline Value string_concat(const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("StringConcat", {x, y}, set, name, 1, origin)[0];
+}
+
+/// The attributes of StringNormalizer.
+struct StringNormalizerAttrs {
+  /// LOWER, UPPER or NONE.
+  std::string case_change_action = "NONE";
+  /// Whether stop words must be the same letter by letter; else both are compared in upper case if
+  /// `case_change_action` is UPPER, in lower case otherwise.
+  bool is_case_sensitive = false;
+  /// A language, and a country and encoding that do not matter, such as "en_US". In Turkish and Azerbaijani (tr,
+  /// az) i and I are letters with and without a dot; all others are alike. The process's own locale has no say.
+  Optional<std::string> locale = {};
+  /// What is left out; a whole string each.
+  Optional<std::vector<std::string>> stopwords = {};
+};
+
+/// The strings that are no stop words, then in lower or upper case. Each letter becomes the one letter that Unicode
+/// 14 has for it (its simple mapping), in every script; what has no single one stays, such as the German sharp s in
+/// upper case. The case of letters needs UTF-8; anything else is an error. If nothing is left, one empty string is.
+/// - x: [C] or [1, C]. [string]
+/// - gives Y: [count] or [1, count]; at least one. [string]
+inline Value string_normalizer(const Value& x, const StringNormalizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("case_change_action", attrs.case_change_action);
+  set.set("is_case_sensitive", attrs.is_case_sensitive);
+  set.set("locale", attrs.locale);
+  set.set("stopwords", attrs.stopwords);
+  return add_node("StringNormalizer", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of StringSplit.
+struct StringSplitAttrs {
+  /// What parts the strings; empty for white space.
+  std::string delimiter = "";
+  /// At most so many splits, from the left: the last part is what is left then. Without it, or if it is negative,
+  /// as many as there are.
+  Optional<int64_t> maxsplit = {};
+};
+
+/// The outputs of StringSplit.
+struct StringSplitOutputs {
+  /// The shape of X and [most]: the parts, then empty strings up to the most that one string has. [string]
+  Value y;
+  /// The shape of X: the number of parts of each. [i64]
+  Value z;
+};
+
+/// The parts of each string, between delimiters. Every place where the delimiter stands parts two strings, which
+/// may be empty; the empty string is one part. Without a delimiter, or with an empty one, parts are what stands
+/// between white space (Unicode's, and the separators U+001C to U+001F): no part is empty, and the last one has no
+/// white space at its end even if `maxsplit` left some within.
+/// - x: Any shape. [string]
+inline StringSplitOutputs string_split(const Value& x, const StringSplitAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("delimiter", attrs.delimiter);
+  set.set("maxsplit", attrs.maxsplit);
+  std::vector<Value> made = add_node("StringSplit", {x}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
 /// `A - B`, elementwise. Integers wrap around.
 /// - a: First operand. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
 /// - b: Second operand; broadcasts with A as in NumPy. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
@@ -3304,6 +3477,49 @@ inline Value tensor_scatter(const Value& past_cache, const Value& update, const 
   set.set("mode", attrs.mode);
   set.set("axis", attrs.axis);
   return add_node("TensorScatter", {past_cache, update, write_indices}, set, name, 1, origin)[0];
+}
+
+/// The attributes of TfIdfVectorizer.
+struct TfIdfVectorizerAttrs {
+  /// TF, IDF or TFIDF. Required.
+  Required<std::string> mode;
+  /// Shorter n-grams of the pool are not looked for; at least 1. Required.
+  Required<int64_t> min_gram_length;
+  /// Nor are longer ones; at most what ngram_counts has. Required.
+  Required<int64_t> max_gram_length;
+  /// The most tokens between each two of an n-gram. Required.
+  Required<int64_t> max_skip_count;
+  /// Where in the pool the n-grams of 1, 2, ... tokens begin; each ends where the next one begins. Required.
+  Required<std::vector<int64_t>> ngram_counts;
+  /// The place in a row of Y of each n-gram of the pool. Required.
+  Required<std::vector<int64_t>> ngram_indexes;
+  /// Of each n-gram, for IDF and TFIDF; without them all are 1.
+  Optional<std::vector<double>> weights = {};
+  /// The n-grams' tokens, one n-gram after another, all different.
+  Optional<std::vector<int64_t>> pool_int64s = {};
+  /// The same, where tokens are strings.
+  Optional<std::vector<std::string>> pool_strings = {};
+};
+
+/// How often the n-grams of a pool are in each row of tokens. An n-gram of 2 or more tokens is also found where 1,
+/// 2, ... `max_skip_count` tokens lie between each two of it. With mode TF, Y at `ngram_indexes[i]` is the number
+/// of times that the i-th n-gram of the pool is found; with TFIDF, that number times `weights[i]`; with IDF,
+/// `weights[i]` if it is found at all. What n-grams of one place give is added, with IDF the last one that is found
+/// counts.
+/// - x: [C] or [N, C]: tokens. [i32, i64, string]
+/// - gives Y: [size] or [N, size], size being the largest of ngram_indexes and 1. [f32]
+inline Value tf_idf_vectorizer(const Value& x, const TfIdfVectorizerAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("mode", attrs.mode);
+  set.set("min_gram_length", attrs.min_gram_length);
+  set.set("max_gram_length", attrs.max_gram_length);
+  set.set("max_skip_count", attrs.max_skip_count);
+  set.set("ngram_counts", attrs.ngram_counts);
+  set.set("ngram_indexes", attrs.ngram_indexes);
+  set.set("weights", attrs.weights);
+  set.set("pool_int64s", attrs.pool_int64s);
+  set.set("pool_strings", attrs.pool_strings);
+  return add_node("TfIdfVectorizer", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of ThresholdedRelu.
@@ -3475,6 +3691,507 @@ inline Value where(const Value& condition, const Value& x, const Value& y, const
 inline Value xor_(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Xor", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The elements of X at some places of its last axis: `Z[..., k] = X[..., Y[k]]` with the places Y one after the
+/// other. Negative places count from the end.
+/// - x: [..., C]. [f32, i32, i64, string, f64]
+/// - y: The places, of any shape. [i64]
+/// - gives Z: [..., places]; [1, places] if X has one dimension. [f32, i32, i64, string, f64]
+inline Value ml_array_feature_extractor(const Value& x, const Value& y, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("ai.onnx.ml.ArrayFeatureExtractor", {x, y}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.Binarizer.
+struct BinarizerAttrs {
+  /// What is compared with.
+  double threshold = 0;
+};
+
+/// 1 where X is greater than the threshold, else 0. Integers are compared as f32.
+/// - x: Any shape. [f32, i32, i64, f64]
+/// - gives Y: The shape of X. [f32, i32, i64, f64]
+inline Value ml_binarizer(const Value& x, const BinarizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("threshold", attrs.threshold);
+  return add_node("ai.onnx.ml.Binarizer", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.CategoryMapper.
+struct CategoryMapperAttrs {
+  /// The integers.
+  Optional<std::vector<int64_t>> cats_int64s = {};
+  /// The strings.
+  Optional<std::vector<std::string>> cats_strings = {};
+  /// What strings become that are not in the list.
+  int64_t default_int64 = -1;
+  /// What integers become that are not in the list.
+  std::string default_string = "_Unused";
+};
+
+/// Strings as the integers beside them in two lists of one length, integers as the strings; what is not there
+/// becomes a default. Of equal ones the last counts.
+/// - x: Any shape. [i64, string]
+/// - gives Y: The shape of X: i64 if X has strings, strings otherwise. [i64, string]
+inline Value ml_category_mapper(const Value& x, const CategoryMapperAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("cats_int64s", attrs.cats_int64s);
+  set.set("cats_strings", attrs.cats_strings);
+  set.set("default_int64", attrs.default_int64);
+  set.set("default_string", attrs.default_string);
+  return add_node("ai.onnx.ml.CategoryMapper", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.FeatureVectorizer.
+struct FeatureVectorizerAttrs {
+  /// Of each input: how many features it has in Y; those it has if not given.
+  Optional<std::vector<int64_t>> inputdimensions = {};
+};
+
+/// The features of several inputs side by side, as f32. An input that is longer than its size is cut, a shorter one
+/// followed by zeros.
+/// - x: [N, C], or [C] for one row. [f32, i32, i64, f64, any number]
+/// - gives Y: [N, sum of the sizes]. [f32]
+inline Value ml_feature_vectorizer(const std::vector<Value>& x, const FeatureVectorizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("inputdimensions", attrs.inputdimensions);
+  return add_node("ai.onnx.ml.FeatureVectorizer", x, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.Imputer.
+struct ImputerAttrs {
+  /// What is to be replaced in integers.
+  int64_t replaced_value_int64 = 0;
+  /// What integers get: one number, or one for each feature.
+  Optional<std::vector<int64_t>> imputed_value_int64s = {};
+  /// What is to be replaced in floats.
+  double replaced_value_float = 0;
+  /// What floats get: one number, or one for each feature.
+  Optional<std::vector<double>> imputed_value_floats = {};
+};
+
+/// X with another value where it equals the one that is to be replaced. Replacing NaN finds all NaN.
+/// - x: [..., F]. [f32, i32, i64, f64]
+/// - gives Y: The shape of X. [f32, i32, i64, f64]
+inline Value ml_imputer(const Value& x, const ImputerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("replaced_value_int64", attrs.replaced_value_int64);
+  set.set("imputed_value_int64s", attrs.imputed_value_int64s);
+  set.set("replaced_value_float", attrs.replaced_value_float);
+  set.set("imputed_value_floats", attrs.imputed_value_floats);
+  return add_node("ai.onnx.ml.Imputer", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.LabelEncoder.
+struct LabelEncoderAttrs {
+  /// [n]: keys.
+  Optional<Tensor> keys_tensor = {};
+  /// Keys that are strings.
+  Optional<std::vector<std::string>> keys_strings = {};
+  /// Keys of type i64.
+  Optional<std::vector<int64_t>> keys_int64s = {};
+  /// Keys of type f32.
+  Optional<std::vector<double>> keys_floats = {};
+  /// [n]: values.
+  Optional<Tensor> values_tensor = {};
+  /// Values that are strings.
+  Optional<std::vector<std::string>> values_strings = {};
+  /// Values of type i64.
+  Optional<std::vector<int64_t>> values_int64s = {};
+  /// Values of type f32.
+  Optional<std::vector<double>> values_floats = {};
+  /// The default, one element of the values' type; without it i32 and i16 have -1, f64 -0.
+  Optional<Tensor> default_tensor = {};
+  /// The default where values are strings.
+  std::string default_string = "_Unused";
+  /// The default where values are i64.
+  int64_t default_int64 = -1;
+  /// The default where values are f32.
+  double default_float = 0;
+};
+
+/// Each element that is a key as the value of that key, each other one as a default. Keys and values are two lists
+/// of one length, each given in one of four forms; `default_tensor`, or of the other three defaults the one of the
+/// values' type, counts. Of equal keys the last one does. NaN is a key like others, and 0 is -0.
+/// - x: Any shape, of the keys' type. [f32, i16, i32, i64, string, f64]
+/// - gives Y: The shape of X, of the values' type. [f32, i16, i32, i64, string, f64]
+inline Value ml_label_encoder(const Value& x, const LabelEncoderAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("keys_tensor", attrs.keys_tensor);
+  set.set("keys_strings", attrs.keys_strings);
+  set.set("keys_int64s", attrs.keys_int64s);
+  set.set("keys_floats", attrs.keys_floats);
+  set.set("values_tensor", attrs.values_tensor);
+  set.set("values_strings", attrs.values_strings);
+  set.set("values_int64s", attrs.values_int64s);
+  set.set("values_floats", attrs.values_floats);
+  set.set("default_tensor", attrs.default_tensor);
+  set.set("default_string", attrs.default_string);
+  set.set("default_int64", attrs.default_int64);
+  set.set("default_float", attrs.default_float);
+  return add_node("ai.onnx.ml.LabelEncoder", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.LinearClassifier.
+struct LinearClassifierAttrs {
+  /// [scores, F], row by row. Required.
+  Required<std::vector<double>> coefficients;
+  /// [scores]: 0, one for each class, if not given.
+  Optional<std::vector<double>> intercepts = {};
+  /// How the coefficients were found; not used.
+  bool multi_class = false;
+  /// The labels; the output has these or
+  Optional<std::vector<std::string>> classlabels_strings = {};
+  /// these.
+  Optional<std::vector<int64_t>> classlabels_ints = {};
+  /// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each),
+  /// "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+  /// distribution's function; NaN outside of 0 to 1).
+  std::string post_transform = "NONE";
+};
+
+/// The outputs of ai.onnx.ml.LinearClassifier.
+struct LinearClassifierOutputs {
+  /// [N]: labels. [i64, string]
+  Value y;
+  /// [N, classes]: scores. [f32]
+  Value z;
+};
+
+/// The label of the first class with the highest score `X * coefficients^T + intercepts`, and the scores,
+/// transformed. With one score `s` the label is the second of two where it is above 0, and the scores are
+/// `[1 - s, s]`, or `[-s, s]` transformed; of one label it is that, or else 0 or "".
+/// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+inline LinearClassifierOutputs ml_linear_classifier(const Value& x, const LinearClassifierAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("coefficients", attrs.coefficients);
+  set.set("intercepts", attrs.intercepts);
+  set.set("multi_class", attrs.multi_class);
+  set.set("classlabels_strings", attrs.classlabels_strings);
+  set.set("classlabels_ints", attrs.classlabels_ints);
+  set.set("post_transform", attrs.post_transform);
+  std::vector<Value> made = add_node("ai.onnx.ml.LinearClassifier", {x}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
+/// The attributes of ai.onnx.ml.LinearRegressor.
+struct LinearRegressorAttrs {
+  /// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each),
+  /// "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+  /// distribution's function; NaN outside of 0 to 1).
+  std::string post_transform = "NONE";
+  /// [targets, F], row by row.
+  Optional<std::vector<double>> coefficients = {};
+  /// [targets]; 0 if not given.
+  Optional<std::vector<double>> intercepts = {};
+  /// How many results a row has.
+  int64_t targets = 1;
+};
+
+/// `X * coefficients^T + intercepts`, transformed.
+/// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+/// - gives Y: [N, targets]. [f32]
+inline Value ml_linear_regressor(const Value& x, const LinearRegressorAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("post_transform", attrs.post_transform);
+  set.set("coefficients", attrs.coefficients);
+  set.set("intercepts", attrs.intercepts);
+  set.set("targets", attrs.targets);
+  return add_node("ai.onnx.ml.LinearRegressor", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.Normalizer.
+struct NormalizerAttrs {
+  /// "MAX", "L1" or "L2".
+  std::string norm = "MAX";
+};
+
+/// Each row over its size, which is `max(X)`, `sum(|X|)` or `sqrt(sum(X^2))`; a row of size 0 stays as it is.
+/// - x: [N, C], or [C] for one row. [f32, i32, i64, f64]
+/// - gives Y: The shape of X. [f32]
+inline Value ml_normalizer(const Value& x, const NormalizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("norm", attrs.norm);
+  return add_node("ai.onnx.ml.Normalizer", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.OneHotEncoder.
+struct OneHotEncoderAttrs {
+  /// The categories, for numbers.
+  Optional<std::vector<int64_t>> cats_int64s = {};
+  /// The categories, for strings.
+  Optional<std::vector<std::string>> cats_strings = {};
+  /// Whether what has no category becomes zeros; else it is an error.
+  bool zeros = true;
+};
+
+/// For each element as many numbers as there are categories: 1 at its category's place, 0 elsewhere. Numbers are
+/// cut off to integers first. Of equal categories the last one counts.
+/// - x: Any shape. [f32, i32, i64, string, f64]
+/// - gives Y: The shape of X and the number of categories. [f32]
+inline Value ml_one_hot_encoder(const Value& x, const OneHotEncoderAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("cats_int64s", attrs.cats_int64s);
+  set.set("cats_strings", attrs.cats_strings);
+  set.set("zeros", attrs.zeros);
+  return add_node("ai.onnx.ml.OneHotEncoder", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.Scaler.
+struct ScalerAttrs {
+  /// One number, or one for each feature; 0 if not given.
+  Optional<std::vector<double>> offset = {};
+  /// One number, or one for each feature; 1 if not given.
+  Optional<std::vector<double>> scale = {};
+};
+
+/// `(X - offset) * scale`, as f32.
+/// - x: [..., F]. [f32, i32, i64, f64]
+/// - gives Y: The shape of X. [f32]
+inline Value ml_scaler(const Value& x, const ScalerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("offset", attrs.offset);
+  set.set("scale", attrs.scale);
+  return add_node("ai.onnx.ml.Scaler", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.TreeEnsemble.
+struct TreeEnsembleAttrs {
+  /// Of each tree: its first node. Required.
+  Required<std::vector<int64_t>> tree_roots;
+  /// u8 [nodes]: the test, 0 for `<=`, 1 `<`, 2 `>=`, 3 `>`, 4 `==`, 5 `!=`, 6 for being one of a set. Required.
+  Required<Tensor> nodes_modes;
+  /// [leaves], T or another of its types. Required.
+  Required<Tensor> leaf_weights;
+  /// Of each leaf: the target that it votes for. Required.
+  Required<std::vector<int64_t>> leaf_targetids;
+  /// Of each node: the false branch, a node or a leaf. Required.
+  Required<std::vector<int64_t>> nodes_falsenodeids;
+  /// Of each node: 1 if the true branch is a leaf. Required.
+  Required<std::vector<int64_t>> nodes_trueleafs;
+  /// Of each node: which number of a row it looks at. Required.
+  Required<std::vector<int64_t>> nodes_featureids;
+  /// [nodes], T or another of its types: what is compared with; not used by mode 6. Required.
+  Required<Tensor> nodes_splits;
+  /// Of each node: 1 if the false branch is a leaf. Required.
+  Required<std::vector<int64_t>> nodes_falseleafs;
+  /// Of each node: the true branch, a node or a leaf. Required.
+  Required<std::vector<int64_t>> nodes_truenodeids;
+  /// What is taken of a target's votes: 0 for the sum over the number of trees, 1 the sum, 2 the least, 3 the
+  /// largest.
+  int64_t aggregate_function = 1;
+  /// What becomes of each row: 0 for nothing, 1 softmax, 2 `1 / (1 + exp(-x))` of each, 3 softmax where 0 stays 0,
+  /// 4 about the inverse of the normal distribution's function.
+  int64_t post_transform = 0;
+  /// How often each node is met; not used.
+  Optional<Tensor> nodes_hitrates = {};
+  /// Of each node: 1 if NaN goes to the true branch; 0 for all if not given.
+  Optional<std::vector<int64_t>> nodes_missing_value_tracks_true = {};
+  /// How many targets there are; 1 if not given.
+  Optional<int64_t> n_targets = {};
+  /// T or another of its types: the sets of the nodes of mode 6 in their order, each ended by NaN.
+  Optional<Tensor> membership_values = {};
+};
+
+/// What decision trees make of rows. A row goes down each tree, at a node to the true branch if the test of its
+/// number `X[n, feature]` with the node's split holds and else to the false branch; the leaf where it ends votes
+/// with its weight for its target. Votes are summed in double precision. NaN fails all tests but mode 5, where it
+/// is unequal to every number, unless nodes_missing_value_tracks_true says that it holds.
+/// - x: [N, F]. [f32, f16, f64]
+/// - gives Y: [N, n_targets]; 0 where no leaf votes for the target. [f32, f16, f64]
+inline Value ml_tree_ensemble(const Value& x, const TreeEnsembleAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("aggregate_function", attrs.aggregate_function);
+  set.set("post_transform", attrs.post_transform);
+  set.set("tree_roots", attrs.tree_roots);
+  set.set("nodes_hitrates", attrs.nodes_hitrates);
+  set.set("nodes_missing_value_tracks_true", attrs.nodes_missing_value_tracks_true);
+  set.set("nodes_modes", attrs.nodes_modes);
+  set.set("leaf_weights", attrs.leaf_weights);
+  set.set("leaf_targetids", attrs.leaf_targetids);
+  set.set("nodes_falsenodeids", attrs.nodes_falsenodeids);
+  set.set("n_targets", attrs.n_targets);
+  set.set("nodes_trueleafs", attrs.nodes_trueleafs);
+  set.set("nodes_featureids", attrs.nodes_featureids);
+  set.set("nodes_splits", attrs.nodes_splits);
+  set.set("nodes_falseleafs", attrs.nodes_falseleafs);
+  set.set("nodes_truenodeids", attrs.nodes_truenodeids);
+  set.set("membership_values", attrs.membership_values);
+  return add_node("ai.onnx.ml.TreeEnsemble", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.TreeEnsembleClassifier.
+struct TreeEnsembleClassifierAttrs {
+  /// Of each node: the tree that it is in. Its first node is the root.
+  Optional<std::vector<int64_t>> nodes_treeids = {};
+  /// Of each node: its number, which no other node of its tree has.
+  Optional<std::vector<int64_t>> nodes_nodeids = {};
+  /// Of each node: which number of a row it looks at.
+  Optional<std::vector<int64_t>> nodes_featureids = {};
+  /// Of each node: what is compared with.
+  Optional<std::vector<double>> nodes_values = {};
+  /// The same, in f64.
+  Optional<Tensor> nodes_values_as_tensor = {};
+  /// How often each node is met; not used.
+  Optional<std::vector<double>> nodes_hitrates = {};
+  /// The same, in f64.
+  Optional<Tensor> nodes_hitrates_as_tensor = {};
+  /// Of each node: the test, "BRANCH_LEQ" for `<=`, and "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ" and
+  /// "BRANCH_NEQ" alike; "LEAF" for a leaf.
+  Optional<std::vector<std::string>> nodes_modes = {};
+  /// Of each node: the number of the node where the test holds.
+  Optional<std::vector<int64_t>> nodes_truenodeids = {};
+  /// Of each node: the number of the node where it does not.
+  Optional<std::vector<int64_t>> nodes_falsenodeids = {};
+  /// Of each node: 1 if NaN goes where the test holds; 0 for all if not given.
+  Optional<std::vector<int64_t>> nodes_missing_value_tracks_true = {};
+  /// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each),
+  /// "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+  /// distribution's function; NaN outside of 0 to 1).
+  std::string post_transform = "NONE";
+  /// What each target has beside its votes; 0 if not given.
+  Optional<std::vector<double>> base_values = {};
+  /// The same, in f64.
+  Optional<Tensor> base_values_as_tensor = {};
+  /// The labels; the output has these or
+  Optional<std::vector<int64_t>> classlabels_int64s = {};
+  /// these.
+  Optional<std::vector<std::string>> classlabels_strings = {};
+  /// Of each vote: the tree of the leaf.
+  Optional<std::vector<int64_t>> class_treeids = {};
+  /// Of each vote: the number of the leaf.
+  Optional<std::vector<int64_t>> class_nodeids = {};
+  /// Of each vote: the class, a place in the labels.
+  Optional<std::vector<int64_t>> class_ids = {};
+  /// Of each vote: how much.
+  Optional<std::vector<double>> class_weights = {};
+  /// The same, in f64.
+  Optional<Tensor> class_weights_as_tensor = {};
+};
+
+/// The outputs of ai.onnx.ml.TreeEnsembleClassifier.
+struct TreeEnsembleClassifierOutputs {
+  /// [N]: labels. [i64, string]
+  Value y;
+  /// [N, classes]: scores. [f32]
+  Value z;
+};
+
+/// The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each tree:
+/// at a node to one child if the test of its number `X[n, feature]` with the node's value holds, else to the other;
+/// the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values,
+/// and the label is that of the first class with the highest. Of two classes of which one alone has votes the label
+/// is the second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the first
+/// class, they stand for the second all the same: with such a sum `s` the scores are `[1 - s, s]` without a
+/// transform and for PROBIT, `[-s, s]` for the other transforms and without one if a weight is negative. Of one
+/// class the label is that or else 0 or "".
+/// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+inline TreeEnsembleClassifierOutputs ml_tree_ensemble_classifier(const Value& x, const TreeEnsembleClassifierAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("nodes_treeids", attrs.nodes_treeids);
+  set.set("nodes_nodeids", attrs.nodes_nodeids);
+  set.set("nodes_featureids", attrs.nodes_featureids);
+  set.set("nodes_values", attrs.nodes_values);
+  set.set("nodes_values_as_tensor", attrs.nodes_values_as_tensor);
+  set.set("nodes_hitrates", attrs.nodes_hitrates);
+  set.set("nodes_hitrates_as_tensor", attrs.nodes_hitrates_as_tensor);
+  set.set("nodes_modes", attrs.nodes_modes);
+  set.set("nodes_truenodeids", attrs.nodes_truenodeids);
+  set.set("nodes_falsenodeids", attrs.nodes_falsenodeids);
+  set.set("nodes_missing_value_tracks_true", attrs.nodes_missing_value_tracks_true);
+  set.set("post_transform", attrs.post_transform);
+  set.set("base_values", attrs.base_values);
+  set.set("base_values_as_tensor", attrs.base_values_as_tensor);
+  set.set("classlabels_int64s", attrs.classlabels_int64s);
+  set.set("classlabels_strings", attrs.classlabels_strings);
+  set.set("class_treeids", attrs.class_treeids);
+  set.set("class_nodeids", attrs.class_nodeids);
+  set.set("class_ids", attrs.class_ids);
+  set.set("class_weights", attrs.class_weights);
+  set.set("class_weights_as_tensor", attrs.class_weights_as_tensor);
+  std::vector<Value> made = add_node("ai.onnx.ml.TreeEnsembleClassifier", {x}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
+/// The attributes of ai.onnx.ml.TreeEnsembleRegressor.
+struct TreeEnsembleRegressorAttrs {
+  /// Of each node: the tree that it is in. Its first node is the root.
+  Optional<std::vector<int64_t>> nodes_treeids = {};
+  /// Of each node: its number, which no other node of its tree has.
+  Optional<std::vector<int64_t>> nodes_nodeids = {};
+  /// Of each node: which number of a row it looks at.
+  Optional<std::vector<int64_t>> nodes_featureids = {};
+  /// Of each node: what is compared with.
+  Optional<std::vector<double>> nodes_values = {};
+  /// The same, in f64.
+  Optional<Tensor> nodes_values_as_tensor = {};
+  /// How often each node is met; not used.
+  Optional<std::vector<double>> nodes_hitrates = {};
+  /// The same, in f64.
+  Optional<Tensor> nodes_hitrates_as_tensor = {};
+  /// Of each node: the test, "BRANCH_LEQ" for `<=`, and "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ" and
+  /// "BRANCH_NEQ" alike; "LEAF" for a leaf.
+  Optional<std::vector<std::string>> nodes_modes = {};
+  /// Of each node: the number of the node where the test holds.
+  Optional<std::vector<int64_t>> nodes_truenodeids = {};
+  /// Of each node: the number of the node where it does not.
+  Optional<std::vector<int64_t>> nodes_falsenodeids = {};
+  /// Of each node: 1 if NaN goes where the test holds; 0 for all if not given.
+  Optional<std::vector<int64_t>> nodes_missing_value_tracks_true = {};
+  /// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each),
+  /// "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+  /// distribution's function; NaN outside of 0 to 1).
+  std::string post_transform = "NONE";
+  /// What each target has beside its votes; 0 if not given.
+  Optional<std::vector<double>> base_values = {};
+  /// The same, in f64.
+  Optional<Tensor> base_values_as_tensor = {};
+  /// What is taken of a target's votes: "SUM", "AVERAGE" (the sum over the number of trees), "MIN" or "MAX".
+  std::string aggregate_function = "SUM";
+  /// How many targets there are; 1 if not given.
+  Optional<int64_t> n_targets = {};
+  /// Of each vote: the tree of the leaf.
+  Optional<std::vector<int64_t>> target_treeids = {};
+  /// Of each vote: the number of the leaf.
+  Optional<std::vector<int64_t>> target_nodeids = {};
+  /// Of each vote: the target.
+  Optional<std::vector<int64_t>> target_ids = {};
+  /// Of each vote: how much.
+  Optional<std::vector<double>> target_weights = {};
+  /// The same, in f64.
+  Optional<Tensor> target_weights_as_tensor = {};
+};
+
+/// What decision trees make of rows, as it was written before TreeEnsemble. A row goes down each tree: at a node to
+/// one child if the test of its number `X[n, feature]` with the node's value holds, else to the other; the leaf
+/// where it ends votes. Votes are summed in double precision. Base values are added to what is taken of the votes.
+/// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+/// - gives Y: [N, n_targets]; the base value where no leaf votes for the target. [f32]
+inline Value ml_tree_ensemble_regressor(const Value& x, const TreeEnsembleRegressorAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("nodes_treeids", attrs.nodes_treeids);
+  set.set("nodes_nodeids", attrs.nodes_nodeids);
+  set.set("nodes_featureids", attrs.nodes_featureids);
+  set.set("nodes_values", attrs.nodes_values);
+  set.set("nodes_values_as_tensor", attrs.nodes_values_as_tensor);
+  set.set("nodes_hitrates", attrs.nodes_hitrates);
+  set.set("nodes_hitrates_as_tensor", attrs.nodes_hitrates_as_tensor);
+  set.set("nodes_modes", attrs.nodes_modes);
+  set.set("nodes_truenodeids", attrs.nodes_truenodeids);
+  set.set("nodes_falsenodeids", attrs.nodes_falsenodeids);
+  set.set("nodes_missing_value_tracks_true", attrs.nodes_missing_value_tracks_true);
+  set.set("post_transform", attrs.post_transform);
+  set.set("base_values", attrs.base_values);
+  set.set("base_values_as_tensor", attrs.base_values_as_tensor);
+  set.set("aggregate_function", attrs.aggregate_function);
+  set.set("n_targets", attrs.n_targets);
+  set.set("target_treeids", attrs.target_treeids);
+  set.set("target_nodeids", attrs.target_nodeids);
+  set.set("target_ids", attrs.target_ids);
+  set.set("target_weights", attrs.target_weights);
+  set.set("target_weights_as_tensor", attrs.target_weights_as_tensor);
+  return add_node("ai.onnx.ml.TreeEnsembleRegressor", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.Accuracy.
@@ -3819,6 +4536,23 @@ inline Value conv_transpose_grad_weight(const Value& d_y, const Value& x, const 
   return add_node("weft.ConvTransposeGradWeight", {d_y, x, w}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.Cross.
+struct CrossAttrs {
+  /// The axis of the vectors, of the output; negative counts from the end.
+  int64_t axis = -1;
+};
+
+/// The cross product of vectors of 3 numbers, `[a1 b2 - a2 b1, a2 b0 - a0 b2, a0 b1 - a1 b0]`. The other axes
+/// broadcast.
+/// - a: 3 numbers along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: 3 numbers along the axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The shape that A and B broadcast to. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value cross(const Value& a, const Value& b, const CrossAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("axis", attrs.axis);
+  return add_node("weft.Cross", {a, b}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.Dropout.
 struct WeftDropoutAttrs {
   /// Key of all random numbers of a program.
@@ -3893,6 +4627,30 @@ inline EighOutputs eigh(const Value& a, const std::string& name = "", const Orig
   Attrs set;
   std::vector<Value> made = add_node("weft.Eigh", {a}, set, name, 2, origin);
   return {made[0], made[1]};
+}
+
+/// The attributes of weft.Fft.
+struct FftAttrs {
+  /// X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+  Optional<int64_t> n = {};
+  /// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not
+  /// counted.
+  int64_t axis = -1;
+  /// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+  /// ("ortho"), n and 1 ("forward").
+  std::string norm = "backward";
+};
+
+/// The discrete Fourier transform along an axis, as numpy.fft.fft:
+/// `Y[k] = sum over j of X[j] exp(-2 pi i j k / n)`.
+/// - x: [..., 2]: real and imaginary parts; or [..., 1]: real numbers. [f32, f16, f64, bf16]
+/// - gives Y: [..., 2]. [f32, f16, f64, bf16]
+inline Value fft(const Value& x, const FftAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("n", attrs.n);
+  set.set("axis", attrs.axis);
+  set.set("norm", attrs.norm);
+  return add_node("weft.Fft", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.GRUGrad.
@@ -4014,6 +4772,29 @@ inline Value grad_mul(const Value& a, const Value& b, const std::string& name = 
   return add_node("weft.GradMul", {a, b}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.Ifft.
+struct IfftAttrs {
+  /// X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+  Optional<int64_t> n = {};
+  /// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not
+  /// counted.
+  int64_t axis = -1;
+  /// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+  /// ("ortho"), n and 1 ("forward").
+  std::string norm = "backward";
+};
+
+/// The inverse of Fft, as numpy.fft.ifft: `Y[k] = sum over j of X[j] exp(2 pi i j k / n) / n`.
+/// - x: [..., 2]: real and imaginary parts; or [..., 1]: real numbers. [f32, f16, f64, bf16]
+/// - gives Y: [..., 2]. [f32, f16, f64, bf16]
+inline Value ifft(const Value& x, const IfftAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("n", attrs.n);
+  set.set("axis", attrs.axis);
+  set.set("norm", attrs.norm);
+  return add_node("weft.Ifft", {x}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.Im2Col.
 struct Im2ColAttrs {
   /// Distance of the pixels of a block; 1 if not given.
@@ -4081,6 +4862,29 @@ inline Value inverse(const Value& a, const std::string& name = "", const Origin&
   return add_node("weft.Inverse", {a}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.Irfft.
+struct IrfftAttrs {
+  /// The size of the axis of Y: X is cut, or filled up with zeros, to n / 2 + 1. 2 * (size - 1) if not given.
+  Optional<int64_t> n = {};
+  /// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not
+  /// counted.
+  int64_t axis = -1;
+  /// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+  /// ("ortho"), n and 1 ("forward").
+  std::string norm = "backward";
+};
+
+/// The inverse of Rfft, as numpy.fft.irfft: real numbers of a half.
+/// - x: [..., 2]: real and imaginary parts of the first n / 2 + 1 elements. [f32, f16, f64, bf16]
+/// - gives Y: [...]: real numbers. [f32, f16, f64, bf16]
+inline Value irfft(const Value& x, const IrfftAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("n", attrs.n);
+  set.set("axis", attrs.axis);
+  set.set("norm", attrs.norm);
+  return add_node("weft.Irfft", {x}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.JoinLike.
 struct JoinLikeAttrs {
   /// As in ConcatFromSequence.
@@ -4099,6 +4903,17 @@ inline Value join_like(const Value& input, const Value& like, const JoinLikeAttr
   set.set("axis", attrs.axis);
   set.set("new_axis", attrs.new_axis);
   return add_node("weft.JoinLike", {input, like}, set, name, 1, origin)[0];
+}
+
+/// The Kronecker product: a block of the shape of B for each element of A,
+/// `Y[i * p + k, j * q + l] = A[i, j] * B[k, l]` for a B of [p, q], and so on for any number of axes. The one of
+/// fewer axes has ones before them.
+/// - a: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - b: Any shape. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+/// - gives Y: The products of the sizes of each axis. [f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16]
+inline Value kron(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.Kron", {a, b}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.LSTMGrad.
@@ -4265,6 +5080,31 @@ inline LinearScanOutputs linear_scan_outputs(const Value& a, const Value& b, con
   return {made[0], made[1]};
 }
 
+/// The attributes of weft.Lstsq.
+struct LstsqAttrs {
+  /// Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not given.
+  Optional<double> rtol = {};
+};
+
+/// The X for which the sum of squares of `A @ X - B` is least, and of those with the least the one whose own is:
+/// `Pinv(A) @ B`, for each matrix.
+/// - a: [..., m, n]. [f32, f16, f64, bf16]
+/// - b: [..., m, k], with the leading axes of A. [f32, f16, f64, bf16]
+/// - gives X: [..., n, k]. [f32, f16, f64, bf16]
+inline Value lstsq(const Value& a, const Value& b, const LstsqAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("rtol", attrs.rtol);
+  return add_node("weft.Lstsq", {a, b}, set, name, 1, origin)[0];
+}
+
+/// The exponential of each matrix, `1 + A + A @ A / 2! + A @ A @ A / 3! + ...`.
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
+/// - gives Y: The shape of A. [f32, f16, f64, bf16]
+inline Value matrix_exp(const Value& a, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.MatrixExp", {a}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.MaxRoiPlaces.
 struct MaxRoiPlacesAttrs {
   /// Height and width of the output. Required.
@@ -4323,6 +5163,25 @@ inline MomentumOutputs momentum(const Value& parameter, const Value& gradient, c
   return {made[0], made[1]};
 }
 
+/// The sum of what two optionals hold, tensors of one shape or sequences of them; one that is empty counts as
+/// zeros.
+/// - a: An optional. [optional(any)]
+/// - b: Another one, of the same type. [optional(any)]
+/// - gives C: The sum, empty if both are. [optional(any)]
+inline Value optional_add(const Value& a, const Value& b, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.OptionalAdd", {a, b}, set, name, 1, origin)[0];
+}
+
+/// What an optional holds, or zeros in the shape of `like` if it is empty. The gradient of Optional.
+/// - gradient: An optional. [optional(any)]
+/// - like: A tensor or sequence whose shapes are taken. [any]
+/// - gives output: A tensor or sequence like `like`. [any]
+inline Value optional_element_or_zeros(const Value& gradient, const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.OptionalElementOrZeros", {gradient, like}, set, name, 1, origin)[0];
+}
+
 /// Q of the QR decomposition of `x` in which the diagonal of R is not negative; of the transposed `x`, and
 /// transposed back, if `x` has more columns than rows. The columns (else the rows) are orthonormal. Of normal
 /// random numbers every orthogonal matrix is equally likely (Saxe et al., arXiv:1312.6120).
@@ -4331,6 +5190,48 @@ inline MomentumOutputs momentum(const Value& parameter, const Value& gradient, c
 inline Value orthogonalize(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.Orthogonalize", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.Pinv.
+struct PinvAttrs {
+  /// Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not given.
+  Optional<double> rtol = {};
+};
+
+/// The pseudo-inverse of each matrix, by its singular values: `V @ diag(1 / S) @ transpose(U)`, without those that
+/// count as 0. The gradient is that of matrices which keep their rank.
+/// - a: [..., m, n]. [f32, f16, f64, bf16]
+/// - gives Y: [..., n, m]. [f32, f16, f64, bf16]
+inline Value pinv(const Value& a, const PinvAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("rtol", attrs.rtol);
+  return add_node("weft.Pinv", {a}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.Qr.
+struct QrAttrs {
+  /// Whether Q is square, [..., m, m], and R as A, [..., m, n].
+  bool complete = false;
+};
+
+/// The outputs of weft.Qr.
+struct QrOutputs {
+  /// [..., m, k]. [f32, f16, f64, bf16]
+  Value q;
+  /// [..., k, n]. [f32, f16, f64, bf16]
+  Value r;
+};
+
+/// `A = Q @ R` for each matrix, with orthonormal columns of Q and an upper triangular R without negative numbers on
+/// its diagonal, which makes both unique where the first k = min(m, n) columns of A are independent (other
+/// libraries leave the signs to the method). Only there the gradient exists, and is an error elsewhere. With
+/// `complete`, if m > n, none flows from Q.
+/// - a: [..., m, n]. [f32, f16, f64, bf16]
+inline QrOutputs qr(const Value& a, const QrAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("complete", attrs.complete);
+  std::vector<Value> made = add_node("weft.Qr", {a}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
 /// The attributes of weft.RNNGrad.
@@ -4621,6 +5522,30 @@ inline Value resize_grad(const Value& d_y, const Value& x, const Value& roi = Va
   return add_node("weft.ResizeGrad", {d_y, x, roi, scales, sizes}, set, name, 1, origin)[0];
 }
 
+/// The attributes of weft.Rfft.
+struct RfftAttrs {
+  /// X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+  Optional<int64_t> n = {};
+  /// The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not
+  /// counted.
+  int64_t axis = -1;
+  /// What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+  /// ("ortho"), n and 1 ("forward").
+  std::string norm = "backward";
+};
+
+/// The first n / 2 + 1 elements of the Fourier transform of real numbers, as numpy.fft.rfft; the others are their
+/// conjugates.
+/// - x: [...]: real numbers. [f32, f16, f64, bf16]
+/// - gives Y: [..., 2]: real and imaginary parts. [f32, f16, f64, bf16]
+inline Value rfft(const Value& x, const RfftAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("n", attrs.n);
+  set.set("axis", attrs.axis);
+  set.set("norm", attrs.norm);
+  return add_node("weft.Rfft", {x}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.RoiAlignMaxima.
 struct RoiAlignMaximaAttrs {
   /// "half_pixel": pixel 0 reaches from 0 to 1; "output_half_pixel": from -0.5 to 0.5, and regions are at least one
@@ -4885,6 +5810,14 @@ inline Value sequence_zeros(const Value& like, const std::string& name = "", con
   return add_node("weft.SequenceZeros", {like}, set, name, 1, origin)[0];
 }
 
+/// How many items each of the sequences has, which must be as many.
+/// - sequences: Sequences, of any types. [seq(any), any number]
+/// - gives length: A scalar. [i64]
+inline Value sequences_length(const std::vector<Value>& sequences, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  return add_node("weft.SequencesLength", sequences, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.Sgd.
 struct SgdAttrs {
   /// Whether, with `indices`, other rows and their state stay as they are, without decay.
@@ -4918,6 +5851,24 @@ inline Value sgd(const Value& parameter, const Value& gradient, const Value& lea
 inline Value slice_grad(const Value& gradient, const Value& like, const Value& starts, const Value& ends, const Value& axes = Value(), const Value& steps = Value(), const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SliceGrad", {gradient, like, starts, ends, axes, steps}, set, name, 1, origin)[0];
+}
+
+/// The outputs of weft.SlogDet.
+struct SlogDetOutputs {
+  /// [...]: -1, 0 or 1. [f32, f16, f64, bf16]
+  Value sign;
+  /// [...]. [f32, f16, f64, bf16]
+  Value logabsdet;
+};
+
+/// The sign and the logarithm of the magnitude of the determinant of each matrix, `det = sign * exp(logabsdet)`,
+/// which neither overflow nor vanish where Det does. Of a singular matrix they are 0 and -infinity; the gradient by
+/// the logarithm needs matrices that are not singular.
+/// - x: [..., n, n]. [f32, f16, f64, bf16]
+inline SlogDetOutputs slog_det(const Value& x, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  std::vector<Value> made = add_node("weft.SlogDet", {x}, set, name, 2, origin);
+  return {made[0], made[1]};
 }
 
 /// The softmax of the scores over the class axis, less 1 at the labels, times a slope for each label; 0 where the
@@ -5057,6 +6008,58 @@ inline Value sum_pool_grad(const Value& d_y, const Value& x, const SumPoolGradAt
 inline Value sum_to(const Value& x, const Value& like, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("weft.SumTo", {x, like}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.Svd.
+struct SvdAttrs {
+  /// Whether U and Vt are square, filled up with vectors that belong to no value.
+  bool full = false;
+};
+
+/// The outputs of weft.Svd.
+struct SvdOutputs {
+  /// [..., m, k], or with `full` [..., m, m]. [f32, f16, f64, bf16]
+  Value u;
+  /// [..., k], descending, none negative. [f32, f16, f64, bf16]
+  Value s;
+  /// [..., k, n], or with `full` [..., n, n]. [f32, f16, f64, bf16]
+  Value vt;
+};
+
+/// The singular value decomposition of each matrix, `A = U @ diag(S) @ Vt` with k = min(m, n) values; the columns
+/// of U and the rows of Vt are orthonormal. The first largest element of each column of U is positive, and with
+/// `full` of each row of Vt that belongs to no value. Pairs of values that only rounding tells apart (k machine
+/// epsilons of the largest), and values that it alone tells from 0, add nothing to the gradient by the vectors of
+/// their own, which does not exist there. No gradient flows from vectors that belong to no value.
+/// - a: [..., m, n]. [f32, f16, f64, bf16]
+inline SvdOutputs svd(const Value& a, const SvdAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("full", attrs.full);
+  std::vector<Value> made = add_node("weft.Svd", {a}, set, name, 3, origin);
+  return {made[0], made[1], made[2]};
+}
+
+/// The attributes of weft.TriangularSolve.
+struct TriangularSolveAttrs {
+  /// Whether A is lower triangular, else upper.
+  bool lower = false;
+  /// Whether it is `transpose(A) @ X = B`.
+  bool transposed = false;
+  /// Whether the diagonal of A counts as 1 and is not read.
+  bool unit_diagonal = false;
+};
+
+/// The X for which `A @ X = B`, for each matrix, with a triangular A, of which the other triangle is not read. A 0
+/// on the diagonal is an error.
+/// - a: [..., n, n]. [f32, f16, f64, bf16]
+/// - b: [..., n, k], with the leading axes of A. [f32, f16, f64, bf16]
+/// - gives X: The shape of B. [f32, f16, f64, bf16]
+inline Value triangular_solve(const Value& a, const Value& b, const TriangularSolveAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("lower", attrs.lower);
+  set.set("transposed", attrs.transposed);
+  set.set("unit_diagonal", attrs.unit_diagonal);
+  return add_node("weft.TriangularSolve", {a, b}, set, name, 1, origin)[0];
 }
 
 }  // namespace weft

@@ -835,6 +835,12 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewSequence(JNIEnv* env, jclas
   return to_long(out_tensor_);
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewOptional(JNIEnv* env, jclass, jlong element) {
+  weft_tensor* out_tensor_ = {};
+  if (!check(env, weft_tensor_new_optional(to_pointer<const weft_tensor>(element), &out_tensor_))) return 0;
+  return to_long(out_tensor_);
+}
+
 JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorBorrow(JNIEnv* env, jclass, jint dtype, jlongArray dims, jlong data, jlong bytes, jint writable, jobject user) {
   Longs dims_(env, dims);
   if (!dims_.ok()) return 0;

@@ -283,6 +283,8 @@ final class Native {
 
   static native long tensorNewSequence(long[] items);
 
+  static native long tensorNewOptional(long element);
+
   static native long tensorBorrow(int dtype, long[] dims, long data, long bytes, int writable, Object user);
 
   static native long tensorCopy(long tensor);

@@ -1497,6 +1497,103 @@ public final class Ops {
   }
 
   /**
+   * What can be set at CausalConvWithState.
+   */
+  public static final class CausalConvWithStateOptions extends NodeOptions {
+    private Value bias;
+
+    private Value pastState;
+
+    private CausalConvWithStateOptions() {}
+
+    /**
+     * [C]: added to each channel.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public CausalConvWithStateOptions bias(Value value) {
+      bias = value;
+      return this;
+    }
+
+    /**
+     * [N, C, k - 1]: what was before the input; zeros if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public CausalConvWithStateOptions pastState(Value value) {
+      pastState = value;
+      return this;
+    }
+
+    /**
+     * "none", or "silu", which is also called "swish". Default: none.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CausalConvWithStateOptions activation(String value) {
+      attrs.set("activation", value);
+      return this;
+    }
+
+    @Override
+    public CausalConvWithStateOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of CausalConvWithState.
+   *
+   * @param output [N, C, L].
+   * @param presentState [N, C, k - 1]: the last places of past_state and input, the next call's past_state.
+   */
+  public record CausalConvWithStateOutputs(Value output, Value presentState) {}
+
+  /**
+   * The convolution of each channel by itself along L, where each place sees itself and the k - 1 before it: {@code
+   * Conv(Concat(past_state, input), weight, bias)}, then {@code y * sigmoid(y)} if {@code activation} says so. Halves
+   * are computed with in f32.
+   *
+   * <p>Operator CausalConvWithState. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input [N, C, L].
+   * @param weight [C, 1, k].
+   * @return the outputs
+   */
+  public CausalConvWithStateOutputs causalConvWithState(Value input, Value weight) {
+    return causalConvWithState(input, weight, options -> {});
+  }
+
+  /**
+   * The convolution of each channel by itself along L, where each place sees itself and the k - 1 before it: {@code
+   * Conv(Concat(past_state, input), weight, bias)}, then {@code y * sigmoid(y)} if {@code activation} says so. Halves
+   * are computed with in f32.
+   *
+   * <p>Operator CausalConvWithState. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param input [N, C, L].
+   * @param weight [C, 1, k].
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public CausalConvWithStateOutputs causalConvWithState(
+      Value input,
+      Value weight,
+      Consumer<CausalConvWithStateOptions> options) {
+    CausalConvWithStateOptions settings = new CausalConvWithStateOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    Check.notNull(weight, "weight");
+    List<Value> made = add("CausalConvWithState", Arrays.<Value>asList(input, weight, settings.bias, settings.pastState), settings, 2);
+    return new CausalConvWithStateOutputs(made.get(0), made.get(1));
+  }
+
+  /**
    * The smallest whole number not below {@code x}.
    *
    * <p>Operator Ceil. Element types: T: f32, f16, f64, bf16.
@@ -5562,6 +5659,155 @@ public final class Ops {
   }
 
   /**
+   * What can be set at LinearAttention.
+   */
+  public static final class LinearAttentionOptions extends NodeOptions {
+    private Value pastState;
+
+    private Value decay;
+
+    private Value beta;
+
+    private LinearAttentionOptions() {}
+
+    /**
+     * [N, heads, features of keys, features of values]; zeros if not given.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LinearAttentionOptions pastState(Value value) {
+      pastState = value;
+      return this;
+    }
+
+    /**
+     * g, the logarithm of what is kept: [N, T, heads], or [N, T, heads * features] for each feature of the keys. Of
+     * gated rules alone.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LinearAttentionOptions decay(Value value) {
+      decay = value;
+      return this;
+    }
+
+    /**
+     * How much is corrected: [N, T, heads] or [N, T, 1]. Of delta rules alone.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public LinearAttentionOptions beta(Value value) {
+      beta = value;
+      return this;
+    }
+
+    /**
+     * Changes no result; it is looked at by nothing. Default: 64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LinearAttentionOptions chunkSize(long value) {
+      attrs.set("chunk_size", value);
+      return this;
+    }
+
+    /**
+     * What is read is multiplied by it; 0: by {@code 1 / sqrt(features of keys)}. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LinearAttentionOptions scale(double value) {
+      attrs.set("scale", value);
+      return this;
+    }
+
+    /**
+     * "linear", "gated", "delta" or "gated_delta". Default: gated_delta.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LinearAttentionOptions updateRule(String value) {
+      attrs.set("update_rule", value);
+      return this;
+    }
+
+    @Override
+    public LinearAttentionOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of LinearAttention.
+   *
+   * @param output [N, T, query heads * features of values].
+   * @param presentState the state behind the last step, in the type of past_state, or of query.
+   */
+  public record LinearAttentionOutputs(Value output, Value presentState) {}
+
+  /**
+   * Attention without a softmax: in every head a state S, [features of keys, features of values], takes in one key and
+   * value after the other, and each query reads it, {@code scale * q S}. By {@code update_rule}, S becomes "linear"
+   * {@code S + k v}, "gated" {@code exp(g) S + k v}, "delta" {@code S + beta k (v - k S)}, and "gated_delta" {@code S' +
+   * beta k (v - k S')} with {@code S' = exp(g) S}. Where there are fewer keys' heads than queries', each is shared by as
+   * many neighbours. Halves are computed with in f32.
+   *
+   * <p>Operator LinearAttention. Element types: T: f32, f16, f64, bf16, S: f32, f16, f64, bf16.
+   *
+   * @param query [N, T, heads * features].
+   * @param key [N, T, heads * features].
+   * @param value [N, T, heads * features], with features of their own.
+   * @param kvNumHeads heads of keys and values.
+   * @param qNumHeads heads of queries, a multiple of {@code kv_num_heads}.
+   * @return the outputs
+   */
+  public LinearAttentionOutputs linearAttention(Value query, Value key, Value value, long kvNumHeads, long qNumHeads) {
+    return linearAttention(query, key, value, kvNumHeads, qNumHeads, options -> {});
+  }
+
+  /**
+   * Attention without a softmax: in every head a state S, [features of keys, features of values], takes in one key and
+   * value after the other, and each query reads it, {@code scale * q S}. By {@code update_rule}, S becomes "linear"
+   * {@code S + k v}, "gated" {@code exp(g) S + k v}, "delta" {@code S + beta k (v - k S)}, and "gated_delta" {@code S' +
+   * beta k (v - k S')} with {@code S' = exp(g) S}. Where there are fewer keys' heads than queries', each is shared by as
+   * many neighbours. Halves are computed with in f32.
+   *
+   * <p>Operator LinearAttention. Element types: T: f32, f16, f64, bf16, S: f32, f16, f64, bf16.
+   *
+   * @param query [N, T, heads * features].
+   * @param key [N, T, heads * features].
+   * @param value [N, T, heads * features], with features of their own.
+   * @param kvNumHeads heads of keys and values.
+   * @param qNumHeads heads of queries, a multiple of {@code kv_num_heads}.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public LinearAttentionOutputs linearAttention(
+      Value query,
+      Value key,
+      Value value,
+      long kvNumHeads,
+      long qNumHeads,
+      Consumer<LinearAttentionOptions> options) {
+    LinearAttentionOptions settings = new LinearAttentionOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("kv_num_heads", kvNumHeads);
+    settings.attrs.set("q_num_heads", qNumHeads);
+    Check.notNull(query, "query");
+    Check.notNull(key, "key");
+    Check.notNull(value, "value");
+    List<Value> made = add("LinearAttention", Arrays.<Value>asList(query, key, value, settings.pastState, settings.decay, settings.beta), settings, 2);
+    return new LinearAttentionOutputs(made.get(0), made.get(1));
+  }
+
+  /**
    * The natural logarithm of {@code x}.
    *
    * <p>Operator Log. Element types: T: f32, f16, f64, bf16.
@@ -6981,6 +7227,149 @@ public final class Ops {
     Check.notNull(depth, "depth");
     Check.notNull(values, "values");
     return add("OneHot", Arrays.<Value>asList(indices, depth, values), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Optional.
+   */
+  public static final class OptionalOptions extends NodeOptions {
+    private Value input;
+
+    private OptionalOptions() {}
+
+    /**
+     * A tensor or a sequence.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public OptionalOptions input(Value value) {
+      input = value;
+      return this;
+    }
+
+    /**
+     * What the optional holds or could hold, as text: "f32", "f32[2, 3]", "seq(i64)". Needed without an input.
+     *
+     * @param value the value
+     * @return this
+     */
+    public OptionalOptions type(String value) {
+      attrs.set("type", value);
+      return this;
+    }
+
+    @Override
+    public OptionalOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * An optional that holds the input; without one, an empty optional of the type that {@code type} says.
+   *
+   * <p>Operator Optional.
+   *
+   * @return the optional.
+   */
+  public Value optional() {
+    return optional(options -> {});
+  }
+
+  /**
+   * An optional that holds the input; without one, an empty optional of the type that {@code type} says.
+   *
+   * <p>Operator Optional.
+   *
+   * @param options sets the rest
+   * @return the optional.
+   */
+  public Value optional(Consumer<OptionalOptions> options) {
+    OptionalOptions settings = new OptionalOptions();
+    Check.notNull(options, "options").accept(settings);
+    return add("Optional", Arrays.<Value>asList(settings.input), settings, 1).get(0);
+  }
+
+  /**
+   * What an optional holds; FAILED_PRECONDITION if it is empty. Of a tensor or sequence, that itself.
+   *
+   * <p>Operator OptionalGetElement.
+   *
+   * @param input an optional, tensor or sequence.
+   * @return the element.
+   */
+  public Value optionalGetElement(Value input) {
+    return optionalGetElement(input, options -> {});
+  }
+
+  /**
+   * What an optional holds; FAILED_PRECONDITION if it is empty. Of a tensor or sequence, that itself.
+   *
+   * <p>Operator OptionalGetElement.
+   *
+   * @param input an optional, tensor or sequence.
+   * @param options sets the rest
+   * @return the element.
+   */
+  public Value optionalGetElement(Value input, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(input, "input");
+    return add("OptionalGetElement", Arrays.<Value>asList(input), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at OptionalHasElement.
+   */
+  public static final class OptionalHasElementOptions extends NodeOptions {
+    private Value input;
+
+    private OptionalHasElementOptions() {}
+
+    /**
+     * An optional, tensor or sequence.
+     *
+     * @param value the input; null leaves it out
+     * @return this
+     */
+    public OptionalHasElementOptions input(Value value) {
+      input = value;
+      return this;
+    }
+
+    @Override
+    public OptionalHasElementOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Whether an optional holds something. A tensor or sequence does count as something, an input that is left out does
+   * not.
+   *
+   * <p>Operator OptionalHasElement. Not differentiable: it is a truth value.
+   *
+   * @return A scalar.
+   */
+  public Value optionalHasElement() {
+    return optionalHasElement(options -> {});
+  }
+
+  /**
+   * Whether an optional holds something. A tensor or sequence does count as something, an input that is left out does
+   * not.
+   *
+   * <p>Operator OptionalHasElement. Not differentiable: it is a truth value.
+   *
+   * @param options sets the rest
+   * @return A scalar.
+   */
+  public Value optionalHasElement(Consumer<OptionalHasElementOptions> options) {
+    OptionalHasElementOptions settings = new OptionalHasElementOptions();
+    Check.notNull(options, "options").accept(settings);
+    return add("OptionalHasElement", Arrays.<Value>asList(settings.input), settings, 1).get(0);
   }
 
   /**
@@ -11101,6 +11490,207 @@ public final class Ops {
   }
 
   /**
+   * Each string of X with that of Y behind it; shapes broadcast.
+   *
+   * <p>Operator StringConcat. Element types: T: string. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape.
+   * @param y A shape that broadcasts with that of X.
+   * @return the broadcast shape.
+   */
+  public Value stringConcat(Value x, Value y) {
+    return stringConcat(x, y, options -> {});
+  }
+
+  /**
+   * Each string of X with that of Y behind it; shapes broadcast.
+   *
+   * <p>Operator StringConcat. Element types: T: string. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape.
+   * @param y A shape that broadcasts with that of X.
+   * @param options sets the rest
+   * @return the broadcast shape.
+   */
+  public Value stringConcat(Value x, Value y, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(y, "y");
+    return add("StringConcat", Arrays.<Value>asList(x, y), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at StringNormalizer.
+   */
+  public static final class StringNormalizerOptions extends NodeOptions {
+    private StringNormalizerOptions() {}
+
+    /**
+     * LOWER, UPPER or NONE. Default: NONE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public StringNormalizerOptions caseChangeAction(String value) {
+      attrs.set("case_change_action", value);
+      return this;
+    }
+
+    /**
+     * Whether stop words must be the same letter by letter; else both are compared in upper case if {@code
+     * case_change_action} is UPPER, in lower case otherwise. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public StringNormalizerOptions isCaseSensitive(boolean value) {
+      attrs.set("is_case_sensitive", value);
+      return this;
+    }
+
+    /**
+     * A language, and a country and encoding that do not matter, such as "en_US". In Turkish and Azerbaijani (tr, az) i
+     * and I are letters with and without a dot; all others are alike. The process's own locale has no say.
+     *
+     * @param value the value
+     * @return this
+     */
+    public StringNormalizerOptions locale(String value) {
+      attrs.set("locale", value);
+      return this;
+    }
+
+    /**
+     * What is left out; a whole string each.
+     *
+     * @param value the value
+     * @return this
+     */
+    public StringNormalizerOptions stopwords(List<String> value) {
+      attrs.set("stopwords", value);
+      return this;
+    }
+
+    @Override
+    public StringNormalizerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The strings that are no stop words, then in lower or upper case. Each letter becomes the one letter that Unicode 14
+   * has for it (its simple mapping), in every script; what has no single one stays, such as the German sharp s in upper
+   * case. The case of letters needs UTF-8; anything else is an error. If nothing is left, one empty string is.
+   *
+   * <p>Operator StringNormalizer. Not differentiable: strings do not change gradually.
+   *
+   * @param x [C] or [1, C].
+   * @return [count] or [1, count]; at least one.
+   */
+  public Value stringNormalizer(Value x) {
+    return stringNormalizer(x, options -> {});
+  }
+
+  /**
+   * The strings that are no stop words, then in lower or upper case. Each letter becomes the one letter that Unicode 14
+   * has for it (its simple mapping), in every script; what has no single one stays, such as the German sharp s in upper
+   * case. The case of letters needs UTF-8; anything else is an error. If nothing is left, one empty string is.
+   *
+   * <p>Operator StringNormalizer. Not differentiable: strings do not change gradually.
+   *
+   * @param x [C] or [1, C].
+   * @param options sets the rest
+   * @return [count] or [1, count]; at least one.
+   */
+  public Value stringNormalizer(Value x, Consumer<StringNormalizerOptions> options) {
+    StringNormalizerOptions settings = new StringNormalizerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("StringNormalizer", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at StringSplit.
+   */
+  public static final class StringSplitOptions extends NodeOptions {
+    private StringSplitOptions() {}
+
+    /**
+     * What parts the strings; empty for white space.
+     *
+     * @param value the value
+     * @return this
+     */
+    public StringSplitOptions delimiter(String value) {
+      attrs.set("delimiter", value);
+      return this;
+    }
+
+    /**
+     * At most so many splits, from the left: the last part is what is left then. Without it, or if it is negative, as
+     * many as there are.
+     *
+     * @param value the value
+     * @return this
+     */
+    public StringSplitOptions maxsplit(long value) {
+      attrs.set("maxsplit", value);
+      return this;
+    }
+
+    @Override
+    public StringSplitOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of StringSplit.
+   *
+   * @param y the shape of X and [most]: the parts, then empty strings up to the most that one string has.
+   * @param z the shape of X: the number of parts of each.
+   */
+  public record StringSplitOutputs(Value y, Value z) {}
+
+  /**
+   * The parts of each string, between delimiters. Every place where the delimiter stands parts two strings, which may be
+   * empty; the empty string is one part. Without a delimiter, or with an empty one, parts are what stands between white
+   * space (Unicode's, and the separators U+001C to U+001F): no part is empty, and the last one has no white space at its
+   * end even if {@code maxsplit} left some within.
+   *
+   * <p>Operator StringSplit. Element types: T1: string. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape.
+   * @return the outputs
+   */
+  public StringSplitOutputs stringSplit(Value x) {
+    return stringSplit(x, options -> {});
+  }
+
+  /**
+   * The parts of each string, between delimiters. Every place where the delimiter stands parts two strings, which may be
+   * empty; the empty string is one part. Without a delimiter, or with an empty one, parts are what stands between white
+   * space (Unicode's, and the separators U+001C to U+001F): no part is empty, and the last one has no white space at its
+   * end even if {@code maxsplit} left some within.
+   *
+   * <p>Operator StringSplit. Element types: T1: string. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public StringSplitOutputs stringSplit(Value x, Consumer<StringSplitOptions> options) {
+    StringSplitOptions settings = new StringSplitOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    List<Value> made = add("StringSplit", Arrays.<Value>asList(x), settings, 2);
+    return new StringSplitOutputs(made.get(0), made.get(1));
+  }
+
+  /**
    * {@code A - B}, elementwise. Integers wrap around.
    *
    * <p>Operator Sub. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
@@ -11351,6 +11941,124 @@ public final class Ops {
     Check.notNull(pastCache, "pastCache");
     Check.notNull(update, "update");
     return add("TensorScatter", Arrays.<Value>asList(pastCache, update, settings.writeIndices), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at TfIdfVectorizer.
+   */
+  public static final class TfIdfVectorizerOptions extends NodeOptions {
+    private TfIdfVectorizerOptions() {}
+
+    /**
+     * Of each n-gram, for IDF and TFIDF; without them all are 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TfIdfVectorizerOptions weights(double... value) {
+      attrs.set("weights", value);
+      return this;
+    }
+
+    /**
+     * The n-grams' tokens, one n-gram after another, all different.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TfIdfVectorizerOptions poolInt64s(long... value) {
+      attrs.set("pool_int64s", value);
+      return this;
+    }
+
+    /**
+     * The same, where tokens are strings.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TfIdfVectorizerOptions poolStrings(List<String> value) {
+      attrs.set("pool_strings", value);
+      return this;
+    }
+
+    @Override
+    public TfIdfVectorizerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * How often the n-grams of a pool are in each row of tokens. An n-gram of 2 or more tokens is also found where 1, 2,
+   * ... {@code max_skip_count} tokens lie between each two of it. With mode TF, Y at {@code ngram_indexes[i]} is the
+   * number of times that the i-th n-gram of the pool is found; with TFIDF, that number times {@code weights[i]}; with
+   * IDF, {@code weights[i]} if it is found at all. What n-grams of one place give is added, with IDF the last one that
+   * is found counts.
+   *
+   * <p>Operator TfIdfVectorizer. Element types: T: i32, i64, string. Not differentiable: tokens do not change gradually.
+   *
+   * @param x [C] or [N, C]: tokens.
+   * @param mode TF, IDF or TFIDF.
+   * @param minGramLength shorter n-grams of the pool are not looked for; at least 1.
+   * @param maxGramLength nor are longer ones; at most what ngram_counts has.
+   * @param maxSkipCount the most tokens between each two of an n-gram.
+   * @param ngramCounts where in the pool the n-grams of 1, 2, ... tokens begin; each ends where the next one begins.
+   * @param ngramIndexes the place in a row of Y of each n-gram of the pool.
+   * @return [size] or [N, size], size being the largest of ngram_indexes and 1.
+   */
+  public Value tfIdfVectorizer(
+      Value x,
+      String mode,
+      long minGramLength,
+      long maxGramLength,
+      long maxSkipCount,
+      long[] ngramCounts,
+      long[] ngramIndexes) {
+    return tfIdfVectorizer(x, mode, minGramLength, maxGramLength, maxSkipCount, ngramCounts, ngramIndexes, options -> {});
+  }
+
+  /**
+   * How often the n-grams of a pool are in each row of tokens. An n-gram of 2 or more tokens is also found where 1, 2,
+   * ... {@code max_skip_count} tokens lie between each two of it. With mode TF, Y at {@code ngram_indexes[i]} is the
+   * number of times that the i-th n-gram of the pool is found; with TFIDF, that number times {@code weights[i]}; with
+   * IDF, {@code weights[i]} if it is found at all. What n-grams of one place give is added, with IDF the last one that
+   * is found counts.
+   *
+   * <p>Operator TfIdfVectorizer. Element types: T: i32, i64, string. Not differentiable: tokens do not change gradually.
+   *
+   * @param x [C] or [N, C]: tokens.
+   * @param mode TF, IDF or TFIDF.
+   * @param minGramLength shorter n-grams of the pool are not looked for; at least 1.
+   * @param maxGramLength nor are longer ones; at most what ngram_counts has.
+   * @param maxSkipCount the most tokens between each two of an n-gram.
+   * @param ngramCounts where in the pool the n-grams of 1, 2, ... tokens begin; each ends where the next one begins.
+   * @param ngramIndexes the place in a row of Y of each n-gram of the pool.
+   * @param options sets the rest
+   * @return [size] or [N, size], size being the largest of ngram_indexes and 1.
+   */
+  public Value tfIdfVectorizer(
+      Value x,
+      String mode,
+      long minGramLength,
+      long maxGramLength,
+      long maxSkipCount,
+      long[] ngramCounts,
+      long[] ngramIndexes,
+      Consumer<TfIdfVectorizerOptions> options) {
+    TfIdfVectorizerOptions settings = new TfIdfVectorizerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(mode, "mode");
+    settings.attrs.set("mode", mode);
+    settings.attrs.set("min_gram_length", minGramLength);
+    settings.attrs.set("max_gram_length", maxGramLength);
+    settings.attrs.set("max_skip_count", maxSkipCount);
+    Check.notNull(ngramCounts, "ngramCounts");
+    settings.attrs.set("ngram_counts", ngramCounts);
+    Check.notNull(ngramIndexes, "ngramIndexes");
+    settings.attrs.set("ngram_indexes", ngramIndexes);
+    Check.notNull(x, "x");
+    return add("TfIdfVectorizer", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -11854,6 +12562,1668 @@ public final class Ops {
     Check.notNull(a, "a");
     Check.notNull(b, "b");
     return add("Xor", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * The elements of X at some places of its last axis: {@code Z[..., k] = X[..., Y[k]]} with the places Y one after the
+   * other. Negative places count from the end.
+   *
+   * <p>Operator ai.onnx.ml.ArrayFeatureExtractor. Element types: T: f32, i32, i64, string, f64.
+   *
+   * @param x [..., C].
+   * @param y the places, of any shape.
+   * @return [..., places]; [1, places] if X has one dimension.
+   */
+  public Value mlArrayFeatureExtractor(Value x, Value y) {
+    return mlArrayFeatureExtractor(x, y, options -> {});
+  }
+
+  /**
+   * The elements of X at some places of its last axis: {@code Z[..., k] = X[..., Y[k]]} with the places Y one after the
+   * other. Negative places count from the end.
+   *
+   * <p>Operator ai.onnx.ml.ArrayFeatureExtractor. Element types: T: f32, i32, i64, string, f64.
+   *
+   * @param x [..., C].
+   * @param y the places, of any shape.
+   * @param options sets the rest
+   * @return [..., places]; [1, places] if X has one dimension.
+   */
+  public Value mlArrayFeatureExtractor(Value x, Value y, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(y, "y");
+    return add("ai.onnx.ml.ArrayFeatureExtractor", Arrays.<Value>asList(x, y), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.Binarizer.
+   */
+  public static final class MlBinarizerOptions extends NodeOptions {
+    private MlBinarizerOptions() {}
+
+    /**
+     * What is compared with. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlBinarizerOptions threshold(double value) {
+      attrs.set("threshold", value);
+      return this;
+    }
+
+    @Override
+    public MlBinarizerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * 1 where X is greater than the threshold, else 0. Integers are compared as f32.
+   *
+   * <p>Operator ai.onnx.ml.Binarizer. Element types: T: f32, i32, i64, f64. Not differentiable: it is constant but for a
+   * step.
+   *
+   * @param x any shape.
+   * @return the shape of X.
+   */
+  public Value mlBinarizer(Value x) {
+    return mlBinarizer(x, options -> {});
+  }
+
+  /**
+   * 1 where X is greater than the threshold, else 0. Integers are compared as f32.
+   *
+   * <p>Operator ai.onnx.ml.Binarizer. Element types: T: f32, i32, i64, f64. Not differentiable: it is constant but for a
+   * step.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value mlBinarizer(Value x, Consumer<MlBinarizerOptions> options) {
+    MlBinarizerOptions settings = new MlBinarizerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.Binarizer", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.CategoryMapper.
+   */
+  public static final class MlCategoryMapperOptions extends NodeOptions {
+    private MlCategoryMapperOptions() {}
+
+    /**
+     * The integers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlCategoryMapperOptions catsInt64s(long... value) {
+      attrs.set("cats_int64s", value);
+      return this;
+    }
+
+    /**
+     * The strings.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlCategoryMapperOptions catsStrings(List<String> value) {
+      attrs.set("cats_strings", value);
+      return this;
+    }
+
+    /**
+     * What strings become that are not in the list. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlCategoryMapperOptions defaultInt64(long value) {
+      attrs.set("default_int64", value);
+      return this;
+    }
+
+    /**
+     * What integers become that are not in the list. Default: _Unused.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlCategoryMapperOptions defaultString(String value) {
+      attrs.set("default_string", value);
+      return this;
+    }
+
+    @Override
+    public MlCategoryMapperOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Strings as the integers beside them in two lists of one length, integers as the strings; what is not there becomes a
+   * default. Of equal ones the last counts.
+   *
+   * <p>Operator ai.onnx.ml.CategoryMapper. Element types: T1: i64, string, T2: i64, string. Not differentiable: a label
+   * does not change gradually.
+   *
+   * @param x any shape.
+   * @return the shape of X: i64 if X has strings, strings otherwise.
+   */
+  public Value mlCategoryMapper(Value x) {
+    return mlCategoryMapper(x, options -> {});
+  }
+
+  /**
+   * Strings as the integers beside them in two lists of one length, integers as the strings; what is not there becomes a
+   * default. Of equal ones the last counts.
+   *
+   * <p>Operator ai.onnx.ml.CategoryMapper. Element types: T1: i64, string, T2: i64, string. Not differentiable: a label
+   * does not change gradually.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X: i64 if X has strings, strings otherwise.
+   */
+  public Value mlCategoryMapper(Value x, Consumer<MlCategoryMapperOptions> options) {
+    MlCategoryMapperOptions settings = new MlCategoryMapperOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.CategoryMapper", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.FeatureVectorizer.
+   */
+  public static final class MlFeatureVectorizerOptions extends NodeOptions {
+    private MlFeatureVectorizerOptions() {}
+
+    /**
+     * Of each input: how many features it has in Y; those it has if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlFeatureVectorizerOptions inputdimensions(long... value) {
+      attrs.set("inputdimensions", value);
+      return this;
+    }
+
+    @Override
+    public MlFeatureVectorizerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The features of several inputs side by side, as f32. An input that is longer than its size is cut, a shorter one
+   * followed by zeros.
+   *
+   * <p>Operator ai.onnx.ml.FeatureVectorizer. Element types: T1: f32, i32, i64, f64.
+   *
+   * @param x [N, C], or [C] for one row.
+   * @return [N, sum of the sizes].
+   */
+  public Value mlFeatureVectorizer(List<Value> x) {
+    return mlFeatureVectorizer(x, options -> {});
+  }
+
+  /**
+   * The features of several inputs side by side, as f32. An input that is longer than its size is cut, a shorter one
+   * followed by zeros.
+   *
+   * <p>Operator ai.onnx.ml.FeatureVectorizer. Element types: T1: f32, i32, i64, f64.
+   *
+   * @param x [N, C], or [C] for one row.
+   * @param options sets the rest
+   * @return [N, sum of the sizes].
+   */
+  public Value mlFeatureVectorizer(List<Value> x, Consumer<MlFeatureVectorizerOptions> options) {
+    MlFeatureVectorizerOptions settings = new MlFeatureVectorizerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    List<Value> given = new ArrayList<>(List.of());
+    given.addAll(Check.items(x, "x"));
+    return add("ai.onnx.ml.FeatureVectorizer", given, settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.Imputer.
+   */
+  public static final class MlImputerOptions extends NodeOptions {
+    private MlImputerOptions() {}
+
+    /**
+     * What is to be replaced in integers. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlImputerOptions replacedValueInt64(long value) {
+      attrs.set("replaced_value_int64", value);
+      return this;
+    }
+
+    /**
+     * What integers get: one number, or one for each feature.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlImputerOptions imputedValueInt64s(long... value) {
+      attrs.set("imputed_value_int64s", value);
+      return this;
+    }
+
+    /**
+     * What is to be replaced in floats. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlImputerOptions replacedValueFloat(double value) {
+      attrs.set("replaced_value_float", value);
+      return this;
+    }
+
+    /**
+     * What floats get: one number, or one for each feature.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlImputerOptions imputedValueFloats(double... value) {
+      attrs.set("imputed_value_floats", value);
+      return this;
+    }
+
+    @Override
+    public MlImputerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * X with another value where it equals the one that is to be replaced. Replacing NaN finds all NaN.
+   *
+   * <p>Operator ai.onnx.ml.Imputer. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [..., F].
+   * @return the shape of X.
+   */
+  public Value mlImputer(Value x) {
+    return mlImputer(x, options -> {});
+  }
+
+  /**
+   * X with another value where it equals the one that is to be replaced. Replacing NaN finds all NaN.
+   *
+   * <p>Operator ai.onnx.ml.Imputer. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [..., F].
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value mlImputer(Value x, Consumer<MlImputerOptions> options) {
+    MlImputerOptions settings = new MlImputerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.Imputer", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.LabelEncoder.
+   */
+  public static final class MlLabelEncoderOptions extends NodeOptions {
+    private MlLabelEncoderOptions() {}
+
+    /**
+     * [n]: keys.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions keysTensor(Tensor value) {
+      attrs.set("keys_tensor", value);
+      return this;
+    }
+
+    /**
+     * Keys that are strings.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions keysStrings(List<String> value) {
+      attrs.set("keys_strings", value);
+      return this;
+    }
+
+    /**
+     * Keys of type i64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions keysInt64s(long... value) {
+      attrs.set("keys_int64s", value);
+      return this;
+    }
+
+    /**
+     * Keys of type f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions keysFloats(double... value) {
+      attrs.set("keys_floats", value);
+      return this;
+    }
+
+    /**
+     * [n]: values.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions valuesTensor(Tensor value) {
+      attrs.set("values_tensor", value);
+      return this;
+    }
+
+    /**
+     * Values that are strings.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions valuesStrings(List<String> value) {
+      attrs.set("values_strings", value);
+      return this;
+    }
+
+    /**
+     * Values of type i64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions valuesInt64s(long... value) {
+      attrs.set("values_int64s", value);
+      return this;
+    }
+
+    /**
+     * Values of type f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions valuesFloats(double... value) {
+      attrs.set("values_floats", value);
+      return this;
+    }
+
+    /**
+     * The default, one element of the values' type; without it i32 and i16 have -1, f64 -0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions defaultTensor(Tensor value) {
+      attrs.set("default_tensor", value);
+      return this;
+    }
+
+    /**
+     * The default where values are strings. Default: _Unused.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions defaultString(String value) {
+      attrs.set("default_string", value);
+      return this;
+    }
+
+    /**
+     * The default where values are i64. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions defaultInt64(long value) {
+      attrs.set("default_int64", value);
+      return this;
+    }
+
+    /**
+     * The default where values are f32. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLabelEncoderOptions defaultFloat(double value) {
+      attrs.set("default_float", value);
+      return this;
+    }
+
+    @Override
+    public MlLabelEncoderOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Each element that is a key as the value of that key, each other one as a default. Keys and values are two lists of
+   * one length, each given in one of four forms; {@code default_tensor}, or of the other three defaults the one of the
+   * values' type, counts. Of equal keys the last one does. NaN is a key like others, and 0 is -0.
+   *
+   * <p>Operator ai.onnx.ml.LabelEncoder. Element types: T1: f32, i16, i32, i64, string, f64, T2: f32, i16, i32, i64,
+   * string, f64. Not differentiable: a label does not change gradually.
+   *
+   * @param x any shape, of the keys' type.
+   * @return the shape of X, of the values' type.
+   */
+  public Value mlLabelEncoder(Value x) {
+    return mlLabelEncoder(x, options -> {});
+  }
+
+  /**
+   * Each element that is a key as the value of that key, each other one as a default. Keys and values are two lists of
+   * one length, each given in one of four forms; {@code default_tensor}, or of the other three defaults the one of the
+   * values' type, counts. Of equal keys the last one does. NaN is a key like others, and 0 is -0.
+   *
+   * <p>Operator ai.onnx.ml.LabelEncoder. Element types: T1: f32, i16, i32, i64, string, f64, T2: f32, i16, i32, i64,
+   * string, f64. Not differentiable: a label does not change gradually.
+   *
+   * @param x any shape, of the keys' type.
+   * @param options sets the rest
+   * @return the shape of X, of the values' type.
+   */
+  public Value mlLabelEncoder(Value x, Consumer<MlLabelEncoderOptions> options) {
+    MlLabelEncoderOptions settings = new MlLabelEncoderOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.LabelEncoder", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.LinearClassifier.
+   */
+  public static final class MlLinearClassifierOptions extends NodeOptions {
+    private MlLinearClassifierOptions() {}
+
+    /**
+     * [scores]: 0, one for each class, if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearClassifierOptions intercepts(double... value) {
+      attrs.set("intercepts", value);
+      return this;
+    }
+
+    /**
+     * How the coefficients were found; not used. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearClassifierOptions multiClass(boolean value) {
+      attrs.set("multi_class", value);
+      return this;
+    }
+
+    /**
+     * The labels; the output has these or
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearClassifierOptions classlabelsStrings(List<String> value) {
+      attrs.set("classlabels_strings", value);
+      return this;
+    }
+
+    /**
+     * these.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearClassifierOptions classlabelsInts(long... value) {
+      attrs.set("classlabels_ints", value);
+      return this;
+    }
+
+    /**
+     * What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" ({@code 1 / (1 + exp(-x))} of each),
+     * "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+     * distribution's function; NaN outside of 0 to 1). Default: NONE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearClassifierOptions postTransform(String value) {
+      attrs.set("post_transform", value);
+      return this;
+    }
+
+    @Override
+    public MlLinearClassifierOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of ai.onnx.ml.LinearClassifier.
+   *
+   * @param y [N]: labels.
+   * @param z [N, classes]: scores.
+   */
+  public record MlLinearClassifierOutputs(Value y, Value z) {}
+
+  /**
+   * The label of the first class with the highest score {@code X * coefficients^T + intercepts}, and the scores,
+   * transformed. With one score {@code s} the label is the second of two where it is above 0, and the scores are {@code
+   * [1 - s, s]}, or {@code [-s, s]} transformed; of one label it is that, or else 0 or "".
+   *
+   * <p>Operator ai.onnx.ml.LinearClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @param coefficients [scores, F], row by row.
+   * @return the outputs
+   */
+  public MlLinearClassifierOutputs mlLinearClassifier(Value x, double[] coefficients) {
+    return mlLinearClassifier(x, coefficients, options -> {});
+  }
+
+  /**
+   * The label of the first class with the highest score {@code X * coefficients^T + intercepts}, and the scores,
+   * transformed. With one score {@code s} the label is the second of two where it is above 0, and the scores are {@code
+   * [1 - s, s]}, or {@code [-s, s]} transformed; of one label it is that, or else 0 or "".
+   *
+   * <p>Operator ai.onnx.ml.LinearClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @param coefficients [scores, F], row by row.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public MlLinearClassifierOutputs mlLinearClassifier(
+      Value x,
+      double[] coefficients,
+      Consumer<MlLinearClassifierOptions> options) {
+    MlLinearClassifierOptions settings = new MlLinearClassifierOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(coefficients, "coefficients");
+    settings.attrs.set("coefficients", coefficients);
+    Check.notNull(x, "x");
+    List<Value> made = add("ai.onnx.ml.LinearClassifier", Arrays.<Value>asList(x), settings, 2);
+    return new MlLinearClassifierOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.LinearRegressor.
+   */
+  public static final class MlLinearRegressorOptions extends NodeOptions {
+    private MlLinearRegressorOptions() {}
+
+    /**
+     * What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" ({@code 1 / (1 + exp(-x))} of each),
+     * "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+     * distribution's function; NaN outside of 0 to 1). Default: NONE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearRegressorOptions postTransform(String value) {
+      attrs.set("post_transform", value);
+      return this;
+    }
+
+    /**
+     * [targets, F], row by row.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearRegressorOptions coefficients(double... value) {
+      attrs.set("coefficients", value);
+      return this;
+    }
+
+    /**
+     * [targets]; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearRegressorOptions intercepts(double... value) {
+      attrs.set("intercepts", value);
+      return this;
+    }
+
+    /**
+     * How many results a row has. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlLinearRegressorOptions targets(long value) {
+      attrs.set("targets", value);
+      return this;
+    }
+
+    @Override
+    public MlLinearRegressorOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code X * coefficients^T + intercepts}, transformed.
+   *
+   * <p>Operator ai.onnx.ml.LinearRegressor. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @return [N, targets].
+   */
+  public Value mlLinearRegressor(Value x) {
+    return mlLinearRegressor(x, options -> {});
+  }
+
+  /**
+   * {@code X * coefficients^T + intercepts}, transformed.
+   *
+   * <p>Operator ai.onnx.ml.LinearRegressor. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @param options sets the rest
+   * @return [N, targets].
+   */
+  public Value mlLinearRegressor(Value x, Consumer<MlLinearRegressorOptions> options) {
+    MlLinearRegressorOptions settings = new MlLinearRegressorOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.LinearRegressor", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.Normalizer.
+   */
+  public static final class MlNormalizerOptions extends NodeOptions {
+    private MlNormalizerOptions() {}
+
+    /**
+     * "MAX", "L1" or "L2". Default: MAX.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlNormalizerOptions norm(String value) {
+      attrs.set("norm", value);
+      return this;
+    }
+
+    @Override
+    public MlNormalizerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Each row over its size, which is {@code max(X)}, {@code sum(|X|)} or {@code sqrt(sum(X^2))}; a row of size 0 stays
+   * as it is.
+   *
+   * <p>Operator ai.onnx.ml.Normalizer. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [N, C], or [C] for one row.
+   * @return the shape of X.
+   */
+  public Value mlNormalizer(Value x) {
+    return mlNormalizer(x, options -> {});
+  }
+
+  /**
+   * Each row over its size, which is {@code max(X)}, {@code sum(|X|)} or {@code sqrt(sum(X^2))}; a row of size 0 stays
+   * as it is.
+   *
+   * <p>Operator ai.onnx.ml.Normalizer. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [N, C], or [C] for one row.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value mlNormalizer(Value x, Consumer<MlNormalizerOptions> options) {
+    MlNormalizerOptions settings = new MlNormalizerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.Normalizer", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.OneHotEncoder.
+   */
+  public static final class MlOneHotEncoderOptions extends NodeOptions {
+    private MlOneHotEncoderOptions() {}
+
+    /**
+     * The categories, for numbers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlOneHotEncoderOptions catsInt64s(long... value) {
+      attrs.set("cats_int64s", value);
+      return this;
+    }
+
+    /**
+     * The categories, for strings.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlOneHotEncoderOptions catsStrings(List<String> value) {
+      attrs.set("cats_strings", value);
+      return this;
+    }
+
+    /**
+     * Whether what has no category becomes zeros; else it is an error. Default: true.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlOneHotEncoderOptions zeros(boolean value) {
+      attrs.set("zeros", value);
+      return this;
+    }
+
+    @Override
+    public MlOneHotEncoderOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * For each element as many numbers as there are categories: 1 at its category's place, 0 elsewhere. Numbers are cut
+   * off to integers first. Of equal categories the last one counts.
+   *
+   * <p>Operator ai.onnx.ml.OneHotEncoder. Element types: T: f32, i32, i64, string, f64. Not differentiable: a label does
+   * not change gradually.
+   *
+   * @param x any shape.
+   * @return the shape of X and the number of categories.
+   */
+  public Value mlOneHotEncoder(Value x) {
+    return mlOneHotEncoder(x, options -> {});
+  }
+
+  /**
+   * For each element as many numbers as there are categories: 1 at its category's place, 0 elsewhere. Numbers are cut
+   * off to integers first. Of equal categories the last one counts.
+   *
+   * <p>Operator ai.onnx.ml.OneHotEncoder. Element types: T: f32, i32, i64, string, f64. Not differentiable: a label does
+   * not change gradually.
+   *
+   * @param x any shape.
+   * @param options sets the rest
+   * @return the shape of X and the number of categories.
+   */
+  public Value mlOneHotEncoder(Value x, Consumer<MlOneHotEncoderOptions> options) {
+    MlOneHotEncoderOptions settings = new MlOneHotEncoderOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.OneHotEncoder", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.Scaler.
+   */
+  public static final class MlScalerOptions extends NodeOptions {
+    private MlScalerOptions() {}
+
+    /**
+     * One number, or one for each feature; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlScalerOptions offset(double... value) {
+      attrs.set("offset", value);
+      return this;
+    }
+
+    /**
+     * One number, or one for each feature; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlScalerOptions scale(double... value) {
+      attrs.set("scale", value);
+      return this;
+    }
+
+    @Override
+    public MlScalerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * {@code (X - offset) * scale}, as f32.
+   *
+   * <p>Operator ai.onnx.ml.Scaler. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [..., F].
+   * @return the shape of X.
+   */
+  public Value mlScaler(Value x) {
+    return mlScaler(x, options -> {});
+  }
+
+  /**
+   * {@code (X - offset) * scale}, as f32.
+   *
+   * <p>Operator ai.onnx.ml.Scaler. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [..., F].
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value mlScaler(Value x, Consumer<MlScalerOptions> options) {
+    MlScalerOptions settings = new MlScalerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.Scaler", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.TreeEnsemble.
+   */
+  public static final class MlTreeEnsembleOptions extends NodeOptions {
+    private MlTreeEnsembleOptions() {}
+
+    /**
+     * What is taken of a target's votes: 0 for the sum over the number of trees, 1 the sum, 2 the least, 3 the largest.
+     * Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleOptions aggregateFunction(long value) {
+      attrs.set("aggregate_function", value);
+      return this;
+    }
+
+    /**
+     * What becomes of each row: 0 for nothing, 1 softmax, 2 {@code 1 / (1 + exp(-x))} of each, 3 softmax where 0 stays
+     * 0, 4 about the inverse of the normal distribution's function. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleOptions postTransform(long value) {
+      attrs.set("post_transform", value);
+      return this;
+    }
+
+    /**
+     * How often each node is met; not used.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleOptions nodesHitrates(Tensor value) {
+      attrs.set("nodes_hitrates", value);
+      return this;
+    }
+
+    /**
+     * Of each node: 1 if NaN goes to the true branch; 0 for all if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleOptions nodesMissingValueTracksTrue(long... value) {
+      attrs.set("nodes_missing_value_tracks_true", value);
+      return this;
+    }
+
+    /**
+     * How many targets there are; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleOptions nTargets(long value) {
+      attrs.set("n_targets", value);
+      return this;
+    }
+
+    /**
+     * T or another of its types: the sets of the nodes of mode 6 in their order, each ended by NaN.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleOptions membershipValues(Tensor value) {
+      attrs.set("membership_values", value);
+      return this;
+    }
+
+    @Override
+    public MlTreeEnsembleOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * What decision trees make of rows. A row goes down each tree, at a node to the true branch if the test of its number
+   * {@code X[n, feature]} with the node's split holds and else to the false branch; the leaf where it ends votes with
+   * its weight for its target. Votes are summed in double precision. NaN fails all tests but mode 5, where it is unequal
+   * to every number, unless nodes_missing_value_tracks_true says that it holds.
+   *
+   * <p>Operator ai.onnx.ml.TreeEnsemble. Element types: T: f32, f16, f64. Not differentiable: it is constant but for
+   * steps.
+   *
+   * @param x [N, F].
+   * @param treeRoots of each tree: its first node.
+   * @param nodesModes u8 [nodes]: the test, 0 for {@code <=}, 1 {@code <}, 2 {@code >=}, 3 {@code >}, 4 {@code ==}, 5
+   *     {@code !=}, 6 for being one of a set.
+   * @param leafWeights [leaves], T or another of its types.
+   * @param leafTargetids of each leaf: the target that it votes for.
+   * @param nodesFalsenodeids of each node: the false branch, a node or a leaf.
+   * @param nodesTrueleafs of each node: 1 if the true branch is a leaf.
+   * @param nodesFeatureids of each node: which number of a row it looks at.
+   * @param nodesSplits [nodes], T or another of its types: what is compared with; not used by mode 6.
+   * @param nodesFalseleafs of each node: 1 if the false branch is a leaf.
+   * @param nodesTruenodeids of each node: the true branch, a node or a leaf.
+   * @return [N, n_targets]; 0 where no leaf votes for the target.
+   */
+  public Value mlTreeEnsemble(
+      Value x,
+      long[] treeRoots,
+      Tensor nodesModes,
+      Tensor leafWeights,
+      long[] leafTargetids,
+      long[] nodesFalsenodeids,
+      long[] nodesTrueleafs,
+      long[] nodesFeatureids,
+      Tensor nodesSplits,
+      long[] nodesFalseleafs,
+      long[] nodesTruenodeids) {
+    return mlTreeEnsemble(x, treeRoots, nodesModes, leafWeights, leafTargetids, nodesFalsenodeids, nodesTrueleafs, nodesFeatureids, nodesSplits, nodesFalseleafs, nodesTruenodeids, options -> {});
+  }
+
+  /**
+   * What decision trees make of rows. A row goes down each tree, at a node to the true branch if the test of its number
+   * {@code X[n, feature]} with the node's split holds and else to the false branch; the leaf where it ends votes with
+   * its weight for its target. Votes are summed in double precision. NaN fails all tests but mode 5, where it is unequal
+   * to every number, unless nodes_missing_value_tracks_true says that it holds.
+   *
+   * <p>Operator ai.onnx.ml.TreeEnsemble. Element types: T: f32, f16, f64. Not differentiable: it is constant but for
+   * steps.
+   *
+   * @param x [N, F].
+   * @param treeRoots of each tree: its first node.
+   * @param nodesModes u8 [nodes]: the test, 0 for {@code <=}, 1 {@code <}, 2 {@code >=}, 3 {@code >}, 4 {@code ==}, 5
+   *     {@code !=}, 6 for being one of a set.
+   * @param leafWeights [leaves], T or another of its types.
+   * @param leafTargetids of each leaf: the target that it votes for.
+   * @param nodesFalsenodeids of each node: the false branch, a node or a leaf.
+   * @param nodesTrueleafs of each node: 1 if the true branch is a leaf.
+   * @param nodesFeatureids of each node: which number of a row it looks at.
+   * @param nodesSplits [nodes], T or another of its types: what is compared with; not used by mode 6.
+   * @param nodesFalseleafs of each node: 1 if the false branch is a leaf.
+   * @param nodesTruenodeids of each node: the true branch, a node or a leaf.
+   * @param options sets the rest
+   * @return [N, n_targets]; 0 where no leaf votes for the target.
+   */
+  public Value mlTreeEnsemble(
+      Value x,
+      long[] treeRoots,
+      Tensor nodesModes,
+      Tensor leafWeights,
+      long[] leafTargetids,
+      long[] nodesFalsenodeids,
+      long[] nodesTrueleafs,
+      long[] nodesFeatureids,
+      Tensor nodesSplits,
+      long[] nodesFalseleafs,
+      long[] nodesTruenodeids,
+      Consumer<MlTreeEnsembleOptions> options) {
+    MlTreeEnsembleOptions settings = new MlTreeEnsembleOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(treeRoots, "treeRoots");
+    settings.attrs.set("tree_roots", treeRoots);
+    Check.notNull(nodesModes, "nodesModes");
+    settings.attrs.set("nodes_modes", nodesModes);
+    Check.notNull(leafWeights, "leafWeights");
+    settings.attrs.set("leaf_weights", leafWeights);
+    Check.notNull(leafTargetids, "leafTargetids");
+    settings.attrs.set("leaf_targetids", leafTargetids);
+    Check.notNull(nodesFalsenodeids, "nodesFalsenodeids");
+    settings.attrs.set("nodes_falsenodeids", nodesFalsenodeids);
+    Check.notNull(nodesTrueleafs, "nodesTrueleafs");
+    settings.attrs.set("nodes_trueleafs", nodesTrueleafs);
+    Check.notNull(nodesFeatureids, "nodesFeatureids");
+    settings.attrs.set("nodes_featureids", nodesFeatureids);
+    Check.notNull(nodesSplits, "nodesSplits");
+    settings.attrs.set("nodes_splits", nodesSplits);
+    Check.notNull(nodesFalseleafs, "nodesFalseleafs");
+    settings.attrs.set("nodes_falseleafs", nodesFalseleafs);
+    Check.notNull(nodesTruenodeids, "nodesTruenodeids");
+    settings.attrs.set("nodes_truenodeids", nodesTruenodeids);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.TreeEnsemble", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.TreeEnsembleClassifier.
+   */
+  public static final class MlTreeEnsembleClassifierOptions extends NodeOptions {
+    private MlTreeEnsembleClassifierOptions() {}
+
+    /**
+     * Of each node: the tree that it is in. Its first node is the root.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesTreeids(long... value) {
+      attrs.set("nodes_treeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: its number, which no other node of its tree has.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesNodeids(long... value) {
+      attrs.set("nodes_nodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: which number of a row it looks at.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesFeatureids(long... value) {
+      attrs.set("nodes_featureids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: what is compared with.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesValues(double... value) {
+      attrs.set("nodes_values", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesValuesAsTensor(Tensor value) {
+      attrs.set("nodes_values_as_tensor", value);
+      return this;
+    }
+
+    /**
+     * How often each node is met; not used.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesHitrates(double... value) {
+      attrs.set("nodes_hitrates", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesHitratesAsTensor(Tensor value) {
+      attrs.set("nodes_hitrates_as_tensor", value);
+      return this;
+    }
+
+    /**
+     * Of each node: the test, "BRANCH_LEQ" for {@code <=}, and "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ" and
+     * "BRANCH_NEQ" alike; "LEAF" for a leaf.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesModes(List<String> value) {
+      attrs.set("nodes_modes", value);
+      return this;
+    }
+
+    /**
+     * Of each node: the number of the node where the test holds.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesTruenodeids(long... value) {
+      attrs.set("nodes_truenodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: the number of the node where it does not.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesFalsenodeids(long... value) {
+      attrs.set("nodes_falsenodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: 1 if NaN goes where the test holds; 0 for all if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions nodesMissingValueTracksTrue(long... value) {
+      attrs.set("nodes_missing_value_tracks_true", value);
+      return this;
+    }
+
+    /**
+     * What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" ({@code 1 / (1 + exp(-x))} of each),
+     * "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+     * distribution's function; NaN outside of 0 to 1). Default: NONE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions postTransform(String value) {
+      attrs.set("post_transform", value);
+      return this;
+    }
+
+    /**
+     * What each target has beside its votes; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions baseValues(double... value) {
+      attrs.set("base_values", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions baseValuesAsTensor(Tensor value) {
+      attrs.set("base_values_as_tensor", value);
+      return this;
+    }
+
+    /**
+     * The labels; the output has these or
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions classlabelsInt64s(long... value) {
+      attrs.set("classlabels_int64s", value);
+      return this;
+    }
+
+    /**
+     * these.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions classlabelsStrings(List<String> value) {
+      attrs.set("classlabels_strings", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: the tree of the leaf.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions classTreeids(long... value) {
+      attrs.set("class_treeids", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: the number of the leaf.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions classNodeids(long... value) {
+      attrs.set("class_nodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: the class, a place in the labels.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions classIds(long... value) {
+      attrs.set("class_ids", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: how much.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions classWeights(double... value) {
+      attrs.set("class_weights", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleClassifierOptions classWeightsAsTensor(Tensor value) {
+      attrs.set("class_weights_as_tensor", value);
+      return this;
+    }
+
+    @Override
+    public MlTreeEnsembleClassifierOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of ai.onnx.ml.TreeEnsembleClassifier.
+   *
+   * @param y [N]: labels.
+   * @param z [N, classes]: scores.
+   */
+  public record MlTreeEnsembleClassifierOutputs(Value y, Value z) {}
+
+  /**
+   * The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each tree: at
+   * a node to one child if the test of its number {@code X[n, feature]} with the node's value holds, else to the other;
+   * the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values, and
+   * the label is that of the first class with the highest. Of two classes of which one alone has votes the label is the
+   * second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the first class, they
+   * stand for the second all the same: with such a sum {@code s} the scores are {@code [1 - s, s]} without a transform
+   * and for PROBIT, {@code [-s, s]} for the other transforms and without one if a weight is negative. Of one class the
+   * label is that or else 0 or "".
+   *
+   * <p>Operator ai.onnx.ml.TreeEnsembleClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string. Not
+   * differentiable: it is constant but for steps.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @return the outputs
+   */
+  public MlTreeEnsembleClassifierOutputs mlTreeEnsembleClassifier(Value x) {
+    return mlTreeEnsembleClassifier(x, options -> {});
+  }
+
+  /**
+   * The classes that decision trees find for rows, as it was written before TreeEnsemble. A row goes down each tree: at
+   * a node to one child if the test of its number {@code X[n, feature]} with the node's value holds, else to the other;
+   * the leaf where it ends votes. Votes are summed in double precision. Scores are the sums with the base values, and
+   * the label is that of the first class with the highest. Of two classes of which one alone has votes the label is the
+   * second where the sum is above 0.5, or above 0 if a weight is negative. If they are votes for the first class, they
+   * stand for the second all the same: with such a sum {@code s} the scores are {@code [1 - s, s]} without a transform
+   * and for PROBIT, {@code [-s, s]} for the other transforms and without one if a weight is negative. Of one class the
+   * label is that or else 0 or "".
+   *
+   * <p>Operator ai.onnx.ml.TreeEnsembleClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string. Not
+   * differentiable: it is constant but for steps.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public MlTreeEnsembleClassifierOutputs mlTreeEnsembleClassifier(
+      Value x,
+      Consumer<MlTreeEnsembleClassifierOptions> options) {
+    MlTreeEnsembleClassifierOptions settings = new MlTreeEnsembleClassifierOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    List<Value> made = add("ai.onnx.ml.TreeEnsembleClassifier", Arrays.<Value>asList(x), settings, 2);
+    return new MlTreeEnsembleClassifierOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.TreeEnsembleRegressor.
+   */
+  public static final class MlTreeEnsembleRegressorOptions extends NodeOptions {
+    private MlTreeEnsembleRegressorOptions() {}
+
+    /**
+     * Of each node: the tree that it is in. Its first node is the root.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesTreeids(long... value) {
+      attrs.set("nodes_treeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: its number, which no other node of its tree has.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesNodeids(long... value) {
+      attrs.set("nodes_nodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: which number of a row it looks at.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesFeatureids(long... value) {
+      attrs.set("nodes_featureids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: what is compared with.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesValues(double... value) {
+      attrs.set("nodes_values", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesValuesAsTensor(Tensor value) {
+      attrs.set("nodes_values_as_tensor", value);
+      return this;
+    }
+
+    /**
+     * How often each node is met; not used.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesHitrates(double... value) {
+      attrs.set("nodes_hitrates", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesHitratesAsTensor(Tensor value) {
+      attrs.set("nodes_hitrates_as_tensor", value);
+      return this;
+    }
+
+    /**
+     * Of each node: the test, "BRANCH_LEQ" for {@code <=}, and "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ" and
+     * "BRANCH_NEQ" alike; "LEAF" for a leaf.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesModes(List<String> value) {
+      attrs.set("nodes_modes", value);
+      return this;
+    }
+
+    /**
+     * Of each node: the number of the node where the test holds.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesTruenodeids(long... value) {
+      attrs.set("nodes_truenodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: the number of the node where it does not.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesFalsenodeids(long... value) {
+      attrs.set("nodes_falsenodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each node: 1 if NaN goes where the test holds; 0 for all if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nodesMissingValueTracksTrue(long... value) {
+      attrs.set("nodes_missing_value_tracks_true", value);
+      return this;
+    }
+
+    /**
+     * What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" ({@code 1 / (1 + exp(-x))} of each),
+     * "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+     * distribution's function; NaN outside of 0 to 1). Default: NONE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions postTransform(String value) {
+      attrs.set("post_transform", value);
+      return this;
+    }
+
+    /**
+     * What each target has beside its votes; 0 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions baseValues(double... value) {
+      attrs.set("base_values", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions baseValuesAsTensor(Tensor value) {
+      attrs.set("base_values_as_tensor", value);
+      return this;
+    }
+
+    /**
+     * What is taken of a target's votes: "SUM", "AVERAGE" (the sum over the number of trees), "MIN" or "MAX". Default:
+     * SUM.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions aggregateFunction(String value) {
+      attrs.set("aggregate_function", value);
+      return this;
+    }
+
+    /**
+     * How many targets there are; 1 if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions nTargets(long value) {
+      attrs.set("n_targets", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: the tree of the leaf.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions targetTreeids(long... value) {
+      attrs.set("target_treeids", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: the number of the leaf.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions targetNodeids(long... value) {
+      attrs.set("target_nodeids", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: the target.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions targetIds(long... value) {
+      attrs.set("target_ids", value);
+      return this;
+    }
+
+    /**
+     * Of each vote: how much.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions targetWeights(double... value) {
+      attrs.set("target_weights", value);
+      return this;
+    }
+
+    /**
+     * The same, in f64.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlTreeEnsembleRegressorOptions targetWeightsAsTensor(Tensor value) {
+      attrs.set("target_weights_as_tensor", value);
+      return this;
+    }
+
+    @Override
+    public MlTreeEnsembleRegressorOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * What decision trees make of rows, as it was written before TreeEnsemble. A row goes down each tree: at a node to one
+   * child if the test of its number {@code X[n, feature]} with the node's value holds, else to the other; the leaf where
+   * it ends votes. Votes are summed in double precision. Base values are added to what is taken of the votes.
+   *
+   * <p>Operator ai.onnx.ml.TreeEnsembleRegressor. Element types: T: f32, i32, i64, f64. Not differentiable: it is
+   * constant but for steps.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @return [N, n_targets]; the base value where no leaf votes for the target.
+   */
+  public Value mlTreeEnsembleRegressor(Value x) {
+    return mlTreeEnsembleRegressor(x, options -> {});
+  }
+
+  /**
+   * What decision trees make of rows, as it was written before TreeEnsemble. A row goes down each tree: at a node to one
+   * child if the test of its number {@code X[n, feature]} with the node's value holds, else to the other; the leaf where
+   * it ends votes. Votes are summed in double precision. Base values are added to what is taken of the votes.
+   *
+   * <p>Operator ai.onnx.ml.TreeEnsembleRegressor. Element types: T: f32, i32, i64, f64. Not differentiable: it is
+   * constant but for steps.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @param options sets the rest
+   * @return [N, n_targets]; the base value where no leaf votes for the target.
+   */
+  public Value mlTreeEnsembleRegressor(Value x, Consumer<MlTreeEnsembleRegressorOptions> options) {
+    MlTreeEnsembleRegressorOptions settings = new MlTreeEnsembleRegressorOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.TreeEnsembleRegressor", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -13003,6 +15373,63 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Cross.
+   */
+  public static final class CrossOptions extends NodeOptions {
+    private CrossOptions() {}
+
+    /**
+     * The axis of the vectors, of the output; negative counts from the end. Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public CrossOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    @Override
+    public CrossOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The cross product of vectors of 3 numbers, {@code [a1 b2 - a2 b1, a2 b0 - a0 b2, a0 b1 - a1 b0]}. The other axes
+   * broadcast.
+   *
+   * <p>Operator weft.Cross. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param a 3 numbers along the axis.
+   * @param b 3 numbers along the axis.
+   * @return the shape that A and B broadcast to.
+   */
+  public Value cross(Value a, Value b) {
+    return cross(a, b, options -> {});
+  }
+
+  /**
+   * The cross product of vectors of 3 numbers, {@code [a1 b2 - a2 b1, a2 b0 - a0 b2, a0 b1 - a1 b0]}. The other axes
+   * broadcast.
+   *
+   * <p>Operator weft.Cross. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param a 3 numbers along the axis.
+   * @param b 3 numbers along the axis.
+   * @param options sets the rest
+   * @return the shape that A and B broadcast to.
+   */
+  public Value cross(Value a, Value b, Consumer<CrossOptions> options) {
+    CrossOptions settings = new CrossOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.Cross", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.Dropout.
    */
   public static final class WeftDropoutOptions extends NodeOptions {
@@ -13175,6 +15602,84 @@ public final class Ops {
     Check.notNull(a, "a");
     List<Value> made = add("weft.Eigh", Arrays.<Value>asList(a), settings, 2);
     return new EighOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at weft.Fft.
+   */
+  public static final class FftOptions extends NodeOptions {
+    private FftOptions() {}
+
+    /**
+     * X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public FftOptions n(long value) {
+      attrs.set("n", value);
+      return this;
+    }
+
+    /**
+     * The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+     * Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public FftOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+     * ("ortho"), n and 1 ("forward"). Default: backward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public FftOptions norm(String value) {
+      attrs.set("norm", value);
+      return this;
+    }
+
+    @Override
+    public FftOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The discrete Fourier transform along an axis, as numpy.fft.fft: {@code Y[k] = sum over j of X[j] exp(-2 pi i j k /
+   * n)}.
+   *
+   * <p>Operator weft.Fft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., 2]: real and imaginary parts; or [..., 1]: real numbers.
+   * @return [..., 2].
+   */
+  public Value fft(Value x) {
+    return fft(x, options -> {});
+  }
+
+  /**
+   * The discrete Fourier transform along an axis, as numpy.fft.fft: {@code Y[k] = sum over j of X[j] exp(-2 pi i j k /
+   * n)}.
+   *
+   * <p>Operator weft.Fft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., 2]: real and imaginary parts; or [..., 1]: real numbers.
+   * @param options sets the rest
+   * @return [..., 2].
+   */
+  public Value fft(Value x, Consumer<FftOptions> options) {
+    FftOptions settings = new FftOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("weft.Fft", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -13576,6 +16081,82 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Ifft.
+   */
+  public static final class IfftOptions extends NodeOptions {
+    private IfftOptions() {}
+
+    /**
+     * X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IfftOptions n(long value) {
+      attrs.set("n", value);
+      return this;
+    }
+
+    /**
+     * The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+     * Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IfftOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+     * ("ortho"), n and 1 ("forward"). Default: backward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IfftOptions norm(String value) {
+      attrs.set("norm", value);
+      return this;
+    }
+
+    @Override
+    public IfftOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The inverse of Fft, as numpy.fft.ifft: {@code Y[k] = sum over j of X[j] exp(2 pi i j k / n) / n}.
+   *
+   * <p>Operator weft.Ifft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., 2]: real and imaginary parts; or [..., 1]: real numbers.
+   * @return [..., 2].
+   */
+  public Value ifft(Value x) {
+    return ifft(x, options -> {});
+  }
+
+  /**
+   * The inverse of Fft, as numpy.fft.ifft: {@code Y[k] = sum over j of X[j] exp(2 pi i j k / n) / n}.
+   *
+   * <p>Operator weft.Ifft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., 2]: real and imaginary parts; or [..., 1]: real numbers.
+   * @param options sets the rest
+   * @return [..., 2].
+   */
+  public Value ifft(Value x, Consumer<IfftOptions> options) {
+    IfftOptions settings = new IfftOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("weft.Ifft", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.Im2Col.
    */
   public static final class Im2ColOptions extends NodeOptions {
@@ -13795,6 +16376,82 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Irfft.
+   */
+  public static final class IrfftOptions extends NodeOptions {
+    private IrfftOptions() {}
+
+    /**
+     * The size of the axis of Y: X is cut, or filled up with zeros, to n / 2 + 1. 2 * (size - 1) if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IrfftOptions n(long value) {
+      attrs.set("n", value);
+      return this;
+    }
+
+    /**
+     * The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+     * Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IrfftOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+     * ("ortho"), n and 1 ("forward"). Default: backward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public IrfftOptions norm(String value) {
+      attrs.set("norm", value);
+      return this;
+    }
+
+    @Override
+    public IrfftOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The inverse of Rfft, as numpy.fft.irfft: real numbers of a half.
+   *
+   * <p>Operator weft.Irfft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., 2]: real and imaginary parts of the first n / 2 + 1 elements.
+   * @return [...]: real numbers.
+   */
+  public Value irfft(Value x) {
+    return irfft(x, options -> {});
+  }
+
+  /**
+   * The inverse of Rfft, as numpy.fft.irfft: real numbers of a half.
+   *
+   * <p>Operator weft.Irfft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., 2]: real and imaginary parts of the first n / 2 + 1 elements.
+   * @param options sets the rest
+   * @return [...]: real numbers.
+   */
+  public Value irfft(Value x, Consumer<IrfftOptions> options) {
+    IrfftOptions settings = new IrfftOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("weft.Irfft", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.JoinLike.
    */
   public static final class JoinLikeOptions extends NodeOptions {
@@ -13860,6 +16517,39 @@ public final class Ops {
     Check.notNull(input, "input");
     Check.notNull(like, "like");
     return add("weft.JoinLike", Arrays.<Value>asList(input, like), settings, 1).get(0);
+  }
+
+  /**
+   * The Kronecker product: a block of the shape of B for each element of A, {@code Y[i * p + k, j * q + l] = A[i, j] *
+   * B[k, l]} for a B of [p, q], and so on for any number of axes. The one of fewer axes has ones before them.
+   *
+   * <p>Operator weft.Kron. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param a any shape.
+   * @param b any shape.
+   * @return the products of the sizes of each axis.
+   */
+  public Value kron(Value a, Value b) {
+    return kron(a, b, options -> {});
+  }
+
+  /**
+   * The Kronecker product: a block of the shape of B for each element of A, {@code Y[i * p + k, j * q + l] = A[i, j] *
+   * B[k, l]} for a B of [p, q], and so on for any number of axes. The one of fewer axes has ones before them.
+   *
+   * <p>Operator weft.Kron. Element types: T: f32, u8, i8, u16, i16, i32, i64, f16, f64, u32, u64, bf16.
+   *
+   * @param a any shape.
+   * @param b any shape.
+   * @param options sets the rest
+   * @return the products of the sizes of each axis.
+   */
+  public Value kron(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.Kron", Arrays.<Value>asList(a, b), settings, 1).get(0);
   }
 
   /**
@@ -14401,6 +17091,91 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Lstsq.
+   */
+  public static final class LstsqOptions extends NodeOptions {
+    private LstsqOptions() {}
+
+    /**
+     * Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public LstsqOptions rtol(double value) {
+      attrs.set("rtol", value);
+      return this;
+    }
+
+    @Override
+    public LstsqOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The X for which the sum of squares of {@code A @ X - B} is least, and of those with the least the one whose own is:
+   * {@code Pinv(A) @ B}, for each matrix.
+   *
+   * <p>Operator weft.Lstsq. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @param b [..., m, k], with the leading axes of A.
+   * @return [..., n, k].
+   */
+  public Value lstsq(Value a, Value b) {
+    return lstsq(a, b, options -> {});
+  }
+
+  /**
+   * The X for which the sum of squares of {@code A @ X - B} is least, and of those with the least the one whose own is:
+   * {@code Pinv(A) @ B}, for each matrix.
+   *
+   * <p>Operator weft.Lstsq. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @param b [..., m, k], with the leading axes of A.
+   * @param options sets the rest
+   * @return [..., n, k].
+   */
+  public Value lstsq(Value a, Value b, Consumer<LstsqOptions> options) {
+    LstsqOptions settings = new LstsqOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.Lstsq", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * The exponential of each matrix, {@code 1 + A + A @ A / 2! + A @ A @ A / 3! + ...}.
+   *
+   * <p>Operator weft.MatrixExp. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @return the shape of A.
+   */
+  public Value matrixExp(Value a) {
+    return matrixExp(a, options -> {});
+  }
+
+  /**
+   * The exponential of each matrix, {@code 1 + A + A @ A / 2! + A @ A @ A / 3! + ...}.
+   *
+   * <p>Operator weft.MatrixExp. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @param options sets the rest
+   * @return the shape of A.
+   */
+  public Value matrixExp(Value a, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    return add("weft.MatrixExp", Arrays.<Value>asList(a), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.MaxRoiPlaces.
    */
   public static final class MaxRoiPlacesOptions extends NodeOptions {
@@ -14590,6 +17365,68 @@ public final class Ops {
   }
 
   /**
+   * The sum of what two optionals hold, tensors of one shape or sequences of them; one that is empty counts as zeros.
+   *
+   * <p>Operator weft.OptionalAdd.
+   *
+   * @param a an optional.
+   * @param b another one, of the same type.
+   * @return the sum, empty if both are.
+   */
+  public Value optionalAdd(Value a, Value b) {
+    return optionalAdd(a, b, options -> {});
+  }
+
+  /**
+   * The sum of what two optionals hold, tensors of one shape or sequences of them; one that is empty counts as zeros.
+   *
+   * <p>Operator weft.OptionalAdd.
+   *
+   * @param a an optional.
+   * @param b another one, of the same type.
+   * @param options sets the rest
+   * @return the sum, empty if both are.
+   */
+  public Value optionalAdd(Value a, Value b, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.OptionalAdd", Arrays.<Value>asList(a, b), settings, 1).get(0);
+  }
+
+  /**
+   * What an optional holds, or zeros in the shape of {@code like} if it is empty. The gradient of Optional.
+   *
+   * <p>Operator weft.OptionalElementOrZeros.
+   *
+   * @param gradient an optional.
+   * @param like A tensor or sequence whose shapes are taken.
+   * @return A tensor or sequence like {@code like}.
+   */
+  public Value optionalElementOrZeros(Value gradient, Value like) {
+    return optionalElementOrZeros(gradient, like, options -> {});
+  }
+
+  /**
+   * What an optional holds, or zeros in the shape of {@code like} if it is empty. The gradient of Optional.
+   *
+   * <p>Operator weft.OptionalElementOrZeros.
+   *
+   * @param gradient an optional.
+   * @param like A tensor or sequence whose shapes are taken.
+   * @param options sets the rest
+   * @return A tensor or sequence like {@code like}.
+   */
+  public Value optionalElementOrZeros(Value gradient, Value like, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(gradient, "gradient");
+    Check.notNull(like, "like");
+    return add("weft.OptionalElementOrZeros", Arrays.<Value>asList(gradient, like), settings, 1).get(0);
+  }
+
+  /**
    * Q of the QR decomposition of {@code x} in which the diagonal of R is not negative; of the transposed {@code x}, and
    * transposed back, if {@code x} has more columns than rows. The columns (else the rows) are orthonormal. Of normal
    * random numbers every orthogonal matrix is equally likely (Saxe et al., arXiv:1312.6120).
@@ -14621,6 +17458,127 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("weft.Orthogonalize", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.Pinv.
+   */
+  public static final class PinvOptions extends NodeOptions {
+    private PinvOptions() {}
+
+    /**
+     * Singular values up to that part of the largest count as 0; max(m, n) machine epsilons if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PinvOptions rtol(double value) {
+      attrs.set("rtol", value);
+      return this;
+    }
+
+    @Override
+    public PinvOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The pseudo-inverse of each matrix, by its singular values: {@code V @ diag(1 / S) @ transpose(U)}, without those
+   * that count as 0. The gradient is that of matrices which keep their rank.
+   *
+   * <p>Operator weft.Pinv. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @return [..., n, m].
+   */
+  public Value pinv(Value a) {
+    return pinv(a, options -> {});
+  }
+
+  /**
+   * The pseudo-inverse of each matrix, by its singular values: {@code V @ diag(1 / S) @ transpose(U)}, without those
+   * that count as 0. The gradient is that of matrices which keep their rank.
+   *
+   * <p>Operator weft.Pinv. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @param options sets the rest
+   * @return [..., n, m].
+   */
+  public Value pinv(Value a, Consumer<PinvOptions> options) {
+    PinvOptions settings = new PinvOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    return add("weft.Pinv", Arrays.<Value>asList(a), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.Qr.
+   */
+  public static final class QrOptions extends NodeOptions {
+    private QrOptions() {}
+
+    /**
+     * Whether Q is square, [..., m, m], and R as A, [..., m, n]. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public QrOptions complete(boolean value) {
+      attrs.set("complete", value);
+      return this;
+    }
+
+    @Override
+    public QrOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.Qr.
+   *
+   * @param q [..., m, k].
+   * @param r [..., k, n].
+   */
+  public record QrOutputs(Value q, Value r) {}
+
+  /**
+   * {@code A = Q @ R} for each matrix, with orthonormal columns of Q and an upper triangular R without negative numbers
+   * on its diagonal, which makes both unique where the first k = min(m, n) columns of A are independent (other libraries
+   * leave the signs to the method). Only there the gradient exists, and is an error elsewhere. With {@code complete}, if
+   * m &gt; n, none flows from Q.
+   *
+   * <p>Operator weft.Qr. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @return the outputs
+   */
+  public QrOutputs qr(Value a) {
+    return qr(a, options -> {});
+  }
+
+  /**
+   * {@code A = Q @ R} for each matrix, with orthonormal columns of Q and an upper triangular R without negative numbers
+   * on its diagonal, which makes both unique where the first k = min(m, n) columns of A are independent (other libraries
+   * leave the signs to the method). Only there the gradient exists, and is an error elsewhere. With {@code complete}, if
+   * m &gt; n, none flows from Q.
+   *
+   * <p>Operator weft.Qr. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public QrOutputs qr(Value a, Consumer<QrOptions> options) {
+    QrOptions settings = new QrOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    List<Value> made = add("weft.Qr", Arrays.<Value>asList(a), settings, 2);
+    return new QrOutputs(made.get(0), made.get(1));
   }
 
   /**
@@ -15605,6 +18563,84 @@ public final class Ops {
   }
 
   /**
+   * What can be set at weft.Rfft.
+   */
+  public static final class RfftOptions extends NodeOptions {
+    private RfftOptions() {}
+
+    /**
+     * X is cut, or filled up with zeros, to that size along the axis; its own if not given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RfftOptions n(long value) {
+      attrs.set("n", value);
+      return this;
+    }
+
+    /**
+     * The axis of the transform; negative counts from the end. The dimension of real and imaginary parts is not counted.
+     * Default: -1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RfftOptions axis(long value) {
+      attrs.set("axis", value);
+      return this;
+    }
+
+    /**
+     * What a transform of length n is divided by, forward and inverse: 1 and n ("backward"), sqrt(n) and sqrt(n)
+     * ("ortho"), n and 1 ("forward"). Default: backward.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RfftOptions norm(String value) {
+      attrs.set("norm", value);
+      return this;
+    }
+
+    @Override
+    public RfftOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The first n / 2 + 1 elements of the Fourier transform of real numbers, as numpy.fft.rfft; the others are their
+   * conjugates.
+   *
+   * <p>Operator weft.Rfft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [...]: real numbers.
+   * @return [..., 2]: real and imaginary parts.
+   */
+  public Value rfft(Value x) {
+    return rfft(x, options -> {});
+  }
+
+  /**
+   * The first n / 2 + 1 elements of the Fourier transform of real numbers, as numpy.fft.rfft; the others are their
+   * conjugates.
+   *
+   * <p>Operator weft.Rfft. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [...]: real numbers.
+   * @param options sets the rest
+   * @return [..., 2]: real and imaginary parts.
+   */
+  public Value rfft(Value x, Consumer<RfftOptions> options) {
+    RfftOptions settings = new RfftOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("weft.Rfft", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.RoiAlignMaxima.
    */
   public static final class RoiAlignMaximaOptions extends NodeOptions {
@@ -16497,6 +19533,36 @@ public final class Ops {
   }
 
   /**
+   * How many items each of the sequences has, which must be as many.
+   *
+   * <p>Operator weft.SequencesLength. Not differentiable: it is a number of items.
+   *
+   * @param sequences sequences, of any types.
+   * @return A scalar.
+   */
+  public Value sequencesLength(List<Value> sequences) {
+    return sequencesLength(sequences, options -> {});
+  }
+
+  /**
+   * How many items each of the sequences has, which must be as many.
+   *
+   * <p>Operator weft.SequencesLength. Not differentiable: it is a number of items.
+   *
+   * @param sequences sequences, of any types.
+   * @param options sets the rest
+   * @return A scalar.
+   */
+  public Value sequencesLength(List<Value> sequences, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(sequences, "sequences");
+    List<Value> given = new ArrayList<>(List.of());
+    given.addAll(Check.items(sequences, "sequences"));
+    return add("weft.SequencesLength", given, settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.Sgd.
    */
   public static final class SgdOptions extends NodeOptions {
@@ -16657,6 +19723,47 @@ public final class Ops {
     Check.notNull(starts, "starts");
     Check.notNull(ends, "ends");
     return add("weft.SliceGrad", Arrays.<Value>asList(gradient, like, starts, ends, settings.axes, settings.steps), settings, 1).get(0);
+  }
+
+  /**
+   * The outputs of weft.SlogDet.
+   *
+   * @param sign [...]: -1, 0 or 1.
+   * @param logabsdet [...].
+   */
+  public record SlogDetOutputs(Value sign, Value logabsdet) {}
+
+  /**
+   * The sign and the logarithm of the magnitude of the determinant of each matrix, {@code det = sign * exp(logabsdet)},
+   * which neither overflow nor vanish where Det does. Of a singular matrix they are 0 and -infinity; the gradient by the
+   * logarithm needs matrices that are not singular.
+   *
+   * <p>Operator weft.SlogDet. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., n, n].
+   * @return the outputs
+   */
+  public SlogDetOutputs slogDet(Value x) {
+    return slogDet(x, options -> {});
+  }
+
+  /**
+   * The sign and the logarithm of the magnitude of the determinant of each matrix, {@code det = sign * exp(logabsdet)},
+   * which neither overflow nor vanish where Det does. Of a singular matrix they are 0 and -infinity; the gradient by the
+   * logarithm needs matrices that are not singular.
+   *
+   * <p>Operator weft.SlogDet. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param x [..., n, n].
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public SlogDetOutputs slogDet(Value x, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    List<Value> made = add("weft.SlogDet", Arrays.<Value>asList(x), settings, 2);
+    return new SlogDetOutputs(made.get(0), made.get(1));
   }
 
   /**
@@ -17123,5 +20230,154 @@ public final class Ops {
     Check.notNull(x, "x");
     Check.notNull(like, "like");
     return add("weft.SumTo", Arrays.<Value>asList(x, like), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.Svd.
+   */
+  public static final class SvdOptions extends NodeOptions {
+    private SvdOptions() {}
+
+    /**
+     * Whether U and Vt are square, filled up with vectors that belong to no value. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public SvdOptions full(boolean value) {
+      attrs.set("full", value);
+      return this;
+    }
+
+    @Override
+    public SvdOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of weft.Svd.
+   *
+   * @param u [..., m, k], or with {@code full} [..., m, m].
+   * @param s [..., k], descending, none negative.
+   * @param vt [..., k, n], or with {@code full} [..., n, n].
+   */
+  public record SvdOutputs(Value u, Value s, Value vt) {}
+
+  /**
+   * The singular value decomposition of each matrix, {@code A = U @ diag(S) @ Vt} with k = min(m, n) values; the columns
+   * of U and the rows of Vt are orthonormal. The first largest element of each column of U is positive, and with {@code
+   * full} of each row of Vt that belongs to no value. Pairs of values that only rounding tells apart (k machine epsilons
+   * of the largest), and values that it alone tells from 0, add nothing to the gradient by the vectors of their own,
+   * which does not exist there. No gradient flows from vectors that belong to no value.
+   *
+   * <p>Operator weft.Svd. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @return the outputs
+   */
+  public SvdOutputs svd(Value a) {
+    return svd(a, options -> {});
+  }
+
+  /**
+   * The singular value decomposition of each matrix, {@code A = U @ diag(S) @ Vt} with k = min(m, n) values; the columns
+   * of U and the rows of Vt are orthonormal. The first largest element of each column of U is positive, and with {@code
+   * full} of each row of Vt that belongs to no value. Pairs of values that only rounding tells apart (k machine epsilons
+   * of the largest), and values that it alone tells from 0, add nothing to the gradient by the vectors of their own,
+   * which does not exist there. No gradient flows from vectors that belong to no value.
+   *
+   * <p>Operator weft.Svd. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., m, n].
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public SvdOutputs svd(Value a, Consumer<SvdOptions> options) {
+    SvdOptions settings = new SvdOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    List<Value> made = add("weft.Svd", Arrays.<Value>asList(a), settings, 3);
+    return new SvdOutputs(made.get(0), made.get(1), made.get(2));
+  }
+
+  /**
+   * What can be set at weft.TriangularSolve.
+   */
+  public static final class TriangularSolveOptions extends NodeOptions {
+    private TriangularSolveOptions() {}
+
+    /**
+     * Whether A is lower triangular, else upper. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TriangularSolveOptions lower(boolean value) {
+      attrs.set("lower", value);
+      return this;
+    }
+
+    /**
+     * Whether it is {@code transpose(A) @ X = B}. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TriangularSolveOptions transposed(boolean value) {
+      attrs.set("transposed", value);
+      return this;
+    }
+
+    /**
+     * Whether the diagonal of A counts as 1 and is not read. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TriangularSolveOptions unitDiagonal(boolean value) {
+      attrs.set("unit_diagonal", value);
+      return this;
+    }
+
+    @Override
+    public TriangularSolveOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The X for which {@code A @ X = B}, for each matrix, with a triangular A, of which the other triangle is not read. A
+   * 0 on the diagonal is an error.
+   *
+   * <p>Operator weft.TriangularSolve. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @param b [..., n, k], with the leading axes of A.
+   * @return the shape of B.
+   */
+  public Value triangularSolve(Value a, Value b) {
+    return triangularSolve(a, b, options -> {});
+  }
+
+  /**
+   * The X for which {@code A @ X = B}, for each matrix, with a triangular A, of which the other triangle is not read. A
+   * 0 on the diagonal is an error.
+   *
+   * <p>Operator weft.TriangularSolve. Element types: T: f32, f16, f64, bf16.
+   *
+   * @param a [..., n, n].
+   * @param b [..., n, k], with the leading axes of A.
+   * @param options sets the rest
+   * @return the shape of B.
+   */
+  public Value triangularSolve(Value a, Value b, Consumer<TriangularSolveOptions> options) {
+    TriangularSolveOptions settings = new TriangularSolveOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(a, "a");
+    Check.notNull(b, "b");
+    return add("weft.TriangularSolve", Arrays.<Value>asList(a, b), settings, 1).get(0);
   }
 }
