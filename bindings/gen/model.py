@@ -48,9 +48,10 @@ class Op:
         return f"{self.domain}.{self.name}" if self.domain else self.name
 
     def prefix(self, taken):
-        """What a generated function's name begins with: "ml" for the domain ai.onnx.ml, "weft" for an operator of that domain
-        if ONNX has one of its name (`taken`)."""
-        return "ml" if self.domain == "ai.onnx.ml" else "weft" if self.domain and taken else ""
+        """What a generated function's name begins with: "ml" for the domain ai.onnx.ml, "preview" for ai.onnx.preview.training,
+        "weft" for an operator of that domain if ONNX has one of its name (`taken`)."""
+        always = {"ai.onnx.ml": "ml", "ai.onnx.preview.training": "preview"}
+        return always.get(self.domain, "weft" if self.domain and taken else "")
 
     @property
     def variadic_output(self):
@@ -93,8 +94,9 @@ def load():
 
 
 def test_name(full_name):
-    """weft.Adam -> WeftAdam, ai.onnx.ml.Scaler -> MlScaler."""
-    return full_name.replace("weft.", "Weft").replace("ai.onnx.ml.", "Ml")
+    """weft.Adam -> WeftAdam, ai.onnx.ml.Scaler -> MlScaler, ai.onnx.preview.training.Adam -> PreviewAdam."""
+    domain, _, name = full_name.rpartition(".")
+    return {"": "", "ai.onnx.ml": "Ml"}.get(domain, domain.removeprefix("ai.onnx.").split(".")[0].capitalize()) + name
 
 
 def snake(name):

@@ -6,8 +6,10 @@
 #include "core/base/text.h"
 #include "core/format/onnx.h"
 #include "core/format/onnx_functions.h"
+#include "core/format/onnx_gradient.h"
 #include "core/format/onnx_tensor.h"
 #include "core/format/onnx_wire.h"
+#include "core/graph/expr.h"
 
 namespace weft {
 
@@ -243,6 +245,7 @@ class Loader {
     if (const Function* function = functions_.find(domain, wire.op_type, wire.overload); function != nullptr) {
       return add_call(graph, wire, *function, std::move(given));
     }
+    if (domain == kTrainingDomain && wire.op_type == "Gradient") return add_gradient(*graph, wire, given);
     const OpDef* op = ops_.find(domain, wire.op_type);
     if (op == nullptr) {
       return unimplemented("the operator ", domain.empty() ? "" : cat(domain, "."), wire.op_type, " is not known");
@@ -294,6 +297,46 @@ class Loader {
     if (made.output_count < options.output_count) return data_loss("it has too many outputs");
     for (int i = 0; i < made.output_count && i < static_cast<int>(wire.outputs.size()); ++i) {
       WEFT_CHECK(define_output(*graph, wire.outputs[static_cast<size_t>(i)], made.output(i)));
+    }
+    return {};
+  }
+
+  // No operator: in its place stand the nodes that compute the gradients.
+  Status add_gradient(Graph& graph, const NodeWire& wire, const GivenAttributes& given) {
+    std::vector<ValueId> named;
+    size_t count = 0;
+    ValueId y = kNoValue;
+    for (const char* list : {"xs", "zs"}) {
+      const auto at = given.find(list);
+      if (at == given.end()) continue;
+      for (std::string_view name : at->second.wire.strings) {
+        WEFT_TRY(ValueId id, find(graph, name));
+        if (id == kNoValue) return invalid("'", list, "' names '", name, "', which is not given");
+        named.push_back(id);
+      }
+      if (std::string_view(list) == "xs") count = named.size();
+    }
+    if (const auto at = given.find("y"); at != given.end()) {
+      WEFT_TRY(y, find(graph, at->second.wire.s));
+    }
+    if (y == kNoValue || count == 0) return invalid("it needs the attributes 'xs' and 'y'");
+    WEFT_TRY(const std::vector<ValueId> at, find_inputs(graph, wire));
+    if (at.size() != named.size() || std::find(at.begin(), at.end(), kNoValue) != at.end()) {
+      return invalid("it has ", at.size(), " inputs but must have one for each of the ", named.size(),
+                     " values of 'xs' and "
+                     "'zs'");
+    }
+    if (wire.outputs.size() > count)
+      return invalid("it has ", wire.outputs.size(), " outputs for ", count, " values of 'xs'");
+    const ValueId first = graph.value_count();
+    WEFT_TRY(std::vector<ValueId> gradients, gradient_at(graph, y, named, count, at));
+    ExprScope scope(graph);
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      if (gradients[i] == kNoValue) gradients[i] = fill_like(Expr(scope, at[i]), 0).id();
+    }
+    WEFT_CHECK(scope.status());
+    for (size_t i = 0; i < wire.outputs.size(); ++i) {
+      WEFT_CHECK(define_result(graph, wire.outputs[i], gradients[i], first, gradients));
     }
     return {};
   }

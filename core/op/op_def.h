@@ -61,7 +61,9 @@ class OpDef : public WithAttrs<OpDef> {
   const std::string& domain() const { return domain_; }
   const std::string& name() const { return name_; }
   // Whether it is one of ONNX's, in whichever of its domains.
-  bool is_onnx() const { return domain_ == kOnnxDomain || domain_ == kMlDomain; }
+  bool is_onnx() const {
+    return domain_ == kOnnxDomain || domain_ == kMlDomain || domain_ == kTrainingDomain || domain_ == kPreviewDomain;
+  }
   std::string full_name() const { return domain_.empty() ? name_ : cat(domain_, ".", name_); }
   const std::string& group_name() const { return group_; }
   const std::string& doc_text() const { return doc_; }
@@ -162,7 +164,7 @@ class OpDef : public WithAttrs<OpDef> {
     body_by_shapes_ = true;
     return body(fn);
   }
-  // Its one sub-graph has inputs, of these types. A node's sub-graph is made again where they are others.
+  // Its sub-graphs have inputs, all of these types. A node's sub-graph is made again where they are others.
   OpDef& repeats(RepeatedTypesFn fn) {
     repeated_types_ = fn;
     return *this;

@@ -128,10 +128,14 @@ Status grad_resize_grad(GradContext& c) {
   return {};
 }
 
-Status refuse_old(UpgradeContext&) {
-  return unimplemented(
-      "Resize before opset 11 does not say where places of the output lie in the input; save the model with opset 11 "
-      "or a later one");
+// Opset 10 does not say where places of the output lie in the input. Those who wrote and read such files had them at
+// `y / scale`, and took the place before it for the nearest one.
+Status places_before_11(UpgradeContext& c) {
+  if (c.inputs.size() != 2) return invalid("Resize of opset 10 has two inputs, 'X' and 'scales'");
+  c.inputs.insert(c.inputs.begin() + 1, kNoValue);
+  c.attrs.set("coordinate_transformation_mode", "asymmetric");
+  c.attrs.set("nearest_mode", "floor");
+  return {};
 }
 
 // What is not given was an empty tensor before opset 13; a file of a later one may not have it beside what is.
@@ -195,7 +199,7 @@ void define_op_resize(OpRegistry& ops) {
       .output("Y", "T1", "The sizes of X, with others along the axes.")
       .infer(infer_resize)
       .grad(grad_resize)
-      .upgrade(11, refuse_old)
+      .upgrade(11, places_before_11)
       .upgrade(13, leave_out_empty_inputs);
   with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
                  .group("gradient")

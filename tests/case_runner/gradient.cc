@@ -116,9 +116,13 @@ class GradientChecker {
     return scope.status();
   }
 
-  // Whether the schema leaves the dtype of an input open, so that it may be in f64.
-  static bool may_be_f64(const OpDef& op, int input) {
+  // Whether the schema leaves the dtype of an input open, so that it may be in f64. Older versions of an operator had other
+  // inputs in between: the name tells which it is, if it is one of today's.
+  static bool may_be_f64(const OpDef& op, const std::string& name, int input) {
     const Formal* formal = op.input_formal(input);
+    for (const Formal& named : op.inputs()) {
+      if (named.name == name) formal = &named;
+    }
     if (formal == nullptr || formal->type == "any") return formal != nullptr;
     const TypeVar* types = op.find_type_var(formal->type);
     return types != nullptr && contains(types->set, DType::kF64);
@@ -135,7 +139,7 @@ class GradientChecker {
       ValueId id = kNoValue;
       if (!input.omitted && input.value.kind() == Kind::kSequence) {
         WEFT_TRY(id, add_sequence(input));
-      } else if (!input.omitted && may_be_f64(*op, static_cast<int>(arguments_.size()))) {
+      } else if (!input.omitted && may_be_f64(*op, input.name, static_cast<int>(arguments_.size()))) {
         if (c_.gradient_by.empty() || c_.gradient_by == input.name) {
           WEFT_TRY(id, add_tensor(input.name, input.value));
         } else {
