@@ -1,4 +1,6 @@
 // LinearAttention: a state of keys and values in place of a softmax over them, step by step; a Scan.
+#include <optional>
+
 #include "core/graph/subgraph.h"
 #include "core/ops/heads_common.h"
 
@@ -10,42 +12,98 @@ struct LinearRule {
   int64_t query_heads = 0, heads = 0;  // of queries; of keys, values and the state
 };
 
-Status check_given(const BodyContext& c, int i, const char* name, bool wanted) {
+constexpr int kQuery = 0, kKey = 1, kValue = 2, kPast = 3, kDecay = 4, kBeta = 5;
+
+LinearRule linear_rule(const Attrs& attrs) {
+  const std::string& name = attrs.s("update_rule");
+  LinearRule rule;
+  rule.gated = name == "gated" || name == "gated_delta";
+  rule.delta = name == "delta" || name == "gated_delta";
+  rule.query_heads = attrs.i("q_num_heads");
+  rule.heads = attrs.i("kv_num_heads");
+  return rule;
+}
+
+// -- What the shape rule says of attributes and shapes.
+
+Status check_given(const InferContext& c, int i, const char* name, bool wanted) {
   if (c.has_input(i) == wanted) return {};
   return invalid("the update rule \"", c.attrs().s("update_rule"), "\"", wanted ? " needs" : " has no", " input '",
                  name, "'");
 }
 
-Result<LinearRule> linear_rule(const BodyContext& c) {
+Status check_rule(const InferContext& c, const LinearRule& rule) {
   const std::string& name = c.attrs().s("update_rule");
   if (name != "linear" && name != "gated" && name != "delta" && name != "gated_delta") {
     return invalid("'update_rule' is \"", name, "\" but must be \"linear\", \"gated\", \"delta\" or \"gated_delta\"");
   }
-  LinearRule rule;
-  rule.gated = name == "gated" || name == "gated_delta";
-  rule.delta = name == "delta" || name == "gated_delta";
-  rule.query_heads = c.attrs().i("q_num_heads");
-  rule.heads = c.attrs().i("kv_num_heads");
   if (rule.heads < 1 || rule.query_heads < 1 || rule.query_heads % rule.heads != 0) {
     return invalid("'q_num_heads' is ", rule.query_heads, " but must be a positive multiple of 'kv_num_heads', ",
                    rule.heads);
   }
-  WEFT_CHECK(check_given(c, 4, "decay", rule.gated));
-  WEFT_CHECK(check_given(c, 5, "beta", rule.delta));
-  return rule;
+  WEFT_CHECK(check_given(c, kDecay, "decay", rule.gated));
+  return check_given(c, kBeta, "beta", rule.delta);
 }
 
+bool differ_if_known(const Dim& a, const Dim& b) { return a.known() && b.known() && !(a == b); }
+
+// Of [N, T, heads * features], with the N and T of the queries: the features of a head, nothing where they are not known.
+Result<std::optional<Dim>> features_of(const InferContext& c, int i, const char* name, int64_t heads) {
+  if (!c.has_rank(i)) return std::optional<Dim>();
+  const Dims& dims = c.dims(i);
+  if (dims.size() != 3) {
+    return invalid("input '", name, "' must have the three axes [N, T, heads * features] but is ", c.input(i).text());
+  }
+  for (int axis = 0; axis < 2 && c.has_rank(kQuery); ++axis) {
+    if (!differ_if_known(dims[axis], c.dims(kQuery)[axis])) continue;
+    return invalid("input '", name, "' is ", c.input(i).text(), " but input 'query' is ", c.input(kQuery).text(),
+                   ": they must have the same N and T");
+  }
+  if (dims[2].known() && dims[2].value() % heads != 0) {
+    return invalid("input '", name, "' is ", c.input(i).text(), ", whose last axis ", heads, " heads do not divide");
+  }
+  return std::optional<Dim>(dims[2].floor_div(heads));
+}
+
+Status check_features(const char* name, const std::optional<Dim>& have, const std::optional<Dim>& keys) {
+  if (!have || !keys || !differ_if_known(*have, *keys)) return {};
+  return invalid("input '", name, "' has ", have->text(), " features a head but the keys have ", keys->text());
+}
+
+Status infer_linear_attention(InferContext& c) {
+  const LinearRule rule = linear_rule(c.attrs());
+  WEFT_CHECK(check_rule(c, rule));
+  WEFT_TRY(const std::optional<Dim> query, features_of(c, kQuery, "query", rule.query_heads));
+  WEFT_TRY(const std::optional<Dim> key, features_of(c, kKey, "key", rule.heads));
+  WEFT_TRY(const std::optional<Dim> value, features_of(c, kValue, "value", rule.heads));
+  WEFT_CHECK(check_features("query", query, key));
+  if (rule.gated) {
+    WEFT_TRY(const std::optional<Dim> decay, features_of(c, kDecay, "decay", rule.heads));
+    if (decay && !decay->is(1)) WEFT_CHECK(check_features("decay", decay, key));
+  }
+  if (rule.delta && c.has_rank(kBeta)) {
+    WEFT_CHECK(features_of(c, kBeta, "beta", 1).status());
+    const Dim& heads = c.dims(kBeta)[2];
+    if (heads.known() && !heads.is(1) && !heads.is(rule.heads)) {
+      return invalid("input 'beta' must be [N, T, 1] or [N, T, ", rule.heads, "] but is ", c.input(kBeta).text());
+    }
+  }
+  if (c.output_count() > 1) c.set_dtype(1, c.dtype(c.has_input(kPast) ? kPast : kQuery));
+  if (!query) return {};
+  const Dims state = {c.dims(kQuery)[0], Dim(rule.heads), key ? *key : *query, value ? *value : c.fresh()};
+  if (c.has_rank(kPast) && !may_equal(c.dims(kPast), state)) {
+    return invalid("input 'past_state' must be ", dims_text(state), " but is ", c.input(kPast).text());
+  }
+  c.set_dims(0, {c.dims(kQuery)[0], c.dims(kQuery)[1], Dim(rule.query_heads) * state[3]});
+  if (c.output_count() > 1) c.set_dims(1, state);
+  return {};
+}
+
+// -- The body.
+
 // [N, T, parts, features] of [N, T, parts * features].
-Result<Expr> in_parts(BodyContext& c, int input, const char* name, int64_t parts) {
-  const Expr x = c.input(input);
-  if (!x.has_rank() || x.rank() != 3) {
-    return invalid("input '", name, "' must have the three axes [N, T, heads * features] but is ", x.type().text());
-  }
-  const Dim& all = x.dims()[2];
-  if (all.known() && all.value() % parts != 0) {
-    return invalid("input '", name, "' is ", x.type().text(), ", whose last axis ", parts, " heads do not divide");
-  }
-  const Expr count = constant_ints(c.scope(), {parts});
+Expr in_parts(BodyContext& c, int input, int64_t parts) {
+  const Expr x = c.input(input), count = constant_ints(c.scope(), {parts});
   return reshape(wide(x), concat({dims_of(x, 0, 2), count, dims_of(x, 2, 3) / count}, 0));
 }
 
@@ -55,20 +113,12 @@ struct LinearParts {
   Expr state;              // [N, heads, features of keys, features of values]
 };
 
-Status check_features(Expr x, const char* name, Expr key) {
-  const Dim &have = x.dims().back(), &want = key.dims()[3];
-  if (!have.known() || !want.known() || have == want) return {};
-  return invalid("input '", name, "' has ", have.text(), " features a head but the keys have ", want.text());
-}
-
-Result<LinearParts> linear_parts(BodyContext& c, const LinearRule& rule) {
-  LinearParts p;
-  WEFT_TRY(p.query, in_parts(c, 0, "query", rule.query_heads));
-  WEFT_TRY(p.key, in_parts(c, 1, "key", rule.heads));
-  WEFT_TRY(p.value, in_parts(c, 2, "value", rule.heads));
-  WEFT_CHECK(c.scope().status());
-  WEFT_CHECK(check_features(p.query, "query", p.key));
+LinearParts linear_parts(BodyContext& c, const LinearRule& rule) {
   ExprScope& scope = c.scope();
+  LinearParts p;
+  p.query = in_parts(c, kQuery, rule.query_heads);
+  p.key = in_parts(c, kKey, rule.heads);
+  p.value = in_parts(c, kValue, rule.heads);
   const Expr features = dims_of(p.query, 3, 4);
   const Expr sharing = constant_ints(scope, {rule.heads, rule.query_heads / rule.heads});
   p.query = reshape(p.query, concat({dims_of(p.query, 0, 2), sharing, features}, 0));
@@ -78,30 +128,14 @@ Result<LinearParts> linear_parts(BodyContext& c, const LinearRule& rule) {
     const Expr root = make(scope, "Sqrt", {cast(squeeze(features, {0}), DType::kF64)});
     p.query = p.query * cast(make(scope, "Reciprocal", {root}), p.query.dtype());
   }
-  if (rule.gated) {
-    WEFT_TRY(p.decay, in_parts(c, 4, "decay", rule.heads));
-    WEFT_CHECK(scope.status());
-    if (!p.decay.dims().back().is(1)) WEFT_CHECK(check_features(p.decay, "decay", p.key));
-  }
-  if (rule.delta) {
-    const Expr beta = c.input(5);
-    const Dim heads = beta.has_rank() && beta.rank() == 3 ? beta.dims()[2] : Dim(0);
-    if (heads.known() && !heads.is(1) && !heads.is(rule.heads)) {
-      return invalid("input 'beta' must be [N, T, 1] or [N, T, ", rule.heads, "] but is ", beta.type().text());
-    }
-    p.beta = unsqueeze(wide(beta), {3});
-  }
-  const Expr shape = concat({dims_of(p.key, 0, 1), dims_of(p.key, 2, 4), dims_of(p.value, 3, 4)}, 0);
-  if (!c.has_input(3)) {
+  if (rule.gated) p.decay = in_parts(c, kDecay, rule.heads);
+  if (rule.delta) p.beta = unsqueeze(wide(c.input(kBeta)), {3});
+  if (c.has_input(kPast)) {
+    p.state = cast(c.input(kPast), p.query.dtype());
+  } else {
+    const Expr shape = concat({dims_of(p.key, 0, 1), dims_of(p.key, 2, 4), dims_of(p.value, 3, 4)}, 0);
     p.state = make(scope, "Expand", {scalar_like(p.query, 0), shape});
-    return p;
   }
-  p.state = wide(c.input(3));
-  const Dims wanted = {p.key.dims()[0], Dim(rule.heads), p.key.dims()[3], p.value.dims()[3]};
-  if (!p.state.has_rank() || !may_equal(p.state.dims(), wanted)) {
-    return invalid("input 'past_state' must be ", dims_text(wanted), " but is ", c.input(3).type().text());
-  }
-  p.state = cast(p.state, p.query.dtype());
   return p;
 }
 
@@ -122,8 +156,8 @@ Status linear_step(ExprScope& scope, const LinearRule& rule, Graph& body) {
 }
 
 Status linear_attention(BodyContext& c) {
-  WEFT_TRY(const LinearRule rule, linear_rule(c));
-  WEFT_TRY(const LinearParts p, linear_parts(c, rule));
+  const LinearRule rule = linear_rule(c.attrs());
+  const LinearParts p = linear_parts(c, rule);
   ExprScope& scope = c.scope();
   std::vector<Expr> in = {p.state, p.query, p.key, p.value};
   if (rule.gated) in.push_back(p.decay);
@@ -142,8 +176,8 @@ Status linear_attention(BodyContext& c) {
   attrs.set("body", GraphRef(std::move(body)));
   const std::vector<Expr> out = make_all(scope, "Scan", in, std::move(attrs), 2, c.node_name());
   const Expr width = constant_ints(scope, {rule.query_heads}) * dims_of(p.value, 3, 4);
-  c.set_output(0, cast(reshape(out[1], concat({dims_of(p.key, 0, 2), width}, 0)), c.input(0).dtype()));
-  if (c.output_count() > 1) c.set_output(1, cast(out[0], c.input(c.has_input(3) ? 3 : 0).dtype()));
+  c.set_output(0, cast(reshape(out[1], concat({dims_of(p.key, 0, 2), width}, 0)), c.input(kQuery).dtype()));
+  if (c.output_count() > 1) c.set_output(1, cast(out[0], c.input(c.has_input(kPast) ? kPast : kQuery).dtype()));
   return {};
 }
 
@@ -179,7 +213,8 @@ void define_op_linear_attention(OpRegistry& ops) {
       .optional_input("beta", "T", "How much is corrected: [N, T, heads] or [N, T, 1]. Of delta rules alone.")
       .output("output", "T", "[N, T, query heads * features of values].")
       .output("present_state", "S", "The state behind the last step, in the type of past_state, or of query.")
-      .body(linear_attention);
+      .infer(infer_linear_attention)
+      .body_by_shapes(linear_attention);
 }
 
 }  // namespace weft
