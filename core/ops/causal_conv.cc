@@ -55,8 +55,10 @@ Status causal_conv(BodyContext& c) {
   Expr past = c.has_input(kPast) ? c.input(kPast) : Expr();
   if (!past.valid()) past = make(scope, "Expand", {scalar_like(x, 0), concat({dims_of(x, 0, 2), before}, 0)});
   const Expr all = concat({past, x}, 2);
-  Expr y =
-      make(scope, "Conv", {all, weight, c.has_input(2) ? c.input(2) : Expr()}, {{"group", weight.dims()[0].value()}});
+  Expr y = x;
+  if (!x.has_rank() || !x.dims()[2].is(0)) {
+    y = make(scope, "Conv", {all, weight, c.has_input(2) ? c.input(2) : Expr()}, {{"group", weight.dims()[0].value()}});
+  }
   if (c.attrs().s("activation") != "none") y = y * make(scope, "Sigmoid", {y});
   c.set_output(0, y);
   if (c.output_count() < 2) return {};
