@@ -92,16 +92,25 @@ Status infer_flatten(InferContext& c) {
   return {};
 }
 
+// A single axis may be a scalar: the schema says otherwise, but files have it.
+Status check_axes(const InferContext& c) { return c.has_rank(1) && c.rank(1) == 0 ? Status() : c.check_vector(1); }
+
+// How many axes there are, where that is known.
+std::optional<int64_t> axis_count(const InferContext& c) {
+  if (!c.has_rank(1)) return std::nullopt;
+  if (c.rank(1) == 0) return 1;
+  return c.dims(1)[0].known() ? std::optional(c.dims(1)[0].value()) : std::nullopt;
+}
+
 Status infer_squeeze(InferContext& c) {
-  WEFT_CHECK(c.check_vector(1));
+  WEFT_CHECK(check_axes(c));
   if (!c.has_rank(0)) return {};
   std::vector<bool> drop(c.rank(0), false);
   if (c.has_input(1)) {
     auto axes = c.numbers(1);
     if (!axes) {
-      if (c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known() && c.dims(1)[0].value() <= c.rank(0)) {
-        c.set_dims(0, c.fresh_dims(c.rank(0) - c.dims(1)[0].value()));
-      }
+      const std::optional<int64_t> count = axis_count(c);
+      if (count && *count <= c.rank(0)) c.set_dims(0, c.fresh_dims(c.rank(0) - *count));
       return {};
     }
     for (int64_t given : *axes) {
@@ -126,12 +135,11 @@ Status infer_squeeze(InferContext& c) {
 }
 
 Status infer_unsqueeze(InferContext& c) {
-  WEFT_CHECK(c.check_vector(1));
+  WEFT_CHECK(check_axes(c));
   auto axes = c.numbers(1);
   if (!axes) {
-    if (c.has_rank(0) && c.has_rank(1) && c.rank(1) == 1 && c.dims(1)[0].known()) {
-      c.set_dims(0, c.fresh_dims(c.rank(0) + c.dims(1)[0].value()));
-    }
+    const std::optional<int64_t> count = axis_count(c);
+    if (c.has_rank(0) && count) c.set_dims(0, c.fresh_dims(c.rank(0) + *count));
     return {};
   }
   if (!c.has_rank(0)) return {};
@@ -191,7 +199,7 @@ void define_op_reshape(OpRegistry& ops) {
       .doc("`data` without its dimensions of 1.")
       .types("T", kAllTypes)
       .input("data", "T", "Any tensor.")
-      .optional_input("axes", "i64", "The dimensions to drop, each 1; all that are 1 if not given.")
+      .optional_input("axes", "i64", "The dimensions to drop, each 1, or a scalar; all that are 1 if not given.")
       .shapes_outputs()
       .output("squeezed", "T", "The same elements.")
       .view()
@@ -205,7 +213,7 @@ void define_op_reshape(OpRegistry& ops) {
       .doc("`data` with dimensions of 1 put in.")
       .types("T", kAllTypes)
       .input("data", "T", "Any tensor.")
-      .input("axes", "i64", "Where they stand in the result; negative counts from its end.")
+      .input("axes", "i64", "Where they stand in the result, or a scalar; negative counts from its end.")
       .shapes_outputs()
       .output("expanded", "T", "The same elements.")
       .view()
