@@ -123,8 +123,8 @@ struct RandomNode {
 
   Expr input(const OpDef& op, const Formal& formal, const Shape& usual, DType usual_type) {
     std::string_view element = formal.type;
-    bool sequence = element.starts_with("seq(");
-    if (sequence) element = element.substr(4, element.size() - 5);
+    const bool optional = element.starts_with("optional("), sequence = element.starts_with("seq(");
+    if (optional || sequence) element = element.substr(element.find('(') + 1, element.size() - element.find('(') - 2);
     DType type = DType::kF32;
     if (const TypeVar* variable = op.find_type_var(element)) {
       bool fits = contains(variable->set, usual_type) && (element == "T" || dice.chance(50));
@@ -137,6 +137,7 @@ struct RandomNode {
     bool list = std::find(kLists.begin(), kLists.end(), formal.name) != kLists.end();
     Shape dims = dice.chance(60) ? usual : shape();
     if (list && dice.chance(85)) dims = {dice.below(4)};
+    if (optional) return make(model.scope, "Optional", {value(type, dims)});
     if (!sequence) return value(type, dims);
     std::vector<Expr> items;
     for (int64_t i = 0; i <= dice.below(3); ++i) items.push_back(value(type, dice.chance(50) ? dims : shape()));
