@@ -17,6 +17,10 @@ namespace weft {
 
 using Values = std::vector<double>;
 inline Tensor numbers(const Values& values) { return Tensor::vector<double>(values); }
+// The item of a sequence.
+inline Expr at(Expr sequence, int64_t position) {
+  return make(sequence.scope(), "SequenceAt", {sequence, constant_int(sequence.scope(), position)});
+}
 
 struct TestModel {
   std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());

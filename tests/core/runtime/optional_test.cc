@@ -77,7 +77,7 @@ TEST(Optional, TellsWhatDoesNotFit) {
   expect_error(m.run({tensor}, {Tensor::optional({})}, {y}).status(), Code::kFailedPrecondition,
                "the optional has no element");
   expect_error(m.run({tensor}, {Tensor::optional({numbers({1})})}, {y}).status(), Code::kInvalidArgument,
-               "what is held by input 'tensor' is f64[1] but must be f64[2]");
+               "what is held by the tensor fed to 'tensor' is f64[1] but must be f64[2]");
   expect_error(m.run({tensor}, {numbers({1, 2})}, {y}).status(), Code::kInvalidArgument,
                "'tensor' is f64[2] but must be optional(f64[2])");
   expect_error(m.run({items}, {Tensor::optional({numbers({1})})}, {z}).status(), Code::kInvalidArgument,

@@ -4,10 +4,6 @@
 namespace weft {
 namespace {
 
-Expr at(Expr sequence, int64_t position) {
-  return make(sequence.scope(), "SequenceAt", {sequence, constant_int(sequence.scope(), position)});
-}
-
 struct Pair : TestModel {
   Expr x = input("x", DType::kF64, {Dim::symbol("n")}), y = input("y", DType::kF64, {Dim::symbol("m")});
   Expr s = make(scope, "SequenceConstruct", {x, y});
