@@ -63,19 +63,82 @@ func (g *Graph) SequenceMap(inputs []Value, body func(b *Graph, in []Value) []Va
 	return g.orBroken().repeat("SequenceMap", append([]Value{}, inputs...), Attrs{}, body, 0)
 }
 
+// FlexAttentionOptions are what FlexAttention may be given; the zero value is plain attention.
+type FlexAttentionOptions struct {
+	// ScoreMod gives what becomes of the scores, [N, heads, L, S], and ProbMod what becomes of the weights; each gets
+	// the graph that it builds in. A score of -inf is where a query does not look.
+	ScoreMod, ProbMod func(b *Graph, x Value) Value
+	// Scale is the factor of the scores: 1 / sqrt(features) for 0.
+	Scale float64
+	// SoftmaxPrecision is what scores and weights are computed in: for 0 F64 for f64, else F32.
+	SoftmaxPrecision DType
+}
+
+// FlexAttention is attention whose scores and weights go through what functions build (ONNX's
+// ai.onnx.preview.FlexAttention): ProbMod(softmax(ScoreMod(Scale * query key^T))) value for each head. The query is
+// [N, heads, L, features], the key [N, heads of keys, S, features] and the value [N, heads of keys, S, features of
+// values]; each head of the key is shared by as many neighbours of the query's.
+func (g *Graph) FlexAttention(query, key, value Value, options FlexAttentionOptions) Value {
+	const op = "ai.onnx.preview.FlexAttention"
+	g = g.orBroken()
+	inputs := []Value{query, key, value}
+	plain := Attrs{}
+	if options.Scale != 0 {
+		plain["scale"] = options.Scale
+	}
+	if options.SoftmaxPrecision != 0 {
+		plain["softmax_precision"] = options.SoftmaxPrecision
+	}
+	attrs := Attrs{}
+	for name, value := range plain {
+		attrs[name] = value
+	}
+	modify := func(name string, build func(b *Graph, x Value) Value) {
+		if build == nil {
+			return
+		}
+		body, _ := g.body(op, inputs, plain, func(b *Graph, in []Value) []Value { return []Value{build(b, in[0])} }, 1)
+		attrs[name] = body
+	}
+	defer func() {
+		for _, name := range []string{"score_mod", "prob_mod"} {
+			if body, ok := attrs[name].(*Graph); ok {
+				body.Close()
+			}
+		}
+	}()
+	modify("score_mod", options.ScoreMod)
+	modify("prob_mod", options.ProbMod)
+	return g.Add(op, inputs, attrs, "", 1)[0]
+}
+
 // repeat adds a node with a body, the first outputs of which, so many, are none of the node.
 func (g *Graph) repeat(op string, inputs []Value, attrs Attrs, f func(*Graph, []Value) []Value, own int) []Value {
+	body, outputs := g.body(op, inputs, attrs, f, len(inputs))
+	defer body.Close()
+	if outputs < own {
+		g.fail(newError(InvalidArgument, "the body gives no condition"))
+		outputs = own
+	}
+	attrs["body"] = body
+	return g.Add(op, inputs, attrs, "", outputs-own)
+}
+
+// body builds a graph with the inputs that such a node gives it, so many, and tells how many values it gives.
+func (g *Graph) body(
+	op string, inputs []Value, attrs Attrs, f func(*Graph, []Value) []Value, count int,
+) (body *Graph, outputs int) {
 	var build func(b *Graph) []Value
 	if f != nil {
 		build = func(b *Graph) []Value {
 			in := b.Inputs()
-			if len(in) != len(inputs) {
-				in = b.valuesOf(make([]C.int64_t, len(inputs)), false) // after an error
+			if len(in) != count {
+				in = b.valuesOf(make([]C.int64_t, count), false) // after an error
 			}
 			return f(b, in)
 		}
 	}
-	body, outputs := g.subgraph(func(graph *C.weft_graph, out **C.weft_graph) error {
+	return g.subgraph(func(graph *C.weft_graph, out **C.weft_graph) error {
 		in, err := g.idsOf(inputs, true)
 		if err != nil {
 			return err
@@ -91,13 +154,6 @@ func (g *Graph) repeat(op string, inputs []Value, attrs Attrs, f func(*Graph, []
 		defer freeString(cop)
 		return check(C.wg_graph_new_body(graph, cop, unsafe.SliceData(in), C.int32_t(len(in)), list, out))
 	}, build)
-	defer body.Close()
-	if outputs < own {
-		g.fail(newError(InvalidArgument, "the body gives no condition"))
-		outputs = own
-	}
-	attrs["body"] = body
-	return g.Add(op, inputs, attrs, "", outputs-own)
 }
 
 // branch builds a graph inside g, and tells how many values it gives.

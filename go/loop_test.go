@@ -73,6 +73,35 @@ func TestSequencesAreMapped(t *testing.T) {
 	}
 }
 
+func TestAttentionGoesThroughFunctions(t *testing.T) {
+	noLeaks(t)
+	g := newGraph(t)
+	q, k, w := g.Input("q", weft.F32, 1, 1, 1, 1), g.Input("k", weft.F32, 1, 1, 2, 1), g.Input("w", weft.F32)
+	plain := g.FlexAttention(q, k, k, weft.FlexAttentionOptions{})
+	y := g.FlexAttention(q, k, k, weft.FlexAttentionOptions{
+		ScoreMod: func(b *weft.Graph, scores weft.Value) weft.Value { return scores.Sub(scores) },
+		ProbMod:  func(b *weft.Graph, weights weft.Value) weft.Value { return weights.Mul(w) },
+		Scale:    2, SoftmaxPrecision: weft.F32,
+	})
+	if err := g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(t, g)
+	feeds := weft.Feeds{
+		q: tensor(t, []int64{1, 1, 1, 1}, float32(0)),
+		k: tensor(t, []int64{1, 1, 2, 1}, float32(1), float32(3)),
+		w: tensor(t, nil, float32(5)),
+	}
+	wantData(t, fetch[float32](t, s, feeds, plain), 2)
+	wantData(t, fetch[float32](t, s, feeds, y), 10)
+	g.FlexAttention(q, k, k, weft.FlexAttentionOptions{
+		ScoreMod: func(_ *weft.Graph, _ weft.Value) weft.Value { return w },
+	})
+	if err := g.Err(); !errors.Is(err, weft.InvalidArgument) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOptionalsHoldATensorOrNothing(t *testing.T) {
 	noLeaks(t)
 	two := tensor(t, nil, float32(2))

@@ -83,7 +83,8 @@ class Function:
     @property
     def type(self):
         """What the names of its structs begin with."""
-        return f"{'Weft' if self.name.startswith('weft_') else ''}{self.op.name}"
+        prefix = self.op.prefix(taken=True)
+        return f"{prefix.capitalize() if prefix and self.name.startswith(f'{prefix}_') else ''}{self.op.name}"
 
     @property
     def attrs(self):

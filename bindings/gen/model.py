@@ -64,7 +64,8 @@ class Op:
     @property
     def is_plain(self):
         """What a generated function can make; the others have functions written by hand."""
-        by_hand = {"weft.Input", "weft.Variable", "weft.HostCall", "Constant", "If", "Loop", "Scan", "SequenceMap"}
+        by_hand = {"weft.Input", "weft.Variable", "weft.HostCall", "Constant", "If", "Loop", "Scan", "SequenceMap",
+                   "ai.onnx.preview.FlexAttention"}
         return self.full_name not in by_hand
 
 

@@ -39,8 +39,30 @@ Status flex_types(InferContext& c, RepeatedTypes* types) {
   return {};
 }
 
+// Each takes one tensor like the scores and gives one.
+Status check_modifiers(InferContext& c) {
+  RepeatedTypes types;
+  WEFT_CHECK(flex_types(c, &types));
+  const ValueType& scores = types.inputs[0];
+  for (const auto& [name, attr] : c.attrs()) {
+    if (attr.kind() != AttrKind::kGraph) continue;
+    const Graph& graph = *attr.graph();
+    if (graph.inputs().size() != 1 || graph.outputs().size() != 1) {
+      return invalid("'", name, "' has ", graph.inputs().size(), " inputs and ", graph.outputs().size(),
+                     " outputs but must have one of each");
+    }
+    const ValueType &taken = graph.type(graph.inputs()[0]), &given = graph.type(graph.outputs()[0]);
+    if (!taken.alike(scores)) return invalid("'", name, "' takes ", taken.text(), " but is given ", scores.text());
+    const bool same_shape = !given.has_rank || !scores.has_rank || may_equal(given.dims, scores.dims);
+    if (given.alike(scores) && same_shape) continue;
+    return invalid("'", name, "' gives ", given.text(), " but must give what it takes, ", scores.text());
+  }
+  return {};
+}
+
 Status infer_flex_attention(InferContext& c) {
   WEFT_CHECK(check_flex_inputs(c));
+  WEFT_CHECK(check_modifiers(c));
   if (!c.has_rank(0) || !c.has_rank(1) || !c.has_rank(2)) return {};
   const Dims &q = c.dims(0), &k = c.dims(1), &v = c.dims(2);
   if (!may_equal({q[0], q[3]}, {k[0], k[3]}) || !may_equal({k[0], k[1], k[2]}, {v[0], v[1], v[2]})) {
@@ -66,36 +88,22 @@ class Modifiers {
       if (attr.kind() != AttrKind::kGraph) continue;
       const Graph& graph = *attr.graph();
       const std::vector<Graph::Capture> captures = graph.needed_captures();
-      if (name == wanted) return made(graph, wanted, captures, capture, x);
+      if (name == wanted) return made(graph, captures, capture, x);
       capture += static_cast<int>(captures.size());
     }
     return x;
   }
 
  private:
-  Result<Expr> made(const Graph& graph, std::string_view name, const std::vector<Graph::Capture>& captures, int first,
-                    Expr x) {
+  Result<Expr> made(const Graph& graph, const std::vector<Graph::Capture>& captures, int first, Expr x) {
     WEFT_CHECK(c_.scope().status());
-    if (graph.inputs().size() != 1 || graph.outputs().size() != 1) {
-      return invalid("'", name, "' has ", graph.inputs().size(), " inputs and ", graph.outputs().size(),
-                     " outputs but must have one of each");
-    }
-    const ValueType& taken = graph.type(graph.inputs()[0]);
-    if (taken.dtype != x.dtype() || !taken.alike(x.type())) {
-      return invalid("'", name, "' takes ", taken.text(), " but is given ", x.type().text());
-    }
     std::vector<ValueId> map(static_cast<size_t>(graph.value_count()), kNoValue);
     map[graph.inputs()[0]] = x.id();
     for (size_t i = 0; i < captures.size(); ++i) {
       map[captures[i].inner] = c_.input(first + static_cast<int>(i)).id();
     }
     WEFT_CHECK(copy_nodes(graph, graph.outputs(), c_.scope().graph(), &map));
-    const Expr out(c_.scope(), map[graph.outputs()[0]]);
-    const bool same =
-        out.type().alike(x.type()) && (!out.has_rank() || !x.has_rank() || may_equal(out.dims(), x.dims()));
-    if (!same)
-      return invalid("'", name, "' gives ", out.type().text(), " but must give what it takes, ", x.type().text());
-    return out;
+    return Expr(c_.scope(), map[graph.outputs()[0]]);
   }
 
   BodyContext& c_;

@@ -4,6 +4,128 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// PreviewAdagradOptions are the optional inputs and attributes of PreviewAdagrad.
+type PreviewAdagradOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Factor of X that is added to its gradient.
+	NormCoefficient float64
+	// How the learning rate falls with T.
+	DecayFactor float64
+	// Added to the root. nil: 1e-06.
+	Epsilon *float64
+}
+
+// PreviewAdagrad adds the operator ai.onnx.preview.training.Adagrad. A step of Adagrad (Duchi et al., 2011): `g = G +
+// norm_coefficient * X; H' = H + g * g; X' = X - R / (1 + T * decay_factor) * g / (sqrt(H') + epsilon)`.
+//
+//   - r (T1): The learning rate, a scalar.
+//   - t (T2): How many updates there have been, a scalar.
+//   - inputs (T3): The tensors X that are optimized, then the gradient of each, then of each sums of squared
+//     gradients H; the shapes and types of the tensors.
+//
+// Gives:
+//
+//   - outputs (T3): The new tensors, then the new sums of squared gradients H.
+//
+// Types:
+//
+//   - T1: f32, f64
+//   - T2: i64
+//   - T3: f32, f64
+func PreviewAdagrad(r weft.Value, t weft.Value, inputs []weft.Value, count int, options ...PreviewAdagradOptions) []weft.Value {
+	o, problem := only(options)
+	return add(nil, "ai.onnx.preview.training.Adagrad", append([]weft.Value{r, t}, inputs...), weft.Attrs{
+		"norm_coefficient": o.NormCoefficient,
+		"decay_factor":     o.DecayFactor,
+		"epsilon":          o.Epsilon,
+	}, o.Name, count, problem)
+}
+
+// PreviewAdamOptions are the optional inputs and attributes of PreviewAdam.
+type PreviewAdamOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// Weight of the old mean of gradients. nil: 0.9.
+	Alpha *float64
+	// Weight of the old mean of their squares. nil: 0.999.
+	Beta *float64
+	// Added to the root. nil: 1e-06.
+	Epsilon *float64
+	// Factor of X that is added to its gradient.
+	NormCoefficient float64
+	// The part of the new X that is taken away.
+	NormCoefficientPost float64
+}
+
+// PreviewAdam adds the operator ai.onnx.preview.training.Adam. A step of Adam (Kingma and Ba, arXiv:1412.6980): `g = G
+// + norm_coefficient * X; V' = alpha * V + (1 - alpha) * g; H' = beta * H + (1 - beta) * g * g; X' = (1 -
+// norm_coefficient_post) * (X - R' * V' / (sqrt(H') + epsilon))`, where R' is `R * sqrt(1 - beta^T) / (1 - alpha^T)`,
+// or R if T is 0.
+//
+//   - r (T1): The learning rate, a scalar.
+//   - t (T2): How many updates there have been, a scalar.
+//   - inputs (T3): The tensors X that are optimized, then the gradient of each, then of each means of gradients V,
+//     then of squared gradients H; the shapes and types of the tensors.
+//
+// Gives:
+//
+//   - outputs (T3): The new tensors, then the new means of gradients V, then of squared gradients H.
+//
+// Types:
+//
+//   - T1: f32, f64
+//   - T2: i64
+//   - T3: f32, f64
+func PreviewAdam(r weft.Value, t weft.Value, inputs []weft.Value, count int, options ...PreviewAdamOptions) []weft.Value {
+	o, problem := only(options)
+	return add(nil, "ai.onnx.preview.training.Adam", append([]weft.Value{r, t}, inputs...), weft.Attrs{
+		"alpha":                 o.Alpha,
+		"beta":                  o.Beta,
+		"epsilon":               o.Epsilon,
+		"norm_coefficient":      o.NormCoefficient,
+		"norm_coefficient_post": o.NormCoefficientPost,
+	}, o.Name, count, problem)
+}
+
+// PreviewMomentumOptions are the name of PreviewMomentum.
+type PreviewMomentumOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// PreviewMomentum adds the operator ai.onnx.preview.training.Momentum. A step of gradient descent with momentum: `g =
+// G + norm_coefficient * X; V' = alpha * V + b * g`, where b is `beta`, but 1 where T is 0; `X' = X - R * V'`, or if
+// `mode` is "nesterov" `X - R * (g + alpha * V')`.
+//
+//   - r (T1): The learning rate, a scalar.
+//   - t (T2): How many updates there have been, a scalar.
+//   - inputs (T3): The tensors X that are optimized, then the gradient of each, then of each momenta V; the shapes
+//     and types of the tensors.
+//   - alpha: Weight of the old momentum.
+//   - beta: Weight of the gradient after the first update.
+//   - mode: "standard" or "nesterov".
+//   - normCoefficient: Factor of X that is added to its gradient.
+//
+// Gives:
+//
+//   - outputs (T3): The new tensors, then the new momenta V.
+//
+// Types:
+//
+//   - T1: f32, f64
+//   - T2: i64
+//   - T3: f32, f64
+func PreviewMomentum(r weft.Value, t weft.Value, inputs []weft.Value, alpha float64, beta float64, mode string, normCoefficient float64, count int, options ...PreviewMomentumOptions) []weft.Value {
+	o, problem := only(options)
+	return add(nil, "ai.onnx.preview.training.Momentum", append([]weft.Value{r, t}, inputs...), weft.Attrs{
+		"alpha":            alpha,
+		"beta":             beta,
+		"mode":             mode,
+		"norm_coefficient": normCoefficient,
+	}, o.Name, count, problem)
+}
+
 // AdamOptions are the optional inputs and attributes of Adam.
 type AdamOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

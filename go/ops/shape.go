@@ -473,14 +473,14 @@ func Split(input weft.Value, count int, options ...SplitOptions) []weft.Value {
 type SqueezeOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// The dimensions to drop, each 1; all that are 1 if not given.
+	// The dimensions to drop, each 1, or a scalar; all that are 1 if not given.
 	Axes weft.Value
 }
 
 // Squeeze adds the operator Squeeze. `data` without its dimensions of 1.
 //
 //   - data (T): Any tensor.
-//   - options.Axes (i64): The dimensions to drop, each 1; all that are 1 if not given.
+//   - options.Axes (i64): The dimensions to drop, each 1, or a scalar; all that are 1 if not given.
 //
 // Gives:
 //
@@ -582,7 +582,7 @@ type UnsqueezeOptions struct {
 // Unsqueeze adds the operator Unsqueeze. `data` with dimensions of 1 put in.
 //
 //   - data (T): Any tensor.
-//   - axes (i64): Where they stand in the result; negative counts from its end.
+//   - axes (i64): Where they stand in the result, or a scalar; negative counts from its end.
 //
 // Gives:
 //
@@ -595,4 +595,30 @@ type UnsqueezeOptions struct {
 func Unsqueeze(data weft.Value, axes weft.Value, options ...UnsqueezeOptions) weft.Value {
 	o, problem := only(options)
 	return add(nil, "Unsqueeze", []weft.Value{data, axes}, nil, o.Name, 1, problem)[0]
+}
+
+// UpsampleOptions are the optional inputs and attributes of Upsample.
+type UpsampleOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// "nearest" or "linear". "": nearest.
+	Mode string
+}
+
+// Upsample adds the operator Upsample. The name of Resize before opset 10, for larger sizes: place y of the output
+// lies at `y / scale`, and the nearest place is the one before.
+//
+//   - x (T): Any shape; numbers, unless `mode` is "nearest".
+//   - scales (f32): Sizes of the output as multiples, rounded down, of those of X; for each axis.
+//
+// Gives:
+//
+//   - Y (T): The sizes of X, times the scales.
+//
+// Types:
+//
+//   - T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16
+func Upsample(x weft.Value, scales weft.Value, options ...UpsampleOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "Upsample", []weft.Value{x, scales}, weft.Attrs{"mode": given(o.Mode)}, o.Name, 1, problem)[0]
 }

@@ -97,3 +97,19 @@ def test_a_sequence_is_mapped() -> None:
     assert float(out[2]) == 20.0
     with pytest.raises(TypeError, match="the sequence"):
         weft.sequence_map(lambda item: item, 1.0)  # type: ignore[arg-type]
+
+
+def test_attention_goes_through_functions() -> None:
+    graph = weft.Graph()
+    q, k = graph.input("q", "f32", [1, 1, 1, 1]), graph.input("k", "f32", [1, 1, "n", 1])
+    w = graph.input("w", "f32", [])
+    plain = weft.flex_attention(q, k, k)
+    y = weft.flex_attention(
+        q, k, k, score_mod=lambda scores: scores * 0.0, prob_mod=lambda weights: weights * w, scale=2.0, softmax_precision="f32"
+    )
+    gradient = graph.gradients(y, [w])[0]
+    feeds = {q: np.zeros((1, 1, 1, 1), "f4"), k: np.float32([1, 3]).reshape(1, 1, 2, 1), w: 5.0}
+    out = weft.Session(graph).run(feeds, [plain, gradient])
+    assert [float(value.item()) for value in out] == [2.0, 2.0]
+    with pytest.raises(weft.InvalidArgumentError, match="'score_mod' gives f32"):
+        weft.flex_attention(q, k, k, score_mod=lambda scores: w)

@@ -24,6 +24,7 @@ from . import _library  # first: it explains what is wrong with a library of ano
 from . import _native
 from . import layers as layers
 from . import ops as ops
+from ._branch import flex_attention as flex_attention
 from ._branch import if_ as if_
 from ._branch import loop as loop
 from ._branch import scan as scan

@@ -170,6 +170,54 @@ def sequence_map(
     return _repeat(inputs[0].graph, "SequenceMap", [value.id for value in inputs], body, {}, 0, name)
 
 
+def flex_attention(
+    query: Value,
+    key: Value,
+    value: Value,
+    *,
+    score_mod: Callable[[Value], Value] | None = None,
+    prob_mod: Callable[[Value], Value] | None = None,
+    scale: float | None = None,
+    softmax_precision: Any = None,
+    name: str | None = None,
+) -> Value:
+    """Attention whose scores go through what `score_mod` builds, and whose weights through what `prob_mod` builds.
+
+    Computes ``prob_mod(softmax(score_mod(scale * query @ key.T))) @ value`` for each head (ONNX's
+    ai.onnx.preview.FlexAttention). Both functions are called once, with a value [N, heads, L, S] of `softmax_precision`,
+    and give one of the same shape and type. The values of the graph may be used in them.
+
+    Args:
+        query: [N, heads, L, features].
+        key: [N, heads of keys, S, features]; each head is shared by as many neighbours of the query's.
+        value: [N, heads of keys, S, features of values].
+        score_mod: What becomes of the scores; -inf is where a query does not look.
+        prob_mod: What becomes of the weights.
+        scale: Factor of the scores; 1 / sqrt(features) if not given.
+        softmax_precision: The element type of scores and weights; "f64" for f64, else "f32", if not given.
+        name: Of the node.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.input("x", "f32", [1, 1, 2, 1])
+        >>> y = weft.flex_attention(x, x, x, score_mod=lambda scores: scores * 0.0)
+        >>> weft.Session(graph).run({x: [[[[1.0], [3.0]]]]}, y).tolist()
+        [[[[2.0], [2.0]]]]
+    """
+    inputs = [need(part, Value, what) for part, what in ((query, "the query"), (key, "the key"), (value, "the value"))]
+    graph, origin = inputs[0].graph, caller()
+    ids = [part.id for part in inputs]
+    op = "ai.onnx.preview.FlexAttention"
+    plain: dict[str, Any] = {"scale": scale, "softmax_precision": softmax_precision}
+    attrs = dict(plain)
+    for attr, build in (("score_mod", score_mod), ("prob_mod", prob_mod)):
+        if build is not None:
+            attrs[attr] = _body(graph, op, ids, plain, build)[0]
+    owner = graph._current
+    (made,) = _native.weft_graph_add(owner._handle, op, ids, make_attrs(attrs), name, origin, 1)
+    return Value(owner, made)
+
+
 def _repeat(
     graph: Graph,
     op: str,
@@ -180,16 +228,22 @@ def _repeat(
     name: str | None,
 ) -> tuple[Value, ...]:
     """Adds a node whose body `build` builds; so many of the body's outputs, the first ones, are no outputs of the node."""
-    root, origin = graph._root, caller()
-    parent = root._branch or graph
-    body = Graph._over(_native.weft_graph_new_body(parent._handle, op, inputs, make_attrs(attrs)), root)
-    count = _fill(body, root, lambda: build(*body.inputs))
+    origin = caller()
+    body, count = _body(graph, op, inputs, attrs, build)
     if count < own:
         raise InvalidArgumentError("the body gives no condition", name or "", op, origin)
     owner = graph._current
     handle = make_attrs({**attrs, "body": body})
     made = _native.weft_graph_add(owner._handle, op, inputs, handle, name, origin, count - own)
     return tuple(Value(owner, id) for id in made)
+
+
+def _body(
+    graph: Graph, op: str, inputs: list[int], attrs: dict[str, Any], build: Callable[..., Value | Sequence[Value]]
+) -> tuple[Graph, int]:
+    root = graph._root
+    body = Graph._over(_native.weft_graph_new_body((root._branch or graph)._handle, op, inputs, make_attrs(attrs)), root)
+    return body, _fill(body, root, lambda: build(*body.inputs))
 
 
 def _branch(graph: Graph, build: Callable[[], Value | Sequence[Value]]) -> tuple[Graph, int]:

@@ -202,6 +202,7 @@ __all__ = [
     "trilu",
     "unique",
     "unsqueeze",
+    "upsample",
     "where",
     "xor",
     "ml_array_feature_extractor",
@@ -218,6 +219,9 @@ __all__ = [
     "ml_tree_ensemble",
     "ml_tree_ensemble_classifier",
     "ml_tree_ensemble_regressor",
+    "preview_adagrad",
+    "preview_adam",
+    "preview_momentum",
     "accuracy",
     "adam",
     "adam_w",
@@ -4646,7 +4650,7 @@ def squeeze(data: ValueLike, axes: ValueLike | None = None, *, name: str | None 
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
         f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-        axes (optional): The dimensions to drop, each 1; all that are 1 if not given. [i64]
+        axes (optional): The dimensions to drop, each 1, or a scalar; all that are 1 if not given. [i64]
 
     Returns:
         squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
@@ -5074,7 +5078,7 @@ def unsqueeze(data: ValueLike, axes: ValueLike, *, name: str | None = None) -> V
     Inputs:
         data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
         f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-        axes: Where they stand in the result; negative counts from its end. [i64]
+        axes: Where they stand in the result, or a scalar; negative counts from its end. [i64]
 
     Returns:
         expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
@@ -5089,6 +5093,33 @@ def unsqueeze(data: ValueLike, axes: ValueLike, *, name: str | None = None) -> V
         [[[[0.08], [1.17], [-2.2]], [[2.29], [1.8], [1.0]]]]
     """
     return add_node(None, "Unsqueeze", [data, axes], {}, 1, name)
+
+
+def upsample(x: ValueLike, scales: ValueLike, *, mode: str = 'nearest', name: str | None = None) -> Value:
+    """The name of Resize before opset 10, for larger sizes: place y of the output lies at `y / scale`, and the
+    nearest place is the one before.
+
+    Inputs:
+        x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool,
+        f16, f64, u32, u64, c64, c128, bf16]
+        scales: Sizes of the output as multiples, rounded down, of those of X; for each axis. [f32]
+
+    Attributes:
+        mode ('nearest'): "nearest" or "linear".
+
+    Returns:
+        Y: The sizes of X, times the scales. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32,
+        u64, c64, c128, bf16]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([1.0, 3.0], dtype="f64")
+        >>> scales = graph.constant([2.5], dtype="f32")
+        >>> y = weft.ops.upsample(x, scales)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [1.0, 1.0, 1.0, 3.0, 3.0]
+    """
+    return add_node(None, "Upsample", [x, scales], {"mode": mode}, 1, name)
 
 
 def where(condition: ValueLike, x: ValueLike, y: ValueLike, *, name: str | None = None) -> Value:
@@ -5575,6 +5606,98 @@ def ml_tree_ensemble_regressor(x: ValueLike, *, nodes_treeids: int | Sequence[in
         [[-4.43], [-3.52]]
     """
     return add_node(None, "ai.onnx.ml.TreeEnsembleRegressor", [x], {"nodes_treeids": nodes_treeids, "nodes_nodeids": nodes_nodeids, "nodes_featureids": nodes_featureids, "nodes_values": nodes_values, "nodes_values_as_tensor": nodes_values_as_tensor, "nodes_hitrates": nodes_hitrates, "nodes_hitrates_as_tensor": nodes_hitrates_as_tensor, "nodes_modes": nodes_modes, "nodes_truenodeids": nodes_truenodeids, "nodes_falsenodeids": nodes_falsenodeids, "nodes_missing_value_tracks_true": nodes_missing_value_tracks_true, "post_transform": post_transform, "base_values": base_values, "base_values_as_tensor": base_values_as_tensor, "aggregate_function": aggregate_function, "n_targets": n_targets, "target_treeids": target_treeids, "target_nodeids": target_nodeids, "target_ids": target_ids, "target_weights": target_weights, "target_weights_as_tensor": target_weights_as_tensor}, 1, name)
+
+
+@overload
+def preview_adagrad(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], norm_coefficient: float = 0, decay_factor: float = 0, epsilon: float = 1e-06, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def preview_adagrad(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], norm_coefficient: float = 0, decay_factor: float = 0, epsilon: float = 1e-06, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def preview_adagrad(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], norm_coefficient: float = 0, decay_factor: float = 0, epsilon: float = 1e-06, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """A step of Adagrad (Duchi et al., 2011): `g = G + norm_coefficient * X; H' = H + g * g; X' = X - R / (1 + T
+    * decay_factor) * g / (sqrt(H') + epsilon)`.
+
+    Inputs:
+        r: The learning rate, a scalar. [f32, f64]
+        t: How many updates there have been, a scalar. [i64]
+        inputs (any number, or one list): The tensors X that are optimized, then the gradient of each, then of
+        each sums of squared gradients H; the shapes and types of the tensors. [f32, f64]
+
+    Attributes:
+        norm_coefficient (0): Factor of X that is added to its gradient.
+        decay_factor (0): How the learning rate falls with T.
+        epsilon (1e-06): Added to the root.
+
+    Returns:
+        outputs: The new tensors, then the new sums of squared gradients H. [f32, f64]
+    """
+    return add_node(None, "ai.onnx.preview.training.Adagrad", [r, t, *inputs], {"norm_coefficient": norm_coefficient, "decay_factor": decay_factor, "epsilon": epsilon}, outputs, name)
+
+
+@overload
+def preview_adam(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], alpha: float = 0.9, beta: float = 0.999, epsilon: float = 1e-06, norm_coefficient: float = 0, norm_coefficient_post: float = 0, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def preview_adam(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], alpha: float = 0.9, beta: float = 0.999, epsilon: float = 1e-06, norm_coefficient: float = 0, norm_coefficient_post: float = 0, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def preview_adam(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], alpha: float = 0.9, beta: float = 0.999, epsilon: float = 1e-06, norm_coefficient: float = 0, norm_coefficient_post: float = 0, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """A step of Adam (Kingma and Ba, arXiv:1412.6980): `g = G + norm_coefficient * X; V' = alpha * V + (1 -
+    alpha) * g; H' = beta * H + (1 - beta) * g * g; X' = (1 - norm_coefficient_post) * (X - R' * V' /
+    (sqrt(H') + epsilon))`, where R' is `R * sqrt(1 - beta^T) / (1 - alpha^T)`, or R if T is 0.
+
+    Inputs:
+        r: The learning rate, a scalar. [f32, f64]
+        t: How many updates there have been, a scalar. [i64]
+        inputs (any number, or one list): The tensors X that are optimized, then the gradient of each, then of
+        each means of gradients V, then of squared gradients H; the shapes and types of the tensors. [f32,
+        f64]
+
+    Attributes:
+        alpha (0.9): Weight of the old mean of gradients.
+        beta (0.999): Weight of the old mean of their squares.
+        epsilon (1e-06): Added to the root.
+        norm_coefficient (0): Factor of X that is added to its gradient.
+        norm_coefficient_post (0): The part of the new X that is taken away.
+
+    Returns:
+        outputs: The new tensors, then the new means of gradients V, then of squared gradients H. [f32, f64]
+    """
+    return add_node(None, "ai.onnx.preview.training.Adam", [r, t, *inputs], {"alpha": alpha, "beta": beta, "epsilon": epsilon, "norm_coefficient": norm_coefficient, "norm_coefficient_post": norm_coefficient_post}, outputs, name)
+
+
+@overload
+def preview_momentum(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], alpha: float, beta: float, mode: str, norm_coefficient: float, outputs: Literal[1] = 1, name: str | None = None) -> Value: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def preview_momentum(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], alpha: float, beta: float, mode: str, norm_coefficient: float, outputs: int, name: str | None = None) -> tuple[Value, ...]: ...
+
+
+def preview_momentum(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[Value], alpha: float, beta: float, mode: str, norm_coefficient: float, outputs: int = 1, name: str | None = None) -> Value | tuple[Value, ...]:
+    """A step of gradient descent with momentum: `g = G + norm_coefficient * X; V' = alpha * V + b * g`, where b
+    is `beta`, but 1 where T is 0; `X' = X - R * V'`, or if `mode` is "nesterov" `X - R * (g + alpha * V')`.
+
+    Inputs:
+        r: The learning rate, a scalar. [f32, f64]
+        t: How many updates there have been, a scalar. [i64]
+        inputs (any number, or one list): The tensors X that are optimized, then the gradient of each, then of
+        each momenta V; the shapes and types of the tensors. [f32, f64]
+
+    Attributes:
+        alpha (required): Weight of the old momentum.
+        beta (required): Weight of the gradient after the first update.
+        mode (required): "standard" or "nesterov".
+        norm_coefficient (required): Factor of X that is added to its gradient.
+
+    Returns:
+        outputs: The new tensors, then the new momenta V. [f32, f64]
+    """
+    return add_node(None, "ai.onnx.preview.training.Momentum", [r, t, *inputs], {"alpha": alpha, "beta": beta, "mode": mode, "norm_coefficient": norm_coefficient}, outputs, name)
 
 
 def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None = None, name: str | None = None) -> Value:

@@ -292,6 +292,24 @@ TEST_F(Building, SequencesAreMapped) {
   EXPECT_THROW(graph.sequence_map({y}, [&](const Values& in) { return in; }), weft::Error);
 }
 
+TEST_F(Building, AttentionGoesThroughFunctions) {
+  weft::Graph graph;
+  Value q = graph.input("q", DType::f32, "1, 1, 1, 1"), k = graph.input("k", DType::f32, "1, 1, n, 1");
+  Value w = graph.input("w", DType::f32, "");
+  Value plain = graph.flex_attention(q, k, k);
+  Value y = graph.flex_attention(
+      q, k, k, [](const Value& scores) { return scores * 0.0f; }, [&](const Value& weights) { return weights * w; },
+      weft::Attrs().set("scale", 2.0));
+  weft::Session session(graph);
+  const weft::Feeds feeds = {{q, Tensor::from<float>({1, 1, 1, 1}, {0})},
+                             {k, Tensor::from<float>({1, 1, 2, 1}, {1, 3})},
+                             {w, Tensor::scalar(5.0f)}};
+  const auto out = session.run(feeds, {plain, y});
+  EXPECT_EQ(out[0].item<float>(), 2);
+  EXPECT_EQ(out[1].item<float>(), 10);
+  EXPECT_THROW(graph.flex_attention(q, k, k, [&](const Value&) { return w; }), weft::Error);
+}
+
 TEST_F(Building, OptionalsHoldATensorOrNothing) {
   const Tensor none = Tensor::optional(), held = Tensor::optional(Tensor::scalar(2.0f));
   EXPECT_EQ(none.kind(), weft::Kind::optional);

@@ -184,6 +184,30 @@ class Graph {
                                   const Origin& origin = Origin()) {
     return repeat("SequenceMap", inputs, Attrs(), body, 0, origin);
   }
+  /// Attention whose scores and weights go through what functions build (ONNX's ai.onnx.preview.FlexAttention):
+  /// `prob_mod(softmax(score_mod(scale * query key^T))) value` for each head, with a query [N, heads, L, features], a key
+  /// [N, heads of keys, S, features] and a value [N, heads of keys, S, features of values]; each head of the key is shared
+  /// by as many neighbours of the query's. Each function is called at once, with a value [N, heads, L, S], and gives one
+  /// like it; a score of -inf is where a query does not look. An empty function changes nothing. `attrs` are "scale" and
+  /// "softmax_precision", as the operator has them.
+  Value flex_attention(const Value& query, const Value& key, const Value& value,
+                       const std::function<Value(const Value&)>& score_mod = {},
+                       const std::function<Value(const Value&)>& prob_mod = {}, const Attrs& attrs = Attrs(),
+                       const Origin& origin = Origin()) {
+    const char* op = "ai.onnx.preview.FlexAttention";
+    const std::vector<Value> inputs{query, key, value};
+    Attrs all = attrs;
+    std::vector<Graph> bodies;
+    const auto modify = [&](const char* name, const std::function<Value(const Value&)>& f) {
+      if (!f) return;
+      bodies.push_back(
+          body_of(op, inputs, attrs, [&](const std::vector<Value>& in) { return std::vector<Value>{f(in.at(0))}; }));
+      all.set(name, bodies.back());
+    };
+    modify("score_mod", score_mod);
+    modify("prob_mod", prob_mod);
+    return add(op, inputs, all, "", 1, origin)[0];
+  }
   /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient`
   /// names the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the
   /// gradient of each input; "": there is none.
@@ -295,6 +319,15 @@ class Graph {
   std::vector<Value> repeat(const char* op, const std::vector<Value>& inputs, Attrs attrs,
                             const std::function<std::vector<Value>(const std::vector<Value>&)>& build, int32_t own,
                             const Origin& origin) {
+    const Graph body = body_of(op, inputs, attrs, build);
+    const int32_t outputs = weft_graph_output_count(body.handle());
+    if (outputs < own) throw Error(WEFT_INVALID_ARGUMENT, "the body gives no condition");
+    attrs.set("body", body);
+    return add(op, inputs, attrs, "", outputs - own, origin);
+  }
+  // A sub-graph with the inputs that such a node gives it.
+  Graph body_of(const char* op, const std::vector<Value>& inputs, const Attrs& attrs,
+                const std::function<std::vector<Value>(const std::vector<Value>&)>& build) {
     const std::vector<int64_t> ids = detail::ids(inputs);
     Graph body(std::make_shared<detail::GraphState>(
         detail::made<weft_graph>([&](weft_graph** out) {
@@ -302,10 +335,7 @@ class Graph {
         }),
         detail::target(state_)));
     fill(body, [&] { return build(body.inputs()); });
-    const int32_t outputs = weft_graph_output_count(body.handle());
-    if (outputs < own) throw Error(WEFT_INVALID_ARGUMENT, "the body gives no condition");
-    attrs.set("body", body);
-    return add(op, inputs, attrs, "", outputs - own, origin);
+    return body;
   }
   Graph branch(const std::function<std::vector<Value>()>& build) {
     Graph made = new_sub();

@@ -3330,7 +3330,7 @@ inline Value sqrt(const Value& x, const std::string& name = "", const Origin& or
 /// `data` without its dimensions of 1.
 /// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// - axes: The dimensions to drop, each 1; all that are 1 if not given. [i64, optional]
+/// - axes: The dimensions to drop, each 1, or a scalar; all that are 1 if not given. [i64, optional]
 /// - gives squeezed: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value squeeze(const Value& data, const Value& axes = Value(), const std::string& name = "", const Origin& origin = Origin()) {
@@ -3663,12 +3663,31 @@ inline UniqueOutputs unique_outputs(const Value& x, const UniqueAttrs& attrs = {
 /// `data` with dimensions of 1 put in.
 /// - data: Any tensor. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64, c128, bf16,
 /// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
-/// - axes: Where they stand in the result; negative counts from its end. [i64]
+/// - axes: Where they stand in the result, or a scalar; negative counts from its end. [i64]
 /// - gives expanded: The same elements. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
 /// c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2]
 inline Value unsqueeze(const Value& data, const Value& axes, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   return add_node("Unsqueeze", {data, axes}, set, name, 1, origin)[0];
+}
+
+/// The attributes of Upsample.
+struct UpsampleAttrs {
+  /// "nearest" or "linear".
+  std::string mode = "nearest";
+};
+
+/// The name of Resize before opset 10, for larger sizes: place y of the output lies at `y / scale`, and the nearest
+/// place is the one before.
+/// - x: Any shape; numbers, unless `mode` is "nearest". [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64,
+/// u32, u64, c64, c128, bf16]
+/// - scales: Sizes of the output as multiples, rounded down, of those of X; for each axis. [f32]
+/// - gives Y: The sizes of X, times the scales. [f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64,
+/// c64, c128, bf16]
+inline Value upsample(const Value& x, const Value& scales, const UpsampleAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("mode", attrs.mode);
+  return add_node("Upsample", {x, scales}, set, name, 1, origin)[0];
 }
 
 /// `X` where the condition is true, `Y` elsewhere. No gradient reaches what was not chosen.
@@ -3704,7 +3723,7 @@ inline Value ml_array_feature_extractor(const Value& x, const Value& y, const st
 }
 
 /// The attributes of ai.onnx.ml.Binarizer.
-struct BinarizerAttrs {
+struct MlBinarizerAttrs {
   /// What is compared with.
   double threshold = 0;
 };
@@ -3712,14 +3731,14 @@ struct BinarizerAttrs {
 /// 1 where X is greater than the threshold, else 0. Integers are compared as f32.
 /// - x: Any shape. [f32, i32, i64, f64]
 /// - gives Y: The shape of X. [f32, i32, i64, f64]
-inline Value ml_binarizer(const Value& x, const BinarizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_binarizer(const Value& x, const MlBinarizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("threshold", attrs.threshold);
   return add_node("ai.onnx.ml.Binarizer", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of ai.onnx.ml.CategoryMapper.
-struct CategoryMapperAttrs {
+struct MlCategoryMapperAttrs {
   /// The integers.
   Optional<std::vector<int64_t>> cats_int64s = {};
   /// The strings.
@@ -3734,7 +3753,7 @@ struct CategoryMapperAttrs {
 /// becomes a default. Of equal ones the last counts.
 /// - x: Any shape. [i64, string]
 /// - gives Y: The shape of X: i64 if X has strings, strings otherwise. [i64, string]
-inline Value ml_category_mapper(const Value& x, const CategoryMapperAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_category_mapper(const Value& x, const MlCategoryMapperAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("cats_int64s", attrs.cats_int64s);
   set.set("cats_strings", attrs.cats_strings);
@@ -3744,7 +3763,7 @@ inline Value ml_category_mapper(const Value& x, const CategoryMapperAttrs& attrs
 }
 
 /// The attributes of ai.onnx.ml.FeatureVectorizer.
-struct FeatureVectorizerAttrs {
+struct MlFeatureVectorizerAttrs {
   /// Of each input: how many features it has in Y; those it has if not given.
   Optional<std::vector<int64_t>> inputdimensions = {};
 };
@@ -3753,14 +3772,14 @@ struct FeatureVectorizerAttrs {
 /// followed by zeros.
 /// - x: [N, C], or [C] for one row. [f32, i32, i64, f64, any number]
 /// - gives Y: [N, sum of the sizes]. [f32]
-inline Value ml_feature_vectorizer(const std::vector<Value>& x, const FeatureVectorizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_feature_vectorizer(const std::vector<Value>& x, const MlFeatureVectorizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("inputdimensions", attrs.inputdimensions);
   return add_node("ai.onnx.ml.FeatureVectorizer", x, set, name, 1, origin)[0];
 }
 
 /// The attributes of ai.onnx.ml.Imputer.
-struct ImputerAttrs {
+struct MlImputerAttrs {
   /// What is to be replaced in integers.
   int64_t replaced_value_int64 = 0;
   /// What integers get: one number, or one for each feature.
@@ -3774,7 +3793,7 @@ struct ImputerAttrs {
 /// X with another value where it equals the one that is to be replaced. Replacing NaN finds all NaN.
 /// - x: [..., F]. [f32, i32, i64, f64]
 /// - gives Y: The shape of X. [f32, i32, i64, f64]
-inline Value ml_imputer(const Value& x, const ImputerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_imputer(const Value& x, const MlImputerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("replaced_value_int64", attrs.replaced_value_int64);
   set.set("imputed_value_int64s", attrs.imputed_value_int64s);
@@ -3784,7 +3803,7 @@ inline Value ml_imputer(const Value& x, const ImputerAttrs& attrs = {}, const st
 }
 
 /// The attributes of ai.onnx.ml.LabelEncoder.
-struct LabelEncoderAttrs {
+struct MlLabelEncoderAttrs {
   /// [n]: keys.
   Optional<Tensor> keys_tensor = {};
   /// Keys that are strings.
@@ -3816,7 +3835,7 @@ struct LabelEncoderAttrs {
 /// values' type, counts. Of equal keys the last one does. NaN is a key like others, and 0 is -0.
 /// - x: Any shape, of the keys' type. [f32, i16, i32, i64, string, f64]
 /// - gives Y: The shape of X, of the values' type. [f32, i16, i32, i64, string, f64]
-inline Value ml_label_encoder(const Value& x, const LabelEncoderAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_label_encoder(const Value& x, const MlLabelEncoderAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("keys_tensor", attrs.keys_tensor);
   set.set("keys_strings", attrs.keys_strings);
@@ -3834,7 +3853,7 @@ inline Value ml_label_encoder(const Value& x, const LabelEncoderAttrs& attrs = {
 }
 
 /// The attributes of ai.onnx.ml.LinearClassifier.
-struct LinearClassifierAttrs {
+struct MlLinearClassifierAttrs {
   /// [scores, F], row by row. Required.
   Required<std::vector<double>> coefficients;
   /// [scores]: 0, one for each class, if not given.
@@ -3852,7 +3871,7 @@ struct LinearClassifierAttrs {
 };
 
 /// The outputs of ai.onnx.ml.LinearClassifier.
-struct LinearClassifierOutputs {
+struct MlLinearClassifierOutputs {
   /// [N]: labels. [i64, string]
   Value y;
   /// [N, classes]: scores. [f32]
@@ -3863,7 +3882,7 @@ struct LinearClassifierOutputs {
 /// transformed. With one score `s` the label is the second of two where it is above 0, and the scores are
 /// `[1 - s, s]`, or `[-s, s]` transformed; of one label it is that, or else 0 or "".
 /// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
-inline LinearClassifierOutputs ml_linear_classifier(const Value& x, const LinearClassifierAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+inline MlLinearClassifierOutputs ml_linear_classifier(const Value& x, const MlLinearClassifierAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("coefficients", attrs.coefficients);
   set.set("intercepts", attrs.intercepts);
@@ -3876,7 +3895,7 @@ inline LinearClassifierOutputs ml_linear_classifier(const Value& x, const Linear
 }
 
 /// The attributes of ai.onnx.ml.LinearRegressor.
-struct LinearRegressorAttrs {
+struct MlLinearRegressorAttrs {
   /// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each),
   /// "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
   /// distribution's function; NaN outside of 0 to 1).
@@ -3892,7 +3911,7 @@ struct LinearRegressorAttrs {
 /// `X * coefficients^T + intercepts`, transformed.
 /// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
 /// - gives Y: [N, targets]. [f32]
-inline Value ml_linear_regressor(const Value& x, const LinearRegressorAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_linear_regressor(const Value& x, const MlLinearRegressorAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("post_transform", attrs.post_transform);
   set.set("coefficients", attrs.coefficients);
@@ -3902,7 +3921,7 @@ inline Value ml_linear_regressor(const Value& x, const LinearRegressorAttrs& att
 }
 
 /// The attributes of ai.onnx.ml.Normalizer.
-struct NormalizerAttrs {
+struct MlNormalizerAttrs {
   /// "MAX", "L1" or "L2".
   std::string norm = "MAX";
 };
@@ -3910,14 +3929,14 @@ struct NormalizerAttrs {
 /// Each row over its size, which is `max(X)`, `sum(|X|)` or `sqrt(sum(X^2))`; a row of size 0 stays as it is.
 /// - x: [N, C], or [C] for one row. [f32, i32, i64, f64]
 /// - gives Y: The shape of X. [f32]
-inline Value ml_normalizer(const Value& x, const NormalizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_normalizer(const Value& x, const MlNormalizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("norm", attrs.norm);
   return add_node("ai.onnx.ml.Normalizer", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of ai.onnx.ml.OneHotEncoder.
-struct OneHotEncoderAttrs {
+struct MlOneHotEncoderAttrs {
   /// The categories, for numbers.
   Optional<std::vector<int64_t>> cats_int64s = {};
   /// The categories, for strings.
@@ -3930,7 +3949,7 @@ struct OneHotEncoderAttrs {
 /// cut off to integers first. Of equal categories the last one counts.
 /// - x: Any shape. [f32, i32, i64, string, f64]
 /// - gives Y: The shape of X and the number of categories. [f32]
-inline Value ml_one_hot_encoder(const Value& x, const OneHotEncoderAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_one_hot_encoder(const Value& x, const MlOneHotEncoderAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("cats_int64s", attrs.cats_int64s);
   set.set("cats_strings", attrs.cats_strings);
@@ -3939,7 +3958,7 @@ inline Value ml_one_hot_encoder(const Value& x, const OneHotEncoderAttrs& attrs 
 }
 
 /// The attributes of ai.onnx.ml.Scaler.
-struct ScalerAttrs {
+struct MlScalerAttrs {
   /// One number, or one for each feature; 0 if not given.
   Optional<std::vector<double>> offset = {};
   /// One number, or one for each feature; 1 if not given.
@@ -3949,7 +3968,7 @@ struct ScalerAttrs {
 /// `(X - offset) * scale`, as f32.
 /// - x: [..., F]. [f32, i32, i64, f64]
 /// - gives Y: The shape of X. [f32]
-inline Value ml_scaler(const Value& x, const ScalerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_scaler(const Value& x, const MlScalerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("offset", attrs.offset);
   set.set("scale", attrs.scale);
@@ -3957,7 +3976,7 @@ inline Value ml_scaler(const Value& x, const ScalerAttrs& attrs = {}, const std:
 }
 
 /// The attributes of ai.onnx.ml.TreeEnsemble.
-struct TreeEnsembleAttrs {
+struct MlTreeEnsembleAttrs {
   /// Of each tree: its first node. Required.
   Required<std::vector<int64_t>> tree_roots;
   /// u8 [nodes]: the test, 0 for `<=`, 1 `<`, 2 `>=`, 3 `>`, 4 `==`, 5 `!=`, 6 for being one of a set. Required.
@@ -4000,7 +4019,7 @@ struct TreeEnsembleAttrs {
 /// is unequal to every number, unless nodes_missing_value_tracks_true says that it holds.
 /// - x: [N, F]. [f32, f16, f64]
 /// - gives Y: [N, n_targets]; 0 where no leaf votes for the target. [f32, f16, f64]
-inline Value ml_tree_ensemble(const Value& x, const TreeEnsembleAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_tree_ensemble(const Value& x, const MlTreeEnsembleAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("aggregate_function", attrs.aggregate_function);
   set.set("post_transform", attrs.post_transform);
@@ -4022,7 +4041,7 @@ inline Value ml_tree_ensemble(const Value& x, const TreeEnsembleAttrs& attrs, co
 }
 
 /// The attributes of ai.onnx.ml.TreeEnsembleClassifier.
-struct TreeEnsembleClassifierAttrs {
+struct MlTreeEnsembleClassifierAttrs {
   /// Of each node: the tree that it is in. Its first node is the root.
   Optional<std::vector<int64_t>> nodes_treeids = {};
   /// Of each node: its number, which no other node of its tree has.
@@ -4071,7 +4090,7 @@ struct TreeEnsembleClassifierAttrs {
 };
 
 /// The outputs of ai.onnx.ml.TreeEnsembleClassifier.
-struct TreeEnsembleClassifierOutputs {
+struct MlTreeEnsembleClassifierOutputs {
   /// [N]: labels. [i64, string]
   Value y;
   /// [N, classes]: scores. [f32]
@@ -4087,7 +4106,7 @@ struct TreeEnsembleClassifierOutputs {
 /// transform and for PROBIT, `[-s, s]` for the other transforms and without one if a weight is negative. Of one
 /// class the label is that or else 0 or "".
 /// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
-inline TreeEnsembleClassifierOutputs ml_tree_ensemble_classifier(const Value& x, const TreeEnsembleClassifierAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline MlTreeEnsembleClassifierOutputs ml_tree_ensemble_classifier(const Value& x, const MlTreeEnsembleClassifierAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("nodes_treeids", attrs.nodes_treeids);
   set.set("nodes_nodeids", attrs.nodes_nodeids);
@@ -4115,7 +4134,7 @@ inline TreeEnsembleClassifierOutputs ml_tree_ensemble_classifier(const Value& x,
 }
 
 /// The attributes of ai.onnx.ml.TreeEnsembleRegressor.
-struct TreeEnsembleRegressorAttrs {
+struct MlTreeEnsembleRegressorAttrs {
   /// Of each node: the tree that it is in. Its first node is the root.
   Optional<std::vector<int64_t>> nodes_treeids = {};
   /// Of each node: its number, which no other node of its tree has.
@@ -4168,7 +4187,7 @@ struct TreeEnsembleRegressorAttrs {
 /// where it ends votes. Votes are summed in double precision. Base values are added to what is taken of the votes.
 /// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
 /// - gives Y: [N, n_targets]; the base value where no leaf votes for the target. [f32]
-inline Value ml_tree_ensemble_regressor(const Value& x, const TreeEnsembleRegressorAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+inline Value ml_tree_ensemble_regressor(const Value& x, const MlTreeEnsembleRegressorAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
   set.set("nodes_treeids", attrs.nodes_treeids);
   set.set("nodes_nodeids", attrs.nodes_nodeids);
@@ -4192,6 +4211,101 @@ inline Value ml_tree_ensemble_regressor(const Value& x, const TreeEnsembleRegres
   set.set("target_weights", attrs.target_weights);
   set.set("target_weights_as_tensor", attrs.target_weights_as_tensor);
   return add_node("ai.onnx.ml.TreeEnsembleRegressor", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.preview.training.Adagrad.
+struct PreviewAdagradAttrs {
+  /// Factor of X that is added to its gradient.
+  double norm_coefficient = 0;
+  /// How the learning rate falls with T.
+  double decay_factor = 0;
+  /// Added to the root.
+  double epsilon = 1e-06;
+};
+
+/// A step of Adagrad (Duchi et al., 2011):
+/// `g = G + norm_coefficient * X; H' = H + g * g; X' = X - R / (1 + T * decay_factor) * g / (sqrt(H') + epsilon)`.
+/// - r: The learning rate, a scalar. [f32, f64]
+/// - t: How many updates there have been, a scalar. [i64]
+/// - inputs: The tensors X that are optimized, then the gradient of each, then of each sums of squared gradients H;
+/// the shapes and types of the tensors. [f32, f64, any number]
+/// - outputs: How many are made.
+/// - gives outputs: The new tensors, then the new sums of squared gradients H. [f32, f64, any number]
+inline std::vector<Value> preview_adagrad(const Value& r, const Value& t, const std::vector<Value>& inputs, int32_t outputs, const PreviewAdagradAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("norm_coefficient", attrs.norm_coefficient);
+  set.set("decay_factor", attrs.decay_factor);
+  set.set("epsilon", attrs.epsilon);
+  std::vector<Value> all = {r, t};
+  all.insert(all.end(), inputs.begin(), inputs.end());
+  return add_node("ai.onnx.preview.training.Adagrad", all, set, name, outputs, origin);
+}
+
+/// The attributes of ai.onnx.preview.training.Adam.
+struct PreviewAdamAttrs {
+  /// Weight of the old mean of gradients.
+  double alpha = 0.9;
+  /// Weight of the old mean of their squares.
+  double beta = 0.999;
+  /// Added to the root.
+  double epsilon = 1e-06;
+  /// Factor of X that is added to its gradient.
+  double norm_coefficient = 0;
+  /// The part of the new X that is taken away.
+  double norm_coefficient_post = 0;
+};
+
+/// A step of Adam (Kingma and Ba, arXiv:1412.6980):
+/// `g = G + norm_coefficient * X; V' = alpha * V + (1 - alpha) * g; H' = beta * H + (1 - beta) * g * g; X' = (1 - norm_coefficient_post) * (X - R' * V' / (sqrt(H') + epsilon))`,
+/// where R' is `R * sqrt(1 - beta^T) / (1 - alpha^T)`, or R if T is 0.
+/// - r: The learning rate, a scalar. [f32, f64]
+/// - t: How many updates there have been, a scalar. [i64]
+/// - inputs: The tensors X that are optimized, then the gradient of each, then of each means of gradients V, then
+/// of squared gradients H; the shapes and types of the tensors. [f32, f64, any number]
+/// - outputs: How many are made.
+/// - gives outputs: The new tensors, then the new means of gradients V, then of squared gradients H. [f32, f64, any
+/// number]
+inline std::vector<Value> preview_adam(const Value& r, const Value& t, const std::vector<Value>& inputs, int32_t outputs, const PreviewAdamAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  set.set("beta", attrs.beta);
+  set.set("epsilon", attrs.epsilon);
+  set.set("norm_coefficient", attrs.norm_coefficient);
+  set.set("norm_coefficient_post", attrs.norm_coefficient_post);
+  std::vector<Value> all = {r, t};
+  all.insert(all.end(), inputs.begin(), inputs.end());
+  return add_node("ai.onnx.preview.training.Adam", all, set, name, outputs, origin);
+}
+
+/// The attributes of ai.onnx.preview.training.Momentum.
+struct PreviewMomentumAttrs {
+  /// Weight of the old momentum. Required.
+  Required<double> alpha;
+  /// Weight of the gradient after the first update. Required.
+  Required<double> beta;
+  /// "standard" or "nesterov". Required.
+  Required<std::string> mode;
+  /// Factor of X that is added to its gradient. Required.
+  Required<double> norm_coefficient;
+};
+
+/// A step of gradient descent with momentum: `g = G + norm_coefficient * X; V' = alpha * V + b * g`, where b is
+/// `beta`, but 1 where T is 0; `X' = X - R * V'`, or if `mode` is "nesterov" `X - R * (g + alpha * V')`.
+/// - r: The learning rate, a scalar. [f32, f64]
+/// - t: How many updates there have been, a scalar. [i64]
+/// - inputs: The tensors X that are optimized, then the gradient of each, then of each momenta V; the shapes and
+/// types of the tensors. [f32, f64, any number]
+/// - outputs: How many are made.
+/// - gives outputs: The new tensors, then the new momenta V. [f32, f64, any number]
+inline std::vector<Value> preview_momentum(const Value& r, const Value& t, const std::vector<Value>& inputs, int32_t outputs, const PreviewMomentumAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("alpha", attrs.alpha);
+  set.set("beta", attrs.beta);
+  set.set("mode", attrs.mode);
+  set.set("norm_coefficient", attrs.norm_coefficient);
+  std::vector<Value> all = {r, t};
+  all.insert(all.end(), inputs.begin(), inputs.end());
+  return add_node("ai.onnx.preview.training.Momentum", all, set, name, outputs, origin);
 }
 
 /// The attributes of weft.Accuracy.

@@ -198,8 +198,16 @@ struct RandomNode {
 
   // The sign of a NaN depends on the order of two operands, which fused groups do not share with single kernels.
   static Tensor without_signs_of_nan(const Tensor& x) {
-    if (x.kind() != Kind::kTensor || (x.dtype() != DType::kF32 && x.dtype() != DType::kF64)) return x;
+    if (x.kind() != Kind::kTensor || !contains(kFloatTypes, x.dtype())) return x;
     Tensor out = *x.copy();
+    if (x.dtype() == DType::kF16 || x.dtype() == DType::kBF16) {
+      const int infinity = x.dtype() == DType::kF16 ? 0x7c00 : 0x7f80;
+      auto* bits = static_cast<uint16_t*>(out.data());
+      for (int64_t i = 0; i < out.count(); ++i) {
+        if ((bits[i] & 0x7fff) > infinity) bits[i] = 0x7fff;
+      }
+      return out;
+    }
     for (int64_t i = 0; i < out.count(); ++i) {
       if (x.dtype() == DType::kF32) {
         if (std::isnan(out.as<float>()[i])) out.as<float>()[i] = NAN;

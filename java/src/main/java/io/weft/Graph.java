@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
@@ -518,10 +519,52 @@ public final class Graph extends Handle {
     return repeat("SequenceMap", Check.items(inputs, "inputs"), new Attrs(), body, 0);
   }
 
-  /** The first outputs of the body, so many, are none of the node. */
-  private List<Value> repeat(
-      String op, List<Value> inputs, Attrs attrs, BiFunction<Graph, List<Value>, List<Value>> build, int own) {
-    Check.notNull(build, "body");
+  /**
+   * Adds attention whose scores and weights go through sub-graphs: {@code probMod(softmax(scoreMod(scale * query key^T)))
+   * value} for each head (ONNX's ai.onnx.preview.FlexAttention).
+   *
+   * @param query [N, heads, L, features]
+   * @param key [N, heads of keys, S, features]; each head is shared by as many neighbours of the query's
+   * @param value [N, heads of keys, S, features of values]
+   * @param scoreMod builds, in the sub-graph that it gets, what becomes of the scores [N, heads, L, S], which are the value
+   *     that it gets; -inf is where a query does not look; null leaves them
+   * @param probMod the same of the weights; null leaves them
+   * @param attrs "scale" and "softmax_precision", the attributes of the operator; null for none
+   * @return [N, heads, L, features of values]
+   */
+  public Value flexAttention(
+      Value query,
+      Value key,
+      Value value,
+      BiFunction<Graph, Value, Value> scoreMod,
+      BiFunction<Graph, Value, Value> probMod,
+      Attrs attrs) {
+    List<Value> inputs = Arrays.asList(query, key, value);
+    Attrs all = Attrs.copyOf(attrs);
+    try (Graph scores = modifier(inputs, attrs, scoreMod, "scoreMod");
+        Graph weights = modifier(inputs, attrs, probMod, "probMod")) {
+      if (scores != null) {
+        all.set("score_mod", scores);
+      }
+      if (weights != null) {
+        all.set("prob_mod", weights);
+      }
+      return add(FLEX_ATTENTION, inputs, all, null, 1).get(0);
+    }
+  }
+
+  private static final String FLEX_ATTENTION = "ai.onnx.preview.FlexAttention";
+
+  private Graph modifier(List<Value> inputs, Attrs attrs, BiFunction<Graph, Value, Value> build, String what) {
+    return build == null
+        ? null
+        : body(FLEX_ATTENTION, inputs, Attrs.copyOf(attrs), (sub, in) -> List.of(build.apply(sub, in.get(0))), what);
+  }
+
+  /** A sub-graph with the inputs that such a node gives it. */
+  private Graph body(
+      String op, List<Value> inputs, Attrs attrs, BiFunction<Graph, List<Value>, List<Value>> build, String what) {
+    Check.notNull(build, what);
     long[] ids = ids(inputs, "inputs", true);
     long settings = Attrs.open(attrs);
     Graph body;
@@ -530,8 +573,22 @@ public final class Graph extends Handle {
     } finally {
       Attrs.free(settings);
     }
-    try (body) {
-      fill(body, sub -> build.apply(sub, sub.inputs()), "body");
+    boolean filled = false;
+    try {
+      fill(body, sub -> build.apply(sub, sub.inputs()), what);
+      filled = true;
+      return body;
+    } finally {
+      if (!filled) {
+        body.close();
+      }
+    }
+  }
+
+  /** The first outputs of the body, so many, are none of the node. */
+  private List<Value> repeat(
+      String op, List<Value> inputs, Attrs attrs, BiFunction<Graph, List<Value>, List<Value>> build, int own) {
+    try (Graph body = body(op, inputs, attrs, build, "body")) {
       int outputs = Math.max(body.outputs().size() - own, 0);
       return add(op, inputs, attrs.set("body", body), null, outputs);
     }

@@ -11442,7 +11442,7 @@ public final class Ops {
     private SqueezeOptions() {}
 
     /**
-     * The dimensions to drop, each 1; all that are 1 if not given.
+     * The dimensions to drop, each 1, or a scalar; all that are 1 if not given.
      *
      * @param value the input; null leaves it out
      * @return this
@@ -12471,7 +12471,7 @@ public final class Ops {
    * c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
    *
    * @param data any tensor.
-   * @param axes where they stand in the result; negative counts from its end.
+   * @param axes where they stand in the result, or a scalar; negative counts from its end.
    * @return the same elements.
    */
   public Value unsqueeze(Value data, Value axes) {
@@ -12485,7 +12485,7 @@ public final class Ops {
    * c128, bf16, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, u4, i4, f4e2m1, f8e8m0, u2, i2.
    *
    * @param data any tensor.
-   * @param axes where they stand in the result; negative counts from its end.
+   * @param axes where they stand in the result, or a scalar; negative counts from its end.
    * @param options sets the rest
    * @return the same elements.
    */
@@ -12495,6 +12495,65 @@ public final class Ops {
     Check.notNull(data, "data");
     Check.notNull(axes, "axes");
     return add("Unsqueeze", Arrays.<Value>asList(data, axes), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at Upsample.
+   */
+  public static final class UpsampleOptions extends NodeOptions {
+    private UpsampleOptions() {}
+
+    /**
+     * "nearest" or "linear". Default: nearest.
+     *
+     * @param value the value
+     * @return this
+     */
+    public UpsampleOptions mode(String value) {
+      attrs.set("mode", value);
+      return this;
+    }
+
+    @Override
+    public UpsampleOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The name of Resize before opset 10, for larger sizes: place y of the output lies at {@code y / scale}, and the
+   * nearest place is the one before.
+   *
+   * <p>Operator Upsample. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param x any shape; numbers, unless {@code mode} is "nearest".
+   * @param scales sizes of the output as multiples, rounded down, of those of X; for each axis.
+   * @return the sizes of X, times the scales.
+   */
+  public Value upsample(Value x, Value scales) {
+    return upsample(x, scales, options -> {});
+  }
+
+  /**
+   * The name of Resize before opset 10, for larger sizes: place y of the output lies at {@code y / scale}, and the
+   * nearest place is the one before.
+   *
+   * <p>Operator Upsample. Element types: T: f32, u8, i8, u16, i16, i32, i64, string, bool, f16, f64, u32, u64, c64,
+   * c128, bf16.
+   *
+   * @param x any shape; numbers, unless {@code mode} is "nearest".
+   * @param scales sizes of the output as multiples, rounded down, of those of X; for each axis.
+   * @param options sets the rest
+   * @return the sizes of X, times the scales.
+   */
+  public Value upsample(Value x, Value scales, Consumer<UpsampleOptions> options) {
+    UpsampleOptions settings = new UpsampleOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    Check.notNull(scales, "scales");
+    return add("Upsample", Arrays.<Value>asList(x, scales), settings, 1).get(0);
   }
 
   /**
@@ -14224,6 +14283,290 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("ai.onnx.ml.TreeEnsembleRegressor", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.preview.training.Adagrad.
+   */
+  public static final class PreviewAdagradOptions extends NodeOptions {
+    private PreviewAdagradOptions() {}
+
+    /**
+     * Factor of X that is added to its gradient. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdagradOptions normCoefficient(double value) {
+      attrs.set("norm_coefficient", value);
+      return this;
+    }
+
+    /**
+     * How the learning rate falls with T. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdagradOptions decayFactor(double value) {
+      attrs.set("decay_factor", value);
+      return this;
+    }
+
+    /**
+     * Added to the root. Default: 1e-06.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdagradOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    @Override
+    public PreviewAdagradOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A step of Adagrad (Duchi et al., 2011): {@code g = G + norm_coefficient * X; H' = H + g * g; X' = X - R / (1 + T *
+   * decay_factor) * g / (sqrt(H') + epsilon)}.
+   *
+   * <p>Operator ai.onnx.preview.training.Adagrad. Element types: T1: f32, f64, T2: i64, T3: f32, f64.
+   *
+   * @param r the learning rate, a scalar.
+   * @param t how many updates there have been, a scalar.
+   * @param inputs the tensors X that are optimized, then the gradient of each, then of each sums of squared gradients H;
+   *     the shapes and types of the tensors.
+   * @param outputCount how many outputs to take
+   * @return the new tensors, then the new sums of squared gradients H.
+   */
+  public List<Value> previewAdagrad(Value r, Value t, List<Value> inputs, int outputCount) {
+    return previewAdagrad(r, t, inputs, outputCount, options -> {});
+  }
+
+  /**
+   * A step of Adagrad (Duchi et al., 2011): {@code g = G + norm_coefficient * X; H' = H + g * g; X' = X - R / (1 + T *
+   * decay_factor) * g / (sqrt(H') + epsilon)}.
+   *
+   * <p>Operator ai.onnx.preview.training.Adagrad. Element types: T1: f32, f64, T2: i64, T3: f32, f64.
+   *
+   * @param r the learning rate, a scalar.
+   * @param t how many updates there have been, a scalar.
+   * @param inputs the tensors X that are optimized, then the gradient of each, then of each sums of squared gradients H;
+   *     the shapes and types of the tensors.
+   * @param outputCount how many outputs to take
+   * @param options sets the rest
+   * @return the new tensors, then the new sums of squared gradients H.
+   */
+  public List<Value> previewAdagrad(
+      Value r,
+      Value t,
+      List<Value> inputs,
+      int outputCount,
+      Consumer<PreviewAdagradOptions> options) {
+    PreviewAdagradOptions settings = new PreviewAdagradOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(r, "r");
+    Check.notNull(t, "t");
+    Check.notNull(inputs, "inputs");
+    List<Value> given = new ArrayList<>(Arrays.<Value>asList(r, t));
+    given.addAll(Check.items(inputs, "inputs"));
+    return add("ai.onnx.preview.training.Adagrad", given, settings, outputCount);
+  }
+
+  /**
+   * What can be set at ai.onnx.preview.training.Adam.
+   */
+  public static final class PreviewAdamOptions extends NodeOptions {
+    private PreviewAdamOptions() {}
+
+    /**
+     * Weight of the old mean of gradients. Default: 0.9.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdamOptions alpha(double value) {
+      attrs.set("alpha", value);
+      return this;
+    }
+
+    /**
+     * Weight of the old mean of their squares. Default: 0.999.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdamOptions beta(double value) {
+      attrs.set("beta", value);
+      return this;
+    }
+
+    /**
+     * Added to the root. Default: 1e-06.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdamOptions epsilon(double value) {
+      attrs.set("epsilon", value);
+      return this;
+    }
+
+    /**
+     * Factor of X that is added to its gradient. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdamOptions normCoefficient(double value) {
+      attrs.set("norm_coefficient", value);
+      return this;
+    }
+
+    /**
+     * The part of the new X that is taken away. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PreviewAdamOptions normCoefficientPost(double value) {
+      attrs.set("norm_coefficient_post", value);
+      return this;
+    }
+
+    @Override
+    public PreviewAdamOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A step of Adam (Kingma and Ba, arXiv:1412.6980): {@code g = G + norm_coefficient * X; V' = alpha * V + (1 - alpha) *
+   * g; H' = beta * H + (1 - beta) * g * g; X' = (1 - norm_coefficient_post) * (X - R' * V' / (sqrt(H') + epsilon))},
+   * where R' is {@code R * sqrt(1 - beta^T) / (1 - alpha^T)}, or R if T is 0.
+   *
+   * <p>Operator ai.onnx.preview.training.Adam. Element types: T1: f32, f64, T2: i64, T3: f32, f64.
+   *
+   * @param r the learning rate, a scalar.
+   * @param t how many updates there have been, a scalar.
+   * @param inputs the tensors X that are optimized, then the gradient of each, then of each means of gradients V, then
+   *     of squared gradients H; the shapes and types of the tensors.
+   * @param outputCount how many outputs to take
+   * @return the new tensors, then the new means of gradients V, then of squared gradients H.
+   */
+  public List<Value> previewAdam(Value r, Value t, List<Value> inputs, int outputCount) {
+    return previewAdam(r, t, inputs, outputCount, options -> {});
+  }
+
+  /**
+   * A step of Adam (Kingma and Ba, arXiv:1412.6980): {@code g = G + norm_coefficient * X; V' = alpha * V + (1 - alpha) *
+   * g; H' = beta * H + (1 - beta) * g * g; X' = (1 - norm_coefficient_post) * (X - R' * V' / (sqrt(H') + epsilon))},
+   * where R' is {@code R * sqrt(1 - beta^T) / (1 - alpha^T)}, or R if T is 0.
+   *
+   * <p>Operator ai.onnx.preview.training.Adam. Element types: T1: f32, f64, T2: i64, T3: f32, f64.
+   *
+   * @param r the learning rate, a scalar.
+   * @param t how many updates there have been, a scalar.
+   * @param inputs the tensors X that are optimized, then the gradient of each, then of each means of gradients V, then
+   *     of squared gradients H; the shapes and types of the tensors.
+   * @param outputCount how many outputs to take
+   * @param options sets the rest
+   * @return the new tensors, then the new means of gradients V, then of squared gradients H.
+   */
+  public List<Value> previewAdam(
+      Value r,
+      Value t,
+      List<Value> inputs,
+      int outputCount,
+      Consumer<PreviewAdamOptions> options) {
+    PreviewAdamOptions settings = new PreviewAdamOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(r, "r");
+    Check.notNull(t, "t");
+    Check.notNull(inputs, "inputs");
+    List<Value> given = new ArrayList<>(Arrays.<Value>asList(r, t));
+    given.addAll(Check.items(inputs, "inputs"));
+    return add("ai.onnx.preview.training.Adam", given, settings, outputCount);
+  }
+
+  /**
+   * A step of gradient descent with momentum: {@code g = G + norm_coefficient * X; V' = alpha * V + b * g}, where b is
+   * {@code beta}, but 1 where T is 0; {@code X' = X - R * V'}, or if {@code mode} is "nesterov" {@code X - R * (g +
+   * alpha * V')}.
+   *
+   * <p>Operator ai.onnx.preview.training.Momentum. Element types: T1: f32, f64, T2: i64, T3: f32, f64.
+   *
+   * @param r the learning rate, a scalar.
+   * @param t how many updates there have been, a scalar.
+   * @param inputs the tensors X that are optimized, then the gradient of each, then of each momenta V; the shapes and
+   *     types of the tensors.
+   * @param outputCount how many outputs to take
+   * @param alpha weight of the old momentum.
+   * @param beta weight of the gradient after the first update.
+   * @param mode "standard" or "nesterov".
+   * @param normCoefficient factor of X that is added to its gradient.
+   * @return the new tensors, then the new momenta V.
+   */
+  public List<Value> previewMomentum(
+      Value r,
+      Value t,
+      List<Value> inputs,
+      int outputCount,
+      double alpha,
+      double beta,
+      String mode,
+      double normCoefficient) {
+    return previewMomentum(r, t, inputs, outputCount, alpha, beta, mode, normCoefficient, options -> {});
+  }
+
+  /**
+   * A step of gradient descent with momentum: {@code g = G + norm_coefficient * X; V' = alpha * V + b * g}, where b is
+   * {@code beta}, but 1 where T is 0; {@code X' = X - R * V'}, or if {@code mode} is "nesterov" {@code X - R * (g +
+   * alpha * V')}.
+   *
+   * <p>Operator ai.onnx.preview.training.Momentum. Element types: T1: f32, f64, T2: i64, T3: f32, f64.
+   *
+   * @param r the learning rate, a scalar.
+   * @param t how many updates there have been, a scalar.
+   * @param inputs the tensors X that are optimized, then the gradient of each, then of each momenta V; the shapes and
+   *     types of the tensors.
+   * @param outputCount how many outputs to take
+   * @param alpha weight of the old momentum.
+   * @param beta weight of the gradient after the first update.
+   * @param mode "standard" or "nesterov".
+   * @param normCoefficient factor of X that is added to its gradient.
+   * @param options sets the rest
+   * @return the new tensors, then the new momenta V.
+   */
+  public List<Value> previewMomentum(
+      Value r,
+      Value t,
+      List<Value> inputs,
+      int outputCount,
+      double alpha,
+      double beta,
+      String mode,
+      double normCoefficient,
+      Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    settings.attrs.set("alpha", alpha);
+    settings.attrs.set("beta", beta);
+    Check.notNull(mode, "mode");
+    settings.attrs.set("mode", mode);
+    settings.attrs.set("norm_coefficient", normCoefficient);
+    Check.notNull(r, "r");
+    Check.notNull(t, "t");
+    Check.notNull(inputs, "inputs");
+    List<Value> given = new ArrayList<>(Arrays.<Value>asList(r, t));
+    given.addAll(Check.items(inputs, "inputs"));
+    return add("ai.onnx.preview.training.Momentum", given, settings, outputCount);
   }
 
   /**

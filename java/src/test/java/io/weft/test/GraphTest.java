@@ -322,6 +322,32 @@ class GraphTest {
   }
 
   @Test
+  void attentionGoesThroughFunctions() {
+    Value q = graph.input("q", DataType.F32, "1, 1, 1, 1");
+    Value k = graph.input("k", DataType.F32, "1, 1, 2, 1");
+    Value w = graph.input("w", DataType.F32, "");
+    Value plain = graph.flexAttention(q, k, k, null, null, null);
+    Value y =
+        graph.flexAttention(
+            q,
+            k,
+            k,
+            (g, scores) -> g.ops().sub(scores, scores),
+            (g, weights) -> g.ops().mul(weights, w),
+            new Attrs().set("scale", 2.0));
+    try (Session session = new Session(graph);
+        Tensor query = Tensor.of(new float[] {0}, 1, 1, 1, 1);
+        Tensor keys = Tensor.of(new float[] {1, 3}, 1, 1, 2, 1);
+        Tensor factor = Tensor.scalar(5f);
+        var results = session.run(Map.of(q, query, k, keys, w, factor), plain, y)) {
+      assertArrayEquals(new float[] {2}, results.get(0).toFloatArray());
+      assertArrayEquals(new float[] {10}, results.get(1).toFloatArray());
+    }
+    assertThrows(
+        WeftException.InvalidArgument.class, () -> graph.flexAttention(q, k, k, (g, scores) -> w, null, null));
+  }
+
+  @Test
   void optionalsHoldATensorOrNothing() {
     try (Tensor two = Tensor.scalar(2f);
         Tensor held = Tensor.optional(two);
