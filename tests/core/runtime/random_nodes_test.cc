@@ -202,7 +202,7 @@ struct RandomNode {
     Tensor out = *x.copy();
     if (x.dtype() == DType::kF16 || x.dtype() == DType::kBF16) {
       const int infinity = x.dtype() == DType::kF16 ? 0x7c00 : 0x7f80;
-      auto* bits = static_cast<uint16_t*>(out.data());
+      auto* bits = static_cast<uint16_t*>(out.mutable_data());
       for (int64_t i = 0; i < out.count(); ++i) {
         if ((bits[i] & 0x7fff) > infinity) bits[i] = 0x7fff;
       }
