@@ -47,7 +47,7 @@ func MlCategoryMapper(x weft.Value, options ...MlCategoryMapperOptions) weft.Val
 type MlLabelEncoderOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// [n]: keys. nil: not given.
+	// Keys, [n]. nil: not given.
 	KeysTensor *weft.Tensor
 	// Keys that are strings. nil: not given.
 	KeysStrings []string
@@ -55,7 +55,7 @@ type MlLabelEncoderOptions struct {
 	KeysInt64s []int64
 	// Keys of type f32. nil: not given.
 	KeysFloats []float64
-	// [n]: values. nil: not given.
+	// Values, [n]. nil: not given.
 	ValuesTensor *weft.Tensor
 	// Values that are strings. nil: not given.
 	ValuesStrings []string

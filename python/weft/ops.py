@@ -5296,11 +5296,11 @@ def ml_label_encoder(x: ValueLike, *, keys_tensor: TensorLike | None = None, key
         x: Any shape, of the keys' type. [f32, i16, i32, i64, string, f64]
 
     Attributes:
-        keys_tensor: [n]: keys.
+        keys_tensor: Keys, [n].
         keys_strings: Keys that are strings.
         keys_int64s: Keys of type i64.
         keys_floats: Keys of type f32.
-        values_tensor: [n]: values.
+        values_tensor: Values, [n].
         values_strings: Values that are strings.
         values_int64s: Values of type i64.
         values_floats: Values of type f32.

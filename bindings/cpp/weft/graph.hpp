@@ -140,18 +140,7 @@ class Graph {
   /// What `then` builds if the condition, a bool without dimensions, holds, else what `otherwise` builds; only one is
   /// run. Both are called at once, and must give as many values, of the same types.
   std::vector<Value> if_(const Value& condition, const std::function<std::vector<Value>()>& then,
-                         const std::function<std::vector<Value>()>& otherwise, const Origin& origin = Origin()) {
-    const Graph branches[] = {branch(then), branch(otherwise)};
-    const int32_t counts[] = {weft_graph_output_count(branches[0].handle()),
-                              weft_graph_output_count(branches[1].handle())};
-    if (counts[0] != counts[1]) {
-      throw Error(WEFT_INVALID_ARGUMENT, "the branches give " + std::to_string(counts[0]) + " and " +
-                                             std::to_string(counts[1]) + " values; they must give as many");
-    }
-    Attrs attrs;
-    attrs.set("then_branch", branches[0]).set("else_branch", branches[1]);
-    return add("If", {condition}, attrs, "", counts[0], origin);
-  }
+                         const std::function<std::vector<Value>()>& otherwise, const Origin& origin = Origin());
   /// Runs what `body` builds again and again: at most `count` times (an i64), and as long as its condition holds, from
   /// `condition` (a bool) on; an empty value is none. `body` is called at once, with the number of the iteration, the
   /// condition and what is carried, which is `initial` at first. It gives the condition for the next iteration, what is
@@ -159,31 +148,20 @@ class Graph {
   /// iteration left it, and then the others, stacked along a new first axis.
   std::vector<Value> loop(const Value& count, const Value& condition, const std::vector<Value>& initial,
                           const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
-                          const Origin& origin = Origin()) {
-    std::vector<Value> inputs{count, condition};
-    inputs.insert(inputs.end(), initial.begin(), initial.end());
-    return repeat("Loop", inputs, Attrs(), body, 1, origin);
-  }
+                          const Origin& origin = Origin());
   /// Runs what `body` builds once for each item along an axis, the first unless `attrs` says otherwise (with the
   /// attributes of Scan), of the `scanned` values, which are of one length. `body` is called at once, with what is carried,
   /// which is `initial` at first, and an item of each. It gives what is carried on, and then anything of which every
   /// iteration's is wanted. The result is what is carried, as the last iteration left it, and then the others, stacked.
   std::vector<Value> scan(const std::vector<Value>& initial, const std::vector<Value>& scanned,
                           const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
-                          Attrs attrs = Attrs(), const Origin& origin = Origin()) {
-    std::vector<Value> inputs = initial;
-    inputs.insert(inputs.end(), scanned.begin(), scanned.end());
-    attrs.set("num_scan_inputs", static_cast<int64_t>(scanned.size()));
-    return repeat("Scan", inputs, std::move(attrs), body, 0, origin);
-  }
+                          Attrs attrs = Attrs(), const Origin& origin = Origin());
   /// Computes what `body` builds for each item of sequences of one length: the first of `inputs`, and others that are
   /// sequences. `body` is called at once, with an item of each sequence and each other input as it is. The result is, for
   /// each value that it gives, the sequence of what that was.
   std::vector<Value> sequence_map(const std::vector<Value>& inputs,
                                   const std::function<std::vector<Value>(const std::vector<Value>&)>& body,
-                                  const Origin& origin = Origin()) {
-    return repeat("SequenceMap", inputs, Attrs(), body, 0, origin);
-  }
+                                  const Origin& origin = Origin());
   /// Attention whose scores and weights go through what functions build (ONNX's ai.onnx.preview.FlexAttention):
   /// `prob_mod(softmax(score_mod(scale * query key^T))) value` for each head, with a query [N, heads, L, features], a key
   /// [N, heads of keys, S, features] and a value [N, heads of keys, S, features of values]; each head of the key is shared
@@ -193,21 +171,7 @@ class Graph {
   Value flex_attention(const Value& query, const Value& key, const Value& value,
                        const std::function<Value(const Value&)>& score_mod = {},
                        const std::function<Value(const Value&)>& prob_mod = {}, const Attrs& attrs = Attrs(),
-                       const Origin& origin = Origin()) {
-    const char* op = "ai.onnx.preview.FlexAttention";
-    const std::vector<Value> inputs{query, key, value};
-    Attrs all = attrs;
-    std::vector<Graph> bodies;
-    const auto modify = [&](const char* name, const std::function<Value(const Value&)>& f) {
-      if (!f) return;
-      bodies.push_back(
-          body_of(op, inputs, attrs, [&](const std::vector<Value>& in) { return std::vector<Value>{f(in.at(0))}; }));
-      all.set(name, bodies.back());
-    };
-    modify("score_mod", score_mod);
-    modify("prob_mod", prob_mod);
-    return add(op, inputs, all, "", 1, origin)[0];
-  }
+                       const Origin& origin = Origin());
   /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient`
   /// names the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the
   /// gradient of each input; "": there is none.
@@ -318,45 +282,13 @@ class Graph {
   // The first `own` outputs of the body are none of the node.
   std::vector<Value> repeat(const char* op, const std::vector<Value>& inputs, Attrs attrs,
                             const std::function<std::vector<Value>(const std::vector<Value>&)>& build, int32_t own,
-                            const Origin& origin) {
-    const Graph body = body_of(op, inputs, attrs, build);
-    const int32_t outputs = weft_graph_output_count(body.handle());
-    if (outputs < own) throw Error(WEFT_INVALID_ARGUMENT, "the body gives no condition");
-    attrs.set("body", body);
-    return add(op, inputs, attrs, "", outputs - own, origin);
-  }
+                            const Origin& origin);
   // A sub-graph with the inputs that such a node gives it.
   Graph body_of(const char* op, const std::vector<Value>& inputs, const Attrs& attrs,
-                const std::function<std::vector<Value>(const std::vector<Value>&)>& build) {
-    const std::vector<int64_t> ids = detail::ids(inputs);
-    Graph body(std::make_shared<detail::GraphState>(
-        detail::made<weft_graph>([&](weft_graph** out) {
-          return weft_graph_new_body(adding(), op, ids.data(), detail::count32(ids), attrs.make().get(), out);
-        }),
-        detail::target(state_)));
-    fill(body, [&] { return build(body.inputs()); });
-    return body;
-  }
-  Graph branch(const std::function<std::vector<Value>()>& build) {
-    Graph made = new_sub();
-    fill(made, build);
-    return made;
-  }
+                const std::function<std::vector<Value>(const std::vector<Value>&)>& build);
+  Graph branch(const std::function<std::vector<Value>()>& build);
   // Builds in a sub-graph.
-  void fill(Graph& made, const std::function<std::vector<Value>()>& build) {
-    struct Inside {  // what is built meanwhile goes to the branch
-      detail::GraphState& root;
-      detail::GraphPointer outer;
-      Inside(detail::GraphState& r, const detail::GraphPointer& now) : root(r), outer(r.current) { root.current = now; }
-      ~Inside() { root.current = outer; }
-    } inside(state_->root(), made.state_);
-    std::vector<Value> results;
-    for (const Value& value : build()) {  // values from around it come in through a node of the branch
-      const bool own = !value.empty() && value.graph_state() == made.state_;
-      results.push_back(own ? value : made.add("Identity", {value})[0]);
-    }
-    made.set_outputs(results);
-  }
+  void fill(Graph& made, const std::function<std::vector<Value>()>& build);
   std::string convert(const char* format) const {
     return detail::take(
         detail::made<weft_bytes>([&](weft_bytes** out) { return weft_graph_convert(handle(), format, out); }));
@@ -368,3 +300,5 @@ class Graph {
 inline Attrs& Attrs::set(const std::string& name, const Graph& value) { return set(name, Setting(value.state())); }
 
 }  // namespace weft
+
+#include "weft/branch.hpp"

@@ -3804,7 +3804,7 @@ inline Value ml_imputer(const Value& x, const MlImputerAttrs& attrs = {}, const 
 
 /// The attributes of ai.onnx.ml.LabelEncoder.
 struct MlLabelEncoderAttrs {
-  /// [n]: keys.
+  /// Keys, [n].
   Optional<Tensor> keys_tensor = {};
   /// Keys that are strings.
   Optional<std::vector<std::string>> keys_strings = {};
@@ -3812,7 +3812,7 @@ struct MlLabelEncoderAttrs {
   Optional<std::vector<int64_t>> keys_int64s = {};
   /// Keys of type f32.
   Optional<std::vector<double>> keys_floats = {};
-  /// [n]: values.
+  /// Values, [n].
   Optional<Tensor> values_tensor = {};
   /// Values that are strings.
   Optional<std::vector<std::string>> values_strings = {};

@@ -12947,7 +12947,7 @@ public final class Ops {
     private MlLabelEncoderOptions() {}
 
     /**
-     * [n]: keys.
+     * Keys, [n].
      *
      * @param value the value
      * @return this
@@ -12991,7 +12991,7 @@ public final class Ops {
     }
 
     /**
-     * [n]: values.
+     * Values, [n].
      *
      * @param value the value
      * @return this
