@@ -226,6 +226,129 @@ func MlNormalizer(x weft.Value, options ...MlNormalizerOptions) weft.Value {
 	return add(nil, "ai.onnx.ml.Normalizer", []weft.Value{x}, weft.Attrs{"norm": given(o.Norm)}, o.Name, 1, problem)[0]
 }
 
+// MlSVMClassifierOptions are the optional inputs and attributes of MlSVMClassifier.
+type MlSVMClassifierOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`, "RBF"
+	// for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
+	KernelType string
+	// gamma, coef0 and degree; not used by "LINEAR". nil: not given.
+	KernelParams []float64
+	// [vectors, F], row by row, class by class. nil: not given.
+	SupportVectors []float64
+	// [classes]: how many support vectors each class has. nil: not given.
+	VectorsPerClass []int64
+	// [classes - 1, vectors]: of each support vector, for each of the other classes in their order; [classes, F] without
+	// support vectors. nil: not given.
+	Coefficients []float64
+	// For each pair of classes, (0, 1), (0, 2), ..., (1, 2), ...: what is added; without support vectors the first counts
+	// for all. nil: not given.
+	Rho []float64
+	// For each pair of classes: the slope of its likelihood. nil: not given.
+	ProbA []float64
+	// For each pair of classes: the offset of its likelihood. nil: not given.
+	ProbB []float64
+	// The labels; the output has these or nil: not given.
+	ClasslabelsStrings []string
+	// these. nil: not given.
+	ClasslabelsInts []int64
+	// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each), "SOFTMAX_ZERO"
+	// (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal distribution's function;
+	// NaN outside of 0 to 1). "": NONE.
+	PostTransform string
+}
+
+// MlSVMClassifier adds the operator ai.onnx.ml.SVMClassifier. The class that a support vector machine finds for each
+// row, and scores, transformed. For each two classes `i < j` there is a decision: the sum, over the support vectors of
+// both, of coefficients times the kernel of the row `x` and the support vector `s`, and a number of rho. Above 0 it is
+// for i, else for j; the label is that of the first class that most are for. The scores are the decisions, `[-d, d]`
+// of the only one d if there are two classes. With prob_a and prob_b they are the likelihoods of the classes: i is
+// preferred to j with `1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm; no gradient flows through that.
+// Without support vectors scores are `x . coefficients + rho` for each class, whatever the kernel, and the label is
+// that of the first highest one.
+//
+//   - x (T1): [N, F], or [F] for one row.
+//
+// Gives:
+//
+//   - Y (T2): [N]: labels.
+//   - Z (f32): [N, classes]; [N, pairs] for decisions between more than two classes.
+//
+// Types:
+//
+//   - T1: f32, i32, i64, f64
+//   - T2: i64, string
+func MlSVMClassifier(x weft.Value, options ...MlSVMClassifierOptions) (weft.Value, weft.Value) {
+	o, problem := only(options)
+	out := add(nil, "ai.onnx.ml.SVMClassifier", []weft.Value{x}, weft.Attrs{
+		"kernel_type":         given(o.KernelType),
+		"kernel_params":       o.KernelParams,
+		"support_vectors":     o.SupportVectors,
+		"vectors_per_class":   o.VectorsPerClass,
+		"coefficients":        o.Coefficients,
+		"rho":                 o.Rho,
+		"prob_a":              o.ProbA,
+		"prob_b":              o.ProbB,
+		"classlabels_strings": o.ClasslabelsStrings,
+		"classlabels_ints":    o.ClasslabelsInts,
+		"post_transform":      given(o.PostTransform),
+	}, o.Name, 2, problem)
+	return out[0], out[1]
+}
+
+// MlSVMRegressorOptions are the optional inputs and attributes of MlSVMRegressor.
+type MlSVMRegressorOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`, "RBF"
+	// for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
+	KernelType string
+	// gamma, coef0 and degree; not used by "LINEAR". nil: not given.
+	KernelParams []float64
+	// [n_supports, F], row by row. nil: not given.
+	SupportVectors []float64
+	// How many support vectors there are.
+	NSupports int64
+	// [n_supports], or [F] without support vectors. nil: not given.
+	Coefficients []float64
+	// What is added, of which the first counts. nil: not given.
+	Rho []float64
+	// Whether the result is 1 where that is above 0, which is of the class, and else -1.
+	OneClass bool
+	// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each), "SOFTMAX_ZERO"
+	// (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal distribution's function;
+	// NaN outside of 0 to 1). "": NONE.
+	PostTransform string
+}
+
+// MlSVMRegressor adds the operator ai.onnx.ml.SVMRegressor. What a support vector machine makes of rows: the sum of
+// its coefficients times the kernel of the row `x` and each support vector `s`, and rho. Without support vectors `x .
+// coefficients + rho`, whatever the kernel.
+//
+//   - x (T): [N, F], or [F] for one row.
+//
+// Gives:
+//
+//   - Y (f32): [N, 1].
+//
+// Types:
+//
+//   - T: f32, i32, i64, f64
+func MlSVMRegressor(x weft.Value, options ...MlSVMRegressorOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "ai.onnx.ml.SVMRegressor", []weft.Value{x}, weft.Attrs{
+		"kernel_type":     given(o.KernelType),
+		"kernel_params":   o.KernelParams,
+		"support_vectors": o.SupportVectors,
+		"n_supports":      o.NSupports,
+		"coefficients":    o.Coefficients,
+		"rho":             o.Rho,
+		"one_class":       o.OneClass,
+		"post_transform":  given(o.PostTransform),
+	}, o.Name, 1, problem)[0]
+}
+
 // MlScalerOptions are the optional inputs and attributes of MlScaler.
 type MlScalerOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

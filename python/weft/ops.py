@@ -215,6 +215,8 @@ __all__ = [
     "ml_linear_regressor",
     "ml_normalizer",
     "ml_one_hot_encoder",
+    "ml_svm_classifier",
+    "ml_svm_regressor",
     "ml_scaler",
     "ml_tree_ensemble",
     "ml_tree_ensemble_classifier",
@@ -5432,6 +5434,89 @@ def ml_one_hot_encoder(x: ValueLike, *, cats_int64s: int | Sequence[int] | None 
         [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
     return add_node(None, "ai.onnx.ml.OneHotEncoder", [x], {"cats_int64s": cats_int64s, "cats_strings": cats_strings, "zeros": zeros}, 1, name)
+
+
+def ml_svm_classifier(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_params: Sequence[float] | None = None, support_vectors: Sequence[float] | None = None, vectors_per_class: int | Sequence[int] | None = None, coefficients: Sequence[float] | None = None, rho: Sequence[float] | None = None, prob_a: Sequence[float] | None = None, prob_b: Sequence[float] | None = None, classlabels_strings: Sequence[str] | None = None, classlabels_ints: int | Sequence[int] | None = None, post_transform: str = 'NONE', name: str | None = None) -> tuple[Value, Value]:
+    """The class that a support vector machine finds for each row, and scores, transformed. For each two classes
+    `i < j` there is a decision: the sum, over the support vectors of both, of coefficients times the kernel
+    of the row `x` and the support vector `s`, and a number of rho. Above 0 it is for i, else for j; the label
+    is that of the first class that most are for. The scores are the decisions, `[-d, d]` of the only one d if
+    there are two classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j
+    with `1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm; no gradient flows through that.
+    Without support vectors scores are `x . coefficients + rho` for each class, whatever the kernel, and the
+    label is that of the first highest one.
+
+    Inputs:
+        x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for
+        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x .
+        s + coef0)`.
+        kernel_params: gamma, coef0 and degree; not used by "LINEAR".
+        support_vectors: [vectors, F], row by row, class by class.
+        vectors_per_class: [classes]: how many support vectors each class has.
+        coefficients: [classes - 1, vectors]: of each support vector, for each of the other classes in their
+        order; [classes, F] without support vectors.
+        rho: For each pair of classes, (0, 1), (0, 2), ..., (1, 2), ...: what is added; without support
+        vectors the first counts for all.
+        prob_a: For each pair of classes: the slope of its likelihood.
+        prob_b: For each pair of classes: the offset of its likelihood.
+        classlabels_strings: The labels; the output has these or
+        classlabels_ints: these.
+        post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
+        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
+        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+
+    Returns:
+        Y: [N]: labels. [i64, string]
+        Z: [N, classes]; [N, pairs] for decisions between more than two classes. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.0, 2.0], [-1.0, 0.5], [0.25, -0.25], [0.0, 0.0], [-2.0, 1.0]], dtype="f32")
+        >>> y0, y1 = weft.ops.ml_svm_classifier(x, kernel_type='LINEAR', kernel_params=[0, 0, 0], vectors_per_class=[2, 1, 2], support_vectors=[0.5, -1, 1, 0.75, -0.25, 0, -1, 1, 0.5, 0.5], coefficients=[1, 0.5, -1.5, 0.75, 0.25, -1, 0.75, 1, -0.5, 0.25], rho=[0.25, -0.125, 0.5], classlabels_ints=[5, 7, 9])
+        >>> weft.Session(graph).run({}, y0).tolist()
+        [5, 5, 5, 5, 5]
+        >>> weft.Session(graph).run({}, y1).astype(float).round(3).tolist()
+        [[0.375, 4.375, 0.125], [-1.438, 1.469, -0.062], [0.75, -0.828, 0.688], [0.25, -0.125, 0.5], [-3.125, 3.062, -0.625]]
+    """
+    return add_node(None, "ai.onnx.ml.SVMClassifier", [x], {"kernel_type": kernel_type, "kernel_params": kernel_params, "support_vectors": support_vectors, "vectors_per_class": vectors_per_class, "coefficients": coefficients, "rho": rho, "prob_a": prob_a, "prob_b": prob_b, "classlabels_strings": classlabels_strings, "classlabels_ints": classlabels_ints, "post_transform": post_transform}, 2, name)
+
+
+def ml_svm_regressor(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_params: Sequence[float] | None = None, support_vectors: Sequence[float] | None = None, n_supports: int = 0, coefficients: Sequence[float] | None = None, rho: Sequence[float] | None = None, one_class: bool = False, post_transform: str = 'NONE', name: str | None = None) -> Value:
+    """What a support vector machine makes of rows: the sum of its coefficients times the kernel of the row `x`
+    and each support vector `s`, and rho. Without support vectors `x . coefficients + rho`, whatever the
+    kernel.
+
+    Inputs:
+        x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+
+    Attributes:
+        kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for
+        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x .
+        s + coef0)`.
+        kernel_params: gamma, coef0 and degree; not used by "LINEAR".
+        support_vectors: [n_supports, F], row by row.
+        n_supports (0): How many support vectors there are.
+        coefficients: [n_supports], or [F] without support vectors.
+        rho: What is added, of which the first counts.
+        one_class (False): Whether the result is 1 where that is above 0, which is of the class, and else -1.
+        post_transform ('NONE'): What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 +
+        exp(-x))` of each), "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about
+        the inverse of the normal distribution's function; NaN outside of 0 to 1).
+
+    Returns:
+        Y: [N, 1]. [f32]
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> x = graph.constant([[1.0, 2.0], [-1.0, 0.5], [0.25, -0.25], [0.0, 0.0]], dtype="f32")
+        >>> y = weft.ops.ml_svm_regressor(x, kernel_type='LINEAR', kernel_params=[0, 0, 0], n_supports=3, support_vectors=[0.5, -1, 1, 0.75, -0.25, 0], coefficients=[0.5, -1.5, 1], rho=[0.25])
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[-4.5], [0.938], [0.281], [0.25]]
+    """
+    return add_node(None, "ai.onnx.ml.SVMRegressor", [x], {"kernel_type": kernel_type, "kernel_params": kernel_params, "support_vectors": support_vectors, "n_supports": n_supports, "coefficients": coefficients, "rho": rho, "one_class": one_class, "post_transform": post_transform}, 1, name)
 
 
 def ml_scaler(x: ValueLike, *, offset: Sequence[float] | None = None, scale: Sequence[float] | None = None, name: str | None = None) -> Value:

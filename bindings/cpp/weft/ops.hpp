@@ -3957,6 +3957,111 @@ inline Value ml_one_hot_encoder(const Value& x, const MlOneHotEncoderAttrs& attr
   return add_node("ai.onnx.ml.OneHotEncoder", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of ai.onnx.ml.SVMClassifier.
+struct MlSVMClassifierAttrs {
+  /// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`,
+  /// "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
+  std::string kernel_type = "LINEAR";
+  /// gamma, coef0 and degree; not used by "LINEAR".
+  Optional<std::vector<double>> kernel_params = {};
+  /// [vectors, F], row by row, class by class.
+  Optional<std::vector<double>> support_vectors = {};
+  /// [classes]: how many support vectors each class has.
+  Optional<std::vector<int64_t>> vectors_per_class = {};
+  /// [classes - 1, vectors]: of each support vector, for each of the other classes in their order; [classes, F]
+  /// without support vectors.
+  Optional<std::vector<double>> coefficients = {};
+  /// For each pair of classes, (0, 1), (0, 2), ..., (1, 2), ...: what is added; without support vectors the first
+  /// counts for all.
+  Optional<std::vector<double>> rho = {};
+  /// For each pair of classes: the slope of its likelihood.
+  Optional<std::vector<double>> prob_a = {};
+  /// For each pair of classes: the offset of its likelihood.
+  Optional<std::vector<double>> prob_b = {};
+  /// The labels; the output has these or
+  Optional<std::vector<std::string>> classlabels_strings = {};
+  /// these.
+  Optional<std::vector<int64_t>> classlabels_ints = {};
+  /// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each),
+  /// "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+  /// distribution's function; NaN outside of 0 to 1).
+  std::string post_transform = "NONE";
+};
+
+/// The outputs of ai.onnx.ml.SVMClassifier.
+struct MlSVMClassifierOutputs {
+  /// [N]: labels. [i64, string]
+  Value y;
+  /// [N, classes]; [N, pairs] for decisions between more than two classes. [f32]
+  Value z;
+};
+
+/// The class that a support vector machine finds for each row, and scores, transformed. For each two classes
+/// `i < j` there is a decision: the sum, over the support vectors of both, of coefficients times the kernel of the
+/// row `x` and the support vector `s`, and a number of rho. Above 0 it is for i, else for j; the label is that of
+/// the first class that most are for. The scores are the decisions, `[-d, d]` of the only one d if there are two
+/// classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j with
+/// `1 / (1 + exp(a * d + b))`, and these are coupled as in libsvm; no gradient flows through that. Without support
+/// vectors scores are `x . coefficients + rho` for each class, whatever the kernel, and the label is that of the
+/// first highest one.
+/// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+inline MlSVMClassifierOutputs ml_svm_classifier(const Value& x, const MlSVMClassifierAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("kernel_type", attrs.kernel_type);
+  set.set("kernel_params", attrs.kernel_params);
+  set.set("support_vectors", attrs.support_vectors);
+  set.set("vectors_per_class", attrs.vectors_per_class);
+  set.set("coefficients", attrs.coefficients);
+  set.set("rho", attrs.rho);
+  set.set("prob_a", attrs.prob_a);
+  set.set("prob_b", attrs.prob_b);
+  set.set("classlabels_strings", attrs.classlabels_strings);
+  set.set("classlabels_ints", attrs.classlabels_ints);
+  set.set("post_transform", attrs.post_transform);
+  std::vector<Value> made = add_node("ai.onnx.ml.SVMClassifier", {x}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
+/// The attributes of ai.onnx.ml.SVMRegressor.
+struct MlSVMRegressorAttrs {
+  /// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`,
+  /// "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
+  std::string kernel_type = "LINEAR";
+  /// gamma, coef0 and degree; not used by "LINEAR".
+  Optional<std::vector<double>> kernel_params = {};
+  /// [n_supports, F], row by row.
+  Optional<std::vector<double>> support_vectors = {};
+  /// How many support vectors there are.
+  int64_t n_supports = 0;
+  /// [n_supports], or [F] without support vectors.
+  Optional<std::vector<double>> coefficients = {};
+  /// What is added, of which the first counts.
+  Optional<std::vector<double>> rho = {};
+  /// Whether the result is 1 where that is above 0, which is of the class, and else -1.
+  bool one_class = false;
+  /// What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" (`1 / (1 + exp(-x))` of each),
+  /// "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+  /// distribution's function; NaN outside of 0 to 1).
+  std::string post_transform = "NONE";
+};
+
+/// What a support vector machine makes of rows: the sum of its coefficients times the kernel of the row `x` and
+/// each support vector `s`, and rho. Without support vectors `x . coefficients + rho`, whatever the kernel.
+/// - x: [N, F], or [F] for one row. [f32, i32, i64, f64]
+/// - gives Y: [N, 1]. [f32]
+inline Value ml_svm_regressor(const Value& x, const MlSVMRegressorAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("kernel_type", attrs.kernel_type);
+  set.set("kernel_params", attrs.kernel_params);
+  set.set("support_vectors", attrs.support_vectors);
+  set.set("n_supports", attrs.n_supports);
+  set.set("coefficients", attrs.coefficients);
+  set.set("rho", attrs.rho);
+  set.set("one_class", attrs.one_class);
+  set.set("post_transform", attrs.post_transform);
+  return add_node("ai.onnx.ml.SVMRegressor", {x}, set, name, 1, origin)[0];
+}
+
 /// The attributes of ai.onnx.ml.Scaler.
 struct MlScalerAttrs {
   /// One number, or one for each feature; 0 if not given.

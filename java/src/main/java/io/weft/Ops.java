@@ -13457,6 +13457,332 @@ public final class Ops {
   }
 
   /**
+   * What can be set at ai.onnx.ml.SVMClassifier.
+   */
+  public static final class MlSVMClassifierOptions extends NodeOptions {
+    private MlSVMClassifierOptions() {}
+
+    /**
+     * How rows and support vectors are compared: "LINEAR" for {@code x . s}, "POLY" for {@code (gamma * x . s +
+     * coef0)^degree}, "RBF" for {@code exp(-gamma * |x - s|^2)}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
+     * Default: LINEAR.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions kernelType(String value) {
+      attrs.set("kernel_type", value);
+      return this;
+    }
+
+    /**
+     * gamma, coef0 and degree; not used by "LINEAR".
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions kernelParams(double... value) {
+      attrs.set("kernel_params", value);
+      return this;
+    }
+
+    /**
+     * [vectors, F], row by row, class by class.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions supportVectors(double... value) {
+      attrs.set("support_vectors", value);
+      return this;
+    }
+
+    /**
+     * [classes]: how many support vectors each class has.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions vectorsPerClass(long... value) {
+      attrs.set("vectors_per_class", value);
+      return this;
+    }
+
+    /**
+     * [classes - 1, vectors]: of each support vector, for each of the other classes in their order; [classes, F] without
+     * support vectors.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions coefficients(double... value) {
+      attrs.set("coefficients", value);
+      return this;
+    }
+
+    /**
+     * For each pair of classes, (0, 1), (0, 2), ..., (1, 2), ...: what is added; without support vectors the first
+     * counts for all.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions rho(double... value) {
+      attrs.set("rho", value);
+      return this;
+    }
+
+    /**
+     * For each pair of classes: the slope of its likelihood.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions probA(double... value) {
+      attrs.set("prob_a", value);
+      return this;
+    }
+
+    /**
+     * For each pair of classes: the offset of its likelihood.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions probB(double... value) {
+      attrs.set("prob_b", value);
+      return this;
+    }
+
+    /**
+     * The labels; the output has these or
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions classlabelsStrings(List<String> value) {
+      attrs.set("classlabels_strings", value);
+      return this;
+    }
+
+    /**
+     * these.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions classlabelsInts(long... value) {
+      attrs.set("classlabels_ints", value);
+      return this;
+    }
+
+    /**
+     * What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" ({@code 1 / (1 + exp(-x))} of each),
+     * "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+     * distribution's function; NaN outside of 0 to 1). Default: NONE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMClassifierOptions postTransform(String value) {
+      attrs.set("post_transform", value);
+      return this;
+    }
+
+    @Override
+    public MlSVMClassifierOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The outputs of ai.onnx.ml.SVMClassifier.
+   *
+   * @param y [N]: labels.
+   * @param z [N, classes]; [N, pairs] for decisions between more than two classes.
+   */
+  public record MlSVMClassifierOutputs(Value y, Value z) {}
+
+  /**
+   * The class that a support vector machine finds for each row, and scores, transformed. For each two classes {@code i <
+   * j} there is a decision: the sum, over the support vectors of both, of coefficients times the kernel of the row
+   * {@code x} and the support vector {@code s}, and a number of rho. Above 0 it is for i, else for j; the label is that
+   * of the first class that most are for. The scores are the decisions, {@code [-d, d]} of the only one d if there are
+   * two classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j with {@code 1 / (1
+   * + exp(a * d + b))}, and these are coupled as in libsvm; no gradient flows through that. Without support vectors
+   * scores are {@code x . coefficients + rho} for each class, whatever the kernel, and the label is that of the first
+   * highest one.
+   *
+   * <p>Operator ai.onnx.ml.SVMClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @return the outputs
+   */
+  public MlSVMClassifierOutputs mlSVMClassifier(Value x) {
+    return mlSVMClassifier(x, options -> {});
+  }
+
+  /**
+   * The class that a support vector machine finds for each row, and scores, transformed. For each two classes {@code i <
+   * j} there is a decision: the sum, over the support vectors of both, of coefficients times the kernel of the row
+   * {@code x} and the support vector {@code s}, and a number of rho. Above 0 it is for i, else for j; the label is that
+   * of the first class that most are for. The scores are the decisions, {@code [-d, d]} of the only one d if there are
+   * two classes. With prob_a and prob_b they are the likelihoods of the classes: i is preferred to j with {@code 1 / (1
+   * + exp(a * d + b))}, and these are coupled as in libsvm; no gradient flows through that. Without support vectors
+   * scores are {@code x . coefficients + rho} for each class, whatever the kernel, and the label is that of the first
+   * highest one.
+   *
+   * <p>Operator ai.onnx.ml.SVMClassifier. Element types: T1: f32, i32, i64, f64, T2: i64, string.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public MlSVMClassifierOutputs mlSVMClassifier(Value x, Consumer<MlSVMClassifierOptions> options) {
+    MlSVMClassifierOptions settings = new MlSVMClassifierOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    List<Value> made = add("ai.onnx.ml.SVMClassifier", Arrays.<Value>asList(x), settings, 2);
+    return new MlSVMClassifierOutputs(made.get(0), made.get(1));
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.SVMRegressor.
+   */
+  public static final class MlSVMRegressorOptions extends NodeOptions {
+    private MlSVMRegressorOptions() {}
+
+    /**
+     * How rows and support vectors are compared: "LINEAR" for {@code x . s}, "POLY" for {@code (gamma * x . s +
+     * coef0)^degree}, "RBF" for {@code exp(-gamma * |x - s|^2)}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
+     * Default: LINEAR.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions kernelType(String value) {
+      attrs.set("kernel_type", value);
+      return this;
+    }
+
+    /**
+     * gamma, coef0 and degree; not used by "LINEAR".
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions kernelParams(double... value) {
+      attrs.set("kernel_params", value);
+      return this;
+    }
+
+    /**
+     * [n_supports, F], row by row.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions supportVectors(double... value) {
+      attrs.set("support_vectors", value);
+      return this;
+    }
+
+    /**
+     * How many support vectors there are. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions nSupports(long value) {
+      attrs.set("n_supports", value);
+      return this;
+    }
+
+    /**
+     * [n_supports], or [F] without support vectors.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions coefficients(double... value) {
+      attrs.set("coefficients", value);
+      return this;
+    }
+
+    /**
+     * What is added, of which the first counts.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions rho(double... value) {
+      attrs.set("rho", value);
+      return this;
+    }
+
+    /**
+     * Whether the result is 1 where that is above 0, which is of the class, and else -1. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions oneClass(boolean value) {
+      attrs.set("one_class", value);
+      return this;
+    }
+
+    /**
+     * What becomes of each row of scores: "NONE", "SOFTMAX", "LOGISTIC" ({@code 1 / (1 + exp(-x))} of each),
+     * "SOFTMAX_ZERO" (SOFTMAX, but 0 stays 0; 0.5 where all are 0) or "PROBIT" (about the inverse of the normal
+     * distribution's function; NaN outside of 0 to 1). Default: NONE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlSVMRegressorOptions postTransform(String value) {
+      attrs.set("post_transform", value);
+      return this;
+    }
+
+    @Override
+    public MlSVMRegressorOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * What a support vector machine makes of rows: the sum of its coefficients times the kernel of the row {@code x} and
+   * each support vector {@code s}, and rho. Without support vectors {@code x . coefficients + rho}, whatever the kernel.
+   *
+   * <p>Operator ai.onnx.ml.SVMRegressor. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @return [N, 1].
+   */
+  public Value mlSVMRegressor(Value x) {
+    return mlSVMRegressor(x, options -> {});
+  }
+
+  /**
+   * What a support vector machine makes of rows: the sum of its coefficients times the kernel of the row {@code x} and
+   * each support vector {@code s}, and rho. Without support vectors {@code x . coefficients + rho}, whatever the kernel.
+   *
+   * <p>Operator ai.onnx.ml.SVMRegressor. Element types: T: f32, i32, i64, f64.
+   *
+   * @param x [N, F], or [F] for one row.
+   * @param options sets the rest
+   * @return [N, 1].
+   */
+  public Value mlSVMRegressor(Value x, Consumer<MlSVMRegressorOptions> options) {
+    MlSVMRegressorOptions settings = new MlSVMRegressorOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.SVMRegressor", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at ai.onnx.ml.Scaler.
    */
   public static final class MlScalerOptions extends NodeOptions {
