@@ -94,6 +94,16 @@ func ExampleSequenceOf() {
 	// Output: sequence 2 tensor f32[2]
 }
 
+func ExampleOptionalOf() {
+	one := need(weft.ScalarOf[float32](1))
+	defer one.Close()
+	held, none := need(weft.OptionalOf(one)), need(weft.OptionalOf(nil))
+	defer held.Close()
+	defer none.Close()
+	fmt.Println(held.Len(), none.Len())
+	// Output: 1 0
+}
+
 func ExampleTensor_Close() {
 	made := need(weft.TensorOf[float32](1))
 	made.Close()

@@ -127,6 +127,45 @@ func ExampleGraph_Scan() {
 	// Output: [1 3 6]
 }
 
+func ExampleGraph_SequenceMap() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32, 2)
+	pair := ops.SequenceConstruct([]weft.Value{x, x.Mul(x)})
+	sums := g.SequenceMap([]weft.Value{pair, x}, func(b *weft.Graph, in []weft.Value) []weft.Value {
+		return []weft.Value{in[0].Add(in[1])}
+	})[0]
+	s := need(weft.NewSession(g))
+	defer s.Close()
+	in := need(weft.TensorOf[float32](1, 3))
+	defer in.Close()
+	out := need(s.Run(context.Background(), weft.Feeds{x: in}, sums))
+	defer out[0].Close()
+	second := need(out[0].At(1))
+	defer second.Close()
+	fmt.Println(out[0].Len(), need(weft.Data[float32](second)))
+	// Output: 2 [2 12]
+}
+
+func ExampleGraph_FlexAttention() {
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32, 1, 1, "tokens", 1)
+	zero := g.Constant(float32(0))
+	y := g.FlexAttention(x, x, x, weft.FlexAttentionOptions{
+		ScoreMod: func(b *weft.Graph, scores weft.Value) weft.Value { return scores.Mul(zero) },
+		Scale:    1, SoftmaxPrecision: weft.F32,
+	})
+	s := need(weft.NewSession(g))
+	defer s.Close()
+	in := need(weft.TensorFrom([]float32{1, 3}, 1, 1, 2, 1))
+	defer in.Close()
+	out := need(s.Run(context.Background(), weft.Feeds{x: in}, y))
+	defer out[0].Close()
+	fmt.Println(need(weft.Data[float32](out[0])))
+	// Output: [2 2]
+}
+
 func ExampleSession_Prepare() {
 	g := weft.NewGraph()
 	defer g.Close()

@@ -324,7 +324,7 @@ var functions = map[string]any{
 	"NewLayer": weft.NewLayer, "NewLayerNorm": weft.NewLayerNorm, "NewSession": weft.NewSession,
 	"NewTrace": weft.NewTrace, "Operators": weft.Operators, "ParseDType": weft.ParseDType,
 	"SaveTensors": weft.SaveTensors, "SaveTensorsTo": weft.SaveTensorsTo, "Scalar": weft.Scalar[float32],
-	"ScalarOf": weft.ScalarOf[string], "SequenceOf": weft.SequenceOf, "SetData": weft.SetData[float32],
+	"ScalarOf": weft.ScalarOf[string], "OptionalOf": weft.OptionalOf, "SequenceOf": weft.SequenceOf, "SetData": weft.SetData[float32],
 	"SetHostFunction": weft.SetHostFunction, "SetLogger": weft.SetLogger, "TensorFrom": weft.TensorFrom[float32],
 	"TensorFromBytes": weft.TensorFromBytes, "TensorFromDLPack": weft.TensorFromDLPack,
 	"TensorFromDLPackUnversioned": weft.TensorFromDLPackUnversioned, "TensorOf": weft.TensorOf[string],

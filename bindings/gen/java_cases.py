@@ -20,6 +20,12 @@ def literal_text(value):
     return ("true" if value else "false") if isinstance(value, bool) else repr(value)
 
 
+def number_java(value):
+    text = literal_text(value)
+    names = {"NaN": "NaN", "Infinity": "POSITIVE_INFINITY", "-Infinity": "NEGATIVE_INFINITY"}
+    return f"Double.{names[text]}" if text in names else text
+
+
 def quote(text):
     """A Java string literal."""
     return json.dumps(text)
@@ -36,7 +42,7 @@ def tensor(literal):
 
 
 def number_list(values, kind):
-    return ", ".join(f"{v}L" if kind == "ints" else literal_text(float(v)) for v in values)
+    return ", ".join(f"{v}L" if kind == "ints" else number_java(float(v)) for v in values)
 
 
 def attr_java(attr, value):
@@ -53,7 +59,7 @@ def attr_java(attr, value):
     if attr.kind == "int":
         return f"{value}L"
     if attr.kind == "float":
-        return literal_text(float(value))
+        return number_java(float(value))
     if attr.kind == "string":
         return quote(value)
     if attr.kind == "strings":
@@ -80,7 +86,7 @@ def plain_attr(name, value):
         return f".set({quote(name)}, {tensor(value)})"
     if isinstance(value, str):
         return f".set({quote(name)}, {quote(value)})"
-    return f".set({quote(name)}, {value}L)" if isinstance(value, int) else f".set({quote(name)}, {literal_text(value)})"
+    return f".set({quote(name)}, {value}L)" if isinstance(value, int) else f".set({quote(name)}, {number_java(value)})"
 
 
 def by_name(op, case):

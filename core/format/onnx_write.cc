@@ -277,7 +277,9 @@ class Writer {
       }
     }
     int& since = domains_[domain];
-    since = std::max(since, own ? kWeftOpset : node.op->since_version());
+    const bool any = node.schema_inputs > 0 && node.inputs[0] != kNoValue;
+    const DType first = any ? graph.type(node.inputs[0]).dtype : DType::kNone;
+    since = std::max(since, own ? kWeftOpset : node.op->since_version(first));
     has_gone_ =
         has_gone_ || (domain == kMlDomain && std::find(std::begin(kGone), std::end(kGone), type) != std::end(kGone));
     pbf_writer proto(out, 1);

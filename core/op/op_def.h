@@ -68,6 +68,8 @@ class OpDef : public WithAttrs<OpDef> {
   const std::string& group_name() const { return group_; }
   const std::string& doc_text() const { return doc_; }
   int since_version() const { return since_; }
+  // The same of a node whose first input is of that dtype.
+  int since_version(DType first) const { return contains(later_types_, first) ? later_types_since_ : since_; }
   const std::vector<Formal>& inputs() const { return inputs_; }
   const std::vector<Formal>& outputs() const { return outputs_; }
   const std::vector<TypeVar>& type_vars() const { return type_vars_; }
@@ -109,6 +111,12 @@ class OpDef : public WithAttrs<OpDef> {
   // First opset of its domain with today's meaning and schema.
   OpDef& since(int version) {
     since_ = version;
+    return *this;
+  }
+  // It took first inputs of these dtypes later.
+  OpDef& since_for(DTypeSet types, int version) {
+    later_types_ = types;
+    later_types_since_ = version;
     return *this;
   }
   OpDef& types(std::string_view name, DTypeSet set);
@@ -206,7 +214,8 @@ class OpDef : public WithAttrs<OpDef> {
 
  private:
   std::string domain_, name_, group_ = "other", doc_, gradient_of_, no_gradient_;
-  int since_ = 1;
+  int since_ = 1, later_types_since_ = 1;
+  DTypeSet later_types_ = {};
   std::vector<Formal> inputs_, outputs_;
   std::vector<TypeVar> type_vars_;
   std::vector<Upgrade> upgrades_;

@@ -79,6 +79,9 @@ Result<int64_t> range_count(int64_t start, int64_t limit, int64_t step) {
 
 Status infer_range(InferContext& c) {
   for (int i = 0; i < 3; ++i) WEFT_CHECK(c.check_scalar(i));
+  const int64_t stash = c.attrs().i_or("stash_type", static_cast<int64_t>(DType::kF32));
+  if (stash != static_cast<int64_t>(DType::kF32))
+    return invalid("attribute 'stash_type' is ", stash, " but must be f32");
   if (is_integer(c.dtype(0))) {
     const Dims *start = c.ints(0), *limit = c.ints(1), *delta = c.ints(2);
     if (delta != nullptr && (*delta)[0].is(0)) return invalid("input 'delta' is 0");
@@ -119,8 +122,13 @@ Status infer_range(InferContext& c) {
       return {};
     }
   } else if (c.constant(0) != nullptr && c.constant(1) != nullptr && c.constant(2) != nullptr) {
-    auto number = [&c](int i) {
-      return c.dtype(i) == DType::kF32 ? double{*c.constant(i)->as<float>()} : *c.constant(i)->as<double>();
+    auto number = [&c](int i) -> double {
+      switch (c.dtype(i)) {
+        case DType::kF16: return f16_to_float(*c.constant(i)->as<uint16_t>());
+        case DType::kBF16: return bf16_to_float(*c.constant(i)->as<uint16_t>());
+        case DType::kF32: return *c.constant(i)->as<float>();
+        default: return *c.constant(i)->as<double>();
+      }
     };
     if (number(2) == 0) return invalid("input 'delta' is 0");
     double n = std::ceil((number(1) - number(0)) / number(2));
@@ -204,8 +212,12 @@ void define_op_expand(OpRegistry& ops) {
   ops.add("Range")
       .group("shape")
       .since(11)
-      .doc("The numbers from `start` on, `delta` apart, before `limit`.")
-      .types("T", set_of(DType::kF32, DType::kF64, DType::kI16, DType::kI32, DType::kI64))
+      .since_for(set_of(DType::kF16, DType::kBF16), 27)
+      .doc(
+          "The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of halves in f32 and then "
+          "rounded.")
+      .types("T", set_of(DType::kF16, DType::kBF16, DType::kF32, DType::kF64, DType::kI16, DType::kI32, DType::kI64))
+      .optional_dtype_attr("stash_type", "What numbers of halves are computed in: f32.")
       .input("start", "T", "Scalar: the first number.")
       .shapes_outputs()
       .input("limit", "T", "Scalar: the numbers stay before it.")
