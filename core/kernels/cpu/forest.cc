@@ -1,4 +1,4 @@
-// Kernel of weft.Forest: several rows go down a tree at once, so that the wait for one row's node is time for another.
+// Kernel of weft.Forest: several walks go on at once, so that the wait for the node of one is time for another.
 #include <algorithm>
 #include <cstring>
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kRowsOfBlock = 64;
 constexpr int64_t kTreesOfBlock = 32;  // votes are summed in blocks of so many, however rows and trees are shared out
-constexpr int kRowsAtOnce = 8;
+constexpr int kWalksAtOnce = 8;
 constexpr uint32_t kNanLeft = uint32_t{1} << 31;  // in a node's feature
 
 enum class Aggregate { kSum, kAverage, kMin, kMax };
@@ -37,26 +37,23 @@ struct ForestState {
   bool by_trees;  // few rows: trees are shared out
 };
 
-// Where `count` rows end in the tree.
-template <typename T, bool kNan, int kRows>
-void walk_tree(const FlatNode<T>* nodes, int32_t root, const T* x, int64_t features, int32_t* leaves) {
-  int32_t at[kRows];
-  for (int r = 0; r < kRows; ++r) at[r] = root;
+// From the nodes `at`, each for a row of its own, `stride` apart, to the leaves below.
+template <typename T, bool kNan>
+void walk_trees(const FlatNode<T>* nodes, const T* x, int64_t stride, int32_t* at) {
   int32_t moved;
   do {
     moved = 0;
-    for (int r = 0; r < kRows; ++r) {
-      const FlatNode<T>& node = nodes[at[r]];
+    for (int i = 0; i < kWalksAtOnce; ++i) {
+      const FlatNode<T>& node = nodes[at[i]];
       const uint32_t feature = kNan ? node.feature & ~kNanLeft : node.feature;
-      const T value = x[r * features + static_cast<int64_t>(feature)];
+      const T value = x[i * stride + static_cast<int64_t>(feature)];
       bool left = value <= node.threshold;
       if constexpr (kNan) left |= (value != value) & ((node.feature & kNanLeft) != 0);
       const int32_t next = node.child[left];
-      moved |= next ^ at[r];
-      at[r] = next;
+      moved |= next ^ at[i];
+      at[i] = next;
     }
   } while (moved != 0);
-  for (int r = 0; r < kRows; ++r) leaves[r] = at[r];
 }
 
 template <typename T>
@@ -74,32 +71,37 @@ void vote(const ForestState<T>& s, int32_t leaf, double* y, uint8_t* voted) {
   }
 }
 
-// The votes of a tree for some rows.
-template <typename T, bool kNan, int kRows>
-void votes_of_rows(const ForestState<T>& s, const T* x, int64_t tree, double* y, uint8_t* voted) {
-  int32_t leaves[kRows];
-  walk_tree<T, kNan, kRows>(s.nodes.data(), s.roots[static_cast<size_t>(tree)], x, s.features, leaves);
-  for (int r = 0; r < kRows; ++r) {
-    if (s.single)
-      y[r] += s.nodes[static_cast<size_t>(leaves[r])].threshold;
-    else
-      vote(s, leaves[r], y + r * s.n_targets, voted + r * s.n_targets);
-  }
+template <typename T>
+void vote_of_leaf(const ForestState<T>& s, int32_t leaf, double* y, uint8_t* voted) {
+  if (s.single)
+    *y += s.nodes[static_cast<size_t>(leaf)].threshold;
+  else
+    vote(s, leaf, y, voted);
 }
 
-// Of trees [tree, tree_end).
+// Of trees [tree, tree_end): several rows go down a tree at once; those left over, each down several trees at once.
 template <typename T, bool kNan>
 void votes_of_block(const ForestState<T>& s, const T* x, int64_t rows, int64_t tree, int64_t tree_end, double* y,
                     uint8_t* voted) {
   std::fill_n(y, rows * s.n_targets, 0.0);
   std::memset(voted, s.single ? 1 : 0, static_cast<size_t>(rows * s.n_targets));
-  for (; tree < tree_end; ++tree) {
-    int64_t r = 0;
-    for (; r + kRowsAtOnce <= rows; r += kRowsAtOnce) {
-      votes_of_rows<T, kNan, kRowsAtOnce>(s, x + r * s.features, tree, y + r * s.n_targets, voted + r * s.n_targets);
+  const int64_t in_groups = rows / kWalksAtOnce * kWalksAtOnce;
+  int32_t at[kWalksAtOnce];
+  for (int64_t t = tree; t < tree_end; ++t) {
+    for (int64_t r = 0; r < in_groups; r += kWalksAtOnce) {
+      std::fill_n(at, kWalksAtOnce, s.roots[static_cast<size_t>(t)]);
+      walk_trees<T, kNan>(s.nodes.data(), x + r * s.features, s.features, at);
+      for (int64_t i = 0; i < kWalksAtOnce; ++i) {
+        vote_of_leaf(s, at[i], y + (r + i) * s.n_targets, voted + (r + i) * s.n_targets);
+      }
     }
-    for (; r < rows; ++r) {
-      votes_of_rows<T, kNan, 1>(s, x + r * s.features, tree, y + r * s.n_targets, voted + r * s.n_targets);
+  }
+  for (int64_t r = in_groups; r < rows; ++r) {
+    for (int64_t t = tree; t < tree_end; t += kWalksAtOnce) {
+      const int64_t count = std::min<int64_t>(kWalksAtOnce, tree_end - t);
+      for (int64_t i = 0; i < kWalksAtOnce; ++i) at[i] = s.roots[static_cast<size_t>(t + std::min(i, count - 1))];
+      walk_trees<T, kNan>(s.nodes.data(), x + r * s.features, 0, at);
+      for (int64_t i = 0; i < count; ++i) vote_of_leaf(s, at[i], y + r * s.n_targets, voted + r * s.n_targets);
     }
   }
 }
