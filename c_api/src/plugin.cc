@@ -37,7 +37,7 @@ weft_plugin_value value_of(const Tensor& tensor) {
   out.dtype = static_cast<int32_t>(tensor.dtype());
   out.rank = static_cast<int32_t>(tensor.rank());
   out.dims = tensor.shape().data();
-  out.constant = tensor.data();
+  if (tensor.dtype() != DType::kString) out.constant = tensor.data();
   return out;
 }
 
@@ -48,7 +48,7 @@ weft_plugin_value value_of(const KernelContext::Slot& slot) {
   out.dtype = static_cast<int32_t>(slot.dtype);
   out.rank = static_cast<int32_t>(slot.shape.size());
   out.dims = slot.shape.data();
-  out.constant = slot.constant != nullptr ? slot.constant->data() : nullptr;
+  if (slot.constant != nullptr && slot.dtype != DType::kString) out.constant = slot.constant->data();
   return out;
 }
 
@@ -67,7 +67,12 @@ void describe(const std::string& name, const AttrValue& value, NodeAttribute* ou
       view.ints = &out->number_i;
       break;
     case AttrKind::kString: out->texts = {value.s().c_str()}; break;
-    case AttrKind::kTensor: view.tensor = value_of(value.tensor()); break;
+    case AttrKind::kTensor:
+      view.tensor = value_of(value.tensor());
+      if (value.tensor().dtype() != DType::kString) break;
+      for (const std::string& text : value.tensor().strings()) out->texts.push_back(text.c_str());
+      view.count = static_cast<int32_t>(out->texts.size());
+      break;
     case AttrKind::kGraph: break;  // control flow is the CPU's
     case AttrKind::kFloats:
       view.floats = value.floats().data();

@@ -75,7 +75,14 @@ class ReadNode {
       case AttrKind::kFloat: attrs_.set(read.name, read.floats[0]); break;
       case AttrKind::kInt: attrs_.set(read.name, read.ints[0]); break;
       case AttrKind::kString: attrs_.set(read.name, read.strings[0]); break;
-      case AttrKind::kTensor: attrs_.set(read.name, tensor_of(read.tensor)); break;
+      case AttrKind::kTensor:
+        if (static_cast<DType>(read.tensor.dtype) == DType::kString) {
+          const Shape shape(read.tensor.dims, read.tensor.dims + read.tensor.rank);
+          attrs_.set(read.name, *Tensor::from_strings(shape, {read.strings, read.strings + count}));
+        } else {
+          attrs_.set(read.name, tensor_of(read.tensor));
+        }
+        break;
       case AttrKind::kGraph: break;
       case AttrKind::kFloats: attrs_.set(read.name, std::vector<double>(read.floats, read.floats + count)); break;
       case AttrKind::kInts: attrs_.set(read.name, std::vector<int64_t>(read.ints, read.ints + count)); break;

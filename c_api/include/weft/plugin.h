@@ -27,12 +27,13 @@ typedef struct weft_plugin_node weft_plugin_node;
 
 /** An input or output of a node. */
 typedef struct weft_plugin_value {
-  size_t struct_size;   /**< That the caller has made room for. */
-  int32_t given;        /**< 0 for an optional one that is left out; nothing else is set then. */
-  int32_t dtype;        /**< The element type, numbered as weft_tensor_dtype does. */
-  int32_t rank;         /**< The number of dimensions. */
-  const int64_t* dims;  /**< That many sizes. */
-  const void* constant; /**< The elements of an input that is a constant, in the process's memory; else NULL. */
+  size_t struct_size;  /**< That the caller has made room for. */
+  int32_t given;       /**< 0 for an optional one that is left out; nothing else is set then. */
+  int32_t dtype;       /**< The element type, numbered as weft_tensor_dtype does. */
+  int32_t rank;        /**< The number of dimensions. */
+  const int64_t* dims; /**< That many sizes. */
+  const void*
+      constant; /**< The elements of an input that is a constant, in the process's memory; else, and for strings, NULL. */
 } weft_plugin_value;
 
 /** An attribute of a node. */
@@ -40,10 +41,10 @@ typedef struct weft_plugin_attribute {
   size_t struct_size;         /**< That the caller has made room for. */
   const char* name;           /**< Such as "axis". */
   int32_t kind;               /**< 1 float, 2 int, 3 string, 4 tensor, 6 floats, 7 ints, 8 strings (ONNX's numbers). */
-  int32_t count;              /**< Items of a list; 1 for the others. */
+  int32_t count;              /**< Items of a list, elements of a tensor of strings; 1 for the others. */
   const double* floats;       /**< For kinds 1 and 6. */
   const int64_t* ints;        /**< For kinds 2 and 7. */
-  const char* const* strings; /**< For kinds 3 and 8. */
+  const char* const* strings; /**< For kinds 3 and 8, and the elements of a tensor of strings. */
   weft_plugin_value tensor;   /**< For kind 4; its elements are its `constant`. */
 } weft_plugin_attribute;
 
