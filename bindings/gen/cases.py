@@ -56,7 +56,7 @@ def fits_dtype(value):
 
 
 def text(token):
-    return token[1:-1].replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\")
+    return re.sub(r"\\(.)", lambda found: {'"': '"', "\\": "\\", "n": "\n"}[found[1]], token[1:-1])
 
 
 def number(token, dtype):

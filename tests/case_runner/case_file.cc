@@ -28,12 +28,13 @@ class Scanner {
     for (; i < rest_.size(); ++i) {
       char c = rest_[i];
       if (c == '"') quoted = !quoted;
+      if (quoted && c == '\\') ++i;
       if (quoted) continue;
       if (c == '[' || c == '{') ++depth;
       if (c == ']' || c == '}') --depth;
       if (depth == 0 && (c == ' ' || c == '\t')) break;
     }
-    if (quoted || depth != 0) return invalid("a quote or bracket is not closed");
+    if (quoted || depth != 0 || i > rest_.size()) return invalid("a quote or bracket is not closed");
     std::string out(rest_.substr(0, i));
     rest_.remove_prefix(i);
     if (out.empty()) return invalid("something is missing at the end of the line");
@@ -56,9 +57,20 @@ class Scanner {
   std::string_view rest_;
 };
 
+// Of a string in quotes, what it stands for: \" a quote, \\ a backslash, \n a line's end.
 Result<std::string> unquote(std::string_view text) {
   if (text.size() < 2 || text.front() != '"' || text.back() != '"') return invalid(text, " is not a string in quotes");
-  return std::string(text.substr(1, text.size() - 2));
+  std::string out;
+  for (size_t i = 1; i + 1 < text.size(); ++i) {
+    char c = text[i];
+    if (c == '\\') {
+      c = text[++i];
+      if (i + 1 == text.size() || (c != '"' && c != '\\' && c != 'n')) return invalid(text, " has an unknown escape");
+      if (c == 'n') c = '\n';
+    }
+    out.push_back(c);
+  }
+  return out;
 }
 
 Result<double> number(std::string_view text) {
