@@ -1,14 +1,12 @@
 // Devices of the C ABI, and the plug-ins that bring them.
 #include "weft/device.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
-#include <cstring>
 #include <mutex>
 
 #include "c_api/src/handles.h"
 #include "c_api/src/plugin.h"
+#include "core/base/library.h"
 #include "core/runtime/devices.h"
 
 using namespace weft;
@@ -16,17 +14,9 @@ using namespace weft::c_api;
 
 namespace {
 
-std::string loader_error() {
-  const char* text = dlerror();
-  return text != nullptr ? text : "no reason is given";
-}
-
 Status open_plugin(const char* path, void* library) {
-  void* symbol = dlsym(library, "weft_plugin_open");
-  if (symbol == nullptr) return invalid("'", path, "' is no device plug-in: it does not export weft_plugin_open");
-  weft_plugin_open_fn open = nullptr;
-  static_assert(sizeof open == sizeof symbol);
-  std::memcpy(&open, &symbol, sizeof open);
+  const auto open = library_function<weft_plugin_open_fn>(library, "weft_plugin_open");
+  if (open == nullptr) return invalid("'", path, "' is no device plug-in: it does not export weft_plugin_open");
   const weft_plugin* plugin = nullptr;
   Status status = from_handle(open(&plugin_host(), &plugin));
   if (!status.ok()) return status.within(cat("the device plug-in '", path, "': "));
@@ -73,16 +63,17 @@ weft_status* weft_device_load(const char* path) {
     WEFT_NOT_NULL(path);
     Plugins& all = plugins();
     std::lock_guard lock(all.mutex);
-    void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) return not_found("the device plug-in '", path, "' cannot be loaded: ", loader_error());
+    Result<void*> opened = open_library(path);
+    if (!opened.ok()) return opened.status().within(cat("the device plug-in '", path, "' cannot be loaded: "));
+    void* library = *opened;
     if (std::find(all.libraries.begin(), all.libraries.end(), library) != all.libraries.end()) {
-      dlclose(library);  // it is held already
+      close_library(library);  // it is held already
       return {};
     }
     all.libraries.reserve(all.libraries.size() + 1);
     Status status = open_plugin(path, library);
     if (!status.ok()) {
-      dlclose(library);
+      close_library(library);
       return status;
     }
     all.libraries.push_back(library);

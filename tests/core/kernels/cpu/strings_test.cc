@@ -56,5 +56,24 @@ TEST(Strings, ARunTellsThatThereAreTwoRows) {
   EXPECT_NE(y.status().message().find("X must be [C] or [1, C]"), std::string::npos) << y.status().text();
 }
 
+TEST(Strings, WhatIsNotUtf8MatchesNothingButItsBytes) {
+  const Tensor x = *Tensor::from_strings({3}, {"a\xff", "a\xc3\xa9", std::string("a\0b", 3)});
+  const auto matches = [&](const std::string& pattern) {
+    const Result<Tensor> y = on_strings("RegexFullMatch", {{"pattern", pattern}}, x, {3});
+    return y.ok() ? std::vector<bool>(y->as<bool>(), y->as<bool>() + 3) : std::vector<bool>();
+  };
+  EXPECT_EQ(matches("a.*"), (std::vector<bool>{false, true, true}));
+  EXPECT_EQ(matches("a\\C"), (std::vector<bool>{true, false, false}));
+  EXPECT_EQ(matches("a\\x00b"), (std::vector<bool>{false, false, true}));
+}
+
+TEST(Strings, PatternsMustBeUtf8) {
+  const Result<Tensor> y = on_strings("RegexFullMatch", {{"pattern", "a\xff"}}, *Tensor::from_strings({1}, {"a"}), {1});
+  ASSERT_FALSE(y.ok());
+  EXPECT_EQ(y.status().code(), Code::kInvalidArgument);
+  EXPECT_NE(y.status().message().find("the pattern 'a\\xff' is none of RE2's: invalid UTF-8"), std::string::npos)
+      << y.status().text();
+}
+
 }  // namespace
 }  // namespace weft
