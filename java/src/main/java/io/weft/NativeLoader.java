@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The system property weft.native.dir names a folder with libweft.so and libweft_jni.so. Otherwise those in the JAR are
- * extracted once into a folder that is named by their hashes, below the property weft.cache.dir, XDG_CACHE_HOME or
+ * The system property weft.native.dir names a folder with libweft.so and libweft_jni.so. Otherwise those in the JAR, and
+ * what libweft.so loads from its own folder when it needs it, are extracted once into a folder that is named by their hashes, below the property weft.cache.dir, XDG_CACHE_HOME or
  * ~/.cache, and, where that cannot be written, into a new temporary folder. A JAR that has none for the platform takes
  * those of java.library.path.
  *
@@ -141,7 +141,7 @@ final class NativeLoader {
       Path folder = Files.createTempDirectory("weft");
       folder.toFile().deleteOnExit();
       extractTo(inside, hashes, folder);
-      for (String name : NAMES) folder.resolve(name).toFile().deleteOnExit();
+      for (String name : names(hashes)) folder.resolve(name).toFile().deleteOnExit();
       return folder;
     } catch (IOException e) {
       tried.add(System.getProperty("java.io.tmpdir") + " (" + e + ")");
@@ -167,10 +167,15 @@ final class NativeLoader {
     return key.toString();
   }
 
+  // The names of the files, which stand behind their hashes.
+  private static List<String> names(String hashes) {
+    return hashes.lines().map(line -> line.substring(line.lastIndexOf(' ') + 1)).toList();
+  }
+
   // A file that is there has its whole content: it was renamed after it was written.
   private static void extractTo(String inside, String hashes, Path folder) throws IOException {
     Files.createDirectories(folder, onlyForUser(folder));
-    for (String name : NAMES) {
+    for (String name : names(hashes)) {
       Path file = folder.resolve(name);
       if (Files.isRegularFile(file)) continue;
       Path part = Files.createTempFile(folder, name, ".part");
