@@ -59,8 +59,7 @@ Status infer_cum_sum(InferContext& c) {
   WEFT_CHECK(c.check_number(1));
   auto axis = c.numbers(1);
   if (axis && axis->size() == 1 && c.has_rank(0)) WEFT_CHECK(InferContext::axis((*axis)[0], c.rank(0)).status());
-  c.output(0) = c.input(0);
-  return {};
+  return infer_same_as_first(c);
 }
 
 Status grad_cum_sum(GradContext& c) {

@@ -54,8 +54,8 @@ Status infer_scan(InferContext& c) {
   WEFT_TRY(std::optional<int64_t> length, place_length(c, 0));
   WEFT_CHECK(check_slices(c, 2, length));
   if (c.has_input(3)) WEFT_CHECK(check_slices(c, 3, length));
-  c.output(0) = c.input(0);
-  c.output(1) = c.input(2);
+  if (c.has_rank(0)) c.set_dims(0, c.dims(0));
+  if (c.has_rank(2)) c.set_dims(1, c.dims(2));
   return {};
 }
 

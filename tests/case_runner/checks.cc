@@ -33,7 +33,13 @@ double element(const Tensor& tensor, int64_t i) {
   }
 }
 
-enum class Feed { kFixed, kSymbolic, kConstant };
+enum class Feed { kFixed, kSymbolic, kConstant, kFirstConstant, kOthersConstant };
+
+// Whether input `i` stands in the graph.
+bool is_constant(Feed feed, size_t i) {
+  return feed == Feed::kConstant || (feed == Feed::kFirstConstant && i == 0) ||
+         (feed == Feed::kOthersConstant && i > 0);
+}
 
 struct Built {
   std::shared_ptr<Graph> graph;
@@ -53,7 +59,7 @@ Status build(const Case& c, Feed feed, Built* built) {
     }
     const Tensor& value = input.value;
     ValueId id;
-    if (feed == Feed::kConstant && value.kind() == Kind::kTensor) {
+    if (is_constant(feed, inputs.size()) && value.kind() == Kind::kTensor) {
       WEFT_TRY(id, graph.add_constant(value, input.name));
     } else {
       ValueType type;
@@ -130,6 +136,12 @@ class Checker {
     }
     if (step("constant inputs", build_and_run(c_, Feed::kConstant, {}, &outputs)))
       same_bits("constant inputs", outputs);
+    if (c_.inputs.size() > 1) {
+      if (step("first input constant", build_and_run(c_, Feed::kFirstConstant, {}, &outputs)))
+        same_bits("first input constant", outputs);
+      if (step("other inputs constant", build_and_run(c_, Feed::kOthersConstant, {}, &outputs)))
+        same_bits("other inputs constant", outputs);
+    }
     SessionOptions options;
     options.reference_kernels = true;
     if (step("reference kernel", build_and_run(c_, Feed::kFixed, options, &outputs))) {
