@@ -6,8 +6,9 @@ namespace {
 
 constexpr double kPi = 3.141592653589793;
 
-// weights[0] - weights[1] cos(t) + weights[2] cos(2 t), computed in f64. The one element of a symmetric window is the peak.
-Status cosine_window(BodyContext& c, double constant, double once, double twice) {
+// (1 - once - twice) - once cos(t) + twice cos(2 t), computed in f64 and so that the peak is exactly 1. The one element of a
+// symmetric window is the peak.
+Status cosine_window(BodyContext& c, double once, double twice) {
   ExprScope& s = c.scope();
   Expr size = c.input(0);
   if (size.has_rank() && size.rank() > 0) {
@@ -27,8 +28,8 @@ Status cosine_window(BodyContext& c, double constant, double once, double twice)
   if (!c.attrs().b("periodic")) {
     t = where(make(s, "Equal", {period, scalar_like(period, 0)}), scalar_like(t, kPi), t);
   }
-  Expr window = constant - make(s, "Cos", {t}) * once;
-  if (twice != 0) window = window + make(s, "Cos", {t * 2.0}) * twice;
+  Expr window = 1.0 - (make(s, "Cos", {t}) + 1.0) * once;
+  if (twice != 0) window = window - (1.0 - make(s, "Cos", {t * 2.0})) * twice;
   const int64_t number = c.attrs().i("output_datatype");
   const bool named = 0 < number && number < kDTypeCount;
   if (!named || !contains(kNumberTypes, static_cast<DType>(number))) {
@@ -40,9 +41,9 @@ Status cosine_window(BodyContext& c, double constant, double once, double twice)
   return {};
 }
 
-Status hann(BodyContext& c) { return cosine_window(c, 0.5, 0.5, 0); }
-Status hamming(BodyContext& c) { return cosine_window(c, 25.0 / 46, 21.0 / 46, 0); }
-Status blackman(BodyContext& c) { return cosine_window(c, 0.42, 0.5, 0.08); }
+Status hann(BodyContext& c) { return cosine_window(c, 0.5, 0); }
+Status hamming(BodyContext& c) { return cosine_window(c, 21.0 / 46, 0); }
+Status blackman(BodyContext& c) { return cosine_window(c, 0.5, 0.08); }
 
 }  // namespace
 
