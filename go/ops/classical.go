@@ -231,7 +231,7 @@ type MlSVMClassifierOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
 	// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`, "RBF"
-	// for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
+	// for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
 	KernelType string
 	// gamma, coef0 and degree; not used by "LINEAR". nil: not given.
 	KernelParams []float64
@@ -302,7 +302,7 @@ type MlSVMRegressorOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
 	// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`, "RBF"
-	// for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
+	// for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
 	KernelType string
 	// gamma, coef0 and degree; not used by "LINEAR". nil: not given.
 	KernelParams []float64

@@ -200,13 +200,16 @@ func Pad(data weft.Value, pads weft.Value, options ...PadOptions) weft.Value {
 	return add(nil, "Pad", trim([]weft.Value{data, pads, o.ConstantValue, o.Axes}), weft.Attrs{"mode": given(o.Mode)}, o.Name, 1, problem)[0]
 }
 
-// RangeOptions are the name of Range.
+// RangeOptions are the optional inputs and attributes of Range.
 type RangeOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
+	// What numbers of halves are computed in: f32. 0: not given.
+	StashType weft.DType
 }
 
-// Range adds the operator Range. The numbers from `start` on, `delta` apart, before `limit`.
+// Range adds the operator Range. The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of
+// halves in f32 and then rounded.
 //
 //   - start (T): Scalar: the first number.
 //   - limit (T): Scalar: the numbers stay before it.
@@ -218,12 +221,12 @@ type RangeOptions struct {
 //
 // Types:
 //
-//   - T: f32, i16, i32, i64, f64
+//   - T: f32, i16, i32, i64, f16, f64, bf16
 //
 // No gradient: its length jumps with its inputs
 func Range(start weft.Value, limit weft.Value, delta weft.Value, options ...RangeOptions) weft.Value {
 	o, problem := only(options)
-	return add(nil, "Range", []weft.Value{start, limit, delta}, nil, o.Name, 1, problem)[0]
+	return add(nil, "Range", []weft.Value{start, limit, delta}, weft.Attrs{"stash_type": o.StashType}, o.Name, 1, problem)[0]
 }
 
 // ReshapeOptions are the optional inputs and attributes of Reshape.

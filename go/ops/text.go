@@ -4,6 +4,31 @@ package ops
 
 import weft "github.com/weft-ml/weft/go"
 
+// RegexFullMatchOptions are the name of RegexFullMatch.
+type RegexFullMatchOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+}
+
+// RegexFullMatch adds the operator RegexFullMatch. Whether each string matches a regular expression from its beginning
+// to its end. Strings and the pattern are UTF-8; bytes that are not match nothing but `\C`. The time that a match
+// takes grows with the length of the string alone, whatever the pattern. RE2 does it, which the library
+// libweft_text.so brings: where that is missing, as where the pattern is none of RE2's, it is an error to run or
+// prepare it.
+//
+//   - x (string): Any shape.
+//   - pattern: A regular expression in the syntax of RE2.
+//
+// Gives:
+//
+//   - Y (bool): The shape of X.
+//
+// No gradient: strings do not change gradually
+func RegexFullMatch(x weft.Value, pattern string, options ...RegexFullMatchOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "RegexFullMatch", []weft.Value{x}, weft.Attrs{"pattern": pattern}, o.Name, 1, problem)[0]
+}
+
 // StringConcatOptions are the name of StringConcat.
 type StringConcatOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.

@@ -88,6 +88,7 @@ __all__ = [
     "hard_swish",
     "hardmax",
     "identity",
+    "image_decoder",
     "instance_normalization",
     "is_inf",
     "is_nan",
@@ -150,6 +151,7 @@ __all__ = [
     "reduce_prod",
     "reduce_sum",
     "reduce_sum_square",
+    "regex_full_match",
     "relu",
     "reshape",
     "resize",
@@ -2262,6 +2264,30 @@ def identity(input: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "Identity", [input], {}, 1, name)
 
 
+def image_decoder(encoded_stream: ValueLike, *, pixel_format: str = 'RGB', name: str | None = None) -> Value:
+    """The pixels of an image file, of 0 to 255: BMP, JPEG, JPEG 2000, PNG, PNM (PBM, PGM, PPM), TIFF or WebP,
+    whichever the bytes are. A file that cannot be decoded (damaged, cut off, of another format) gives an
+    image without pixels, [0, 0, channels], as ONNX says; the log says why. More than 178,956,970 pixels (2^29
+    bytes of RGB) are an error. Of several images in a file the first is taken, transparency is left out,
+    samples of more than 8 bits are scaled down. Grey pixels of coloured ones are (299 R + 587 G + 114 B) /
+    1000, rounded. JPEG has its exact integer transform and smooth chroma upsampling. The orientation of a
+    TIFF file is heeded, that of Exif is not. The library libweft_image.so does it; where that is missing, it
+    is an error to run or prepare it.
+
+    Inputs:
+        encoded_stream: [bytes]: a whole file. [u8]
+
+    Attributes:
+        pixel_format ('RGB'): "RGB", "BGR" or "Grayscale".
+
+    Returns:
+        image: [height, width, channels]: the rows from the top; 3 channels, or 1 of Grayscale. [u8]
+
+    Has no gradient: bytes of a file do not change gradually.
+    """
+    return add_node(None, "ImageDecoder", [encoded_stream], {"pixel_format": pixel_format}, 1, name)
+
+
 def instance_normalization(input: ValueLike, scale: ValueLike, b: ValueLike, *, epsilon: float = 1e-05, name: str | None = None) -> Value:
     """Normalizes every channel of every image: `scale * (input - mean) / sqrt(var + epsilon) + B`, where the
     variance divides by the number of elements.
@@ -3561,16 +3587,20 @@ def random_uniform_like(input: ValueLike, *, seed: float | None = None, low: flo
     return add_node(None, "RandomUniformLike", [input], {"seed": seed, "low": low, "high": high, "dtype": dtype}, 1, name)
 
 
-def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, name: str | None = None) -> Value:
-    """The numbers from `start` on, `delta` apart, before `limit`.
+def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, stash_type: DTypeLike | None = None, name: str | None = None) -> Value:
+    """The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of halves in f32 and then
+    rounded.
 
     Inputs:
-        start: Scalar: the first number. [f32, i16, i32, i64, f64]
-        limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f64]
-        delta: Scalar: the step, not 0. [f32, i16, i32, i64, f64]
+        start: Scalar: the first number. [f32, i16, i32, i64, f16, f64, bf16]
+        limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f16, f64, bf16]
+        delta: Scalar: the step, not 0. [f32, i16, i32, i64, f16, f64, bf16]
+
+    Attributes:
+        stash_type: What numbers of halves are computed in: f32.
 
     Returns:
-        output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f64]
+        output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f16, f64, bf16]
 
     Has no gradient: its length jumps with its inputs.
 
@@ -3583,7 +3613,7 @@ def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, name: str | N
         >>> weft.Session(graph).run({}, y).tolist()
         [10, 7]
     """
-    return add_node(None, "Range", [start, limit, delta], {}, 1, name)
+    return add_node(None, "Range", [start, limit, delta], {"stash_type": stash_type}, 1, name)
 
 
 def reciprocal(x: ValueLike, *, name: str | None = None) -> Value:
@@ -3847,6 +3877,26 @@ def reduce_sum_square(data: ValueLike, axes: ValueLike | None = None, *, keepdim
         [[[28.912]]]
     """
     return add_node(None, "ReduceSumSquare", [data, axes], {"keepdims": keepdims, "noop_with_empty_axes": noop_with_empty_axes}, 1, name)
+
+
+def regex_full_match(x: ValueLike, pattern: str, *, name: str | None = None) -> Value:
+    """Whether each string matches a regular expression from its beginning to its end. Strings and the pattern
+    are UTF-8; bytes that are not match nothing but `\\C`. The time that a match takes grows with the length of
+    the string alone, whatever the pattern. RE2 does it, which the library libweft_text.so brings: where that
+    is missing, as where the pattern is none of RE2's, it is an error to run or prepare it.
+
+    Inputs:
+        x: Any shape. [string]
+
+    Attributes:
+        pattern (required): A regular expression in the syntax of RE2.
+
+    Returns:
+        Y: The shape of X. [bool]
+
+    Has no gradient: strings do not change gradually.
+    """
+    return add_node(None, "RegexFullMatch", [x], {"pattern": pattern}, 1, name)
 
 
 def relu(x: ValueLike, *, name: str | None = None) -> Value:
@@ -5451,8 +5501,8 @@ def ml_svm_classifier(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_param
 
     Attributes:
         kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for
-        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x .
-        s + coef0)`.
+        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma
+        * x . s + coef0)`.
         kernel_params: gamma, coef0 and degree; not used by "LINEAR".
         support_vectors: [vectors, F], row by row, class by class.
         vectors_per_class: [classes]: how many support vectors each class has.
@@ -5494,8 +5544,8 @@ def ml_svm_regressor(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_params
 
     Attributes:
         kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for
-        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x .
-        s + coef0)`.
+        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma
+        * x . s + coef0)`.
         kernel_params: gamma, coef0 and degree; not used by "LINEAR".
         support_vectors: [n_supports, F], row by row.
         n_supports (0): How many support vectors there are.

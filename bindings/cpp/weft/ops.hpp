@@ -1483,6 +1483,27 @@ inline Value identity(const Value& input, const std::string& name = "", const Or
   return add_node("Identity", {input}, set, name, 1, origin)[0];
 }
 
+/// The attributes of ImageDecoder.
+struct ImageDecoderAttrs {
+  /// "RGB", "BGR" or "Grayscale".
+  std::string pixel_format = "RGB";
+};
+
+/// The pixels of an image file, of 0 to 255: BMP, JPEG, JPEG 2000, PNG, PNM (PBM, PGM, PPM), TIFF or WebP,
+/// whichever the bytes are. A file that cannot be decoded (damaged, cut off, of another format) gives an image
+/// without pixels, [0, 0, channels], as ONNX says; the log says why. More than 178,956,970 pixels (2^29 bytes of
+/// RGB) are an error. Of several images in a file the first is taken, transparency is left out, samples of more
+/// than 8 bits are scaled down. Grey pixels of coloured ones are (299 R + 587 G + 114 B) / 1000, rounded. JPEG has
+/// its exact integer transform and smooth chroma upsampling. The orientation of a TIFF file is heeded, that of Exif
+/// is not. The library libweft_image.so does it; where that is missing, it is an error to run or prepare it.
+/// - encoded_stream: [bytes]: a whole file. [u8]
+/// - gives image: [height, width, channels]: the rows from the top; 3 channels, or 1 of Grayscale. [u8]
+inline Value image_decoder(const Value& encoded_stream, const ImageDecoderAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("pixel_format", attrs.pixel_format);
+  return add_node("ImageDecoder", {encoded_stream}, set, name, 1, origin)[0];
+}
+
 /// The attributes of InstanceNormalization.
 struct InstanceNormalizationAttrs {
   /// Added to the variance.
@@ -2541,13 +2562,21 @@ inline Value random_uniform_like(const Value& input, const RandomUniformLikeAttr
   return add_node("RandomUniformLike", {input}, set, name, 1, origin)[0];
 }
 
-/// The numbers from `start` on, `delta` apart, before `limit`.
-/// - start: Scalar: the first number. [f32, i16, i32, i64, f64]
-/// - limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f64]
-/// - delta: Scalar: the step, not 0. [f32, i16, i32, i64, f64]
-/// - gives output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f64]
-inline Value range(const Value& start, const Value& limit, const Value& delta, const std::string& name = "", const Origin& origin = Origin()) {
+/// The attributes of Range.
+struct RangeAttrs {
+  /// What numbers of halves are computed in: f32.
+  Optional<DType> stash_type = {};
+};
+
+/// The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of halves in f32 and then
+/// rounded.
+/// - start: Scalar: the first number. [f32, i16, i32, i64, f16, f64, bf16]
+/// - limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f16, f64, bf16]
+/// - delta: Scalar: the step, not 0. [f32, i16, i32, i64, f16, f64, bf16]
+/// - gives output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f16, f64, bf16]
+inline Value range(const Value& start, const Value& limit, const Value& delta, const RangeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;
+  set.set("stash_type", attrs.stash_type);
   return add_node("Range", {start, limit, delta}, set, name, 1, origin)[0];
 }
 
@@ -2747,6 +2776,29 @@ inline Value reduce_sum_square(const Value& data, const Value& axes = Value(), c
   set.set("keepdims", attrs.keepdims);
   set.set("noop_with_empty_axes", attrs.noop_with_empty_axes);
   return add_node("ReduceSumSquare", {data, axes}, set, name, 1, origin)[0];
+}
+
+/// The attributes of RegexFullMatch.
+struct RegexFullMatchAttrs {
+  /// A regular expression in the syntax of RE2. Required.
+  Required<std::string> pattern;
+};
+
+/// Whether each string matches a regular expression from its beginning to its end. Strings and the pattern are
+/// UTF-8; bytes that are not match nothing but `\C`. The time that a match takes grows with the length of the
+/// string alone, whatever the pattern. RE2 does it, which the library libweft_text.so brings: where that is
+/// missing, as where the pattern is none of RE2's, it is an error to run or prepare it.
+/// - x: Any shape. [string]
+/// - gives Y: The shape of X. [bool]
+inline Value regex_full_match(const Value& x, const RegexFullMatchAttrs& attrs, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("pattern", attrs.pattern);
+  return add_node("RegexFullMatch", {x}, set, name, 1, origin)[0];
+}
+
+/// The same with the defaults of all attributes but `pattern`.
+inline Value regex_full_match(const Value& x, std::string pattern, const std::string& name = "", const Origin& origin = Origin()) {
+  return regex_full_match(x, RegexFullMatchAttrs{pattern}, name, origin);
 }
 
 /// `max(x, 0)`, elementwise. The gradient at 0 is 0.
@@ -3960,7 +4012,7 @@ inline Value ml_one_hot_encoder(const Value& x, const MlOneHotEncoderAttrs& attr
 /// The attributes of ai.onnx.ml.SVMClassifier.
 struct MlSVMClassifierAttrs {
   /// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`,
-  /// "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
+  /// "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
   std::string kernel_type = "LINEAR";
   /// gamma, coef0 and degree; not used by "LINEAR".
   Optional<std::vector<double>> kernel_params = {};
@@ -4025,7 +4077,7 @@ inline MlSVMClassifierOutputs ml_svm_classifier(const Value& x, const MlSVMClass
 /// The attributes of ai.onnx.ml.SVMRegressor.
 struct MlSVMRegressorAttrs {
   /// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`,
-  /// "RBF" for `exp(-gamma * |x - s|^2)`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
+  /// "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
   std::string kernel_type = "LINEAR";
   /// gamma, coef0 and degree; not used by "LINEAR".
   Optional<std::vector<double>> kernel_params = {};

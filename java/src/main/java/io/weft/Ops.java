@@ -4905,6 +4905,70 @@ public final class Ops {
   }
 
   /**
+   * What can be set at ImageDecoder.
+   */
+  public static final class ImageDecoderOptions extends NodeOptions {
+    private ImageDecoderOptions() {}
+
+    /**
+     * "RGB", "BGR" or "Grayscale". Default: RGB.
+     *
+     * @param value the value
+     * @return this
+     */
+    public ImageDecoderOptions pixelFormat(String value) {
+      attrs.set("pixel_format", value);
+      return this;
+    }
+
+    @Override
+    public ImageDecoderOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The pixels of an image file, of 0 to 255: BMP, JPEG, JPEG 2000, PNG, PNM (PBM, PGM, PPM), TIFF or WebP, whichever
+   * the bytes are. A file that cannot be decoded (damaged, cut off, of another format) gives an image without pixels,
+   * [0, 0, channels], as ONNX says; the log says why. More than 178,956,970 pixels (2^29 bytes of RGB) are an error. Of
+   * several images in a file the first is taken, transparency is left out, samples of more than 8 bits are scaled down.
+   * Grey pixels of coloured ones are (299 R + 587 G + 114 B) / 1000, rounded. JPEG has its exact integer transform and
+   * smooth chroma upsampling. The orientation of a TIFF file is heeded, that of Exif is not. The library
+   * libweft_image.so does it; where that is missing, it is an error to run or prepare it.
+   *
+   * <p>Operator ImageDecoder. Not differentiable: bytes of a file do not change gradually.
+   *
+   * @param encodedStream [bytes]: a whole file.
+   * @return [height, width, channels]: the rows from the top; 3 channels, or 1 of Grayscale.
+   */
+  public Value imageDecoder(Value encodedStream) {
+    return imageDecoder(encodedStream, options -> {});
+  }
+
+  /**
+   * The pixels of an image file, of 0 to 255: BMP, JPEG, JPEG 2000, PNG, PNM (PBM, PGM, PPM), TIFF or WebP, whichever
+   * the bytes are. A file that cannot be decoded (damaged, cut off, of another format) gives an image without pixels,
+   * [0, 0, channels], as ONNX says; the log says why. More than 178,956,970 pixels (2^29 bytes of RGB) are an error. Of
+   * several images in a file the first is taken, transparency is left out, samples of more than 8 bits are scaled down.
+   * Grey pixels of coloured ones are (299 R + 587 G + 114 B) / 1000, rounded. JPEG has its exact integer transform and
+   * smooth chroma upsampling. The orientation of a TIFF file is heeded, that of Exif is not. The library
+   * libweft_image.so does it; where that is missing, it is an error to run or prepare it.
+   *
+   * <p>Operator ImageDecoder. Not differentiable: bytes of a file do not change gradually.
+   *
+   * @param encodedStream [bytes]: a whole file.
+   * @param options sets the rest
+   * @return [height, width, channels]: the rows from the top; 3 channels, or 1 of Grayscale.
+   */
+  public Value imageDecoder(Value encodedStream, Consumer<ImageDecoderOptions> options) {
+    ImageDecoderOptions settings = new ImageDecoderOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(encodedStream, "encodedStream");
+    return add("ImageDecoder", Arrays.<Value>asList(encodedStream), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at InstanceNormalization.
    */
   public static final class InstanceNormalizationOptions extends NodeOptions {
@@ -8593,9 +8657,36 @@ public final class Ops {
   }
 
   /**
-   * The numbers from {@code start} on, {@code delta} apart, before {@code limit}.
+   * What can be set at Range.
+   */
+  public static final class RangeOptions extends NodeOptions {
+    private RangeOptions() {}
+
+    /**
+     * What numbers of halves are computed in: f32.
+     *
+     * @param value the value
+     * @return this
+     */
+    public RangeOptions stashType(DataType value) {
+      Check.notNull(value, "value");
+      attrs.set("stash_type", value.number());
+      return this;
+    }
+
+    @Override
+    public RangeOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The numbers from {@code start} on, {@code delta} apart, before {@code limit}: {@code start + i * delta}, of halves
+   * in f32 and then rounded.
    *
-   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f64. Not differentiable: its length jumps with its inputs.
+   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16. Not differentiable: its length jumps with
+   * its inputs.
    *
    * @param start scalar: the first number.
    * @param limit scalar: the numbers stay before it.
@@ -8607,9 +8698,11 @@ public final class Ops {
   }
 
   /**
-   * The numbers from {@code start} on, {@code delta} apart, before {@code limit}.
+   * The numbers from {@code start} on, {@code delta} apart, before {@code limit}: {@code start + i * delta}, of halves
+   * in f32 and then rounded.
    *
-   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f64. Not differentiable: its length jumps with its inputs.
+   * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16. Not differentiable: its length jumps with
+   * its inputs.
    *
    * @param start scalar: the first number.
    * @param limit scalar: the numbers stay before it.
@@ -8617,8 +8710,8 @@ public final class Ops {
    * @param options sets the rest
    * @return one dimension of max(ceil((limit - start) / delta), 0).
    */
-  public Value range(Value start, Value limit, Value delta, Consumer<NodeOptions> options) {
-    NodeOptions settings = new NodeOptions();
+  public Value range(Value start, Value limit, Value delta, Consumer<RangeOptions> options) {
+    RangeOptions settings = new RangeOptions();
     Check.notNull(options, "options").accept(settings);
     Check.notNull(start, "start");
     Check.notNull(limit, "limit");
@@ -9412,6 +9505,44 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(data, "data");
     return add("ReduceSumSquare", Arrays.<Value>asList(data, settings.axes), settings, 1).get(0);
+  }
+
+  /**
+   * Whether each string matches a regular expression from its beginning to its end. Strings and the pattern are UTF-8;
+   * bytes that are not match nothing but {@code &#92;C}. The time that a match takes grows with the length of the string
+   * alone, whatever the pattern. RE2 does it, which the library libweft_text.so brings: where that is missing, as where
+   * the pattern is none of RE2's, it is an error to run or prepare it.
+   *
+   * <p>Operator RegexFullMatch. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape.
+   * @param pattern A regular expression in the syntax of RE2.
+   * @return the shape of X.
+   */
+  public Value regexFullMatch(Value x, String pattern) {
+    return regexFullMatch(x, pattern, options -> {});
+  }
+
+  /**
+   * Whether each string matches a regular expression from its beginning to its end. Strings and the pattern are UTF-8;
+   * bytes that are not match nothing but {@code &#92;C}. The time that a match takes grows with the length of the string
+   * alone, whatever the pattern. RE2 does it, which the library libweft_text.so brings: where that is missing, as where
+   * the pattern is none of RE2's, it is an error to run or prepare it.
+   *
+   * <p>Operator RegexFullMatch. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape.
+   * @param pattern A regular expression in the syntax of RE2.
+   * @param options sets the rest
+   * @return the shape of X.
+   */
+  public Value regexFullMatch(Value x, String pattern, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(pattern, "pattern");
+    settings.attrs.set("pattern", pattern);
+    Check.notNull(x, "x");
+    return add("RegexFullMatch", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -13464,7 +13595,7 @@ public final class Ops {
 
     /**
      * How rows and support vectors are compared: "LINEAR" for {@code x . s}, "POLY" for {@code (gamma * x . s +
-     * coef0)^degree}, "RBF" for {@code exp(-gamma * |x - s|^2)}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
+     * coef0)^degree}, "RBF" for {@code exp(-gamma * sum((x - s)^2))}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
      * Default: LINEAR.
      *
      * @param value the value
@@ -13655,7 +13786,7 @@ public final class Ops {
 
     /**
      * How rows and support vectors are compared: "LINEAR" for {@code x . s}, "POLY" for {@code (gamma * x . s +
-     * coef0)^degree}, "RBF" for {@code exp(-gamma * |x - s|^2)}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
+     * coef0)^degree}, "RBF" for {@code exp(-gamma * sum((x - s)^2))}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
      * Default: LINEAR.
      *
      * @param value the value
