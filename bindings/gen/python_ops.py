@@ -81,7 +81,7 @@ def parameters(op):
         else:
             positional.append(f"{name}: ValueLike")
     if not any(not formal.optional for formal in op.inputs):
-        named.append("graph: Graph")
+        named.append("graph: Graph | None = None" if op.inputs else "graph: Graph")
     for attr in op.attrs:
         if attr.required:
             place = named if variadic or any(formal.optional for formal in op.inputs) else positional

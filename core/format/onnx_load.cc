@@ -34,6 +34,7 @@ struct Frame {
   Opsets opsets;
   GivenAttributes given;
   std::vector<Names> scopes;  // innermost last
+  int branches = 0;           // whose nodes are being added to the graph around them
 };
 
 class Loader {
@@ -133,6 +134,10 @@ class Loader {
     Result<Tensor> tensor = to_tensor(wire, file_, files_);
     if (!tensor.ok()) return tensor.status().within(cat("the weight '", wire.name, "': "));
     std::string name(wire.name);
+    if (!named_as_in_file()) {
+      WEFT_TRY(ValueId id, graph.add_constant(std::move(*tensor)));
+      return define(name, id);
+    }
     WEFT_CHECK(claim(graph, name));
     bool is_float = tensor->dtype() == DType::kF32 || tensor->dtype() == DType::kF64;
     auto wanted = [&](std::string_view key) {
@@ -273,6 +278,16 @@ class Loader {
     }
     if (own && wire.op_type == "Variable") return add_variable(*graph, wire, attrs);
     WEFT_TRY(std::vector<ValueId> inputs, find_inputs(*graph, wire));
+    if (op->full_name() == "If" && inputs.size() == 1 && graphs.size() == 2) {
+      const int taken = known_condition(*graph, inputs[0]);
+      if (taken >= 0) {
+        const GivenAttribute* branch = graphs[(graphs[0].first == "then_branch") == (taken == 1) ? 0 : 1].second;
+        WEFT_TRY(const GraphWire inner, read_graph(branch->wire.graph));
+        // What is wrong with a branch is said of the node.
+        const bool fits = inner.inputs.empty() && wire.outputs.size() <= inner.outputs.size();
+        if (fits) return add_branch(graph, wire, inner, branch->frame);
+      }
+    }
     for (const auto& [name, attr] : graphs) {
       std::vector<ValueType> types;
       // Older versions may have other inputs: of those the file must say what its sub-graph takes.
@@ -353,10 +368,10 @@ class Loader {
     return inputs;
   }
 
-  // A value that a node made has the file's name, unless the name is that of a function, which many calls have.
+  // A value that a node made has the file's name, if it is the only one of that name.
   Status define_output(Graph& graph, std::string_view name, ValueId id) {
     if (name.empty()) return {};
-    if (frame().function == nullptr && graph.value(id).name != name) {
+    if (named_as_in_file() && graph.value(id).name != name) {
       WEFT_CHECK(claim(graph, name));
       WEFT_CHECK(graph.set_value_name(id, name));
     }
@@ -410,13 +425,61 @@ class Loader {
     return {};
   }
 
+  // 1 or 0 where the condition is the same whatever is fed; else -1.
+  static int known_condition(const Graph& graph, ValueId id) {
+    if (id == kNoValue) return -1;
+    const std::shared_ptr<const Dims>& known = graph.type(id).ints;
+    if (known != nullptr && known->size() == 1 && (*known)[0].known()) return (*known)[0].value() != 0;
+    const Tensor* constant = graph.value(id).constant.get();
+    const bool holds = constant != nullptr && constant->dtype() == DType::kBool && constant->count() == 1;
+    return holds ? *constant->as<bool>() : -1;
+  }
+
+  // The branch that is always taken, in place of the node. The other one need not fit what comes in: exporters write both
+  // for any rank and size.
+  Status add_branch(const std::shared_ptr<Graph>& graph, const NodeWire& wire, const GraphWire& branch, size_t from) {
+    if (branch.has_sparse) return unimplemented("it has sparse initializers");
+    const ValueId first = graph->value_count();
+    const size_t here = frame_;
+    WEFT_CHECK(graph->push_scope(wire.name.empty() ? wire.op_type : wire.name));
+    frame_ = from;
+    ++frame().branches;
+    scopes().push_back({graph.get(), {}});
+    graph->speak_opsets(frame().opsets);
+    std::vector<ValueId> outputs;
+    Status status;
+    for (size_t i = 0; status.ok() && i < branch.initializers.size(); ++i) {
+      status = add_initializer(*graph, branch.initializers[i]);
+    }
+    if (status.ok()) status = add_nodes(graph, branch.nodes);
+    for (size_t i = 0; status.ok() && i < wire.outputs.size(); ++i) {
+      Result<ValueId> id = find(*graph, branch.outputs[i].name);
+      status = id.status();
+      if (id.ok()) outputs.push_back(*id);
+    }
+    scopes().pop_back();
+    --frame().branches;
+    frame_ = here;
+    WEFT_CHECK(status);
+    graph->speak_opsets(frame().opsets);
+    WEFT_CHECK(graph->pop_scope());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      WEFT_CHECK(define_result(*graph, wire.outputs[i], outputs[i], first, outputs));
+    }
+    return {};
+  }
+
+  // Whether values have the names of the file: not those of a function, which many calls have, nor those of a branch, which
+  // the other one may have too.
+  bool named_as_in_file() { return frame().function == nullptr && frame().branches == 0; }
+
   // An output of a call: one that the call did not make, or that has a name already, is passed on by an Identity.
   Status define_result(Graph& graph, std::string_view name, ValueId id, ValueId first,
                        const std::vector<ValueId>& outputs) {
     if (name.empty()) return {};
     if (id == kNoValue) return invalid("the output '", name, "' is an input of the function that is not given");
     const bool named = id < first || std::count(outputs.begin(), outputs.end(), id) > 1;
-    if (named && frame().function == nullptr) {
+    if (named && named_as_in_file()) {
       WEFT_TRY(NodeId node, graph.add(kOnnxDomain, "Identity", {id}));
       id = graph.node(node).output(0);
     }

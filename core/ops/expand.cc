@@ -78,7 +78,7 @@ Result<int64_t> range_count(int64_t start, int64_t limit, int64_t step) {
 }
 
 Status infer_range(InferContext& c) {
-  for (int i = 0; i < 3; ++i) WEFT_CHECK(c.check_scalar(i));
+  for (int i = 0; i < 3; ++i) WEFT_CHECK(c.check_number(i));
   const int64_t stash = c.attrs().i_or("stash_type", static_cast<int64_t>(DType::kF32));
   if (stash != static_cast<int64_t>(DType::kF32))
     return invalid("attribute 'stash_type' is ", stash, " but must be f32");
@@ -218,11 +218,11 @@ void define_op_expand(OpRegistry& ops) {
           "rounded.")
       .types("T", set_of(DType::kF16, DType::kBF16, DType::kF32, DType::kF64, DType::kI16, DType::kI32, DType::kI64))
       .optional_dtype_attr("stash_type", "What numbers of halves are computed in: f32.")
-      .input("start", "T", "Scalar: the first number.")
+      .input("start", "T", "The first number; one element.")
       .shapes_outputs()
-      .input("limit", "T", "Scalar: the numbers stay before it.")
+      .input("limit", "T", "The numbers stay before it; one element.")
       .shapes_outputs()
-      .input("delta", "T", "Scalar: the step, not 0.")
+      .input("delta", "T", "The step, not 0; one element.")
       .shapes_outputs()
       .output("output", "T", "One dimension of max(ceil((limit - start) / delta), 0).")
       .infer(infer_range)

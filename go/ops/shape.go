@@ -211,9 +211,9 @@ type RangeOptions struct {
 // Range adds the operator Range. The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of
 // halves in f32 and then rounded.
 //
-//   - start (T): Scalar: the first number.
-//   - limit (T): Scalar: the numbers stay before it.
-//   - delta (T): Scalar: the step, not 0.
+//   - start (T): The first number; one element.
+//   - limit (T): The numbers stay before it; one element.
+//   - delta (T): The step, not 0; one element.
 //
 // Gives:
 //

@@ -20,7 +20,7 @@ onnxruntime.set_default_logger_severity(4)
 NUMBERS = {"f16", "f32", "f64", "bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"}
 TYPES = NUMBERS | {"string"}
 # What onnxruntime has no kernel for says so in one of these ways; that is its limit and not ours.
-UNSUPPORTED = ("NOT_IMPLEMENTED", "Could not find an implementation", "Failed to construct locale")
+UNSUPPORTED = ("NOT_IMPLEMENTED", "Could not find an implementation", "Failed to construct locale", "is not a registered function/op")
 # What these give is left to whoever implements them.
 RANDOM = {
     "Bernoulli",
@@ -167,6 +167,8 @@ DIFFERS = {
     ("ScatterElements", "max_nan"): "the standard does not say where NaN stands",
     ("SoftmaxCrossEntropyLoss", "no_labels_sum"): "onnxruntime cannot reshape no elements",
     ("SoftmaxCrossEntropyLoss", "no_labels_none"): "onnxruntime cannot reshape no elements",
+    ("Squeeze", "axis_is_a_scalar"): "onnxruntime wants a vector of axes",
+    ("Unsqueeze", "axis_is_a_scalar"): "onnxruntime wants a vector of axes",
     ("StringNormalizer", "nothing_in"): "onnxruntime wants strings",
     ("StringSplit", "nothing_is_one_part"): "onnxruntime takes the empty string for none",
     ("StringSplit", "white_space_of_unicode"): "onnxruntime knows the space alone",

@@ -9,8 +9,9 @@ import numpy as np
 
 from . import _native
 from ._errors import InvalidArgumentError
-from ._graph import Graph, Value, make_attrs
+from ._graph import Graph, Value, in_kind, make_attrs
 from ._handle import caller, need, whole
+from ._types import DTypeLike
 
 
 @overload
@@ -161,7 +162,7 @@ def sequence_map(
     Examples:
         >>> graph = weft.Graph()
         >>> x = graph.input("x", "f32", ["n"])
-        >>> parts = weft.split_to_sequence(x, graph.constant(np.int64([1, 2])))
+        >>> parts = weft.split_to_sequence(x, graph.constant([1, 2], dtype="i64"))
         >>> (squares,) = weft.sequence_map(lambda item: item * item, parts)
         >>> [item.tolist() for item in weft.Session(graph).run({x: [1.0, 2.0, 3.0]}, squares)]
         [[1.0], [4.0, 9.0]]
@@ -178,7 +179,7 @@ def flex_attention(
     score_mod: Callable[[Value], Value] | None = None,
     prob_mod: Callable[[Value], Value] | None = None,
     scale: float | None = None,
-    softmax_precision: Any = None,
+    softmax_precision: DTypeLike | None = None,
     name: str | None = None,
 ) -> Value:
     """Attention whose scores go through what `score_mod` builds, and whose weights through what `prob_mod` builds.
@@ -208,7 +209,7 @@ def flex_attention(
     graph, origin = inputs[0].graph, caller()
     ids = [part.id for part in inputs]
     op = "ai.onnx.preview.FlexAttention"
-    plain: dict[str, Any] = {"scale": scale, "softmax_precision": softmax_precision}
+    plain = in_kind({"scale": scale, "softmax_precision": softmax_precision}, _native.weft_op_inspect, op)
     attrs = dict(plain)
     for attr, build in (("score_mod", score_mod), ("prob_mod", prob_mod)):
         if build is not None:

@@ -3180,7 +3180,7 @@ def one_hot(indices: ValueLike, depth: ValueLike, values: ValueLike, *, axis: in
     return add_node(None, "OneHot", [indices, depth, values], {"axis": axis}, 1, name)
 
 
-def optional(input: ValueLike | None = None, *, graph: Graph, type: str | None = None, name: str | None = None) -> Value:
+def optional(input: ValueLike | None = None, *, graph: Graph | None = None, type: str | None = None, name: str | None = None) -> Value:
     """An optional that holds the input; without one, an empty optional of the type that `type` says.
 
     Inputs:
@@ -3215,7 +3215,7 @@ def optional_get_element(input: ValueLike, *, name: str | None = None) -> Value:
     return add_node(None, "OptionalGetElement", [input], {}, 1, name)
 
 
-def optional_has_element(input: ValueLike | None = None, *, graph: Graph, name: str | None = None) -> Value:
+def optional_has_element(input: ValueLike | None = None, *, graph: Graph | None = None, name: str | None = None) -> Value:
     """Whether an optional holds something. A tensor or sequence does count as something, an input that is left
     out does not.
 
@@ -3592,9 +3592,9 @@ def range(start: ValueLike, limit: ValueLike, delta: ValueLike, *, stash_type: D
     rounded.
 
     Inputs:
-        start: Scalar: the first number. [f32, i16, i32, i64, f16, f64, bf16]
-        limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f16, f64, bf16]
-        delta: Scalar: the step, not 0. [f32, i16, i32, i64, f16, f64, bf16]
+        start: The first number; one element. [f32, i16, i32, i64, f16, f64, bf16]
+        limit: The numbers stay before it; one element. [f32, i16, i32, i64, f16, f64, bf16]
+        delta: The step, not 0; one element. [f32, i16, i32, i64, f16, f64, bf16]
 
     Attributes:
         stash_type: What numbers of halves are computed in: f32.

@@ -2570,9 +2570,9 @@ struct RangeAttrs {
 
 /// The numbers from `start` on, `delta` apart, before `limit`: `start + i * delta`, of halves in f32 and then
 /// rounded.
-/// - start: Scalar: the first number. [f32, i16, i32, i64, f16, f64, bf16]
-/// - limit: Scalar: the numbers stay before it. [f32, i16, i32, i64, f16, f64, bf16]
-/// - delta: Scalar: the step, not 0. [f32, i16, i32, i64, f16, f64, bf16]
+/// - start: The first number; one element. [f32, i16, i32, i64, f16, f64, bf16]
+/// - limit: The numbers stay before it; one element. [f32, i16, i32, i64, f16, f64, bf16]
+/// - delta: The step, not 0; one element. [f32, i16, i32, i64, f16, f64, bf16]
 /// - gives output: One dimension of max(ceil((limit - start) / delta), 0). [f32, i16, i32, i64, f16, f64, bf16]
 inline Value range(const Value& start, const Value& limit, const Value& delta, const RangeAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
   Attrs set;

@@ -52,6 +52,38 @@ TEST(OnnxLoad, WeightsNeverComeFromOutsideOfTheFolder) {
   }
 }
 
+// y = x without its second axis if that has one element, else x, as exporters write Squeeze.
+Result<std::vector<Tensor>> squeezed(int64_t columns, std::vector<float> x) {
+  const auto branch = [](const Message& node) { return graph_proto({{node}, {}, {}, {value_proto("b", kFloat, {})}}); };
+  Message axes = Message().number(1, 1).number(2, 7).text(8, "one").text(9, std::string("\1\0\0\0\0\0\0\0", 8));
+  GraphParts parts{
+      {node_proto("Shape", {"x"}, {"size"}, {int_attribute("start", 1)}), node_proto("Equal", {"size", "one"}, {"is"}),
+       node_proto("If", {"is"}, {"y"},
+                  {graph_attribute("then_branch", branch(node_proto("Squeeze", {"x", "one"}, {"b"}))),
+                   graph_attribute("else_branch", branch(node_proto("Identity", {"x"}, {"b"})))}),
+       node_proto("If", {"is"}, {"z"},
+                  {graph_attribute("else_branch", branch(node_proto("Neg", {"x"}, {"b"}))),
+                   graph_attribute("then_branch", branch(node_proto("Relu", {"y"}, {"b"})))})},
+      {axes},
+      {value_proto("x", kFloat, {2, columns})},
+      {value_proto("y", kFloat, {}), value_proto("z", kFloat, {})}};
+  WEFT_TRY(auto graph, load(model_bytes(parts)));
+  EXPECT_EQ(graph->value(graph->outputs()[0]).name, "y");
+  WEFT_TRY(Tensor in, Tensor::vector(x).reshaped({2, columns}));
+  return run_graph(graph, {in});
+}
+
+TEST(OnnxLoad, ABranchThatShapesLeaveOutNeedNotFit) {
+  auto out = squeezed(1, {-1, 3});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ((*out)[0].summary(), "f32[2]");
+  EXPECT_EQ(floats_of((*out)[1]), (std::vector<float>{0, 3}));
+  out = squeezed(2, {1, 2, 3, 4});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ((*out)[0].summary(), "f32[2, 2]");
+  EXPECT_EQ(floats_of((*out)[1]), (std::vector<float>{-1, -2, -3, -4}));
+}
+
 TEST(OnnxLoad, AutomaticNamesGiveWayToTheFiles) {
   // The capture of x in the branch would be called capture0, the unnamed Relu's value Relu.
   auto branch = [](const std::string& op) {

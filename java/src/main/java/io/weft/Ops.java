@@ -8688,9 +8688,9 @@ public final class Ops {
    * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16. Not differentiable: its length jumps with
    * its inputs.
    *
-   * @param start scalar: the first number.
-   * @param limit scalar: the numbers stay before it.
-   * @param delta scalar: the step, not 0.
+   * @param start the first number; one element.
+   * @param limit the numbers stay before it; one element.
+   * @param delta the step, not 0; one element.
    * @return one dimension of max(ceil((limit - start) / delta), 0).
    */
   public Value range(Value start, Value limit, Value delta) {
@@ -8704,9 +8704,9 @@ public final class Ops {
    * <p>Operator Range. Element types: T: f32, i16, i32, i64, f16, f64, bf16. Not differentiable: its length jumps with
    * its inputs.
    *
-   * @param start scalar: the first number.
-   * @param limit scalar: the numbers stay before it.
-   * @param delta scalar: the step, not 0.
+   * @param start the first number; one element.
+   * @param limit the numbers stay before it; one element.
+   * @param delta the step, not 0; one element.
    * @param options sets the rest
    * @return one dimension of max(ceil((limit - start) / delta), 0).
    */
