@@ -158,7 +158,7 @@ func ExampleGraph_FlexAttention() {
 	})
 	s := need(weft.NewSession(g))
 	defer s.Close()
-	in := need(weft.TensorFrom([]float32{1, 3}, 1, 1, 2, 1))
+	in := need(weft.TensorFrom([]int64{1, 1, 2, 1}, []float32{1, 3}))
 	defer in.Close()
 	out := need(s.Run(context.Background(), weft.Feeds{x: in}, y))
 	defer out[0].Close()
