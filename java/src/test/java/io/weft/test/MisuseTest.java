@@ -121,6 +121,7 @@ class MisuseTest {
     if (type == List.class || type == Collection.class) return List.of(x);
     if (type == Map.class) return Map.of(x, tensor);
     if (type == long[].class) return new long[] {2};
+    if (type == double[].class) return new double[] {2};
     if (type == float[].class) return new float[2];
     if (type == Consumer.class) return (Consumer<Object>) options -> {};
     if (type == BiFunction.class) return (BiFunction<Graph, List<Value>, List<Value>>) (sub, inputs) -> inputs;
