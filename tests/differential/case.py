@@ -40,6 +40,7 @@ class Case:
     summed: bool = False  # results are sums, in which large terms may cancel
     slack: float = 1.0  # by which tolerances are multiplied
     steps: int = 0  # by which integers may differ: what was rounded
+    spoiled: str = ""  # what was made wrong
 
     def attr(self, name: str, otherwise: Any = None) -> Any:
         """The value of an attribute, with strings as text; `otherwise` if the node has none."""
@@ -121,7 +122,8 @@ class Case:
         attrs = ", ".join(f"{name}={brief(self.attr(name))}" for name in sorted(self.attrs))
         outputs = ", ".join(name or "-" for name in self.outputs)
         known = " (dimensions unknown to the model)" if self.dynamic else ""
-        return f"{outputs} = {self.op}({'; '.join(parts)}) [{attrs}] opset {self.opset}{known}"
+        wrong = f", spoiled: {self.spoiled}" if self.spoiled else ""
+        return f"{outputs} = {self.op}({'; '.join(parts)}) [{attrs}] opset {self.opset}{known}{wrong}"
 
 
 def tensor(value: Any, type_: str, name: str = "") -> onnx.TensorProto:

@@ -22,6 +22,7 @@ UNSUPPORTED = {
         "Issues with types",
         "NotImplementedError",
         "Unknown activation function",
+        "not implemented",
         "only applies on 4D tensors",
     ),
     ONNXRUNTIME: (

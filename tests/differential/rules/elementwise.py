@@ -92,7 +92,7 @@ def dropout(m: Maker) -> None:
 
 
 def numbers_that_fit(m: Maker, name: str, source: str, target: str) -> None:
-    """What lies outside of the target's range is left open, but for the small floats."""
+    """What lies outside of the target's range is left open, but for most of the small floats."""
     shape = m.shape()
     if values.element(source) == "string":
         whole = values.is_integer(target) or values.element(target) == "bool"
@@ -100,6 +100,8 @@ def numbers_that_fit(m: Maker, name: str, source: str, target: str) -> None:
         drawn = m.rng.integers(low, 2, size=shape)
         texts = [str(v) if whole or m.chance(0.3) else f"{v + 0.25}" for v in np.ravel(drawn)]
         m.give(name, np.array(texts, object).reshape(shape))
+    elif values.element(target) == "float8e8m0":  # negative ones are left open
+        m.input(name, shape, 1 if values.is_integer(source) else 0.01, 100)
     elif values.is_integer(target):
         least, greatest = values.limits(target)
         m.input(name, shape, max(least, -100), min(greatest, 100))
