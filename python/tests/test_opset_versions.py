@@ -23,7 +23,7 @@ NO_TYPES = {"SequenceEmpty"}  # no case says of what type a sequence without ite
 # onnxruntime has no kernel for it, or none for today's version, or one of its own; or it takes strings alone, or optionals
 # alone in some version.
 NOT_THERE = {"GlobalLpPool", "MaxRoiPool", "RoiAlign", "Swish", *RANDOM, "StringConcat", "StringNormalizer", "StringSplit",
-             "OptionalGetElement", "OptionalHasElement"}
+             "OptionalGetElement", "OptionalHasElement", "ImageDecoder", "RegexFullMatch"}
 LEFT_OUT = {
     **DIFFERS,
     **{(op, "without_seed"): "the case says no numbers" for op in RANDOM},

@@ -16,7 +16,7 @@ import values
 from case import Case, Input
 from spoil import EVERY, spoiled
 
-OPSETS = {"": 26, "ai.onnx.ml": 5}
+OPSETS = {"": 26, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1}
 COMMON = ("tensor(float)", "tensor(double)", "tensor(int64)", "tensor(int32)")
 RULES: dict[str, Callable[[Maker], None]] = {}
 Shape = tuple[int, ...]

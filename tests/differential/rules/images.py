@@ -168,6 +168,16 @@ def col2im(m: Maker) -> None:
     m.input("input", (m.dim(1, 3), m.dim(1, 3) * int(np.prod(window.kernel)), int(np.prod(window.places(image)))))
 
 
+@rule("Upsample")
+def upsample(m: Maker) -> None:
+    m.sums()
+    mode = m.one_of("mode", "nearest", "linear")
+    m.bind("T", "tensor(float)")  # what onnxruntime has both modes for
+    shape = (*((1, 1) if mode == "linear" else (m.dim(1), m.dim(1))), m.dim(1), m.dim(1))
+    m.input("X", shape)
+    m.give("scales", [1, 1, m.choose([1, 1.5, 2, 3]), m.choose([1, 2, 2.5])])
+
+
 @rule("Resize")
 def resize(m: Maker) -> None:
     m.sums()
