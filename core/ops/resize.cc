@@ -59,14 +59,14 @@ Result<Dims> resized(InferContext& c, const Resizing& resizing, int at_x) {
   const int at_roi = at_x + 1, at_scales = at_x + 2, at_sizes = at_x + 3;
   WEFT_TRY(std::vector<int64_t> axes, axes_to_resize(c.attrs(), c.rank(at_x)));
   Dims out = c.dims(at_x);
-  if (axes.empty()) return out;
   const bool by_scales = is_given(c, at_scales), to_sizes = is_given(c, at_sizes);
+  if (by_scales) WEFT_CHECK(check_length(c, at_scales, "scales", axes.size()));
+  if (to_sizes) WEFT_CHECK(check_length(c, at_sizes, "sizes", axes.size()));
+  if (axes.empty()) return out;
   if (!by_scales && !to_sizes) return invalid("one of the inputs 'scales' and 'sizes' must be given");
   if (by_scales && to_sizes && has_length(c, at_scales) && has_length(c, at_sizes)) {
     return invalid("only one of the inputs 'scales' and 'sizes' may be given");
   }
-  if (by_scales) WEFT_CHECK(check_length(c, at_scales, "scales", axes.size()));
-  if (to_sizes) WEFT_CHECK(check_length(c, at_sizes, "sizes", axes.size()));
   if (resizing.crops()) {
     if (!is_given(c, at_roi)) return invalid("\"tf_crop_and_resize\" needs the input 'roi'");
     WEFT_CHECK(check_length(c, at_roi, "roi", 2 * axes.size()));
