@@ -106,7 +106,8 @@ class Case:
                 return item
             many = isinstance(item.value, list)
             parts = [np.asarray(part).astype(np.float32) for part in (item.value if many else [item.value])]
-            return dataclasses.replace(item, value=parts if many else parts[0], type=item.type.replace(values.element(item.type), "float"))
+            type_ = item.type.replace(values.element(item.type), "float")
+            return dataclasses.replace(item, value=parts if many else parts[0], type=type_)
 
         return dataclasses.replace(self, inputs=[turned(item) for item in self.inputs])
 

@@ -338,6 +338,7 @@ IMAGES = [
         "where a stride is longer than the window 'SAME' needs no padding, not less than none",
     ),
     Entry("MaxPool", REF, lambda c: c.attr("pads") is not None, "uneven pads are taken for even ones"),
+    Entry("MaxPool", REF, always, "indices are those of the 'flatten 1-D tensor', not of one channel", "Indices["),
     Entry(
         "GlobalMaxPool",
         REF,
@@ -357,7 +358,7 @@ IMAGES = [
         auto_pads,
         "'output_shape[i] = input_shape[i] * strides[i]', also of a stride longer than the window",
     ),
-    Entry("ConvTranspose", NOBODY, always, "a result may have no elements; both judges refuse it", "output dimension is <= 0"),
+    Entry("ConvTranspose", NOBODY, always, "a result may have no elements; both refuse it", "output dimension is <= 0"),
     Entry("ConvTranspose", REF, lambda c: c.attr("group", 1) > 1, "groups and images are taken for one another"),
     Entry(
         "ConvTranspose",

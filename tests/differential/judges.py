@@ -138,16 +138,17 @@ def plain(value: Any) -> Any:
 
 
 def serve(name: str, connection: Any) -> None:
-    """Runs the cases that come through a connection until it is closed."""
+    """Runs the lists of cases that come through a connection until it is closed."""
     run = START[name]()
     while True:
         try:
-            case = connection.recv()
+            cases = connection.recv()
         except (EOFError, KeyboardInterrupt):
             sys.exit(0)
-        try:
-            outcome = Outcome(outputs=[plain(output) for output in run(case)])
-        except Exception as error:
-            text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            outcome = Outcome(error=text[:400], kind=kind_of(name, error))
-        connection.send(outcome)
+        for case in cases:
+            try:
+                outcome = Outcome(outputs=[plain(output) for output in run(case)])
+            except Exception as error:
+                text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                outcome = Outcome(error=text[:400], kind=kind_of(name, error))
+            connection.send(outcome)

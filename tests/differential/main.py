@@ -7,109 +7,26 @@ import collections
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import rules  # noqa: E402, F401
-import values  # noqa: E402
 import weft  # noqa: E402
 from case import Case  # noqa: E402
-from compare import differences  # noqa: E402
 from differs import DIFFERS  # noqa: E402
 from faults import FAULTS  # noqa: E402
-from judges import ONNXRUNTIME, REFERENCE, Outcome  # noqa: E402
+from judges import ONNXRUNTIME, REFERENCE  # noqa: E402
 from left_out import LEFT_OUT  # noqa: E402
-from listed import NOBODY, Entry  # noqa: E402
+from listed import Entry  # noqa: E402
 from maker import make  # noqa: E402
-from workers import Worker  # noqa: E402
-
-JUDGES = (REFERENCE, ONNXRUNTIME)
+from verdict import JUDGES, Bench, Found, judged, verdict  # noqa: E402
 
 
 def operators() -> list[str]:
     """All that ONNX has and Weft knows, but for those that are left out."""
     return sorted(name for name in weft.operators() if not name.startswith("weft.") and name not in LEFT_OUT)
-
-
-class Bench:
-    """Weft and its judges, each in a process."""
-
-    def __init__(self) -> None:
-        self.workers = {name: Worker(name) for name in ("weft", *JUDGES)}
-
-    def close(self) -> None:
-        for worker in self.workers.values():
-            worker.close()
-
-    def run(self, case: Case) -> dict[str, Outcome]:
-        for worker in self.workers.values():
-            worker.ask(case)
-        return {name: worker.answer() for name, worker in self.workers.items()}
-
-    def verdicts(self, case: Case) -> tuple[dict[str, str], dict[str, Outcome]]:
-        """What is to be explained, by judge ("weft" where Weft alone is to blame), and what each gave."""
-        found = self.run(case)
-        ours = found["weft"]
-        if ours.kind in ("crashed", "broken") and ours.outputs is None:
-            return {"weft": f"Weft {ours.kind}: {ours.error}"}, found
-        if ours.outputs is not None and not case.spoiled:
-            wrong = wrong_types(case, ours)
-            if wrong:
-                return {"weft": wrong}, found
-        texts = {}
-        for judge in JUDGES if not case.spoiled else ():
-            text = self.difference(case, ours, found[judge], judge)
-            if text:
-                texts[judge] = text
-        silent = all(found[judge].outputs is None for judge in JUDGES)
-        if ours.outputs is not None and silent and any(found[judge].kind != "unsupported" for judge in JUDGES):
-            texts[NOBODY] = f"Weft gives a result and no judge does: {reasons(found)}"
-        return texts, found
-
-    def difference(self, case: Case, ours: Outcome, theirs: Outcome, judge: str) -> str:
-        """What Weft and a judge differ in; `theirs` becomes what the judge gave at last."""
-        text = ""
-        if theirs.outputs is not None and ours.outputs is not None:
-            text = differences(case, ours.outputs, theirs.outputs)
-        if ours.outputs is not None and (text or theirs.outputs is None):
-            again = IN_F32[judge](theirs)
-            if again and any(item is not None and item.value is not None and again(item.type) for item in case.inputs):
-                turned = self.workers[judge].run(case.in_f32(again))
-                if turned.outputs is not None:
-                    theirs.outputs = turned.outputs
-                    text = differences(case, ours.outputs, turned.outputs, rounded=True)
-        if ours.outputs is None and theirs.outputs is not None:
-            return f"Weft refuses: {ours.error}"
-        return f"Weft and {judge}: {text}" if text else ""
-
-
-def is_f64_or_half(type_: str) -> bool:
-    return values.is_half(type_) or values.element(type_) == "double"
-
-
-# Which types a judge is asked about again as f32, and its results rounded: the reference computes each step in halves,
-# and onnxruntime has f32 of some operators alone.
-IN_F32: dict[str, Callable[[Outcome], Callable[[str], bool] | None]] = {
-    REFERENCE: lambda theirs: values.is_half,
-    ONNXRUNTIME: lambda theirs: is_f64_or_half if theirs.kind == "unsupported" and theirs.outputs is None else None,
-}
-
-
-def wrong_types(case: Case, ours: Outcome) -> str:
-    """What the standard's schema says otherwise of the types of results."""
-    assert ours.outputs is not None
-    for (name, type_), value in zip([pair for pair in zip(case.outputs, case.output_types) if pair[0]], ours.outputs):
-        if type_ is None or not type_.startswith("tensor(") or value is None or isinstance(value, list):
-            continue
-        if value.dtype != values.dtype(type_):
-            return f"{name} is {value.dtype} and not of {type_}, as the schema says"
-    return ""
-
-
-def reasons(found: dict[str, Outcome]) -> str:
-    return "; ".join(f"{judge}: {found[judge].kind}: {found[judge].error}" for judge in JUDGES)
 
 
 class Tally:
@@ -120,11 +37,12 @@ class Tally:
         self.used: set[Entry] = set()
         self.unexplained: list[str] = []
 
-    def add(self, case: Case, texts: dict[str, str], found: dict[str, Outcome]) -> list[str]:
+    def add(self, case: Case, found: Found) -> list[str]:
         """Counts a case; what is to be reported of it."""
+        texts = verdict(case, found)
         self.counts["cases"] += 1
         for judge in JUDGES:
-            self.counts[judge] += found[judge].outputs is not None
+            self.counts[judge] += judged(found, judge)
             self.counts["crashes"] += found[judge].kind == "crashed"
         if found["weft"].outputs is None:
             self.counts["refused"] += 1
@@ -135,7 +53,7 @@ class Tally:
                 self.used.update(entries)
                 self.counts["known"] += 1
                 continue
-            others = [name for name in JUDGES if name not in texts and found[name].outputs is not None]
+            others = [name for name in JUDGES if name not in texts and judged(found, name)]
             agree = f" ({', '.join(others)} agrees with Weft)" if others else ""
             lines.append(f"{case.op} seed {case.seed} case {case.number}: {text}{agree}")
         if lines:
@@ -153,7 +71,14 @@ class Tally:
         ]
 
 
-def show(case: Case, found: dict[str, Outcome]) -> None:
+def results(bench: Bench, cases: list[Case]) -> Iterator[tuple[Case, Found]]:
+    """What each gives for each case. Some are run at a time, between which the processes wait for one another."""
+    for first in range(0, len(cases), 25):
+        some = cases[first : first + 25]
+        yield from zip(some, bench.run(some))
+
+
+def show(case: Case, found: Found) -> None:
     """All that is to be seen of one case."""
     print(case.text())
     for i, item in enumerate(case.inputs):
@@ -175,18 +100,17 @@ def main() -> int:
     options = parser.parse_args()
     unknown = set(options.operators) - set(operators())
     if unknown:
-        parser.error(f"{', '.join(sorted(unknown))}: not among the operators that are run, which are {', '.join(operators())}")
+        parser.error(f"{', '.join(sorted(unknown))} is not run; these are: {', '.join(operators())}")
     ops = options.operators or operators()
     bench, tally, start = Bench(), Tally(), time.monotonic()
     unjudged = []
     for op in ops:
         before, reported = collections.Counter(tally.counts), 0
-        for number in range(options.cases) if options.case is None else [options.case]:
-            case = make(op, options.seed, number)
-            texts, found = bench.verdicts(case)
+        numbers = range(options.cases) if options.case is None else [options.case]
+        for case, found in results(bench, [make(op, options.seed, number) for number in numbers]):
             if options.case is not None:
                 show(case, found)
-            lines = tally.add(case, texts, found)
+            lines = tally.add(case, found)
             reported += bool(lines)
             if lines and reported <= options.most:
                 print("\n".join(lines), flush=True)

@@ -26,7 +26,8 @@ def spoiled(case: Case, schema: defs.OpSchema, rng: np.random.Generator) -> Case
 def tensors(case: Case) -> list[int]:
     """The places of inputs that are tensors of numbers."""
     known = [i for i, item in enumerate(case.inputs) if item is not None and item.type.startswith("tensor(")]
-    return [i for i in known if values.is_float(case.inputs[i].type) or values.is_integer(case.inputs[i].type)]  # type: ignore[union-attr]
+    types = {i: case.inputs[i].type for i in known}  # type: ignore[union-attr]
+    return [i for i, type_ in types.items() if values.is_float(type_) or values.is_integer(type_)]
 
 
 def with_input(case: Case, place: int, item: Input | None, what: str) -> Case:
