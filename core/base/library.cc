@@ -44,11 +44,11 @@ Result<const void*> Companion::load() const {
   const std::string& path = is_beside ? beside : name_;
   Result<void*> library = open_library(path);
   if (!library.ok() && is_beside)
-    return not_found("it needs '", beside, "', which cannot be loaded: ", library.status().message());
+    return failed_precondition("it needs '", beside, "', which cannot be loaded: ", library.status().message());
   if (!library.ok()) {
-    return not_found("it needs ", name_, ", a library that comes with this one. It is neither in '", folder,
-                     "' nor where the system looks for libraries (", library.status().message(),
-                     "). Copy the one of this version there, or build it: its option is WEFT_PLUGINS");
+    return failed_precondition("it needs ", name_, ", a library that comes with this one. It is neither in '", folder,
+                               "' nor where the system looks for libraries (", library.status().message(),
+                               "). Copy the one of this version there; Weft is built with it if WEFT_PLUGINS is on");
   }
   auto* const open = library_function<const Head* (*)()>(*library, function_);
   const Head* table = open != nullptr ? open() : nullptr;

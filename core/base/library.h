@@ -30,7 +30,7 @@ class Companion {
   constexpr Companion(const char* name, const char* function, int32_t version, size_t size)
       : name_(name), function_(function), version_(version), size_(size) {}
 
-  // NOT_FOUND if there is none that can be loaded, FAILED_PRECONDITION if it is for another version of this library.
+  // FAILED_PRECONDITION if there is none that can be loaded, or it is for another version of this library.
   Result<const void*> table();
 
  private:

@@ -32,7 +32,7 @@ TEST(Library, ThatIsNowhereIsAnError) {
 TEST(Companion, ThatIsNowhereSaysWhereItWasLookedFor) {
   Companion nowhere("libweft_nowhere.so", "weft_text_open", WEFT_TEXT_VERSION, kTextSize);
   const Status status = nowhere.table().status();
-  EXPECT_EQ(status.code(), Code::kNotFound);
+  EXPECT_EQ(status.code(), Code::kFailedPrecondition);
   const std::string folder = std::filesystem::canonical("/proc/self/exe").parent_path();
   for (const std::string& part :
        {std::string("it needs libweft_nowhere.so"), "neither in '" + folder + "/'", std::string("WEFT_PLUGINS"),
@@ -61,7 +61,7 @@ TEST(Companion, ThatComesLaterIsFoundLater) {
   const std::string name = "libweft_late" + std::to_string(getpid()) + ".so";
   const std::filesystem::path place = std::filesystem::canonical("/proc/self/exe").parent_path() / name;
   Companion late(name.c_str(), "weft_text_open", WEFT_TEXT_VERSION, kTextSize);
-  EXPECT_EQ(late.table().status().code(), Code::kNotFound);
+  EXPECT_EQ(late.table().status().code(), Code::kFailedPrecondition);
   std::ofstream(place) << "no library";
   EXPECT_NE(late.table().status().message().find("'" + place.string() + "', which cannot be loaded"), std::string::npos)
       << late.table().status().message();
