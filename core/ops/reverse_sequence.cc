@@ -6,7 +6,8 @@ namespace {
 
 Status infer_reverse_sequence(InferContext& c) {
   const int64_t time = c.attrs().i("time_axis"), batch = c.attrs().i("batch_axis");
-  if (time + batch != 1 || time * batch != 0) {
+  const bool first_two = (time == 0 && batch == 1) || (time == 1 && batch == 0);
+  if (!first_two) {
     return invalid("attributes 'time_axis' and 'batch_axis' are ", time, " and ", batch,
                    " but one must be 0 and the other 1");
   }
