@@ -8,8 +8,9 @@ namespace weft {
 namespace {
 
 constexpr char kKernelTypeDoc[] =
-    "How rows and support vectors are compared: \"LINEAR\" for `x . s`, \"POLY\" for `(gamma * x . s + coef0)^degree`, "
-    "\"RBF\" for `exp(-gamma * sum((x - s)^2))`, \"SIGMOID\" for `tanh(gamma * x . s + coef0)`.";
+    "How rows and support vectors are compared: \"LINEAR\" for `dot(x, s)`, \"POLY\" for `(gamma * dot(x, s) + "
+    "coef0)^degree`, "
+    "\"RBF\" for `exp(-gamma * sum((x - s)^2))`, \"SIGMOID\" for `tanh(gamma * dot(x, s) + coef0)`.";
 constexpr char kKernelParamsDoc[] = "gamma, coef0 and degree; not used by \"LINEAR\".";
 
 size_t size_of_floats(const Attrs& attrs, std::string_view name) {

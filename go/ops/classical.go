@@ -230,8 +230,9 @@ func MlNormalizer(x weft.Value, options ...MlNormalizerOptions) weft.Value {
 type MlSVMClassifierOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`, "RBF"
-	// for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
+	// How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY" for `(gamma * dot(x, s) +
+	// coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * dot(x, s) + coef0)`. "":
+	// LINEAR.
 	KernelType string
 	// gamma, coef0 and degree; not used by "LINEAR". nil: not given.
 	KernelParams []float64
@@ -301,8 +302,9 @@ func MlSVMClassifier(x weft.Value, options ...MlSVMClassifierOptions) (weft.Valu
 type MlSVMRegressorOptions struct {
 	// Of the node, in errors and for Find. "": one that the graph chooses.
 	Name string
-	// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`, "RBF"
-	// for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`. "": LINEAR.
+	// How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY" for `(gamma * dot(x, s) +
+	// coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * dot(x, s) + coef0)`. "":
+	// LINEAR.
 	KernelType string
 	// gamma, coef0 and degree; not used by "LINEAR". nil: not given.
 	KernelParams []float64

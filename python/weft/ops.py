@@ -5500,9 +5500,9 @@ def ml_svm_classifier(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_param
         x: [N, F], or [F] for one row. [f32, i32, i64, f64]
 
     Attributes:
-        kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for
-        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma
-        * x . s + coef0)`.
+        kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY"
+        for `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
+        `tanh(gamma * dot(x, s) + coef0)`.
         kernel_params: gamma, coef0 and degree; not used by "LINEAR".
         support_vectors: [vectors, F], row by row, class by class.
         vectors_per_class: [classes]: how many support vectors each class has.
@@ -5543,9 +5543,9 @@ def ml_svm_regressor(x: ValueLike, *, kernel_type: str = 'LINEAR', kernel_params
         x: [N, F], or [F] for one row. [f32, i32, i64, f64]
 
     Attributes:
-        kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for
-        `(gamma * x . s + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma
-        * x . s + coef0)`.
+        kernel_type ('LINEAR'): How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY"
+        for `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
+        `tanh(gamma * dot(x, s) + coef0)`.
         kernel_params: gamma, coef0 and degree; not used by "LINEAR".
         support_vectors: [n_supports, F], row by row.
         n_supports (0): How many support vectors there are.

@@ -4011,8 +4011,9 @@ inline Value ml_one_hot_encoder(const Value& x, const MlOneHotEncoderAttrs& attr
 
 /// The attributes of ai.onnx.ml.SVMClassifier.
 struct MlSVMClassifierAttrs {
-  /// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`,
-  /// "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
+  /// How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY" for
+  /// `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
+  /// `tanh(gamma * dot(x, s) + coef0)`.
   std::string kernel_type = "LINEAR";
   /// gamma, coef0 and degree; not used by "LINEAR".
   Optional<std::vector<double>> kernel_params = {};
@@ -4076,8 +4077,9 @@ inline MlSVMClassifierOutputs ml_svm_classifier(const Value& x, const MlSVMClass
 
 /// The attributes of ai.onnx.ml.SVMRegressor.
 struct MlSVMRegressorAttrs {
-  /// How rows and support vectors are compared: "LINEAR" for `x . s`, "POLY" for `(gamma * x . s + coef0)^degree`,
-  /// "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for `tanh(gamma * x . s + coef0)`.
+  /// How rows and support vectors are compared: "LINEAR" for `dot(x, s)`, "POLY" for
+  /// `(gamma * dot(x, s) + coef0)^degree`, "RBF" for `exp(-gamma * sum((x - s)^2))`, "SIGMOID" for
+  /// `tanh(gamma * dot(x, s) + coef0)`.
   std::string kernel_type = "LINEAR";
   /// gamma, coef0 and degree; not used by "LINEAR".
   Optional<std::vector<double>> kernel_params = {};

@@ -13594,9 +13594,9 @@ public final class Ops {
     private MlSVMClassifierOptions() {}
 
     /**
-     * How rows and support vectors are compared: "LINEAR" for {@code x . s}, "POLY" for {@code (gamma * x . s +
-     * coef0)^degree}, "RBF" for {@code exp(-gamma * sum((x - s)^2))}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
-     * Default: LINEAR.
+     * How rows and support vectors are compared: "LINEAR" for {@code dot(x, s)}, "POLY" for {@code (gamma * dot(x, s) +
+     * coef0)^degree}, "RBF" for {@code exp(-gamma * sum((x - s)^2))}, "SIGMOID" for {@code tanh(gamma * dot(x, s) +
+     * coef0)}. Default: LINEAR.
      *
      * @param value the value
      * @return this
@@ -13785,9 +13785,9 @@ public final class Ops {
     private MlSVMRegressorOptions() {}
 
     /**
-     * How rows and support vectors are compared: "LINEAR" for {@code x . s}, "POLY" for {@code (gamma * x . s +
-     * coef0)^degree}, "RBF" for {@code exp(-gamma * sum((x - s)^2))}, "SIGMOID" for {@code tanh(gamma * x . s + coef0)}.
-     * Default: LINEAR.
+     * How rows and support vectors are compared: "LINEAR" for {@code dot(x, s)}, "POLY" for {@code (gamma * dot(x, s) +
+     * coef0)^degree}, "RBF" for {@code exp(-gamma * sum((x - s)^2))}, "SIGMOID" for {@code tanh(gamma * dot(x, s) +
+     * coef0)}. Default: LINEAR.
      *
      * @param value the value
      * @return this
