@@ -67,6 +67,11 @@ func TestSequencesAreMapped(t *testing.T) {
 	s := newSession(t, g)
 	feeds := weft.Feeds{x: tensor(t, []int64{2}, float32(2), float32(3))}
 	wantData(t, fetch[float32](t, s, feeds, second), 4, 9)
+	items := must[*weft.Tensor](t)(weft.SequenceOf(feeds[x]))
+	closeAfter(t, items)
+	if _, err := weft.Data[float32](items); !errors.Is(err, weft.InvalidArgument) {
+		t.Errorf("got %v", err)
+	}
 	g.SequenceMap([]weft.Value{x}, func(_ *weft.Graph, in []weft.Value) []weft.Value { return in })
 	if err := g.Err(); !errors.Is(err, weft.InvalidArgument) {
 		t.Errorf("got %v", err)

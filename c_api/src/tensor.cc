@@ -185,7 +185,8 @@ int32_t weft_tensor_kind(const weft_tensor* tensor) {
   return tensor == nullptr ? 0 : static_cast<int32_t>(tensor->tensor.kind());
 }
 int32_t weft_tensor_dtype(const weft_tensor* tensor) {
-  return tensor == nullptr ? 0 : static_cast<int32_t>(tensor->tensor.dtype());
+  if (tensor == nullptr || tensor->tensor.kind() != Kind::kTensor) return 0;
+  return static_cast<int32_t>(tensor->tensor.dtype());
 }
 int32_t weft_tensor_rank(const weft_tensor* tensor) {
   return tensor == nullptr ? 0 : static_cast<int32_t>(tensor->tensor.rank());

@@ -7,6 +7,7 @@ static void nested_sequences(void) {
   FAILS(weft_tensor_new_sequence((const weft_tensor* const*)&sequence, 1, &nested), WEFT_INVALID_ARGUMENT,
         "item 0 is a sequence of 1 but the items of a sequence must be tensors");
   EXPECT(nested == NULL);
+  EXPECT(weft_tensor_dtype(sequence) == 0 && weft_tensor_data(sequence) == NULL); /* its items have one */
   CHECK(weft_tensor_new_optional(sequence, &optional));
   EXPECT(weft_tensor_kind(optional) == WEFT_OPTIONAL && weft_tensor_count(optional) == 1);
   FAILS(weft_tensor_new_optional(optional, &nested), WEFT_INVALID_ARGUMENT,

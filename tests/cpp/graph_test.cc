@@ -289,6 +289,7 @@ TEST_F(Building, SequencesAreMapped) {
   EXPECT_EQ(out[0].kind(), weft::Kind::sequence);
   EXPECT_EQ(out[0].at(0).to_vector<float>(), (std::vector<float>{6, 9}));
   EXPECT_EQ(out[0].at(1).to_vector<float>(), std::vector<float>{12});
+  EXPECT_THROW(out[0].to_vector<float>(), weft::Error);
   EXPECT_THROW(graph.sequence_map({y}, [&](const Values& in) { return in; }), weft::Error);
 }
 
