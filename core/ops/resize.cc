@@ -1,4 +1,4 @@
-// Resize and its gradient.
+// Resize and its gradient; Upsample, which is what it was called before opset 10.
 #include "core/op/resize.h"
 #include "core/graph/expr.h"
 
@@ -128,13 +128,71 @@ Status grad_resize_grad(GradContext& c) {
   return {};
 }
 
-// Opset 10 does not say where places of the output lie in the input. Those who wrote and read such files had them at
+// Before opset 11 nothing said where places of the output lie in the input. Those who wrote and read such files had them at
 // `y / scale`, and took the place before it for the nearest one.
-Status places_before_11(UpgradeContext& c) {
+void set_places_before_11(Attrs* attrs) {
+  attrs->set("coordinate_transformation_mode", "asymmetric");
+  attrs->set("nearest_mode", "floor");
+}
+
+Status resize_of_opset_10(UpgradeContext& c) {
   if (c.inputs.size() != 2) return invalid("Resize of opset 10 has two inputs, 'X' and 'scales'");
   c.inputs.insert(c.inputs.begin() + 1, kNoValue);
-  c.attrs.set("coordinate_transformation_mode", "asymmetric");
-  c.attrs.set("nearest_mode", "floor");
+  set_places_before_11(&c.attrs);
+  return {};
+}
+
+// Upsample was the name of Resize before opset 10.
+Status upsample_body(BodyContext& c) {
+  Attrs attrs = {{"mode", c.attrs().s("mode")}};
+  set_places_before_11(&attrs);
+  c.set_output(0, make(c.scope(), "Resize", {c.input(0), Expr(), c.input(1)}, std::move(attrs)));
+  return {};
+}
+
+Status scales_input(UpgradeContext& c, const std::vector<double>& scales) {
+  for (double scale : scales) {
+    if (!(scale >= 1)) return invalid("a scale is ", scale, " but must be at least 1");
+  }
+  const std::vector<float> values(scales.begin(), scales.end());
+  WEFT_TRY(ValueId id, c.graph().add_constant(Tensor::vector<float>(values)));
+  c.inputs.push_back(id);
+  return {};
+}
+
+// Images had a scale for each direction.
+Status scales_of_images(UpgradeContext& c) {
+  const AttrValue *height = c.attrs.find("height_scale"), *width = c.attrs.find("width_scale");
+  if (height == nullptr || width == nullptr || c.inputs.size() != 1) {
+    return invalid("Upsample before opset 7 has one input and needs 'height_scale' and 'width_scale'");
+  }
+  WEFT_CHECK(scales_input(c, {1, 1, height->f(), width->f()}));
+  c.attrs.erase("height_scale");
+  c.attrs.erase("width_scale");
+  const AttrValue* mode = c.attrs.find("mode");
+  if (mode != nullptr && mode->s() == "bilinear") c.attrs.set("mode", "linear");
+  return {};
+}
+
+Status scales_of_attribute(UpgradeContext& c) {
+  if (c.inputs.size() > 1 && c.attrs.find("scales") == nullptr) return {};  // made so by the step before
+  const AttrValue* scales = c.attrs.find("scales");
+  if (scales == nullptr || c.inputs.size() != 1) {
+    return invalid("Upsample before opset 9 has one input and needs 'scales'");
+  }
+  WEFT_CHECK(scales_input(c, scales->floats()));
+  c.attrs.erase("scales");
+  return {};
+}
+
+Status as_resize(UpgradeContext& c) {
+  if (c.inputs.size() != 2) return invalid("Upsample has two inputs, 'X' and 'scales'");
+  for (const auto& [name, value] : c.attrs) {
+    if (name != "mode") return invalid("Upsample has no attribute '", name, "'");
+  }
+  c.inputs.insert(c.inputs.begin() + 1, kNoValue);
+  set_places_before_11(&c.attrs);
+  c.op = "Resize";
   return {};
 }
 
@@ -199,7 +257,7 @@ void define_op_resize(OpRegistry& ops) {
       .output("Y", "T1", "The sizes of X, with others along the axes.")
       .infer(infer_resize)
       .grad(grad_resize)
-      .upgrade(11, places_before_11)
+      .upgrade(11, resize_of_opset_10)
       .upgrade(13, leave_out_empty_inputs);
   with_sizes(resize_schema(ops.add(kWeftDomain, "ResizeGrad"))
                  .group("gradient")
@@ -212,6 +270,22 @@ void define_op_resize(OpRegistry& ops) {
       .output("dX", "T1", "The shape of X.")
       .infer(infer_resize_grad)
       .grad(grad_resize_grad);
+  ops.add("Upsample")
+      .group("shape")
+      .since(9)
+      .doc(
+          "The name of Resize before opset 10, for larger sizes: place y of the output lies at `y / scale`, and the "
+          "nearest place is the one before.")
+      .types("T", kTensorTypes)
+      .attr("mode", "nearest", "\"nearest\" or \"linear\".")
+      .input("X", "T", "Any shape; numbers, unless `mode` is \"nearest\".")
+      .input("scales", "f32", "Sizes of the output as multiples, rounded down, of those of X; for each axis.")
+      .shapes_outputs()
+      .output("Y", "T", "The sizes of X, times the scales.")
+      .body(upsample_body)
+      .upgrade(7, scales_of_images)
+      .upgrade(9, scales_of_attribute)
+      .upgrade(kNewestOpset + 1, as_resize);  // at every opset: today's files cannot have it
 }
 
 }  // namespace weft

@@ -19,6 +19,7 @@ import java.util.function.IntToLongFunction;
  * the program that added it; errors name that line.
  */
 public final class Graph extends Handle {
+  private static final String FLEX_ATTENTION = "ai.onnx.preview.FlexAttention";
   private final Graph parent;
   private final Ops ops = new Ops(this);
   private final Layers layers = new Layers(this);
@@ -552,8 +553,6 @@ public final class Graph extends Handle {
       return add(FLEX_ATTENTION, inputs, all, null, 1).get(0);
     }
   }
-
-  private static final String FLEX_ATTENTION = "ai.onnx.preview.FlexAttention";
 
   private Graph modifier(List<Value> inputs, Attrs attrs, BiFunction<Graph, Value, Value> build, String what) {
     return build == null
