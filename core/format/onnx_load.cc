@@ -428,8 +428,13 @@ class Loader {
   // 1 or 0 where the condition is the same whatever is fed; else -1.
   static int known_condition(const Graph& graph, ValueId id) {
     if (id == kNoValue) return -1;
+    // What the body of a loop takes may have other shapes in a later iteration.
+    bool repeats = false;
+    for (const Graph* around = &graph; around->parent() != nullptr; around = around->parent()) {
+      repeats = repeats || !around->inputs().empty();
+    }
     const std::shared_ptr<const Dims>& known = graph.type(id).ints;
-    if (known != nullptr && known->size() == 1 && (*known)[0].known()) return (*known)[0].value() != 0;
+    if (!repeats && known != nullptr && known->size() == 1 && (*known)[0].known()) return (*known)[0].value() != 0;
     const Tensor* constant = graph.value(id).constant.get();
     const bool holds = constant != nullptr && constant->dtype() == DType::kBool && constant->count() == 1;
     return holds ? *constant->as<bool>() : -1;

@@ -84,6 +84,36 @@ TEST(OnnxLoad, ABranchThatShapesLeaveOutNeedNotFit) {
   EXPECT_EQ(floats_of((*out)[1]), (std::vector<float>{-1, -2, -3, -4}));
 }
 
+TEST(OnnxLoad, ShapesInALoopDecideNoBranchForLaterIterations) {
+  // s = s and itself if s has one element, else s and 9: [1], [1 1], [1 1 9].
+  const auto number = [](const std::string& name, int64_t value) {
+    return Message().number(1, 1).number(2, 7).text(8, name).text(9, std::string(reinterpret_cast<char*>(&value), 8));
+  };
+  const auto branch = [](const std::string& other) {
+    return graph_proto({{node_proto("Concat", {"s", other}, {"b"}, {int_attribute("axis", 0)})},
+                        {},
+                        {},
+                        {value_proto("b", kFloat, {-1})}});
+  };
+  Message body = graph_proto(
+      {{node_proto("Shape", {"s"}, {"size"}), node_proto("Equal", {"size", "one"}, {"first"}),
+        node_proto("If", {"first"}, {"next"},
+                   {graph_attribute("then_branch", branch("s")), graph_attribute("else_branch", branch("nine"))}),
+        node_proto("Identity", {"again"}, {"go"})},
+       {},
+       {value_proto("i", 7, {}), value_proto("again", kBoolType, {}), Message().text(1, "s")},
+       {value_proto("go", kBoolType, {}), value_proto("next", kFloat, {-1})}});
+  GraphParts parts{{node_proto("Loop", {"two", "", "x"}, {"y"}, {graph_attribute("body", body)})},
+                   {number("two", 2), number("one", 1), tensor_proto("nine", {1}, 9)},
+                   {value_proto("x", kFloat, {1})},
+                   {value_proto("y", kFloat, {-1})}};
+  Result<std::shared_ptr<Graph>> graph = load(model_bytes(parts));
+  ASSERT_TRUE(graph.ok()) << graph.status().text();
+  Result<std::vector<Tensor>> out = run_graph(*graph, {Tensor::vector<float>({1})});
+  ASSERT_TRUE(out.ok()) << out.status().text();
+  EXPECT_EQ(floats_of((*out)[0]), (std::vector<float>{1, 1, 9}));
+}
+
 TEST(OnnxLoad, AutomaticNamesGiveWayToTheFiles) {
   // The capture of x in the branch would be called capture0, the unnamed Relu's value Relu.
   auto branch = [](const std::string& op) {
