@@ -1,7 +1,10 @@
 package weft_test
 
 import (
+	"context"
+	"encoding/hex"
 	"errors"
+	"reflect"
 	"testing"
 
 	weft "github.com/weft-ml/weft/go"
@@ -106,6 +109,42 @@ func TestAttentionGoesThroughFunctions(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// DictVectorizer with the vocabulary a, b, c: x, a map from strings to f32, gives y, f32[1, 3]. Written with onnx.
+const dictVectorizer = "080812003a700a430a0178120179220e44696374566563746f72697a65722a1f0a11737472696e675f766f636162756c6172" +
+	"794a01614a01624a0163a001083a0a61692e6f6e6e782e6d6c1201675a110a0178120c2a0a080812060a040801120062130a" +
+	"0179120e0a0c080112080a0208010a020803420e0a0a61692e6f6e6e782e6d6c100142040a001014"
+
+func TestMapsAreFedAndFetched(t *testing.T) {
+	noLeaks(t)
+	g := must[*weft.Graph](t)(weft.LoadGraphBytes(must[[]byte](t)(hex.DecodeString(dictVectorizer)), ""))
+	closeAfter(t, g)
+	x, y := must[weft.Value](t)(g.Find("x")), must[weft.Value](t)(g.Find("y"))
+	zipped := g.Add("ai.onnx.ml.ZipMap", []weft.Value{y}, weft.Attrs{"classlabels_int64s": []int64{7, 8, 9}}, "", 1)[0]
+	given := map[string]float32{"c": 2, "a": 1.5}
+	fed := must[*weft.Tensor](t)(weft.MapFrom(given))
+	s := newSession(t, g)
+	out := must[[]*weft.Tensor](t)(s.Run(context.Background(), weft.Feeds{x: fed}, y, zipped))
+	closeAfter(t, fed, out[0], out[1])
+	wantData(t, must[[]float32](t)(weft.Data[float32](out[0])), 1.5, 0, 2)
+	maps := must[[]map[int64]float32](t)(weft.ToMaps[int64, float32](out[1]))
+	if want := []map[int64]float32{{7: 1.5, 8: 0, 9: 2}}; !reflect.DeepEqual(maps, want) {
+		t.Errorf("got %v, want %v", maps, want)
+	}
+	if back := must[map[string]float32](t)(weft.ToMap[string, float32](fed)); !reflect.DeepEqual(back, given) {
+		t.Errorf("got %v, want %v", back, given)
+	}
+	for _, err := range []error{
+		second(weft.ToMaps[string, float32](out[1])), second(weft.ToMaps[int64, float32](fed)),
+		second(weft.ToMap[string, float32](out[0])), second(weft.Data[float32](out[1])), second(weft.MapOf(out[0], out[0])),
+	} {
+		if !errors.Is(err, weft.InvalidArgument) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
 
 func TestOptionalsHoldATensorOrNothing(t *testing.T) {
 	noLeaks(t)

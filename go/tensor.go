@@ -173,6 +173,23 @@ func OptionalOf(element *Tensor) (*Tensor, error) {
 	return newTensor(out), nil
 }
 
+// MapOf is a map, which shares the elements of keys [n], int64 or strings and none of them twice, and of as many values.
+func MapOf(keys, values *Tensor) (*Tensor, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	pointers, release, err := useTensors([]*Tensor{keys, values})
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var out *C.weft_tensor
+	if err := check(C.wg_tensor_new_map(pointers[0], pointers[1], &out)); err != nil {
+		return nil, err
+	}
+	return newTensor(out), nil
+}
+
 // useTensors keeps all of them alive until release.
 func useTensors(tensors []*Tensor) (pointers []*C.weft_tensor, release func(), err error) {
 	pointers = make([]*C.weft_tensor, 0, len(tensors))

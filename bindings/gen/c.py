@@ -75,6 +75,8 @@ VALUES_IN = {
     ("weft_session_save", "path"): "checkpoint_path",
     ("weft_session_set", "tensor"): "weight",
     ("weft_tensor_at", "tensor"): "sequence",
+    ("weft_tensor_new_map", "keys"): "tensor",
+    ("weft_tensor_new_map", "values"): "tensor",
     ("weft_tensor_new_strings", "count"): "4",
     ("weft_tensor_new_strings", "strings"): "strings",
     ("weft_tensors_find", "name"): '"tensor"',

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "c_api/src/handles.h"
 #include "core/tensor/csv.h"
@@ -32,6 +33,28 @@ namespace {
 Status give(Tensor tensor, weft_tensor** out) {
   *out = new weft_tensor{std::move(tensor), {}};
   return {};
+}
+
+template <typename T>
+Status check_distinct(const T* keys, int64_t count) {
+  std::set<T> seen;
+  for (int64_t i = 0; i < count; ++i) {
+    if (!seen.insert(keys[i]).second) return invalid("the key ", keys[i], " is there twice");
+  }
+  return {};
+}
+
+// That they are the keys and values of a map.
+Status check_map(const Tensor& keys, const Tensor& values) {
+  const bool vectors = keys.kind() == Kind::kTensor && values.kind() == Kind::kTensor && keys.rank() == 1;
+  if (!vectors || keys.shape() != values.shape()) {
+    return invalid("the keys are ", keys.summary(), " and the values ", values.summary(),
+                   " but must be two tensors [n] of one length");
+  }
+  if (keys.dtype() == DType::kString) return check_distinct(keys.strings().data(), keys.count());
+  if (keys.dtype() != DType::kI64) return invalid("the keys are ", keys.summary(), " but must be i64 or strings");
+  WEFT_TRY(const Tensor host, keys.moved_to(nullptr));
+  return check_distinct(host.as<int64_t>(), host.count());
 }
 
 }  // namespace
@@ -112,9 +135,10 @@ weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t c
     for (int64_t i = 0; i < count; ++i) {
       if (items[i] == nullptr) return invalid("item ", i, " is NULL");
       // As in ONNX; and a chain of sequences would be freed one inside the other.
-      if (items[i]->tensor.kind() != Kind::kTensor) {
+      const Kind kind = items[i]->tensor.kind();
+      if ((kind != Kind::kTensor && kind != Kind::kMap) || kind != items[0]->tensor.kind()) {
         return invalid("item ", i, " is a ", items[i]->tensor.summary(),
-                       " but the items of a sequence must be tensors");
+                       " but the items of a sequence must be tensors, or all maps");
       }
       tensors.push_back(items[i]->tensor);
     }
@@ -129,12 +153,24 @@ weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** 
     if (element != nullptr) {
       const Tensor& tensor = element->tensor;
       // As in ONNX; and a chain of optionals would be freed one inside the other.
-      if (tensor.kind() != Kind::kTensor && tensor.kind() != Kind::kSequence) {
-        return invalid("the element is a ", tensor.summary(), " but an optional holds a tensor or a sequence");
+      const bool maps = !tensor.items().empty() && tensor.items()[0].kind() == Kind::kMap;
+      if ((tensor.kind() != Kind::kTensor && tensor.kind() != Kind::kSequence) || maps) {
+        return invalid("the element is a ", tensor.summary(), maps ? " of maps" : "",
+                       " but an optional holds a tensor or a sequence of tensors");
       }
       held.push_back(tensor);
     }
     return give(Tensor::optional(std::move(held)), out_tensor);
+  });
+}
+weft_status* weft_tensor_new_map(const weft_tensor* keys, const weft_tensor* values, weft_tensor** out_tensor) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_tensor);
+    *out_tensor = nullptr;
+    WEFT_NOT_NULL(keys);
+    WEFT_NOT_NULL(values);
+    WEFT_CHECK(check_map(keys->tensor, values->tensor));
+    return give(Tensor::map(keys->tensor, values->tensor), out_tensor);
   });
 }
 weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes,

@@ -10,6 +10,15 @@
 
 namespace weft {
 
+namespace {
+
+// Whether it has keys and values of those types.
+bool is_map_of(const Tensor& value, const ValueType& type) {
+  return value.kind() == Kind::kMap && value.items()[0].dtype() == type.keys && value.items()[1].dtype() == type.dtype;
+}
+
+}  // namespace
+
 Status check_type(const Tensor& value, const ValueType& type, std::string_view what, std::string_view name) {
   bool same = value.kind() == type.kind && (value.kind() != Kind::kTensor || value.dtype() == type.dtype);
   if (same && value.kind() == Kind::kTensor && type.has_rank) {
@@ -19,13 +28,15 @@ Status check_type(const Tensor& value, const ValueType& type, std::string_view w
     }
   }
   if (same && type.kind == Kind::kOptional && !value.items().empty()) {
-    ValueType held = type;
-    held.kind = type.holds;
-    return check_type(value.items()[0], held, cat("what is held by ", what), name);
+    return check_type(value.items()[0], type.held(), cat("what is held by ", what), name);
   }
+  if (same && type.kind == Kind::kMap) same = is_map_of(value, type);
   if (same && value.kind() == Kind::kSequence) {
     for (const Tensor& item : value.items()) {
-      if (item.kind() == Kind::kTensor && item.dtype() == type.dtype) continue;
+      if (type.holds == Kind::kMap ? is_map_of(item, type)
+                                   : item.kind() == Kind::kTensor && item.dtype() == type.dtype) {
+        continue;
+      }
       return invalid(what, " '", name, "' has an item that is ", item.summary(), " but must be ", type.text());
     }
   }

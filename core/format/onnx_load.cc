@@ -160,12 +160,15 @@ class Loader {
     }
     ValueType type;
     type.dtype = static_cast<DType>(wire.elem_type);
-    if (wire.is_sequence) type.kind = Kind::kSequence;
-    if (wire.is_optional) {
-      type.holds = type.kind;
-      type.kind = Kind::kOptional;
+    if (wire.key_type != 0) {
+      const DType keys = static_cast<DType>(wire.key_type);
+      if (!is_map_key(keys) || wire.is_optional) return unimplemented("it is of a type of maps that cannot be read");
+      type.kind = Kind::kMap;
+      type.keys = keys;
     }
-    type.has_rank = wire.has_shape && !wire.is_sequence;
+    if (wire.is_sequence) type = type.within(Kind::kSequence);
+    if (wire.is_optional) type = type.within(Kind::kOptional);
+    type.has_rank = wire.has_shape && !wire.is_sequence && wire.key_type == 0;
     for (size_t i = 0; type.has_rank && i < wire.dims.size(); ++i) {
       const DimWire& dim = wire.dims[i];
       if (dim.has_value && dim.value < 0) return data_loss("it has a dimension of ", dim.value);

@@ -134,7 +134,22 @@ std::string_view first_field(std::string_view bytes) {
   return out;
 }
 
-// A TypeProto: a tensor 1, a sequence 4 of tensors, or an optional 9 of one of these.
+// A map: the type of its keys 1 and that of its values 2, tensors.
+void read_map_type(std::string_view bytes, ValueWire* out) {
+  pbf_reader reader = over(bytes);
+  while (reader.next()) {
+    if (reader.tag() == 1) {
+      out->key_type = int32(reader);
+    } else if (reader.tag() == 2) {
+      pbf_reader values = over(view(reader));
+      while (values.next(1)) read_tensor_type(view(values), out);
+    } else {
+      reader.skip();
+    }
+  }
+}
+
+// A TypeProto: a tensor 1, a sequence 4 of tensors or maps, a map 5, or an optional 9 of one of these.
 void read_type(std::string_view bytes, ValueWire* out) {
   for (int optionals = 0;;) {
     std::string_view held;
@@ -145,8 +160,17 @@ void read_type(std::string_view bytes, ValueWire* out) {
         read_tensor_type(view(reader), out);
       } else if (reader.tag() == 4) {
         pbf_reader element = over(first_field(view(reader)));
-        while (element.next(1)) read_tensor_type(view(element), out);
+        while (element.next()) {
+          if (element.tag() == 1)
+            read_tensor_type(view(element), out);
+          else if (element.tag() == 5)
+            read_map_type(view(element), out);
+          else
+            element.skip();
+        }
         out->is_sequence = true;
+      } else if (reader.tag() == 5) {
+        read_map_type(view(reader), out);
       } else if (reader.tag() == 9) {
         held = first_field(view(reader));
         holds = true;

@@ -67,11 +67,12 @@ struct DimWire {
   std::string_view param;
 };
 
-// A type of a tensor, a sequence of tensors, or an optional of one of these.
+// A type of a tensor, a map, a sequence of these, or an optional of a tensor or of a sequence.
 struct ValueWire {
   std::string_view name;
   bool is_sequence = false;
   bool is_optional = false;
+  int32_t key_type = 0;   // of a map, whose values are of elem_type; 0 if it is none
   bool is_known = false;  // a type that we read
   int32_t elem_type = 0;
   bool has_shape = false;

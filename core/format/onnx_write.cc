@@ -114,39 +114,44 @@ class Writer {
     value.add_string(1, name.data(), name.size());
     if (type.dtype == DType::kNone) return {};  // an output may leave its type open
     pbf_writer proto(value, 2);
-    return add_type(proto, type).within(cat("'", name, "': "));
+    add_type(proto, type);
+    return {};
   }
 
-  // A TypeProto: a tensor 1, a sequence 4, an optional 9.
-  static Status add_type(pbf_writer& proto, const ValueType& type) {
-    if (type.kind == Kind::kSequence) {
-      pbf_writer sequence(proto, 4);
-      pbf_writer element(sequence, 1);
-      pbf_writer tensor(element, 1);
-      tensor.add_int32(1, static_cast<int32_t>(type.dtype));
-    } else if (type.kind == Kind::kOptional) {
-      ValueType held = type;
-      held.kind = type.holds;
-      pbf_writer optional(proto, 9);
-      pbf_writer element(optional, 1);
-      return add_type(element, held);
-    } else if (type.kind == Kind::kTensor) {
-      pbf_writer tensor(proto, 1);
-      tensor.add_int32(1, static_cast<int32_t>(type.dtype));
-      if (!type.has_rank) return {};
-      if (type.dims.empty()) tensor.add_message(2, "", 0);  // an empty writer would leave it out
-      pbf_writer shape(tensor, 2);
-      for (const Dim& dim : type.dims) {
-        pbf_writer item(shape, 1);
-        if (dim.known())
-          item.add_int64(1, dim.value());
-        else
-          item.add_string(2, dim.text());
+  // A TypeProto: a tensor 1, a sequence 4, a map 5, an optional 9.
+  static void add_type(pbf_writer& proto, const ValueType& type) {
+    switch (type.kind) {
+      case Kind::kSequence:
+      case Kind::kOptional: {
+        ValueType held = type.held();
+        if (type.kind == Kind::kSequence) held.has_rank = false;
+        pbf_writer around(proto, type.kind == Kind::kSequence ? 4 : 9);
+        pbf_writer element(around, 1);
+        return add_type(element, held);
       }
-    } else {
-      return unimplemented("it is of a type that cannot be saved: ", type.text());
+      case Kind::kMap: {
+        pbf_writer map(proto, 5);
+        map.add_int32(1, static_cast<int32_t>(type.keys));
+        pbf_writer values(map, 2);
+        return add_type(values, ValueType::tensor(type.dtype, {}));
+      }
+      case Kind::kTensor: return add_tensor_type(proto, type);
     }
-    return {};
+  }
+
+  static void add_tensor_type(pbf_writer& proto, const ValueType& type) {
+    pbf_writer tensor(proto, 1);
+    tensor.add_int32(1, static_cast<int32_t>(type.dtype));
+    if (!type.has_rank) return;
+    if (type.dims.empty()) tensor.add_message(2, "", 0);  // an empty writer would leave it out
+    pbf_writer shape(tensor, 2);
+    for (const Dim& dim : type.dims) {
+      pbf_writer item(shape, 1);
+      if (dim.known())
+        item.add_int64(1, dim.value());
+      else
+        item.add_string(2, dim.text());
+    }
   }
 
   // -- Graphs and nodes. All names of a file are different, those of branches too.
@@ -421,7 +426,7 @@ class Writer {
     out.add_string(1, name.data(), name.size());
     {
       pbf_writer proto(out, 14);
-      WEFT_CHECK(add_type(proto, type));
+      add_type(proto, type);
     }
     out.add_int32(20, kTypeType);
     return {};

@@ -9,22 +9,96 @@ namespace weft {
 namespace {
 
 struct TypeText {
-  Kind kind = Kind::kTensor;
-  std::string_view element;  // a type variable or dtype
+  Kind kind = Kind::kTensor, holds = Kind::kTensor;
+  std::string_view element;  // a type variable or dtype; of maps that of the values
+  std::string_view keys;     // of maps
 };
 
 TypeText read_type(std::string_view type) {
   TypeText out;
   if (type.starts_with("seq(")) {
+    out = read_type(type.substr(4, type.size() - 5));
+    out.holds = out.kind;
     out.kind = Kind::kSequence;
-    type = type.substr(4, type.size() - 5);
   } else if (type.starts_with("optional(")) {
     out.kind = Kind::kOptional;
-    type = type.substr(9, type.size() - 10);
+    out.element = type.substr(9, type.size() - 10);
+  } else if (type.starts_with("map(")) {
+    const size_t comma = type.find(", ");
+    out.kind = Kind::kMap;
+    out.keys = type.substr(4, comma - 4);
+    out.element = type.substr(comma + 2, type.size() - comma - 3);
+  } else {
+    out.element = type;
   }
-  out.element = type;
   return out;
 }
+
+bool same_kind(const TypeText& want, const ValueType& have) {
+  if (want.kind != have.kind) return false;
+  return want.kind != Kind::kSequence || want.element == "any" || want.holds == have.holds;
+}
+
+const char* kind_text(const TypeText& type) {
+  switch (type.kind) {
+    case Kind::kTensor: return "tensor";
+    case Kind::kSequence: return type.holds == Kind::kMap ? "sequence of maps" : "sequence";
+    case Kind::kOptional: return "optional";
+    case Kind::kMap: return "map";
+  }
+  return "";
+}
+
+// The types that the variables of a schema have so far.
+class BoundTypes {
+ public:
+  explicit BoundTypes(const OpDef& op) : op_(op) {}
+
+  // `text` is a variable or a dtype, `what` what is of the type that the input has.
+  Status meet(const Formal& formal, std::string_view what, std::string_view text, DType have) {
+    const TypeVar* variable = op_.find_type_var(text);
+    DTypeSet allowed;
+    if (variable != nullptr) {
+      allowed = variable->set;
+    } else {
+      WEFT_TRY(DType only, parse_dtype(text));
+      allowed = set_of(only);
+    }
+    if (have == DType::kNone) return {};  // an empty sequence
+    if (!contains(allowed, have)) {
+      return invalid(what, "input '", formal.name, "' is ", dtype_name(have), " but must be one of ",
+                     dtype_set_text(allowed));
+    }
+    if (variable == nullptr || formal.mixed) return {};
+    const auto at =
+        std::find_if(bound_.begin(), bound_.end(), [&](const Bound& b) { return b.variable == variable->name; });
+    if (at == bound_.end()) {
+      bound_.push_back({variable->name, have, formal.name});
+    } else if (at->dtype != have) {
+      return invalid("inputs '", at->by, "' and '", formal.name, "' must have one dtype but are ",
+                     dtype_name(at->dtype), " and ", dtype_name(have), "; convert one of them with Cast");
+    }
+    return {};
+  }
+
+  // kNone for what no input has told.
+  Result<DType> dtype(std::string_view text) const {
+    if (op_.find_type_var(text) == nullptr) return parse_dtype(text);
+    for (const Bound& b : bound_) {
+      if (b.variable == text) return b.dtype;
+    }
+    return DType::kNone;
+  }
+
+ private:
+  struct Bound {
+    std::string_view variable;
+    DType dtype;
+    std::string_view by;
+  };
+  const OpDef& op_;
+  std::vector<Bound> bound_;
+};
 
 // Whether inference cannot tell one value from the other.
 bool looks_the_same(const Value& a, const Value& b) {
@@ -37,60 +111,32 @@ bool looks_the_same(const Value& a, const Value& b) {
 }  // namespace
 
 Status bind_types(const OpDef& op, const std::vector<const ValueType*>& inputs, std::vector<ValueType>* outputs) {
-  struct Bound {
-    std::string_view variable;
-    DType dtype;
-    std::string_view by;
-  };
-  std::vector<Bound> bound;
+  BoundTypes bound(op);
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i] == nullptr) continue;
     const Formal& formal = *op.input_formal(static_cast<int>(i));
-    TypeText want = read_type(formal.type);
+    const TypeText want = read_type(formal.type);
     const ValueType& have = *inputs[i];
     if (want.element == "any" && want.kind == Kind::kTensor) continue;
-    if (want.kind != have.kind) {
-      return invalid("input '", formal.name, "' must be a ",
-                     want.kind == Kind::kSequence   ? "sequence"
-                     : want.kind == Kind::kOptional ? "optional"
-                                                    : "tensor",
-                     " but is ", have.text());
+    if (!same_kind(want, have)) {
+      return invalid("input '", formal.name, "' must be a ", kind_text(want), " but is ", have.text());
     }
     if (want.element == "any") continue;
-    const TypeVar* variable = op.find_type_var(want.element);
-    DTypeSet allowed;
-    if (variable != nullptr) {
-      allowed = variable->set;
-    } else {
-      WEFT_TRY(DType only, parse_dtype(want.element));
-      allowed = set_of(only);
-    }
-    if (have.dtype == DType::kNone) continue;  // an empty sequence
-    if (!contains(allowed, have.dtype)) {
-      return invalid("input '", formal.name, "' is ", dtype_name(have.dtype), " but must be one of ",
-                     dtype_set_text(allowed));
-    }
-    if (variable == nullptr || formal.mixed) continue;
-    auto at = std::find_if(bound.begin(), bound.end(), [&](const Bound& b) { return b.variable == variable->name; });
-    if (at == bound.end()) {
-      bound.push_back({variable->name, have.dtype, formal.name});
-    } else if (at->dtype != have.dtype) {
-      return invalid("inputs '", at->by, "' and '", formal.name, "' must have one dtype but are ",
-                     dtype_name(at->dtype), " and ", dtype_name(have.dtype), "; convert one of them with Cast");
-    }
+    const bool map = !want.keys.empty();
+    if (map) WEFT_CHECK(bound.meet(formal, "the type of keys of ", want.keys, have.keys));
+    WEFT_CHECK(bound.meet(formal, map ? "the type of values of " : "", want.element, have.dtype));
   }
   for (size_t i = 0; i < outputs->size(); ++i) {
     const Formal& formal = *op.output_formal(static_cast<int>(i));
-    TypeText want = read_type(formal.type);
-    (*outputs)[i].kind = want.kind;
+    const TypeText want = read_type(formal.type);
+    ValueType& out = (*outputs)[i];
+    out.kind = want.kind;
+    out.holds = want.holds;
     if (want.element == "any" || formal.mixed) continue;
-    if (op.find_type_var(want.element) == nullptr) {
-      WEFT_TRY((*outputs)[i].dtype, parse_dtype(want.element));
-      continue;
-    }
-    for (const Bound& b : bound) {
-      if (b.variable == want.element) (*outputs)[i].dtype = b.dtype;
-    }
+    WEFT_TRY(const DType dtype, bound.dtype(want.element));
+    if (dtype != DType::kNone) out.dtype = dtype;
+    if (want.keys.empty()) continue;
+    WEFT_TRY(out.keys, bound.dtype(want.keys));
   }
   return {};
 }

@@ -7,7 +7,8 @@ namespace {
 
 // Two views of one value: what both know must be the same.
 bool agree(const ValueType& a, const ValueType& b) {
-  if (a.kind != b.kind || a.holds != b.holds || (a.dtype != b.dtype && a.kind == Kind::kTensor)) return false;
+  if (a.kind != b.kind || a.holds != b.holds || a.keys != b.keys || (a.dtype != b.dtype && a.kind == Kind::kTensor))
+    return false;
   if (!a.has_rank || !b.has_rank) return true;
   if (a.dims.size() != b.dims.size()) return false;
   for (size_t i = 0; i < a.dims.size(); ++i) {

@@ -2,6 +2,7 @@
 #include "core/op/infer_context.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/op/op_def.h"
 
@@ -12,52 +13,103 @@ bool ValueType::operator==(const ValueType& other) const {
   return alike(other) && has_rank == other.has_rank && dims == other.dims && same_ints;
 }
 
+ValueType ValueType::held() const {
+  ValueType out = *this;
+  out.kind = holds;
+  out.holds = Kind::kTensor;
+  return out;
+}
+
+ValueType ValueType::within(Kind around) const {
+  ValueType out = *this;
+  out.holds = kind;
+  out.kind = around;
+  out.ints = nullptr;
+  return out;
+}
+
 std::string ValueType::text() const {
-  std::string shape = has_rank ? dims_text(dims) : "[...]";
   switch (kind) {
-    case Kind::kTensor: return cat(dtype_name(dtype), shape);
-    case Kind::kSequence: return cat("sequence(", dtype_name(dtype), shape, ")");
-    case Kind::kOptional:
-      return holds == Kind::kSequence ? cat("optional(sequence(", dtype_name(dtype), shape, "))")
-                                      : cat("optional(", dtype_name(dtype), shape, ")");
-    case Kind::kMap: return "map";
+    case Kind::kTensor: return cat(dtype_name(dtype), has_rank ? dims_text(dims) : "[...]");
+    case Kind::kSequence: return cat("sequence(", held().text(), ")");
+    case Kind::kOptional: return cat("optional(", held().text(), ")");
+    case Kind::kMap: return cat("map(", dtype_name(keys), ", ", dtype_name(dtype), ")");
   }
   return {};
 }
 
-Result<ValueType> ValueType::parse(std::string_view text) {
-  const auto fail = [&] {
-    return invalid("'", text,
-                   "' is no type; types are like \"f32\", \"f32[batch, 3]\", \"seq(f32)\" and \"optional(f32)\"");
-  };
-  std::string_view rest = text;
-  const auto within = [&rest](std::string_view word) {
-    if (!rest.starts_with(word) || !rest.ends_with(')')) return false;
-    rest = rest.substr(word.size(), rest.size() - word.size() - 1);
-    return true;
-  };
+namespace {
+
+// What stands in the parentheses of a type of that name.
+std::optional<std::string_view> inside(std::string_view text, std::string_view name) {
+  if (!text.starts_with(name) || !text.ends_with(')')) return std::nullopt;
+  text.remove_prefix(name.size());
+  if (!text.starts_with('(')) return std::nullopt;
+  return text.substr(1, text.size() - 2);
+}
+
+std::optional<ValueType> read_tensor_type(std::string_view text) {
   ValueType type;
-  const bool optional = within("optional(");
-  const bool sequence = within("seq(") || within("sequence(");
-  if (sequence) type.kind = Kind::kSequence;
-  if (optional) {
-    type.holds = type.kind;
-    type.kind = Kind::kOptional;
-  }
-  const size_t bracket = rest.find('[');
+  const size_t bracket = text.find('[');
   if (bracket != std::string_view::npos) {
-    if (!rest.ends_with(']')) return fail();
-    const std::string_view dims = rest.substr(bracket + 1, rest.size() - bracket - 2);
-    rest = rest.substr(0, bracket);
+    if (!text.ends_with(']')) return std::nullopt;
+    const std::string_view dims = text.substr(bracket + 1, text.size() - bracket - 2);
+    text = text.substr(0, bracket);
     if (dims != "...") {
-      WEFT_TRY(type.dims, parse_dims(dims, ""));
+      Result<Dims> read = parse_dims(dims, "");
+      if (!read.ok()) return std::nullopt;
+      type.dims = std::move(*read);
       type.has_rank = true;
     }
   }
-  const Result<DType> dtype = parse_dtype(rest);
-  if (!dtype.ok()) return fail();
+  const Result<DType> dtype = parse_dtype(text);
+  if (!dtype.ok()) return std::nullopt;
   type.dtype = *dtype;
   return type;
+}
+
+std::optional<ValueType> read_map_type(std::string_view text) {
+  const size_t comma = text.find(',');
+  if (comma == std::string_view::npos) return std::nullopt;
+  const Result<DType> keys = parse_dtype(text.substr(0, comma));
+  if (!keys.ok() || !is_map_key(*keys)) return std::nullopt;
+  text.remove_prefix(comma + 1);
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  std::optional<ValueType> type = read_tensor_type(text);
+  if (!type || type->has_rank) return std::nullopt;
+  type->kind = Kind::kMap;
+  type->keys = *keys;
+  return type;
+}
+
+std::optional<ValueType> read_value_type(std::string_view text) {
+  if (const auto held = inside(text, "optional")) {
+    const std::optional<ValueType> type = read_value_type(*held);
+    const bool sequence = type && type->kind == Kind::kSequence && type->holds == Kind::kTensor;
+    if (!type || (type->kind != Kind::kTensor && !sequence)) return std::nullopt;
+    return type->within(Kind::kOptional);
+  }
+  for (const char* name : {"seq", "sequence"}) {
+    const auto item = inside(text, name);
+    if (!item) continue;
+    const std::optional<ValueType> type = read_value_type(*item);
+    if (!type || (type->kind != Kind::kTensor && type->kind != Kind::kMap)) return std::nullopt;
+    return type->within(Kind::kSequence);
+  }
+  if (const auto parts = inside(text, "map")) return read_map_type(*parts);
+  return read_tensor_type(text);
+}
+
+}  // namespace
+
+bool is_map_key(DType dtype) { return dtype == DType::kI64 || dtype == DType::kString; }
+
+Result<ValueType> ValueType::parse(std::string_view text) {
+  std::optional<ValueType> type = read_value_type(text);
+  if (type) return std::move(*type);
+  return invalid("'", text,
+                 "' is no type; types are like \"f32\", \"f32[batch, 3]\", \"seq(f32)\", \"optional(f32)\" and "
+                 "\"map(string, f32)\"");
 }
 
 InferContext::InferContext(const OpDef& op, const Attrs& attrs, std::vector<const ValueType*> inputs,

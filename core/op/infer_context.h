@@ -18,25 +18,35 @@ struct ValueType {
   bool has_rank = false;
   Dims dims;                         // valid if has_rank
   std::shared_ptr<const Dims> ints;  // the elements, flattened, of a small integer tensor of rank 0 or 1, when known
-  Kind holds = Kind::kTensor;        // of an optional: a tensor or a sequence
+  Kind holds = Kind::kTensor;  // of an optional: a tensor or a sequence of tensors; of a sequence: a tensor or a map
+  DType keys = DType::kNone;   // of a map, whose values have `dtype`, or of the maps of a sequence
 
   static ValueType tensor(DType dtype, Dims dims) {
-    return {Kind::kTensor, dtype, true, std::move(dims), nullptr, Kind::kTensor};
+    return {Kind::kTensor, dtype, true, std::move(dims), nullptr, Kind::kTensor, DType::kNone};
   }
-  static ValueType unranked(DType dtype) { return {Kind::kTensor, dtype, false, {}, nullptr, Kind::kTensor}; }
-  // "f32", "f32[batch, 3]", "seq(f32)", "optional(seq(f32))".
+  static ValueType unranked(DType dtype) {
+    return {Kind::kTensor, dtype, false, {}, nullptr, Kind::kTensor, DType::kNone};
+  }
+  // "f32", "f32[batch, 3]", "seq(f32)", "optional(seq(f32))", "map(string, f32)", "seq(map(i64, f32))".
   static Result<ValueType> parse(std::string_view text);
   bool concrete() const { return kind == Kind::kTensor && has_rank && all_known(dims); }
   // Whether both are values of one kind, of elements of one type.
   bool alike(const ValueType& other) const {
-    return kind == other.kind && dtype == other.dtype && (kind != Kind::kOptional || holds == other.holds);
+    return kind == other.kind && dtype == other.dtype && holds == other.holds && keys == other.keys;
   }
+  // What an optional holds, and what a sequence's items are.
+  ValueType held() const;
+  // The optional or sequence of such values.
+  ValueType within(Kind around) const;
   std::string text() const;  // "f32[batch, 3]"
   bool operator==(const ValueType& other) const;
 };
 
 // More elements than this are not propagated with the shapes.
 constexpr int64_t kMaxKnownInts = 1024;
+
+// What the keys of maps may be.
+bool is_map_key(DType dtype);
 
 class InferContext {
  public:

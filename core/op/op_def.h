@@ -31,7 +31,7 @@ using RepeatedTypesFn = Status (*)(InferContext&, RepeatedTypes*);
 // An input or output of a schema.
 struct Formal {
   std::string name;
-  // A type variable declared with `types`, a dtype ("i64"), or seq(...) / optional(...) of one.
+  // A type variable declared with `types`, a dtype ("i64"), or seq(...), optional(...) or map(..., ...) of such.
   std::string type;
   std::string doc;
   bool optional = false;

@@ -39,6 +39,7 @@ Status infer(InferContext& c) {
     out.kind = a.kind;
     out.dtype = a.dtype;
     out.holds = a.holds;
+    out.keys = a.keys;
     if (!a.has_rank || !b.has_rank || a.dims.size() != b.dims.size()) continue;
     Dims dims;
     for (size_t d = 0; d < a.dims.size(); ++d) {

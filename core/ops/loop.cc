@@ -52,6 +52,7 @@ Status infer_carried(InferContext& c, const Graph& body, const RepeatedTypes& re
     type.kind = in.kind;
     type.dtype = in.dtype;
     type.holds = in.holds;
+    type.keys = in.keys;
     if (!in.has_rank) continue;
     Dims dims;
     for (const Dim& dim : in.dims) dims.push_back(known_outside(dim, body, given) ? dim : c.fresh());

@@ -14,8 +14,8 @@ Status infer_optional(InferContext& c) {
   }
   if (c.has_input(0)) {
     const ValueType& in = c.input(0);
-    if (in.kind != Kind::kTensor && in.kind != Kind::kSequence) {
-      return invalid("the input is ", in.text(), "; an optional holds a tensor or a sequence");
+    if (in.kind != Kind::kTensor && (in.kind != Kind::kSequence || in.holds != Kind::kTensor)) {
+      return invalid("the input is ", in.text(), "; an optional holds a tensor or a sequence of tensors");
     }
     if (given != nullptr && !held.alike(in)) {
       return invalid("the input is ", in.text(), " but 'type' says ", held.text());

@@ -13,8 +13,8 @@ Status sequence_map_types(InferContext& c, RepeatedTypes* types) {
     if (!c.has_input(i)) return invalid("input ", i, " must be given");
     ValueType type = c.input(i);
     type.ints = nullptr;
-    if (type.kind != Kind::kTensor && !is_sequence(type)) {
-      return invalid("input ", i, " is ", type.text(), " but must be a tensor or a sequence");
+    if (type.kind != Kind::kTensor && (!is_sequence(type) || type.holds != Kind::kTensor)) {
+      return invalid("input ", i, " is ", type.text(), " but must be a tensor or a sequence of tensors");
     }
     if (is_sequence(type)) {
       type.kind = Kind::kTensor;

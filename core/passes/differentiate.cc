@@ -9,7 +9,9 @@
 
 namespace weft {
 
-bool carries_gradient(const ValueType& type) { return is_float(type.dtype) || is_complex(type.dtype); }
+bool carries_gradient(const ValueType& type) {
+  return type.keys == DType::kNone && (is_float(type.dtype) || is_complex(type.dtype));  // maps carry none
+}
 
 namespace {
 

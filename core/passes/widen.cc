@@ -92,14 +92,21 @@ class Search {
     return DType::kNone;
   }
 
+  // Whether the text of the type of a sequence or map has the variable in it: seq(T), map(K, T).
+  static bool mentions(const std::string& type, const std::string& name) {
+    for (const char* around : {"()", "(,", " )"}) {
+      if (type.find(around[0] + name + around[1]) != std::string::npos) return true;
+    }
+    return false;
+  }
+
   void add(const TypeVar& declared) {
     Variable variable{&declared};
     bool by_input = false;
     auto meet = [&](const Formal& formal, ValueId id) {
       const bool tensor = formal.type == declared.name && graph_.type(id).kind == Kind::kTensor && !formal.mixed;
       if (tensor && variable.dtype == DType::kNone) variable.dtype = graph_.type(id).dtype;
-      // The text of a sequence's type has the variable in it: seq(T).
-      return tensor || formal.type.find(cat("(", declared.name, ")")) == std::string::npos;
+      return tensor || formal.type == declared.name || !mentions(formal.type, declared.name);
     };
     for (size_t i = 0; i < node_.inputs.size(); ++i) {
       const Formal* formal = formal_of_input(i);

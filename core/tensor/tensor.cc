@@ -143,8 +143,12 @@ Tensor Tensor::optional(std::vector<Tensor> at_most_one) {
 }
 
 Tensor Tensor::map(Tensor keys, Tensor values) {
+  const int64_t count = keys.count();
+  const DType dtype = values.dtype();
   Tensor out = sequence({std::move(keys), std::move(values)});
   out.kind_ = Kind::kMap;
+  out.count_ = count;
+  out.dtype_ = dtype;
   return out;
 }
 
@@ -246,7 +250,8 @@ std::string Tensor::summary() const {
     case Kind::kTensor: return cat(dtype_name(dtype_), shape_text(shape_));
     case Kind::kSequence: return cat("sequence of ", count_);
     case Kind::kOptional: return items().empty() ? "optional, empty" : cat("optional ", items()[0].summary());
-    case Kind::kMap: return cat("map of ", items()[0].count());
+    case Kind::kMap:
+      return cat("map of ", count_, " from ", dtype_name(items()[0].dtype()), " to ", dtype_name(dtype_));
   }
   return {};
 }

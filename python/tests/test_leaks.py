@@ -169,6 +169,7 @@ KINDS: dict[str, Callable[[Shared], Any]] = {
     "tensor of strings": lambda shared: weft.Tensor(["one", "two"]),
     "sequence": lambda shared: weft.Tensor.sequence([shared.row]),
     "optional": lambda shared: weft.Tensor.optional(shared.row),
+    "map": lambda shared: weft.Tensor({"one": 1.0}),
     "empty optional": lambda shared: weft.Tensor.optional(),
     "tensors of a file": lambda shared: weft.load_tensors(shared.tensors)["row"],
     "DLPack in": lambda shared: weft.from_dlpack(shared.row),

@@ -1,4 +1,4 @@
-"""Element types, and values in and out: numpy arrays, DLPack, strings, sequences."""
+"""Element types, and values in and out: numpy arrays, DLPack, strings, sequences, maps."""
 
 from __future__ import annotations
 
@@ -73,15 +73,16 @@ def dtype_name(number: int) -> str:
 
 
 class Tensor(Handle, _native.Exporter):
-    """A value: n-dimensional elements of one type, or a sequence of tensors.
+    """A value: n-dimensional elements of one type, or a sequence, optional or map of tensors.
 
     Made from numpy arrays and whatever has DLPack without a copy: the memory is shared, so do not change it while
     something runs. Lists, numbers, strings and elements of ml_dtypes are copied. Sessions take all of these directly; a
     Tensor is needed only for sequences and for sharing.
 
     Args:
-        value: An array, nested lists of numbers, booleans or strings, an object with `__dlpack__`, or a Tensor.
-        dtype: The element type; taken from the value if None. Python's floats become f32.
+        value: An array, nested lists of numbers, booleans or strings, an object with `__dlpack__`, a dict for a map, or a
+            Tensor.
+        dtype: The element type, of a map that of its values; taken from the value if None. Python's floats become f32.
 
     Examples:
         >>> weft.Tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -101,7 +102,7 @@ class Tensor(Handle, _native.Exporter):
 
     @classmethod
     def sequence(cls, items: Sequence[TensorLike]) -> Tensor:
-        """A sequence of tensors."""
+        """A sequence of tensors, or of maps."""
         tensors = [as_tensor(item) for item in items]
         return cls._over(_native.weft_tensor_new_sequence([tensor._handle for tensor in tensors]))
 
@@ -110,9 +111,14 @@ class Tensor(Handle, _native.Exporter):
         """An optional that holds a tensor or a sequence, or nothing."""
         return cls._over(_native.weft_tensor_new_optional(None if element is None else as_tensor(element)._handle))
 
+    @classmethod
+    def map(cls, keys: TensorLike, values: TensorLike) -> Tensor:
+        """A map of keys, which are integers or strings, and as many values. A dict is one by itself: `Tensor({"a": 1.0})`."""
+        return cls._over(_map_pointer(keys, as_tensor(values)))
+
     @property
     def dtype(self) -> str:
-        """The element type, such as "f32"."""
+        """The element type, such as "f32"; "" for what is no tensor."""
         return dtype_name(_native.weft_tensor_dtype(self._handle))
 
     @property
@@ -127,7 +133,8 @@ class Tensor(Handle, _native.Exporter):
 
     def numpy(self) -> Array:
         """The elements as an array that shares the memory; strings as an array of objects, a sequence as a list, an optional
-        as what it holds or None. What numpy has no elements for (bf16, the small floats and integers) takes the package ml_dtypes."""
+        as what it holds or None, a map as a dict. What numpy has no elements for (bf16, the small floats and integers) takes
+        the package ml_dtypes."""
         return cast(Array, numpy_of(self._handle))
 
     def _buffer(self) -> Array:
@@ -184,6 +191,8 @@ class Tensor(Handle, _native.Exporter):
             return Tensor.sequence, (list(self.numpy()),)
         if self.kind == "optional":
             return Tensor.optional, (self[0],) if len(self) else ()
+        if self.kind == "map":
+            return Tensor.map, (self[0], self[1])
         return Tensor, (self.numpy(), self.dtype)
 
     def __repr__(self) -> str:
@@ -198,6 +207,9 @@ def numpy_of(handle: Any) -> Any:
     if array is not None:
         return array
     kind = KINDS[_native.weft_tensor_kind(handle)]
+    if kind == "map":
+        keys, values = (Tensor._over(_native.weft_tensor_at(handle, i)).numpy().tolist() for i in (0, 1))
+        return dict(zip(keys, values))
     if kind != "tensor":
         items = [Tensor._over(_native.weft_tensor_at(handle, i)).numpy() for i in range(_native.weft_tensor_count(handle))]
         return items if kind != "optional" else items[0] if items else None
@@ -219,6 +231,8 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
         return _native.weft_tensor_reshape(value._handle, value.shape) if value.kind == "tensor" else (
             _native.weft_tensor_copy(value._handle)
         )
+    if isinstance(value, Mapping):
+        return _map_pointer(list(value), Tensor(list(value.values()), dtype))
     if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):
         pointer = _taken(value)
         if dtype is None or _native.weft_tensor_dtype(pointer) == dtype_number(dtype):
@@ -256,6 +270,12 @@ def _pointer_of(value: Any, dtype: DTypeLike | None) -> Any:
     if array.dtype not in _NAMES:
         raise InvalidArgumentError(f"an array of dtype {array.dtype} cannot be a tensor")
     return _borrowed(array)
+
+
+def _map_pointer(keys: TensorLike, values: Tensor) -> Any:
+    """A map. Of no keys in a list it is not known what they are; strings are usual."""
+    known = not isinstance(keys, list) or len(keys) > 0
+    return _native.weft_tensor_new_map((as_tensor(keys) if known else Tensor(np.empty(0, object), str))._handle, values._handle)
 
 
 def _is_number(item: Any) -> bool:

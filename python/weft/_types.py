@@ -37,8 +37,8 @@ class SupportsArray(Protocol):
 # [[1, 2.5], [3, 4]] for a list of objects.
 _Numbers = Union[complex, Sequence[Union[complex, np.generic]], list[Any], tuple[Any, ...]]
 
-# What a tensor is made of: an array, numbers, strings, an object with __dlpack__, a Tensor.
-TensorLike = Union["Tensor", SupportsDLPack, SupportsArray, _Numbers, str, bytes]
+# What a tensor is made of: an array, numbers, strings, an object with __dlpack__, a Tensor; and a dict, which is a map.
+TensorLike = Union["Tensor", SupportsDLPack, SupportsArray, _Numbers, str, bytes, Mapping[Any, Any]]
 # A Value, or what becomes a constant; a string is none, as it is more often a mistake.
 ValueLike = Union["Value", "Tensor", SupportsDLPack, SupportsArray, _Numbers]
 Feeds = Mapping["Value", TensorLike]

@@ -82,6 +82,15 @@ static void one_optional(void) {
   CHECK(weft_tensor_new_optional(row, &optional));
   weft_tensor_free(optional);
 }
+static void one_map(void) {
+  const int64_t one = 1;
+  const char* const name = "key";
+  weft_tensor *keys, *map;
+  CHECK(weft_tensor_new_strings(&one, 1, &name, NULL, 1, &keys));
+  CHECK(weft_tensor_new_map(keys, row, &map));
+  weft_tensor_free(map);
+  weft_tensor_free(keys);
+}
 static void one_borrowed(void) {
   static float number = 1;
   weft_tensor* tensor;
@@ -198,29 +207,18 @@ static const struct {
   const char* name;
   void (*once)(void);
 } kKinds[] = {
-    {"status", one_status},
-    {"error", one_error},
-    {"bytes", one_bytes},
-    {"options", one_options},
-    {"cancel", one_cancel},
-    {"trace", one_trace},
-    {"tensor", one_tensor},
-    {"tensor of strings", one_tensor_of_strings},
-    {"sequence", one_sequence},
-    {"optional", one_optional},
-    {"borrowed tensor", one_borrowed},
-    {"DLPack", one_managed},
-    {"buffer", one_buffer},
-    {"tensors", one_tensors},
-    {"attrs", one_attrs},
-    {"graph", one_graph},
-    {"layer", one_layer},
-    {"session", one_session},
-    {"run", one_run},
-    {"prepared", one_prepared},
-    {"dataset, batches", one_dataset},
-    {"history", one_history},
-    {"dataset of a function", one_dataset_of_a_function},
+    {"status", one_status},     {"error", one_error},
+    {"bytes", one_bytes},       {"options", one_options},
+    {"cancel", one_cancel},     {"trace", one_trace},
+    {"tensor", one_tensor},     {"tensor of strings", one_tensor_of_strings},
+    {"sequence", one_sequence}, {"optional", one_optional},
+    {"map", one_map},           {"borrowed tensor", one_borrowed},
+    {"DLPack", one_managed},    {"buffer", one_buffer},
+    {"tensors", one_tensors},   {"attrs", one_attrs},
+    {"graph", one_graph},       {"layer", one_layer},
+    {"session", one_session},   {"run", one_run},
+    {"prepared", one_prepared}, {"dataset, batches", one_dataset},
+    {"history", one_history},   {"dataset of a function", one_dataset_of_a_function},
 };
 
 int main(void) {

@@ -5,13 +5,13 @@ static void nested_sequences(void) {
   weft_tensor *item = scalar(1), *sequence, *optional, *nested = NULL;
   CHECK(weft_tensor_new_sequence((const weft_tensor* const*)&item, 1, &sequence));
   FAILS(weft_tensor_new_sequence((const weft_tensor* const*)&sequence, 1, &nested), WEFT_INVALID_ARGUMENT,
-        "item 0 is a sequence of 1 but the items of a sequence must be tensors");
+        "item 0 is a sequence of 1 but the items of a sequence must be tensors, or all maps");
   EXPECT(nested == NULL);
   EXPECT(weft_tensor_dtype(sequence) == 0 && weft_tensor_data(sequence) == NULL); /* its items have one */
   CHECK(weft_tensor_new_optional(sequence, &optional));
   EXPECT(weft_tensor_kind(optional) == WEFT_OPTIONAL && weft_tensor_count(optional) == 1);
   FAILS(weft_tensor_new_optional(optional, &nested), WEFT_INVALID_ARGUMENT,
-        "the element is a optional sequence of 1 but an optional holds a tensor or a sequence");
+        "the element is a optional sequence of 1 but an optional holds a tensor or a sequence of tensors");
   EXPECT(nested == NULL);
   CHECK(weft_tensor_at(optional, 0, &nested));
   EXPECT(weft_tensor_kind(nested) == WEFT_SEQUENCE);

@@ -319,6 +319,37 @@ TEST_F(Building, OptionalsHoldATensorOrNothing) {
   EXPECT_THROW(Tensor::optional(held), weft::Error);
 }
 
+// DictVectorizer with the vocabulary a, b, c: x, a map from strings to f32, gives y, f32[1, 3]. Written with onnx.
+std::string dict_vectorizer() {
+  const std::string hex =
+      "080812003a700a430a0178120179220e44696374566563746f72697a65722a1f0a11737472696e675f766f636162756c6172"
+      "794a01614a01624a0163a001083a0a61692e6f6e6e782e6d6c1201675a110a0178120c2a0a080812060a040801120062130a"
+      "0179120e0a0c080112080a0208010a020803420e0a0a61692e6f6e6e782e6d6c100142040a001014";
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+TEST_F(Building, MapsAreFedAndFetched) {
+  const std::string bytes = dict_vectorizer();
+  weft::Graph graph = weft::Graph::load_bytes(bytes.data(), bytes.size());
+  Value x = graph.find("x"), y = graph.find("y");
+  EXPECT_EQ(x.kind(), weft::Kind::map);
+  const std::map<std::string, float> given = {{"c", 2}, {"a", 1.5f}};
+  weft::Attrs labels;
+  labels.set("classlabels_int64s", std::vector<int64_t>{7, 8, 9});
+  Value zipped = graph.add("ai.onnx.ml.ZipMap", {y}, labels)[0];
+  weft::Session session(graph);
+  const auto out = session.run({{x, Tensor::map(given)}}, {y, zipped});
+  EXPECT_EQ(out[0].to_vector<float>(), (std::vector<float>{1.5f, 0, 2}));
+  EXPECT_EQ((out[1].to_maps<int64_t, float>()), (std::vector<std::map<int64_t, float>>{{{7, 1.5f}, {8, 0}, {9, 2}}}));
+  EXPECT_EQ((Tensor::map(given).to_map<std::string, float>()), given);
+  EXPECT_THROW((out[1].to_maps<std::string, float>()), weft::Error);
+  EXPECT_THROW((out[0].to_map<std::string, float>()), weft::Error);
+  EXPECT_THROW((out[0].to_maps<std::string, float>()), weft::Error);
+  EXPECT_THROW(Tensor::map(out[0], out[0]), weft::Error);
+}
+
 TEST_F(Building, SubGraphsAreAttributes) {
   weft::Graph graph;
   Value flag = graph.input("flag", DType::boolean, ""), x = graph.input("x", DType::f32, "");

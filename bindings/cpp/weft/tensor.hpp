@@ -83,7 +83,7 @@ enum class Kind : int32_t {
   map = WEFT_MAP,
 };
 
-/// A value: n-dimensional elements of one type, row by row, or a sequence of tensors. Copies share the elements. An
+/// A value: n-dimensional elements of one type, row by row, or a sequence, optional or map of tensors. Copies share the elements. An
 /// empty one (`Tensor()`) has no value; what is called on it throws FAILED_PRECONDITION.
 class Tensor {
  public:
@@ -151,6 +151,21 @@ class Tensor {
   static Tensor optional(const Tensor& element = Tensor()) {
     return make(
         [&](weft_tensor** out) { return weft_tensor_new_optional(element.empty() ? nullptr : element.handle(), out); });
+  }
+  /// A map: keys [n], i64 or strings and none of them twice, and as many values; it shares the elements.
+  static Tensor map(const Tensor& keys, const Tensor& values) {
+    return make([&](weft_tensor** out) { return weft_tensor_new_map(keys.handle(), values.handle(), out); });
+  }
+  /// The same of a copy of a map. K is std::string or int64_t; V std::string or a number.
+  template <typename K, typename V>
+  static Tensor map(const std::map<K, V>& values) {
+    std::vector<K> from;
+    std::vector<V> to;
+    for (const auto& [key, value] : values) {
+      from.push_back(key);
+      to.push_back(value);
+    }
+    return map(vector_of(from), vector_of(to));
   }
   /// Over `count` elements of the caller's memory, without a copy. The memory must stay until `keep` is let go, which
   /// happens, on any thread, when the last tensor or run over it is done. Over `const` elements it can only be read.
@@ -247,6 +262,24 @@ class Tensor {
   Tensor at(int64_t i) const {
     return make([&](weft_tensor** out) { return weft_tensor_at(handle(), i, out); });
   }
+  /// A copy of a map; INVALID_ARGUMENT unless K, std::string or int64_t, and V are what its keys and values are.
+  template <typename K, typename V>
+  std::map<K, V> to_map() const {
+    if (kind() != Kind::map) throw wrong("is no map");
+    const std::vector<K> keys = at(0).copied_vector<K>();
+    const std::vector<V> values = at(1).copied_vector<V>();
+    std::map<K, V> out;
+    for (size_t i = 0; i < keys.size(); ++i) out.emplace(keys[i], values[i]);
+    return out;
+  }
+  /// Copies of all maps of a sequence, such as what ZipMap gives.
+  template <typename K, typename V>
+  std::vector<std::map<K, V>> to_maps() const {
+    if (kind() != Kind::sequence) throw wrong("is no sequence");
+    std::vector<std::map<K, V>> out;
+    for (int64_t i = 0; i < count(); ++i) out.push_back(at(i).to_map<K, V>());
+    return out;
+  }
   /// The same elements under another shape with as many of them, shared.
   Tensor reshape(const Shape& shape) const {
     return make(
@@ -264,6 +297,21 @@ class Tensor {
   template <typename Make>
   static Tensor make(Make make) {
     return Tensor(detail::made<weft_tensor>(make));
+  }
+  template <typename T>
+  static Tensor vector_of(const std::vector<T>& values) {
+    const Shape shape{static_cast<int64_t>(values.size())};
+    if constexpr (std::is_same_v<T, std::string>)
+      return strings(shape, values);
+    else
+      return from(shape, values);
+  }
+  template <typename T>
+  std::vector<T> copied_vector() const {
+    if constexpr (std::is_same_v<T, std::string>)
+      return to_strings();
+    else
+      return to_vector<T>();
   }
   Error wrong(const std::string& why) const { return Error(WEFT_INVALID_ARGUMENT, text() + " " + why); }
   template <typename T>

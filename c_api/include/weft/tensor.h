@@ -61,12 +61,16 @@ WEFT_API weft_status* weft_tensor_new_copy(int32_t dtype, const int64_t* dims, i
 WEFT_API weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank, const char* const* strings,
                                               const int64_t* sizes, int64_t count,
                                               weft_tensor** out_tensor) WEFT_MUST_USE;
-/** Makes a sequence of copies of the handles, which must be of tensors; the elements are shared. */
+/** Makes a sequence of copies of the handles, all of tensors or all of maps; the elements are shared. */
 WEFT_API weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t count,
                                                weft_tensor** out_tensor) WEFT_MUST_USE;
-/** Makes an optional of a copy of the handle, which must be of a tensor or a sequence; the elements are shared. With
- * `element` NULL, an optional that is empty. */
+/** Makes an optional of a copy of the handle, which must be of a tensor or a sequence of tensors; the elements are
+ * shared. With `element` NULL, an optional that is empty. */
 WEFT_API weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** out_tensor) WEFT_MUST_USE;
+/** Makes a map of copies of two handles, of tensors [n]: keys, i64 or strings, none of them twice, and as many values.
+ * The elements are shared. */
+WEFT_API weft_status* weft_tensor_new_map(const weft_tensor* keys, const weft_tensor* values,
+                                          weft_tensor** out_tensor) WEFT_MUST_USE;
 /** Makes a tensor over the caller's memory, aligned to the element (at most 8 bytes), without a copy. The memory must
  * stay until `drop(user)`, which comes when the last tensor or run over it has let go. `writable` 0: nothing may be
  * written to it. */
@@ -89,7 +93,7 @@ WEFT_API int32_t weft_tensor_dtype(const weft_tensor* tensor);
 WEFT_API int32_t weft_tensor_rank(const weft_tensor* tensor);
 /** The dimensions, weft_tensor_rank of them; NULL for NULL. */
 WEFT_API const int64_t* weft_tensor_dims(const weft_tensor* tensor);
-/** The number of elements, or of items of a sequence; of an optional, 1 or 0. */
+/** The number of elements, of items of a sequence or of keys of a map; of an optional, 1 or 0. */
 WEFT_API int64_t weft_tensor_count(const weft_tensor* tensor);
 /** The bytes of all elements; 0 for NULL, for strings and for kinds other than tensors. */
 WEFT_API size_t weft_tensor_bytes(const weft_tensor* tensor);

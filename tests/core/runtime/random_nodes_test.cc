@@ -121,8 +121,28 @@ struct RandomNode {
     return feeds.back();
   }
 
+  // A map, whose keys may be there twice.
+  Expr map(const OpDef& op, std::string_view type) {
+    const auto dtype_of = [&](std::string_view text) {
+      const TypeVar* variable = op.find_type_var(text);
+      return variable != nullptr ? dtype(variable->set) : *parse_dtype(text);
+    };
+    const size_t comma = type.find(", ");
+    const DType keys = dtype_of(type.substr(4, comma - 4));
+    const DType mapped = dtype_of(type.substr(comma + 2, type.size() - comma - 3));
+    const Shape dims = {dice.below(4)};
+    ValueType declared = ValueType::unranked(mapped);
+    declared.kind = Kind::kMap;
+    declared.keys = keys;
+    feeds.emplace_back(model.scope, *model.graph->add_input(cat("x", feeds.size()), std::move(declared)));
+    values.push_back(Tensor::map(tensor(keys, dims), tensor(mapped, dims)));
+    text += cat(" ", values.back().summary());
+    return feeds.back();
+  }
+
   Expr input(const OpDef& op, const Formal& formal, const Shape& usual, DType usual_type) {
     std::string_view element = formal.type;
+    if (element.starts_with("map(")) return map(op, element);
     const bool optional = element.starts_with("optional("), sequence = element.starts_with("seq(");
     if (optional || sequence) element = element.substr(element.find('(') + 1, element.size() - element.find('(') - 2);
     DType type = DType::kF32;
@@ -172,7 +192,7 @@ struct RandomNode {
     WEFT_CHECK(run(outputs));
     std::vector<ValueId> xs, gradients;
     for (Expr feed : feeds) {
-      if (is_float(feed.dtype())) xs.push_back(feed.id());
+      if (carries_gradient(feed.type())) xs.push_back(feed.id());
     }
     WEFT_TRY(gradients, differentiate(*model.graph, {outputs[0].id()}, xs, {}));
     outputs.clear();

@@ -4,8 +4,10 @@ package io.weft;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A value: a tensor (row-major elements of one type), or a sequence, optional or map of them. The elements live outside
@@ -347,6 +349,76 @@ public final class Tensor extends Handle {
     } finally {
       element.release();
     }
+  }
+
+  /**
+   * Makes a map; the elements are shared.
+   *
+   * @param keys the keys, [n]: i64 or strings, none of them twice
+   * @param values as many values
+   * @return the map
+   */
+  public static Tensor map(Tensor keys, Tensor values) {
+    List<Tensor> held = List.of(Check.notNull(keys, "keys"), Check.notNull(values, "values"));
+    long[] pointers = acquireAll(held);
+    try {
+      return new Tensor(Native.tensorNewMap(pointers[0], pointers[1]));
+    } finally {
+      releaseAll(held);
+    }
+  }
+
+  /**
+   * Makes a map of a copy of one. Its keys are all of the class String or Long, and so are its values, or Float or Double.
+   *
+   * @param entries the entries, at least one
+   * @return the map
+   */
+  public static Tensor map(Map<?, ?> entries) {
+    Check.notNull(entries, "entries");
+    try (Tensor keys = Maps.tensorOf(entries.keySet(), "keys");
+        Tensor values = Maps.tensorOf(entries.values(), "values")) {
+      return map(keys, values);
+    }
+  }
+
+  /**
+   * A copy of the entries of a map, in its order.
+   *
+   * @param keys what its keys are: String.class or Long.class
+   * @param values what its values are: String.class, Long.class, Float.class or Double.class
+   * @return the entries
+   * @param <K> the class of the keys
+   * @param <V> the class of the values
+   */
+  public <K, V> Map<K, V> toMap(Class<K> keys, Class<V> values) {
+    if (kind() != Kind.MAP) throw new IllegalArgumentException("the value is a " + this + ", and this reads maps");
+    try (Tensor from = at(0);
+        Tensor to = at(1)) {
+      return Maps.mapOf(Maps.listOf(from, keys), Maps.listOf(to, values));
+    }
+  }
+
+  /**
+   * A copy of all maps of a sequence, such as what ZipMap gives.
+   *
+   * @param keys what their keys are: String.class or Long.class
+   * @param values what their values are: String.class, Long.class, Float.class or Double.class
+   * @return the maps
+   * @param <K> the class of the keys
+   * @param <V> the class of the values
+   */
+  public <K, V> List<Map<K, V>> toMaps(Class<K> keys, Class<V> values) {
+    if (kind() != Kind.SEQUENCE) {
+      throw new IllegalArgumentException("the value is a " + this + ", and this reads sequences");
+    }
+    List<Map<K, V>> maps = new ArrayList<>();
+    for (long i = 0; i < count(); ++i) {
+      try (Tensor item = at(i)) {
+        maps.add(item.toMap(keys, values));
+      }
+    }
+    return maps;
   }
 
   /**

@@ -22,6 +22,7 @@ import io.weft.Value;
 import io.weft.WeftException;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -319,6 +320,41 @@ class GraphTest {
     }
     assertThrows(WeftException.InvalidArgument.class, () -> graph.sequenceMap(List.of(x), (g, in) -> in));
     assertThrows(NullPointerException.class, () -> graph.sequenceMap(null, (g, in) -> in));
+  }
+
+  /** DictVectorizer with the vocabulary a, b, c: x, a map from strings to f32, gives y, f32[1, 3]. Written with onnx. */
+  private static final String DICT_VECTORIZER =
+      "080812003a700a430a0178120179220e44696374566563746f72697a65722a1f0a11737472696e675f766f636162756c6172"
+          + "794a01614a01624a0163a001083a0a61692e6f6e6e782e6d6c1201675a110a0178120c2a0a080812060a040801120062130a"
+          + "0179120e0a0c080112080a0208010a020803420e0a0a61692e6f6e6e782e6d6c100142040a001014";
+
+  @Test
+  void mapsAreFedAndFetched() {
+    Map<String, Float> given = Map.of("c", 2f, "a", 1.5f);
+    try (Graph loaded = Graph.load(HexFormat.of().parseHex(DICT_VECTORIZER), null, null);
+        Session session = new Session(loaded);
+        Tensor fed = Tensor.map(given)) {
+      Value y = loaded.find("y");
+      Value zipped =
+          loaded.add("ai.onnx.ml.ZipMap", List.of(y), new Attrs().set("classlabels_int64s", new long[] {7, 8, 9}), null, 1).get(0);
+      try (var results = session.run(Map.of(loaded.find("x"), fed), y, zipped)) {
+        assertArrayEquals(new float[] {1.5f, 0, 2}, results.get(0).toFloatArray());
+        assertEquals(
+            List.of(Map.of(7L, 1.5f, 8L, 0f, 9L, 2f)), results.get(1).toMaps(Long.class, Float.class));
+        assertThrows(IllegalArgumentException.class, () -> results.get(1).toMaps(String.class, Float.class));
+        assertThrows(IllegalArgumentException.class, () -> results.get(0).toMaps(String.class, Float.class));
+        assertThrows(IllegalArgumentException.class, () -> results.get(0).toMap(String.class, Float.class));
+        assertThrows(WeftException.InvalidArgument.class, () -> Tensor.map(results.get(0), results.get(0)));
+      }
+      assertEquals(Tensor.Kind.MAP, fed.kind());
+      assertEquals(given, fed.toMap(String.class, Float.class));
+      assertThrows(IllegalArgumentException.class, () -> fed.toMap(String.class, Double.class));
+      assertThrows(IllegalArgumentException.class, () -> fed.toMap(String.class, Integer.class));
+    }
+    assertThrows(IllegalArgumentException.class, () -> Tensor.map(Map.of()));
+    assertThrows(IllegalArgumentException.class, () -> Tensor.map(Map.of("a", 1f, "b", 2.0)));
+    assertThrows(IllegalArgumentException.class, () -> Tensor.map(Map.of(1f, 1f)).close());
+    assertThrows(NullPointerException.class, () -> Tensor.map(null));
   }
 
   @Test
