@@ -366,6 +366,32 @@ func ExampleGraph_SaveTo() {
 	// [x f32[n]] [y f32[n]]
 }
 
+func ExampleInspect() {
+	folder := need(os.MkdirTemp("", "weft"))
+	defer os.RemoveAll(folder)
+	g := weft.NewGraph()
+	defer g.Close()
+	x := g.Input("x", weft.F32, "n")
+	path := filepath.Join(folder, "double.onnx")
+	if err := g.Save(path, weft.SaveOptions{Outputs: []weft.Value{x.Add(x)}}); err != nil {
+		log.Fatal(err)
+	}
+	var model struct {
+		Inputs      []struct{ Name, Type string }
+		Operators   map[string]int
+		Unsupported []string
+	}
+	if err := json.Unmarshal(need(weft.Inspect(path)), &model); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(model.Inputs, model.Operators, model.Unsupported)
+	same := need(weft.InspectBytes(need(os.ReadFile(path)), ""))
+	fmt.Println(bytes.Equal(same, need(weft.Inspect(path))))
+	// Output:
+	// [{x f32[n]}] map[Add:1] []
+	// true
+}
+
 func ExampleLoadGraphFS() {
 	folder := need(os.MkdirTemp("", "weft"))
 	defer os.RemoveAll(folder)

@@ -146,6 +146,7 @@ func TestStringsWithAZeroByteAreRefused(t *testing.T) {
 		"load tensors": func() error { _, err := weft.LoadTensors(path); return err },
 		"dataset":      func() error { _, err := weft.LoadDataset(path); return err },
 		"columns":      func() error { _, err := weft.LoadDataset("never", "a", bad); return err },
+		"inspect":      func() error { _, err := weft.Inspect(path); return err },
 		"describe":     func() error { _, err := weft.DescribeOperator("Relu\x00"); return err },
 		"host function": func() error {
 			return weft.SetHostFunction(bad, func(in []*weft.Tensor) ([]*weft.Tensor, error) { return in, nil })

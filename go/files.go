@@ -103,6 +103,19 @@ func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.we
 	return newGraph(out, &builder{}, 0), nil
 }
 
+// Inspect tells what is in an ONNX file, and what of it cannot be loaded, as JSON. Its keys are those of weft_model_inspect:
+// "inputs", "outputs", "opsets", "operators", "parameters", "unsupported" and more.
+func Inspect(path string) ([]byte, error) {
+	return describe(path, func(path *C.char, out **C.weft_bytes) *C.weft_status { return C.wg_model_inspect(path, out) })
+}
+
+// InspectBytes is Inspect of a model in memory; external weights are looked for in folder.
+func InspectBytes(data []byte, folder string) ([]byte, error) {
+	return describe(folder, func(folder *C.char, out **C.weft_bytes) *C.weft_status {
+		return C.wg_model_inspect_bytes(unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), folder, out)
+	})
+}
+
 // Save writes a checkpoint: every variable, with the state of optimizers and random numbers. A failure leaves the file
 // as it was.
 func (s *Session) Save(path string) error {

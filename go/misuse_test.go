@@ -312,7 +312,7 @@ func checkMisuse(t *testing.T, what, state, method string, arguments int, f refl
 var functions = map[string]any{
 	"Add": weft.Add, "DTypeOf": weft.DTypeOf[bool], "Data": weft.Data[float32], "DescribeLayer": weft.DescribeLayer,
 	"DescribeOperator": weft.DescribeOperator, "Devices": weft.Devices, "Edit": weft.Edit[float32],
-	"Flag": weft.Flag, "Float": weft.Float, "Int": weft.Int, "LayerTypes": weft.LayerTypes, "Library": weft.Library,
+	"Flag": weft.Flag, "Float": weft.Float, "Inspect": weft.Inspect, "InspectBytes": weft.InspectBytes, "Int": weft.Int, "LayerTypes": weft.LayerTypes, "Library": weft.Library,
 	"LiveObjects": weft.LiveObjects, "Load": weft.Load, "LoadDataset": weft.LoadDataset, "LoadDevices": weft.LoadDevices,
 	"LoadDatasetFS": weft.LoadDatasetFS, "LoadDatasetWith": weft.LoadDatasetWith, "LoadGraph": weft.LoadGraph, "LoadGraphBytes": weft.LoadGraphBytes,
 	"LoadGraphFS": weft.LoadGraphFS, "LoadGraphFrom": weft.LoadGraphFrom, "LoadTensors": weft.LoadTensors,

@@ -141,6 +141,8 @@ typedef struct {
   weft_status* (*weft_graph_save)(const weft_graph* graph, const int64_t* outputs, int32_t output_count, weft_session* session, const char* path, const weft_options* options);
   weft_status* (*weft_graph_load)(const char* path, const weft_options* options, weft_graph** out_graph);
   weft_status* (*weft_graph_load_bytes)(const void* data, size_t bytes, const char* folder, const weft_options* options, weft_graph** out_graph);
+  weft_status* (*weft_model_inspect)(const char* path, weft_bytes** out_json);
+  weft_status* (*weft_model_inspect_bytes)(const void* data, size_t bytes, const char* folder, weft_bytes** out_json);
   weft_status* (*weft_session_save)(weft_session* session, const char* path);
   weft_status* (*weft_session_load)(weft_session* session, const char* path, const weft_options* options);
   int32_t (*weft_op_count)(void);
@@ -175,6 +177,7 @@ typedef struct {
   weft_status* (*weft_tensor_new_strings)(const int64_t* dims, int32_t rank, const char* const* strings, const int64_t* sizes, int64_t count, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_new_sequence)(const weft_tensor* const* items, int64_t count, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_new_optional)(const weft_tensor* element, weft_tensor** out_tensor);
+  weft_status* (*weft_tensor_new_map)(const weft_tensor* keys, const weft_tensor* values, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_borrow)(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, void* user, weft_drop drop);
   weft_status* (*weft_tensor_copy)(const weft_tensor* tensor, weft_tensor** out_tensor);
   weft_status* (*weft_tensor_reshape)(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor);
@@ -320,6 +323,8 @@ extern wg_functions wg_table;
   "weft_graph_save", \
   "weft_graph_load", \
   "weft_graph_load_bytes", \
+  "weft_model_inspect", \
+  "weft_model_inspect_bytes", \
   "weft_session_save", \
   "weft_session_load", \
   "weft_op_count", \
@@ -354,6 +359,7 @@ extern wg_functions wg_table;
   "weft_tensor_new_strings", \
   "weft_tensor_new_sequence", \
   "weft_tensor_new_optional", \
+  "weft_tensor_new_map", \
   "weft_tensor_borrow", \
   "weft_tensor_copy", \
   "weft_tensor_reshape", \
@@ -501,6 +507,8 @@ static inline void wg_history_free(weft_history* history) { wg_table.weft_histor
 static inline weft_status* wg_graph_save(const weft_graph* graph, const int64_t* outputs, int32_t output_count, weft_session* session, const char* path, const weft_options* options) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_save(graph, outputs, output_count, session, path, options); }
 static inline weft_status* wg_graph_load(const char* path, const weft_options* options, weft_graph** out_graph) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_load(path, options, out_graph); }
 static inline weft_status* wg_graph_load_bytes(const void* data, size_t bytes, const char* folder, const weft_options* options, weft_graph** out_graph) { if (folder == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_graph_load_bytes(data, bytes, folder, options, out_graph); }
+static inline weft_status* wg_model_inspect(const char* path, weft_bytes** out_json) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_model_inspect(path, out_json); }
+static inline weft_status* wg_model_inspect_bytes(const void* data, size_t bytes, const char* folder, weft_bytes** out_json) { if (folder == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_model_inspect_bytes(data, bytes, folder, out_json); }
 static inline weft_status* wg_session_save(weft_session* session, const char* path) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_save(session, path); }
 static inline weft_status* wg_session_load(weft_session* session, const char* path, const weft_options* options) { if (path == wg_cut) return wg_refuse(NULL, 0); return wg_table.weft_session_load(session, path, options); }
 static inline int32_t wg_op_count(void) { return wg_table.weft_op_count(); }
@@ -535,6 +543,7 @@ static inline weft_status* wg_tensor_new_copy(int32_t dtype, const int64_t* dims
 static inline weft_status* wg_tensor_new_strings(const int64_t* dims, int32_t rank, const char* const* strings, const int64_t* sizes, int64_t count, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_strings(dims, rank, strings, sizes, count, out_tensor); }
 static inline weft_status* wg_tensor_new_sequence(const weft_tensor* const* items, int64_t count, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_sequence(items, count, out_tensor); }
 static inline weft_status* wg_tensor_new_optional(const weft_tensor* element, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_optional(element, out_tensor); }
+static inline weft_status* wg_tensor_new_map(const weft_tensor* keys, const weft_tensor* values, weft_tensor** out_tensor) { return wg_table.weft_tensor_new_map(keys, values, out_tensor); }
 static inline weft_status* wg_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, uintptr_t user, weft_drop drop) { return wg_table.weft_tensor_borrow(dtype, dims, rank, data, bytes, writable, out_tensor, (void*)user, drop); }
 static inline weft_status* wg_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor) { return wg_table.weft_tensor_copy(tensor, out_tensor); }
 static inline weft_status* wg_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor) { return wg_table.weft_tensor_reshape(tensor, dims, rank, out_tensor); }

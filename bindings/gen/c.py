@@ -26,7 +26,7 @@ OPTIONAL_IN = {
 # The first argument of these is what the function is about, though its name is that of something optional.
 SUBJECT = re.compile(r"weft_(options|attrs)_")
 # What functions are about that have no handle.
-PROCESS_WIDE = ("code", "device", "dtype", "host_function", "live", "log", "memory", "op", "optimizer")
+PROCESS_WIDE = ("code", "device", "dtype", "host_function", "live", "log", "memory", "model", "op", "optimizer")
 # What a call with everything in place needs but the fixture of the test has not, or must not lose.
 NO_WHOLE_CALL = re.compile(r"_(free|close|close_scope)$|^weft_(status_\w+|device_load|tensor_borrow_dlpack|tensor_dlpack|log_set)$")
 
@@ -61,6 +61,9 @@ VALUES_IN = {
     ("weft_graph_load_bytes", "bytes"): "model_bytes",
     ("weft_graph_load_bytes", "data"): "model",
     ("weft_graph_save", "path"): "model_path",
+    ("weft_model_inspect", "path"): "model_path",
+    ("weft_model_inspect_bytes", "bytes"): "model_bytes",
+    ("weft_model_inspect_bytes", "data"): "model",
     ("weft_graph_set_name", "name"): "fresh_name()",
     ("weft_graph_value_dims", "rank"): "2",
     ("weft_graph_differentiate", "ys"): "metrics",
@@ -75,8 +78,8 @@ VALUES_IN = {
     ("weft_session_save", "path"): "checkpoint_path",
     ("weft_session_set", "tensor"): "weight",
     ("weft_tensor_at", "tensor"): "sequence",
-    ("weft_tensor_new_map", "keys"): "tensor",
-    ("weft_tensor_new_map", "values"): "tensor",
+    ("weft_tensor_new_map", "keys"): "map_keys",
+    ("weft_tensor_new_map", "values"): "map_values",
     ("weft_tensor_new_strings", "count"): "4",
     ("weft_tensor_new_strings", "strings"): "strings",
     ("weft_tensors_find", "name"): '"tensor"',

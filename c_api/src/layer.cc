@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "c_api/src/handles.h"
+#include "core/base/json.h"
 #include "core/op/describe.h"
 #include "core/runtime/builtin.h"
 

@@ -89,6 +89,27 @@ weft_status* weft_graph_load_bytes(const void* data, size_t bytes, const char* f
     return {};
   });
 }
+weft_status* weft_model_inspect(const char* path, weft_bytes** out_json) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_json);
+    *out_json = nullptr;
+    WEFT_NOT_NULL(path);
+    WEFT_TRY(std::string json, inspect_onnx(builtin_ops(), path));
+    *out_json = make_bytes(std::move(json));
+    return {};
+  });
+}
+weft_status* weft_model_inspect_bytes(const void* data, size_t bytes, const char* folder, weft_bytes** out_json) {
+  return guard([&]() -> Status {
+    WEFT_NOT_NULL(out_json);
+    *out_json = nullptr;
+    WEFT_NOT_NULL(data);
+    std::string_view view(static_cast<const char*>(data), bytes);
+    WEFT_TRY(std::string json, inspect_onnx_bytes(builtin_ops(), view, folder != nullptr ? folder : ""));
+    *out_json = make_bytes(std::move(json));
+    return {};
+  });
+}
 
 weft_status* weft_session_save(weft_session* session, const char* path) {
   return guard([&]() -> Status {

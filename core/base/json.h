@@ -71,5 +71,6 @@ class JsonReader {
 
 // `text` (UTF-8) in quotes, with what JSON does not allow there escaped.
 void append_json_string(std::string& out, std::string_view text);
+std::string json_string(std::string_view text);
 
 }  // namespace weft

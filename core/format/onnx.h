@@ -23,6 +23,10 @@ Result<std::shared_ptr<Graph>> load_onnx(const OpRegistry& ops, const std::strin
 Result<std::shared_ptr<Graph>> load_onnx_bytes(const OpRegistry& ops, std::string_view bytes, const std::string& folder,
                                                const OnnxLoadOptions& options);
 
+// What is in a file and what of it cannot be read, as JSON with the keys of weft_model_inspect.
+Result<std::string> inspect_onnx(const OpRegistry& ops, const std::string& path);
+Result<std::string> inspect_onnx_bytes(const OpRegistry& ops, std::string_view bytes, const std::string& folder);
+
 struct OnnxSaveOptions {
   bool training = false;  // variables, assignments and every other node are kept, in operators of the domain weft
   std::string weights;    // name of a safetensors file beside the model for tensors of 1 KiB and more; "": inline

@@ -29,6 +29,12 @@ Result<Opsets> read_opsets(const OpsetsWire& wire, const Opsets& otherwise) {
   return out;
 }
 
+Result<Opsets> opsets_of(const ModelWire& model) {
+  if (!model.has_graph) return data_loss("it holds no graph; is it an ONNX model?");
+  const int unnamed = model.opsets.empty() ? 1 : 0;  // files from before opsets name none
+  return read_opsets(model.opsets, {unnamed, unnamed});
+}
+
 Result<Functions> Functions::read(const std::vector<std::string_view>& functions, const Opsets& model) {
   Functions out;
   for (std::string_view bytes : functions) {

@@ -16,6 +16,8 @@ inline std::string_view onnx_domain(std::string_view domain) { return domain == 
 // The versions of ONNX's domains that these say; of a domain that they do not name, that of `otherwise`. An error for two
 // versions of one domain, or if no operator of ONNX's own domain of such a version can be read.
 Result<Opsets> read_opsets(const OpsetsWire& wire, const Opsets& otherwise);
+// Of a model's graph; DATA_LOSS for what holds none.
+Result<Opsets> opsets_of(const ModelWire& model);
 
 struct Function {
   FunctionWire wire;
@@ -28,6 +30,10 @@ class Functions {
   static Result<Functions> read(const std::vector<std::string_view>& functions, const Opsets& model);
   // Null if there is none.
   const Function* find(std::string_view domain, std::string_view name, std::string_view overload) const;
+  template <typename Fn>
+  void for_each(Fn fn) const {
+    for (const auto& [key, function] : functions_) fn(function);
+  }
 
  private:
   std::map<std::tuple<std::string_view, std::string_view, std::string_view>, Function> functions_;

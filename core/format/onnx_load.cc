@@ -7,7 +7,9 @@
 #include "core/format/onnx.h"
 #include "core/format/onnx_functions.h"
 #include "core/format/onnx_gradient.h"
+#include "core/format/onnx_operators.h"
 #include "core/format/onnx_tensor.h"
+#include "core/format/onnx_type.h"
 #include "core/format/onnx_wire.h"
 #include "core/graph/expr.h"
 
@@ -43,15 +45,13 @@ class Loader {
       : ops_(ops), options_(options), file_(file), files_(folder, options.map) {}
 
   Result<std::shared_ptr<Graph>> load() {
-    WEFT_TRY(ModelWire model, read_model(file_.bytes()));
-    if (!model.has_graph) return data_loss("it holds no graph; is it an ONNX model?");
-    const int unnamed = model.opsets.empty() ? 1 : 0;  // files from before opsets name none
-    WEFT_TRY(const Opsets opsets, read_opsets(model.opsets, {unnamed, unnamed}));
-    WEFT_TRY(functions_, Functions::read(model.functions, opsets));
+    WEFT_TRY(model_, read_model(file_.bytes()));
+    WEFT_TRY(const Opsets opsets, opsets_of(model_));
+    WEFT_TRY(functions_, Functions::read(model_.functions, opsets));
     frames_.push_back({nullptr, 0, opsets, {}, {}});
     WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(ops_));
     graph->speak_opsets(opsets);
-    WEFT_TRY(GraphWire wire, read_graph(model.graph));
+    WEFT_TRY(GraphWire wire, read_graph(model_.graph));
     WEFT_CHECK(add_contents(graph, wire));
     for (const std::string& name : options_.trainable) {
       if (name != "*" && graph->find_variable(name) == nullptr) {
@@ -67,7 +67,6 @@ class Loader {
   // `types` are those that the inputs of a sub-graph have if the file says nothing of them.
   Status add_contents(const std::shared_ptr<Graph>& graph, const GraphWire& wire,
                       const std::vector<ValueType>& types = {}) {
-    if (wire.has_sparse) return unimplemented("it has sparse initializers");
     if (scopes().size() >= kMostNesting)
       return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
     scopes().push_back({graph.get(), {}});
@@ -77,7 +76,7 @@ class Loader {
   }
 
   Status add_in_scope(const std::shared_ptr<Graph>& graph, const GraphWire& wire, const std::vector<ValueType>& types) {
-    for (std::string_view bytes : wire.initializers) WEFT_CHECK(add_initializer(*graph, bytes));
+    WEFT_CHECK(add_weights(*graph, wire));
     for (size_t i = 0; i < wire.inputs.size(); ++i) {
       const ValueWire& input = wire.inputs[i];
       if (names().count(input.name) != 0) continue;
@@ -129,11 +128,21 @@ class Loader {
     return invalid("it uses '", name, "', which nothing before it makes");
   }
 
-  Status add_initializer(Graph& graph, std::string_view bytes) {
-    WEFT_TRY(TensorWire wire, read_tensor(bytes));
-    Result<Tensor> tensor = to_tensor(wire, file_, files_);
-    if (!tensor.ok()) return tensor.status().within(cat("the weight '", wire.name, "': "));
-    std::string name(wire.name);
+  Status add_weights(Graph& graph, const GraphWire& wire) {
+    for (std::string_view bytes : wire.initializers) {
+      WEFT_TRY(const TensorWire tensor, read_tensor(bytes));
+      WEFT_CHECK(add_weight(graph, tensor.name, to_tensor(tensor, file_, files_)));
+    }
+    for (std::string_view bytes : wire.sparse_initializers) {
+      WEFT_TRY(const SparseWire sparse, read_sparse(bytes));
+      WEFT_CHECK(add_weight(graph, sparse.values.name, to_dense(sparse, file_, files_)));
+    }
+    return {};
+  }
+
+  Status add_weight(Graph& graph, std::string_view weight, Result<Tensor> tensor) {
+    if (!tensor.ok()) return tensor.status().within(cat("the weight '", weight, "': "));
+    std::string name(weight);
     if (!named_as_in_file()) {
       WEFT_TRY(ValueId id, graph.add_constant(std::move(*tensor)));
       return define(name, id);
@@ -151,33 +160,6 @@ class Loader {
     }
     WEFT_TRY(ValueId id, graph.add_constant(std::move(*tensor), name));
     return define(name, id);
-  }
-
-  // `name` is that of dimensions that have none.
-  static Result<ValueType> to_type(const ValueWire& wire, std::string_view name) {
-    if (!wire.is_known || wire.elem_type < 1 || wire.elem_type >= kDTypeCount) {
-      return unimplemented("it is of a type that cannot be read");
-    }
-    ValueType type;
-    type.dtype = static_cast<DType>(wire.elem_type);
-    if (wire.key_type != 0) {
-      const DType keys = static_cast<DType>(wire.key_type);
-      if (!is_map_key(keys) || wire.is_optional) return unimplemented("it is of a type of maps that cannot be read");
-      type.kind = Kind::kMap;
-      type.keys = keys;
-    }
-    if (wire.is_sequence) type = type.within(Kind::kSequence);
-    if (wire.is_optional) type = type.within(Kind::kOptional);
-    type.has_rank = wire.has_shape && !wire.is_sequence && wire.key_type == 0;
-    for (size_t i = 0; type.has_rank && i < wire.dims.size(); ++i) {
-      const DimWire& dim = wire.dims[i];
-      if (dim.has_value && dim.value < 0) return data_loss("it has a dimension of ", dim.value);
-      if (dim.has_value)
-        type.dims.push_back(Dim(dim.value));
-      else
-        type.dims.push_back(Dim::symbol(dim.param.empty() ? cat(name, "_d", i) : std::string(dim.param)));
-    }
-    return type;
   }
 
   // What a sub-graph's inputs are like is known around it, and need not stand in the file.
@@ -215,6 +197,12 @@ class Loader {
         if (def != nullptr && def->kind == AttrKind::kFloats && tensor->dtype() == DType::kF64) {
           return AttrValue(std::vector<double>(tensor->as<double>(), tensor->as<double>() + tensor->count()));
         }
+        return AttrValue(std::move(*tensor));
+      }
+      case kTypeSparse: {
+        WEFT_TRY(const SparseWire sparse, read_sparse(wire.sparse));
+        Result<Tensor> tensor = to_dense(sparse, file_, files_);
+        if (!tensor.ok()) return tensor.status().within(cat("attribute '", wire.name, "': "));
         return AttrValue(std::move(*tensor));
       }
       case kTypeType: {
@@ -255,20 +243,8 @@ class Loader {
     }
     if (domain == kTrainingDomain && wire.op_type == "Gradient") return add_gradient(*graph, wire, given);
     const OpDef* op = ops_.find(domain, wire.op_type);
-    if (op == nullptr) {
-      return unimplemented("the operator ", domain.empty() ? "" : cat(domain, "."), wire.op_type, " is not known");
-    }
-    const int version = frame().opsets.of(domain);
-    if (version == 0) {
-      return data_loss("the model has a node of the domain '", domain, "' but does not say of which version");
-    }
-    if (version > Opsets::last_of(domain)) {
-      return unimplemented("the model names a version of the domain ", domain, " that cannot be read; versions 1 to ",
-                           Opsets::last_of(domain), " can be");
-    }
-    if (op->is_internal() && !(own && wire.op_type == "Variable")) {
-      return data_loss("it has the operator ", op->full_name(), ", which no file can hold");
-    }
+    if (op == nullptr) return unknown_operator(domain, wire.op_type);
+    WEFT_CHECK(check_operator(ops_, domain, wire.op_type, frame().opsets.of(domain)));
     Attrs attrs;
     std::vector<std::pair<std::string_view, const GivenAttribute*>> graphs;
     for (const auto& [name, attr] : given) {
@@ -317,6 +293,18 @@ class Loader {
       WEFT_CHECK(define_output(*graph, wire.outputs[static_cast<size_t>(i)], made.output(i)));
     }
     return {};
+  }
+
+  // Whoever lacks one operator wants to know of all.
+  Status unknown_operator(std::string_view domain, std::string_view name) {
+    const Status status = check_operator(ops_, domain, name, 1);
+    WEFT_TRY(const ModelUse use, used_by(model_, functions_, frames_[0].opsets, ops_));
+    std::vector<std::string> others;
+    for (const auto& [full, other] : use.operators) {
+      if (!other.problem.empty() && other.problem != status.message()) others.push_back(other.problem);
+    }
+    if (others.empty()) return status;
+    return unimplemented(status.message(), "; besides, ", join(others, "; "));
   }
 
   // No operator: in its place stand the nodes that compute the gradients.
@@ -446,7 +434,6 @@ class Loader {
   // The branch that is always taken, in place of the node. The other one need not fit what comes in: exporters write both
   // for any rank and size.
   Status add_branch(const std::shared_ptr<Graph>& graph, const NodeWire& wire, const GraphWire& branch, size_t from) {
-    if (branch.has_sparse) return unimplemented("it has sparse initializers");
     const ValueId first = graph->value_count();
     const size_t here = frame_;
     WEFT_CHECK(graph->push_scope(wire.name.empty() ? wire.op_type : wire.name));
@@ -455,10 +442,7 @@ class Loader {
     scopes().push_back({graph.get(), {}});
     graph->speak_opsets(frame().opsets);
     std::vector<ValueId> outputs;
-    Status status;
-    for (size_t i = 0; status.ok() && i < branch.initializers.size(); ++i) {
-      status = add_initializer(*graph, branch.initializers[i]);
-    }
+    Status status = add_weights(*graph, branch);
     if (status.ok()) status = add_nodes(graph, branch.nodes);
     for (size_t i = 0; status.ok() && i < wire.outputs.size(); ++i) {
       Result<ValueId> id = find(*graph, branch.outputs[i].name);
@@ -522,6 +506,7 @@ class Loader {
   const OnnxLoadOptions& options_;
   const ModelFile& file_;
   ExternalFiles files_;
+  ModelWire model_;
   Functions functions_;
   std::vector<Frame> frames_;  // the model, then the calls that are under way
   size_t frame_ = 0;           // whose words are being read

@@ -49,6 +49,16 @@ void make_bools(Tensor& tensor) {
 
 }  // namespace
 
+Result<int64_t> element_count(const std::vector<int64_t>& dims) {
+  int64_t count = 1;
+  for (int64_t dim : dims) {
+    if (dim < 0 || __builtin_mul_overflow(count, dim, &count) || count > kMostElements) {
+      return data_loss("its shape ", shape_text(dims), " cannot be");
+    }
+  }
+  return count;
+}
+
 Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape shape) {
   std::string location;
   int64_t offset = 0, length = -1;
@@ -64,13 +74,8 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
   if (location.find_first_of("\\:") != std::string::npos) {
     return invalid("its data is said to be in '", location, "', outside the model's folder");
   }
-  int64_t bytes = 1;
-  for (int64_t dim : shape) {
-    if (dim < 0 || __builtin_mul_overflow(bytes, dim, &bytes) || bytes > kMostElements) {
-      return data_loss("its shape ", shape_text(shape), " cannot be");
-    }
-  }
-  bytes = dtype_bytes(dtype, bytes);
+  WEFT_TRY(const int64_t count, element_count(shape));
+  const int64_t bytes = dtype_bytes(dtype, count);
   if (length >= 0 && length != bytes) {
     return data_loss("it has ", length, " bytes in '", location, "' but ", dtype_name(dtype), shape_text(shape),
                      " needs ", bytes);
@@ -110,12 +115,7 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
 Result<Tensor> to_tensor(const TensorWire& wire, const ModelFile& model, ExternalFiles& files) {
   if (wire.data_type < 1 || wire.data_type >= kDTypeCount) return unimplemented("its data type is ", wire.data_type);
   DType dtype = static_cast<DType>(wire.data_type);
-  int64_t count = 1;
-  for (int64_t dim : wire.dims) {
-    if (dim < 0 || __builtin_mul_overflow(count, dim, &count) || count > kMostElements) {
-      return data_loss("its shape ", shape_text(wire.dims), " cannot be");
-    }
-  }
+  WEFT_TRY(const int64_t count, element_count(wire.dims));
   Shape shape = wire.dims;
   if (dtype == DType::kString) {
     if (static_cast<int64_t>(wire.strings.size()) != count) {
@@ -135,6 +135,50 @@ Result<Tensor> to_tensor(const TensorWire& wire, const ModelFile& model, Externa
   }
   WEFT_TRY(Tensor out, from_fields(wire, dtype, std::move(shape), count));
   make_bools(out);
+  return out;
+}
+
+namespace {
+
+// The place of each value in row-major order. The file says [n] places, or an index for each axis, [n, rank].
+Result<std::vector<int64_t>> sparse_places(const Tensor& indices, const std::vector<int64_t>& dims, int64_t values) {
+  const auto rank = static_cast<int64_t>(dims.size());
+  const bool by_axis = indices.rank() == 2;
+  if (indices.dtype() != DType::kI64 || indices.shape() != (by_axis ? Shape{values, rank} : Shape{values})) {
+    return data_loss("its indices are ", indices.summary(), " but must be i64[", values, "] or i64[", values, ", ",
+                     rank, "]");
+  }
+  WEFT_TRY(const int64_t count, element_count(dims));
+  const std::vector<int64_t> whole = {count};
+  const std::vector<int64_t>& extents = by_axis ? dims : whole;
+  std::vector<int64_t> places;
+  const int64_t* index = indices.as<int64_t>();
+  for (int64_t i = 0; i < values; ++i) {
+    int64_t place = 0;
+    for (int64_t extent : extents) {
+      if (*index < 0 || *index >= extent) return data_loss("it has a value at ", *index, " of ", extent, " places");
+      place = place * extent + *index++;
+    }
+    places.push_back(place);
+  }
+  return places;
+}
+
+}  // namespace
+
+Result<Tensor> to_dense(const SparseWire& wire, const ModelFile& model, ExternalFiles& files) {
+  WEFT_TRY(const Tensor values, to_tensor(wire.values, model, files));
+  WEFT_TRY(const Tensor indices, to_tensor(wire.indices, model, files));
+  if (values.rank() != 1) return data_loss("its values are ", values.summary(), " but must have one dimension");
+  const int bits = dtype_bits(values.dtype());
+  if (bits < 8) return unimplemented("it is sparse and of ", dtype_name(values.dtype()));
+  WEFT_TRY(const std::vector<int64_t> places, sparse_places(indices, wire.dims, values.count()));
+  WEFT_TRY(Tensor out, Tensor::make(values.dtype(), wire.dims));
+  if (out.bytes() > 0) std::memset(out.mutable_data(), 0, static_cast<size_t>(out.bytes()));
+  const size_t size = static_cast<size_t>(bits) / 8;
+  for (size_t i = 0; i < places.size(); ++i) {
+    std::memcpy(out.as<char>() + static_cast<size_t>(places[i]) * size, values.as<char>() + i * size, size);
+  }
   return out;
 }
 

@@ -25,7 +25,11 @@ class ExternalFiles {
   std::map<std::string, std::shared_ptr<const FileBytes>> mapped_;
 };
 
+// DATA_LOSS for dimensions that no tensor has.
+Result<int64_t> element_count(const std::vector<int64_t>& dims);
 // `wire` is of that model.
 Result<Tensor> to_tensor(const TensorWire& wire, const ModelFile& model, ExternalFiles& files);
+// All elements of a sparse tensor, most of which are 0.
+Result<Tensor> to_dense(const SparseWire& wire, const ModelFile& model, ExternalFiles& files);
 
 }  // namespace weft::onnx

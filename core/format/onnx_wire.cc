@@ -220,6 +220,9 @@ Result<ModelWire> read_model(std::string_view bytes) {
     pbf_reader reader = over(bytes);
     while (reader.next()) {
       switch (reader.tag()) {
+        case 1: out.ir_version = int64(reader); break;
+        case 2: out.producer = text(reader); break;
+        case 3: out.producer_version = text(reader); break;
         case 7:
           out.graph = view(reader);
           out.has_graph = true;
@@ -245,10 +248,7 @@ Result<GraphWire> read_graph(std::string_view bytes) {
         case 5: out.initializers.push_back(view(reader)); break;
         case 11: out.inputs.push_back(read_value(view(reader))); break;
         case 12: out.outputs.push_back(read_value(view(reader))); break;
-        case 15:
-          out.has_sparse = true;
-          reader.skip();
-          break;
+        case 15: out.sparse_initializers.push_back(view(reader)); break;
         default: reader.skip();
       }
     }
@@ -345,6 +345,10 @@ Result<AttributeWire> read_attribute(std::string_view bytes) {
           out.type_proto = view(reader);
           note(kTypeType);
           break;
+        case 22:
+          out.sparse = view(reader);
+          note(kTypeSparse);
+          break;
         default: reader.skip();
       }
     }
@@ -379,6 +383,26 @@ Result<TensorWire> read_tensor(std::string_view bytes) {
     }
     return out;
   });
+}
+
+Result<SparseWire> read_sparse(std::string_view bytes) {
+  std::string_view values, indices;
+  WEFT_TRY(SparseWire out, reading<SparseWire>("sparse tensor", [&] {
+             SparseWire sparse;
+             pbf_reader reader = over(bytes);
+             while (reader.next()) {
+               switch (reader.tag()) {
+                 case 1: values = view(reader); break;
+                 case 2: indices = view(reader); break;
+                 case 3: append_ints(reader, &sparse.dims); break;
+                 default: reader.skip();
+               }
+             }
+             return sparse;
+           }));
+  WEFT_TRY(out.values, read_tensor(values));
+  WEFT_TRY(out.indices, read_tensor(indices));
+  return out;
 }
 
 Result<ValueWire> read_type_proto(std::string_view bytes) {

@@ -22,6 +22,7 @@ enum : int32_t {
   kTypeFloats = 6,
   kTypeInts = 7,
   kTypeStrings = 8,
+  kTypeSparse = 11,
   kTypeType = 13,
 };
 
@@ -40,6 +41,12 @@ struct TensorWire {
   std::vector<std::pair<std::string_view, std::string_view>> external;
 };
 
+// Values and where they stand in a tensor of those dimensions.
+struct SparseWire {
+  TensorWire values, indices;  // the name is that of the values
+  std::vector<int64_t> dims;
+};
+
 struct AttributeWire {
   std::string_view name;
   std::string_view reference;  // in a function: the attribute of the function that it stands for
@@ -50,6 +57,7 @@ struct AttributeWire {
   std::string_view tensor;  // a TensorProto
   std::string_view graph;   // a GraphProto
   std::string_view type_proto;
+  std::string_view sparse;  // a SparseTensorProto
   std::vector<float> floats;
   std::vector<int64_t> ints;
   std::vector<std::string_view> strings;
@@ -81,9 +89,8 @@ struct ValueWire {
 
 struct GraphWire {
   std::string_view name;
-  std::vector<std::string_view> nodes, initializers;  // NodeProto, TensorProto
+  std::vector<std::string_view> nodes, initializers, sparse_initializers;  // NodeProto, TensorProto, SparseTensorProto
   std::vector<ValueWire> inputs, outputs;
-  bool has_sparse = false;
 };
 
 using OpsetsWire = std::vector<std::pair<std::string_view, int64_t>>;  // domain and version
@@ -99,6 +106,8 @@ struct FunctionWire {
 };
 
 struct ModelWire {
+  int64_t ir_version = 0;
+  std::string_view producer, producer_version;
   std::string_view graph;
   bool has_graph = false;
   OpsetsWire opsets;
@@ -113,6 +122,7 @@ Result<GraphWire> read_graph(std::string_view bytes);
 Result<NodeWire> read_node(std::string_view bytes);
 Result<AttributeWire> read_attribute(std::string_view bytes);
 Result<TensorWire> read_tensor(std::string_view bytes);
+Result<SparseWire> read_sparse(std::string_view bytes);
 Result<ValueWire> read_type_proto(std::string_view bytes);
 
 }  // namespace weft::onnx

@@ -42,7 +42,7 @@ bool same_kind(const TypeText& want, const ValueType& have) {
 const char* kind_text(const TypeText& type) {
   switch (type.kind) {
     case Kind::kTensor: return "tensor";
-    case Kind::kSequence: return type.holds == Kind::kMap ? "sequence of maps" : "sequence";
+    case Kind::kSequence: return type.holds == Kind::kMap ? "sequence of maps" : "sequence of tensors";
     case Kind::kOptional: return "optional";
     case Kind::kMap: return "map";
   }

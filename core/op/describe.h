@@ -12,7 +12,5 @@ std::string describe_op(const OpDef& op);
 std::string describe_attrs(const std::vector<AttrDef>& attrs);
 // All that users can add, in an array, one operator a line.
 std::string describe_ops(const OpRegistry& ops);
-// `text` in quotes, with what JSON wants escaped.
-std::string json_string(std::string_view text);
 
 }  // namespace weft

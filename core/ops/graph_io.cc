@@ -40,6 +40,8 @@ Status one_form(UpgradeContext& c) {
       WEFT_TRY(value, Tensor::from_strings({}, {attr.s()}));
     } else if (name == "value_strings" && attr.kind() == AttrKind::kStrings) {
       WEFT_TRY(value, Tensor::from_strings({static_cast<int64_t>(attr.strings().size())}, attr.strings()));
+    } else if (name == "sparse_value" && attr.kind() == AttrKind::kTensor) {
+      value = attr.tensor();
     } else {
       attrs.set(name, attr);
       continue;

@@ -9,22 +9,16 @@ namespace weft {
 
 namespace {
 
-std::string quoted(std::string_view text) {
-  std::string out;
-  append_json_string(out, text);
-  return out;
-}
-
 std::string list(const std::vector<std::string>& texts) {
   std::string out = "[";
-  for (const std::string& text : texts) out += cat(out.size() > 1 ? ", " : "", quoted(text));
+  for (const std::string& text : texts) out += cat(out.size() > 1 ? ", " : "", json_string(text));
   return out + "]";
 }
 
 std::string describe_plan(const PlanSummary& plan) {
   std::string kernels = "{";
   for (const auto& [kernel, steps] : plan.kernels) {
-    kernels += cat(kernels.size() > 1 ? ", " : "", quoted(kernel), ": ", steps);
+    kernels += cat(kernels.size() > 1 ? ", " : "", json_string(kernel), ": ", steps);
   }
   return cat("{\"inputs\": ", list(plan.inputs), ", \"kernels\": ", kernels,
              "}, \"constant_bytes\": ", plan.constant_bytes, ", \"arena_bytes\": ", plan.arena_bytes,
@@ -60,8 +54,8 @@ Result<std::string> Session::describe() {
   const FormCache::Counts cached = form_cache_ != nullptr ? form_cache_->counts() : FormCache::Counts{};
   const int threads = options_.threads > 0 ? std::min(options_.threads, pool_threads()) : pool_threads();
   return cat("{\"runs\": ", runs_.load(std::memory_order_relaxed), ", \"threads\": ", threads,
-             ", \"instruction_set\": ", quoted(isa_name(current_isa())),
-             ", \"device\": ", quoted(options_.device.empty() ? "cpu" : options_.device),
+             ", \"instruction_set\": ", json_string(isa_name(current_isa())),
+             ", \"device\": ", json_string(options_.device.empty() ? "cpu" : options_.device),
              ", \"weight_cache\": {\"found\": ", cached.found, ", \"made\": ", cached.made, "}, \"calls\": [", calls,
              "]}");
 }

@@ -183,6 +183,8 @@ void weft_history_free(weft_history* history);
 weft_status* weft_graph_save(const weft_graph* graph, const int64_t* outputs, int32_t output_count, weft_session* session, const char* path, const weft_options* options);
 weft_status* weft_graph_load(const char* path, const weft_options* options, weft_graph** out_graph);
 weft_status* weft_graph_load_bytes(const void* data, size_t bytes, const char* folder, const weft_options* options, weft_graph** out_graph);
+weft_status* weft_model_inspect(const char* path, weft_bytes** out_json);
+weft_status* weft_model_inspect_bytes(const void* data, size_t bytes, const char* folder, weft_bytes** out_json);
 weft_status* weft_session_save(weft_session* session, const char* path);
 weft_status* weft_session_load(weft_session* session, const char* path, const weft_options* options);
 int32_t weft_op_count(void);
@@ -217,6 +219,7 @@ weft_status* weft_tensor_new_copy(int32_t dtype, const int64_t* dims, int32_t ra
 weft_status* weft_tensor_new_strings(const int64_t* dims, int32_t rank, const char* const* strings, const int64_t* sizes, int64_t count, weft_tensor** out_tensor);
 weft_status* weft_tensor_new_sequence(const weft_tensor* const* items, int64_t count, weft_tensor** out_tensor);
 weft_status* weft_tensor_new_optional(const weft_tensor* element, weft_tensor** out_tensor);
+weft_status* weft_tensor_new_map(const weft_tensor* keys, const weft_tensor* values, weft_tensor** out_tensor);
 weft_status* weft_tensor_borrow(int32_t dtype, const int64_t* dims, int32_t rank, void* data, size_t bytes, int32_t writable, weft_tensor** out_tensor, void* user, weft_drop drop);
 weft_status* weft_tensor_copy(const weft_tensor* tensor, weft_tensor** out_tensor);
 weft_status* weft_tensor_reshape(const weft_tensor* tensor, const int64_t* dims, int32_t rank, weft_tensor** out_tensor);

@@ -200,6 +200,21 @@ PyObject* graph_load_bytes(PyObject*, PyObject* args) {  // bytes, folder or Non
   return own(graph);
 }
 
+PyObject* model_inspect_bytes(PyObject*, PyObject* args) {  // bytes, folder or None -> JSON
+  const char *data = nullptr, *folder = nullptr;
+  Py_ssize_t size = 0;
+  PyObject* folder_object = nullptr;
+  if (!PyArg_ParseTuple(args, "y#O", &data, &size, &folder_object)) return nullptr;
+  if (!to_text(folder_object, "'folder'", &folder)) return nullptr;
+  weft_bytes* json = nullptr;
+  if (weft_status* status = weft_model_inspect_bytes(data, static_cast<size_t>(size), folder, &json);
+      status != nullptr) {
+    raise_status(status);
+    return nullptr;
+  }
+  return take_bytes(json);
+}
+
 PyObject* history_data(PyObject*, PyObject* args) {  // history -> list of numbers
   PyObject* object = nullptr;
   if (!PyArg_ParseTuple(args, "O", &object)) return nullptr;

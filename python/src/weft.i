@@ -30,6 +30,7 @@
 %native(tensor_from_dlpack) PyObject* tensor_from_dlpack(PyObject*, PyObject*);
 %native(graph_value) PyObject* graph_value(PyObject*, PyObject*);
 %native(graph_load_bytes) PyObject* graph_load_bytes(PyObject*, PyObject*);
+%native(model_inspect_bytes) PyObject* model_inspect_bytes(PyObject*, PyObject*);
 %native(history_data) PyObject* history_data(PyObject*, PyObject*);
 %native(end_callbacks) PyObject* end_callbacks(PyObject*, PyObject*);
 %native(set_main_thread) PyObject* set_main_thread(PyObject*, PyObject*);
@@ -81,6 +82,7 @@
 %ignore weft_bytes_size;
 %ignore weft_graph_value;
 %ignore weft_graph_load_bytes;
+%ignore weft_model_inspect_bytes;
 %ignore weft_history_data;
 %ignore weft_session_run;
 %ignore weft_prepared_output;

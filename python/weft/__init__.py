@@ -106,6 +106,31 @@ def describe_operator(name: str) -> dict[str, _Any]:
     return dict(_json.loads(_native.weft_op_inspect(name)))
 
 
+def inspect(model: bytes | str | _os.PathLike[str], *, folder: str | _os.PathLike[str] | None = None) -> dict[str, _Any]:
+    """What is in an ONNX model, and what of it cannot be loaded; no session is made.
+
+    Args:
+        model: A file, or the bytes of one.
+        folder: Where external weights of bytes are looked for.
+
+    Returns:
+        "inputs", "outputs" and "weights" (lists of dicts with "name" and "type"), "opsets" (the version of each domain),
+        "operators" and "functions" (how many nodes name each), "parameters" (the number of "tensors", "elements" and
+        "bytes"), "ir_version", "producer", "producer_version", "metadata", and "unsupported": a list of texts that say what
+        keeps the model from being loaded, empty if it can be.
+
+    Examples:
+        >>> g = weft.Graph()
+        >>> g.save("relu.onnx", [weft.relu(g.input("x", weft.f32, ["n", 2]))])
+        >>> model = weft.inspect("relu.onnx")
+        >>> model["inputs"], model["operators"], model["unsupported"]
+        ([{'name': 'x', 'type': 'f32[n, 2]'}], {'Relu': 1}, [])
+    """
+    if isinstance(model, bytes):
+        return dict(_json.loads(_native.model_inspect_bytes(model, None if folder is None else _os.fspath(folder))))
+    return dict(_json.loads(_native.weft_model_inspect(_os.fspath(model))))
+
+
 def layer_types() -> list[str]:
     """The names of all kinds of layers, those that `Layer` takes."""
     return [str(_native.weft_layer_name(i)) for i in _builtins.range(_native.weft_layer_count())]

@@ -209,7 +209,9 @@ __all__ = [
     "xor",
     "ml_array_feature_extractor",
     "ml_binarizer",
+    "ml_cast_map",
     "ml_category_mapper",
+    "ml_dict_vectorizer",
     "ml_feature_vectorizer",
     "ml_imputer",
     "ml_label_encoder",
@@ -223,6 +225,7 @@ __all__ = [
     "ml_tree_ensemble",
     "ml_tree_ensemble_classifier",
     "ml_tree_ensemble_regressor",
+    "ml_zip_map",
     "preview_adagrad",
     "preview_adam",
     "preview_momentum",
@@ -259,6 +262,7 @@ __all__ = [
     "layer_normalization_grad",
     "linear_scan",
     "lstsq",
+    "map_items",
     "matrix_exp",
     "max_roi_places",
     "momentum",
@@ -266,6 +270,7 @@ __all__ = [
     "optional_element_or_zeros",
     "orthogonalize",
     "pinv",
+    "place_by_key",
     "qr",
     "rnn_grad",
     "random_bernoulli",
@@ -5269,6 +5274,26 @@ def ml_binarizer(x: ValueLike, *, threshold: float = 0, name: str | None = None)
     return add_node(None, "ai.onnx.ml.Binarizer", [x], {"threshold": threshold}, 1, name)
 
 
+def ml_cast_map(x: ValueLike, *, cast_to: str = 'TO_FLOAT', map_form: str = 'DENSE', max_map: int = 1, name: str | None = None) -> Value:
+    """The values of a map as a row, converted as Cast does: in ascending order of their keys, or each at the
+    place that its key says, from 0 on, with 0 or "" at the others.
+
+    Inputs:
+        x: A map of integers. [map(i64, V)]
+
+    Attributes:
+        cast_to ('TO_FLOAT'): "TO_FLOAT", "TO_STRING" or "TO_INT64".
+        map_form ('DENSE'): "DENSE": in order. "SPARSE": by places.
+        max_map (1): How many places there are, if by places; a key outside them is INVALID_ARGUMENT.
+
+    Returns:
+        Y: [1, n]. [f32, i64, string]
+
+    Has no gradient: maps carry no gradient.
+    """
+    return add_node(None, "ai.onnx.ml.CastMap", [x], {"cast_to": cast_to, "map_form": map_form, "max_map": max_map}, 1, name)
+
+
 def ml_category_mapper(x: ValueLike, *, cats_int64s: int | Sequence[int] | None = None, cats_strings: Sequence[str] | None = None, default_int64: int = -1, default_string: str = '_Unused', name: str | None = None) -> Value:
     """Strings as the integers beside them in two lists of one length, integers as the strings; what is not there
     becomes a default. Of equal ones the last counts.
@@ -5288,6 +5313,26 @@ def ml_category_mapper(x: ValueLike, *, cats_int64s: int | Sequence[int] | None 
     Has no gradient: a label does not change gradually.
     """
     return add_node(None, "ai.onnx.ml.CategoryMapper", [x], {"cats_int64s": cats_int64s, "cats_strings": cats_strings, "default_int64": default_int64, "default_string": default_string}, 1, name)
+
+
+def ml_dict_vectorizer(x: ValueLike, *, string_vocabulary: Sequence[str] | None = None, int64_vocabulary: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """The values of a map as a row, each at the place where its key stands in a list, with 0 or "" for keys that
+    the map does not have. What the list does not have is left out. As ONNX Runtime and scikit-learn do, it
+    gives a matrix of one row.
+
+    Inputs:
+        x: A map. [map(K, V)]
+
+    Attributes:
+        string_vocabulary: The list, of strings.
+        int64_vocabulary: The list, of integers; one of the two is given.
+
+    Returns:
+        Y: [1, n], n being how long the list is. [f32, i64, string, f64]
+
+    Has no gradient: maps carry no gradient.
+    """
+    return add_node(None, "ai.onnx.ml.DictVectorizer", [x], {"string_vocabulary": string_vocabulary, "int64_vocabulary": int64_vocabulary}, 1, name)
 
 
 def ml_feature_vectorizer(*x: ValueLike | Sequence[Value], inputdimensions: int | Sequence[int] | None = None, name: str | None = None) -> Value:
@@ -5741,6 +5786,24 @@ def ml_tree_ensemble_regressor(x: ValueLike, *, nodes_treeids: int | Sequence[in
         [[-4.43], [-3.52]]
     """
     return add_node(None, "ai.onnx.ml.TreeEnsembleRegressor", [x], {"nodes_treeids": nodes_treeids, "nodes_nodeids": nodes_nodeids, "nodes_featureids": nodes_featureids, "nodes_values": nodes_values, "nodes_values_as_tensor": nodes_values_as_tensor, "nodes_hitrates": nodes_hitrates, "nodes_hitrates_as_tensor": nodes_hitrates_as_tensor, "nodes_modes": nodes_modes, "nodes_truenodeids": nodes_truenodeids, "nodes_falsenodeids": nodes_falsenodeids, "nodes_missing_value_tracks_true": nodes_missing_value_tracks_true, "post_transform": post_transform, "base_values": base_values, "base_values_as_tensor": base_values_as_tensor, "aggregate_function": aggregate_function, "n_targets": n_targets, "target_treeids": target_treeids, "target_nodeids": target_nodeids, "target_ids": target_ids, "target_weights": target_weights, "target_weights_as_tensor": target_weights_as_tensor}, 1, name)
+
+
+def ml_zip_map(x: ValueLike, *, classlabels_strings: Sequence[str] | None = None, classlabels_int64s: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """For each row of a matrix a map: from the keys that an attribute says, one for each column, to the numbers.
+
+    Inputs:
+        x: [N, C], or [C] as one row. [f32]
+
+    Attributes:
+        classlabels_strings: Keys that are strings, [C].
+        classlabels_int64s: Keys that are integers, [C]; one of the two is given.
+
+    Returns:
+        Z: N maps. [seq(map(K, f32))]
+
+    Has no gradient: maps carry no gradient.
+    """
+    return add_node(None, "ai.onnx.ml.ZipMap", [x], {"classlabels_strings": classlabels_strings, "classlabels_int64s": classlabels_int64s}, 1, name)
 
 
 @overload
@@ -6759,6 +6822,21 @@ def lstsq(a: ValueLike, b: ValueLike, *, rtol: float | None = None, name: str | 
     return add_node(None, "weft.Lstsq", [a, b], {"rtol": rtol}, 1, name)
 
 
+def map_items(map: ValueLike, *, name: str | None = None) -> tuple[Value, Value]:
+    """The keys of a map, in ascending order, and the value of each.
+
+    Inputs:
+        map: A map. [map(K, V)]
+
+    Returns:
+        keys: [n]. [i64, string]
+        values: [n]. [f32, i64, string, f64]
+
+    Has no gradient: maps carry no gradient.
+    """
+    return add_node(None, "weft.MapItems", [map], {}, 2, name)
+
+
 def matrix_exp(a: ValueLike, *, name: str | None = None) -> Value:
     """The exponential of each matrix, `1 + A + A @ A / 2! + A @ A @ A / 3! + ...`.
 
@@ -6920,6 +6998,36 @@ def pinv(a: ValueLike, *, rtol: float | None = None, name: str | None = None) ->
         [[-0.173, -0.616, -0.365], [-0.12, -0.036, 0.243]]
     """
     return add_node(None, "weft.Pinv", [a], {"rtol": rtol}, 1, name)
+
+
+def place_by_key(keys: ValueLike, values: ValueLike, *, size: int = 0, string_vocabulary: Sequence[str] | None = None, int64_vocabulary: int | Sequence[int] | None = None, name: str | None = None) -> Value:
+    """A row that has each value at the place that its key says, and 0 or "" elsewhere. The key is the place if
+    `size` is given, and one outside is INVALID_ARGUMENT; else the place is where the key stands in a list,
+    the last if twice, and a key that does not stand there is left out.
+
+    Inputs:
+        keys: [n]. [i64, string]
+        values: [n]. [f32, i64, string, f64]
+
+    Attributes:
+        size (0): How many places there are; 0: as many as the list has.
+        string_vocabulary: The list, of strings.
+        int64_vocabulary: The list, of integers.
+
+    Returns:
+        row: [1, places]. [f32, i64, string, f64]
+
+    Has no gradient: it is for maps, which carry no gradient.
+
+    Examples:
+        >>> graph = weft.Graph()
+        >>> keys = graph.constant([3, 0], dtype="i64")
+        >>> values = graph.constant([1.5, 2.0], dtype="f32")
+        >>> y = weft.ops.place_by_key(keys, values, size=4)
+        >>> weft.Session(graph).run({}, y).astype(float).round(3).tolist()
+        [[2.0, 0.0, 0.0, 1.5]]
+    """
+    return add_node(None, "weft.PlaceByKey", [keys, values], {"size": size, "string_vocabulary": string_vocabulary, "int64_vocabulary": int64_vocabulary}, 1, name)
 
 
 def qr(a: ValueLike, *, complete: bool = False, name: str | None = None) -> tuple[Value, Value]:

@@ -209,6 +209,7 @@ static void test_damaged_files(void) {
   Content good = content(checkpoint), graph = content(model);
   weft_graph* loaded;
   weft_tensors* read;
+  weft_bytes* told;
   weft_status* status;
   size_t i;
   set(&c, 2);
@@ -227,12 +228,17 @@ static void test_damaged_files(void) {
   }
   put(model, graph.bytes, graph.size / 2);
   FAILS_WITH(weft_graph_load(model, NULL, &loaded), WEFT_DATA_LOSS, 0, model);
+  FAILS_WITH(weft_model_inspect(model, &told), WEFT_DATA_LOSS, 0, model);
   for (i = 0; i < graph.size; ++i) {
     graph.bytes[i] = (char)(graph.bytes[i] ^ 0x55);
     status = weft_graph_load_bytes(graph.bytes, graph.size, NULL, NULL, &loaded);
     EXPECT((status == NULL) == (loaded != NULL) && weft_status_code(status) != WEFT_INTERNAL);
     weft_status_free(status);
     weft_graph_free(loaded);
+    status = weft_model_inspect_bytes(graph.bytes, graph.size, NULL, &told);
+    EXPECT((status == NULL) == (told != NULL) && weft_status_code(status) != WEFT_INTERNAL);
+    weft_status_free(status);
+    weft_bytes_free(told);
     graph.bytes[i] = (char)(graph.bytes[i] ^ 0x55);
   }
   put(model, graph.bytes, graph.size);

@@ -49,7 +49,7 @@ static void what_is_none(void) {
   static const char* const twice[2] = {"a", "a"};
   const int64_t two = 2, square[2] = {1, 2}, numbers[2] = {4, 4};
   weft_tensor *keys = keys_of(kNames, 2), *same = keys_of(twice, 2), *values = vector(kNumbers, 2),
-              *more = vector(kNumbers, 4), *matrix, *integers, *map = NULL, *mixed[2];
+              *more = vector(kNumbers, 4), *matrix, *integers, *sequence = NULL, *map = NULL, *mixed[2];
   CHECK(weft_tensor_reshape(keys, square, 2, &matrix));
   CHECK(weft_tensor_new_copy(WEFT_I64, &two, 1, numbers, sizeof numbers, &integers));
   FAILS(weft_tensor_new_map(same, values, &map), WEFT_INVALID_ARGUMENT, "the key a is there twice");
@@ -62,9 +62,11 @@ static void what_is_none(void) {
   CHECK(weft_tensor_new_map(keys, values, &map));
   mixed[0] = values;
   mixed[1] = map;
-  FAILS(weft_tensor_new_sequence((const weft_tensor* const*)mixed, 2, &integers), WEFT_INVALID_ARGUMENT,
+  FAILS(weft_tensor_new_sequence((const weft_tensor* const*)mixed, 2, &sequence), WEFT_INVALID_ARGUMENT,
         "item 1 is a map of 2 from string to f32");
   weft_tensor_free(map);
+  EXPECT(sequence == NULL);
+  weft_tensor_free(integers);
   weft_tensor_free(matrix);
   weft_tensor_free(more);
   weft_tensor_free(values);
@@ -85,7 +87,7 @@ static void are_fed(void) {
   CHECK(weft_graph_find(graph, "y", &y));
   CHECK(weft_graph_value(graph, x, NULL, &kind, NULL, NULL));
   EXPECT(kind == WEFT_MAP);
-  CHECK(weft_session_new(graph, NULL, &session));
+  CHECK(weft_session_new(graph, NULL, NULL, &session));
   fed = map;
   CHECK(weft_session_run(session, &x, &fed, 1, &y, 1, NULL, 0, NULL, &row));
   EXPECT(weft_tensor_count(row) == 3);
@@ -113,7 +115,7 @@ static void are_probabilities(void) {
   CHECK(weft_attrs_new(&attrs));
   CHECK(weft_attrs_set_ints(attrs, "classlabels_int64s", labels, 2));
   CHECK(weft_graph_add(graph, "ai.onnx.ml.ZipMap", &x, 1, attrs, NULL, WEFT_ORIGIN, &z, 1));
-  CHECK(weft_session_new(graph, NULL, &session));
+  CHECK(weft_session_new(graph, NULL, NULL, &session));
   CHECK(weft_tensor_new_copy(WEFT_F32, shape, 2, kNumbers, sizeof kNumbers, &given));
   CHECK(weft_session_run(session, &x, (const weft_tensor* const*)&given, 1, &z, 1, NULL, 0, NULL, &maps));
   EXPECT(weft_tensor_kind(maps) == WEFT_SEQUENCE && weft_tensor_count(maps) == 2);

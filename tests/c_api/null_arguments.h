@@ -28,7 +28,7 @@ static weft_dataset* dataset;
 static weft_batches* batches;
 static weft_history* history;
 static weft_tensors* named;
-static weft_tensor *tensor, *weight, *sequence;
+static weft_tensor *tensor, *weight, *sequence, *map_keys, *map_values;
 static const weft_tensor* tensors[1];
 static int64_t y, loss, constant, target;
 static int64_t feeds[1], fetches[1], metrics[1], targets[1], variables[1];
@@ -99,6 +99,8 @@ static void start(void) {
   succeeded(weft_attrs_new(&attrs), "start");
   succeeded(weft_tensor_new_copy(WEFT_F32, square, 2, floats, sizeof floats, &tensor), "start");
   succeeded(weft_tensor_new_copy(WEFT_F32, column, 2, floats, 8, &weight), "start");
+  succeeded(weft_tensor_new_copy(WEFT_I64, column, 1, column, sizeof column, &map_keys), "start");
+  succeeded(weft_tensor_new_copy(WEFT_F32, column, 1, floats, 8, &map_values), "start");
   tensors[0] = tensor;
   succeeded(weft_tensor_new_sequence(tensors, 1, &sequence), "start");
   succeeded(weft_tensors_new(&named), "start");
@@ -156,6 +158,8 @@ static int finish(void) {
   weft_tensor_free(tensor);
   weft_tensor_free(weight);
   weft_tensor_free(sequence);
+  weft_tensor_free(map_keys);
+  weft_tensor_free(map_values);
   remove(model_path);
   remove(checkpoint_path);
   remove(tensors_path);

@@ -1376,6 +1376,44 @@ static void test_weft_graph_load_bytes(void) {
   }
 }
 
+static void test_weft_model_inspect(void) {
+  {
+    weft_bytes* out_json = (weft_bytes*)(void*)poison;
+    weft_status* status = weft_model_inspect(model_path, &out_json);
+    succeeded(status, "weft_model_inspect");
+    weft_bytes_free(out_json);
+  }
+  {
+    weft_bytes* out_json = (weft_bytes*)(void*)poison;
+    weft_status* status = weft_model_inspect(NULL, &out_json);
+    refused(status, "weft_model_inspect", "path");
+    emptied(out_json == 0, "weft_model_inspect", "path", "out_json");
+  }
+  {
+    weft_status* status = weft_model_inspect(model_path, NULL);
+    refused(status, "weft_model_inspect", "out_json");
+  }
+}
+
+static void test_weft_model_inspect_bytes(void) {
+  {
+    weft_bytes* out_json = (weft_bytes*)(void*)poison;
+    weft_status* status = weft_model_inspect_bytes(model, model_bytes, NULL, &out_json);
+    succeeded(status, "weft_model_inspect_bytes");
+    weft_bytes_free(out_json);
+  }
+  {
+    weft_bytes* out_json = (weft_bytes*)(void*)poison;
+    weft_status* status = weft_model_inspect_bytes(NULL, model_bytes, NULL, &out_json);
+    refused(status, "weft_model_inspect_bytes", "data");
+    emptied(out_json == 0, "weft_model_inspect_bytes", "data", "out_json");
+  }
+  {
+    weft_status* status = weft_model_inspect_bytes(model, model_bytes, NULL, NULL);
+    refused(status, "weft_model_inspect_bytes", "out_json");
+  }
+}
+
 static void test_weft_session_save(void) {
   {
     weft_status* status = weft_session_save(session, checkpoint_path);
@@ -1856,6 +1894,31 @@ static void test_weft_tensor_new_optional(void) {
   }
 }
 
+static void test_weft_tensor_new_map(void) {
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_tensor_new_map(map_keys, map_values, &out_tensor);
+    succeeded(status, "weft_tensor_new_map");
+    weft_tensor_free(out_tensor);
+  }
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_tensor_new_map(NULL, map_values, &out_tensor);
+    refused(status, "weft_tensor_new_map", "keys");
+    emptied(out_tensor == 0, "weft_tensor_new_map", "keys", "out_tensor");
+  }
+  {
+    weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
+    weft_status* status = weft_tensor_new_map(map_keys, NULL, &out_tensor);
+    refused(status, "weft_tensor_new_map", "values");
+    emptied(out_tensor == 0, "weft_tensor_new_map", "values", "out_tensor");
+  }
+  {
+    weft_status* status = weft_tensor_new_map(map_keys, map_values, NULL);
+    refused(status, "weft_tensor_new_map", "out_tensor");
+  }
+}
+
 static void test_weft_tensor_borrow(void) {
   {
     weft_tensor* out_tensor = (weft_tensor*)(void*)poison;
@@ -2314,6 +2377,8 @@ int main(void) {
   test_weft_graph_save();
   test_weft_graph_load();
   test_weft_graph_load_bytes();
+  test_weft_model_inspect();
+  test_weft_model_inspect_bytes();
   test_weft_session_save();
   test_weft_session_load();
   test_weft_op_inspect();
@@ -2344,6 +2409,7 @@ int main(void) {
   test_weft_tensor_new_strings();
   test_weft_tensor_new_sequence();
   test_weft_tensor_new_optional();
+  test_weft_tensor_new_map();
   test_weft_tensor_borrow();
   test_weft_tensor_copy();
   test_weft_tensor_reshape();

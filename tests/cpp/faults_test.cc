@@ -97,6 +97,7 @@ TEST_F(Faults, StringsWithANulCharacterAreRefused) {
         weft::Dataset::load("never", {"a", bad});
       },
       [&] { weft::describe_operator(bad); },
+      [&] { weft::inspect(path); },
       [&] { weft::set_host_function(bad, [kept](const std::vector<Tensor>& in) { return in; }); },
   };
   for (size_t i = 0; i < std::size(uses); ++i) {

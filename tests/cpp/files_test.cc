@@ -72,13 +72,10 @@ TEST_F(Files, AFolderInPlaceOfAFile) {
   ASSERT_EQ(mkdir(folder.path().c_str(), 0700), 0);
   Model model;
   const std::function<void()> uses[] = {
-      [&] { weft::Graph::load(folder.path()); },
-      [&] { weft::load_tensors(folder.path()); },
-      [&] { weft::Dataset::load(folder.path()); },
-      [&] { model.session.load(folder.path()); },
-      [&] { model.graph.save(folder.path(), {model.y}); },
-      [&] { model.session.save(folder.path()); },
-      [&] { save_tensors(folder.path()); },
+      [&] { weft::Graph::load(folder.path()); },  [&] { weft::inspect(folder.path()); },
+      [&] { weft::load_tensors(folder.path()); }, [&] { weft::Dataset::load(folder.path()); },
+      [&] { model.session.load(folder.path()); }, [&] { model.graph.save(folder.path(), {model.y}); },
+      [&] { model.session.save(folder.path()); }, [&] { save_tensors(folder.path()); },
   };
   for (const auto& use : uses) {
     const weft::Error error = error_of(use);

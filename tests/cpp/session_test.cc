@@ -110,6 +110,9 @@ TEST_F(Running, ModelsGoThroughFiles) {
   line.graph.save(file.path(), {line.y});  // the initial value without a session
   EXPECT_EQ(weft::Graph::load(file.path()).outputs().size(), 1u);
   EXPECT_EQ(error_of([&] { weft::Graph::load_bytes("\x08", 1); }).code(), WEFT_DATA_LOSS);
+  const std::string bytes = file.content(), told = weft::inspect_bytes(bytes.data(), bytes.size());
+  EXPECT_NE(told.find("\"unsupported\": []"), std::string::npos) << told;
+  EXPECT_EQ(error_of([&] { weft::inspect_bytes("\x08", 1); }).code(), WEFT_DATA_LOSS);
   EXPECT_EQ(error_of([] { weft::Graph::load("/no/such.onnx"); }).code(), WEFT_NOT_FOUND);
   EXPECT_EQ(error_of([&] { line.graph.save(file.path(), {line.more}); }).code(), WEFT_UNIMPLEMENTED);
 }

@@ -66,6 +66,18 @@ inline std::string describe_operator(const std::string& name) {
       detail::made<weft_bytes>([&](weft_bytes** out) { return weft_op_inspect(detail::text(name), out); }));
 }
 
+/// What is in an ONNX file, and what of it cannot be loaded, as JSON; its keys are those of weft_model_inspect.
+inline std::string inspect(const std::string& path) {
+  return detail::take(
+      detail::made<weft_bytes>([&](weft_bytes** out) { return weft_model_inspect(detail::text(path), out); }));
+}
+/// The same from `bytes` bytes at `data`; external weights are looked for in `folder`, "" for none.
+inline std::string inspect_bytes(const void* data, size_t bytes, const std::string& folder = {}) {
+  const char* beside = folder.empty() ? nullptr : detail::text(folder);
+  return detail::take(
+      detail::made<weft_bytes>([&](weft_bytes** out) { return weft_model_inspect_bytes(data, bytes, beside, out); }));
+}
+
 /// The types of all layers ("Dense"), sorted.
 inline std::vector<std::string> layer_types() { return detail::names(weft_layer_count(), weft_layer_name); }
 /// A type of layer as JSON: its attributes with defaults and docs, its input and output. NOT_FOUND if there is none.

@@ -3789,6 +3789,28 @@ inline Value ml_binarizer(const Value& x, const MlBinarizerAttrs& attrs = {}, co
   return add_node("ai.onnx.ml.Binarizer", {x}, set, name, 1, origin)[0];
 }
 
+/// The attributes of ai.onnx.ml.CastMap.
+struct MlCastMapAttrs {
+  /// "TO_FLOAT", "TO_STRING" or "TO_INT64".
+  std::string cast_to = "TO_FLOAT";
+  /// "DENSE": in order. "SPARSE": by places.
+  std::string map_form = "DENSE";
+  /// How many places there are, if by places; a key outside them is INVALID_ARGUMENT.
+  int64_t max_map = 1;
+};
+
+/// The values of a map as a row, converted as Cast does: in ascending order of their keys, or each at the place
+/// that its key says, from 0 on, with 0 or "" at the others.
+/// - x: A map of integers. [map(i64, V)]
+/// - gives Y: [1, n]. [f32, i64, string]
+inline Value ml_cast_map(const Value& x, const MlCastMapAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("cast_to", attrs.cast_to);
+  set.set("map_form", attrs.map_form);
+  set.set("max_map", attrs.max_map);
+  return add_node("ai.onnx.ml.CastMap", {x}, set, name, 1, origin)[0];
+}
+
 /// The attributes of ai.onnx.ml.CategoryMapper.
 struct MlCategoryMapperAttrs {
   /// The integers.
@@ -3812,6 +3834,26 @@ inline Value ml_category_mapper(const Value& x, const MlCategoryMapperAttrs& att
   set.set("default_int64", attrs.default_int64);
   set.set("default_string", attrs.default_string);
   return add_node("ai.onnx.ml.CategoryMapper", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.DictVectorizer.
+struct MlDictVectorizerAttrs {
+  /// The list, of strings.
+  Optional<std::vector<std::string>> string_vocabulary = {};
+  /// The list, of integers; one of the two is given.
+  Optional<std::vector<int64_t>> int64_vocabulary = {};
+};
+
+/// The values of a map as a row, each at the place where its key stands in a list, with 0 or "" for keys that the
+/// map does not have. What the list does not have is left out. As ONNX Runtime and scikit-learn do, it gives a
+/// matrix of one row.
+/// - x: A map. [map(K, V)]
+/// - gives Y: [1, n], n being how long the list is. [f32, i64, string, f64]
+inline Value ml_dict_vectorizer(const Value& x, const MlDictVectorizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("string_vocabulary", attrs.string_vocabulary);
+  set.set("int64_vocabulary", attrs.int64_vocabulary);
+  return add_node("ai.onnx.ml.DictVectorizer", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of ai.onnx.ml.FeatureVectorizer.
@@ -4370,6 +4412,24 @@ inline Value ml_tree_ensemble_regressor(const Value& x, const MlTreeEnsembleRegr
   set.set("target_weights", attrs.target_weights);
   set.set("target_weights_as_tensor", attrs.target_weights_as_tensor);
   return add_node("ai.onnx.ml.TreeEnsembleRegressor", {x}, set, name, 1, origin)[0];
+}
+
+/// The attributes of ai.onnx.ml.ZipMap.
+struct MlZipMapAttrs {
+  /// Keys that are strings, [C].
+  Optional<std::vector<std::string>> classlabels_strings = {};
+  /// Keys that are integers, [C]; one of the two is given.
+  Optional<std::vector<int64_t>> classlabels_int64s = {};
+};
+
+/// For each row of a matrix a map: from the keys that an attribute says, one for each column, to the numbers.
+/// - x: [N, C], or [C] as one row. [f32]
+/// - gives Z: N maps. [seq(map(K, f32))]
+inline Value ml_zip_map(const Value& x, const MlZipMapAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("classlabels_strings", attrs.classlabels_strings);
+  set.set("classlabels_int64s", attrs.classlabels_int64s);
+  return add_node("ai.onnx.ml.ZipMap", {x}, set, name, 1, origin)[0];
 }
 
 /// The attributes of ai.onnx.preview.training.Adagrad.
@@ -5370,6 +5430,22 @@ inline Value lstsq(const Value& a, const Value& b, const LstsqAttrs& attrs = {},
   return add_node("weft.Lstsq", {a, b}, set, name, 1, origin)[0];
 }
 
+/// The outputs of weft.MapItems.
+struct MapItemsOutputs {
+  /// [n]. [i64, string]
+  Value keys;
+  /// [n]. [f32, i64, string, f64]
+  Value values;
+};
+
+/// The keys of a map, in ascending order, and the value of each.
+/// - map: A map. [map(K, V)]
+inline MapItemsOutputs map_items(const Value& map, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  std::vector<Value> made = add_node("weft.MapItems", {map}, set, name, 2, origin);
+  return {made[0], made[1]};
+}
+
 /// The exponential of each matrix, `1 + A + A @ A / 2! + A @ A @ A / 3! + ...`.
 /// - a: [..., n, n]. [f32, f16, f64, bf16]
 /// - gives Y: The shape of A. [f32, f16, f64, bf16]
@@ -5479,6 +5555,30 @@ inline Value pinv(const Value& a, const PinvAttrs& attrs = {}, const std::string
   Attrs set;
   set.set("rtol", attrs.rtol);
   return add_node("weft.Pinv", {a}, set, name, 1, origin)[0];
+}
+
+/// The attributes of weft.PlaceByKey.
+struct PlaceByKeyAttrs {
+  /// How many places there are; 0: as many as the list has.
+  int64_t size = 0;
+  /// The list, of strings.
+  Optional<std::vector<std::string>> string_vocabulary = {};
+  /// The list, of integers.
+  Optional<std::vector<int64_t>> int64_vocabulary = {};
+};
+
+/// A row that has each value at the place that its key says, and 0 or "" elsewhere. The key is the place if `size`
+/// is given, and one outside is INVALID_ARGUMENT; else the place is where the key stands in a list, the last if
+/// twice, and a key that does not stand there is left out.
+/// - keys: [n]. [i64, string]
+/// - values: [n]. [f32, i64, string, f64]
+/// - gives row: [1, places]. [f32, i64, string, f64]
+inline Value place_by_key(const Value& keys, const Value& values, const PlaceByKeyAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("size", attrs.size);
+  set.set("string_vocabulary", attrs.string_vocabulary);
+  set.set("int64_vocabulary", attrs.int64_vocabulary);
+  return add_node("weft.PlaceByKey", {keys, values}, set, name, 1, origin)[0];
 }
 
 /// The attributes of weft.Qr.

@@ -27,6 +27,17 @@ WEFT_API weft_status* weft_graph_load(const char* path, const weft_options* opti
  * which may be NULL. */
 WEFT_API weft_status* weft_graph_load_bytes(const void* data, size_t bytes, const char* folder,
                                             const weft_options* options, weft_graph** out_graph) WEFT_MUST_USE;
+/** What is in an ONNX file, as JSON, which grows new keys in later versions; no session is made and no weight is kept.
+ * "ir_version", "producer", "producer_version", "opsets" (the version of each domain; "ai.onnx" is ONNX's own), "inputs",
+ * "outputs" and "weights" of its graph (each has "name" and "type", such as "f32[batch, 3]", "" where the file says none
+ * that can be read), "operators" and "functions" (of the model's own; both: how many nodes name each, in all graphs and
+ * functions), "parameters" ("tensors", "elements" and "bytes" of the weights of all graphs), "metadata" (texts), and
+ * "unsupported": texts that say what keeps it from being loaded, every operator that is not known, else the first error
+ * of loading it; empty if it can be loaded. NOT_FOUND if there is no such file, DATA_LOSS if it holds no model. */
+WEFT_API weft_status* weft_model_inspect(const char* path, weft_bytes** out_json) WEFT_MUST_USE;
+/** The same from `bytes` bytes at `data`; external weights are looked for in `folder`, which may be NULL. */
+WEFT_API weft_status* weft_model_inspect_bytes(const void* data, size_t bytes, const char* folder,
+                                               weft_bytes** out_json) WEFT_MUST_USE;
 
 /** Writes a checkpoint: a safetensors file of every variable, optimizer state, step and random counter. Written under
  * another name first, so a failure leaves the old one. No run may change a variable in between: it waits for one. */

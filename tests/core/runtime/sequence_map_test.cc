@@ -141,7 +141,7 @@ TEST(SequenceMap, TellsWhatDoesNotFit) {
   fails({m.pair, m.s}, one, "'body' has 1 inputs but must have 2");
   MapBody tensor(m.graph, {m.pair});
   tensor.returns({tensor.items[0]});
-  fails({m.s}, tensor, "input 'input_sequence' must be a sequence but is f64[]");
+  fails({m.s}, tensor, "input 'input_sequence' must be a sequence of tensors but is f64[]");
   MapBody sequence(m.graph, {m.pair});
   sequence.returns({make(*sequence.scope, "SequenceConstruct", {sequence.items[0]})});
   fails({m.pair}, sequence, "only tensors can be items of a sequence");

@@ -103,7 +103,7 @@ TEST(Tensor, OtherKinds) {
   EXPECT_EQ(some.summary(), "optional f64[]");
   EXPECT_FALSE(none.empty());
   Tensor map = Tensor::map(Tensor::vector<int64_t>({1, 2}), Tensor::vector<float>({3, 4}));
-  EXPECT_EQ(map.summary(), "map of 2");
+  EXPECT_EQ(map.summary(), "map of 2 from i64 to f32");
   EXPECT_EQ(map.items()[1].as<float>()[0], 3.0f);
   EXPECT_TRUE(sequence.same_bits(*sequence.copy()));
   EXPECT_FALSE(sequence.same_bits(Tensor::sequence({Tensor::scalar(1.0f)})));

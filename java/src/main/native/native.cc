@@ -634,6 +634,22 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_graphLoadBytes(JNIEnv* env, jclass, 
   return to_long(out_graph_);
 }
 
+JNIEXPORT jlong JNICALL Java_io_weft_Native_modelInspect(JNIEnv* env, jclass, jstring path) {
+  Text path_(env, path);
+  if (!path_.ok()) return 0;
+  weft_bytes* out_json_ = {};
+  if (!check(env, weft_model_inspect(path_.get(), &out_json_))) return 0;
+  return to_long(out_json_);
+}
+
+JNIEXPORT jlong JNICALL Java_io_weft_Native_modelInspectBytes(JNIEnv* env, jclass, jlong data, jlong bytes, jstring folder) {
+  Text folder_(env, folder);
+  if (!folder_.ok()) return 0;
+  weft_bytes* out_json_ = {};
+  if (!check(env, weft_model_inspect_bytes(to_pointer<const void>(data), static_cast<size_t>(bytes), folder_.get(), &out_json_))) return 0;
+  return to_long(out_json_);
+}
+
 JNIEXPORT void JNICALL Java_io_weft_Native_sessionSave(JNIEnv* env, jclass, jlong session, jstring path) {
   Text path_(env, path);
   if (!path_.ok()) return;
@@ -838,6 +854,12 @@ JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewSequence(JNIEnv* env, jclas
 JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewOptional(JNIEnv* env, jclass, jlong element) {
   weft_tensor* out_tensor_ = {};
   if (!check(env, weft_tensor_new_optional(to_pointer<const weft_tensor>(element), &out_tensor_))) return 0;
+  return to_long(out_tensor_);
+}
+
+JNIEXPORT jlong JNICALL Java_io_weft_Native_tensorNewMap(JNIEnv* env, jclass, jlong keys, jlong values) {
+  weft_tensor* out_tensor_ = {};
+  if (!check(env, weft_tensor_new_map(to_pointer<const weft_tensor>(keys), to_pointer<const weft_tensor>(values), &out_tensor_))) return 0;
   return to_long(out_tensor_);
 }
 

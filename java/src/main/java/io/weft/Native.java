@@ -216,6 +216,10 @@ final class Native {
 
   static native long graphLoadBytes(long data, long bytes, String folder, long options);
 
+  static native long modelInspect(String path);
+
+  static native long modelInspectBytes(long data, long bytes, String folder);
+
   static native void sessionSave(long session, String path);
 
   static native void sessionLoad(long session, String path, long options);
@@ -284,6 +288,8 @@ final class Native {
   static native long tensorNewSequence(long[] items);
 
   static native long tensorNewOptional(long element);
+
+  static native long tensorNewMap(long keys, long values);
 
   static native long tensorBorrow(int dtype, long[] dims, long data, long bytes, int writable, Object user);
 

@@ -12842,6 +12842,84 @@ public final class Ops {
   }
 
   /**
+   * What can be set at ai.onnx.ml.CastMap.
+   */
+  public static final class MlCastMapOptions extends NodeOptions {
+    private MlCastMapOptions() {}
+
+    /**
+     * "TO_FLOAT", "TO_STRING" or "TO_INT64". Default: TO_FLOAT.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlCastMapOptions castTo(String value) {
+      attrs.set("cast_to", value);
+      return this;
+    }
+
+    /**
+     * "DENSE": in order. "SPARSE": by places. Default: DENSE.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlCastMapOptions mapForm(String value) {
+      attrs.set("map_form", value);
+      return this;
+    }
+
+    /**
+     * How many places there are, if by places; a key outside them is INVALID_ARGUMENT. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlCastMapOptions maxMap(long value) {
+      attrs.set("max_map", value);
+      return this;
+    }
+
+    @Override
+    public MlCastMapOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The values of a map as a row, converted as Cast does: in ascending order of their keys, or each at the place that
+   * its key says, from 0 on, with 0 or "" at the others.
+   *
+   * <p>Operator ai.onnx.ml.CastMap. Element types: V: f32, string, T2: f32, i64, string. Not differentiable: maps carry
+   * no gradient.
+   *
+   * @param x A map of integers.
+   * @return [1, n].
+   */
+  public Value mlCastMap(Value x) {
+    return mlCastMap(x, options -> {});
+  }
+
+  /**
+   * The values of a map as a row, converted as Cast does: in ascending order of their keys, or each at the place that
+   * its key says, from 0 on, with 0 or "" at the others.
+   *
+   * <p>Operator ai.onnx.ml.CastMap. Element types: V: f32, string, T2: f32, i64, string. Not differentiable: maps carry
+   * no gradient.
+   *
+   * @param x A map of integers.
+   * @param options sets the rest
+   * @return [1, n].
+   */
+  public Value mlCastMap(Value x, Consumer<MlCastMapOptions> options) {
+    MlCastMapOptions settings = new MlCastMapOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.CastMap", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at ai.onnx.ml.CategoryMapper.
    */
   public static final class MlCategoryMapperOptions extends NodeOptions {
@@ -12928,6 +13006,75 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("ai.onnx.ml.CategoryMapper", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.DictVectorizer.
+   */
+  public static final class MlDictVectorizerOptions extends NodeOptions {
+    private MlDictVectorizerOptions() {}
+
+    /**
+     * The list, of strings.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlDictVectorizerOptions stringVocabulary(List<String> value) {
+      attrs.set("string_vocabulary", value);
+      return this;
+    }
+
+    /**
+     * The list, of integers; one of the two is given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlDictVectorizerOptions int64Vocabulary(long... value) {
+      attrs.set("int64_vocabulary", value);
+      return this;
+    }
+
+    @Override
+    public MlDictVectorizerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * The values of a map as a row, each at the place where its key stands in a list, with 0 or "" for keys that the map
+   * does not have. What the list does not have is left out. As ONNX Runtime and scikit-learn do, it gives a matrix of
+   * one row.
+   *
+   * <p>Operator ai.onnx.ml.DictVectorizer. Element types: K: i64, string, V: f32, i64, string, f64. Not differentiable:
+   * maps carry no gradient.
+   *
+   * @param x A map.
+   * @return [1, n], n being how long the list is.
+   */
+  public Value mlDictVectorizer(Value x) {
+    return mlDictVectorizer(x, options -> {});
+  }
+
+  /**
+   * The values of a map as a row, each at the place where its key stands in a list, with 0 or "" for keys that the map
+   * does not have. What the list does not have is left out. As ONNX Runtime and scikit-learn do, it gives a matrix of
+   * one row.
+   *
+   * <p>Operator ai.onnx.ml.DictVectorizer. Element types: K: i64, string, V: f32, i64, string, f64. Not differentiable:
+   * maps carry no gradient.
+   *
+   * @param x A map.
+   * @param options sets the rest
+   * @return [1, n], n being how long the list is.
+   */
+  public Value mlDictVectorizer(Value x, Consumer<MlDictVectorizerOptions> options) {
+    MlDictVectorizerOptions settings = new MlDictVectorizerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.DictVectorizer", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -14740,6 +14887,69 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(x, "x");
     return add("ai.onnx.ml.TreeEnsembleRegressor", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at ai.onnx.ml.ZipMap.
+   */
+  public static final class MlZipMapOptions extends NodeOptions {
+    private MlZipMapOptions() {}
+
+    /**
+     * Keys that are strings, [C].
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlZipMapOptions classlabelsStrings(List<String> value) {
+      attrs.set("classlabels_strings", value);
+      return this;
+    }
+
+    /**
+     * Keys that are integers, [C]; one of the two is given.
+     *
+     * @param value the value
+     * @return this
+     */
+    public MlZipMapOptions classlabelsInt64s(long... value) {
+      attrs.set("classlabels_int64s", value);
+      return this;
+    }
+
+    @Override
+    public MlZipMapOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * For each row of a matrix a map: from the keys that an attribute says, one for each column, to the numbers.
+   *
+   * <p>Operator ai.onnx.ml.ZipMap. Element types: K: i64, string. Not differentiable: maps carry no gradient.
+   *
+   * @param x [N, C], or [C] as one row.
+   * @return N maps.
+   */
+  public Value mlZipMap(Value x) {
+    return mlZipMap(x, options -> {});
+  }
+
+  /**
+   * For each row of a matrix a map: from the keys that an attribute says, one for each column, to the numbers.
+   *
+   * <p>Operator ai.onnx.ml.ZipMap. Element types: K: i64, string. Not differentiable: maps carry no gradient.
+   *
+   * @param x [N, C], or [C] as one row.
+   * @param options sets the rest
+   * @return N maps.
+   */
+  public Value mlZipMap(Value x, Consumer<MlZipMapOptions> options) {
+    MlZipMapOptions settings = new MlZipMapOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("ai.onnx.ml.ZipMap", Arrays.<Value>asList(x), settings, 1).get(0);
   }
 
   /**
@@ -17948,6 +18158,45 @@ public final class Ops {
   }
 
   /**
+   * The outputs of weft.MapItems.
+   *
+   * @param keys [n].
+   * @param values [n].
+   */
+  public record MapItemsOutputs(Value keys, Value values) {}
+
+  /**
+   * The keys of a map, in ascending order, and the value of each.
+   *
+   * <p>Operator weft.MapItems. Element types: K: i64, string, V: f32, i64, string, f64. Not differentiable: maps carry
+   * no gradient.
+   *
+   * @param map A map.
+   * @return the outputs
+   */
+  public MapItemsOutputs mapItems(Value map) {
+    return mapItems(map, options -> {});
+  }
+
+  /**
+   * The keys of a map, in ascending order, and the value of each.
+   *
+   * <p>Operator weft.MapItems. Element types: K: i64, string, V: f32, i64, string, f64. Not differentiable: maps carry
+   * no gradient.
+   *
+   * @param map A map.
+   * @param options sets the rest
+   * @return the outputs
+   */
+  public MapItemsOutputs mapItems(Value map, Consumer<NodeOptions> options) {
+    NodeOptions settings = new NodeOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(map, "map");
+    List<Value> made = add("weft.MapItems", Arrays.<Value>asList(map), settings, 2);
+    return new MapItemsOutputs(made.get(0), made.get(1));
+  }
+
+  /**
    * The exponential of each matrix, {@code 1 + A + A @ A / 2! + A @ A @ A / 3! + ...}.
    *
    * <p>Operator weft.MatrixExp. Element types: T: f32, f16, f64, bf16.
@@ -18312,6 +18561,89 @@ public final class Ops {
     Check.notNull(options, "options").accept(settings);
     Check.notNull(a, "a");
     return add("weft.Pinv", Arrays.<Value>asList(a), settings, 1).get(0);
+  }
+
+  /**
+   * What can be set at weft.PlaceByKey.
+   */
+  public static final class PlaceByKeyOptions extends NodeOptions {
+    private PlaceByKeyOptions() {}
+
+    /**
+     * How many places there are; 0: as many as the list has. Default: 0.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PlaceByKeyOptions size(long value) {
+      attrs.set("size", value);
+      return this;
+    }
+
+    /**
+     * The list, of strings.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PlaceByKeyOptions stringVocabulary(List<String> value) {
+      attrs.set("string_vocabulary", value);
+      return this;
+    }
+
+    /**
+     * The list, of integers.
+     *
+     * @param value the value
+     * @return this
+     */
+    public PlaceByKeyOptions int64Vocabulary(long... value) {
+      attrs.set("int64_vocabulary", value);
+      return this;
+    }
+
+    @Override
+    public PlaceByKeyOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * A row that has each value at the place that its key says, and 0 or "" elsewhere. The key is the place if {@code
+   * size} is given, and one outside is INVALID_ARGUMENT; else the place is where the key stands in a list, the last if
+   * twice, and a key that does not stand there is left out.
+   *
+   * <p>Operator weft.PlaceByKey. Element types: K: i64, string, V: f32, i64, string, f64. Not differentiable: it is for
+   * maps, which carry no gradient.
+   *
+   * @param keys [n].
+   * @param values [n].
+   * @return [1, places].
+   */
+  public Value placeByKey(Value keys, Value values) {
+    return placeByKey(keys, values, options -> {});
+  }
+
+  /**
+   * A row that has each value at the place that its key says, and 0 or "" elsewhere. The key is the place if {@code
+   * size} is given, and one outside is INVALID_ARGUMENT; else the place is where the key stands in a list, the last if
+   * twice, and a key that does not stand there is left out.
+   *
+   * <p>Operator weft.PlaceByKey. Element types: K: i64, string, V: f32, i64, string, f64. Not differentiable: it is for
+   * maps, which carry no gradient.
+   *
+   * @param keys [n].
+   * @param values [n].
+   * @param options sets the rest
+   * @return [1, places].
+   */
+  public Value placeByKey(Value keys, Value values, Consumer<PlaceByKeyOptions> options) {
+    PlaceByKeyOptions settings = new PlaceByKeyOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(keys, "keys");
+    Check.notNull(values, "values");
+    return add("weft.PlaceByKey", Arrays.<Value>asList(keys, values), settings, 1).get(0);
   }
 
   /**

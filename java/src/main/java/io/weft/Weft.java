@@ -1,6 +1,8 @@
 // What concerns the library as a whole.
 package io.weft;
 
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -127,6 +129,34 @@ public final class Weft {
    */
   public static String describeOperator(String name) {
     return Memory.text(Native.opInspect(Check.notNull(name, "name")));
+  }
+
+  /**
+   * Tells what is in an ONNX file, and what of it cannot be loaded. No session is made.
+   *
+   * @param path the file
+   * @return JSON with the keys of {@code weft_model_inspect}: "inputs", "outputs", "opsets", "operators", "parameters",
+   *     "unsupported" (texts that say why the model cannot be loaded; empty if it can) and more
+   */
+  public static String inspect(Path path) {
+    return Memory.text(Native.modelInspect(Check.notNull(path, "path").toString()));
+  }
+
+  /**
+   * Tells what is in a model in memory.
+   *
+   * @param content the bytes of an ONNX file
+   * @param folder where external weights are looked for; null if there are none
+   * @return JSON, as of a file
+   */
+  public static String inspect(byte[] content, Path folder) {
+    ByteBuffer copy = ByteBuffer.allocateDirect(Check.notNull(content, "content").length).put(content);
+    try {
+      String beside = folder == null ? null : folder.toString();
+      return Memory.text(Native.modelInspectBytes(Memory.address(copy), content.length, beside));
+    } finally {
+      Reference.reachabilityFence(copy);
+    }
   }
 
   /**

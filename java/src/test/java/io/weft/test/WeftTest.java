@@ -6,17 +6,24 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.weft.DataType;
 import io.weft.Graph;
 import io.weft.Session;
 import io.weft.SessionOptions;
 import io.weft.Tensor;
+import io.weft.Value;
 import io.weft.Weft;
 import io.weft.WeftException;
+import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class WeftTest {
   @Test
@@ -33,6 +40,22 @@ class WeftTest {
     assertThrows(NullPointerException.class, () -> Weft.describeLayer(null));
     assertThrows(IllegalArgumentException.class, () -> Weft.describeOperator("a\0b"));
     assertThrows(IllegalArgumentException.class, () -> Weft.describeOperator("a\uD83E"));
+  }
+
+  @Test
+  void inspectsModels(@TempDir Path folder) throws IOException {
+    Path path = folder.resolve("double.onnx");
+    try (Graph graph = new Graph()) {
+      Value x = graph.input("x", DataType.F32, "n");
+      graph.save(path, List.of(x.add(x)), null, null);
+    }
+    String model = Weft.inspect(path);
+    assertTrue(model.contains("\"inputs\": [{\"name\": \"x\", \"type\": \"f32[n]\"}]"), model);
+    assertTrue(model.contains("\"operators\": {\"Add\": 1}") && model.contains("\"unsupported\": []"), model);
+    assertEquals(model, Weft.inspect(Files.readAllBytes(path), null));
+    assertThrows(WeftException.NotFound.class, () -> Weft.inspect(folder.resolve("none.onnx")));
+    assertThrows(WeftException.DataLoss.class, () -> Weft.inspect(new byte[] {8}, folder));
+    assertThrows(NullPointerException.class, () -> Weft.inspect((Path) null));
   }
 
   @Test
