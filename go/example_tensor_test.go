@@ -104,6 +104,25 @@ func ExampleOptionalOf() {
 	// Output: 1 0
 }
 
+func ExampleMapFrom() {
+	heights := need(weft.MapFrom(map[string]float32{"Ada": 1.5, "Bob": 1.75}))
+	defer heights.Close()
+	fmt.Println(heights, need(weft.ToMap[string, float32](heights)))
+	// Output: map of 2 from string to f32 map[Ada:1.5 Bob:1.75]
+}
+
+func ExampleMapOf() {
+	keys, values := need(weft.TensorOf[int64](3, 1)), need(weft.TensorOf[float32](0.25, 0.75))
+	defer keys.Close()
+	defer values.Close()
+	shares := need(weft.MapOf(keys, values))
+	defer shares.Close()
+	both := need(weft.SequenceOf(shares, shares)) // such as ZipMap gives, a map for each row
+	defer both.Close()
+	fmt.Println(shares.Len(), need(weft.ToMaps[int64, float32](both)))
+	// Output: 2 [map[1:0.75 3:0.25] map[1:0.75 3:0.25]]
+}
+
 func ExampleTensor_Close() {
 	made := need(weft.TensorOf[float32](1))
 	made.Close()

@@ -1,5 +1,7 @@
 // Maps of the library as maps of Go.
 
+//go:build cgo
+
 package weft
 
 import (

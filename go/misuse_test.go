@@ -316,7 +316,7 @@ var functions = map[string]any{
 	"LiveObjects": weft.LiveObjects, "Load": weft.Load, "LoadDataset": weft.LoadDataset, "LoadDevices": weft.LoadDevices,
 	"LoadDatasetFS": weft.LoadDatasetFS, "LoadDatasetWith": weft.LoadDatasetWith, "LoadGraph": weft.LoadGraph, "LoadGraphBytes": weft.LoadGraphBytes,
 	"LoadGraphFS": weft.LoadGraphFS, "LoadGraphFrom": weft.LoadGraphFrom, "LoadTensors": weft.LoadTensors,
-	"LoadTensorsFS": weft.LoadTensorsFS, "LoadTensorsFrom": weft.LoadTensorsFrom, "MemoryBytes": weft.MemoryBytes, "MemoryPeak": weft.MemoryPeak,
+	"LoadTensorsFS": weft.LoadTensorsFS, "LoadTensorsFrom": weft.LoadTensorsFrom, "MapFrom": weft.MapFrom[string, float32], "MapOf": weft.MapOf, "MemoryBytes": weft.MemoryBytes, "MemoryPeak": weft.MemoryPeak,
 	"MemoryLimit": weft.MemoryLimit, "NewBFloat16": weft.NewBFloat16, "NewBatchNorm": weft.NewBatchNorm,
 	"NewConv2d": weft.NewConv2d, "NewDataset": weft.NewDataset, "NewDatasetFunc": weft.NewDatasetFunc, "NewDense": weft.NewDense,
 	"NewDropout": weft.NewDropout, "NewEmbedding": weft.NewEmbedding, "NewFlatten": weft.NewFlatten,
@@ -328,7 +328,8 @@ var functions = map[string]any{
 	"SetHostFunction": weft.SetHostFunction, "SetLogger": weft.SetLogger, "TensorFrom": weft.TensorFrom[float32],
 	"TensorFromBytes": weft.TensorFromBytes, "TensorFromDLPack": weft.TensorFromDLPack,
 	"TensorFromDLPackUnversioned": weft.TensorFromDLPackUnversioned, "TensorOf": weft.TensorOf[string],
-	"TensorOfRows": weft.TensorOfRows[float32], "Threads": weft.Threads, "Unclosed": weft.Unclosed,
+	"TensorOfRows": weft.TensorOfRows[float32], "Threads": weft.Threads, "ToMap": weft.ToMap[string, float32],
+	"ToMaps": weft.ToMaps[int64, float32], "Unclosed": weft.Unclosed,
 	"Version": weft.Version, "View": weft.View[float32], "ZeroTensor": weft.ZeroTensor,
 	"SetMemoryLimit": func(bytes int64) error {
 		return errors.Join(weft.SetMemoryLimit(max(bytes, 1<<20)), weft.SetMemoryLimit(0))

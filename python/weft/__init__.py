@@ -120,9 +120,11 @@ def inspect(model: bytes | str | _os.PathLike[str], *, folder: str | _os.PathLik
         keeps the model from being loaded, empty if it can be.
 
     Examples:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "relu.onnx")
         >>> g = weft.Graph()
-        >>> g.save("relu.onnx", [weft.relu(g.input("x", weft.f32, ["n", 2]))])
-        >>> model = weft.inspect("relu.onnx")
+        >>> g.save(path, [weft.relu(g.input("x", "f32", ["n", 2]))])
+        >>> model = weft.inspect(path)
         >>> model["inputs"], model["operators"], model["unsupported"]
         ([{'name': 'x', 'type': 'f32[n, 2]'}], {'Relu': 1}, [])
     """

@@ -353,7 +353,7 @@ class GraphTest {
     }
     assertThrows(IllegalArgumentException.class, () -> Tensor.map(Map.of()));
     assertThrows(IllegalArgumentException.class, () -> Tensor.map(Map.of("a", 1f, "b", 2.0)));
-    assertThrows(IllegalArgumentException.class, () -> Tensor.map(Map.of(1f, 1f)).close());
+    assertThrows(WeftException.InvalidArgument.class, () -> Tensor.map(Map.of(1f, 1f)).close());
     assertThrows(NullPointerException.class, () -> Tensor.map(null));
   }
 

@@ -47,7 +47,7 @@ class WeftTest {
     Path path = folder.resolve("double.onnx");
     try (Graph graph = new Graph()) {
       Value x = graph.input("x", DataType.F32, "n");
-      graph.save(path, List.of(x.add(x)), null, null);
+      graph.save(path, List.of(graph.ops().add(x, x)), null, null);
     }
     String model = Weft.inspect(path);
     assertTrue(model.contains("\"inputs\": [{\"name\": \"x\", \"type\": \"f32[n]\"}]"), model);
