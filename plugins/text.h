@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /** What weft_text_plugin calls `version`. */
-#define WEFT_TEXT_VERSION 1
+#define WEFT_TEXT_VERSION 2
 
 /** A compiled pattern. */
 typedef struct weft_regex weft_regex;
@@ -24,6 +24,11 @@ typedef struct weft_text_plugin {
   weft_regex* (*regex_new)(const char* pattern, size_t pattern_size, char* why, size_t why_size);
   /** Whether the whole of the text, which is UTF-8, matches: 1 or 0; -1 if there is no memory. */
   int32_t (*regex_full_match)(const weft_regex* regex, const char* text, size_t text_size);
+  /** Finds the first match that begins at byte `from` or later as the pattern prefers; what is
+   * before `from` counts for `^` and `\b`. 1 if there is one, from byte `out_begin` to before `out_end`; 0 if there is none;
+   * -1 if there is no memory. */
+  int32_t (*regex_find)(const weft_regex* regex, const char* text, size_t text_size, size_t from, size_t* out_begin,
+                        size_t* out_end);
   /** Lets the pattern go. */
   void (*regex_free)(weft_regex* regex);
 } weft_text_plugin;

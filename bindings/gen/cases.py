@@ -56,7 +56,9 @@ def fits_dtype(value):
 
 
 def text(token):
-    return re.sub(r"\\(.)", lambda found: {'"': '"', "\\": "\\", "n": "\n"}[found[1]], token[1:-1])
+    """What a string in quotes stands for: \\", \\\\, \\n and \\x02."""
+    plain = {'"': '"', "\\": "\\", "n": "\n"}
+    return re.sub(r"\\(x[0-9a-f]{2}|.)", lambda found: plain.get(found[1]) or chr(int(found[1][1:], 16)), token[1:-1])
 
 
 def number(token, dtype):

@@ -9,6 +9,7 @@ inline constexpr std::string_view kOnnxDomain = "";
 inline constexpr std::string_view kMlDomain = "ai.onnx.ml";  // ONNX's too: classical machine learning
 inline constexpr std::string_view kTrainingDomain = "ai.onnx.preview.training";
 inline constexpr std::string_view kPreviewDomain = "ai.onnx.preview";
+inline constexpr std::string_view kMicrosoftDomain = "com.microsoft";  // ONNX Runtime's own
 inline constexpr std::string_view kWeftDomain = "weft";
 inline constexpr int kNewestOpset = 26;      // released
 inline constexpr int kUnreleasedOpset = 27;  // of ONNX 1.22.0: a file says it where an operator needs it

@@ -178,3 +178,44 @@ func TfIdfVectorizer(x weft.Value, mode string, minGramLength int64, maxGramLeng
 		"pool_strings":    o.PoolStrings,
 	}, o.Name, 1, problem)[0]
 }
+
+// TokenizerOptions are the optional inputs and attributes of Tokenizer.
+type TokenizerOptions struct {
+	// Of the node, in errors and for Find. "": one that the graph chooses.
+	Name string
+	// A regular expression in the syntax of RE2; its matches are the tokens. nil: not given.
+	Tokenexp string
+	// Regular expressions; each in turn cuts what the ones before have left. [""] alone makes every character a token. If
+	// they are given, `tokenexp` counts for nothing. nil: not given.
+	Separators []string
+	// Tokens of fewer characters are left out; 1 or more. nil: 1.
+	Mincharnum *int64
+	// Whether a token "\x02" stands before the tokens of each string, and "\x03" behind.
+	Mark bool
+	// What fills up the rows of strings with fewer tokens than others.
+	PadValue string
+}
+
+// Tokenizer adds the operator com.microsoft.Tokenizer. Strings cut into tokens: what a regular expression matches,
+// what is left between the matches of others, or single characters. Matches without characters count for nothing. Of
+// ONNX Runtime's own domain, as skl2onnx writes it for TfidfVectorizer and CountVectorizer. RE2 does it, which the
+// library libweft_text.so brings: where that is missing, as where a pattern is none of RE2's, it is an error to run or
+// prepare it, except for single characters.
+//
+//   - x (string): Any shape; UTF-8.
+//
+// Gives:
+//
+//   - Y (string): The shape of X and, behind it, the most tokens of a string with their marks; 0 if there are none.
+//
+// No gradient: strings do not change gradually
+func Tokenizer(x weft.Value, options ...TokenizerOptions) weft.Value {
+	o, problem := only(options)
+	return add(nil, "com.microsoft.Tokenizer", []weft.Value{x}, weft.Attrs{
+		"tokenexp":   given(o.Tokenexp),
+		"separators": o.Separators,
+		"mincharnum": o.Mincharnum,
+		"mark":       o.Mark,
+		"pad_value":  given(o.PadValue),
+	}, o.Name, 1, problem)[0]
+}

@@ -37,9 +37,24 @@ int32_t regex_full_match(const weft_regex* regex, const char* text, size_t text_
   }
 }
 
+int32_t regex_find(const weft_regex* regex, const char* text, size_t text_size, size_t from, size_t* out_begin,
+                   size_t* out_end) {
+  try {
+    re2::StringPiece match;
+    const re2::StringPiece whole(text, text_size);
+    if (!regex->re2.Match(whole, from, text_size, RE2::UNANCHORED, &match, 1)) return 0;
+    *out_begin = static_cast<size_t>(match.data() - text);
+    *out_end = *out_begin + match.size();
+    return 1;
+  } catch (const std::bad_alloc&) {
+    return -1;
+  }
+}
+
 void regex_free(weft_regex* regex) { delete regex; }
 
-const weft_text_plugin kPlugin = {sizeof(weft_text_plugin), WEFT_TEXT_VERSION, regex_new, regex_full_match, regex_free};
+const weft_text_plugin kPlugin = {sizeof(weft_text_plugin), WEFT_TEXT_VERSION, regex_new,
+                                  regex_full_match,         regex_find,        regex_free};
 
 }  // namespace
 

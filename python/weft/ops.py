@@ -229,6 +229,7 @@ __all__ = [
     "preview_adagrad",
     "preview_adam",
     "preview_momentum",
+    "tokenizer",
     "accuracy",
     "adam",
     "adam_w",
@@ -5896,6 +5897,33 @@ def preview_momentum(r: ValueLike, t: ValueLike, *inputs: ValueLike | Sequence[V
         outputs: The new tensors, then the new momenta V. [f32, f64]
     """
     return add_node(None, "ai.onnx.preview.training.Momentum", [r, t, *inputs], {"alpha": alpha, "beta": beta, "mode": mode, "norm_coefficient": norm_coefficient}, outputs, name)
+
+
+def tokenizer(x: ValueLike, *, tokenexp: str | None = None, separators: Sequence[str] | None = None, mincharnum: int = 1, mark: bool = False, pad_value: str = '', name: str | None = None) -> Value:
+    """Strings cut into tokens: what a regular expression matches, what is left between the matches of others, or
+    single characters. Matches without characters count for nothing. Of ONNX Runtime's own domain, as skl2onnx
+    writes it for TfidfVectorizer and CountVectorizer. RE2 does it, which the library libweft_text.so brings:
+    where that is missing, as where a pattern is none of RE2's, it is an error to run or prepare it, except
+    for single characters.
+
+    Inputs:
+        x: Any shape; UTF-8. [string]
+
+    Attributes:
+        tokenexp: A regular expression in the syntax of RE2; its matches are the tokens.
+        separators: Regular expressions; each in turn cuts what the ones before have left. [""] alone makes
+        every character a token. If they are given, `tokenexp` counts for nothing.
+        mincharnum (1): Tokens of fewer characters are left out; 1 or more.
+        mark (False): Whether a token "\\x02" stands before the tokens of each string, and "\\x03" behind.
+        pad_value (''): What fills up the rows of strings with fewer tokens than others.
+
+    Returns:
+        Y: The shape of X and, behind it, the most tokens of a string with their marks; 0 if there are none.
+        [string]
+
+    Has no gradient: strings do not change gradually.
+    """
+    return add_node(None, "com.microsoft.Tokenizer", [x], {"tokenexp": tokenexp, "separators": separators, "mincharnum": mincharnum, "mark": mark, "pad_value": pad_value}, 1, name)
 
 
 def accuracy(scores: ValueLike, labels: ValueLike, *, ignore_index: int | None = None, name: str | None = None) -> Value:

@@ -1,6 +1,7 @@
 // The text format of tests/ops/*.case.
 #include "tests/case_runner/case_file.h"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -57,7 +58,7 @@ class Scanner {
   std::string_view rest_;
 };
 
-// Of a string in quotes, what it stands for: \" a quote, \\ a backslash, \n a line's end.
+// Of a string in quotes, what it stands for: \" a quote, \\ a backslash, \n a line's end, \x02 the byte of that number.
 Result<std::string> unquote(std::string_view text) {
   if (text.size() < 2 || text.front() != '"' || text.back() != '"') return invalid(text, " is not a string in quotes");
   std::string out;
@@ -65,8 +66,17 @@ Result<std::string> unquote(std::string_view text) {
     char c = text[i];
     if (c == '\\') {
       c = text[++i];
-      if (i + 1 == text.size() || (c != '"' && c != '\\' && c != 'n')) return invalid(text, " has an unknown escape");
+      if (i + 1 == text.size() || (c != '"' && c != '\\' && c != 'n' && c != 'x')) {
+        return invalid(text, " has an unknown escape");
+      }
       if (c == 'n') c = '\n';
+      if (c == 'x') {
+        unsigned byte = 0;
+        const char *digits = text.data() + i + 1, *end = digits + std::min<size_t>(2, text.size() - i - 2);
+        if (std::from_chars(digits, end, byte, 16).ptr != digits + 2) return invalid(text, " has an unknown escape");
+        c = static_cast<char>(byte);
+        i += 2;
+      }
     }
     out.push_back(c);
   }

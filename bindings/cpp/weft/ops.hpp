@@ -4527,6 +4527,39 @@ inline std::vector<Value> preview_momentum(const Value& r, const Value& t, const
   return add_node("ai.onnx.preview.training.Momentum", all, set, name, outputs, origin);
 }
 
+/// The attributes of com.microsoft.Tokenizer.
+struct TokenizerAttrs {
+  /// A regular expression in the syntax of RE2; its matches are the tokens.
+  Optional<std::string> tokenexp = {};
+  /// Regular expressions; each in turn cuts what the ones before have left. [""] alone makes every character a
+  /// token. If they are given, `tokenexp` counts for nothing.
+  Optional<std::vector<std::string>> separators = {};
+  /// Tokens of fewer characters are left out; 1 or more.
+  int64_t mincharnum = 1;
+  /// Whether a token "\x02" stands before the tokens of each string, and "\x03" behind.
+  bool mark = false;
+  /// What fills up the rows of strings with fewer tokens than others.
+  std::string pad_value = "";
+};
+
+/// Strings cut into tokens: what a regular expression matches, what is left between the matches of others, or
+/// single characters. Matches without characters count for nothing. Of ONNX Runtime's own domain, as skl2onnx
+/// writes it for TfidfVectorizer and CountVectorizer. RE2 does it, which the library libweft_text.so brings: where
+/// that is missing, as where a pattern is none of RE2's, it is an error to run or prepare it, except for single
+/// characters.
+/// - x: Any shape; UTF-8. [string]
+/// - gives Y: The shape of X and, behind it, the most tokens of a string with their marks; 0 if there are none.
+/// [string]
+inline Value tokenizer(const Value& x, const TokenizerAttrs& attrs = {}, const std::string& name = "", const Origin& origin = Origin()) {
+  Attrs set;
+  set.set("tokenexp", attrs.tokenexp);
+  set.set("separators", attrs.separators);
+  set.set("mincharnum", attrs.mincharnum);
+  set.set("mark", attrs.mark);
+  set.set("pad_value", attrs.pad_value);
+  return add_node("com.microsoft.Tokenizer", {x}, set, name, 1, origin)[0];
+}
+
 /// The attributes of weft.Accuracy.
 struct AccuracyAttrs {
   /// A label that does not count.

@@ -1,29 +1,15 @@
-// Kernel of RegexFullMatch: the library libweft_text compiles the pattern once and matches.
+// Kernel of RegexFullMatch.
 #include <atomic>
-#include <memory>
 
-#include "core/base/library.h"
 #include "core/kernel/registry.h"
-#include "plugins/text.h"
+#include "core/kernels/cpu/regex_common.h"
 
 namespace weft {
 namespace {
 
-Result<const weft_text_plugin*> text_plugin() {
-  static Companion library("libweft_text.so", "weft_text_open", WEFT_TEXT_VERSION, sizeof(weft_text_plugin));
-  WEFT_TRY(const void* table, library.table());
-  return static_cast<const weft_text_plugin*>(table);
-}
-
-struct RegexMatch {
-  const weft_text_plugin* plugin;
-  std::shared_ptr<const weft_regex> regex;
-};
-
 constexpr int64_t kStringsAtOnce = 64;
-constexpr double kNsPerMatch = 200;
 
-Status match_strings(const RegexMatch& s, TensorArgs& args) {
+Status match_strings(const Regex& regex, TensorArgs& args) {
   const std::vector<std::string>& x = args.in[0].strings();
   WEFT_TRY(args.out[0], Tensor::make(DType::kBool, args.in[0].shape()));
   bool* y = args.out[0].as<bool>();
@@ -31,8 +17,7 @@ Status match_strings(const RegexMatch& s, TensorArgs& args) {
   parallel_for(*args.parallel, static_cast<int64_t>(x.size()), kStringsAtOnce, kNsPerMatch,
                [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
-                   const std::string& text = x[static_cast<size_t>(i)];
-                   const int32_t matches = s.plugin->regex_full_match(s.regex.get(), text.data(), text.size());
+                   const int32_t matches = regex.matches_whole(x[static_cast<size_t>(i)]);
                    if (matches < 0) no_memory = true;
                    y[i] = matches == 1;
                  }
@@ -42,13 +27,9 @@ Status match_strings(const RegexMatch& s, TensorArgs& args) {
 }
 
 Status prepare_regex_full_match(const KernelContext& c, PreparedKernel* prepared) {
-  WEFT_TRY(const weft_text_plugin* plugin, text_plugin());
-  const std::string& pattern = c.attrs().s("pattern");
-  char why[200] = "";
-  weft_regex* regex = plugin->regex_new(pattern.data(), pattern.size(), why, sizeof why);
-  if (regex == nullptr) return invalid("the pattern '", readable(pattern), "' is none of RE2's: ", readable(why));
+  WEFT_TRY(Regex regex, Regex::compile(c.attrs().s("pattern")));
   prepared->cost_ns = kNsPerMatch * static_cast<double>(c.count(0));
-  prepared->use_tensors<&match_strings>(RegexMatch{plugin, {regex, plugin->regex_free}});
+  prepared->use_tensors<&match_strings>(std::move(regex));
   return {};
 }
 

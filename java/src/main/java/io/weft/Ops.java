@@ -15237,6 +15237,109 @@ public final class Ops {
   }
 
   /**
+   * What can be set at com.microsoft.Tokenizer.
+   */
+  public static final class TokenizerOptions extends NodeOptions {
+    private TokenizerOptions() {}
+
+    /**
+     * A regular expression in the syntax of RE2; its matches are the tokens.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TokenizerOptions tokenexp(String value) {
+      attrs.set("tokenexp", value);
+      return this;
+    }
+
+    /**
+     * Regular expressions; each in turn cuts what the ones before have left. [""] alone makes every character a token.
+     * If they are given, {@code tokenexp} counts for nothing.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TokenizerOptions separators(List<String> value) {
+      attrs.set("separators", value);
+      return this;
+    }
+
+    /**
+     * Tokens of fewer characters are left out; 1 or more. Default: 1.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TokenizerOptions mincharnum(long value) {
+      attrs.set("mincharnum", value);
+      return this;
+    }
+
+    /**
+     * Whether a token "&#92;x02" stands before the tokens of each string, and "&#92;x03" behind. Default: false.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TokenizerOptions mark(boolean value) {
+      attrs.set("mark", value);
+      return this;
+    }
+
+    /**
+     * What fills up the rows of strings with fewer tokens than others.
+     *
+     * @param value the value
+     * @return this
+     */
+    public TokenizerOptions padValue(String value) {
+      attrs.set("pad_value", value);
+      return this;
+    }
+
+    @Override
+    public TokenizerOptions name(String name) {
+      super.name(name);
+      return this;
+    }
+  }
+
+  /**
+   * Strings cut into tokens: what a regular expression matches, what is left between the matches of others, or single
+   * characters. Matches without characters count for nothing. Of ONNX Runtime's own domain, as skl2onnx writes it for
+   * TfidfVectorizer and CountVectorizer. RE2 does it, which the library libweft_text.so brings: where that is missing,
+   * as where a pattern is none of RE2's, it is an error to run or prepare it, except for single characters.
+   *
+   * <p>Operator com.microsoft.Tokenizer. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape; UTF-8.
+   * @return the shape of X and, behind it, the most tokens of a string with their marks; 0 if there are none.
+   */
+  public Value tokenizer(Value x) {
+    return tokenizer(x, options -> {});
+  }
+
+  /**
+   * Strings cut into tokens: what a regular expression matches, what is left between the matches of others, or single
+   * characters. Matches without characters count for nothing. Of ONNX Runtime's own domain, as skl2onnx writes it for
+   * TfidfVectorizer and CountVectorizer. RE2 does it, which the library libweft_text.so brings: where that is missing,
+   * as where a pattern is none of RE2's, it is an error to run or prepare it, except for single characters.
+   *
+   * <p>Operator com.microsoft.Tokenizer. Not differentiable: strings do not change gradually.
+   *
+   * @param x any shape; UTF-8.
+   * @param options sets the rest
+   * @return the shape of X and, behind it, the most tokens of a string with their marks; 0 if there are none.
+   */
+  public Value tokenizer(Value x, Consumer<TokenizerOptions> options) {
+    TokenizerOptions settings = new TokenizerOptions();
+    Check.notNull(options, "options").accept(settings);
+    Check.notNull(x, "x");
+    return add("com.microsoft.Tokenizer", Arrays.<Value>asList(x), settings, 1).get(0);
+  }
+
+  /**
    * What can be set at weft.Accuracy.
    */
   public static final class AccuracyOptions extends NodeOptions {
