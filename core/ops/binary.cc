@@ -102,6 +102,8 @@ Status pow_grad(GradContext& c) {
   Expr x = c.input(0), y = c.input(1), dz = c.grad(0);
   Expr exponent = cast(y, x.dtype());
   if (c.needs(0)) {
+    // In a type that has room for what is below it, down to the third order and further.
+    if (is_integer(y.dtype()) && y.dtype() != DType::kI32) y = cast(y, DType::kI64);
     std::optional<double> p = constant_scalar(y);
     Expr slope;
     if (p == 2.0) {
