@@ -27,6 +27,8 @@ WITHIN = {
     ("Sqrt", "X"): (0.3, 6.0),
     ("Tan", "input"): (-1.2, 1.2),
 }
+# Operators that a 0 is no kink of, though a gradient that divides by what it multiplied would be wrong there.
+ZEROS = ("CumProd", "Einsum", "Gemm", "MatMul", "Mul", "ReduceProd", "Where")
 # Inputs that are places or counts, though they may be floats.
 WHOLE = {("OneHot", "T1"), ("OneHot", "T2")}
 
@@ -63,7 +65,14 @@ class SmoothMaker(Maker):
             low, high = WITHIN[self.op, name]
         least = -3.0 if low is None else low
         most = max(least, least + 6 if high is None else high)
-        return self.give(name, self.rng.uniform(least, most, shape))
+        array = np.asarray(self.rng.uniform(least, most, shape))
+        if self._takes_zeros() and self.chance(0.4):
+            array[self.rng.random(shape) < 0.25] = 0
+        return self.give(name, array)
+
+    def _takes_zeros(self) -> bool:
+        reduction = self._attrs.get("reduction")
+        return self.op in ZEROS or (self.op.startswith("Scatter") and reduction is not None and reduction.s == b"mul")
 
 
 def make(op: str, seed: int, number: int) -> Case:
