@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parent.parent / "differential")]
+sys.path[:0] = [
+    str(pathlib.Path(__file__).resolve().parent),
+    str(pathlib.Path(__file__).resolve().parent.parent / "differential"),
+]
 
 import numpy as np  # noqa: E402
 import weft  # noqa: E402
@@ -105,7 +108,9 @@ class Check:
         for k, array in enumerate(node.run(ys)):
             node.moves(np.where(np.isfinite(array), weights(np.shape(array), k), 0.0))
         first = node.graph.gradients(ys, inputs, node.moving[len(inputs) :])
-        flowing = [(g, weights(node.arrays[i].shape, salt_of_gradient(i))) for i, g in enumerate(first) if g is not None]
+        flowing = [
+            (g, weights(node.arrays[i].shape, salt_of_gradient(i))) for i, g in enumerate(first) if g is not None
+        ]
         second: list[weft.Value | None] = [None] * len(node.moving)
         if flowing:
             factors = [node.graph.constant(w) for _, w in flowing]
@@ -131,7 +136,9 @@ class Check:
             if analytic.shape != arrays[k].shape:
                 self.problems.append(f"{order} order by x{k} is of shape {analytic.shape} and not {arrays[k].shape}")
             elif arrays[k].size:
-                self._compare(f"{order} order by x{k}", k, analytic, lambda moved: loss(self._run(values, moved), moved))
+                self._compare(
+                    f"{order} order by x{k}", k, analytic, lambda moved: loss(self._run(values, moved), moved)
+                )
 
     def _compare(self, what: str, k: int, analytic: np.ndarray, loss: Callable[[list[np.ndarray]], float]) -> None:
         arrays = self._node.arrays
@@ -175,7 +182,10 @@ def report(case: Case) -> tuple[list[str], int, int]:
         problems, counts = [f"{type(error).__name__}: {error}"], (0, 0)
     if problems:
         problems = [f"{case.op} seed {case.seed} case {case.number}: {text}" for text in problems]
-        problems += [f"    {case.text()}", f"    alone: tools/gradients {case.op} --seed {case.seed} --case {case.number}"]
+        problems += [
+            f"    {case.text()}",
+            f"    alone: tools/gradients {case.op} --seed {case.seed} --case {case.number}",
+        ]
     return problems, *counts
 
 
@@ -200,7 +210,10 @@ def main() -> int:
             if problems and told <= options.most:
                 print("\n".join(problems), flush=True)
         bad += told
-        print(f"{op}: {len(numbers)} cases, {compared} gradients compared, {skipped} near kinks, {told} cases wrong", flush=True)
+        print(
+            f"{op}: {len(numbers)} cases, {compared} gradients compared, {skipped} near kinks, {told} cases wrong",
+            flush=True,
+        )
     print(f"{bad} cases wrong; {time.monotonic() - start:.0f} s")
     return 1 if bad else 0
 

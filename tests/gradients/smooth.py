@@ -45,7 +45,9 @@ class SmoothMaker(Maker):
         others = [t for t in allowed if t.startswith("tensor(") and t != DOUBLE and not values.is_float(t)]
         whole = (self.op, variable) in WHOLE
         if whole or (others and single and variable != self.schema.inputs[0].type_str and self.chance(0.25)):
-            self._types[variable] = self.choose([t for t in others if values.is_integer(t) or values.element(t) == "bool"])
+            self._types[variable] = self.choose(
+                [t for t in others if values.is_integer(t) or values.element(t) == "bool"]
+            )
         elif single:  # f64 too, though ONNX may leave it out
             self._types[variable] = DOUBLE
         elif f"seq({DOUBLE})" in allowed:

@@ -47,7 +47,9 @@ def built(case: dict[str, Any]) -> tuple[weft.Graph, list[Any], list[weft.Value]
     return graph, list(made) if isinstance(made, tuple) else [made], xs, fed
 
 
-def gradients(graph: weft.Graph, parts: list[tuple[weft.Value, Any, int]], xs: list[weft.Value]) -> list[weft.Value | None]:
+def gradients(
+    graph: weft.Graph, parts: list[tuple[weft.Value, Any, int]], xs: list[weft.Value]
+) -> list[weft.Value | None]:
     """Of the weighted sum of parts: values, each with the numbers that are expected of it and the salt of its weights."""
     moving = [part for part in parts if part[0].dtype == "f64"]
     weights = [graph.constant(golden_file.weights(np.shape(wanted), salt)) for _, wanted, salt in moving]

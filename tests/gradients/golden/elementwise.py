@@ -71,7 +71,9 @@ case("Tanh", [[-25.0, 25.0, -1e-9]], torch.tanh, name="far out", second=True)
 case("Mish", [[-90.0, 60.0]], F.mish, name="far out", second=True)
 case("Erf", [[-5.5, 5.5, 1e-12]], torch.erf, name="far out")
 case("Gelu", [[-9.0, 9.0, 0.0]], F.gelu, name="far out")
-case("Gelu", [real(2, 5, low=-4, high=4)], lambda x: F.gelu(x, approximate="tanh"), {"approximate": "tanh"}, "tanh", True)
+case(
+    "Gelu", [real(2, 5, low=-4, high=4)], lambda x: F.gelu(x, approximate="tanh"), {"approximate": "tanh"}, "tanh", True
+)
 case("Gelu", [[-9.0, 9.0, 0.0]], lambda x: F.gelu(x, approximate="tanh"), {"approximate": "tanh"}, "tanh far out")
 
 for alpha in (0.25, 1.5):
@@ -87,21 +89,40 @@ case("Elu", [[0.0, -0.0, 1.0]], lambda x: F.elu(x, 0.5), {"alpha": 0.5}, "at 0")
 case("LeakyRelu", [[0.0, -1.0, 1.0]], lambda x: F.leaky_relu(x, 0.5), {"alpha": 0.5}, "at 0")
 case("ThresholdedRelu", [[0.5, 0.25, 1.0]], lambda x: F.threshold(x, 0.5, 0.0), {"alpha": 0.5}, "at the threshold")
 case("Shrink", [[-0.5, 0.5, 1.0]], lambda x: F.hardshrink(x, 0.5), {"lambd": 0.5}, "at the threshold")
-case("Selu", [real(2, 3)], lambda x: 1.5 * torch.where(x > 0, x, 0.5 * torch.expm1(x)), {"alpha": 0.5, "gamma": 1.5},
-     "alpha and gamma", True)  # fmt: skip
+case(
+    "Selu",
+    [real(2, 3)],
+    lambda x: 1.5 * torch.where(x > 0, x, 0.5 * torch.expm1(x)),
+    {"alpha": 0.5, "gamma": 1.5},
+    "alpha and gamma",
+    True,
+)
 
 
 def hard_sigmoid(alpha: float, beta: float) -> object:
     return lambda x: torch.clamp(alpha * x + beta, 0.0, 1.0)
 
 
-case("HardSigmoid", [real(2, 5, low=-5, high=5)], hard_sigmoid(0.25, 0.5), {"alpha": 0.25, "beta": 0.5}, "alpha and beta")
-case("HardSigmoid", [real(2, 5, low=-4, high=4)], hard_sigmoid(0.5, 0.25), {"alpha": 0.5, "beta": 0.25}, "not in the middle")
+case(
+    "HardSigmoid", [real(2, 5, low=-5, high=5)], hard_sigmoid(0.25, 0.5), {"alpha": 0.25, "beta": 0.5}, "alpha and beta"
+)
+case(
+    "HardSigmoid",
+    [real(2, 5, low=-4, high=4)],
+    hard_sigmoid(0.5, 0.25),
+    {"alpha": 0.5, "beta": 0.25},
+    "not in the middle",
+)
 
 # Slopes broadcast to x in one direction.
 for shape, slope in (((2, 3), (3,)), ((2, 3, 4), (3, 1)), ((2, 3), (2, 1)), ((2, 3), ()), ((2, 3, 2), (1, 3, 2))):
-    case("PRelu", [real(*shape), real(*slope)], lambda x, s: torch.where(x > 0, x, s * x), name=f"{shape} {slope}",
-         second=True)  # fmt: skip
+    case(
+        "PRelu",
+        [real(*shape), real(*slope)],
+        lambda x, s: torch.where(x > 0, x, s * x),
+        name=f"{shape} {slope}",
+        second=True,
+    )
 case("PRelu", [[0.0, -1.0, 1.0], [0.5]], F.prelu, name="at 0")
 
 # Two that broadcast.
@@ -117,7 +138,9 @@ for op, function in (("Max", torch.maximum), ("Min", torch.minimum)):
         case(op, [real(*a), real(*b)], function, name=f"{a} {b}")
     case(op, [[1.0, 2.0], [1.0, 3.0]], function, name="of equals")
 case("Mod", [real(2, 3, low=-5, high=5), real(3, low=0.5, high=2)], torch.fmod, {"fmod": 1}, "(2, 3) (3,)")
-case("Mod", [real(2, 1, low=-5, high=5), real(1, 3, low=-2, high=-0.5)], torch.fmod, {"fmod": 1}, "of negative divisors")
+case(
+    "Mod", [real(2, 1, low=-5, high=5), real(1, 3, low=-2, high=-0.5)], torch.fmod, {"fmod": 1}, "of negative divisors"
+)
 case("Pow", [[-1.5, -2.0, 0.5, 3.0], 3], lambda x, y: x**y, name="to an integer", second=True)
 case("Pow", [[-1.5, 0.0, 0.5, 3.0], 2], lambda x, y: x**y, name="to 2 with a 0", second=True)
 case("Pow", [[0.0, 2.0], [0.0, 0.0]], torch.pow, name="0 to 0")
@@ -128,5 +151,7 @@ case("Max", [real(2, 3), real(3), real(2, 1)], lambda a, b, c: torch.maximum(tor
 case("Clip", [real(2, 5), -0.5, 1.25], torch.clamp, name="both bounds")
 case("Clip", [real(2, 5), None, 0.25], lambda x, _, high: torch.clamp(x, max=high), name="above")
 case("Clip", [real(2, 5), 0.25], lambda x, low: torch.clamp(x, min=low), name="below")
-case("Where", [[[True, False, True], [False, False, True]], real(2, 3), real(3)], torch.where, name="(2, 3) (2, 3) (3,)")
+case(
+    "Where", [[[True, False, True], [False, False, True]], real(2, 3), real(3)], torch.where, name="(2, 3) (2, 3) (3,)"
+)
 case("Where", [[[True], [False]], real(3), real(2, 1)], torch.where, name="(2, 1) (3,) (2, 1)")

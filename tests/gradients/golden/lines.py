@@ -31,21 +31,39 @@ REDUCTIONS = {
 CURVED = {"ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare"}
 for op, function in REDUCTIONS.items():
     for shape, axes, keep in (
-        ((2, 3), None, 1), ((2, 3), [1], 0), ((2, 3), [0], 1), ((2, 3, 2), [0, 2], 0), ((2, 3, 2), [-2], 1),
-        ((2, 3, 2), [-1, 0], 1), ((2, 3), [0, 1], 0), ((4,), [0], 0),
-    ):  # fmt: skip
+        ((2, 3), None, 1),
+        ((2, 3), [1], 0),
+        ((2, 3), [0], 1),
+        ((2, 3, 2), [0, 2], 0),
+        ((2, 3, 2), [-2], 1),
+        ((2, 3, 2), [-1, 0], 1),
+        ((2, 3), [0, 1], 0),
+        ((4,), [0], 0),
+    ):
         if op in ("ReduceMax", "ReduceMin"):
             x = apart(*shape)
         elif op == "ReduceLogSum":
             x = real(*shape, low=0.2, high=2)
         else:
             x = real(*shape)
-        case(op, [x] if axes is None else [x, axes], lambda x, *_, f=function, a=axes, k=keep: f(x, axes_of(x, a), bool(k)),
-             {"keepdims": keep}, f"{shape} over {axes} keepdims {keep}", op in CURVED and len(shape) < 3)  # fmt: skip
+        case(
+            op,
+            [x] if axes is None else [x, axes],
+            lambda x, *_, f=function, a=axes, k=keep: f(x, axes_of(x, a), bool(k)),
+            {"keepdims": keep},
+            f"{shape} over {axes} keepdims {keep}",
+            op in CURVED and len(shape) < 3,
+        )
 case("ReduceMax", [[1.0, 3.0, 3.0, 3.0]], lambda x: torch.amax(x, 0), {"keepdims": 0}, "of equals")
 case("ReduceMin", [[[1.0, 3.0], [1.0, 3.0]], [0]], lambda x, _: torch.amin(x, 0), {"keepdims": 0}, "of equals")
 case("ReduceL1", [[1.0, 0.0, -2.0]], lambda x: x.abs().sum(), {"keepdims": 0}, "at 0")
-case("ReduceL2", [[[0.0, 0.0], [3.0, 4.0]], [1]], lambda x, _: torch.linalg.vector_norm(x, 2, 1), {"keepdims": 0}, "of zeros")
+case(
+    "ReduceL2",
+    [[[0.0, 0.0], [3.0, 4.0]], [1]],
+    lambda x, _: torch.linalg.vector_norm(x, 2, 1),
+    {"keepdims": 0},
+    "of zeros",
+)
 for zeros in ([1.5, 0.0, 2.0, -3.0], [0.0, 0.0, 2.0, -3.0], [0.0, 0.0, 0.0, 2.0]):
     count = zeros.count(0.0)
     case("ReduceProd", [zeros], lambda x: torch.prod(x, 0), {"keepdims": 0}, f"with {count} zeros", True)
@@ -77,16 +95,37 @@ def running(function: object, axis: int, exclusive: int, reverse: int) -> object
 for op, function in (("CumSum", torch.cumsum), ("CumProd", torch.cumprod)):
     for shape, axis in (((4,), 0), ((2, 3), 1), ((2, 3), -2), ((2, 3, 2), 1)):
         for exclusive, reverse in ((0, 0), (1, 0), (0, 1), (1, 1)) if shape == (2, 3) else ((0, 0), (1, 1)):
-            case(op, [real(*shape), axis], running(function, axis, exclusive, reverse),
-                 {"exclusive": exclusive, "reverse": reverse},
-                 f"{shape} along {axis} exclusive {exclusive} reverse {reverse}",
-                 op == "CumProd" and len(shape) < 3)  # fmt: skip
+            case(
+                op,
+                [real(*shape), axis],
+                running(function, axis, exclusive, reverse),
+                {"exclusive": exclusive, "reverse": reverse},
+                f"{shape} along {axis} exclusive {exclusive} reverse {reverse}",
+                op == "CumProd" and len(shape) < 3,
+            )
 
-for shape, axis, k, largest in (((5,), 0, 2, 1), ((2, 4), -1, 3, 0), ((3, 2), 0, 2, 1), ((2, 4, 2), 1, 1, 1), ((2, 3), 1, 3, 1)):
-    case("TopK", [apart(*shape), [k]], lambda x, _, a=axis, k=k, l=largest: torch.topk(x, k, a, bool(l)),
-         {"axis": axis, "largest": largest}, f"{shape} {k} along {axis} largest {largest}")  # fmt: skip
+for shape, axis, k, largest in (
+    ((5,), 0, 2, 1),
+    ((2, 4), -1, 3, 0),
+    ((3, 2), 0, 2, 1),
+    ((2, 4, 2), 1, 1, 1),
+    ((2, 3), 1, 3, 1),
+):
+    case(
+        "TopK",
+        [apart(*shape), [k]],
+        lambda x, _, a=axis, k=k, l=largest: torch.topk(x, k, a, bool(l)),
+        {"axis": axis, "largest": largest},
+        f"{shape} {k} along {axis} largest {largest}",
+    )
 
 for p in (1, 2):
     for shape, axis in (((2, 3), -1), ((2, 3, 2), 1)):
-        case("LpNormalization", [real(*shape)], lambda x, p=p, a=axis: F.normalize(x, p, a), {"axis": axis, "p": p},
-             f"{shape} along {axis} p {p}", True)  # fmt: skip
+        case(
+            "LpNormalization",
+            [real(*shape)],
+            lambda x, p=p, a=axis: F.normalize(x, p, a),
+            {"axis": axis, "p": p},
+            f"{shape} along {axis} p {p}",
+            True,
+        )

@@ -19,8 +19,13 @@ for shape, axis, indices in (
 for shape, axis, indices in (
     ((2, 3), 1, [[0, 2], [2, 2]]), ((3, 2), 0, [[2, 0]]), ((4,), -1, [3, -4, 3]), ((2, 2, 2), 1, [[[0, 1], [1, 1], [0, 0]]]),
 ):  # fmt: skip
-    case("GatherElements", [real(*shape), indices], lambda x, i, a=axis: torch.gather(x, a, i % x.shape[a]), {"axis": axis},
-         f"{shape} {indices} along {axis}")  # fmt: skip
+    case(
+        "GatherElements",
+        [real(*shape), indices],
+        lambda x, i, a=axis: torch.gather(x, a, i % x.shape[a]),
+        {"axis": axis},
+        f"{shape} {indices} along {axis}",
+    )
 for shape, batch, indices in (
     ((2, 3), 0, [[0, 1], [1, 2], [1, 2]]), ((3, 2), 0, [[2], [0], [-1]]), ((2, 2, 2), 1, [[1], [0]]), ((2, 2, 3), 1, [[1, -1], [0, 0]]),
     ((2, 3), 0, [[[0], [1]]]),
@@ -36,19 +41,38 @@ for shape, batch, indices in (
 REDUCE = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 for shape, axis, indices in (((2, 3), 1, [[0, 2], [2, 1]]), ((3, 2), 0, [[2, 0], [1, 1]]), ((4,), -1, [3, -4])):
     size = torch.tensor(indices).shape
-    case("ScatterElements", [real(*shape), indices, real(*size)],
-         lambda x, i, u, a=axis: torch.scatter(x, a, i % x.shape[a], u), {"axis": axis}, f"{shape} {indices} along {axis}")  # fmt: skip
+    case(
+        "ScatterElements",
+        [real(*shape), indices, real(*size)],
+        lambda x, i, u, a=axis: torch.scatter(x, a, i % x.shape[a], u),
+        {"axis": axis},
+        f"{shape} {indices} along {axis}",
+    )
 for shape, axis, indices in (((2, 3), 1, [[0, 0, 2], [2, 2, 2]]), ((3, 2), 0, [[2, 0], [2, 1]]), ((4,), 0, [3, -1, 0])):
     size = torch.tensor(indices).shape
     for reduction, name in REDUCE.items():
-        case("ScatterElements", [apart(*shape), indices, real(*size)],
-             lambda x, i, u, a=axis, n=name: torch.scatter_reduce(x, a, i % x.shape[a], u, n),
-             {"axis": axis, "reduction": reduction}, f"{reduction} {shape} {indices} along {axis}",
-             reduction == "mul" and len(shape) == 1)  # fmt: skip
-case("ScatterElements", [[1.0, 2.0], [0, 0], [1.0, 1.0]], lambda x, i, u: torch.scatter_reduce(x, 0, i, u, "amax"),
-     {"reduction": "max"}, "max of equals")  # fmt: skip
-case("ScatterElements", [[0.0, 2.0, 3.0], [0, 0, 1, 2], [1.5, -2.0, 0.0, 0.5]],
-     lambda x, i, u: torch.scatter_reduce(x, 0, i, u, "prod"), {"reduction": "mul"}, "mul with zeros")  # fmt: skip
+        case(
+            "ScatterElements",
+            [apart(*shape), indices, real(*size)],
+            lambda x, i, u, a=axis, n=name: torch.scatter_reduce(x, a, i % x.shape[a], u, n),
+            {"axis": axis, "reduction": reduction},
+            f"{reduction} {shape} {indices} along {axis}",
+            reduction == "mul" and len(shape) == 1,
+        )
+case(
+    "ScatterElements",
+    [[1.0, 2.0], [0, 0], [1.0, 1.0]],
+    lambda x, i, u: torch.scatter_reduce(x, 0, i, u, "amax"),
+    {"reduction": "max"},
+    "max of equals",
+)
+case(
+    "ScatterElements",
+    [[0.0, 2.0, 3.0], [0, 0, 1, 2], [1.5, -2.0, 0.0, 0.5]],
+    lambda x, i, u: torch.scatter_reduce(x, 0, i, u, "prod"),
+    {"reduction": "mul"},
+    "mul with zeros",
+)
 
 
 def scatter_nd(x, i, u, name):  # type: ignore[no-untyped-def]
@@ -60,8 +84,9 @@ def scatter_nd(x, i, u, name):  # type: ignore[no-untyped-def]
     table = x.reshape(inside.numel(), rest.numel())
     rows = flat.reshape(-1, 1).expand(-1, rest.numel())
     updates = u.reshape(rows.shape)
-    return (torch.scatter(table, 0, rows, updates) if name is None else torch.scatter_reduce(table, 0, rows, updates, name)
-            ).reshape(x.shape)  # fmt: skip
+    return (
+        torch.scatter(table, 0, rows, updates) if name is None else torch.scatter_reduce(table, 0, rows, updates, name)
+    ).reshape(x.shape)
 
 
 for shape, indices, once in (
@@ -72,8 +97,13 @@ for shape, indices, once in (
     size = (*places.shape[:-1], *shape[places.shape[-1] :])
     for reduction, name in {"none": None, **REDUCE}.items():
         if once == (reduction == "none"):
-            case("ScatterND", [apart(*shape), indices, real(*size)], lambda x, i, u, n=name: scatter_nd(x, i, u, n),
-                 {"reduction": reduction}, f"{reduction} {shape} {indices}")  # fmt: skip
+            case(
+                "ScatterND",
+                [apart(*shape), indices, real(*size)],
+                lambda x, i, u, n=name: scatter_nd(x, i, u, n),
+                {"reduction": reduction},
+                f"{reduction} {shape} {indices}",
+            )
 
 # Pad: torch has the other modes for the last axes of images.
 for mode, name, shape, pads in (
@@ -110,26 +140,69 @@ for shape, starts, ends, axes, steps in (
             x = x.index_select(axis, torch.tensor(list(at)))
         return x
 
-    case("Slice", [real(*shape), starts, ends, axes, steps][: 5 if steps else 4 if axes else 3], cut,
-         name=f"{shape} {starts} {ends} {axes} {steps}")  # fmt: skip
+    case(
+        "Slice",
+        [real(*shape), starts, ends, axes, steps][: 5 if steps else 4 if axes else 3],
+        cut,
+        name=f"{shape} {starts} {ends} {axes} {steps}",
+    )
 
-for shapes, axis in ((((2, 2), (2, 1)), 1), (((1, 3), (2, 3), (1, 3)), 0), (((2, 1, 2), (2, 2, 2)), -2), (((3,), (2,)), 0)):
-    case("Concat", [real(*s) for s in shapes], lambda *x, a=axis: torch.cat(x, a), {"axis": axis}, f"{shapes} along {axis}")
+for shapes, axis in (
+    (((2, 2), (2, 1)), 1),
+    (((1, 3), (2, 3), (1, 3)), 0),
+    (((2, 1, 2), (2, 2, 2)), -2),
+    (((3,), (2,)), 0),
+):
+    case(
+        "Concat",
+        [real(*s) for s in shapes],
+        lambda *x, a=axis: torch.cat(x, a),
+        {"axis": axis},
+        f"{shapes} along {axis}",
+    )
 for shape, sizes, axis in (((5,), [2, 3], 0), ((2, 4), [1, 2, 1], 1), ((3, 2), [1, 2], -2)):
-    case("Split", [real(*shape), sizes], lambda x, _, n=sizes, a=axis: torch.split(x, n, a), {"axis": axis},
-         f"{shape} {sizes} along {axis}")  # fmt: skip
+    case(
+        "Split",
+        [real(*shape), sizes],
+        lambda x, _, n=sizes, a=axis: torch.split(x, n, a),
+        {"axis": axis},
+        f"{shape} {sizes} along {axis}",
+    )
 case("Split", [real(5, 2)], lambda x: torch.split(x, 2), {"num_outputs": 3}, "in three uneven ones")
 for shape, repeats in (((3,), [2]), ((2, 3), [1, 2]), ((2, 1), [3, 2]), ((1, 2, 2), [2, 1, 2])):
     case("Tile", [real(*shape), repeats], lambda x, r: x.repeat(r.tolist()), name=f"{shape} {repeats}")
 for shape, wide in (((3,), [2, 3]), ((2, 1), [2, 3]), ((), [2, 2]), ((2, 1, 2), [1, 3, 1]), ((2, 3), [1])):
     size = torch.broadcast_shapes(shape, tuple(wide))
     case("Expand", [real(*shape), wide], lambda x, _, s=size: x.expand(s), name=f"{shape} {wide}")
-for shape, perm in (((2, 3), None), ((2, 3), [1, 0]), ((2, 3, 2), [2, 0, 1]), ((1, 2, 2, 3), [0, 2, 1, 3]), ((2, 3, 2), None)):
-    case("Transpose", [real(*shape)], lambda x, p=perm: x.permute(p or list(reversed(range(x.dim())))),
-         {} if perm is None else {"perm": perm}, f"{shape} {perm}")  # fmt: skip
-for shape, k, upper in (((3, 3), None, 1), ((3, 4), 1, 1), ((3, 3), -1, 0), ((2, 2, 3), None, 0), ((2, 3), -2, 1), ((4, 2), 3, 0)):
-    case("Trilu", [real(*shape), *([] if k is None else [k])],
-         lambda x, _=None, k=k, u=upper: (torch.triu if u else torch.tril)(x, k or 0), {"upper": upper}, f"{shape} {k} {upper}")  # fmt: skip
+for shape, perm in (
+    ((2, 3), None),
+    ((2, 3), [1, 0]),
+    ((2, 3, 2), [2, 0, 1]),
+    ((1, 2, 2, 3), [0, 2, 1, 3]),
+    ((2, 3, 2), None),
+):
+    case(
+        "Transpose",
+        [real(*shape)],
+        lambda x, p=perm: x.permute(p or list(reversed(range(x.dim())))),
+        {} if perm is None else {"perm": perm},
+        f"{shape} {perm}",
+    )
+for shape, k, upper in (
+    ((3, 3), None, 1),
+    ((3, 4), 1, 1),
+    ((3, 3), -1, 0),
+    ((2, 2, 3), None, 0),
+    ((2, 3), -2, 1),
+    ((4, 2), 3, 0),
+):
+    case(
+        "Trilu",
+        [real(*shape), *([] if k is None else [k])],
+        lambda x, _=None, k=k, u=upper: (torch.triu if u else torch.tril)(x, k or 0),
+        {"upper": upper},
+        f"{shape} {k} {upper}",
+    )
 case("Unsqueeze", [real(2, 3), [0, -1]], lambda x, _: x[None, ..., None], name="two")
 case("Squeeze", [real(1, 2, 1), [0]], lambda x, _: x.squeeze(0), name="one")
 case("Squeeze", [real(1, 2, 1)], lambda x: x.squeeze(), name="all")
@@ -137,12 +210,32 @@ case("Reshape", [real(2, 3), [3, -1]], lambda x, _: x.reshape(3, -1), name="(2, 
 case("Reshape", [real(2, 3, 2), [0, -1]], lambda x, _: x.reshape(2, -1), name="(2, 3, 2)")
 case("Flatten", [real(2, 2, 3)], lambda x: x.reshape(4, 3), {"axis": 2}, "(2, 2, 3)")
 case("DepthToSpace", [real(1, 8, 1, 2)], lambda x: F.pixel_shuffle(x, 2), {"blocksize": 2, "mode": "CRD"}, "CRD")
-case("DepthToSpace", [real(1, 8, 1, 2)],
-     lambda x: x.reshape(1, 2, 2, 2, 1, 2).permute(0, 3, 4, 1, 5, 2).reshape(1, 2, 2, 4), {"blocksize": 2}, "DCR")  # fmt: skip
-case("SpaceToDepth", [real(1, 2, 2, 4)],
-     lambda x: F.pixel_unshuffle(x, 2).reshape(1, 2, 4, 1, 2).transpose(1, 2).reshape(1, 8, 1, 2), {"blocksize": 2}, "2")  # fmt: skip
+case(
+    "DepthToSpace",
+    [real(1, 8, 1, 2)],
+    lambda x: x.reshape(1, 2, 2, 2, 1, 2).permute(0, 3, 4, 1, 5, 2).reshape(1, 2, 2, 4),
+    {"blocksize": 2},
+    "DCR",
+)
+case(
+    "SpaceToDepth",
+    [real(1, 2, 2, 4)],
+    lambda x: F.pixel_unshuffle(x, 2).reshape(1, 2, 4, 1, 2).transpose(1, 2).reshape(1, 8, 1, 2),
+    {"blocksize": 2},
+    "2",
+)
 case("Compress", [real(3, 2), [True, False, True]], lambda x, c: x[c], {"axis": 0}, "rows")
-case("OneHot", [[0, 2, -1], 3, [0.5, 2.5]],
-     lambda i, n, v: v[0] + (v[1] - v[0]) * F.one_hot(i % n, 3).double(), {}, "values")  # fmt: skip
-case("ReverseSequence", [real(3, 2), [2, 3]],
-     lambda x, _: torch.stack([torch.cat([x[:2, 0].flip(0), x[2:, 0]]), x[:, 1].flip(0)], 1), {}, "two lengths")  # fmt: skip
+case(
+    "OneHot",
+    [[0, 2, -1], 3, [0.5, 2.5]],
+    lambda i, n, v: v[0] + (v[1] - v[0]) * F.one_hot(i % n, 3).double(),
+    {},
+    "values",
+)
+case(
+    "ReverseSequence",
+    [real(3, 2), [2, 3]],
+    lambda x, _: torch.stack([torch.cat([x[:2, 0].flip(0), x[2:, 0]]), x[:, 1].flip(0)], 1),
+    {},
+    "two lengths",
+)

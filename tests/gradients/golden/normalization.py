@@ -27,19 +27,50 @@ def train(x, s, b, m, v):  # type: ignore[no-untyped-def]
 for shape in ((3, 2), (2, 2, 3), (2, 1, 2, 2)):
     inputs = [real(*shape), *(real(shape[1]) for _ in range(3)), real(shape[1], low=0.5, high=2)]
     case("BatchNormalization", inputs, infer, {"epsilon": EPSILON}, f"inference {shape}", True)
-    case("BatchNormalization", inputs, lambda *i: train(*i)[0], {"epsilon": EPSILON, "training_mode": 1}, f"training {shape}", True)
-    case("BatchNormalization", inputs, train, {"epsilon": EPSILON, "training_mode": 1, "momentum": 0.75},
-         f"training {shape} with statistics", True)  # fmt: skip
+    case(
+        "BatchNormalization",
+        inputs,
+        lambda *i: train(*i)[0],
+        {"epsilon": EPSILON, "training_mode": 1},
+        f"training {shape}",
+        True,
+    )
+    case(
+        "BatchNormalization",
+        inputs,
+        train,
+        {"epsilon": EPSILON, "training_mode": 1, "momentum": 0.75},
+        f"training {shape} with statistics",
+        True,
+    )
 
 for shape, axis in (((2, 3), -1), ((2, 3), 0), ((2, 2, 3), 1), ((2, 2, 3), -1), ((4,), 0)):
     inner = shape[axis:]
     attrs = {"axis": axis, "epsilon": EPSILON}
-    case("LayerNormalization", [real(*shape), real(*inner), real(*inner)],
-         lambda x, s, b, i=inner: F.layer_norm(x, i, s, b, EPSILON), attrs, f"{shape} {axis}", True)  # fmt: skip
-    case("LayerNormalization", [real(*shape), real(*inner)], lambda x, s, i=inner: F.layer_norm(x, i, s, None, EPSILON), attrs,
-         f"{shape} {axis} no bias", len(shape) < 3)  # fmt: skip
-    case("RMSNormalization", [real(*shape), real(*inner)], lambda x, s, i=inner: F.rms_norm(x, i, s, EPSILON), attrs,
-         f"{shape} {axis}", True)  # fmt: skip
+    case(
+        "LayerNormalization",
+        [real(*shape), real(*inner), real(*inner)],
+        lambda x, s, b, i=inner: F.layer_norm(x, i, s, b, EPSILON),
+        attrs,
+        f"{shape} {axis}",
+        True,
+    )
+    case(
+        "LayerNormalization",
+        [real(*shape), real(*inner)],
+        lambda x, s, i=inner: F.layer_norm(x, i, s, None, EPSILON),
+        attrs,
+        f"{shape} {axis} no bias",
+        len(shape) < 3,
+    )
+    case(
+        "RMSNormalization",
+        [real(*shape), real(*inner)],
+        lambda x, s, i=inner: F.rms_norm(x, i, s, EPSILON),
+        attrs,
+        f"{shape} {axis}",
+        True,
+    )
 
 
 def with_statistics(x, s, b):  # type: ignore[no-untyped-def]
@@ -48,20 +79,44 @@ def with_statistics(x, s, b):  # type: ignore[no-untyped-def]
     return (x - mean) * inverse * s + b, mean, inverse
 
 
-case("LayerNormalization", [real(2, 3), real(3), real(3)], with_statistics, {"epsilon": EPSILON, "stash_type": 11},
-     "with statistics", True)  # fmt: skip
+case(
+    "LayerNormalization",
+    [real(2, 3), real(3), real(3)],
+    with_statistics,
+    {"epsilon": EPSILON, "stash_type": 11},
+    "with statistics",
+    True,
+)
 
 for shape, groups in (((2, 4, 2), 2), ((1, 2, 2, 2), 1), ((1, 3, 2), 3), ((1, 4, 1, 2), 2)):
     channels = [real(shape[1]), real(shape[1])]
-    case("GroupNormalization", [real(*shape), *channels], lambda x, s, b, g=groups: F.group_norm(x, g, s, b, EPSILON),
-         {"num_groups": groups, "epsilon": EPSILON}, f"{shape} {groups}", True)  # fmt: skip
+    case(
+        "GroupNormalization",
+        [real(*shape), *channels],
+        lambda x, s, b, g=groups: F.group_norm(x, g, s, b, EPSILON),
+        {"num_groups": groups, "epsilon": EPSILON},
+        f"{shape} {groups}",
+        True,
+    )
 for shape in ((2, 2, 3), (1, 2, 2, 2), (1, 1, 2, 1, 2)):
     channels = [real(shape[1]), real(shape[1])]
-    case("InstanceNormalization", [real(*shape), *channels],
-         lambda x, s, b: F.instance_norm(x, weight=s, bias=b, eps=EPSILON), {"epsilon": EPSILON}, f"{shape}", True)  # fmt: skip
+    case(
+        "InstanceNormalization",
+        [real(*shape), *channels],
+        lambda x, s, b: F.instance_norm(x, weight=s, bias=b, eps=EPSILON),
+        {"epsilon": EPSILON},
+        f"{shape}",
+        True,
+    )
 for shape, size in (((1, 4, 2), 3), ((2, 3, 2), 5), ((1, 3, 2, 2), 1), ((1, 5, 1, 2), 3)):
-    case("LRN", [real(*shape)], lambda x, n=size: F.local_response_norm(x, n, 0.5, 0.75, 1.25),
-         {"size": size, "alpha": 0.5, "beta": 0.75, "bias": 1.25}, f"{shape} {size}", True)  # fmt: skip
+    case(
+        "LRN",
+        [real(*shape)],
+        lambda x, n=size: F.local_response_norm(x, n, 0.5, 0.75, 1.25),
+        {"size": size, "alpha": 0.5, "beta": 0.75, "bias": 1.25},
+        f"{shape} {size}",
+        True,
+    )
 
 
 def even_window(x: torch.Tensor) -> torch.Tensor:
@@ -97,19 +152,48 @@ for shape, labels in (((3, 3), [1, 0, 2]), ((2, 3, 2), [[0, 2], [1, 1]]), ((1, 2
                 continue
             attrs = {"reduction": reduction, **({} if ignored is None else {"ignore_index": ignored})}
             inputs = [real(*shape), labels, *([real(shape[1], low=0.25, high=2)] if weighted else [])]
-            name = f"{shape} {reduction}{' weights' if weighted else ''}{'' if ignored is None else f' without {ignored}'}"
-            case("NegativeLogLikelihoodLoss", inputs,
-                 lambda x, y, w=None, r=reduction, i=ignored: log_loss(x, y, w, r, i), attrs, name, weighted)  # fmt: skip
-            case("SoftmaxCrossEntropyLoss", inputs,
-                 lambda x, y, w=None, r=reduction, i=ignored: log_loss(torch.log_softmax(x, 1), y, w, r, i), attrs, name,
-                 len(shape) < 4)  # fmt: skip
-case("SoftmaxCrossEntropyLoss", [real(3, 4), [1, 0, 3]],
-     lambda x, y: (log_loss(torch.log_softmax(x, 1), y, None, "mean", None), torch.log_softmax(x, 1)), {}, "with log_prob",
-     True)  # fmt: skip
-case("SoftmaxCrossEntropyLoss", [real(3, 4), [1, -1, 3]],
-     lambda x, y: log_loss(torch.log_softmax(x, 1), y, None, "mean", -1), {"ignore_index": -1}, "without -1")  # fmt: skip
+            name = (
+                f"{shape} {reduction}{' weights' if weighted else ''}{'' if ignored is None else f' without {ignored}'}"
+            )
+            case(
+                "NegativeLogLikelihoodLoss",
+                inputs,
+                lambda x, y, w=None, r=reduction, i=ignored: log_loss(x, y, w, r, i),
+                attrs,
+                name,
+                weighted,
+            )
+            case(
+                "SoftmaxCrossEntropyLoss",
+                inputs,
+                lambda x, y, w=None, r=reduction, i=ignored: log_loss(torch.log_softmax(x, 1), y, w, r, i),
+                attrs,
+                name,
+                len(shape) < 4,
+            )
+case(
+    "SoftmaxCrossEntropyLoss",
+    [real(3, 4), [1, 0, 3]],
+    lambda x, y: (log_loss(torch.log_softmax(x, 1), y, None, "mean", None), torch.log_softmax(x, 1)),
+    {},
+    "with log_prob",
+    True,
+)
+case(
+    "SoftmaxCrossEntropyLoss",
+    [real(3, 4), [1, -1, 3]],
+    lambda x, y: log_loss(torch.log_softmax(x, 1), y, None, "mean", -1),
+    {"ignore_index": -1},
+    "without -1",
+)
 for shape, axes in (((2, 2, 2, 1), [0, 2, 3]), ((2, 3), [0]), ((2, 3, 2), [1, -1])):
-    case("MeanVarianceNormalization", [real(*shape)],
-         lambda x, a=axes: (x - x.mean(a, keepdim=True)) / (x.var(a, correction=0, keepdim=True).sqrt() + 1e-9),
-         {"axes": axes}, f"{shape} {axes}", True, 1e-7,
-         "Weft adds 1e-9 to the deviation, as ONNX's function of it does, which PyTorch has no operator for")  # fmt: skip
+    case(
+        "MeanVarianceNormalization",
+        [real(*shape)],
+        lambda x, a=axes: (x - x.mean(a, keepdim=True)) / (x.var(a, correction=0, keepdim=True).sqrt() + 1e-9),
+        {"axes": axes},
+        f"{shape} {axes}",
+        True,
+        1e-7,
+        "Weft adds 1e-9 to the deviation, as ONNX's function of it does, which PyTorch has no operator for",
+    )

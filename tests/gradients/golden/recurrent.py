@@ -80,7 +80,13 @@ for op in ORDER:
     case(op, inputs(op, 2, False, [1, 2], True, 2), layer(op, "bidirectional"), both, "bidirectional lengths no bias")
     case(op, inputs(op, 1, False, None, False, 2), layer(op, "forward"), more, "no bias", True)
     case(op, inputs(op, 1, True, None, True, 1), layer(op, "forward"), more, "one step")
-case("RNN", inputs("RNN", 1, True, None, True), layer("RNN", "forward", True), {"hidden_size": 2, "activations": ["Relu"]}, "relu")
+case(
+    "RNN",
+    inputs("RNN", 1, True, None, True),
+    layer("RNN", "forward", True),
+    {"hidden_size": 2, "activations": ["Relu"]},
+    "relu",
+)
 for op in ORDER:
     attrs = {"hidden_size": 2, "layout": 1, **({"linear_before_reset": 1} if op == "GRU" else {})}
     run = layer(op, "forward")
@@ -131,4 +137,6 @@ def lstm_by_hand(x, w, r, b, _lengths, h, c, p, clip=None, coupled=False):  # ty
 LSTM = [*inputs("LSTM", 1, True, None, True, 2), real(1, 6)]
 case("LSTM", LSTM, lstm_by_hand, {"hidden_size": 2}, "peepholes", True)
 case("LSTM", LSTM, lambda *i: lstm_by_hand(*i, clip=0.75), {"hidden_size": 2, "clip": 0.75}, "peepholes clip")
-case("LSTM", LSTM, lambda *i: lstm_by_hand(*i, coupled=True), {"hidden_size": 2, "input_forget": 1}, "peepholes coupled")
+case(
+    "LSTM", LSTM, lambda *i: lstm_by_hand(*i, coupled=True), {"hidden_size": 2, "input_forget": 1}, "peepholes coupled"
+)
