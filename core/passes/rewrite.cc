@@ -379,17 +379,45 @@ Result<Program> rewrite(const Program& program, const KernelRegistry& kernels, c
   return Walk(program, kernels, options, changed).run(known);
 }
 
+namespace {
+// The rules that look for operators before these come apart, of those in the program.
+RewriteOptions rules_ahead(const Program& program, const RewriteOptions& options) {
+  std::set<std::string> present;
+  for (NodeId id : ordered_nodes(*program.graph, program.outputs, {}, false)) {
+    present.insert(program.graph->node(id).op->full_name());
+  }
+  RewriteOptions ahead = options;
+  std::erase_if(ahead.rules,
+                [&](const Rule* rule) { return rule->whole == nullptr || present.count(rule->whole) == 0; });
+  ahead.expand_bodies = false;
+  return ahead;
+}
+}  // namespace
+
 Result<Program> optimize(Program program, const KernelRegistry& kernels, const RewriteOptions& options,
                          const std::vector<KnownInput>& known) {
-  for (int walk = 0; walk < kMaxWalks; ++walk) {
-    bool changed = false;
-    WEFT_TRY(Program next, rewrite(program, kernels, options, walk == 0 ? known : std::vector<KnownInput>(), &changed));
-    program = std::move(next);
+  bool new_knowledge = !known.empty();
+  const auto walk = [&](const RewriteOptions& with, bool* changed) -> Status {
+    WEFT_TRY(program, rewrite(program, kernels, with, new_knowledge ? known : std::vector<KnownInput>(), changed));
+    new_knowledge = false;
 #ifndef NDEBUG
     WEFT_CHECK(program.graph->verify());
 #endif
-    // Rules look at the graph before the walk, so what is known of the inputs counts from the second walk on.
-    if (!changed && (walk > 0 || known.empty())) break;
+    return {};
+  };
+  RewriteOptions rest = options;
+  std::erase_if(rest.rules, [](const Rule* rule) { return rule->whole != nullptr; });
+  if (rest.rules.size() < options.rules.size()) {
+    bool changed = false;
+    const RewriteOptions ahead = rules_ahead(program, options);
+    if (!ahead.rules.empty()) WEFT_CHECK(walk(ahead, &changed));
+  }
+  for (int i = 0; i < kMaxWalks; ++i) {
+    // Rules look at the graph before the walk, so what is known of the inputs counts from the walk after on.
+    const bool again = new_knowledge;
+    bool changed = false;
+    WEFT_CHECK(walk(rest, &changed));
+    if (!changed && !again) break;
   }
   return program;
 }

@@ -161,6 +161,8 @@ Tensor Tensor::from_values(Shape shape, const T* values, size_t count) {
 }
 template Tensor Tensor::from_values<float>(Shape, const float*, size_t);
 template Tensor Tensor::from_values<double>(Shape, const double*, size_t);
+template Tensor Tensor::from_values<int8_t>(Shape, const int8_t*, size_t);
+template Tensor Tensor::from_values<uint8_t>(Shape, const uint8_t*, size_t);
 template Tensor Tensor::from_values<int32_t>(Shape, const int32_t*, size_t);
 template Tensor Tensor::from_values<int64_t>(Shape, const int64_t*, size_t);
 template Tensor Tensor::from_values<bool>(Shape, const bool*, size_t);

@@ -1,0 +1,288 @@
+// Patterns of QuantizeLinear and DequantizeLinear: which become operators on integers, and what these give.
+#include "core/passes/differentiate.h"
+#include "tests/core/passes/rules_common.h"
+
+namespace weft {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+using Chars = std::vector<int8_t>;
+
+struct QuantizedTest : RuleTest {
+  template <typename T>
+  Expr fixed(const Shape& shape, const std::vector<T>& numbers) {
+    return constant(scope, *Tensor::vector<T>(numbers).reshaped(shape));
+  }
+  template <typename T>
+  Expr number(T value) {
+    return constant(scope, Tensor::scalar(value));
+  }
+  template <typename T>
+  Expr dequantized(Expr x, float scale, T zero) {
+    return make(scope, "DequantizeLinear", {x, number(scale), number(zero)});
+  }
+  template <typename T>
+  Expr dequantized(Expr x, const std::vector<float>& scales, const std::vector<T>& zeros, int64_t axis) {
+    return make(scope, "DequantizeLinear",
+                {x, constant(scope, Tensor::vector(scales)), constant(scope, Tensor::vector(zeros))}, {{"axis", axis}});
+  }
+  template <typename T>
+  Expr quantized(Expr x, float scale, T zero) {
+    return make(scope, "QuantizeLinear", {x, number(scale), number(zero)});
+  }
+  Expr relu(Expr x) { return make(scope, "Relu", {x}); }
+
+  template <typename T>
+  void expect_numbers(Expr y, const std::vector<T>& wanted) {
+    for (const std::vector<std::string>& disabled : {std::vector<std::string>{}, {"fuse_quantized"}, {"*"}}) {
+      const Tensor out = run(y, disabled);
+      ASSERT_EQ(out.count(), static_cast<int64_t>(wanted.size()));
+      EXPECT_EQ(std::vector<T>(out.as<T>(), out.as<T>() + out.count()), wanted) << disabled.size();
+    }
+  }
+
+  // (1, -4, 0, 6) as u8[1, 1, 2, 2].
+  Expr image() { return dequantized<uint8_t>(input<uint8_t>({1, 1, 2, 2}, Bytes{130, 120, 128, 140}), 0.5f, 128); }
+  // Times (0.75, -0.5), plus (0.5, -0.25) in units of 0.5 by (0.25, 0.125).
+  Expr two_channels() {
+    Expr w = dequantized<int8_t>(fixed<int8_t>({2, 1, 1, 1}, {3, -4}), {0.25f, 0.125f}, {0, 0}, 0);
+    Expr b = dequantized<int32_t>(fixed<int32_t>({2}, {4, -4}), {0.125f, 0.0625f}, {0, 0}, 0);
+    return make(scope, "Conv", {image(), w, b});
+  }
+  // (1, -4, 2) and (0, 3, -2) as i8[2, 3].
+  Expr matrix() { return dequantized<int8_t>(input<int8_t>({2, 3}, Chars{3, -7, 5, 1, 7, -3}), 0.5f, 1); }
+};
+
+// Sums by hand: (1.25, -2.5, 0.5, 5) and (-0.75, 1.75, -0.25, -3.25), halved steps to the even number.
+TEST(FuseQuantized, ConvOfBytes) {
+  QuantizedTest t;
+  Expr y = t.quantized<uint8_t>(t.two_channels(), 0.5f, 10);
+  EXPECT_EQ(t.left(y), "QLinearConv");
+  t.expect_numbers<uint8_t>(y, {12, 5, 11, 20, 8, 14, 10, 4});
+}
+
+TEST(FuseQuantized, ConvTakesLimits) {
+  struct Case {
+    int low, high;  // 9: there is none
+    int zero;
+    const char* left;
+    Chars wanted;
+  };
+  const Case cases[] = {
+      {0, 9, -128, "QLinearConv", {-126, -128, -127, -118, -128, -124, -128, -128}},
+      {0, 9, 0, "QLinearConv Clip", {2, 0, 1, 10, 0, 4, 0, 0}},
+      {0, 4, -128, "QLinearConv Clip", {-126, -128, -127, -120, -128, -124, -128, -128}},
+      {9, 1, 0, "QLinearConv Clip", {2, -5, 1, 2, -2, 2, 0, -6}},
+      {-70, 70, 0, "QLinearConv", {2, -5, 1, 10, -2, 4, 0, -6}},
+      {9, 9, 0, "QLinearConv", {2, -5, 1, 10, -2, 4, 0, -6}},
+  };
+  for (const Case& item : cases) {
+    SCOPED_TRACE(cat(item.low, " ", item.high, " ", item.zero));
+    QuantizedTest t;
+    const auto limit = [&t](int value) { return value == 9 ? Expr() : t.number(static_cast<float>(value)); };
+    Expr y = make(t.scope, "Clip", {t.two_channels(), limit(item.low), limit(item.high)});
+    y = t.quantized(y, 0.5f, static_cast<int8_t>(item.zero));
+    EXPECT_EQ(t.left(y), item.left);
+    t.expect_numbers<int8_t>(y, item.wanted);
+    if (item.low != 0 || item.high != 9) continue;
+    y = t.quantized(t.relu(t.two_channels()), 0.5f, static_cast<int8_t>(item.zero));
+    EXPECT_EQ(t.left(y), item.left);
+    t.expect_numbers<int8_t>(y, item.wanted);
+  }
+}
+
+TEST(FuseQuantized, ConvThatStaysANumber) {
+  QuantizedTest t;
+  Expr y = t.two_channels();
+  EXPECT_EQ(t.left(y), "ConvInteger Cast Mul Add");
+  t.expect_numbers<float>(y, {1.25f, -2.5f, 0.5f, 5, -0.75f, 1.75f, -0.25f, -3.25f});
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(y, 0.5f, 10) + t.quantized<uint8_t>(y, 0.25f, 10)).find("QLinear"),
+            std::string::npos);
+}
+
+TEST(FuseQuantized, BiasInOtherUnits) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({2, 1, 1, 1}, {3, -4}), 0.25f, int8_t{0});
+  const auto with = [&](Expr bias) {
+    return t.quantized<uint8_t>(make(t.scope, "Conv", {t.image(), w, bias}), 0.5f, 10);
+  };
+  Expr b = t.fixed<int32_t>({2}, {4, -4});
+  EXPECT_EQ(t.left(with(t.dequantized<int32_t>(b, 0.125f, 0))), "QLinearConv");
+  EXPECT_EQ(t.left(with(make(t.scope, "DequantizeLinear", {b, t.number(std::nextafter(0.125f, 1.0f))}))),
+            "QLinearConv");
+  for (Expr bias : {t.dequantized<int32_t>(b, 0.25f, 0), t.dequantized<int32_t>(b, 0.125f, 1),
+                    t.dequantized<int32_t>(b, {0.125f, 0.25f}, {0, 0}, 0), t.fixed<float>({2}, {1, -1})}) {
+    const std::string left = t.left(with(bias));
+    EXPECT_EQ(left.rfind("ConvInteger Cast Mul Add", 0), 0u) << left;
+  }
+  t.expect_numbers<uint8_t>(with(t.fixed<float>({2}, {1, -1})), {14, 6, 12, 21, 6, 16, 8, 0});
+}
+
+// (1, -4, 2; 0, 3, -2) times (0.5, -1; 0.25, 2; -1.5, 3), whose columns have the zero points 2 and -1.
+TEST(FuseQuantized, MatMulByColumns) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({3, 2}, {4, -2, 3, 1, -4, 2}), {0.25f, 1.0f}, {2, -1}, 1);
+  Expr y = matmul(t.matrix(), w), q = t.quantized<int8_t>(y, 0.25f, -3);
+  EXPECT_EQ(t.left(y), "MatMulInteger Cast Mul");
+  t.expect_numbers<float>(y, {-3.5f, -3, 3.75f, 0});
+  EXPECT_EQ(t.left(q), "QLinearMatMul");
+  t.expect_numbers<int8_t>(q, {-17, -15, 12, -3});
+}
+
+TEST(FuseQuantized, ScalesAlongAnotherAxisStay) {
+  QuantizedTest t;
+  Expr w = t.dequantized<int8_t>(t.fixed<int8_t>({3, 2}, {4, -2, 3, 1, -4, 2}), {0.25f, 1.0f, 2.0f}, {0, 0, 0}, 0);
+  EXPECT_EQ(t.left(matmul(t.matrix(), w)).find("Integer"), std::string::npos);
+  EXPECT_EQ(t.left(t.quantized<int8_t>(matmul(t.matrix(), w), 0.25f, 0)).find("QLinear"), std::string::npos);
+  Expr filters = t.dequantized<int8_t>(t.fixed<int8_t>({2, 2, 1, 1}, {4, -2, 3, 1}), {0.25f, 1.0f}, {0, 0}, 1);
+  Expr image = t.dequantized<uint8_t>(t.input<uint8_t>({1, 2, 1, 1}, Bytes{1, 2}), 0.5f, 0);
+  Expr y = make(t.scope, "Conv", {image, filters});
+  EXPECT_EQ(t.left(t.quantized<uint8_t>(y, 0.25f, 0)).find("QLinear"), std::string::npos);
+  t.expect_numbers<float>(y, {-1.5f, 1.375f});
+}
+
+TEST(FuseQuantized, WeightsThatAreTurned) {
+  QuantizedTest t;
+  Expr w = t.fixed<int8_t>({2, 3}, {4, 3, -4, -2, 1, 2});
+  Expr by_row = t.dequantized<int8_t>(w, {0.25f, 1.0f}, {2, -1}, 0);
+  EXPECT_EQ(t.left(matmul(t.matrix(), transpose(by_row, {1, 0}))), "MatMulInteger Cast Mul");
+  t.expect_numbers<float>(matmul(t.matrix(), transpose(by_row, {1, 0})), {-3.5f, -3, 3.75f, 0});
+  Expr gemm = make(t.scope, "Gemm", {t.matrix(), by_row, t.fixed<float>({2}, {2, -4})},
+                   {{"transB", int64_t{1}}, {"alpha", 2.0}, {"beta", 0.5}});
+  EXPECT_EQ(t.left(gemm), "MatMulInteger Cast Mul Add");
+  t.expect_numbers<float>(gemm, {-6, -8, 8.5f, -2});
+  Expr turned = t.dequantized<int8_t>(t.input<int8_t>({3, 2}, Chars{3, 1, -7, 7, 5, -3}), 0.5f, 1);
+  Expr both = make(t.scope, "Gemm", {turned, by_row}, {{"transA", int64_t{1}}, {"transB", int64_t{1}}});
+  EXPECT_EQ(t.left(both), "Transpose MatMulInteger Cast Mul");
+  t.expect_numbers<float>(both, {-3.5f, -3, 3.75f, 0});
+}
+
+TEST(FuseQuantized, BothOperandsMayChange) {
+  QuantizedTest t;
+  Expr a = t.matrix(), b = transpose(t.matrix(), {1, 0});
+  Expr y = t.quantized<uint8_t>(matmul(a, b), 0.5f, 100);
+  EXPECT_EQ(t.left(y), "Transpose QLinearMatMul");
+  t.expect_numbers<uint8_t>(y, {142, 68, 68, 126});
+}
+
+TEST(FuseQuantized, WhatMovesNumbersMovesIntegers) {
+  QuantizedTest t;
+  const auto x = [&t] { return t.matrix(); };
+  const auto quantize = [&t](Expr y) { return t.quantized<int8_t>(y, 0.5f, 1); };
+  EXPECT_EQ(t.left(quantize(x())), "");
+  EXPECT_EQ(t.left(quantize(transpose(x(), {1, 0}))), "Transpose");
+  t.expect_numbers<int8_t>(quantize(transpose(x(), {1, 0})), {3, 1, -7, 7, 5, -3});
+  EXPECT_EQ(t.left(quantize(reshape(x(), constant_ints(t.scope, {3, 2})))), "Reshape");
+  EXPECT_EQ(t.left(quantize(concat({x(), x()}, 0))), "Concat");
+  t.expect_numbers<int8_t>(quantize(concat({x(), x()}, 0)), {3, -7, 5, 1, 7, -3, 3, -7, 5, 1, 7, -3});
+  EXPECT_EQ(t.left(quantize(t.relu(x()))), "Clip");
+  t.expect_numbers<int8_t>(quantize(t.relu(x())), {3, 1, 5, 1, 7, 1});
+  Expr places = constant_ints(t.scope, {2, 0});
+  EXPECT_EQ(t.left(quantize(make(t.scope, "Gather", {x(), places}, {{"axis", int64_t{1}}}))), "Gather");
+  // Its padding is below all numbers.
+  Expr pool = make(t.scope, "MaxPool", {reshape(x(), constant_ints(t.scope, {1, 2, 3}))},
+                   {{"kernel_shape", std::vector<int64_t>{2}}, {"pads", std::vector<int64_t>{1, 0}}});
+  EXPECT_EQ(t.left(quantize(pool)), "Reshape MaxPool");
+  t.expect_numbers<int8_t>(quantize(pool), {3, 3, 5, 1, 7, 7});
+}
+
+TEST(FuseQuantized, OtherScalesBetweenStay) {
+  QuantizedTest t;
+  Expr x = t.matrix(), other = t.dequantized<int8_t>(t.input<int8_t>({2, 3}, Chars{1, 2, 3, 4, 5, 6}), 0.5f, 0);
+  for (Expr y :
+       {t.quantized<int8_t>(transpose(x, {1, 0}), 0.25f, 1), t.quantized<int8_t>(transpose(x, {1, 0}), 0.5f, 0),
+        t.quantized<uint8_t>(transpose(x, {1, 0}), 0.5f, 1), t.quantized<int8_t>(concat({x, other}, 0), 0.5f, 1)}) {
+    EXPECT_NE(t.left(y).find("Round"), std::string::npos) << t.left(y);
+    t.expect_same_bits(y);
+  }
+}
+
+TEST(FuseQuantized, SeveralUsers) {
+  QuantizedTest t;
+  Expr conv = t.two_channels(), active = t.relu(conv), q = t.quantized<uint8_t>(active, 0.5f, 10);
+  // Someone wants the number before it is quantized: it is computed once.
+  Expr y = t.dequantized<uint8_t>(q, 0.5f, 10) + conv;
+  const std::string left = t.left(y);
+  EXPECT_EQ(left.find("QLinearConv"), std::string::npos) << left;
+  EXPECT_NE(left.find("ConvInteger"), std::string::npos) << left;
+  t.expect_numbers<float>(y, {2.25f, -2.5f, 1, 10, -0.75f, 3.75f, -0.25f, -3.25f});
+  // The quantized numbers and those that they stand for may be wanted as often as one likes.
+  Expr x = t.image(), w = t.dequantized<int8_t>(t.fixed<int8_t>({1, 1, 1, 1}, {3}), 0.25f, int8_t{0});
+  Expr z = t.quantized<uint8_t>(make(t.scope, "Conv", {x, w}), 0.5f, 10);
+  Expr sum = t.dequantized<uint8_t>(z, 0.5f, 10) + x * t.dequantized<uint8_t>(z, 0.5f, 10);
+  EXPECT_EQ(t.left(sum).rfind("QLinearConv", 0), 0u) << t.left(sum);
+  t.expect_numbers<float>(sum, {2, 9, 0, 31.5f});
+}
+
+TEST(FuseQuantized, WhatIsNoConstantStays) {
+  QuantizedTest t;
+  Expr scale = t.input<float>({}, {0.25f}), w = t.fixed<int8_t>({3, 2}, {4, -2, 3, 1, -4, 2});
+  Expr by_fed = make(t.scope, "DequantizeLinear", {w, scale}),
+       by_fixed = make(t.scope, "DequantizeLinear", {w, t.number(0.25f)});
+  EXPECT_EQ(t.left(matmul(t.matrix(), by_fed)).find("Integer"), std::string::npos);
+  EXPECT_NE(t.left(matmul(t.matrix(), by_fixed)).find("Integer"), std::string::npos);
+  Expr q = make(t.scope, "QuantizeLinear", {matmul(t.matrix(), by_fixed), scale, t.number(int8_t{0})});
+  EXPECT_EQ(t.left(q).find("QLinear"), std::string::npos);
+  t.expect_numbers<int8_t>(q, {-16, -2, 17, -1});
+}
+
+TEST(FuseQuantized, WhatDoesNotFitStays) {
+  QuantizedTest t;
+  // 40,000 products of 255 by 255 are more than 32 bits hold; 30,000 are not.
+  for (int64_t k : {40000, 30000}) {
+    const Bytes most(static_cast<size_t>(k), 255);
+    Expr a = t.dequantized<uint8_t>(t.input<uint8_t>({1, k}, most), 1.0f, 0);
+    Expr b = t.dequantized<uint8_t>(t.fixed<uint8_t>({k, 1}, most), 1.0f, 0);
+    Expr y = matmul(a, b);
+    EXPECT_EQ(t.left(y).find("Integer") != std::string::npos, k == 30000);
+    const Tensor out = t.run(y, {});
+    EXPECT_NEAR(out.as<float>()[0], 65025.0f * static_cast<float>(k), 65025.0f);
+  }
+  Expr tiny = t.dequantized<int8_t>(t.fixed<int8_t>({3, 1}, {4, -2, 3}), 1e-20f, int8_t{0});
+  EXPECT_EQ(t.left(matmul(t.matrix(), tiny)).find("Integer"), std::string::npos);
+  Expr turned = t.dequantized<int8_t>(t.fixed<int8_t>({3, 1}, {4, -2, 3}), -1.0f, int8_t{0});
+  EXPECT_EQ(t.left(matmul(t.matrix(), turned)).find("Integer"), std::string::npos);
+  Expr halves =
+      make(t.scope, "DequantizeLinear", {t.fixed<int8_t>({3, 1}, {4, -2, 3}), cast(t.number(0.5f), DType::kF16)});
+  EXPECT_EQ(t.left(matmul(cast(t.matrix(), DType::kF16), halves)).find("Integer"), std::string::npos);
+  Expr blocks =
+      make(t.scope, "DequantizeLinear", {t.fixed<int8_t>({4, 1}, {4, -2, 3, 1}), t.fixed<float>({2, 1}, {1, 2})},
+           {{"axis", int64_t{0}}, {"block_size", int64_t{2}}});
+  Expr four = t.dequantized<int8_t>(t.input<int8_t>({1, 4}, Chars{3, -7, 5, 1}), 0.5f, 1);
+  EXPECT_EQ(t.left(matmul(four, blocks)).find("Integer"), std::string::npos);
+  t.expect_numbers<float>(matmul(four, blocks), {24});
+}
+
+TEST(FuseQuantized, WeightsThatAreQuantizedInTheGraph) {
+  QuantizedTest t;
+  Expr w = t.fixed<float>({3, 2}, {0.5f, -1, 0.25f, 2, -1.5f, 3});
+  Expr scales = t.fixed<float>({2}, {0.25f, 1}), zeros = t.fixed<int8_t>({2}, {0, 0});
+  const Attrs by_column{{"axis", int64_t{1}}};
+  Expr codes = make(t.scope, "QuantizeLinear", {w, scales, zeros}, by_column);
+  Expr y = matmul(t.matrix(), make(t.scope, "DequantizeLinear", {codes, scales, zeros}, by_column));
+  EXPECT_EQ(t.left(y), "MatMulInteger Cast Mul");
+  t.expect_numbers<float>(y, {-3.5f, -3, 3.75f, 0});
+}
+
+TEST(FuseQuantized, CanBeSwitchedOff) {
+  QuantizedTest t;
+  Expr y = t.quantized<uint8_t>(t.two_channels(), 0.5f, 10);
+  const std::string left = t.left(y, {"fuse_quantized"});
+  EXPECT_EQ(left.find("QLinear"), std::string::npos) << left;
+  EXPECT_NE(left.find("Conv"), std::string::npos) << left;
+}
+
+// By what is trained behind a quantized net; the numbers that its gradient needs stay.
+TEST(FuseQuantized, GradientsAreTheSame) {
+  QuantizedTest t;
+  Expr w = t.input<float>({2, 2}, {1, 2, 3, 4});
+  Expr fixed = t.dequantized<int8_t>(t.fixed<int8_t>({3, 2}, {4, -2, 3, 1, -4, 2}), 0.25f, int8_t{0});
+  Expr h = t.relu(matmul(t.matrix(), fixed)), loss = reduce_sum(matmul(h, w) * matmul(h, w), {0, 1}, false);
+  std::vector<ValueId> grads = *differentiate(*t.graph, {loss.id()}, {w.id()}, {});
+  Expr gradient(t.scope, grads[0]);
+  EXPECT_NE(t.left(gradient).find("MatMulInteger"), std::string::npos);
+  t.expect_same_bits(gradient);
+}
+
+}  // namespace
+}  // namespace weft
