@@ -117,7 +117,7 @@ class Campaign:
         try:
             with np.load(wanted) as file:
                 expected = [values.reshape(-1) for values in file.values()]
-            check([np.array(child.ready["results"], float)], expected, row.rtol)
+            check([np.array(child.ready["results"], float)], expected, row.rtol, row.least)
         except WrongResults as error:
             child.close()
             raise Failed(f"{contender}: {type(error).__name__}: {error}") from None

@@ -13,15 +13,16 @@ class WrongResults(Exception):
     """A contender computes something else; the message says where."""
 
 
-def check(found: Sequence[Array], wanted: Sequence[Array], rtol: float) -> None:
-    """Small elements may be off by a share of the largest one, which stands for the sums that they come from."""
+def check(found: Sequence[Array], wanted: Sequence[Array], rtol: float, least: float = 0.1) -> None:
+    """Elements that are smaller than a share of the largest one count as that share, which stands for the sums that they come
+    from."""
     if len(found) != len(wanted):
         raise WrongResults(f"there are {len(found)} results and not {len(wanted)}")
     for i, (values, expected) in enumerate(zip(found, wanted)):
         values = np.asarray(values)
         if values.shape != expected.shape:
             raise WrongResults(f"result {i} has the shape {values.shape} and not {expected.shape}")
-        allowed = rtol * np.maximum(np.abs(expected), 0.1 * np.abs(expected).max())
+        allowed = rtol * np.maximum(np.abs(expected), least * np.abs(expected).max())
         # Written so that NaN is wrong.
         wrong = ~(np.abs(values - expected) <= allowed)
         if wrong.any():

@@ -44,5 +44,6 @@ class Row:
     goal: float | None  # the time of the best peer over ours; None is no goal
     threads: tuple[int, ...] = (1, 2)
     rtol: float = 1e-3
+    least: float = 0.1  # of the largest element: smaller ones may be off by as much as one of this size
     ours: str = OURS  # and whom it is compared with
     peers: tuple[str, ...] = PEERS

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .models import elementwise, images, linear_algebra, training
 from .models.mlp import mlp
+from .models.quantized import QuantizedImages, QuantizedTransformer
 from .models.tiny import adds, branches
 from .models.transformer import bert, gpt2
 from .models.wide import inception, towers
 from .names import LANGUAGES, OURS, OURS_IN_C, TRAINERS, parts
 from .net import Training
-from .row import Row
+from .row import Inference, Row
 
 
 # As fast as that from C within 10 %.
 AS_FAST = 1 / 1.1
+
+
+# They compute in 8 bits what the model says in 8 bits. Each layer rounds, and a number that lies between two codes may go to the
+# one or the other, so results are compared by their largest element.
+INTEGER_PEERS = ("onnxruntime", "openvino")
+
+
+def quantized(name: str, title: str, make: Callable[[], Inference], rtol: float) -> Row:
+    return Row(name, title, make, goal=1, rtol=rtol, least=1, peers=INTEGER_PEERS)
 
 
 def train_mlp() -> Training:
@@ -79,6 +91,8 @@ ROWS = (
     Row("mobilenet-b8", "MobileNetV2, batch 8", lambda: images.mobilenet_v2(8), goal=None),
     Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),
     Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),
+    quantized("bert-128-int8", "BERT-base in 8 bits, 128 tokens", lambda: bert(128, kind=QuantizedTransformer), rtol=0.1),
+    quantized("resnet50-b1-int8", "ResNet-50 in 8 bits, batch 1", lambda: images.resnet50(1, QuantizedImages), rtol=0.1),
     Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", train_mlp, goal=2),
     *map(train_from, (OURS_IN_C, "weft_cpp", "weft_java", "weft_go")),
     *map(as_from_c, ("weft_cpp", OURS, "weft_java", "weft_go")),

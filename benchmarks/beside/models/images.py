@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..net import Array
 from ..row import Inference
 from .graph import Builder
 
 CLASSES = 1000
+EPSILON = 1e-5
 
 
 class Images(Builder):
     """What both nets are made of."""
 
+    def drawn(self, channels: int, filters: int, size: int) -> tuple[Array, list[Array]]:
+        """Weights of a convolution; scale, bias, mean and variance of its batch normalization."""
+        kernel = self.normal(filters, channels, size, size, scale=(2 / (channels * size * size)) ** 0.5)
+        near_one = [np.abs(self.normal(filters, scale=0.1) + 1).astype(np.float32) for _ in range(2)]
+        near_zero = [self.normal(filters, scale=0.1) for _ in range(2)]
+        return kernel, [near_one[0], near_zero[0], near_zero[1], near_one[1]]
+
     def conv(self, x: str, channels: int, filters: int, size: int, stride: int = 1, group: int = 1) -> str:
         """A convolution and its batch normalization."""
-        inputs = channels // group
-        kernel = self.normal(filters, inputs, size, size, scale=(2 / (inputs * size * size)) ** 0.5)
+        kernel, parts = self.drawn(channels // group, filters, size)
         y = self.node(
             "Conv", x, self.weight(kernel), kernel_shape=[size, size], strides=[stride, stride],
             pads=[size // 2] * 4, group=group,
         )  # fmt: skip
-        near_one = [np.abs(self.normal(filters, scale=0.1) + 1).astype(np.float32) for _ in range(2)]
-        near_zero = [self.normal(filters, scale=0.1) for _ in range(2)]
-        # In the operator's order: scale, bias, mean, variance.
-        parts = (near_one[0], near_zero[0], near_zero[1], near_one[1])
-        return self.node("BatchNormalization", y, *map(self.weight, parts), epsilon=1e-5)
+        return self.node("BatchNormalization", y, *map(self.weight, parts), epsilon=EPSILON)
 
     def classes(self, x: str, channels: int) -> Inference:
         y = self.node("Flatten", self.node("GlobalAveragePool", x), axis=1)
@@ -57,9 +61,9 @@ def mobilenet_v2(batch: int) -> Inference:
     return graph.classes(relu6(graph.conv(y, channels, 1280, 1)), 1280)
 
 
-def resnet50(batch: int) -> Inference:
+def resnet50(batch: int, kind: type[Images] = Images) -> Inference:
     """He et al., 2015, with the stride in the 3x3 convolutions (v1.5)."""
-    graph = Images()
+    graph = kind()
 
     def relu(x: str) -> str:
         return graph.node("Relu", x)

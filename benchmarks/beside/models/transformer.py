@@ -67,9 +67,9 @@ class Transformer(Builder):
         return self.norm(self.node("Add", self.linear(inner, 4 * width, width), x))
 
 
-def bert(tokens: int, sizes: Sizes = Sizes()) -> Inference:
+def bert(tokens: int, sizes: Sizes = Sizes(), kind: type[Transformer] = Transformer) -> Inference:
     """The encoder of Devlin et al., 2018: the last hidden state of one sentence without padding."""
-    graph = Transformer(sizes, tokens)
+    graph = kind(sizes, tokens)
     words = graph.weight(graph.normal(sizes.words, sizes.width))
     places = graph.weight(graph.normal(1, tokens, sizes.width))
     x = graph.node("Gather", words, graph.ids("ids", 1, tokens, count=sizes.words), axis=0)

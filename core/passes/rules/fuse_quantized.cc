@@ -269,31 +269,52 @@ Expr number_of(RuleContext& c, DType dtype, int32_t value) {
                                                  : Tensor::scalar(static_cast<uint8_t>(value)));
 }
 
-// Limits of a Relu or Clip; false if they are not known.
-bool read_limits(const RuleContext& c, const Node& node, std::optional<float> (&limits)[2]) {
-  if (node.is("Relu")) {
-    limits[0] = 0.0f;
-    return true;
+// What a Relu, Clip, Max or Min makes of one value.
+struct Limits {
+  ValueId of;
+  std::optional<float> low, high;
+};
+
+// Of a constant of one number, which is no NaN and does not make `beside` of a higher rank.
+std::optional<float> read_limit(const RuleContext& c, ValueId id, ValueId beside) {
+  const Tensor* value = constant_of(c, id);
+  if (value == nullptr || value->dtype() != DType::kF32 || value->count() != 1) return std::nullopt;
+  const ValueType& type = c.type(beside);
+  if (value->rank() > 0 && (!type.has_rank || value->rank() > static_cast<int64_t>(type.dims.size())))
+    return std::nullopt;
+  const float limit = *value->as<float>();
+  return std::isnan(limit) ? std::nullopt : std::optional<float>(limit);
+}
+
+std::optional<Limits> read_limits(const RuleContext& c, const Node& node) {
+  const std::vector<ValueId>& inputs = node.inputs;
+  if (node.is("Relu")) return Limits{inputs[0], 0.0f, std::nullopt};
+  if (node.is("Clip")) {
+    Limits limits{inputs[0], std::nullopt, std::nullopt};
+    for (size_t i = 1; i < inputs.size(); ++i) {
+      if (inputs[i] == kNoValue) continue;
+      std::optional<float>& limit = i == 1 ? limits.low : limits.high;
+      limit = read_limit(c, inputs[i], inputs[0]);
+      if (!limit) return std::nullopt;
+    }
+    return limits;
   }
+  if ((!node.is("Max") && !node.is("Min")) || inputs.size() != 2) return std::nullopt;
   for (size_t i : {0, 1}) {
-    if (node.inputs.size() <= i + 1 || node.inputs[i + 1] == kNoValue) continue;
-    const Tensor* value = constant_of(c, node.inputs[i + 1]);
-    if (value == nullptr || value->dtype() != DType::kF32 || value->count() != 1) return false;
-    limits[i] = *value->as<float>();
-    if (std::isnan(*limits[i])) return false;
+    const std::optional<float> limit = read_limit(c, inputs[i], inputs[1 - i]);
+    if (!limit) continue;
+    return node.is("Max") ? Limits{inputs[1 - i], limit, std::nullopt} : Limits{inputs[1 - i], std::nullopt, limit};
   }
-  return true;
+  return std::nullopt;
 }
 
 // Integers within the limits that the numbers had: to quantize keeps the order. Those of the code need not be said.
-Expr limited(RuleContext& c, Expr x, const std::optional<float> (&limits)[2], const Code& y) {
-  Expr low, high;
-  if (limits[0] && quantize_number(*limits[0], y) > y.least())
-    low = number_of(c, y.dtype, quantize_number(*limits[0], y));
-  if (limits[1] && quantize_number(*limits[1], y) < y.most())
-    high = number_of(c, y.dtype, quantize_number(*limits[1], y));
-  if (!low.valid() && !high.valid()) return x;
-  return make(c.scope(), "Clip", {x, low, high});
+Expr limited(RuleContext& c, Expr x, const Limits& limits, const Code& y) {
+  const int32_t least = limits.low ? quantize_number(*limits.low, y) : y.least();
+  const int32_t most = limits.high ? quantize_number(*limits.high, y) : y.most();
+  const Expr low = least > y.least() ? number_of(c, y.dtype, least) : Expr();
+  const Expr high = most < y.most() ? number_of(c, y.dtype, most) : Expr();
+  return low.valid() || high.valid() ? make(c.scope(), "Clip", {x, low, high}) : x;
 }
 
 // The value quantized as `y` says, without the numbers that it is made of; not valid where there is no such way.
@@ -309,11 +330,9 @@ Expr quantized(RuleContext& c, ValueId id, const Code& y, int depth) {
     const Expr x = quantized(c, node.inputs[0], y, depth + 1);
     return x.valid() ? same_of(c, node, x) : x;
   }
-  if (node.is("Relu") || node.is("Clip")) {
-    std::optional<float> limits[2];
-    if (!read_limits(c, node, limits)) return {};
-    const Expr x = quantized(c, node.inputs[0], y, depth + 1);
-    return x.valid() ? limited(c, x, limits, y) : x;
+  if (const std::optional<Limits> limits = read_limits(c, node)) {
+    const Expr x = quantized(c, limits->of, y, depth + 1);
+    return x.valid() ? limited(c, x, *limits, y) : x;
   }
   if (!node.is("Concat")) return {};
   std::vector<Expr> parts;

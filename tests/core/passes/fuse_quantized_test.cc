@@ -84,6 +84,12 @@ TEST(FuseQuantized, ConvTakesLimits) {
     y = t.quantized(y, 0.5f, static_cast<int8_t>(item.zero));
     EXPECT_EQ(t.left(y), item.left);
     t.expect_numbers<int8_t>(y, item.wanted);
+    Expr pair = t.two_channels();
+    if (item.low != 9) pair = make(t.scope, "Max", {pair, limit(item.low)});
+    if (item.high != 9) pair = make(t.scope, "Min", {reshape(limit(item.high), constant_ints(t.scope, {1, 1})), pair});
+    y = t.quantized(pair, 0.5f, static_cast<int8_t>(item.zero));
+    EXPECT_EQ(t.left(y).substr(0, 11), "QLinearConv");
+    t.expect_numbers<int8_t>(y, item.wanted);
     if (item.low != 0 || item.high != 9) continue;
     y = t.quantized(t.relu(t.two_channels()), 0.5f, static_cast<int8_t>(item.zero));
     EXPECT_EQ(t.left(y), item.left);
