@@ -1,55 +1,12 @@
 // Convolutions and pools over images whose channels lie side by side, [N, D1, ..., C], and their gradients: what the pass
 // `channels_last` makes of those over [N, C, D1, ...].
-#include "core/op/layout.h"
+#include "core/ops/channels_last_common.h"
 #include "core/ops/conv_common.h"
 #include "core/ops/limits_common.h"
 #include "core/ops/pool_common.h"
 
 namespace weft {
 namespace {
-
-Dims permuted(const Dims& dims, const std::vector<int64_t>& perm) {
-  Dims out;
-  for (int64_t axis : perm) out.push_back(dims[axis]);
-  return out;
-}
-
-// Images as ONNX has them.
-Result<Expr> channels_first(BodyContext& c, int input) {
-  Expr x = c.input(input);
-  if (!x.has_rank()) return unimplemented("input ", input, " needs a rank to have its channels moved");
-  return transpose(x, to_channels_first(x.rank()));
-}
-
-// The operator over images as ONNX has them: inputs 0 and, if there is one, `image` are images, and so is the output unless
-// it is a weight.
-template <const char* const& op, int image = 0, bool weight = false>
-Status between_transposes(BodyContext& c) {
-  std::vector<Expr> inputs;
-  for (int i = 0; i < c.input_count(); ++i) {
-    inputs.push_back(c.input(i));
-    if (i != 0 && i != image) continue;
-    WEFT_TRY(inputs.back(), channels_first(c, i));
-  }
-  Expr y = make(c.scope(), op, inputs, c.attrs());
-  c.set_output(0, weight ? y : transpose(y, to_channels_last(inputs[0].rank())));
-  return {};
-}
-
-// What the rule for images as ONNX has them says of input 0 and output 0. The body would tell the same, and take far longer.
-template <Status (*rule)(InferContext&)>
-Status infer_between_transposes(InferContext& c) {
-  if (!c.has_rank(0)) return {};
-  if (c.rank(0) < 3) return invalid("X must be [N, D1, ..., C] but is ", c.input(0).text());
-  ValueType x = c.input(0);
-  x.dims = permuted(x.dims, to_channels_first(c.rank(0)));
-  InferContext plain = c;
-  plain.set_input(0, x);
-  WEFT_CHECK(rule(plain));
-  const ValueType& y = plain.output(0);
-  if (y.has_rank) c.set_dims(0, permuted(y.dims, to_channels_last(c.rank(0))));
-  return {};
-}
 
 // A gradient has the shape of what it is by.
 template <int input>
@@ -73,9 +30,9 @@ constexpr const char* kConvGradInput = "weft.ConvGradInput";
 constexpr const char* kConvGradWeight = "weft.ConvGradWeight";
 constexpr const char* kAveragePoolGrad = "weft.AveragePoolGrad";
 
-OpDef& window_schema(OpDef& op) {
+OpDef& window_schema(OpDef& op, DTypeSet types = kFloatTypes) {
   return op.internal()
-      .types("T", kFloatTypes)
+      .types("T", types)
       .attr("auto_pad", "NOTSET", "As in Conv.")
       .optional_attr("dilations", AttrKind::kInts, "As in Conv.")
       .optional_attr("pads", AttrKind::kInts, "As in Conv.")
@@ -104,8 +61,8 @@ OpDef& conv_grad_input_schema(OpDef& op) {
       .infer(infer_like<2>)
       .body(between_transposes<kConvGradInput, 2>);
 }
-OpDef& pool_schema(OpDef& op) {
-  return window_schema(op)
+OpDef& pool_schema(OpDef& op, DTypeSet types = kFloatTypes) {
+  return window_schema(op, types)
       .required_attr("kernel_shape", AttrKind::kInts, "As in MaxPool.")
       .flag("ceil_mode", false, "As in MaxPool.");
 }
@@ -129,7 +86,7 @@ void define_op_channels_last(OpRegistry& ops) {
       .output("dW", "T", "The shape of W.")
       .infer(infer_like<2>)
       .body(between_transposes<kConvGradWeight, 1, true>);
-  pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPool"))
+  pool_schema(ops.add(kWeftDomain, "ChannelsLastMaxPool"), kFloatTypes | set_of(DType::kI8, DType::kU8))
       .doc("MaxPool, with the channels of X and Y last.")
       .input("X", "T", "[N, D1, ..., C].")
       .output("Y", "T", "[N, O1, ..., C].")

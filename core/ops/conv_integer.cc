@@ -1,5 +1,6 @@
 // Convolutions of 8-bit numbers: ConvInteger and QLinearConv.
 #include "core/graph/expr.h"
+#include "core/ops/channels_last_common.h"
 #include "core/ops/conv_common.h"
 
 namespace weft {
@@ -40,29 +41,62 @@ Status infer_qlinear_conv(InferContext& c) {
   return set_convolved(c, 0, 3);
 }
 
+constexpr const char* kConvInteger = "ConvInteger";
+constexpr const char* kQLinearConv = "QLinearConv";
+
+constexpr const char* kImage = "[N, C, D1, ...].";
+constexpr const char* kImageLast = "[N, D1, ..., C].";
+
+OpDef& conv_integer_schema(OpDef& op, const char* x, const char* y) {
+  return conv_window_schema(op)
+      .types("T1", kConvBytes)
+      .types("T2", kConvBytes)
+      .optional_attr("kernel_shape", AttrKind::kInts, "Taken from w if not given.")
+      .input("x", "T1", x)
+      .input("w", "T2", "[M, C / group, k1, ...].")
+      .optional_input("x_zero_point", "T1", "One number; 0 if not given.")
+      .optional_input("w_zero_point", "T2", "One number, or one for each channel that w makes, [M]; 0 if not given.")
+      .output("y", "i32", y)
+      .no_gradient("its inputs are whole numbers");
+}
+
+OpDef& qlinear_conv_schema(OpDef& op, const char* x, const char* y) {
+  return conv_window_schema(op)
+      .types("T1", kConvBytes)
+      .types("T2", kConvBytes)
+      .types("T3", kConvBytes)
+      .types("T4", set_of(DType::kI32))
+      .optional_attr("kernel_shape", AttrKind::kInts, "Taken from w if not given.")
+      .input("x", "T1", x)
+      .input("x_scale", "f32", "One number.")
+      .input("x_zero_point", "T1", "One number.")
+      .input("w", "T2", "[M, C / group, k1, ...].")
+      .input("w_scale", "f32", "One number, or one for each channel that w makes, [M].")
+      .input("w_zero_point", "T2", "One number, or [M].")
+      .input("y_scale", "f32", "One number.")
+      .input("y_zero_point", "T3", "One number.")
+      .optional_input("B", "T4", "Bias, [M], in units of `x_scale * w_scale`.")
+      .output("y", "T3", y)
+      .no_gradient("its output is rounded, and changes in steps");
+}
+
 }  // namespace
 
 void define_op_conv_integer(OpRegistry& ops) {
-  constexpr const char* kX = "[N, C, D1, ...].";
-  constexpr const char* kW = "[M, C / group, k1, ...].";
-  conv_window_schema(ops.add("ConvInteger"))
+  conv_integer_schema(ops.add("ConvInteger"), kImage, "[N, M, O1, ...].")
       .group("nn")
       .since(10)
       .doc(
           "Conv of `x - x_zero_point` and `w - w_zero_point`, exact in 32 bits; sums that do not fit wrap around. "
           "Padding "
           "counts as the zero point.")
-      .types("T1", kConvBytes)
-      .types("T2", kConvBytes)
-      .optional_attr("kernel_shape", AttrKind::kInts, "Taken from w if not given.")
-      .input("x", "T1", kX)
-      .input("w", "T2", kW)
-      .optional_input("x_zero_point", "T1", "One number; 0 if not given.")
-      .optional_input("w_zero_point", "T2", "One number, or one for each channel that w makes, [M]; 0 if not given.")
-      .output("y", "i32", "[N, M, O1, ...].")
-      .no_gradient("its inputs are whole numbers")
       .infer(infer_conv_integer);
-  conv_window_schema(ops.add("QLinearConv"))
+  conv_integer_schema(ops.add(kWeftDomain, "ChannelsLastConvInteger"), kImageLast, "[N, O1, ..., M].")
+      .internal()
+      .doc("ConvInteger, with the channels of x and y last.")
+      .infer(infer_between_transposes<infer_conv_integer>)
+      .body(between_transposes<kConvInteger>);
+  qlinear_conv_schema(ops.add("QLinearConv"), kImage, "[N, M, O1, ...].")
       .group("nn")
       .since(10)
       .doc(
@@ -71,23 +105,12 @@ void define_op_conv_integer(OpRegistry& ops) {
           "what ConvInteger gives of x, w and their zero points, halves are rounded to the even number, and what is "
           "out of "
           "range becomes the nearest in range.")
-      .types("T1", kConvBytes)
-      .types("T2", kConvBytes)
-      .types("T3", kConvBytes)
-      .types("T4", set_of(DType::kI32))
-      .optional_attr("kernel_shape", AttrKind::kInts, "Taken from w if not given.")
-      .input("x", "T1", kX)
-      .input("x_scale", "f32", "One number.")
-      .input("x_zero_point", "T1", "One number.")
-      .input("w", "T2", kW)
-      .input("w_scale", "f32", "One number, or one for each channel that w makes, [M].")
-      .input("w_zero_point", "T2", "One number, or [M].")
-      .input("y_scale", "f32", "One number.")
-      .input("y_zero_point", "T3", "One number.")
-      .optional_input("B", "T4", "Bias, [M], in units of `x_scale * w_scale`.")
-      .output("y", "T3", "[N, M, O1, ...].")
-      .no_gradient("its output is rounded, and changes in steps")
       .infer(infer_qlinear_conv);
+  qlinear_conv_schema(ops.add(kWeftDomain, "ChannelsLastQLinearConv"), kImageLast, "[N, O1, ..., M].")
+      .internal()
+      .doc("QLinearConv, with the channels of x and y last.")
+      .infer(infer_between_transposes<infer_qlinear_conv>)
+      .body(between_transposes<kQLinearConv>);
 }
 
 }  // namespace weft

@@ -296,26 +296,30 @@ HWY_INLINE void quantize_vector(V from, hn::Vec<hn::ScalableTag<float>> scale, i
 }
 
 template <typename T>
-void quantize_as(const int32_t* from, int64_t n, const float* scales, int64_t step, int32_t zero, T* to) {
+void quantize_as(const int32_t* from, int64_t n, const int32_t* bias, const float* scales, int64_t step, int32_t zero,
+                 T* to) {
   const Words d;
   const hn::ScalableTag<float> floats;
   const auto one = hn::Set(floats, scales[0]);
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    quantize_vector(hn::LoadU(d, from + i), step == 0 ? one : hn::LoadU(floats, scales + i), zero, to + i);
+    auto sums = hn::LoadU(d, from + i);
+    if (bias != nullptr) sums = hn::Add(sums, hn::LoadU(d, bias + i));
+    quantize_vector(sums, step == 0 ? one : hn::LoadU(floats, scales + i), zero, to + i);
   }
   if (i == n) return;
-  const auto rest = load_tail(from + i, n - i);
+  auto rest = load_tail(from + i, n - i);
+  if (bias != nullptr) rest = hn::Add(rest, load_tail(bias + i, n - i));
   T out[kLanes];
   quantize_vector(rest, step == 0 ? one : load_tail(scales + i, n - i), zero, out);
   for (int64_t j = i; j < n; ++j) to[j] = out[j - i];
 }
-void quantize(const int32_t* from, int64_t n, const float* scales, int64_t step, int32_t zero, bool is_signed,
-              uint8_t* to) {
+void quantize(const int32_t* from, int64_t n, const int32_t* bias, const float* scales, int64_t step, int32_t zero,
+              bool is_signed, uint8_t* to) {
   if (is_signed)
-    quantize_as(from, n, scales, step, zero, reinterpret_cast<int8_t*>(to));
+    quantize_as(from, n, bias, scales, step, zero, reinterpret_cast<int8_t*>(to));
   else
-    quantize_as(from, n, scales, step, zero, to);
+    quantize_as(from, n, bias, scales, step, zero, to);
 }
 
 template <class Step>

@@ -46,10 +46,10 @@ struct IntegerTiles {
   // A row of a with what fills its last group, from numbers `step` apart.
   void (*pack_a)(const uint8_t* from, int64_t step, int64_t n, bool is_signed, uint8_t* to);
   int32_t (*sum_row)(const uint8_t* from, int64_t step, int64_t n, bool is_signed);
-  // to[i] = from[i] * scales[i * step] to the nearest whole number, halves to the even one, + zero, between the limits of the
-  // type; NaN becomes the least.
-  void (*quantize)(const int32_t* from, int64_t n, const float* scales, int64_t step, int32_t zero, bool is_signed,
-                   uint8_t* to);
+  // to[i] = (from[i] + bias[i]) * scales[i * step] to the nearest whole number, halves to the even one, + zero, between the
+  // limits of the type; NaN becomes the least. Without a bias it is 0; sums wrap around.
+  void (*quantize)(const int32_t* from, int64_t n, const int32_t* bias, const float* scales, int64_t step, int32_t zero,
+                   bool is_signed, uint8_t* to);
 };
 
 const IntegerTiles& integer_tiles(Isa isa);

@@ -1,5 +1,6 @@
 // Pools over images whose channels lie side by side, and their gradients: whole pixels are compared or added.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "core/kernel/registry.h"
@@ -115,6 +116,31 @@ void max_pool(const Pool& p, const RunArgs& args) {
   });
 }
 
+// Of bytes, so many at once that the compiler makes vectors of them.
+template <typename T>
+void take_greater(const T* x, int64_t n, T* y) {
+  constexpr int64_t kAtOnce = 16;
+  int64_t i = 0;
+  for (; i + kAtOnce <= n; i += kAtOnce) {
+    T most[kAtOnce];
+    for (int64_t j = 0; j < kAtOnce; ++j) most[j] = std::max(x[i + j], y[i + j]);
+    std::memcpy(y + i, most, kAtOnce);
+  }
+  for (; i < n; ++i) y[i] = std::max(x[i], y[i]);
+}
+
+template <typename T>
+void max_pool_of_bytes(const Pool& p, const RunArgs& args) {
+  for_rows(p, args, [&](int64_t image, int64_t oy, int64_t row) {
+    const T* x = args.input<T>(0) + image * p.in_size();
+    T* y = args.output<T>(0) + row;
+    for (int64_t ox = 0; ox < p.out[1]; ++ox, y += p.channels) {
+      std::fill_n(y, p.channels, std::numeric_limits<T>::lowest());
+      for_window(p, oy, ox, [&](int64_t pixel) { take_greater(x + pixel * p.channels, p.channels, y); });
+    }
+  });
+}
+
 template <typename T>
 void average_pool(const Pool& p, const RunArgs& args) {
   for_rows(p, args, [&](int64_t image, int64_t oy, int64_t row) {
@@ -192,6 +218,10 @@ bool accepts(const KernelContext& c) {
   return (c.dtype(0) == DType::kF32 || c.dtype(0) == DType::kF64) && (c.rank(0) == 3 || c.rank(0) == 4);
 }
 
+bool accepts_bytes(const KernelContext& c) {
+  return (c.dtype(0) == DType::kI8 || c.dtype(0) == DType::kU8) && (c.rank(0) == 3 || c.rank(0) == 4);
+}
+
 std::vector<Run> find_runs(const Pool& p) {
   std::vector<Run> runs;
   for (int64_t ox = 0; ox < static_cast<int64_t>(p.spans[1].size()); ++ox) {
@@ -251,6 +281,17 @@ Status prepare_grad(const KernelContext& c, PreparedKernel* prepared) {
   return use<F32, F64>(c, prepared, read_pool(c, c.output_shape(0), c.shape(0)));
 }
 
+Status prepare_bytes(const KernelContext& c, PreparedKernel* prepared) {
+  Pool pool = read_pool(c, c.shape(0), c.output_shape(0));
+  pool.pixel_cost /= 8;
+  prepared->cost_ns = pool.pixel_cost * static_cast<double>(pool.images * pool.out[0] * pool.out[1]);
+  if (c.dtype(0) == DType::kI8)
+    prepared->use<&max_pool_of_bytes<int8_t>>(std::move(pool));
+  else
+    prepared->use<&max_pool_of_bytes<uint8_t>>(std::move(pool));
+  return {};
+}
+
 }  // namespace
 
 void add_cpu_channels_last_pool(KernelRegistry& kernels) {
@@ -258,6 +299,7 @@ void add_cpu_channels_last_pool(KernelRegistry& kernels) {
     kernels.add(op, {"pixels", accepts, prepare});
   };
   add("weft.ChannelsLastMaxPool", prepare<max_pool<float>, max_pool<double>>);
+  kernels.add("weft.ChannelsLastMaxPool", {"bytes", accepts_bytes, prepare_bytes});
   add("weft.ChannelsLastAveragePool", prepare<average_pool<float>, average_pool<double>>);
   add("weft.ChannelsLastMaxPoolGrad", prepare_grad<max_pool_grad<float>, max_pool_grad<double>>);
   add("weft.ChannelsLastAveragePoolGrad", prepare_grad<average_pool_grad<float>, average_pool_grad<double>>);

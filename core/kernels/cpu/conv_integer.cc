@@ -125,8 +125,8 @@ void quantize_part(const void* self, int64_t begin, int64_t end) {
   while (begin < end) {
     const int64_t row = begin / p.width, column = begin % p.width, count = std::min(end - begin, p.width - column);
     const int64_t at = p.at + row * c.out_size + column;
-    const float* w_scale = args.input<float>(4) + (p.channel + row) * c.w_scale_step;
-    quantize_run(p.x + begin, count, x_scale, w_scale, 0, y_scale, zero, c.y_signed, args.output<uint8_t>(0) + at);
+    const float w_scale = args.input<float>(4)[(p.channel + row) * c.w_scale_step];
+    quantize_run(p.x + begin, count, x_scale, w_scale, y_scale, zero, c.y_signed, args.output<uint8_t>(0) + at);
     if (!whole) args.finished(at, at + count);
     begin += count;
   }

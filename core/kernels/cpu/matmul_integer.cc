@@ -37,11 +37,26 @@ struct QuantizedBatch {
   const IntegerProduct* p;
   const RunArgs* args;
   const int32_t* x;
-  const float *a_scale, *b_scale;
+  const float *a_scale, *b_scale;  // where a has one, what b has are those of the columns of y
   float y_scale;
   int32_t zero;
   int64_t at;  // its first element in y
 };
+
+// Part of a row, whose scale of a is `a`.
+void quantize_row(const QuantizedBatch& q, float a, int64_t column, int64_t count, const int32_t* x, uint8_t* y) {
+  const IntegerTiles& tiles = integer_tiles(current_isa());
+  const int64_t step = q.p->b_zero.step;
+  const float* b = q.b_scale + column * step;
+  if (q.p->a_scales == 1) return tiles.quantize(x, count, nullptr, b, step, q.zero, q.p->y_signed, y);
+  constexpr int64_t kBlock = 256;
+  float scales[kBlock];
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    const int64_t length = std::min(kBlock, count - begin);
+    join_scales(a, b + begin * step, step, length, q.y_scale, scales);
+    tiles.quantize(x + begin, length, nullptr, scales, 1, q.zero, q.p->y_signed, y + begin);
+  }
+}
 
 // Elements of one product that are final become those of y.
 void quantize_stretch(const void* self, int64_t begin, int64_t end) {
@@ -50,8 +65,7 @@ void quantize_stretch(const void* self, int64_t begin, int64_t end) {
   uint8_t* y = q.args->output<uint8_t>(0) + q.at;
   while (begin < end) {
     const int64_t row = begin / n, column = begin % n, count = std::min(end - begin, n - column);
-    quantize_run(q.x + begin, count, q.a_scale[row * q.p->a_zero.step], q.b_scale + column * q.p->b_zero.step,
-                 q.p->b_zero.step, q.y_scale, q.zero, q.p->y_signed, y + begin);
+    quantize_row(q, q.a_scale[row * q.p->a_zero.step], column, count, q.x + begin, y + begin);
     begin += count;
   }
   q.args->finished(q.at + from, q.at + end);
@@ -99,6 +113,9 @@ void run(const IntegerProduct& p, const RunArgs& args) {
     read_scales(args, 1, p.scale_dtype, p.a_scales, scales);
     read_scales(args, 4, p.scale_dtype, p.b_scales, scales + p.a_scales);
     read_scales(args, 6, p.scale_dtype, 1, scales + p.a_scales + p.b_scales);
+    if (p.a_scales == 1) {
+      join_scales(scales[0], scales + 1, 1, p.b_scales, scales[1 + p.b_scales], scales + 1);
+    }
   }
   if (batches == 1) return run_batch(p, args, 0, scratch);
   const double cost = gemm_integer_cost_ns(p.gemm) * static_cast<double>(batches) / static_cast<double>(p.lanes);

@@ -24,21 +24,16 @@ inline int32_t read_number(const void* at, bool is_signed) {
   return is_signed ? *static_cast<const int8_t*>(at) : *static_cast<const uint8_t*>(at);
 }
 
-// y = x * (a * b / y_scale) + zero for n numbers side by side, where b has one for each (`step` 1) or one of all (0).
-inline void quantize_run(const int32_t* x, int64_t n, float a, const float* b, int64_t step, float y_scale,
-                         int32_t zero, bool is_signed, uint8_t* y) {
-  const IntegerTiles& tiles = integer_tiles(current_isa());
-  if (step == 0) {
-    const float scale = a * *b / y_scale;
-    return tiles.quantize(x, n, &scale, 0, zero, is_signed, y);
-  }
-  constexpr int64_t kBlock = 256;
-  float scales[kBlock];
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t count = std::min(kBlock, n - begin);
-    for (int64_t i = 0; i < count; ++i) scales[i] = a * b[begin + i] / y_scale;
-    tiles.quantize(x + begin, count, scales, 1, zero, is_signed, y + begin);
-  }
+// y = x * (a * b / y_scale) + zero for n numbers side by side.
+inline void quantize_run(const int32_t* x, int64_t n, float a, float b, float y_scale, int32_t zero, bool is_signed,
+                         uint8_t* y) {
+  const float scale = a * b / y_scale;
+  integer_tiles(current_isa()).quantize(x, n, nullptr, &scale, 0, zero, is_signed, y);
+}
+
+// The scales of `count` columns, a * b / y_scale, where b has one for each (`step` 1) or one of all (0).
+inline void join_scales(float a, const float* b, int64_t step, int64_t count, float y_scale, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = a * b[i * step] / y_scale;
 }
 
 }  // namespace weft

@@ -50,6 +50,15 @@ Status conv_channels_last(RuleContext& c) {
   return {};
 }
 
+// Of integers, in one group.
+Status conv_integer_channels_last(RuleContext& c) {
+  const bool quantizes = c.node.is("QLinearConv");
+  const Expr x = c.mapped_input(0), w = c.mapped_input(quantizes ? 3 : 1);
+  if (!concrete(x) || !concrete(w) || c.attrs().i("group") != 1 || !worth_it(x, w, 1)) return {};
+  replace_by(c, quantizes ? "weft.ChannelsLastQLinearConv" : "weft.ChannelsLastConvInteger", c.attrs());
+  return {};
+}
+
 // Where the convolution goes.
 Status grad_input_channels_last(RuleContext& c) {
   const Expr dy = c.mapped_input(0), w = c.mapped_input(1), x = c.mapped_input(2);
@@ -98,7 +107,8 @@ Attrs without_order(Attrs attrs) {
 
 Status pool_channels_last(RuleContext& c) {
   const Expr x = c.mapped_input(0);
-  if (!has_pool_kernels(x) || x.rank() < 3 || c.node.output_count > 1) return {};
+  const bool bytes = concrete(x) && (x.dtype() == DType::kI8 || x.dtype() == DType::kU8);
+  if (!(has_pool_kernels(x) || bytes) || x.rank() < 3 || c.node.output_count > 1) return {};
   if (!before_first(x).valid() && !goes_last(c, c.input(0))) return {};
   replace_by(c, c.node.is("AveragePool") ? "weft.ChannelsLastAveragePool" : "weft.ChannelsLastMaxPool",
              without_order(c.attrs()));
@@ -242,6 +252,8 @@ void add_rule_channels_last(RuleRegistry& rules) {
   const char* name = "channels_last";
   rules.add({name, "Conv", conv_channels_last});
   rules.add({name, "weft.FusedConv", conv_channels_last});
+  rules.add({name, "QLinearConv", conv_integer_channels_last});
+  rules.add({name, "ConvInteger", conv_integer_channels_last});
   rules.add({"winograd", "weft.ChannelsLastConv", winograd});
   rules.add({"winograd", "weft.ChannelsLastConvGradInput", winograd});
   rules.add({name, "MaxPool", pool_channels_last});

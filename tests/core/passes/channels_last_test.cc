@@ -194,12 +194,13 @@ TEST(ChannelsLast, TheReferenceHasChannelsFirst) {
   EXPECT_NE(trace.json().find("\"kernel\":\"columns\""), std::string::npos) << trace.json();
 }
 
-TEST(ChannelsLast, PoolsOfIntegersStay) {
+TEST(ChannelsLast, PoolsOfBytesGoWhereTheInputComesFrom) {
   ChannelsLastTest t;
   Tensor x = *Tensor::make(DType::kI8, {2, 4, 4, 8});
   for (int64_t i = 0; i < x.count(); ++i) x.as<int8_t>()[i] = static_cast<int8_t>(i * 37 % 101);
-  t.expect("Transpose MaxPool", make(t.scope, "MaxPool", {transpose(t.input(to_dims(x.shape()), x), {0, 3, 1, 2})},
-                                     {{"kernel_shape", Ints{2, 2}}}));
+  t.expect("weft.ChannelsLastMaxPool Transpose",
+           make(t.scope, "MaxPool", {transpose(t.input(to_dims(x.shape()), x), {0, 3, 1, 2})},
+                {{"kernel_shape", Ints{2, 2}}}));
 }
 
 // Zeros of the padding count as in other kernels: times infinity they are no numbers.

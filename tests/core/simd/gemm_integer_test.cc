@@ -215,7 +215,7 @@ TEST(GemmInteger, QuantizesToTheNearestWithinLimits) {
           scales[5] = INFINITY;
           for (int64_t step : {0, 1}) {
             std::vector<uint8_t> to(from.size() + 1, 0xa5);
-            integer_tiles(isa).quantize(from.data(), n, scales.data(), step, zero, is_signed, to.data());
+            integer_tiles(isa).quantize(from.data(), n, nullptr, scales.data(), step, zero, is_signed, to.data());
             const int64_t least = is_signed ? -128 : 0;
             for (size_t i = 0; i < to.size(); ++i) {
               if (static_cast<int64_t>(i) >= n) {
