@@ -5,6 +5,7 @@
 #include "core/kernels/cpu/broadcast_common.h"
 #include "core/kernels/cpu/cast_common.h"
 #include "core/kernels/cpu/small_types_common.h"
+#include "core/simd/casts.h"
 #include "core/simd/halves.h"
 
 namespace weft {
@@ -62,7 +63,7 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
   return {};
 }
 
-// Halves as f32 and back, on vectors.
+// Of some types as others, on vectors.
 bool widens_halves(const KernelContext& c) {
   return in_list(Types<F16, BF16>{}, c.dtype(0)) && c.output_dtype(0) == DType::kF32;
 }
@@ -71,35 +72,53 @@ bool narrows_to_halves(const KernelContext& c) {
 }
 
 template <typename To, typename From>
-struct HalvesState {
+struct VectorState {
   int64_t count;
   void (*fn)(const From* from, int64_t n, To* to);
 };
 template <typename To, typename From>
-void span_halves(const HalvesState<To, From>& s, const void* const* in, void* out, int64_t n) {
+void span_vectors(const VectorState<To, From>& s, const void* const* in, void* out, int64_t n) {
   s.fn(static_cast<const From*>(in[0]), n, static_cast<To*>(out));
 }
 template <typename To, typename From>
-void run_halves(const HalvesState<To, From>& s, const RunArgs& args) {
+void run_vectors(const VectorState<To, From>& s, const RunArgs& args) {
   parallel_for(*args.parallel, s.count, kElementwiseBlock, 0.2, [&](int64_t begin, int64_t end) {
     s.fn(args.input<From>(0) + begin, end - begin, args.output<To>(0) + begin);
   });
 }
 template <typename To, typename From>
-Status use_halves(const KernelContext& c, void (*fn)(const From*, int64_t, To*), PreparedKernel* prepared) {
+Status use_vectors(const KernelContext& c, void (*fn)(const From*, int64_t, To*), PreparedKernel* prepared) {
   prepared->cost_ns = 0.2 * static_cast<double>(c.count(0));
-  prepared->use<&run_halves<To, From>>(HalvesState<To, From>{c.count(0), fn});
-  prepared->use_span<&span_halves<To, From>, HalvesState<To, From>>();
+  prepared->use<&run_vectors<To, From>>(VectorState<To, From>{c.count(0), fn});
+  prepared->use_span<&span_vectors<To, From>, VectorState<To, From>>();
   return {};
 }
 const HalvesTable& halves_table(DType dtype) {
   return halves_of(dtype == DType::kBF16 ? Half::kBf16 : Half::kF16, current_isa());
 }
 Status prepare_widen(const KernelContext& c, PreparedKernel* prepared) {
-  return use_halves<float, uint16_t>(c, halves_table(c.dtype(0)).widen, prepared);
+  return use_vectors<float, uint16_t>(c, halves_table(c.dtype(0)).widen, prepared);
 }
 Status prepare_narrow(const KernelContext& c, PreparedKernel* prepared) {
-  return use_halves<uint16_t, float>(c, halves_table(c.output_dtype(0)).narrow, prepared);
+  return use_vectors<uint16_t, float>(c, halves_table(c.output_dtype(0)).narrow, prepared);
+}
+
+// What quantized numbers are made of and become.
+bool from_integers(const KernelContext& c) {
+  return in_list(Types<uint8_t, int8_t, int32_t>{}, c.dtype(0)) && c.output_dtype(0) == DType::kF32;
+}
+bool to_bytes(const KernelContext& c) {
+  return c.dtype(0) == DType::kF32 && in_list(Types<uint8_t, int8_t>{}, c.output_dtype(0));
+}
+Status prepare_from_integers(const KernelContext& c, PreparedKernel* prepared) {
+  const CastTable& table = cast_table(current_isa());
+  if (c.dtype(0) == DType::kI32) return use_vectors(c, table.from_i32, prepared);
+  return c.dtype(0) == DType::kI8 ? use_vectors(c, table.from_i8, prepared) : use_vectors(c, table.from_u8, prepared);
+}
+Status prepare_to_bytes(const KernelContext& c, PreparedKernel* prepared) {
+  const CastTable& table = cast_table(current_isa());
+  const bool is_signed = c.output_dtype(0) == DType::kI8;
+  return is_signed ? use_vectors(c, table.to_i8, prepared) : use_vectors(c, table.to_u8, prepared);
 }
 
 // A number on its way from one type to another.
@@ -234,6 +253,8 @@ Status prepare_any(const KernelContext& c, PreparedKernel* prepared) {
 void add_cpu_cast(KernelRegistry& kernels) {
   kernels.add("Cast", {"vectors", widens_halves, prepare_widen});
   kernels.add("Cast", {"vectors", narrows_to_halves, prepare_narrow});
+  kernels.add("Cast", {"vectors", from_integers, prepare_from_integers});
+  kernels.add("Cast", {"vectors", to_bytes, prepare_to_bytes});
   kernels.add("Cast", {"numbers", between_numbers, prepare});
   kernels.add("Cast", {"plain", nullptr, prepare_any});
 }
