@@ -177,6 +177,16 @@ Status pack_weight(const KernelContext& context, const Tensor& w, PixelConv* p) 
   return {};
 }
 
+// Some whole tiles of pixels, so that there is something for each of a few threads.
+int64_t part_of(const PixelConv& p) {
+  constexpr int64_t kThreads = 4;
+  const int64_t rows = kRowBytes / std::max<int64_t>(p.gemm.k, 1),
+                sums = kSumBytes / (4 * std::max<int64_t>(p.gemm.n, 1));
+  const int64_t most = std::max(kLeastPixels, std::min(rows, sums));
+  const int64_t parts = divide_up(divide_up(std::max<int64_t>(p.pixels(), 1), most), kThreads) * kThreads;
+  return divide_up(divide_up(std::max<int64_t>(p.pixels(), 1), parts), kTile) * kTile;
+}
+
 int64_t whole_lines(int64_t bytes) { return divide_up(bytes, 64) * 64; }
 
 template <bool quantizes>
@@ -203,8 +213,7 @@ Status prepare(const KernelContext& context, PreparedKernel* prepared) {
     p.w_scale_step = context.count(4) > 1;
     p.scales_size = whole_lines(p.g.out_c * static_cast<int64_t>(sizeof(float)));
   }
-  const int64_t fits = std::min(kRowBytes / std::max<int64_t>(g.k, 1), kSumBytes / (4 * std::max<int64_t>(g.n, 1)));
-  p.part = std::clamp(fits / kTile * kTile, kLeastPixels, std::max(kLeastPixels, p.pixels()));
+  p.part = part_of(p);
   g.m = std::min(p.part, p.pixels());
   WEFT_CHECK(pack_weight(context, *context.constant(at_w), &p));
   prepared->unused_inputs = {at_w};
