@@ -12,6 +12,7 @@ from ..net import Array
 from ..row import Inference
 
 OPSET = 17
+IR_VERSION = 9
 
 
 def as_bf16(values: Array) -> Array:
@@ -22,6 +23,8 @@ def as_bf16(values: Array) -> Array:
 
 class Builder:
     """A graph under construction. Weights and feeds are drawn in the order in which they are asked for."""
+
+    opset = OPSET
 
     def __init__(self) -> None:
         self.random = np.random.RandomState(0)
@@ -72,7 +75,7 @@ class Builder:
         # Their shapes, which peers want to know, are inferred.
         values = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs]
         graph = helper.make_graph(self.nodes, "row", self.inputs, values, self.weights)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=IR_VERSION)
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         onnx.checker.check_model(model)
         return Inference(model, self.feeds, self.weight_dtype, arrays)

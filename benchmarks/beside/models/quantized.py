@@ -18,6 +18,8 @@ from .transformer import Transformer
 class Quantizer(Builder):
     """Activations are u8: of what is never negative from 0 on, of what may be either around 128."""
 
+    opset = 19  # the first whose quantization the reference implementation knows
+
     def __init__(self) -> None:
         super().__init__()
         self.powers: dict[str, float] = {}  # how large the mean of squares is expected to be
