@@ -56,8 +56,10 @@ func (g *Graph) Save(path string, o ...SaveOptions) error {
 
 // LoadOptions are for LoadGraph, LoadTensors, LoadDatasetWith and Session.Load; the zero value is the default of each.
 type LoadOptions struct {
-	Trainable []string // of a model, the weights to be trained; {"*"}: all of floating point; nil: none
-	Partial   bool     // of a checkpoint, only the variables that the graph has too are set
+	// Of a model, the weights to be trained; nil: none; {"*"}: all that are parameters, not scalars, masks, running averages,
+	// where recurrent nodes begin, and what PyTorch's exporter marked as a buffer.
+	Trainable []string
+	Partial   bool // of a checkpoint, only the variables that the graph has too are set
 	// Files are mapped, not read: large weights of a model stay there until somebody asks for their elements, and those
 	// that kernels have in a form of their own stay there for good, which halves the memory of most models. The files must
 	// then not change or be made shorter as long as what was loaded from them lives.

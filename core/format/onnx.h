@@ -11,9 +11,8 @@
 namespace weft {
 
 struct OnnxLoadOptions {
-  std::vector<std::string>
-      trainable;     // names of weights that become trainable variables; "*" for all of floating point
-  bool map = false;  // large weights stay in the files
+  std::vector<std::string> trainable;  // names of weights that become trainable variables; "*" for all parameters
+  bool map = false;                    // large weights stay in the files
 };
 
 // A graph of the newest opset from a file of opset 1 to 27.

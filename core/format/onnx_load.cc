@@ -8,6 +8,7 @@
 #include "core/format/onnx_functions.h"
 #include "core/format/onnx_gradient.h"
 #include "core/format/onnx_operators.h"
+#include "core/format/onnx_parameters.h"
 #include "core/format/onnx_tensor.h"
 #include "core/format/onnx_type.h"
 #include "core/format/onnx_wire.h"
@@ -52,6 +53,9 @@ class Loader {
     WEFT_TRY(std::shared_ptr<Graph> graph, Graph::make(ops_));
     graph->speak_opsets(opsets);
     WEFT_TRY(GraphWire wire, read_graph(model_.graph));
+    if (wants("*")) {
+      WEFT_TRY(parameters_, Parameters::read(wire));
+    }
     WEFT_CHECK(add_contents(graph, wire));
     for (const std::string& name : options_.trainable) {
       if (name != "*" && graph->find_variable(name) == nullptr) {
@@ -98,6 +102,10 @@ class Loader {
       WEFT_CHECK(add_node(graph, node).at(text, node.op_type, ""));
     }
     return {};
+  }
+
+  bool wants(std::string_view key) const {
+    return std::find(options_.trainable.begin(), options_.trainable.end(), key) != options_.trainable.end();
   }
 
   Frame& frame() { return frames_[frame_]; }
@@ -149,10 +157,8 @@ class Loader {
     }
     WEFT_CHECK(claim(graph, name));
     bool is_float = tensor->dtype() == DType::kF32 || tensor->dtype() == DType::kF64;
-    auto wanted = [&](std::string_view key) {
-      return std::find(options_.trainable.begin(), options_.trainable.end(), key) != options_.trainable.end();
-    };
-    if (frame_ == 0 && scopes().size() == 1 && is_float && (wanted("*") || wanted(name))) {
+    if (frame_ == 0 && scopes().size() == 1 && is_float &&
+        (wants(name) || (wants("*") && parameters_.has(name, *tensor)))) {
       // A name that the graph chose itself could be one that the file has for something later.
       WEFT_TRY(ValueId initial, graph.add_constant(std::move(*tensor), graph.unique_name(name + "/initial")));
       WEFT_TRY(ValueId variable, graph.add_variable_full(name, initial, true));
@@ -508,6 +514,7 @@ class Loader {
   ExternalFiles files_;
   ModelWire model_;
   Functions functions_;
+  Parameters parameters_;      // if "*" is trainable
   std::vector<Frame> frames_;  // the model, then the calls that are under way
   size_t frame_ = 0;           // whose words are being read
   int64_t function_nodes_ = 0;

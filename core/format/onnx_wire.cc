@@ -194,6 +194,7 @@ ValueWire read_value(std::string_view bytes) {
     switch (reader.tag()) {
       case 1: out.name = text(reader); break;
       case 2: read_type(view(reader), &out); break;
+      case 4: out.metadata.push_back(read_entry(view(reader))); break;
       default: reader.skip();
     }
   }
@@ -248,6 +249,7 @@ Result<GraphWire> read_graph(std::string_view bytes) {
         case 5: out.initializers.push_back(view(reader)); break;
         case 11: out.inputs.push_back(read_value(view(reader))); break;
         case 12: out.outputs.push_back(read_value(view(reader))); break;
+        case 13: out.values.push_back(view(reader)); break;
         case 15: out.sparse_initializers.push_back(view(reader)); break;
         default: reader.skip();
       }
@@ -411,6 +413,10 @@ Result<ValueWire> read_type_proto(std::string_view bytes) {
     read_type(bytes, &out);
     return out;
   });
+}
+
+Result<ValueWire> read_value_info(std::string_view bytes) {
+  return reading<ValueWire>("value", [&] { return read_value(bytes); });
 }
 
 }  // namespace weft::onnx

@@ -85,11 +85,13 @@ struct ValueWire {
   int32_t elem_type = 0;
   bool has_shape = false;
   std::vector<DimWire> dims;
+  std::vector<std::pair<std::string_view, std::string_view>> metadata;
 };
 
 struct GraphWire {
   std::string_view name;
   std::vector<std::string_view> nodes, initializers, sparse_initializers;  // NodeProto, TensorProto, SparseTensorProto
+  std::vector<std::string_view> values;               // ValueInfoProto of what is neither input nor output
   std::vector<ValueWire> inputs, outputs;
 };
 
@@ -124,5 +126,6 @@ Result<AttributeWire> read_attribute(std::string_view bytes);
 Result<TensorWire> read_tensor(std::string_view bytes);
 Result<SparseWire> read_sparse(std::string_view bytes);
 Result<ValueWire> read_type_proto(std::string_view bytes);
+Result<ValueWire> read_value_info(std::string_view bytes);
 
 }  // namespace weft::onnx

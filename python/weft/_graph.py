@@ -430,7 +430,9 @@ class Graph(Handle):
 
         Args:
             source: The file, or its bytes.
-            trainable: Which weights become variables that optimizers train: none, all, or those named.
+            trainable: Which weights become variables that optimizers train: none, those named, or with True (among names
+                "*") all that are parameters: not scalars, masks, running averages, where recurrent nodes begin, and
+                what PyTorch's exporter marked as a buffer.
             map: Leave large weights in their files, mapped, until somebody asks for their elements; those that kernels have
                 in a form of their own stay there, which halves the memory of most models. The files must then not change
                 or be made shorter as long as the graph or a session of it lives. (Nothing is mapped of `bytes`.)

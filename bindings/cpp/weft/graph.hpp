@@ -12,7 +12,8 @@ class Session;
 
 /// How a model file is read.
 struct LoadOptions {
-  /// The weights that become trainable variables; {"*"} is all of floating point. The others are constants.
+  /// The weights that become trainable variables; {"*"} is all that are parameters: not scalars, masks, running averages,
+  /// where recurrent nodes begin, and what PyTorch's exporter marked as a buffer. The others are constants.
   std::vector<std::string> trainable;
   /// Maps the file of external weights into memory instead of reading it; it must then not be made shorter.
   bool map = false;

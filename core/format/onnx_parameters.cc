@@ -1,0 +1,72 @@
+#include "core/format/onnx_parameters.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace weft::onnx {
+namespace {
+
+// Where PyTorch's exporter (dynamo) says what each weight was in the module.
+constexpr std::string_view kMark = "pkg.torch.export.graph_signature.InputSpec.kind";
+
+// Numbers of this size stand in masks, not in weights.
+constexpr double kMask = 1e9;
+
+// Inputs of nodes that are states.
+struct States {
+  std::string_view op;
+  std::array<size_t, 2> inputs;
+};
+constexpr States kStates[] = {{"BatchNormalization", {3, 4}}, {"LSTM", {5, 6}}, {"GRU", {5, 5}}, {"RNN", {5, 5}}};
+
+template <typename T>
+bool all_small(const Tensor& tensor) {
+  const T* first = tensor.as<T>();
+  return std::all_of(first, first + tensor.count(), [](T value) { return std::abs(value) < kMask; });  // false for NaN
+}
+
+}  // namespace
+
+Result<Parameters> Parameters::read(const GraphWire& graph) {
+  Parameters out;
+  WEFT_CHECK(out.read_marks(graph));
+  WEFT_CHECK(out.read_states(graph));
+  return out;
+}
+
+bool Parameters::has(std::string_view name, const Tensor& weight) const {
+  if (marked_.count(name) != 0) return true;
+  if (others_.count(name) != 0 || weight.rank() == 0) return false;
+  return weight.dtype() == DType::kF32 ? all_small<float>(weight) : all_small<double>(weight);
+}
+
+Status Parameters::read_marks(const GraphWire& graph) {
+  for (std::string_view bytes : graph.values) {
+    WEFT_TRY(ValueWire value, read_value_info(bytes));
+    for (const auto& [key, kind] : value.metadata) {
+      if (key == kMark) (kind == "PARAMETER" ? marked_ : others_).emplace(value.name);
+    }
+  }
+  return {};
+}
+
+// From the last node, as weights that were equal reach nodes through Identity.
+Status Parameters::read_states(const GraphWire& graph) {
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
+    WEFT_TRY(NodeWire node, read_node(graph.nodes[i]));
+    for (const States& states : kStates) {
+      if (node.op_type != states.op) continue;
+      for (size_t at : states.inputs) {
+        if (at < node.inputs.size()) others_.emplace(node.inputs[at]);
+      }
+    }
+    if (node.op_type == "Identity" && node.inputs.size() == 1 && node.outputs.size() == 1 &&
+        others_.count(node.outputs[0]) != 0) {
+      others_.emplace(node.inputs[0]);
+    }
+  }
+  return {};
+}
+
+}  // namespace weft::onnx

@@ -1,0 +1,96 @@
+// What "*" makes trainable of a model of another's making. That the states, constants and buffers here are no parameters
+// is what PyTorch's own parameters() of such modules say.
+#include <limits>
+
+#include "tests/core/format/onnx_common.h"
+
+namespace weft {
+namespace {
+
+// The names of the weights that became variables.
+Strings parameters_of(const GraphParts& parts, const std::vector<Message>& infos = {}, const Strings& names = {"*"}) {
+  Message graph = graph_proto(parts);
+  for (const Message& info : infos) graph.part(13, info);
+  Message model = Message().number(1, 8).part(8, Message().text(1, "").number(2, 20)).part(7, graph);
+  OnnxLoadOptions options;
+  options.trainable = names;
+  Result<std::shared_ptr<Graph>> loaded = load_onnx_bytes(builtin_ops(), model.str(), "", options);
+  EXPECT_TRUE(loaded.ok()) << loaded.status().text();
+  Strings out;
+  if (!loaded.ok()) return out;
+  for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+    if ((*loaded)->find_variable(name) != nullptr) out.push_back(name);
+  }
+  return out;
+}
+
+GraphParts sums(const std::vector<Message>& weights) {
+  GraphParts parts{{}, weights, {value_proto("x", kFloat, {2})}, {value_proto("y", kFloat, {2})}};
+  std::string last = "x";
+  for (const char* name : {"a", "b", "c", "d"}) {
+    const std::string sum = std::string(name) == "d" ? "y" : cat("sum_", name);
+    parts.nodes.push_back(node_proto("Add", {last, name}, {sum}));
+    last = sum;
+  }
+  return parts;
+}
+
+// As dynamo marks what a module has.
+Message marked(const std::string& name, const std::string& kind) {
+  return Message().text(1, name).part(
+      4, Message().text(1, "pkg.torch.export.graph_signature.InputSpec.kind").text(2, kind));
+}
+
+TEST(OnnxParameters, ScalarsAndMasksAreConstants) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(parameters_of(sums({tensor_proto("a", {1}, 0), tensor_proto("b", {}, 2), tensor_proto("c", {2}, -infinity),
+                                tensor_proto("d", {2}, -1e9F)})),
+            (Strings{"a"}));
+  EXPECT_EQ(parameters_of(sums({tensor_proto("a", {2}, std::numeric_limits<float>::quiet_NaN()),
+                                tensor_proto("b", {2}, std::numeric_limits<float>::lowest()),
+                                tensor_proto("c", {2}, -9e8F), tensor_proto("d", {2}, 0)})),
+            (Strings{"c", "d"}));
+}
+
+TEST(OnnxParameters, WhatIsNamedIsTrainableWhateverItIs) {
+  const GraphParts parts = sums(
+      {tensor_proto("a", {1}, 0), tensor_proto("b", {}, 2), tensor_proto("c", {2}, 1e30F), tensor_proto("d", {2}, 1)});
+  EXPECT_EQ(parameters_of(parts, {}, {"b"}), (Strings{"b"}));
+  EXPECT_EQ(parameters_of(parts, {marked("c", "BUFFER")}, {"*", "c"}), (Strings{"a", "c", "d"}));
+}
+
+TEST(OnnxParameters, MarksOfTheExporterCount) {
+  const GraphParts parts =
+      sums({tensor_proto("a", {1}, 0), tensor_proto("b", {}, 2), tensor_proto("c", {2}, 1), tensor_proto("d", {2}, 1)});
+  EXPECT_EQ(parameters_of(parts, {marked("b", "PARAMETER"), marked("c", "BUFFER"), marked("d", "CONSTANT_TENSOR")}),
+            (Strings{"a", "b"}));
+}
+
+TEST(OnnxParameters, RunningAveragesAreNone) {
+  for (bool shared : {false, true}) {
+    GraphParts parts{
+        {},
+        {tensor_proto("a", {2}, 1), tensor_proto("b", {2}, 0), tensor_proto("c", {2}, 0.5F), tensor_proto("d", {2}, 2)},
+        {value_proto("x", kFloat, {1, 2, 3})},
+        {value_proto("y", kFloat, {1, 2, 3})}};
+    // Equal weights are one in a file of TorchScript, and reach the nodes through Identity.
+    if (shared) parts.nodes = {node_proto("Identity", {"d"}, {"i"}), node_proto("Identity", {"i"}, {"j"})};
+    parts.nodes.push_back(node_proto("BatchNormalization", {"x", "a", "b", "c", shared ? "j" : "d"}, {"y"}));
+    EXPECT_EQ(parameters_of(parts), (Strings{"a", "b"})) << shared;
+  }
+}
+
+TEST(OnnxParameters, BeginningsOfRecurrentNodesAreNone) {
+  const std::vector<Message> weights = {tensor_proto("a", {1, 8, 3}, 0.1F), tensor_proto("b", {1, 8, 2}, 0.2F),
+                                        tensor_proto("c", {1, 16}, 0.3F),   tensor_proto("d", {1, 4, 2}, 0),
+                                        tensor_proto("e", {1, 4, 2}, 0),    tensor_proto("f", {1, 6}, 0.1F)};
+  GraphParts parts{
+      {node_proto("LSTM", {"x", "a", "b", "c", "", "d", "e", "f"}, {"y"}, {int_attribute("hidden_size", 2)})},
+      weights,
+      {value_proto("x", kFloat, {5, 4, 3})},
+      {value_proto("y", kFloat, {5, 1, 4, 2})}};
+  EXPECT_EQ(parameters_of(parts), (Strings{"a", "b", "c", "f"}));
+}
+
+}  // namespace
+}  // namespace weft
