@@ -37,7 +37,9 @@ Result<Parameters> Parameters::read(const GraphWire& graph) {
 
 bool Parameters::has(std::string_view name, const Tensor& weight) const {
   if (marked_.count(name) != 0) return true;
-  if (others_.count(name) != 0 || weight.rank() == 0) return false;
+  if (others_.count(name) != 0) return false;
+  // A bias has one axis and the weights of one unit have two; an epsilon has none, or as many as what it is added to.
+  if (weight.count() == 1 && (weight.rank() == 0 || weight.rank() > 2)) return false;
   return weight.dtype() == DType::kF32 ? all_small<float>(weight) : all_small<double>(weight);
 }
 

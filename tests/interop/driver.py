@@ -67,7 +67,8 @@ class Programs:
     def file(self, language: str) -> pathlib.Path:
         """The source in a language."""
         name = self.source.name
-        endings = {"c": f"{name}.c", "cpp": f"{name}.cc", "python": f"{name}.py", "java": f"{name.capitalize()}.java"}
+        java = "".join(word.capitalize() for word in name.split("_"))
+        endings = {"c": f"{name}.c", "cpp": f"{name}.cc", "python": f"{name}.py", "java": f"{java}.java"}
         return self.source.parent / endings[language] if language != "go" else next(self.source.parent.glob("go/*.go"))
 
     def build_c(self) -> None:

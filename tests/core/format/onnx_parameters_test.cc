@@ -50,6 +50,9 @@ TEST(OnnxParameters, ScalarsAndMasksAreConstants) {
                                 tensor_proto("b", {2}, std::numeric_limits<float>::lowest()),
                                 tensor_proto("c", {2}, -9e8F), tensor_proto("d", {2}, 0)})),
             (Strings{"c", "d"}));
+  EXPECT_EQ(parameters_of(sums({tensor_proto("a", {1, 1}, 1e-3F), tensor_proto("b", {1, 1, 1}, 1e-3F),
+                                tensor_proto("c", {1, 1, 2}, 1e-3F), tensor_proto("d", {1, 1, 1, 1}, 1e-3F)})),
+            (Strings{"a", "c"}));
 }
 
 TEST(OnnxParameters, WhatIsNamedIsTrainableWhateverItIs) {
