@@ -91,7 +91,7 @@ struct ValueWire {
 struct GraphWire {
   std::string_view name;
   std::vector<std::string_view> nodes, initializers, sparse_initializers;  // NodeProto, TensorProto, SparseTensorProto
-  std::vector<std::string_view> values;               // ValueInfoProto of what is neither input nor output
+  std::vector<std::string_view> values;  // ValueInfoProto of what is neither input nor output
   std::vector<ValueWire> inputs, outputs;
 };
 
