@@ -30,17 +30,32 @@ bool all_small(const Tensor& tensor) {
 
 Result<Parameters> Parameters::read(const GraphWire& graph) {
   Parameters out;
+  WEFT_CHECK(out.read_own(graph));
+  if (out.own_) return out;
   WEFT_CHECK(out.read_marks(graph));
   WEFT_CHECK(out.read_states(graph));
   return out;
 }
 
 bool Parameters::has(std::string_view name, const Tensor& weight) const {
+  if (own_) return marked_.count(name) != 0;
   if (marked_.count(name) != 0) return true;
   if (others_.count(name) != 0) return false;
   // A bias has one axis and the weights of one unit have two; an epsilon has none, or as many as what it is added to.
   if (weight.count() == 1 && (weight.rank() == 0 || weight.rank() > 2)) return false;
   return weight.dtype() == DType::kF32 ? all_small<float>(weight) : all_small<double>(weight);
+}
+
+Status Parameters::read_own(const GraphWire& graph) {
+  for (std::string_view bytes : graph.initializers) {
+    WEFT_TRY(TensorWire wire, read_tensor(bytes));
+    for (const auto& [key, value] : wire.metadata) {
+      if (key != kTrainableMark) continue;
+      own_ = true;
+      if (value == "1") marked_.emplace(wire.name);
+    }
+  }
+  return {};
 }
 
 Status Parameters::read_marks(const GraphWire& graph) {

@@ -20,11 +20,13 @@ class Parameters {
 
  private:
   using Names = std::set<std::string, std::less<>>;
+  Status read_own(const GraphWire& graph);
   Status read_marks(const GraphWire& graph);
   Status read_states(const GraphWire& graph);
 
-  Names marked_;  // by the exporter, as parameters
-  Names others_;  // what the exporter marked otherwise, running averages, and where recurrent nodes begin
+  bool own_ = false;  // saved by this library, which says of every variable whether it is trained
+  Names marked_;      // as parameters
+  Names others_;      // what the exporter marked otherwise, running averages, and where recurrent nodes begin
 };
 
 }  // namespace weft::onnx

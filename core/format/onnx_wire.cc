@@ -380,6 +380,7 @@ Result<TensorWire> read_tensor(std::string_view bytes) {
         case 10: append_doubles(reader, &out.doubles); break;
         case 13: out.external.push_back(read_entry(view(reader))); break;
         case 14: out.data_location = int32(reader); break;
+        case 16: out.metadata.push_back(read_entry(view(reader))); break;
         default: reader.skip();
       }
     }

@@ -26,6 +26,9 @@ enum : int32_t {
   kTypeType = 13,
 };
 
+// Metadata of a weight that was a variable where it was saved: whether optimizers train it, "1" or "0".
+inline constexpr std::string_view kTrainableMark = "weft.trainable";
+
 struct TensorWire {
   std::string_view name;
   std::vector<int64_t> dims;
@@ -38,7 +41,7 @@ struct TensorWire {
   std::vector<int64_t> ints;  // int32_data, int64_data or uint64_data
   std::vector<std::string_view> strings;
   int32_t data_location = 0;  // 1: external
-  std::vector<std::pair<std::string_view, std::string_view>> external;
+  std::vector<std::pair<std::string_view, std::string_view>> external, metadata;
 };
 
 // Values and where they stand in a tensor of those dimensions.

@@ -89,9 +89,9 @@ class Writer {
       outside_->emplace_back(name, tensor);
     } else if (outside) {
       const WeightsFile::Place& place = weights_->places.find(name)->second;
-      add_entry(out, "location", weights_->name);
-      add_entry(out, "offset", cat(place.begin));
-      add_entry(out, "length", cat(place.bytes));
+      add_entry(out, 13, "location", weights_->name);
+      add_entry(out, 13, "offset", cat(place.begin));
+      add_entry(out, 13, "length", cat(place.bytes));
       out.add_int32(14, 1);
     } else {
       WEFT_CHECK(check_room(tensor.bytes()));
@@ -100,8 +100,8 @@ class Writer {
     }
     return {};
   }
-  static void add_entry(pbf_writer& tensor, std::string_view key, std::string_view value) {
-    pbf_writer entry(tensor, 13);
+  static void add_entry(pbf_writer& tensor, uint32_t field, std::string_view key, std::string_view value) {
+    pbf_writer entry(tensor, field);
     entry.add_string(1, key.data(), key.size());
     entry.add_string(2, value.data(), value.size());
   }
@@ -247,6 +247,7 @@ class Writer {
       initial = training ? claim(variable.name + "/saved", "") : name;
       pbf_writer tensor(out, 5);
       WEFT_CHECK(add_tensor(tensor, value->second, initial));
+      if (!training) add_entry(tensor, 16, kTrainableMark, variable.trainable ? "1" : "0");
     }
     if (!training) return {};
     domains_.emplace(kWeftDomain, kWeftOpset);

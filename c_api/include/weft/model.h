@@ -18,11 +18,11 @@ WEFT_API weft_status* weft_graph_save(const weft_graph* graph, const int64_t* ou
 /** Reads an ONNX file of opset 1 to 27 as a graph of the newest opset. Keys of "load" options: strings "trainable"
  * (none, the default: weights are constants; else the names of those that become trainable variables; "*": all that are
  * parameters, which leaves out scalars, tensors with numbers of 1e9 and more, as masks have, running averages, where
- * recurrent nodes begin, and what PyTorch's exporter marked as a buffer), int "map" (1: the files are mapped, and large
- * weights stay there until somebody asks for their elements; those that kernels have in a form of their own stay there
- * for good, which halves the memory of most models. The files must then not change or be made shorter as long as the
- * graph or a session of it lives; 0, the default: all is read). `options` may be NULL. DATA_LOSS for a damaged file,
- * UNIMPLEMENTED with the node for an unknown operator. */
+ * recurrent nodes begin, and what PyTorch's exporter marked as a buffer; of a file that weft_graph_save wrote what was
+ * trainable), int "map" (1: the files are mapped, and large weights stay there until somebody asks for their elements;
+ * those that kernels have in a form of their own stay there for good, which halves the memory of most models. The files
+ * must then not change or be made shorter as long as the graph or a session of it lives; 0, the default: all is read).
+ * `options` may be NULL. DATA_LOSS for a damaged file, UNIMPLEMENTED with the node for an unknown operator. */
 WEFT_API weft_status* weft_graph_load(const char* path, const weft_options* options,
                                       weft_graph** out_graph) WEFT_MUST_USE;
 /** The same from `bytes` bytes at `data`, which are not needed after; external weights are looked for in `folder`,

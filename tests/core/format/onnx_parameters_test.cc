@@ -95,5 +95,31 @@ TEST(OnnxParameters, BeginningsOfRecurrentNodesAreNone) {
   EXPECT_EQ(parameters_of(parts), (Strings{"a", "b", "c", "f"}));
 }
 
+// What was trained where it was saved is trained where it is loaded, and what was not is not.
+TEST(OnnxParameters, OwnFilesSayIt) {
+  TestFolder folder;
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ValueId y = *graph->add_input("x", ValueType::tensor(DType::kF32, {Dim(2)}));
+  VariableValues values;
+  for (const auto& [name, trainable] : {std::pair("a", true), {"b", false}}) {
+    values[name] = name == std::string("a") ? Tensor::scalar<float>(1) : Tensor::vector<float>({1, 2});
+    ValueId variable = *graph->add_variable_full(name, *graph->add_constant(values[name]), trainable);
+    y = graph->node(*graph->add("", "Mul", {y, variable})).output(0);
+  }
+  y = graph->node(*graph->add("", "Mul", {y, *graph->add_constant(Tensor::vector<float>({3, 4}), "c")})).output(0);
+  for (const char* weights : {"", "weights.safetensors"}) {
+    OnnxSaveOptions save;
+    save.weights = weights;
+    ASSERT_TRUE(save_onnx(*graph, {y}, values, folder / "model.onnx", save).ok());
+    OnnxLoadOptions load;
+    load.trainable = {"*"};
+    Result<std::shared_ptr<Graph>> loaded = load_onnx(builtin_ops(), folder / "model.onnx", load);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().text();
+    EXPECT_NE((*loaded)->find_variable("a"), nullptr);
+    EXPECT_EQ((*loaded)->find_variable("b"), nullptr);
+    EXPECT_EQ((*loaded)->find_variable("c"), nullptr);
+  }
+}
+
 }  // namespace
 }  // namespace weft
