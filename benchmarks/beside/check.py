@@ -14,8 +14,8 @@ class WrongResults(Exception):
 
 
 def check(found: Sequence[Array], wanted: Sequence[Array], rtol: float, least: float = 0.1) -> None:
-    """Elements that are smaller than a share of the largest one count as that share, which stands for the sums that they come
-    from."""
+    """Elements that are smaller than a share of the largest one count as that share, which stands for the sums that they
+    come from."""
     if len(found) != len(wanted):
         raise WrongResults(f"there are {len(found)} results and not {len(wanted)}")
     for i, (values, expected) in enumerate(zip(found, wanted)):

@@ -19,8 +19,8 @@ from .row import Inference, Row
 AS_FAST = 1 / 1.1
 
 
-# They compute in 8 bits what the model says in 8 bits. Each layer rounds, and a number that lies between two codes may go to the
-# one or the other, so results are compared by their largest element.
+# They compute in 8 bits what the model says in 8 bits. Each layer rounds, and a number that lies between two codes may
+# go to the one or the other, so results are compared by their largest element.
 INTEGER_PEERS = ("onnxruntime", "openvino")
 
 
@@ -91,8 +91,12 @@ ROWS = (
     Row("mobilenet-b8", "MobileNetV2, batch 8", lambda: images.mobilenet_v2(8), goal=None),
     Row("resnet50-b1", "ResNet-50, batch 1", lambda: images.resnet50(1), goal=1.1),
     Row("resnet50-b8", "ResNet-50, batch 8", lambda: images.resnet50(8), goal=1.1),
-    quantized("bert-128-int8", "BERT-base in 8 bits, 128 tokens", lambda: bert(128, kind=QuantizedTransformer), rtol=0.1),
-    quantized("resnet50-b1-int8", "ResNet-50 in 8 bits, batch 1", lambda: images.resnet50(1, QuantizedImages), rtol=0.03),
+    quantized(
+        "bert-128-int8", "BERT-base in 8 bits, 128 tokens", lambda: bert(128, kind=QuantizedTransformer), rtol=0.1
+    ),
+    quantized(
+        "resnet50-b1-int8", "ResNet-50 in 8 bits, batch 1", lambda: images.resnet50(1, QuantizedImages), rtol=0.03
+    ),
     Row("train-mlp", "train MLP 64-64-10, batch 32, Adam", train_mlp, goal=2),
     *map(train_from, (OURS_IN_C, "weft_cpp", "weft_java", "weft_go")),
     *map(as_from_c, ("weft_cpp", OURS, "weft_java", "weft_go")),

@@ -1,4 +1,4 @@
-// What operators over images whose channels lie side by side, [N, D1, ..., C], are made of: those over images as ONNX has them.
+// What operators over images whose channels lie side by side, [N, D1, ..., C], are made of: those over ONNX's images.
 #pragma once
 
 #include "core/graph/expr.h"

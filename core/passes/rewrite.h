@@ -71,8 +71,8 @@ struct Rule {
   const char* name;  // what an option switches off: "fuse_matmul_bias"
   const char* op;    // full name of the operator at the pattern's end, or "*"
   RuleFn apply;
-  // An operator made of others that the pattern contains: the rule sees a program that has one in a walk of its own, before
-  // operators come apart and others join what it looks for.
+  // An operator made of others that the pattern contains: the rule sees a program that has one in a walk of its own,
+  // before operators come apart and others join what it looks for.
   const char* whole = nullptr;
 };
 

@@ -1,4 +1,4 @@
-// Integers of 8 and 32 bits as f32, and f32 as integers of 8 bits, many at once, for every instruction set. All give the same bits.
+// Integers of 8 and 32 bits as f32, and f32 as bytes, many at once, for every instruction set. All give the same bits.
 #pragma once
 
 #include <cstdint>

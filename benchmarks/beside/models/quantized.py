@@ -1,6 +1,6 @@
-"""Models in 8 bits as ONNX Runtime's static quantizer writes them, QuantizeLinear and DequantizeLinear around the operators that
-are to be computed so: the weights of the same models in f32, by channels, and codes of activations from what is expected of them
-instead of from samples."""
+"""Models in 8 bits as ONNX Runtime's static quantizer writes them, QuantizeLinear and DequantizeLinear around the
+operators that are to be computed so: the weights of the same models in f32, by channels, and codes of activations from
+what is expected of them instead of from samples."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class Quantizer(Builder):
     def bias(self, values: Array, scales: Array) -> str:
         """As i32, in units of the product that it is added to."""
         codes = self.weight(np.rint(values / scales).astype(np.int32))
-        return self.node("DequantizeLinear", codes, self.weight(scales), self.weight(np.zeros(scales.shape, np.int32)), axis=0)
+        zeros = self.weight(np.zeros(scales.shape, np.int32))
+        return self.node("DequantizeLinear", codes, self.weight(scales), zeros, axis=0)
 
 
 class QuantizedImages(Images, Quantizer):

@@ -1,4 +1,4 @@
-// Convolutions of 8-bit numbers over images whose channels lie side by side: pixels by a constant weight, which is packed once.
+// Convolutions of 8-bit numbers over images whose channels lie side by side: pixels by a constant weight, packed once.
 // Where a window is one pixel the image is the matrix; else rows of what the windows see are copied, tap by tap.
 #include <algorithm>
 #include <cstring>

@@ -1,5 +1,5 @@
-// What quantizers write, DequantizeLinear before an operator and QuantizeLinear behind it, becomes that operator on 8-bit
-// integers: products and convolutions sum them exactly, and what moves or picks numbers moves or picks these.
+// What quantizers write, DequantizeLinear before an operator and QuantizeLinear behind it, becomes that operator on
+// 8-bit integers: products and convolutions sum them exactly, and what moves or picks numbers moves or picks these.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -182,9 +182,9 @@ std::optional<int64_t> summed_by_conv(const Dims& w) {
   return count;
 }
 
-// Filters of one group are the rows of a product: there must be enough of them.
+// Filters of one group are the rows of a product: with fewer the kernels of f32 are faster.
 bool enough_filters(const Node& conv, const Dims& w) {
-  constexpr int64_t kLeast = 8;
+  constexpr int64_t kLeast = 4;
   const int64_t group = conv.attrs.i("group");
   return group == 1 || (w[0].known() && w[0].value() >= kLeast * group);
 }
