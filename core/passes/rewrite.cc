@@ -382,13 +382,12 @@ Result<Program> rewrite(const Program& program, const KernelRegistry& kernels, c
 namespace {
 // The rules that look for operators before these come apart, of those in the program.
 RewriteOptions rules_ahead(const Program& program, const RewriteOptions& options) {
-  std::set<std::string> present;
-  for (NodeId id : ordered_nodes(*program.graph, program.outputs, {}, false)) {
-    present.insert(program.graph->node(id).op->full_name());
-  }
+  std::set<const OpDef*> present;
+  for (NodeId id = 0; id < program.graph->node_count(); ++id) present.insert(program.graph->node(id).op);
+  std::set<std::string> names;
+  for (const OpDef* op : present) names.insert(op->full_name());
   RewriteOptions ahead = options;
-  std::erase_if(ahead.rules,
-                [&](const Rule* rule) { return rule->whole == nullptr || present.count(rule->whole) == 0; });
+  std::erase_if(ahead.rules, [&](const Rule* rule) { return rule->whole == nullptr || names.count(rule->whole) == 0; });
   ahead.expand_bodies = false;
   return ahead;
 }
