@@ -36,7 +36,7 @@ class Quantizer(Builder):
 
     def code(self, x: str, scale: float, zero: int) -> str:
         """To u8 and back."""
-        pair = self.weight(np.float32(scale)), self.weight(np.uint8(zero))
+        pair = self.weight(np.float32(scale)), self.weight(np.array(zero, np.uint8))
         y = self.node("DequantizeLinear", self.node("QuantizeLinear", x, *pair), *pair)
         self.scales[y], self.powers[y] = np.float32(scale), self.power(x)
         return y
