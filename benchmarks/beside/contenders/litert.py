@@ -42,11 +42,5 @@ def prepare(problem: Problem, threads: int) -> Contender:
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in outputs]
 
-    version = metadata.version("ai-edge-litert")
-    if not problem.arrays:
-        return Contender(version, interpreter.invoke, results)
-    by_name = interpreter.get_signature_runner()
-    # inputs_2 comes before inputs_10.
-    names = sorted(by_name.get_input_details(), key=lambda name: (len(name), name))
-    named = dict(zip(names, values))
-    return Contender(version, lambda: by_name(**named), results)
+    # Functions that were converted by themselves have no signature to be called by name.
+    return Contender(metadata.version("ai-edge-litert"), results if problem.arrays else interpreter.invoke, results)
