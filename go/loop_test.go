@@ -121,6 +121,9 @@ func TestMapsAreFedAndFetched(t *testing.T) {
 	closeAfter(t, g)
 	x, y := must[weft.Value](t)(g.Find("x")), must[weft.Value](t)(g.Find("y"))
 	zipped := g.Add("ai.onnx.ml.ZipMap", []weft.Value{y}, weft.Attrs{"classlabels_int64s": []int64{7, 8, 9}}, "", 1)[0]
+	if text := x.String(); text != "x map" || zipped.Kind() != weft.KindSequence {
+		t.Errorf("got %q, %v", text, zipped.Kind())
+	}
 	given := map[string]float32{"c": 2, "a": 1.5}
 	fed := must[*weft.Tensor](t)(weft.MapFrom(given))
 	s := newSession(t, g)

@@ -117,13 +117,16 @@ func (v Value) Shape() string {
 	return text
 }
 
-// String is name, type and shape.
+// String is name, type and shape; of what is no tensor, name and kind.
 func (v Value) String() string {
 	if v.IsNone() {
 		return "none"
 	}
 	if v.home.handle.closed() {
 		return "value of a closed graph"
+	}
+	if kind := v.Kind(); kind != KindTensor {
+		return v.Name() + " " + kind.String()
 	}
 	return v.Name() + " " + v.DType().String() + v.Shape()
 }

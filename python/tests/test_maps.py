@@ -107,3 +107,10 @@ def test_what_is_no_map() -> None:
     with pytest.raises(weft.InvalidArgumentError, match=r"must be map\(string, f32\)"):
         node = helper.make_node("DictVectorizer", ["x"], ["y"], domain="ai.onnx.ml", string_vocabulary=["a"])
         run(model([node], map_type(8, 1), helper.make_tensor_type_proto(1, None)), {1: 1.0})
+
+
+def test_values_say_what_they_are() -> None:
+    graph = weft.Graph()
+    zipped = weft.ops.ml_zip_map(graph.input("x", "f32", ["n", 2]), classlabels_int64s=[0, 1])
+    zipped.name = "z"
+    assert (zipped.kind, repr(zipped)) == ("sequence", "Value z: sequence")

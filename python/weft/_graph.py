@@ -83,6 +83,8 @@ class Value(_native.Numbered):
         return tuple(size if size >= 0 else name for size, name in zip(sizes, names))
 
     def __repr__(self) -> str:
+        if self.kind != "tensor":
+            return f"Value {self.name}: {self.kind}"
         shape = self.shape
         dims = "..." if shape is None else ", ".join(str(dim) for dim in shape)
         return f"Value {self.name}: {self.dtype}[{dims}]"

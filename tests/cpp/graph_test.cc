@@ -334,6 +334,8 @@ TEST_F(Building, MapsAreFedAndFetched) {
   const std::string bytes = dict_vectorizer();
   weft::Graph graph = weft::Graph::load_bytes(bytes.data(), bytes.size());
   Value x = graph.find("x"), y = graph.find("y");
+  EXPECT_EQ(x.kind(), weft::Kind::map);
+  EXPECT_EQ(y.kind(), weft::Kind::tensor);
   const std::map<std::string, float> given = {{"c", 2}, {"a", 1.5f}};
   weft::Attrs labels;
   labels.set("classlabels_int64s", std::vector<int64_t>{7, 8, 9});

@@ -49,21 +49,27 @@ class Value {
   /// The name, unique in the graph.
   std::string name() const {
     const char* name = nullptr;
-    about(&name, nullptr, nullptr);
+    about(&name, nullptr, nullptr, nullptr);
     return name;
   }
   /// Renames it; ALREADY_EXISTS if another value has the name.
   void set_name(const std::string& name) { detail::check(weft_graph_set_name(graph(), id_, detail::text(name))); }
+  /// What a run gives for it.
+  Kind kind() const {
+    int32_t kind = 0;
+    about(nullptr, &kind, nullptr, nullptr);
+    return static_cast<Kind>(kind);
+  }
   /// The type of the elements; DType::unknown if only a run tells.
   DType dtype() const {
     int32_t dtype = 0;
-    about(nullptr, &dtype, nullptr);
+    about(nullptr, nullptr, &dtype, nullptr);
     return static_cast<DType>(dtype);
   }
   /// The dimensions, -1 for those that a run decides; nothing if the rank is not known.
   std::optional<Shape> dims() const {
     int32_t rank = 0;
-    about(nullptr, nullptr, &rank);
+    about(nullptr, nullptr, nullptr, &rank);
     if (rank < 0) return std::nullopt;
     Shape out(static_cast<size_t>(rank));
     detail::check(weft_graph_value_dims(graph(), id_, out.data(), rank));
@@ -148,8 +154,8 @@ class Value {
   Value unary(const char* op, const Origin& origin) const;
   Value reduced(const char* op, const std::vector<int64_t>& axes, bool keepdims, const Origin& origin) const;
   weft_graph* graph() const { return graph_state()->handle.get(); }
-  void about(const char** name, int32_t* dtype, int32_t* rank) const {
-    detail::check(weft_graph_value(graph(), id_, name, nullptr, dtype, rank));
+  void about(const char** name, int32_t* kind, int32_t* dtype, int32_t* rank) const {
+    detail::check(weft_graph_value(graph(), id_, name, kind, dtype, rank));
   }
 
   detail::GraphPointer graph_;

@@ -2,6 +2,7 @@
 package io.weft;
 
 import java.util.List;
+import java.util.Locale;
 
 /**
  * A value of a graph: an input, a constant, a variable or an output of a node. Equal if it is the same value of the same
@@ -69,6 +70,20 @@ public final class Value {
         pointer -> {
           Native.graphValue(pointer, id, null, null, dtype, null);
           return DataType.of(dtype[0]);
+        });
+  }
+
+  /**
+   * What a run gives for the value.
+   *
+   * @return the kind
+   */
+  public Tensor.Kind kind() {
+    int[] kind = new int[1];
+    return graph.with(
+        pointer -> {
+          Native.graphValue(pointer, id, null, kind, null, null);
+          return Tensor.Kind.values()[kind[0]];
         });
   }
 
@@ -708,13 +723,14 @@ public final class Value {
   }
 
   /**
-   * Type, shape and name.
+   * Type, shape and name; of what is no tensor, kind and name.
    *
    * @return such as "f32[batch, 3] x"
    */
   @Override
   public String toString() {
     try {
+      if (kind() != Tensor.Kind.TENSOR) return kind().name().toLowerCase(Locale.ROOT) + " " + name();
       DataType dtype = dtype();
       return (dtype == null ? "?" : dtype) + shape() + " " + name();
     } catch (IllegalStateException closed) {

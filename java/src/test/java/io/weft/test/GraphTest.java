@@ -337,6 +337,9 @@ class GraphTest {
       Value y = loaded.find("y");
       Value zipped =
           loaded.add("ai.onnx.ml.ZipMap", List.of(y), new Attrs().set("classlabels_int64s", new long[] {7, 8, 9}), null, 1).get(0);
+      assertEquals(Tensor.Kind.MAP, loaded.find("x").kind());
+      assertEquals("map x", loaded.find("x").toString());
+      assertEquals("sequence " + zipped.name(), zipped.toString());
       try (var results = session.run(Map.of(loaded.find("x"), fed), y, zipped)) {
         assertArrayEquals(new float[] {1.5f, 0, 2}, results.get(0).toFloatArray());
         assertEquals(
