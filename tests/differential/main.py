@@ -26,7 +26,8 @@ from verdict import JUDGES, Bench, Found, judged, verdict  # noqa: E402
 
 def operators() -> list[str]:
     """All that ONNX has and Weft knows, but for those that are left out."""
-    return sorted(name for name in weft.operators() if not name.startswith("weft.") and name not in LEFT_OUT)
+    others = ("weft.", "com.microsoft.")
+    return sorted(name for name in weft.operators() if not name.startswith(others) and name not in LEFT_OUT)
 
 
 class Tally:
