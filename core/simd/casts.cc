@@ -48,11 +48,10 @@ HWY_INLINE void for_vectors(const From* from, int64_t n, To* to, Step&& step) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) step(from + i, to + i);
   if (i == n) return;
-  From in[kLanes] = {};
-  To out[kLanes];
-  for (int64_t j = i; j < n; ++j) in[j - i] = from[j];
-  step(in, out);
-  for (int64_t j = i; j < n; ++j) to[j] = out[j - i];
+  const Tail<From> in(from + i, n - i, From(0));
+  Tail<To> out(to + i, 0, To(0));
+  step(in.lanes, out.lanes);
+  out.store(to + i, n - i);
 }
 
 template <typename T>
