@@ -1,3 +1,4 @@
+// Which weights of a model are parameters.
 #include "core/format/onnx_parameters.h"
 
 #include <algorithm>

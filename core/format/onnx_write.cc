@@ -108,14 +108,13 @@ class Writer {
 
   // -- Types.
 
-  static Status add_value(pbf_writer& graph, int field, const Graph& owner, ValueId id, std::string_view name) {
+  static void add_value(pbf_writer& graph, int field, const Graph& owner, ValueId id, std::string_view name) {
     const ValueType& type = owner.type(id);
     pbf_writer value(graph, static_cast<protozero::pbf_tag_type>(field));
     value.add_string(1, name.data(), name.size());
-    if (type.dtype == DType::kNone) return {};  // an output may leave its type open
+    if (type.dtype == DType::kNone) return;  // an output may leave its type open
     pbf_writer proto(value, 2);
     add_type(proto, type);
-    return {};
   }
 
   // A TypeProto: a tensor 1, a sequence 4, a map 5, an optional 9.
@@ -200,7 +199,7 @@ class Writer {
       if (!needed[static_cast<size_t>(id)] || captured.count(first) != 0) continue;
       const std::string& name = names[static_cast<size_t>(first)];
       if (node.is(kWeftDomain, "Input")) {
-        WEFT_CHECK(add_value(out, 11, graph, first, name));
+        add_value(out, 11, graph, first, name);
       } else if (node.is("Constant") && made.count(first) == 0) {
         pbf_writer tensor(out, 5);
         WEFT_CHECK(add_tensor(tensor, *graph.value(first).constant, name));
@@ -219,7 +218,7 @@ class Writer {
                     (graph.producer(id).is("Constant") && made.count(id) == 0);
       // A model's output is made by a node of its own, and each but once.
       if (!passed && shown.insert(name).second) {
-        WEFT_CHECK(add_value(out, 12, graph, id, name));
+        add_value(out, 12, graph, id, name);
         continue;
       }
       std::string copy = claim(name + "/output", prefix);
@@ -231,7 +230,7 @@ class Writer {
         node.add_string(3, copy);
         node.add_string(4, "Identity");
       }
-      WEFT_CHECK(add_value(out, 12, graph, id, copy));
+      add_value(out, 12, graph, id, copy);
     }
     return {};
   }
