@@ -225,6 +225,7 @@ Status Executable::run_tensor_step(Entry& entry, size_t index, const ExecOptions
     std::vector<Tensor> arguments;
     for (int32_t id : step.branch_inputs[b]) arguments.push_back(values[id]);
     WEFT_CHECK(entry.branches[index][b]->run(arguments, options, &out));
+    out.resize(step.outputs.size());  // the node may want fewer than the branch gives
   } else if (control) {
     std::vector<Tensor> captured;
     for (int32_t id : step.branch_inputs[0]) captured.push_back(values[id]);

@@ -45,6 +45,17 @@ TEST(If, TakesTheBranchThatTheConditionNames) {
   EXPECT_EQ(m.values({c, x}, {kFalse, numbers({})}, y), Values{});
 }
 
+TEST(If, MayGiveFewerOutputsThanItsBranchesHave) {
+  TestModel m;
+  Expr c = m.input("c", DType::kBool, {}), x = m.input("x", DType::kF64, {2});
+  Branch yes(m.graph), no(m.graph);
+  yes.returns({yes.use(x) * 2.0, yes.use(x) * 3.0, yes.use(x) * 4.0});
+  no.returns({no.use(x) - 1.0, no.use(x), no.use(x)});
+  Expr y = choose(c, yes, no);
+  EXPECT_EQ(m.values({c, x}, {kTrue, numbers({1, 5})}, y + x), (Values{3, 15}));
+  EXPECT_EQ(m.values({c, x}, {kFalse, numbers({1, 5})}, y + x), (Values{1, 9}));
+}
+
 TEST(If, GoesOnWithWhatTheBranchGave) {
   TestModel m;
   Expr x = m.input("x", DType::kF64, {Dim::symbol("n")});
