@@ -218,6 +218,10 @@ Status Session::initialise_needed(const std::vector<std::string>& names, StopCon
       for (ValueId value : initial) {
         cuts.emplace_back();
         WEFT_TRY(cuts.back(), cut_program(*graph_, {}, {value}, {}));
+        if (!cuts.back().assigned_variables.empty()) {
+          return invalid("the initial value of '", missing[cuts.size() - 1], "' assigns '",
+                         cuts.back().assigned_variables[0], "'; it must not change a variable");
+        }
       }
     }
   }

@@ -413,6 +413,20 @@ TEST(Session, InitialValuesMayDependOnEachOther) {
   EXPECT_EQ(m.get("b"), 6.0f);
 }
 
+TEST(Session, AnInitialValueMustNotAssign) {
+  SessionModel m;
+  Expr a = m.variable("a", 3.0f), next = m.assign(a, a + 1.0), twice = a * 2.0;
+  ASSERT_TRUE(m.graph->attach(m.graph->value(twice.id()).node, next.id()).ok());
+  ASSERT_TRUE(m.graph->add_variable("b", next.id(), true).ok());
+  ASSERT_TRUE(m.graph->add_variable("c", twice.id(), true).ok());
+  m.start();
+  for (const char* name : {"b", "c"}) {
+    expect_error(m.session->get_variable(name).status(), Code::kInvalidArgument,
+                 cat("initial value of '", name, "' assigns 'a'"));
+  }
+  EXPECT_EQ(m.get("a"), 3.0f);
+}
+
 TEST(Session, TheGraphMayGrowBetweenRuns) {
   SessionModel m;
   Expr x = m.input("x", DType::kF32, {1}), y = x + 1.0;
