@@ -1,4 +1,6 @@
 // Slices at many places at once: ScatterND, GatherND, and ScatterScan, of which gradients are made.
+#include <algorithm>
+
 #include "core/ops/scatter_common.h"
 
 namespace weft {
@@ -79,6 +81,11 @@ Status infer_gather(InferContext& c) {
   WEFT_TRY(std::optional<int64_t> length, place_length(c, batch));
   if (c.has_rank(1) && batch >= c.rank(1))
     return invalid("attribute 'batch_dims' is ", batch, " but indices are ", c.input(1).text());
+  for (int64_t d = 0; c.has_rank(0) && c.has_rank(1) && d < std::min(batch, c.rank(0)); ++d) {
+    if (may_equal({c.dims(0)[d]}, {c.dims(1)[d]})) continue;
+    return invalid("'data' ", c.input(0).text(), " and 'indices' ", c.input(1).text(), " must have the first ", batch,
+                   " axes in common, but axis ", d, " differs");
+  }
   if (!length) return {};
   Dims out(c.dims(1).begin(), c.dims(1).end() - 1);
   out.insert(out.end(), c.dims(0).begin() + batch + *length, c.dims(0).end());

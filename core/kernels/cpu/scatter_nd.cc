@@ -127,6 +127,11 @@ void guess_cost(const KernelContext& c, const State& s, double ns_of_element, Pr
 
 Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
   const State s = state_of(c, c.attrs().i("batch_dims"));
+  for (int64_t d = 0; d < s.batch_dims; ++d) {
+    if (c.shape(0)[d] == c.shape(1)[d]) continue;
+    return invalid("'data' ", shape_text(c.shape(0)), " and 'indices' ", shape_text(c.shape(1)),
+                   " must have the first ", s.batch_dims, " axes in common, but axis ", d, " differs");
+  }
   guess_cost(c, s, 0, prepared);
   prepared->use<&gather>(s);
   return {};
