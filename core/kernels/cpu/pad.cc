@@ -99,8 +99,9 @@ Status prepare(const KernelContext& c, PreparedKernel* prepared) {
     s.axis_count = c.count(3);
     s.wide_axes = c.dtype(3) == DType::kI64;
   }
-  if (c.count(0) == 0 && c.output_count_of(0) > 0 && s.mode != Mode::kConstant) {
-    return invalid("data is empty, so there is nothing to repeat; only the mode \"constant\" can pad it");
+  for (size_t d = 0; s.mode != Mode::kConstant && d < s.in.size(); ++d) {
+    if (s.in[d] > 0 || s.out[d] == 0) continue;
+    return invalid("axis ", d, " of data is empty: there is nothing to repeat; only the mode \"constant\" can pad it");
   }
   prepared->cost_ns = static_cast<double>(c.output_count_of(0));
   with_element(s.element, [&](auto element) { prepared->use<&pad<decltype(element)>>(s); });
