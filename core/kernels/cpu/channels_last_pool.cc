@@ -93,6 +93,7 @@ void for_windows(const Pool& p, int64_t oy, int64_t channels, int64_t in_left, i
 // Calls body(image, oy, elements before the row of output pixels) for all rows.
 template <typename Body>
 void for_rows(const Pool& p, const RunArgs& args, Body&& body) {
+  if (p.runs.empty()) return;  // no elements
   const double cost = p.pixel_cost * static_cast<double>(p.out[1]);
   parallel_for(*args.parallel, p.images * p.out[0], 4, cost, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i / p.out[0], i % p.out[0], i * p.out[1] * p.channels);

@@ -123,5 +123,18 @@ TEST(Limits, ErrorsNameTheNodeAndItsLine) {
   expect(differentiate(*graph, {whole.id()}, {x}, {}).status(), "Cast", "Cast", "model.py:9");
 }
 
+// Shapes are those of numpy's windows.
+TEST(Limits, PoolsOfNoChannelsThatLieLast) {
+  for (DType dtype : {DType::kF32, DType::kI8}) {
+    TestModel m;
+    Expr x = m.input("x", dtype, {1, 4, 4, 0});
+    const Attrs window{{"kernel_shape", std::vector<int64_t>{2, 2}}};
+    Expr y = make(m.scope, dtype == DType::kF32 ? "AveragePool" : "MaxPool", {transpose(x, {0, 3, 1, 2})}, window);
+    auto out = m.run({x}, {*Tensor::make(dtype, {1, 4, 4, 0})}, {y});
+    ASSERT_TRUE(out.ok()) << out.status().text();
+    EXPECT_EQ((*out)[0].shape(), (Shape{1, 0, 3, 3}));
+  }
+}
+
 }  // namespace
 }  // namespace weft
