@@ -125,6 +125,10 @@ Result<Dim> Dim::exact_div(const Dim& divisor) const {
   if (below.size() != 1) return invalid(text(), " is not a multiple of ", divisor.text());
   Terms quotient;
   for (Term term : terms()) {
+    // The smallest number has no opposite: the processor traps.
+    if (below[0].coefficient == -1 && term.coefficient == std::numeric_limits<int64_t>::min()) {
+      return invalid(text(), " over ", divisor.text(), " does not fit 64 bits");
+    }
     if (term.coefficient % below[0].coefficient != 0) {
       return invalid(text(), " is not a multiple of ", divisor.text());
     }

@@ -80,6 +80,10 @@ TEST(Dim, LargeNumbersNeitherWrapNorTrap) {
   EXPECT_EQ((a * Dim(kLeast)).exact_div(-1)->text(), "9223372036854775807*a");
   EXPECT_EQ((a * Dim(kLeast)).text(), "-9223372036854775808*a");
   EXPECT_EQ((a * Dim(kMost) + a).text(), "9223372036854775807*a");
+  EXPECT_FALSE(Dim(kLeast).exact_div(a * Dim(-1)).ok());
+  EXPECT_FALSE((a * Dim(kLeast)).exact_div(a * Dim(-1)).ok());
+  EXPECT_EQ(*(a * b).exact_div(a * Dim(-1)), b * Dim(-1));
+  EXPECT_FALSE(Dim(kLeast).floor_div(a * Dim(-1)).known());
 }
 
 TEST(Dim, ExpressionsStaySmall) {
