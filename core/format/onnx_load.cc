@@ -440,11 +440,14 @@ class Loader {
   // The branch that is always taken, in place of the node. The other one need not fit what comes in: exporters write both
   // for any rank and size.
   Status add_branch(const std::shared_ptr<Graph>& graph, const NodeWire& wire, const GraphWire& branch, size_t from) {
+    // They go one into the other on the caller's stack, as graphs do.
+    if (taken_ >= kMostNesting) return unimplemented("its graphs are nested more than ", kMostNesting, " deep");
     const ValueId first = graph->value_count();
     const size_t here = frame_;
     WEFT_CHECK(graph->push_scope(wire.name.empty() ? wire.op_type : wire.name));
     frame_ = from;
     ++frame().branches;
+    ++taken_;
     scopes().push_back({graph.get(), {}});
     graph->speak_opsets(frame().opsets);
     std::vector<ValueId> outputs;
@@ -456,6 +459,7 @@ class Loader {
       if (id.ok()) outputs.push_back(*id);
     }
     scopes().pop_back();
+    --taken_;
     --frame().branches;
     frame_ = here;
     WEFT_CHECK(status);
@@ -518,6 +522,7 @@ class Loader {
   std::vector<Frame> frames_;  // the model, then the calls that are under way
   size_t frame_ = 0;           // whose words are being read
   int64_t function_nodes_ = 0;
+  int taken_ = 0;  // branches that are being added to the graph around them, of all frames
 };
 
 }  // namespace
