@@ -22,7 +22,7 @@ from .rows import named
 
 # What a sample takes at least, with something to spare for faster moments.
 SAMPLE_SECONDS = 40e-3
-# What the processor and sleeping threads need to be as fast as they will be.
+# What the processor and sleeping threads need to be as fast as they will be. A call that takes longer is its own warm-up.
 WARM_UP_SECONDS = 3e-3
 
 
@@ -33,7 +33,7 @@ class Timer:
         self.contender = contender
         self.calls = 1
         self.calls = max(1, self.calls_in(SAMPLE_SECONDS))
-        self.warm_up = max(1, self.calls_in(WARM_UP_SECONDS))
+        self.warm_up = self.calls_in(WARM_UP_SECONDS)
 
     def time(self, calls: int) -> float:
         call = self.contender.call

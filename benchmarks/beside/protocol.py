@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-ROUNDS = 15
+# Of each pair of processes; with five pairs, 35 ratios say who of two is faster.
+ROUNDS = 7
 # Rounds after which a peer that is far from the best of its row has been timed enough.
 ROUNDS_OF_FAR = 5
 # Rounds that are made at most, for each that is to be kept.

@@ -10,7 +10,7 @@ from typing import Any
 
 from .figures import FIGURES
 from .names import OURS_IN_C, parts, title
-from .protocol import DISTURBED
+from .protocol import DISTURBED, ROUNDS, ROUNDS_OF_FAR
 from .results import Results
 from .summary import PAIRS, SHORT, Line
 
@@ -96,7 +96,9 @@ def _conditions(results: Results) -> list[str]:
     ]
 
 
-def markdown(results: Results, lines: Sequence[Line], peers: Sequence[str], command: str) -> str:
+def markdown(
+    results: Results, lines: Sequence[Line], peers: Sequence[str], command: str, missing: Sequence[str] = ()
+) -> str:
     reasons = _reasons(lines)
     return "\n".join([
         "# Weft beside its peers",
@@ -108,8 +110,8 @@ def markdown(results: Results, lines: Sequence[Line], peers: Sequence[str], comm
         "peer (in bold) over Weft's, so more is better, with its 95 % interval from bootstrap over pairs of processes and",
         "their rounds. Every contender computes the same function with the same weights and was shown to do so before it was",
         "timed. Each has a process of its own that rests while another is timed; ours and the peer's take turns. A peer that is",
-        "far slower than the best of a row has one pair of processes and 5 rounds, the others 15 and those near the best more",
-        "pairs. A goal is met",
+        f"far slower than the best of a row has one pair of processes and {ROUNDS_OF_FAR} rounds, the others {ROUNDS} or more, and those",
+        f"near the best {PAIRS} pairs. A goal is met",
         f"when the median over at least {PAIRS} pairs of processes reaches it, or is at most {SHORT:.0%} below while the goal is",
         "in the interval; it is open with fewer pairs.",
         "",
@@ -120,6 +122,7 @@ def markdown(results: Results, lines: Sequence[Line], peers: Sequence[str], comm
         *_from_c([line for line in lines if _beside_c(line)]),
         *_figures(results),
         *(["", "Without a time:", "", *reasons] if reasons else []),
+        *(["", f"Not measured: {'; '.join(missing)}."] if missing else []),
         "",
     ])  # fmt: skip
 
@@ -135,13 +138,16 @@ def numbers(results: Results, lines: Sequence[Line], command: str) -> dict[str, 
     }
 
 
-def write(results: Results, lines: Sequence[Line], peers: Sequence[str], command: str, folder: pathlib.Path) -> None:
-    """benchmarks.md, benchmarks.json and benchmarks.png."""
+def write(
+    results: Results, lines: Sequence[Line], peers: Sequence[str], command: str, folder: pathlib.Path,
+    missing: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """benchmarks.md, benchmarks.json and benchmarks.png; `missing` are the titles of rows that nobody has measured."""
     # Imported here because it takes a second, which who only reads the help needs not wait.
     from . import chart
 
     folder.mkdir(parents=True, exist_ok=True)
-    text = markdown(results, lines, peers, command)
+    text = markdown(results, lines, peers, command, missing)
     (folder / "benchmarks.md").write_text(text, encoding="utf-8")
     made = json.dumps(numbers(results, lines, command), indent=1, ensure_ascii=False)
     (folder / "benchmarks.json").write_text(made + "\n", encoding="utf-8")

@@ -75,3 +75,16 @@ def lines(results: Results, rows: Sequence[Row]) -> list[Line]:
     """Of all rows of which anything is known."""
     made = [line(results, row, threads) for row in rows for threads in row.threads]
     return [one for one in made if one.peers or one.reasons]
+
+
+def missing(lines: Sequence[Line], rows: Sequence[Row]) -> list[str]:
+    """The titles of rows that lack a line, with the numbers of threads where others of the row are there."""
+    there = {(line.row, line.threads) for line in lines}
+    out = []
+    for row in rows:
+        lacking = [str(threads) for threads in row.threads if (row.name, threads) not in there]
+        if len(lacking) == len(row.threads):
+            out.append(row.title)
+        elif lacking:
+            out.append(f"{row.title} ({' and '.join(lacking)} thread{'s' if lacking != ['1'] else ''})")
+    return out

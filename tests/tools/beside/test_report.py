@@ -76,6 +76,16 @@ def test_the_files_are_written(results: Results, tmp_path: pathlib.Path) -> None
     assert (tmp_path / "report" / "benchmarks.md").read_text().startswith("# Weft beside its peers\n")
 
 
+def test_rows_that_nobody_has_measured_are_named(results: Results) -> None:
+    both = Row("one Add", "one Add", MAKE, goal=2, threads=(1, 2))
+    other = Row("train", "train a net", MAKE, goal=2)
+    lines = summary.lines(results, [both, CHAIN, other])
+    missing = summary.missing(lines, [both, CHAIN, other])
+    text = report.markdown(results, lines, PEERS, "tools/bench", missing)
+    assert text.endswith("\n\nNot measured: one Add (2 threads); train a net.\n")
+    assert "Not measured" not in report.markdown(results, lines, PEERS, "tools/bench")
+
+
 @pytest.mark.parametrize(
     ("median", "low", "high", "pairs", "met"),
     [
