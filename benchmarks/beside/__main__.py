@@ -132,7 +132,8 @@ def run(given: argparse.Namespace) -> int:
         failed = not add_figures(results, given.rows, given.python) or failed
     command = shlex.join(["tools/bench", *(sys.argv[1:])])
     known = summary.lines(results, ROWS)
-    report.write(results, known, names.PEERS, command, given.to, summary.missing(known, ROWS))
+    missing = [*summary.missing(known, ROWS), *(figure.title for figure in FIGURES if figure.name not in results.figures)]
+    report.write(results, known, names.PEERS, command, given.to, missing)
     print(f"the report of all that was measured is {given.to / 'benchmarks.md'}")
     return int(failed)
 

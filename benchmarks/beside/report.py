@@ -142,7 +142,7 @@ def write(
     results: Results, lines: Sequence[Line], peers: Sequence[str], command: str, folder: pathlib.Path,
     missing: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """benchmarks.md, benchmarks.json and benchmarks.png; `missing` are the titles of rows that nobody has measured."""
+    """benchmarks.md, benchmarks.json and benchmarks.png; `missing` are the titles of rows and figures that nobody has measured."""
     # Imported here because it takes a second, which who only reads the help needs not wait.
     from . import chart
 

@@ -303,6 +303,14 @@ def test_remainders_of_integers_have_the_sign_of_the_divisor() -> None:
     assert [part.tolist() for part in found] == [[1, 2, 1, 1], [-2, 0, 0, -4]]
 
 
+def test_the_smallest_integer_over_a_length_with_a_minus() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+    minus = weft.ops.shape(x) * graph.constant(np.array([-1]))
+    found = run(weft.ops.div(graph.constant(np.array([-(2**63)])), minus), {x: np.zeros(1, "f4")})
+    assert found.tolist() == [-(2**63)]
+
+
 @pytest.mark.parametrize("other", [None, "a", {}, object(), lambda: 0])
 def test_operators_are_for_numbers(other: object) -> None:
     x = weft.Graph().input("x", "f32", [2])

@@ -118,3 +118,25 @@ def test_graphs_nested_without_end_are_walked_all_the_same() -> None:
     found = weft.inspect(field(7, graph))
     assert found["operators"] == {"If": 5000, "Relu": 1}
     assert len(found["unsupported"]) == 1
+
+
+def ifs(levels: int) -> bytes:
+    """A model of Ifs in Ifs, all of one condition that is known; what is innermost gives x."""
+    graph = field(1, field(1, b"x") + field(2, b"b") + field(4, b"Identity")) + field(12, field(1, b"b"))
+    for _ in range(levels):
+        then = field(1, b"then_branch") + field(6, graph) + b"\xa0\x01\x05"
+        other = field(1, b"else_branch") + field(6, b"") + b"\xa0\x01\x05"
+        node = field(1, b"c") + field(2, b"b") + field(4, b"If") + field(5, then) + field(5, other)
+        graph = field(1, node) + field(12, field(1, b"b"))
+    graph += field(5, b"\x10\x09" + field(8, b"c") + field(9, b"\x01"))  # bool[]: true
+    graph += field(11, field(1, b"x") + field(2, field(1, b"\x08\x01" + field(2, b""))))  # f32[]
+    return b"\x08\x08" + field(8, field(1, b"") + b"\x10\x11") + field(7, graph)
+
+
+def test_branches_that_are_taken_whatever_is_fed_nest_as_graphs_do() -> None:
+    graph = weft.Graph.load(ifs(30))
+    assert weft.Session(graph).run({graph.inputs[0]: np.array(3, "f4")}, graph.outputs[0]) == 3
+    (problem,) = weft.inspect(ifs(2000))["unsupported"]
+    assert "nested more than 32 deep" in problem
+    with pytest.raises(weft.WeftError, match="nested more than 32 deep"):
+        weft.Graph.load(ifs(2000))
