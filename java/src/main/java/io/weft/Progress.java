@@ -65,6 +65,7 @@ public final class Progress {
   }
 
   private static String bar(long done, long all) {
+    if (all < 0) return "  " + done; // a function gives the batches, and how many is not known yet
     int full = (int) (done * WIDTH / Math.max(1, all));
     return "  [" + "#".repeat(full) + ".".repeat(WIDTH - full) + "] " + done + "/" + all;
   }

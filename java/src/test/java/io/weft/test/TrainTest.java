@@ -250,6 +250,13 @@ class TrainTest {
   }
 
   @Test
+  void progressCountsTheBatchesOfAFunction() throws Exception {
+    StringWriter drawn = new StringWriter();
+    Progress.on(new PrintWriter(drawn)).onEvent(new FitEvent(FitEvent.Kind.BATCH, 0, 1, -1, Map.of("loss", 0.5)));
+    assertEquals("\repoch  1  2  loss 0.500000", drawn.toString());
+  }
+
+  @Test
   void fitStopsEarlyAndCanBeCancelled() {
     Value step = Optimizer.sgd().learningRate(0.0).minimize(loss);
     try (Session session = new Session(graph);
