@@ -20,7 +20,7 @@ static int64_t dense(weft_graph* graph, const char* name, int64_t x, int64_t uni
   check(weft_attrs_set_int(attrs, "seed", seed));
   check(weft_attrs_set_string(attrs, "activation", activation));
   check(weft_layer_new(graph, "Dense", attrs, name, WEFT_ORIGIN, &layer));
-  check(weft_layer_call(layer, &x, 1, 1, WEFT_ORIGIN, &y, 1));
+  check(weft_layer_call(layer, &x, 1, 0, WEFT_ORIGIN, &y, 1));
   weft_layer_free(layer);
   weft_attrs_free(attrs);
   return y;

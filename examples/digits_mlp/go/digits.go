@@ -19,7 +19,7 @@ func main() {
 	images, labels := graph.Input("images", weft.F32, "batch", 64), graph.Input("labels", weft.I64, "batch")
 	hidden := weft.NewDense(graph, "hidden", weft.DenseConfig{Inputs: 64, Units: 64, Activation: "relu", Seed: 1})
 	scores := weft.NewDense(graph, "scores", weft.DenseConfig{Inputs: 64, Units: 10, Seed: 2})
-	logits := scores.Call(hidden.Call(images, true), true)
+	logits := scores.Call(hidden.Call(images))
 	loss := ops.SoftmaxCrossEntropyLoss(logits, labels).Named("loss")
 	step := weft.Adam{Rate: weft.Rate{LearningRate: 1e-3}}.Minimize(loss)
 
