@@ -81,8 +81,9 @@ void define_op_dropout(OpRegistry& ops) {
           "depends on `seed` (0 if "
           "absent) and the element's position alone and is the same in every run: it is "
           "weft.Dropout with the stream "
-          "\"Dropout\" and the counter 0. Use weft.Dropout to train with a new choice in every "
-          "step.")
+          "\"Dropout\" and the counter 0. To train, with a new choice in every step, use the layer Dropout, or the "
+          "operator of the domain weft that it is made of: `weft_dropout` in Python and C++, `weftDropout` in Java, "
+          "`ops.WeftDropout` in Go.")
       .types("T", kFloatTypes)
       .types("T1", kFloatTypes)
       .optional_attr("seed", AttrKind::kInt, "Key of the random choice.")

@@ -76,17 +76,22 @@ Status multinomial(BodyContext& c) {
   return {};
 }
 
-OpDef& add_standard(OpRegistry& ops, const char* name, int since, std::string_view what, const char* stream) {
+// The operator of the domain weft that another is made of, and what its function is called.
+struct Source {
+  std::string_view op, functions;
+};
+
+OpDef& add_standard(OpRegistry& ops, const char* name, int since, std::string_view what, const Source& source) {
   return ops.add(name)
       .group("random")
       .since(since)
-      .doc(cat(what, " As ONNX has no state here, a node gives the same numbers in every run: those of ", stream,
+      .doc(cat(what, " As ONNX has no state here, a node gives the same numbers in every run: those of ", source.op,
                " with the counter 0. With a `seed`, the key is its 32 bits as f32 and the stream \"",
                name == std::string_view("RandomNormalLike")    ? "RandomNormal"
                : name == std::string_view("RandomUniformLike") ? "RandomUniform"
                                                                : name,
-               "\"; without, the key is 0 and the stream the node's name. Use ", stream,
-               " for new numbers in every step."))
+               "\"; without, the key is 0 and the stream the node's name. For new numbers in every step use ",
+               source.op, " itself: ", source.functions, "."))
       .optional_attr("seed", AttrKind::kFloat, "Key of the numbers.")
       .impure()
       .no_gradient("random numbers do not change gradually");
@@ -117,7 +122,15 @@ OpDef& like(OpDef& op, BodyFn body) {
 }  // namespace
 
 void define_op_standard_random(OpRegistry& ops) {
-  constexpr const char *kNormal = "weft.RandomNormal", *kUniform = "weft.RandomUniform";
+  constexpr Source kNormal{"weft.RandomNormal",
+                           "`weft_random_normal` in Python and C++, `weftRandomNormal` in Java, "
+                           "`ops.WeftRandomNormal` in Go"};
+  constexpr Source kUniform{"weft.RandomUniform",
+                            "`weft_random_uniform` in Python and C++, `weftRandomUniform` in Java, "
+                            "`ops.WeftRandomUniform` in Go"};
+  constexpr Source kMultinomial{"weft.RandomMultinomial",
+                                "`random_multinomial` in Python and C++, `randomMultinomial` in Java, "
+                                "`ops.RandomMultinomial` in Go"};
   shaped(with_moments(add_standard(ops, "RandomNormal", 22, "Numbers of the normal distribution.", kNormal)),
          random<true>);
   like(with_moments(add_standard(ops, "RandomNormalLike", 22,
@@ -141,8 +154,7 @@ void define_op_standard_random(OpRegistry& ops) {
       .input("input", "T1", "Probabilities of ones; any shape.")
       .output("output", "T2", "The shape of the input.")
       .body(bernoulli);
-  add_standard(ops, "Multinomial", 22, "Indices of classes, each as likely as its score says.",
-               "weft.RandomMultinomial")
+  add_standard(ops, "Multinomial", 22, "Indices of classes, each as likely as its score says.", kMultinomial)
       .types("T1", kFloatTypes)
       .types("T2", kIndexTypes)
       .dtype_attr("dtype", DType::kI32, "Type of the output: i32 or i64.")

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 class Value(_native.Numbered):
     """A value of a graph: what a node computes. Made by `Graph.input` and the functions of `weft.ops`.
 
-    Operators work elementwise with broadcasting (`+ - * / ** %` and `< <= > >=`); `@` multiplies matrices; `[]` takes
-    integers, slices and `...`. Numbers and lists become constants of the value's dtype, arrays keep theirs. `==` and
+    Operators work elementwise with broadcasting (`+ - * / ** %` and `< <= > >=`, of bools `& | ^ ~`); `/` of integers
+    drops the fraction, and `%` has the sign of the divisor for integers, of the dividend for floats. `@` multiplies
+    matrices; `[]` takes integers, slices, `None` and `...`. Numbers and lists become constants of the value's dtype, arrays keep theirs. `==` and
     `!=` say whether two are the same Value, so that they can be keys of what is fed; elements are compared by
     `weft.equal`.
     """
