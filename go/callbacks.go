@@ -146,7 +146,7 @@ func (t *Tensor) give() (*C.weft_tensor, error) {
 	return (*C.weft_tensor)(pointer), nil
 }
 
-// SetHostFunction registers a function for the process, in place of one of that name; nil takes it away. ops.HostCall
+// SetHostFunction registers a function for the process, in place of one of that name; nil takes it away. Graph.HostCall
 // adds nodes that run it, on the thread that is in Run; runs of several goroutines may call it at the same time. Inside
 // it, the session whose run it is part of can neither be closed nor run again.
 func SetHostFunction(name string, function HostFunction) error {

@@ -107,7 +107,7 @@ func (d *Dataset) Rows(first, count int) (*Dataset, error) {
 	return newDataset(out), nil
 }
 
-// Tensor is tensor i of the dataset, with all its rows.
+// At is tensor i of the dataset, with all its rows.
 func (d *Dataset) At(i int) (*Tensor, error) {
 	pointer, err := d.use()
 	if err != nil {

@@ -56,8 +56,9 @@ func (g *Graph) Save(path string, o ...SaveOptions) error {
 
 // LoadOptions are for LoadGraph, LoadTensors, LoadDatasetWith and Session.Load; the zero value is the default of each.
 type LoadOptions struct {
-	// Of a model, the weights to be trained; nil: none; {"*"}: all that are parameters, not scalars, masks, running averages,
-	// where recurrent nodes begin, and what PyTorch's exporter marked as a buffer.
+	// Of a model, the weights to be trained; nil: none; {"*"}: all of f32 and f64 that are parameters, not scalars, masks,
+	// running averages, where recurrent nodes begin, and what PyTorch's exporter marked as a buffer; of a file that Weft
+	// saved, those that were trainable there.
 	Trainable []string
 	Partial   bool // of a checkpoint, only the variables that the graph has too are set
 	// Files are mapped, not read: large weights of a model stay there until somebody asks for their elements, and those

@@ -21,7 +21,7 @@ import (
 type FitOptions struct {
 	Epochs     int      // 0: 1
 	BatchSize  int      // of rows; 0: 32
-	Validation *Dataset // what ValidationMetrics are averaged over after every epoch
+	Validation *Dataset // what ValidationMetrics are averaged over after every epoch: the same tensors in the same order
 	// ValidationMetrics are in the history with "val_" before their names. nil: the metrics of the training.
 	ValidationMetrics []Value
 	FirstEpoch        int   // where a training that is resumed goes on

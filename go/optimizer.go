@@ -31,7 +31,7 @@ func (r Rate) options() *options {
 // Sgd is gradient descent.
 type Sgd struct {
 	Rate
-	WeightDecay float64 // how strongly variables are drawn to 0
+	WeightDecay float64 // the factor of variables in what is added to their gradients
 }
 
 // Momentum is gradient descent with momentum.
@@ -39,7 +39,7 @@ type Momentum struct {
 	Rate
 	Momentum    *float64 // nil: 0.9
 	Nesterov    bool     // look ahead along the momentum
-	WeightDecay float64  // how strongly variables are drawn to 0
+	WeightDecay float64  // the factor of variables in what is added to their gradients
 }
 
 // Adam is the optimizer of Kingma and Ba.
@@ -48,7 +48,7 @@ type Adam struct {
 	Beta1       *float64 // nil: 0.9
 	Beta2       *float64 // nil: 0.999
 	Epsilon     *float64 // nil: 1e-8
-	WeightDecay float64  // how strongly variables are drawn to 0
+	WeightDecay float64  // the factor of variables in what is added to their gradients
 }
 
 // AdamW is Adam with decoupled weight decay.
@@ -57,7 +57,7 @@ type AdamW struct {
 	Beta1       *float64 // nil: 0.9
 	Beta2       *float64 // nil: 0.999
 	Epsilon     *float64 // nil: 1e-8
-	WeightDecay *float64 // nil: 0.01
+	WeightDecay *float64 // the share of variables that a step takes away, times the learning rate; nil: 0.01
 }
 
 // Minimize adds one training step that lowers loss, a scalar, by changing the variables: without any, all trainable

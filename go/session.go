@@ -28,7 +28,7 @@ type Feeds map[Value]*Tensor
 // SessionOptions are for NewSession; the zero value is the default of each.
 type SessionOptions struct {
 	Threads          int      // most threads of a run; 0: as many as the machine has
-	MaxPlans         int      // shapes of inputs that are kept ready; 0: 64
+	MaxPlans         int      // shapes of inputs that are kept ready for each set of fed and fetched values; 0: 64
 	SpinAfterRunUS   int      // microseconds for which idle threads wait for the next run before they sleep; 0 to 50
 	ReferenceKernels bool     // plain kernels only
 	DisablePass      []string // optimizations to leave out; "*": all

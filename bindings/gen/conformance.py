@@ -41,7 +41,7 @@ COLUMNS = """
 *Versions* are the opsets in which ONNX changed the operator; nodes of all of them are read as what they meant then, or refused where
 today's operator cannot say it. *Types* says
 which of the element types that ONNX allows the operator is not defined for (`docs/operators.md` has those that it is defined
-for, and says which of them kernels compute with). *Tests* counts the models that have the operator (the networks apart, and not those that have it
+for; it computes with all of them). *Tests* counts the models that have the operator (the networks apart, and not those that have it
 inside a branch or loop), and *expanded* those in which the operators of its function, as ONNX defines it, stand in its place. *Languages*: "all" are C, C++, Python, Java and Go.
 """
 

@@ -84,7 +84,7 @@ def attr_doc(attr):
     if attr.kind == "dtype":
         return f"{doc} 0: {attr.default or 'not given'}."
     if attr.kind not in ZEROES:
-        return f"{doc} nil: not given."
+        return f"{doc} nil: {'not given' if attr.default is None else ', '.join(map(str, attr.default))}."
     if attr.kind == "string" and attr.default:
         return f'{doc} "": {attr.default}.'
     if attr.default != ZEROES[attr.kind]:

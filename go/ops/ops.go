@@ -5,7 +5,7 @@
 //
 //	y := ops.Conv(x, kernel, ops.ConvOptions{Name: "edges", B: bias, Pads: []int64{1, 1, 1, 1}})
 //
-// A field whose default is not zero is a pointer, nil for the default: weft.Int and weft.Float make one. An
+// A field whose default is not zero is a pointer, nil for the default: weft.Int, weft.Float and weft.Flag make one. An
 // optional output is given through a pointer to a weft.Value.
 //
 // Errors stay with the graph, as weft.Graph tells.

@@ -65,5 +65,6 @@ def test_every_argument_of_an_optimizer_is_explained() -> None:
         for name, parameter in inspect.signature(kind).parameters.items():
             explained = re.search(rf"^    {name}: (.*(?:\n     .*)*)", text, re.MULTILINE)
             assert explained, f"{kind.__name__}({name})"
+            assert len(re.findall(rf"^    {name}: ", text, re.MULTILINE)) == 1
             # The default is there too.
             assert str(parameter.default) in explained[1].replace("1e-8", "1e-08"), f"{kind.__name__}({name})"

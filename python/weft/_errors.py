@@ -145,7 +145,7 @@ class InternalError(WeftError, RuntimeError):
 
 
 class UnavailableError(WeftError, OSError):
-    """A device or file cannot be had now."""
+    """A program or a disk that is needed cannot be had now."""
 
     code = "UNAVAILABLE"
 

@@ -434,8 +434,9 @@ class Graph(Handle):
         Args:
             source: The file, or its bytes.
             trainable: Which weights become variables that optimizers train: none, those named, or with True (among names
-                "*") all that are parameters: not scalars, masks, running averages, where recurrent nodes begin, and
-                what PyTorch's exporter marked as a buffer.
+                "*") all of f32 and f64 that are parameters: not scalars, masks, running averages, where recurrent nodes
+                begin, and what PyTorch's exporter marked as a buffer; of a file that Weft saved, those that were
+                trainable there.
             map: Leave large weights in their files, mapped, until somebody asks for their elements; those that kernels have
                 in a form of their own stay there, which halves the memory of most models. The files must then not change
                 or be made shorter as long as the graph or a session of it lives. (Nothing is mapped of `bytes`.)
@@ -483,7 +484,8 @@ class Graph(Handle):
 
         Args:
             name: Its name.
-            dtype: Its element type.
+            dtype: Its element type: "f32", "i64", "bool", "string" and the like, a type of numpy's, or one of Python's
+                (float is f64, int is i64).
             shape: Dimensions: numbers, names ("batch"; equal names are equal numbers) and None for any number; or
                 text, such as "batch,3,?", "" for a scalar. A shape of None leaves the rank open.
         """

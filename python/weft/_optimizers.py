@@ -16,8 +16,8 @@ class Optimizer:
     """Lowers a loss: what `Sgd`, `Momentum`, `Adam` and `AdamW` have in common.
 
     Args:
-        learning_rate: The size of a step: a number above 0, or a scalar Value of the graph, such as a schedule over
-            `Graph.optimizer_step`, which counts the steps that were made.
+        learning_rate: The size of a step: a number of at least 0, or a scalar Value of the graph, such as a schedule
+            over `Graph.optimizer_step`, which counts the steps that were made.
         clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
             least 0; 0 leaves them.
         name: The optimizer's own, under which its state is kept in variables; a second optimizer of a graph needs
@@ -75,8 +75,8 @@ class Sgd(Optimizer):
     """Gradient descent: w -= learning_rate * g, where g is gradient + weight_decay * w.
 
     Args:
-        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over `Graph.optimizer_step`.
+        learning_rate: The size of a step: a number of at least 0 (0.001), or a scalar Value of the graph, such as
+            a schedule over `Graph.optimizer_step`.
         weight_decay: How strongly variables are drawn to 0: their factor in what is added to the gradient. At least 0
             (0.0, not at all).
         clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
@@ -105,12 +105,10 @@ class Momentum(Optimizer):
     gradient + weight_decay * w. v has the shape of w and starts as zeros.
 
     Args:
-        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over `Graph.optimizer_step`.
+        learning_rate: The size of a step: a number of at least 0 (0.001), or a scalar Value of the graph, such as
+            a schedule over `Graph.optimizer_step`.
         momentum: How much of v a step keeps, from 0 up to but not including 1 (0.9).
         nesterov: Whether to look ahead along v: w -= learning_rate * (g + momentum * v) (False).
-        name: The optimizer\'s own, under which its state is kept: the variables "name/step" and "name/variable/...". A
-            second optimizer of a graph needs another ("optimizer").
         weight_decay: How strongly variables are drawn to 0: their factor in what is added to the gradient. At least 0
             (0.0, not at all).
         clip_norm: The longest that all gradients together, as one vector, may be; longer ones are scaled down. At
@@ -148,8 +146,8 @@ class Adam(Optimizer):
     of its square. Both have the shape of the variable, start as zeros and are corrected for that.
 
     Args:
-        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over `Graph.optimizer_step`.
+        learning_rate: The size of a step: a number of at least 0 (0.001), or a scalar Value of the graph, such as
+            a schedule over `Graph.optimizer_step`.
         beta1: How much of the mean gradient a step keeps, from 0 up to but not including 1 (0.9).
         beta2: How much of the mean square a step keeps, from 0 up to but not including 1 (0.999).
         epsilon: What is added to the root, so that nothing is divided by 0. At least 0 (1e-8).
@@ -192,8 +190,8 @@ class AdamW(Optimizer):
     1 - learning_rate * weight_decay, then changed as Adam does.
 
     Args:
-        learning_rate: The size of a step: a number above 0 (0.001), or a scalar Value of the graph, such as a schedule
-            over `Graph.optimizer_step`.
+        learning_rate: The size of a step: a number of at least 0 (0.001), or a scalar Value of the graph, such as
+            a schedule over `Graph.optimizer_step`.
         beta1: How much of the mean gradient a step keeps, from 0 up to but not including 1 (0.9).
         beta2: How much of the mean square a step keeps, from 0 up to but not including 1 (0.999).
         epsilon: What is added to the root, so that nothing is divided by 0. At least 0 (1e-8).

@@ -104,7 +104,7 @@ class Session(Handle):
         graph: The graph; it may grow later.
         threads: The most threads of a run; 0 is all.
         share: A session whose variables this one uses too.
-        max_plans: How many input shapes are kept ready.
+        max_plans: How many input shapes are kept ready for each set of fed and fetched values.
         spin_after_run_us: How long threads wait busily for the next run, 0 to 50 microseconds.
         reference_kernels: Use the plain kernels only.
         disable_pass: Names of optimizations to leave out; "*" is all.
@@ -333,7 +333,7 @@ class Session(Handle):
             data: The rows, or the batches of a function (`Dataset.from_function`).
             feeds: What each tensor of the dataset is fed to; None for one that is not fed.
             step: The training step, as an optimizer's `minimize` gives it.
-            metrics: Scalars to average over each epoch, such as the loss.
+            metrics: Scalars of f32 or f64 to average over each epoch, such as the loss.
             epochs: The number of passes, with those before `first_epoch` counted in.
             batch_size: Rows of a batch, 32 if None; the last one may be short. A function decides by itself.
             shuffle: Whether each pass over rows has another order, which depends on `seed` and the epoch alone; True if
@@ -341,7 +341,8 @@ class Session(Handle):
             seed: Of the shuffling.
             drop_last: Whether a short last batch is left out.
             first_epoch: Where a resumed training goes on.
-            validation: Rows on which `validation_metrics` are evaluated after every epoch.
+            validation: Rows on which `validation_metrics` are evaluated after every epoch; the same tensors in the same
+                order as `data`.
             validation_metrics: Their names in the history begin with "val_". Without any: `metrics`.
             monitor: The name in the history of what `patience` and `restore_best` watch. None: the first metric, that of
                 the validation if there is one.
@@ -426,7 +427,7 @@ class Session(Handle):
         Args:
             data: What the metrics are computed on.
             feeds: For each tensor of the dataset the input that it is fed to, or None for one that is not fed.
-            metrics: Scalars, which are averaged over the rows.
+            metrics: Scalars of f32 or f64, which are averaged over the rows.
             batch_size: Rows of a batch, 32 if None.
             timeout: Seconds for all of it; None is no limit.
             cancel: A token to stop it from another thread.

@@ -41,7 +41,8 @@ _CPU = (1, 0)  # DLPack's type and number of the device
 
 
 def dtype_number(dtype: DTypeLike) -> int:
-    """The ONNX number of an element type: "f32", numpy.float32, float and 1 are the same, but float is f64."""
+    """The ONNX number of an element type: "f32", numpy.float32, numpy.dtype("f4") and 1 are the same; float is f64, int i64,
+    bool bool and str string."""
     if isinstance(dtype, str) and dtype in _NUMBERS:
         return _NUMBERS[dtype]
     if isinstance(dtype, str):

@@ -12,10 +12,13 @@ class Session;
 
 /// How a model file is read.
 struct LoadOptions {
-  /// The weights that become trainable variables; {"*"} is all that are parameters: not scalars, masks, running averages,
-  /// where recurrent nodes begin, and what PyTorch's exporter marked as a buffer. The others are constants.
+  /// The weights that become trainable variables; {"*"} is all of f32 and f64 that are parameters: not scalars, masks,
+  /// running averages, where recurrent nodes begin, and what PyTorch's exporter marked as a buffer; of a file that Weft
+  /// saved, those that were trainable there. The others are constants.
   std::vector<std::string> trainable;
-  /// Maps the file of external weights into memory instead of reading it; it must then not be made shorter.
+  /// Maps the files instead of reading them: large weights stay there until somebody asks for their elements, and those
+  /// that kernels have in a form of their own stay there for good, which halves the memory of most models. The files must
+  /// then not change or be made shorter as long as the graph or a session of it lives.
   bool map = false;
   /// Where load_bytes looks for external weights; "" has none.
   std::string folder;

@@ -141,11 +141,12 @@ struct FitOptions {
   std::optional<int64_t> batch_size = {};
   /// Of datasets of rows: whether every epoch has them in another order; true.
   std::optional<bool> shuffle = {};
-  int64_t seed = 0;                            ///< of the order of the rows
-  bool drop_last = false;                      ///< whether a short last batch is left out
-  int64_t first_epoch = 0;                     ///< where a resumed training goes on
-  std::optional<Dataset> validation = {};      ///< what validation_metrics are computed on after every epoch
-  std::vector<Value> validation_metrics = {};  ///< scalars of floating point; none: the metrics of the training
+  int64_t seed = 0;         ///< of the order of the rows
+  bool drop_last = false;   ///< whether a short last batch is left out
+  int64_t first_epoch = 0;  ///< where a resumed training goes on
+  /// What validation_metrics are computed on after every epoch: the same tensors in the same order as the data.
+  std::optional<Dataset> validation = {};
+  std::vector<Value> validation_metrics = {};  ///< scalars of f32 or f64; none: the metrics of the training
   /// What patience and restore_best watch, by its name in the history. "": the first metric, that of the validation if
   /// there is one.
   std::string monitor = "";
@@ -156,13 +157,13 @@ struct FitOptions {
   /// Called on the thread that trains, after every batch and every epoch; true ends the training well. It may run, save
   /// and read the session; what it throws ends the training and is thrown by fit.
   std::function<bool(const FitEvent&)> callback = {};
-  RunOptions run = {};  ///< of all of it; has no trace
+  RunOptions run = {};  ///< of all of it
 };
 
 /// How Session::evaluate and Session::predict go over the rows.
 struct EvaluateOptions {
   std::optional<int64_t> batch_size = {};  ///< of datasets of rows: rows of a batch; 32
-  RunOptions run = {};                     ///< of all of it; has no trace
+  RunOptions run = {};                     ///< of all of it
 };
 
 namespace detail {

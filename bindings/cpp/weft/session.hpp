@@ -105,7 +105,7 @@ void with_options(const RunOptions& wanted, Call call) {
 /// How a session is made.
 struct SessionOptions {
   int64_t threads = 0;                      ///< the most that a run uses; 0: all
-  int64_t max_plans = 64;                   ///< shapes of inputs that are kept ready
+  int64_t max_plans = 64;                   ///< shapes of inputs kept ready for each set of fed and fetched values
   int64_t spin_after_run_us = 0;            ///< 0 to 50: how long threads stay awake for the next run
   bool reference_kernels = false;           ///< plain kernels only
   std::vector<std::string> disable_pass{};  ///< optimizations that are left out; {"*"}: all
@@ -121,8 +121,8 @@ struct SessionOptions {
 /// What values are set to for a run.
 using Feeds = std::vector<std::pair<Value, Tensor>>;
 
-/// A run made ready: bind its inputs once, run it often, without allocations. For one thread at a time; a second one
-/// gets FAILED_PRECONDITION. Session::prepare makes it.
+/// A run made ready: bind its inputs and outputs once, run it often, without allocations; an output that is not bound is
+/// a new tensor in every run. For one thread at a time; a second one gets FAILED_PRECONDITION. Session::prepare makes it.
 class Prepared {
  public:
   /// Takes a handle of the C functions over.

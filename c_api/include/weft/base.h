@@ -10,7 +10,8 @@
  *    function says otherwise.
  *  - Strings are UTF-8 and end in NUL; those passed in are copied.
  *  - A callback gets the `user` pointer it was given with. `drop(user)` is called exactly once, when the library no
- *    longer needs it, also if the function that took it fails; it may come on any thread and must not call Weft.
+ *    longer needs it, also if the function that took it fails; unless the function says otherwise it may come on any
+ *    thread and must not call Weft.
  */
 #ifndef WEFT_BASE_H_
 #define WEFT_BASE_H_
@@ -65,11 +66,11 @@ enum {
   WEFT_PERMISSION_DENIED = 7,   /**< The operating system forbids it. */
   WEFT_RESOURCE_EXHAUSTED = 8,  /**< Out of memory, of the memory limit or of disk space. */
   WEFT_FAILED_PRECONDITION = 9, /**< Not in this state: closed, in use by another thread, not bound. */
-  WEFT_ABORTED = 10,            /**< For callbacks; the library does not give it. */
+  WEFT_ABORTED = 10,            /**< For callbacks that end the work; the library does not give it. */
   WEFT_OUT_OF_RANGE = 11,       /**< An index is outside what it counts. */
   WEFT_UNIMPLEMENTED = 12,      /**< What is asked for is not there yet. */
   WEFT_INTERNAL = 13,           /**< A defect of the library. */
-  WEFT_UNAVAILABLE = 14,        /**< For callbacks; the library does not give it. */
+  WEFT_UNAVAILABLE = 14,        /**< A program or a disk that is needed cannot be had now. */
   WEFT_DATA_LOSS = 15           /**< A file is damaged. */
 };
 

@@ -84,9 +84,9 @@ WEFT_API weft_status* weft_batches_next(weft_batches* batches, weft_tensor** out
 WEFT_API void weft_batches_free(weft_batches* batches);
 
 /* In the next three, tensor i of the dataset is fed to feeds[i], one for each; 0 feeds it to nothing. Metrics are
- * scalars of floating point, averaged over the rows. The keys of their "fit" options besides those named: int
- * "batch_size" (32 rows; not for the batches of a function), int "timeout_ms" or float "timeout_s", and
- * weft_options_set_cancel and weft_options_set_poll. `options` may be NULL. */
+ * scalars of f32 or f64, averaged over the rows. The keys of their "fit" options besides those named: int "batch_size"
+ * (32 rows; not for the batches of a function), int "timeout_ms" or float "timeout_s", and weft_options_set_cancel,
+ * weft_options_set_poll and weft_options_set_trace. `options` may be NULL. */
 
 /** Trains: every batch is one run of `target`, which must change variables, and `metrics`. Keys of options: int "epochs" (1), "first_epoch" (0; where
  * a resumed training goes on), "shuffle" (1; 0, and not to be 1, for the batches of a function), "seed" (0),
@@ -107,7 +107,8 @@ WEFT_API weft_status* weft_session_predict(weft_session* session, const weft_dat
                                            int32_t feed_count, const int64_t* fetches, int32_t fetch_count,
                                            const weft_options* options, weft_tensor** out_tensors) WEFT_MUST_USE;
 /** Makes fit evaluate `metrics`, or if there are none those of the training, on another dataset after every epoch; in the
- * history their names begin with "val_". The options keep the dataset. */
+ * history their names begin with "val_". It has the same tensors in the same order as the dataset that is trained on.
+ * The options keep the dataset. */
 WEFT_API weft_status* weft_options_set_validation(weft_options* options, const weft_dataset* dataset,
                                                   const int64_t* metrics, int32_t metric_count) WEFT_MUST_USE;
 /** What a fit callback is called for. */

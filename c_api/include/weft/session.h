@@ -19,12 +19,12 @@ typedef struct weft_prepared weft_prepared;
 typedef struct weft_trace weft_trace;
 
 /** Makes a session. `share` is a session whose variables this one uses too, or NULL for variables of its own. Keys of
- * "session" options: int "threads" (most threads of a run; 0, the default, all), int "max_plans" (shapes kept ready,
- * 64), int "spin_after_run_us" (0 to 50; 0), int "reference_kernels" (1: plain kernels only), strings "disable_pass"
- * ("*": all; the error for an unknown name lists them), string "weight_dtype" ("f32" or "bf16"; "f32"), string "device"
- * (a name of weft_device_name; "cpu"). A device runs the operators that it has kernels for and the CPU the others;
- * variables then lie on the device, what is fed and fetched in the process's memory. NOT_FOUND for a device that there is
- * not. With the weight_dtype "bf16", products on the CPU keep a constant matrix B of f32 with 16,384 elements or more as
+ * "session" options: int "threads" (most threads of a run; 0, the default, all), int "max_plans" (shapes kept ready for
+ * each set of fed and fetched values, 64), int "spin_after_run_us" (0 to 50; 0), int "reference_kernels" (1: plain
+ * kernels only), strings "disable_pass" ("*": all; the error for an unknown name lists them), string "weight_dtype"
+ * ("f32" or "bf16"; "f32"), string "device" (a name of weft_device_name; "cpu"). A device runs the operators that it has
+ * kernels for and the CPU the others; variables then lie on the device, what is fed and fetched in the process's memory.
+ * NOT_FOUND for a device that there is not. With the weight_dtype "bf16", products on the CPU keep a constant matrix B of f32 with 16,384 elements or more as
  * bf16 (each rounded to the nearest, ties to even) and compute in f32 as ever: MatMul, and Gemm whose beta is 0 or 1. That
  * halves what is read for a few rows. Variables, convolutions, other readers of the matrix and plain kernels have the f32.
  * String "weight_cache" ("": none): a folder, made if

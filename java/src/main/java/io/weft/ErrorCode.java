@@ -21,7 +21,7 @@ public enum ErrorCode {
   RESOURCE_EXHAUSTED,
   /** The object is not in the state that the call needs. */
   FAILED_PRECONDITION,
-  /** The call was given up and may be tried again. */
+  /** For callbacks that end the work; the library does not give it. */
   ABORTED,
   /** An index or number is past an end. */
   OUT_OF_RANGE,
@@ -29,7 +29,7 @@ public enum ErrorCode {
   UNIMPLEMENTED,
   /** A mistake in Weft itself. */
   INTERNAL,
-  /** Something that is needed cannot be reached now. */
+  /** A program or a disk that is needed cannot be had now. */
   UNAVAILABLE,
   /** A file is damaged. */
   DATA_LOSS;

@@ -11,8 +11,9 @@ public final class LoadOptions extends Settings {
   /**
    * Says which weights of a model become trainable variables.
    *
-   * @param names their names, "*" for all that are parameters: not scalars, masks, running averages, where recurrent
-   *     nodes begin, and what PyTorch's exporter marked as a buffer; without this they are constants
+   * @param names their names, "*" for all of f32 and f64 that are parameters: not scalars, masks, running averages, where
+   *     recurrent nodes begin, and what PyTorch's exporter marked as a buffer; of a file that Weft saved, those that were
+   *     trainable there; without this they are constants
    * @return this
    */
   public LoadOptions trainable(String... names) {

@@ -141,7 +141,8 @@ public final class Optimizer extends Settings {
   /**
    * Sets the weight decay.
    *
-   * @param decay the decay; 0 by default, 0.01 for AdamW
+   * @param decay the factor of the variable in what is added to the gradient (0 by default); of AdamW the share of the
+   *     variable that a step takes away, times the learning rate (0.01)
    * @return this
    */
   public Optimizer weightDecay(double decay) {

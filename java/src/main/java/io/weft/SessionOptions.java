@@ -22,9 +22,9 @@ public final class SessionOptions extends Settings {
   }
 
   /**
-   * Limits for how many shapes plans are kept ready.
+   * Limits for how many shapes of inputs plans are kept ready.
    *
-   * @param plans the most plans; 64 by default
+   * @param plans the most plans for each set of fed and fetched values; 64 by default
    * @return this
    */
   public SessionOptions maxPlans(int plans) {
