@@ -1,4 +1,4 @@
-"""The programs in README.md and docs/languages.md, which are those of examples/tour.
+"""The programs in README.md and docs/languages.md, which are those of examples/tour, and in docs/guide.md, of examples/serve.
 
 In a page, a line `<!-- examples/tour/tour.py -->` before a block of code makes the block that file; with `: Train it.`
 after the path it is what stands in the file under the comment of that text.
@@ -10,7 +10,7 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/languages.md")
+PAGES = ("README.md", "docs/languages.md", "docs/guide.md")
 BLOCK = re.compile(r"(?P<mark><!-- (?P<path>examples/\S+?)(?:: (?P<title>[^>]*?))? -->\n\n?)```(?P<kind>\w+)\n.*?```\n", re.S)
 COMMENT = re.compile(r"(?P<indent>\s*)(#|//|/\*) (?P<text>.*?)( \*/)?$")
 

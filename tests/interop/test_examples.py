@@ -16,7 +16,7 @@ DIGITS = {"digits_mlp": 86.0, "digits_cnn": 97.3}
 EXPORTED = {"pytorch": 242, "keras": 225, "sklearn": 219}
 # The most lines of code, comments and blanks not counted.
 MOST_LINES = {"c": 90, "cpp": 45, "python": 30, "java": 40, "go": 45}
-MORE_LINES = {"digits_mlp": 0, "digits_cnn": 15, "fine_tune": 15}
+MORE_LINES = {"digits_mlp": 0, "digits_cnn": 15, "fine_tune": 15, "serve": 15}
 NO_CODE = re.compile(r'\s*($|//|/?\*|#([^a-z]|$)|""".*"""$)')
 
 
@@ -66,6 +66,14 @@ def test_the_tour_prints_the_same_everywhere(tmp_path: pathlib.Path) -> None:
     assert all(re.fullmatch(r"loss \d\.\d{8}e[-+]\d\d", line) for line in losses)
     assert [round(float(line)) for line in (zero, one, another, nought)] == [0, 1, 1, 0]
     assert printed == dict.fromkeys(LANGUAGES, printed["c"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_requests_are_answered_everywhere(language: str, tmp_path: pathlib.Path) -> None:
+    programs = Programs(LIBRARY, tmp_path, EXAMPLES / "serve" / "serve")
+    programs.build(language)
+    printed = programs.output(language, cwd=EXAMPLES if language == "go" else ROOT)
+    assert printed.splitlines() == [f"{EXPORTED['pytorch']} of 297 digits are right"]
 
 
 def test_exported_nets_are_trained_further_alike_everywhere(tmp_path: pathlib.Path) -> None:
