@@ -47,7 +47,9 @@ def function_name(op):
 
 
 def wrapped(text, indent):
-    return textwrap.fill(text, 110, initial_indent=indent, subsequent_indent=indent)
+    """A paragraph; an item of a list, which stands deeper, with its later lines deeper still."""
+    more = "    " if len(indent) > 4 else ""
+    return textwrap.fill(text, 110, initial_indent=indent, subsequent_indent=indent + more)
 
 
 def attr_type(attr):
@@ -179,12 +181,16 @@ def op_docstring(op, name, all_names):
             kinds = op.types.get(formal.type, formal.type)
             note = " (optional)" if formal.optional else " (any number, or one list)" if formal.variadic else ""
             lines.append(wrapped(f"{python_name(formal.name)}{note}: {formal.doc} [{kinds}]", "        "))
-    if op.attrs:
-        lines += ["", "    Attributes:"]
-        for attr in op.attrs:
-            default = " (required)" if attr.required else f" ({default_of(attr)})" if attr.default is not None else ""
-            lines.append(wrapped(f"{python_name(attr.name)}{default}: {attr.doc}", "        "))
-    lines += ["", "    Returns:"]
+    lines += ["", "    Attributes:"]
+    for attr in op.attrs:
+        default = " (required)" if attr.required else f" ({default_of(attr)})" if attr.default is not None else ""
+        lines.append(wrapped(f"{python_name(attr.name)}{default}: {attr.doc}", "        "))
+    if many_outputs(op):
+        kind = "a tuple" if op.required_outputs > 1 else "one is a Value, more are a tuple"
+        lines.append(f"        outputs ({max(1, op.required_outputs)}): How many outputs are returned: {kind}.")
+    if not any(not formal.optional for formal in op.inputs):
+        lines.append("        graph: The graph of the node; that of its inputs if there are any.")
+    lines += ["        name: The name of the node.", "", "    Returns:"]
     for formal in op.outputs:
         note = " (optional)" if formal.optional else ""
         lines.append(wrapped(f"{formal.name}{note}: {formal.doc} [{op.types.get(formal.type, formal.type)}]", "        "))

@@ -1,5 +1,6 @@
 """docs/operators.md and docs/layers.md: every operator and layer with what it takes and gives."""
 
+import dataclasses
 import json
 
 import model
@@ -27,7 +28,16 @@ Generated from the library's own definitions. A layer makes variables once, name
 it is called; `weft_layer_new` and `weft_layer_call` in C, a class or function for each elsewhere. Every language takes its own bool
 for an attribute of the kind bool, and its own element type for one of the kind dtype; in C they are integers: 1 or 0, and a
 number such as `WEFT_F32`. The output has a name of its own, that of the layer's last node; it can be renamed.
+
+A layer is called for training or not (`training`); the default is not, in which Dropout passes its input on and BatchNorm uses its running averages.
+Build the loss with training and what predicts without, over the same layers, as [examples/digits_cnn](../examples/digits_cnn) does.
+
+What has no variables of its own is an operator and no layer: pools, activations, losses ([operators.md](operators.md)). The recurrent operators LSTM, GRU
+and RNN take their weights as inputs: make variables of them.
 """
+INITIAL = "Initial value: "
+# What stands above the operators of a group.
+GROUPS = {"gradient": "Operators that gradients are made of; programs have no need to add them."}
 
 
 def formal(item):
@@ -60,20 +70,40 @@ def operator(op):
     return lines + [""]
 
 
+def contents(groups):
+    """A line of links for each group. GitHub's anchors are headings in lower case without dots."""
+    for group, ops in groups.items():
+        links = [f"[{op.full_name}](#{op.full_name.lower().replace('.', '')})" for op in ops]
+        yield f"- [{group}](#{group}): {', '.join(links)}"
+
+
+def layer_attribute(attr):
+    """The kinds of initial values are listed once, above the layers."""
+    return attribute(dataclasses.replace(attr, doc="Initial value.") if attr.doc.startswith(INITIAL) else attr)
+
+
+def initial_values(layers):
+    (text,) = {attr.doc for each in layers for attr in each.attrs if attr.doc.startswith(INITIAL)}
+    return f"Initial values are {text.removeprefix(INITIAL)}"
+
+
 def layer(each):
     lines = [f"## {each.name}", "", each.doc, "", f"- Input: {each.input}", f"- Output: {each.output}"]
-    return lines + listed("Attributes", [attribute(attr) for attr in each.attrs]) + [""]
+    return lines + listed("Attributes", [layer_attribute(attr) for attr in each.attrs]) + [""]
 
 
 def files():
     ops, layers = model.load()
-    lines = [OPERATORS]
-    for group in sorted({op.group for op in ops}):
-        lines += [f"## {group}", ""]
-        for op in sorted((op for op in ops if op.group == group), key=lambda op: (op.domain, op.name)):
+    groups = {group: [] for group in sorted({op.group for op in ops})}
+    for op in sorted(ops, key=lambda op: (op.domain, op.name)):
+        groups[op.group].append(op)
+    lines = [OPERATORS, *contents(groups), ""]
+    for group, members in groups.items():
+        lines += [f"## {group}", ""] + ([GROUPS[group], ""] if group in GROUPS else [])
+        for op in members:
             lines += operator(op)
     yield "docs/operators.md", "\n".join(lines).rstrip("\n") + "\n"
-    lines = [LAYERS]
+    lines = [LAYERS, initial_values(layers), ""]
     for each in layers:
         lines += layer(each)
     yield "docs/layers.md", "\n".join(lines).rstrip("\n") + "\n"

@@ -39,7 +39,7 @@ void define_layer_dropout(LayerRegistry& layers) {
       .doc(
           "In training, sets elements to 0 with the probability `rate` and scales the others by 1 / (1 - rate); the "
           "input itself otherwise. Every run drops others, but two uses of one layer in one run drop the same places: "
-          "make a layer for each use.")
+          "make a layer for each use. Its variable is `counter`, which counts the runs that drop and is not trained.")
       .attr("rate", 0.5, "Probability of being dropped.")
       .attr("seed", int64_t{0}, "Key of the random choice, together with the layer's name.")
       .input("Any shape.")

@@ -22,7 +22,7 @@ Status call(LayerCall& c) {
 void define_layer_embedding(LayerRegistry& layers) {
   add_common_attrs(
       layers.add("Embedding")
-          .doc("A vector for each index, from a table that is trained.")
+          .doc("A vector for each index, from a table that is trained: the variable `table` [count, size].")
           .required_attr("count", AttrKind::kInt,
                          "Number of rows: indices are below it; negative ones count from the end, as in Gather.")
           .required_attr("size", AttrKind::kInt, "Length of each vector.")

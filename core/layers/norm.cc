@@ -74,7 +74,9 @@ void define_layer_norm(LayerRegistry& layers) {
           "Batch normalization (Ioffe and Szegedy, 2015). In training, normalizes by the batch's mean and variance and "
           "moves the running ones in every run that computes the output; otherwise uses the running ones. As ONNX has "
           "it: the running variance divides by the number of elements and "
-          "`momentum` weighs the old value, where PyTorch divides by one less and weighs the new one.")
+          "`momentum` weighs the old value, where PyTorch divides by one less and weighs the new one. Its variables "
+          "are `scale` and `bias`, and `mean` and `variance`, the running ones, which are not trained: [channels] "
+          "each.")
       .required_attr("channels", AttrKind::kInt, "Size of axis 1 of the input.")
       .attr("momentum", 0.9, "Weight of the old running mean and variance.")
       .attr("epsilon", 1e-5, "Added to the variance.")
@@ -84,7 +86,9 @@ void define_layer_norm(LayerRegistry& layers) {
       .make(make_batch_norm)
       .call(call_batch_norm);
   layers.add("LayerNorm")
-      .doc("Layer normalization over the last axis (Ba, Kiros and Hinton, 2016).")
+      .doc(
+          "Layer normalization over the last axis (Ba, Kiros and Hinton, 2016). Its variables are `scale` and `bias`: "
+          "[units] each.")
       .required_attr("units", AttrKind::kInt, "Size of the last axis of the input.")
       .attr("epsilon", 1e-5, "Added to the variance.")
       .dtype_attr("dtype", DType::kF32, kDTypeDoc)

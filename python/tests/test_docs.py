@@ -59,6 +59,14 @@ def test_every_public_object_is_documented() -> None:
                     assert value.__doc__, f"{name}.{member}"
 
 
+def test_every_argument_of_an_operator_is_explained() -> None:
+    for name in weft.ops.__all__:
+        function = getattr(weft.ops, name)
+        text = inspect.getdoc(function) or ""
+        for parameter in inspect.signature(function).parameters:
+            assert re.search(rf"^    {parameter}(?: \(.*\))?: ", text, re.MULTILINE), f"{name}({parameter})"
+
+
 def test_every_argument_of_an_optimizer_is_explained() -> None:
     for kind in (weft.Sgd, weft.Momentum, weft.Adam, weft.AdamW):
         text = inspect.getdoc(kind) or ""

@@ -125,7 +125,7 @@ public final class Weft {
    * Describes an operator.
    *
    * @param name its full name
-   * @return its definition as JSON
+   * @return its definition as JSON, for a reader of your choice
    */
   public static String describeOperator(String name) {
     return Memory.text(Native.opInspect(Check.notNull(name, "name")));
@@ -135,8 +135,8 @@ public final class Weft {
    * Tells what is in an ONNX file, and what of it cannot be loaded. No session is made.
    *
    * @param path the file
-   * @return JSON with the keys of {@code weft_model_inspect}: "inputs", "outputs", "opsets", "operators", "parameters",
-   *     "unsupported" (texts that say why the model cannot be loaded; empty if it can) and more
+   * @return JSON, for a reader of your choice, with the keys of {@code weft_model_inspect}: "inputs", "outputs", "opsets",
+   *     "operators", "parameters", "unsupported" (texts that say why the model cannot be loaded; empty if it can) and more
    */
   public static String inspect(Path path) {
     return Memory.text(Native.modelInspect(Check.notNull(path, "path").toString()));
@@ -175,7 +175,7 @@ public final class Weft {
    * Describes a kind of layer.
    *
    * @param type its name
-   * @return its definition as JSON
+   * @return its definition as JSON, for a reader of your choice
    */
   public static String describeLayer(String type) {
     return Memory.text(Native.layerInspect(Check.notNull(type, "type")));
