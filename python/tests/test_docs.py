@@ -67,6 +67,24 @@ def test_every_argument_of_an_operator_is_explained() -> None:
             assert re.search(rf"^    {parameter}(?: \(.*\))?: ", text, re.MULTILINE), f"{name}({parameter})"
 
 
+def test_layers_say_what_their_variables_are() -> None:
+    graph, layers = weft.Graph(), weft.layers
+    made: list[tuple[weft.Layer, dict[str, tuple[int, ...]]]] = [
+        (layers.Dense(graph, "dense", inputs=2, units=3), {"kernel": (2, 3), "bias": (3,)}),
+        (layers.Conv2d(graph, "conv", inputs=2, filters=4, kernel=[3, 5], groups=2), {"kernel": (4, 1, 3, 5), "bias": (4,)}),
+        (layers.BatchNorm(graph, "batch", channels=3), dict.fromkeys(["scale", "bias", "mean", "variance"], (3,))),
+        (layers.LayerNorm(graph, "layer", units=3), dict.fromkeys(["scale", "bias"], (3,))),
+        (layers.Embedding(graph, "embedding", count=5, size=2), {"table": (5, 2)}),
+        (layers.Dropout(graph, "dropout"), {"counter": ()}),
+        (layers.Flatten(graph, "flatten"), {}),
+    ]
+    assert {type(layer).__name__ for layer, _ in made} == set(layers.__all__)
+    for layer, variables in made:
+        assert {value.name.rpartition("/")[2]: value.shape for value in layer.variables} == variables
+        for name in variables:
+            assert f"`{name}`" in (type(layer).__doc__ or ""), f"{type(layer).__name__}: {name}"
+
+
 def test_every_argument_of_an_optimizer_is_explained() -> None:
     for kind in (weft.Sgd, weft.Momentum, weft.Adam, weft.AdamW):
         text = inspect.getdoc(kind) or ""
