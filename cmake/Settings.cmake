@@ -53,9 +53,16 @@ if(WEFT_SANITIZE)
   # Optimising code that is full of checks is slow: -Og takes as long as -O0, and less than half of -O1.
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-Og -g1")
   add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${WEFT_SANITIZE})
+endif()
+# libFuzzer is clang's: every branch counts what reaches it, and programs with `fuzz` have its `main`.
+option(WEFT_FUZZER "Build the fuzz targets with libFuzzer" OFF)
+if(WEFT_FUZZER)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(WEFT_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # With sanitizers GCC no longer sees which member of a variant is alive, and warns of the others.
   add_compile_options(-Wno-maybe-uninitialized)
-  add_link_options(-fsanitize=${WEFT_SANITIZE})
   # Such a build is made as a whole, and half of what most files take is reading the same headers. Not elsewhere: there, a
   # file shows that it includes what it needs, and a header that changes does not rebuild everything.
   # To ccache, headers that differ in a comment are one; to GCC, `#pragma once` then stands in two files, and a precompiled

@@ -285,7 +285,10 @@ Status read_statement(Scanner& line, const std::string& keyword, Case& c) {
 
 Result<std::vector<Case>> read_case_file(const std::string& path) {
   WEFT_TRY(auto file, read_file(path));
-  std::string_view text = file->text();
+  return read_cases(file->text(), path);
+}
+
+Result<std::vector<Case>> read_cases(std::string_view text, const std::string& path) {
   std::vector<Case> cases;
   std::string op;
   int number = 0;

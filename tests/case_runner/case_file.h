@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/op/attr.h"
@@ -38,5 +39,7 @@ struct Case {
 
 // Errors name file and line.
 Result<std::vector<Case>> read_case_file(const std::string& path);
+// The same of what stands in a file; `path` is for errors alone.
+Result<std::vector<Case>> read_cases(std::string_view text, const std::string& path);
 
 }  // namespace weft
