@@ -245,6 +245,9 @@ Status Prepared::State::run_general(RunControl& control) {
     RunScope scope(control.exec.parallel);
     WEFT_CHECK(compiled->executable->run(inputs, control.exec, &results));
   }
+  for (size_t i = 0; i < fetches; ++i) {
+    if (bound[i].empty()) WEFT_CHECK(own_elements(&results[i]));
+  }
   for (size_t i = 0; i < compiled->reads.size(); ++i) inputs[feeds + i].clear();
   for (size_t i = 0; i < written.size(); ++i) written[i] = std::move(results[fetches + i]);
   store.commit(compiled->writes, written);

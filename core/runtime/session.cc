@@ -337,6 +337,24 @@ Status Session::run(const Signature& signature, std::vector<Tensor> feeds, const
   return run_compiled(*compiled, std::move(feeds), control, outputs);
 }
 
+Status own_elements(Tensor* value) {
+  if (value->alone()) return {};
+  const Kind kind = value->kind();
+  if (kind == Kind::kTensor) {
+    WEFT_TRY(*value, value->copy());
+    return {};
+  }
+  std::vector<Tensor> items = value->items();
+  value->clear();  // it would count as another holder of them
+  for (Tensor& item : items) WEFT_CHECK(own_elements(&item));
+  switch (kind) {
+    case Kind::kMap: *value = Tensor::map(std::move(items[0]), std::move(items[1])); break;
+    case Kind::kOptional: *value = Tensor::optional(std::move(items)); break;
+    default: *value = Tensor::sequence(std::move(items)); break;
+  }
+  return {};
+}
+
 Status Session::run_compiled(Compiled& compiled, std::vector<Tensor> inputs, RunControl& control,
                              std::vector<Tensor>* outputs) {
   WEFT_CHECK(ThreadRun::check(*this));
@@ -357,6 +375,10 @@ Status Session::run_compiled(Compiled& compiled, std::vector<Tensor> inputs, Run
     ThreadRun here(*this);
     RunScope scope(control.exec.parallel);
     WEFT_CHECK(compiled.executable->run(std::move(inputs), control.exec, &results));
+  }
+  for (size_t i = 0; i < fetches; ++i) {
+    const bool bound = i < outputs->size() && !(*outputs)[i].empty();
+    if (!bound) WEFT_CHECK(own_elements(&results[i]));
   }
   std::vector<Tensor> written(std::make_move_iterator(results.begin() + fetches),
                               std::make_move_iterator(results.end()));

@@ -171,6 +171,18 @@ const std::vector<std::string>& Tensor::strings() const { return strings_ ? *str
 std::vector<std::string>& Tensor::mutable_strings() { return *strings_; }
 const std::vector<Tensor>& Tensor::items() const { return items_ ? *items_ : kNoItems; }
 
+bool Tensor::alone() const {
+  if (strings_ != nullptr && strings_.use_count() > 1) return false;
+  if (buffer_ != nullptr) {
+    if (buffer_.use_count() > 1 || !buffer_->writable()) return false;
+    // Letting go of a copy puts what others did, who have let go, before what is written from now on.
+    std::shared_ptr<Buffer>(buffer_).reset();
+  }
+  if (items_ == nullptr) return true;
+  return items_.use_count() == 1 &&
+         std::all_of(items_->begin(), items_->end(), [](const Tensor& item) { return item.alone(); });
+}
+
 void Tensor::clear() {
   kind_ = Kind::kTensor;
   dtype_ = DType::kNone;

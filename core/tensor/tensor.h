@@ -80,6 +80,8 @@ class Tensor {
   std::vector<std::string>& mutable_strings();
   // The items of a sequence, optional (at most one) or map (keys, values).
   const std::vector<Tensor>& items() const;
+  // Whether nobody else holds its elements or items, and they may be written.
+  bool alone() const;
 
   // The same elements under another shape of the same count.
   Result<Tensor> reshaped(Shape shape) const;

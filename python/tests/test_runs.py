@@ -136,6 +136,23 @@ def test_arrays_of_every_type_go_in_and_out(dtype: Any) -> None:
         assert made.shape == shape and made.dtype == array.dtype
 
 
+def test_results_are_the_callers_own() -> None:
+    graph = weft.Graph()
+    x, n = graph.input("x", "f32", [2]), graph.input("n", "i64", [])
+    v, c = graph.variable("v", [1.0, 2.0]), graph.constant([3.0, 4.0], dtype="f32")
+    pair, same = weft.ops.sequence_construct(v, c), weft.ops.optional_get_element(v)
+    (last,) = weft.loop(lambda i, go_on, y: (go_on, y * 2.0), [x], count=n)
+    session = weft.Session(graph)
+    for part in session.run({}, pair):
+        part[:] = 0
+    session.run({}, same)[:] = 7
+    assert [part.tolist() for part in session.run({}, pair)] == [[1, 2], [3, 4]]
+    mine = np.array([5, 6], "f4")
+    kept = session.run({x: mine, n: 0}, last)
+    mine[:] = -1  # the next batch
+    assert kept.tolist() == [5, 6]
+
+
 def test_what_is_no_array_goes_in_too() -> None:
     graph = weft.Graph()
     names, flags, numbers = graph.input("s", "string", None), graph.input("b", "bool", None), graph.input("f", "f32", None)

@@ -151,6 +151,26 @@ TEST(Session, FetchedVariablesAreNotChangedByLaterRuns) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(*kept[static_cast<size_t>(i)].as<float>(), static_cast<float>(i + 1));
 }
 
+TEST(Session, WhatIsFetchedIsNobodyElses) {
+  SessionModel m;
+  Expr w = m.variable("w", 1.0f), x = m.input("x", DType::kF32, {});
+  Expr both = make(m.scope, "SequenceConstruct", {w, x}), same = make(m.scope, "OptionalGetElement", {w});
+  m.start();
+  Tensor fed = Tensor::scalar(5.0f);
+  std::vector<Tensor> out = *m.run({{x.id()}, {both.id(), same.id(), same.id()}, {}}, {fed});
+  Tensor first = out[0].items()[0], second = out[0].items()[1];
+  *first.as<float>() = 8.0f;
+  *out[1].as<float>() = 9.0f;
+  *fed.as<float>() = 6.0f;
+  EXPECT_EQ(*second.as<float>(), 5.0f);
+  EXPECT_EQ(*out[2].as<float>(), 1.0f);
+  auto prepared = *m.session->prepare({{}, {same.id()}, {}});
+  ASSERT_TRUE(prepared->run({}).ok());
+  Tensor third = *prepared->output(0);
+  *third.as<float>() = 7.0f;
+  EXPECT_EQ(m.get("w"), 1.0f);
+}
+
 TEST(Session, SaysWhichFeedIsWrong) {
   SessionModel m;
   Expr x = m.input("pixels", DType::kF32, {Dim::symbol("batch"), 3}), y = x + 1.0;

@@ -81,6 +81,25 @@ TEST(Tensor, SharesUntilCopied) {
   EXPECT_EQ(other.strings()[0], "a");
 }
 
+TEST(Tensor, KnowsWhetherItHoldsItsElementsAlone) {
+  Tensor first = Tensor::vector<int64_t>({1, 2}), text = *Tensor::from_strings({1}, {"a"});
+  Tensor none = Tensor::optional({}), one = Tensor::sequence({Tensor::scalar(1.0f)});
+  EXPECT_TRUE(Tensor().alone() && first.alone() && text.alone() && none.alone() && one.alone());
+  {
+    Tensor second = *first.reshaped({2, 1}), other = text, both = Tensor::sequence({second, Tensor::scalar(1.0f)});
+    EXPECT_FALSE(first.alone() || second.alone() || text.alone() || both.alone());
+  }
+  EXPECT_TRUE(first.alone() && text.alone());
+  Tensor map = Tensor::map(Tensor::vector<int64_t>({1}), Tensor::vector<float>({3}));
+  Tensor maps = Tensor::sequence({map});
+  EXPECT_FALSE(map.alone() || maps.alone());
+  map.clear();
+  EXPECT_TRUE(maps.alone());
+  Tensor fixed = first.read_only();
+  first.clear();
+  EXPECT_FALSE(fixed.alone());
+}
+
 TEST(Tensor, Strings) {
   std::string with_zero("a\0b", 3);
   Tensor tensor = *Tensor::from_strings({2, 1}, {with_zero, ""});
