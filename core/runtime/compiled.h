@@ -101,8 +101,8 @@ struct RunControl {
   }
 };
 
-// What a run gives is the caller's to write to: elements that a feed, a variable, a constant or another result has too are
-// copied. Only once the run has let go of what went in. At the outermost level alone, so that what goes through the
+// What a run gives is the caller's to write to: elements that a feed, a variable, a constant or another result has too
+// are copied. Only once the run has let go of what went in. At the outermost level alone, so that what goes through the
 // iterations of a loop is not.
 Status own_elements(Tensor* value);
 

@@ -277,15 +277,18 @@ Status Session::set_variable(std::string_view name, Tensor value) {
   SessionUse use(*this);
   WEFT_CHECK(use.check());
   WEFT_CHECK(ThreadRun::check(*this));
-  GraphReading reading(*graph_);
-  const VariableInfo* variable = graph_->find_variable(name);
-  if (variable == nullptr) {
-    Suggestion suggestion(name);
-    for (const VariableInfo& known : graph_->variables()) suggestion.offer(known.name);
-    return not_found("this graph has no variable '", name, "'", suggestion.text());
+  {
+    // Let go of before the store is waited for: whoever holds that may want the graph.
+    GraphReading reading(*graph_);
+    const VariableInfo* variable = graph_->find_variable(name);
+    if (variable == nullptr) {
+      Suggestion suggestion(name);
+      for (const VariableInfo& known : graph_->variables()) suggestion.offer(known.name);
+      return not_found("this graph has no variable '", name, "'", suggestion.text());
+    }
+    WEFT_CHECK(check_type(value, graph_->type(variable->value), "the new value of variable", name)
+                   .at(name, "weft.Variable", graph_->producer(variable->value).origin));
   }
-  WEFT_CHECK(check_type(value, graph_->type(variable->value), "the new value of variable", name)
-                 .at(name, "weft.Variable", graph_->producer(variable->value).origin));
   return store_->set(name, std::move(value));
 }
 

@@ -37,6 +37,31 @@ def test_variables_change_when_a_run_ends() -> None:
     assert shared.get("w") == 10.0
 
 
+def test_a_set_that_waits_for_a_run_keeps_nobody_from_the_graph() -> None:
+    graph = weft.Graph()
+    w = graph.variable("w", 1.0)
+    inside, waits = threading.Event(), threading.Event()
+
+    def look(v: np.ndarray) -> Any:
+        inside.set()
+        waits.wait(60)
+        return session.get("w") + v
+
+    step = weft.assign(w, weft.host_call(look, [w], ["f32"], [[]]))
+    session = weft.Session(graph)
+    runner = threading.Thread(target=lambda: session.run(targets=step), daemon=True)
+    setter = threading.Thread(target=lambda: session.set("w", 7.0), daemon=True)
+    runner.start()
+    assert inside.wait(60)
+    setter.start()
+    setter.join(0.2)  # it has come to where it waits
+    waits.set()
+    runner.join(60)
+    setter.join(60)
+    assert not runner.is_alive() and not setter.is_alive()
+    assert session.get("w") == 7.0
+
+
 def test_packed_weights_are_kept_in_a_folder(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "a" / "b"
     for _ in range(2):
