@@ -222,7 +222,6 @@ Status Prepared::State::run_frame(RunControl& control) {
     frame->bind_output(static_cast<int>(fetches + i), written[i].mutable_data());
   }
   {
-    ThreadRun here(*session);
     RunScope scope(control.exec.parallel);
     WEFT_CHECK(frame->run(control.exec));
   }
@@ -241,7 +240,6 @@ Status Prepared::State::run_general(RunControl& control) {
   for (size_t i = 0; i < fetches; ++i) results[i] = bound[i];
   WEFT_CHECK(store.spares_in(session->memory_, compiled->writes, results.data() + fetches));
   {
-    ThreadRun here(*session);
     RunScope scope(control.exec.parallel);
     WEFT_CHECK(compiled->executable->run(inputs, control.exec, &results));
   }
@@ -262,6 +260,7 @@ Status Prepared::run(const RunOptions& options) {
   SessionUse use(s.session);
   WEFT_CHECK(use.check());
   WEFT_CHECK(ThreadRun::check(*s.session));
+  ThreadRun here(*s.session);  // from here on the caller's polls and host functions are called
   if (!s.apart) WEFT_CHECK(s.check_apart());
   RunControl control(options, s.session->options());
   s.session->runs_.fetch_add(1, std::memory_order_relaxed);

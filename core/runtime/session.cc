@@ -41,7 +41,7 @@ ThreadRun::~ThreadRun() { running_here = running_here->outer; }
 Status ThreadRun::check(const Session& session) {
   for (const RunningStore* run = running_here; run != nullptr; run = run->outer) {
     if (run->store == session.store().get()) {
-      return failed_precondition("a host function must not run a session of the store whose run it is part of");
+      return failed_precondition("a host function or poll must not run a session of the store whose run it is part of");
     }
   }
   return {};
@@ -337,6 +337,8 @@ Status Session::run(const Signature& signature, std::vector<Tensor> feeds, const
   for (size_t i = 0; i < feeds.size(); ++i) {
     WEFT_CHECK(compiled->feeds[i].check(feeds[i], "the tensor fed to"));
   }
+  WEFT_CHECK(ThreadRun::check(*this));
+  ThreadRun here(*this);  // from here on the caller's polls and host functions are called
   return run_compiled(*compiled, std::move(feeds), control, outputs);
 }
 
@@ -360,7 +362,6 @@ Status own_elements(Tensor* value) {
 
 Status Session::run_compiled(Compiled& compiled, std::vector<Tensor> inputs, RunControl& control,
                              std::vector<Tensor>* outputs) {
-  WEFT_CHECK(ThreadRun::check(*this));
   // Compiling may have taken its time.
   WEFT_CHECK(control.stop.check());
   WEFT_CHECK(compiled.prepare_variables(*this, control.stop));
@@ -375,7 +376,6 @@ Status Session::run_compiled(Compiled& compiled, std::vector<Tensor> inputs, Run
   for (size_t i = 0; i < fetches && i < outputs->size(); ++i) results[i] = (*outputs)[i];
   WEFT_CHECK(store_->spares_in(memory_, compiled.writes, results.data() + fetches));
   {
-    ThreadRun here(*this);
     RunScope scope(control.exec.parallel);
     WEFT_CHECK(compiled.executable->run(std::move(inputs), control.exec, &results));
   }

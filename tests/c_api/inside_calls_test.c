@@ -1,6 +1,8 @@
-/* What callbacks do to the call that they are part of: they free its session, prepared call or options and give inputs
- * back; outputs that are written where inputs stand; and reading a graph that another thread builds. */
+/* What callbacks do to the call that they are part of: they close and free its session, prepared call or options and give
+ * inputs back; outputs that are written where inputs stand; and reading a graph that another thread builds. */
+#define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
+#include <unistd.h>
 
 #include "support.h"
 
@@ -140,6 +142,41 @@ static void test_options_freed_in_their_poll(void) {
   weft_graph_free(c.graph);
 }
 
+typedef struct {
+  weft_session* session;
+  weft_prepared* prepared;
+  int polls;
+} Closing;
+static weft_status* close_it(void* user) {
+  Closing* closing = (Closing*)user;
+  ++closing->polls;
+  FAILS(weft_session_close(closing->session), WEFT_FAILED_PRECONDITION, "inside");
+  if (closing->prepared != NULL) {
+    FAILS(weft_prepared_close(closing->prepared), WEFT_FAILED_PRECONDITION, "inside");
+  }
+  return NULL;
+}
+static void test_closed_in_a_poll(void) {
+  Counting c = counting();
+  Closing closing = {NULL, NULL, 0};
+  weft_prepared* prepared;
+  weft_options* options;
+  alarm(60); /* where a call waits for itself */
+  closing.session = c.session;
+  CHECK(weft_options_new("run", &options));
+  CHECK(weft_options_set_poll(options, close_it, &closing, NULL));
+  CHECK(weft_session_prepare(c.session, NULL, 0, NULL, 0, &c.step, 1, &prepared));
+  closing.prepared = prepared;
+  CHECK(weft_prepared_run(prepared, options)); /* it is first asked while w gets its initial value */
+  closing.prepared = NULL;
+  CHECK(weft_session_run(c.session, NULL, NULL, 0, NULL, 0, &c.step, 1, options, NULL));
+  EXPECT(closing.polls >= 2 && variable(&c) == 2);
+  alarm(0);
+  weft_prepared_free(prepared);
+  weft_options_free(options);
+  discard(&c);
+}
+
 static void test_outputs_in_the_place_of_inputs(void) {
   weft_graph* graph;
   int64_t x, value;
@@ -192,6 +229,7 @@ int main(void) {
   test_freed_in_its_run();
   test_freed_in_its_prepared_run();
   test_options_freed_in_their_poll();
+  test_closed_in_a_poll();
   test_outputs_in_the_place_of_inputs();
   test_readers_beside_a_builder();
   EXPECT(weft_live_objects() == 0);
