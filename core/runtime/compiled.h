@@ -54,15 +54,17 @@ class SessionUse {
 // Marks that this thread is in a run of a session's store.
 class ThreadRun {
  public:
-  explicit ThreadRun(const Session& session);
+  // `initial_values`: what runs gives variables of the store theirs.
+  explicit ThreadRun(const Session& session, bool initial_values = false);
   ~ThreadRun();
   ThreadRun(const ThreadRun&) = delete;
   ThreadRun& operator=(const ThreadRun&) = delete;
-  static Status check(const Session& session);  // an error inside a run of the same store
-  static bool inside(const Session& session);   // inside a run of this very session
+  static Status check(const Session& session);      // an error inside a run of the same store
+  static bool inside(const Session& session);       // inside a run of this very session
+  static bool initialises(const Session& session);  // inside what gives variables of its store their initial values
 
  private:
-  alignas(void*) unsigned char place_[3 * sizeof(void*)];
+  alignas(void*) unsigned char place_[4 * sizeof(void*)];
 };
 
 // Holds a store's writer for as long as a run that assigns lasts.

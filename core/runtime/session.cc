@@ -18,6 +18,7 @@ struct RunningStore {
   const Store* store;
   const Session* session;
   const RunningStore* outer;
+  bool initialises;
 };
 thread_local const RunningStore* running_here = nullptr;
 
@@ -31,8 +32,8 @@ int64_t RunOptions::deadline_ns() const {
   return timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
 }
 
-ThreadRun::ThreadRun(const Session& session) {
-  auto* entry = new (place_) RunningStore{session.store().get(), &session, running_here};
+ThreadRun::ThreadRun(const Session& session, bool initial_values) {
+  auto* entry = new (place_) RunningStore{session.store().get(), &session, running_here, initial_values};
   running_here = entry;
 }
 
@@ -50,6 +51,13 @@ Status ThreadRun::check(const Session& session) {
 bool ThreadRun::inside(const Session& session) {
   for (const RunningStore* run = running_here; run != nullptr; run = run->outer) {
     if (run->session == &session) return true;
+  }
+  return false;
+}
+
+bool ThreadRun::initialises(const Session& session) {
+  for (const RunningStore* run = running_here; run != nullptr; run = run->outer) {
+    if (run->store == session.store().get() && run->initialises) return true;
   }
   return false;
 }
@@ -210,6 +218,10 @@ Status Session::initialise_needed(const std::vector<std::string>& names, StopCon
     std::vector<ValueId> initial;
     WEFT_CHECK(find_missing(names, &missing, &initial));
     if (missing.empty()) return {};
+    if (ThreadRun::initialises(*this)) {
+      return failed_precondition("variable '", missing[0],
+                                 "' has no value yet, and what computes initial values must not ask for one");
+    }
     // One run for all, unless an initial value reads another variable: then one by one.
     cuts.emplace_back();
     WEFT_TRY(cuts[0], cut_program(*graph_, {}, initial, {}));
@@ -241,6 +253,7 @@ Status Session::initialise_needed(const std::vector<std::string>& names, StopCon
     exec.parallel.max_threads = options_.threads;
     exec.parallel.stop = exec.stop = stop;
     RunScope scope(exec.parallel);
+    ThreadRun here(*this, true);
     WEFT_CHECK(executable.run(inputs, exec, &outputs));
     for (const Tensor& value : outputs) {
       const std::string& name = missing[next++];

@@ -166,6 +166,31 @@ def test_a_function_may_not_run_the_session_that_calls_it() -> None:
         session.run({x: [1.0]}, new)
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session, v: session.get("v"),
+        lambda session, v: session.run({}, v),
+        lambda session, v: session.initialise(),
+        lambda session, v: session.close(),
+    ],
+)
+def test_a_function_of_an_initial_value_may_not_ask_for_it(ask) -> None:  # type: ignore[no-untyped-def]
+    graph = weft.Graph()
+    calls = []
+
+    def first(shape):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        ask(session, v)
+        return np.ones(2, "f4")
+
+    v = graph.variable("v", weft.host_call(first, [graph.constant([2])], ["f32"], [[2]]))
+    session = weft.Session(graph)
+    with pytest.raises(weft.FailedPreconditionError):
+        session.get("v")
+    assert len(calls) == 1
+
+
 def test_if_runs_one_branch() -> None:
     ran = []
 
