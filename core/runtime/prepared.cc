@@ -1,6 +1,7 @@
 // Prepared calls: inputs and outputs bound by index, one plan, nothing allocated in a run.
 #include <algorithm>
 #include <functional>
+#include <thread>
 
 #include "core/runtime/compiled.h"
 #include "core/runtime/session.h"
@@ -11,6 +12,7 @@ struct Prepared::State {
   std::shared_ptr<Session> session;
   std::shared_ptr<Session::Compiled> compiled;
   std::atomic<bool> busy{false};
+  std::atomic<std::thread::id> runner{};  // the thread that is in `run`
   bool closed = false;
 
   std::vector<Tensor> inputs;   // feeds, then the variables of the run under way
@@ -50,6 +52,21 @@ class Exclusive {
  private:
   std::atomic<bool>& busy_;
   const bool mine_;
+};
+
+// Says which thread is in a run. Only that thread ever finds itself there, so no order matters.
+class Running {
+ public:
+  explicit Running(std::atomic<std::thread::id>& runner) : runner_(runner) {
+    runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+  ~Running() { runner_.store(std::thread::id(), std::memory_order_relaxed); }
+  static bool here(const std::atomic<std::thread::id>& runner) {
+    return runner.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
+
+ private:
+  std::atomic<std::thread::id>& runner_;
 };
 
 bool overlap(const Tensor& a, const Tensor& b) {
@@ -143,7 +160,7 @@ Result<Tensor> Prepared::output(int i) const {
 }
 
 Status Prepared::close() {
-  if (ThreadRun::inside(*state_->session) && state_->busy.load()) {
+  if (Running::here(state_->runner)) {
     return failed_precondition("a prepared call cannot be closed from inside its own run");
   }
   while (state_->busy.exchange(true, std::memory_order_acquire)) state_->busy.wait(true);
@@ -257,6 +274,7 @@ Status Prepared::run(const RunOptions& options) {
   Exclusive exclusive(s.busy);
   WEFT_CHECK(exclusive.check());
   if (s.closed) return failed_precondition("this prepared call is closed");
+  Running running(s.runner);
   SessionUse use(s.session);
   WEFT_CHECK(use.check());
   WEFT_CHECK(ThreadRun::check(*s.session));

@@ -1,5 +1,7 @@
 /* Closing: while others run, from several threads, in every order; and what handles that are kept still do. */
+#define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
+#include <time.h>
 
 #include "support.h"
 
@@ -12,6 +14,7 @@ typedef struct {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   int inside, left; /* how often the function was begun and ended */
+  int told;         /* that it may end */
 } Held;
 
 static void come_in(Held* held) {
@@ -42,9 +45,19 @@ static weft_status* until_closed(void* user, const weft_tensor* const* inputs, i
   return NULL;
 }
 
-static void hold(Held* held, weft_host_fn function) {
+/* The output of a node that calls the function of that name. */
+static int64_t host_call(weft_graph* graph, const char* name) {
   static const char* const dtypes[1] = {"f32"};
   weft_attrs* attrs;
+  int64_t y;
+  CHECK(weft_attrs_new(&attrs));
+  CHECK(weft_attrs_set_string(attrs, "name", name));
+  CHECK(weft_attrs_set_strings(attrs, "dtypes", dtypes, 1));
+  CHECK(weft_graph_add(graph, "weft.HostCall", NULL, 0, attrs, NULL, WEFT_ORIGIN, &y, 1));
+  weft_attrs_free(attrs);
+  return y;
+}
+static void hold(Held* held, weft_host_fn function) {
   int64_t w;
   memset(held, 0, sizeof *held);
   pthread_mutex_init(&held->mutex, NULL);
@@ -52,11 +65,7 @@ static void hold(Held* held, weft_host_fn function) {
   CHECK(weft_host_function_set("c/held", function, held, NULL));
   CHECK(weft_graph_new(0, &held->graph));
   CHECK(weft_graph_add_variable(held->graph, "w", constant(held->graph, 1), 1, WEFT_ORIGIN, &w));
-  CHECK(weft_attrs_new(&attrs));
-  CHECK(weft_attrs_set_string(attrs, "name", "c/held"));
-  CHECK(weft_attrs_set_strings(attrs, "dtypes", dtypes, 1));
-  CHECK(weft_graph_add(held->graph, "weft.HostCall", NULL, 0, attrs, NULL, WEFT_ORIGIN, &held->y, 1));
-  weft_attrs_free(attrs);
+  held->y = host_call(held->graph, "c/held");
   CHECK(weft_session_new(held->graph, NULL, NULL, &held->session));
 }
 static void let_go(Held* held) {
@@ -177,6 +186,58 @@ static void test_prepared_close_waits_for_runs(void) {
     weft_session_free(held.session);
     let_go(&held);
   }
+}
+
+static weft_status* until_told(void* user, const weft_tensor* const* inputs, int32_t input_count,
+                               weft_tensor** out_tensors, int32_t output_count) {
+  Held* held = user;
+  (void)inputs, (void)input_count, (void)output_count;
+  come_in(held);
+  pthread_mutex_lock(&held->mutex);
+  while (!held->told) pthread_cond_wait(&held->changed, &held->mutex);
+  ++held->left;
+  pthread_mutex_unlock(&held->mutex);
+  out_tensors[0] = scalar(8);
+  return NULL;
+}
+static void* tell(void* user) {
+  const struct timespec moment = {0, 50000000}; /* in which the other thread comes to where it waits */
+  Held* held = user;
+  nanosleep(&moment, NULL);
+  pthread_mutex_lock(&held->mutex);
+  held->told = 1;
+  pthread_cond_broadcast(&held->changed);
+  pthread_mutex_unlock(&held->mutex);
+  return NULL;
+}
+/* Closes the prepared call that another thread is in. */
+static weft_status* close_prepared(void* user, const weft_tensor* const* inputs, int32_t input_count,
+                                   weft_tensor** out_tensors, int32_t output_count) {
+  Held* held = user;
+  pthread_t teller = start(tell, held);
+  (void)inputs, (void)input_count, (void)output_count;
+  CHECK(weft_prepared_close(held->prepared));
+  EXPECT(held->left == 1); /* it has waited */
+  pthread_join(teller, NULL);
+  out_tensors[0] = scalar(8);
+  return NULL;
+}
+static void test_prepared_close_inside_another_run(void) {
+  Held held;
+  pthread_t runner;
+  hold(&held, until_told);
+  CHECK(weft_session_prepare(held.session, NULL, 0, &held.y, 1, NULL, 0, &held.prepared));
+  CHECK(weft_host_function_set("c/closes", close_prepared, &held, NULL));
+  held.y = host_call(held.graph, "c/closes");
+  runner = start(run_prepared, &held);
+  wait_inside(&held, 1);
+  run(&held);
+  pthread_join(runner, NULL);
+  FAILS(weft_prepared_run(held.prepared, NULL), WEFT_FAILED_PRECONDITION, "this prepared call is closed");
+  weft_prepared_free(held.prepared);
+  weft_session_free(held.session);
+  CHECK(weft_host_function_set("c/closes", NULL, NULL, NULL));
+  let_go(&held);
 }
 
 /* The handles that the next test frees in every order. */
@@ -326,6 +387,7 @@ int main(void) {
   test_close_waits_for_runs();
   test_free_waits_for_runs();
   test_prepared_close_waits_for_runs();
+  test_prepared_close_inside_another_run();
   test_every_order();
   test_what_is_kept();
   test_variables_outlive_their_session();
