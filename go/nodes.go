@@ -162,7 +162,8 @@ func Add(op string, inputs []Value, attrs Attrs, name string, outputs int) []Val
 	return innermost.Add(op, inputs, attrs, name, outputs)
 }
 
-// Attach makes assignment, made by ops.Assign, happen in every run that computes v.
+// Attach makes assignment, made by ops.Assign, happen in every run that computes v, but for those of calls that were
+// prepared before.
 func (g *Graph) Attach(v, assignment Value) {
 	g.change(func(graph *C.weft_graph) error {
 		ids, err := g.idsOf([]Value{v, assignment}, false)

@@ -561,7 +561,7 @@ class Graph(Handle):
         return cast("Value | tuple[Value, ...]", add_node(self, op, list(inputs), attrs or {}, outputs, name))
 
     def attach(self, value: Value, assignment: Value) -> None:
-        """Makes `assignment` (of `weft.assign`) happen in every run that computes `value`."""
+        """Makes `assignment` (of `weft.assign`) happen in every run that computes `value`, but for calls prepared before."""
         _native.weft_graph_attach(self._handle, self._ids([value])[0], self._ids([assignment])[0])
 
     def gradients(

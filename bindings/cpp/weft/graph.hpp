@@ -123,7 +123,8 @@ class Graph {
   }
   /// Makes a layer of any type, by its name ("Dense"). See layers.hpp for a class of each.
   Layer layer(const std::string& type, const Attrs& attrs, const std::string& name, const Origin& origin = Origin());
-  /// Makes `assignment`, an output of weft::assign, happen in every run that computes `value`.
+  /// Makes `assignment`, an output of weft::assign, happen in every run that computes `value`, but for those of calls that
+  /// were prepared before.
   void attach(const Value& value, const Value& assignment) {
     detail::check(weft_graph_attach(adding(), value.id(), assignment.id()));
   }

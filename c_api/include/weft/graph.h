@@ -81,7 +81,8 @@ WEFT_API weft_status* weft_graph_add_variable(weft_graph* graph, const char* nam
 WEFT_API weft_status* weft_graph_add(weft_graph* graph, const char* op, const int64_t* inputs, int32_t input_count,
                                      const weft_attrs* attrs, const char* name, const char* origin, int64_t* out_values,
                                      int32_t output_count) WEFT_MUST_USE;
-/** Makes `assignment` (an output of weft.Assign) happen in every run that computes `value`. */
+/** Makes `assignment` (an output of weft.Assign) happen in every run that computes `value`, but for those of calls that
+ * were prepared before. */
 WEFT_API weft_status* weft_graph_attach(weft_graph* graph, int64_t value, int64_t assignment) WEFT_MUST_USE;
 /** Adds the nodes that compute the gradient of the sum of `ys` by each of `xs`. `weights`, NULL for ones, has the
  * weight of each y, 0 for ones. out_values[i] is 0 if no y depends on xs[i]. */

@@ -462,9 +462,15 @@ TEST(Session, AssignmentsMayBeAttachedBetweenRuns) {
   m.start();
   ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
   EXPECT_EQ(m.get("w"), 1.0f);
+  auto before = *m.session->prepare({{}, {y.id()}, {}});
   ASSERT_TRUE(m.graph->attach(m.graph->value(y.id()).node, next.id()).ok());
   ASSERT_TRUE(m.run({{}, {y.id()}, {}}).ok());
   EXPECT_EQ(m.get("w"), 2.0f);
+  ASSERT_TRUE(before->run({}).ok());
+  EXPECT_EQ(m.get("w"), 2.0f);
+  auto after = *m.session->prepare({{}, {y.id()}, {}});
+  ASSERT_TRUE(after->run({}).ok());
+  EXPECT_EQ(m.get("w"), 3.0f);
 }
 
 }  // namespace

@@ -350,7 +350,7 @@ public final class Graph extends Handle {
   }
 
   /**
-   * Makes an assignment happen in every run that computes a value.
+   * Makes an assignment happen in every run that computes a value, but for those of calls that were prepared before.
    *
    * @param value the value
    * @param assignment an output of weft.Assign
