@@ -61,9 +61,14 @@ class EarlyStop {
  private:
   Status keep_variables(Session& session) {
     variables_.clear();
-    for (const VariableInfo& variable : session.graph()->variables()) {
-      WEFT_TRY(Tensor value, session.get_variable(variable.name));
-      variables_.emplace_back(variable.name, std::move(value));
+    std::vector<std::string> names;
+    {
+      GraphReading reading(*session.graph());  // which may grow meanwhile
+      for (const VariableInfo& variable : session.graph()->variables()) names.push_back(variable.name);
+    }
+    for (std::string& name : names) {
+      WEFT_TRY(Tensor value, session.get_variable(name));
+      variables_.emplace_back(std::move(name), std::move(value));
     }
     return {};
   }
@@ -111,6 +116,7 @@ Status check(const FitOptions& options, const Dataset& dataset) {
 // A step is an assignment itself, or changes what is trained. The loss may change variables too: what layers count in
 // training.
 Status check_step(const Graph& graph, ValueId target, const std::vector<std::string>& assigned) {
+  GraphReading reading(graph);
   const Node& node = graph.producer(target);
   const bool trains = std::any_of(assigned.begin(), assigned.end(),
                                   [&](const std::string& name) { return graph.find_variable(name)->trainable; });

@@ -64,6 +64,7 @@ Status Averages::add(const BatchCall& call, const std::vector<std::string>& name
 }
 
 Result<std::vector<std::string>> metric_names(const Graph& graph, const std::vector<ValueId>& metrics) {
+  GraphReading reading(graph);
   std::vector<std::string> names;
   for (ValueId metric : metrics) {
     const ValueType& type = graph.type(metric);

@@ -98,6 +98,11 @@ Result<std::vector<Tensor>> predict(Session& session, std::shared_ptr<const Data
     }
     return outputs;
   }
+  std::vector<std::string> names;
+  {
+    GraphReading reading(*session.graph());
+    for (ValueId fetch : fetches) names.push_back(session.graph()->value(fetch).name);
+  }
   std::vector<Joined> joined(fetches.size(), Joined(dataset->row_count()));
   for (bool any = false;; any = true) {
     WEFT_CHECK(stop.check());
@@ -108,7 +113,7 @@ Result<std::vector<Tensor>> predict(Session& session, std::shared_ptr<const Data
     WEFT_CHECK(call.run(std::move(batch), stop));
     for (size_t i = 0; i < fetches.size(); ++i) {
       WEFT_TRY(Tensor part, call.output(static_cast<int>(i)));
-      WEFT_CHECK(joined[i].add(std::move(part), rows, session.graph()->value(fetches[i]).name));
+      WEFT_CHECK(joined[i].add(std::move(part), rows, names[i]));
     }
   }
   for (size_t i = 0; i < fetches.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/exec/host_functions.h"
 #include "tests/core/learn/learn_common.h"
 
 namespace weft {
@@ -239,6 +240,31 @@ TEST(EarlyStop, BringsTheBestBackWithoutStopping) {
   EXPECT_FALSE(end.early);
   // The first metric, unless another one is named.
   EXPECT_EQ(stopped({5, 4, 9}, [](FitOptions& o) { o.restore_best = true, o.patience = 0, o.monitor = ""; }).steps, 2);
+}
+
+// Here while the variables are kept: the initial value of one of them adds others.
+TEST(EarlyStop, KeepsTheVariablesOfAGraphThatGrows) {
+  Table m({5, 4});
+  Expr grows = make(m.scope, "weft.HostCall", {scalar(m.scope, DType::kF64, 1)},
+                    {{"name", "fit_test.grows"},
+                     {"dtypes", std::vector<std::string>{"f64"}},
+                     {"shapes", std::vector<std::string>{""}}});
+  ASSERT_TRUE(m.graph->add_variable("grows", grows.id(), false).ok());
+  auto grow = [](void* user, const std::vector<Tensor>& in, std::vector<Tensor>* out) -> Status {
+    Graph& graph = *static_cast<Graph*>(user);
+    WEFT_TRY(ValueId one, graph.add_constant(Tensor::scalar<double>(1)));
+    for (int i = 0; i < 100; ++i) WEFT_CHECK(graph.add_variable(cat("late", i), one, false).status());
+    (*out)[0] = in[0];
+    return {};
+  };
+  set_host_function("fit_test.grows", std::make_shared<const HostFunction>(grow, m.graph.get(), nullptr));
+  FitOptions options = m.options(2);
+  options.restore_best = true;
+  Status status = m.fit(options).status();
+  EXPECT_TRUE(status.ok()) << status.text();
+  EXPECT_EQ(m.steps(), 2);
+  EXPECT_EQ(*(*m.session->get_variable("late99")).as<double>(), 1);
+  remove_host_function("fit_test.grows");
 }
 
 TEST(EarlyStop, WatchesOneOfTheMetrics) {
