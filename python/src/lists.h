@@ -176,11 +176,17 @@ PyObject* graph_value(PyObject*, PyObject* args) {  // graph, value -> name, kin
   if (graph == nullptr) return nullptr;
   const char* name = nullptr;
   int32_t kind = 0, dtype = 0, rank = 0;
-  if (weft_status* status = weft_graph_value(graph, value, &name, &kind, &dtype, &rank); status != nullptr) {
+  std::string copy;
+  weft_status* status = nullptr;
+  Py_BEGIN_ALLOW_THREADS;  // it waits while another thread has the graph, to compile it or to add to it
+  status = weft_graph_value(graph, value, &name, &kind, &dtype, &rank);
+  if (status == nullptr) copy = name;
+  Py_END_ALLOW_THREADS;
+  if (status != nullptr) {
     raise_status(status);
     return nullptr;
   }
-  return Py_BuildValue("siii", name, static_cast<int>(kind), static_cast<int>(dtype), static_cast<int>(rank));
+  return Py_BuildValue("siii", copy.c_str(), static_cast<int>(kind), static_cast<int>(dtype), static_cast<int>(rank));
 }
 
 PyObject* graph_load_bytes(PyObject*, PyObject* args) {  // bytes, folder or None, options or None -> graph
@@ -192,7 +198,10 @@ PyObject* graph_load_bytes(PyObject*, PyObject* args) {  // bytes, folder or Non
   const weft_options* options = nullptr;
   if (!to_handle(options_object, "'options'", &options)) return nullptr;
   weft_graph* graph = nullptr;
-  weft_status* status = weft_graph_load_bytes(data, static_cast<size_t>(size), folder, options, &graph);
+  weft_status* status = nullptr;
+  Py_BEGIN_ALLOW_THREADS;  // the arguments hold the bytes and the text
+  status = weft_graph_load_bytes(data, static_cast<size_t>(size), folder, options, &graph);
+  Py_END_ALLOW_THREADS;
   if (status != nullptr) {
     raise_status(status);
     return nullptr;
@@ -207,8 +216,11 @@ PyObject* model_inspect_bytes(PyObject*, PyObject* args) {  // bytes, folder or 
   if (!PyArg_ParseTuple(args, "y#O", &data, &size, &folder_object)) return nullptr;
   if (!to_text(folder_object, "'folder'", &folder)) return nullptr;
   weft_bytes* json = nullptr;
-  if (weft_status* status = weft_model_inspect_bytes(data, static_cast<size_t>(size), folder, &json);
-      status != nullptr) {
+  weft_status* status = nullptr;
+  Py_BEGIN_ALLOW_THREADS;  // the arguments hold the bytes and the text
+  status = weft_model_inspect_bytes(data, static_cast<size_t>(size), folder, &json);
+  Py_END_ALLOW_THREADS;
+  if (status != nullptr) {
     raise_status(status);
     return nullptr;
   }
