@@ -1,6 +1,7 @@
 // Errors of the library as Python exceptions, and Python exceptions as errors of the library.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <memory_resource>
@@ -24,6 +25,7 @@ PyObject* error_place = nullptr;
 // What a `drop` callback wants to let go. It may come on any thread, so it waits for one that has the interpreter's lock.
 std::mutex pending_mutex;
 std::vector<std::pair<void (*)(void*), void*>> pending;
+std::atomic<bool> anything_pending{false};
 
 int let_go_pending(void*) {
   for (;;) {
@@ -31,19 +33,23 @@ int let_go_pending(void*) {
     {
       std::lock_guard<std::mutex> lock(pending_mutex);
       taken.swap(pending);
+      anything_pending = false;
     }
     if (taken.empty()) return 0;
     for (auto& [release, what] : taken) release(what);
   }
 }
 
-// While one lives, what this thread lets go of is kept for its end: for who has the interpreter's lock then.
+// While one lives, what this thread lets go of is kept for `let_go`, which wants the interpreter's lock. The destructor does
+// not call it: where Python ends a thread that asks for the lock, the stack is unwound without it.
 class LetGoHere {
  public:
   LetGoHere() : outer_(current) { current = this; }
   LetGoHere(const LetGoHere&) = delete;
   LetGoHere& operator=(const LetGoHere&) = delete;
-  ~LetGoHere() {
+  ~LetGoHere() { current = outer_; }
+
+  void let_go() {
     current = outer_;
     PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
     PyErr_Fetch(&type, &value, &traceback);  // what is let go of may run anything
@@ -70,11 +76,20 @@ void let_go_later(void (*release)(void*), void* what) {
   std::lock_guard<std::mutex> lock(pending_mutex);
   if (ending.load()) return;  // the interpreter goes, and the object with it
   pending.emplace_back(release, what);
+  anything_pending = true;
   Py_AddPendingCall(let_go_pending, nullptr);  // if its list is full, a later call finds the object
 }
 
 void release_object(void* object) { Py_DECREF(static_cast<PyObject*>(object)); }
 void drop_object(void* object) { let_go_later(release_object, object); }
+
+// Frees a status on a thread with the lock: the exception that it kept goes at once, as the main thread may be waiting for
+// this one.
+void free_status(weft_status* status) {
+  LetGoHere here;
+  weft_status_free(status);
+  here.let_go();
+}
 
 // Raises what the status says and frees it. Called with the lock.
 void raise_status(weft_status* status) {
@@ -86,13 +101,13 @@ void raise_status(weft_status* status) {
     Py_XDECREF(placed);
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(thrown)), thrown);
     Py_DECREF(thrown);
-    weft_status_free(status);
+    free_status(status);
     return;
   }
   PyObject* error = PyObject_CallFunction(error_factory, "issssi", static_cast<int>(weft_status_code(status)),
                                           weft_status_message(status), weft_status_node(status), weft_status_op(status),
                                           weft_status_origin(status), static_cast<int>(weft_status_errno(status)));
-  weft_status_free(status);
+  free_status(status);
   if (error == nullptr) return;
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
   Py_DECREF(error);

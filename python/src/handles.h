@@ -34,6 +34,7 @@ KIND(weft_tensors, weft_tensors_free)
 template <typename Handle>
 void free_handle(PyObject* capsule) {
   auto* handle = static_cast<Handle*>(PyCapsule_GetPointer(capsule, Kind<Handle>::name));
+  LetGoHere here;  // the main thread, which does it otherwise, may be waiting for this one
   PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
   PyErr_Fetch(&type, &value, &traceback);               // the exception that ends the last holder, while others may run
   if constexpr (std::is_same_v<Handle, weft_tensor>) {  // does not block
@@ -43,6 +44,8 @@ void free_handle(PyObject* capsule) {
     Kind<Handle>::free(handle);
     Py_END_ALLOW_THREADS;
   }
+  here.let_go();
+  if (anything_pending.load(std::memory_order_relaxed)) let_go_pending(nullptr);  // what calls without the lock left
   PyErr_Restore(type, value, traceback);
 }
 

@@ -115,6 +115,7 @@ class Feeds {
     borrowed_.clear();
     for (PyObject* capsule : capsules_) Py_DECREF(capsule);
     Py_XDECREF(dict_);
+    here.let_go();
   }
 
   bool open(PyObject* feeds) {

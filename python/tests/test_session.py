@@ -6,6 +6,7 @@ import pathlib
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -124,6 +125,64 @@ def test_arrays_are_not_copied() -> None:
     assert np.shares_memory(np.from_dlpack(tensor), a)
     assert np.shares_memory(weft.Tensor(np.from_dlpack(tensor)).numpy(), a)
     assert weft.Tensor(a.reshape(2, 3).T).numpy().tolist() == a.reshape(2, 3).T.tolist()
+
+
+@pytest.mark.parametrize("use", ["bind_input", "Tensor", "Dataset", "set"])
+def test_arrays_are_let_go_of_on_any_thread(use: str) -> None:
+    """The main thread waits, so it lets nothing go."""
+    graph = weft.Graph()
+    x = graph.input("x", "f32", ["n"])
+    graph.variable("w", np.zeros(1000, "f4"))
+    session = weft.Session(graph)
+    prepared = session.prepare([x], [x * 2.0])
+    uses: dict[str, Callable[[Any], object]] = {
+        "bind_input": lambda array: prepared.bind_input(0, array),
+        "Tensor": weft.Tensor,
+        "Dataset": weft.Dataset,
+        "set": lambda array: session.set("w", array),
+    }
+    seen: list[weakref.ref[np.ndarray]] = []
+    alive: list[int] = []
+
+    def work() -> None:
+        for _ in range(100):
+            array = np.zeros(1000, "f4")
+            seen.append(weakref.ref(array))
+            uses[use](array)
+            alive.append(sum(item() is not None for item in seen))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(alive) == 100 and max(alive) < 10
+
+
+def test_exceptions_are_let_go_of_on_any_thread() -> None:
+    class Mine(Exception):
+        def __init__(self) -> None:
+            seen.add(self)
+
+    seen: weakref.WeakSet[Mine] = weakref.WeakSet()
+
+    def failing(x: np.ndarray) -> np.ndarray:
+        raise Mine
+
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [])
+    y = weft.host_call(failing, [x], ["f32"], [[]])
+    session = weft.Session(graph)
+    alive: list[int] = []
+
+    def work() -> None:
+        for _ in range(100):
+            with contextlib.suppress(Mine):
+                session.run({x: 1.0}, y)
+            alive.append(len(seen))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(alive) == 100 and max(alive) < 10
 
 
 def test_prepared_reads_and_writes_bound_memory() -> None:
