@@ -18,8 +18,9 @@ import (
 // reads and writes their memory (see Edit, SetData and View). With bound outputs, a Run allocates nothing. One
 // goroutine may use it at a time.
 type Prepared struct {
-	handle *handle
-	busy   atomic.Bool
+	handle  *handle
+	session *Session // which the garbage collector would close
+	busy    atomic.Bool
 }
 
 func freePrepared(pointer unsafe.Pointer) { C.wg_prepared_free((*C.weft_prepared)(pointer)) }
@@ -51,7 +52,7 @@ func (s *Session) Prepare(feeds, fetches []Value, targets ...Value) (*Prepared, 
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{handle: newHandle("prepared run", unsafe.Pointer(out), freePrepared)}
+	p := &Prepared{handle: newHandle("prepared run", unsafe.Pointer(out), freePrepared), session: s}
 	guard(p, p.handle)
 	return p, nil
 }

@@ -458,6 +458,34 @@ func TestPreparedIsForOneGoroutine(t *testing.T) {
 	})
 }
 
+func TestAPreparedRunKeepsItsSession(t *testing.T) {
+	g := newGraph(t)
+	x := g.Input("x", weft.F32, 1)
+	y, in := x.Neg(), tensor[float32](t, []int64{1}, 1)
+	collect() // What other tests forgot may go.
+	before := weft.LiveObjects()
+	p := func() *weft.Prepared {
+		s := must[*weft.Session](t)(weft.NewSession(g))
+		return must[*weft.Prepared](t)(s.Prepare([]weft.Value{x}, []weft.Value{y}))
+	}()
+	for range 3 {
+		collect()
+	}
+	if err := errors.Join(p.BindInput(0, in), p.Run(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	out := must[*weft.Tensor](t)(p.Output(0))
+	wantData(t, must[[]float32](t)(weft.Data[float32](out)), -1)
+	out.Close()
+	p.Close()
+	for range 1000 {
+		if collect(); weft.LiveObjects() <= before {
+			return
+		}
+	}
+	t.Errorf("%d objects are still alive", weft.LiveObjects()-before)
+}
+
 func TestTrace(t *testing.T) {
 	noLeaks(t)
 	g, x, y, sum := adder(t)

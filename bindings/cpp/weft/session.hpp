@@ -122,7 +122,8 @@ struct SessionOptions {
 using Feeds = std::vector<std::pair<Value, Tensor>>;
 
 /// A run made ready: bind its inputs and outputs once, run it often, without allocations; an output that is not bound is
-/// a new tensor in every run. For one thread at a time; a second one gets FAILED_PRECONDITION. Session::prepare makes it.
+/// a new tensor in every run. For one thread at a time; a second one gets FAILED_PRECONDITION. Session::prepare makes it;
+/// runs of it end with its session.
 class Prepared {
  public:
   /// Takes a handle of the C functions over.

@@ -1,13 +1,18 @@
 // Runs made ready.
 package io.weft;
 
+import java.lang.ref.Reference;
+
 /**
  * A run made ready to be called often: inputs and outputs are bound by index. One thread at a time may use it; make one
  * for each thread.
  */
 public final class Prepared extends Handle {
-  Prepared(long pointer) {
+  private final Session session; // which the collector would close
+
+  Prepared(Session session, long pointer) {
     super(pointer, Native::preparedFree);
+    this.session = session;
   }
 
   @Override
@@ -62,6 +67,7 @@ public final class Prepared extends Handle {
       Native.preparedRun(prepared, 0);
     } finally {
       release();
+      Reference.reachabilityFence(session);
     }
   }
 
@@ -81,6 +87,7 @@ public final class Prepared extends Handle {
       }
     } finally {
       release();
+      Reference.reachabilityFence(session);
     }
   }
 

@@ -295,7 +295,7 @@ public final class Session extends Handle {
     long[] effects = graph.ids(targets, "targets", false);
     long session = acquire();
     try {
-      return new Prepared(Native.sessionPrepare(session, in, out, effects));
+      return new Prepared(this, Native.sessionPrepare(session, in, out, effects));
     } finally {
       release();
     }

@@ -208,6 +208,26 @@ class SessionTest {
     }
   }
 
+  /** A prepared run of the negative of x whose session nobody else knows. */
+  private Prepared prepared(Value x) {
+    return new Session(graph).prepare(List.of(x), List.of(x.unaryMinus()));
+  }
+
+  @Test
+  void preparedRunsKeepTheirSession() throws Exception {
+    Value x = graph.input("x", DataType.F32, "n");
+    try (Tensor in = Tensor.of(new float[] {1});
+        Prepared prepared = prepared(x)) {
+      int[] left = {3};
+      Collector.runUntil(() -> left[0]-- == 0);
+      prepared.bindInput(0, in);
+      prepared.run();
+      try (Tensor out = prepared.output(0)) {
+        assertArrayEquals(new float[] {-1}, out.toFloatArray());
+      }
+    }
+  }
+
   @Test
   void timeoutsAreExact() {
     Value x = graph.input("x", DataType.F32, "n");
