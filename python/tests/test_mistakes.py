@@ -238,3 +238,27 @@ def test_feeds_of_predict_are_a_list() -> None:
     x, session = made()
     with pytest.raises(TypeError, match="feeds must be a list of a Value or None for each tensor but is a Value"):
         session.predict(np.zeros((3, 2), "f4"), x, x)  # type: ignore[call-overload]
+
+
+def test_numbers_that_an_input_cannot_have_are_named() -> None:
+    graph = weft.Graph()
+    i, u, b = graph.input("i", "i64", [1]), graph.input("u", "u8", [2]), graph.input("b", "bool", [])
+    n = graph.variable("n", 1, dtype="i32")
+    session = weft.Session(graph)
+    called = weft.host_call(lambda x: [0.5], [i], ["i64"], [[1]])
+    for use, match in (
+        (lambda: session.run({i: [1.5]}, i), r"^1\.5 is no i64, the dtype of Value i: i64\[1\]$"),
+        (lambda: session.run({i: [float("nan")]}, i), "^nan is no i64"),
+        (lambda: session.run({u: [7, 300]}, u), "^300 is no u8"),
+        (lambda: session.run({u: [-1, 0]}, u), "^-1 is no u8"),
+        (lambda: session.run({b: 2}, b), "^2 is no bool"),
+        (lambda: session.set("n", 2**31), "^2147483648 is no i32, the dtype of Value n"),
+        (lambda: session.set(n, 0.5), r"^0\.5 is no i32"),
+        (lambda: session.run({i: [1]}, called), r"gave what is no tensor: 0\.5 is no i64, the dtype of output 0"),
+    ):
+        with pytest.raises(weft.InvalidArgumentError, match=match):
+            use()
+    found = session.run({i: [2.0], u: (0, 255), b: 1}, [i, u, b])
+    assert [array.tolist() for array in found] == [[2], [0, 255], True]
+    session.set("n", 2**31 - 1)
+    assert session.get("n") == 2**31 - 1

@@ -61,6 +61,40 @@ def test_bf16_through_a_session() -> None:
     assert y.tolist() == [1, 2]
 
 
+def test_numbers_beside_bf16_are_rounded() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "bf16", [2])
+    feeds = {x: np.array([1, 2], ml_dtypes.bfloat16)}
+    for y, wanted in ((x * 0.5, [0.5, 1.0]), (3 - x, [2.0, 1.0]), (weft.max(x, 1.5), [1.5, 2.0])):
+        found = weft.Session(graph).run(feeds, y)
+        assert found.dtype == ml_dtypes.bfloat16
+        assert found.astype("f4").tolist() == wanted
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_arrays_of_them_are_not_bound_as_they_are_copied(name: str) -> None:
+    graph = weft.Graph()
+    x = graph.input("x", name, [2])
+    prepared = weft.Session(graph).prepare([x], [weft.identity(x)])
+    for bind, what in ((prepared.bind_input, "an input"), (prepared.bind_output, "an output")):
+        with pytest.raises(ValueError, match=f"^{what} is bound to the memory of an array, but .* are copied"):
+            bind(0, np.zeros(2, TYPES[name]))
+
+
+def test_tensors_of_bf16_are_bound() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "bf16", [2])
+    prepared = weft.Session(graph).prepare([x], [weft.neg(x)])
+    given, out = (weft.Tensor(np.array(values, ml_dtypes.bfloat16)) for values in ([1, 2], [0, 0]))
+    prepared.bind_input(0, given)
+    prepared.bind_output(0, out)
+    prepared.run()
+    assert out.numpy().astype("f4").tolist() == [-1, -2]
+    given.numpy()[:] = 5
+    prepared.run()
+    assert out.numpy().astype("f4").tolist() == [-5, -5]
+
+
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     tensor = weft.Tensor(np.array([1], ml_dtypes.bfloat16))
     monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)

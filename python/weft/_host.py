@@ -11,7 +11,7 @@ from typing import Any
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
 from ._graph import Graph, Value, add_node, shape_text
-from ._tensor import as_tensor, copied, dtype_name, dtype_number, numpy_of
+from ._tensor import as_tensor, copied, dtype_name, dtype_number, exact_tensor, numpy_of
 from ._types import DTypeLike, ShapeLike, ValueLike
 
 
@@ -33,7 +33,7 @@ def set_host_function(name: str, function: Callable[..., Any] | None, dtypes: Se
 
 
 def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequence[DTypeLike]) -> None:
-    wanted = list(dtypes)
+    wanted = [dtype_name(dtype_number(dtype)) for dtype in dtypes]
 
     def call(pointers: list[Any], count: int) -> list[Any]:
         inputs = [numpy_of(pointer) for pointer in pointers]
@@ -51,7 +51,10 @@ def _register(name: str, find: Callable[[], Callable[..., Any]], dtypes: Sequenc
         for i, item in enumerate(results):
             plain = not hasattr(item, "dtype") and i < len(wanted)
             try:
-                tensors.append(copied(as_tensor(item, wanted[i] if plain else None)))
+                if plain and wanted[i] != "string" and not hasattr(item, "__dlpack__"):
+                    tensors.append(copied(exact_tensor(item, wanted[i], f"output {i}")))
+                else:
+                    tensors.append(copied(as_tensor(item, wanted[i] if plain else None)))
             except ValueError as error:  # numpy's and the library's own
                 raise InvalidArgumentError(f"the host function '{name}' gave what is no tensor: {error}") from None
         return [tensor._handle for tensor in tensors]

@@ -9,13 +9,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import _native
+from . import _native, _small_types
 from ._data import Dataset
 from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
 from ._handle import Handle, Options, described, interruptible, need, number
 from ._history import FitEvent, History, watch
-from ._tensor import Tensor, as_tensor, numpy_of
+from ._tensor import Tensor, as_tensor, exact_tensor, numpy_of
 from ._types import Array, Feeds, TensorLike
 
 FitCallback = Callable[[FitEvent], object]
@@ -77,7 +77,7 @@ def _run_options(kind: str, timeout: float | None, cancel: Cancel | None, trace:
 
 
 def _fed(value: Value, tensor: TensorLike) -> Tensor:
-    """The tensor for an input; numbers and lists take the input's dtype."""
+    """The tensor for an input; numbers and lists take the input's dtype, which must have them."""
     if isinstance(value, str):
         raise TypeError(f"what is fed must be a Value but is the name {value!r}; Graph.find gives the Value of a name")
     need(value, Value, "what is fed")
@@ -86,7 +86,8 @@ def _fed(value: Value, tensor: TensorLike) -> Tensor:
     if tensor is None:
         raise InvalidArgumentError(f"{value!r} is fed None, which is no tensor")
     plain = not hasattr(tensor, "dtype") and not hasattr(tensor, "__dlpack__")
-    return as_tensor(tensor, value.dtype or None) if plain and value.dtype != "string" else as_tensor(tensor)
+    dtype = value.dtype if plain else ""
+    return as_tensor(tensor) if dtype in ("", "string") else exact_tensor(tensor, dtype, value)
 
 
 def _as_dict(feeds: Feeds | None) -> dict[Value, TensorLike]:
@@ -507,6 +508,10 @@ def _feed_ids(feeds: Sequence[Value | None]) -> list[int]:
 
 def _need_memory(array: Array, what: str) -> None:
     """An error where a tensor would not share the array's memory; arrays of strings are copied by who takes them."""
+    if array.dtype.name in _small_types.NAMES:
+        raise InvalidArgumentError(
+            f"{what} is bound to the memory of an array, but elements of {array.dtype.name} are copied; bind a Tensor of it"
+        )
     if not array.dtype.isnative:
         found = f"has the dtype {array.dtype.str}, which is not in this machine's order of bytes"
     elif not array.flags.c_contiguous:

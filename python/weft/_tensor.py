@@ -342,6 +342,20 @@ def as_tensor(value: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     return Tensor(value, dtype)
 
 
+def exact_tensor(value: TensorLike, dtype: str, whose: object) -> Tensor:
+    """Numbers, or lists of them, as a Tensor of a type that is somebody's; an error if the type lacks one of them."""
+    with np.errstate(invalid="ignore"):  # of NaN as an integer, which is an error below
+        made = Tensor(value, dtype)
+    if dtype[0] not in "iu" and dtype != "bool":
+        return made
+    given, found = np.asarray(value), made.numpy()
+    if given.dtype.kind in "biuf":  # others are a map, or for numpy to convert
+        odd = given[given != (found.astype(np.int64) if _small_types.has(dtype) else found)]
+        if odd.size > 0:
+            raise InvalidArgumentError(f"{odd[0].item()!r} is no {dtype}, the dtype of {whose}")
+    return made
+
+
 def copied(tensor: Tensor) -> Tensor:
     """The tensor in memory of its own, which nobody else changes."""
     return Tensor._over(_native.weft_tensor_copy(tensor._handle))
