@@ -31,6 +31,23 @@ func (d DType) Bits() int {
 	return max(0, int(C.wg_dtype_bits(C.int32_t(d))))
 }
 
+// holds tells whether an element can be the number; floating point may round it.
+func (d DType) holds(number float64) bool {
+	if d == Bool {
+		return number == 0 || number == 1
+	}
+	least, limit := 0.0, math.Ldexp(1, d.Bits())
+	switch d.String()[0] {
+	case 'i':
+		limit /= 2
+		least = -limit
+	case 'u':
+	default:
+		return true
+	}
+	return number == math.Trunc(number) && least <= number && number < limit
+}
+
 // MarshalText is the name of the type.
 func (d DType) MarshalText() ([]byte, error) {
 	if _, known := dtypeNames[d]; !known {

@@ -5,6 +5,7 @@ package weft_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -305,6 +306,36 @@ func TestArithmetic(t *testing.T) {
 	wantData(t, fetch[float32](t, s, feeds, x.Sub(x).Softmax().Log().Exp()), .5, .5, .5, .5)
 	if y := x.Reshape(4, -1); y.Shape() != "[4, 1]" {
 		t.Errorf("got %v", y)
+	}
+}
+
+func TestNumbersThatATypeDoesNotHave(t *testing.T) {
+	noLeaks(t)
+	for _, c := range []struct {
+		dtype  weft.DType
+		number float64
+		want   string // "": the type has it
+	}{
+		{weft.I64, 0.5, "0.5 is no i64, the type of x i64[2]"},
+		{weft.I64, math.Inf(1), "+Inf is no i64"},
+		{weft.I64, 1 << 63, "9.223372036854776e+18 is no i64"},
+		{weft.I64, -1 << 63, ""},
+		{weft.I8, 128, "128 is no i8"},
+		{weft.U8, 300, "300 is no u8"},
+		{weft.U8, -1, "-1 is no u8"},
+		{weft.U8, 255, ""},
+		{weft.Bool, 2, "2 is no bool"},
+		{weft.Bool, 1, ""},
+		{weft.F16, 0.1, ""},
+		{weft.BF16, 0.1, ""},
+	} {
+		g := newGraph(t)
+		g.Input("x", c.dtype, 2).Scalar(c.number)
+		err := g.Err()
+		if c.want == "" && err != nil ||
+			c.want != "" && (!errors.Is(err, weft.InvalidArgument) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%v of %v: got %v", c.number, c.dtype, err)
+		}
 	}
 }
 

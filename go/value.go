@@ -159,10 +159,14 @@ func (v Value) unary(op string) Value { return Add(op, []Value{v}, nil, "", 1)[0
 
 func (v Value) binary(op string, other Value) Value { return Add(op, []Value{v, other}, nil, "", 1)[0] }
 
-// Scalar is a number of the type of v, to compute with: x.Mul(x.Scalar(0.5)).
+// Scalar is a number of the type of v, to compute with: x.Mul(x.Scalar(0.5)). It is an error if the type does not have it.
 func (v Value) Scalar(number float64) Value {
 	if v.graph == nil {
 		return v.unary("Cast")
+	}
+	if dtype := v.DType(); !dtype.holds(number) {
+		v.graph.fail(newError(InvalidArgument, "%v is no %v, the type of %v", number, dtype, v))
+		return Value{graph: v.graph}
 	}
 	return v.graph.Constant(number).Cast(v.DType())
 }

@@ -81,6 +81,17 @@ public enum DataType {
     return found;
   }
 
+  /** Whether an element can be the number; floating point may round it. */
+  boolean holds(double number) {
+    if (text.contains("f")) return true;
+    if (number != Math.rint(number)) return false;
+    if (this == BOOL) return number == 0 || number == 1;
+    boolean signed = text.startsWith("i");
+    if (!signed && !text.startsWith("u")) return true;
+    double limit = Math.scalb(1.0, signed ? bits() - 1 : bits());
+    return number >= (signed ? -limit : 0) && number < limit;
+  }
+
   /**
    * The bits of an element.
    *

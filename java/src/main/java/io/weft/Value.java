@@ -119,7 +119,7 @@ public final class Value {
     if (dtype == DataType.F32) return graph.constant((float) number);
     if (dtype == DataType.F64) return graph.constant(number);
     Check.argument(
-        dtype == null || dtype.toString().contains("f") || number == Math.rint(number),
+        dtype == null || dtype.holds(number),
         number + " is no " + dtype + ", the type of " + this);
     return graph.ops().cast(graph.constant(number), dtype);
   }

@@ -123,6 +123,18 @@ class GraphTest {
     Value y = x.plus(1).times(3).minus(x).div(2).unaryMinus();
     Value i = graph.input("i", DataType.I64, "2");
     assertThrows(IllegalArgumentException.class, () -> i.plus(0.5));
+    assertThrows(IllegalArgumentException.class, () -> i.plus(Double.POSITIVE_INFINITY));
+    assertThrows(IllegalArgumentException.class, () -> i.plus(0x1p63));
+    Value u = graph.input("u", DataType.U8, "2");
+    assertThrows(IllegalArgumentException.class, () -> u.plus(-1));
+    assertEquals(
+        "300.0 is no u8, the type of u8[2] u",
+        assertThrows(IllegalArgumentException.class, () -> u.plus(300)).getMessage());
+    assertEquals(DataType.U8, u.plus(255).dtype());
+    Value mask = graph.input("mask", DataType.BOOL, "2");
+    assertThrows(IllegalArgumentException.class, () -> mask.equal(2));
+    assertEquals(DataType.BOOL, mask.equal(1).dtype());
+    assertEquals(DataType.I64, i.plus(-0x1p63).dtype());
     try (Session session = new Session(graph);
         Tensor xs = Tensor.of(new float[] {1, 2});
         Tensor is = Tensor.of(new long[] {1, 2});
