@@ -90,6 +90,13 @@ def test_strings_with_a_nul_character_are_refused(use: Callable[[weft.Graph, wef
         use(graph, graph.input("x", "f32"))
 
 
+def test_programs_may_lie_where_paths_are_no_text() -> None:
+    program = compile("x = graph.input('x', 'f32', [2, 3])\nx @ x", "/tmp/caf\udce9/p.py", "exec")
+    with pytest.raises(weft.InvalidArgumentError) as caught:
+        exec(program, {"graph": weft.Graph()})
+    assert caught.value.origin == "/tmp/caf\\udce9/p.py:2"
+
+
 def test_elements_may_have_nul_characters() -> None:
     assert weft.Tensor(["x\0y"]).numpy().tolist() == ["x\0y"]
 

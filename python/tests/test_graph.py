@@ -170,6 +170,22 @@ def test_names_and_scopes() -> None:
     assert graph.outputs == [y] and graph.inputs == [x] and graph.variables == []
 
 
+def test_scopes_in_branches() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [])
+    names = []
+
+    def then() -> weft.Value:
+        with graph.scope("a"):
+            y = weft.sqrt(x, name="root")
+        names.extend([y.name, weft.exp(y, name="after").name])
+        return y
+
+    weft.if_(x > 0.0, then, lambda: x)
+    assert names == ["a/root", "after"]
+    assert weft.relu(x, name="outside").name == "outside"
+
+
 def test_pictures() -> None:
     graph = weft.Graph()
     weft.relu(graph.input("x", "f32", ["n"]))

@@ -46,6 +46,20 @@ def test_fit_is_the_plain_loop() -> None:
     assert (again.get("line/kernel") == session.get("line/kernel")).all()
 
 
+def test_one_metric_is_a_list_of_it() -> None:
+    session, feeds, _, loss, data = line()
+    wanted = session.evaluate(data, feeds, [loss])
+    assert list(wanted) == ["loss"]
+    assert session.evaluate(data, feeds, loss) == wanted
+    assert session.evaluate(data, feeds, iter([loss])) == wanted  # type: ignore[arg-type]
+
+
+def test_fit_without_a_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, feeds, step, loss, data = line()
+    monkeypatch.setattr("sys.stderr", None)
+    assert len(session.fit(data, feeds, step, [loss])) == 1
+
+
 def test_callbacks_see_and_stop() -> None:
     session, feeds, step, loss, data = line()
     seen: list[tuple[str, int, int]] = []

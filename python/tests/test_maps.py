@@ -98,6 +98,9 @@ def test_tensors_of_maps() -> None:
     both = weft.Tensor.sequence([one, {"c": 3.0}])
     assert both.numpy() == [{"a": 1.0, "b": 2.5}, {"c": 3.0}]
     assert pickle.loads(pickle.dumps(both)).numpy() == both.numpy()
+    wide = weft.Tensor.sequence([weft.Tensor.map([1], np.array([0.1]))])
+    again = pickle.loads(pickle.dumps(wide))
+    assert (again[0][1].dtype, again[0].numpy()) == ("f64", {1: 0.1})
 
 
 def test_what_is_no_map() -> None:

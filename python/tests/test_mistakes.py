@@ -68,6 +68,8 @@ def test_what_is_no_list_of_values() -> None:
             lambda x: weft.Session(x.graph).fit(weft.Dataset([1.0]), [x], x, min_delta=[]),
             "'min_delta' must be a number but is a list",
         ),
+        (lambda x: weft.transpose(x, perm=[1, None]), "attribute 'perm' must be made of whole numbers but has None"),
+        (lambda x: weft.transpose(x, perm=[0, "1"]), "attribute 'perm' must be made of whole numbers but has a str"),
     ],
 )
 def test_what_is_of_another_type_is_named(use: Callable[[weft.Value], Any], message: str) -> None:
@@ -262,3 +264,23 @@ def test_numbers_that_an_input_cannot_have_are_named() -> None:
     assert [array.tolist() for array in found] == [[2], [0, 255], True]
     session.set("n", 2**31 - 1)
     assert session.get("n") == 2**31 - 1
+
+
+def test_variables_of_another_graph() -> None:
+    graphs = [weft.Graph(), weft.Graph()]
+    mine, other = (graph.variable("w", 1.0) for graph in graphs)
+    session = weft.Session(graphs[0])
+    for use in (lambda: session.get(other), lambda: session.set(other, 2.0)):
+        with pytest.raises(weft.InvalidArgumentError, match=r"^Value w: f32\[\] belongs to another graph than the session's$"):
+            use()
+    assert session.get(mine) == 1.0
+
+
+def test_one_name_is_a_list_of_it(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "two.safetensors"
+    weft.save_tensors(path, {"images": [[1.0]], "labels": [3]})
+    assert weft.Dataset.load(path, "labels")[0].tolist() == [3]
+    (batch,) = weft.Dataset.from_function([[[1.0]]], "images").batches()
+    assert [array.tolist() for array in batch] == [[1.0]]
+    x, _ = made()
+    assert weft.Session(x.graph, disable_pass="*").run({x: [1, 2]}, x).tolist() == [1.0, 2.0]

@@ -138,6 +138,7 @@ def test_a_foreign_model_is_fine_tuned(tmp_path) -> None:  # type: ignore[no-unt
     losses = [float(session.run({graph.find("x"): x}, loss, targets=step)) for _ in range(5)]
     assert losses[-1] < losses[0]
     np.testing.assert_allclose(losses[0], (np.maximum(x @ w, 0) ** 2).sum(), rtol=1e-5)
+    assert [value.name for value in weft.Graph.load(path, trainable="w").variables] == ["w"]
     with pytest.raises(LookupError, match="'v'"):
         weft.Graph.load(path, trainable=["v"])
 

@@ -162,3 +162,24 @@ def test_a_list_without_a_value_names_no_graph() -> None:
     for use in (lambda: weft.concat([[1.0]], axis=0), lambda: weft.sum([]), lambda: weft.max()):
         with pytest.raises(TypeError, match="needs at least one Value"):
             use()
+
+
+def test_attributes_that_are_tensors_may_be_numbers_and_lists() -> None:
+    graph = weft.Graph()
+    shape = graph.constant([2, 2])
+    for value in (7, [7], np.int64(7), np.array([7]), weft.Tensor([7])):
+        found = weft.Session(graph).run({}, weft.ops.constant_of_shape(shape, value=value))
+        assert found.dtype == np.int64
+        assert found.tolist() == [[7, 7], [7, 7]]
+    assert weft.Session(graph).run({}, weft.ops.constant_of_shape(shape, value=0.5)).dtype == np.float32
+    constant = graph.add("Constant", [], {"value": [1.5, 2]})
+    assert weft.Session(graph).run({}, constant).tolist() == [1.5, 2.0]
+    with pytest.raises(weft.InvalidArgumentError, match="'value' must have one element"):
+        weft.ops.constant_of_shape(shape, value=[7, 8])
+
+
+def test_attributes_that_are_lists_of_floats_may_be_numpys() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1, 2])
+    y = graph.add("ai.onnx.ml.Scaler", [x], {"offset": list(np.float32([0.5, 1.5])), "scale": [1.0, 1.0]})
+    assert weft.Session(graph).run({x: [[1.0, 2.0]]}, y).tolist() == [[0.5, 0.5]]

@@ -10,7 +10,7 @@ from typing import Any, Union, cast
 
 from . import _native
 from ._errors import FailedPreconditionError, InvalidArgumentError
-from ._handle import Handle, Options, described
+from ._handle import Handle, Options, described, name_list
 from ._tensor import Tensor, as_tensor
 from ._types import Array, TensorLike
 
@@ -54,7 +54,7 @@ class Dataset(Handle):
         A CSV file is one matrix of f32, "data" (its header, if it has one, is skipped), an .npy file one tensor, "data".
         """
         options = Options("load", map=int(map))
-        return cls._over(_native.weft_dataset_load(os.fspath(path), list(names), options._handle))
+        return cls._over(_native.weft_dataset_load(os.fspath(path), name_list(names), options._handle))
 
     @classmethod
     def from_function(cls, function: BatchFunction, names: Sequence[str]) -> Dataset:
@@ -80,7 +80,7 @@ class Dataset(Handle):
             >>> [y.tolist() for x, y in data.batches()]
             [[0.0, 1.0], [4.0, 9.0], [16.0]]
         """
-        wanted = [str(name) for name in names]
+        wanted = [str(name) for name in name_list(names)]
         begin = _begin(function)
         dataset = cls.__new__(cls)
         # What the library holds must not keep the dataset: the function may know it.

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _native
 from ._errors import InvalidArgumentError, NotFoundError
-from ._handle import Handle, Options, caller, described, need, whole
+from ._handle import Handle, Options, caller, described, name_list, need, whole
 from ._operand import operands
 from ._tensor import KINDS, Tensor, as_tensor, copied, dtype_name, dtype_number
 from ._types import Array, AttrLike, DTypeLike, Index, ShapeLike, TensorLike, ValueLike
@@ -298,7 +298,7 @@ def _kinds(inspect: Callable[[str], bytes], name: str) -> dict[str, str]:
 
 
 def in_kind(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str) -> dict[str, Any]:
-    """The attributes as the operator or layer has them: a type by its number, and a list of one for a number."""
+    """The attributes as the operator or layer has them: a type by its number, a list of one for a number, a tensor."""
     made = dict(attrs)
     try:
         kinds = _kinds(inspect, name) if attrs else {}
@@ -313,6 +313,8 @@ def in_kind(attrs: Mapping[str, Any], inspect: Callable[[str], bytes], name: str
                 raise InvalidArgumentError(f"attribute '{key}': {error.message}", op=name, origin=caller()) from None
         elif kind == "ints" and hasattr(value, "__index__") and not getattr(value, "ndim", 0):
             made[key] = [value]
+        elif kind == "tensor" and value is not None:
+            made[key] = as_tensor(value)
     return made
 
 
@@ -341,7 +343,7 @@ def _set_attr(handle: Any, name: str, value: Any) -> None:
     elif isinstance(value, Sequence):
         if all(isinstance(item, str) for item in value) and value:
             _native.weft_attrs_set_strings(handle, name, value)
-        elif any(isinstance(item, float) for item in value):
+        elif any(hasattr(item, "__float__") and not hasattr(item, "__index__") for item in value):
             _native.weft_attrs_set_floats(handle, name, value)
         else:
             _native.weft_attrs_set_ints(handle, name, [whole(item, f"attribute '{name}'") for item in value])
@@ -442,7 +444,7 @@ class Graph(Handle):
                 or be made shorter as long as the graph or a session of it lives. (Nothing is mapped of `bytes`.)
             folder: Where external weights are, if `source` is bytes.
         """
-        names = ["*"] if trainable is True else [] if trainable is False else list(trainable)
+        names = ["*"] if trainable is True else [] if trainable is False else name_list(trainable)
         options = Options("load", map=int(map), trainable=names)
         if isinstance(source, bytes):
             return cls._over(
@@ -596,11 +598,14 @@ class Graph(Handle):
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
         """Names of what is added inside begin with "name/"."""
-        _native.weft_graph_open_scope(self._handle, name)
+        graphs = [self] if self._current is self else [self, self._current]  # variables go to the first, nodes to the last
+        for graph in graphs:
+            _native.weft_graph_open_scope(graph._handle, name)
         try:
             yield
         finally:
-            _native.weft_graph_close_scope(self._handle)
+            for graph in graphs:
+                _native.weft_graph_close_scope(graph._handle)
 
     def find(self, name: str) -> Value:
         """The input, variable or other value of that name."""

@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, cast
 
@@ -79,6 +80,8 @@ def number(value: Any, what: str) -> float:
 
 def whole(value: Any, what: str) -> int:
     """The value as a whole number that the library can take."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{what} must be made of whole numbers but has {described(value)}")
     number = int(value.__index__())
     if not -(2**63) <= number < 2**63:
         raise InvalidArgumentError(f"{what} is {number}, which does not fit into 64 bits")
@@ -90,7 +93,17 @@ def caller() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "weft":
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+    if frame is None:
+        return ""
+    file: str = frame.f_code.co_filename
+    if not file.isascii():  # bytes of a path that are no UTF-8 are halves of surrogates in Python
+        file = file.encode("utf-8", "backslashreplace").decode()
+    return f"{file}:{frame.f_lineno}"
+
+
+def name_list(names: Sequence[str]) -> list[str]:
+    """A list of names; of one name a list of that."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 class Options(Handle):

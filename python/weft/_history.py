@@ -72,7 +72,7 @@ class FitEvent:
 
 def watch(epochs: int, callback: Callable[[FitEvent], object] | None, show: bool | None) -> _Watch | None:
     """What the library calls; None if nobody wants to know."""
-    bar = show if show is not None else sys.stderr.isatty()
+    bar = show if show is not None else sys.stderr is not None and sys.stderr.isatty()  # a daemon has none
     return _Watch(epochs, callback, bar) if bar or callback is not None else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -13,7 +13,7 @@ from . import _native, _small_types
 from ._data import Dataset
 from ._errors import InvalidArgumentError
 from ._graph import Graph, Value, value_ids
-from ._handle import Handle, Options, described, interruptible, need, number
+from ._handle import Handle, Options, described, interruptible, name_list, need, number
 from ._history import FitEvent, History, watch
 from ._tensor import Tensor, as_tensor, exact_tensor, numpy_of
 from ._types import Array, Feeds, TensorLike
@@ -152,7 +152,7 @@ class Session(Handle):
             max_plans=max_plans,
             spin_after_run_us=spin_after_run_us,
             reference_kernels=int(reference_kernels),
-            disable_pass=list(disable_pass),
+            disable_pass=name_list(disable_pass),
             weight_dtype=weight_dtype,
             device=device,
             weight_cache=os.fspath(weight_cache),
@@ -255,13 +255,18 @@ class Session(Handle):
 
     def get(self, variable: str | Value) -> Array:
         """A copy of a variable's value."""
-        name = variable.name if isinstance(variable, Value) else need(variable, str, "a variable")
+        name = self._own(variable).name if isinstance(variable, Value) else need(variable, str, "a variable")
         return Tensor._over(_native.weft_session_get(self._handle, name)).numpy()
 
     def set(self, variable: str | Value, tensor: TensorLike) -> None:
         """Gives a variable a value."""
-        found = variable if isinstance(variable, Value) else self.graph.find(variable)
+        found = self._own(variable) if isinstance(variable, Value) else self.graph.find(variable)
         _native.weft_session_set(self._handle, found.name, _fed(found, tensor)._handle)
+
+    def _own(self, value: Value) -> Value:
+        if value.graph._root is not self.graph._root:
+            raise InvalidArgumentError(f"{value!r} belongs to another graph than the session's")
+        return value
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint of every variable; an old file of the name stays if that fails."""
@@ -417,7 +422,7 @@ class Session(Handle):
         self,
         data: Dataset,
         feeds: Sequence[Value | None],
-        metrics: Sequence[Value],
+        metrics: Value | Sequence[Value],
         *,
         batch_size: int | None = None,
         timeout: float | None = None,
@@ -434,11 +439,13 @@ class Session(Handle):
             cancel: A token to stop it from another thread.
         """
         options = _run_options("fit", timeout, cancel, None, batch_size=batch_size)
-        ids = value_ids(metrics, "a metric")
+        wanted: Value | Sequence[Value] = list(metrics) if isinstance(metrics, Iterator) else metrics
+        ids = value_ids(wanted, "a metric")
         averages = _native.session_evaluate(
             self._handle, need(data, Dataset, "the dataset")._handle, _feed_ids(feeds), ids, options._handle, len(ids)
         )
-        return {value.name: average for value, average in zip(metrics, averages)}
+        measured: Sequence[Value] = [wanted] if isinstance(wanted, Value) else wanted
+        return {value.name: average for value, average in zip(measured, averages)}
 
     @overload
     def predict(

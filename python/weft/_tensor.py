@@ -189,7 +189,7 @@ class Tensor(Handle, _native.Exporter):
 
     def __reduce__(self) -> Any:
         if self.kind == "sequence":
-            return Tensor.sequence, (list(self.numpy()),)
+            return Tensor.sequence, ([self[i] for i in range(len(self))],)
         if self.kind == "optional":
             return Tensor.optional, (self[0],) if len(self) else ()
         if self.kind == "map":
