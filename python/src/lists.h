@@ -112,6 +112,10 @@ bool to_room(PyObject* number, std::vector<Item>* out) {
     PyErr_SetString(PyExc_ValueError, "the number of results is negative");
     return false;
   }
+  if (count > 1 << 20) {  // whose room would be gigabytes
+    raise_error(WEFT_INVALID_ARGUMENT, PyUnicode_FromFormat("the number of results is %d, which no node has", count));
+    return false;
+  }
   out->resize(static_cast<size_t>(count));
   return true;
 }

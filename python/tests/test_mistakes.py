@@ -92,6 +92,7 @@ def test_what_is_of_another_type_is_named(use: Callable[[weft.Value], Any], mess
         (lambda x: weft.Session(x.graph).prepare([x], [x]).output(BIG), "'i'"),
         (lambda x: weft.Graph(BIG), "'opset'"),
         (lambda x: x.graph.add("Split", [x], outputs=BIG), "the number of results"),
+        (lambda x: x.graph.add("Relu", [x], outputs=2**31 - 1), "the number of results is 2147483647, which no node has"),
         (lambda x: x.graph.input("big", "f32", [BIG]), "1000000000000000000000000000000"),
     ],
 )
