@@ -30,6 +30,21 @@ def test_lists_take_the_declared_dtype() -> None:
     assert called(lambda x: [1, 2, 3], [0.0]).dtype == np.float32
 
 
+def one(x: np.ndarray) -> list[float]:
+    """A function that is found by its name."""
+    return [1.0]
+
+
+def test_one_function_gives_each_node_its_types() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1])
+    values = [weft.host_call(one, [x], [dtype], [[1]]) for dtype in ("f32", "f64", "i64")]
+    values.append(weft.host_call("identity", [x], ["f32"], [[1]], gradient=one))
+    found = weft.Session(graph).run({x: [0.0]}, values[:3])
+    assert [array.dtype for array in found] == [np.float32, np.float64, np.int64]
+    assert [array.tolist() for array in found] == [[1.0], [1.0], [1]]
+
+
 def test_strings_go_through() -> None:
     assert called(lambda x: np.array([s.upper() for s in x], object), ["ä", "b"], "string").tolist() == ["Ä", "B"]
 

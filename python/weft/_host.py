@@ -107,6 +107,7 @@ def host_call(
 
 
 _numbers = itertools.count(1)
+_declared: dict[str, tuple[str, ...]] = {}  # the types of the results of the functions that are known by their own name
 
 
 def _named(function: Callable[..., Any] | str, dtypes: Sequence[DTypeLike], graph: Graph) -> str:
@@ -115,8 +116,12 @@ def _named(function: Callable[..., Any] | str, dtypes: Sequence[DTypeLike], grap
         return function
     module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
     if getattr(sys.modules.get(module), name, None) is function:
-        set_host_function(f"python/{module}.{name}", function, dtypes)
-        return f"python/{module}.{name}"
+        known = f"python/{module}.{name}"
+        wanted = tuple(dtype_name(dtype_number(dtype)) for dtype in dtypes)
+        if _declared.setdefault(known, wanted) != wanted:  # of a name, results have one list of types
+            known = "/".join((known, *(wanted or ("any",))))
+        set_host_function(known, function, wanted)
+        return known
     name = f"python/{name or type(function).__qualname__}/{next(_numbers)}"
     root = graph._root
     if root._functions is None:
