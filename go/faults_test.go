@@ -131,6 +131,7 @@ func TestStringsWithAZeroByteAreRefused(t *testing.T) {
 		"scope": graph(func(g *weft.Graph, x weft.Value) { x.In(g.Scope(bad)).Relu() }),
 		"named": graph(func(_ *weft.Graph, x weft.Value) { x.Relu().Named(bad) }),
 		"layer": graph(func(g *weft.Graph, _ weft.Value) { weft.NewFlatten(g, bad, weft.FlattenConfig{}) }),
+		"step":  graph(func(g *weft.Graph, _ weft.Value) { g.OptimizerStep(bad) }),
 		"find":  func() error { _, err := g.Find(bad); return err },
 		"get":   func() error { _, err := s.Get(bad); return err },
 		"set":   func() error { return s.Set(bad, one) },

@@ -92,7 +92,7 @@ func (g *Graph) OptimizerStep(name string) Value {
 		if name == "" {
 			name = "optimizer"
 		}
-		cname := C.CString(name)
+		cname := cString(name)
 		defer freeString(cname)
 		return check(C.wg_optimizer_step(graph, cname, out))
 	})

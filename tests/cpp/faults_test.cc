@@ -81,6 +81,7 @@ TEST_F(Faults, StringsWithANulCharacterAreRefused) {
       [&] { weft::Graph::Scope scope(graph, bad); },
       [&] { x.set_name(bad); },
       [&] { graph.find(bad); },
+      [&] { graph.optimizer_step(bad); },
       [&] { graph.layer("Flatten", {}, bad); },
       [&] { graph.save("never", {v}, nullptr, beside); },
       [&] { graph.save(path, {v}); },

@@ -219,7 +219,7 @@ class Graph {
   /// computed from it before the optimizer adds its step.
   Value optimizer_step(const std::string& name = "optimizer") {
     int64_t id = 0;
-    detail::check(weft_optimizer_step(handle(), name.c_str(), &id));
+    detail::check(weft_optimizer_step(handle(), detail::text(name), &id));
     return Value(state_, id);
   }
   /// The inputs, in the order that they were added.
