@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"runtime/cgo"
 	"runtime/debug"
+	"slices"
 	"unsafe"
 )
 
@@ -114,10 +115,16 @@ func closeAll(tensors []*Tensor) {
 // giveAll hands tensors over to the library: all of them, or none.
 func giveAll(tensors []*Tensor, out []*C.weft_tensor) error {
 	for i, t := range tensors {
+		if j := slices.Index(tensors[:i], t); j >= 0 { // The library knows one tensor as several outputs.
+			out[i] = out[j]
+			continue
+		}
 		pointer, err := t.give()
 		if err != nil {
 			for j := range i {
-				C.wg_tensor_free(out[j])
+				if !slices.Contains(tensors[:j], tensors[j]) {
+					C.wg_tensor_free(out[j])
+				}
 				out[j] = nil
 			}
 			closeAll(tensors)

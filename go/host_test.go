@@ -69,6 +69,32 @@ func TestHostFunctionGivesItsInput(t *testing.T) {
 	}
 }
 
+func TestHostFunctionGivesOneTensorTwice(t *testing.T) {
+	noLeaks(t)
+	outputs := slices.Repeat([]weft.HostOutput{{DType: weft.F32, Shape: []any{2}}}, 3)
+	call := func(last bool) ([]*weft.Tensor, error) {
+		setHostFunction(t, "twice", func(inputs []*weft.Tensor) ([]*weft.Tensor, error) {
+			out, err := inputs[0].Clone()
+			if last {
+				return []*weft.Tensor{out, out, inputs[0]}, err
+			}
+			return []*weft.Tensor{out, out, nil}, err
+		})
+		g := newGraph(t)
+		x := g.Input("x", weft.F32, 2)
+		y := g.HostCall("twice", []weft.Value{x}, outputs, "")
+		return newSession(t, g).Run(t.Context(), weft.Feeds{x: tensor[float32](t, []int64{2}, 3, 4)}, y...)
+	}
+	made := must[[]*weft.Tensor](t)(call(true))
+	for _, each := range made {
+		wantData(t, must[[]float32](t)(weft.Data[float32](each)), 3, 4)
+		each.Close()
+	}
+	if _, err := call(false); !isInvalid(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
 type myError struct{ number int }
 
 func (e *myError) Error() string { return "mine" }
