@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 import weakref
@@ -437,6 +438,37 @@ def test_closing_waits_for_runs() -> None:
     for thread in (closing, *threads):
         thread.join()
     assert left == [0] and len(errors) == 3
+
+
+SETTING = """
+import threading, time, weft
+
+graph = weft.Graph()
+x = graph.input("x", "f32", [])
+w = graph.variable("w", 0.0)
+inside = threading.Event()
+
+
+def look(value):
+    inside.set()
+    time.sleep(0.1)  # the other thread is in session.set now, and waits for this run
+    assert (x.name, w.shape) == ("x", ())
+    return value
+
+
+step = weft.assign(w, w + weft.host_call(look, [x], ["f32"], [[]]))
+session = weft.Session(graph)
+setter = threading.Thread(target=lambda: (inside.wait(), session.set("w", 5.0)))
+setter.start()
+session.run({x: 1.0}, targets=step)
+setter.join()
+print(session.get("w"))
+"""
+
+
+def test_a_run_may_look_at_the_graph_while_a_variable_is_being_set() -> None:
+    done = subprocess.run([sys.executable, "-c", SETTING], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "5.0\n", "")
 
 
 def cube(n: int) -> float:
