@@ -64,19 +64,24 @@ Gradient find_rows(ExprScope& scope, Expr whole, Expr parameter) {
   return gradient;
 }
 
-// The gradients, scaled down together if their norm is too large.
+// The gradients, scaled down together if their norm is too large; in f32 at least, as squares of halves soon overflow.
 void clip(ExprScope& scope, std::vector<Gradient>& gradients, double limit) {
+  auto wide = [](Expr x) { return x.dtype() == DType::kF64 ? DType::kF64 : DType::kF32; };
+  DType widest = DType::kF32;
+  for (const Gradient& gradient : gradients) {
+    if (gradient.whole.dtype() == DType::kF64) widest = DType::kF64;
+  }
   Expr total;
   for (const Gradient& gradient : gradients) {
-    Expr part =
-        cast(make(scope, "ReduceSumSquare", {gradient.whole}, {{"keepdims", int64_t{0}}}), gradients[0].whole.dtype());
+    Expr whole = cast(gradient.whole, wide(gradient.whole));
+    Expr part = cast(make(scope, "ReduceSumSquare", {whole}, {{"keepdims", int64_t{0}}}), widest);
     total = total.valid() ? total + part : part;
   }
   Expr norm = make(scope, "Sqrt", {total});
   Expr factor = make(scope, "Min", {limit / (norm + 1e-6), scalar_like(norm, 1)});
   for (Gradient& gradient : gradients) {
     Expr& scaled = gradient.rows.valid() ? gradient.rows : gradient.whole;
-    scaled = scaled * cast(factor, scaled.dtype());
+    scaled = cast(cast(scaled, wide(scaled)) * cast(factor, wide(scaled)), scaled.dtype());
   }
 }
 

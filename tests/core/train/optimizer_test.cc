@@ -107,6 +107,23 @@ TEST(TrainStep, RowsAreClippedByTheNormOfTheWhole) {
   EXPECT_NEAR(after[5], 6 - 24 / 31.559468f, 1e-6);
 }
 
+// As torch.nn.utils.clip_grad_norm_ does with gradients 300 and 400: by 1 / (500 + 1e-6). The square of 300 is no f16.
+TEST(TrainStep, HalvesAreClippedByTheNormOfAll) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops());
+  ExprScope scope{*graph};
+  Expr half(scope, *graph->add_variable("a", scalar(scope, DType::kF16, 0).id(), true));
+  Expr single(scope, *graph->add_variable("b", scalar(scope, DType::kF32, 0).id(), true));
+  Expr loss = cast(half * 300.0, DType::kF32) + single * 400.0;
+  Result<ValueId> step = add_train_step(*graph, {"Sgd", 1.0, {}, 1.0}, loss.id(), {}, kNoValue, "here", &differentiate);
+  ASSERT_TRUE(step.ok()) << step.status().text();
+  auto session = *Session::make(graph, {});
+  std::vector<Tensor> out;
+  Status status = session->run({{}, {}, {*step}}, {}, {}, &out);
+  ASSERT_TRUE(status.ok()) << status.text();
+  EXPECT_NEAR(f16_to_float(*session->get_variable("a")->as<uint16_t>()), -0.6, 1e-3);
+  EXPECT_NEAR(*session->get_variable("b")->as<float>(), -0.8, 1e-6);
+}
+
 TEST(TrainStep, WhatItRefuses) {
   Lookup t;
   Expr loss = t.sum_of_squares(t.looked_up());
