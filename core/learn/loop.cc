@@ -7,6 +7,21 @@
 
 namespace weft {
 
+namespace {
+
+constexpr const char* kMetric = "a scalar of f64, f32, f16 or bf16";
+
+double number(const Tensor& scalar) {
+  switch (scalar.dtype()) {
+    case DType::kF64: return *scalar.as<double>();
+    case DType::kF16: return f16_to_float(*scalar.as<uint16_t>());
+    case DType::kBF16: return bf16_to_float(*scalar.as<uint16_t>());
+    default: return *scalar.as<float>();
+  }
+}
+
+}  // namespace
+
 LoopStop::LoopStop(const RunOptions& options) : options_(options), deadline_ns_(options.deadline_ns()) {
   stop_.set_deadline_ns(deadline_ns_);
   stop_.set_token(options.cancel);
@@ -52,12 +67,10 @@ Status Averages::add(const BatchCall& call, const std::vector<std::string>& name
   rows_ += static_cast<double>(rows);
   for (size_t i = 0; i < sums_.size(); ++i) {
     WEFT_TRY(Tensor value, call.output(static_cast<int>(i)));
-    bool is_float = value.dtype() == DType::kF32 || value.dtype() == DType::kF64;
-    if (!is_float || value.rank() != 0) {
-      return invalid("the metric '", names[i], "' is ", value.summary(), " but must be a scalar of f32 or f64");
+    if (!contains(kFloatTypes, value.dtype()) || value.rank() != 0) {
+      return invalid("the metric '", names[i], "' is ", value.summary(), " but must be ", kMetric);
     }
-    double number = value.dtype() == DType::kF32 ? static_cast<double>(*value.as<float>()) : *value.as<double>();
-    sums_[i] += number * static_cast<double>(rows);
+    sums_[i] += number(value) * static_cast<double>(rows);
     means_[i] = sums_[i] / rows_;
   }
   return {};
@@ -68,11 +81,10 @@ Result<std::vector<std::string>> metric_names(const Graph& graph, const std::vec
   std::vector<std::string> names;
   for (ValueId metric : metrics) {
     const ValueType& type = graph.type(metric);
-    bool is_float = type.dtype == DType::kF32 || type.dtype == DType::kF64 || type.dtype == DType::kNone;
+    bool is_float = contains(kFloatTypes, type.dtype) || type.dtype == DType::kNone;
     if (type.kind != Kind::kTensor || !is_float || (type.has_rank && !type.dims.empty())) {
       const Node& node = graph.producer(metric);
-      return invalid("the metric '", graph.value(metric).name, "' is ", type.text(),
-                     " but must be a scalar of f32 or f64")
+      return invalid("the metric '", graph.value(metric).name, "' is ", type.text(), " but must be ", kMetric)
           .at(node.name, node.op->full_name(), node.origin);
     }
     names.push_back(graph.value(metric).name);

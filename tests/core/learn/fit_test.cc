@@ -105,6 +105,14 @@ TEST(Fit, AMetricMayBeOfF32AndOfAnyRankUntilItRuns) {
   EXPECT_NEAR(history->rows[0], 33.81376419067383, 1e-5);
 }
 
+TEST(Fit, AMetricMayBeOfHalves) {
+  Line m;
+  Expr mean = make(m.scope, "ReduceMean", {m.x}, {{"keepdims", int64_t{0}}});
+  std::vector<ValueId> metrics = {cast(mean, DType::kF16).id(), cast(mean, DType::kBF16).id()};
+  auto history = *weft::fit(*m.session, m.dataset, m.step.id(), metrics, m.options(1));
+  expect_near(history->rows, {3, 3});  // 1.5, 3.5 and 5 of 2, 2 and 1 rows
+}
+
 // -- Datasets of functions.
 
 TEST(Fit, TakesBatchesAsAFunctionGivesThem) {
@@ -465,8 +473,8 @@ TEST(Fit, AMetricIsAScalarOfFloats) {
     return weft::fit(*m.session, m.dataset, m.step.id(), {metric.id()}, m.options(1)).status();
   };
   expect_error(with(squares), Code::kInvalidArgument,
-               "the metric 'squares' is f64[n] but must be a scalar of f32 or f64");
-  expect_error(with(whole), Code::kInvalidArgument, "is i64[] but must be a scalar of f32 or f64");
+               "the metric 'squares' is f64[n] but must be a scalar of f64, f32, f16 or bf16");
+  expect_error(with(whole), Code::kInvalidArgument, "is i64[] but must be a scalar of f64, f32, f16 or bf16");
   EXPECT_EQ(with(squares).node(), "squares");
   EXPECT_EQ(m.weight(), 0);
 }
