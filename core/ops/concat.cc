@@ -65,6 +65,12 @@ Status infer_split(InferContext& c) {
   WEFT_TRY(int64_t axis, InferContext::axis(c.attrs().i("axis"), c.rank(0)));
   const Dim& whole = c.dims(0)[axis];
   const Dims* sizes = c.ints(1);
+  Dims many;  // more than are propagated
+  if (sizes == nullptr && c.constant(1) != nullptr) {
+    WEFT_TRY(const std::vector<int64_t> numbers, c.constant(1)->to_ints());
+    many = to_dims(numbers);
+    sizes = &many;
+  }
   if (sizes != nullptr) {
     if (static_cast<int>(sizes->size()) != count) {
       return invalid("input 'split' has ", sizes->size(), " sizes for ", count, " outputs");

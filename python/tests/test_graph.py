@@ -373,6 +373,16 @@ def test_shapes_of_expressions() -> None:
     assert len((a + b + c).shape or ()) == (a + b + c).rank == 2
 
 
+def test_the_parts_of_a_split_may_be_very_many() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1026])
+    sizes = np.ones(1025, "i8")
+    sizes[7] = 2
+    parts = weft.split(x, graph.constant(sizes), outputs=1025)
+    assert parts[7].shape == (2,)
+    np.testing.assert_array_equal(run(parts[1024], {x: np.arange(1026, dtype="f4")}), [1025.0])
+
+
 def test_names_of_dimensions_have_any_letters() -> None:
     """Those that a file gives, and those that inputs have of their own names."""
     names = ["7", "\u00b2", "max(a, b)", "batch size"]
