@@ -28,11 +28,16 @@ const Attrs& LayerMake::attrs() const { return layer_.attrs(); }
 std::string LayerMake::full_name(std::string_view name) const { return cat(layer_.name(), "/", name); }
 
 void LayerMake::add_variable(std::string_view name, Expr initial, bool trainable) {
-  if (!scope_.status().ok()) return;
-  // The layer's name is a full one already, so the scope under way is not put before it again.
-  Result<ValueId> id = layer_.graph_->add_variable_full(full_name(name), initial.id(), trainable, scope_.origin());
-  if (!id.ok()) return scope_.fail(id.status());
-  layer_.variables_.emplace_back(name, *id);
+  variables_.push_back({std::string(name), initial, trainable});
+}
+
+Status LayerMake::make_variables() {
+  for (const auto& [name, initial, trainable] : variables_) {
+    // The layer's name is a full one already, so the scope under way is not put before it again.
+    WEFT_TRY(ValueId id, layer_.graph_->add_variable_full(full_name(name), initial.id(), trainable, scope_.origin()));
+    layer_.variables_.emplace_back(name, id);
+  }
+  return {};
 }
 
 const Attrs& LayerCall::attrs() const { return layer_.attrs(); }
@@ -72,6 +77,7 @@ Result<std::shared_ptr<Layer>> Layer::make(std::shared_ptr<Graph> graph, const L
   LayerMake make(scope, *layer);
   status = def->make_ != nullptr ? def->make_(make) : Status();
   if (status.ok()) status = scope.status();
+  if (status.ok()) status = make.make_variables();
   if (!status.ok()) return where(status);
   return layer;
 }

@@ -25,8 +25,18 @@ class LayerMake {
   void add_variable(std::string_view name, Expr initial, bool trainable);
 
  private:
+  friend class Layer;
+  struct Variable {
+    std::string name;
+    Expr initial;
+    bool trainable;
+  };
+  // Once all are known to be right: a layer that could not be made leaves its names free.
+  Status make_variables();
+
   ExprScope& scope_;
   Layer& layer_;
+  std::vector<Variable> variables_;
 };
 
 // What a layer's `call` sees: its variables and the inputs; where it leaves the outputs.

@@ -176,5 +176,13 @@ TEST(Layers, WrongNamesAreRefusedWhenTheLayerIsMade) {
   EXPECT_NE(text({{"kernel_init", "normal"}}).find("'normal' is no initial value"), std::string::npos);
 }
 
+TEST(Layers, OneThatFailsLeavesItsNamesToTheNext) {
+  Model m;
+  EXPECT_EQ(m.error("Dense", {{"inputs", 2}, {"units", 2}, {"bias_init", "zeroes"}}).code(), Code::kInvalidArgument);
+  EXPECT_TRUE(m.graph->variables().empty());
+  auto layer = m.layer("Dense", {{"inputs", 2}, {"units", 2}});
+  EXPECT_EQ(layer->variables().size(), 2u);
+}
+
 }  // namespace
 }  // namespace weft
