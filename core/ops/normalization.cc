@@ -40,6 +40,8 @@ Status check_channels(BodyContext& c, Expr x) {
 // Ioffe and Szegedy, 2015. Statistics are computed in the dtype of the running ones, at least f32.
 Status batch_norm(BodyContext& c) {
   Expr x = c.input(0), scale = c.input(1), bias = c.input(2), mean = c.input(3), variance = c.input(4);
+  const bool one_axis = x.has_rank() && x.rank() == 1;  // ONNX: the batch, of one channel
+  if (one_axis) x = unsqueeze(x, {1});
   WEFT_CHECK(check_channels(c, x));
   bool training = c.attrs().b("training_mode");
   if (c.output_count() > 1 && !training) return invalid("only with training_mode = 1 there is more than one output");
@@ -67,7 +69,8 @@ Status batch_norm(BodyContext& c) {
   } else {
     y = y + along_channels(cast(bias, wide), rank);
   }
-  c.set_output(0, cast(y, dtype));
+  y = cast(y, dtype);
+  c.set_output(0, one_axis ? squeeze(y, {1}) : y);
   return {};
 }
 

@@ -57,7 +57,9 @@ void batch_norm(const Channels& c, const RunArgs& args) {
                });
 }
 
-bool accepts_batch_norm(const KernelContext& c) { return !c.attrs().b("training_mode") && one_float_dtype(c); }
+bool accepts_batch_norm(const KernelContext& c) {
+  return c.rank(0) >= 2 && !c.attrs().b("training_mode") && one_float_dtype(c);
+}
 
 Status prepare_batch_norm(const KernelContext& c, PreparedKernel* prepared) {
   const Shape& shape = c.shape(0);
