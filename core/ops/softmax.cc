@@ -80,7 +80,7 @@ Status axes_as_one(UpgradeContext& c) {
   Expr flat = make(s, "Flatten", {x}, {{"axis", axis}});
   c.inputs = {make(s, c.op, {flat}).id(), make(s, "Shape", {x}).id()};
   c.op = "Reshape";
-  c.attrs = {};
+  c.attrs = Attrs{{"allowzero", int64_t{1}}};
   return s.status();
 }
 
