@@ -122,16 +122,16 @@ Status flex_attention_body(BodyContext& c) {
     root = make(scope, "Sqrt", {make(scope, "Reciprocal", {make(scope, "Sqrt", {features})})});
   }
   root = cast(root, q.dtype());
-  // Heads of queries that share one of keys are further queries of it.
-  const Expr queries = concat({dims_of(q, 0, 1), dims_of(k, 1, 2), constant_ints(scope, {-1}), dims_of(q, 3, 4)}, 0);
-  const Expr by_key = reshape(q, queries);
+  // Heads of queries that share one of keys are further queries of it; counted, as -1 is nothing beside no images.
+  const Expr rows = dims_of(q, 1, 2) / dims_of(k, 1, 2) * dims_of(q, 2, 3);
+  const Expr by_key = reshape(q, concat({dims_of(q, 0, 1), dims_of(k, 1, 2), rows, dims_of(q, 3, 4)}, 0));
   const Expr shape = concat({dims_of(q, 0, 3), dims_of(k, 2, 3)}, 0);
   Expr scores = cast(reshape(matmul(by_key * root, swap_last_two(k * root)), shape), precision);
   Modifiers modifiers(c);
   WEFT_TRY(scores, modifiers.apply("score_mod", scores));
   Expr weights = make(scope, "Softmax", {scores}, {{"axis", int64_t{-1}}});
   WEFT_TRY(weights, modifiers.apply("prob_mod", weights));
-  const Expr grouped = concat({dims_of(q, 0, 1), dims_of(k, 1, 2), constant_ints(scope, {-1}), dims_of(k, 2, 3)}, 0);
+  const Expr grouped = concat({dims_of(q, 0, 1), dims_of(k, 1, 2), rows, dims_of(k, 2, 3)}, 0);
   const Expr sums = matmul(reshape(weights, grouped), cast(v, precision));
   const Expr out = reshape(sums, concat({dims_of(q, 0, 3), dims_of(v, 3, 4)}, 0));
   c.set_output(0, cast(out, q.dtype()));

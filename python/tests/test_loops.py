@@ -113,3 +113,12 @@ def test_attention_goes_through_functions() -> None:
     assert [float(value.item()) for value in out] == [2.0, 2.0]
     with pytest.raises(weft.InvalidArgumentError, match="'score_mod' gives f32"):
         weft.flex_attention(q, k, k, score_mod=lambda scores: w)
+
+
+def test_attention_of_no_images() -> None:
+    graph = weft.Graph()
+    q, k = graph.input("q", "f32", ["n", 4, 3, 5]), graph.input("k", "f32", ["n", 2, 6, 5])
+    y = weft.flex_attention(q, k, k)
+    assert y.shape == ("n", 4, 3, 5)
+    out = weft.Session(graph).run({q: np.zeros((0, 4, 3, 5), "f4"), k: np.zeros((0, 2, 6, 5), "f4")}, y)
+    assert out.shape == (0, 4, 3, 5)
