@@ -57,7 +57,16 @@ Status infer_reshape(InferContext& c) {
           return invalid(c.input(0).text(), " cannot take the shape ", dims_text(*wanted),
                          ": -1 beside 0 can be anything");
         }
-        out[open] = Dim(0);
+        // What a 0 in the shape keeps stands on both sides and need not be divided by.
+        Dim own(1), given(1);
+        for (size_t i = 0; i < c.dims(0).size(); ++i) {
+          if (i >= wanted->size() || !(*wanted)[i].is(0)) own = own * c.dims(0)[i];
+        }
+        for (const Dim& dim : *wanted) {
+          if (!dim.is(0) && !dim.is(-1)) given = given * dim;
+        }
+        Result<Dim> exact = own.exact_div(given);
+        out[open] = exact.ok() ? *exact : Dim(0);
       } else if (have.known() && rest.known()) {
         if (have.value() % rest.value() != 0) {
           return invalid(c.input(0).text(), " has ", have.value(), " elements, which do not fill the shape ",
