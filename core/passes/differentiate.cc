@@ -6,6 +6,7 @@
 #include "core/graph/walk.h"
 #include "core/passes/differentiate_if.h"
 #include "core/passes/differentiate_loop.h"
+#include "core/passes/widen.h"
 
 namespace weft {
 
@@ -146,9 +147,17 @@ class Differentiator {
   Status through_body(const Node& node, std::vector<Expr> inputs, const std::vector<Expr>& grads,
                       const std::vector<bool>& needed) {
     const bool is_gradient = !node.op->gradient_of_name().empty();
+    // Of halves as rewriting computes it, without rounding in between.
+    const std::optional<Widening> wide = is_gradient ? std::nullopt : widen_halves(graph_, node);
+    for (size_t i = 0; wide && i < inputs.size(); ++i) {
+      if (wide->inputs[i] != DType::kNone) inputs[i] = cast(inputs[i], wide->inputs[i]);
+    }
     WEFT_TRY(std::vector<Expr> outputs,
              is_gradient ? expand_gradient(node, inputs)
                          : expand_body(scope_, *node.op, node.attrs, inputs, node.output_count, node.name));
+    for (int i = 0; wide && i < node.output_count; ++i) {
+      outputs[i] = cast(outputs[i], graph_.type(node.output(i)).dtype);
+    }
     std::vector<ValueId> ys, weights, xs;
     for (int i = 0; i < node.output_count; ++i) {
       if (!grads[i].valid() || !outputs[i].valid()) continue;

@@ -107,6 +107,36 @@ TEST(Widen, GradientsOfHalves) {
   for (int i = 0; i < 3; ++i) EXPECT_NEAR(f16_to_float(found.as<uint16_t>()[i]), wanted[i], 3e-3f);
 }
 
+// Of operators that are made of others: as PyTorch in f32, rounded once. In halves 300 squared is infinite, and places
+// 700 pixels away are half a pixel apart.
+TEST(Widen, GradientsOfBodiesRoundNothingInBetween) {
+  RuleTest t;
+  auto gradient = [&](Expr y, Expr x) {
+    EXPECT_TRUE(t.scope.status().ok()) << t.scope.status().text();
+    std::vector<ValueId> gradients = *differentiate(*t.graph, {y.id()}, {x.id()}, {});
+    const Tensor found = t.run(Expr(t.scope, gradients[0]), {});
+    EXPECT_EQ(found.dtype(), DType::kF16);
+    std::vector<float> out;
+    for (int64_t i = 0; i < found.count(); ++i) out.push_back(f16_to_float(found.as<uint16_t>()[i]));
+    return out;
+  };
+  Expr x = typed(t, DType::kF16, {1, 1, 2}, {300, 400});
+  const auto of_norm = gradient(make(t.scope, "LpPool", {x}, {{"kernel_shape", std::vector<int64_t>{2}}}), x);
+  EXPECT_NEAR(of_norm[0], 0.6f, 5e-4f);
+  EXPECT_NEAR(of_norm[1], 0.8f, 5e-4f);
+
+  Expr batch = typed(t, DType::kF16, {2, 1}, {-600, 600}), scale = typed(t, DType::kF16, {1}, {1});
+  Expr zero = typed(t, DType::kF16, {1}, {0}), one = typed(t, DType::kF16, {1}, {1});
+  Expr normal = make(t.scope, "BatchNormalization", {batch, scale, zero, zero, one}, {{"training_mode", int64_t{1}}});
+  EXPECT_NEAR(gradient(normal * typed(t, DType::kF16, {2, 1}, {-1, 1}), scale)[0], 2, 2e-3f);
+
+  Expr line = typed(t, DType::kF16, {1, 1, 1, 1024}, std::vector<float>(1024, 0));
+  Expr grid = typed(t, DType::kF16, {1, 1, 1, 2}, {0.369140625f, 0});  // pixel 700.3154296875
+  const auto of_line = gradient(make(t.scope, "GridSample", {line, grid}, {{"align_corners", int64_t{1}}}), line);
+  EXPECT_NEAR(of_line[700], 0.6846f, 5e-4f);
+  EXPECT_NEAR(of_line[701], 0.3154f, 5e-4f);
+}
+
 TEST(Widen, BranchesToo) {
   RuleTest t;
   Expr x = halves(t, {0x3c00});
