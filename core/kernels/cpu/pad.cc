@@ -34,11 +34,10 @@ int64_t source(Mode mode, int64_t i, int64_t n) {
   return at < n ? at : period - at;
 }
 
-// The pads before each axis.
-bool begins_of(const State& s, const RunArgs& args, std::vector<int64_t>* begins) {
+// The pads before each axis, which begin as 0.
+bool begins_of(const State& s, const RunArgs& args, int64_t (&begins)[kMostAxes]) {
   const int64_t* pads = args.input<int64_t>(1);
   int64_t rank = static_cast<int64_t>(s.in.size());
-  begins->assign(static_cast<size_t>(rank), 0);
   int64_t count = s.axis_count < 0 ? rank : s.axis_count;
   for (int64_t i = 0; i < count; ++i) {
     int64_t axis = i;
@@ -48,7 +47,7 @@ bool begins_of(const State& s, const RunArgs& args, std::vector<int64_t>* begins
       *args.status = invalid("axis ", axis, " is outside the ", rank, " dimensions of data");
       return false;
     }
-    (*begins)[static_cast<size_t>(axis)] = pads[i];
+    begins[axis] = pads[i];
   }
   return true;
 }
@@ -57,8 +56,8 @@ template <typename T>
 void pad(const State& s, const RunArgs& args) {
   const T* x = args.input<T>(0);
   T* y = args.output<T>(0);
-  std::vector<int64_t> begins;
-  if (!begins_of(s, args, &begins)) return;
+  int64_t begins[kMostAxes] = {};
+  if (!begins_of(s, args, begins)) return;
   T value{};
   if (s.has_value) std::memcpy(&value, args.in[2], sizeof(T));
   const size_t rank = s.in.size();
@@ -75,7 +74,7 @@ void pad(const State& s, const RunArgs& args) {
     bool outside = false;
     for (int64_t axis = last - 1; axis >= 0; --axis) {
       const int64_t size = s.in[static_cast<size_t>(axis)], wide = s.out[static_cast<size_t>(axis)];
-      const int64_t at = source(s.mode, rest % wide - begins[static_cast<size_t>(axis)], size);
+      const int64_t at = source(s.mode, rest % wide - begins[axis], size);
       rest /= wide;
       outside = outside || at < 0;
       from += at * stride;

@@ -179,6 +179,26 @@ TEST(Prepared, EigenvaluesAllocateNothing) {
   EXPECT_NEAR((*prepared->output(0)).as<float>()[19], 20, 1e-4);
 }
 
+TEST(Prepared, PadAllocatesNothing) {
+  if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer counts its own";
+  auto graph = *Graph::make(builtin_ops());
+  ExprScope scope(*graph);
+  Expr x(scope, *graph->add_input("x", ValueType::tensor(DType::kF32, {2, 2})));
+  Expr y = make(scope, "Pad", {x, constant_ints(scope, {1, 1, 1, 1})});
+  ASSERT_TRUE(scope.status().ok()) << scope.status().text();
+  auto session = *Session::make(graph, {});
+  auto prepared = *session->prepare({{x.id()}, {y.id()}, {}});
+  Tensor in = filled({2, 2}, 1.0f), out = *Tensor::make(DType::kF32, {4, 4});
+  ASSERT_TRUE(prepared->bind_input(0, in).ok());
+  ASSERT_TRUE(prepared->bind_output(0, out).ok());
+  ASSERT_TRUE(prepared->run({}).ok());
+  int64_t before = allocations;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(prepared->run({}).ok());
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(out.as<float>()[0], 0.0f);
+  EXPECT_EQ(out.as<float>()[5], 1.0f);
+}
+
 TEST(Prepared, LocksNothingWithoutVariables) {
   if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer has locks of its own";
   Call call;
