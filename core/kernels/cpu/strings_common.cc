@@ -1,6 +1,8 @@
 // Strings moved by kernels for numbers.
 #include "core/kernels/cpu/strings_common.h"
 
+#include <algorithm>
+
 namespace weft {
 
 namespace {
@@ -48,6 +50,8 @@ Status run_strings(const MovedStrings& s, TensorArgs& args) {
     if (s.given[i]) {
       const DType dtype = s.dtypes[i] == DType::kString ? DType::kI64 : s.dtypes[i];
       WEFT_TRY(out[i], Tensor::make(dtype, s.shapes[i]));
+      // What a kernel that is told to stop leaves out is the empty string.
+      if (s.dtypes[i] == DType::kString) std::fill_n(out[i].as<int64_t>(), out[i].count(), int64_t{0});
     }
     to.push_back(s.given[i] ? out[i].mutable_data() : nullptr);
   }
