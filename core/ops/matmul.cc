@@ -131,7 +131,9 @@ void define_op_matmul(OpRegistry& ops) {
       .grad(grad_matmul);
   gemm_schema(ops.add("Gemm"))
       .since(13)
-      .doc("`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes.")
+      .doc(
+          "`alpha * A' * B' + beta * C`, where A' and B' are A and B or their transposes. Of integers the fraction of "
+          "the result is cut off.")
       .infer(infer_gemm)
       .grad(grad_gemm)
       .upgrade(7, forget_broadcast);

@@ -1,9 +1,11 @@
 // Kernels of MatMul and Gemm.
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include "core/base/divide_up.h"
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/cast_common.h"
 #include "core/kernels/cpu/limits_common.h"
 #include "core/kernels/cpu/move_common.h"
 #include "core/kernels/cpu/packed_common.h"
@@ -28,6 +30,15 @@ bool is_half(DType dtype) { return dtype == DType::kBF16 || dtype == DType::kF16
 constexpr int64_t kRows = 32;
 constexpr int64_t kLeastStored = 16384;  // elements of a matrix of f32 that the option "weight_dtype" is for
 
+// A factor as T. Of integers a whole one, which wraps around as they do.
+template <typename T>
+T factor_of(double factor) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(convert<int64_t>(factor));
+  else
+    return static_cast<T>(factor);
+}
+
 // Every result is one chain of multiply-adds over k in ascending order.
 template <typename T>
 void run(const Product& p, const RunArgs& args) {
@@ -35,7 +46,9 @@ void run(const Product& p, const RunArgs& args) {
   const T* b = args.input<T>(1);
   const T* d = p.beta != 0 ? args.input<T>(2) : nullptr;
   T* c = args.output<T>(0);
-  T alpha = static_cast<T>(p.alpha), beta = static_cast<T>(p.beta);
+  const T alpha = factor_of<T>(p.alpha), beta = factor_of<T>(p.beta);
+  // What a broken factor gives integers is cut off once, at the end.
+  [[maybe_unused]] const bool broken = std::trunc(p.alpha) != p.alpha || std::trunc(p.beta) != p.beta;
   int64_t rows = p.batches * p.m;
   double cost = 0.3 * static_cast<double>(p.n * std::max<int64_t>(p.k, 1)) + args.finish_cost_ns(p.n);
   parallel_for(*args.parallel, rows, kRows, cost, [&](int64_t begin, int64_t end) {
@@ -56,6 +69,15 @@ void run(const Product& p, const RunArgs& args) {
           T sum = 0;
           for (int64_t k = 0; k < p.k; ++k) sum += x[k * p.a_column] * y[k * p.b_row + j * p.b_column];
           z[j] = sum;
+        }
+      }
+      if constexpr (std::is_integral_v<T>) {
+        if (broken) {
+          for (int64_t j = 0; j < p.n; ++j) {
+            const double plus = d != nullptr ? p.beta * static_cast<double>(d[i * p.d_row + j * p.d_column]) : 0;
+            z[j] = convert<T>(p.alpha * static_cast<double>(z[j]) + plus);
+          }
+          continue;
         }
       }
       if (p.alpha != 1) {
@@ -327,8 +349,8 @@ Status use(const KernelContext& c, PreparedKernel* prepared, Product product) {
     case DType::kBF16: prepared->use<&run_half_sums<BF16>>(std::move(product)); break;
     case DType::kF16: prepared->use<&run_half_sums<F16>>(std::move(product)); break;
     case DType::kI32: prepared->use<&run<int32_t>>(std::move(product)); break;
-    // Products and sums that wrap around have the same bits with and without a sign.
-    default: prepared->use<&run<int64_t>>(std::move(product)); break;
+    case DType::kI64: prepared->use<&run<int64_t>>(std::move(product)); break;
+    default: prepared->use<&run<uint64_t>>(std::move(product)); break;
   }
   return {};
 }
