@@ -28,8 +28,15 @@ struct ZippedKeys {
 };
 
 Status zip_map(const ZippedKeys& s, TensorArgs& args) {
-  const int64_t width = s.keys.count(), rows = args.in[0].count() / width;
-  WEFT_TRY(Tensor values, args.in[0].copy());
+  // The shape rule has not seen a width that only a kernel before this one tells.
+  const Tensor& x = args.in[0];
+  const int64_t width = s.keys.count();
+  if (x.rank() != 1 && x.rank() != 2) return invalid("X must be [N, C] or [C] but is ", x.summary());
+  if (x.shape().back() != width) {
+    return invalid("X is ", x.summary(), " but there are ", width, " keys: one for each column");
+  }
+  const int64_t rows = x.count() / width;
+  WEFT_TRY(Tensor values, x.copy());
   std::vector<Tensor> maps;
   maps.reserve(static_cast<size_t>(rows));
   for (int64_t row = 0; row < rows; ++row) {

@@ -91,6 +91,12 @@ TEST(ZipMap, TellsWhatDoesNotFit) {
   Expr x = m.input("late", DType::kF32, {1, Dim::symbol("c")});
   Expr z = make(m.scope, "ai.onnx.ml.ZipMap", {x}, {{"classlabels_strings", labels}});
   expect_error(m.run({x}, {row(singles({1, 2, 3}))}, {z}).status(), Code::kInvalidArgument, "there are 2 keys");
+  // What only the node before it tells.
+  Expr wide = m.input("wide", DType::kF32, {2, 4});
+  Expr some = make(m.scope, "Unique", {wide}, {{"axis", int64_t{1}}});
+  Expr zipped = make(m.scope, "ai.onnx.ml.ZipMap", {some}, {{"classlabels_strings", labels}});
+  const Tensor twice = *singles({1, 2, 3, 3, 4, 5, 6, 6}).reshaped({2, 4});
+  expect_error(m.run({wide}, {twice}, {zipped}).status(), Code::kInvalidArgument, "there are 2 keys");
 }
 
 TEST(CastMap, IsInOrderOfTheKeys) {
