@@ -60,8 +60,12 @@ int64_t pixel_at(const Sampling& s, int64_t at, int64_t size) {
 // The pixels around a place along an axis, and what they count.
 template <typename T>
 void find_taps(const Sampling& s, T place, int64_t axis, int64_t* index, T* weight) {
-  constexpr T kFar = T(1 << 30);  // further outside nothing changes
+  constexpr T kFar = T(1 << 30);  // further outside only reflections change, which come again
   const bool not_a_number = std::isnan(place);
+  if (s.outside == Sampling::Outside::kReflection && std::isfinite(place) && std::fabs(place) > kFar) {
+    const int64_t period = s.align_corners ? 2 * (s.size[axis] - 1) : 2 * s.size[axis];
+    if (period > 0) place = std::fmod(place, static_cast<T>(period));
+  }
   const T p = not_a_number ? T(0) : std::clamp(place, -kFar, kFar);
   const int64_t order = s.order[axis];
   const T below = s.mode == Sampling::Mode::kNearest ? std::nearbyint(p) : std::floor(p);
