@@ -10,7 +10,7 @@ namespace weft {
 // z[i] = x[i]^y[i] with the special cases of pow in the C standard (annex F). Each element's result depends on its x and y
 // alone, whichever form it is computed by and wherever it stands: exponents of 1, 2, 3, -1, 1/2 and -1/2 are products,
 // quotients and roots in every form. Largest errors measured, in units in the last place, those of denormal numbers
-// included: 0.5 for f32, 0.75 for f64, of cubes 1.25. `z` may be `x` or `y`.
+// included: 0.5 for f32, 0.75 for f64, of cubes 1.25, of reciprocal roots 1.5. `z` may be `x` or `y`.
 template <typename T>
 struct PowerTable {
   using Fn = void (*)(const T* x, const T* y, T* z, int64_t n);

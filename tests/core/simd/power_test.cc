@@ -48,6 +48,8 @@ Pairs<T> pairs() {
     const double whole = std::floor(41 * unit(random)) - 20;
     add(-common, whole);
   }
+  // Roots just above 1 are furthest off, and their reciprocals are rounded once more.
+  for (int i = 0; i < 4000; ++i) add(1 + std::exp2(-20) * unit(random), -0.5);
   return pairs;
 }
 
@@ -68,13 +70,13 @@ TYPED_TEST(PowerTest, Accuracy) {
     if (!isa_supported(isa)) continue;
     std::vector<T> z(p.x.size());
     power_table(isa, T()).both(p.x.data(), p.y.data(), z.data(), static_cast<int64_t>(z.size()));
-    double worst = 0;
+    double worst = 0;  // of what it may be
     size_t at = 0;
     for (size_t i = 0; i < z.size(); ++i) {
-      const double error = ulps(z[i], right[i]);
+      const double error = ulps(z[i], right[i]) / (p.y[i] == T(-0.5) ? 1.5 : 1.3);
       if (error > worst) worst = error, at = i;
     }
-    EXPECT_LE(worst, 1.3) << p.x[at] << " to the " << p.y[at] << ", " << isa_name(isa);
+    EXPECT_LE(worst, 1) << p.x[at] << " to the " << p.y[at] << ", " << isa_name(isa);
   }
 }
 
