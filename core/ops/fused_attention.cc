@@ -1,5 +1,6 @@
 // FusedAttention: what rewriting makes of the products, the softmax and the products that attention is.
 #include <limits>
+#include <utility>
 
 #include "core/graph/expr.h"
 
@@ -63,6 +64,25 @@ Status infer_grad(InferContext& c) {
     if (!c.has_rank(i) || c.rank(i) == c.rank(0)) continue;
     return invalid("Q ", c.input(0).text(), " and '", c.op().inputs()[i].name, "' ", c.input(i).text(),
                    " must have as many axes");
+  }
+  // All is as Q says, but for the number of keys and the features of V.
+  const bool inside = c.attrs().b("heads_inside");
+  const size_t rows = inside ? 1 : c.dims(0).size() - 2;
+  Dims k = c.dims(0);
+  k[rows] = c.has_rank(1) ? c.dims(1)[rows] : c.has_rank(2) ? c.dims(2)[rows] : c.fresh();
+  Dims v = k, y = c.dims(0), scores = c.dims(0);
+  v.back() = y.back() = c.has_rank(2) ? c.dims(2).back() : c.fresh();
+  WEFT_CHECK(c.check_shape(1, k, "Q but for the number of keys"));
+  WEFT_CHECK(c.check_shape(2, v, "K but for its features"));
+  WEFT_CHECK(c.check_shape(3, y, "the result"));
+  if (inside) std::swap(scores[1], scores[2]);
+  scores.back() = k[rows];
+  for (int i = 4; i < 6; ++i) {
+    if (!c.has_rank(i)) continue;
+    const Result<Dims> fits = broadcast(c.dims(i), scores);
+    if (fits.ok() && may_equal(*fits, scores)) continue;
+    return invalid("'", c.op().inputs()[i].name, "' is ", c.input(i).text(), " but must broadcast to ",
+                   dims_text(scores));
   }
   return {};
 }
