@@ -122,6 +122,8 @@ void run_loss(const State& s, const RunArgs& args) {
     });
     partials[begin / s.block] = partial;
   });
+  // Blocks that were skipped have left nothing to be read.
+  if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
   Partial total;
   for (int64_t b = 0; b * s.block < count; ++b) {
     if (partials[b].failed) {
@@ -175,6 +177,8 @@ void run_gradient(const State& s, const RunArgs& args) {
     });
     partials[begin / s.block] = partial;
   });
+  // Blocks that were skipped have left nothing to be read.
+  if (args.parallel->stop != nullptr && args.parallel->stop->stopped()) return;
   for (int64_t b = 0; b * s.block < count; ++b) {
     if (!partials[b].failed) continue;
     *args.status = out_of_range("a label is ", partials[b].wrong_label, " but there are ", s.classes, " classes");

@@ -3,13 +3,12 @@
 
 #include <Eigen/Core>
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
-#include <string>
 #include <type_traits>
 
 #include "core/kernel/registry.h"
+#include "core/kernels/cpu/matrices_common.h"
 #include "core/kernels/cpu/types_common.h"
 
 namespace weft::linalg {
@@ -21,40 +20,8 @@ using In = Eigen::Map<const Matrix<T>>;
 template <typename T>
 using Out = Eigen::Map<Matrix<T>>;
 
-struct State {
-  int64_t batch;
-  int64_t n;
-  int64_t k;              // columns of Solve's B
-  int64_t lanes;          // that work side by side, each on its share of the batch
-  int64_t scratch_bytes;  // of a lane
-};
-
 constexpr int64_t kMostLanes = 16;
 constexpr int64_t kMostScratch = 64 << 20;  // of all lanes, unless one takes more
-
-// Runs one(i, scratch) -> what was wrong, or null, for every matrix; the first error in order is reported.
-template <typename One>
-void each_matrix(const State& s, const RunArgs& args, const char* op, One one) {
-  std::atomic<int64_t> failed{std::numeric_limits<int64_t>::max()};
-  const char* reason = nullptr;
-  const auto try_one = [&](int64_t i, void* scratch) {
-    if (one(i, scratch) == nullptr) return;
-    int64_t before = failed.load();
-    while (i < before && !failed.compare_exchange_weak(before, i)) {
-    }
-  };
-  const double cost = 20.0 * static_cast<double>(s.n * s.n * s.n) * static_cast<double>(s.batch / s.lanes);
-  parallel_for(*args.parallel, s.lanes, 1, cost, [&](int64_t begin, int64_t end) {
-    for (int64_t lane = begin; lane < end; ++lane) {
-      void* scratch = static_cast<char*>(args.scratch) + lane * s.scratch_bytes;
-      for (int64_t i = lane * s.batch / s.lanes; i < (lane + 1) * s.batch / s.lanes; ++i) try_one(i, scratch);
-    }
-  });
-  if (failed.load() == std::numeric_limits<int64_t>::max()) return;
-  reason = one(failed.load(), args.scratch);
-  *args.status =
-      invalid(s.batch > 1 ? cat("matrix ", failed.load()) : std::string("the matrix"), " of ", op, " ", reason);
-}
 
 // With a NaN or an infinity in it: what comes out is NaN, and iterations that might not end are not begun.
 template <typename T>

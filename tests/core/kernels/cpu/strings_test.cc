@@ -1,8 +1,5 @@
-// Operators on strings that a case file cannot hold: what is not UTF-8, rows whose number only a run tells, and moves that
-// are stopped.
+// Operators on strings that a case file cannot hold: what is not UTF-8, and rows whose number only a run tells.
 #include <gtest/gtest.h>
-
-#include <cstring>
 
 #include "core/graph/expr.h"
 #include "core/runtime/builtin.h"
@@ -68,42 +65,6 @@ TEST(Strings, WhatIsNotUtf8MatchesNothingButItsBytes) {
   EXPECT_EQ(matches("a.*"), (std::vector<bool>{false, true, true}));
   EXPECT_EQ(matches("a\\C"), (std::vector<bool>{true, false, false}));
   EXPECT_EQ(matches("a\\x00b"), (std::vector<bool>{false, false, true}));
-}
-
-KernelContext::Slot strings_of(Shape shape) {
-  KernelContext::Slot slot;
-  slot.given = true;
-  slot.dtype = DType::kString;
-  slot.shape = std::move(shape);
-  return slot;
-}
-
-// What lies by chance where a stopped move has left elements out is no place of a string.
-TEST(Strings, AMoveThatIsStoppedGivesEmptyStrings) {
-  Attrs attrs;
-  KernelContext context(attrs, {strings_of({64, 32})}, {strings_of({32, 64})});
-  PreparedKernel kernel;
-  const Status prepared = cpu_kernels().prepare("Transpose", context, false, &kernel);
-  ASSERT_TRUE(prepared.ok()) << prepared.text();
-  ASSERT_TRUE(kernel.run_tensors != nullptr);
-  std::vector<Tensor> dirty;
-  for (int i = 0; i < 8; ++i) {  // so that the heap does not give zeros
-    dirty.push_back(*Tensor::make(DType::kI64, {32, 64}));
-    std::memset(dirty.back().mutable_data(), 0x7f, static_cast<size_t>(dirty.back().bytes()));
-  }
-  dirty.clear();
-  CancelToken token;
-  token.cancel();
-  StopCondition stop;
-  stop.set_token(&token);
-  Parallel parallel;
-  parallel.max_threads = 1;
-  parallel.stop = &stop;
-  std::vector<Tensor> x{*Tensor::from_strings({64, 32}, std::vector<std::string>(64 * 32, "a"))}, y(1);
-  TensorArgs args{x, y, &parallel};
-  const Status status = kernel.run_tensors(kernel.state.get(), args);
-  ASSERT_TRUE(status.ok()) << status.text();
-  EXPECT_EQ(y[0].strings(), std::vector<std::string>(64 * 32));
 }
 
 TEST(Strings, PatternsMustBeUtf8) {

@@ -1,0 +1,105 @@
+// Kernels that do not get through: nobody takes what they left out for something, and no memory is a status.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "core/kernels/cpu/matrices_common.h"
+#include "core/runtime/builtin.h"
+
+namespace weft {
+namespace {
+
+KernelContext::Slot slot_of(DType dtype, Shape shape) {
+  KernelContext::Slot slot;
+  slot.given = true;
+  slot.dtype = dtype;
+  slot.shape = std::move(shape);
+  return slot;
+}
+
+// What a run is given that has been cancelled.
+struct Cancelled {
+  CancelToken token;
+  StopCondition stop;
+  Parallel parallel;
+
+  Cancelled() {
+    token.cancel();
+    stop.set_token(&token);
+    parallel.max_threads = 1;
+    parallel.stop = &stop;
+  }
+};
+
+TEST(Stopped, MovesOfStringsGiveEmptyOnes) {
+  const Attrs attrs{};
+  const KernelContext context(attrs, {slot_of(DType::kString, {64, 32})}, {slot_of(DType::kString, {32, 64})});
+  PreparedKernel kernel;
+  const Status prepared = cpu_kernels().prepare("Transpose", context, false, &kernel);
+  ASSERT_TRUE(prepared.ok()) << prepared.text();
+  ASSERT_TRUE(kernel.run_tensors != nullptr);
+  std::vector<Tensor> dirty;
+  for (int i = 0; i < 8; ++i) {  // so that the heap does not give zeros
+    dirty.push_back(*Tensor::make(DType::kI64, {32, 64}));
+    std::memset(dirty.back().mutable_data(), 0x7f, static_cast<size_t>(dirty.back().bytes()));
+  }
+  dirty.clear();
+  Cancelled run;
+  std::vector<Tensor> x{*Tensor::from_strings({64, 32}, std::vector<std::string>(64 * 32, "a"))}, y(1);
+  TensorArgs args{x, y, &run.parallel};
+  const Status status = kernel.run_tensors(kernel.state.get(), args);
+  ASSERT_TRUE(status.ok()) << status.text();
+  EXPECT_EQ(y[0].strings(), std::vector<std::string>(64 * 32));
+}
+
+TEST(Stopped, LossesBlameNoLabel) {
+  const Attrs mean{{"reduction", "mean"}}, none{};
+  const std::vector<KernelContext::Slot> given{slot_of(DType::kF32, {4, 20000}), slot_of(DType::kI64, {4}),
+                                               slot_of(DType::kF32, {4})};
+  const std::vector<float> scores(80000), slopes(4);
+  const std::vector<int64_t> labels(4);
+  std::vector<float> y(80000);
+  for (bool gradient : {false, true}) {
+    const KernelContext context(gradient ? none : mean, {given.begin(), given.begin() + (gradient ? 3 : 2)},
+                                {gradient ? given[0] : slot_of(DType::kF32, {})});
+    PreparedKernel kernel;
+    const char* op = gradient ? "weft.SoftmaxCrossEntropyGrad" : "SoftmaxCrossEntropyLoss";
+    const Status prepared = cpu_kernels().prepare(op, context, false, &kernel);
+    ASSERT_TRUE(prepared.ok()) << prepared.text();
+    ASSERT_TRUE(kernel.run != nullptr);
+    const std::shared_ptr<Buffer> scratch = *Buffer::allocate(kernel.scratch_bytes);
+    std::memset(scratch->data(), 1, static_cast<size_t>(kernel.scratch_bytes));
+    Cancelled run;
+    const void* in[] = {scores.data(), labels.data(), slopes.data()};
+    void* out[] = {y.data()};
+    Status status;
+    kernel.run(kernel.state.get(), RunArgs{in, out, scratch->data(), &run.parallel, &status});
+    EXPECT_TRUE(status.ok()) << status.text();
+  }
+}
+
+TEST(NoMemory, IsAStatusOnEveryThread) {
+  const linalg::State matrices{64, 300, 0, 64, 0};  // of so many rows that it is worth waking others
+  const Parallel parallel{};
+  Status status;
+  const RunArgs args{nullptr, nullptr, nullptr, &parallel, &status};
+  linalg::each_matrix(matrices, args, "weft.Inverse", [](int64_t, void*) -> const char* { throw std::bad_alloc(); });
+  EXPECT_EQ(status.code(), Code::kResourceExhausted) << status.text();
+}
+
+TEST(NoMemory, LeavesTheFirstErrorAlone) {
+  const linalg::State matrices{4, 2, 0, 4, 0};
+  const Parallel parallel{};
+  Status status;
+  const RunArgs args{nullptr, nullptr, nullptr, &parallel, &status};
+  linalg::each_matrix(matrices, args, "weft.Inverse",
+                      [](int64_t i, void*) -> const char* { return i % 2 == 1 ? "is singular" : nullptr; });
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_NE(status.text().find("matrix 1 of weft.Inverse is singular"), std::string::npos) << status.text();
+}
+
+}  // namespace
+}  // namespace weft
