@@ -6,8 +6,12 @@
 namespace weft {
 
 std::shared_ptr<const Tensor> known_integers(const ValueType& type) {
-  if (type.ints == nullptr || !all_known(*type.ints) || type.dtype != DType::kI64 || !type.concrete()) return nullptr;
-  Result<Tensor> tensor = Tensor::vector<int64_t>(to_shape(*type.ints)).reshaped(to_shape(type.dims));
+  if (type.ints == nullptr || !all_known(*type.ints) || !type.concrete()) return nullptr;
+  if (type.dtype != DType::kI64 && type.dtype != DType::kI32) return nullptr;
+  const Shape values = to_shape(*type.ints);
+  const Tensor flat = type.dtype == DType::kI64 ? Tensor::vector<int64_t>(values)
+                                                : Tensor::vector(std::vector<int32_t>(values.begin(), values.end()));
+  Result<Tensor> tensor = flat.reshaped(to_shape(type.dims));
   return tensor.ok() ? std::make_shared<const Tensor>(std::move(*tensor)) : nullptr;
 }
 

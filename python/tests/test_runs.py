@@ -261,3 +261,16 @@ def test_threads_run_with_other_shapes_and_fetches() -> None:
     for worker in workers:
         worker.join()
     assert wrong == []
+
+
+def test_lengths_that_are_computed_count_without_folding() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [1, "n", 1])
+    y = weft.dft(x, weft.cast(weft.shape(x, start=1, end=2) * 2, "i32"), onesided=True)
+    fed = np.array([1, 2, 3, 4], "f4").reshape(1, 4, 1)
+    # np.fft.rfft([1, 2, 3, 4], 8)
+    wanted = [[10, 0], [-0.41421356, -7.24264069], [-2, 2], [2.41421356, -1.24264069], [-2, 0]]
+    disabled: list[list[str]] = [[], ["fold_constants"], ["*"]]
+    for names in disabled:
+        found = weft.Session(graph, disable_pass=names).run({x: fed}, y)
+        np.testing.assert_allclose(found[0], wanted, atol=1e-5)

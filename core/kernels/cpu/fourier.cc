@@ -16,9 +16,11 @@ constexpr int64_t kLanes = 16;  // with scratch of their own
 // A device asks for a kernel before the values are known that decide the shape; nothing is run with it.
 bool is_known(const KernelContext& c) { return !c.output_shape(0).empty(); }
 
-int64_t whole_constant(const KernelContext& c, int input, int64_t otherwise) {
+// The number that an input holds, as the shape rule knew it too; `otherwise` without that input.
+Result<int64_t> whole_constant(const KernelContext& c, int input, int64_t otherwise) {
+  if (!c.has_input(input)) return otherwise;
   const Tensor* number = c.constant(input);
-  if (number == nullptr) return otherwise;
+  if (number == nullptr) return internal_error("input ", input, " is not known when the kernel is prepared");
   return number->dtype() == DType::kI32 ? *number->as<int32_t>() : *number->as<int64_t>();
 }
 
@@ -88,7 +90,7 @@ Status prepare_dft_of(const KernelContext& c, PreparedKernel* prepared) {
   }
   const Shape &x = c.shape(0), &y = c.output_shape(0);
   const int64_t rank = c.rank(0);
-  int64_t axis = whole_constant(c, 2, -2);
+  WEFT_TRY(int64_t axis, whole_constant(c, 2, -2));
   if (axis < 0) axis += rank;
   const bool half = c.attrs().b("onesided");
   s.inverse = c.attrs().b("inverse");
@@ -98,7 +100,9 @@ Status prepare_dft_of(const KernelContext& c, PreparedKernel* prepared) {
   s.in_parts = x.back();
   s.out_parts = y.back();
   int64_t n = s.out_size;
-  if (half && !s.inverse) n = whole_constant(c, 1, s.in_size);
+  if (half && !s.inverse) {
+    WEFT_TRY(n, whole_constant(c, 1, s.in_size));
+  }
   s.used = std::min(s.in_size, s.from_half ? n / 2 + 1 : n);
   int64_t outer = 1;
   s.inner = 1;
@@ -186,9 +190,14 @@ Status prepare_stft_of(const KernelContext& c, PreparedKernel* prepared) {
   s.out_size = y[2];
   s.length = x[1];
   s.parts = x[2];
-  s.step = whole_constant(c, 1, 1);
+  if (s.frames > 1) {
+    WEFT_TRY(s.step, whole_constant(c, 1, 1));
+  }
   s.count = c.output_count_of(0) == 0 ? 0 : y[0] * s.frames;
-  int64_t n = whole_constant(c, 3, c.has_input(2) ? c.shape(2)[0] : s.length);
+  int64_t n = c.has_input(2) ? c.shape(2)[0] : 0;
+  if (!c.has_input(2)) {
+    WEFT_TRY(n, whole_constant(c, 3, s.length));
+  }
   if (s.count == 0) n = 1;
   WEFT_TRY(s.plan, FourierPlan<T>::make(n));
   s.lanes = std::min(s.count, kLanes);
@@ -274,9 +283,12 @@ void run_mel(const MelState& s, const RunArgs& args) {
 bool takes_mel(const KernelContext& c) { return in_list(NumberElements{}, c.output_dtype(0)); }
 
 Status prepare_mel(const KernelContext& c, PreparedKernel* prepared) {
-  const Shape y = is_known(c) ? c.output_shape(0) : Shape{0, 0};
+  const bool known = is_known(c);
+  const Shape y = known ? c.output_shape(0) : Shape{0, 0};
   MelState s{y[0], y[1], 0, c.dtype(2), c.dtype(3), c.output_dtype(0)};
-  s.length = whole_constant(c, 1, 1);
+  if (known) {
+    WEFT_TRY(s.length, whole_constant(c, 1, 1));
+  }
   prepared->cost_ns = 2 * static_cast<double>(s.bins * s.bands);
   prepared->use<&run_mel>(s);
   return {};
