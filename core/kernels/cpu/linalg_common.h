@@ -35,6 +35,14 @@ bool not_finite(const T* a, int64_t count) {
   for (int64_t k = 0; i < count; ++i, ++k) sums[k] += a[i] - a[i];
   return std::any_of(sums, sums + 16, [](T x) { return x != T{0}; });
 }
+// The same of what is on and below the diagonal.
+template <typename T>
+bool lower_not_finite(const T* a, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    if (not_finite(a + i * n, i + 1)) return true;
+  }
+  return false;
+}
 template <typename T>
 void fill_nan(T* out, int64_t count) {
   std::fill(out, out + count, std::numeric_limits<T>::quiet_NaN());

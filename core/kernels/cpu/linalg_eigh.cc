@@ -14,7 +14,7 @@ void eigh(const State& s, const RunArgs& args) {
     const T* a = args.input<T>(0) + i * size;
     T* values = args.output<T>(0) + i * n;
     T* vectors = args.output<T>(1) + i * size;
-    if (not_finite(a, size)) {
+    if (lower_not_finite(a, n)) {
       fill_nan(values, n);
       fill_nan(vectors, size);
       return nullptr;

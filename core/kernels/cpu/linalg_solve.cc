@@ -54,7 +54,7 @@ void cholesky(const State& s, const RunArgs& args) {
     const int64_t size = s.n * s.n;
     const T* a = args.input<T>(0) + i * size;
     T* l = args.output<T>(0) + i * size;
-    if (not_finite(a, size)) {
+    if (lower_not_finite(a, s.n)) {
       fill_nan(l, size);
       return nullptr;
     }
