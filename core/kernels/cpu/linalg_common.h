@@ -11,6 +11,10 @@
 #include "core/kernels/cpu/matrices_common.h"
 #include "core/kernels/cpu/types_common.h"
 
+#ifndef EIGEN_NO_CPUID
+#error "Eigen would cut sums by the caches of the machine, so that results had other bits on others"
+#endif
+
 namespace weft::linalg {
 
 template <typename T>
