@@ -1,5 +1,6 @@
 // Cast kernels: loops between numbers and truth values, and a plain one for all types.
 #include <algorithm>
+#include <charconv>
 
 #include "core/kernel/registry.h"
 #include "core/kernels/cpu/broadcast_common.h"
@@ -189,10 +190,15 @@ void store(const AnyState& s, const Loaded& x, void* values, int64_t i) {
     store_packed(bytes, i, bits, code);
 }
 
-Result<Loaded> parse(const std::string& text) {
+Result<Loaded> parse(const std::string& text, DType to) {
   std::string_view number = trim(text);
   if (!number.empty() && number[0] == '+') number.remove_prefix(1);
   if (std::optional<int64_t> value = parse_int(number)) return whole(*value);
+  if (to == DType::kU64) {  // what is above the numbers of i64
+    uint64_t large = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), large);
+    if (error == std::errc() && end == number.data() + number.size()) return Loaded{Loaded::kUnsigned, 0, large, 0};
+  }
   if (std::optional<double> value = parse_double(number)) return broken(*value);
   return invalid("cannot cast the string '", text, "' to a number");
 }
@@ -219,7 +225,7 @@ Status run_text(const AnyState& s, TensorArgs& args) {
     if (s.from == DType::kString && s.to == DType::kString) {
       y.mutable_strings()[i] = x.strings()[i];
     } else if (s.from == DType::kString) {
-      WEFT_TRY(Loaded value, parse(x.strings()[i]));
+      WEFT_TRY(Loaded value, parse(x.strings()[i], s.to));
       store(s, value, y.mutable_data(), i);
     } else {
       y.mutable_strings()[i] = print(s.from, load(s.from, x.data(), i));
