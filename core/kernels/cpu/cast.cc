@@ -203,12 +203,29 @@ Result<Loaded> parse(const std::string& text, DType to) {
   return invalid("cannot cast the string '", text, "' to a number");
 }
 
+// Of a float of 16 bits or fewer, as f32, the number with the fewest digits that is read back as it.
+float shortest(DType dtype, float x) {
+  const AnyState back{DType::kF32, dtype, 1, {}, true, PowerRounding::kNearest};
+  for (int digits = 0; digits < 8; ++digits) {  // behind the first
+    char text[32];
+    const char* end = std::to_chars(text, text + sizeof(text), x, std::chars_format::scientific, digits).ptr;
+    const std::optional<float> read = parse_float({text, static_cast<size_t>(end - text)});
+    if (!read) continue;
+    alignas(8) uint8_t bytes[8] = {};
+    store(back, broken(*read), bytes, 0);
+    if (load(dtype, bytes, 0).broken == x) return *read;
+  }
+  return x;
+}
+
 std::string print(DType from, const Loaded& x) {
   if (x.kind == Loaded::kWhole) return cat(x.whole);
   if (x.kind == Loaded::kUnsigned) return cat(x.large);
   if (std::isnan(x.broken)) return "NaN";
   if (std::isinf(x.broken)) return x.broken > 0 ? "INF" : "-INF";
-  return from == DType::kF64 ? cat(x.broken) : cat(static_cast<float>(x.broken));
+  if (from == DType::kF64) return cat(x.broken);
+  const float single = static_cast<float>(x.broken);
+  return cat(from == DType::kF32 ? single : shortest(from, single));
 }
 
 void run_any(const AnyState& s, const RunArgs& args) {
