@@ -13,10 +13,15 @@ namespace {
 // Copies nodes of one graph into another and remembers where each value went.
 class Copier {
  public:
-  Copier(const Graph& from, Graph& to) : from_(from), to_(to), map_(from.value_count(), kNoValue) {}
+  Copier(const Graph& from, Graph& to)
+      : from_(from), to_(to), map_(from.value_count(), kNoValue), given_(from.value_count(), false) {}
 
   ValueId at(ValueId id) const { return id == kNoValue ? kNoValue : map_[id]; }
-  void set(ValueId id, ValueId mapped) { map_[id] = mapped; }
+  // Stays, whatever becomes of the other outputs of its node.
+  void set(ValueId id, ValueId mapped) {
+    map_[id] = mapped;
+    given_[id] = true;
+  }
 
   Status copy(const Node& node) {
     std::vector<ValueId> inputs;
@@ -26,7 +31,9 @@ class Copier {
 
   Status copy_with(const Node& node, std::vector<ValueId> inputs) {
     WEFT_TRY(NodeId id, to_.add_node(*node.op, std::move(inputs), node.attrs, NodeOptions::copy_of(from_, node)));
-    for (int i = 0; i < node.output_count; ++i) map_[node.output(i)] = to_.node(id).output(i);
+    for (int i = 0; i < node.output_count; ++i) {
+      if (!given_[node.output(i)]) map_[node.output(i)] = to_.node(id).output(i);
+    }
     return {};
   }
 
@@ -34,6 +41,7 @@ class Copier {
   const Graph& from_;
   Graph& to_;
   std::vector<ValueId> map_;
+  std::vector<bool> given_;
 };
 
 }  // namespace

@@ -206,6 +206,23 @@ TEST(Session, AnyValueCanBeFed) {
   EXPECT_EQ(out[0].as<float>()[1], 21.0f);
 }
 
+TEST(Session, AFedOutputStaysWhereAnotherOneOfItsNodeIsComputed) {
+  SessionModel m;
+  Expr x = m.input("x", DType::kF32, {4});
+  std::vector<Expr> halves = make_all(m.scope, "Split", {x}, {{"num_outputs", int64_t{2}}}, 2);
+  Expr fed = halves[0], computed = halves[1];
+  Expr fed_first = fed * 10.0 + computed, computed_first = computed + fed * 10.0;
+  m.start();
+  const std::vector<Tensor> feeds{Tensor::vector<float>({1, 2, 3, 4}), Tensor::vector<float>({100, 200})};
+  for (Expr sum : {fed_first, computed_first}) {
+    std::vector<Tensor> out = *m.run({{x.id(), fed.id()}, {sum.id(), computed.id(), fed.id()}, {}}, feeds);
+    EXPECT_EQ(out[0].as<float>()[0], 1003.0f);
+    EXPECT_EQ(out[0].as<float>()[1], 2004.0f);
+    EXPECT_EQ(out[1].as<float>()[1], 4.0f);
+    EXPECT_EQ(out[2].as<float>()[1], 200.0f);
+  }
+}
+
 TEST(Session, SharesAStoreWithAnother) {
   SessionModel a, b;
   Expr w = a.variable("w", 1.0f), next = a.assign(w, w + 1.0);
