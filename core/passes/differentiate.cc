@@ -103,7 +103,9 @@ class Differentiator {
     std::vector<Expr> grads;
     bool any_grad = false;
     for (int i = 0; i < node.output_count; ++i) {
-      grads.push_back(needed_[node.output(i)] ? total(node.output(i)) : Expr());
+      // Whoever asked for the gradients up to there goes on.
+      const bool beyond = !stops_.empty() && stops_[node.output(i)];
+      grads.push_back(needed_[node.output(i)] && !beyond ? total(node.output(i)) : Expr());
       any_grad = any_grad || grads.back().valid();
     }
     std::vector<bool> needed;
@@ -221,6 +223,7 @@ class Differentiator {
     std::vector<bool> stops(graph_.value_count(), false);
     for (ValueId id : xs) stops[id] = true;
     std::vector<NodeId> order = ordered_nodes(graph_, ys, stops, false);
+    inner.stops_ = std::move(stops);
     inner.mark_needed(order, xs);
     for (size_t i = order.size(); i-- > 0;) WEFT_CHECK(inner.backward(order[i]));
     std::vector<ValueId> out;
@@ -234,6 +237,7 @@ class Differentiator {
   const ValueId value_count_;  // of the graph as it was; gradients are made of newer values
   std::vector<std::vector<Expr>> parts_;
   std::vector<bool> needed_;
+  std::vector<bool> stops_;  // values past which the walk does not go; it may come to other outputs of their nodes
 };
 
 }  // namespace

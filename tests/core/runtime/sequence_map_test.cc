@@ -74,6 +74,23 @@ TEST(SequenceMap, HasGradientsByAllThatGoesIn) {
                "only tensors can be kept");
 }
 
+// Values and places come from one node, which the gradient of the body must leave to whoever differentiates the rest.
+TEST(SequenceMap, GradientsOfItsBodyEndAtWhatGoesIn) {
+  TestModel m;
+  Expr x = m.input("x", DType::kF64, {3}), z = m.input("z", DType::kF64, {1});
+  const std::vector<Expr> top = make_all(m.scope, "TopK", {x, constant_ints(m.scope, {2})}, {}, 2);
+  Expr one = make(m.scope, "SequenceConstruct", {z});
+  MapBody body(m.graph, {one});
+  Expr again = make(*body.scope, "Gather", {body.use(x), body.use(top[1])});
+  body.returns({body.items[0] * body.use(top[0]) * again});
+  Expr y = at(sequence_map(m.scope, {one}, body)[0], 0);
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  Expr g = m.gradients(y, {x})[0];
+  ASSERT_TRUE(g.valid());
+  EXPECT_EQ(m.values({x, z}, {numbers({3, 1, 2}), numbers({1})}, y), (Values{9, 4}));
+  EXPECT_EQ(m.values({x, z}, {numbers({3, 1, 2}), numbers({1})}, g), (Values{6, 0, 4}));
+}
+
 TEST(SequenceMap, InsideOneAnother) {
   TestModel m;
   Expr x = m.input("x", DType::kF64, {2}), y = m.input("y", DType::kF64, {1});
