@@ -57,8 +57,7 @@ class Differentiator {
         if (!graph_.has_value(grad_ys[i])) return invalid("a weight is not a value of this graph");
         weight = Expr(scope_, grad_ys[i]);
         const ValueType& type = weight.type();
-        if (type.dtype != y.type.dtype ||
-            (type.has_rank && y.type.has_rank && type.dims.size() != y.type.dims.size())) {
+        if (type.dtype != y.type.dtype || (type.has_rank && y.type.has_rank && !may_equal(type.dims, y.type.dims))) {
           return invalid("the weight of '", y.name, "' is ", type.text(), " but must be like it, ", y.type.text());
         }
       } else if (y.type.kind != Kind::kTensor) {

@@ -155,6 +155,17 @@ def test_gradients() -> None:
     np.testing.assert_allclose(found, [[30, 48], [9, 16], [10, 12]])
 
 
+def test_the_weight_of_a_gradient_has_the_shape_of_what_is_differentiated() -> None:
+    graph = weft.Graph()
+    x = graph.input("x", "f32", [3])
+    y = -x
+    for size in (1, 5):
+        weight = graph.input(f"weight{size}", "f32", [size])
+        with pytest.raises(weft.InvalidArgumentError, match=rf"is f32\[{size}\] but must be like it, f32\[3\]"):
+            graph.gradients(y, [x], [weight])
+    assert graph.gradients(y, [x], [graph.input("open", "f32", ["n"])])[0] is not None
+
+
 def test_names_and_scopes() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [2])
