@@ -35,6 +35,17 @@ bool has_zero(const Dims& dims) {
   return std::any_of(dims.begin(), dims.end(), [](const Dim& dim) { return dim.is(0); });
 }
 
+// Whether both have as many elements, whatever the symbols are: else a node in between is where that is checked.
+bool as_many(const ValueType& a, const ValueType& b) {
+  if (!a.has_rank || !b.has_rank) return false;
+  const auto elements = [](const ValueType& type) {
+    Dim product(1);
+    for (const Dim& dim : type.dims) product = product * dim;
+    return product;
+  };
+  return elements(a) == elements(b);
+}
+
 // Reshapes in a row: back to a shape that was there before, or from the first of them.
 Status compose_reshapes(RuleContext& c) {
   const ValueType& out = c.type(c.node.output(0));
@@ -46,7 +57,7 @@ Status compose_reshapes(RuleContext& c) {
       return {};
     }
     const Node& producer = c.from.producer(start);
-    if (!keeps_order(producer)) break;
+    if (!keeps_order(producer) || !as_many(c.type(producer.inputs[0]), type)) break;
     start = producer.inputs[0];
   }
   if (start != c.input(0) && c.node.is("Reshape") && free_of_input(c.constant(c.input(1)), c.attrs().b("allowzero"))) {

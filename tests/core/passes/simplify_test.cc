@@ -120,6 +120,28 @@ TEST(Simplify, ReshapesOfNamedDimensions) {
   t.expect_same_bits(y);
 }
 
+// The one in between, whose result has another number of elements, would say so.
+TEST(Simplify, ReshapesThatMayNotFitStay) {
+  const auto expect_refused = [](RuleTest& t, Expr y, const Shape& shape) {
+    t.values[0] = *Tensor::make(DType::kF32, shape);
+    std::vector<Tensor> out;
+    const Status status = (*Session::make(t.graph, {}))->run({t.feeds, {y.id()}, {}}, t.values, {}, &out);
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << status.text();
+  };
+  RuleTest t;
+  Expr x = t.input({Dim::symbol("n")}, Tensor::vector<float>(kHard));
+  Expr y = reshape(reshape(x, constant_ints(t.scope, {2, 3})), constant_ints(t.scope, {-1}));
+  EXPECT_EQ(t.left(y), "Reshape Reshape");
+  t.expect_same_bits(y);
+  expect_refused(t, y, {8});
+  RuleTest u;
+  Expr z = u.input({Dim::symbol("m"), 3, 2}, *Tensor::vector<float>(kHard).reshaped({1, 3, 2}));
+  Expr flat = reshape(squeeze(z, {0}), constant_ints(u.scope, {-1}));
+  EXPECT_EQ(u.left(flat), "Squeeze Reshape");
+  u.expect_same_bits(flat);
+  expect_refused(u, flat, {2, 3, 2});
+}
+
 TEST(Simplify, TransposesInARow) {
   RuleTest t;
   Expr x = t.input<float>({1, 2, 3}, kHard);
