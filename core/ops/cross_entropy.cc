@@ -90,22 +90,28 @@ Labels read_labels(GradContext& c) {
   return out;
 }
 
+Expr total_weight(const Labels& labels, DType dtype) {
+  ExprScope& s = labels.weight.scope();
+  return make(s, "weft.SumTo", {cast(labels.weight, dtype), scalar(s, dtype, 0)});
+}
+
 // The loss's slope to minus the label's log-probability.
 Expr label_slope(GradContext& c, const Labels& labels) {
   ExprScope& s = c.scope();
   Expr dy = c.grad(0);
   if (c.attrs().s("reduction") == "mean") {
+    const DType wide = counting_dtype(dy.dtype());
     Expr total;
     if (labels.weight.valid()) {
-      total = make(s, "weft.SumTo", {labels.weight, scalar_like(dy, 0)});
+      total = total_weight(labels, wide);
     } else if (c.input(1).type().concrete()) {
       double count = 1;
       for (const Dim& dim : c.input(1).dims()) count *= static_cast<double>(dim.value());
-      total = scalar_like(dy, count);
+      total = scalar(s, wide, count);
     } else {
-      total = cast(make(s, "Size", {c.input(1)}), dy.dtype());
+      total = cast(make(s, "Size", {c.input(1)}), wide);
     }
-    dy = dy / total;
+    dy = cast(cast(dy, wide) / total, dy.dtype());
   }
   Expr slope = labels.weight.valid() ? dy * labels.weight : expand_like(dy, c.input(1));
   // With all labels ignored the total is 0 and the quotient no number.
@@ -114,13 +120,13 @@ Expr label_slope(GradContext& c, const Labels& labels) {
 
 // Of log-probabilities [N, C, d1, ...]; a label's weight moves the mean's divisor too.
 Expr weight_grad(GradContext& c, const Labels& labels, Expr log_prob) {
-  ExprScope& s = c.scope();
   Expr zero = scalar_like(log_prob, 0), dy = c.grad(0);
   std::vector<int64_t> axes{0};
   for (int64_t i = 2; i < c.input(0).rank(); ++i) axes.push_back(i);
   Expr losses = -reduce_sum(where(labels.hit, log_prob, zero), {1}, false);
   if (c.attrs().s("reduction") == "mean") {
-    losses = (losses - c.output(0)) / make(s, "weft.SumTo", {labels.weight, zero});
+    const DType wide = counting_dtype(losses.dtype());
+    losses = cast(cast(losses - c.output(0), wide) / total_weight(labels, wide), losses.dtype());
   }
   Expr slope = grad_mul(expand_like(dy, c.input(1)), losses);
   if (labels.valid.valid()) slope = where(labels.valid, slope, zero);

@@ -68,12 +68,15 @@ Expr spread(GradContext& c, Expr value) {
 
 Expr is_zero(Expr x) { return make(x.scope(), "Equal", {x, scalar_like(x, 0)}); }
 
-// How many elements went into each result, in the dtype of x.
+// How many elements went into each result.
 Expr group_size(GradContext& c) {
   Expr x = c.input(0);
-  Expr ones = fill_like(x, 1);
-  return again(c, "ReduceSum", ones);
+  Expr one = scalar(c.scope(), counting_dtype(x.dtype()), 1);
+  return again(c, "ReduceSum", expand_like(one, x));
 }
+
+// The quotient in the dtype of dy, for a count in the one for that.
+Expr shared_among(Expr dy, Expr count) { return cast(cast(dy, count.dtype()) / count, dy.dtype()); }
 
 using Rule = Expr (*)(GradContext& c, Expr x, Expr y, Expr dy);  // y and dy with the reduced dimensions kept
 template <Rule rule>
@@ -85,7 +88,7 @@ Status grad(GradContext& c) {
 }
 
 Expr sum(GradContext&, Expr, Expr, Expr dy) { return dy; }
-Expr mean(GradContext& c, Expr, Expr, Expr dy) { return dy / group_size(c); }
+Expr mean(GradContext& c, Expr, Expr, Expr dy) { return shared_among(dy, group_size(c)); }
 Expr sum_square(GradContext&, Expr x, Expr, Expr dy) { return grad_mul(dy, x + x); }
 Expr l1(GradContext& c, Expr x, Expr, Expr dy) { return grad_mul(dy, make(c.scope(), "Sign", {x})); }
 // A zero vector has the gradient 0.
@@ -98,7 +101,8 @@ Expr log_sum_exp(GradContext& c, Expr x, Expr y, Expr dy) { return grad_mul(dy, 
 // The gradient is shared evenly among equal extremes.
 Expr extreme(GradContext& c, Expr x, Expr y, Expr dy) {
   Expr hit = make(c.scope(), "Equal", {x, y});
-  return where(hit, dy / again(c, "ReduceSum", cast(hit, x.dtype())), scalar_like(x, 0));
+  Expr count = again(c, "ReduceSum", cast(hit, counting_dtype(x.dtype())));
+  return where(hit, shared_among(dy, count), scalar_like(x, 0));
 }
 // A product at places, as of ScatterND, where the place of an element is that of its group.
 Expr prod(GradContext& c, Expr x, Expr, Expr dy) {

@@ -137,6 +137,23 @@ TEST(Widen, GradientsOfBodiesRoundNothingInBetween) {
   EXPECT_NEAR(of_line[701], 0.3154f, 5e-4f);
 }
 
+// More than f16 can count. Wanted are 1 / 70000 and half of that below 0, as numpy rounds them.
+TEST(Widen, GradientsOfMeansOfManyHalves) {
+  RuleTest t;
+  const auto first = [&t](Expr y, Expr x) {
+    std::vector<ValueId> gradients = *differentiate(*t.graph, {y.id()}, {x.id()}, {});
+    return t.run(Expr(t.scope, gradients[0]), {}).as<uint16_t>()[0];
+  };
+  Expr x = halves(t, std::vector<uint16_t>(70000, 0x3c00));
+  EXPECT_EQ(first(make(t.scope, "ReduceMean", {x}), x), 0x00f0);
+  EXPECT_EQ(first(make(t.scope, "ReduceMax", {x}), x), 0x00f0) << "shared evenly";
+  Expr scores = reshape(halves(t, std::vector<uint16_t>(140000, 0)), constant_ints(t.scope, {1, 2, 70000}));
+  Expr labels = t.input<int64_t>({1, 70000}, std::vector<int64_t>(70000, 0));
+  EXPECT_EQ(first(make(t.scope, "SoftmaxCrossEntropyLoss", {scores, labels}), scores), 0x8078);
+  Expr with_ignored = make(t.scope, "SoftmaxCrossEntropyLoss", {scores, labels}, {{"ignore_index", int64_t{5}}});
+  EXPECT_EQ(first(with_ignored, scores), 0x8078);
+}
+
 TEST(Widen, BranchesToo) {
   RuleTest t;
   Expr x = halves(t, {0x3c00});
