@@ -139,7 +139,8 @@ Status prepare_gather(const KernelContext& c, PreparedKernel* prepared) {
 
 bool replaces(const KernelContext& c) { return c.attrs().s("reduction") == "none" && movable(c.dtype(0)); }
 bool joins(const KernelContext& c) {
-  return c.attrs().s("reduction") != "none" && in_list(NumberElements{}, c.dtype(0));
+  const DType dtype = c.dtype(0);
+  return c.attrs().s("reduction") != "none" && (dtype == DType::kBool || in_list(NumberElements{}, dtype));
 }
 
 Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
@@ -148,6 +149,10 @@ Status prepare_scatter(const KernelContext& c, PreparedKernel* prepared) {
   s.join = read_join(c.attrs().s("reduction"));
   if (s.join == Join::kReplace) {
     prepared->use<&replace>(s);
+    return {};
+  }
+  if (c.dtype(0) == DType::kBool) {
+    prepared->use<&scatter<bool>>(s);
     return {};
   }
   with_type(NumberElements{}, c.dtype(0), [&]<typename T>() { prepared->use<&scatter<T>>(s); });

@@ -88,6 +88,23 @@ TEST(Widen, TruthValuesHaveAGreatest) {
   EXPECT_FALSE(any.as<bool>()[1]);
 }
 
+// Of so many that their sum is 0 in 8 bits.
+TEST(Widen, TruthValuesThatAreJoinedStayTruthValues) {
+  RuleTest t;
+  Expr places = t.input<int64_t>({256, 1}, std::vector<int64_t>(256, 0));
+  std::vector<float> flags(256, 1);
+  Expr hits = typed(t, DType::kBool, {256}, flags);
+  Expr none = typed(t, DType::kBool, {2}, {0, 0}), both = typed(t, DType::kBool, {2}, {1, 1});
+  Tensor any = t.run(make(t.scope, "ScatterND", {none, places, hits}, {{"reduction", "add"}}), {});
+  EXPECT_TRUE(any.as<bool>()[0]);
+  EXPECT_FALSE(any.as<bool>()[1]);
+  flags[7] = 0;
+  Expr misses = typed(t, DType::kBool, {256}, flags);
+  Tensor all = t.run(make(t.scope, "ScatterND", {both, places, misses}, {{"reduction", "mul"}}), {});
+  EXPECT_FALSE(all.as<bool>()[0]);
+  EXPECT_TRUE(all.as<bool>()[1]);
+}
+
 TEST(Widen, ConstantsAreConvertedOnce) {
   RuleTest t;
   Expr w = cast(constant(t.scope, Tensor::vector<float>({1, 2, 3})), DType::kF16);
