@@ -217,7 +217,8 @@ Result<ValueId> Graph::add_input(std::string_view name, ValueType type, std::str
   value.type = std::move(type);
   value.node = node_count();
   value.fed = true;
-  std::string value_name = node.name;
+  // A node may have the name, all of whose values have others.
+  std::string value_name = name.empty() ? node.name : scoped(name);
   node_names_.emplace(node.name, node_count());
   nodes_.push_back(std::move(node));
   values_.push_back(std::move(value));

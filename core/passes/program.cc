@@ -81,7 +81,7 @@ Result<Cut> cut_program(const Graph& graph, const std::vector<ValueId>& feeds, c
   for (NodeId node_id : ordered_nodes(graph, roots, fed, true)) {
     const Node& node = graph.node(node_id);
     if (node.is(kWeftDomain, "Input")) {
-      return invalid("input '", node.name, "' is needed by what is fetched but was not fed")
+      return invalid("input '", graph.value(node.first_output).name, "' is needed by what is fetched but was not fed")
           .at(node.name, "weft.Input", node.origin);
     }
     if (node.is(kWeftDomain, "Variable")) {

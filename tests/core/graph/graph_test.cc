@@ -115,6 +115,13 @@ TEST(Graph, KeepsNamesApart) {
   EXPECT_EQ(b.graph->node(*b.graph->add("", "Relu", {x}, {}, named)).name, "act_1");
   EXPECT_EQ(b.graph->node(*b.graph->add("", "Relu", {x})).name, "Relu");
   expect_error(b.graph->add_input("x", ValueType::tensor(DType::kF32, {2})).status(), Code::kAlreadyExists, "'x'");
+  // The values of a node of several outputs have names of their own.
+  named.name = "best";
+  named.output_count = 2;
+  ASSERT_TRUE(b.graph->add("", "TopK", {x, *b.graph->add_constant(Tensor::vector<int64_t>({1}))}, {}, named).ok());
+  ValueId best = b.input("best", DType::kF32, {2});
+  EXPECT_EQ(b.graph->value(best).name, "best");
+  EXPECT_EQ(b.graph->find("best"), best);
   ASSERT_TRUE(b.graph->push_scope("block/1").ok());
   ASSERT_TRUE(b.graph->push_scope("attention").ok());
   EXPECT_EQ(b.graph->node(*b.graph->add("", "Relu", {x})).name, "block/1/attention/Relu");
