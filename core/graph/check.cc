@@ -207,7 +207,7 @@ Status Graph::infer(const OpDef& op, const Attrs& attrs, const std::vector<Value
   if (op.infer_fn() != nullptr) {
     WEFT_CHECK(op.infer_fn()(context));
   } else if (op.body_fn() != nullptr) {
-    WEFT_CHECK(infer_through_body(op, attrs, inputs, &context.outputs()));
+    WEFT_CHECK(infer_through_body(op, attrs, inputs, fresh_prefix(name), &context.outputs()));
   }
   for (int i = 0; i < context.output_count(); ++i) {
     ValueType& type = context.output(i);
@@ -243,8 +243,10 @@ bool Graph::known_outputs(const std::vector<ValueId>& inputs, const std::string&
 }
 
 Status Graph::infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
-                                 std::vector<ValueType>* outputs) const {
+                                 const std::string& prefix, std::vector<ValueType>* outputs) const {
   WEFT_TRY(std::shared_ptr<Graph> scratch, Graph::make(ops_));
+  // Sizes that only a run will tell are called after nodes, of which every body has some of the same name.
+  if (!prefix.empty()) WEFT_CHECK(scratch->push_scope(prefix));
   ExprScope scope(*scratch);
   std::vector<Expr> arguments;
   for (ValueId input : inputs) {

@@ -179,7 +179,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   bool known_outputs(const std::vector<ValueId>& inputs, const std::string& name, const NodeOptions& options,
                      std::vector<ValueType>* outputs) const;
   Status infer_through_body(const OpDef& op, const Attrs& attrs, const std::vector<ValueId>& inputs,
-                            std::vector<ValueType>* outputs) const;
+                            const std::string& prefix, std::vector<ValueType>* outputs) const;
   Status verify_node(NodeId id) const;
   Status check_subgraphs(const Attrs& attrs) const;
   Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);

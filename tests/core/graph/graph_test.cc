@@ -44,6 +44,17 @@ TEST(Graph, FollowsShapesThroughIntegerArithmetic) {
   EXPECT_EQ(flat.type().text(), "f32[n, 12]");
 }
 
+TEST(Graph, SizesThatABodyLeavesOpenAreOfTheirNodeAlone) {
+  Building b;
+  Expr n(b.scope, b.input("n", DType::kI64, {})), m(b.scope, b.input("m", DType::kI64, {}));
+  Expr first = make(b.scope, "HannWindow", {n}), second = make(b.scope, "HammingWindow", {m});
+  ASSERT_TRUE(b.scope.status().ok()) << b.scope.status().text();
+  ASSERT_EQ(first.rank(), 1);
+  ASSERT_EQ(second.rank(), 1);
+  EXPECT_FALSE(first.dims()[0].known());
+  EXPECT_FALSE(first.dims()[0] == second.dims()[0]);
+}
+
 TEST(Graph, RefusesWhatCannotBe) {
   Building b;
   ValueId x = b.input("x", DType::kF32, {2, 3}), y = b.input("y", DType::kF32, {4, 5});
