@@ -9,6 +9,7 @@
 #include "core/graph/subgraph.h"
 #include "core/graph/walk.h"
 #include "core/passes/differentiate.h"
+#include "core/passes/merge_loops.h"
 
 namespace weft {
 
@@ -281,6 +282,8 @@ class LoopGradient {
     return i < list.size() ? list[i] : 0;
   }
 
+  std::string twin_name() const { return cat(node_.name, kTwinSuffix); }
+
   Status keep_stacks() {
     std::vector<ValueId> more;
     std::vector<size_t> more_of;
@@ -319,7 +322,7 @@ class LoopGradient {
       attrs.set(name, std::move(list));
     }
     const std::vector<Expr> made = make_all(scope_, node_.op->full_name(), own_inputs(), std::move(attrs),
-                                            static_cast<int>(carried_ + stacked_ + more.size()));
+                                            static_cast<int>(carried_ + stacked_ + more.size()), twin_name());
     WEFT_CHECK(scope_.status());
     for (size_t m = 0; m < more.size(); ++m) stacks_[more_of[m]] = {made[carried_ + stacked_ + m], 0, 0};
     made_ = made;
@@ -345,7 +348,7 @@ class LoopGradient {
     for (size_t k = 0; k < stacked_; ++k) outputs.push_back(map[stacked_out(k)]);
     WEFT_CHECK(body->set_outputs(outputs));
     const std::vector<Expr> made = make_all(scope_, "Loop", inputs, {{"body", GraphRef(body)}},
-                                            static_cast<int>(carried_ + kept_.size() + stacked_));
+                                            static_cast<int>(carried_ + kept_.size() + stacked_), twin_name());
     WEFT_CHECK(scope_.status());
     for (size_t j = 0; j < kept_.size(); ++j) sequences_.push_back(made[carried_ + j]);
     made_ = made;

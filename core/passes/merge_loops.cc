@@ -30,6 +30,12 @@ bool all_pure(const Graph& graph) {
   return true;
 }
 
+// Whether differentiation made the first of the second: they are one piece of work, whatever the body calls.
+bool is_twin(const Node& more, const Node& less) {
+  const size_t at = more.name.find(cat(less.name, kTwinSuffix));
+  return at == 0 || (at != std::string::npos && more.name[at - 1] == '/');  // behind a scope
+}
+
 // Whether the pairs of values are computed alike, given that those in `map` are (by value of `a`).
 bool same_values(const Graph& a, const Graph& b, std::vector<std::pair<ValueId, ValueId>> pairs,
                  std::vector<ValueId> map) {
@@ -97,7 +103,7 @@ bool does_all(const Node& more, const Node& less) {
   for (size_t k = 0; k < stacked; ++k) {
     pairs.emplace_back(a.outputs()[first + carried + k], b.outputs()[first + carried_count(more) + k]);
   }
-  return same_values(a, b, std::move(pairs), std::move(map)) && all_pure(a);
+  return same_values(a, b, std::move(pairs), std::move(map)) && (all_pure(a) || is_twin(more, less));
 }
 
 // Whether a node comes before another one, also by what loops are merged into so far.

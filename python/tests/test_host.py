@@ -170,6 +170,26 @@ def test_a_gradient_by_a_function() -> None:
     assert weft.Session(graph).run({x: [2.0, 3.0]}, dx).tolist() == [12.0, 27.0]
 
 
+def test_a_loop_and_its_gradient_are_of_the_same_calls() -> None:
+    calls: list[object] = []
+
+    def factor(y):  # type: ignore[no-untyped-def]
+        calls.append(y)
+        return np.full_like(y, len(calls))
+
+    def times_factor(y: weft.Value) -> weft.Value:
+        return w * weft.host_call(factor, [y], ["f32"], [[]], gradient=lambda y, dy: np.zeros_like(y))
+
+    graph = weft.Graph()
+    w = graph.input("w", "f32", [])
+    (y,) = weft.loop(lambda i, go_on, y: (go_on, y + times_factor(y)), [graph.constant(np.float32(0))], count=2)
+    (dw,) = graph.gradients(y, [w])
+    assert dw is not None
+    found = weft.Session(graph).run({w: 5.0}, [y, dw])
+    assert [value.tolist() for value in found] == [15.0, 3.0]  # 5 * (1 + 2) and 1 + 2
+    assert len(calls) == 2
+
+
 def test_a_function_may_not_run_the_session_that_calls_it() -> None:
     graph = weft.Graph()
     x = graph.input("x", "f32", [1])
