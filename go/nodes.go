@@ -175,7 +175,8 @@ func (g *Graph) Attach(v, assignment Value) {
 }
 
 // Gradients adds the nodes that compute the gradient of the sum of ys by each of xs. weights has the weight of each of
-// ys, weft.Value{} for 1; nil is for ones. The gradient by a value that no y depends on IsNone.
+// ys, weft.Value{} for 1; nil is for ones. The gradient by a value that no y depends on IsNone. What constants
+// hold may be built into the gradient: what runs are to feed with other values must be an input.
 func (g *Graph) Gradients(ys, xs, weights []Value) []Value {
 	g = g.orBroken()
 	ids := make([]C.int64_t, len(xs))

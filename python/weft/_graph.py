@@ -574,6 +574,8 @@ class Graph(Handle):
     ) -> list[Value | None]:
         """Adds the gradient of the sum of `ys` by each of `xs`; None where no y depends on x.
 
+        What constants hold may be built into the gradient: what runs are to feed with other values must be an input.
+
         Args:
             ys: What is differentiated.
             xs: By what.

@@ -129,7 +129,8 @@ class Graph {
     detail::check(weft_graph_attach(adding(), value.id(), assignment.id()));
   }
   /// Adds the gradient of the sum of `ys`, each times its weight, by each of `xs`: an empty value where no y depends on
-  /// x. Without `weights` they are ones; if there are, there must be as many as `ys`, and an empty one is ones.
+  /// x. Without `weights` they are ones; if there are, there must be as many as `ys`, and an empty one is ones. What
+  /// constants hold may be built into the gradient: what runs are to feed with other values must be an input.
   std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Value>& xs,
                                const std::vector<Value>& weights = {}, const Origin& origin = Origin()) {
     if (!weights.empty() && weights.size() != ys.size()) {

@@ -85,7 +85,8 @@ WEFT_API weft_status* weft_graph_add(weft_graph* graph, const char* op, const in
  * were prepared before. */
 WEFT_API weft_status* weft_graph_attach(weft_graph* graph, int64_t value, int64_t assignment) WEFT_MUST_USE;
 /** Adds the nodes that compute the gradient of the sum of `ys` by each of `xs`. `weights`, NULL for ones, has the
- * weight of each y, 0 for ones. out_values[i] is 0 if no y depends on xs[i]. */
+ * weight of each y, 0 for ones. out_values[i] is 0 if no y depends on xs[i]. What constants hold may be built into the
+ * gradient: what runs are to feed with other values must be an input. */
 WEFT_API weft_status* weft_graph_differentiate(weft_graph* graph, const int64_t* ys, int32_t y_count, const int64_t* xs,
                                                int32_t x_count, const int64_t* weights, const char* origin,
                                                int64_t* out_values) WEFT_MUST_USE;

@@ -371,7 +371,8 @@ public final class Graph extends Handle {
   }
 
   /**
-   * Adds what computes the gradients of the sum of a value.
+   * Adds what computes the gradients of the sum of a value. What constants hold may be built into
+   * the gradients: what runs are to feed with other values must be an input.
    *
    * @param y the value
    * @param xs by which to differentiate
@@ -382,7 +383,8 @@ public final class Graph extends Handle {
   }
 
   /**
-   * Adds what computes the gradients of the sum of values.
+   * Adds what computes the gradients of the sum of values. What constants hold may be built into
+   * the gradients: what runs are to feed with other values must be an input.
    *
    * @param ys the values
    * @param xs by which to differentiate
