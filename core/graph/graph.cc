@@ -106,18 +106,22 @@ Status Graph::pop_scope() {
   return {};
 }
 
-std::string Graph::unique_name(std::string_view wanted) const {
+std::string Graph::unique_name(std::string_view wanted, const Graph* spared) const {
+  const auto taken = [&](const std::string& name) {
+    return node_names_.count(name) != 0 || names_.count(name) != 0 ||
+           (spared != nullptr && spared->node_names_.count(name) != 0);
+  };
   std::string name(wanted);
-  if (node_names_.count(name) == 0 && names_.count(name) == 0) return name;
+  if (!taken(name)) return name;
   int& counter = name_counters_[name];
   for (;;) {
     std::string numbered = cat(name, "_", ++counter);
-    if (node_names_.count(numbered) == 0 && names_.count(numbered) == 0) return numbered;
+    if (!taken(numbered)) return numbered;
   }
 }
 
 std::string Graph::node_name(const OpDef& op, std::string_view wanted) const {
-  return unique_name(scoped(wanted.empty() ? std::string_view(op.name()) : wanted));
+  return wanted.empty() ? unique_name(scoped(op.name()), spared_) : unique_name(scoped(wanted));
 }
 
 void Graph::name_value(ValueId id, std::string name) {

@@ -120,6 +120,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   // error if no such node could be.
   Result<std::vector<ValueType>> subgraph_inputs(const OpDef& op, const std::vector<ValueId>& inputs,
                                                  const Attrs& attrs, std::string_view name) const;
+  // For rewriting: the names of that graph are for copies of its nodes, not for nodes without a name. Null for none.
+  void spare_names(const Graph* of) { spared_ = of; }
   // The value of `outer` (of this graph or an enclosing one) as a value of this graph.
   Result<ValueId> capture(const Graph& owner, ValueId outer);
 
@@ -154,7 +156,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   const std::vector<Capture>& captures() const { return captures_; }
   // The same of a sub-graph that is none yet: those that its outputs need so far, in that order.
   std::vector<Capture> needed_captures() const;
-  std::string unique_name(std::string_view wanted) const;
+  // Not the name of a node of `spared` either.
+  std::string unique_name(std::string_view wanted, const Graph* spared = nullptr) const;
   // Dimensions of a node's own are named after this: other than those that come in from the graphs around.
   std::string fresh_prefix(std::string_view node) const {
     return depth_ == 0 ? std::string(node) : cat(node, "@", depth_);
@@ -209,6 +212,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::unordered_map<std::string, ValueId> names_;
   std::unordered_map<std::string, NodeId> node_names_;
   mutable std::unordered_map<std::string, int> name_counters_;
+  const Graph* spared_ = nullptr;
   std::string scope_;                 // with its slash at the end
   std::vector<size_t> scope_starts_;  // what it was cut to before each open scope
 };

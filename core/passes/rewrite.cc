@@ -57,6 +57,7 @@ class Walk {
 
   Result<Program> run(const std::vector<KnownInput>& known) {
     WEFT_TRY(out_.graph, Graph::make(from_.ops()));
+    out_.graph->spare_names(&from_);
     scope_.emplace(*out_.graph);
     map_.resize(from_.value_count());
     WEFT_CHECK(copy_inputs(known));
@@ -72,6 +73,7 @@ class Walk {
     done_.assign(from_.node_count(), false);
     for (NodeId id : order) WEFT_CHECK(visit(id));
     for (ValueId id : program_.outputs) out_.outputs.push_back(map_[id].id());
+    out_.graph->spare_names(nullptr);
     return std::move(out_);
   }
 

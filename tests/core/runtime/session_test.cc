@@ -142,6 +142,19 @@ TEST(Session, ARunThatFailsChangesNothing) {
   EXPECT_EQ(m.get("w"), 2.0f);
 }
 
+// Softsign is made of others, one of which is a Div.
+TEST(Session, ErrorsNameTheNodeAsItWasAdded) {
+  SessionModel m;
+  Expr x = m.input("x", DType::kF32, {Dim::symbol("n")});
+  Expr a = m.input("a", DType::kI64, {Dim::symbol("n")}), b = m.input("b", DType::kI64, {Dim::symbol("n")});
+  Expr soft = make(m.scope, "Softsign", {x}), bad = a / b, good = a / (b + 1.0);
+  m.start();
+  const std::vector<Tensor> fed{Tensor::vector<float>({1}), Tensor::vector<int64_t>({1}), Tensor::vector<int64_t>({0})};
+  Status status = m.run({{x.id(), a.id(), b.id()}, {soft.id(), bad.id(), good.id()}, {}}, fed).status();
+  expect_error(status, Code::kInvalidArgument, "zero");
+  EXPECT_EQ(status.node(), "Div");
+}
+
 TEST(Session, FetchedVariablesAreNotChangedByLaterRuns) {
   SessionModel m;
   Expr w = m.variable("w", 0.0f), next = m.assign(w, w + 1.0);
