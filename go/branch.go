@@ -206,7 +206,8 @@ type HostOutput struct {
 
 // HostCall adds a node that calls a function of Go, registered by SetHostFunction under that name, and gives its
 // outputs. gradient names the host function that computes the gradients of all inputs from the inputs and the gradients
-// of the outputs, in this order; "" if there is none.
+// of the outputs, in this order; "" if there is none. In a branch, and in a loop inside of another, the function is
+// called again for it and must give the same.
 func (g *Graph) HostCall(function string, inputs []Value, outputs []HostOutput, gradient string) []Value {
 	g = g.orBroken()
 	var dtypes, shapes []string

@@ -80,7 +80,8 @@ def host_call(
         inputs: Its inputs.
         dtypes: The element type of each output.
         shapes: The shape of each output, as `Graph.input` takes it; None for an unknown rank.
-        gradient: Gets the inputs, then the gradient of each output; gives the gradient of each input.
+        gradient: Gets the inputs, then the gradient of each output; gives the gradient of each input. In a branch,
+            and in a loop inside of another, `function` is called again for it and must give the same.
         name: The name of the node.
 
     Returns:

@@ -180,7 +180,8 @@ class Graph {
                        const Origin& origin = Origin());
   /// Adds a node that calls the host function of that name (see set_host_function) on the thread that runs. `gradient`
   /// names the function that differentiates it: it gets the inputs and then the gradient of each output, and gives the
-  /// gradient of each input; "": there is none.
+  /// gradient of each input; "": there is none. In a branch, and in a loop inside of another, the function is called
+  /// again for it and must give the same.
   std::vector<Value> host_call(const std::string& function, const std::vector<Value>& inputs,
                                const std::vector<HostOutput>& outputs, const std::string& gradient = "",
                                const std::string& name = "", const Origin& origin = Origin()) {

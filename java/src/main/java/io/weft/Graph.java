@@ -612,7 +612,8 @@ public final class Graph extends Handle {
   /**
    * Adds a node that calls a function of the program and can be differentiated: by another function, which gets the
    * inputs and then the gradients of the outputs, and returns the gradient of each input. {@link Weft#setHostFunction}
-   * registers both.
+   * registers both. In a branch, and in a loop inside of another, the function is called again for the
+   * gradient and must give the same.
    *
    * @param function the name of the function
    * @param inputs what it gets
