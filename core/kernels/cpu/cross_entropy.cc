@@ -78,7 +78,6 @@ void run_loss(const State& s, const RunArgs& args) {
   T *loss = args.output<T>(0), *log_prob = s.has_log_prob ? args.output<T>(1) : nullptr;
   const int64_t count = s.rows * s.inner;
   Partial* partials = static_cast<Partial*>(args.scratch);
-  std::fill_n(partials, (count + s.block - 1) / s.block, Partial());  // a run that is stopped skips blocks
   const double cost = static_cast<double>(softmax ? s.classes * 8 : 5);
   parallel_for(*args.parallel, count, s.block, cost, [&](int64_t begin, int64_t end) {
     Partial partial;
@@ -143,7 +142,6 @@ void run_gradient(const State& s, const RunArgs& args) {
   T* y = args.output<T>(0);
   const int64_t count = s.rows * s.inner;
   Partial* partials = static_cast<Partial*>(args.scratch);
-  std::fill_n(partials, (count + s.block - 1) / s.block, Partial());  // a run that is stopped skips blocks
   parallel_for(*args.parallel, count, s.block, static_cast<double>(s.classes * 12), [&](int64_t begin, int64_t end) {
     Partial partial;
     T highest[kTile];
