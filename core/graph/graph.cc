@@ -293,7 +293,9 @@ Result<NodeId> Graph::add(std::string_view domain, std::string_view op_name, std
   WEFT_CHECK(writing.check());
   WEFT_TRY(const OpDef* op, ops_.get(domain, op_name));
   if (op->is_internal()) return not_found("operator '", op->full_name(), "' is internal");
-  WEFT_CHECK(check_subgraphs(attrs));
+  if (const Status status = check_subgraphs(attrs); !status.ok()) {
+    return status.at(name_in_errors(*this, options.name, op->name()), op->full_name(), options.origin);
+  }
   // What operators of the first opsets had, a hint for whoever shares memory.
   if (op->domain().empty() && opsets_.onnx < 6) attrs.erase("consumed_inputs");
   if (!op->upgrades().empty()) {
@@ -476,11 +478,22 @@ Status Graph::check_subgraphs(const Attrs& attrs) const {
   for (const auto& [name, attr] : attrs) {
     if (attr.kind() != AttrKind::kGraph || attr.graph() == nullptr) continue;
     const Graph* sub = attr.graph().get();
-    if (sub == this) continue;  // refused where captures are looked for
     if (sub->frozen_ || std::find(seen.begin(), seen.end(), sub) != seen.end()) {
       return invalid("the sub-graph '", name, "' is an attribute already; make one for each");
     }
+    // Upgrades take what it captures for values of this graph.
+    WEFT_CHECK(check_owner(name, *sub));
     seen.push_back(sub);
+  }
+  return {};
+}
+
+Status Graph::check_owner(std::string_view name, const Graph& sub) const {
+  if (sub.parent_number_ != 0 && sub.parent_number_ != number_) {
+    return invalid("the sub-graph '", name, "' was made for another graph");
+  }
+  for (const Graph* around = this; around != nullptr; around = around->parent()) {
+    if (around == &sub) return invalid("the sub-graph '", name, "' is the graph itself, or one around it");
   }
   return {};
 }
@@ -489,12 +502,7 @@ Status Graph::add_captures(const Attrs& attrs, std::vector<ValueId>* inputs) {
   for (const auto& [name, attr] : attrs) {
     if (attr.kind() != AttrKind::kGraph) continue;
     const Graph& sub = *attr.graph();
-    if (sub.parent_number_ != 0 && sub.parent_number_ != number_) {
-      return invalid("the sub-graph '", name, "' was made for another graph");
-    }
-    for (const Graph* around = this; around != nullptr; around = around->parent()) {
-      if (around == &sub) return invalid("the sub-graph '", name, "' is the graph itself, or one around it");
-    }
+    WEFT_CHECK(check_owner(name, sub));
     for (const Capture& capture : sub.needed_captures()) inputs->push_back(capture.outer);
   }
   return {};

@@ -185,6 +185,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
                             const std::string& prefix, std::vector<ValueType>* outputs) const;
   Status verify_node(NodeId id) const;
   Status check_subgraphs(const Attrs& attrs) const;
+  Status check_owner(std::string_view name, const Graph& sub) const;
   Status add_captures(const Attrs& attrs, std::vector<ValueId>* inputs);
   Status fit_subgraphs(const OpDef& op, int32_t schema_inputs, bool copied, std::string_view name, Attrs* attrs,
                        std::vector<ValueId>* inputs);

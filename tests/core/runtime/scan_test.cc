@@ -109,6 +109,23 @@ TEST(Scan, OfBatchesAsInOpset8) {
   }
 }
 
+// What it captures would be looked for in a graph that does not have it.
+TEST(Scan, OfOpset8TakesNoBodyOfAnotherGraph) {
+  std::shared_ptr<Graph> graph = *Graph::make(builtin_ops(), 8), other = *Graph::make(builtin_ops());
+  ValueId x = *graph->add_input("x", ValueType::tensor(DType::kF64, {2, 3, 4}));
+  ValueId far = kNoValue;
+  for (int i = 0; i < 1000; ++i) far = *other->add_input(cat("v", i), ValueType::tensor(DType::kF64, {4}));
+  ExprScope scope(*other);
+  Body body(other);
+  Expr item = body.input("item", DType::kF64, {4});
+  body.returns({item + body.use(Expr(scope, far))});
+  auto add = [&](const std::shared_ptr<Graph>& inner) {
+    return graph->add("", "Scan", {kNoValue, x}, {{"num_scan_inputs", int64_t{1}}, {"body", GraphRef(inner)}}).status();
+  };
+  expect_error(add(body.graph), Code::kInvalidArgument, "'body' was made for another graph");
+  expect_error(add(graph), Code::kInvalidArgument, "'body' is the graph itself, or one around it");
+}
+
 TEST(Scan, RefusesWhatDoesNotFit) {
   TestModel m;
   Expr h = m.input("h", DType::kF64, {2}), x = m.input("x", DType::kF64, {3, 2}), z = m.input("z", DType::kF64, {4, 2});
