@@ -98,16 +98,17 @@ Result<Tensor> ExternalFiles::read(const TensorWire& wire, DType dtype, Shape sh
     }
     return Tensor::in_file(dtype, std::move(shape), file, offset);
   }
-  auto at = readers_.find(location);
-  if (at == readers_.end()) {
+  if (!reader_ || reading_ != location) {
+    reader_.reset();
     WEFT_TRY(FileReader reader, FileReader::open_in(folder_, location));
-    at = readers_.emplace(location, std::move(reader)).first;
+    reader_.emplace(std::move(reader));
+    reading_ = location;
   }
-  if (offset > at->second.size() || bytes > at->second.size() - offset) {
+  if (offset > reader_->size() || bytes > reader_->size() - offset) {
     return data_loss("its data lies beyond the end of '", path, "'");
   }
   WEFT_TRY(Tensor out, Tensor::make(dtype, std::move(shape)));
-  if (bytes > 0) WEFT_CHECK(at->second.read_at(offset, out.mutable_data(), bytes));
+  if (bytes > 0) WEFT_CHECK(reader_->read_at(offset, out.mutable_data(), bytes));
   make_bools(out);
   return out;
 }

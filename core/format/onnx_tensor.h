@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/base/file.h"
@@ -11,7 +12,7 @@
 
 namespace weft::onnx {
 
-// Where external data comes from; each file is opened once.
+// Where external data comes from.
 class ExternalFiles {
  public:
   // `folder` is that of the model, "" if there is none.
@@ -21,7 +22,9 @@ class ExternalFiles {
  private:
   std::string folder_;
   bool map_;
-  std::map<std::string, FileReader> readers_;
+  // The file that was read last stays open: a model may have one file for each weight.
+  std::optional<FileReader> reader_;
+  std::string reading_;
   std::map<std::string, std::shared_ptr<const FileBytes>> mapped_;
 };
 

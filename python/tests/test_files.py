@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import weft
 
@@ -221,6 +223,33 @@ def test_models_whose_weights_are_elsewhere(tmp_path: pathlib.Path) -> None:
         weft.Graph.load(path)
     weights.write_bytes(data)
     weft.Graph.load(path)
+
+
+@contextmanager
+def few_open_files() -> Iterator[None]:
+    """No more than some 16 files may be opened at once."""
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 16, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, old)
+
+
+def test_a_model_with_a_file_for_each_weight(tmp_path: pathlib.Path) -> None:
+    names = [f"w{i}" for i in range(40)]
+    weights = [numpy_helper.from_array(np.ones(300, "f4"), name) for name in names]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [300]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Sum", ["x", *names], ["y"])], "g", [x], [y], weights)
+    path = tmp_path / "m.onnx"
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.save_model(made, path, save_as_external_data=True, all_tensors_to_one_file=False, size_threshold=0)
+    assert len(list(tmp_path.iterdir())) == 41
+    for map_weights in (False, True):
+        with few_open_files():
+            loaded = weft.Graph.load(path, map=map_weights)
+        found = weft.Session(loaded).run({loaded.inputs[0]: np.zeros(300, "f4")}, loaded.outputs[0])
+        assert (found == 40).all()
 
 
 def test_errors_are_pickled(tmp_path: pathlib.Path) -> None:
