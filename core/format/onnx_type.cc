@@ -22,8 +22,8 @@ Result<ValueType> to_type(const ValueWire& wire, std::string_view name) {
   type.has_rank = wire.has_shape && !wire.is_sequence && wire.key_type == 0;
   for (size_t i = 0; type.has_rank && i < wire.dims.size(); ++i) {
     const DimWire& dim = wire.dims[i];
-    if (dim.has_value && dim.value < 0) return data_loss("it has a dimension of ", dim.value);
-    if (dim.has_value)
+    // Old exporters write -1 for any.
+    if (dim.has_value && dim.value >= 0)
       type.dims.push_back(Dim(dim.value));
     else
       type.dims.push_back(Dim::symbol(dim.param.empty() ? cat(name, "_d", i) : std::string(dim.param)));

@@ -143,6 +143,25 @@ def test_a_foreign_model_is_fine_tuned(tmp_path) -> None:  # type: ignore[no-unt
         weft.Graph.load(path, trainable=["v"])
 
 
+def test_a_negative_dimension_stands_for_any() -> None:
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Relu", ["x"], ["y"])],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [-1, 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [-1, 3])],
+        ),
+        opset_imports=[helper.make_opsetid("", 11)],
+        ir_version=7,
+    )
+    data = model.SerializeToString()
+    x, wanted = np.array([[-1, 2, -3], [4, -5, 6]], "f4"), [[0, 2, 0], [4, 0, 6]]
+    (theirs,) = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    assert theirs.tolist() == wanted
+    graph = weft.Graph.load(data)
+    assert weft.Session(graph).run({graph.inputs[0]: x}, graph.outputs[0]).tolist() == wanted
+
+
 def test_branches_are_saved(tmp_path) -> None:  # type: ignore[no-untyped-def]
     graph = weft.Graph()
     x = graph.input("x", "f32", [3])
