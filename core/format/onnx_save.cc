@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "core/base/file.h"
+#include "core/base/text.h"
 #include "core/format/onnx_write.h"
 #include "core/graph/walk.h"
 
@@ -32,8 +33,10 @@ bool exists(const std::string& path) {
 // file, then the weights, then the model that reads them from where they belong.
 Status save_pair(const ModelContents& contents, const std::string& path) {
   const std::string& name = contents.options.weights;
-  if (name.find('/') != std::string::npos || name == "." || name == "..") {
-    return invalid("option 'weights' is '", name, "' but must be the name of a file beside the model");
+  // What the reader would refuse must not be written.
+  if (name.find_first_of("/\\:") != std::string::npos || name == "." || name == ".." || !is_utf8(name)) {
+    return invalid("option 'weights' is '", readable(name), "' but must be the name of a file beside the model, in ",
+                   "UTF-8 and without '/', '\\' and ':'");
   }
   size_t slash = path.rfind('/');
   std::string folder = slash == std::string::npos ? std::string() : path.substr(0, slash + 1);

@@ -57,7 +57,7 @@ TEST(OnnxSave, AModelAndItsWeightsAreReplacedTogether) {
   }
   std::filesystem::create_symlink("elsewhere", folder / "link");
   EXPECT_EQ(sum_of(1000, 1, 1).save(folder / "model.onnx", "link").code(), Code::kInvalidArgument);
-  for (const char* name : {"model.onnx", "..", "a/b"}) {
+  for (const char* name : {"model.onnx", "..", "a/b", "a\\b", "a:b", "a\xff"}) {
     EXPECT_EQ(sum_of(1000, 1, 1).save(folder / "model.onnx", name).code(), Code::kInvalidArgument) << name;
   }
   EXPECT_EQ(folder.count(), 3u);
