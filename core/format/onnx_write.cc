@@ -86,7 +86,12 @@ class Writer {
     }
     bool outside = !name.empty() && goes_outside(tensor);
     if (outside && outside_ != nullptr) {
-      outside_->emplace_back(name, tensor);
+      // The model says what they are; to the file of weights they may be bytes.
+      Tensor kept = tensor;
+      if (!safetensors_can_say(tensor)) {
+        WEFT_TRY(kept, Tensor::over(DType::kU8, {tensor.bytes()}, tensor.buffer(), tensor.offset()));
+      }
+      outside_->emplace_back(name, std::move(kept));
     } else if (outside) {
       const WeightsFile::Place& place = weights_->places.find(name)->second;
       add_entry(out, 13, "location", weights_->name);

@@ -289,6 +289,12 @@ Result<Tensor> SafetensorsFile::tensor(int64_t index) const {
   return out;
 }
 
+bool safetensors_can_say(const Tensor& tensor) {
+  const bool named = std::any_of(std::begin(kTypes), std::end(kTypes),
+                                 [&](const TypeName& type) { return type.dtype == tensor.dtype(); });
+  return named && whole_bytes(tensor.dtype(), tensor.count()).has_value();
+}
+
 namespace {
 
 Result<std::string_view> type_name_of(const std::string& name, const Tensor& tensor) {

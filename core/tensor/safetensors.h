@@ -60,6 +60,9 @@ class SafetensorsFile {
   std::shared_ptr<Buffer> bytes_;
 };
 
+// Whether such a file can say what the elements of a tensor are.
+bool safetensors_can_say(const Tensor& tensor);
+
 // The header lists the tensors as given; the data of wider element types comes first, so that all
 // lie aligned when the file is mapped. Whatever was at `path` stays there until all has been
 // written.

@@ -1,5 +1,6 @@
 """ONNX models and checkpoints: what we write others read, what others write we read, and training goes on."""
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -160,6 +161,22 @@ def test_a_negative_dimension_stands_for_any() -> None:
     assert theirs.tolist() == wanted
     graph = weft.Graph.load(data)
     assert weft.Session(graph).run({graph.inputs[0]: x}, graph.outputs[0]).tolist() == wanted
+
+
+def test_weights_that_safetensors_cannot_name_are_bytes_there(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    graph = weft.Graph()
+    numbers = np.resize(np.arange(-8, 8), (64, 64))
+    w = graph.constant(numbers.astype(ml_dtypes.int4), name="w")
+    x = graph.input("x", "f32", ["n", 64])
+    path, weights = tmp_path / "model.onnx", tmp_path / "model.safetensors"
+    graph.save(path, x @ weft.ops.dequantize_linear(w, np.array(1, "f4")), weights=weights.name)
+    assert weft.load_tensors(weights)["w"].numpy().nbytes == 2048
+    feeds = {"x": np.eye(64, dtype="f4")}
+    runs_in_onnxruntime(path, feeds, [numbers.astype("f4")])
+    for map in (False, True):
+        again = weft.Graph.load(path, map=map)
+        found = weft.Session(again).run({again.inputs[0]: feeds["x"]}, again.outputs[0])
+        assert (found == numbers).all()
 
 
 def test_branches_are_saved(tmp_path) -> None:  # type: ignore[no-untyped-def]
