@@ -139,13 +139,22 @@ class Loader {
   Status add_weights(Graph& graph, const GraphWire& wire) {
     for (std::string_view bytes : wire.initializers) {
       WEFT_TRY(const TensorWire tensor, read_tensor(bytes));
-      WEFT_CHECK(add_weight(graph, tensor.name, to_tensor(tensor, file_, files_)));
+      WEFT_CHECK(add_weight(graph, tensor.name, tensor_at(bytes, tensor)));
     }
     for (std::string_view bytes : wire.sparse_initializers) {
       WEFT_TRY(const SparseWire sparse, read_sparse(bytes));
       WEFT_CHECK(add_weight(graph, sparse.values.name, to_dense(sparse, file_, files_)));
     }
     return {};
+  }
+
+  // `wire` is what stands at `bytes`. A function has its tensors once, however often it is called.
+  Result<Tensor> tensor_at(std::string_view bytes, const TensorWire& wire) {
+    if (frames_.size() == 1) return to_tensor(wire, file_, files_);
+    if (auto at = shared_.find(bytes.data()); at != shared_.end()) return at->second;
+    Result<Tensor> tensor = to_tensor(wire, file_, files_);
+    if (tensor.ok()) shared_.emplace(bytes.data(), *tensor);
+    return tensor;
   }
 
   Status add_weight(Graph& graph, std::string_view weight, Result<Tensor> tensor) {
@@ -193,7 +202,7 @@ class Loader {
       case kTypeStrings: return AttrValue(std::vector<std::string>(wire.strings.begin(), wire.strings.end()));
       case kTypeTensor: {
         WEFT_TRY(TensorWire tensor_wire, read_tensor(wire.tensor));
-        Result<Tensor> tensor = to_tensor(tensor_wire, file_, files_);
+        Result<Tensor> tensor = tensor_at(wire.tensor, tensor_wire);
         if (!tensor.ok()) return tensor.status().within(cat("attribute '", wire.name, "': "));
         // Our own operators' numbers of 64 bits are written as tensors: an attribute of ONNX has only 32.
         const AttrDef* def = op != nullptr ? op->find_attr(wire.name) : nullptr;
@@ -238,7 +247,8 @@ class Loader {
   Status add_node(const std::shared_ptr<Graph>& graph, const NodeWire& wire) {
     bool own = wire.domain == kWeftDomain;
     if (own && wire.op_type == "Attach") return attach(*graph, wire);
-    if (frame().function != nullptr && ++function_nodes_ > kMostFunctionNodes) {
+    // Those of the graphs that calls give too.
+    if (frames_.size() > 1 && ++function_nodes_ > kMostFunctionNodes) {
       return unimplemented("its functions come to more than ", kMostFunctionNodes, " nodes");
     }
     const std::string_view domain = onnx_domain(wire.domain);
@@ -522,7 +532,8 @@ class Loader {
   std::vector<Frame> frames_;  // the model, then the calls that are under way
   size_t frame_ = 0;           // whose words are being read
   int64_t function_nodes_ = 0;
-  int taken_ = 0;  // branches that are being added to the graph around them, of all frames
+  std::map<const char*, Tensor> shared_;  // by where they stand in the file
+  int taken_ = 0;                         // branches that are being added to the graph around them, of all frames
 };
 
 }  // namespace

@@ -207,5 +207,49 @@ TEST(OnnxFunctions, NoFileMakesThemEndless) {
   expect_y({call("F0", {"x"}, {"y"})}, tree, {-1, 3});
 }
 
+Message tensor_attribute(const Message& tensor) { return Message().text(1, "value").part(5, tensor).number(20, 4); }
+
+TEST(OnnxFunctions, GraphsThatTheyAreGivenCountEachTime) {
+  std::vector<FunctionParts> tree{
+      {"Pass", {"a"}, {"a"}, {}},
+      {"G0",
+       {"c", "a"},
+       {"b"},
+       {node_proto("If", {"c"}, {"b"}, {reference("then_branch", "g", 5), reference("else_branch", "g", 5)})},
+       {"g"}}};
+  for (int i = 1; i < 10; ++i) {
+    const std::string name = "G" + std::to_string(i), next = "G" + std::to_string(i - 1);
+    const std::vector<Message> given{reference("g", "g", 5)};
+    tree.push_back(
+        {name, {"c", "a"}, {"b"}, {call(next, {"c", "a"}, {"h"}, given), call(next, {"c", "h"}, {"b"}, given)}, {"g"}});
+  }
+  std::vector<Message> passes;
+  for (int i = 0; i < 1500; ++i) passes.push_back(call("Pass", {"x"}, {"t" + std::to_string(i)}));
+  const Message always =
+      node_proto("Constant", {}, {"always"}, {tensor_attribute(Message().number(2, 9).text(9, "\1"))});
+  const std::vector<Message> given{graph_attribute("g", branch(passes, "t1499"))};
+  expect_y({always, call("G2", {"always", "x"}, {"y"}, given)}, tree, {-1, 3});
+  expect_refused({always, call("G9", {"always", "x"}, {"y"}, given)}, tree, Code::kUnimplemented,
+                 "its functions come to more than");
+}
+
+TEST(OnnxFunctions, CallsShareTensors) {
+  const FunctionParts more{"More",
+                           {"a"},
+                           {"b"},
+                           {node_proto("Constant", {}, {"k"}, {tensor_attribute(tensor_proto("", {2}, 1))}),
+                            node_proto("Add", {"a", "k"}, {"b"})}};
+  const std::vector<Message> calls{call("More", {"x"}, {"g"}), call("More", {"g"}, {"h"}), call("More", {"h"}, {"y"})};
+  expect_y(calls, {more}, {2, 6});
+  auto graph = load(model_bytes({calls, {}, {value_proto("x", kFloat, {2})}, {value_proto("y", kFloat, {2})}}, 26,
+                                {function_proto(more)}));
+  ASSERT_TRUE(graph.ok()) << graph.status().text();
+  std::vector<const Buffer*> buffers;
+  for (ValueId id = 0; id < (*graph)->value_count(); ++id) {
+    if ((*graph)->value(id).constant != nullptr) buffers.push_back((*graph)->value(id).constant->buffer().get());
+  }
+  EXPECT_EQ(buffers, std::vector<const Buffer*>(3, buffers.at(0)));
+}
+
 }  // namespace
 }  // namespace weft
