@@ -31,6 +31,8 @@ Status infer_concat(InferContext& c) {
     Dims ints;
     for (int i = 0; i < c.input_count(); ++i) {
       if (c.ints(i) == nullptr) return {};
+      // A longer list would be dropped, and a node may have very many inputs.
+      if (ints.size() + c.ints(i)->size() > static_cast<size_t>(kMaxKnownInts)) return {};
       ints.insert(ints.end(), c.ints(i)->begin(), c.ints(i)->end());
     }
     c.set_ints(0, std::move(ints));

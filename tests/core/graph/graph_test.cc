@@ -42,6 +42,14 @@ TEST(Graph, FollowsShapesThroughIntegerArithmetic) {
   Expr flat = reshape(value, concat({first, constant_ints(b.scope, {-1})}, 0));
   ASSERT_TRUE(b.scope.status().ok()) << b.scope.status().text();
   EXPECT_EQ(flat.type().text(), "f32[n, 12]");
+  // Lists of 1024 numbers at most are known.
+  Expr half = constant_ints(b.scope, std::vector<int64_t>(512, 7));
+  Expr whole = concat({half, half}, 0), more = concat({whole, half}, 0);
+  ASSERT_TRUE(b.scope.status().ok()) << b.scope.status().text();
+  ASSERT_NE(whole.type().ints, nullptr);
+  EXPECT_EQ(whole.type().ints->size(), 1024u);
+  EXPECT_EQ(more.type().dims, Dims{1536});
+  EXPECT_EQ(more.type().ints, nullptr);
 }
 
 TEST(Graph, SizesThatABodyLeavesOpenAreOfTheirNodeAlone) {
