@@ -183,17 +183,16 @@ ValueId Graph::find(std::string_view name) const {
 }
 
 const VariableInfo* Graph::find_variable(std::string_view name) const {
-  for (const VariableInfo& variable : variables_) {
-    if (variable.name == name) return &variable;
-  }
-  return nullptr;
+  // Its node has its name for good.
+  auto at = node_names_.find(std::string(name));
+  if (at == node_names_.end() || !nodes_[at->second].is(kWeftDomain, "Variable")) return nullptr;
+  return variable_of(nodes_[at->second].first_output);
 }
 
 const VariableInfo* Graph::variable_of(ValueId value) const {
-  for (const VariableInfo& variable : variables_) {
-    if (variable.value == value) return &variable;
-  }
-  return nullptr;
+  auto at = std::lower_bound(variables_.begin(), variables_.end(), value,
+                             [](const VariableInfo& variable, ValueId id) { return variable.value < id; });
+  return at != variables_.end() && at->value == value ? &*at : nullptr;
 }
 
 Result<ValueId> Graph::add_input(std::string_view name, ValueType type, std::string_view origin) {

@@ -160,6 +160,11 @@ TEST(Graph, VariablesNeedAnInitialValueOfKnownShape) {
   ValueId zero = *b.graph->add_constant(Tensor::scalar<float>(0));
   ASSERT_TRUE(b.graph->add_variable("w", zero, true).ok());
   expect_error(b.graph->add_variable("w", zero, true).status(), Code::kAlreadyExists, "'w'");
+  // It is found by that name whatever its value is called.
+  ASSERT_TRUE(b.graph->set_value_name(b.graph->find("w"), "other").ok());
+  ASSERT_NE(b.graph->find_variable("w"), nullptr);
+  EXPECT_EQ(b.graph->find_variable("w")->value, b.graph->find("other"));
+  EXPECT_EQ(b.graph->find_variable("other"), nullptr);
 }
 
 TEST(Graph, AVariableCannotBeginAsWhatIsFed) {
