@@ -378,8 +378,9 @@ weft_status* weft_tensors_load(const char* path, const weft_options* options, we
       bool map = options != nullptr && options->int_or("map", 0) != 0;
       WEFT_TRY(SafetensorsFile file, SafetensorsFile::open(path, map));
       for (size_t i = 0; i < file.entries().size(); ++i) {
-        WEFT_TRY(Tensor tensor, file.tensor(static_cast<int64_t>(i)));
-        tensors->items.emplace_back(file.entries()[i].name, std::move(tensor));
+        Result<Tensor> tensor = file.tensor(static_cast<int64_t>(i));
+        if (!tensor.ok()) return tensor.status().within(cat("cannot load '", path, "': "));
+        tensors->items.emplace_back(file.entries()[i].name, std::move(*tensor));
       }
     } else if (name.ends_with(".npy")) {
       WEFT_TRY(Tensor tensor, read_npy(path));

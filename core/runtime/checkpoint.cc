@@ -51,8 +51,9 @@ Result<NamedTensors> read_values(Graph& graph, const SafetensorsFile& file, cons
       return invalid("the variable '", variable.name, "' is ", type.text(), " in the graph but ",
                      dtype_name(entry.dtype), shape_text(entry.shape), " in '", path, "'");
     }
-    WEFT_TRY(Tensor value, file.tensor(at));
-    values.emplace_back(variable.name, std::move(value));
+    Result<Tensor> value = file.tensor(at);
+    if (!value.ok()) return value.status().within(cat("cannot load '", path, "': "));
+    values.emplace_back(variable.name, std::move(*value));
   }
   if (!partial && values.size() != file.entries().size()) {
     for (const SafetensorsFile::Entry& entry : file.entries()) {

@@ -220,6 +220,9 @@ Status SafetensorsFile::read_entry(JsonReader& json, std::string name, int64_t d
   if (begin < 0 || end < begin || end > data_bytes) {
     return data_loss(who, " lies at bytes ", begin, " to ", end, " of data that has ", data_bytes);
   }
+  if (static_cast<int64_t>(shape->size()) > kMostAxes) {
+    return unimplemented(who, " has ", shape->size(), " dimensions; tensors have at most ", kMostAxes);
+  }
   Result<int64_t> count = element_count(*shape);
   if (!count.ok()) return data_loss(who, ": ", count.status().message());
   // No element takes less than half a byte.
@@ -271,6 +274,13 @@ Result<Tensor> SafetensorsFile::tensor(int64_t index) const {
     return out_of_range("tensor ", index, " of a file that has ", entries_.size());
   }
   const Entry& entry = entries_[index];
+  Result<Tensor> out = elements(entry);
+  if (!out.ok()) return out.status().within(cat("tensor '", entry.name, "': "));
+  WEFT_CHECK(check_bools(entry.name, *out));
+  return out;
+}
+
+Result<Tensor> SafetensorsFile::elements(const Entry& entry) const {
   Tensor out;
   if (reader_ != nullptr) {
     WEFT_TRY(out, Tensor::make(entry.dtype, entry.shape));
@@ -285,7 +295,6 @@ Result<Tensor> SafetensorsFile::tensor(int64_t index) const {
       WEFT_TRY(out, Tensor::over(entry.dtype, entry.shape, bytes_, entry.begin));
     }
   }
-  WEFT_CHECK(check_bools(entry.name, out));
   return out;
 }
 

@@ -51,6 +51,7 @@ class SafetensorsFile {
   Status read_metadata(class JsonReader& json);
   Status read_entry(class JsonReader& json, std::string name, int64_t data_begin, int64_t file_bytes);
   Status check_cover(int64_t data_begin, int64_t file_bytes) const;
+  Result<Tensor> elements(const Entry& entry) const;
 
   std::vector<Entry> entries_;
   std::unordered_map<std::string, int64_t> places_;

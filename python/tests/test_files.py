@@ -1,6 +1,7 @@
 """Files that cannot be read or written: errors that Python programs catch, and old files that stay."""
 
 import errno
+import json
 import os
 import pathlib
 import pickle
@@ -199,6 +200,17 @@ def test_sizes_that_lie_are_errors(tmp_path: pathlib.Path, data: bytes) -> None:
     for read in (weft.load_tensors, lambda path: weft.load_tensors(path, map=True), weft.Dataset.load):
         with pytest.raises(weft.DataLossError):
             read(path)
+
+
+def test_an_error_names_file_and_tensor(tmp_path: pathlib.Path) -> None:
+    for name, dtype, shape, data in (("deep", "F32", [1] * 65, bytes(4)), ("mask", "BOOL", [1], b"\2")):
+        entry = {name: {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}
+        header = json.dumps(entry).encode()
+        path = tmp_path / f"{name}s.safetensors"
+        path.write_bytes(len(header).to_bytes(8, "little") + header + data)
+        for read in (weft.load_tensors, weft.Dataset.load):
+            with pytest.raises(weft.WeftError, match=f"cannot load .*{name}s.safetensors.: tensor .{name}. "):
+                read(path)
 
 
 def test_models_whose_weights_are_elsewhere(tmp_path: pathlib.Path) -> None:

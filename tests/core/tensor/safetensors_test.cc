@@ -239,6 +239,10 @@ TEST(SafetensorsHeader, EveryClaimIsChecked) {
   }
   EXPECT_EQ(problem(entry(R"("dtype":"F4","shape":[3],"data_offsets":[0,2])"), "ab"),
             "tensor 'x' is f4e2m1[3] but has 2 bytes");
+  std::string ones = "1";
+  for (int i = 1; i < 65; ++i) ones += ",1";
+  EXPECT_EQ(problem(entry(dtype + R"(,"shape":[)" + ones + R"(],"data_offsets":[0,4])"), std::string(4, '\0')),
+            "tensor 'x' has 65 dimensions; tensors have at most 64");
 }
 
 TEST(SafetensorsHeader, TensorsCoverTheData) {
