@@ -144,7 +144,8 @@ Result<std::shared_ptr<Buffer>> Buffer::deferred(std::shared_ptr<const ByteSourc
 
 Result<std::shared_ptr<Buffer>> Buffer::in_file(std::shared_ptr<const FileBytes> file, int64_t offset, int64_t bytes,
                                                 int64_t align) {
-  char* at = const_cast<char*>(file->data()) + offset;
+  // No bytes lie where the file begins, which has any alignment.
+  char* at = const_cast<char*>(file->data()) + (bytes > 0 ? offset : 0);
   auto source = std::make_shared<const FileSource>(std::move(file), offset, bytes);
   if (bytes > 0 && reinterpret_cast<uintptr_t>(at) % align != 0) return deferred(std::move(source), bytes);
   std::shared_ptr<Buffer> buffer(new Buffer(at, bytes, {}, true, false, nullptr, nullptr));

@@ -135,6 +135,9 @@ TEST(Buffer, LiesInAFileWhereThatHasItRight) {
   EXPECT_FALSE(buffer->writable());
   buffer->let_go_of_file();
   EXPECT_EQ(static_cast<const char*>(buffer->data())[50'000], static_cast<char>(50'008 % 251));
+  Result<Tensor> nothing = Tensor::in_file(DType::kF32, {0}, file, 3);
+  ASSERT_TRUE(nothing.ok()) << nothing.status().text();
+  EXPECT_EQ(nothing->count(), 0);
 }
 
 TEST(Buffer, IsFilledFromAFileOnceItIsAskedFor) {
