@@ -30,10 +30,9 @@ Result<VariableValues> values_of(const std::shared_ptr<Graph>& graph, Session* s
     session = fresh.get();
   }
   VariableValues values;
-  for (const std::string& name : names) {
-    WEFT_TRY(Tensor value, session->get_variable(name));
-    values.emplace(name, std::move(value));
-  }
+  if (names.empty()) return values;
+  WEFT_TRY(NamedTensors now, values_at_once(*session, names));
+  for (auto& [name, value] : now) values.emplace(name, std::move(value));
   return values;
 }
 

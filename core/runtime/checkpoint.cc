@@ -4,23 +4,20 @@
 #include <set>
 
 #include "core/base/text.h"
-#include "core/tensor/safetensors.h"
 
 namespace weft {
 
-Status save_checkpoint(Session& session, const std::string& path) {
-  WEFT_CHECK(session.initialise());
-  Store& store = *session.store();
+Result<NamedTensors> values_at_once(Session& session, const std::vector<std::string>& names) {
+  if (session.closed()) return failed_precondition("this session is closed");
+  const Store& store = *session.store();
   std::vector<int> slots;
   NamedTensors tensors;
-  std::set<std::string> names;  // so that the file does not depend on the order in which the variables were made
-  {
-    GraphReading reading(*session.graph());
-    for (const VariableInfo& variable : session.graph()->variables()) names.insert(variable.name);
-  }
   for (const std::string& name : names) {
     int slot = store.find(name);
-    if (slot < 0) continue;  // added since
+    if (slot < 0 || !store.initialised(slot)) {
+      WEFT_CHECK(session.get_variable(name).status());
+      slot = store.find(name);
+    }
     slots.push_back(slot);
     tensors.emplace_back(name, Tensor());
   }
@@ -29,6 +26,17 @@ Status save_checkpoint(Session& session, const std::string& path) {
   for (size_t i = 0; i < values.size(); ++i) {
     WEFT_TRY(tensors[i].second, values[i].moved_to(nullptr));
   }
+  return tensors;
+}
+
+Status save_checkpoint(Session& session, const std::string& path) {
+  WEFT_CHECK(session.initialise());
+  std::set<std::string> names;  // so that the file does not depend on the order in which the variables were made
+  {
+    GraphReading reading(*session.graph());
+    for (const VariableInfo& variable : session.graph()->variables()) names.insert(variable.name);
+  }
+  WEFT_TRY(const NamedTensors tensors, values_at_once(session, {names.begin(), names.end()}));
   return write_safetensors(path, tensors, {{"format", "weft checkpoint"}});
 }
 

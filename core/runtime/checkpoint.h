@@ -2,10 +2,16 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/runtime/session.h"
+#include "core/tensor/safetensors.h"
 
 namespace weft {
+
+// The values of those variables of the graph, in that order, all as of one moment; one without a value yet gets its
+// initial one first.
+Result<NamedTensors> values_at_once(Session& session, const std::vector<std::string>& names);
 
 // All variables as of one moment, those without a value yet with their initial one.
 Status save_checkpoint(Session& session, const std::string& path);

@@ -264,6 +264,10 @@ TEST(Checkpoint, ValuesAreAllOfOneMoment) {
     ASSERT_TRUE(save_checkpoint(*m.session, folder.file("c")).ok());
     SafetensorsFile file = *SafetensorsFile::open(folder.file("c"));
     EXPECT_TRUE(file.tensor("a")->same_bits(*file.tensor("b")));
+    Result<NamedTensors> now = values_at_once(*m.session, {"b", "a"});
+    ASSERT_TRUE(now.ok()) << now.status().text();
+    EXPECT_EQ((*now)[0].first, "b");
+    EXPECT_TRUE((*now)[0].second.same_bits((*now)[1].second));
   }
   writer.join();
 }
