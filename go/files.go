@@ -107,7 +107,8 @@ func loadGraph(list []LoadOptions, f func(*C.weft_options, **C.weft_graph) *C.we
 }
 
 // Inspect tells what is in an ONNX file, and what of it cannot be loaded, as JSON. Its keys are those of weft_model_inspect:
-// "inputs", "outputs", "opsets", "operators", "parameters", "unsupported" and more.
+// "inputs", "outputs", "opsets", "operators", "parameters", "unsupported" and more. The file is mapped meanwhile and
+// must not be made shorter.
 func Inspect(path string) ([]byte, error) {
 	return describe(path, func(path *C.char, out **C.weft_bytes) *C.weft_status { return C.wg_model_inspect(path, out) })
 }

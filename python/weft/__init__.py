@@ -110,7 +110,7 @@ def inspect(model: bytes | str | _os.PathLike[str], *, folder: str | _os.PathLik
     """What is in an ONNX model, and what of it cannot be loaded; no session is made.
 
     Args:
-        model: A file, or the bytes of one.
+        model: A file, which is mapped meanwhile and must not be made shorter, or the bytes of one.
         folder: Where external weights of bytes are looked for.
 
     Returns:

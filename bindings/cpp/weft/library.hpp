@@ -66,7 +66,8 @@ inline std::string describe_operator(const std::string& name) {
       detail::made<weft_bytes>([&](weft_bytes** out) { return weft_op_inspect(detail::text(name), out); }));
 }
 
-/// What is in an ONNX file, and what of it cannot be loaded, as JSON; its keys are those of weft_model_inspect.
+/// What is in an ONNX file, and what of it cannot be loaded, as JSON; its keys are those of weft_model_inspect. The file is
+/// mapped meanwhile and must not be made shorter.
 inline std::string inspect(const std::string& path) {
   return detail::take(
       detail::made<weft_bytes>([&](weft_bytes** out) { return weft_model_inspect(detail::text(path), out); }));

@@ -35,7 +35,8 @@ WEFT_API weft_status* weft_graph_load_bytes(const void* data, size_t bytes, cons
  * that can be read), "operators" and "functions" (of the model's own; both: how many nodes name each, in all graphs and
  * functions), "parameters" ("tensors", "elements" and "bytes" of the weights of all graphs), "metadata" (texts), and
  * "unsupported": texts that say what keeps it from being loaded, every operator that is not known, else the first error
- * of loading it; empty if it can be loaded. NOT_FOUND if there is no such file, DATA_LOSS if it holds no model. */
+ * of loading it; empty if it can be loaded. The file and those of its weights are mapped while it lasts: they must not
+ * be made shorter. NOT_FOUND if there is no such file, DATA_LOSS if it holds no model. */
 WEFT_API weft_status* weft_model_inspect(const char* path, weft_bytes** out_json) WEFT_MUST_USE;
 /** The same from `bytes` bytes at `data`; external weights are looked for in `folder`, which may be NULL. */
 WEFT_API weft_status* weft_model_inspect_bytes(const void* data, size_t bytes, const char* folder,

@@ -134,7 +134,7 @@ public final class Weft {
   /**
    * Tells what is in an ONNX file, and what of it cannot be loaded. No session is made.
    *
-   * @param path the file
+   * @param path the file, which is mapped meanwhile and must not be made shorter
    * @return JSON, for a reader of your choice, with the keys of {@code weft_model_inspect}: "inputs", "outputs", "opsets",
    *     "operators", "parameters", "unsupported" (texts that say why the model cannot be loaded; empty if it can) and more
    */
