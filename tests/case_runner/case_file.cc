@@ -94,6 +94,18 @@ Result<double> number(std::string_view text) {
   return *value;
 }
 
+// A number that T holds as it is.
+template <typename T>
+Status put(Tensor& tensor, int64_t i, double value, const std::string& text) {
+  const auto least = static_cast<double>(std::numeric_limits<T>::min());
+  const auto most = static_cast<double>(std::numeric_limits<T>::max());
+  if (!(value >= least && value <= most && value == std::trunc(value))) {
+    return invalid("'", text, "' is no ", dtype_name(tensor.dtype()));
+  }
+  tensor.as<T>()[i] = static_cast<T>(value);
+  return {};
+}
+
 Status store(Tensor& tensor, int64_t i, const std::string& text) {
   if (tensor.dtype() == DType::kString) {
     WEFT_TRY(tensor.mutable_strings()[i], unquote(text));
@@ -109,7 +121,7 @@ Status store(Tensor& tensor, int64_t i, const std::string& text) {
     }
   }
   if (tensor.dtype() == DType::kI64 || tensor.dtype() == DType::kU64) {
-    if (auto whole = parse_int(text)) {
+    if (auto whole = parse_int(text); whole && (*whole >= 0 || tensor.dtype() == DType::kI64)) {
       tensor.as<int64_t>()[i] = *whole;
       return {};
     }
@@ -119,7 +131,7 @@ Status store(Tensor& tensor, int64_t i, const std::string& text) {
       tensor.as<uint64_t>()[i] = large;
       return {};
     }
-    return invalid("'", text, "' is not a whole number");
+    return invalid("'", text, "' is no ", dtype_name(tensor.dtype()));
   }
   WEFT_TRY(double value, number(text));
   switch (tensor.dtype()) {
@@ -127,12 +139,12 @@ Status store(Tensor& tensor, int64_t i, const std::string& text) {
     case DType::kF64: tensor.as<double>()[i] = value; break;
     case DType::kF16: tensor.as<uint16_t>()[i] = float_to_f16(static_cast<float>(value)); break;
     case DType::kBF16: tensor.as<uint16_t>()[i] = float_to_bf16(static_cast<float>(value)); break;
-    case DType::kI8: tensor.as<int8_t>()[i] = static_cast<int8_t>(value); break;
-    case DType::kI16: tensor.as<int16_t>()[i] = static_cast<int16_t>(value); break;
-    case DType::kI32: tensor.as<int32_t>()[i] = static_cast<int32_t>(value); break;
-    case DType::kU8: tensor.as<uint8_t>()[i] = static_cast<uint8_t>(value); break;
-    case DType::kU16: tensor.as<uint16_t>()[i] = static_cast<uint16_t>(value); break;
-    case DType::kU32: tensor.as<uint32_t>()[i] = static_cast<uint32_t>(value); break;
+    case DType::kI8: return put<int8_t>(tensor, i, value, text);
+    case DType::kI16: return put<int16_t>(tensor, i, value, text);
+    case DType::kI32: return put<int32_t>(tensor, i, value, text);
+    case DType::kU8: return put<uint8_t>(tensor, i, value, text);
+    case DType::kU16: return put<uint16_t>(tensor, i, value, text);
+    case DType::kU32: return put<uint32_t>(tensor, i, value, text);
     case DType::kBool: tensor.as<bool>()[i] = value != 0; break;
     default: return invalid("case files have no literals of dtype ", dtype_name(tensor.dtype()));
   }
@@ -205,7 +217,7 @@ Result<AttrValue> read_attr(const std::string& text) {
     items.emplace_back(trim(inner.substr(0, comma)));
     inner = comma == std::string_view::npos ? std::string_view() : inner.substr(comma + 1);
   }
-  if (!items.empty() && items[0].front() == '"') {
+  if (!items.empty() && items[0].starts_with('"')) {
     for (std::string& item : items) {
       WEFT_TRY(item, unquote(item));
     }
