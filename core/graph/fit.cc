@@ -130,7 +130,10 @@ Status Graph::fit_subgraphs(const OpDef& op, int32_t schema_inputs, bool copied,
       }
       fits = find_fit(*body, coming, cat("?", fresh_prefix(name)), &types);
       if (fits) break;
-      if (tries == kMostTries) return internal_error("no types were found that '", attr_name, "' goes on with");
+      if (tries == kMostTries) {
+        return unimplemented("more than ", kMostTries, " values that '", attr_name,
+                             "' carries change their shapes one after the other; declare these shapes open");
+      }
       WEFT_TRY(body, remake(types));
       if (!comparable(*body, coming.repeated)) break;
     }
