@@ -160,9 +160,18 @@ class Writer {
 
   // -- Graphs and nodes. All names of a file are different, those of branches too.
 
-  static std::string claim(std::set<std::string>* used, const std::string& name, const std::string& prefix) {
-    std::string out = used->count(name) == 0 ? name : prefix + name;
-    for (int i = 1; !used->insert(out).second; ++i) out = cat(prefix, name, "_", i);
+  struct Names {
+    std::set<std::string> used;
+    std::map<std::string, int> last;  // of the numbers behind a name
+  };
+  static std::string claim(Names* names, const std::string& name, const std::string& prefix) {
+    std::string out = names->used.count(name) == 0 ? name : prefix + name;
+    if (names->used.insert(out).second) return out;
+    int& last = names->last[out];
+    const std::string wanted = out;
+    do {
+      out = cat(wanted, "_", ++last);
+    } while (!names->used.insert(out).second);
     return out;
   }
   std::string claim(const std::string& name, const std::string& prefix) { return claim(&used_, name, prefix); }
@@ -456,9 +465,9 @@ class Writer {
   const WeightsFile* weights_;
   NamedTensors* outside_;
   std::string file_;
-  std::map<std::string_view, int> domains_;     // of its nodes, with the version that the newest of them came with
-  bool has_gone_ = false;                       // some node is of kGone
-  std::set<std::string> used_, used_by_nodes_;  // names
+  std::map<std::string_view, int> domains_;  // of its nodes, with the version that the newest of them came with
+  bool has_gone_ = false;                    // some node is of kGone
+  Names used_, used_by_nodes_;
   int depth_ = 0;
 };
 
