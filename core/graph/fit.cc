@@ -8,7 +8,7 @@ namespace weft {
 namespace {
 
 // Each time one of these is not enough, a dimension that was thought to be the same is known not to be.
-constexpr int kMostTries = 1000;
+constexpr int kMostTries = 100;
 
 bool same_type(const ValueType& a, const ValueType& b) {
   return a.alike(b) && a.has_rank == b.has_rank && a.dims == b.dims;
@@ -54,6 +54,18 @@ bool find_fit(const Graph& body, const Coming& coming, std::string_view prefix, 
     (*inputs)[i] = TypeFit::widened((*inputs)[i], out, again, cat(prefix, ".", i));
   }
   return fits;
+}
+
+// Of what is carried no dimension is thought to be the same again, nor, with `ranks`, how many there are.
+void leave_open(const RepeatedTypes& repeated, std::string_view prefix, bool ranks, std::vector<ValueType>* inputs) {
+  for (size_t i = repeated.first_input; i < repeated.first_input + repeated.carried; ++i) {
+    ValueType& type = (*inputs)[i];
+    if (ranks) {
+      type.has_rank = false;
+      type.dims.clear();
+    }
+    for (size_t d = 0; d < type.dims.size(); ++d) type.dims[d] = Dim::symbol(cat(prefix, ".", i, ".", d));
+  }
 }
 
 bool comparable(const Graph& body, const RepeatedTypes& repeated) {
@@ -121,6 +133,7 @@ Status Graph::fit_subgraphs(const OpDef& op, int32_t schema_inputs, bool copied,
       }
     }
     std::vector<ValueType> types;
+    const std::string prefix = cat("?", fresh_prefix(name));
     for (int tries = 0; !fits; ++tries) {
       if (body != attr.graph()) {
         // A copy captures each value but once.
@@ -128,11 +141,14 @@ Status Graph::fit_subgraphs(const OpDef& op, int32_t schema_inputs, bool copied,
         for (const Capture& capture : body->needed_captures()) coming.outer.push_back(capture.outer);
         note_captured();
       }
-      fits = find_fit(*body, coming, cat("?", fresh_prefix(name)), &types);
+      fits = find_fit(*body, coming, prefix, &types);
       if (fits) break;
-      if (tries == kMostTries) {
-        return unimplemented("more than ", kMostTries, " values that '", attr_name,
-                             "' carries change their shapes one after the other; declare these shapes open");
+      if (tries > 3 * kMostTries) {
+        return unimplemented("no types were found that '", attr_name, "' goes on with; declare what it carries open");
+      }
+      // They may differ one after the other, as many as are carried: then all at once.
+      if (tries == kMostTries || tries == 2 * kMostTries) {
+        leave_open(coming.repeated, prefix, tries > kMostTries, &types);
       }
       WEFT_TRY(body, remake(types));
       if (!comparable(*body, coming.repeated)) break;

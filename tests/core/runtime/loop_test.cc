@@ -144,6 +144,23 @@ TEST(Loop, WhatIsCarriedMayChangeItsRank) {
   EXPECT_EQ((*out)[0].summary(), "f64[1, 1, 1]");
 }
 
+// The first one grows; each of the others is what the one before it was.
+TEST(Loop, ManyValuesMayGrowOneAfterTheOther) {
+  TestModel m;
+  Expr n = m.input("n", DType::kI64, {}), x = m.input("x", DType::kF64, {1});
+  const std::vector<Expr> initial(1100, x);
+  LoopBody body(m.graph, initial);
+  std::vector<Expr> next{body.condition, concat({body.carried[0], body.carried[0]}, 0)};
+  next.insert(next.end(), body.carried.begin(), body.carried.end() - 1);
+  body.returns(next);
+  std::vector<Expr> y = loop(m.scope, n, {}, initial, body);
+  ASSERT_TRUE(m.scope.status().ok()) << m.scope.status().text();
+  for (size_t i : {0, 1, 1099}) {
+    ASSERT_EQ(y[i].dims().size(), 1u);
+    EXPECT_FALSE(y[i].dims()[0].known()) << i;
+  }
+}
+
 // Inside of a growing loop, a branch and another loop see what grows.
 TEST(Loop, WhatIsInsideOfAGrowingLoopIsMadeToFit) {
   TestModel m;
