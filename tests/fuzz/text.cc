@@ -1,6 +1,5 @@
 // Strings and patterns for the operators of text. The first byte chooses the operator, the second its flags; the rest are
 // strings with line ends between them: first those of the attributes, then those of the input.
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -94,7 +93,7 @@ Call choose(unsigned which, unsigned flags, Strings& strings) {
 Tensor strings_of(const Strings& values) {
   Result<Tensor> made = Tensor::make(DType::kString, {static_cast<int64_t>(values.size())});
   must(made.ok());
-  std::copy(values.begin(), values.end(), made->mutable_strings());
+  made->mutable_strings() = values;
   return *made;
 }
 
