@@ -122,9 +122,16 @@ static void are_probabilities(void) {
   CHECK(weft_tensor_at(maps, 1, &second));
   CHECK(weft_tensor_at(second, 0, &part));
   EXPECT(memcmp(weft_tensor_data(part), labels, sizeof labels) == 0);
-  { /* which all maps share */
+  { /* of its own, as all that a run gives */
+    weft_tensor *first, *keys;
     void* data;
-    FAILS(weft_tensor_mutable(part, &data), WEFT_FAILED_PRECONDITION, "read-only");
+    CHECK(weft_tensor_mutable(part, &data));
+    *(int64_t*)data = 8;
+    CHECK(weft_tensor_at(maps, 0, &first));
+    CHECK(weft_tensor_at(first, 0, &keys));
+    EXPECT(memcmp(weft_tensor_data(keys), labels, sizeof labels) == 0);
+    weft_tensor_free(keys);
+    weft_tensor_free(first);
   }
   weft_tensor_free(part);
   CHECK(weft_tensor_at(second, 1, &part));
