@@ -76,8 +76,8 @@ class WriterHold {
   ~WriterHold() {
     if (writer_ != nullptr) writer_->unlock();
   }
-  Status take(Store& store, StopCondition& stop) {
-    WEFT_CHECK(store.writer().lock(stop));
+  Status take(Store& store, StopCondition& stop, const std::atomic<bool>* closing = nullptr) {
+    WEFT_CHECK(store.writer().lock(stop, closing));
     writer_ = &store.writer();
     return {};
   }

@@ -13,6 +13,7 @@ struct Prepared::State {
   std::shared_ptr<Session::Compiled> compiled;
   std::atomic<bool> busy{false};
   std::atomic<std::thread::id> runner{};  // the thread that is in `run`
+  std::atomic<bool> closing{false};         // a run that still waits for another one to assign ends
   bool closed = false;
 
   std::vector<Tensor> inputs;   // feeds, then the variables of the run under way
@@ -163,6 +164,9 @@ Status Prepared::close() {
   if (Running::here(state_->runner)) {
     return failed_precondition("a prepared call cannot be closed from inside its own run");
   }
+  // What calls this may itself be in the run that the other one waits for.
+  state_->closing = true;
+  state_->session->store()->writer().look();
   while (state_->busy.exchange(true, std::memory_order_acquire)) state_->busy.wait(true);
   state_->closed = true;
   state_->frame = nullptr;
@@ -292,7 +296,7 @@ Status Prepared::run(const RunOptions& options) {
     WEFT_CHECK(s.plan());
   }
   WriterHold writer;
-  if (!s.compiled->writes.empty()) WEFT_CHECK(writer.take(*s.session->store(), control.stop));
+  if (!s.compiled->writes.empty()) WEFT_CHECK(writer.take(*s.session->store(), control.stop, &s.closing));
   Status status = s.simple ? s.run_frame(control) : s.run_general(control);
   // What a run that failed left there is half done.
   if (!status.ok()) s.results.assign(s.results.size(), Tensor());

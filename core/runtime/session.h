@@ -64,7 +64,8 @@ class Prepared {
   Status run(const RunOptions& options);
   // Of the last run that succeeded.
   Result<Tensor> output(int i) const;
-  // After it, calls are FAILED_PRECONDITION. Waits for a running call of another thread.
+  // After it, calls are FAILED_PRECONDITION. Waits for a running call of another thread, unless that still waits for
+  // another run that assigns: it fails too.
   Status close();
 
  private:

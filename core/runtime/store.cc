@@ -9,11 +9,15 @@ namespace {
 constexpr std::chrono::milliseconds kLookEvery{20};
 }  // namespace
 
-Status Store::Writer::lock(StopCondition& stop) {
+Status Store::Writer::lock(StopCondition& stop, const std::atomic<bool>* closing) {
   std::unique_lock lock(mutex_);
   ++waiting_;
   Status status;
   while (held_ && status.ok()) {
+    if (closing != nullptr && closing->load()) {
+      status = failed_precondition("this prepared call is closed");
+      break;
+    }
     if (stop.trivial()) {
       free_.wait(lock);
       continue;
@@ -41,6 +45,11 @@ void Store::Writer::unlock() {
   std::lock_guard lock(mutex_);
   held_ = false;
   if (waiting_ > 0) free_.notify_one();
+}
+
+void Store::Writer::look() {
+  std::lock_guard lock(mutex_);
+  free_.notify_all();
 }
 
 Result<int> Store::slot(std::string_view name, DType dtype, const Shape& shape) {

@@ -1,6 +1,7 @@
 // The values of variables: shared by sessions, changed only by commits.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -23,10 +24,12 @@ class Store {
   // A mutex whose waiters look whether they should stop.
   class Writer {
    public:
-    // An error, and not locked, if the run is stopped while it waits.
-    Status lock(StopCondition& stop);
+    // An error, and not locked, if the run is stopped while it waits, or `closing` (not null) has become true.
+    Status lock(StopCondition& stop, const std::atomic<bool>* closing = nullptr);
     void lock();
     void unlock();
+    // After a `closing` has become true: whoever waits looks at it.
+    void look();
 
    private:
     std::mutex mutex_;

@@ -88,8 +88,9 @@ WEFT_API weft_status* weft_prepared_bind_output(weft_prepared* prepared, int32_t
 WEFT_API weft_status* weft_prepared_run(weft_prepared* prepared, const weft_options* options) WEFT_MUST_USE;
 /** Output i of the last run that succeeded. */
 WEFT_API weft_status* weft_prepared_output(weft_prepared* prepared, int32_t i, weft_tensor** out_tensor) WEFT_MUST_USE;
-/** Ends the prepared call: waits for a running one, lets go of what is bound; later calls are FAILED_PRECONDITION. Any
- * thread, any number of times; FAILED_PRECONDITION from inside a run of it. */
+/** Ends the prepared call: waits for a running one, lets go of what is bound; later calls are FAILED_PRECONDITION, as is
+ * one that still waits for another run that assigns. Any thread, any number of times; FAILED_PRECONDITION from inside a
+ * run of it. */
 WEFT_API weft_status* weft_prepared_close(weft_prepared* prepared) WEFT_MUST_USE;
 /** Closes and frees. */
 WEFT_API void weft_prepared_free(weft_prepared* prepared);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <thread>
 
 #include "core/exec/host_functions.h"
@@ -379,6 +380,37 @@ TEST(Session, ARunThatWaitsForAnothersAssignmentStops) {
   EXPECT_EQ(m.get("w"), 3.0f);
   EXPECT_TRUE(prepared->run({}).ok());
   EXPECT_EQ(m.get("w"), 4.0f);
+}
+
+// A host function of the run that the other one waits for may close that one.
+TEST(Session, ACloseEndsAPreparedRunThatWaitsForAnothersAssignment) {
+  SessionModel m;
+  Expr x = m.input("x", DType::kF32, {}), w = m.variable("w", 1.0f);
+  Expr called =
+      make(m.scope, "weft.HostCall", {x},
+           {{"name", "held"}, {"dtypes", std::vector<std::string>{"f32"}}, {"shapes", std::vector<std::string>{""}}});
+  Expr slow = m.assign(w, w + called), quick = m.assign(w, w + 1.0);
+  m.start();
+  Held held;
+  std::thread first([&] {
+    Status status = m.run({{x.id()}, {slow.id()}, {}}, {Tensor::scalar(2.0f)}).status();
+    EXPECT_TRUE(status.ok()) << status.text();
+  });
+  held.inside.wait(false);
+  for (const bool polls : {false, true}) {
+    auto prepared = *m.session->prepare({{}, {quick.id()}, {}});
+    std::thread second([&] {
+      RunOptions options;
+      if (polls) options.poll = [](void*) { return Status(); };
+      expect_error(prepared->run(options), Code::kFailedPrecondition, "this prepared call is");
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));  // in which it comes to where it waits
+    EXPECT_TRUE(prepared->close().ok());
+    second.join();
+  }
+  held.let_go();
+  first.join();
+  EXPECT_EQ(m.get("w"), 3.0f);
 }
 
 TEST(Session, VariablesGetNoValueInARunThatIsOver) {
