@@ -47,8 +47,8 @@ final class Child {
   static void serve(String version, float[] results, Call call) throws Exception {
     Child child = new Child(call);
     child.callsIn(COMPILE_SECONDS);
-    long calls = child.callsIn(SAMPLE_SECONDS);
-    long warmUp = child.callsIn(WARM_UP_SECONDS);
+    long calls = Math.max(1, child.callsIn(SAMPLE_SECONDS));
+    long warmUp = child.callsIn(WARM_UP_SECONDS); // none where a call takes longer
     System.out.printf("{\"version\": \"%s\", \"results\": %s}%n", version, Arrays.toString(results));
     for (int asked; (asked = System.in.read()) >= 0; ) {
       if (asked == '\n') child.sample(warmUp, calls);
@@ -66,7 +66,7 @@ final class Child {
     long calls = 1;
     double spent;
     while ((spent = timeOf(calls)) < seconds) calls *= 2;
-    return Math.max(1, Math.round(calls * seconds / spent));
+    return Math.round(calls * seconds / spent);
   }
 
   private void sample(long warmUp, long calls) throws Exception {

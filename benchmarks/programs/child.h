@@ -66,8 +66,7 @@ static inline int64_t calls_in(const Contender* who, double seconds) {
   int64_t calls = 1;
   double spent;
   while ((spent = time_of(who, calls)) < seconds) calls *= 2;
-  calls = (int64_t)((double)calls * seconds / spent + 0.5);
-  return calls > 0 ? calls : 1;
+  return (int64_t)((double)calls * seconds / spent + 0.5);
 }
 
 static inline void sample(const Contender* who, int64_t warm_up, int64_t calls) {
@@ -84,7 +83,8 @@ static inline void sample(const Contender* who, int64_t warm_up, int64_t calls) 
 static inline void serve(const Contender* who) {
   double values[RESULTS_AT_MOST];
   const size_t count = who->results(who->self, values);
-  const int64_t calls = calls_in(who, SAMPLE_SECONDS), warm_up = calls_in(who, WARM_UP_SECONDS);
+  const int64_t timed = calls_in(who, SAMPLE_SECONDS), calls = timed > 0 ? timed : 1;
+  const int64_t warm_up = calls_in(who, WARM_UP_SECONDS); /* none where a call takes longer */
   size_t i;
   int asked;
   printf("{\"version\": \"%s\", \"results\": [", who->version);

@@ -48,7 +48,8 @@ func Read[T float32 | int64](folder, name string) []T {
 
 // Serve answers until there is nothing more to be told.
 func (c Contender) Serve() {
-	calls, warmUp := c.callsIn(sampleSeconds), c.callsIn(warmUpSeconds)
+	calls := max(1, c.callsIn(sampleSeconds))
+	warmUp := c.callsIn(warmUpSeconds) // none where a call takes longer
 	answers := json.NewEncoder(os.Stdout)
 	Check(answers.Encode(map[string]any{"version": c.Version, "results": c.Results}))
 	for asked := bufio.NewScanner(os.Stdin); asked.Scan(); {
@@ -77,7 +78,7 @@ func (c Contender) callsIn(seconds float64) int {
 	calls := 1
 	for {
 		if spent := c.secondsOf(calls); spent >= seconds {
-			return max(1, int(math.Round(float64(calls)*seconds/spent)))
+			return int(math.Round(float64(calls) * seconds / spent))
 		}
 		calls *= 2
 	}
