@@ -71,10 +71,16 @@ def operator(op):
 
 
 def contents(groups):
-    """A line of links for each group. GitHub's anchors are headings in lower case without dots."""
+    """A line of links for each group. GitHub's anchors are headings in lower case without dots, numbered where one was there."""
+    taken = {}
+
+    def link(heading):
+        anchor = heading.lower().replace(".", "")
+        taken[anchor] = number = taken.get(anchor, -1) + 1
+        return f"[{heading}](#{anchor}{f'-{number}' if number else ''})"
+
     for group, ops in groups.items():
-        links = [f"[{op.full_name}](#{op.full_name.lower().replace('.', '')})" for op in ops]
-        yield f"- [{group}](#{group}): {', '.join(links)}"
+        yield f"- {link(group)}: {', '.join([link(op.full_name) for op in ops])}"
 
 
 def layer_attribute(attr):
