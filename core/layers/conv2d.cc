@@ -70,9 +70,8 @@ Status call(LayerCall& c) {
 void define_layer_conv2d(LayerRegistry& layers) {
   add_common_attrs(
       layers.add("Conv2d")
-          .doc(
-              "A convolution over images: `activation(conv(input, kernel) + bias)`. Its variables are `kernel` "
-              "[filters, inputs / groups, height, width], as PyTorch has it, and `bias` [filters].")
+          .doc("A convolution over images: `activation(conv(input, kernel) + bias)`. Its variables are `kernel` "
+               "[filters, inputs / groups, height, width], as PyTorch has it, and `bias` [filters].")
           .required_attr("inputs", AttrKind::kInt, "Number of the input's channels.")
           .required_attr("filters", AttrKind::kInt, "Number of the output's channels.")
           .required_attr("kernel", AttrKind::kInts, "Height and width of the kernel, or one number.")

@@ -28,9 +28,8 @@ Status call(LayerCall& c) {
 
 void define_layer_dense(LayerRegistry& layers) {
   add_common_attrs(layers.add("Dense")
-                       .doc(
-                           "A fully connected layer: `activation(input @ kernel + bias)`. Its variables are `kernel` "
-                           "[inputs, units], the transpose of PyTorch's, and `bias` [units].")
+                       .doc("A fully connected layer: `activation(input @ kernel + bias)`. Its variables are `kernel` "
+                            "[inputs, units], the transpose of PyTorch's, and `bias` [units].")
                        .required_attr("inputs", AttrKind::kInt, "Size of the last dimension of the input.")
                        .required_attr("units", AttrKind::kInt, "Size of the last dimension of the output.")
                        .flag("bias", true, "Whether there is a bias.")

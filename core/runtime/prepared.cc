@@ -13,7 +13,7 @@ struct Prepared::State {
   std::shared_ptr<Session::Compiled> compiled;
   std::atomic<bool> busy{false};
   std::atomic<std::thread::id> runner{};  // the thread that is in `run`
-  std::atomic<bool> closing{false};         // a run that still waits for another one to assign ends
+  std::atomic<bool> closing{false};       // a run that still waits for another one to assign ends
   bool closed = false;
 
   std::vector<Tensor> inputs;   // feeds, then the variables of the run under way
